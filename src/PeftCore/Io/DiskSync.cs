@@ -1,0 +1,44 @@
+using System.Runtime.InteropServices;
+
+namespace PeftCore.Io;
+
+/// <summary>Flushes names, not only contents: on Unix a rename survives a power cut only once its directory is flushed as well.
+/// .NET has no call for that. Where it does not work (some network file systems, Windows) the rename is still atomic.</summary>
+internal static partial class DiskSync
+{
+    private const int ReadOnly = 0;
+
+    /// <summary>Flushes a directory's list of names to the disk, as well as the system can.</summary>
+    public static void Directory(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        int handle = Open(path, ReadOnly);
+        if (handle < 0)
+            return;
+        _ = Fsync(handle);
+        _ = Close(handle);
+    }
+
+    /// <summary>Flushes every file below a directory, then the directories themselves.</summary>
+    public static void Tree(string path)
+    {
+        foreach (string file in System.IO.Directory.EnumerateFiles(path))
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+            stream.Flush(flushToDisk: true);
+        }
+        foreach (string child in System.IO.Directory.EnumerateDirectories(path))
+            Tree(child);
+        Directory(path);
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    private static partial int Fsync(int handle);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int handle);
+}

@@ -1,0 +1,106 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace PeftCore.Io;
+
+/// <summary>Whole JSON files: read with a sentence for whatever is wrong with them, written beside and renamed.</summary>
+public static class JsonFile
+{
+    private const long MaxBytes = 256L << 20;
+    private static readonly JsonWriterOptions Indented = new()
+    {
+        Indented = true,
+        IndentSize = 2,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>Reads and parses a file. A field that stands twice is an error: readers would disagree about which one counts.</summary>
+    /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
+    public static JsonDocument Read(string path) => Parse(ReadBytes(path), path);
+
+    /// <summary>Writes a value with an indent of two, as Hugging Face does.</summary>
+    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    public static void Write(string path, JsonNode value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        AtomicFile.Write(path, stream =>
+        {
+            using (var writer = new Utf8JsonWriter(stream, Indented))
+                value.WriteTo(writer);
+            stream.WriteByte((byte)'\n');
+        });
+    }
+
+    internal static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source)
+    {
+        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
+        if (utf8.Span.StartsWith(mark))
+            utf8 = utf8[mark.Length..];
+        if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
+            throw new BadInputException($"{source}: the file is not valid UTF-8; save it as UTF-8.");
+        try
+        {
+            var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 64 });
+            // The parser leaves escapes alone until they are asked for; half a surrogate pair would then surface far from here.
+            if (utf8.Span.IndexOf("\\u"u8) >= 0)
+                CheckStrings(document.RootElement);
+            return document;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new BadInputException($"{source}: not valid JSON{Where(e)}: {Reason(e)}.", e);
+        }
+    }
+
+    internal static byte[] ReadBytes(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        try
+        {
+            var info = new FileInfo(path);
+            info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
+            if (info.Length > MaxBytes)
+                throw new BadInputException($"{path}: the file has {info.Length} bytes, more than any JSON file read here may have ({MaxBytes}).");
+            if (info.Length == 0)
+                throw new BadInputException($"{path}: the file is empty, expected JSON.");
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Reading(path, e);
+        }
+    }
+
+    private static void CheckStrings(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                value.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in value.EnumerateArray())
+                    CheckStrings(item);
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty field in value.EnumerateObject())
+                {
+                    _ = field.Name;
+                    CheckStrings(field.Value);
+                }
+                break;
+        }
+    }
+
+    private static string Where(Exception e) =>
+        e is JsonException { LineNumber: long line, BytePositionInLine: long column } ? $" at line {line + 1}, column {column + 1}" : "";
+
+    // The parser appends its own zero-based position; ours, counted from one as editors do, has been said already.
+    private static string Reason(Exception e)
+    {
+        int cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
+        return (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.', ' ');
+    }
+}

@@ -1,0 +1,75 @@
+namespace PeftCore.Io;
+
+/// <summary>A model directory as Hugging Face lays it out: config.json, safetensors weights in one file or in shards, and perhaps
+/// generation_config.json and a tokenizer.</summary>
+public sealed class ModelDirectory
+{
+    private const string Weights = "model.safetensors";
+    private const string Index = "model.safetensors.index.json";
+    private static readonly string[] Foreign =
+        ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack", "model.gguf"];
+
+    private ModelDirectory(string path) => FullPath = path;
+
+    /// <summary>The directory, as it was given.</summary>
+    public string FullPath { get; }
+
+    /// <summary>The path of config.json.</summary>
+    public string ConfigPath => Path.Combine(FullPath, "config.json");
+
+    /// <summary>The path of generation_config.json, or null if the directory has none.</summary>
+    public string? GenerationConfigPath => IfThere("generation_config.json");
+
+    /// <summary>The path of tokenizer.json, or null if the directory has none.</summary>
+    public string? TokenizerPath => IfThere("tokenizer.json");
+
+    /// <summary>The path of tokenizer_config.json, or null if the directory has none.</summary>
+    public string? TokenizerConfigPath => IfThere("tokenizer_config.json");
+
+    /// <summary>Whether the weights are there in a form that can be read.</summary>
+    public bool HasWeights => IfThere(Weights) is not null || IfThere(Index) is not null;
+
+    /// <summary>Opens a directory; it must hold config.json, all else is looked for when it is asked for.</summary>
+    /// <exception cref="BadInputException">There is no such directory, or no model in it.</exception>
+    public static ModelDirectory Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (File.Exists(path))
+            throw new BadInputException($"{path}: a model directory was expected, but this is a file; name the directory it lies in.");
+        if (!Directory.Exists(path))
+            throw new BadInputException($"{path}: there is no such directory; check the path of the model.");
+        var directory = new ModelDirectory(path);
+        if (File.Exists(directory.ConfigPath))
+            return directory;
+        throw new BadInputException(directory.IfThere("adapter_config.json") is null
+            ? $"{path}: the directory has no config.json, expected a Hugging Face model directory with config.json and {Weights}."
+            : $"{path}: this is an adapter, not a model; give the directory of its base model, and this one as the adapter.");
+    }
+
+    /// <summary>Reads config.json.</summary>
+    public ConfigReader OpenConfig() => ConfigReader.Open(ConfigPath);
+
+    /// <summary>Reads generation_config.json; null if the directory has none.</summary>
+    public ConfigReader? OpenGenerationConfig() => GenerationConfigPath is string path ? ConfigReader.Open(path) : null;
+
+    /// <summary>Opens the weights.</summary>
+    /// <exception cref="BadInputException">There are none, they are in another format, or they are broken.</exception>
+    public WeightSource OpenWeights()
+    {
+        if (IfThere(Weights) is string single)
+            return WeightSource.OpenFile(single);
+        if (IfThere(Index) is string index)
+            return WeightSource.OpenIndex(index);
+        string? foreign = Foreign.FirstOrDefault(name => IfThere(name) is not null);
+        throw new BadInputException(foreign is null
+            ? $"{FullPath}: the directory has no weights, expected {Weights} or {Index}."
+            : $"{FullPath}: the weights are in {foreign}, which is not read here (pickles can run code); convert them once in Python with "
+                + "AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True).");
+    }
+
+    private string? IfThere(string name)
+    {
+        string path = Path.Combine(FullPath, name);
+        return File.Exists(path) ? path : null;
+    }
+}

@@ -1,0 +1,49 @@
+namespace PeftCore.Io;
+
+/// <summary>The element types of the safetensors format: their sizes, and the order in which Hugging Face lays them out.</summary>
+public static class SafetensorsDType
+{
+    // Ordered as the reference implementation orders them: by growing alignment. Files are written from the last to the first.
+    private static readonly (string Name, int Size)[] Types =
+    [
+        ("BOOL", 1), ("U8", 1), ("I8", 1), ("F8_E5M2", 1), ("F8_E4M3", 1), ("I16", 2), ("U16", 2), ("F16", 2), ("BF16", 2),
+        ("I32", 4), ("U32", 4), ("F32", 4), ("F64", 8), ("I64", 8), ("U64", 8),
+    ];
+
+    /// <summary>The names that may stand in a file, for error sentences.</summary>
+    internal static string Known => string.Join(", ", Types.Select(t => t.Name));
+
+    /// <summary>Finds the size of one element in bytes; false for a type the format does not have.</summary>
+    public static bool TryGetSize(string dtype, out int size)
+    {
+        int rank = Rank(dtype);
+        size = rank < 0 ? 0 : Types[rank].Size;
+        return rank >= 0;
+    }
+
+    /// <summary>Counts the bytes of a tensor; false if an axis is negative or the count does not fit 63 bits.</summary>
+    public static bool TryGetByteLength(ReadOnlySpan<long> shape, int elementSize, out long bytes)
+    {
+        bytes = 1;
+        foreach (long axis in shape)
+            if (axis < 0 || !TryMultiply(ref bytes, axis))
+                return false;
+        return TryMultiply(ref bytes, elementSize);
+    }
+
+    /// <summary>The place of a type in the layout order, or -1.</summary>
+    internal static int Rank(string dtype)
+    {
+        for (int i = 0; i < Types.Length; i++)
+            if (Types[i].Name == dtype)
+                return i;
+        return -1;
+    }
+
+    private static bool TryMultiply(ref long value, long factor)
+    {
+        Int128 product = (Int128)value * factor;
+        value = (long)product;
+        return product <= long.MaxValue;
+    }
+}

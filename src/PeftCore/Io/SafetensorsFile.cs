@@ -1,0 +1,135 @@
+using System.Buffers.Binary;
+using System.IO.MemoryMappedFiles;
+
+namespace PeftCore.Io;
+
+/// <summary>A safetensors file, mapped into memory and fully checked before the first tensor is handed out. Tensors are read in place:
+/// opening a file of any size costs its header. Spans handed out are views on the map, not to be used after <see cref="Dispose"/>.</summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private const int LengthPrefix = 8;
+    private const long MaxHeader = 100_000_000;
+    private readonly MemoryMappedFile _map;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _file;
+    private readonly long _dataStart;
+    private readonly long _dataLength;
+    private bool _disposed;
+
+    private SafetensorsFile(string path, MemoryMappedFile map, long fileLength)
+    {
+        Path = path;
+        _map = map;
+        _view = map.CreateViewAccessor(0, fileLength, MemoryMappedFileAccess.Read);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _file);
+        try
+        {
+            long header = ReadHeaderLength(fileLength);
+            _dataStart = LengthPrefix + header;
+            _dataLength = fileLength - _dataStart;
+            (Entries, Metadata) = SafetensorsHeader.Read(path, new ReadOnlySpan<byte>(_file + LengthPrefix, (int)header), _dataLength);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The path the file was opened from.</summary>
+    public string Path { get; }
+
+    /// <summary>The tensors by name.</summary>
+    public IReadOnlyDictionary<string, SafetensorsEntry> Entries { get; }
+
+    /// <summary>The file's own notes ("__metadata__"), empty if it has none.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>How many bytes of tensor data the file holds.</summary>
+    public long DataLength => _dataLength;
+
+    /// <summary>Opens and checks a file.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or anything in it breaks the format.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        FileStream? stream = null;
+        try
+        {
+            // The size is asked for first: pipes and devices report none, and opening a pipe would wait for its writer.
+            var info = new FileInfo(path);
+            info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
+            if (info.Length < LengthPrefix)
+                throw new BadInputException($"{path}: the file has {info.Length} bytes, too few for a safetensors file.");
+            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            long length = stream.Length;
+            if (length < LengthPrefix)
+                throw new BadInputException($"{path}: the file has {length} bytes, too few for a safetensors file.");
+            var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            stream = null; // The map owns it now.
+            return new SafetensorsFile(path, map, length);
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Reading(path, e);
+        }
+        finally
+        {
+            stream?.Dispose();
+        }
+    }
+
+    /// <summary>All bytes of a tensor, as a view on the file.</summary>
+    /// <exception cref="ArgumentException">The tensor is longer than a span can be; read it in pieces with
+    /// <see cref="Span"/>.</exception>
+    public ReadOnlySpan<byte> Bytes(SafetensorsEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (entry.Length > int.MaxValue)
+            throw new ArgumentException($"Tensor \"{entry.Name}\" has {entry.Length} bytes; read it in pieces with Span.", nameof(entry));
+        return Span(entry, 0, (int)entry.Length);
+    }
+
+    /// <summary>A piece of a tensor, as a view on the file.</summary>
+    /// <param name="entry">A tensor of this file.</param>
+    /// <param name="offset">Where the piece begins, in bytes from the start of the tensor.</param>
+    /// <param name="length">How many bytes it has.</param>
+    public ReadOnlySpan<byte> Span(SafetensorsEntry entry, long offset, int length)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, entry.Length - length);
+        // An entry of another file must not reach outside this one's map.
+        if (entry.Offset < 0 || entry.Offset > _dataLength - entry.Length)
+            throw new ArgumentException($"Tensor \"{entry.Name}\" does not belong to {Path}.", nameof(entry));
+        return new ReadOnlySpan<byte>(_file + _dataStart + entry.Offset + offset, length);
+    }
+
+    /// <summary>Copies the bytes of a tensor that begin at <paramref name="offset"/>, as many as the target holds.</summary>
+    public void CopyTo(SafetensorsEntry entry, Span<byte> target, long offset = 0) => Span(entry, offset, target.Length).CopyTo(target);
+
+    /// <summary>Unmaps the file. Spans taken from it must not be used any more.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _map.Dispose();
+    }
+
+    private long ReadHeaderLength(long fileLength)
+    {
+        ulong header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_file, LengthPrefix));
+        if (header > MaxHeader)
+            throw new BadInputException($"{Path}: the header claims {header} bytes, more than the format's limit of {MaxHeader}"
+                + "; this is not a safetensors file.");
+        if ((long)header > fileLength - LengthPrefix)
+            throw new BadInputException($"{Path}: the header claims {header} bytes, but only {fileLength - LengthPrefix} follow its length"
+                + "; the file is cut off or not a safetensors file.");
+        return (long)header;
+    }
+}

@@ -1,0 +1,45 @@
+namespace PeftCore.Io;
+
+/// <summary>One tensor to be written to a safetensors file: its description and where its bytes come from.</summary>
+public sealed class SafetensorsTensor
+{
+    /// <summary>Describes a tensor whose bytes lie in memory.</summary>
+    /// <param name="name">The name in the file.</param>
+    /// <param name="dtype">The element type as the file spells it, such as "F32".</param>
+    /// <param name="shape">The sizes of its axes.</param>
+    /// <param name="bytes">Its elements, row-major and little-endian.</param>
+    public SafetensorsTensor(string name, string dtype, long[] shape, ReadOnlyMemory<byte> bytes)
+        : this(name, dtype, shape, stream => stream.Write(bytes.Span)) { }
+
+    /// <summary>Describes a tensor whose bytes are produced when their turn comes, so that a large one need not be held whole.</summary>
+    /// <param name="name">The name in the file.</param>
+    /// <param name="dtype">The element type as the file spells it, such as "F32".</param>
+    /// <param name="shape">The sizes of its axes.</param>
+    /// <param name="write">Writes exactly the tensor's bytes to the stream.</param>
+    public SafetensorsTensor(string name, string dtype, long[] shape, Action<Stream> write)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(dtype);
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(write);
+        if (!SafetensorsDType.TryGetSize(dtype, out int size))
+            throw new ArgumentException($"Tensor \"{name}\": unknown dtype \"{dtype}\", expected one of {SafetensorsDType.Known}.", nameof(dtype));
+        if (!SafetensorsDType.TryGetByteLength(shape, size, out long length))
+            throw new ArgumentException($"Tensor \"{name}\": the shape [{string.Join(", ", shape)}] is negative or too large.", nameof(shape));
+        (Name, DType, Shape, Length, WriteTo) = (name, dtype, shape, length, write);
+    }
+
+    /// <summary>The name in the file.</summary>
+    public string Name { get; }
+
+    /// <summary>The element type as the file spells it.</summary>
+    public string DType { get; }
+
+    /// <summary>The sizes of its axes.</summary>
+    public long[] Shape { get; }
+
+    /// <summary>How many bytes dtype and shape ask for.</summary>
+    public long Length { get; }
+
+    internal Action<Stream> WriteTo { get; }
+}

@@ -1,0 +1,37 @@
+namespace PeftCore.Io;
+
+/// <summary>One tensor of a model's weights, wherever it lies: the file it is in and what its header says. Its bytes are read in place
+/// and valid until the <see cref="WeightSource"/> is disposed.</summary>
+public sealed class WeightEntry
+{
+    private readonly SafetensorsEntry _entry;
+
+    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry) => (File, _entry) = (file, entry);
+
+    /// <summary>The file that holds the tensor.</summary>
+    public SafetensorsFile File { get; }
+
+    /// <summary>The tensor's name.</summary>
+    public string Name => _entry.Name;
+
+    /// <summary>The element type as the file spells it, such as "BF16".</summary>
+    public string DType => _entry.DType;
+
+    /// <summary>The sizes of its axes.</summary>
+    public long[] Shape => _entry.Shape;
+
+    /// <summary>How many bytes it has.</summary>
+    public long Length => _entry.Length;
+
+    /// <summary>All its bytes; for tensors beyond 2 GiB use <see cref="Span"/>.</summary>
+    public ReadOnlySpan<byte> Bytes => File.Bytes(_entry);
+
+    /// <summary>A piece of its bytes.</summary>
+    public ReadOnlySpan<byte> Span(long offset, int length) => File.Span(_entry, offset, length);
+
+    /// <summary>Copies its bytes from <paramref name="offset"/> on, as many as the target holds.</summary>
+    public void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
+
+    /// <summary>An error about this tensor in the words of the caller: the sentence is "file: tensor "name" problem."</summary>
+    public BadInputException Error(string problem) => new($"{File.Path}: tensor \"{Name}\" {problem}.");
+}

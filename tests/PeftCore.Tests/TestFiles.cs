@@ -1,0 +1,28 @@
+namespace PeftCore.Tests;
+
+/// <summary>Where the checked-in fixtures are, and temporary directories that vanish with the test.</summary>
+internal static class TestFiles
+{
+    private static readonly string Root = FindRoot();
+
+    /// <summary>A path below tests/fixtures.</summary>
+    public static string Fixture(params ReadOnlySpan<string> parts) => Path.Combine([Root, "tests", "fixtures", .. parts]);
+
+    private static string FindRoot()
+    {
+        for (string? at = AppContext.BaseDirectory; at is not null; at = Path.GetDirectoryName(at))
+            if (File.Exists(Path.Combine(at, "PeftCore.sln")))
+                return at;
+        throw new DirectoryNotFoundException("PeftCore.sln is not above the test assembly.");
+    }
+}
+
+/// <summary>A temporary directory, removed on dispose.</summary>
+internal sealed class TemporaryDirectory : IDisposable
+{
+    public string FullPath { get; } = Directory.CreateTempSubdirectory("peftcore-").FullName;
+
+    public string this[params ReadOnlySpan<string> parts] => Path.Combine([FullPath, .. parts]);
+
+    public void Dispose() => Directory.Delete(FullPath, recursive: true);
+}
