@@ -1,0 +1,32 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>What both norms do to a row on the way back: dx (+)= rstd·dy·gain + a·x + b.</summary>
+internal static unsafe class NormGradient
+{
+    public static void Row(float* x, float a, float b, float* gain, float rstd, float* dy, float* dx, bool accumulate, int cols)
+    {
+        int width = Simd.Width;
+        for (int c = 0; c < cols; c += width)
+        {
+            int count = Math.Min(width, cols - c);
+            if (count == width)
+            {
+                Vector<float> g = gain == null ? Vector.Load(dy + c) : Vector.Load(dy + c) * Vector.Load(gain + c);
+                Vector<float> d = Value(Vector.Load(x + c), a, b, g, rstd);
+                (accumulate ? Vector.Load(dx + c) + d : d).Store(dx + c);
+            }
+            else
+            {
+                Vector<float> g = Simd.LoadPart(dy + c, count);
+                g = gain == null ? g : g * Simd.LoadPart(gain + c, count);
+                Vector<float> d = Value(Simd.LoadPart(x + c, count), a, b, g, rstd);
+                Simd.StorePart(accumulate ? Simd.LoadPart(dx + c, count) + d : d, dx + c, count);
+            }
+        }
+    }
+
+    private static Vector<float> Value(Vector<float> x, float a, float b, Vector<float> g, float rstd) =>
+        VectorMath.MultiplyAdd(x, new Vector<float>(a), VectorMath.MultiplyAdd(g, new Vector<float>(rstd), new Vector<float>(b)));
+}

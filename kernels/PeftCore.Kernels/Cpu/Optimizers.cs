@@ -1,0 +1,139 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>One step of an optimizer on one parameter tensor, in the arithmetic of torch.optim.</summary>
+public static unsafe class Optimizers
+{
+    /// <summary>AdamW's settings; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
+    public readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
+
+    /// <summary>
+    /// With g scaled by gradientScale: p *= 1 − lr·wd; m += (1 − β₁)(g − m); v = β₂v + (1 − β₂)g²;
+    /// p −= lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
+    /// </summary>
+    public static void Step(
+        in AdamW h, Span<float> p, ReadOnlySpan<float> g, float gradientScale, Span<float> m, Span<float> v, WorkerPool pool)
+    {
+        Sizes.AtLeast(g, p.Length);
+        Sizes.AtLeast<float>(m, p.Length);
+        Sizes.AtLeast<float>(v, p.Length);
+        double beta1 = AsWritten(h.Beta1), beta2 = AsWritten(h.Beta2);
+        double first = 1 - Math.Pow(beta1, h.Step), second = 1 - Math.Pow(beta2, h.Step);
+        AdamFactors factors = new()
+        {
+            Gradient = gradientScale,
+            Keep = (float)(1 - (AsWritten(h.LearningRate) * AsWritten(h.WeightDecay))),
+            Blend = (float)(1 - beta1),
+            Beta2 = h.Beta2,
+            Square = (float)(1 - beta2),
+            Rate = (float)(AsWritten(h.LearningRate) / first),
+            Root = (float)Math.Sqrt(second),
+            Epsilon = h.Epsilon,
+        };
+        fixed (float* pp = p, pg = g, pm = m, pv = v)
+        {
+            Ranges.For(p.Length, new AdamBody(factors, pp, pg, pm, pv), pool);
+        }
+    }
+
+    /// <summary>
+    /// With g = g·gradientScale + wd·p: buffer = momentum·buffer + g (g itself on the first step), g = nesterov ? g + momentum·buffer : buffer,
+    /// p −= lr·g. An empty buffer means no momentum.
+    /// </summary>
+    public static void SgdStep(
+        Span<float> p, ReadOnlySpan<float> g, float gradientScale, Span<float> momentumBuffer, float lr, float momentum, float weightDecay,
+        bool nesterov, bool firstStep, WorkerPool pool)
+    {
+        Sizes.AtLeast(g, p.Length);
+        Sizes.AtLeast<float>(momentumBuffer, momentumBuffer.IsEmpty ? 0 : p.Length);
+        fixed (float* pp = p, pg = g, pb = momentumBuffer)
+        {
+            Ranges.For(p.Length, new SgdBody(pp, pg, gradientScale, pb, lr, momentum, weightDecay, nesterov, firstStep), pool);
+        }
+    }
+
+    // 0.999f is not 0.999, and 1 − β₂ shows the difference; torch computes with the decimal number as it was written.
+    private static double AsWritten(float x) => (double)(decimal)x;
+
+    private struct AdamFactors
+    {
+        public float Gradient, Keep, Blend, Beta2, Square, Rate, Root, Epsilon;
+    }
+
+    private readonly struct AdamBody(AdamFactors factors, float* p, float* g, float* m, float* v) : IRangeBody
+    {
+        private readonly float* _p = p, _g = g, _m = m, _v = v;
+
+        public void Run(int start, int count)
+        {
+            int width = Simd.Width, i = start, end = start + count;
+            for (; i <= end - width; i += width)
+            {
+                Vector<float> p = Vector.Load(_p + i), m = Vector.Load(_m + i), v = Vector.Load(_v + i);
+                Update(ref p, Vector.Load(_g + i), ref m, ref v);
+                p.Store(_p + i);
+                m.Store(_m + i);
+                v.Store(_v + i);
+            }
+
+            if (i < end)
+            {
+                int n = end - i;
+                Vector<float> p = Simd.LoadPart(_p + i, n), m = Simd.LoadPart(_m + i, n), v = Simd.LoadPart(_v + i, n);
+                Update(ref p, Simd.LoadPart(_g + i, n), ref m, ref v);
+                Simd.StorePart(p, _p + i, n);
+                Simd.StorePart(m, _m + i, n);
+                Simd.StorePart(v, _v + i, n);
+            }
+        }
+
+        private void Update(ref Vector<float> p, Vector<float> gradient, ref Vector<float> m, ref Vector<float> v)
+        {
+            Vector<float> g = gradient * factors.Gradient;
+            m += (g - m) * factors.Blend;
+            v = (v * factors.Beta2) + (g * g * factors.Square);
+            Vector<float> denominator = (Vector.SquareRoot(v) / new Vector<float>(factors.Root)) + new Vector<float>(factors.Epsilon);
+            p = (p * factors.Keep) - (factors.Rate * m / denominator);
+        }
+    }
+
+    private readonly struct SgdBody(
+        float* p, float* g, float gradientScale, float* buffer, float lr, float momentum, float weightDecay, bool nesterov, bool firstStep) : IRangeBody
+    {
+        private readonly float* _p = p, _g = g, _buffer = buffer;
+
+        public void Run(int start, int count)
+        {
+            int width = Simd.Width, end = start + count;
+            for (int i = start; i < end; i += width)
+            {
+                int n = Math.Min(width, end - i);
+                Vector<float> p = Load(_p + i, n);
+                Vector<float> g = (Load(_g + i, n) * gradientScale) + (p * weightDecay);
+                if (_buffer != null)
+                {
+                    Vector<float> b = firstStep ? g : (Load(_buffer + i, n) * momentum) + g;
+                    Store(b, _buffer + i, n);
+                    g = nesterov ? g + (b * momentum) : b;
+                }
+
+                Store(p - (g * lr), _p + i, n);
+            }
+        }
+
+        private static Vector<float> Load(float* x, int n) => n == Simd.Width ? Vector.Load(x) : Simd.LoadPart(x, n);
+
+        private static void Store(Vector<float> v, float* x, int n)
+        {
+            if (n == Simd.Width)
+            {
+                v.Store(x);
+            }
+            else
+            {
+                Simd.StorePart(v, x, n);
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// Where the heads of one of q, k, v, o lie: element (token t, head h, dimension d) is data[t·RowStride + Offset + h·HeadStride + d].
+/// </summary>
+public readonly record struct HeadLayout(int RowStride, int Offset, int HeadStride)
+{
+    /// <summary>How long a buffer must be for so many tokens, heads and dimensions.</summary>
+    internal long Span(long tokens, int heads, int headDim) =>
+        tokens == 0 ? 0 : ((tokens - 1) * RowStride) + Offset + ((heads - 1L) * HeadStride) + headDim;
+}
+
+/// <summary>Rotary position embedding, in place (Su et al. 2021).</summary>
+public static unsafe class Rope
+{
+    /// <summary>
+    /// Rotates the first rotaryDim dimensions of each head by the angles of the row's position. cos and sin are
+    /// (positions × rotaryDim/2). Pairs are (i, i + rotaryDim/2), or (2i, 2i + 1) when interleaved; inverse rotates back.
+    /// </summary>
+    public static void Apply(
+        Span<float> data, int rows, int heads, HeadLayout layout, int rotaryDim, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin,
+        ReadOnlySpan<int> positions, bool interleaved, bool inverse, WorkerPool pool)
+    {
+        Sizes.AtLeast<float>(data, layout.Span(rows, heads, rotaryDim));
+        Sizes.AtLeast(positions, rows);
+        fixed (float* pd = data, pc = cos, ps = sin)
+        fixed (int* pp = positions)
+        {
+            int half = rotaryDim / 2, table = Math.Min(cos.Length, sin.Length);
+            Ranges.ForRows(rows, heads * rotaryDim, new Body(pd, heads, layout, half, pc, ps, pp, table, interleaved, inverse), pool);
+        }
+    }
+
+    private readonly struct Body(
+        float* data, int heads, HeadLayout layout, int half, float* cos, float* sin, int* positions, int table,
+        bool interleaved, bool inverse) : IRangeBody
+    {
+        private readonly float* _data = data, _cos = cos, _sin = sin;
+        private readonly int* _positions = positions;
+
+        public void Run(int start, int count)
+        {
+            for (int r = start; r < start + count; r++)
+            {
+                long at = (long)_positions[r] * half;
+                if (at < 0 || at + half > table)
+                {
+                    throw new ArgumentOutOfRangeException(
+                        nameof(positions), $"Position {_positions[r]} lies outside a rotary table of {table / half} positions.");
+                }
+
+                float* row = _data + ((long)r * layout.RowStride) + layout.Offset;
+                for (int h = 0; h < heads; h++)
+                {
+                    if (interleaved)
+                    {
+                        Pairs(row + ((long)h * layout.HeadStride), _cos + at, _sin + at);
+                    }
+                    else
+                    {
+                        Halves(row + ((long)h * layout.HeadStride), _cos + at, _sin + at);
+                    }
+                }
+            }
+        }
+
+        private void Halves(float* x, float* c, float* s)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                Rotate(ref x[i], ref x[i + half], c[i], s[i]);
+            }
+        }
+
+        private void Pairs(float* x, float* c, float* s)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                Rotate(ref x[2 * i], ref x[(2 * i) + 1], c[i], s[i]);
+            }
+        }
+
+        private void Rotate(ref float a, ref float b, float c, float s)
+        {
+            float t = inverse ? -s : s, first = a;
+            a = (first * c) - (b * t);
+            b = (b * c) + (first * t);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>A term that a sum over rows adds up: column vectors of one row.</summary>
+internal interface IRowTerm
+{
+    Vector<float> At(int row, int col);
+
+    /// <summary>The last <paramref name="count"/> columns from <paramref name="col"/> on.</summary>
+    Vector<float> PartAt(int row, int col, int count);
+}
+
+/// <summary>
+/// row[c] (+)= Σ_r term(r, c). Rows are cut into runs of a fixed length and columns into strips; runs are summed apart and
+/// then added in order, which is both parallel and the same for any number of threads.
+/// </summary>
+internal static unsafe class RowSums
+{
+    private const int Run = 512;
+    private const int Strip = 128;
+
+    public static void Add<TTerm>(TTerm term, float* row, int rows, int cols, bool accumulate, WorkerPool pool)
+        where TTerm : struct, IRowTerm
+    {
+        if (rows <= Run)
+        {
+            StripBody<TTerm> direct = new(term, row, rows, cols, accumulate);
+            pool.For(Ranges.Count(cols, Strip), ref direct);
+            return;
+        }
+
+        int runs = Ranges.Count(rows, Run);
+        using Scratch partial = pool.Scratch.Rent((long)runs * cols);
+        StripBody<TTerm> body = new(term, partial.Pointer, rows, cols, false);
+        pool.For(runs * Ranges.Count(cols, Strip), ref body);
+        for (int run = 0; run < runs; run++)
+        {
+            float* sums = partial.Pointer + ((long)run * cols);
+            if (run == 0 && !accumulate)
+            {
+                Buffer.MemoryCopy(sums, row, (long)cols * sizeof(float), (long)cols * sizeof(float));
+            }
+            else
+            {
+                VectorLoops.Zip<Sum, Overwrite>(default, row, sums, row, cols);
+            }
+        }
+    }
+
+    private readonly struct StripBody<TTerm>(TTerm term, float* sums, int rows, int cols, bool accumulate) : IParallelBody
+        where TTerm : struct, IRowTerm
+    {
+        private readonly float* _sums = sums;
+
+        void IParallelBody.Run(int item)
+        {
+            int strips = Ranges.Count(cols, Strip), run = item / strips;
+            int first = run * Run, last = Math.Min(rows, first + Run);
+            int col = item % strips * Strip, end = Math.Min(cols, col + Strip), width = Simd.Width;
+            float* into = _sums + ((long)run * cols);
+            for (; col <= end - (4 * width); col += 4 * width)
+            {
+                Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
+                for (int r = first; r < last; r++)
+                {
+                    s0 += term.At(r, col);
+                    s1 += term.At(r, col + width);
+                    s2 += term.At(r, col + (2 * width));
+                    s3 += term.At(r, col + (3 * width));
+                }
+
+                Store(s0, into + col);
+                Store(s1, into + col + width);
+                Store(s2, into + col + (2 * width));
+                Store(s3, into + col + (3 * width));
+            }
+
+            for (; col < end; col += width)
+            {
+                int count = Math.Min(width, end - col);
+                Vector<float> s = default;
+                for (int r = first; r < last; r++)
+                {
+                    s += count == width ? term.At(r, col) : term.PartAt(r, col, count);
+                }
+
+                if (count == width)
+                {
+                    Store(s, into + col);
+                }
+                else
+                {
+                    Simd.StorePart(accumulate ? s + Simd.LoadPart(into + col, count) : s, into + col, count);
+                }
+            }
+        }
+
+        private void Store(Vector<float> sum, float* into) => (accumulate ? sum + Vector.Load(into) : sum).Store(into);
+    }
+}

@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+
+namespace PeftCore.Kernels;
+
+/// <summary>Native buffers that are lent, returned and lent again, so that a kernel in its stride allocates nothing.</summary>
+internal sealed unsafe class ScratchPool : IDisposable
+{
+    private const nuint Alignment = 64;
+    private readonly object _gate = new();
+    private Slot[] _slots = new Slot[4];
+
+    /// <summary>Lends at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
+    public Scratch Rent(long count)
+    {
+        nuint bytes = (nuint)Math.Max(count, 1) * sizeof(float);
+        lock (_gate)
+        {
+            int slot = Find(bytes);
+            ref Slot s = ref _slots[slot];
+            if (s.Bytes < bytes)
+            {
+                NativeMemory.AlignedFree(s.Pointer);
+                s = default;
+                s.Pointer = NativeMemory.AlignedAlloc(bytes, Alignment);
+                s.Bytes = bytes;
+            }
+
+            s.Lent = true;
+            return new Scratch(this, slot, (float*)s.Pointer);
+        }
+    }
+
+    public void Return(int slot)
+    {
+        lock (_gate)
+        {
+            _slots[slot].Lent = false;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            foreach (ref Slot s in _slots.AsSpan())
+            {
+                NativeMemory.AlignedFree(s.Pointer);
+                s = default;
+            }
+        }
+    }
+
+    // The smallest free slot that is large enough, else the largest free one (to be enlarged).
+    private int Find(nuint bytes)
+    {
+        int best = -1;
+        for (int i = 0; i < _slots.Length; i++)
+        {
+            if (!_slots[i].Lent && (best < 0 || Better(_slots[i].Bytes, _slots[best].Bytes, bytes)))
+            {
+                best = i;
+            }
+        }
+
+        if (best < 0)
+        {
+            best = _slots.Length;
+            Array.Resize(ref _slots, best * 2);
+        }
+
+        return best;
+    }
+
+    private static bool Better(nuint candidate, nuint current, nuint wanted) =>
+        current >= wanted ? candidate >= wanted && candidate < current : candidate > current;
+
+    private struct Slot
+    {
+        public void* Pointer;
+        public nuint Bytes;
+        public bool Lent;
+    }
+}
+
+/// <summary>A lent buffer; disposing returns it.</summary>
+internal readonly unsafe struct Scratch(ScratchPool owner, int slot, float* pointer) : IDisposable
+{
+    public readonly float* Pointer = pointer;
+
+    public void Dispose() => owner.Return(slot);
+}

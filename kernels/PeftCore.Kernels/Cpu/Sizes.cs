@@ -1,0 +1,32 @@
+using System.Runtime.CompilerServices;
+
+namespace PeftCore.Kernels;
+
+/// <summary>Kernels write through raw pointers, so lengths are checked once at the door.</summary>
+internal static class Sizes
+{
+    public static void AtLeast<T>(ReadOnlySpan<T> span, long needed, [CallerArgumentExpression(nameof(span))] string? name = null)
+    {
+        if (span.Length < needed)
+        {
+            Fail(name, span.Length, needed);
+        }
+    }
+
+    public static void AtLeast(Operand operand, long rows, long cols, [CallerArgumentExpression(nameof(operand))] string? name = null)
+    {
+        if (rows == 0 || cols == 0)
+        {
+            return;
+        }
+
+        long needed = (((rows - 1) * operand.Stride) + cols) * Elements.Size(operand.Type);
+        if (operand.Data.Length < needed || (rows > 1 && operand.Stride < cols))
+        {
+            Fail(name, operand.Data.Length, needed);
+        }
+    }
+
+    private static void Fail(string? name, long found, long needed) =>
+        throw new ArgumentException($"'{name}' has length {found}, but this kernel needs {needed}.", name);
+}

@@ -1,0 +1,83 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>One vector in, one out. An instance, since it may hold a factor.</summary>
+internal interface IVectorMap
+{
+    Vector<float> Apply(Vector<float> x);
+}
+
+/// <summary>Two vectors in, one out.</summary>
+internal interface IVectorZip
+{
+    Vector<float> Apply(Vector<float> a, Vector<float> b);
+}
+
+/// <summary>What becomes of a result: it replaces what was there, or is added to it.</summary>
+internal interface IStore
+{
+    static abstract Vector<float> Combine(Vector<float> old, Vector<float> value);
+
+    /// <summary>False where the old value must not even be read, as it may be anything.</summary>
+    static abstract bool Reads { get; }
+}
+
+internal readonly struct Overwrite : IStore
+{
+    public static bool Reads => false;
+
+    public static Vector<float> Combine(Vector<float> old, Vector<float> value) => value;
+}
+
+internal readonly struct Accumulate : IStore
+{
+    public static bool Reads => true;
+
+    public static Vector<float> Combine(Vector<float> old, Vector<float> value) => old + value;
+}
+
+/// <summary>
+/// The loops over elements. The last few elements go through the vector form too, so that a result does not depend on
+/// where in a block an element falls.
+/// </summary>
+internal static unsafe class VectorLoops
+{
+    public static void Map<TMap, TStore>(TMap map, float* x, float* y, int count)
+        where TMap : struct, IVectorMap
+        where TStore : struct, IStore
+    {
+        int width = Simd.Width, i = 0;
+        for (; i <= count - width; i += width)
+        {
+            Vector<float> value = map.Apply(Vector.Load(x + i));
+            (TStore.Reads ? TStore.Combine(Vector.Load(y + i), value) : value).Store(y + i);
+        }
+
+        if (i < count)
+        {
+            int rest = count - i;
+            Vector<float> value = map.Apply(Simd.LoadPart(x + i, rest));
+            Simd.StorePart(TStore.Reads ? TStore.Combine(Simd.LoadPart(y + i, rest), value) : value, y + i, rest);
+        }
+    }
+
+    public static void Zip<TZip, TStore>(TZip zip, float* a, float* b, float* y, int count)
+        where TZip : struct, IVectorZip
+        where TStore : struct, IStore
+    {
+        int width = Simd.Width, i = 0;
+        for (; i <= count - width; i += width)
+        {
+            Vector<float> value = zip.Apply(Vector.Load(a + i), Vector.Load(b + i));
+            (TStore.Reads ? TStore.Combine(Vector.Load(y + i), value) : value).Store(y + i);
+        }
+
+        if (i < count)
+        {
+            int rest = count - i;
+            Vector<float> value = zip.Apply(Simd.LoadPart(a + i, rest), Simd.LoadPart(b + i, rest));
+            Simd.StorePart(TStore.Reads ? TStore.Combine(Simd.LoadPart(y + i, rest), value) : value, y + i, rest);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using PeftCore.Kernels;
+
+namespace PeftCore.Tests.Kernels;
+
+public sealed class GemmTests
+{
+    private static readonly ElementType[] Types = [ElementType.F32, ElementType.BF16, ElementType.F16];
+
+    [Test]
+    public void A_product_of_any_size_layout_and_type_equals_the_triple_loop()
+    {
+        using WorkerPool pool = new(2);
+        Random random = new(1);
+        for (int round = 0; round < 400; round++)
+        {
+            int m = random.Next(1, 71), n = random.Next(1, 71), k = random.Next(1, 71);
+            Check(random, m, n, k, pool);
+        }
+    }
+
+    [TestCase(300, 257, 401)]
+    [TestCase(1, 513, 300)]
+    [TestCase(3, 700, 129)]
+    [TestCase(8, 333, 515)]
+    [TestCase(257, 8, 300)]
+    [TestCase(300, 16, 77)]
+    [TestCase(129, 300, 8)]
+    [TestCase(8, 300, 700)]
+    [TestCase(200, 1, 333)]
+    public void A_large_or_thin_product_equals_the_triple_loop(int m, int n, int k)
+    {
+        using WorkerPool pool = new(2);
+        Random random = new(2);
+        for (int round = 0; round < 4; round++)
+        {
+            Check(random, m, n, k, pool, round);
+        }
+    }
+
+    [Test]
+    public void A_product_over_nothing_is_zero_or_leaves_what_was_there()
+    {
+        using WorkerPool pool = new(1);
+        float[] c = Numbers.Poison(6);
+        Gemm.Multiply(2, 3, 0, default, false, default, false, c, 3, 1f, false, pool);
+        Assert.That(c, Is.All.EqualTo(0f));
+        c = [1, 2, 3, 4, 5, 6];
+        Gemm.Multiply(2, 3, 0, default, false, default, false, c, 3, 1f, true, pool);
+        Assert.That(c, Is.EqualTo(new float[] { 1, 2, 3, 4, 5, 6 }));
+    }
+
+    private static void Check(Random random, int m, int n, int k, WorkerPool pool, int? transposes = null)
+    {
+        int both = transposes ?? random.Next(4);
+        bool transA = (both & 1) != 0, transB = (both & 2) != 0, accumulate = random.Next(2) == 0;
+        ElementType ta = Types[random.Next(3)], tb = Types[random.Next(3)];
+        int sa = (transA ? m : k) + random.Next(2) * random.Next(9), sb = (transB ? k : n) + random.Next(2) * random.Next(9);
+        int ldc = n + (random.Next(2) * random.Next(9));
+        float alpha = random.Next(2) == 0 ? 1f : -0.37f;
+        byte[] a = Numbers.Store(Numbers.Random(random.Next(), (transA ? k : m) * sa), ta, out float[] wideA);
+        byte[] b = Numbers.Store(Numbers.Random(random.Next(), (transB ? n : k) * sb), tb, out float[] wideB);
+        float[] c = accumulate ? Numbers.Random(random.Next(), m * ldc) : Numbers.Poison(m * ldc);
+        double[] expected = new double[m * ldc];
+        for (int i = 0; i < m; i++)
+        {
+            for (int j = 0; j < ldc; j++)
+            {
+                if (j >= n)
+                {
+                    expected[(i * ldc) + j] = c[(i * ldc) + j];
+                    continue;
+                }
+
+                double sum = 0;
+                for (int p = 0; p < k; p++)
+                {
+                    sum += (double)(transA ? wideA[(p * sa) + i] : wideA[(i * sa) + p]) * (transB ? wideB[(j * sb) + p] : wideB[(p * sb) + j]);
+                }
+
+                expected[(i * ldc) + j] = (accumulate ? c[(i * ldc) + j] : 0) + (alpha * sum);
+            }
+        }
+
+        Gemm.Multiply(m, n, k, new Operand(a, ta, sa), transA, new Operand(b, tb, sb), transB, c, ldc, alpha, accumulate, pool);
+        Numbers.AssertClose(c, expected, 1e-5, 2e-6 * Math.Sqrt(k + 1), $"{m}x{n}x{k} {ta}{(transA ? "ᵀ" : "")} {tb}{(transB ? "ᵀ" : "")} ldc {ldc}");
+    }
+}
