@@ -46,6 +46,19 @@ public sealed class SafetensorsFuzzTests
         select SafetensorsBytes.File(Edit(Headers[which], edits[..count]), DataBytes[which]));
 
     [Test]
+    public void Files_whose_layout_has_gaps_and_overlaps_are_judged_as_the_format_says() => Check(
+        from tensors in (
+            from size in Gen.Choose(0, 3)
+            from gap in Gen.Frequency((12, Gen.Constant(0)), (1, Gen.Choose(-3, 3)))
+            from stretch in Gen.Frequency((20, Gen.Constant(0)), (1, Gen.Choose(-2, 2)))
+            from zero in Gen.Frequency((20, Gen.Constant("0")), (1, Gen.Elements("-0", "0.0", "00", "0e0", "\"0\"")))
+            from twin in Gen.Frequency((20, Gen.Constant(false)), (1, Gen.Constant(true)))
+            select (size, gap, stretch, zero, twin)).ArrayOf(4)
+        from order in Gen.Choose(0, 3)
+        from more in Gen.Frequency((6, Gen.Constant(0)), (1, Gen.Choose(-2, 2)))
+        select Layout(tensors, order, more));
+
+    [Test]
     public void The_unedited_files_are_accepted()
     {
         for (int i = 0; i < Headers.Length; i++)
@@ -85,6 +98,23 @@ public sealed class SafetensorsFuzzTests
     }
 
     private static byte[] Valid(int which) => SafetensorsBytes.File(Headers[which], DataBytes[which]);
+
+    private static byte[] Layout((int Size, int Gap, int Stretch, string Zero, bool Twin)[] tensors, int order, int more)
+    {
+        var entries = new List<string>();
+        int at = 0;
+        foreach ((int size, int gap, int stretch, string zero, bool twin) in tensors)
+        {
+            int begin = at + gap, end = begin + size * 2;
+            string Number(int value) => value == 0 ? zero : $"{value}";
+            entries.Add($$"""
+                "t{{(twin ? 0 : entries.Count)}}":{"dtype":"I16","shape":[{{Number(size)}}],"data_offsets":[{{Number(begin)}},{{Number(end + stretch)}}]}
+                """);
+            at = end;
+        }
+        IEnumerable<string> turned = entries.Skip(order).Concat(entries.Take(order));
+        return SafetensorsBytes.File("{" + string.Join(",", turned) + "}", Math.Max(0, at + more));
+    }
 
     private static byte[] Flip(byte[] file, int[] bits, int cut)
     {
