@@ -1,0 +1,41 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Autograd;
+
+/// <summary>Where a tensor's gradient goes: into a leaf that trains, or back through the op that made the tensor.</summary>
+internal abstract class GradientEdge
+{
+    /// <summary>The gradient gathered so far; owned by this edge.</summary>
+    internal Tensor? Gradient { get; set; }
+
+    /// <summary>Shape of the tensor this edge belongs to, and so of its gradient.</summary>
+    internal abstract Shape Shape { get; }
+
+    internal abstract MemoryKind Kind { get; }
+
+    internal static GradientEdge? Of(Tensor tensor) => (GradientEdge?)tensor.GradientEdge;
+
+    internal void Drop()
+    {
+        Gradient?.Dispose();
+        Gradient = null;
+    }
+}
+
+/// <summary>The end of the road: the gradient stays here until the optimizer has used it.</summary>
+internal sealed class LeafEdge(Shape shape) : GradientEdge
+{
+    internal override Shape Shape => shape;
+
+    internal override MemoryKind Kind => MemoryKind.Gradient;
+}
+
+/// <summary>One output of a recorded op.</summary>
+internal sealed class OutputEdge(GradientNode node, Shape shape) : GradientEdge
+{
+    internal GradientNode Node => node;
+
+    internal override Shape Shape => shape;
+
+    internal override MemoryKind Kind => MemoryKind.Activation;
+}

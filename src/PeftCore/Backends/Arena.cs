@@ -1,0 +1,167 @@
+namespace PeftCore.Backends;
+
+/// <summary>Where an arena gets its few large chunks from: host memory, device memory, or nowhere for a plan.</summary>
+internal interface IChunkSource
+{
+    /// <summary>Takes a chunk; throws <see cref="InsufficientMemoryException"/> when there is none.</summary>
+    nint Take(long bytes);
+
+    void Return(nint address, long bytes);
+}
+
+/// <summary>Cuts storage out of large chunks: best fit, neighbours joined when freed. A step that repeats finds the same blocks again.</summary>
+internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.DefaultChunk) : IDisposable
+{
+    /// <summary>Every block starts at a multiple of this, and sizes are rounded up to it.</summary>
+    public const long Granularity = 256;
+
+    /// <summary>Bytes of a chunk, unless one allocation needs more.</summary>
+    public const long DefaultChunk = 64L << 20;
+
+    private readonly Lock _lock = new();
+    private readonly SortedSet<(long Bytes, nint Address)> _free = [];
+    private readonly Dictionary<nint, Block> _blocks = [];
+    private readonly List<(nint Address, long Bytes)> _chunks = [];
+
+    /// <summary>Bytes taken from the source, used or not.</summary>
+    public long ReservedBytes { get; private set; }
+
+    public static long Round(long bytes) => Math.Max(Granularity, (bytes + Granularity - 1) / Granularity * Granularity);
+
+    /// <summary>Takes a block of at least <paramref name="bytes"/>; its exact size is <see cref="Round"/> of it.</summary>
+    public nint Allocate(long bytes)
+    {
+        bytes = Round(bytes);
+        lock (_lock)
+        {
+            var fit = Fit(bytes);
+            if (fit is null)
+            {
+                AddChunk(bytes);
+                fit = Fit(bytes);
+            }
+            var block = _blocks[fit!.Value.Address];
+            _free.Remove(fit.Value);
+            block.Free = false;
+            if (block.Bytes > bytes)
+            {
+                Split(block, bytes);
+            }
+            return block.Address;
+        }
+    }
+
+    public void Free(nint address)
+    {
+        lock (_lock)
+        {
+            var block = _blocks[address];
+            block.Free = true;
+            block = JoinWithNext(block);
+            if (block.Previous is { Free: true } previous)
+            {
+                _free.Remove((previous.Bytes, previous.Address));
+                block = JoinWithNext(previous);
+            }
+            _free.Add((block.Bytes, block.Address));
+        }
+    }
+
+    /// <summary>Returns chunks nothing lives in.</summary>
+    public void Trim()
+    {
+        lock (_lock)
+        {
+            for (int i = _chunks.Count - 1; i >= 0; i--)
+            {
+                var (address, bytes) = _chunks[i];
+                if (_blocks[address] is { Free: true } block && block.Bytes == bytes)
+                {
+                    _free.Remove((bytes, address));
+                    _blocks.Remove(address);
+                    _chunks.RemoveAt(i);
+                    ReservedBytes -= bytes;
+                    source.Return(address, bytes);
+                }
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            foreach (var (address, bytes) in _chunks)
+            {
+                source.Return(address, bytes);
+            }
+            _chunks.Clear();
+            _free.Clear();
+            _blocks.Clear();
+        }
+    }
+
+    private (long Bytes, nint Address)? Fit(long bytes)
+    {
+        foreach (var candidate in _free.GetViewBetween((bytes, nint.MinValue), (long.MaxValue, nint.MaxValue)))
+        {
+            return candidate;
+        }
+        return null;
+    }
+
+    private void AddChunk(long atLeast)
+    {
+        long bytes = Math.Max(chunkBytes, atLeast);
+        nint address = source.Take(bytes);
+        _chunks.Add((address, bytes));
+        _blocks[address] = new Block { Address = address, Bytes = bytes, Free = true };
+        _free.Add((bytes, address));
+        ReservedBytes += bytes;
+    }
+
+    private void Split(Block block, long bytes)
+    {
+        var rest = new Block
+        {
+            Address = block.Address + (nint)bytes,
+            Bytes = block.Bytes - bytes,
+            Free = true,
+            Previous = block,
+            Next = block.Next,
+        };
+        if (rest.Next is not null)
+        {
+            rest.Next.Previous = rest;
+        }
+        block.Next = rest;
+        block.Bytes = bytes;
+        _blocks[rest.Address] = rest;
+        _free.Add((rest.Bytes, rest.Address));
+    }
+
+    private Block JoinWithNext(Block block)
+    {
+        if (block.Next is { Free: true } next)
+        {
+            _free.Remove((next.Bytes, next.Address));
+            _blocks.Remove(next.Address);
+            block.Bytes += next.Bytes;
+            block.Next = next.Next;
+            if (block.Next is not null)
+            {
+                block.Next.Previous = block;
+            }
+        }
+        return block;
+    }
+
+    private sealed class Block
+    {
+        public nint Address { get; init; }
+        public long Bytes { get; set; }
+        public bool Free { get; set; }
+        public Block? Previous { get; set; }
+        public Block? Next { get; set; }
+    }
+}

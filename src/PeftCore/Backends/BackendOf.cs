@@ -1,0 +1,68 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>From a tensor to what computes on it, and from host data to tensors.</summary>
+public static class BackendOf
+{
+    extension(Tensor tensor)
+    {
+        /// <summary>The backend of the device this tensor lives on.</summary>
+        internal IBackend Backend => (IBackend)tensor.Device;
+
+        /// <summary>A new tensor on the same device, contents undefined.</summary>
+        internal Tensor NewLike(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
+            tensor.Backend.NewTensor(shape, dtype, kind);
+
+        /// <summary>Copies the elements to the host. The tensor's dtype must be that of <typeparamref name="T"/> in size.</summary>
+        public unsafe T[] ToArray<T>() where T : unmanaged
+        {
+            if (sizeof(T) != tensor.DType.Size)
+            {
+                throw new ArgumentException($"elements of a {tensor.DType} tensor are {tensor.DType.Size} bytes, not {sizeof(T)}");
+            }
+            var values = new T[tensor.Count];
+            tensor.Backend.Download(tensor, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
+            return values;
+        }
+
+        /// <summary>The one element of an F32 scalar.</summary>
+        public float Item() => tensor.Count == 1 && tensor.DType == DType.F32
+            ? tensor.ToArray<float>()[0]
+            : throw new ShapeException("item", $"needs one F32 element, got {tensor}");
+    }
+
+    extension(IBackend backend)
+    {
+        /// <summary>A new tensor, contents undefined.</summary>
+        public Tensor NewTensor(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
+            Tensor.Owning(backend.Allocate(shape.Count * dtype.Size, kind), shape, dtype);
+
+        /// <summary>A new tensor of zeros.</summary>
+        public Tensor Zeros(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation)
+        {
+            var tensor = backend.NewTensor(shape, dtype, kind);
+            backend.Zero(tensor);
+            return tensor;
+        }
+
+        /// <summary>A new F32 tensor with the given values, in row-major order.</summary>
+        public Tensor From(ReadOnlySpan<float> values, Shape shape, MemoryKind kind = MemoryKind.Activation) =>
+            backend.FromHost(values, shape, DType.F32, kind);
+
+        /// <summary>A new I32 tensor with the given values, in row-major order.</summary>
+        public Tensor From(ReadOnlySpan<int> values, Shape shape, MemoryKind kind = MemoryKind.Activation) =>
+            backend.FromHost(values, shape, DType.I32, kind);
+
+        private Tensor FromHost<T>(ReadOnlySpan<T> values, Shape shape, DType dtype, MemoryKind kind) where T : unmanaged
+        {
+            if (values.Length != shape.Count)
+            {
+                throw new ShapeException("from", $"{values.Length} values do not fill a tensor of shape {shape}");
+            }
+            var tensor = backend.NewTensor(shape, dtype, kind);
+            backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values), tensor);
+            return tensor;
+        }
+    }
+}

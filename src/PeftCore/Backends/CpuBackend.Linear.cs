@@ -1,0 +1,52 @@
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+public sealed partial class CpuBackend
+{
+    /// <inheritdoc/>
+    public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
+    {
+        int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
+        Gemm.Multiply(c.Shape.Rows, c.Shape.Columns, k, Matrix(a), transposeA, Matrix(b), transposeB, F32(c), c.Shape.Columns,
+            alpha, accumulate, _pool);
+    }
+
+    /// <inheritdoc/>
+    public void AddRow(Tensor y, Tensor row) => Elementwise.AddRow(F32(y), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
+
+    /// <inheritdoc/>
+    public void SumRows(Tensor x, Tensor row, bool accumulate) =>
+        Elementwise.SumRows(F32(x), F32(row), x.Shape.Rows, x.Shape.Columns, accumulate, _pool);
+
+    /// <inheritdoc/>
+    public void Gather(Tensor ids, Tensor table, Tensor y) =>
+        Embedding.Gather(I32(ids), Matrix(table), F32(y), (int)ids.Count, table.Shape.Columns, _pool);
+
+    /// <inheritdoc/>
+    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
+        Embedding.ScatterAdd(I32(ids), F32(dy), F32(table), (int)ids.Count, table.Shape.Columns, _pool);
+
+    /// <inheritdoc/>
+    public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
+    {
+        var source = F32(from);
+        var target = F32(to);
+        int sourceStride = from.Shape.Columns;
+        int targetStride = to.Shape.Columns;
+        for (int r = 0; r < from.Shape.Rows; r++)
+        {
+            var x = source.Slice(r * sourceStride + fromColumn, columns);
+            var y = target.Slice(r * targetStride + toColumn, columns);
+            if (accumulate)
+            {
+                System.Numerics.Tensors.TensorPrimitives.Add(y, x, y);
+            }
+            else
+            {
+                x.CopyTo(y);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>The attention heads inside a (batch, length, columns) projection, read where they lie: element d of head h of a row stands in
+/// column <c>Offset + h·Stride + d</c>. So q, k and v of one fused projection need no copies.</summary>
+/// <param name="Tensor">The projection, (batch, length, columns).</param>
+/// <param name="Count">Number of heads.</param>
+/// <param name="Dim">Elements a head.</param>
+/// <param name="Offset">Column of the first head.</param>
+/// <param name="Stride">Columns from one head to the next; 0 means <paramref name="Dim"/>.</param>
+public readonly record struct Heads(Tensor Tensor, int Count, int Dim, int Offset = 0, int Stride = 0)
+{
+    internal HeadLayout Layout => new(Tensor.Shape.Columns, Offset, Stride == 0 ? Dim : Stride);
+
+    /// <summary>Whether these heads are all the columns there are.</summary>
+    internal bool CoverTensor => Count * Dim == Tensor.Shape.Columns;
+
+    internal Heads On(Tensor other) => this with { Tensor = other };
+}

@@ -1,0 +1,39 @@
+using System.Runtime.InteropServices;
+
+namespace PeftCore.Backends;
+
+/// <summary>Chunks of the process's own memory, aligned for the widest vectors.</summary>
+internal sealed class HostMemory(long limit) : IChunkSource
+{
+    private long _taken;
+
+    public unsafe nint Take(long bytes)
+    {
+        if (_taken + bytes > limit)
+        {
+            throw new InsufficientMemoryException(
+                $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken)} of the allowed {Megabytes(limit)} are in use; " +
+                "a smaller batch, shorter sequences or gradient checkpointing need less");
+        }
+        try
+        {
+            var address = (nint)NativeMemory.AlignedAlloc((nuint)bytes, (nuint)Arena.Granularity);
+            _taken += bytes;
+            return address;
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new InsufficientMemoryException(
+                $"the system refused {Megabytes(bytes)} more memory; {Megabytes(_taken)} are in use; " +
+                "a smaller batch, shorter sequences or gradient checkpointing need less");
+        }
+    }
+
+    public unsafe void Return(nint address, long bytes)
+    {
+        NativeMemory.AlignedFree((void*)address);
+        _taken -= bytes;
+    }
+
+    private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024):N0} MiB";
+}

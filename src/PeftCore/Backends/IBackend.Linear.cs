@@ -1,0 +1,25 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+public partial interface IBackend
+{
+    /// <summary>C (m, n) = α·op(A)·op(B) (+ C), with op(X) = Xᵀ where asked. A is read as (m, k) or, transposed, (k, m); B as (k, n) or (n, k).
+    /// A and B may be F32, BF16 or F16; C is F32.</summary>
+    void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
+
+    /// <summary>y[r, c] += row[c].</summary>
+    void AddRow(Tensor y, Tensor row);
+
+    /// <summary>row[c] (+)= Σ_r x[r, c].</summary>
+    void SumRows(Tensor x, Tensor row, bool accumulate);
+
+    /// <summary>y[i, :] = table[ids[i], :].</summary>
+    void Gather(Tensor ids, Tensor table, Tensor y);
+
+    /// <summary>table[ids[i], :] += dy[i, :], in a fixed order.</summary>
+    void ScatterAdd(Tensor ids, Tensor dy, Tensor table);
+
+    /// <summary>Copies matrix columns: to[r, toColumn + c] = from[r, fromColumn + c] for c below <paramref name="columns"/>.</summary>
+    void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate);
+}

@@ -1,0 +1,96 @@
+using PeftCore.Autograd;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>A decoder that predicts the next token: embedding, blocks, a last norm, and a head over the vocabulary.</summary>
+public abstract class CausalModel : Module
+{
+    /// <summary>Family name as config.json has it, such as "llama".</summary>
+    public abstract string ModelType { get; }
+
+    /// <summary>Tokens in the vocabulary.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>Columns of hidden states.</summary>
+    public abstract int HiddenSize { get; }
+
+    /// <summary>Number of blocks.</summary>
+    public abstract int LayerCount { get; }
+
+    /// <summary>Longest sequence the model was made for.</summary>
+    public abstract int MaxLength { get; }
+
+    /// <summary>Whether blocks keep only their input and run again in backward.</summary>
+    public bool GradientCheckpointing { get; set; }
+
+    /// <summary>The token embedding.</summary>
+    public abstract Embedding TokenEmbedding { get; }
+
+    /// <summary>The map from hidden states to logits.</summary>
+    public abstract Linear Head { get; }
+
+    /// <summary>Prefix of all names but the head's, which weight files made from the bare model leave out.</summary>
+    public abstract string BasePrefix { get; }
+
+    /// <summary>Columns of the keys of one layer.</summary>
+    internal abstract int KeyColumns { get; }
+
+    /// <summary>Names in a weight file that hold nothing to load.</summary>
+    internal virtual bool IsBuffer(string name) => false;
+
+    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm.</summary>
+    public Tensor Hidden(ModelInputs inputs)
+    {
+        if (inputs.Longest > MaxLength)
+        {
+            throw new BadInputException($"a sequence of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
+                "shorten it or lower the maximum sequence length");
+        }
+        using var scope = new TensorScope();
+        var x = Embed(inputs);
+        for (int i = 0; i < LayerCount; i++)
+        {
+            int layer = i;
+            x = GradientCheckpointing && inputs.Cache is null
+                ? Recompute.Run(h => Block(layer, h, inputs), x)
+                : Block(layer, x, inputs);
+        }
+        inputs.Cache?.Advance(inputs.Length);
+        return scope.Return(LastNorm(x));
+    }
+
+    /// <summary>(batch, length, vocabulary) logits.</summary>
+    public Tensor Logits(ModelInputs inputs)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(HeadLogits(Hidden(inputs)));
+    }
+
+    /// <summary>Mean cross-entropy of predicting each target from the tokens before it, as a scalar.</summary>
+    /// <param name="inputs">What the model reads.</param>
+    /// <param name="targets">The token each position should predict; see <see cref="Targets"/>.</param>
+    public Tensor Loss(ModelInputs inputs, Targets targets)
+    {
+        using var scope = new TensorScope();
+        var hidden = Hidden(inputs);
+        using var head = new TensorScope(Head.Name);
+        var loss = Head.Tuner is null && Head.Bias is null
+            ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, targets.Denominator)
+            : HeadLogits(hidden).CrossEntropy(targets.Tokens, targets.Denominator);
+        return scope.Return(head.Return(loss));
+    }
+
+    /// <summary>Embeds tokens, with positions where the family adds them.</summary>
+    protected abstract Tensor Embed(ModelInputs inputs);
+
+    /// <summary>Runs one block.</summary>
+    protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
+
+    /// <summary>Runs the norm after the last block.</summary>
+    protected abstract Tensor LastNorm(Tensor x);
+
+    private Tensor HeadLogits(Tensor hidden) => Head.Forward(hidden);
+}

@@ -1,0 +1,170 @@
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+using Embedding = PeftCore.Nn.Embedding;
+
+namespace PeftCore.Models;
+
+/// <summary>LLaMA (Touvron et al. 2023) and its close relatives: RMS norm, rotary positions, grouped-query attention, SwiGLU.</summary>
+public sealed class Llama : CausalModel
+{
+    private readonly Decoder _decoder;
+
+    /// <summary>Declares the model; its weights come with a loader or an initialiser.</summary>
+    public Llama(LlamaConfig config)
+    {
+        Config = config;
+        _decoder = Add("model", new Decoder(config));
+        Head = Add("lm_head", new Linear(config.HiddenSize, config.VocabularySize));
+        if (config.TieEmbeddings)
+        {
+            Head.Tie(_decoder.EmbedTokens.Weight);
+        }
+    }
+
+    /// <summary>Sizes and variants.</summary>
+    public LlamaConfig Config { get; }
+
+    /// <inheritdoc/>
+    public override string ModelType => Config.ModelType;
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Config.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int HiddenSize => Config.HiddenSize;
+
+    /// <inheritdoc/>
+    public override int LayerCount => Config.Layers;
+
+    /// <inheritdoc/>
+    public override int MaxLength => Config.MaxLength;
+
+    /// <inheritdoc/>
+    public override Embedding TokenEmbedding => _decoder.EmbedTokens;
+
+    /// <inheritdoc/>
+    public override Linear Head { get; }
+
+    /// <inheritdoc/>
+    public override string BasePrefix => "model.";
+
+    internal override int KeyColumns => Config.KeyHeads * Config.HeadDim;
+
+    internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
+
+    /// <inheritdoc/>
+    protected override Tensor Embed(ModelInputs inputs) => _decoder.EmbedTokens.Forward(inputs.Ids);
+
+    /// <inheritdoc/>
+    protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _decoder.Layers[index].Forward(x, inputs);
+
+    /// <inheritdoc/>
+    protected override Tensor LastNorm(Tensor x) => _decoder.Norm.Forward(x);
+
+    private sealed class Decoder : Module
+    {
+        public Decoder(LlamaConfig c)
+        {
+            EmbedTokens = Add("embed_tokens", new Embedding(c.VocabularySize, c.HiddenSize));
+            var rotary = new Rotary(c.HeadDim, c.RopeTheta, c.RopeScaling);
+            var layers = Add("layers", new ModuleList());
+            Layers = [.. Enumerable.Range(0, c.Layers).Select(i => layers.Append(new DecoderLayer(c, i, rotary)))];
+            Norm = Add("norm", new RmsNorm(c.HiddenSize, c.Epsilon));
+        }
+
+        public Embedding EmbedTokens { get; }
+        public DecoderLayer[] Layers { get; }
+        public RmsNorm Norm { get; }
+    }
+
+    private sealed class DecoderLayer : Module
+    {
+        private readonly SelfAttention _attention;
+        private readonly GatedMlp _mlp;
+        private readonly RmsNorm _inputNorm;
+        private readonly RmsNorm _attentionNorm;
+
+        public DecoderLayer(LlamaConfig c, int index, Rotary rotary)
+        {
+            _attention = Add("self_attn", new SelfAttention(c, index, rotary));
+            _mlp = Add("mlp", new GatedMlp(c));
+            _inputNorm = Add("input_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
+            _attentionNorm = Add("post_attention_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
+        }
+
+        public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
+        {
+            using var scope = new TensorScope("layers." + Name);
+            x += _attention.Forward(_inputNorm.Forward(x), inputs);
+            return scope.Return(x + _mlp.Forward(_attentionNorm.Forward(x)));
+        }
+    }
+
+    private sealed class SelfAttention : Module
+    {
+        private readonly LlamaConfig _c;
+        private readonly int _index;
+        private readonly Rotary _rotary;
+        private readonly Linear _q;
+        private readonly Linear _k;
+        private readonly Linear _v;
+        private readonly Linear _o;
+        private readonly RmsNorm? _qNorm;
+        private readonly RmsNorm? _kNorm;
+
+        public SelfAttention(LlamaConfig c, int index, Rotary rotary)
+        {
+            (_c, _index, _rotary) = (c, index, rotary);
+            _q = Add("q_proj", new Linear(c.HiddenSize, c.Heads * c.HeadDim, c.QkvBias));
+            _k = Add("k_proj", new Linear(c.HiddenSize, c.KeyHeads * c.HeadDim, c.QkvBias));
+            _v = Add("v_proj", new Linear(c.HiddenSize, c.KeyHeads * c.HeadDim, c.QkvBias));
+            _o = Add("o_proj", new Linear(c.Heads * c.HeadDim, c.HiddenSize, c.OutputBias));
+            if (c.QkNorm)
+            {
+                _qNorm = Add("q_norm", new RmsNorm(c.HeadDim, c.Epsilon));
+                _kNorm = Add("k_norm", new RmsNorm(c.HeadDim, c.Epsilon));
+            }
+        }
+
+        public Tensor Forward(Tensor x, ModelInputs inputs)
+        {
+            using var scope = new TensorScope(Name);
+            var tables = _rotary.Tables(x.Backend, Math.Max(inputs.Longest, Math.Min(_c.MaxLength, 512)));
+            var q = Turn(PerHead(_q.Forward(x), _qNorm), _c.Heads); // (B, T, H·D)
+            var k = Turn(PerHead(_k.Forward(x), _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
+            var v = _v.Forward(x);
+            if (inputs.Cache is { } cache)
+            {
+                (k, v) = cache.Append(_index, k, v);
+            }
+            var options = new AttentionOptions(1 / MathF.Sqrt(_c.HeadDim), inputs.Windowed(_c.Window));
+            var o = new Heads(q, _c.Heads, _c.HeadDim).Attend(new Heads(k, _c.KeyHeads, _c.HeadDim), new Heads(v, _c.KeyHeads, _c.HeadDim), options);
+            return scope.Return(_o.Forward(o));
+
+            Tensor Turn(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);
+        }
+
+        /// <summary>Normalises each head's elements by themselves.</summary>
+        private Tensor PerHead(Tensor t, RmsNorm? norm) =>
+            norm is null ? t : norm.Forward(t.Reshape([(int)(t.Count / _c.HeadDim), _c.HeadDim])).Reshape(t.Shape);
+    }
+
+    private sealed class GatedMlp : Layer
+    {
+        private readonly Linear _gate;
+        private readonly Linear _up;
+        private readonly Linear _down;
+
+        public GatedMlp(LlamaConfig c)
+        {
+            _gate = Add("gate_proj", new Linear(c.HiddenSize, c.IntermediateSize, c.MlpBias));
+            _up = Add("up_proj", new Linear(c.HiddenSize, c.IntermediateSize, c.MlpBias));
+            _down = Add("down_proj", new Linear(c.IntermediateSize, c.HiddenSize, c.MlpBias));
+        }
+
+        protected internal override Tensor Compute(Tensor x) => _down.Forward(_gate.Forward(x).Gate<Silu>(_up.Forward(x)));
+    }
+}

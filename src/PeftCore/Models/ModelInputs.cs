@@ -1,0 +1,125 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>What a decoder reads: tokens, where they stand, and what they may see.</summary>
+public sealed class ModelInputs
+{
+    private Tensor? _windowed;
+
+    private ModelInputs(Tensor ids, Tensor positions, Tensor? ranges, int longest)
+    {
+        (Ids, Positions, Ranges, Longest) = (ids, positions, ranges, longest);
+    }
+
+    /// <summary>I32 (batch, length): token ids.</summary>
+    public Tensor Ids { get; }
+
+    /// <summary>I32 (batch, length): positions.</summary>
+    public Tensor Positions { get; }
+
+    /// <summary>I32 (batch, length, 2): the keys [first, end) each token sees; null for plain causal attention.</summary>
+    public Tensor? Ranges { get; }
+
+    /// <summary>One past the largest position.</summary>
+    public int Longest { get; }
+
+    /// <summary>Keys and values of earlier tokens; null in training.</summary>
+    internal KvCache? Cache { get; private init; }
+
+    internal int Batch => Ids.Shape[0];
+
+    internal int Length => Ids.Shape[1];
+
+    /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit.</summary>
+    internal Tensor? Windowed(int window)
+    {
+        if (window == 0 || Longest <= window)
+        {
+            return Ranges;
+        }
+        if (_windowed is null)
+        {
+            _windowed = Narrow(window);
+        }
+        return _windowed;
+    }
+
+    /// <summary>Inputs of a rectangular batch.</summary>
+    /// <param name="backend">Where to put them.</param>
+    /// <param name="ids">batch·length token ids, row by row.</param>
+    /// <param name="batch">Rows.</param>
+    /// <param name="mask">1 where a token counts, 0 where it is padding; null if all count. Only one run of ones a row.</param>
+    /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
+    /// <param name="ranges">Keys each token sees, two numbers a token; null to derive them from the mask.</param>
+    public static ModelInputs From(IBackend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
+        ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default)
+    {
+        if (batch <= 0 || ids.Length == 0 || ids.Length % batch != 0)
+        {
+            throw new ShapeException("inputs", $"{ids.Length} tokens do not fill {batch} rows of one length");
+        }
+        int length = ids.Length / batch;
+        int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
+        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length);
+        return new ModelInputs(backend.From(ids, [batch, length]), backend.From(where, [batch, length]),
+            keys is null ? null : backend.From(keys, [batch, length, 2]), where.Max() + 1);
+    }
+
+    /// <summary>Inputs that go on after what a cache holds.</summary>
+    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids)
+    {
+        int start = cache.Length;
+        var positions = new int[ids.Length];
+        var ranges = new int[2 * ids.Length];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            positions[i] = start + i;
+            ranges[2 * i + 1] = start + i + 1;
+        }
+        return new ModelInputs(backend.From(ids, [1, ids.Length]), backend.From(positions, [1, ids.Length]),
+            backend.From(ranges, [1, ids.Length, 2]), start + ids.Length) { Cache = cache };
+    }
+
+    private Tensor Narrow(int window)
+    {
+        int[] ranges = Ranges?.ToArray<int>() ?? RangesOf(Enumerable.Repeat(1, Batch * Length).ToArray(), Batch, Length);
+        for (int i = 0; i < ranges.Length; i += 2)
+        {
+            ranges[i] = Math.Max(ranges[i], ranges[i + 1] - window);
+        }
+        return Ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(Ids);
+    }
+
+    private static int[] Counting(int batch, int length)
+    {
+        var positions = new int[batch * length];
+        for (int i = 0; i < positions.Length; i++)
+        {
+            positions[i] = i % length;
+        }
+        return positions;
+    }
+
+    private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length)
+    {
+        var ranges = new int[2 * batch * length];
+        for (int b = 0; b < batch; b++)
+        {
+            var row = mask.Slice(b * length, length);
+            int first = Math.Max(0, row.IndexOf(1));
+            int end = row.LastIndexOf(1) + 1;
+            if (row[first..end].IndexOf(0) >= 0)
+            {
+                throw new ShapeException("inputs", $"the attention mask of row {b} has a hole; padding must stand before or after the tokens");
+            }
+            for (int t = 0; t < length; t++)
+            {
+                ranges[2 * (b * length + t)] = first;
+                ranges[2 * (b * length + t) + 1] = Math.Max(first, Math.Min(t + 1, end));
+            }
+        }
+        return ranges;
+    }
+}

@@ -1,0 +1,27 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Nn;
+
+/// <summary>A module from one tensor to one tensor: the places where PEFT methods attach. What is made inside a call is freed with it.</summary>
+public abstract class Layer : Module
+{
+    /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
+    public Tuner? Tuner { get; internal set; }
+
+    /// <summary>Runs the layer, or what a PEFT method has made of it.</summary>
+    public Tensor Forward(Tensor x)
+    {
+        using var scope = new TensorScope(Name);
+        return scope.Return(Tuner is null ? Compute(x) : Tuner.Forward(x));
+    }
+
+    /// <summary>Runs the layer itself, without what was attached.</summary>
+    protected internal abstract Tensor Compute(Tensor x);
+}
+
+/// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs it.</summary>
+public abstract class Tuner
+{
+    /// <summary>Computes the layer's output with the method applied.</summary>
+    public abstract Tensor Forward(Tensor x);
+}

@@ -1,0 +1,140 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Nn;
+
+/// <summary>A named tree of parameters. Names are those of Hugging Face, so a path such as "model.layers.0.self_attn.q_proj.weight" is also the
+/// key in a weight file.</summary>
+public abstract class Module
+{
+    private readonly List<KeyValuePair<string, Module>> _children = [];
+    private readonly List<KeyValuePair<string, Parameter>> _parameters = [];
+
+    /// <summary>Name inside the parent; empty for a root.</summary>
+    public string Name { get; private set; } = "";
+
+    /// <summary>How the model this belongs to runs.</summary>
+    public RunMode Mode { get; private set; } = new();
+
+    /// <summary>Direct children by name.</summary>
+    public IReadOnlyList<KeyValuePair<string, Module>> Children => _children;
+
+    /// <summary>Own parameters by name, without those of children.</summary>
+    public IReadOnlyList<KeyValuePair<string, Parameter>> OwnParameters => _parameters;
+
+    /// <summary>This module and all below it with their paths, parents first; the root's path is empty.</summary>
+    public IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");
+
+    /// <summary>All parameters with their paths; one that two modules share (tied embeddings) comes once, under its first path.</summary>
+    public IEnumerable<(string Path, Parameter Parameter)> NamedParameters()
+    {
+        var seen = new HashSet<Parameter>();
+        foreach (var (path, module) in NamedModules())
+        {
+            foreach (var (name, parameter) in module._parameters)
+            {
+                if (seen.Add(parameter))
+                {
+                    yield return (Join(path, name), parameter);
+                }
+            }
+        }
+    }
+
+    /// <summary>The module at a path below this one; null if there is none.</summary>
+    public Module? Find(string path)
+    {
+        var module = this;
+        foreach (string name in path.Length == 0 ? [] : path.Split('.'))
+        {
+            module = module._children.Find(child => child.Key == name).Value;
+            if (module is null)
+            {
+                return null;
+            }
+        }
+        return module;
+    }
+
+    /// <summary>Lets all parameters below train, or freezes them.</summary>
+    public void SetTrains(bool trains)
+    {
+        foreach (var (_, parameter) in NamedParameters())
+        {
+            parameter.Trains = trains;
+        }
+    }
+
+    /// <summary>Frees the memory of all parameters below.</summary>
+    public void Free()
+    {
+        foreach (var (_, parameter) in NamedParameters())
+        {
+            parameter.Dispose();
+        }
+    }
+
+    internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
+
+    /// <summary>Adds a child under a name.</summary>
+    protected T Add<T>(string name, T child) where T : Module
+    {
+        _children.Add(new(name, child));
+        child.Name = name;
+        child.Adopt(Mode);
+        return child;
+    }
+
+    /// <summary>Adds a parameter under a name.</summary>
+    protected Parameter Add(string name, Parameter parameter)
+    {
+        _parameters.Add(new(name, parameter));
+        return parameter;
+    }
+
+    /// <summary>Own parameter of a name; null if there is none.</summary>
+    protected internal Parameter? OwnParameter(string name)
+    {
+        foreach (var (key, parameter) in _parameters)
+        {
+            if (key == name)
+            {
+                return parameter;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Puts another parameter in a name's place, as tying and saved modules do. Returns the one that was there.</summary>
+    protected internal Parameter Exchange(string name, Parameter parameter)
+    {
+        int i = _parameters.FindIndex(pair => pair.Key == name);
+        if (i < 0 || _parameters[i].Value.Shape != parameter.Shape)
+        {
+            throw new ShapeException("exchange", $"module '{Name}' has no parameter '{name}' of shape {parameter.Shape}");
+        }
+        var before = _parameters[i].Value;
+        _parameters[i] = new(name, parameter);
+        return before;
+    }
+
+    private void Adopt(RunMode mode)
+    {
+        Mode = mode;
+        foreach (var (_, child) in _children)
+        {
+            child.Adopt(mode);
+        }
+    }
+
+    private IEnumerable<(string Path, Module Module)> NamedModules(string path)
+    {
+        yield return (path, this);
+        foreach (var (name, child) in _children)
+        {
+            foreach (var below in child.NamedModules(Join(path, name)))
+            {
+                yield return below;
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+namespace PeftCore.Nn;
+
+/// <summary>Modules named by their number.</summary>
+public sealed class ModuleList : Module
+{
+    /// <summary>Adds a module under the next number.</summary>
+    public T Append<T>(T module) where T : Module => Add($"{Children.Count}", module);
+}

@@ -1,0 +1,93 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Nn;
+
+/// <summary>A tensor that belongs to a model. It is frozen until told to train; only F32 trains, so a half-precision weight that starts to
+/// train is widened once.</summary>
+public sealed class Parameter : IDisposable
+{
+    private Tensor? _value;
+
+    /// <summary>Declares a parameter; its memory comes with <see cref="Materialize"/> or <see cref="Set"/>.</summary>
+    public Parameter(Shape shape) => Shape = shape;
+
+    /// <summary>Extents, outermost first.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>The values.</summary>
+    /// <exception cref="InvalidOperationException">The model has neither been loaded nor initialised.</exception>
+    public Tensor Value => _value ?? throw new InvalidOperationException("this model has no weights yet: load or initialise it first");
+
+    /// <summary>Whether there are values.</summary>
+    public bool IsMaterialized => _value is not null;
+
+    /// <summary>The gradient gathered by backward passes; null before any.</summary>
+    public Tensor? Gradient => _value?.Gradient;
+
+    /// <summary>Whether backward passes gather a gradient for this parameter.</summary>
+    public bool Trains
+    {
+        get => _value is { RequiresGrad: true };
+        set
+        {
+            if (value)
+            {
+                Widen();
+                Value.Storage.Rebook(MemoryKind.Trainable);
+                Value.TrackGradient();
+            }
+            else if (_value is { RequiresGrad: true })
+            {
+                Value.UntrackGradient();
+                Value.Storage.Rebook(MemoryKind.Frozen);
+            }
+        }
+    }
+
+    /// <summary>Takes memory for the values, contents undefined.</summary>
+    public Tensor Materialize(IBackend backend, DType dtype)
+    {
+        Set(backend.NewTensor(Shape, dtype, MemoryKind.Frozen));
+        return Value;
+    }
+
+    /// <summary>Takes over a tensor as the values.</summary>
+    public void Set(Tensor value)
+    {
+        if (value.Shape != Shape)
+        {
+            throw new ShapeException("parameter", $"a parameter of shape {Shape} cannot hold {value}");
+        }
+        bool trained = Trains;
+        Dispose();
+        _value = value.Keep();
+        if (trained)
+        {
+            Trains = true;
+        }
+    }
+
+    /// <summary>Frees the values and their gradient.</summary>
+    public void Dispose()
+    {
+        if (_value is { } value)
+        {
+            value.UntrackGradient();
+            value.Dispose();
+            _value = null;
+        }
+    }
+
+    private void Widen()
+    {
+        if (Value.DType == DType.F32)
+        {
+            return;
+        }
+        var wide = Value.NewLike(Shape, kind: MemoryKind.Trainable);
+        wide.Backend.Cast(Value, wide);
+        Set(wide);
+    }
+}

@@ -1,0 +1,36 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = f(x) for a formula of PeftCore.Kernels. Saves x.</summary>
+public static class ActivationOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Applies a formula to every element.</summary>
+        public Tensor Activate<TFormula>() where TFormula : struct, IUnaryFormula
+        {
+            Check.Float32("activation", "x", x);
+            var y = x.NewLike(x.Shape);
+            x.Backend.Map<TFormula>(x, y);
+            Tape.Record(() => new Node<TFormula>(x), [x], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node<TFormula> : GradientNode where TFormula : struct, IUnaryFormula
+    {
+        private readonly Tensor _x;
+
+        public Node(Tensor x) : base(typeof(TFormula).Name) => _x = Save("x", x);
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.TargetInPlaceOf(_x, 0, out bool accumulate)!;
+            dx.Backend.MapGradient<TFormula>(_x, flow.Output(), dx, accumulate);
+        }
+    }
+}

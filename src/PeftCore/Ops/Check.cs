@@ -1,0 +1,49 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>Shape and dtype rules shared by ops.</summary>
+internal static class Check
+{
+    public static void Float32(string op, string name, Tensor tensor)
+    {
+        if (tensor.DType != DType.F32)
+        {
+            throw new ShapeException(op, $"{name} must be F32, got {tensor}");
+        }
+    }
+
+    public static void Int32(string op, string name, Tensor tensor)
+    {
+        if (tensor.DType != DType.I32)
+        {
+            throw new ShapeException(op, $"{name} must be I32, got {tensor}");
+        }
+    }
+
+    public static void SameShape(string op, Tensor a, Tensor b)
+    {
+        Float32(op, "the first operand", a);
+        Float32(op, "the second operand", b);
+        if (a.Shape != b.Shape)
+        {
+            throw new ShapeException(op, $"needs equal shapes, got {a.Shape} and {b.Shape}");
+        }
+    }
+
+    public static void Vector(string op, string name, Tensor? vector, int length)
+    {
+        if (vector is not null && vector.Count != length)
+        {
+            throw new ShapeException(op, $"{name} must have {length} elements, got {vector}");
+        }
+    }
+
+    public static void Matrix(string op, string name, Tensor matrix, int rows, int columns)
+    {
+        if (matrix.Shape.Rank != 2 || matrix.Shape[0] != rows || matrix.Shape[1] != columns || !matrix.DType.IsFloat)
+        {
+            throw new ShapeException(op, $"{name} must have shape ({rows}, {columns}), got {matrix}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>Mean of −log softmax(logits)[target] over the rows that have a target. The readable version of the fused loss: it takes logits
+/// that somebody else has formed.</summary>
+public static class CrossEntropyOp
+{
+    /// <summary>A row with this target does not count.</summary>
+    public const int Ignore = -100;
+
+    extension(Tensor logits)
+    {
+        /// <summary>Cross-entropy of rows of logits with their targets.</summary>
+        /// <param name="targets">I32, one a row, in [0, columns) or <see cref="Ignore"/>.</param>
+        /// <param name="denominator">What the sum of losses is divided by; usually the number of targets.</param>
+        /// <returns>A scalar.</returns>
+        public Tensor CrossEntropy(Tensor targets, float denominator)
+        {
+            Check.Float32("cross entropy", "logits", logits);
+            Check.Int32("cross entropy", "targets", targets);
+            Check.Vector("cross entropy", "targets", targets, logits.Shape.Rows);
+            var backend = logits.Backend;
+            var loss = logits.NewLike([1]);
+            bool needed = Tape.Needs(logits);
+            var gradient = logits.NewLike(logits.Shape, kind: needed ? MemoryKind.Activation : MemoryKind.Workspace);
+            var losses = logits.NewLike([logits.Shape.Rows, 1], kind: MemoryKind.Workspace);
+            backend.Copy(logits, gradient);
+            backend.CrossEntropy(gradient, targets, Ignore, 1 / denominator, losses, needed);
+            backend.SumRows(losses, loss, false);
+            backend.Scale(loss, 1 / denominator, loss, false);
+            losses.Dispose();
+            Tape.Record(() => new LossNode("cross_entropy", ("dlogits", gradient)), [logits], [loss]);
+            gradient.Dispose();
+            return loss;
+        }
+    }
+
+    /// <summary>A loss whose gradients were formed in the forward pass: backward scales them by what arrives and passes them on.</summary>
+    internal sealed class LossNode : GradientNode
+    {
+        private readonly Tensor?[] _gradients;
+
+        public LossNode(string op, params ReadOnlySpan<(string Name, Tensor? Gradient)> gradients) : base(op)
+        {
+            _gradients = new Tensor?[gradients.Length];
+            for (int i = 0; i < gradients.Length; i++)
+            {
+                _gradients[i] = gradients[i].Gradient is { } gradient ? Save(gradients[i].Name, gradient) : null;
+            }
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            for (int i = 0; i < _gradients.Length; i++)
+            {
+                if (_gradients[i] is { } gradient)
+                {
+                    gradient.Backend.ScaleBy(gradient, flow.Output(), gradient, false);
+                    flow.Pass(i, gradient);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>What a dropout mask is computed from: nothing of it is ever stored. The same key gives the same mask, in backward and when a
+/// stretch is run again.</summary>
+/// <param name="Probability">Chance of an element to become zero; 0 means no dropout.</param>
+/// <param name="Seed">Seed of the run.</param>
+/// <param name="Stream">Number of the place and step: two masks must not share it.</param>
+public readonly record struct DropoutKey(float Probability, ulong Seed, ulong Stream)
+{
+    internal bool Active => Probability > 0;
+
+    internal Tensor Apply(Tensor x)
+    {
+        var y = x.NewLike(x.Shape);
+        Apply(x, y, accumulate: false);
+        return y;
+    }
+
+    internal void Apply(Tensor x, Tensor y, bool accumulate) => x.Backend.Dropout(x, y, Probability, Seed, Stream, accumulate);
+}
+
+/// <summary>Inverted dropout (Srivastava et al. 2014) with a counter-based generator: y = x·mask/(1 − p).</summary>
+public static class DropoutOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Drops elements by the key's mask; the same tensor when the key's probability is 0.</summary>
+        public Tensor Dropout(DropoutKey key)
+        {
+            if (!key.Active)
+            {
+                return x;
+            }
+            Check.Float32("dropout", "x", x);
+            var y = key.Apply(x);
+            Tape.Record(() => new Node(key), [x], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node(DropoutKey key) : GradientNode("dropout")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            key.Apply(flow.Output(), dx, accumulate);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y[i] = table[ids[i]]. Saves the ids, and only if the table trains.</summary>
+public static class EmbeddingOp
+{
+    extension(Tensor table)
+    {
+        /// <summary>Looks rows up. The table may be any computed matrix, so this is also a row gather.</summary>
+        /// <param name="ids">I32 of any shape; each in [0, rows).</param>
+        /// <returns>(ids' shape…, columns), F32</returns>
+        public Tensor Rows(Tensor ids)
+        {
+            Check.Int32("rows", "ids", ids);
+            if (table.Shape.Rank != 2)
+            {
+                throw new ShapeException("rows", $"needs a (rows, columns) table, got {table}");
+            }
+            Span<int> extents = stackalloc int[ids.Shape.Rank + 1];
+            ids.Shape.CopyTo(extents);
+            extents[^1] = table.Shape.Columns;
+            var y = table.NewLike(Shape.Of(extents));
+            table.Backend.Gather(ids, table, y);
+            Tape.Record(() => new Node(ids, table.Shape), [table], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor _ids;
+
+        public Node(Tensor ids, Shape table) : base("rows")
+        {
+            _ids = Save("ids", ids);
+            Table = table;
+        }
+
+        private Shape Table { get; }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dTable = flow.Target(0, out bool accumulate)!;
+            if (!accumulate)
+            {
+                dTable.Backend.Zero(dTable);
+            }
+            dTable.Backend.ScatterAdd(_ids, flow.Output(), dTable.View(Table));
+        }
+    }
+}

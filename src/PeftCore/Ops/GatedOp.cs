@@ -1,0 +1,55 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate and up, and turns their
+/// memory into their gradients.</summary>
+public static class GatedOp
+{
+    extension(Tensor gate)
+    {
+        /// <summary>Applies the formula to the gate and multiplies with <paramref name="up"/>.</summary>
+        public Tensor Gate<TFormula>(Tensor up) where TFormula : struct, IUnaryFormula
+        {
+            Check.SameShape("gate", gate, up);
+            var h = gate.NewLike(gate.Shape);
+            gate.Backend.Gated<TFormula>(gate, up, h);
+            Tape.Record(() => new Node<TFormula>(gate, up), [gate, up], [h]);
+            return h;
+        }
+    }
+
+    private sealed class Node<TFormula> : GradientNode where TFormula : struct, IUnaryFormula
+    {
+        private readonly Tensor _gate;
+        private readonly Tensor _up;
+
+        public Node(Tensor gate, Tensor up) : base("gated_" + typeof(TFormula).Name)
+        {
+            _gate = Save("gate", gate);
+            _up = Save("up", up);
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dh = flow.Output();
+            
+            var gate = flow.TargetInPlaceOf(_gate, 0, out bool addGate);
+            var up = flow.TargetInPlaceOf(_up, 1, out bool addUp);
+            var dGate = gate is null || addGate ? dh.NewLike(dh.Shape) : gate;
+            var dUp = up is null || addUp ? dh.NewLike(dh.Shape) : up;
+            dh.Backend.GatedGradient<TFormula>(_gate, _up, dh, dGate, dUp);
+            if (addGate)
+            {
+                dh.Backend.Add(gate!, dGate, gate!);
+            }
+            if (addUp)
+            {
+                dh.Backend.Add(up!, dUp, up!);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = (x − mean)/√(var + ε)·w + b (Ba et al. 2016). Saves x, mean and rstd.</summary>
+public static class LayerNormOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Normalises the innermost axis.</summary>
+        /// <param name="weight">(columns)</param>
+        /// <param name="bias">(columns), or null.</param>
+        /// <param name="epsilon">ε</param>
+        public Tensor LayerNorm(Tensor weight, Tensor? bias, float epsilon)
+        {
+            Check.Float32("layer norm", "x", x);
+            Check.Vector("layer norm", "weight", weight, x.Shape.Columns);
+            Check.Vector("layer norm", "bias", bias, x.Shape.Columns);
+            var y = x.NewLike(x.Shape);
+            var mean = x.NewLike([x.Shape.Rows]);
+            var rstd = x.NewLike([x.Shape.Rows]);
+            x.Backend.LayerNorm(x, weight, bias, y, mean, rstd, epsilon);
+            Tape.Record(() => new Node(x, weight, mean, rstd), bias is null ? [x, weight] : [x, weight, bias], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor? _x;
+        private readonly Tensor _weight;
+        private readonly Tensor? _mean;
+        private readonly Tensor? _rstd;
+
+        public Node(Tensor x, Tensor weight, Tensor mean, Tensor rstd) : base("layer_norm")
+        {
+            bool more = x.RequiresGrad || weight.RequiresGrad; // the bias alone needs none of these
+            _x = SaveIf(more, "x", x);
+            _mean = SaveIf(more, "mean", mean);
+            _rstd = SaveIf(more, "rstd", rstd);
+            _weight = SaveWeight(weight);
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            bool accumulateDb = false;
+            var db = HasBias(flow) ? flow.Target(2, out accumulateDb) : null;
+            if (_x is null)
+            {
+                dy.Backend.SumRows(dy, db!, accumulateDb);
+                return;
+            }
+            var dx = flow.Target(0, out bool accumulateDx);
+            var dw = flow.Target(1, out bool accumulateDw);
+            dy.Backend.LayerNormGradient(_x, _weight, _mean!, _rstd!, dy, dx, accumulateDx, dw, accumulateDw, db, accumulateDb);
+        }
+
+        private static bool HasBias(GradientFlow flow) => flow.InputCount > 2;
+    }
+}

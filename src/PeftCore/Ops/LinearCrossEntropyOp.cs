@@ -1,0 +1,73 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>The loss of a language model without its logits: for a chunk of rows at a time, logits = h·Wᵀ, their cross-entropy, softmax − onehot
+/// in place of the logits, and from that the chunk's part of dh (and of dW if W trains). Nothing of the size rows × vocabulary ever exists.
+/// (Wijmans et al. 2024, "Cut Your Losses", keeps even the chunk in registers.)</summary>
+public static class LinearCrossEntropyOp
+{
+    /// <summary>Rows whose logits exist at once.</summary>
+    internal const int ChunkRows = 512;
+
+    extension(Tensor hidden)
+    {
+        /// <summary>Mean cross-entropy of hidden·Wᵀ with the targets.</summary>
+        /// <param name="weight">(vocabulary, columns); F32, BF16 or F16.</param>
+        /// <param name="targets">I32, one a row, in [0, vocabulary) or <see cref="CrossEntropyOp.Ignore"/>.</param>
+        /// <param name="denominator">What the sum of losses is divided by; usually the number of targets.</param>
+        /// <returns>A scalar.</returns>
+        public Tensor LinearCrossEntropy(Tensor weight, Tensor targets, float denominator)
+        {
+            Check.Float32("linear cross entropy", "hidden", hidden);
+            Check.Int32("linear cross entropy", "targets", targets);
+            Check.Matrix("linear cross entropy", "weight", weight, weight.Shape[0], hidden.Shape.Columns);
+            int rows = hidden.Shape.Rows;
+            Check.Vector("linear cross entropy", "targets", targets, rows);
+            var backend = hidden.Backend;
+            var loss = hidden.NewLike([1]);
+            var dHidden = Tape.Needs(hidden) ? hidden.NewLike(hidden.Shape) : null;
+            var dWeight = Tape.Needs(weight) ? hidden.NewLike(weight.Shape) : null;
+            using (new TensorScope())
+            {
+                var losses = hidden.NewLike([rows, 1], kind: MemoryKind.Workspace);
+                var flat = hidden.View([rows, hidden.Shape.Columns]);
+                var logits = hidden.NewLike([Math.Min(ChunkRows, rows), weight.Shape[0]], kind: MemoryKind.Workspace);
+                for (int start = 0; start < rows; start += ChunkRows)
+                {
+                    int count = Math.Min(ChunkRows, rows - start);
+                    Chunk(flat, weight, targets, logits.Part(0, count), losses.Part(start, count), start, 1 / denominator, dHidden, dWeight);
+                }
+                backend.SumRows(losses, loss, false);
+                backend.Scale(loss, 1 / denominator, loss, false);
+            }
+            Tape.Record(() => new CrossEntropyOp.LossNode("linear_cross_entropy", ("dhidden", dHidden), ("dweight", dWeight)), [hidden, weight], [loss]);
+            dHidden?.Dispose();
+            dWeight?.Dispose();
+            return loss;
+        }
+
+        private Tensor Part(int start, int count) => hidden.View([count, hidden.Shape.Columns], (long)start * hidden.Shape.Columns);
+    }
+
+    private static void Chunk(Tensor hidden, Tensor weight, Tensor targets, Tensor logits, Tensor losses, int start, float scale,
+        Tensor? dHidden, Tensor? dWeight)
+    {
+        int count = logits.Shape[0];
+        var backend = hidden.Backend;
+        var rows = hidden.Part(start, count);
+        backend.MatMul(rows, false, weight, true, logits);
+        bool gradient = dHidden is not null || dWeight is not null;
+        backend.CrossEntropy(logits, targets.View([count], start), CrossEntropyOp.Ignore, scale, losses, gradient);
+        if (dHidden is not null)
+        {
+            backend.MatMul(logits, false, weight, false, dHidden.View([dHidden.Shape.Rows, dHidden.Shape.Columns]).Part(start, count));
+        }
+        if (dWeight is not null)
+        {
+            backend.MatMul(logits, true, rows, false, dWeight, 1, accumulate: start > 0);
+        }
+    }
+}

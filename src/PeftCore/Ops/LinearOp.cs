@@ -1,0 +1,98 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = x·Wᵀ + b. A frozen W saves nothing, and its gradient is never formed.</summary>
+public static class LinearOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Applies an affine map to the innermost axis.</summary>
+        /// <param name="weight">(out, in), or (in, out) when <paramref name="transposed"/>; F32, BF16 or F16.</param>
+        /// <param name="bias">(out), or null.</param>
+        /// <param name="transposed">The weight is stored as GPT-2's Conv1D stores it.</param>
+        /// <returns>(…, out)</returns>
+        /// <exception cref="ShapeException">x, weight and bias do not fit together.</exception>
+        public Tensor Linear(Tensor weight, Tensor? bias = null, bool transposed = false)
+        {
+            int outputs = OutputsOf(x, weight, bias, transposed);
+            var y = x.NewLike(x.Shape.WithColumns(outputs));
+            x.Backend.MatMul(x, false, weight, !transposed, y);
+            if (bias is null)
+            {
+                Tape.Record(() => new Node(x, weight, null, transposed), [x, weight], [y]);
+            }
+            else
+            {
+                x.Backend.AddRow(y, bias);
+                Tape.Record(() => new Node(x, weight, bias, transposed), [x, weight, bias], [y]);
+            }
+            return y;
+        }
+    }
+
+    internal static int OutputsOf(Tensor x, Tensor weight, Tensor? bias, bool transposed)
+    {
+        Check.Float32("linear", "x", x);
+        if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || !weight.DType.IsFloat)
+        {
+            throw new ShapeException("linear", $"needs x (…, in) and weight (out, in), got {x} and {weight}");
+        }
+        int inputs = transposed ? weight.Shape[0] : weight.Shape[1];
+        int outputs = transposed ? weight.Shape[1] : weight.Shape[0];
+        if (x.Shape.Columns != inputs)
+        {
+            throw new ShapeException("linear", $"x has {x.Shape.Columns} columns, the weight takes {inputs}: x {x.Shape}, weight {weight.Shape}");
+        }
+        Check.Vector("linear", "bias", bias, outputs);
+        return outputs;
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor? _x;
+        private readonly Tensor? _weight;
+        private readonly bool _transposed;
+
+        public Node(Tensor x, Tensor weight, Tensor? bias, bool transposed) : base("linear")
+        {
+            _x = SaveIf(weight.RequiresGrad, "x", x);
+            _weight = x.RequiresGrad ? SaveWeight(weight) : null;
+            _transposed = transposed;
+            HasBias = bias is not null;
+        }
+
+        private bool HasBias { get; }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            if (flow.Target(0, out bool accumulate) is { } dx)
+            {
+                dy.Backend.MatMul(dy, false, _weight!, _transposed, dx, 1, accumulate);
+            }
+            if (flow.Target(1, out accumulate) is { } dw)
+            {
+                WeightGradient(dy, _x!, _transposed, dw, accumulate);
+            }
+            if (HasBias && flow.Target(2, out accumulate) is { } db)
+            {
+                dy.Backend.SumRows(dy, db, accumulate);
+            }
+        }
+    }
+
+    internal static void WeightGradient(Tensor dy, Tensor x, bool transposed, Tensor dw, bool accumulate)
+    {
+        if (transposed)
+        {
+            dy.Backend.MatMul(x, true, dy, false, dw, 1, accumulate);
+        }
+        else
+        {
+            dy.Backend.MatMul(dy, true, x, false, dw, 1, accumulate);
+        }
+    }
+}

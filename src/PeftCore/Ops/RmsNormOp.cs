@@ -1,0 +1,50 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = x/√(mean(x²) + ε)·w (Zhang and Sennrich 2019). Saves x and one rstd a row.</summary>
+public static class RmsNormOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Normalises the innermost axis.</summary>
+        /// <param name="weight">(columns)</param>
+        /// <param name="epsilon">ε</param>
+        /// <param name="weightOffset">Added to the weight: 0, or 1 for families that store w − 1.</param>
+        public Tensor RmsNorm(Tensor weight, float epsilon, float weightOffset = 0)
+        {
+            Check.Float32("rms norm", "x", x);
+            Check.Vector("rms norm", "weight", weight, x.Shape.Columns);
+            var y = x.NewLike(x.Shape);
+            var rstd = x.NewLike([x.Shape.Rows]);
+            x.Backend.RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
+            Tape.Record(() => new Node(x, weight, weightOffset, rstd), [x, weight], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor _x;
+        private readonly Tensor _weight;
+        private readonly Tensor _rstd;
+        private readonly float _weightOffset;
+
+        public Node(Tensor x, Tensor weight, float weightOffset, Tensor rstd) : base("rms_norm")
+        {
+            _x = Save("x", x);
+            _rstd = Save("rstd", rstd);
+            _weight = SaveWeight(weight);
+            _weightOffset = weightOffset;
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulateDx);
+            var dw = flow.Target(1, out bool accumulateDw);
+            _x.Backend.RmsNormGradient(_x, _weight, _weightOffset, _rstd, flow.Output(), dx, accumulateDx, dw, accumulateDw);
+        }
+    }
+}

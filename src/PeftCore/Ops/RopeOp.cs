@@ -1,0 +1,71 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the projection's memory becomes the result. Saves nothing
+/// but the positions; backward turns the gradient by the opposite angle, in place too.</summary>
+public static class RopeOp
+{
+    extension(Heads heads)
+    {
+        /// <summary>Rotates the heads; their tensor must not be used afterwards, the returned one takes its place.</summary>
+        /// <param name="tables">Cosines and sines of the angles.</param>
+        /// <param name="positions">I32, one a row.</param>
+        internal Tensor Rope(RopeTables tables, Tensor positions)
+        {
+            var x = heads.Tensor;
+            Check.Float32("rope", "x", x);
+            Check.Int32("rope", "positions", positions);
+            if (positions.Count != x.Shape.Rows || 2 * tables.Cos.Shape.Columns > heads.Dim)
+            {
+                throw new ShapeException("rope", $"needs one position a row and a rotary dimension of at most {heads.Dim}, " +
+                    $"got positions {positions.Shape} for x {x.Shape} and tables {tables.Cos.Shape}");
+            }
+            var y = Reusable(x);
+            x.Backend.Rope(heads.On(y), tables.Cos, tables.Sin, positions, tables.Interleaved, inverse: false);
+            Tape.Record(() => new Node(heads, tables, positions), [x], [y]);
+            return y;
+        }
+    }
+
+    /// <summary>The tensor's own memory, unless an op before waits for these values.</summary>
+    private static Tensor Reusable(Tensor x)
+    {
+        if (x.Storage.SavedBy == 0)
+        {
+            return x.View(x.Shape);
+        }
+        var copy = x.NewLike(x.Shape);
+        x.Backend.Copy(x, copy);
+        return copy;
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Heads _heads;
+        private readonly RopeTables _tables;
+        private readonly Tensor _positions;
+
+        public Node(Heads heads, RopeTables tables, Tensor positions) : base("rope")
+        {
+            _heads = heads;
+            _tables = tables;
+            _positions = Save("positions", positions);
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var gradient = flow.TakeOutput();
+            gradient.Backend.Rope(_heads.On(gradient), _tables.Cos, _tables.Sin, _positions, _tables.Interleaved, inverse: true);
+            flow.Pass(0, gradient);
+        }
+    }
+}
+
+/// <summary>Cosines and sines of position·frequency, each (positions, rotary/2).</summary>
+/// <param name="Cos">Cosines.</param>
+/// <param name="Sin">Sines.</param>
+/// <param name="Interleaved">Pairs are (2i, 2i+1) rather than (i, i + rotary/2).</param>
+internal sealed record RopeTables(Tensor Cos, Tensor Sin, bool Interleaved);

@@ -1,0 +1,74 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>A vector over the innermost axis meets every row: y = x·v and y = x + v.</summary>
+public static class RowOps
+{
+    extension(Tensor x)
+    {
+        /// <summary>y[r, c] = x[r, c]·row[c]. Saves x only if the row trains (IA³, DoRA's magnitude).</summary>
+        public Tensor MultiplyRow(Tensor row)
+        {
+            Check.Float32("multiply row", "x", x);
+            Check.Float32("multiply row", "row", row);
+            Check.Vector("multiply row", "row", row, x.Shape.Columns);
+            var y = x.NewLike(x.Shape);
+            x.Backend.MultiplyRow(x, row, y, false);
+            Tape.Record(() => new MultiplyNode(x, row), [x, row], [y]);
+            return y;
+        }
+
+        /// <summary>y[r, c] = x[r, c] + row[c]. Saves nothing.</summary>
+        public Tensor AddRow(Tensor row)
+        {
+            Check.Float32("add row", "x", x);
+            Check.Vector("add row", "row", row, x.Shape.Columns);
+            var y = x.NewLike(x.Shape);
+            x.Backend.Copy(x, y);
+            x.Backend.AddRow(y, row);
+            Tape.Record(() => new AddNode(), [x, row], [y]);
+            return y;
+        }
+    }
+
+    private sealed class MultiplyNode : GradientNode
+    {
+        private readonly Tensor? _x;
+        private readonly Tensor? _row;
+
+        public MultiplyNode(Tensor x, Tensor row) : base("multiply_row")
+        {
+            _x = SaveIf(row.RequiresGrad, "x", x);
+            _row = SaveIf(x.RequiresGrad, "row", row);
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            if (flow.Target(0, out bool accumulate) is { } dx)
+            {
+                dy.Backend.MultiplyRow(dy, _row!, dx, accumulate);
+            }
+            if (flow.Target(1, out accumulate) is { } dRow)
+            {
+                dy.Backend.MultiplySumRows(dy, _x!, dRow, accumulate);
+            }
+        }
+    }
+
+    private sealed class AddNode() : GradientNode("add_row")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            flow.Pass(0, dy);
+            if (flow.Target(1, out bool accumulate) is { } dRow)
+            {
+                dy.Backend.SumRows(dy, dRow, accumulate);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>The same numbers in another shape, parts of a tensor, and parts put together.</summary>
+public static class ShapeOps
+{
+    extension(Tensor x)
+    {
+        /// <summary>A view of another shape with as many elements. Costs nothing and records nothing.</summary>
+        public Tensor Reshape(Shape shape)
+        {
+            if (shape.Count != x.Count)
+            {
+                throw new ShapeException("reshape", $"{x.Shape} has {x.Count} elements, {shape} has {shape.Count}");
+            }
+            var view = x.View(shape);
+            view.GradientEdge = x.GradientEdge;
+            return view;
+        }
+
+        /// <summary>Rows [start, start + count) of the outermost axis: a view.</summary>
+        public Tensor Slice(int start, int count)
+        {
+            if (x.Shape.Rank == 0 || start < 0 || count < 0 || start + count > x.Shape[0])
+            {
+                throw new ShapeException("slice", $"[{start}, {start + count}) does not lie in the first axis of {x.Shape}");
+            }
+            long row = x.Shape[0] == 0 ? 0 : x.Count / x.Shape[0];
+            Span<int> extents = stackalloc int[x.Shape.Rank];
+            x.Shape.CopyTo(extents);
+            extents[0] = count;
+            var view = x.View(Shape.Of(extents), start * row);
+            Tape.Record(() => new SliceNode(start * row), [x], [view]);
+            return view;
+        }
+
+        /// <summary>Columns [start, start + count) of the innermost axis: a copy.</summary>
+        public Tensor Columns(int start, int count)
+        {
+            Check.Float32("columns", "x", x);
+            if (start < 0 || count < 0 || start + count > x.Shape.Columns)
+            {
+                throw new ShapeException("columns", $"[{start}, {start + count}) does not lie in the last axis of {x.Shape}");
+            }
+            var y = x.NewLike(x.Shape.WithColumns(count));
+            x.Backend.CopyColumns(x, start, y, 0, count, false);
+            Tape.Record(() => new ColumnsNode(start, count), [x], [y]);
+            return y;
+        }
+    }
+
+    extension(Tensor)
+    {
+        /// <summary>Puts tensors one after the other along the outermost axis.</summary>
+        public static Tensor Concat(params ReadOnlySpan<Tensor> parts)
+        {
+            var first = parts[0];
+            int rows = 0;
+            long rowSize = first.Count / Math.Max(1, first.Shape[0]);
+            foreach (var part in parts)
+            {
+                if (part.Shape.Rank != first.Shape.Rank || part.Count != rowSize * part.Shape[0] || part.DType != first.DType)
+                {
+                    throw new ShapeException("concat", $"needs tensors that differ in their first axis only, got {first} and {part}");
+                }
+                rows += part.Shape[0];
+            }
+            Span<int> extents = stackalloc int[first.Shape.Rank];
+            first.Shape.CopyTo(extents);
+            extents[0] = rows;
+            var y = first.NewLike(Shape.Of(extents), first.DType);
+            long at = 0;
+            foreach (var part in parts)
+            {
+                part.Backend.Copy(part, y.View(part.Shape, at));
+                at += part.Count;
+            }
+            Tape.Record(() => new ConcatNode(), parts, [y]);
+            return y;
+        }
+    }
+
+    private sealed class SliceNode(long firstElement) : GradientNode("slice")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            var dx = flow.Target(0, out bool accumulate)!;
+            if (!accumulate)
+            {
+                dx.Backend.Zero(dx);
+            }
+            var part = dx.View(dy.Shape, firstElement);
+            part.Backend.Add(part, dy, part);
+        }
+    }
+
+    private sealed class ColumnsNode(int start, int count) : GradientNode("columns")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            if (!accumulate)
+            {
+                dx.Backend.Zero(dx);
+            }
+            dx.Backend.CopyColumns(flow.Output(), 0, dx, start, count, accumulate: true);
+        }
+    }
+
+    private sealed class ConcatNode() : GradientNode("concat")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            long at = 0;
+            for (int i = 0; i < flow.InputCount; i++)
+            {
+                var shape = flow.ShapeOf(i);
+                if (flow.Target(i, out bool accumulate) is { } dx)
+                {
+                    var part = dy.View(shape, at);
+                    if (accumulate)
+                    {
+                        dx.Backend.Add(dx, part, dx);
+                    }
+                    else
+                    {
+                        dx.Backend.Copy(part, dx);
+                    }
+                }
+                at += shape.Count;
+            }
+        }
+    }
+}

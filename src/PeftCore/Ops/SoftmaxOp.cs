@@ -1,0 +1,35 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = exp(x)/Σ exp(x), row by row. Saves y.</summary>
+public static class SoftmaxOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Softmax over the innermost axis.</summary>
+        public Tensor Softmax()
+        {
+            Check.Float32("softmax", "x", x);
+            var y = x.NewLike(x.Shape);
+            x.Backend.Softmax(x, y);
+            Tape.Record(() => new Node(y), [x], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor _y;
+
+        public Node(Tensor y) : base("softmax") => _y = Save("y", y);
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            dx.Backend.SoftmaxGradient(_y, flow.Output(), dx, accumulate);
+        }
+    }
+}
