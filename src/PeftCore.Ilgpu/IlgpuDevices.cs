@@ -1,0 +1,26 @@
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Finds the devices that ILGPU can use.</summary>
+public static class IlgpuDevices
+{
+    /// <summary>Asks the driver; a machine without one has the CPU accelerator alone. Never throws for a missing device.</summary>
+    public static IlgpuStatus Find()
+    {
+        using Context context = Context.Create(builder => builder.Cuda().CPU(CPUDevice.Default));
+        ComputeDevice[] devices = [.. context.Devices.OrderBy(device => device is not CudaDevice).Select(Describe)];
+        int cards = devices.Count(device => device.Kind == "cuda");
+        string detail = cards == 0
+            ? "no CUDA device was found (no NVIDIA card, or no driver); ilgpu-cpu checks kernels without one"
+            : $"{cards} CUDA device{(cards == 1 ? "" : "s")}";
+        return new IlgpuStatus(Context.Version, detail, devices);
+    }
+
+    private static ComputeDevice Describe(Device device) => device is CudaDevice card
+        ? new ComputeDevice("cuda", card.Name, card.MemorySize, card.Architecture?.ToString())
+        : new ComputeDevice("ilgpu-cpu", device.Name, null, null);
+}

@@ -1,0 +1,13 @@
+namespace PeftCore.Ilgpu.Tests;
+
+public sealed class IlgpuStatusTests
+{
+    [Test]
+    public void Looking_for_devices_never_throws_and_always_says_something()
+    {
+        IlgpuStatus status = IlgpuDevices.Find();
+
+        Assert.That(status.Detail, Is.Not.Empty);
+        Assert.That(status.Devices, status.Found ? Is.Not.Empty : Is.Empty);
+    }
+}
