@@ -22,6 +22,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     private readonly SortedSet<(long Bytes, nint Address)> _free = [];
     private readonly Dictionary<nint, Block> _blocks = [];
     private readonly List<(nint Address, long Bytes)> _chunks = [];
+    private bool _disposed;
 
     /// <summary>Bytes taken from the source, used or not.</summary>
     public long ReservedBytes { get; private set; }
@@ -55,6 +56,10 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     {
         lock (_lock)
         {
+            if (_disposed)
+            {
+                return; // A tensor that outlived its device: its memory went with the arena.
+            }
             var block = _blocks[address];
             block.Free = true;
             block = JoinWithNext(block);
@@ -91,6 +96,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     {
         lock (_lock)
         {
+            _disposed = true;
             foreach (var (address, bytes) in _chunks)
             {
                 source.Return(address, bytes);

@@ -1,0 +1,41 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+
+namespace PeftCore.Optim;
+
+/// <summary>The size of all gradients together.</summary>
+public static class GradientNorm
+{
+    /// <summary>Added to the norm before dividing by it, as torch's clip_grad_norm_ does.</summary>
+    private const double ClipEpsilon = 1e-6;
+
+    /// <summary>L2 norm over all gradients as one vector; those without a gradient count as zero.</summary>
+    public static double Of(IEnumerable<(string Name, Parameter Parameter)> parameters)
+    {
+        double sum = 0;
+        foreach (var (_, parameter) in parameters)
+        {
+            if (parameter.Gradient is { } gradient)
+            {
+                sum += gradient.Backend.SumOfSquares(gradient);
+            }
+        }
+        return Math.Sqrt(sum);
+    }
+
+    /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no limit.</summary>
+    public static float ClipScale(double norm, double maxNorm) => maxNorm <= 0 ? 1 : (float)Math.Min(1, maxNorm / (norm + ClipEpsilon));
+
+    /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if all are finite.</summary>
+    public static string? FirstNotFinite(IEnumerable<(string Name, Parameter Parameter)> parameters)
+    {
+        foreach (var (name, parameter) in parameters)
+        {
+            if (parameter.Gradient is { } gradient && !gradient.Backend.AllFinite(gradient))
+            {
+                return name;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,35 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Optim;
+
+/// <summary>Stochastic gradient descent in torch's arithmetic: g ← g + λ·p;  b ← μ·b + g;  p ← p − lr·b, or lr·(g + μ·b) with
+/// Nesterov's momentum. Without momentum it keeps no state at all.</summary>
+public sealed class Sgd : Optimizer
+{
+    private readonly SgdOptions _options;
+
+    /// <summary>Takes memory for one buffer a parameter if there is momentum.</summary>
+    /// <param name="parameters">What trains, by name.</param>
+    /// <param name="options">Settings; null for the defaults.</param>
+    public Sgd(IReadOnlyList<(string Name, Parameter Parameter)> parameters, SgdOptions? options = null)
+        : base(parameters, Checked(options).WeightDecay, options?.Decays, options is { Momentum: > 0 } ? ["momentum_buffer"] : []) =>
+        _options = options ?? new();
+
+    /// <inheritdoc/>
+    protected override void Update(ParameterState state, Tensor gradient, float learningRate, float gradientScale) =>
+        gradient.Backend.Sgd(state.Parameter.Value, gradient, gradientScale, state.Moments.Count == 0 ? null : state.Moments[0].Value,
+            learningRate, _options.Momentum, state.WeightDecay, _options.Nesterov, state.Steps == 1);
+
+    private static SgdOptions Checked(SgdOptions? options) => options is { Nesterov: true, Momentum: 0 }
+        ? throw new BadInputException("Nesterov's method needs a momentum above 0; give one, or leave Nesterov out")
+        : options ?? new();
+}
+
+/// <summary>Settings of <see cref="Sgd"/>.</summary>
+/// <param name="Momentum">μ above; 0 for none.</param>
+/// <param name="Nesterov">Look ahead along the momentum.</param>
+/// <param name="WeightDecay">λ above.</param>
+/// <param name="Decays">Which parameters decay; null for all.</param>
+public sealed record SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0, Func<string, Parameter, bool>? Decays = null);
