@@ -1,0 +1,143 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// A tile of 4, 8 or 12 rows and two 16-wide columns of C. Its 24 sums stay in registers, as do two vectors of B; each number of A is
+/// broadcast once and used twice. Written out in full, since an array of sums would live in memory.
+/// </summary>
+internal readonly unsafe struct Tile512 : ITile
+{
+    public static int Rows => 12;
+
+    public static int Columns => 32;
+
+    public static void Run<TStored>(int rows, nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+        where TStored : struct, IStored
+    {
+        if (rows > 8)
+        {
+            Run<TStored, Rows12>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+        }
+        else if (rows > 4)
+        {
+            Run<TStored, Rows8>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+        }
+        else
+        {
+            Run<TStored, Rows4>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+        }
+    }
+
+    // The branches on TRows.Count are decided when this is compiled.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<TStored, TRows>(nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+        where TStored : struct, IStored
+        where TRows : struct, IRows
+    {
+        Vector512<float> l0 = default, r0 = default;
+        Vector512<float> l1 = default, r1 = default;
+        Vector512<float> l2 = default, r2 = default;
+        Vector512<float> l3 = default, r3 = default;
+        Vector512<float> l4 = default, r4 = default;
+        Vector512<float> l5 = default, r5 = default;
+        Vector512<float> l6 = default, r6 = default;
+        Vector512<float> l7 = default, r7 = default;
+        Vector512<float> l8 = default, r8 = default;
+        Vector512<float> l9 = default, r9 = default;
+        Vector512<float> l10 = default, r10 = default;
+        Vector512<float> l11 = default, r11 = default;
+        bStep *= TStored.Size;
+        for (; steps > 0; steps--)
+        {
+            Vector512<float> left = TStored.Load16(b), right = TStored.Load16(b + (16 * TStored.Size));
+            Vector512<float> x;
+            x = Vector512.Create(a[0]);
+            l0 = Vector512.FusedMultiplyAdd(x, left, l0);
+            r0 = Vector512.FusedMultiplyAdd(x, right, r0);
+            x = Vector512.Create(a[1]);
+            l1 = Vector512.FusedMultiplyAdd(x, left, l1);
+            r1 = Vector512.FusedMultiplyAdd(x, right, r1);
+            x = Vector512.Create(a[2]);
+            l2 = Vector512.FusedMultiplyAdd(x, left, l2);
+            r2 = Vector512.FusedMultiplyAdd(x, right, r2);
+            x = Vector512.Create(a[3]);
+            l3 = Vector512.FusedMultiplyAdd(x, left, l3);
+            r3 = Vector512.FusedMultiplyAdd(x, right, r3);
+            if (TRows.Count > 4)
+            {
+                x = Vector512.Create(a[4]);
+                l4 = Vector512.FusedMultiplyAdd(x, left, l4);
+                r4 = Vector512.FusedMultiplyAdd(x, right, r4);
+                x = Vector512.Create(a[5]);
+                l5 = Vector512.FusedMultiplyAdd(x, left, l5);
+                r5 = Vector512.FusedMultiplyAdd(x, right, r5);
+                x = Vector512.Create(a[6]);
+                l6 = Vector512.FusedMultiplyAdd(x, left, l6);
+                r6 = Vector512.FusedMultiplyAdd(x, right, r6);
+                x = Vector512.Create(a[7]);
+                l7 = Vector512.FusedMultiplyAdd(x, left, l7);
+                r7 = Vector512.FusedMultiplyAdd(x, right, r7);
+            }
+
+            if (TRows.Count > 8)
+            {
+                x = Vector512.Create(a[8]);
+                l8 = Vector512.FusedMultiplyAdd(x, left, l8);
+                r8 = Vector512.FusedMultiplyAdd(x, right, r8);
+                x = Vector512.Create(a[9]);
+                l9 = Vector512.FusedMultiplyAdd(x, left, l9);
+                r9 = Vector512.FusedMultiplyAdd(x, right, r9);
+                x = Vector512.Create(a[10]);
+                l10 = Vector512.FusedMultiplyAdd(x, left, l10);
+                r10 = Vector512.FusedMultiplyAdd(x, right, r10);
+                x = Vector512.Create(a[11]);
+                l11 = Vector512.FusedMultiplyAdd(x, left, l11);
+                r11 = Vector512.FusedMultiplyAdd(x, right, r11);
+            }
+
+            a += 12;
+            b += bStep;
+        }
+
+        Vector512<float> factor = Vector512.Create(alpha);
+        Put(c, l0, r0, factor, accumulate);
+        Put(c + ldc, l1, r1, factor, accumulate);
+        Put(c + (2 * ldc), l2, r2, factor, accumulate);
+        Put(c + (3 * ldc), l3, r3, factor, accumulate);
+        if (TRows.Count > 4)
+        {
+            Put(c + (4 * ldc), l4, r4, factor, accumulate);
+            Put(c + (5 * ldc), l5, r5, factor, accumulate);
+            Put(c + (6 * ldc), l6, r6, factor, accumulate);
+            Put(c + (7 * ldc), l7, r7, factor, accumulate);
+        }
+
+        if (TRows.Count > 8)
+        {
+            Put(c + (8 * ldc), l8, r8, factor, accumulate);
+            Put(c + (9 * ldc), l9, r9, factor, accumulate);
+            Put(c + (10 * ldc), l10, r10, factor, accumulate);
+            Put(c + (11 * ldc), l11, r11, factor, accumulate);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(float* c, Vector512<float> left, Vector512<float> right, Vector512<float> factor, bool accumulate)
+    {
+        if (accumulate)
+        {
+            left = Vector512.FusedMultiplyAdd(left, factor, Vector512.Load(c));
+            right = Vector512.FusedMultiplyAdd(right, factor, Vector512.Load(c + 16));
+        }
+        else
+        {
+            left *= factor;
+            right *= factor;
+        }
+
+        left.Store(c);
+        right.Store(c + 16);
+    }
+}
