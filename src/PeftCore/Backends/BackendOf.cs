@@ -26,6 +26,14 @@ public static class BackendOf
             return values;
         }
 
+        /// <summary>Copies the elements to the host as they are stored.</summary>
+        internal byte[] ToBytes()
+        {
+            var bytes = new byte[tensor.ByteCount];
+            tensor.Backend.Download(tensor, bytes);
+            return bytes;
+        }
+
         /// <summary>The one element of an F32 scalar.</summary>
         public float Item() => tensor.Count == 1 && tensor.DType == DType.F32
             ? tensor.ToArray<float>()[0]

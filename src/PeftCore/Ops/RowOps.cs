@@ -21,6 +21,17 @@ public static class RowOps
             return y;
         }
 
+        /// <summary>y[r, c] = x[r, c]·column[r]. The column is a constant here.</summary>
+        internal Tensor MultiplyColumn(Tensor column)
+        {
+            Check.Float32("multiply column", "x", x);
+            Check.Vector("multiply column", "column", column, x.Shape.Rows);
+            var y = x.NewLike(x.Shape);
+            x.Backend.MultiplyColumn(x, column, y, false);
+            Tape.Record(() => new ColumnNode(column), [x], [y]);
+            return y;
+        }
+
         /// <summary>y[r, c] = x[r, c] + row[c]. Saves nothing.</summary>
         public Tensor AddRow(Tensor row)
         {
@@ -56,6 +67,19 @@ public static class RowOps
             {
                 dy.Backend.MultiplySumRows(dy, _x!, dRow, accumulate);
             }
+        }
+    }
+
+    private sealed class ColumnNode : GradientNode
+    {
+        private readonly Tensor _column;
+
+        public ColumnNode(Tensor column) : base("multiply_column") => _column = Save("column", column);
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            dx.Backend.MultiplyColumn(flow.Output(), _column, dx, accumulate);
         }
     }
 

@@ -1,0 +1,92 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Stands in one layer's way for all adapters on it, and lets those through that are active.</summary>
+internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
+{
+    private readonly Dictionary<string, LayerAdapter> _adapters = new(StringComparer.Ordinal);
+
+    public bool IsEmpty => _adapters.Count == 0;
+
+    public void Add(string name, LayerAdapter adapter) => _adapters.Add(name, adapter);
+
+    public void Remove(string name) => _adapters.Remove(name);
+
+    public LayerAdapter? Get(string name) => _adapters.GetValueOrDefault(name);
+
+    public override Tensor Forward(Tensor x)
+    {
+        if (model.RowAdapters is { } rows)
+        {
+            return MixedBatch(x, rows);
+        }
+        var active = Active();
+        return active.Count switch
+        {
+            0 => layer.Compute(x),
+            1 => active[0].Forward(x),
+            _ => active.TrueForAll(adapter => adapter is LoraLinearAdapter { UsesDora: false })
+                ? LoraLinearAdapter.Forward((Linear)layer, x, [.. active.Cast<LoraLinearAdapter>()])
+                : active.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y)),
+        };
+    }
+
+    private List<LayerAdapter> Active()
+    {
+        var active = new List<LayerAdapter>();
+        foreach (string name in model.AppliedAdapters)
+        {
+            if (_adapters.TryGetValue(name, out var adapter))
+            {
+                active.Add(adapter);
+            }
+        }
+        return active;
+    }
+
+    /// <summary>Runs each group of rows with its own adapter and puts the rows back in their order.</summary>
+    private Tensor MixedBatch(Tensor x, IReadOnlyList<string?> rows)
+    {
+        if (x.Shape[0] != rows.Count)
+        {
+            throw new ShapeException("mixed batch", $"{rows.Count} adapter names were given for a batch of {x.Shape[0]} rows");
+        }
+        var groups = rows.Select((name, row) => (name, row)).GroupBy(pair => pair.name, pair => pair.row).ToList();
+        var outputs = new List<Tensor>();
+        foreach (var group in groups)
+        {
+            var part = RowSelection.Take(x, [.. group]);
+            outputs.Add(group.Key is { } name && _adapters.TryGetValue(name, out var adapter) ? adapter.Forward(part) : layer.Compute(part));
+        }
+        var together = Tensor.Concat([.. outputs]);
+        var order = groups.SelectMany(group => group).ToArray();
+        return RowSelection.Take(together, [.. Enumerable.Range(0, order.Length).Select(row => Array.IndexOf(order, row))]);
+    }
+}
+
+/// <summary>Picks rows of the outermost axis.</summary>
+internal static class RowSelection
+{
+    public static Tensor Take(Tensor x, ReadOnlySpan<int> rows)
+    {
+        Span<int> extents = stackalloc int[x.Shape.Rank];
+        x.Shape.CopyTo(extents);
+        extents[0] = rows.Length;
+        int columns = checked((int)(x.Count / x.Shape[0]));
+        if (x.DType == DType.F32)
+        {
+            return x.Reshape([x.Shape[0], columns]).Rows(x.Backend.From(rows, [rows.Length])).Reshape(Shape.Of(extents));
+        }
+        var taken = x.NewLike(Shape.Of(extents), x.DType);
+        for (int i = 0; i < rows.Length; i++)
+        {
+            x.Backend.Copy(x.View([columns], (long)rows[i] * columns), taken.View([columns], (long)i * columns));
+        }
+        return taken;
+    }
+}

@@ -1,0 +1,147 @@
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>Weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm an output. The norm
+/// counts as a constant in backward (section 4.3), and it is found without forming ΔW:
+/// ‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B.</summary>
+internal sealed class Dora(Linear layer, Parameter magnitude)
+{
+    private Tensor? _baseNorms;
+    private Tensor? _normsOf;
+
+    /// <summary>m, (out).</summary>
+    public Parameter Magnitude => magnitude;
+
+    /// <summary>The layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has it.</summary>
+    public Tensor Forward(Tensor x, ReadOnlySpan<LoraBranch> branches, DropoutKey drop)
+    {
+        using var scope = new TensorScope();
+        var weight = layer.Weight.Value;
+        var ratio = magnitude.Value * InverseNorms(branches); // (out)
+        if (!drop.Active)
+        {
+            var direction = x.LoraLinear(weight, null, layer.Transposed, branches);
+            var y = direction.MultiplyRow(ratio);
+            return scope.Return(layer.Bias is null ? y : y.AddRow(layer.Bias.Value));
+        }
+        var dropped = x.Dropout(drop);
+        var changed = dropped.LoraLinear(weight, null, layer.Transposed, branches).MultiplyRow(ratio) - dropped.Linear(weight, null, layer.Transposed);
+        return scope.Return(layer.Compute(x) + changed);
+    }
+
+    /// <summary>Sets m to the norms of W + ΔW, so that the adapter starts as the identity.</summary>
+    public void Initialize(ReadOnlySpan<LoraBranch> branches)
+    {
+        using var scope = new TensorScope();
+        var squares = SquaredNorms(branches);
+        var inverse = squares.NewLike(squares.Shape);
+        squares.Backend.Map<InverseSqrt>(squares, inverse);
+        squares.Backend.Multiply(squares, inverse, magnitude.Value, false);
+    }
+
+    /// <summary>Scales the rows of W + ΔW by m over their norms; columns where the weight is stored (in, out).</summary>
+    public void ScaleMerged(Tensor weight)
+    {
+        using var scope = new TensorScope();
+        var backend = weight.Backend;
+        var squares = Squares(weight);
+        var ratio = squares.NewLike(squares.Shape);
+        backend.Map<InverseSqrt>(squares, ratio);
+        backend.Multiply(ratio, magnitude.Value, ratio, false);
+        if (layer.Transposed)
+        {
+            backend.MultiplyRow(weight, ratio, weight, false);
+        }
+        else
+        {
+            backend.MultiplyColumn(weight, ratio, weight, false);
+        }
+    }
+
+    public void Free() => _baseNorms?.Dispose();
+
+    private Tensor InverseNorms(ReadOnlySpan<LoraBranch> branches)
+    {
+        var squares = SquaredNorms(branches);
+        squares.Backend.Map<InverseSqrt>(squares, squares);
+        return squares;
+    }
+
+    /// <summary>‖w + Σ s·b·A‖² for each output. Several branches are joined into one of their summed rank.</summary>
+    private Tensor SquaredNorms(ReadOnlySpan<LoraBranch> branches)
+    {
+        var squares = magnitude.Value.NewLike([layer.Outputs]);
+        using var scope = new TensorScope();
+        var backend = squares.Backend;
+        var (a, b) = Joined(branches);
+        int r = a.Shape[0];
+        var aw = squares.NewLike([layer.Outputs, r]);
+        backend.MatMul(layer.Weight.Value, layer.Transposed, a, true, aw);
+        var gram = squares.NewLike([r, r]);
+        backend.MatMul(a, false, a, true, gram);
+        backend.Copy(BaseNorms(), squares);
+        // 2·b·(A·w) + b·(A·Aᵀ)·bᵀ = b·(2·A·w + A·Aᵀ·bᵀ)
+        backend.Scale(aw, 2, aw, false);
+        backend.MatMul(b, false, gram, false, aw, 1, accumulate: true);
+        backend.RowDots(b, aw, squares, accumulate: true);
+        return squares;
+    }
+
+    /// <summary>A (Σr, in) and s·B (out, Σr).</summary>
+    private (Tensor A, Tensor B) Joined(ReadOnlySpan<LoraBranch> branches)
+    {
+        int rank = 0;
+        foreach (var branch in branches)
+        {
+            rank += branch.A.Shape[0];
+        }
+        var a = magnitude.Value.NewLike([rank, layer.Inputs]);
+        var b = magnitude.Value.NewLike([layer.Outputs, rank]);
+        int at = 0;
+        foreach (var branch in branches)
+        {
+            int r = branch.A.Shape[0];
+            a.Backend.Copy(branch.A, a.View(branch.A.Shape, (long)at * layer.Inputs));
+            var scaled = branch.B.NewLike(branch.B.Shape);
+            b.Backend.Scale(branch.B, branch.Scale, scaled, false);
+            b.Backend.CopyColumns(scaled, 0, b, at, r, false);
+            at += r;
+        }
+        return (a, b);
+    }
+
+    /// <summary>‖w‖² of the frozen weight, found once.</summary>
+    private Tensor BaseNorms()
+    {
+        if (_baseNorms is null || !ReferenceEquals(_normsOf, layer.Weight.Value))
+        {
+            _baseNorms?.Dispose();
+            _normsOf = layer.Weight.Value;
+            var wide = _normsOf.NewLike(_normsOf.Shape, kind: MemoryKind.Workspace);
+            wide.Backend.Cast(_normsOf, wide);
+            var squares = Squares(wide);
+            squares.Storage.Rebook(MemoryKind.Frozen);
+            _baseNorms = squares.Keep();
+        }
+        return _baseNorms;
+    }
+
+    private Tensor Squares(Tensor weight)
+    {
+        var squares = weight.NewLike([layer.Outputs]);
+        if (layer.Transposed)
+        {
+            weight.Backend.MultiplySumRows(weight, weight, squares, false);
+        }
+        else
+        {
+            weight.Backend.RowDots(weight, weight, squares, false);
+        }
+        return squares;
+    }
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>The parts of a LoRA adapter_config.json that are more than one value, and those nothing here uses.</summary>
+internal static class LoraConfigFields
+{
+    /// <summary>Fields that must keep these values: anything else asks for a variant that is not supported.</summary>
+    private static readonly (string Name, JsonNode? Default)[] Unused =
+    [
+        ("alora_invocation_tokens", null),
+        ("arrow_config", null),
+        ("corda_config", null),
+        ("ensure_weight_tying", JsonValue.Create(false)),
+        ("eva_config", null),
+        ("kasa_config", null),
+        ("layer_replication", null),
+        ("loftq_config", new JsonObject()),
+        ("lora_ga_config", null),
+        ("megatron_config", null),
+        ("megatron_core", JsonValue.Create("megatron.core")),
+        ("monteclora_config", null),
+        ("qalora_group_size", JsonValue.Create(16)),
+        ("target_parameters", null),
+        ("use_bdlora", null),
+        ("use_qalora", JsonValue.Create(false)),
+        ("velora_config", null),
+    ];
+
+    /// <summary>Fields whose value does not matter once the adapter is trained.</summary>
+    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size", "ensure_weight_tying", "corda_config", "eva_config", "loftq_config", "lora_ga_config"];
+
+    public static void RefuseUnsupported(ConfigReader config)
+    {
+        foreach (var (name, value) in Unused)
+        {
+            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) } && !IsEmptyList(config, name))
+            {
+                throw config.Error(name, "asks for a variant of LoRA that is not supported; only its default, " + (value?.ToJsonString() ?? "null") + ", is");
+            }
+        }
+    }
+
+    public static void WriteUnused(JsonObject json)
+    {
+        foreach (var (name, value) in Unused)
+        {
+            json[name] = value?.DeepClone();
+        }
+    }
+
+    public static LoraInit Init(ConfigReader config)
+    {
+        if (config.Raw("init_lora_weights") is not { } value)
+        {
+            return LoraInit.Default;
+        }
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => LoraInit.Default,
+            JsonValueKind.False => LoraInit.Random,
+            JsonValueKind.String => Named(config, value.GetString()!),
+            _ => throw config.Error("init_lora_weights", "must be true, false or a name"),
+        };
+    }
+
+    /// <summary>The initialisation of a name, as on the command line.</summary>
+    public static LoraInit Named(ConfigReader? config, string name) => name switch
+    {
+        "true" or "default" => LoraInit.Default,
+        "false" => LoraInit.Random,
+        "gaussian" => LoraInit.Gaussian,
+        "pissa" => LoraInit.Pissa,
+        "olora" => LoraInit.Olora,
+        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa and olora"),
+        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa and olora"),
+    };
+
+    public static JsonNode ToJson(LoraInit init) => init switch
+    {
+        LoraInit.Default => JsonValue.Create(true),
+        LoraInit.Random => JsonValue.Create(false),
+        LoraInit.Gaussian => JsonValue.Create("gaussian"),
+        LoraInit.Pissa => JsonValue.Create("pissa"),
+        _ => JsonValue.Create("olora"),
+    };
+
+    public static IReadOnlyList<KeyValuePair<string, T>> Pattern<T>(ConfigReader config, string field, Func<ConfigReader, string, T> read) =>
+        config.ObjectOrNull(field) is { } pattern ? [.. pattern.Names.Select(name => KeyValuePair.Create(name, read(pattern, name)))] : [];
+
+    public static IReadOnlyList<int>? IntOrInts(ConfigReader config, string field) =>
+        config.Raw(field) is { ValueKind: JsonValueKind.Number } ? [config.Int(field)] : config.IntsOrNull(field);
+
+    public static IReadOnlyList<string>? StringOrStrings(ConfigReader config, string field) =>
+        config.Raw(field) is { ValueKind: JsonValueKind.String } ? [config.String(field)] : config.StringsOrNull(field);
+
+    public static (IReadOnlyDictionary<string, IReadOnlyList<int>>? Tokens, bool Bare) Tokens(ConfigReader config)
+    {
+        const string Field = "trainable_token_indices";
+        return config.Raw(Field) switch
+        {
+            null => (null, false),
+            { ValueKind: JsonValueKind.Array } => (new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! }, true),
+            _ => (Pattern(config, Field, (o, name) => (IReadOnlyList<int>)o.IntsOrNull(name)!).ToDictionary(), false),
+        };
+    }
+
+    private static bool IsEmptyList(ConfigReader config, string name) => config.Raw(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() == 0;
+}

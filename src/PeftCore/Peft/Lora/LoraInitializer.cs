@@ -1,0 +1,98 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Peft.Numerics;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>How A and B of a linear layer start.</summary>
+internal static class LoraInitializer
+{
+    /// <summary>Fills A (r, in) and B (out, r); for PiSSA and OLoRA returns what they take out of the base weight.</summary>
+    public static LowRankAnchor? Fill(LoraInit init, Linear layer, Tensor a, Tensor b, float scale, ulong seed, ulong stream)
+    {
+        var backend = a.Backend;
+        int r = a.Shape[0];
+        switch (init)
+        {
+            case LoraInit.Gaussian:
+                backend.FillNormal(a, 0, 1f / r, seed, stream);
+                backend.Zero(b);
+                return null;
+            case LoraInit.Random:
+                FillKaiming(a, seed, stream);
+                FillKaiming(b, seed, stream + 1);
+                return null;
+            case LoraInit.Pissa or LoraInit.Olora:
+                return FillFromWeight(init, layer, a, b, scale);
+            default:
+                FillKaiming(a, seed, stream);
+                backend.Zero(b);
+                return null;
+        }
+    }
+
+    /// <summary>Uniform in ±√(6/((1 + a²)·fan_in)) with a = √5, which is ±1/√fan_in (He et al. 2015).</summary>
+    private static void FillKaiming(Tensor weight, ulong seed, ulong stream)
+    {
+        float bound = 1 / MathF.Sqrt(weight.Shape.Columns);
+        weight.Backend.FillUniform(weight, -bound, bound, seed, stream);
+    }
+
+    private static LowRankAnchor FillFromWeight(LoraInit init, Linear layer, Tensor a, Tensor b, float scale)
+    {
+        int m = layer.Outputs, n = layer.Inputs, r = a.Shape[0];
+        if (a.Backend.IsMeta)
+        {
+            return Keep(a, b);
+        }
+        double[] weight = WeightOf(layer);
+        double[] left, right; // (out, r) and (r, in)
+        if (init == LoraInit.Pissa)
+        {
+            (left, double[] values, right) = Factorization.TruncatedSvd(weight, m, n, r);
+            for (int i = 0; i < r; i++)
+            {
+                double root = Math.Sqrt(values[i] / scale);
+                for (int k = 0; k < m; k++)
+                {
+                    left[k * r + i] *= root;
+                }
+                for (int k = 0; k < n; k++)
+                {
+                    right[i * n + k] *= root;
+                }
+            }
+        }
+        else
+        {
+            (left, right) = Factorization.TruncatedQr(weight, m, n, r);
+        }
+        Upload(left, b);
+        Upload(right, a);
+        return Keep(a, b);
+    }
+
+    /// <summary>The weight as (out, in) in double precision, whatever its layout and dtype.</summary>
+    private static double[] WeightOf(Linear layer)
+    {
+        using var scope = new TensorScope();
+        var stored = layer.Weight.Value;
+        var wide = stored.NewLike(stored.Shape);
+        stored.Backend.Cast(stored, wide);
+        double[] values = Array.ConvertAll(wide.ToArray<float>(), x => (double)x);
+        return layer.Transposed ? Dense.Transpose(values, layer.Inputs, layer.Outputs) : values;
+    }
+
+    private static void Upload(double[] values, Tensor to) =>
+        to.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, x => (float)x)), to);
+
+    private static LowRankAnchor Keep(Tensor a, Tensor b) => new(Copy(a), Copy(b));
+
+    private static Tensor Copy(Tensor tensor)
+    {
+        var copy = tensor.NewLike(tensor.Shape, kind: MemoryKind.Frozen);
+        copy.Backend.Copy(tensor, copy);
+        return copy.Keep();
+    }
+}

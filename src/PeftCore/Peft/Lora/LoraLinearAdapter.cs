@@ -1,0 +1,140 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>LoRA on one linear layer: y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ. An initialisation that takes directions out of W (PiSSA, OLoRA) leaves W as it is
+/// and subtracts the same product of the initial A and B, its anchor, which costs two small factors instead of a second W.</summary>
+internal sealed class LoraLinearAdapter : LayerAdapter
+{
+    private readonly Linear _layer;
+    private readonly Parameter _a;
+    private readonly Parameter _b;
+    private readonly Parameter? _bias;
+    private readonly Dora? _dora;
+    private readonly LowRankAnchor? _anchor;
+    private readonly float _scale;
+    private readonly float _dropout;
+    private readonly ulong _site;
+
+    public LoraLinearAdapter(Linear layer, LoraFactors factors, float scale, float dropout, ulong site)
+    {
+        (_layer, _a, _b, _bias, _anchor) = (layer, factors.A, factors.B, factors.Bias, factors.Anchor);
+        (_scale, _dropout, _site) = (scale, dropout, site);
+        _dora = factors.Magnitude is null ? null : new Dora(layer, factors.Magnitude);
+    }
+
+    public bool UsesDora => _dora is not null;
+
+    public Parameter A => _a;
+
+    public Parameter B => _b;
+
+    public Parameter? BranchBias => _bias;
+
+    public LowRankAnchor? Anchor => _anchor;
+
+    public Dora? Magnitude => _dora;
+
+    public float Scale => _scale;
+
+    public override IEnumerable<AdapterParameter> Parameters
+    {
+        get
+        {
+            yield return new("", "lora_A.{0}.weight", "lora_A.weight", _a);
+            yield return new("", "lora_B.{0}.weight", "lora_B.weight", _b);
+            if (_bias is not null)
+            {
+                yield return new("", "lora_B.{0}.bias", "lora_B.bias", _bias);
+            }
+            if (_dora is not null)
+            {
+                yield return new("", "lora_magnitude_vector.{0}.weight", "lora_magnitude_vector", _dora.Magnitude);
+            }
+        }
+    }
+
+    public override string? MergeProblem => _bias is not null && _layer.Bias is null
+        ? "its B has a bias, and the layer has none to merge it into"
+        : null;
+
+    public override Tensor Forward(Tensor x) => _dora is null ? Forward(_layer, x, this) : _dora.Forward(x, Branches(DropoutNow.Active ? default : DropoutNow), DropoutNow);
+
+    /// <summary>The base and the updates of several adapters in one product.</summary>
+    public static Tensor Forward(Linear layer, Tensor x, params ReadOnlySpan<LoraLinearAdapter> adapters)
+    {
+        var branches = new List<LoraBranch>();
+        foreach (var adapter in adapters)
+        {
+            branches.AddRange(adapter.Branches(adapter.DropoutNow));
+        }
+        return x.LoraLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, [.. branches]);
+    }
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        using var scope = new TensorScope();
+        if (_dora is not null)
+        {
+            return scope.Return(y + (Forward(x) - _layer.Compute(x)));
+        }
+        foreach (var branch in Branches(DropoutNow))
+        {
+            y += x.Dropout(branch.Drop).Linear(branch.A).Linear(branch.B, branch.Bias) * branch.Scale;
+        }
+        return scope.Return(y);
+    }
+
+    public override (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
+    {
+        AddDelta(weight);
+        if (_bias is not null)
+        {
+            _bias.Value.Backend.Scale(_bias.Value, _scale, bias!, accumulate: true);
+        }
+        _dora?.ScaleMerged(weight);
+        return (weight, bias);
+    }
+
+    /// <summary>weight += ΔW, in the layer's own layout.</summary>
+    public void AddDelta(Tensor weight)
+    {
+        foreach (var branch in Branches(default))
+        {
+            if (_layer.Transposed)
+            {
+                weight.Backend.MatMul(branch.A, true, branch.B, true, weight, branch.Scale, accumulate: true);
+            }
+            else
+            {
+                weight.Backend.MatMul(branch.B, false, branch.A, false, weight, branch.Scale, accumulate: true);
+            }
+        }
+    }
+
+    private DropoutKey DropoutNow => _layer.Mode.Training && _dropout > 0
+        ? new DropoutKey(_dropout, _layer.Mode.Seed, (_site << 40) | (_layer.Mode.Step & ((1UL << 40) - 1)))
+        : default;
+
+    private LoraBranch[] Branches(DropoutKey drop)
+    {
+        var branch = new LoraBranch(_a.Value, _b.Value, _scale, _bias?.Value, drop);
+        return _anchor is null ? [branch] : [branch, new LoraBranch(_anchor.A, _anchor.B, -_scale)];
+    }
+}
+
+/// <summary>The trained tensors of one layer's LoRA.</summary>
+internal sealed record LoraFactors(Parameter A, Parameter B, Parameter? Bias, Parameter? Magnitude, LowRankAnchor? Anchor);
+
+/// <summary>The product s·B·A that an initialisation takes out of the base weight: A (r, in) and B (out, r), both frozen.</summary>
+internal sealed record LowRankAnchor(Tensor A, Tensor B)
+{
+    public void Free()
+    {
+        A.Dispose();
+        B.Dispose();
+    }
+}

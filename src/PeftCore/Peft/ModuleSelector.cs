@@ -1,0 +1,80 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using PeftCore.Io;
+
+namespace PeftCore.Peft;
+
+/// <summary>Names modules as Hugging Face PEFT does: a list of names matches a module whose path equals one of them or ends in "." and one of
+/// them; a single string is a regular expression for the whole path, or "all-linear".</summary>
+public sealed class ModuleSelector
+{
+    /// <summary>The string that stands for every linear layer but the output head.</summary>
+    public const string AllLinear = "all-linear";
+
+    private static readonly TimeSpan RegexTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly Regex? _regex;
+
+    private ModuleSelector(IReadOnlyList<string>? names, string? pattern)
+    {
+        (Names, Pattern) = (names, pattern);
+        if (pattern is not null && pattern != AllLinear)
+        {
+            _regex = Compile(pattern);
+        }
+    }
+
+    /// <summary>The names; null for a pattern.</summary>
+    public IReadOnlyList<string>? Names { get; }
+
+    /// <summary>The regular expression or "all-linear"; null for names.</summary>
+    public string? Pattern { get; }
+
+    /// <summary>Whether this is "all-linear".</summary>
+    public bool IsAllLinear => Pattern == AllLinear;
+
+    /// <summary>Selects modules by names.</summary>
+    public static ModuleSelector Of(params IReadOnlyList<string> names) => new(names, null);
+
+    /// <summary>Selects modules by a regular expression for the whole path, or by "all-linear".</summary>
+    /// <exception cref="BadInputException">The expression is not valid.</exception>
+    public static ModuleSelector Matching(string pattern) => new(null, pattern);
+
+    /// <summary>Names from a comma-separated list, or one pattern when the text has regular-expression characters or is "all-linear".</summary>
+    public static ModuleSelector Parse(string text)
+    {
+        bool pattern = text == AllLinear || text.AsSpan().IndexOfAny("*+?()[]{}|^$\\") >= 0;
+        return pattern ? Matching(text) : new(text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries), null);
+    }
+
+    /// <summary>Whether a module path is selected. "all-linear" must be resolved against a model first.</summary>
+    public bool Matches(string path) => Names is null
+        ? _regex is not null && _regex.IsMatch(path)
+        : Names.Any(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
+
+    internal static ModuleSelector? Read(ConfigReader config, string field)
+    {
+        if (!config.Has(field))
+        {
+            return null;
+        }
+        return config.Raw(field)!.Value.ValueKind == System.Text.Json.JsonValueKind.String ? Matching(config.String(field)) : new(config.Strings(field), null);
+    }
+
+    internal JsonNode ToJson() => Names is null ? JsonValue.Create(Pattern)! : new JsonArray([.. Names.Select(name => JsonValue.Create(name))]);
+
+    /// <inheritdoc/>
+    public override string ToString() => Pattern ?? string.Join(", ", Names!);
+
+    private static Regex Compile(string pattern)
+    {
+        try
+        {
+            return new Regex($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, RegexTimeout);
+        }
+        catch (ArgumentException e)
+        {
+            throw new BadInputException($"target modules: \"{pattern}\" is not a regular expression: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Peft;
+
+/// <summary>What an adapter_config.json holds for every method. Each method adds its hyperparameters; names in the file are Hugging Face's.</summary>
+public abstract record PeftConfig
+{
+    /// <summary>The file's name in an adapter directory.</summary>
+    public const string FileName = "adapter_config.json";
+
+    /// <summary>The release of Hugging Face PEFT whose files these are.</summary>
+    internal const string PeftVersion = "0.21.0";
+
+    /// <summary>The method's name in the file, such as "LORA".</summary>
+    public abstract string PeftType { get; }
+
+    /// <summary>Such as "CAUSAL_LM"; null if not said.</summary>
+    public string? TaskType { get; init; } = "CAUSAL_LM";
+
+    /// <summary>The base model the adapter was trained on.</summary>
+    public string? BaseModelNameOrPath { get; init; }
+
+    /// <summary>The base model's revision.</summary>
+    public string? Revision { get; init; }
+
+    /// <summary>Reads an adapter_config.json of any method.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="warnings">Gets one sentence for each field nobody knows.</param>
+    /// <exception cref="BadInputException">The file is damaged, the method unknown, or a field asks for something that is not supported.</exception>
+    public static PeftConfig Load(string path, ICollection<string>? warnings = null)
+    {
+        var reader = ConfigReader.Open(path);
+        var config = PeftMethods.Get(reader).Read(reader);
+        var known = config.ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
+        foreach (string name in reader.Names.Where(name => !known.Contains(name)))
+        {
+            warnings?.Add($"{path}: field \"{name}\" is unknown and ignored");
+        }
+        return config;
+    }
+
+    /// <summary>Writes the file as Hugging Face does: fields sorted, indented by two.</summary>
+    public void Save(string path)
+    {
+        var sorted = new JsonObject(ToJson().OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
+        JsonFile.Write(path, sorted);
+    }
+
+    /// <summary>All fields with their values.</summary>
+    internal JsonObject ToJson()
+    {
+        var json = new JsonObject
+        {
+            ["auto_mapping"] = null,
+            ["base_model_name_or_path"] = BaseModelNameOrPath,
+            ["inference_mode"] = true,
+            ["peft_type"] = PeftType,
+            ["peft_version"] = PeftVersion,
+            ["revision"] = Revision,
+            ["task_type"] = TaskType,
+        };
+        Write(json);
+        return json;
+    }
+
+    /// <summary>Adds the method's own fields.</summary>
+    internal abstract void Write(JsonObject json);
+
+    /// <summary>Attaches the method to a model: makes its parameters and puts its layers in place.</summary>
+    internal abstract Adapter Attach(PeftModel model, string name, ulong seed);
+
+    /// <summary>A number as Python writes it: 0.0, not 0.</summary>
+    internal static JsonNode Float(double value)
+    {
+        string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        return JsonNode.Parse(text.AsSpan().IndexOfAny(".eE") < 0 ? text + ".0" : text)!;
+    }
+
+    internal static JsonNode? Integers(IReadOnlyList<int>? values) =>
+        values is null ? null : new JsonArray([.. values.Select(value => JsonValue.Create(value))]);
+
+    internal static JsonNode? Strings(IReadOnlyList<string>? values) =>
+        values is null ? null : new JsonArray([.. values.Select(value => JsonValue.Create(value))]);
+}

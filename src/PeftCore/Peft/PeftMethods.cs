@@ -1,0 +1,28 @@
+using PeftCore.Io;
+using PeftCore.Peft.Lora;
+
+namespace PeftCore.Peft;
+
+/// <summary>The registered methods: a new one is a config, a layer, and a line here.</summary>
+internal static class PeftMethods
+{
+    private static readonly Dictionary<string, PeftMethod> Methods = new(StringComparer.Ordinal)
+    {
+        ["LORA"] = new("lora", LoraConfig.Read),
+    };
+
+    public static IEnumerable<string> Names => Methods.Values.Select(method => method.Name);
+
+    public static PeftMethod Get(ConfigReader config)
+    {
+        string type = config.String("peft_type");
+        return Methods.TryGetValue(type, out var method)
+            ? method
+            : throw config.Error("peft_type", $"is \"{type}\", which is not supported; supported are {string.Join(", ", Methods.Keys)}");
+    }
+}
+
+/// <summary>One method.</summary>
+/// <param name="Name">Its name on the command line.</param>
+/// <param name="Read">Reads its configuration.</param>
+internal sealed record PeftMethod(string Name, Func<ConfigReader, PeftConfig> Read);

@@ -1,0 +1,55 @@
+using PeftCore.Models;
+using PeftCore.Backends;
+
+namespace PeftCore.Peft;
+
+public sealed partial class PeftModel
+{
+    /// <summary>Saves adapters as Hugging Face PEFT does: "default" in the directory itself, any other in a subdirectory of its name.</summary>
+    /// <param name="directory">Made if it is not there.</param>
+    /// <param name="names">The adapters to save; none for all.</param>
+    public void Save(string directory, params IReadOnlyList<string> names)
+    {
+        foreach (string name in names.Count == 0 ? [.. _adapters.Keys] : names)
+        {
+            AdapterFiles.Save(this, Get(name), name == DefaultAdapter ? directory : Path.Combine(directory, name));
+        }
+    }
+
+    /// <summary>Attaches a saved adapter and makes it the active one.</summary>
+    /// <param name="directory">Holds adapter_config.json and adapter_model.safetensors.</param>
+    /// <param name="name">The adapter's name from now on.</param>
+    /// <param name="trainable">Whether it trains further.</param>
+    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <exception cref="BadInputException">A file is missing or damaged, or the adapter does not fit this model.</exception>
+    public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null)
+    {
+        AdapterFiles.RefuseIfNotAnAdapter(directory);
+        AddAdapter(PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName), warnings), name);
+        try
+        {
+            AdapterFiles.ReadWeights(this, Get(name), directory);
+        }
+        catch
+        {
+            Delete(name);
+            throw;
+        }
+        SetActive(name);
+        if (!trainable)
+        {
+            Get(name).SetTrains(false);
+        }
+    }
+
+    /// <summary>Reads the values of an attached adapter again from a directory it was saved to.</summary>
+    public void Reload(string directory, string name = DefaultAdapter) => AdapterFiles.ReadWeights(this, Get(name), directory);
+
+    /// <summary>Loads a base model and an adapter on it.</summary>
+    public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)
+    {
+        var model = new PeftModel(ModelLoader.Load(baseDirectory, backend));
+        model.Load(adapterDirectory);
+        return model;
+    }
+}

@@ -1,0 +1,249 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+
+namespace PeftCore.Peft;
+
+/// <summary>A base model with adapters on it. Several can be attached; those that are active change what the base computes, one trains.
+/// The base itself is frozen and never changed until a merge.</summary>
+public sealed partial class PeftModel
+{
+    /// <summary>The name an adapter has when none is given.</summary>
+    public const string DefaultAdapter = "default";
+
+    /// <summary>Stands for "no adapter" in a mixed batch.</summary>
+    public const string NoAdapter = "__base__";
+
+    private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
+    private List<string> _active = [];
+    private bool _disabled;
+
+    /// <summary>Freezes a model and makes it ready for adapters.</summary>
+    public PeftModel(CausalModel model)
+    {
+        Base = model;
+        model.SetTrains(false);
+    }
+
+    /// <summary>The base model; calls on it run with the active adapters.</summary>
+    public CausalModel Base { get; }
+
+    /// <summary>Names of the attached adapters.</summary>
+    public IReadOnlyCollection<string> AdapterNames => _adapters.Keys;
+
+    /// <summary>Names of the adapters that change the base's computation now, in their order.</summary>
+    public IReadOnlyList<string> ActiveAdapters => _active;
+
+    /// <summary>Parameters of the active adapters with the names Hugging Face PEFT has for them in memory.</summary>
+    public IReadOnlyList<(string Name, Parameter Parameter)> Parameters =>
+        [.. _active.Select(name => _adapters[name]).SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
+            .OrderBy(p => p.Item1, StringComparer.Ordinal)];
+
+    /// <summary>The sentence Hugging Face PEFT prints before training.</summary>
+    public string TrainableSummary
+    {
+        get
+        {
+            var all = AllParameters();
+            long total = all.Sum(parameter => parameter.Shape.Count);
+            long trains = all.Where(parameter => parameter.Trains).Sum(parameter => parameter.Shape.Count);
+            return string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                $"trainable params: {trains:N0} || all params: {total:N0} || trainable%: {100.0 * trains / total:F4}");
+        }
+    }
+
+    /// <summary>Elements of all parameters, adapters included.</summary>
+    public long ParameterCount => AllParameters().Sum(parameter => parameter.Shape.Count);
+
+    /// <summary>Elements of the parameters that train.</summary>
+    public long TrainableCount => AllParameters().Where(parameter => parameter.Trains).Sum(parameter => parameter.Shape.Count);
+
+    internal IBackend Backend => Base.TokenEmbedding.Weight.Value.Backend;
+
+    /// <summary>Adapters whose layers run now: none while disabled, and none that are merged.</summary>
+    internal IReadOnlyList<string> AppliedAdapters { get; private set; } = [];
+
+    internal IReadOnlyList<string?>? RowAdapters { get; private set; }
+
+    /// <summary>Attaches a new adapter and makes it the only active one, ready to train.</summary>
+    /// <param name="config">Method and hyperparameters.</param>
+    /// <param name="name">The adapter's name.</param>
+    /// <param name="seed">Seed of its initial values.</param>
+    /// <exception cref="BadInputException">The name is taken, or the configuration does not fit the model.</exception>
+    public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0)
+    {
+        if (name.Length == 0 || name == NoAdapter || _adapters.ContainsKey(name))
+        {
+            throw new BadInputException($"an adapter cannot be called \"{name}\": the name is empty, reserved or taken");
+        }
+        var adapter = config.Attach(this, name, seed);
+        Register(adapter);
+        SetActive(name);
+    }
+
+    /// <summary>The configuration of an adapter.</summary>
+    public PeftConfig ConfigOf(string name) => Get(name).Config;
+
+    /// <summary>Makes these adapters the active ones; their updates add up. They alone train.</summary>
+    public void SetActive(params IReadOnlyList<string> names)
+    {
+        foreach (string name in names)
+        {
+            Get(name);
+        }
+        if (names.Count > 1 && names.Count(name => _adapters[name].Swaps.Count > 0) > 1)
+        {
+            throw new BadInputException($"adapters {string.Join(", ", names)} cannot be active together: more than one of them replaces parameters of the base");
+        }
+        Unapply();
+        _active = [.. names];
+        foreach (var adapter in _adapters.Values)
+        {
+            adapter.SetTrains(_active.Contains(adapter.Name));
+        }
+        Apply();
+    }
+
+    /// <summary>Freezes all adapters, for inference.</summary>
+    public void Freeze()
+    {
+        foreach (var adapter in _adapters.Values)
+        {
+            adapter.SetTrains(false);
+        }
+    }
+
+    /// <summary>Runs code with no adapter, as if the base were alone.</summary>
+    public T WithoutAdapters<T>(Func<T> body)
+    {
+        bool before = _disabled;
+        Disable();
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            if (!before)
+            {
+                Enable();
+            }
+        }
+    }
+
+    /// <summary>Turns all adapters off until <see cref="Enable"/>; merged ones are taken out as well.</summary>
+    public void Disable()
+    {
+        Unapply();
+        _disabled = true;
+        Apply();
+    }
+
+    /// <summary>Turns the active adapters on again.</summary>
+    public void Enable()
+    {
+        Unapply();
+        _disabled = false;
+        Apply();
+    }
+
+    /// <summary>Runs code on a batch whose rows each use one adapter.</summary>
+    /// <param name="rows">An adapter's name a row, or <see cref="NoAdapter"/>.</param>
+    /// <param name="body">What to run.</param>
+    /// <exception cref="BadInputException">A name is unknown, or an adapter replaces base parameters, which all rows share.</exception>
+    public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body)
+    {
+        foreach (string name in rows.Where(name => name != NoAdapter).Distinct())
+        {
+            if (Get(name).Swaps.Count > 0)
+            {
+                throw new BadInputException($"adapter \"{name}\" replaces parameters of the base, which all rows of a batch share; run its rows by themselves");
+            }
+        }
+        if (_merged.Count > 0)
+        {
+            throw new BadInputException("a mixed batch needs the base as it was: unmerge the adapters first");
+        }
+        Unapply();
+        RowAdapters = [.. rows.Select(name => name == NoAdapter ? null : name)];
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            RowAdapters = null;
+            Apply();
+        }
+    }
+
+    /// <summary>Detaches an adapter and frees its memory.</summary>
+    public void Delete(string name)
+    {
+        var adapter = Get(name);
+        Unmerge(name);
+        Unapply();
+        _adapters.Remove(name);
+        _active.Remove(name);
+        foreach (var (path, _) in adapter.Layers)
+        {
+            var layer = (Layer)Base.Find(path)!;
+            var tuner = (LayerTuner)layer.Tuner!;
+            tuner.Remove(name);
+            if (tuner.IsEmpty)
+            {
+                layer.Tuner = null;
+            }
+        }
+        adapter.Free();
+        Apply();
+    }
+
+    /// <summary>Detaches all adapters: the base is as it was before the first.</summary>
+    public CausalModel Unload()
+    {
+        foreach (string name in _adapters.Keys.ToList())
+        {
+            Delete(name);
+        }
+        return Base;
+    }
+
+    internal Adapter Get(string name) => _adapters.TryGetValue(name, out var adapter)
+        ? adapter
+        : throw new BadInputException($"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
+
+    internal void Register(Adapter adapter)
+    {
+        _adapters.Add(adapter.Name, adapter);
+        foreach (var (path, part) in adapter.Layers)
+        {
+            var layer = (Layer)Base.Find(path)!;
+            var tuner = (LayerTuner)(layer.Tuner ??= new LayerTuner(this, layer));
+            tuner.Add(adapter.Name, part);
+        }
+    }
+
+    private void Apply()
+    {
+        foreach (string name in _disabled ? [] : _active)
+        {
+            _adapters[name].Swaps.ForEach(swap => swap.Activate());
+        }
+        AppliedAdapters = _disabled ? [] : [.. _active.Where(name => !_merged.ContainsKey(name))];
+        ApplyMerges();
+    }
+
+    private void Unapply()
+    {
+        UnapplyMerges();
+        foreach (var adapter in _adapters.Values)
+        {
+            adapter.Swaps.ForEach(swap => swap.Deactivate());
+        }
+        AppliedAdapters = [];
+    }
+
+    private List<Parameter> AllParameters() =>
+        [.. Base.NamedParameters().Select(p => p.Parameter).Concat(_adapters.Values.SelectMany(adapter => adapter.Parameters.Select(p => p.Parameter))).Distinct()];
+}

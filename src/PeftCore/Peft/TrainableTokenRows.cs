@@ -1,0 +1,75 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Rows of an embedding that train in the place of the base's own (Hugging Face's trainable tokens): the "delta" is the whole new row.</summary>
+internal sealed class TrainableTokenRows : LayerAdapter
+{
+    private readonly Layer _layer;
+    private readonly IReadOnlyList<int> _tokens;
+    private readonly Parameter _rows;
+    private readonly bool _owner;
+    private readonly Tensor _keep;
+    private readonly Tensor _pick;
+
+    /// <summary>Makes the adapter of an embedding, or of a head that is tied to it and shares its rows.</summary>
+    /// <param name="layer">The embedding or the head.</param>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="rows">Their rows, (tokens, dim).</param>
+    /// <param name="owner">Whether this is the embedding: the one that saves the rows.</param>
+    public TrainableTokenRows(Layer layer, IReadOnlyList<int> tokens, Parameter rows, bool owner)
+    {
+        (_layer, _tokens, _rows, _owner) = (layer, tokens, rows, owner);
+        int vocabulary = Weight.Shape[0];
+        var keep = new float[vocabulary];
+        var pick = new float[vocabulary * tokens.Count];
+        Array.Fill(keep, 1);
+        for (int i = 0; i < tokens.Count; i++)
+        {
+            keep[tokens[i]] = 0;
+            pick[tokens[i] * tokens.Count + i] = 1;
+        }
+        var backend = rows.Value.Backend;
+        _keep = backend.From(keep, [vocabulary, 1], MemoryKind.Frozen).Keep();
+        _pick = backend.From(pick, [vocabulary, tokens.Count], MemoryKind.Frozen).Keep();
+    }
+
+    public override IEnumerable<AdapterParameter> Parameters =>
+        _owner ? [new("", "token_adapter.trainable_tokens_delta.{0}", "token_adapter.trainable_tokens_delta", _rows)] : [];
+
+    private Parameter Weight => _layer is Embedding embedding ? embedding.Weight : ((Linear)_layer).Weight;
+
+    public override Tensor Forward(Tensor x) => AddTo(x, _layer.Compute(x));
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        using var scope = new TensorScope();
+        if (_layer is Embedding)
+        {
+            var picked = _pick.Rows(x); // (…, tokens): one-hot where a token is replaced
+            var kept = y.MultiplyColumn(_keep.Rows(x));
+            return scope.Return(kept + picked.Reshape([(int)x.Count, _tokens.Count]).MatMul(_rows.Value).Reshape(y.Shape));
+        }
+        var logits = x.Linear(_rows.Value).Linear(_pick); // the replaced tokens' logits, in their columns
+        return scope.Return(y.MultiplyRow(_keep.Reshape([(int)_keep.Count])) + logits);
+    }
+
+    public override (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
+    {
+        for (int i = 0; i < _tokens.Count; i++)
+        {
+            Shape row = [1, weight.Shape.Columns];
+            weight.Backend.Copy(_rows.Value.View(row, (long)i * row.Columns), weight.View(row, (long)_tokens[i] * row.Columns));
+        }
+        return (weight, bias);
+    }
+
+    public void Free()
+    {
+        _keep.Dispose();
+        _pick.Dispose();
+    }
+}
