@@ -23,11 +23,19 @@ internal abstract class GradientEdge
 }
 
 /// <summary>The end of the road: the gradient stays here until the optimizer has used it.</summary>
-internal sealed class LeafEdge(Shape shape) : GradientEdge
+internal sealed class LeafEdge(Shape shape, MemoryKind kind = MemoryKind.Gradient) : GradientEdge
 {
     internal override Shape Shape => shape;
 
-    internal override MemoryKind Kind => MemoryKind.Gradient;
+    internal override MemoryKind Kind => kind;
+}
+
+/// <summary>A promise of a gradient while a stretch only probes whether it needs one.</summary>
+internal sealed class ProbeEdge(Shape shape) : GradientEdge
+{
+    internal override Shape Shape => shape;
+
+    internal override MemoryKind Kind => MemoryKind.Activation;
 }
 
 /// <summary>One output of a recorded op.</summary>

@@ -24,28 +24,32 @@ public readonly ref struct GradientFlow
     /// <summary>Whether this input's gradient is wanted.</summary>
     public bool Wants(int input) => _node.Inputs[input] is not null;
 
+    /// <summary>Whether this input's tensor is another input of the op as well, so that both write to one buffer.</summary>
+    internal bool IsShared(int input) => _node.Inputs[input] is { } edge && _node.TakesTwice(edge);
+
     /// <summary>The buffer for an input's gradient; null if it is not wanted. With <paramref name="accumulate"/> there is a sum in it already,
     /// to be added to; otherwise its contents are undefined and all of it must be written.</summary>
     public Tensor? Target(int input, out bool accumulate)
     {
         accumulate = false;
-        return _node.Inputs[input] is { } edge ? AsSeen(input, Target(edge, out accumulate)) : null;
+        return _node.Inputs[input] is { } edge ? AsSeen(input, TargetOf(edge, out accumulate)) : null;
     }
 
     /// <summary>Like <see cref="Target(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this node still holds,
     /// so that the gradient costs nothing.</summary>
-    public Tensor? TargetInPlaceOf(Tensor saved, int input, out bool accumulate)
+    public Tensor? TargetInPlaceOf(Tensor? saved, int input, out bool accumulate)
     {
         accumulate = false;
         if (_node.Inputs[input] is not { } edge)
         {
             return null;
         }
-        if (edge.Gradient is null && edge is OutputEdge && saved.Storage.References == 1 && saved.Shape.Count == edge.Shape.Count)
+        if (edge.Gradient is null && edge is OutputEdge && !IsShared(input)
+            && saved is { Storage.References: 1 } && saved.Count == edge.Shape.Count)
         {
             return AsSeen(input, edge.Gradient = saved.Unscoped(edge.Shape));
         }
-        return AsSeen(input, Target(edge, out accumulate));
+        return AsSeen(input, TargetOf(edge, out accumulate));
     }
 
     /// <summary>The gradient of an output, for the caller to overwrite: the buffer itself where nobody else holds it, else a copy.</summary>
@@ -77,7 +81,7 @@ public readonly ref struct GradientFlow
             }
             return;
         }
-        var target = Target(edge, out bool accumulate);
+        var target = TargetOf(edge, out bool accumulate);
         if (accumulate)
         {
             target.Backend.Add(target, gradient, target);
@@ -95,12 +99,17 @@ public readonly ref struct GradientFlow
         return buffer.Shape == shape ? buffer : buffer.View(shape);
     }
 
-    private static Tensor Target(GradientEdge edge, out bool accumulate)
+    private Tensor TargetOf(GradientEdge edge, out bool accumulate)
     {
         if (edge.Gradient is not { } gradient)
         {
-            accumulate = false;
-            return edge.Gradient = NewBuffer(Tape.RunningBackend, edge);
+            edge.Gradient = NewBuffer(Tape.RunningBackend, edge);
+            accumulate = _node.TakesTwice(edge); // Then both inputs add to zero, in whatever order the op writes them.
+            if (accumulate)
+            {
+                edge.Gradient.Backend.Zero(edge.Gradient);
+            }
+            return edge.Gradient;
         }
         accumulate = true;
         if (gradient.Storage.References > 1)

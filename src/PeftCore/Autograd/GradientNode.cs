@@ -54,15 +54,15 @@ public abstract class GradientNode(string op)
     /// <summary>Called once more when the saved tensors are let go, for what a node holds beside them.</summary>
     protected virtual void OnRelease() { }
 
-    internal void Attach(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    internal void Attach(ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         Path = TensorScope.Innermost?.Path ?? "";
         _inputs = new GradientEdge?[inputs.Length];
         _inputShapes = new Shape[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
-            _inputs[i] = GradientEdge.Of(inputs[i]);
-            _inputShapes[i] = inputs[i].Shape;
+            _inputs[i] = inputs[i] is { } input ? GradientEdge.Of(input) : null;
+            _inputShapes[i] = inputs[i]?.Shape ?? default;
         }
         _outputs = new OutputEdge[outputs.Length];
         for (int i = 0; i < outputs.Length; i++)
@@ -70,6 +70,9 @@ public abstract class GradientNode(string op)
             outputs[i].GradientEdge = _outputs[i] = new OutputEdge(this, outputs[i].Shape);
         }
     }
+
+    /// <summary>Whether an edge belongs to more than one input, as in x·x.</summary>
+    internal bool TakesTwice(GradientEdge edge) => _inputs.Count(input => input == edge) > 1;
 
     internal void Release()
     {

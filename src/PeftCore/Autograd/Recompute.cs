@@ -12,15 +12,22 @@ public static class Recompute
     /// <param name="input">What flows in; its gradient flows out.</param>
     public static Tensor Run(Func<Tensor, Tensor> body, Tensor input)
     {
-        Tensor output;
-        bool touched;
-        using (var probe = new Tape(TapeMode.Probe))
+        if (!Tape.IsRecording)
         {
-            output = body(input);
-            touched = probe.Touched;
+            return body(input);
         }
-        output.GradientEdge = null;
-        if (touched)
+        Tensor output;
+        input.Storage.MarkSaved(1); // The body will read its input again: no op in it may overwrite it.
+        try
+        {
+            using var probe = new Tape(TapeMode.Probe);
+            output = body(input);
+        }
+        finally
+        {
+            input.Storage.MarkSaved(-1);
+        }
+        if (GradientEdge.Of(output) is ProbeEdge)
         {
             Tape.RecordAlways(() => new Node(body, input), [input], [output]);
         }
@@ -44,16 +51,12 @@ public static class Recompute
             var input = _input.Detach();
             if (flow.Wants(0))
             {
-                input.TrackGradient();
+                input.GradientEdge = new LeafEdge(input.Shape, MemoryKind.Activation);
             }
             var output = _body(input);
-            if (output.RequiresGrad)
-            {
-                tape.Backward(output, flow.Output());
-            }
+            tape.Backward(output, flow.Output());
             if (input.Gradient is { } gradient)
             {
-                gradient.Storage.Rebook(MemoryKind.Activation);
                 flow.Pass(0, gradient);
                 input.FreeGradient();
             }

@@ -35,8 +35,8 @@ public sealed class Tape : IDisposable
 
     internal TapeMode Mode { get; }
 
-    /// <summary>In <see cref="TapeMode.Probe"/>: whether anything would have been recorded.</summary>
-    internal bool Touched { get; private set; }
+    /// <summary>Whether ops on this thread are recorded or probed.</summary>
+    internal static bool IsRecording => _running is { Mode: not TapeMode.Off };
 
     internal static IBackend RunningBackend => _backend ?? throw new InvalidOperationException("no backward pass is running");
 
@@ -50,7 +50,7 @@ public sealed class Tape : IDisposable
     /// <summary>Whether a node must be recorded for an op with these inputs.</summary>
     public static bool Needs(params ReadOnlySpan<Tensor?> inputs)
     {
-        if (_running is not { Mode: not TapeMode.Off })
+        if (!IsRecording)
         {
             return false;
         }
@@ -65,16 +65,19 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Records a node made by an op. The order of inputs is the one the node's backward uses.</summary>
-    public static void Record(Func<GradientNode> node, ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    /// <param name="node">Makes the node, which saves what its backward uses; called only if it is needed.</param>
+    /// <param name="inputs">What the op computed from; null for an optional input that was not given.</param>
+    /// <param name="outputs">What it computed.</param>
+    public static void Record(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
-        if (Needs(inputs!))
+        if (Needs(inputs))
         {
             RecordAlways(node, inputs, outputs);
         }
     }
 
     /// <summary>Records a node whose parameters are not among its inputs.</summary>
-    internal static void RecordAlways(Func<GradientNode> node, ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
+    internal static void RecordAlways(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         if (_running is not { Mode: not TapeMode.Off })
         {
@@ -82,10 +85,9 @@ public sealed class Tape : IDisposable
         }
         if (_running.Mode == TapeMode.Probe)
         {
-            _running.Touched = true;
             foreach (var output in outputs)
             {
-                output.GradientEdge = new LeafEdge(output.Shape);
+                output.GradientEdge = new ProbeEdge(output.Shape);
             }
             return;
         }
@@ -116,12 +118,16 @@ public sealed class Tape : IDisposable
             throw new InvalidOperationException("backward: this tensor was not computed on this tape from anything that needs a gradient; " +
                 "check that a parameter trains and that the tape ran during the forward pass");
         }
+        if (gradient.Count != output.Count || gradient.DType != DType.F32)
+        {
+            throw new ShapeException("backward", $"the gradient to start from must be F32 of the output's shape {output.Shape}, got {gradient}");
+        }
         var (runningBefore, backendBefore) = (_running, _backend);
         _running = null;
         _backend = output.Backend;
         try
         {
-            start.Gradient = gradient.Unscoped();
+            start.Gradient = gradient.Unscoped(start.Shape);
             for (int i = _nodes.Count - 1; i >= 0; i--)
             {
                 Run(_nodes[i]);

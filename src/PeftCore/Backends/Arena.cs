@@ -35,6 +35,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         bytes = Round(bytes);
         lock (_lock)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             var fit = Fit(bytes);
             if (fit is null)
             {
@@ -77,18 +78,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     {
         lock (_lock)
         {
-            for (int i = _chunks.Count - 1; i >= 0; i--)
-            {
-                var (address, bytes) = _chunks[i];
-                if (_blocks[address] is { Free: true } block && block.Bytes == bytes)
-                {
-                    _free.Remove((bytes, address));
-                    _blocks.Remove(address);
-                    _chunks.RemoveAt(i);
-                    ReservedBytes -= bytes;
-                    source.Return(address, bytes);
-                }
-            }
+            TrimChunks();
         }
     }
 
@@ -97,6 +87,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         lock (_lock)
         {
             _disposed = true;
+            ReservedBytes = 0;
             foreach (var (address, bytes) in _chunks)
             {
                 source.Return(address, bytes);
@@ -116,10 +107,37 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         return null;
     }
 
+    private void TrimChunks()
+    {
+        for (int i = _chunks.Count - 1; i >= 0; i--)
+        {
+            var (address, bytes) = _chunks[i];
+            if (_blocks[address] is { Free: true } block && block.Bytes == bytes)
+            {
+                _free.Remove((bytes, address));
+                _blocks.Remove(address);
+                _chunks.RemoveAt(i);
+                ReservedBytes -= bytes;
+                source.Return(address, bytes);
+            }
+        }
+    }
+
     private void AddChunk(long atLeast)
     {
         long bytes = Math.Max(chunkBytes, atLeast);
-        nint address = source.Take(bytes);
+        nint address;
+        try
+        {
+            address = source.Take(bytes);
+        }
+        catch (InsufficientMemoryException)
+        {
+            // Near the limit: chunks that nothing lives in go back, and the new one is no larger than it must be.
+            TrimChunks();
+            bytes = atLeast;
+            address = source.Take(bytes);
+        }
         _chunks.Add((address, bytes));
         _blocks[address] = new Block { Address = address, Bytes = bytes, Free = true };
         _free.Add((bytes, address));

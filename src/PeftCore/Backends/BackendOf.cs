@@ -23,6 +23,7 @@ public static class BackendOf
             }
             var values = new T[tensor.Count];
             tensor.Backend.Download(tensor, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
+            GC.KeepAlive(tensor); // An unscoped temporary must not be finalized while its bytes are copied.
             return values;
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using PeftCore.Kernels;
 using PeftCore.Tensors;
 
@@ -14,7 +15,18 @@ public sealed partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public void AddRow(Tensor y, Tensor row) => Elementwise.AddRow(F32(y), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
+    public void AddRow(Tensor y, Tensor row)
+    {
+        if (row.DType == DType.F32)
+        {
+            Elementwise.AddRow(F32(y), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
+            return;
+        }
+        float[] wide = ArrayPool<float>.Shared.Rent((int)row.Count);
+        Elements.Widen(Bytes(row), row.DType.Element, wide, _pool);
+        Elementwise.AddRow(F32(y), wide, y.Shape.Rows, y.Shape.Columns, _pool);
+        ArrayPool<float>.Shared.Return(wide);
+    }
 
     /// <inheritdoc/>
     public void SumRows(Tensor x, Tensor row, bool accumulate) =>

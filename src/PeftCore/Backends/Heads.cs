@@ -17,5 +17,8 @@ public readonly record struct Heads(Tensor Tensor, int Count, int Dim, int Offse
     /// <summary>Whether these heads are all the columns there are.</summary>
     internal bool CoverTensor => Count * Dim == Tensor.Shape.Columns;
 
+    /// <summary>Column where a head starts.</summary>
+    internal int ColumnOf(int head) => Offset + head * (Stride == 0 ? Dim : Stride);
+
     internal Heads On(Tensor other) => this with { Tensor = other };
 }

@@ -8,7 +8,7 @@ public partial interface IBackend
     /// A and B may be F32, BF16 or F16; C is F32.</summary>
     void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
 
-    /// <summary>y[r, c] += row[c].</summary>
+    /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
     void AddRow(Tensor y, Tensor row);
 
     /// <summary>row[c] (+)= Σ_r x[r, c].</summary>

@@ -66,18 +66,22 @@ public sealed class Llama : CausalModel
 
     private sealed class Decoder : Module
     {
+        private readonly Rotary _rotary;
+
         public Decoder(LlamaConfig c)
         {
+            _rotary = new Rotary(c.HeadDim, c.RopeTheta, c.RopeScaling);
             EmbedTokens = Add("embed_tokens", new Embedding(c.VocabularySize, c.HiddenSize));
-            var rotary = new Rotary(c.HeadDim, c.RopeTheta, c.RopeScaling);
             var layers = Add("layers", new ModuleList());
-            Layers = [.. Enumerable.Range(0, c.Layers).Select(i => layers.Append(new DecoderLayer(c, i, rotary)))];
+            Layers = [.. Enumerable.Range(0, c.Layers).Select(i => layers.Append(new DecoderLayer(c, i, _rotary)))];
             Norm = Add("norm", new RmsNorm(c.HiddenSize, c.Epsilon));
         }
 
         public Embedding EmbedTokens { get; }
         public DecoderLayer[] Layers { get; }
         public RmsNorm Norm { get; }
+
+        private protected override void OnFree() => _rotary.Dispose();
     }
 
     private sealed class DecoderLayer : Module

@@ -64,9 +64,13 @@ public abstract class Module
         }
     }
 
-    /// <summary>Frees the memory of all parameters below.</summary>
+    /// <summary>Frees the memory of all parameters below, and of what modules keep beside them.</summary>
     public void Free()
     {
+        foreach (var (_, module) in NamedModules())
+        {
+            module.OnFree();
+        }
         foreach (var (_, parameter) in NamedParameters())
         {
             parameter.Dispose();
@@ -74,6 +78,9 @@ public abstract class Module
     }
 
     internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
+
+    /// <summary>Called by <see cref="Free"/>, for tensors that are no parameters.</summary>
+    private protected virtual void OnFree() { }
 
     /// <summary>Adds a child under a name.</summary>
     protected T Add<T>(string name, T child) where T : Module

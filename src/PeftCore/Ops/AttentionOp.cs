@@ -13,8 +13,8 @@ namespace PeftCore.Ops;
 /// <param name="Bias">F32 (1 or heads, queries, keys) added to scores, or null.</param>
 public sealed record AttentionOptions(float Scale, Tensor? Ranges = null, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);
 
-/// <summary>softmax(scale·q·kᵀ + mask)·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k, v, the output and one
-/// log-sum-exp a row and head.</summary>
+/// <summary>softmax(scale·q·kᵀ + mask)·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one
+/// log-sum-exp a row and head, and v and the output unless v's gradient is the only one wanted.</summary>
 public static class AttentionOp
 {
     extension(Heads q)
@@ -31,12 +31,8 @@ public static class AttentionOp
             var o = q.Tensor.NewLike([s.Batch, s.QueryLength, s.Heads * s.HeadDim]);
             var lse = q.Tensor.NewLike([s.Batch, s.Heads, s.QueryLength]);
             q.Tensor.Backend.Attention(call, q, k, v, new Heads(o, s.Heads, s.HeadDim), lse);
-            bool fused = ReferenceEquals(q.Tensor, k.Tensor);
-            Tensor[] inputs = fused ? [q.Tensor] : [q.Tensor, k.Tensor, v.Tensor];
-            if (options.Bias is { } bias)
-            {
-                inputs = [.. inputs, bias];
-            }
+            bool fused = Fused(q, k, v);
+            Tensor?[] inputs = fused ? [options.Bias, q.Tensor] : [options.Bias, q.Tensor, k.Tensor, v.Tensor];
             Tape.Record(() => new Node(call, q, k, v, o, lse, fused), inputs, [o]);
             return o;
         }
@@ -53,81 +49,127 @@ public static class AttentionOp
         {
             throw new ShapeException("attention", $"{q.Count} query heads of {q.Dim} do not fit {k.Count} key heads of {k.Dim} and {v.Count} of {v.Dim}");
         }
-        if (options.Ranges is { } ranges && ranges.Count != 2L * qs[0] * qs[1])
+        Check.Heads("attention", "q", q);
+        Check.Heads("attention", "k", k);
+        Check.Heads("attention", "v", v);
+        if (options.Ranges is { } ranges && (ranges.DType != DType.I32 || ranges.Count != 2L * qs[0] * qs[1]))
         {
-            throw new ShapeException("attention", $"ranges must have shape ({qs[0]}, {qs[1]}, 2), got {ranges}");
+            throw new ShapeException("attention", $"ranges must be I32 of shape ({qs[0]}, {qs[1]}, 2), got {ranges}");
         }
-        if (ReferenceEquals(q.Tensor, k.Tensor) != ReferenceEquals(k.Tensor, v.Tensor))
+        Check.Vector("attention", "slopes", options.Slopes, q.Count);
+        long scores = (long)qs[1] * ks[1];
+        if (options.Bias is { } bias && (bias.DType != DType.F32 || (bias.Count != scores && bias.Count != scores * q.Count)))
         {
-            throw new ShapeException("attention", "q, k and v must lie in one tensor or in three");
+            throw new ShapeException("attention", $"the bias must be F32 of shape (1 or {q.Count}, {qs[1]}, {ks[1]}), got {bias}");
         }
         var shape = new AttentionShape(qs[0], qs[1], ks[1], q.Count, k.Count, q.Dim, options.Scale, options.SoftCap);
         return new AttentionCall(shape, options.Ranges, options.Slopes, options.Bias);
     }
 
+    /// <summary>Whether q, k and v are three parts of one tensor, so that one buffer takes all three gradients.</summary>
+    private static bool Fused(Heads q, Heads k, Heads v) =>
+        ReferenceEquals(q.Tensor, k.Tensor) && ReferenceEquals(k.Tensor, v.Tensor) && Apart(q, k) && Apart(k, v) && Apart(q, v);
+
+    private static bool Apart(Heads a, Heads b)
+    {
+        for (int i = 0; i < a.Count; i++)
+        {
+            for (int j = 0; j < b.Count; j++)
+            {
+                if (Math.Abs(a.ColumnOf(i) - b.ColumnOf(j)) < a.Dim)
+                {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
     private sealed class Node : GradientNode
     {
+        private const int BiasInput = 0;
+        private const int FirstHeads = 1;
+
         private readonly AttentionCall _call;
         private readonly Heads _q;
         private readonly Heads _k;
         private readonly Heads _v;
-        private readonly Tensor _o;
+        private readonly Heads _valueColumns;
+        private readonly Tensor? _o;
         private readonly Tensor _lse;
         private readonly bool _fused;
 
         public Node(in AttentionCall call, Heads q, Heads k, Heads v, Tensor o, Tensor lse, bool fused) : base("attention")
         {
+            // dv = Pᵀ·dO needs the probabilities only; every other gradient goes through those of the scores, P∘(dO·vᵀ − rowsum(dO∘O)).
+            bool scores = fused || q.Tensor.RequiresGrad || k.Tensor.RequiresGrad || call.Bias is { RequiresGrad: true };
             _fused = fused;
             _q = q.On(Save(fused ? "qkv" : "q", q.Tensor));
-            _k = fused ? k.On(_q.Tensor) : k.On(Save("k", k.Tensor));
-            _v = fused ? v.On(_q.Tensor) : v.On(Save("v", v.Tensor));
-            _o = Save("o", o);
+            _k = k.On(fused ? _q.Tensor : Save("k", k.Tensor));
+            _v = fused ? v.On(_q.Tensor) : scores ? v.On(Save("v", v.Tensor)) : _k;
+            _valueColumns = v.On(_v.Tensor);
+            _o = SaveIf(scores, "o", o);
             _lse = Save("lse", lse);
             _call = call with
             {
                 Ranges = call.Ranges is null ? null : Save("ranges", call.Ranges),
+                Slopes = call.Slopes is null ? null : SaveWeight(call.Slopes),
                 Bias = call.Bias is null ? null : Save("bias", call.Bias),
             };
         }
 
         protected internal override void Backward(GradientFlow flow)
         {
-            var dO = flow.Output();
-            var delta = _lse.NewLike(_lse.Shape, kind: MemoryKind.Workspace);
-            var o = new Heads(_o, _q.Count, _q.Dim);
-            int biasInput = _fused ? 1 : 3;
-            var dBias = _call.Bias is null ? null : flow.Target(biasInput, out bool accumulateBias) is { } db ? Cleared(db, accumulateBias) : null;
+            var dBias = flow.Target(BiasInput, out bool addBias);
+            if (dBias is not null && !addBias)
+            {
+                dBias.Backend.Zero(dBias);
+            }
             if (_fused)
             {
-                var dqkv = flow.Target(0, out bool accumulate);
-                if (dqkv is not null && !accumulate && (_q.Count + 2 * _k.Count) * _q.Dim != dqkv.Shape.Columns)
-                {
-                    dqkv.Backend.Zero(dqkv);
-                }
-                Run(o, dO, delta, dqkv, accumulate, dqkv, accumulate, dqkv, accumulate, dBias);
+                bool covered = (_q.Count + 2 * _k.Count) * _q.Dim == _q.Tensor.Shape.Columns;
+                var all = PartOf(flow, FirstHeads, covered);
+                Run(flow.Output(), all, all, all, dBias);
+                return;
             }
-            else
-            {
-                var dq = flow.Target(0, out bool accumulateQ);
-                var dk = flow.Target(1, out bool accumulateK);
-                var dv = flow.Target(2, out bool accumulateV);
-                Run(o, dO, delta, dq, accumulateQ, dk, accumulateK, dv, accumulateV, dBias);
-            }
+            var q = PartOf(flow, FirstHeads, _q.CoverTensor);
+            var k = PartOf(flow, FirstHeads + 1, _k.CoverTensor);
+            var v = PartOf(flow, FirstHeads + 2, _valueColumns.CoverTensor);
+            Run(flow.Output(), q, k, v, dBias);
+            q.AddUp();
+            k.AddUp();
+            v.AddUp();
         }
 
-        private void Run(Heads o, Tensor dO, Tensor delta, Tensor? dq, bool accumulateQ, Tensor? dk, bool accumulateK,
-            Tensor? dv, bool accumulateV, Tensor? dBias) =>
-            dO.Backend.AttentionGradient(_call, _q, _k, _v, o, o.On(dO.View(_o.Shape)), _lse, delta,
-                dq is null ? null : _q.On(dq), accumulateQ, dk is null ? null : _k.On(dk), accumulateK,
-                dv is null ? null : _v.On(dv), accumulateV, dBias);
-
-        private static Tensor Cleared(Tensor gradient, bool accumulate)
+        private void Run(Tensor dO, Part dq, Part dk, Part dv, Tensor? dBias)
         {
-            if (!accumulate)
+            var delta = _lse.NewLike(_lse.Shape, kind: MemoryKind.Workspace);
+            var gradient = new Heads(dO, _q.Count, _q.Dim);
+            var o = _o is null ? gradient : gradient.On(_o); // Without it nobody wants what it is for, and any numbers may stand in.
+            dO.Backend.AttentionGradient(_call, _q, _k, _v, o, gradient, _lse, delta, dq.In(_q), dq.Add, dk.In(_k), dk.Add,
+                dv.In(_valueColumns), dv.Add, dBias);
+        }
+
+        /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same time.</summary>
+        private static Part PartOf(GradientFlow flow, int input, bool covered)
+        {
+            if (flow.Target(input, out bool add) is not { } target)
             {
-                gradient.Backend.Zero(gradient);
+                return default;
             }
-            return gradient;
+            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape), false, target) : new Part(target, add, null);
+            if (!part.Add && !covered)
+            {
+                target.Backend.Zero(part.Buffer!);
+            }
+            return part;
+        }
+
+        private readonly record struct Part(Tensor? Buffer, bool Add, Tensor? Sum)
+        {
+            public Heads? In(Heads columns) => Buffer is null ? null : columns.On(Buffer);
+
+            public void AddUp() => Sum?.Backend.Add(Sum, Buffer!, Sum);
         }
     }
 }

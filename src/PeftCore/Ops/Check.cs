@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
@@ -44,6 +45,18 @@ internal static class Check
         if (matrix.Shape.Rank != 2 || matrix.Shape[0] != rows || matrix.Shape[1] != columns || !matrix.DType.IsFloat)
         {
             throw new ShapeException(op, $"{name} must have shape ({rows}, {columns}), got {matrix}");
+        }
+    }
+
+    public static void Heads(string op, string name, Heads heads)
+    {
+        int stride = heads.Stride == 0 ? heads.Dim : heads.Stride;
+        long end = heads.Offset + (heads.Count - 1L) * stride + heads.Dim;
+        Float32(op, name, heads.Tensor);
+        if (heads.Count < 1 || heads.Dim < 1 || heads.Offset < 0 || stride < heads.Dim || end > heads.Tensor.Shape.Columns)
+        {
+            throw new ShapeException(op, $"{heads.Count} heads of {heads.Dim} columns, one every {stride} from column {heads.Offset} on, " +
+                $"do not fit in {name} {heads.Tensor.Shape}");
         }
     }
 }

@@ -11,7 +11,7 @@ namespace PeftCore.Ops;
 /// <param name="Stream">Number of the place and step: two masks must not share it.</param>
 public readonly record struct DropoutKey(float Probability, ulong Seed, ulong Stream)
 {
-    internal bool Active => Probability > 0;
+    internal bool Active => Probability != 0;
 
     internal Tensor Apply(Tensor x)
     {
@@ -20,7 +20,14 @@ public readonly record struct DropoutKey(float Probability, ulong Seed, ulong St
         return y;
     }
 
-    internal void Apply(Tensor x, Tensor y, bool accumulate) => x.Backend.Dropout(x, y, Probability, Seed, Stream, accumulate);
+    internal void Apply(Tensor x, Tensor y, bool accumulate)
+    {
+        if (!(Probability is >= 0 and < 1))
+        {
+            throw new ShapeException("dropout", $"the probability must lie in [0, 1), got {Probability}");
+        }
+        x.Backend.Dropout(x, y, Probability, Seed, Stream, accumulate);
+    }
 }
 
 /// <summary>Inverted dropout (Srivastava et al. 2014) with a counter-based generator: y = x·mask/(1 − p).</summary>

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate and up, and turns their
-/// memory into their gradients.</summary>
+/// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate, and up only for
+/// gate's gradient, and turns their memory into their gradients.</summary>
 public static class GatedOp
 {
     extension(Tensor gate)
@@ -25,23 +25,23 @@ public static class GatedOp
     private sealed class Node<TFormula> : GradientNode where TFormula : struct, IUnaryFormula
     {
         private readonly Tensor _gate;
-        private readonly Tensor _up;
+        private readonly Tensor? _up;
 
         public Node(Tensor gate, Tensor up) : base("gated_" + typeof(TFormula).Name)
         {
             _gate = Save("gate", gate);
-            _up = Save("up", up);
+            _up = SaveIf(gate.RequiresGrad, "up", up);
         }
 
         protected internal override void Backward(GradientFlow flow)
         {
             var dh = flow.Output();
-            
             var gate = flow.TargetInPlaceOf(_gate, 0, out bool addGate);
             var up = flow.TargetInPlaceOf(_up, 1, out bool addUp);
             var dGate = gate is null || addGate ? dh.NewLike(dh.Shape) : gate;
             var dUp = up is null || addUp ? dh.NewLike(dh.Shape) : up;
-            dh.Backend.GatedGradient<TFormula>(_gate, _up, dh, dGate, dUp);
+            // Without up nobody wants gate's gradient, and any numbers may stand in for it.
+            dh.Backend.GatedGradient<TFormula>(_gate, _up ?? _gate, dh, dGate, dUp);
             if (addGate)
             {
                 dh.Backend.Add(gate!, dGate, gate!);

@@ -22,7 +22,7 @@ public static class LayerNormOp
             var mean = x.NewLike([x.Shape.Rows]);
             var rstd = x.NewLike([x.Shape.Rows]);
             x.Backend.LayerNorm(x, weight, bias, y, mean, rstd, epsilon);
-            Tape.Record(() => new Node(x, weight, mean, rstd), bias is null ? [x, weight] : [x, weight, bias], [y]);
+            Tape.Record(() => new Node(x, weight, mean, rstd), [x, weight, bias], [y]);
             return y;
         }
     }
@@ -46,8 +46,7 @@ public static class LayerNormOp
         protected internal override void Backward(GradientFlow flow)
         {
             var dy = flow.Output();
-            bool accumulateDb = false;
-            var db = HasBias(flow) ? flow.Target(2, out accumulateDb) : null;
+            var db = flow.Target(2, out bool accumulateDb);
             if (_x is null)
             {
                 dy.Backend.SumRows(dy, db!, accumulateDb);
@@ -57,7 +56,5 @@ public static class LayerNormOp
             var dw = flow.Target(1, out bool accumulateDw);
             dy.Backend.LayerNormGradient(_x, _weight, _mean!, _rstd!, dy, dx, accumulateDx, dw, accumulateDw, db, accumulateDb);
         }
-
-        private static bool HasBias(GradientFlow flow) => flow.InputCount > 2;
     }
 }

@@ -23,13 +23,17 @@ public static class LinearCrossEntropyOp
         {
             Check.Float32("linear cross entropy", "hidden", hidden);
             Check.Int32("linear cross entropy", "targets", targets);
-            Check.Matrix("linear cross entropy", "weight", weight, weight.Shape[0], hidden.Shape.Columns);
+            Check.Matrix("linear cross entropy", "weight", weight, weight.Shape.Rows, hidden.Shape.Columns);
             int rows = hidden.Shape.Rows;
             Check.Vector("linear cross entropy", "targets", targets, rows);
             var backend = hidden.Backend;
             var loss = hidden.NewLike([1]);
             var dHidden = Tape.Needs(hidden) ? hidden.NewLike(hidden.Shape) : null;
             var dWeight = Tape.Needs(weight) ? hidden.NewLike(weight.Shape) : null;
+            if (rows == 0 && dWeight is not null)
+            {
+                backend.Zero(dWeight); // no chunk will write it
+            }
             using (new TensorScope())
             {
                 var losses = hidden.NewLike([rows, 1], kind: MemoryKind.Workspace);

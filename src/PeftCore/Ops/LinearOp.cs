@@ -20,15 +20,11 @@ public static class LinearOp
             int outputs = OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
             x.Backend.MatMul(x, false, weight, !transposed, y);
-            if (bias is null)
-            {
-                Tape.Record(() => new Node(x, weight, null, transposed), [x, weight], [y]);
-            }
-            else
+            if (bias is not null)
             {
                 x.Backend.AddRow(y, bias);
-                Tape.Record(() => new Node(x, weight, bias, transposed), [x, weight, bias], [y]);
             }
+            Tape.Record(() => new Node(x, weight, transposed), [x, weight, bias], [y]);
             return y;
         }
     }
@@ -56,15 +52,12 @@ public static class LinearOp
         private readonly Tensor? _weight;
         private readonly bool _transposed;
 
-        public Node(Tensor x, Tensor weight, Tensor? bias, bool transposed) : base("linear")
+        public Node(Tensor x, Tensor weight, bool transposed) : base("linear")
         {
             _x = SaveIf(weight.RequiresGrad, "x", x);
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
             _transposed = transposed;
-            HasBias = bias is not null;
         }
-
-        private bool HasBias { get; }
 
         protected internal override void Backward(GradientFlow flow)
         {
@@ -77,7 +70,7 @@ public static class LinearOp
             {
                 WeightGradient(dy, _x!, _transposed, dw, accumulate);
             }
-            if (HasBias && flow.Target(2, out accumulate) is { } db)
+            if (flow.Target(2, out accumulate) is { } db)
             {
                 dy.Backend.SumRows(dy, db, accumulate);
             }

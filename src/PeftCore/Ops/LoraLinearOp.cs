@@ -39,19 +39,20 @@ public static class LoraLinearOp
                 backend.AddRow(y, bias);
             }
             var low = new Tensor[branches.Length];
-            var inputs = new Tensor[FirstBranch + InputsPerBranch * branches.Length];
-            (inputs[0], inputs[1], inputs[2]) = (x, weight, bias ?? weight);
+            var inputs = new Tensor?[FirstBranch + InputsPerBranch * branches.Length];
+            (inputs[0], inputs[1], inputs[2]) = (x, weight, bias);
             for (int i = 0; i < branches.Length; i++)
             {
                 var branch = branches[i];
-                Check.Matrix("lora linear", "A", branch.A, branch.A.Shape[0], x.Shape.Columns);
+                Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
                 Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
+                Check.Vector("lora linear", "the bias of B", branch.Bias, outputs);
                 low[i] = AddBranch(x, branch, y);
                 int first = FirstBranch + InputsPerBranch * i;
-                (inputs[first], inputs[first + 1], inputs[first + 2]) = (branch.A, branch.B, branch.Bias ?? branch.B);
+                (inputs[first], inputs[first + 1], inputs[first + 2]) = (branch.A, branch.B, branch.Bias);
             }
             var kept = branches.ToArray();
-            Tape.Record(() => new Node(x, weight, bias, transposed, kept, low), inputs, [y]);
+            Tape.Record(() => new Node(x, weight, transposed, kept, low), inputs, [y]);
             return y;
         }
     }
@@ -85,10 +86,9 @@ public static class LoraLinearOp
         private readonly Tensor? _x;
         private readonly Tensor? _weight;
         private readonly bool _transposed;
-        private readonly bool _hasBias;
         private readonly Kept[] _branches;
 
-        public Node(Tensor x, Tensor weight, Tensor? bias, bool transposed, LoraBranch[] branches, Tensor[] low) : base("lora_linear")
+        public Node(Tensor x, Tensor weight, bool transposed, LoraBranch[] branches, Tensor[] low) : base("lora_linear")
         {
             bool needsX = weight.RequiresGrad;
             _branches = new Kept[branches.Length];
@@ -98,13 +98,12 @@ public static class LoraLinearOp
                 needsX |= b.A.RequiresGrad;
                 string suffix = branches.Length == 1 ? "" : $"{i}";
                 bool needsLow = x.RequiresGrad || b.A.RequiresGrad;
-                _branches[i] = new Kept(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Bias is not null, b.Drop,
+                _branches[i] = new Kept(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
                     SaveIf(b.B.RequiresGrad, "s" + suffix, low[i]));
             }
             _x = SaveIf(needsX, "x", x);
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
             _transposed = transposed;
-            _hasBias = bias is not null;
         }
 
         protected internal override void Backward(GradientFlow flow)
@@ -119,7 +118,7 @@ public static class LoraLinearOp
             {
                 LinearOp.WeightGradient(dy, _x!, _transposed, dw, accumulate);
             }
-            if (_hasBias && flow.Target(2, out accumulate) is { } db)
+            if (flow.Target(2, out accumulate) is { } db)
             {
                 backend.SumRows(dy, db, accumulate);
             }
@@ -137,7 +136,7 @@ public static class LoraLinearOp
             {
                 backend.MatMul(dy, true, branch.Low!, false, dB, branch.Scale, accumulate);
             }
-            if (branch.HasBias && flow.Wants(first + 2))
+            if (flow.Wants(first + 2))
             {
                 BiasGradient(flow, dy, branch.Scale, first + 2);
             }
@@ -175,6 +174,6 @@ public static class LoraLinearOp
             dy.Backend.Scale(sum, scale, db, accumulate);
         }
 
-        private readonly record struct Kept(Tensor A, Tensor? B, float Scale, bool HasBias, DropoutKey Drop, Tensor? Low);
+        private readonly record struct Kept(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low);
     }
 }

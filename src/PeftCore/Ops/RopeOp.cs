@@ -18,6 +18,7 @@ public static class RopeOp
             var x = heads.Tensor;
             Check.Float32("rope", "x", x);
             Check.Int32("rope", "positions", positions);
+            Check.Heads("rope", "x", heads);
             if (positions.Count != x.Shape.Rows || 2 * tables.Cos.Shape.Columns > heads.Dim)
             {
                 throw new ShapeException("rope", $"needs one position a row and a rotary dimension of at most {heads.Dim}, " +
@@ -30,10 +31,10 @@ public static class RopeOp
         }
     }
 
-    /// <summary>The tensor's own memory, unless an op before waits for these values.</summary>
+    /// <summary>The tensor's own memory if it is a value on its way, computed by an op before; not if an op waits for it in backward.</summary>
     private static Tensor Reusable(Tensor x)
     {
-        if (x.Storage.SavedBy == 0)
+        if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && GradientEdge.Of(x) is not LeafEdge)
         {
             return x.View(x.Shape);
         }
@@ -45,20 +46,25 @@ public static class RopeOp
     private sealed class Node : GradientNode
     {
         private readonly Heads _heads;
-        private readonly RopeTables _tables;
+        private readonly Tensor _cos;
+        private readonly Tensor _sin;
+        private readonly bool _interleaved;
         private readonly Tensor _positions;
 
         public Node(Heads heads, RopeTables tables, Tensor positions) : base("rope")
         {
             _heads = heads;
-            _tables = tables;
+            // The model may build longer tables and let these go before backward.
+            _cos = SaveWeight(tables.Cos);
+            _sin = SaveWeight(tables.Sin);
+            _interleaved = tables.Interleaved;
             _positions = Save("positions", positions);
         }
 
         protected internal override void Backward(GradientFlow flow)
         {
             var gradient = flow.TakeOutput();
-            gradient.Backend.Rope(_heads.On(gradient), _tables.Cos, _tables.Sin, _positions, _tables.Interleaved, inverse: true);
+            gradient.Backend.Rope(_heads.On(gradient), _cos, _sin, _positions, _interleaved, inverse: true);
             flow.Pass(0, gradient);
         }
     }

@@ -24,15 +24,12 @@ public static class ShapeOps
         /// <summary>Rows [start, start + count) of the outermost axis: a view.</summary>
         public Tensor Slice(int start, int count)
         {
-            if (x.Shape.Rank == 0 || start < 0 || count < 0 || start + count > x.Shape[0])
+            if (x.Shape.Rank == 0 || start < 0 || count < 0 || count > x.Shape[0] - start)
             {
                 throw new ShapeException("slice", $"[{start}, {start + count}) does not lie in the first axis of {x.Shape}");
             }
             long row = x.Shape[0] == 0 ? 0 : x.Count / x.Shape[0];
-            Span<int> extents = stackalloc int[x.Shape.Rank];
-            x.Shape.CopyTo(extents);
-            extents[0] = count;
-            var view = x.View(Shape.Of(extents), start * row);
+            var view = x.View(WithRows(x.Shape, count), start * row);
             Tape.Record(() => new SliceNode(start * row), [x], [view]);
             return view;
         }
@@ -41,7 +38,7 @@ public static class ShapeOps
         public Tensor Columns(int start, int count)
         {
             Check.Float32("columns", "x", x);
-            if (start < 0 || count < 0 || start + count > x.Shape.Columns)
+            if (start < 0 || count < 0 || count > x.Shape.Columns - start)
             {
                 throw new ShapeException("columns", $"[{start}, {start + count}) does not lie in the last axis of {x.Shape}");
             }
@@ -57,21 +54,21 @@ public static class ShapeOps
         /// <summary>Puts tensors one after the other along the outermost axis.</summary>
         public static Tensor Concat(params ReadOnlySpan<Tensor> parts)
         {
+            if (parts.IsEmpty || parts[0].Shape.Rank == 0)
+            {
+                throw new ShapeException("concat", "needs at least one tensor, each with at least one axis");
+            }
             var first = parts[0];
             int rows = 0;
-            long rowSize = first.Count / Math.Max(1, first.Shape[0]);
             foreach (var part in parts)
             {
-                if (part.Shape.Rank != first.Shape.Rank || part.Count != rowSize * part.Shape[0] || part.DType != first.DType)
+                rows = checked(rows + (part.Shape.Rank == 0 ? 0 : part.Shape[0]));
+                if (part.DType != first.DType || part.Shape.Rank != first.Shape.Rank || part.Shape != WithRows(first.Shape, part.Shape[0]))
                 {
                     throw new ShapeException("concat", $"needs tensors that differ in their first axis only, got {first} and {part}");
                 }
-                rows += part.Shape[0];
             }
-            Span<int> extents = stackalloc int[first.Shape.Rank];
-            first.Shape.CopyTo(extents);
-            extents[0] = rows;
-            var y = first.NewLike(Shape.Of(extents), first.DType);
+            var y = first.NewLike(WithRows(first.Shape, rows), first.DType);
             long at = 0;
             foreach (var part in parts)
             {
@@ -81,6 +78,14 @@ public static class ShapeOps
             Tape.Record(() => new ConcatNode(), parts, [y]);
             return y;
         }
+    }
+
+    private static Shape WithRows(Shape shape, int rows)
+    {
+        Span<int> extents = stackalloc int[shape.Rank];
+        shape.CopyTo(extents);
+        extents[0] = rows;
+        return Shape.Of(extents);
     }
 
     private sealed class SliceNode(long firstElement) : GradientNode("slice")

@@ -9,6 +9,7 @@ public sealed class TensorScope : IDisposable
 
     private readonly TensorScope? _outer;
     private readonly HashSet<Tensor> _tensors = new(ReferenceEqualityComparer.Instance);
+    private bool _ended;
 
     /// <summary>Opens a scope on this thread.</summary>
     /// <param name="label">Name for memory reports, such as a module's name.</param>
@@ -38,12 +39,18 @@ public sealed class TensorScope : IDisposable
     }
 
     /// <summary>Frees what is left in the scope.</summary>
+    /// <exception cref="InvalidOperationException">A scope opened inside this one, or on another thread, is still open.</exception>
     public void Dispose()
     {
+        if (_ended)
+        {
+            return;
+        }
         if (_innermost != this)
         {
             throw new InvalidOperationException("tensor scopes must end in the reverse order of their beginning");
         }
+        _ended = true;
         _innermost = _outer;
         foreach (var tensor in _tensors)
         {
