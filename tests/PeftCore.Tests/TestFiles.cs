@@ -3,7 +3,8 @@ namespace PeftCore.Tests;
 /// <summary>Where the checked-in fixtures are, and temporary directories that vanish with the test.</summary>
 internal static class TestFiles
 {
-    private static readonly string Root = FindRoot();
+    /// <summary>The directory that holds PeftCore.sln.</summary>
+    public static string Root { get; } = FindRoot();
 
     /// <summary>A path below tests/fixtures.</summary>
     public static string Fixture(params ReadOnlySpan<string> parts) => Path.Combine([Root, "tests", "fixtures", .. parts]);

@@ -1,0 +1,54 @@
+using System.Reflection;
+
+namespace PeftCore.Tests.Architecture;
+
+/// <summary>References only go down; the order stands in docs/architecture.md.</summary>
+public sealed class LayeringTests
+{
+    // Lowest first. Namespaces on one line may refer to each other.
+    private static readonly string[][] Layers =
+    [
+        ["PeftCore", "PeftCore.Kernels"],
+        ["PeftCore.Tensors"],
+        ["PeftCore.Io", "PeftCore.Tokenizers"],
+        ["PeftCore.Backends"],
+        ["PeftCore.Autograd"],
+        ["PeftCore.Ops"],
+        ["PeftCore.Nn"],
+        ["PeftCore.Models", "PeftCore.Peft", "PeftCore.Optim"],
+        ["PeftCore.Data", "PeftCore.Training"],
+    ];
+
+    private static readonly Assembly[] Assemblies = [typeof(BadInputException).Assembly, typeof(PeftCore.Kernels.ElementType).Assembly];
+
+    [Test]
+    public void Every_namespace_has_its_layer()
+    {
+        IEnumerable<string> unknown = Assemblies.SelectMany(OwnTypes).Select(type => type.Namespace!).Distinct().Where(name => LayerOf(name) < 0);
+
+        Assert.That(unknown, Is.Empty, "name these namespaces in the layers above");
+    }
+
+    [Test]
+    public void References_only_go_down()
+    {
+        IEnumerable<string> upward =
+            from type in Assemblies.SelectMany(OwnTypes)
+            from used in MetadataReferences.Of(type)
+            where Assemblies.Contains(used.Assembly) && used.Namespace is not null && LayerOf(used.Namespace) > LayerOf(type.Namespace!)
+            select $"{type} refers to {used}";
+
+        Assert.That(upward.Distinct().Order(), Is.Empty);
+    }
+
+    [Test]
+    public void The_reader_of_references_sees_into_method_bodies() =>
+        Assert.That(MetadataReferences.Of(typeof(LayeringTests)), Does.Contain(typeof(MetadataReferences)).And.Contain(typeof(BadInputException)));
+
+    private static IEnumerable<Type> OwnTypes(Assembly assembly) =>
+        assembly.GetTypes().Where(type => type.Namespace?.StartsWith("PeftCore", StringComparison.Ordinal) == true);
+
+    // A sub-namespace such as PeftCore.Peft.Lora lies where its parent does.
+    private static int LayerOf(string name) =>
+        Array.FindIndex(Layers, layer => layer.Any(known => known == name || (known != "PeftCore" && name.StartsWith(known + ".", StringComparison.Ordinal))));
+}
