@@ -1,0 +1,80 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>The added tokens of a tokenizer, and the finding of them around and within normalization.</summary>
+internal sealed class AddedVocabulary
+{
+    private readonly INormalizer? _normalizer;
+    private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, AddedToken> _tokens = [];
+    private readonly Dictionary<int, string> _normalized = [];
+    private readonly AddedTokenMatcher _rawMatcher;
+    private readonly AddedTokenMatcher _normalizedMatcher;
+
+    public AddedVocabulary(IEnumerable<AddedToken> tokens, ITokenModel model, INormalizer? normalizer)
+    {
+        _normalizer = normalizer;
+        foreach (var token in tokens)
+        {
+            if (token.Content.Length == 0)
+            {
+                continue;
+            }
+
+            var known = model.IdOf(token.Content) is { } id ? token with { Id = id } : token;
+            NotInModel += known.Id == token.Id && model.IdOf(token.Content) is null && !_ids.ContainsKey(token.Content) ? 1 : 0;
+            _ids[token.Content] = known.Id;
+            _tokens[known.Id] = known;
+            LargestId = Math.Max(LargestId, known.Id);
+            if (known.Normalized && normalizer is not null)
+            {
+                _normalized[known.Id] = normalizer.Apply(AlignedText.Original(CodePoints.WellFormed(known.Content), 0)).Chars.ToString();
+            }
+        }
+
+        _rawMatcher = new(_tokens.Values.Where(t => !t.Normalized).Select(t => (t.Content, t)));
+        _normalizedMatcher = new(_tokens.Values.Where(t => t.Normalized).Select(t => (_normalized.GetValueOrDefault(t.Id, t.Content), t)));
+    }
+
+    /// <summary>How many of the tokens the model's vocabulary does not have.</summary>
+    public int NotInModel { get; }
+
+    public int LargestId { get; } = -1;
+
+    public int? IdOf(string token) => _ids.TryGetValue(token, out var id) ? id : null;
+
+    public AddedToken? Find(int id) => _tokens.GetValueOrDefault(id);
+
+    /// <summary>What a decoder is given for an added token: its normalized form, which the decoder is made to undo.</summary>
+    public string DecoderForm(AddedToken token) => _normalized.GetValueOrDefault(token.Id, token.Content);
+
+    /// <summary>Normalizes a text and cuts out the added tokens: some from the text as it is, the others after normalization.</summary>
+    public List<Piece> Extract(string text)
+    {
+        var pieces = new List<Piece>();
+        var position = 0;
+        var shift = 0;
+        foreach (var (span, token) in _rawMatcher.Find(text))
+        {
+            // A token that takes white space may begin before the end of the one before it.
+            shift = span.Start >= position
+                ? shift + CodePoints.Count(text.AsSpan(position, span.Start - position))
+                : shift - CodePoints.Count(text.AsSpan(span.Start, position - span.Start));
+            position = span.Start;
+            var part = AlignedText.Original(text.AsSpan(span.Start, span.End - span.Start), shift);
+            if (token is not null)
+            {
+                pieces.Add(Piece.Whole(part) with { TokenId = token.Id });
+                continue;
+            }
+
+            part = _normalizer?.Apply(part) ?? part;
+            var whole = new Piece(part, 0, part.Length, part.Shift);
+            foreach (var (inner, innerToken) in _normalizedMatcher.Find(part.Chars))
+            {
+                pieces.Add(whole.Part(inner.Start, inner.End) with { TokenId = innerToken?.Id ?? -1 });
+            }
+        }
+
+        return pieces;
+    }
+}

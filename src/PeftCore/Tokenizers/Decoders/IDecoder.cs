@@ -1,0 +1,33 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>A step from tokens back to text. The result is what the steps leave, put together.</summary>
+internal interface IDecoder
+{
+    List<string> Decode(List<string> tokens);
+}
+
+/// <summary>Steps one after the other.</summary>
+internal sealed class DecoderSequence(IReadOnlyList<IDecoder> steps) : IDecoder
+{
+    public List<string> Decode(List<string> tokens) => steps.Aggregate(tokens, (left, step) => step.Decode(left));
+}
+
+/// <summary>A step that changes each token by itself, knowing only whether it is the first or the last.</summary>
+internal sealed class TokenDecoder(Func<string, int, int, string> change) : IDecoder
+{
+    public List<string> Decode(List<string> tokens)
+    {
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            tokens[i] = change(tokens[i], i, tokens.Count);
+        }
+
+        return tokens;
+    }
+}
+
+/// <summary>Joins all tokens into one.</summary>
+internal sealed class FuseDecoder : IDecoder
+{
+    public List<string> Decode(List<string> tokens) => [string.Concat(tokens)];
+}

@@ -1,0 +1,177 @@
+using System.Text.Json;
+
+namespace PeftCore.Tokenizers;
+
+/// <summary>Reads the "model" of a tokenizer.json.</summary>
+internal static class ModelReader
+{
+    public static ITokenModel Read(JsonField model)
+    {
+        var type = model["type"].AsStringOrNull() ?? GuessType(model);
+        return type switch
+        {
+            "BPE" => ReadBpe(model),
+            "WordPiece" => ReadWordPiece(model),
+            "WordLevel" => ReadWordLevel(model),
+            "Unigram" => ReadUnigram(model),
+            _ => throw model["type"].Bad("BPE, WordPiece, WordLevel or Unigram"),
+        };
+    }
+
+    /// <summary>Files from before 2021 do not name the type.</summary>
+    private static string GuessType(JsonField model) =>
+        !model["merges"].IsNull ? "BPE"
+        : model["vocab"].Element.ValueKind == JsonValueKind.Array ? "Unigram"
+        : !model["continuing_subword_prefix"].IsNull ? "WordPiece"
+        : "WordLevel";
+
+    private static BpeModel ReadBpe(JsonField model)
+    {
+        model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
+            "ignore_merges", "vocab", "merges");
+        if (!model["dropout"].IsNull)
+        {
+            // Dropout of merges is a way to train; encoding for a model is without it.
+            model["dropout"].AsNumber();
+        }
+
+        var options = new BpeOptions(
+            model["unk_token"].AsStringOrNull(),
+            model["continuing_subword_prefix"].AsStringOrNull(),
+            model["end_of_word_suffix"].AsStringOrNull(),
+            model["fuse_unk"].AsBool(false),
+            model["byte_fallback"].AsBool(false),
+            model["ignore_merges"].AsBool(false));
+        var vocabulary = ReadVocabulary(model["vocab"]);
+        return new BpeModel(vocabulary, ReadMerges(model["merges"], vocabulary, options.ContinuingPrefix ?? ""), options);
+    }
+
+    private static PairTable ReadMerges(JsonField merges, Vocabulary vocabulary, string prefix)
+    {
+        if (merges.Element.ValueKind != JsonValueKind.Array)
+        {
+            throw merges.Bad("a list of merges");
+        }
+
+        var table = new PairTable(merges.Element.GetArrayLength());
+        var rank = 0;
+        var index = -1;
+        foreach (var item in merges.Element.EnumerateArray())
+        {
+            index++;
+            if (SplitMerge(merges, index, item) is not var (left, right))
+            {
+                continue;
+            }
+
+            if (right.Length < prefix.Length
+                || !vocabulary.TryGet(left, out var leftId)
+                || !vocabulary.TryGet(right, out var rightId)
+                || !vocabulary.TryGet(string.Concat(left, right.AsSpan(prefix.Length)), out var mergedId))
+            {
+                throw merges.Child(index, item).Bad("two tokens of model.vocab whose concatenation is a token too");
+            }
+
+            table.Set(leftId, rightId, rank++, mergedId);
+        }
+
+        return table;
+    }
+
+    /// <summary>A merge is a pair of strings, or in older files one string with a space between. A version line is no merge.</summary>
+    private static (string Left, string Right)? SplitMerge(JsonField merges, int index, JsonElement item)
+    {
+        if (item.ValueKind == JsonValueKind.Array && item.GetArrayLength() == 2
+            && item[0].ValueKind == JsonValueKind.String && item[1].ValueKind == JsonValueKind.String)
+        {
+            return (item[0].GetString()!, item[1].GetString()!);
+        }
+
+        if (item.ValueKind == JsonValueKind.String)
+        {
+            var text = item.GetString()!;
+            if (text.StartsWith("#version", StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            var space = text.IndexOf(' ', StringComparison.Ordinal);
+            if (space >= 0 && text.IndexOf(' ', space + 1) < 0)
+            {
+                return (text[..space], text[(space + 1)..]);
+            }
+        }
+
+        throw merges.Child(index, item).Bad("a pair of tokens, as [\"a\", \"b\"] or \"a b\"");
+    }
+
+    private static Vocabulary ReadVocabulary(JsonField vocab)
+    {
+        vocab.AsObject();
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var member in vocab.Element.EnumerateObject())
+        {
+            if (member.Value.ValueKind != JsonValueKind.Number || !member.Value.TryGetInt32(out var id) || id < 0)
+            {
+                throw vocab.Child(member.Name, member.Value).Bad("a token id from 0 to 2147483647");
+            }
+
+            ids[member.Name] = id;
+        }
+
+        return new Vocabulary(ids);
+    }
+
+    private static WordPieceModel ReadWordPiece(JsonField model)
+    {
+        model.Only("type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab");
+        return new WordPieceModel(
+            ReadVocabulary(model["vocab"]),
+            model["unk_token"].AsString(),
+            model["continuing_subword_prefix"].AsString(),
+            model["max_input_chars_per_word"].AsIndex());
+    }
+
+    private static WordLevelModel ReadWordLevel(JsonField model)
+    {
+        model.Only("type", "unk_token", "vocab");
+        return new WordLevelModel(ReadVocabulary(model["vocab"]), model["unk_token"].AsString());
+    }
+
+    private static UnigramModel ReadUnigram(JsonField model)
+    {
+        model.Only("type", "unk_id", "byte_fallback", "vocab");
+        var vocab = model["vocab"];
+        var tokens = new List<string>();
+        var scores = new List<double>();
+        if (vocab.Element.ValueKind != JsonValueKind.Array)
+        {
+            throw vocab.Bad("a list of tokens and scores");
+        }
+
+        foreach (var item in vocab.Element.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Array || item.GetArrayLength() != 2 || item[0].ValueKind != JsonValueKind.String)
+            {
+                throw vocab.Child(tokens.Count, item).Bad("a token and its score, as [\"the\", -3.5]");
+            }
+
+            var score = item[1];
+            if (score.ValueKind != JsonValueKind.Number || !score.TryGetDouble(out var value) || !double.IsFinite(value))
+            {
+                throw vocab.Child(tokens.Count, item).Bad("a token and its score, as [\"the\", -3.5]");
+            }
+
+            scores.Add(value);
+            tokens.Add(item[0].GetString()!);
+        }
+
+        var unknown = model["unk_id"].IsNull ? -1 : model["unk_id"].AsIndex();
+        if (unknown >= tokens.Count)
+        {
+            throw model["unk_id"].Bad($"an index below {tokens.Count}, the size of model.vocab");
+        }
+
+        return new UnigramModel([.. tokens], [.. scores], unknown, model["byte_fallback"].AsBool(false));
+    }
+}

@@ -1,0 +1,19 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>The step that rewrites a text before it is cut.</summary>
+internal interface INormalizer
+{
+    AlignedText Apply(AlignedText text);
+}
+
+/// <summary>Steps one after the other.</summary>
+internal sealed class NormalizerSequence(IReadOnlyList<INormalizer> steps) : INormalizer
+{
+    public AlignedText Apply(AlignedText text) => steps.Aggregate(text, (current, step) => step.Apply(current));
+}
+
+/// <summary>A step that is one edit.</summary>
+internal sealed class EditNormalizer(Func<AlignedText, AlignedText> edit) : INormalizer
+{
+    public AlignedText Apply(AlignedText text) => edit(text);
+}

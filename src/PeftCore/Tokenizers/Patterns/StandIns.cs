@@ -1,0 +1,83 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>Lets .NET's regular expressions, which see UTF-16 units, work on whole code points: every code point beyond the basic plane
+/// (and every private-use one) is replaced by a private-use character that stands for all code points that the classes of the expression
+/// do not tell apart. There are few of those, so that the basic plane's 6400 private-use characters suffice.</summary>
+internal sealed class StandIns
+{
+    private const int FirstStandIn = 0xE000;
+    private const int MaxStandIns = 6400;
+    private readonly int[] _starts;
+    private readonly char[] _standIns;
+    private readonly List<int> _samples = [];
+
+    public StandIns(IReadOnlyList<CodePointSet> sets)
+    {
+        var starts = new SortedSet<int> { 0xE000, 0xF900, 0x10000 };
+        foreach (var (first, last) in sets.SelectMany(s => s.Ranges()))
+        {
+            starts.Add(Math.Max(first, 0xE000));
+            starts.Add(Math.Max(last + 1, 0xE000));
+        }
+
+        _starts = [.. starts];
+        _standIns = new char[_starts.Length];
+        var known = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < _starts.Length; i++)
+        {
+            var start = _starts[i];
+            var membership = string.Create(sets.Count, start, (bits, at) =>
+            {
+                for (var s = 0; s < bits.Length; s++)
+                {
+                    bits[s] = sets[s].Contains(at) ? '1' : '0';
+                }
+            });
+            if (!known.TryGetValue(membership, out var index))
+            {
+                index = known.Count;
+                if (index == MaxStandIns)
+                {
+                    throw new BadInputException("A regular expression of the tokenizer tells more kinds of characters apart than this "
+                        + "library can (6400); simplify its character classes.");
+                }
+
+                known.Add(membership, index);
+                _samples.Add(start);
+            }
+
+            _standIns[i] = (char)(FirstStandIn + index);
+        }
+    }
+
+    /// <summary>The stand-ins whose code points belong to a set, for use inside a character class.</summary>
+    public string Of(CodePointSet set) =>
+        string.Concat(_samples.Select((sample, i) => set.Contains(sample) ? ((char)(FirstStandIn + i)).ToString() : ""));
+
+    /// <summary>Whether a text needs stand-ins: it has surrogates or private-use characters.</summary>
+    public static bool Needed(ReadOnlySpan<char> text) => text.ContainsAnyInRange('\uD800', '\uF8FF');
+
+    /// <summary>The text with one unit a code point, and where each unit began.</summary>
+    public (char[] Text, int[] Positions) Replace(ReadOnlySpan<char> text)
+    {
+        var count = CodePoints.Count(text);
+        var result = new char[count];
+        var positions = new int[count + 1];
+        for (int i = 0, unit = 0; unit < count; unit++)
+        {
+            var c = text[i];
+            positions[unit] = i;
+            result[unit] = c is < '\uD800' or > '\uF8FF' ? c : StandIn(text.CodePointAt(i));
+            i += text.CodePointLength(i);
+        }
+
+        positions[count] = text.Length;
+        return (result, positions);
+    }
+
+    private char StandIn(int codePoint)
+    {
+        var index = Array.BinarySearch(_starts, codePoint);
+        return _standIns[index >= 0 ? index : Math.Max(~index - 1, 0)];
+    }
+}

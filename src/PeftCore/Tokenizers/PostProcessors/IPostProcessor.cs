@@ -1,0 +1,15 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>The step that puts special tokens around one or two encoded sequences.</summary>
+internal interface IPostProcessor
+{
+    /// <summary>Returns parts that make up the result when put one after the other.</summary>
+    IReadOnlyList<Encoding> Process(IReadOnlyList<Encoding> sequences, bool addSpecialTokens);
+}
+
+/// <summary>Steps one after the other.</summary>
+internal sealed class PostProcessorSequence(IReadOnlyList<IPostProcessor> steps) : IPostProcessor
+{
+    public IReadOnlyList<Encoding> Process(IReadOnlyList<Encoding> sequences, bool addSpecialTokens) =>
+        steps.Aggregate(sequences, (parts, step) => step.Process(parts, addSpecialTokens));
+}

@@ -1,0 +1,177 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>Turns text into the numbers that a model reads, and back, as a Hugging Face tokenizer.json says. Safe for use from many threads
+/// at once.</summary>
+public sealed class Tokenizer
+{
+    private readonly IPreTokenizer? _preTokenizer;
+    private readonly ITokenModel _model;
+    private readonly IPostProcessor? _postProcessor;
+    private readonly IDecoder? _decoder;
+    private readonly AddedVocabulary _added;
+
+    internal Tokenizer(
+        AddedVocabulary added,
+        IPreTokenizer? preTokenizer,
+        ITokenModel model,
+        IPostProcessor? postProcessor,
+        IDecoder? decoder,
+        TokenizerConfig config)
+    {
+        _added = added;
+        _preTokenizer = preTokenizer;
+        _model = model;
+        _postProcessor = postProcessor;
+        _decoder = decoder;
+        Config = config;
+    }
+
+    /// <summary>How many tokens there are: those of the model and the added ones that it lacks.</summary>
+    public int VocabularySize => _model.VocabularySize + _added.NotInModel;
+
+    /// <summary>The largest id of any token. A model's embedding has at least one row more.</summary>
+    public int LargestId => Math.Max(_model.LargestId, _added.LargestId);
+
+    /// <summary>The token that begins a sequence, where the tokenizer's directory names one.</summary>
+    public string? BosToken => Config.BosToken;
+
+    /// <summary>The token that ends a sequence, where the tokenizer's directory names one.</summary>
+    public string? EosToken => Config.EosToken;
+
+    /// <summary>The token that fills up short sequences of a batch, where the tokenizer's directory names one.</summary>
+    public string? PadToken => Config.PadToken;
+
+    /// <summary>The token for unknown text, where the tokenizer's directory names one.</summary>
+    public string? UnkToken => Config.UnkToken;
+
+    /// <summary>The id of <see cref="BosToken"/>.</summary>
+    public int? BosId => IdOrNull(BosToken);
+
+    /// <summary>The id of <see cref="EosToken"/>.</summary>
+    public int? EosId => IdOrNull(EosToken);
+
+    /// <summary>The id of <see cref="PadToken"/>.</summary>
+    public int? PadId => IdOrNull(PadToken);
+
+    /// <summary>The id of <see cref="UnkToken"/>.</summary>
+    public int? UnkId => IdOrNull(UnkToken);
+
+    internal TokenizerConfig Config { get; }
+
+    /// <summary>Reads a tokenizer.json. It does not say which tokens begin and end a sequence: <see cref="FromDirectory"/> finds that
+    /// out.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or has a part that this library does not know.</exception>
+    public static Tokenizer FromFile(string path) => TokenizerReader.ReadFile(path, TokenizerConfig.Empty);
+
+    /// <summary>Reads the tokenizer of a model directory: tokenizer.json, and where they are there tokenizer_config.json,
+    /// special_tokens_map.json and the chat template.</summary>
+    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that this library does not know.</exception>
+    public static Tokenizer FromDirectory(string directory)
+    {
+        var path = Path.Combine(directory, "tokenizer.json");
+        return File.Exists(path)
+            ? TokenizerReader.ReadFile(path, TokenizerConfig.Read(directory))
+            : throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
+                + "that has one.");
+    }
+
+    /// <summary>Encodes a text.</summary>
+    /// <param name="text">The text. Halves of surrogate pairs become U+FFFD.</param>
+    /// <param name="addSpecialTokens">Whether the tokens that the model expects around a text are added.</param>
+    public Encoding Encode(string text, bool addSpecialTokens = true) =>
+        Process([EncodeSequence(text, 0)], addSpecialTokens);
+
+    /// <summary>Encodes two texts that belong together, such as a question and its context.</summary>
+    public Encoding Encode(string text, string pair, bool addSpecialTokens = true) =>
+        Process([EncodeSequence(text, 0), EncodeSequence(pair, 1)], addSpecialTokens);
+
+    /// <summary>Encodes many texts, on all cores.</summary>
+    public Encoding[] EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true)
+    {
+        var result = new Encoding[texts.Count];
+        try
+        {
+            Parallel.For(0, texts.Count, i => result[i] = Encode(texts[i], addSpecialTokens));
+        }
+        catch (AggregateException e) when (e.InnerExceptions.OfType<BadInputException>().FirstOrDefault() is { } bad)
+        {
+            throw new BadInputException(bad.Message, e);
+        }
+
+        return result;
+    }
+
+    /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over.</summary>
+    /// <param name="ids">The ids.</param>
+    /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
+    {
+        var tokens = new List<string>(ids.Length);
+        foreach (var id in ids)
+        {
+            if (_added.Find(id) is { } added)
+            {
+                if (!(skipSpecialTokens && added.Special))
+                {
+                    tokens.Add(_added.DecoderForm(added));
+                }
+            }
+            else if (_model.TokenOf(id) is { } token)
+            {
+                tokens.Add(token);
+            }
+        }
+
+        return _decoder is null ? string.Join(' ', tokens) : string.Concat(_decoder.Decode(tokens));
+    }
+
+    /// <summary>Starts to decode ids one by one as a model generates them.</summary>
+    public TokenStream StartStream(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
+
+    /// <summary>The id of a token, or null if the vocabulary lacks it.</summary>
+    public int? IdOf(string token) => _added.IdOf(token) ?? _model.IdOf(token);
+
+    /// <summary>The token of an id as the vocabulary spells it, or null for an id that has none.</summary>
+    public string? TokenOf(int id) => _added.Find(id)?.Content ?? _model.TokenOf(id);
+
+    /// <summary>Whether an id is of a token with a meaning beyond text, such as the end of a sequence.</summary>
+    public bool IsSpecial(int id) => _added.Find(id)?.Special ?? false;
+
+    private int? IdOrNull(string? token) => token is null ? null : IdOf(token);
+
+    private Encoding Process(Encoding[] sequences, bool addSpecialTokens) =>
+        Encoding.Concat(_postProcessor?.Process(sequences, addSpecialTokens) ?? sequences);
+
+    private Encoding EncodeSequence(string text, int typeId)
+    {
+        var pieces = _added.Extract(CodePoints.WellFormed(text));
+        pieces = _preTokenizer?.Apply(pieces) ?? pieces;
+        var builder = new EncodingBuilder(text.Length / 3 + 8);
+        foreach (var piece in pieces)
+        {
+            if (piece.Length == 0)
+            {
+                continue;
+            }
+
+            var origins = piece.Text.Origins.Slice(piece.Start, piece.Length);
+            if (piece.IsToken)
+            {
+                var content = _added.Find(piece.TokenId)!.Content;
+                var token = piece.Chars.SequenceEqual(content) ? content : piece.Chars.ToString();
+                builder.Add(piece.TokenId, token, new TextRange(origins[0].Start, origins[^1].End));
+                continue;
+            }
+
+            foreach (var (id, start, end, surface) in _model.Tokenize(piece.Chars))
+            {
+                var offset = end > start
+                    ? new TextRange(origins[start].Start, origins[end - 1].End)
+                    : new TextRange(piece.Shift + start, piece.Shift + start);
+                builder.Add(id, surface ?? _model.TokenOf(id)!, offset);
+            }
+        }
+
+        return builder.Build(typeId);
+    }
+}

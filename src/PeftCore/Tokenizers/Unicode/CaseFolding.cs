@@ -1,0 +1,41 @@
+using System.Text;
+
+namespace PeftCore.Tokenizers;
+
+/// <summary>Which characters are the same but for case.</summary>
+internal static class CaseFolding
+{
+    private static readonly Lazy<Dictionary<int, int[]>> Groups = new(Build);
+
+    /// <summary>A set with every other case of its characters.</summary>
+    public static CodePointSet Close(CodePointSet set) =>
+        CodePointSet.Of(set.Ranges().Concat(
+            Groups.Value.Values.Where(group => group.Any(set.Contains)).SelectMany(group => group.Select(c => (c, c)))));
+
+    private static int Fold(int codePoint) => Rune.ToLowerInvariant(Rune.ToUpperInvariant(new Rune(codePoint))).Value;
+
+    private static Dictionary<int, int[]> Build()
+    {
+        var groups = new Dictionary<int, List<int>>();
+        for (var c = 0; c < 0x1F000; c++)
+        {
+            if (c is >= 0xD800 and <= 0xDFFF || (Fold(c) == c && Rune.ToUpperInvariant(new Rune(c)).Value == c))
+            {
+                continue;
+            }
+
+            var fold = Fold(c);
+            if (!groups.TryGetValue(fold, out var group))
+            {
+                groups[fold] = group = [fold];
+            }
+
+            if (c != fold)
+            {
+                group.Add(c);
+            }
+        }
+
+        return groups.ToDictionary(g => g.Key, g => g.Value.ToArray());
+    }
+}
