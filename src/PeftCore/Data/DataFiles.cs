@@ -1,0 +1,56 @@
+namespace PeftCore.Data;
+
+/// <summary>Reads data sets: a file, or a directory with files for training, validation and test.</summary>
+public static class DataFiles
+{
+    private static readonly string[] Endings = [".jsonl", ".ndjson", ".json", ".csv", ".txt"];
+    private static readonly string[] TrainNames = ["train", "training"];
+    private static readonly string[] ValidationNames = ["valid", "validation", "val", "dev"];
+    private static readonly string[] TestNames = ["test"];
+
+    /// <summary>Reads a file or a directory. A file counts as training data.</summary>
+    /// <exception cref="BadInputException">There is nothing to read, or something in it is wrong; the sentence names file and line.</exception>
+    public static DataSplits Open(string path, ReadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!Directory.Exists(path))
+            return new DataSplits(path, ReadFile(path, options), null, null);
+        string[] files = [.. Directory.EnumerateFiles(path).Order(StringComparer.Ordinal)];
+        List<DataRow>? Split(string[] names) => Find(path, files, names) is string file ? ReadFile(file, options) : null;
+        var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));
+        return splits.Train is null && splits.Validation is null && splits.Test is null
+            ? throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "
+                + $"{string.Join(", ", Endings)}; or name the data file itself.")
+            : splits;
+    }
+
+    /// <summary>Reads the rows of one file; the ending tells the format: .jsonl, .json, .csv, .txt, and for any other a class number and
+    /// text on each line.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or something in it is wrong; the sentence names file and line.</exception>
+    public static List<DataRow> ReadFile(string path, ReadOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        options ??= new ReadOptions();
+        return Path.GetExtension(path).ToLowerInvariant() switch
+        {
+            ".jsonl" or ".ndjson" => JsonRows.ReadLines(path, options),
+            ".json" => JsonRows.ReadList(path, options),
+            ".csv" => CsvRows.Read(path, options),
+            ".txt" => [new DocumentRow(new RowPlace(path, 1), DataBytes.ReadText(path))],
+            ".parquet" or ".arrow" => throw new BadInputException(
+                $"{path}: Parquet and Arrow files are not read; save the data as .jsonl, in Python with dataset.to_json(\"train.jsonl\")."),
+            _ => LabelledLines.Read(path),
+        };
+    }
+
+    // A split is named by the file ("train.jsonl") or, as the sentiment treebank has it, by the ending ("stsa.binary.train").
+    private static string? Find(string directory, string[] files, string[] names)
+    {
+        string[] found = [.. files.Where(f => Endings.Contains(Path.GetExtension(f).ToLowerInvariant())
+            ? names.Contains(Path.GetFileNameWithoutExtension(f).ToLowerInvariant())
+            : names.Contains(Path.GetExtension(f).TrimStart('.')))];
+        return found.Length < 2 ? found.FirstOrDefault()
+            : throw new BadInputException($"{directory}: {Path.GetFileName(found[0])} and {Path.GetFileName(found[1])} both claim to be the "
+                + $"{names[0]} data; keep one, or name the data file itself.");
+    }
+}

@@ -1,0 +1,29 @@
+namespace PeftCore.Data;
+
+/// <summary>A 64-bit FNV-1a hash over samples and options: cheap, the same everywhere, and enough to notice that data have changed.</summary>
+internal static class DataFingerprint
+{
+    private const ulong Basis = 14695981039346656037;
+    private const ulong Prime = 1099511628211;
+
+    public static ulong Of(IEnumerable<IReadOnlyList<Example>> rows, LoaderOptions options)
+    {
+        ulong hash = Basis;
+        void Add(long value) => hash = (hash ^ (ulong)value) * Prime;
+        Add(options.BatchSize);
+        Add((long)options.Seed);
+        Add(options.Shuffle ? 1 : 0);
+        foreach (IReadOnlyList<Example> row in rows)
+        {
+            Add(row.Count);
+            foreach (Example sample in row)
+            {
+                Add(sample.Ids.Length);
+                Add(sample.ClassLabel);
+                for (int i = 0; i < sample.Ids.Length; i++)
+                    Add(((long)sample.Ids[i] << 32) | (uint)sample.Labels[i]);
+            }
+        }
+        return hash;
+    }
+}

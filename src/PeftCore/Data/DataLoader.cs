@@ -1,0 +1,75 @@
+namespace PeftCore.Data;
+
+/// <summary>Draws batches, epoch after epoch. The order of an epoch is a pure function of seed and epoch, so that a run resumed at a
+/// position draws exactly what it would have drawn.</summary>
+public sealed class DataLoader
+{
+    private readonly Example[][] _rows;
+    private readonly LoaderOptions _options;
+    private readonly Collator _collator;
+    private DataPosition _position;
+    private (int Epoch, int[] Rows) _order = (-1, []);
+
+    /// <summary>Creates a loader at the begin of the first epoch; packs the samples if asked.</summary>
+    public DataLoader(IReadOnlyList<Example> samples, LoaderOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1);
+        if (options.PackInto is not null && samples.Any(s => s.ClassLabel >= 0))
+            throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
+        _options = options;
+        _collator = new Collator(options.PadId, options.PadToMultipleOf);
+        _rows = options.PackInto is int length
+            ? [.. Packing.Pack([.. samples.Select(s => s.Ids.Length)], length).Select(row => row.Select(i => samples[i]).ToArray())]
+            : [.. samples.Select(s => new[] { s })];
+        Fingerprint = DataFingerprint.Of(_rows, options);
+    }
+
+    /// <summary>How many rows there are in an epoch: the samples, or what they were packed into.</summary>
+    public int Rows => _rows.Length;
+
+    /// <summary>How many batches an epoch has.</summary>
+    public int BatchesPerEpoch => (_rows.Length + _options.BatchSize - 1) / _options.BatchSize;
+
+    /// <summary>Tells whether two loaders draw the same batches: a hash of all samples and of the options.</summary>
+    public ulong Fingerprint { get; }
+
+    /// <summary>The next batch to be drawn; set it to resume.</summary>
+    /// <exception cref="BadInputException">An epoch of these data has no such batch.</exception>
+    public DataPosition Position
+    {
+        get => _position;
+        set => _position = value.Epoch >= 0 && value.Batch >= 0 && value.Batch < BatchesPerEpoch ? value
+            : throw new BadInputException($"the checkpoint stands at batch {value.Batch} of epoch {value.Epoch}, but an epoch of these data has "
+                + $"{BatchesPerEpoch} batches; resume with the data and the batch size the run began with.");
+    }
+
+    /// <summary>Draws the next batch and moves on, into the next epoch after the last.</summary>
+    public Batch Next()
+    {
+        Batch batch = At(_position);
+        _position = _position.Batch + 1 < BatchesPerEpoch ? _position with { Batch = _position.Batch + 1 } : new DataPosition(_position.Epoch + 1, 0);
+        return batch;
+    }
+
+    /// <summary>All batches of one epoch; the position stays.</summary>
+    public IEnumerable<Batch> Epoch(int epoch = 0)
+    {
+        for (int batch = 0; batch < BatchesPerEpoch; batch++)
+            yield return At(new DataPosition(epoch, batch));
+    }
+
+    private Batch At(DataPosition position)
+    {
+        if (_order.Epoch != position.Epoch)
+            _order = (position.Epoch, Order(position.Epoch));
+        int start = position.Batch * _options.BatchSize;
+        return _collator.CollateRows([.. _order.Rows[start..Math.Min(start + _options.BatchSize, _rows.Length)].Select(i => _rows[i])]);
+    }
+
+    private int[] Order(int epoch) => _options.Shuffle
+        ? SeededOrder.Permutation(_rows.Length, _options.Seed, (uint)epoch)
+        : [.. Enumerable.Range(0, _rows.Length)];
+}

@@ -1,0 +1,20 @@
+namespace PeftCore.Data;
+
+/// <summary>How rows become samples.</summary>
+public sealed record EncodeOptions
+{
+    /// <summary>The most tokens a sample may have.</summary>
+    public required int MaxSeqLength { get; init; }
+
+    /// <summary>Whether only what the model is to write is learned: completions, answers, the assistant's turns. Otherwise everything is.</summary>
+    public bool MaskPrompt { get; init; }
+
+    /// <summary>Whether the end-of-text token is put after texts and completions, so that the model learns to stop.</summary>
+    public bool AppendEos { get; init; } = true;
+
+    internal void Check()
+    {
+        if (MaxSeqLength < 2)
+            throw new BadInputException($"max_seq_length is {MaxSeqLength}, expected at least 2: the second token is the first that can be learned.");
+    }
+}

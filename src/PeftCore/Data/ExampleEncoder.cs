@@ -1,0 +1,181 @@
+namespace PeftCore.Data;
+
+/// <summary>Turns rows into samples: text into tokens, and tokens into labels with the prompt masked. A sample with a prompt that is too
+/// long loses the begin of the prompt, so that the end of what the model is to write is always learned; a text without a prompt loses its
+/// end; a long document is cut into blocks and loses nothing.</summary>
+public sealed class ExampleEncoder
+{
+    private readonly ITextEncoder _tokenizer;
+    private readonly EncodeOptions _options;
+    private readonly RowText _text;
+
+    internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
+    {
+        options.Check();
+        (_tokenizer, _options) = (tokenizer, options);
+        _text = new RowText(tokenizer, Report);
+    }
+
+    /// <summary>What happened to the rows so far.</summary>
+    public EncodeReport Report { get; } = new();
+
+    /// <summary>Encodes rows to model their text.</summary>
+    /// <exception cref="BadInputException">A row cannot be encoded, or no row has a token to learn.</exception>
+    public List<Example> Encode(IReadOnlyList<DataRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var examples = new List<Example>(rows.Count);
+        foreach (DataRow row in rows)
+        {
+            Report.Rows++;
+            int before = examples.Count;
+            if (row is DocumentRow document)
+                AddBlocks(document, examples);
+            else
+                Add(EncodeRow(row), examples);
+            Report.Dropped += examples.Count == before ? 1 : 0;
+        }
+        return Finish(rows, examples);
+    }
+
+    /// <summary>Encodes labelled rows to classify them. A text that is too long loses its end, but not the special tokens after it.</summary>
+    /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
+    public List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        ArgumentNullException.ThrowIfNull(labels);
+        var examples = new List<Example>(rows.Count);
+        foreach (DataRow row in rows)
+        {
+            Report.Rows++;
+            LabelledRow labelled = LabelMap.Labelled(row);
+            int[] ids = CutMiddle(_tokenizer.Encode(labelled.Text, addSpecialTokens: true));
+            if (ids.Length > 0)
+                examples.Add(new Example(ids, Masked(ids.Length)) { ClassLabel = labels.IdOf(labelled) });
+            else
+                Report.Dropped++;
+        }
+        return Finish(rows, examples);
+    }
+
+    private List<Example> Finish(IReadOnlyList<DataRow> rows, List<Example> examples)
+    {
+        Report.Examples += examples.Count;
+        Report.TrainableTokens += examples.Sum(e => (long)e.TrainableTokens);
+        if (examples.Count > 0)
+            return examples;
+        string file = rows.Count > 0 ? rows[0].Place.File : "data";
+        throw new BadInputException($"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
+    }
+
+    private Example EncodeRow(DataRow row)
+    {
+        SampleText sample = _text.Of(row);
+        EncodedText encoded = _tokenizer.Encode(sample.Text, addSpecialTokens: !sample.IsRendered);
+        bool[] learned = Learned(sample, encoded);
+        bool ends = !sample.IsRendered && _options.AppendEos && _tokenizer.EosId is int eos && (encoded.Ids.Length == 0 || encoded.Ids[^1] != eos);
+        int[] ids = ends ? [.. encoded.Ids, _tokenizer.EosId!.Value] : encoded.Ids;
+        if (ends)
+            learned = [.. learned, true];
+        return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null);
+    }
+
+    private bool[] Learned(SampleText sample, EncodedText encoded)
+    {
+        bool[] learned = new bool[encoded.Ids.Length];
+        if (sample.Learned is null || !_options.MaskPrompt)
+        {
+            Array.Fill(learned, true);
+            return learned;
+        }
+        int part = 0;
+        bool joined = false;
+        for (int i = 0; i < learned.Length; i++)
+        {
+            if (encoded.IsSpecial[i])
+            {
+                // Special tokens have no place in the text; those after its last token end the completion.
+                learned[i] = i > 0 && encoded.IsSpecial.AsSpan(i).IndexOf(false) < 0;
+                continue;
+            }
+            while (part < sample.Learned.Count - 1 && encoded.Starts[i] >= sample.Learned[part].End)
+                part++;
+            (int start, int end) = sample.Learned[part];
+            learned[i] = encoded.Ends[i] > start && encoded.Starts[i] < end;
+            joined |= learned[i] && encoded.Starts[i] < start;
+        }
+        Report.Joined += joined ? 1 : 0;
+        return learned;
+    }
+
+    private Example Cut(int[] ids, bool[] learned, int kept, bool fromLeft)
+    {
+        int excess = ids.Length - _options.MaxSeqLength;
+        if (excess > 0)
+        {
+            Report.Cut++;
+            Report.TokensCut += excess;
+            // The special tokens at the begin stay, unless they alone would leave no room for what is learned.
+            int from = fromLeft ? kept < _options.MaxSeqLength ? kept : 0 : ids.Length - excess;
+            ids = [.. ids[..from], .. ids[(from + excess)..]];
+            learned = [.. learned[..from], .. learned[(from + excess)..]];
+        }
+        int[] labels = Masked(ids.Length);
+        for (int i = 1; i < ids.Length; i++)
+            if (learned[i])
+                labels[i] = ids[i];
+        return new Example(ids, labels);
+    }
+
+    private static void Add(Example example, List<Example> examples)
+    {
+        if (example.TrainableTokens > 0)
+            examples.Add(example);
+    }
+
+    private void AddBlocks(DocumentRow document, List<Example> examples)
+    {
+        var ids = new List<int>();
+        foreach (string piece in DocumentPieces.Of(document.Text))
+            ids.AddRange(_tokenizer.Encode(piece, addSpecialTokens: false).Ids);
+        if (_options.AppendEos && _tokenizer.EosId is int eos)
+            ids.Add(eos);
+        int size = _options.MaxSeqLength;
+        for (int at = 0; at < ids.Count; at += size)
+        {
+            // Nothing would be learned in a last block of one token: it takes the token before along.
+            int start = at > 0 && at + 1 == ids.Count ? at - 1 : at;
+            int[] block = [.. ids.GetRange(start, Math.Min(size, ids.Count - start))];
+            int[] labels = [.. block];
+            labels[0] = Example.Masked;
+            Add(new Example(block, labels), examples);
+        }
+    }
+
+    private int[] CutMiddle(EncodedText encoded)
+    {
+        int[] ids = encoded.Ids;
+        int excess = ids.Length - _options.MaxSeqLength;
+        if (excess <= 0)
+            return ids;
+        Report.Cut++;
+        Report.TokensCut += excess;
+        int tail = ids.Length - 1 - encoded.IsSpecial.AsSpan().LastIndexOf(false);
+        int from = Math.Max(0, ids.Length - tail - excess);
+        return [.. ids[..from], .. ids[(from + excess)..]];
+    }
+
+    // A chat template writes the begin-of-text token into the text, where it is a token like others.
+    private int LeadingSpecials(EncodedText encoded)
+    {
+        int first = encoded.IsSpecial.AsSpan().IndexOf(false);
+        return first > 0 ? first : encoded.Ids.Length > 0 && encoded.Ids[0] == _tokenizer.BosId ? 1 : 0;
+    }
+
+    private static int[] Masked(int length)
+    {
+        int[] labels = new int[length];
+        Array.Fill(labels, Example.Masked);
+        return labels;
+    }
+}

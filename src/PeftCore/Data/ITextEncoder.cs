@@ -1,0 +1,25 @@
+namespace PeftCore.Data;
+
+/// <summary>What the data code needs of a tokenizer.</summary>
+internal interface ITextEncoder
+{
+    /// <summary>The token that begins a text, or null if there is none.</summary>
+    int? BosId { get; }
+
+    /// <summary>The token that ends a text, or null if there is none.</summary>
+    int? EosId { get; }
+
+    /// <summary>Encodes a text; with special tokens as the tokenizer puts them around a text, or without.</summary>
+    EncodedText Encode(string text, bool addSpecialTokens);
+
+    /// <summary>The text of a conversation in the model's own form, with the opening of the assistant's next turn if asked; null if the
+    /// tokenizer has no chat template.</summary>
+    string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt);
+}
+
+/// <summary>The tokens of a text.</summary>
+/// <param name="Ids">The tokens.</param>
+/// <param name="Starts">Where in the text each begins, in code points.</param>
+/// <param name="Ends">Where in the text each ends, in code points.</param>
+/// <param name="IsSpecial">Whether a token was put there by the tokenizer and stands for no text.</param>
+internal readonly record struct EncodedText(int[] Ids, int[] Starts, int[] Ends, bool[] IsSpecial);

@@ -1,0 +1,51 @@
+using System.Globalization;
+
+namespace PeftCore.Data;
+
+/// <summary>The classes of a data set and their numbers.</summary>
+public sealed class LabelMap
+{
+    private readonly Dictionary<string, int> _ids;
+
+    private LabelMap(string[] names)
+    {
+        Names = names;
+        _ids = names.Select((name, id) => (name, id)).ToDictionary(p => p.name, p => p.id, StringComparer.Ordinal);
+    }
+
+    /// <summary>The names of the classes; the place of a name is its number.</summary>
+    public IReadOnlyList<string> Names { get; }
+
+    /// <summary>How many classes there are.</summary>
+    public int Count => Names.Count;
+
+    /// <summary>A map with the given names, such as those of a model's id2label.</summary>
+    public static LabelMap Of(IEnumerable<string> names) => new([.. names]);
+
+    /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers and, if none is missing from zero on, stand for
+    /// themselves; names are sorted as text.</summary>
+    /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
+    public static LabelMap From(IReadOnlyList<DataRow> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        string[] names = [.. rows.Select(row => Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        if (names.Length < 2)
+            throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "
+                + $"{(names.Length == 0 ? "there are no labelled rows" : $"every row has the label \"{names[0]}\"")}, expected at least two classes.");
+        if (names.All(n => int.TryParse(n, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)))
+            names = [.. names.OrderBy(n => int.Parse(n, CultureInfo.InvariantCulture))];
+        return new LabelMap(names);
+    }
+
+    /// <summary>The number of a row's class.</summary>
+    /// <exception cref="BadInputException">The class is not in the map.</exception>
+    public int IdOf(LabelledRow row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return _ids.TryGetValue(row.Label, out int id) ? id
+            : throw row.Place.Error($"the label \"{row.Label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
+    }
+
+    internal static LabelledRow Labelled(DataRow row) =>
+        row as LabelledRow ?? throw row.Place.Error("the row has no label, expected {\"text\", \"label\"} in every row for classification");
+}

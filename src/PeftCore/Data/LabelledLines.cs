@@ -1,0 +1,25 @@
+namespace PeftCore.Data;
+
+/// <summary>Reads the plain format of the sentiment treebank: on each line a class number, a space, and the text.</summary>
+internal static class LabelledLines
+{
+    public static List<DataRow> Read(string path)
+    {
+        var rows = new List<DataRow>();
+        int number = 0;
+        // Only line feeds end a line here: the texts may hold the other characters that Unicode calls line ends.
+        foreach (string raw in DataBytes.ReadText(path).Split('\n'))
+        {
+            number++;
+            ReadOnlySpan<char> line = raw.AsSpan().Trim();
+            if (line.IsEmpty)
+                continue;
+            int space = line.IndexOfAny(" \t");
+            if (space < 0 || !int.TryParse(line[..space], out int label) || label < 0)
+                throw new RowPlace(path, number).Error("expected a class number, a space and the text (other formats are known by the endings "
+                    + ".jsonl, .json, .csv and .txt)");
+            rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(), $"{label}"));
+        }
+        return rows;
+    }
+}

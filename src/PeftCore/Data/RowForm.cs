@@ -1,0 +1,53 @@
+namespace PeftCore.Data;
+
+/// <summary>Recognises a row by its fields. Every row must have exactly the fields of one form: a field that nobody reads is more often
+/// a mistake than a wish.</summary>
+internal static class RowForm
+{
+    public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
+        + "{\"instruction\", \"input\", \"output\"} or {\"text\", \"label\"}";
+
+    private static readonly string[][] Forms =
+        [["text"], ["prompt", "completion"], ["messages"], ["instruction", "input", "output"], ["text", "label"]];
+
+    /// <summary>Refuses field names that are those of no form.</summary>
+    public static void Check(RowPlace place, IReadOnlyCollection<string> names)
+    {
+        if (!Forms.Any(form => Fits(form, names)))
+            throw place.Error(Problem([.. names]));
+    }
+
+    public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
+    {
+        string[] names = [.. fields.Keys];
+        Check(place, names);
+        string Text(string name) => fields[name].AsText(place, name);
+        return Forms.First(form => Fits(form, names))[^1] switch
+        {
+            "text" => new TextRow(place, Text("text")),
+            "label" => new LabelledRow(place, Text("text"), fields["label"].AsLabel(place, "label")),
+            "completion" => new PromptRow(place, Text("prompt"), Text("completion")),
+            "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages")),
+            _ => new InstructionRow(place, Text("instruction"),
+                fields.TryGetValue("input", out FieldValue input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
+        };
+    }
+
+    // An instruction need not apply to anything.
+    private static bool Fits(string[] form, IReadOnlyCollection<string> names) =>
+        form.All(field => field == "input" || names.Contains(field)) && names.All(form.Contains);
+
+    // The form that shares most fields with the row is the one that was meant.
+    private static string Problem(string[] found)
+    {
+        if (found.Length == 0)
+            return $"the row has no fields, expected {Accepted}";
+        string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Count()).First();
+        string? unknown = found.Except(meant).FirstOrDefault();
+        string? missing = meant.Except(found).FirstOrDefault(f => f != "input");
+        return unknown is not null ? $"the field \"{Short(unknown)}\" does not belong here, expected {Accepted}"
+            : $"the field \"{missing}\" is missing, expected {Accepted}";
+    }
+
+    private static string Short(string name) => name.Length > 60 ? name[..60] + "…" : name;
+}

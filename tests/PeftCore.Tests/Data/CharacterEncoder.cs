@@ -1,0 +1,54 @@
+using System.Text;
+using PeftCore.Data;
+
+namespace PeftCore.Tests.Data;
+
+/// <summary>A tokenizer for tests: one token per code point (its value), begin 1 and end 2, and a plain chat form.</summary>
+internal sealed class CharacterEncoder : ITextEncoder
+{
+    public const int Bos = 1, Eos = 2;
+
+    public bool AddsBos { get; init; }
+
+    public bool AddsEos { get; init; }
+
+    public bool HasChat { get; init; } = true;
+
+    /// <summary>Two code points that make one token, 3.</summary>
+    public string? Pair { get; init; }
+
+    public int? BosId => Bos;
+
+    public int? EosId => Eos;
+
+    public EncodedText Encode(string text, bool addSpecialTokens)
+    {
+        var tokens = new List<(int Id, int Start, int End, bool Special)>();
+        if (addSpecialTokens && AddsBos)
+            tokens.Add((Bos, 0, 0, true));
+        Rune[] runes = [.. text.EnumerateRunes()];
+        for (int i = 0; i < runes.Length; i++)
+        {
+            bool pair = Pair is not null && i + 1 < runes.Length && $"{runes[i]}{runes[i + 1]}" == Pair;
+            tokens.Add(pair ? (3, i, i + 2, false) : (runes[i].Value, i, i + 1, false));
+            i += pair ? 1 : 0;
+        }
+        if (addSpecialTokens && AddsEos)
+            tokens.Add((Eos, 0, 0, true));
+        return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)], [.. tokens.Select(t => t.Special)]);
+    }
+
+    public string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt) => !HasChat ? null
+        : string.Concat(turns.Select(t => $"[{t.Role[0]}]{t.Content};")) + (addGenerationPrompt ? "[a]" : "");
+
+    /// <summary>The learned tokens of an example as text, the others as dots.</summary>
+    public static string Show(Example example) => string.Concat(example.Labels.Select(id => id switch
+    {
+        Example.Masked => ".",
+        Bos => "<",
+        Eos => ">",
+        _ => char.ConvertFromUtf32(id),
+    }));
+
+    public static string ShowIds(Example example) => Show(example with { Labels = example.Ids });
+}
