@@ -12,6 +12,9 @@ public sealed record EncodeOptions
     /// <summary>Whether the end-of-text token is put after texts and completions, so that the model learns to stop.</summary>
     public bool AppendEos { get; init; } = true;
 
+    /// <summary>The end-of-text token; null takes the tokenizer's. A model's config.json may name another.</summary>
+    public int? EosId { get; init; }
+
     internal void Check()
     {
         if (MaxSeqLength < 2)

@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Data;
 
 /// <summary>Turns rows into samples: text into tokens, and tokens into labels with the prompt masked. A sample with a prompt that is too
@@ -8,11 +10,16 @@ public sealed class ExampleEncoder
     private readonly ITextEncoder _tokenizer;
     private readonly EncodeOptions _options;
     private readonly RowText _text;
+    private readonly int? _eos;
+
+    /// <summary>Creates an encoder.</summary>
+    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer), options) { }
 
     internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
         options.Check();
-        (_tokenizer, _options) = (tokenizer, options);
+        (_tokenizer, _options, _eos) = (tokenizer, options, options.AppendEos ? options.EosId ?? tokenizer.EosId : null);
         _text = new RowText(tokenizer, Report);
     }
 
@@ -73,10 +80,9 @@ public sealed class ExampleEncoder
         SampleText sample = _text.Of(row);
         EncodedText encoded = _tokenizer.Encode(sample.Text, addSpecialTokens: !sample.IsRendered);
         bool[] learned = Learned(sample, encoded);
-        bool ends = !sample.IsRendered && _options.AppendEos && _tokenizer.EosId is int eos && (encoded.Ids.Length == 0 || encoded.Ids[^1] != eos);
-        int[] ids = ends ? [.. encoded.Ids, _tokenizer.EosId!.Value] : encoded.Ids;
-        if (ends)
-            learned = [.. learned, true];
+        int[] ids = encoded.Ids;
+        if (!sample.IsRendered && _eos is int eos && (ids.Length == 0 || ids[^1] != eos))
+            (ids, learned) = ([.. ids, eos], [.. learned, true]);
         return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null);
     }
 
@@ -138,7 +144,7 @@ public sealed class ExampleEncoder
         var ids = new List<int>();
         foreach (string piece in DocumentPieces.Of(document.Text))
             ids.AddRange(_tokenizer.Encode(piece, addSpecialTokens: false).Ids);
-        if (_options.AppendEos && _tokenizer.EosId is int eos)
+        if (_eos is int eos)
             ids.Add(eos);
         int size = _options.MaxSeqLength;
         for (int at = 0; at < ids.Count; at += size)

@@ -4,7 +4,7 @@ namespace PeftCore.Data;
 
 /// <summary>Packs samples into rows by first-fit decreasing: the longest first, each into the first row that still has room. It needs at
 /// most 11/9 of the fewest rows possible, plus one (Dósa 2007), and the same samples always give the same rows.</summary>
-public static class Packing
+internal static class Packing
 {
     /// <summary>Assigns samples to rows.</summary>
     /// <param name="lengths">The length of each sample; none may be longer than a row.</param>

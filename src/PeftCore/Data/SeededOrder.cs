@@ -4,7 +4,7 @@ namespace PeftCore.Data;
 
 /// <summary>Orders that are a pure function of a seed and a stream, the same on every platform: Fisher–Yates on the counter-based
 /// generator Philox.</summary>
-public static class SeededOrder
+internal static class SeededOrder
 {
     // Keeps these draws apart from those that dropout and initial weights make under the same seed.
     private const ulong Streams = 0x6F72_6465_7200_0000;

@@ -1,0 +1,22 @@
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Data;
+
+/// <summary>A tokenizer as the data code sees it.</summary>
+internal sealed class TokenizerText(Tokenizer tokenizer) : ITextEncoder
+{
+    public int? BosId => tokenizer.BosId;
+
+    public int? EosId => tokenizer.EosId;
+
+    public EncodedText Encode(string text, bool addSpecialTokens)
+    {
+        Encoding encoding = tokenizer.Encode(text, addSpecialTokens);
+        int[] starts = new int[encoding.Length], ends = new int[encoding.Length];
+        for (int i = 0; i < encoding.Length; i++)
+            (starts[i], ends[i]) = (encoding.Offsets[i].Start, encoding.Offsets[i].End);
+        return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
+    }
+
+    public string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt) => null;
+}

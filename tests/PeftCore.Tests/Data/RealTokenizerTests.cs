@@ -1,0 +1,45 @@
+using PeftCore.Data;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Tests.Data;
+
+public sealed class RealTokenizerTests
+{
+    [TestCase("byte_bpe")]
+    [TestCase("sentencepiece_bpe")]
+    [TestCase("unigram")]
+    public void What_is_learned_decodes_to_the_completion(string kind)
+    {
+        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
+        var encoder = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 200, MaskPrompt = true, EosId = 0 });
+        (string Prompt, string Completion)[] pairs =
+        [
+            ("Question: what is it?\nAnswer:", " a small boat"),
+            ("naïve café 🙂🙂 é:", " 数字 and ünïcode 🙂"),
+            ("", "only this"),
+        ];
+        var place = new RowPlace("data", 1);
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            int joined = encoder.Report.Joined;
+            Example example = encoder.Encode([new PromptRow(place, pairs[i].Prompt, pairs[i].Completion)])[0];
+            int[] learned = [.. example.Labels.Where(id => id != Example.Masked)];
+            Assert.That(learned[^1], Is.Zero);
+            // The first token of a sample cannot be learned, so an empty prompt costs the completion's first.
+            string text = tokenizer.Decode([.. pairs[i].Prompt.Length == 0 ? example.Ids[..1] : [], .. learned[..^1]]);
+            string expected = tokenizer.Decode(tokenizer.Encode(pairs[i].Completion, false).Ids).Trim();
+            // A token across the border is learned with the piece of the prompt that it has.
+            Assert.That(text.Trim(), encoder.Report.Joined > joined ? Does.EndWith(expected).And.Length.LessThan(expected.Length + 4) : Is.EqualTo(expected));
+        }
+    }
+
+    [Test]
+    public void A_long_document_is_the_same_in_pieces_and_as_a_whole()
+    {
+        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
+        var random = new Random(4);
+        string[] words = ["the", " sea", "\n", "\n\n", " was", " calm", ",", ".", " ", "I", " don't"];
+        string text = string.Concat(Enumerable.Range(0, 5000).Select(_ => words[random.Next(words.Length)]));
+        Assert.That(DocumentPieces.Of(text, 300).SelectMany(p => tokenizer.Encode(p, false).Ids), Is.EqualTo(tokenizer.Encode(text, false).Ids));
+    }
+}
