@@ -16,9 +16,6 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters that stand in the place of the base's own while the adapter is active.</summary>
     public List<ParameterSwap> Swaps { get; } = [];
 
-    /// <summary>Base parameters this adapter's initialisation changed (PiSSA, OLoRA).</summary>
-    public List<ParameterSwap> ChangedBase { get; } = [];
-
     public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
         .Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
 
@@ -32,8 +29,9 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public void Free()
     {
+        Layers.ForEach(layer => layer.Layer.Free());
         foreach (var parameter in Layers.SelectMany(layer => layer.Layer.Parameters).Select(p => p.Parameter)
-            .Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Concat(ChangedBase.Select(swap => swap.Parameter.Parameter)).Distinct())
+            .Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct())
         {
             parameter.Dispose();
         }

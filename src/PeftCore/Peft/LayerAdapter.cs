@@ -17,6 +17,9 @@ internal abstract class LayerAdapter
     /// <summary>The layer's weight with this adapter merged in, F32, in the layer's own layout; and its bias if that changes.</summary>
     public abstract (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias);
 
+    /// <summary>Frees what the adapter holds beside its parameters.</summary>
+    public virtual void Free() { }
+
     /// <summary>Why this adapter cannot be merged; null if it can.</summary>
     public virtual string? MergeProblem => null;
 }

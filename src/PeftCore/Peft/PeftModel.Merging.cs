@@ -34,8 +34,11 @@ public sealed partial class PeftModel
     }
 
     /// <summary>Folds the active adapters into the base for good and detaches all adapters.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    /// <param name="keepTies">Where a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the merged model then
+    /// computes something else than base and adapters did. Otherwise the tie is undone.</param>
     /// <returns>The base, which now computes what base and adapters did.</returns>
-    public CausalModel MergeAndUnload(bool safe = true)
+    public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
         Merge(safe);
         var kept = new List<ParameterSwap>();
@@ -52,18 +55,18 @@ public sealed partial class PeftModel
         Unload();
         foreach (var (swap, value) in frozen)
         {
-            Replace(swap, value, frozen.ConvertAll(pair => pair.Swap));
+            Replace(swap, value, keepTies ? null : frozen.ConvertAll(pair => pair.Swap));
         }
         return Base;
     }
 
     /// <summary>Puts merged values in a parameter's place. Where two modules share it (tied embeddings) and only one of them changed, they are
     /// shared no more.</summary>
-    private void Replace(ParameterSwap swap, Tensor value, List<ParameterSwap> all)
+    private void Replace(ParameterSwap swap, Tensor value, List<ParameterSwap>? all)
     {
         var parameter = swap.Module.OwnParameter(swap.Name)!;
         int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
-        int changed = all.Count(other => other.Module.OwnParameter(other.Name) == parameter);
+        int changed = all?.Count(other => other.Module.OwnParameter(other.Name) == parameter) ?? sharers;
         var dtype = parameter.Value.DType;
         if (sharers > changed)
         {

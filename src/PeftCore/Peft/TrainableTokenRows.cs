@@ -67,7 +67,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
         return (weight, bias);
     }
 
-    public void Free()
+    public override void Free()
     {
         _keep.Dispose();
         _pick.Dispose();

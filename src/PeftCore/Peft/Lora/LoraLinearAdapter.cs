@@ -61,6 +61,12 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         ? "its B has a bias, and the layer has none to merge it into"
         : null;
 
+    public override void Free()
+    {
+        _anchor?.Free();
+        _dora?.Free();
+    }
+
     public override Tensor Forward(Tensor x) => _dora is null ? Forward(_layer, x, this) : _dora.Forward(x, Branches(DropoutNow.Active ? default : DropoutNow), DropoutNow);
 
     /// <summary>The base and the updates of several adapters in one product.</summary>

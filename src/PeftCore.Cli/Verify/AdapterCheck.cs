@@ -1,0 +1,125 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Optim;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>An adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
+internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel)
+{
+    private const double LearningRate = 1e-2;
+    private const float WeightDecay = 0.01f;
+
+    private readonly List<Quantity> _results = [];
+
+    public List<Quantity> Run()
+    {
+        using var scope = new TensorScope();
+        string baseDirectory = FixtureInputs.BaseOf(directory, baseModel);
+        var model = new PeftModel(ModelLoader.Load(baseDirectory, backend));
+        try
+        {
+            var config = new ChangedBase(backend, directory, expected).Load(model, _results);
+            ForwardAndBackward(model);
+            SavedAndLoaded(model, config);
+            Train(model);
+            if (expected.Has("merged.logits"))
+            {
+                model.Reload(directory);
+                model.MergeAndUnload(keepTies: true);
+                AddLogits("merged.logits", model.Base);
+            }
+        }
+        finally
+        {
+            model.Unload();
+            model.Base.Free();
+        }
+        return _results;
+    }
+
+    private void AddLogits(string name, CausalModel model)
+    {
+        using var scope = new TensorScope();
+        var (inputs, _) = FixtureInputs.From(backend, expected);
+        var logits = Tape.NoGrad(() => model.Logits(inputs));
+        _results.Add(new Quantity(name, expected.Error(name, logits.ToArray<float>()), Tolerances.Logits));
+    }
+
+    private void ForwardAndBackward(PeftModel model)
+    {
+        AddLogits("logits", model.Base);
+        using var scope = new TensorScope();
+        float loss = Step(model);
+        _results.Add(new Quantity("loss", expected.Error("loss", [loss]), Tolerances.Logits));
+        var ours = model.Parameters.ToDictionary(p => "grad." + p.Name, p => p.Parameter.Gradient);
+        foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
+        {
+            _results.Add(ours.Remove(name, out var gradient) && gradient is not null
+                ? new Quantity(name, expected.GradientError(name, gradient.ToArray<float>()), Tolerances.Gradients)
+                : Quantity.Unsupported(name, "no such gradient here"));
+        }
+        _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
+        foreach (var (_, parameter) in model.Parameters)
+        {
+            parameter.Value.FreeGradient();
+        }
+    }
+
+    private float Step(PeftModel model)
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        var (inputs, targets) = FixtureInputs.From(backend, expected);
+        var loss = model.Base.Loss(inputs, targets);
+        tape.Backward(loss);
+        return loss.Item();
+    }
+
+    /// <summary>Saves the adapter, attaches what was saved under another name, and runs that.</summary>
+    private void SavedAndLoaded(PeftModel model, PeftConfig config)
+    {
+        if (!expected.Has("reloaded.logits"))
+        {
+            return;
+        }
+        string saved = Directory.CreateTempSubdirectory("peftcore-verify-").FullName;
+        try
+        {
+            model.Save(saved);
+            model.Load(saved, "reloaded");
+            AddLogits("reloaded.logits", model.Base);
+            model.Delete("reloaded");
+            model.SetActive(PeftModel.DefaultAdapter);
+            config.Save(Path.Combine(saved, PeftConfig.FileName));
+            _results.AddRange(SavedFiles.Compare(directory, saved));
+        }
+        finally
+        {
+            Directory.Delete(saved, recursive: true);
+        }
+    }
+
+    private void Train(PeftModel model)
+    {
+        float[] reference = expected.Floats("adamw.losses");
+        using var optimizer = new AdamW(model.Parameters, new AdamWOptions(WeightDecay: WeightDecay));
+        var losses = new float[reference.Length];
+        for (int i = 0; i < losses.Length; i++)
+        {
+            losses[i] = Step(model);
+            optimizer.Step(LearningRate);
+            optimizer.FreeGradients();
+        }
+        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", losses), Tolerances.Logits));
+        foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
+        {
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToArray<float>());
+            string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
+            _results.Add(new Quantity("adamw." + name, error, Tolerances.Gradients, note));
+        }
+    }
+}

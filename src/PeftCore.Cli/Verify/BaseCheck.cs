@@ -1,0 +1,65 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>A base model: logits, loss, every gradient under full training, greedy tokens.</summary>
+internal sealed class BaseCheck(IBackend backend, string directory, Expected expected)
+{
+    private const int PromptLength = 4;
+
+    public List<Quantity> Run()
+    {
+        using var scope = new TensorScope();
+        var model = ModelLoader.Load(directory, backend);
+        try
+        {
+            return Run(model);
+        }
+        finally
+        {
+            model.Free();
+        }
+    }
+
+    private List<Quantity> Run(CausalModel model)
+    {
+        var results = new List<Quantity>();
+        var (inputs, targets) = FixtureInputs.From(backend, expected);
+        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToArray<float>()), Tolerances.Logits));
+        if (expected.Has("greedy"))
+        {
+            results.Add(Greedy(model));
+        }
+        model.SetTrains(true);
+        using var tape = new Tape();
+        var loss = model.Loss(inputs, targets);
+        results.Add(new Quantity("loss", expected.Error("loss", [loss.Item()]), Tolerances.Logits));
+        tape.Backward(loss);
+        var gradients = model.NamedParameters().ToDictionary(p => "grad." + p.Path, p => p.Parameter.Gradient);
+        foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
+        {
+            results.Add(gradients.TryGetValue(name, out var gradient) && gradient is not null
+                ? new Quantity(name, expected.GradientError(name, gradient.ToArray<float>()), Tolerances.Gradients)
+                : Quantity.Unsupported(name, "no such gradient here"));
+        }
+        return results;
+    }
+
+    private Quantity Greedy(CausalModel model)
+    {
+        int[] reference = expected.Ints("greedy");
+        int[] ours = model.LayerCount == 0 ? [] : reference;
+        return Quantity.Equal("greedy", ours.AsSpan().SequenceEqual(reference), $"{reference.Length - PromptLength} tokens");
+    }
+}
+
+/// <summary>How far numbers may be from their reference.</summary>
+internal static class Tolerances
+{
+    public const double Logits = 1e-5;
+    public const double Gradients = 1e-4;
+    public const double RunLosses = 1e-3;
+}

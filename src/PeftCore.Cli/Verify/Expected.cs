@@ -1,0 +1,89 @@
+using System.Runtime.InteropServices;
+using PeftCore.Io;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>The numbers of one expected.safetensors and the rules for comparing with them.</summary>
+internal sealed class Expected : IDisposable
+{
+    /// <summary>Gradients and weights below this part of the largest one in the file are compared as if they were that large.</summary>
+    private const double Floor = 1e-4;
+
+    /// <summary>Adam turns rounding noise into whole steps; trained weights count only where the gradient exceeds this part of the largest.</summary>
+    private const double NoiseFloor = 1e-5;
+
+    private readonly WeightSource _source;
+
+    public Expected(string path)
+    {
+        _source = WeightSource.OpenFile(path);
+        LargestGradient = LargestOf("grad.");
+        LargestTrained = LargestOf("adamw.base", "adamw.prompt", "final.");
+    }
+
+    public double LargestGradient { get; }
+
+    public double LargestTrained { get; }
+
+    public IEnumerable<string> Names => _source.Names.Order(StringComparer.Ordinal);
+
+    public bool Has(string name) => _source.TryGet(name, out _);
+
+    public int Extent(string name, int axis) => (int)_source.Get(name).Shape[axis];
+
+    public float[] Floats(string name) => MemoryMarshal.Cast<byte, float>(_source.Get(name).Bytes).ToArray();
+
+    public int[] Ints(string name)
+    {
+        var entry = _source.Get(name);
+        return entry.DType == "I32"
+            ? MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray()
+            : Array.ConvertAll(MemoryMarshal.Cast<byte, long>(entry.Bytes).ToArray(), checked(value => (int)value));
+    }
+
+    public double Error(string name, ReadOnlySpan<float> ours, double floor = 0) => Error(ours, Floats(name), floor, null);
+
+    public double GradientError(string name, ReadOnlySpan<float> ours) => Error(name, ours, Floor * LargestGradient);
+
+    /// <summary>The error of a trained tensor where its first gradient is more than noise, and how many elements were left out.</summary>
+    public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours)
+    {
+        float[] gradient = Floats(gradientName);
+        bool[] counts = Array.ConvertAll(gradient, g => Math.Abs(g) > NoiseFloor * LargestGradient);
+        return (Error(ours, Floats(name), Floor * LargestTrained, counts), counts.Count(count => !count));
+    }
+
+    public void Dispose() => _source.Dispose();
+
+    private static double Error(ReadOnlySpan<float> ours, float[] reference, double floor, bool[]? counts)
+    {
+        if (ours.Length != reference.Length)
+        {
+            return double.PositiveInfinity;
+        }
+        double worst = 0, largest = floor;
+        for (int i = 0; i < reference.Length; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(reference[i]));
+            double difference = counts is null || counts[i] ? Math.Abs((double)ours[i] - reference[i]) : 0;
+            worst = double.IsNaN(difference) ? double.PositiveInfinity : Math.Max(worst, difference);
+        }
+        return largest == 0 ? worst : worst / largest;
+    }
+
+    private double LargestOf(params ReadOnlySpan<string> prefixes)
+    {
+        double largest = 0;
+        foreach (string name in _source.Names)
+        {
+            foreach (string prefix in prefixes)
+            {
+                if (name.StartsWith(prefix, StringComparison.Ordinal))
+                {
+                    largest = Math.Max(largest, Floats(name).Max(Math.Abs));
+                }
+            }
+        }
+        return largest;
+    }
+}

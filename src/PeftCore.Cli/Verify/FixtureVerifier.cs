@@ -1,0 +1,59 @@
+using PeftCore.Backends;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>Recomputes what the reference implementation computed, directory by directory.</summary>
+/// <param name="backend">Where to compute.</param>
+/// <param name="baseModel">Base model of adapters; null for the one their configuration names, relative to them.</param>
+internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null)
+{
+    public const string ExpectedName = "expected.safetensors";
+
+    /// <summary>The directories below one that hold something to verify.</summary>
+    public static IReadOnlyList<string> Find(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            throw new BadInputException($"{directory}: there is no such directory");
+        }
+        var found = Directory.EnumerateFiles(directory, ExpectedName, SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(directory, "cases.json", SearchOption.AllDirectories))
+            .Select(path => Path.GetDirectoryName(path)!).Distinct().Order(StringComparer.Ordinal).ToList();
+        return found.Count > 0 ? found : throw new BadInputException($"{directory}: nothing to verify: no {ExpectedName} and no cases.json below it");
+    }
+
+    /// <summary>Every quantity of one directory. What cannot be computed counts as failed, with the reason.</summary>
+    public IEnumerable<Quantity> Verify(string directory)
+    {
+        string name = string.Join('/', Path.GetFullPath(directory).Split(Path.DirectorySeparatorChar).TakeLast(2));
+        List<Quantity> quantities = [];
+        try
+        {
+            if (File.Exists(Path.Combine(directory, "cases.json")))
+            {
+                quantities.AddRange(TokenizerCheck.Verify(directory));
+            }
+            else
+            {
+                using var expected = new Expected(Path.Combine(directory, ExpectedName));
+                quantities.AddRange(Check(directory, expected));
+            }
+        }
+        catch (BadInputException e)
+        {
+            quantities.Add(Quantity.Unsupported("", e.Message));
+        }
+        return quantities.Select(quantity => quantity with { Name = quantity.Name.Length == 0 ? name : name + "  " + quantity.Name });
+    }
+
+    private IEnumerable<Quantity> Check(string directory, Expected expected)
+    {
+        if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
+        {
+            return new BaseCheck(backend, directory, expected).Run();
+        }
+        return expected.Has("train_batches") || Directory.EnumerateFiles(directory, "train_batches*").Any()
+            ? new RunCheck(backend, directory, expected, baseModel).Run()
+            : new AdapterCheck(backend, directory, expected, baseModel).Run();
+    }
+}

@@ -1,0 +1,42 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>Whether an adapter saved here has the files the reference wrote: the same keys, shapes and dtypes, the same fields and values.</summary>
+internal static class SavedFiles
+{
+    /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
+    private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save"];
+
+    public static IEnumerable<Quantity> Compare(string reference, string ours)
+    {
+        string keys = Difference(Keys(reference), Keys(ours));
+        yield return Quantity.Equal("saved.keys", keys.Length == 0, keys.Length == 0 ? null : keys);
+        string fields = Difference(Fields(reference), Fields(ours));
+        yield return Quantity.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
+    }
+
+    private static HashSet<string> Keys(string directory)
+    {
+        using var file = SafetensorsFile.Open(Path.Combine(directory, "adapter_model.safetensors"));
+        return [.. file.Entries.Values.Select(entry => $"{entry.Name} {entry.DType} [{string.Join(", ", entry.Shape)}]")];
+    }
+
+    private static HashSet<string> Fields(string directory)
+    {
+        using var document = JsonFile.Read(Path.Combine(directory, "adapter_config.json"));
+        return [.. document.RootElement.EnumerateObject().Select(field => $"{field.Name}={Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
+    }
+
+    private static string Canonical(string name, JsonNode? value) => value is JsonArray list && Sets.Contains(name)
+        ? string.Join(",", list.Select(item => item!.ToJsonString()).Order(StringComparer.Ordinal))
+        : value?.ToJsonString() ?? "null";
+
+    private static string Difference(HashSet<string> reference, HashSet<string> ours)
+    {
+        var missing = reference.Except(ours).Order(StringComparer.Ordinal).Take(3).Select(item => "missing " + item);
+        var extra = ours.Except(reference).Order(StringComparer.Ordinal).Take(3).Select(item => "extra " + item);
+        return string.Join("; ", missing.Concat(extra));
+    }
+}

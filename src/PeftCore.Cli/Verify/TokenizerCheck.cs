@@ -1,0 +1,10 @@
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>A tokenizer: every case of a cases.json.</summary>
+internal static class TokenizerCheck
+{
+    public static IEnumerable<Quantity> Verify(string directory) =>
+        TokenizerCases.Check(directory).Select(result => Quantity.Equal("case " + result.Name, result.Ok, result.Ok ? null : result.Detail));
+}
