@@ -1,0 +1,64 @@
+using PeftCore.Io;
+using PeftCore.Optim;
+
+namespace PeftCore.Training;
+
+/// <summary>Writes a run's checkpoints and removes those that are no longer wanted: the last and the best always stay.</summary>
+internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action<string>? fault)
+{
+    public string? LastSaved { get; private set; }
+
+    /// <summary>Makes the directory ready for a run that starts anew (null) or goes on from a step. Checkpoints of later steps belong to what the
+    /// resumed run is about to do again, and go.</summary>
+    /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
+    public void Prepare(int? resumedStep)
+    {
+        var all = Checkpoint.All(outputDirectory);
+        if (resumedStep is null && all.Count > 0)
+        {
+            throw new BadInputException($"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
+                "remove it, or choose another output directory");
+        }
+        try
+        {
+            Directory.CreateDirectory(outputDirectory);
+            foreach (string path in Directory.GetDirectories(outputDirectory, "checkpoint-*.partial"))
+            {
+                Directory.Delete(path, recursive: true);
+            }
+            foreach (var (_, path) in all.Where(found => found.Step > resumedStep).Reverse())
+            {
+                Checkpoint.Delete(path);
+            }
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Writing(outputDirectory, e);
+        }
+    }
+
+    public string Save(ITrainable trainable, Optimizer optimizer, TrainerState state)
+    {
+        string path = Checkpoint.PathOf(outputDirectory, state.Step);
+        Checkpoint.Write(path, trainable, optimizer, state, fault);
+        LastSaved = path;
+        fault?.Invoke("checkpoint standing");
+        RemoveOld(state);
+        return path;
+    }
+
+    private void RemoveOld(TrainerState state)
+    {
+        if (limit == 0)
+        {
+            return;
+        }
+        var all = Checkpoint.All(outputDirectory);
+        var old = all.Where(found => found.Step != state.Step && found.Step != state.BestStep).ToList();
+        foreach (var (_, path) in old.Take(all.Count - limit))
+        {
+            fault?.Invoke("removing");
+            Checkpoint.Delete(path);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Data;
+using PeftCore.Models;
+using PeftCore.Tensors;
+
+namespace PeftCore.Training;
+
+/// <summary>How well a model predicts a data set.</summary>
+/// <param name="Loss">Mean cross-entropy over all target tokens, in nats.</param>
+/// <param name="Tokens">Number of target tokens.</param>
+public readonly record struct EvaluationResult(double Loss, long Tokens)
+{
+    /// <summary>e to the loss: among how many tokens the model is undecided on average.</summary>
+    public double Perplexity => Math.Exp(Loss);
+}
+
+/// <summary>Measures models on data.</summary>
+public static class Evaluation
+{
+    /// <summary>Mean loss over all target tokens of all batches; every token counts the same, in whatever batch it stands. Dropout is off and nothing
+    /// is recorded.</summary>
+    /// <param name="model">The model, with whatever is attached to it.</param>
+    /// <param name="batches">The data.</param>
+    /// <param name="cancel">Stops between two batches.</param>
+    /// <exception cref="OperationCanceledException">It was stopped; there is no result of half the data.</exception>
+    public static EvaluationResult Run(CausalModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
+    {
+        bool before = model.Mode.Training;
+        model.Mode.Training = false;
+        try
+        {
+            double sum = 0;
+            long tokens = 0;
+            foreach (var batch in batches)
+            {
+                cancel.ThrowIfCancellationRequested();
+                if (batch.TrainableTokens > 0)
+                {
+                    sum += batch.TrainableTokens * Tape.NoGrad(() => MeanLoss(model, batch));
+                    tokens += batch.TrainableTokens;
+                }
+            }
+            return tokens > 0
+                ? new EvaluationResult(sum / tokens, tokens)
+                : throw new BadInputException("the evaluation data have no token to predict: every label is masked");
+        }
+        finally
+        {
+            model.Mode.Training = before;
+        }
+    }
+
+    private static double MeanLoss(CausalModel model, Batch batch)
+    {
+        using var scope = new TensorScope();
+        var backend = TrainingStep.BackendOfModel(model);
+        return model.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)).Item();
+    }
+}

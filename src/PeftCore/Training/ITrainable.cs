@@ -1,0 +1,21 @@
+using PeftCore.Models;
+using PeftCore.Nn;
+
+namespace PeftCore.Training;
+
+/// <summary>What a <see cref="Trainer"/> can train: a model of which some parameters train, and how those are kept on disk.</summary>
+public interface ITrainable
+{
+    /// <summary>The model whose loss is lowered.</summary>
+    CausalModel Model { get; }
+
+    /// <summary>What trains, by names that differ.</summary>
+    IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+
+    /// <summary>Writes what trains into a directory, exactly: what is loaded later must equal it bit for bit.</summary>
+    void Save(string directory);
+
+    /// <summary>Reads into the parameters what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="BadInputException">The directory does not hold these parameters.</exception>
+    void Load(string directory);
+}

@@ -1,0 +1,36 @@
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Peft;
+
+namespace PeftCore.Training;
+
+/// <summary>The active adapter of a model, kept in Hugging Face PEFT's files.</summary>
+public sealed class TrainableAdapter : ITrainable
+{
+    private readonly PeftModel _model;
+    private readonly string _name;
+
+    /// <summary>Takes the adapter that is active.</summary>
+    /// <exception cref="BadInputException">None is active, or several are.</exception>
+    public TrainableAdapter(PeftModel model)
+    {
+        _model = model;
+        _name = model.ActiveAdapters.Count == 1
+            ? model.ActiveAdapters[0]
+            : throw new BadInputException($"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
+        Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
+    }
+
+    /// <inheritdoc/>
+    public CausalModel Model => _model.Base;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+
+    /// <inheritdoc/>
+    public void Save(string directory) => _model.Save(directory, [_name]);
+
+    /// <inheritdoc/>
+    public void Load(string directory) =>
+        _model.Reload(_name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, _name), _name);
+}

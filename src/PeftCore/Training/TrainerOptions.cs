@@ -1,0 +1,144 @@
+using PeftCore.Nn;
+using PeftCore.Optim;
+
+namespace PeftCore.Training;
+
+/// <summary>Which optimizer trains.</summary>
+public enum OptimizerKind
+{
+    /// <summary><see cref="Optim.AdamW"/>.</summary>
+    AdamW,
+
+    /// <summary><see cref="Optim.Sgd"/>.</summary>
+    Sgd,
+}
+
+/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, but for the learning rate, which suits adapters.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>Where the run is kept: the result, training_log.jsonl and checkpoint-N directories. Null writes nothing at all.</summary>
+    public string? OutputDirectory { get; init; }
+
+    /// <summary>A checkpoint directory to go on from; null starts anew. See <see cref="Checkpoint.Last"/>.</summary>
+    public string? ResumeFrom { get; init; }
+
+    /// <summary>Passes over the data, unless <see cref="MaxSteps"/> says otherwise; 0.5 is half a pass.</summary>
+    public double Epochs { get; init; } = 3;
+
+    /// <summary>Steps of the whole run; 0 to count epochs instead.</summary>
+    public int MaxSteps { get; init; }
+
+    /// <summary>Batches whose gradients are added before a step.</summary>
+    public int GradientAccumulationSteps { get; init; } = 1;
+
+    /// <summary>The optimizer.</summary>
+    public OptimizerKind Optimizer { get; init; }
+
+    /// <summary>Learning rate after the warm-up.</summary>
+    public double LearningRate { get; init; } = 2e-4;
+
+    /// <summary>How the learning rate falls.</summary>
+    public ScheduleKind Schedule { get; init; }
+
+    /// <summary>Steps of warm-up; 0 to use <see cref="WarmupRatio"/>.</summary>
+    public int WarmupSteps { get; init; }
+
+    /// <summary>Warm-up as a share of all steps.</summary>
+    public double WarmupRatio { get; init; }
+
+    /// <summary>AdamW's β₁.</summary>
+    public float Beta1 { get; init; } = 0.9f;
+
+    /// <summary>AdamW's β₂.</summary>
+    public float Beta2 { get; init; } = 0.999f;
+
+    /// <summary>AdamW's ε.</summary>
+    public float Epsilon { get; init; } = 1e-8f;
+
+    /// <summary>SGD's momentum.</summary>
+    public float Momentum { get; init; }
+
+    /// <summary>Strength of the weight decay.</summary>
+    public float WeightDecay { get; init; }
+
+    /// <summary>Which parameters decay; null for the rule of Hugging Face's Trainer (<see cref="WeightDecayFilter.LikeTrainer"/>).</summary>
+    public Func<string, Parameter, bool>? Decays { get; init; }
+
+    /// <summary>Gradients are scaled down to this norm; 0 for no limit.</summary>
+    public double MaxGradNorm { get; init; } = 1;
+
+    /// <summary>Steps between rows of the log.</summary>
+    public int LoggingSteps { get; init; } = 1;
+
+    /// <summary>Steps between evaluations; 0 evaluates at the end only.</summary>
+    public int EvalSteps { get; init; }
+
+    /// <summary>Steps between checkpoints; 0 writes none unless the run is interrupted or the best state is wanted at the end.</summary>
+    public int SaveSteps { get; init; }
+
+    /// <summary>How many checkpoints are kept; 0 keeps all. The last and the best are always kept.</summary>
+    public int SaveTotalLimit { get; init; }
+
+    /// <summary>Whether the run ends with the parameters that had the lowest evaluation loss.</summary>
+    public bool LoadBestModelAtEnd { get; init; }
+
+    /// <summary>Evaluations in a row without a better loss after which training stops; 0 never stops early.</summary>
+    public int EarlyStoppingPatience { get; init; }
+
+    /// <summary>By how much a loss must be lower to count as better for early stopping.</summary>
+    public double EarlyStoppingThreshold { get; init; }
+
+    /// <summary>Seed of dropout. The order of the data has its own, in the loader.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Makes the optimizer these settings describe.</summary>
+    public Optimizer NewOptimizer(ITrainable trainable)
+    {
+        var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
+        return Optimizer == OptimizerKind.Sgd
+            ? new Sgd(trainable.Parameters, new SgdOptions(Momentum, WeightDecay: WeightDecay, Decays: decays))
+            : new AdamW(trainable.Parameters, new AdamWOptions(Beta1, Beta2, Epsilon, WeightDecay, decays));
+    }
+
+    /// <summary>Steps of a run over data with this many batches an epoch. The last step of an epoch may add up fewer batches.</summary>
+    public int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));
+
+    internal int StepsPerEpoch(int batchesPerEpoch) => (batchesPerEpoch + GradientAccumulationSteps - 1) / GradientAccumulationSteps;
+
+    internal LearningRateSchedule NewSchedule(int totalSteps) =>
+        new(Schedule, LearningRate, totalSteps, WarmupSteps > 0 ? WarmupSteps : LearningRateSchedule.StepsOf(WarmupRatio, totalSteps));
+
+    /// <summary>Refuses settings that make no sense, by the names the command line and Hugging Face give them.</summary>
+    internal void Check(bool canEvaluate)
+    {
+        Require(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", $"{LearningRate}", "above 0");
+        Require(MaxSteps > 0 || (double.IsFinite(Epochs) && Epochs > 0), "num_epochs", $"{Epochs}", "above 0");
+        Require(GradientAccumulationSteps > 0, "gradient_accumulation_steps", $"{GradientAccumulationSteps}", "at least 1");
+        Require(WarmupRatio is >= 0 and <= 1, "warmup_ratio", $"{WarmupRatio}", "between 0 and 1");
+        Require(WarmupSteps >= 0, "warmup_steps", $"{WarmupSteps}", "at least 0");
+        Require(MaxGradNorm >= 0, "max_grad_norm", $"{MaxGradNorm}", "at least 0");
+        Require(LoggingSteps > 0, "logging_steps", $"{LoggingSteps}", "at least 1");
+        Require(Beta1 is >= 0 and < 1, "adam_beta1", $"{Beta1}", "in [0, 1)");
+        Require(Beta2 is >= 0 and < 1, "adam_beta2", $"{Beta2}", "in [0, 1)");
+        Require(WeightDecay >= 0, "weight_decay", $"{WeightDecay}", "at least 0");
+        Require(EvalSteps >= 0 && SaveSteps >= 0 && SaveTotalLimit >= 0 && EarlyStoppingPatience >= 0,
+            "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
+        if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0) && !canEvaluate)
+        {
+            throw new BadInputException("early stopping and load_best_model_at_end go by the evaluation loss, but there are no data to evaluate on; " +
+                "give a validation set");
+        }
+        if (OutputDirectory is null && (LoadBestModelAtEnd || SaveSteps > 0))
+        {
+            throw new BadInputException("checkpoints were asked for, but there is no output directory to keep them in; give one");
+        }
+    }
+
+    private static void Require(bool holds, string name, string found, string expected)
+    {
+        if (!holds)
+        {
+            throw new BadInputException($"{name} is {found}, expected a number {expected}");
+        }
+    }
+}
