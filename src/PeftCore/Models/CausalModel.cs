@@ -77,6 +77,10 @@ public abstract class CausalModel : Module
         using var scope = new TensorScope();
         var hidden = Hidden(inputs);
         using var head = new TensorScope(Head.Name);
+        if (targets.Rows is { } rows)
+        {
+            hidden = hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(rows);
+        }
         var loss = Head.Tuner is null && Head.Bias is null
             ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, targets.Denominator)
             : HeadLogits(hidden).CrossEntropy(targets.Tokens, targets.Denominator);

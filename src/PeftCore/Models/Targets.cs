@@ -5,10 +5,14 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>What a decoder should predict at each position.</summary>
-/// <param name="Tokens">I32 (batch, length): the next token, or <see cref="CrossEntropyOp.Ignore"/>.</param>
+/// <param name="Tokens">I32: the next token of each row that counts, or <see cref="CrossEntropyOp.Ignore"/>.</param>
 /// <param name="Denominator">What the sum of losses is divided by.</param>
-public sealed record Targets(Tensor Tokens, float Denominator)
+/// <param name="Rows">I32: which of the batch·length rows the tokens belong to; null for all of them. Rows without a target need no logits.</param>
+public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = null)
 {
+    /// <summary>Picking rows costs a copy of them, so it is done only where at least this part of the logits is saved.</summary>
+    private const double WorthPicking = 0.2;
+
     /// <summary>Targets from labels that stand at their own tokens, as Hugging Face has them: position t should predict label t + 1.</summary>
     /// <param name="backend">Where to put them.</param>
     /// <param name="labels">batch·length labels, row by row; −100 where nothing is to be learned.</param>
@@ -28,7 +32,12 @@ public sealed record Targets(Tensor Tokens, float Denominator)
         {
             throw new BadInputException("a batch has no token to learn: every label is masked");
         }
-        return new Targets(backend.From(next, [batch, length]), denominator ?? count);
+        if (count > (1 - WorthPicking) * next.Length)
+        {
+            return new Targets(backend.From(next, [batch, length]), denominator ?? count);
+        }
+        int[] rows = [.. Enumerable.Range(0, next.Length).Where(row => next[row] != CrossEntropyOp.Ignore)];
+        return new Targets(backend.From(Array.ConvertAll(rows, row => next[row]), [count]), denominator ?? count, backend.From(rows, [count]));
     }
 
     /// <summary>How many of these labels are targets.</summary>
