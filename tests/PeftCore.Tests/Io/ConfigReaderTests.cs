@@ -130,6 +130,6 @@ public sealed class ConfigReaderTests
             {
                 return e.Message.StartsWith(directory["c.json"], StringComparison.Ordinal);
             }
-        }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(2000).WithReplay(1, 3));
+        }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(1, 3));
     }
 }

@@ -39,7 +39,7 @@ public sealed class SafetensorsWriterTests
             from names in ArbMap.Default.GeneratorFor<NonNull<string>>().Select(n => Valid(n.Get)).ArrayOf()
             from rows in (from type in Gen.Elements(types) from shape in Gen.Choose(0, 4).Select(v => (long)v).ArrayOf() select (type, shape)).ArrayOf(50)
             select names.Distinct().Take(50).Select((n, i) => (n, rows[i].type, rows[i].shape[..Math.Min(4, rows[i].shape.Length)])).ToArray();
-        Prop.ForAll(tensors.ToArbitrary(), RoundTrips).Check(Config.QuickThrowOnFailure.WithMaxTest(300).WithReplay(5, 11));
+        Prop.ForAll(tensors.ToArbitrary(), RoundTrips).Check(Config.QuickThrowOnFailure.WithMaxTest(150).WithReplay(5, 11));
     }
 
     [Test]
