@@ -1,0 +1,95 @@
+using PeftCore.Kernels;
+
+namespace PeftCore.Tests.Ops;
+
+/// <summary>Ops by their definitions, in double precision, on row-major arrays.</summary>
+internal static class Naive
+{
+    /// <summary>(m, k) times (k, n); a is stored (k, m) and b (n, k) where transposed.</summary>
+    public static double[] MatMul(double[] a, double[] b, int m, int k, int n, bool transposeA = false, bool transposeB = false)
+    {
+        var c = new double[m * n];
+        for (int i = 0; i < m; i++)
+        {
+            for (int j = 0; j < n; j++)
+            {
+                for (int p = 0; p < k; p++)
+                {
+                    c[i * n + j] += a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j];
+                }
+            }
+        }
+        return c;
+    }
+
+    public static double[] Rows(double[] x, double[] row, Func<double, double, double> f) => [.. x.Select((value, i) => f(value, row[i % row.Length]))];
+
+    public static double[] Zip(double[] a, double[] b, Func<double, double, double> f) => [.. a.Zip(b, f)];
+
+    public static double[] Scale(double[] x, double factor) => Array.ConvertAll(x, value => factor * value);
+
+    /// <summary>What a kept element is multiplied with, and 0 for a dropped one.</summary>
+    public static double[] DropoutMask(int count, float probability, ulong seed, ulong stream) =>
+        [.. Enumerable.Range(0, count).Select(i => Philox.Uniform(seed, stream, (ulong)i) >= probability ? 1 / (1 - (double)probability) : 0)];
+
+    public static double[] RmsNorm(double[] x, double[] weight, double epsilon, double offset) =>
+        PerRow(x, weight.Length, row =>
+        {
+            double rstd = 1 / Math.Sqrt(row.Average(value => value * value) + epsilon);
+            return [.. row.Select((value, c) => value * rstd * (offset + weight[c]))];
+        });
+
+    public static double[] LayerNorm(double[] x, double[] weight, double[]? bias, double epsilon) =>
+        PerRow(x, weight.Length, row =>
+        {
+            double mean = row.Average();
+            double rstd = 1 / Math.Sqrt(row.Average(value => (value - mean) * (value - mean)) + epsilon);
+            return [.. row.Select((value, c) => (value - mean) * rstd * weight[c] + (bias?[c] ?? 0))];
+        });
+
+    public static double[] Softmax(double[] x, int columns) =>
+        PerRow(x, columns, row =>
+        {
+            double max = row.Max(), sum = row.Sum(value => Math.Exp(value - max));
+            return [.. row.Select(value => Math.Exp(value - max) / sum)];
+        });
+
+    /// <summary>Σ −log softmax(logits)[target] over rows with a target, divided by the denominator.</summary>
+    public static double CrossEntropy(double[] logits, int[] targets, int columns, double denominator)
+    {
+        double sum = 0;
+        for (int r = 0; r < targets.Length; r++)
+        {
+            var row = logits[(r * columns)..((r + 1) * columns)];
+            double max = row.Max();
+            sum += targets[r] < 0 ? 0 : max + Math.Log(row.Sum(value => Math.Exp(value - max))) - row[targets[r]];
+        }
+        return sum / denominator;
+    }
+
+    /// <summary>Rotates pairs of columns in each head of each row by position·frequency.</summary>
+    public static double[] Rope(double[] x, int columns, int heads, int offset, int stride, int[] positions, double[] frequencies, bool interleaved)
+    {
+        var y = (double[])x.Clone();
+        for (int r = 0; r < positions.Length; r++)
+        {
+            for (int h = 0; h < heads; h++)
+            {
+                for (int i = 0; i < frequencies.Length; i++)
+                {
+                    int head = r * columns + offset + h * stride;
+                    int first = head + (interleaved ? 2 * i : i), second = head + (interleaved ? 2 * i + 1 : i + frequencies.Length);
+                    (double sin, double cos) = Math.SinCos(positions[r] * frequencies[i]);
+                    y[first] = x[first] * cos - x[second] * sin;
+                    y[second] = x[second] * cos + x[first] * sin;
+                }
+            }
+        }
+        return y;
+    }
+
+    /// <summary>Some columns of each row.</summary>
+    public static double[] Columns(double[] x, int columns, int start, int count) => PerRow(x, columns, row => row[start..(start + count)]);
+
+    private static double[] PerRow(double[] x, int columns, Func<double[], double[]> f) => [.. x.Chunk(columns).SelectMany(f)];
+}

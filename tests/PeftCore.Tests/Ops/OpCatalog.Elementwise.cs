@@ -1,0 +1,77 @@
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+using PeftCore.Tests.Kernels;
+
+namespace PeftCore.Tests.Ops;
+
+internal static partial class OpCatalog
+{
+    private static IEnumerable<OpEntry> Elementwise()
+    {
+        yield return Two("add", [], t => t[0] + t[1], (a, b) => a + b);
+        yield return Two("subtract", [], t => t[0] - t[1], (a, b) => a - b);
+        yield return Two("multiply", ["left: right", "right: left"], t => t[0] * t[1], (a, b) => a * b);
+        yield return One("scale", [], t => t[0] * -1.25f, x => -1.25 * x);
+        yield return Row("multiply row", ["x: row", "row: x"], t => t[0].MultiplyRow(t[1]), (x, row) => x * row);
+        yield return Row("add row", [], t => t[0].AddRow(t[1]), (x, row) => x + row);
+        yield return new OpEntry("multiply column", ["column: x"], size =>
+        {
+            Shape shape = size.Pick<Shape>([1, 1], [2, 3, 5], [6, 6], [530, 7], [0, 3]);
+            float[] column = Numbers.Random(41, shape.Rows);
+            return new OpSample([OpInput.Of("x", [.. shape])], t => t[0].MultiplyColumn(t[0].Backend.From(column, [shape.Rows])),
+                v => [.. v[0].Select((x, i) => x * column[i / shape.Columns])]);
+        });
+        yield return new OpEntry("sum", [], size =>
+            new OpSample([OpInput.Of("x", [.. Extents(size)])], t => t[0].Sum(), v => [v[0].Sum()]));
+        yield return new OpEntry("dropout", [], size =>
+        {
+            var shape = Extents(size);
+            return new OpSample([OpInput.Of("x", [.. shape])], t => t[0].Dropout(new DropoutKey(0.3f, 11, 7)),
+                v => Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, 0.3f, 11, 7), (x, kept) => x * kept));
+        });
+    }
+
+    /// <summary>Every formula, as an activation and as a gate.</summary>
+    private static IEnumerable<OpEntry> Formulas() =>
+    [
+        .. Formula<Silu>(Exact.Silu),
+        .. Formula<Sigmoid>(Exact.Sigmoid),
+        .. Formula<Tanh>(Math.Tanh),
+        .. Formula<Gelu>(Exact.Gelu),
+        .. Formula<GeluTanh>(Exact.GeluTanh),
+        .. Formula<QuickGelu>(Exact.QuickGelu),
+        .. Formula<Relu>(Exact.Relu, AwayFromZero),
+        .. Formula<ReluSquared>(Exact.ReluSquared, AwayFromZero),
+        .. Formula<InverseSqrt>(x => 1 / Math.Sqrt(x), x => 0.5f + Math.Abs(x)),
+    ];
+
+    private static IEnumerable<OpEntry> Formula<TFormula>(Func<double, double> exact, Func<float, float>? map = null)
+        where TFormula : struct, IUnaryFormula
+    {
+        map ??= x => x;
+        string name = typeof(TFormula).Name;
+        yield return new OpEntry($"activate {name}", ["x: x"], size =>
+            new OpSample([OpInput.Mapped("x", map, [.. Extents(size)])], t => t[0].Activate<TFormula>(), v => Array.ConvertAll(v[0], x => exact(x))));
+        yield return new OpEntry($"gate {name}", ["gate: *", "up: gate"], size =>
+            new OpSample([OpInput.Mapped("gate", map, [.. Extents(size)]), OpInput.Of("up", [.. Extents(size)])], t => t[0].Gate<TFormula>(t[1]),
+                v => Naive.Zip(v[0], v[1], (gate, up) => exact(gate) * up)));
+    }
+
+    private static float AwayFromZero(float x) => x + (x < 0 ? -0.05f : 0.05f);
+
+    private static OpEntry One(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double> exact) => new(name, saves, size =>
+        new OpSample([OpInput.Of("x", [.. Extents(size)])], apply, v => Array.ConvertAll(v[0], x => exact(x))));
+
+    private static OpEntry Two(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) => new(name, saves, size =>
+        new OpSample([OpInput.Of("left", [.. Extents(size)]), OpInput.Of("right", [.. Extents(size)])], apply, v => Naive.Zip(v[0], v[1], exact)));
+
+    private static OpEntry Row(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) => new(name, saves, size =>
+    {
+        Shape shape = size.Pick<Shape>([1], [2, 3, 5], [6], [530, 11], [0, 3]);
+        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("row", shape.Columns)], apply, v => Naive.Rows(v[0], v[1], exact));
+    });
+
+    private static Shape Extents(Size size) => size.Pick<Shape>([1], [3, 5], [4, 4], [17, 131], [0, 3]);
+}

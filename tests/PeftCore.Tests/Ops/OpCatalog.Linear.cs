@@ -1,0 +1,105 @@
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Ops;
+
+internal static partial class OpCatalog
+{
+    private const float Alpha = 0.7f;
+
+    private static IEnumerable<OpEntry> Linear()
+    {
+        yield return Linear("linear", transposed: false, bias: false, DType.F32);
+        yield return Linear("linear with bias", transposed: false, bias: true, DType.F32);
+        yield return Linear("linear, transposed weight", transposed: true, bias: false, DType.F32);
+        yield return Linear("linear, transposed weight with bias", transposed: true, bias: true, DType.F32);
+        yield return Linear("linear, BF16 weight and bias", transposed: false, bias: true, DType.BF16);
+        yield return Linear("linear, transposed F16 weight and bias", transposed: true, bias: true, DType.F16);
+        yield return Lora("lora linear", 1, transposed: false, bias: false, loraBias: false, dropout: 0, DType.F32);
+        yield return Lora("lora linear, transposed BF16 weight", 1, transposed: true, bias: true, loraBias: false, dropout: 0, DType.BF16);
+        yield return Lora("lora linear with dropout", 1, transposed: false, bias: false, loraBias: false, dropout: 0.4f, DType.F32);
+        yield return Lora("lora linear with biases", 1, transposed: true, bias: true, loraBias: true, dropout: 0, DType.F32);
+        yield return Lora("lora linear, two branches", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
+        foreach (bool transposeA in (bool[])[false, true])
+        {
+            foreach (bool transposeB in (bool[])[false, true])
+            {
+                yield return MatMul(transposeA, transposeB);
+            }
+        }
+    }
+
+    private static OpEntry Linear(string name, bool transposed, bool bias, DType dtype) => new(name, ["x: weight"], size =>
+    {
+        var (rows, inputs, outputs) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (35, 70, 65), (0, 3, 2));
+        OpInput[] given =
+        [
+            OpInput.Of("x", rows, inputs),
+            OpInput.Frozen("weight", dtype, transposed ? [inputs, outputs] : [outputs, inputs]),
+            .. bias ? [OpInput.Frozen("bias", dtype, outputs)] : (OpInput[])[],
+        ];
+        return new OpSample(given, t => t[0].Linear(t[1], bias ? t[2] : null, transposed),
+            v => Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed));
+    });
+
+    private static OpEntry Lora(string name, int branches, bool transposed, bool bias, bool loraBias, float dropout, DType dtype)
+    {
+        string[] a = [.. Enumerable.Range(0, branches).Select(i => $"A{i}")];
+        string[] saves = ["x: weight " + string.Join(' ', a), .. a.Select((_, i) => branches == 1 ? "s: B0" : $"s{i}: B{i}")];
+        return new OpEntry(name, saves, size =>
+        {
+            var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 70, 65, 8), (0, 3, 2, 2));
+            OpInput[] given =
+            [
+                OpInput.Of("x", rows, inputs),
+                OpInput.Frozen("weight", dtype, transposed ? [inputs, outputs] : [outputs, inputs]),
+                .. bias ? [OpInput.Frozen("bias", dtype, outputs)] : (OpInput[])[],
+                .. Enumerable.Range(0, branches).SelectMany(i => (OpInput[])
+                [
+                    OpInput.Of($"A{i}", rank, inputs),
+                    OpInput.Of($"B{i}", outputs, rank),
+                    .. loraBias ? [OpInput.Of($"biasB{i}", outputs)] : (OpInput[])[],
+                ]),
+            ];
+            int first = bias ? 3 : 2, step = loraBias ? 3 : 2;
+            return new OpSample(given, Apply, Reference);
+
+            Tensor Apply(Tensor[] t) => t[0].LoraLinear(t[1], bias ? t[2] : null, transposed, [.. Enumerable.Range(0, branches).Select(i =>
+            {
+                int at = first + step * i;
+                return new LoraBranch(t[at], t[at + 1], Alpha + i, loraBias ? t[at + 2] : null, new DropoutKey(dropout, 5, (ulong)i));
+            })]);
+
+            double[] Reference(double[][] v)
+            {
+                var y = Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed);
+                for (int i = 0; i < branches; i++)
+                {
+                    int at = first + step * i;
+                    var x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, (ulong)i), (value, kept) => value * kept);
+                    var low = Naive.MatMul(x, v[at], rows, inputs, rank, transposeB: true);
+                    var delta = Affine(low, v[at + 1], loraBias ? v[at + 2] : null, rows, rank, outputs, transposed: false);
+                    y = Naive.Zip(y, Naive.Scale(delta, Alpha + i), (sum, more) => sum + more);
+                }
+                return y;
+            }
+        });
+    }
+
+    private static OpEntry MatMul(bool transposeA, bool transposeB)
+    {
+        string name = $"matmul {(transposeA ? "Aᵀ" : "A")}{(transposeB ? "Bᵀ" : "B")}";
+        return new OpEntry(name, ["a: b", "b: a"], size =>
+        {
+            var (m, k, n) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (33, 70, 66), (0, 3, 2));
+            return new OpSample([OpInput.Of("a", transposeA ? [k, m] : [m, k]), OpInput.Of("b", transposeB ? [n, k] : [k, n])],
+                t => t[0].MatMul(t[1], transposeA, transposeB), v => Naive.MatMul(v[0], v[1], m, k, n, transposeA, transposeB));
+        });
+    }
+
+    private static double[] Affine(double[] x, double[] weight, double[]? bias, int rows, int inputs, int outputs, bool transposed)
+    {
+        var y = Naive.MatMul(x, weight, rows, inputs, outputs, transposeB: !transposed);
+        return bias is null ? y : Naive.Rows(y, bias, (a, b) => a + b);
+    }
+}

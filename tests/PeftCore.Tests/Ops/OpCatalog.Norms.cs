@@ -1,0 +1,40 @@
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Ops;
+
+internal static partial class OpCatalog
+{
+    private const float Epsilon = 1e-3f;
+
+    private static IEnumerable<OpEntry> Norms()
+    {
+        yield return RmsNorm("rms norm", 0);
+        yield return RmsNorm("rms norm, weight stored as w - 1", 1);
+        yield return LayerNorm("layer norm", bias: true);
+        yield return LayerNorm("layer norm without bias", bias: false);
+        yield return new OpEntry("softmax", ["y: x"], size =>
+        {
+            Shape shape = size.Pick<Shape>([1], [3, 5], [4, 4], [40, 131], [0, 3]);
+            return new OpSample([OpInput.Of("x", [.. shape])], t => t[0].Softmax(), v => Naive.Softmax(v[0], shape.Columns));
+        });
+    }
+
+    private static OpEntry RmsNorm(string name, float offset) => new(name, ["x: *", "rstd: *"], size =>
+    {
+        var shape = NormShape(size);
+        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("weight", shape.Columns)], t => t[0].RmsNorm(t[1], Epsilon, offset),
+            v => Naive.RmsNorm(v[0], v[1], Epsilon, offset));
+    }) { Tolerance = 5e-5 };
+
+    private static OpEntry LayerNorm(string name, bool bias) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>
+    {
+        var shape = NormShape(size);
+        OpInput[] given = [OpInput.Of("x", [.. shape]), OpInput.Of("weight", shape.Columns), .. bias ? [OpInput.Of("bias", shape.Columns)] : (OpInput[])[]];
+        return new OpSample(given, t => t[0].LayerNorm(t[1], bias ? t[2] : null, Epsilon),
+            v => Naive.LayerNorm(v[0], v[1], bias ? v[2] : null, Epsilon));
+    }) { Tolerance = 5e-5 };
+
+    /// <summary>In <see cref="Size.Same"/> x is a single row, so that it can be its own weight.</summary>
+    private static Shape NormShape(Size size) => size.Pick<Shape>([1, 1], [2, 3, 5], [6], [530, 11], [0, 3]);
+}

@@ -1,0 +1,70 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Ops;
+
+/// <summary>What one forward and backward pass through an op gave.</summary>
+/// <param name="Output">Its output.</param>
+/// <param name="Gradients">The gradient of each input, null where none came.</param>
+/// <param name="Saved">Names of what its nodes saved.</param>
+internal sealed record OpResult(float[] Output, float[]?[] Gradients, string[] Saved);
+
+/// <summary>How an op is run.</summary>
+/// <param name="Mask">The inputs that want gradients, as bits.</param>
+/// <param name="Computed">Inputs are outputs of other ops rather than leaves, so that ops may take over their memory.</param>
+/// <param name="Twice">The result is op(inputs) + 2·op(inputs), so that every gradient gathers.</param>
+/// <param name="Roles">Input i is the tensor of input Roles[i]; null for i itself.</param>
+internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false, int[]? Roles = null)
+{
+    public OpResult On(IBackend backend, OpSample sample, float[] upstream)
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        var leaves = sample.Inputs.Select((input, i) => Leaf(backend, input, (Mask >> i & 1) != 0)).ToArray();
+        Tensor output;
+        int ownNodes;
+        using (var call = new TensorScope()) // As a module does: what is not returned or saved is freed before backward.
+        {
+            var given = leaves.Select((leaf, i) => Computed && leaf.RequiresGrad && !sample.Inputs[i].IsCaptured ? leaf * 1f : leaf).ToArray();
+            ownNodes = tape.Nodes.Count;
+            given = [.. given.Select((tensor, i) => Roles is null ? tensor : given[Roles[i]])];
+            output = sample.Apply(given);
+            if (Twice)
+            {
+                output += sample.Apply(given) * 2f;
+            }
+            call.Return(output);
+        }
+        string[] saved = [.. tape.Nodes.Skip(ownNodes).SelectMany(node => node.SavedTensors).Select(s => s.Name)];
+        float[] values = output.ToArray<float>();
+        tape.Backward(output, backend.From(upstream, output.Shape));
+        var gradients = leaves.Select(leaf => leaf.Gradient?.ToArray<float>()).ToArray();
+        Array.ForEach(leaves, leaf => leaf.UntrackGradient());
+        Assert.That(tape.Nodes, Is.Empty);
+        return new OpResult(values, gradients, saved);
+    }
+
+    /// <summary>The output alone, with nothing wanting a gradient.</summary>
+    public static float[] Forward(IBackend backend, OpSample sample)
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        var output = sample.Apply([.. sample.Inputs.Select(input => Leaf(backend, input, tracked: false))]);
+        Assert.That(tape.Nodes, Is.Empty, "an op was recorded although no input needs a gradient");
+        return output.ToArray<float>();
+    }
+
+    private static Tensor Leaf(IBackend backend, OpInput input, bool tracked)
+    {
+        var values = backend.From(input.Values, input.Shape);
+        if (input.DType != DType.F32)
+        {
+            var narrow = backend.NewTensor(input.Shape, input.DType);
+            backend.Cast(values, narrow);
+            return narrow;
+        }
+        return tracked ? values.TrackGradient() : values;
+    }
+}
