@@ -8,12 +8,13 @@ namespace PeftCore.Peft.Lora;
 internal sealed class LoraAttachment(PeftModel model, LoraConfig config, string name, ulong seed)
 {
     private readonly IBackend _backend = model.Backend;
-    private readonly Adapter _adapter = new(name, config);
+    private Adapter _adapter = null!;
 
     public Adapter Attach()
     {
         var selector = config.TargetModules ?? DefaultTargets.For(model.Base.ModelType);
         var targets = TargetMatching.Find(model.Base, selector, config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern);
+        _adapter = new Adapter(name, Resolved(selector, targets));
         ulong site = 0;
         foreach (var (path, layer) in targets)
         {
@@ -25,6 +26,13 @@ internal sealed class LoraAttachment(PeftModel model, LoraConfig config, string 
         AddTokens();
         return _adapter;
     }
+
+    /// <summary>The configuration as it is saved: with the layers that were found for "all-linear", and the layout those have.</summary>
+    private LoraConfig Resolved(ModuleSelector selector, List<(string Path, Layer Layer)> targets) => config with
+    {
+        TargetModules = selector.IsAllLinear ? ModuleSelector.Of([.. targets.Select(target => target.Path)]) : selector,
+        FanInFanOut = targets.Exists(target => target.Layer is Linear { Transposed: true }),
+    };
 
     private LoraLinearAdapter OnLinear(string path, Linear layer, ulong site)
     {

@@ -95,6 +95,10 @@ public sealed record LoraConfig : PeftConfig
     /// <summary>Whether <see cref="TrainableTokens"/> was given as a bare list, for the model's input embedding.</summary>
     internal bool TokensAreBareList { get; init; }
 
+    /// <summary>The initialisation of a name: true, false, gaussian, pissa or olora.</summary>
+    /// <exception cref="BadInputException">There is no such initialisation.</exception>
+    public static LoraInit ParseInit(string name) => LoraConfigFields.Named(null, name);
+
     internal static LoraConfig Read(ConfigReader config)
     {
         LoraConfigFields.RefuseUnsupported(config);
