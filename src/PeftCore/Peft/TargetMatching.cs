@@ -107,27 +107,9 @@ internal static class TargetMatching
     private static string NearMiss(CausalModel model, IReadOnlyList<string> names)
     {
         var known = model.NamedModules().Where(module => module.Module is Linear or Embedding).Select(module => module.Module.Name).Distinct().ToList();
-        var near = names.SelectMany(name => known.Where(candidate => Distance(Last(name), candidate) <= 3)).Distinct().ToList();
+        var near = names.SelectMany(name => known.Where(candidate => Spelling.Distance(Last(name), candidate) <= 3)).Distinct().ToList();
         return near.Count > 0 ? $"; did you mean {string.Join(", ", near)}?" : $"; it has {string.Join(", ", known)}";
     }
 
     private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
-
-    /// <summary>Levenshtein's edit distance.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int above = row[j];
-                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-        return row[b.Length];
-    }
 }

@@ -1,0 +1,117 @@
+using PeftCore.Cli.Output;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Options;
+
+/// <summary>What train, plan and bench step take, with Hugging Face's names and defaults.</summary>
+internal sealed record TrainOptions
+{
+    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public string? Model { get; init; }
+
+    [Setting("training data: a file, or a directory with train, valid and test files", Value = "FILE|DIR")]
+    public string? Data { get; init; }
+
+    [Setting("where the adapter, the log and checkpoints go", Value = "DIR")]
+    public string? OutputDir { get; init; }
+
+    [Setting("how to fine-tune", Value = "NAME")]
+    public string Method { get; init; } = "lora";
+
+    [Setting("rank of the update matrices", Min = 1)]
+    public int LoraR { get; init; } = 8;
+
+    [Setting("scale of the update: alpha / r", Min = 0)]
+    public double LoraAlpha { get; init; } = 8;
+
+    [Setting("dropout on the input of the update", Min = 0, Max = 0.99)]
+    public double LoraDropout { get; init; }
+
+    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear", Default = "the model family's own")]
+    public string? TargetModules { get; init; }
+
+    [Setting("modules to train whole and save with the adapter", Value = "a,b")]
+    public string? ModulesToSave { get; init; }
+
+    [Setting("which biases train")]
+    public BiasMode Bias { get; init; } = BiasMode.None;
+
+    [Setting("scale by alpha / sqrt(r) (rank-stabilized LoRA)")]
+    public bool UseRslora { get; init; }
+
+    [Setting("train magnitude and direction apart (DoRA)")]
+    public bool UseDora { get; init; }
+
+    [Setting("how the update starts", Choices = ["true", "false", "gaussian", "pissa", "olora"])]
+    public string InitLoraWeights { get; init; } = "true";
+
+    [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
+    public int BatchSize { get; init; } = 8;
+
+    [Setting("batches whose gradients are summed before a step", Min = 1)]
+    public int GradientAccumulationSteps { get; init; } = 1;
+
+    [Setting("highest learning rate", Min = 0)]
+    public double LearningRate { get; init; } = 5e-5;
+
+    [Setting("how the learning rate goes down", Choices = ["linear", "cosine", "constant"])]
+    public string LrSchedulerType { get; init; } = "linear";
+
+    [Setting("steps over which the learning rate rises", Min = 0)]
+    public int WarmupSteps { get; init; }
+
+    [Setting("the same as a share of all steps", Min = 0, Max = 1)]
+    public double WarmupRatio { get; init; }
+
+    [Setting("passes over the data", Min = 0, Aliases = ["num-train-epochs"])]
+    public double NumEpochs { get; init; } = 3;
+
+    [Setting("steps in all, instead of epochs", Min = -1, Default = "by epochs")]
+    public int MaxSteps { get; init; } = -1;
+
+    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
+    public int? MaxSeqLength { get; init; }
+
+    [Setting("learn from answers only, not from prompts")]
+    public bool MaskPrompt { get; init; } = true;
+
+    [Setting("put several short samples into one sequence; none sees another")]
+    public bool Packing { get; init; }
+
+    [Setting("keep less for the backward pass and compute it again")]
+    public bool GradientCheckpointing { get; init; }
+
+    [Setting("AdamW's weight decay", Min = 0)]
+    public double WeightDecay { get; init; }
+
+    [Setting("longest gradient; longer ones are scaled down, 0 leaves them", Min = 0)]
+    public double MaxGradNorm { get; init; } = 1;
+
+    [Setting("evaluate after this many steps", Min = 1, Default = "after each epoch")]
+    public int? EvalSteps { get; init; }
+
+    [Setting("write a checkpoint after this many steps", Min = 1, Default = "after each epoch")]
+    public int? SaveSteps { get; init; }
+
+    [Setting("write a line of the log after this many steps", Min = 1)]
+    public int LoggingSteps { get; init; } = 10;
+
+    [Setting("go on from a checkpoint as if it had never stopped", Value = "DIR")]
+    public string? ResumeFromCheckpoint { get; init; }
+
+    [Setting("seed of every random choice")]
+    public ulong Seed { get; init; } = 42;
+
+    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
+    public string Device { get; init; } = "cpu";
+
+    [Setting("in what to compute", Choices = ["f32", "bf16"])]
+    public DType Dtype { get; init; } = DType.F32;
+
+    [Setting("refuse to start if the plan needs more memory", Value = "6GiB")]
+    public ByteSize? MaxMemory { get; init; }
+
+    [Setting("CPU threads", Min = 0, Default = "all cores")]
+    public int Threads { get; init; }
+}

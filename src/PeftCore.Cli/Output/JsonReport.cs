@@ -1,0 +1,37 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace PeftCore.Cli.Output;
+
+/// <summary>The one object that --json prints, on one line. Names are snake_case; a number that is not finite becomes null, for JSON has no word for it.</summary>
+internal sealed class JsonReport
+{
+    private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly JsonObject _object = [];
+
+    public JsonReport Add(string name, double? value) => Add(name, value is { } number && double.IsFinite(number) ? JsonValue.Create(number) : null);
+
+    public JsonReport Add(string name, long? value) => Add(name, value is { } number ? JsonValue.Create(number) : null);
+
+    public JsonReport Add(string name, int value) => Add(name, (long)value);
+
+    public JsonReport Add(string name, bool value) => Add(name, JsonValue.Create(value));
+
+    public JsonReport Add(string name, string? value) => Add(name, value is null ? null : JsonValue.Create(value));
+
+    public JsonReport Add(string name, JsonReport value) => Add(name, value._object);
+
+    public JsonReport Add(string name, IEnumerable<JsonReport> values) => Add(name, new JsonArray([.. values.Select(value => value._object)]));
+
+    public JsonReport Add(string name, IEnumerable<string> values) => Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
+
+    public string ToJson() => _object.ToJsonString(OneLine);
+
+    private JsonReport Add(string name, JsonNode? value)
+    {
+        _object.Add(name, value);
+        return this;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text;
+
+namespace PeftCore.Cli.Output;
+
+/// <summary>Where text goes. With --json standard output belongs to the JSON object alone, and people read standard error.</summary>
+internal sealed class Terminal(TextWriter output, TextWriter error)
+{
+    private bool _statusShown;
+
+    public TextWriter Output => output;
+
+    public TextWriter Error => error;
+
+    public bool Json { get; set; }
+
+    public bool Verbose { get; set; }
+
+    /// <summary>Whether a line on standard error can be drawn over: it is a screen, not a file or a pipe.</summary>
+    public bool Interactive { get; init; }
+
+    /// <summary>Whether colours may be used: a screen, and nobody set NO_COLOR.</summary>
+    public bool Color { get; init; }
+
+    /// <summary>Columns of the screen.</summary>
+    public int Width { get; init; } = 100;
+
+    public static Terminal OfProcess()
+    {
+        bool screen = !Console.IsErrorRedirected;
+        return new Terminal(Utf8(Console.OpenStandardOutput()), Utf8(Console.OpenStandardError()))
+        {
+            Interactive = screen,
+            Color = screen && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
+            Width = screen && Console.WindowWidth > 0 ? Console.WindowWidth : 100,
+        };
+    }
+
+    /// <summary>A line for people.</summary>
+    public void Say(string line = "")
+    {
+        EndStatus();
+        (Json ? error : output).WriteLine(line);
+    }
+
+    /// <summary>A line for people that is not a result: a warning, a plain line of progress.</summary>
+    public void Note(string line)
+    {
+        EndStatus();
+        error.WriteLine(line);
+    }
+
+    /// <summary>A line on the screen that the next one replaces.</summary>
+    public void Status(string line)
+    {
+        const string ClearLine = "\r\u001b[2K";
+        error.Write(ClearLine + line);
+        error.Flush();
+        _statusShown = true;
+    }
+
+    /// <summary>Leaves the last status line standing and goes on below it.</summary>
+    public void EndStatus()
+    {
+        if (_statusShown)
+            error.WriteLine();
+        _statusShown = false;
+    }
+
+    private static StreamWriter Utf8(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+}

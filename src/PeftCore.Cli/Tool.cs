@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Verbs;
+
+namespace PeftCore.Cli;
+
+/// <summary>The command line as a whole: parses, runs one verb, and turns what happened into an exit code.</summary>
+internal static class Tool
+{
+    /// <summary>It was done.</summary>
+    public const int Done = 0;
+
+    /// <summary>It ran and failed.</summary>
+    public const int Failed = 1;
+
+    /// <summary>The input was bad.</summary>
+    public const int BadInput = 2;
+
+    public static string ToolVersion { get; } = typeof(Tool).Assembly.GetName().Version!.ToString(3);
+
+    /// <summary>A new verb is a file in Verbs/ and a line here.</summary>
+    private static Verb[] Verbs() =>
+    [
+        new InspectVerb(),
+        new EnvVerb(),
+    ];
+
+    public static int Run(string[] args, Terminal terminal, CancellationToken stop = default)
+    {
+        // Known before parsing, because a parse error must keep to them too.
+        terminal.Json = args.Contains("--json");
+        terminal.Verbose = args.Contains("--verbose");
+        try
+        {
+            return Run(Root(), Spelled(args), terminal, stop);
+        }
+        catch (BadInputException e)
+        {
+            return Fail(terminal, BadInput, e.Message, e);
+        }
+        catch (OperationCanceledException e)
+        {
+            return Fail(terminal, Failed, "stopped", e);
+        }
+        catch (Exception e)
+        {
+            string hint = terminal.Verbose ? "" : "; this should not happen: run again with --verbose to see where";
+            return Fail(terminal, Failed, $"{e.GetType().Name}: {e.Message}{hint}", e);
+        }
+    }
+
+    private static Command Root()
+    {
+        var root = new Command("peftcore", "Parameter-efficient fine-tuning of transformers, in C#.");
+        foreach (Verb verb in Verbs())
+            root.Add(verb);
+        root.Add(GlobalOptions.Json);
+        root.Add(GlobalOptions.Verbose);
+        root.Add(GlobalOptions.Device);
+        root.Add(new HelpOption());
+        root.Add(GlobalOptions.Version);
+        return root;
+    }
+
+    private static int Run(Command root, string[] args, Terminal terminal, CancellationToken stop)
+    {
+        // No response files: a prompt may start with @.
+        ParseResult parse = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        if (args.Length == 0)
+            throw new BadInputException($"expected a verb: {string.Join(", ", root.Subcommands.Select(verb => verb.Name))} (\"peftcore --help\" explains them)");
+        if (parse.GetValue(GlobalOptions.Version))
+        {
+            terminal.Output.WriteLine(ToolVersion);
+            return Done;
+        }
+
+        // Verbs have no action of their own; help does.
+        if (parse.Action is not (null or ParseErrorAction))
+            return parse.Invoke(new InvocationConfiguration { Output = terminal.Output, Error = terminal.Error });
+        ParseProblems.Refuse(parse);
+
+        VerbResult result = ((Verb)parse.CommandResult.Command).Run(new Invocation(parse, terminal, stop));
+        terminal.EndStatus();
+        if (terminal.Json)
+            terminal.Output.WriteLine(result.Report.ToJson());
+        return result.ExitCode;
+    }
+
+    /// <summary>Underscores in option names are dashes: Hugging Face's users type both.</summary>
+    private static string[] Spelled(string[] args)
+    {
+        int end = Array.IndexOf(args, "--");
+        return [.. args.Select((arg, i) => (end < 0 || i < end) && arg.StartsWith("--", StringComparison.Ordinal) ? DashName(arg) : arg)];
+    }
+
+    private static string DashName(string arg)
+    {
+        int value = arg.IndexOf('=');
+        return value < 0 ? arg.Replace('_', '-') : arg[..value].Replace('_', '-') + arg[value..];
+    }
+
+    private static int Fail(Terminal terminal, int code, string sentence, Exception e)
+    {
+        terminal.EndStatus();
+        terminal.Error.WriteLine($"peftcore: {sentence}");
+        if (terminal.Verbose)
+            terminal.Error.WriteLine(e);
+        if (terminal.Json)
+            terminal.Output.WriteLine(new JsonReport().Add("error", sentence).ToJson());
+        return code;
+    }
+}

@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+using PeftCore.Cli.Output;
+using PeftCore.Ilgpu;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>What PeftCore finds on this machine.</summary>
+internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memory and devices.")
+{
+    public override VerbResult Run(Invocation call)
+    {
+        IlgpuStatus ilgpu = IlgpuDevices.Find();
+        string[] features = [.. Processor.Features()];
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+        List<string[]> rows =
+        [
+            ["peftcore", Tool.ToolVersion],
+            ["runtime", $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}"],
+            ["cpu", $"{Processor.Name()}, {Environment.ProcessorCount} logical cores"],
+            ["vectors", $"{Processor.VectorBits} bits: {string.Join(", ", features.DefaultIfEmpty("none"))}"],
+            ["memory", $"{new ByteSize(memory)} for this process"],
+            ["ilgpu", ilgpu.Version is null ? ilgpu.Detail : $"{ilgpu.Version}, {ilgpu.Detail}"],
+            ["device", $"cpu: {Processor.Name()}"],
+            .. ilgpu.Devices.Select(device => new[] { "device", Describe(device) }),
+        ];
+        foreach (string line in TextTable.Lines(rows))
+            call.Say(line);
+
+        return VerbResult.Done(new JsonReport()
+            .Add("version", Tool.ToolVersion)
+            .Add("runtime", RuntimeInformation.FrameworkDescription)
+            .Add("os", RuntimeInformation.OSDescription)
+            .Add("architecture", RuntimeInformation.ProcessArchitecture.ToString())
+            .Add("cpu", new JsonReport().Add("name", Processor.Name()).Add("cores", Environment.ProcessorCount).Add("vector_bits", Processor.VectorBits).Add("features", features))
+            .Add("memory_bytes", memory)
+            .Add("ilgpu", new JsonReport().Add("found", ilgpu.Found).Add("version", ilgpu.Version).Add("detail", ilgpu.Detail))
+            .Add("devices", ilgpu.Devices
+                .Select(device => new JsonReport().Add("kind", device.Kind).Add("name", device.Name).Add("memory_bytes", device.MemoryBytes).Add("architecture", device.Architecture))
+                .Prepend(new JsonReport().Add("kind", "cpu").Add("name", Processor.Name()).Add("memory_bytes", memory).Add("architecture", RuntimeInformation.ProcessArchitecture.ToString()))));
+    }
+
+    private static string Describe(ComputeDevice device) =>
+        $"{device.Kind}: {device.Name}"
+        + (device.Architecture is { } architecture ? $", {architecture}" : "")
+        + (device.MemoryBytes is { } bytes ? $", {new ByteSize(bytes)}" : "");
+}

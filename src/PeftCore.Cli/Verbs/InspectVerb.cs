@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using PeftCore.Cli.Output;
+using PeftCore.Io;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>What a model or adapter directory holds, read from its headers: no weight is loaded.</summary>
+internal sealed class InspectVerb : Verb
+{
+    // Whatever of these a configuration has is worth a line; families name the same thing differently.
+    private static readonly string[] ModelFields =
+    [
+        "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads", "n_head", "num_key_value_heads",
+        "head_dim", "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings", "torch_dtype", "dtype",
+    ];
+
+    private static readonly string[] AdapterFields =
+    [
+        "base_model_name_or_path", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save", "bias", "use_rslora", "use_dora",
+        "init_lora_weights", "num_virtual_tokens",
+    ];
+
+    private readonly Argument<string> _directory = new("DIR") { Description = "a model directory or an adapter directory" };
+
+    public InspectVerb() : base("inspect", "Show what a model or adapter directory holds.") => Add(_directory);
+
+    public override VerbResult Run(Invocation call)
+    {
+        string path = call.Value(_directory);
+        string adapterConfig = Path.Combine(path, "adapter_config.json");
+        return File.Exists(adapterConfig) && !File.Exists(Path.Combine(path, "config.json")) ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
+    }
+
+    private static VerbResult Model(Invocation call, string path)
+    {
+        ModelDirectory directory = ModelDirectory.Open(path);
+        ConfigReader config = directory.OpenConfig();
+        string[] architectures = config.StringsOrNull("architectures") ?? [];
+        string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
+        using WeightSource? weights = directory.HasWeights ? directory.OpenWeights() : null;
+
+        List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields)];
+        rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
+        JsonReport report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture).Add("tokenizer", directory.TokenizerPath is not null);
+        return Describe(call, rows, report, weights);
+    }
+
+    private static VerbResult Adapter(Invocation call, string path, ConfigReader config)
+    {
+        string method = config.String("peft_type").ToLowerInvariant();
+        string file = Path.Combine(path, "adapter_model.safetensors");
+        using WeightSource? weights = File.Exists(file) ? WeightSource.OpenFile(file) : null;
+
+        List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields)];
+        JsonReport report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));
+        return Describe(call, rows, report, weights);
+    }
+
+    private static IEnumerable<string[]> Fields(ConfigReader config, string[] names) =>
+        names.Where(config.Has).Select(name => new[] { name.Replace('_', ' '), Text(config.Raw(name)!.Value) });
+
+    private static string Text(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => string.Join(", ", value.EnumerateArray().Select(Text)),
+        JsonValueKind.String => value.GetString()!,
+        _ => value.GetRawText(),
+    };
+
+    private static VerbResult Describe(Invocation call, List<string[]> rows, JsonReport report, WeightSource? weights)
+    {
+        WeightEntry[] entries = weights is null ? [] : [.. weights.Names.Select(weights.Get)];
+        long parameters = entries.Sum(Elements);
+        var dtypes = entries.GroupBy(entry => entry.DType).OrderByDescending(group => group.Sum(Elements)).ToList();
+        rows.Add(["weights", weights is null ? "none" : $"{entries.Length} tensors in {weights.Files.Count} file{(weights.Files.Count == 1 ? "" : "s")}, {new ByteSize(weights.TotalBytes)}"]);
+        rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) + (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);
+        foreach (string line in TextTable.Lines(rows))
+            call.Say(line);
+
+        var counts = new JsonReport();
+        foreach (var group in dtypes)
+            counts.Add(group.Key, group.Sum(Elements));
+        return VerbResult.Done(report.Add("tensors", entries.Length).Add("parameters", parameters).Add("dtypes", counts).Add("bytes", weights?.TotalBytes ?? 0));
+    }
+
+    private static string Share(IGrouping<string, WeightEntry> group) =>
+        string.Create(CultureInfo.InvariantCulture, $"{group.Sum(Elements):#,0} {group.Key}");
+
+    private static long Elements(WeightEntry entry) => entry.Shape.Aggregate(1L, (product, length) => product * length);
+}

@@ -1,0 +1,46 @@
+namespace PeftCore.Cli.Tests.Verbs;
+
+public sealed class InspectVerbTests
+{
+    private static readonly string BaseModel = Path.Combine(Repository.Root, "tests", "fixtures", "hf", "llama", "base");
+
+    [Test]
+    public void A_model_is_counted_without_loading_it()
+    {
+        ToolRun run = ToolRun.Of("inspect", BaseModel, "--json");
+
+        Assert.That(run.ExitCode, Is.Zero);
+        Assert.That(run.Json.GetProperty("architecture").GetString(), Is.EqualTo("LlamaForCausalLM"));
+        Assert.That(run.Json.GetProperty("parameters").GetInt64(), Is.GreaterThan(1000));
+        Assert.That(run.Json.GetProperty("dtypes").GetProperty("F32").GetInt64(), Is.EqualTo(run.Json.GetProperty("parameters").GetInt64()));
+    }
+
+    [Test]
+    public void An_adapter_is_told_from_a_model()
+    {
+        string adapter = Path.Combine(Repository.Root, "tests", "fixtures", "hf", "llama", "lora");
+
+        ToolRun run = ToolRun.Of("inspect", adapter, "--json");
+
+        Assert.That(run.ExitCode, Is.Zero);
+        Assert.That(run.Json.GetProperty("method").GetString(), Is.EqualTo("lora"));
+        Assert.That(run.Json.GetProperty("tensors").GetInt32(), Is.GreaterThan(0));
+    }
+
+    [Test]
+    public void People_see_shapes_and_sizes()
+    {
+        ToolRun run = ToolRun.Of("inspect", BaseModel);
+
+        Assert.That((run.ExitCode, run.Error), Is.EqualTo((0, "")));
+        Assert.That(run.Output, Does.Contain("hidden size").And.Contain("tensors in 1 file"));
+    }
+
+    [Test]
+    public void A_directory_without_a_model_is_bad_input()
+    {
+        ToolRun run = ToolRun.Of("inspect", Path.Combine(Repository.Root, "docs"));
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+    }
+}
