@@ -6,13 +6,14 @@ namespace PeftCore.Kernels;
 internal sealed unsafe class ScratchPool : IDisposable
 {
     private const nuint Alignment = 64;
+    private const uint Intact = 0x5AFE5AFE;
     private readonly object _gate = new();
     private Slot[] _slots = new Slot[4];
 
     /// <summary>Lends at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
     public Scratch Rent(long count)
     {
-        nuint bytes = (nuint)Math.Max(count, 1) * sizeof(float);
+        nuint length = (nuint)Math.Max(count, 1) * sizeof(float), bytes = length + sizeof(uint);
         lock (_gate)
         {
             int slot = Find(bytes);
@@ -26,14 +27,22 @@ internal sealed unsafe class ScratchPool : IDisposable
             }
 
             s.Lent = true;
+            s.Guard = (uint*)((byte*)s.Pointer + length);
+            *s.Guard = Intact;
             return new Scratch(this, slot, (float*)s.Pointer);
         }
     }
 
+    /// <summary>Takes a buffer back, unless a kernel wrote past its end: then nothing can be trusted any more.</summary>
     public void Return(int slot)
     {
         lock (_gate)
         {
+            if (*_slots[slot].Guard != Intact)
+            {
+                Environment.FailFast("A kernel wrote past the end of a borrowed buffer.");
+            }
+
             _slots[slot].Lent = false;
         }
     }
@@ -77,6 +86,7 @@ internal sealed unsafe class ScratchPool : IDisposable
     private struct Slot
     {
         public void* Pointer;
+        public uint* Guard;
         public nuint Bytes;
         public bool Lent;
     }

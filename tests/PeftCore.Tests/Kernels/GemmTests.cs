@@ -32,6 +32,11 @@ public sealed class GemmTests
     [TestCase(129, 300, 8)]
     [TestCase(8, 300, 700)]
     [TestCase(200, 1, 333)]
+    [TestCase(5, 6, 2000)]
+    [TestCase(4, 1100, 23)]
+    [TestCase(1, 1, 5000)]
+    [TestCase(30, 1600, 20)]
+    [TestCase(1600, 50, 65)]
     public void A_large_or_thin_product_equals_the_triple_loop(int m, int n, int k)
     {
         using WorkerPool pool = new(2);

@@ -52,20 +52,55 @@ public static unsafe class Gemm
         fixed (byte* pa = a.Data, pb = b.Data)
         fixed (float* pc = c)
         {
-            MatrixProduct product = new(
-                m, n, k, new Strips(pa, a.Type, a.Stride, !transA), new Strips(pb, b.Type, b.Stride, transB), pc, ldc, alpha, accumulate);
+            Strips rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, b.Type, b.Stride, transB);
+            MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
             switch (level)
             {
                 case SimdLevel.Avx512:
-                    PackedProduct<Tile512>.Run(product, pool);
+                    Run<Tile512, Lanes512, Vector512<float>>(product, pool);
                     break;
                 case SimdLevel.Avx2:
-                    PackedProduct<Tile<Lanes256, Vector256<float>>>.Run(product, pool);
+                    Run<Tile<Lanes256, Vector256<float>>, Lanes256, Vector256<float>>(product, pool);
                     break;
                 default:
-                    PackedProduct<Tile<LanesPortable, Vector<float>>>.Run(product, pool);
+                    Run<Tile<LanesPortable, Vector<float>>, LanesPortable, Vector<float>>(product, pool);
                     break;
             }
         }
     }
+
+    private static void Run<TTile, TLanes, TVector>(MatrixProduct product, WorkerPool pool)
+        where TTile : struct, ITile
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        if (product.M < product.N && FewColumns<TLanes, TVector>(product.Swapped()))
+        {
+            DotProducts<TLanes, TVector>.Run(product.Swapped(), pool);
+        }
+        else if (FewColumns<TLanes, TVector>(product))
+        {
+            DotProducts<TLanes, TVector>.Run(product, pool);
+        }
+        else if (RowSweep<TLanes, TVector>.Suits(product))
+        {
+            RowSweep<TLanes, TVector>.Run(product, pool);
+        }
+        else
+        {
+            // A tile is wide and its rows come in fours, so a narrow C is better computed lying down.
+            bool lie = product.K >= 64 && Padded<TTile>(product.M, product.N) > 1.15 * Padded<TTile>(product.N, product.M);
+            PackedProduct<TTile>.Run(lie ? product.Swapped() : product, pool);
+        }
+    }
+
+    private static bool FewColumns<TLanes, TVector>(in MatrixProduct product)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct =>
+        product.N <= DotProducts<TLanes, TVector>.MaxRows && product.A.StepsAdjacent && product.K >= 4 * TLanes.Count;
+
+    // The elements of the tiles that cover C.
+    private static double Padded<TTile>(int rows, int columns)
+        where TTile : struct, ITile =>
+        4.0 * Ranges.Count(rows, 4) * TTile.Columns * Ranges.Count(columns, TTile.Columns);
 }

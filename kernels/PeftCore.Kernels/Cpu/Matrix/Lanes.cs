@@ -17,6 +17,8 @@ internal unsafe interface ILanes<TVector>
 
     static abstract void Store(TVector x, float* p);
 
+    static abstract TVector Add(TVector a, TVector b);
+
     static abstract TVector Multiply(TVector a, TVector b);
 
     /// <summary>a·b + c.</summary>
@@ -39,6 +41,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> x, float* p) => x.Store(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
@@ -66,6 +71,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static void Store(Vector256<float> x, float* p) => x.Store(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -79,9 +87,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Four(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     {
-        Vector128<float> ab = Packing.InterleaveLow(a, b) + Packing.InterleaveHigh(a, b);
-        Vector128<float> cd = Packing.InterleaveLow(c, d) + Packing.InterleaveHigh(c, d);
-        return Vector128.Create(ab.GetLower(), cd.GetLower()) + Vector128.Create(ab.GetUpper(), cd.GetUpper());
+        Vector128<float> ab = Interleave.Low(a, b) + Interleave.High(a, b);
+        Vector128<float> cd = Interleave.Low(c, d) + Interleave.High(c, d);
+        return Interleave.LowerHalves(ab, cd) + Interleave.UpperHalves(ab, cd);
     }
 }
 
@@ -116,6 +124,9 @@ internal readonly unsafe struct LanesPortable : ILanes<Vector<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector<float> x, float* p) => x.Store(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> Add(Vector<float> a, Vector<float> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Multiply(Vector<float> a, Vector<float> b) => a * b;

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of two large matrices after Goto and van de Geijn (2008): blocks of A and B are packed into panels that stay in the
+/// The product of two matrices after Goto and van de Geijn (2008): blocks of A and B are packed into panels that stay in the
 /// caches, and tiles of C are computed from them. Blocks and tiles depend on the sizes alone, never on the number of threads.
 /// </summary>
 internal static unsafe class PackedProduct<TTile>
@@ -12,14 +12,18 @@ internal static unsafe class PackedProduct<TTile>
     // A panel of A stays in the first-level cache, a block of A in the second, a block of B in the last.
     private const int MaxSteps = 320, MaxRows = 1536, MaxColumns = 1536;
 
+    // So few rows do not repay packing B, if it can be read as it is.
+    private const int MaxDirectRows = 36;
+
     // How much a thread takes at a time: to pack, and to compute.
     private const int PackedAtOnce = 16384, RowsAtOnce = 96, ColumnsAtOnce = 256;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
+        bool direct = product.M <= MaxDirectRows && !product.B.StepsAdjacent;
         int steps = Even(product.K, MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows), columns = Even(product.N, MaxColumns, TTile.Columns);
-        using Scratch packedA = pool.Scratch.Rent((long)rows * steps), packedB = pool.Scratch.Rent((long)columns * steps);
-        Block block = new(product, packedA.Pointer, packedB.Pointer);
+        using Scratch packedA = pool.Scratch.Rent((long)rows * steps), packedB = pool.Scratch.Rent((long)(direct ? TTile.Columns : columns) * steps);
+        Block block = new(product, packedA.Pointer, packedB.Pointer, direct);
         for (block.Column = 0; block.Column < product.N; block.Column += columns)
         {
             block.Columns = Math.Min(columns, product.N - block.Column);
@@ -42,11 +46,18 @@ internal static unsafe class PackedProduct<TTile>
         return Ranges.Count(part, unit) * unit;
     }
 
-    private struct Block(MatrixProduct product, float* packedA, float* packedB)
+    private struct Block(MatrixProduct product, float* packedA, float* packedB, bool direct)
     {
         public int Row, Rows, Column, Columns, Step, Steps;
         private readonly MatrixProduct _product = product;
         private readonly float* _packedA = packedA, _packedB = packedB;
+
+        public readonly int PanelsA => Ranges.Count(Rows, TTile.Rows);
+
+        public readonly int PanelsB => Ranges.Count(Columns, TTile.Columns);
+
+        // Read as stored, only a last strip that is too narrow needs packing.
+        public readonly int FirstPackedB => direct ? Columns / TTile.Columns : 0;
 
         public readonly void Run(WorkerPool pool)
         {
@@ -73,59 +84,60 @@ internal static unsafe class PackedProduct<TTile>
         {
             int row = panelA * TTile.Rows, column = panelB * TTile.Columns;
             int rows = Math.Min(TTile.Rows, Rows - row), columns = Math.Min(TTile.Columns, Columns - column);
-            float* c = _product.C + ((Row + row) * _product.Ldc) + Column + column;
             bool accumulate = _product.Accumulate || Step > 0;
-            if (columns == TTile.Columns && rows % 4 == 0)
+            if (columns == TTile.Columns && rows % 4 == 0 && _product.ColumnStride == 1)
             {
-                TTile.Run<StoredF32>(
-                    rows, Steps, PanelA(panelA), (byte*)PanelB(panelB), TTile.Columns, c, _product.Ldc, _product.Alpha, accumulate);
+                float* c = _product.C + ((Row + row) * _product.RowStride) + Column + column;
+                Tile(rows, panelA, panelB, c, _product.RowStride, accumulate);
             }
             else
             {
-                Edge(rows, columns, PanelA(panelA), PanelB(panelB), c, accumulate);
+                Apart(row, rows, panelA, column, columns, panelB, accumulate);
             }
         }
 
-        // Computes the whole tile apart and copies the part that lies inside C.
+        // Computes the whole tile apart and moves the part that lies inside C to its place.
         [SkipLocalsInit]
-        private readonly void Edge(int rows, int columns, float* a, float* b, float* c, bool accumulate)
+        private readonly void Apart(int row, int rows, int panelA, int column, int columns, int panelB, bool accumulate)
         {
             float* tile = stackalloc float[TTile.Rows * TTile.Columns];
-            TTile.Run<StoredF32>(rows, Steps, a, (byte*)b, TTile.Columns, tile, TTile.Columns, _product.Alpha, false);
-            for (int r = 0; r < rows; r++)
+            Tile(rows, panelA, panelB, tile, TTile.Columns, false);
+            _product.Put(tile, TTile.Columns, Row + row, rows, Column + column, columns, accumulate);
+        }
+
+        private readonly void Tile(int rows, int panelA, int panelB, float* c, nint ldc, bool accumulate)
+        {
+            if (panelB < FirstPackedB)
             {
-                float* from = tile + (r * TTile.Columns), to = c + (r * _product.Ldc);
-                if (accumulate)
-                {
-                    VectorLoops.Zip<Sum, Overwrite>(default, to, from, to, columns);
-                }
-                else
-                {
-                    Buffer.MemoryCopy(from, to, columns * sizeof(float), columns * sizeof(float));
-                }
+                _product.B.Tile<TTile>(
+                    rows, Column + (panelB * TTile.Columns), Step, Steps, PanelA(panelA), c, ldc, _product.Alpha, accumulate);
+            }
+            else
+            {
+                TTile.Run<StoredF32>(
+                    rows, Steps, PanelA(panelA), (byte*)PanelB(panelB), TTile.Columns, c, ldc, _product.Alpha, accumulate);
             }
         }
 
         private readonly float* PanelA(int panel) => _packedA + ((nint)panel * TTile.Rows * Steps);
 
-        private readonly float* PanelB(int panel) => _packedB + ((nint)panel * TTile.Columns * Steps);
+        private readonly float* PanelB(int panel) => _packedB + ((nint)(panel - FirstPackedB) * TTile.Columns * Steps);
     }
 
     private readonly struct PackBody(Block block, bool withB) : IParallelBody
     {
-        private readonly int _panelsA = Ranges.Count(block.Rows, TTile.Rows), _panelsB = Ranges.Count(block.Columns, TTile.Columns);
         private readonly int _atOnceA = Math.Max(1, PackedAtOnce / (TTile.Rows * block.Steps));
         private readonly int _atOnceB = Math.Max(1, PackedAtOnce / (TTile.Columns * block.Steps));
 
-        public int Items => ItemsA + (withB ? Ranges.Count(_panelsB, _atOnceB) : 0);
+        public int Items => ItemsA + (withB ? Ranges.Count(block.PanelsB - block.FirstPackedB, _atOnceB) : 0);
 
-        private int ItemsA => Ranges.Count(_panelsA, _atOnceA);
+        private int ItemsA => Ranges.Count(block.PanelsA, _atOnceA);
 
         public void Run(int item)
         {
             if (item < ItemsA)
             {
-                for (int i = item * _atOnceA; i < Math.Min(_panelsA, (item + 1) * _atOnceA); i++)
+                for (int i = item * _atOnceA; i < Math.Min(block.PanelsA, (item + 1) * _atOnceA); i++)
                 {
                     block.PackRows(i);
                 }
@@ -133,8 +145,8 @@ internal static unsafe class PackedProduct<TTile>
                 return;
             }
 
-            item -= ItemsA;
-            for (int i = item * _atOnceB; i < Math.Min(_panelsB, (item + 1) * _atOnceB); i++)
+            int first = block.FirstPackedB + ((item - ItemsA) * _atOnceB);
+            for (int i = first; i < Math.Min(block.PanelsB, first + _atOnceB); i++)
             {
                 block.PackColumns(i);
             }
@@ -149,8 +161,8 @@ internal static unsafe class PackedProduct<TTile>
         public TileBody(Block block)
         {
             _block = block;
-            _panelsA = Ranges.Count(block.Rows, TTile.Rows);
-            _panelsB = Ranges.Count(block.Columns, TTile.Columns);
+            _panelsA = block.PanelsA;
+            _panelsB = block.PanelsB;
             _atOnceA = Math.Max(1, RowsAtOnce / TTile.Rows);
             _atOnceB = Math.Max(1, ColumnsAtOnce / TTile.Columns);
             // Enough items that a thread which finishes early finds another.

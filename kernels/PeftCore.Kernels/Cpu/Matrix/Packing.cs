@@ -1,7 +1,4 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
@@ -16,7 +13,7 @@ internal static unsafe class Packing
         where TStored : struct, IStored
     {
         stride *= TStored.Size;
-        if (used < width)
+        if (used < width || width % 4 != 0)
         {
             for (int p = 0; p < steps; p++, x += stride, panel += width)
             {
@@ -40,7 +37,12 @@ internal static unsafe class Packing
                 }
             }
 
-            for (; i < width; i += 4)
+            for (; i <= width - 8; i += 8)
+            {
+                TStored.Load8(x + (i * TStored.Size)).Store(panel + i);
+            }
+
+            if (i < width)
             {
                 TStored.Load4(x + (i * TStored.Size)).Store(panel + i);
             }
@@ -84,12 +86,12 @@ internal static unsafe class Packing
         {
             nint at = p * TStored.Size;
             Vector128<float> r0 = TStored.Load4(x + at), r1 = TStored.Load4(x1 + at), r2 = TStored.Load4(x2 + at), r3 = TStored.Load4(x3 + at);
-            Vector128<float> low01 = InterleaveLow(r0, r1), low23 = InterleaveLow(r2, r3);
-            Vector128<float> high01 = InterleaveHigh(r0, r1), high23 = InterleaveHigh(r2, r3);
-            Vector128.Create(low01.GetLower(), low23.GetLower()).Store(to);
-            Vector128.Create(low01.GetUpper(), low23.GetUpper()).Store(to + width);
-            Vector128.Create(high01.GetLower(), high23.GetLower()).Store(to + (2 * width));
-            Vector128.Create(high01.GetUpper(), high23.GetUpper()).Store(to + (3 * width));
+            Vector128<float> low01 = Interleave.Low(r0, r1), low23 = Interleave.Low(r2, r3);
+            Vector128<float> high01 = Interleave.High(r0, r1), high23 = Interleave.High(r2, r3);
+            Interleave.LowerHalves(low01, low23).Store(to);
+            Interleave.UpperHalves(low01, low23).Store(to + width);
+            Interleave.LowerHalves(high01, high23).Store(to + (2 * width));
+            Interleave.UpperHalves(high01, high23).Store(to + (3 * width));
         }
 
         for (; p < steps; p++, to += width)
@@ -100,27 +102,5 @@ internal static unsafe class Packing
             to[2] = TStored.Load(x2 + at);
             to[3] = TStored.Load(x3 + at);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector128<float> InterleaveLow(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported)
-        {
-            return Sse.UnpackLow(a, b);
-        }
-
-        return AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b) : Vector128.Create(a[0], b[0], a[1], b[1]);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector128<float> InterleaveHigh(Vector128<float> a, Vector128<float> b)
-    {
-        if (Sse.IsSupported)
-        {
-            return Sse.UnpackHigh(a, b);
-        }
-
-        return AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b) : Vector128.Create(a[2], b[2], a[3], b[3]);
     }
 }

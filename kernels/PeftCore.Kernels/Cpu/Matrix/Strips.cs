@@ -1,0 +1,68 @@
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// An operand seen as strips (rows of A, columns of B) by steps of the sum. Either the numbers of one row lie side by side along the
+/// steps, or those of one step lie side by side along the strip.
+/// </summary>
+internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride, bool stepsAdjacent)
+{
+    private readonly byte* _data = data;
+
+    public ElementType Type => type;
+
+    public nint Stride => stride;
+
+    /// <summary>Whether a row's numbers run along the steps.</summary>
+    public bool StepsAdjacent => stepsAdjacent;
+
+    public byte* At(nint row, nint step) => _data + ((stepsAdjacent ? (row * stride) + step : (step * stride) + row) * Elements.Size(type));
+
+    /// <summary>Packs rows row … row+used−1 of some steps into a panel.</summary>
+    public void Pack(int row, int used, int width, int step, int steps, float* panel)
+    {
+        switch (type)
+        {
+            case ElementType.F32:
+                Pack<StoredF32>(row, used, width, step, steps, panel);
+                break;
+            case ElementType.BF16:
+                Pack<StoredBF16>(row, used, width, step, steps, panel);
+                break;
+            default:
+                Pack<StoredF16>(row, used, width, step, steps, panel);
+                break;
+        }
+    }
+
+    /// <summary>The tile of a packed panel of A and this operand as it is stored, its steps not being adjacent.</summary>
+    public void Tile<TTile>(int rows, int row, int step, int steps, float* a, float* c, nint ldc, float alpha, bool accumulate)
+        where TTile : struct, ITile
+    {
+        byte* b = At(row, step);
+        switch (type)
+        {
+            case ElementType.F32:
+                TTile.Run<StoredF32>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                break;
+            case ElementType.BF16:
+                TTile.Run<StoredBF16>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                break;
+            default:
+                TTile.Run<StoredF16>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                break;
+        }
+    }
+
+    private void Pack<TStored>(int row, int used, int width, int step, int steps, float* panel)
+        where TStored : struct, IStored
+    {
+        if (stepsAdjacent)
+        {
+            Packing.Transpose<TStored>(At(row, step), stride, used, width, steps, panel);
+        }
+        else
+        {
+            Packing.Copy<TStored>(At(row, step), stride, used, width, steps, panel);
+        }
+    }
+}
