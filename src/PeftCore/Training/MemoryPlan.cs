@@ -1,0 +1,137 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Data;
+using PeftCore.Tensors;
+
+namespace PeftCore.Training;
+
+/// <summary>What a training step will need, found by running that very step on a backend without data.</summary>
+public sealed record MemoryPlan
+{
+    private MemoryPlan() { }
+
+    /// <summary>The most bytes of tensors alive at once during a step, the model included.</summary>
+    public required long PeakBytes { get; init; }
+
+    /// <summary>Bytes the arena takes from the system for that: whole chunks, gaps included.</summary>
+    public required long ReservedBytes { get; init; }
+
+    /// <summary>Bytes alive between steps: weights, adapters, optimizer.</summary>
+    public required long StandingBytes { get; init; }
+
+    /// <summary>The peak by what the bytes are for.</summary>
+    public required IReadOnlyDictionary<MemoryKind, long> AtPeak { get; init; }
+
+    /// <summary>The module that ran when the peak was reached, "backward" before its name in the backward pass.</summary>
+    public required string PeakPlace { get; init; }
+
+    /// <summary>Bytes kept from forward to backward.</summary>
+    public required long SavedBytes { get; init; }
+
+    /// <summary>What each module keeps, in the order they run. Memory that several share counts at the first.</summary>
+    public required IReadOnlyList<LayerPlan> Layers { get; init; }
+
+    /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
+    public required double ForwardFlops { get; init; }
+
+    /// <summary>Floating-point operations of the backward passes of a step, recomputation included.</summary>
+    public required double BackwardFlops { get; init; }
+
+    /// <summary>Elements of all parameters.</summary>
+    public required long Parameters { get; init; }
+
+    /// <summary>Elements of the parameters that train.</summary>
+    public required long TrainableParameters { get; init; }
+
+    /// <summary>Plans a step.</summary>
+    /// <param name="build">Makes the model and what trains on the backend it is given: the code that will make the real one.</param>
+    /// <param name="batchSize">Rows of a batch.</param>
+    /// <param name="length">Tokens of a row.</param>
+    /// <param name="options">The optimizer and the number of accumulated batches; null for the defaults.</param>
+    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null)
+    {
+        options ??= new TrainerOptions();
+        using var backend = new MetaBackend();
+        using var scope = new TensorScope();
+        var trainable = build(backend);
+        using var optimizer = options.NewOptimizer(trainable);
+        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        backend.Memory.ResetPeak();
+        var observer = new StepObserver(backend);
+        step.Watch = observer.Watch;
+        backend.Memory.Watcher = observer.Watch;
+        // The second batch finds the first one's gradients alive; a third finds what the second found.
+        step.Run([.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options.GradientAccumulationSteps))], options.LearningRate);
+        backend.Memory.Watcher = null;
+        return observer.Plan(trainable, options.GradientAccumulationSteps);
+    }
+
+    /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks run.</summary>
+    public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
+    {
+        var rows = new Example[batchSize];
+        for (int row = 0; row < batchSize; row++)
+        {
+            var ids = new int[length];
+            for (int i = 0; i < length; i++)
+            {
+                ids[i] = (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)trainable.Model.VocabularySize);
+            }
+            rows[row] = new Example(ids, ids);
+        }
+        return new Collator(padId: 0).Collate(rows);
+    }
+
+    /// <summary>Takes the measurements while the step runs.</summary>
+    private sealed class StepObserver(MetaBackend backend)
+    {
+        private readonly long _standing = backend.Memory.CurrentBytes;
+        private readonly double _flopsBefore = backend.Flops;
+        private List<LayerPlan>? _layers;
+        private string _peakPlace = "";
+        private bool _backward;
+        private double _forward;
+        private double _both;
+
+        public void Watch(StepPhase phase, Tape tape)
+        {
+            _backward = phase == StepPhase.Backward;
+            if (_layers is null)
+            {
+                _layers = LayerPlan.Of(tape);
+                _forward = backend.Flops - _flopsBefore;
+            }
+            else if (_both == 0)
+            {
+                _both = backend.Flops - _flopsBefore;
+            }
+        }
+
+        public void Watch(MemoryEvent change)
+        {
+            if (change.NewPeak)
+            {
+                _peakPlace = (_backward ? "backward " : "") + TensorScope.Innermost?.Path;
+            }
+        }
+
+        public MemoryPlan Plan(ITrainable trainable, int batches)
+        {
+            var trains = trainable.Parameters.Select(p => p.Parameter).ToHashSet();
+            return new MemoryPlan
+            {
+                PeakBytes = backend.Memory.PeakBytes,
+                ReservedBytes = backend.ReservedBytes,
+                StandingBytes = _standing,
+                AtPeak = Enum.GetValues<MemoryKind>().ToDictionary(kind => kind, backend.Memory.AtPeak),
+                PeakPlace = _peakPlace,
+                SavedBytes = _layers!.Sum(layer => layer.SavedBytes),
+                Layers = _layers!,
+                ForwardFlops = _forward * batches,
+                BackwardFlops = (_both - _forward) * batches,
+                Parameters = trainable.Model.NamedParameters().Select(p => p.Parameter).Concat(trains).Distinct().Sum(p => p.Shape.Count),
+                TrainableParameters = trains.Sum(p => p.Shape.Count),
+            };
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using PeftCore.Backends;
+using PeftCore.Data;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Tests.Training;
+
+public sealed class MemoryPlanTests
+{
+    [Test]
+    public void The_planned_peak_is_the_measured_one_to_the_byte(
+        [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation)
+    {
+        ITrainable Build(IBackend backend) => Adapter(family, backend, rank, checkpointing);
+        var options = new TrainerOptions { GradientAccumulationSteps = accumulation };
+        var plan = MemoryPlan.Of(Build, 3, 24, options);
+
+        using var cpu = new CpuBackend(1);
+        var trainable = Build(cpu);
+        using var optimizer = options.NewOptimizer(trainable);
+        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        long standing = cpu.Memory.CurrentBytes;
+        cpu.Memory.ResetPeak();
+        step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable, 3, 24), accumulation)], 1e-3);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(plan.PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
+            Assert.That(plan.StandingBytes, Is.EqualTo(standing));
+            Assert.That(plan.AtPeak.Values.Sum(), Is.EqualTo(plan.PeakBytes));
+            foreach (var (kind, bytes) in plan.AtPeak)
+            {
+                Assert.That(bytes, Is.EqualTo(cpu.Memory.AtPeak(kind)), $"{kind}");
+            }
+            Assert.That(plan.ReservedBytes, Is.EqualTo(cpu.ReservedBytes));
+        }
+    }
+
+    [Test]
+    public void A_whole_run_has_the_planned_peak([Values("llama", "gpt2")] string family)
+    {
+        var plan = MemoryPlan.Of(backend => new FullModel(Runs.Model(family, backend)), 2, 16);
+        using var cpu = new CpuBackend(1);
+        var trainable = new FullModel(Runs.Model(family, cpu));
+        int[] ids = [.. Enumerable.Range(5, 16)];
+        var loader = new DataLoader([.. Enumerable.Repeat(new Example(ids, ids), 6)], new LoaderOptions { BatchSize = 2, PadId = 0 });
+        Assert.That(new Trainer(trainable, new TrainerOptions { Epochs = 1 }, loader, loader).Run().PeakBytes, Is.EqualTo(plan.PeakBytes));
+    }
+
+    [Test]
+    public void The_table_names_what_each_module_keeps_and_adds_up()
+    {
+        var plan = MemoryPlan.Of(backend => Adapter("llama", backend, 4, checkpointing: false), 2, 16);
+        var q = plan.Layers.Single(layer => layer.Path.EndsWith("layers.0.self_attn.q_proj", StringComparison.Ordinal));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(plan.Layers.Sum(layer => layer.SavedBytes), Is.EqualTo(plan.SavedBytes));
+            Assert.That(q.Saved.Select(saved => saved.Name), Does.Contain("x"));
+            Assert.That(q.SavedBytes, Is.GreaterThanOrEqualTo(2 * 16 * (32 + 4) * 4));
+            Assert.That(plan.PeakPlace, Is.Not.Empty);
+            Assert.That(plan.TrainableParameters, Is.EqualTo(Trainable(4)));
+            Assert.That(plan.AtPeak[MemoryKind.Optimizer], Is.GreaterThanOrEqualTo(2 * 4 * plan.TrainableParameters));
+        }
+    }
+
+    [Test]
+    public void Checkpointing_keeps_less_and_computes_more()
+    {
+        var plain = MemoryPlan.Of(backend => Adapter("llama", backend, 4, checkpointing: false), 4, 48);
+        var thrifty = MemoryPlan.Of(backend => Adapter("llama", backend, 4, checkpointing: true), 4, 48);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(thrifty.SavedBytes, Is.LessThan(0.4 * plain.SavedBytes));
+            Assert.That(thrifty.PeakBytes, Is.LessThan(plain.PeakBytes));
+            Assert.That(thrifty.ForwardFlops, Is.EqualTo(plain.ForwardFlops));
+            Assert.That(thrifty.BackwardFlops, Is.GreaterThan(1.4 * plain.BackwardFlops));
+        }
+    }
+
+    [Test]
+    public void Forward_flops_are_those_counted_by_hand()
+    {
+        var plan = MemoryPlan.Of(backend => new FullModel(Runs.Model("gpt2", backend)), 2, 16, new TrainerOptions { GradientAccumulationSteps = 4 });
+        const double Rows = 2 * 16, Width = 32, Vocabulary = 97;
+        double block = 2 * Rows * Width * Width * (3 + 1 + 4 + 4) + 4 * 2 * Width * (16 * 17 / 2.0);
+        // The loss forms its gradients in the forward pass: two more products with the vocabulary.
+        double forward = 2 * block + 3 * 2 * Rows * Width * Vocabulary;
+        Assert.That(plan.ForwardFlops, Is.EqualTo(4 * forward));
+        Assert.That(plan.Parameters, Is.EqualTo(plan.TrainableParameters));
+    }
+
+    [Test]
+    public void The_optimizer_counts()
+    {
+        long Peak(OptimizerKind kind, float momentum) => MemoryPlan.Of(backend => new FullModel(Runs.Model("gpt2", backend)), 1, 4,
+            new TrainerOptions { Optimizer = kind, Momentum = momentum }).AtPeak[MemoryKind.Optimizer];
+        Assert.That(Peak(OptimizerKind.Sgd, 0), Is.Zero);
+        Assert.That(2 * Peak(OptimizerKind.Sgd, 0.9f), Is.EqualTo(Peak(OptimizerKind.AdamW, 0)));
+    }
+
+    private static TrainableAdapter Adapter(string family, IBackend backend, int rank, bool checkpointing)
+    {
+        var model = new PeftModel(Runs.Model(family, backend));
+        model.AddAdapter(new LoraConfig { Rank = rank, Dropout = 0.1, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });
+        model.Base.GradientCheckpointing = checkpointing;
+        return new TrainableAdapter(model);
+    }
+
+    private static long Trainable(int rank)
+    {
+        using var backend = new CpuBackend(1);
+        return Adapter("llama", backend, rank, false).Parameters.Sum(p => p.Parameter.Shape.Count);
+    }
+}

@@ -1,0 +1,142 @@
+using PeftCore.Backends;
+using PeftCore.Training;
+
+namespace PeftCore.Tests.Training;
+
+public sealed class ResumeTests
+{
+    private const int Steps = 6;
+
+    private TemporaryDirectory _directory;
+
+    [SetUp]
+    public void Open() => _directory = new TemporaryDirectory();
+
+    [TearDown]
+    public void Close() => _directory.Dispose();
+
+    [Test]
+    public void A_run_interrupted_after_any_step_and_resumed_ends_as_if_it_had_never_stopped([Values] OptimizerKind optimizer)
+    {
+        var options = Options("whole", optimizer);
+        Start(options);
+        for (int stop = 1; stop < Steps; stop++)
+        {
+            var broken = Options($"stopped-{stop}", optimizer);
+            using var cancel = new CancellationTokenSource();
+            var result = Start(broken, cancel: cancel, cancelAfter: stop);
+            Assert.That(result.Interrupted, Is.True);
+            Assert.That(result.Checkpoint, Is.EqualTo(Checkpoint.PathOf(broken.OutputDirectory!, stop)));
+            Start(broken with { ResumeFrom = result.Checkpoint });
+            AssertSame(options, broken, $"stopped after step {stop}");
+        }
+    }
+
+    [Test]
+    public void A_run_killed_at_any_write_and_resumed_from_what_is_on_disk_ends_as_if_it_had_never_stopped()
+    {
+        var options = Options("whole");
+        var places = new List<string>();
+        Start(options, fault: places.Add);
+        Assert.That(places.Distinct(), Is.EquivalentTo(["log row", "checkpoint begun", "parameters written", "moments written", "state written",
+            "checkpoint standing", "removing", "result"]));
+        for (int kill = 0; kill < places.Count; kill++)
+        {
+            var broken = Options($"killed-{kill}");
+            int passed = 0;
+            Assert.Throws<Killed>(() => Start(broken, fault: _ =>
+            {
+                if (passed++ == kill)
+                {
+                    throw new Killed();
+                }
+            }));
+            LeaveTraces(broken.OutputDirectory!);
+            Start(broken with { ResumeFrom = Checkpoint.Last(broken.OutputDirectory!) });
+            AssertSame(options, broken, $"killed at write {kill}, \"{places[kill]}\"");
+        }
+    }
+
+    [Test]
+    public void Resuming_from_an_earlier_checkpoint_runs_the_later_steps_again()
+    {
+        var options = Options("run") with { SaveTotalLimit = 0 };
+        Start(options);
+        var whole = Options("whole") with { SaveTotalLimit = 0 };
+        Start(whole);
+        var seen = new List<string?>();
+        Start(options with { ResumeFrom = Checkpoint.PathOf(options.OutputDirectory!, 2) }, fault: _ => seen.Add(Checkpoint.Last(options.OutputDirectory!)));
+        Assert.That(seen[0], Does.EndWith("checkpoint-2"), "checkpoints of steps that are yet to come are gone");
+        AssertSame(whole, options, "resumed from step 2");
+    }
+
+    [Test]
+    public void Going_on_with_something_else_is_refused_with_a_sentence()
+    {
+        var options = Options("run");
+        Start(options);
+        string checkpoint = Checkpoint.Last(options.OutputDirectory!)!;
+        var resumed = options with { ResumeFrom = checkpoint };
+        using (Assert.EnterMultipleScope())
+        {
+            Refuses(() => Start(options), "holds checkpoint-6 of an earlier run");
+            Refuses(() => Start(resumed with { Seed = 8 }), "began with seed 7, but now it is 8");
+            Refuses(() => Start(resumed with { GradientAccumulationSteps = 3 }), "began with gradient_accumulation_steps 2, but now it is 3");
+            Refuses(() => Start(resumed, dataSeed: 2), "other training data");
+            Refuses(() => Start(resumed with { Optimizer = OptimizerKind.Sgd }), "belongs to no parameter that trains now");
+            Refuses(() => Start(options with { ResumeFrom = _directory.FullPath }), "this is not a checkpoint");
+        }
+        File.WriteAllText(Path.Combine(checkpoint, "trainer_state.json"), "{\"version\": 1, \"step\": -3}");
+        Refuses(() => Start(resumed), "\"step\"");
+
+        static void Refuses(Func<TrainingResult> start, string sentence) =>
+            Assert.That(() => start(), Throws.TypeOf<BadInputException>().With.Message.Contains(sentence));
+    }
+
+    private TrainerOptions Options(string name, OptimizerKind optimizer = OptimizerKind.AdamW) => new()
+    {
+        OutputDirectory = _directory[name], Optimizer = optimizer, Momentum = 0.9f, LearningRate = 0.02, WarmupSteps = 2, MaxSteps = Steps,
+        GradientAccumulationSteps = 2, LoggingSteps = 1, EvalSteps = 3, SaveSteps = 2, SaveTotalLimit = 2, WeightDecay = 0.1f, Seed = 7, LoadBestModelAtEnd = true,
+    };
+
+    /// <summary>Runs with nothing but the directory in common with other runs, as another process would.</summary>
+    private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1, CancellationTokenSource? cancel = null,
+        int cancelAfter = 0)
+    {
+        using var backend = new CpuBackend(1);
+        var trainer = new Trainer(Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2), Runs.Loader(4, 9, 2, shuffle: false)) { Fault = fault };
+        trainer.StepDone += progress =>
+        {
+            if (progress.Step == cancelAfter)
+            {
+                cancel?.Cancel();
+            }
+        };
+        return trainer.Run(cancel?.Token ?? default);
+    }
+
+    /// <summary>What a real kill can leave besides: half a row, half a checkpoint.</summary>
+    private static void LeaveTraces(string directory)
+    {
+        File.AppendAllText(Path.Combine(directory, "training_log.jsonl"), "{\"step\":99,\"lo");
+        Directory.CreateDirectory(Path.Combine(directory, "checkpoint-99.partial"));
+        File.WriteAllText(Path.Combine(directory, "checkpoint-99.partial", "adapter_model.safetensors"), "half");
+    }
+
+    private static void AssertSame(TrainerOptions expected, TrainerOptions actual, string how)
+    {
+        var (whole, broken) = (expected.OutputDirectory!, actual.OutputDirectory!);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Runs.ExactLog(broken), Is.EqualTo(Runs.ExactLog(whole)), how);
+            Assert.That(Directory.GetDirectories(broken, "*.partial"), Is.Empty, how);
+            // Which older checkpoints are left depends on where it stopped; the result and the last one do not.
+            foreach (string name in new[] { "adapter_model.safetensors", $"checkpoint-{Steps}/adapter_model.safetensors", $"checkpoint-{Steps}/training_state.safetensors" })
+            {
+                Assert.That(File.ReadAllBytes(Path.Combine(broken, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))), $"{how}: {name}");
+            }
+        }
+    }
+
+    private sealed class Killed : Exception;
+}
