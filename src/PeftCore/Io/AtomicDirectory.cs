@@ -17,9 +17,10 @@ public static class AtomicDirectory
         string partial = full + AtomicFile.PartialSuffix;
         try
         {
-            Recover(full);
             if (File.Exists(full))
                 throw new BadInputException($"{path}: a directory is to be written here, but this is a file; choose another name.");
+            OutputPlace.Check(path, full);
+            Recover(full);
             Clear(partial);
             Directory.CreateDirectory(partial);
             build(partial);

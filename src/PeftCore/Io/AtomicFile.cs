@@ -31,8 +31,10 @@ public static class AtomicFile
         bool ours = false;
         try
         {
+            if (Directory.Exists(full))
+                throw new BadInputException($"{path}: a file is to be written here, but this is a directory; choose another name.");
+            OutputPlace.Check(path, full);
             Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-            RefuseReadOnly(path, full);
             using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
             {
                 ours = true;
@@ -52,15 +54,6 @@ public static class AtomicFile
             if (ours)
                 TryDelete(partial);
         }
-    }
-
-    // Renaming over a file needs no right to write to it; a file marked read-only was marked so on purpose.
-    private static void RefuseReadOnly(string path, string full)
-    {
-        if (Directory.Exists(full))
-            throw new BadInputException($"{path}: a file is to be written here, but this is a directory; choose another name.");
-        if (File.Exists(full) && (File.GetAttributes(full) & FileAttributes.ReadOnly) != 0)
-            throw new BadInputException($"{path}: the file is read-only, nothing was changed; make it writable or choose another output directory.");
     }
 
     private static void TryDelete(string path)

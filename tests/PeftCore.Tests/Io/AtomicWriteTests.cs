@@ -60,6 +60,25 @@ public sealed class AtomicWriteTests
     }
 
     [Test]
+    [Platform(Exclude = "Win", Reason = "Windows marks no directory read-only")]
+    public void A_directory_marked_read_only_is_respected_even_by_those_who_may_write_anywhere()
+    {
+        Directory.CreateDirectory(_directory["d"]);
+        File.WriteAllText(_directory["d", "f"], "old");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_directory["d"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "new", "f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(() => AtomicDirectory.Write(_directory["d", "c"], _ => { }), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(Tree(), Is.EqualTo(["d", "d/f"]));
+        }
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_directory["d"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    [Test]
     public void A_directory_replaces_the_old_one_as_a_whole()
     {
         AtomicDirectory.Write(_directory["run", "checkpoint"], d => File.WriteAllText(Path.Combine(d, "one"), "1"));
