@@ -1,0 +1,116 @@
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Ops;
+
+/// <summary>A processor that makes one mistake: of all contributions its jobs make to their outputs, one has the wrong sign. Tests that do not
+/// notice are no tests.</summary>
+internal sealed partial class SignFlippingBackend : IBackend
+{
+    private readonly CpuBackend _inner = new(1, poison: true);
+    private readonly Dictionary<nint, Storage> _storages = [];
+    private readonly List<string> _contributions = [];
+    private int _flipped = -1;
+
+    public string Name => "sign flipping";
+
+    public bool IsMeta => false;
+
+    public MemoryLedger Memory { get; } = new();
+
+    /// <summary>The contributions made since <see cref="Flip"/>, named by their job and output.</summary>
+    public IReadOnlyList<string> Contributions => _contributions;
+
+    /// <summary>Starts to count contributions; the one of this number gets the wrong sign, none for a negative number.</summary>
+    public void Flip(int contribution)
+    {
+        _contributions.Clear();
+        _flipped = contribution;
+    }
+
+    public Storage Allocate(long bytes, MemoryKind kind)
+    {
+        var storage = _inner.Allocate(bytes, kind);
+        _storages.Add(storage.Address, storage);
+        return new Storage(this, storage.Address, bytes, storage.ReservedBytes, kind);
+    }
+
+    public void Free(Storage storage)
+    {
+        _storages.Remove(storage.Address, out var inner);
+        inner!.Release();
+    }
+
+    public void Upload(ReadOnlySpan<byte> from, Tensor to) => _inner.Upload(from, to);
+
+    public void Download(Tensor from, Span<byte> to) => _inner.Download(from, to);
+
+    public void Cast(Tensor from, Tensor to) => _inner.Cast(from, to);
+
+    public void Zero(Tensor tensor) => _inner.Zero(tensor);
+
+    public void Synchronize() => _inner.Synchronize();
+
+    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) => _inner.FillUniform(y, low, high, seed, stream);
+
+    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
+        _inner.FillNormal(y, mean, standardDeviation, seed, stream);
+
+    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) =>
+        _inner.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
+
+    public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+        float weightDecay, bool nesterov, bool firstStep) =>
+        _inner.Sgd(parameter, gradient, gradientScale, momentumBuffer, learningRate, momentum, weightDecay, nesterov, firstStep);
+
+    public double SumOfSquares(Tensor x) => _inner.SumOfSquares(x);
+
+    public bool AllFinite(Tensor x) => _inner.AllFinite(x);
+
+    public void Dispose() => _inner.Dispose();
+
+    /// <summary>Runs a job, and turns the sign of what it wrote to one of its outputs if its turn has come.</summary>
+    private void Run(string job, Action run, params Output?[] outputs)
+    {
+        Output? wrong = null;
+        foreach (var output in outputs)
+        {
+            if (output is not null)
+            {
+                wrong = _contributions.Count == _flipped ? output : wrong;
+                _contributions.Add($"{job} {output.Name}");
+            }
+        }
+        float[]? before = wrong is { Added: true } ? wrong.Tensor.ToArray<float>() : null;
+        run();
+        wrong?.TurnSign(before);
+    }
+
+    private static Output Over(string name, Tensor tensor, bool added = false) => new(name, tensor, added, _ => true);
+
+    private static Output? OverIf(string name, Tensor? tensor, bool added) => tensor is null ? null : Over(name, tensor, added);
+
+    private static Output OverColumns(string name, Tensor tensor, bool added, int start, int count) =>
+        new(name, tensor, added, column => column >= start && column < start + count);
+
+    private static Output? OverHeads(string name, Heads? heads, bool added) => heads is not { } h ? null
+        : new(name, h.Tensor, added, column => Enumerable.Range(0, h.Count).Any(head => column >= h.ColumnOf(head) && column < h.ColumnOf(head) + h.Dim));
+
+    /// <summary>Where a job writes.</summary>
+    private sealed record Output(string Name, Tensor Tensor, bool Added, Func<int, bool> Columns)
+    {
+        public void TurnSign(float[]? before)
+        {
+            float[] values = Tensor.ToArray<float>();
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (Columns(i % Tensor.Shape.Columns))
+                {
+                    values[i] = (before is null ? 0 : 2 * before[i]) - values[i];
+                }
+            }
+            Tensor.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values), Tensor);
+        }
+    }
+}
