@@ -24,7 +24,11 @@ internal static class Tool
     /// <summary>A new verb is a file in Verbs/ and a line here.</summary>
     private static Verb[] Verbs() =>
     [
+        new TrainVerb(),
+        new EvalVerb(),
+        new MergeVerb(),
         new InspectVerb(),
+        new VerifyVerb(),
         new EnvVerb(),
     ];
 

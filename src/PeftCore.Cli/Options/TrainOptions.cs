@@ -1,6 +1,7 @@
 using PeftCore.Cli.Output;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Options;
 
@@ -93,6 +94,21 @@ internal sealed record TrainOptions
 
     [Setting("write a checkpoint after this many steps", Min = 1, Default = "after each epoch")]
     public int? SaveSteps { get; init; }
+
+    [Setting("checkpoints to keep beside the last and the best; 0 keeps all", Min = 0)]
+    public int SaveTotalLimit { get; init; } = 2;
+
+    [Setting("end with the parameters that had the lowest held-out loss")]
+    public bool LoadBestModelAtEnd { get; init; }
+
+    [Setting("evaluations without a better held-out loss after which to stop; 0 never does", Min = 0)]
+    public int EarlyStoppingPatience { get; init; }
+
+    [Setting("part of the training samples to hold out, if there are no validation data", Min = 0, Max = 0.9)]
+    public double ValidationSplit { get; init; }
+
+    [Setting("which optimizer trains", Aliases = ["optim"])]
+    public OptimizerKind Optimizer { get; init; } = OptimizerKind.AdamW;
 
     [Setting("write a line of the log after this many steps", Min = 1)]
     public int LoggingSteps { get; init; } = 10;

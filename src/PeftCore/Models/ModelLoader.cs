@@ -16,6 +16,8 @@ public static class ModelLoader
         ["gpt2"] = config => new Gpt2(Gpt2Config.From(config)),
     };
 
+    private const string HeadWeight = "lm_head.weight";
+
     /// <summary>The values of "model_type" that can be loaded.</summary>
     public static IReadOnlyCollection<string> ModelTypes => Families.Keys;
 
@@ -96,7 +98,10 @@ public static class ModelLoader
                 "the file belongs to another model or is incomplete");
         }
         // A tied head may be stored as well; it is the embedding's table again.
-        unused.Remove("lm_head.weight");
+        if (model.Head.Weight == model.TokenEmbedding.Weight)
+        {
+            unused.Remove(HeadWeight);
+        }
         if (unused.Count > 0)
         {
             throw new BadInputException($"{weights.Place}: {unused.Count} tensors belong to no part of a {model.ModelType} model, such as \"{unused.Order(StringComparer.Ordinal).First()}\"");
@@ -110,6 +115,12 @@ public static class ModelLoader
         {
             return entry;
         }
-        return path.StartsWith(model.BasePrefix, StringComparison.Ordinal) && weights.TryGet(path[model.BasePrefix.Length..], out entry) ? entry : null;
+        if (path.StartsWith(model.BasePrefix, StringComparison.Ordinal) && weights.TryGet(path[model.BasePrefix.Length..], out entry))
+        {
+            return entry;
+        }
+        // Of two tied names a file may have either.
+        bool tied = model.Head.Weight == model.TokenEmbedding.Weight && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
+        return tied && weights.TryGet(HeadWeight, out entry) ? entry : null;
     }
 }

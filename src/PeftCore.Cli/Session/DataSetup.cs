@@ -1,0 +1,61 @@
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Verbs;
+using PeftCore.Data;
+using PeftCore.Models;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>From files to batches.</summary>
+internal sealed class DataSetup
+{
+    /// <summary>Longer sequences must be asked for: few data need them, and all pay.</summary>
+    private const int UsualLength = 1024;
+
+    private readonly Tokenizer _tokenizer;
+    private readonly EncodeOptions _encoding;
+    private readonly int _batchSize;
+    private readonly ulong _seed;
+    private readonly bool _packing;
+
+    public DataSetup(ModelSession session, TrainOptions options)
+    {
+        MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength);
+        _tokenizer = session.Tokenizer;
+        _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt };
+        (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options.Packing);
+    }
+
+    /// <summary>The longest sequence, in tokens.</summary>
+    public int MaxLength { get; }
+
+    public static int LengthOf(CausalModel model, int? asked)
+    {
+        if (asked > model.MaxLength)
+        {
+            throw new BadInputException($"--max-seq-length is {asked}, but the model allows sequences of {model.MaxLength} tokens; lower it.");
+        }
+        return asked ?? Math.Min(model.MaxLength, UsualLength);
+    }
+
+    /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>
+    public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
+    {
+        var encoder = new ExampleEncoder(_tokenizer, _encoding);
+        var examples = encoder.Encode(rows);
+        foreach (string warning in encoder.Report.Warnings(MaxLength))
+        {
+            call.Terminal.Note(warning);
+        }
+        return examples;
+    }
+
+    public DataLoader Loader(IReadOnlyList<Example> examples, bool train) => new(examples, new LoaderOptions
+    {
+        BatchSize = _batchSize,
+        PadId = _tokenizer.PadId ?? _tokenizer.EosId ?? 0,
+        Seed = _seed,
+        Shuffle = train,
+        PackInto = _packing && train ? MaxLength : null,
+    });
+}

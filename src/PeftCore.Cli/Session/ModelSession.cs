@@ -1,0 +1,85 @@
+using PeftCore.Backends;
+using PeftCore.Cli.Verbs;
+using PeftCore.Io;
+using PeftCore.Models;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>A device with a model on it, its tokenizer, and adapters if any were named.</summary>
+internal sealed class ModelSession : IDisposable
+{
+    private readonly TensorScope _scope = new();
+
+    private ModelSession(IBackend backend, string directory, DType? dtype)
+    {
+        (Backend, Directory) = (backend, directory);
+        Model = new PeftModel(ModelLoader.Load(directory, backend, dtype));
+    }
+
+    public IBackend Backend { get; }
+
+    public string Directory { get; }
+
+    public PeftModel Model { get; }
+
+    public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Model.Base);
+
+    /// <summary>Loads a model directory.</summary>
+    /// <param name="backend">Where to; the session disposes it.</param>
+    /// <param name="directory">The model directory.</param>
+    /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
+    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null)
+    {
+        try
+        {
+            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype);
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Attaches saved adapters; all of them are active.</summary>
+    public ModelSession WithAdapters(IReadOnlyList<string> directories, Invocation call)
+    {
+        var warnings = new List<string>();
+        var names = new List<string>();
+        foreach (string directory in directories)
+        {
+            string name = names.Count == 0 ? PeftModel.DefaultAdapter : $"{PeftModel.DefaultAdapter}{names.Count + 1}";
+            Model.Load(directory, name, warnings: warnings);
+            names.Add(name);
+        }
+        if (names.Count > 1)
+        {
+            Model.SetActive(names);
+            Model.Freeze();
+        }
+        warnings.ForEach(call.Terminal.Note);
+        return this;
+    }
+
+    public void Dispose()
+    {
+        Model.Unload();
+        Model.Base.Free();
+        _scope.Dispose();
+        Backend.Dispose();
+    }
+
+    private static Tokenizer TokenizerOf(string directory, CausalModel model)
+    {
+        if (ModelDirectory.Open(directory).TokenizerPath is null)
+        {
+            throw new BadInputException($"{directory}: there is no tokenizer.json; copy it from the model's repository, or convert the tokenizer with Hugging Face tokenizers.");
+        }
+        var tokenizer = Tokenizer.FromDirectory(directory);
+        return tokenizer.LargestId < model.VocabularySize ? tokenizer : throw new BadInputException(
+            $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {model.VocabularySize} tokens; they do not belong together.");
+    }
+}

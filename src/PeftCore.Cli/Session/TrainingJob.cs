@@ -1,0 +1,122 @@
+using System.Text.Json.Nodes;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Verbs;
+using PeftCore.Data;
+using PeftCore.Io;
+using PeftCore.Optim;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>A training run from flags: data, adapter, trainer, and what is left in the run's directory.</summary>
+internal sealed class TrainingJob
+{
+    public const string SettingsName = "training_settings.json";
+
+    private readonly TrainOptions _options;
+    private readonly Invocation _call;
+    private readonly Trainer _trainer;
+
+    public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
+    {
+        (_options, _call) = (options, call);
+        Setup = new DataSetup(session, options);
+        var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."));
+        IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
+        IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
+        if (held is null && options.ValidationSplit > 0)
+        {
+            (train, held) = ValidationSplit.Split(train, options.ValidationSplit, options.Seed);
+        }
+        Train = Setup.Loader(train, train: true);
+        Held = held is null ? null : Setup.Loader(held, train: false);
+        session.Model.AddAdapter(AdapterSetup.ConfigOf(options), seed: options.Seed);
+        session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
+        _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
+        _trainer.StepDone += Show;
+        _trainer.Evaluated += Tell;
+    }
+
+    public DataSetup Setup { get; }
+
+    public DataLoader Train { get; }
+
+    /// <summary>Data to evaluate on; null if there are none.</summary>
+    public DataLoader? Held { get; }
+
+    public int TotalSteps => _trainer.TotalSteps;
+
+    public TrainingResult Run()
+    {
+        try
+        {
+            return _trainer.Run(_call.Stop);
+        }
+        finally
+        {
+            DrawCurve();
+        }
+    }
+
+    /// <summary>Writes the settings of this run where -c can read them.</summary>
+    public void SaveSettings(JsonObject settings)
+    {
+        if (_options.OutputDir is { } output)
+        {
+            Directory.CreateDirectory(output);
+            JsonFile.Write(Path.Combine(output, SettingsName), settings);
+        }
+    }
+
+    private static TrainerOptions ToTrainer(TrainOptions options, int batchesPerEpoch)
+    {
+        int stepsPerEpoch = (batchesPerEpoch + options.GradientAccumulationSteps - 1) / options.GradientAccumulationSteps;
+        return new TrainerOptions
+        {
+            OutputDirectory = options.OutputDir,
+            ResumeFrom = options.ResumeFromCheckpoint is { } checkpoint ? CheckpointOf(checkpoint) : null,
+            Epochs = options.NumEpochs,
+            MaxSteps = Math.Max(0, options.MaxSteps),
+            GradientAccumulationSteps = options.GradientAccumulationSteps,
+            Optimizer = options.Optimizer,
+            LearningRate = options.LearningRate,
+            Schedule = Enum.Parse<ScheduleKind>(options.LrSchedulerType, ignoreCase: true),
+            WarmupSteps = options.WarmupSteps,
+            WarmupRatio = options.WarmupRatio,
+            WeightDecay = (float)options.WeightDecay,
+            MaxGradNorm = options.MaxGradNorm,
+            LoggingSteps = options.LoggingSteps,
+            EvalSteps = options.EvalSteps ?? stepsPerEpoch,
+            SaveSteps = options.OutputDir is null ? 0 : options.SaveSteps ?? stepsPerEpoch,
+            SaveTotalLimit = options.SaveTotalLimit,
+            LoadBestModelAtEnd = options.LoadBestModelAtEnd,
+            EarlyStoppingPatience = options.EarlyStoppingPatience,
+            Seed = options.Seed,
+        };
+    }
+
+    /// <summary>A checkpoint, or the last one of a run's directory.</summary>
+    private static string CheckpointOf(string directory)
+    {
+        if (File.Exists(Path.Combine(directory, "trainer_state.json")))
+        {
+            return directory;
+        }
+        return Checkpoint.Last(directory) ?? throw new BadInputException($"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
+    }
+
+    private void Show(Training.TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps)
+        .Show(new Output.TrainingProgress(at.Step, at.TotalSteps, at.Loss, at.LearningRate, at.TokensPerSecond, at.PeakBytes, at.Elapsed));
+
+    private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
+        FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {evaluation.Result.Perplexity:0.00}{(evaluation.IsBest ? " (best)" : "")}"));
+
+    private void DrawCurve()
+    {
+        if (_options.OutputDir is { } output && File.Exists(Path.Combine(output, LogCurve.LogName)))
+        {
+            LogCurve.Draw(output);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.CommandLine;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Data;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>How well a model, with or without adapters, predicts a data set.</summary>
+internal sealed class EvalVerb : Verb
+{
+    private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
+    private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of an adapter; several add up", HelpName = "DIR" };
+    private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
+    private readonly Option<int> _batchSize = new("--batch-size") { Description = "sequences at once [default: 8]", DefaultValueFactory = _ => 8 };
+    private readonly Option<int?> _length = new("--max-seq-length") { Description = "longest sequence, in tokens" };
+    private readonly Option<bool> _maskPrompt = new("--mask-prompt") { Description = "count answers only, not prompts [default: true]", DefaultValueFactory = _ => true };
+
+    public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
+    {
+        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt])
+        {
+            Add(option);
+        }
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
+        using var session = ModelSession.Open(Devices.Open(call.Device), call.Value(_model)).WithAdapters(call.Value(_adapter) ?? [], call);
+        var options = new TrainOptions { BatchSize = Math.Max(1, call.Value(_batchSize)), MaxSeqLength = call.Value(_length), MaskPrompt = call.Value(_maskPrompt) };
+        var setup = new DataSetup(session, options);
+        var rows = DataFiles.Open(data).ForEvaluation();
+        var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
+        var report = new JsonReport().Add("loss", result.Loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
+        call.Say(FormattableString.Invariant($"loss {result.Loss:0.0000}  perplexity {result.Perplexity:0.00}  over {result.Tokens:N0} tokens"));
+        return VerbResult.Done(report);
+    }
+}

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Models;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Folds an adapter into its base and saves a model directory that any tool loads.</summary>
+internal sealed class MergeVerb : Verb
+{
+    private readonly Option<string> _model = new("--model") { Description = "directory of the base model", HelpName = "DIR", Required = true };
+    private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of the adapter; several add up", HelpName = "DIR", Required = true };
+    private readonly Option<string> _output = new("--output-dir") { Description = "where the merged model goes", HelpName = "DIR", Required = true };
+
+    public MergeVerb() : base("merge", "Fold an adapter into its base and save the model.")
+    {
+        Add(_model);
+        Add(_adapter);
+        Add(_output);
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        string source = call.Value(_model)!, output = call.Value(_output)!;
+        if (Path.GetFullPath(source) == Path.GetFullPath(output))
+        {
+            throw new BadInputException($"{output}: the merged model would replace its own base; name another --output-dir.");
+        }
+        using var session = ModelSession.Open(Devices.Open(call.Device), source).WithAdapters(call.Value(_adapter)!, call);
+        var merged = session.Model.MergeAndUnload();
+        ModelWriter.Save(merged, output, source);
+        long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;
+        call.Say($"{output}: {merged.ModelType}, {session.Model.ParameterCount:N0} parameters, {new ByteSize(bytes)}");
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("parameters", session.Model.ParameterCount).Add("model_bytes", bytes));
+    }
+}

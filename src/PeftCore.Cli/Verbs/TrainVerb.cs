@@ -1,0 +1,52 @@
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Fine-tunes a model with an adapter.</summary>
+internal sealed class TrainVerb : Verb
+{
+    private readonly Settings<TrainOptions> _settings = new();
+
+    public TrainVerb() : base("train", "Fine-tune a model.") => _settings.AddTo(this);
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        _ = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, options.MaxMemory), options.Model, StoredAs(options));
+        var job = new TrainingJob(session, options, call);
+        job.SaveSettings(_settings.Resolve(options));
+        call.Say(session.Model.TrainableSummary);
+        call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, {(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
+        try
+        {
+            var result = job.Run();
+            return Report(call, options, result);
+        }
+        catch (TrainingDivergedException e)
+        {
+            call.Terminal.Note($"peftcore: {e.Message}");
+            return VerbResult.Failed(new JsonReport().Add("error", e.Message).Add("output_dir", options.OutputDir));
+        }
+    }
+
+    /// <summary>bf16 converts the frozen weights; f32 leaves them as the file has them, since what is computed is F32 anyway.</summary>
+    private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
+
+    private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result)
+    {
+        string ended = result.Interrupted ? $"stopped at step {result.Steps}; go on with --resume-from-checkpoint {result.Checkpoint}"
+            : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out loss fell no more (best at step {result.BestStep})"
+            : $"done after {result.Steps} steps";
+        string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
+        call.Say(FormattableString.Invariant($"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak {new ByteSize(result.PeakBytes)}"));
+        call.Say(options.OutputDir!);
+        var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
+            .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)
+            .Add("interrupted", result.Interrupted).Add("stopped_early", result.StoppedEarly);
+        return result.Interrupted ? VerbResult.Failed(report) : VerbResult.Done(report);
+    }
+}

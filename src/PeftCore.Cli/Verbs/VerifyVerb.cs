@@ -1,0 +1,44 @@
+using System.CommandLine;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Cli.Verify;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Recomputes numbers that the reference implementation computed, and says how far ours are from them.</summary>
+internal sealed class VerifyVerb : Verb
+{
+    private readonly Argument<string[]> _directories = new("DIR") { Description = "directories with expected.safetensors or cases.json below them", Arity = ArgumentArity.OneOrMore };
+
+    private readonly Option<string?> _model = new("--model") { Description = "base model of the adapters [default: the one each adapter names]", HelpName = "DIR" };
+
+    public VerifyVerb() : base("verify", "Recompute reference numbers and compare.")
+    {
+        Add(_directories);
+        Add(_model);
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        using var backend = Devices.Open(call.Device);
+        var verifier = new FixtureVerifier(backend, call.Value(_model));
+        int passed = 0, failed = 0;
+        var failures = new List<string>();
+        foreach (string directory in call.Value(_directories).SelectMany(FixtureVerifier.Find))
+        {
+            call.Stop.ThrowIfCancellationRequested();
+            foreach (var quantity in verifier.Verify(directory))
+            {
+                call.Say(quantity.ToString());
+                (passed, failed) = quantity.Passed ? (passed + 1, failed) : (passed, failed + 1);
+                if (!quantity.Passed)
+                {
+                    failures.Add(quantity.Name);
+                }
+            }
+        }
+        call.Say($"{passed} passed, {failed} failed");
+        var report = new JsonReport().Add("passed", passed).Add("failed", failed).Add("failures", failures);
+        return failed == 0 ? VerbResult.Done(report) : VerbResult.Failed(report);
+    }
+}
