@@ -22,13 +22,15 @@ internal static class Tool
     public static string ToolVersion { get; } = typeof(Tool).Assembly.GetName().Version!.ToString(3);
 
     /// <summary>A new verb is a file in Verbs/ and a line here.</summary>
-    private static Verb[] Verbs() =>
+    private static Command[] Verbs() =>
     [
         new TrainVerb(),
         new EvalVerb(),
         new MergeVerb(),
         new InspectVerb(),
+        new PlanVerb(),
         new VerifyVerb(),
+        new Command("bench", "Time a matrix product or training steps.") { new BenchGemmVerb(), new BenchStepVerb() },
         new EnvVerb(),
     ];
 
@@ -59,7 +61,7 @@ internal static class Tool
     private static Command Root()
     {
         var root = new Command("peftcore", "Parameter-efficient fine-tuning of transformers, in C#.");
-        foreach (Verb verb in Verbs())
+        foreach (Command verb in Verbs())
             root.Add(verb);
         root.Add(GlobalOptions.Json);
         root.Add(GlobalOptions.Verbose);

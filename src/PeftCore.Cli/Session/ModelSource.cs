@@ -1,0 +1,52 @@
+using PeftCore.Backends;
+using PeftCore.Cli.Options;
+using PeftCore.Io;
+using PeftCore.Models;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>A model from a directory, or from a config.json alone with random weights, with a fresh adapter on it: what plan and bench run.</summary>
+/// <param name="Options">The flags; Model names the directory.</param>
+/// <param name="Config">A config.json; null to use the directory.</param>
+internal sealed record ModelSource(TrainOptions Options, string? Config)
+{
+    /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
+    public PeftModel Build(IBackend backend)
+    {
+        CausalModel model;
+        if (Config is { } config)
+        {
+            model = ModelLoader.Declare(ConfigReader.Open(config));
+            ModelLoader.Initialize(model, backend, Options.Dtype, Options.Seed);
+        }
+        else
+        {
+            model = ModelLoader.Load(Options.Model!, backend, Options.Dtype == DType.BF16 ? DType.BF16 : null);
+        }
+        var peft = new PeftModel(model);
+        peft.AddAdapter(AdapterSetup.ConfigOf(Options), seed: Options.Seed);
+        model.GradientCheckpointing = Options.GradientCheckpointing;
+        return peft;
+    }
+
+    /// <summary>Plans a step without allocating weights.</summary>
+    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer());
+
+    /// <summary>The longest sequence: what was asked for, or the model's usual length.</summary>
+    public int Length()
+    {
+        var config = Config is { } file ? ConfigReader.Open(file)
+            : ModelDirectory.Open(Options.Model ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
+        return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength);
+    }
+
+    private TrainerOptions Trainer() => new()
+    {
+        GradientAccumulationSteps = Options.GradientAccumulationSteps,
+        Optimizer = Options.Optimizer,
+        MaxGradNorm = Options.MaxGradNorm,
+    };
+}

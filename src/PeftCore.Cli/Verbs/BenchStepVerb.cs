@@ -1,0 +1,71 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Optim;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Times whole training steps: forward, backward, optimizer.</summary>
+internal sealed class BenchStepVerb : Verb
+{
+    private readonly Settings<TrainOptions> _settings = new();
+    private readonly Option<string?> _config = new("--config") { Description = "a config.json alone; weights are random", HelpName = "FILE" };
+    private readonly Option<int> _steps = new("--steps") { Description = "steps to time [default: 10]", DefaultValueFactory = _ => 10 };
+    private readonly Option<int> _warmup = new("--warmup") { Description = "steps before, not timed [default: 2]", DefaultValueFactory = _ => 2 };
+
+    public BenchStepVerb() : base("step", "Time training steps.")
+    {
+        _settings.AddTo(this);
+        Add(_config);
+        Add(_steps);
+        Add(_warmup);
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        var source = new ModelSource(options, call.Value(_config));
+        long planned = source.Plan().PeakBytes;
+        using var scope = new TensorScope();
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory);
+        var model = source.Build(backend);
+        var trainable = new TrainableAdapter(model);
+        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions(WeightDecay: (float)options.WeightDecay));
+        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
+        var times = Time(step, batch, options, call);
+        double median = times.Order().ElementAt(times.Count / 2), best = times.Min();
+        double rate = batch.Tokens / (median / 1000);
+        var report = new JsonReport().Add("tok_s", rate).Add("ms_median", median).Add("ms_min", best)
+            .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
+            .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
+            .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned {new ByteSize(planned)}"));
+        model.Unload();
+        model.Base.Free();
+        return VerbResult.Done(report);
+    }
+
+    private List<double> Time(TrainingStep step, Data.Batch batch, TrainOptions options, Invocation call)
+    {
+        var times = new List<double>();
+        int warmup = Math.Max(0, call.Value(_warmup)), steps = Math.Max(1, call.Value(_steps));
+        for (int i = 0; i < warmup + steps; i++)
+        {
+            call.Stop.ThrowIfCancellationRequested();
+            long start = Stopwatch.GetTimestamp();
+            step.Run([batch], options.LearningRate, i, (ulong)i);
+            if (i >= warmup)
+            {
+                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
+        }
+        return times;
+    }
+}

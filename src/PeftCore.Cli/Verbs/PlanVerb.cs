@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Globalization;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>What a training step will take: bytes by kind and layer, peak, floating-point operations. Nothing of the model's size is allocated.</summary>
+internal sealed class PlanVerb : Verb
+{
+    private readonly Settings<TrainOptions> _settings = new();
+
+    private readonly Option<string?> _config = new("--config") { Description = "a config.json alone, instead of a model directory", HelpName = "FILE" };
+
+    public PlanVerb() : base("plan", "Say what a training step will take, before anything is allocated.")
+    {
+        _settings.AddTo(this);
+        Add(_config);
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        var source = new ModelSource(options, call.Value(_config));
+        var plan = source.Plan();
+        int length = source.Length();
+        double flops = plan.ForwardFlops + plan.BackwardFlops;
+        call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {options.BatchSize} × {length}");
+        call.Say();
+        var kinds = plan.AtPeak.Where(kind => kind.Value > 0).OrderByDescending(kind => kind.Value).ToList();
+        Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }), ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);
+        call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; the arena reserves {new ByteSize(plan.ReservedBytes)}");
+        call.Say();
+        Table(call, [["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }), ["all", $"{new ByteSize(plan.SavedBytes)}"]]);
+        call.Say();
+        call.Say(string.Create(CultureInfo.InvariantCulture, $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
+        var report = Report(plan, options, length);
+        if (options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes)
+        {
+            call.Say($"this does not fit in {limit}: a smaller batch, shorter sequences or --gradient-checkpointing need less");
+            return VerbResult.Failed(report);
+        }
+        return VerbResult.Done(report);
+    }
+
+    private static void Table(Invocation call, IReadOnlyList<string[]> rows)
+    {
+        foreach (string line in TextTable.Lines(rows, 1))
+        {
+            call.Say(line);
+        }
+    }
+
+    /// <summary>One row a block: what its modules keep together.</summary>
+    private static IEnumerable<(string Path, long Bytes)> Blocks(MemoryPlan plan) => plan.Layers
+        .GroupBy(layer => Block(layer.Path)).Select(group => (group.Key, group.Sum(layer => layer.SavedBytes))).Where(block => block.Item2 > 0);
+
+    private static string Block(string path)
+    {
+        string[] parts = path.Split('.');
+        return parts.Length == 0 || path.Length == 0 ? "model" : parts.Length > 1 && int.TryParse(parts[1], out _) ? parts[0] + "." + parts[1] : parts[0];
+    }
+
+    private static JsonReport Report(MemoryPlan plan, TrainOptions options, int length)
+    {
+        var kinds = new JsonReport();
+        foreach (var (kind, bytes) in plan.AtPeak)
+        {
+            kinds.Add(Word(kind), bytes);
+        }
+        return new JsonReport().Add("planned_bytes", plan.PeakBytes).Add("reserved_bytes", plan.ReservedBytes).Add("standing_bytes", plan.StandingBytes)
+            .Add("saved_bytes", plan.SavedBytes).Add("at_peak", kinds).Add("peak_place", plan.PeakPlace)
+            .Add("layers", Blocks(plan).Select(block => new JsonReport().Add("path", block.Path).Add("saved_bytes", block.Bytes)))
+            .Add("forward_flops", plan.ForwardFlops).Add("backward_flops", plan.BackwardFlops)
+            .Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters).Add("batch_size", options.BatchSize).Add("max_seq_length", length);
+    }
+
+    private static string Word(MemoryKind kind) => kind.ToString().ToLowerInvariant();
+}
