@@ -47,39 +47,6 @@ public static unsafe class CrossEntropy
         }
     }
 
-    // y = e^(x − max); returns Σ y. y may be null when only the sum is wanted.
-    private static float Exponentials(float* x, float max, float* y, int cols)
-    {
-        int width = Simd.Width, c = 0;
-        Vector<float> sum = default, shift = new(max);
-        for (; c <= cols - width; c += width)
-        {
-            Vector<float> e = VectorMath.Exp(Vector.Load(x + c) - shift);
-            sum += e;
-            if (y != null)
-            {
-                e.Store(y + c);
-            }
-        }
-
-        float rest = 0;
-        if (c < cols)
-        {
-            Vector<float> e = VectorMath.Exp(Simd.LoadPart(x + c, cols - c) - shift);
-            for (int i = 0; i < cols - c; i++)
-            {
-                rest += e[i];
-            }
-
-            if (y != null)
-            {
-                Simd.StorePart(e, y + c, cols - c);
-            }
-        }
-
-        return Vector.Sum(sum) + rest;
-    }
-
     private readonly struct SoftmaxBody(float* x, float* y, int cols) : IRangeBody
     {
         private readonly float* _x = x, _y = y;
@@ -89,7 +56,7 @@ public static unsafe class CrossEntropy
             for (int r = start; r < start + count; r++)
             {
                 float* row = _x + ((long)r * cols), into = _y + ((long)r * cols);
-                float sum = Exponentials(row, Simd.Max(row, cols), into, cols);
+                float sum = Exponentials.Sum(row, Simd.Max(row, cols), into, cols);
                 VectorLoops.Map<Scaling, Overwrite>(new Scaling(1f / sum), into, into, cols);
             }
         }
@@ -152,7 +119,7 @@ public static unsafe class CrossEntropy
                 }
 
                 float max = Simd.Max(row, cols), target = row[label];
-                float sum = Exponentials(row, max, writeGradient ? row : null, cols);
+                float sum = Exponentials.Sum(row, max, writeGradient ? row : null, cols);
                 _losses[r] = MathF.Log(sum) + (max - target);
                 if (writeGradient)
                 {

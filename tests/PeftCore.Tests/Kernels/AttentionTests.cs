@@ -11,6 +11,9 @@ public sealed class AttentionTests
             $"{(Ranges ? "ranges " : "")}{(Slopes ? "slopes " : "")}bias {BiasHeads} {(Fused ? "fused " : "")}{(Accumulate ? "accumulating" : "")}";
     }
 
+    // What this processor lacks cannot be run here.
+    private static readonly SimdLevel[] Levels = [.. Enum.GetValues<SimdLevel>().Where(l => l <= Gemm.Best)];
+
     private static readonly AttentionShape[] Shapes =
     [
         new(1, 1, 1, 1, 1, 1, 1f, 0f),
@@ -23,6 +26,8 @@ public sealed class AttentionTests
         new(1, 9, 4, 1, 1, 8, 0.5f, 0f),
         new(1, 40, 33, 2, 2, 33, 0.5f, 1.5f),
         new(1, 257, 257, 1, 1, 16, 1f, 0f),
+        new(1, 200, 450, 2, 1, 20, 0.3f, 0f),
+        new(2, 100, 400, 4, 2, 12, 0.3f, 2f),
     ];
 
     private static readonly Features[] Switches =
@@ -66,7 +71,7 @@ public sealed class AttentionTests
         [ValueSource(nameof(Shapes))] AttentionShape shape, [ValueSource(nameof(Switches))] Features on)
     {
         using WorkerPool pool = new(2);
-        Run(shape, on, pool, true);
+        Run(shape, on, pool, Levels, true);
     }
 
     [Test]
@@ -75,7 +80,7 @@ public sealed class AttentionTests
         using WorkerPool one = new(1), three = new(3);
         AttentionShape shape = new(2, 130, 150, 4, 2, 32, 0.2f, 0f);
         Features on = new(Ranges: true, BiasHeads: 1);
-        float[][] a = Run(shape, on, one, false), b = Run(shape, on, three, false);
+        float[][] a = Run(shape, on, one, [Gemm.Best], false), b = Run(shape, on, three, [Gemm.Best], false);
         for (int i = 0; i < a.Length; i++)
         {
             Assert.That(b[i], Is.EqualTo(a[i]));
@@ -101,7 +106,7 @@ public sealed class AttentionTests
         Assert.That(lse[2], Is.EqualTo(-6000f + Math.Log(290)).Within(1e-3));
     }
 
-    private static float[][] Run(AttentionShape shape, Features on, WorkerPool pool, bool compare)
+    private static float[][] Run(AttentionShape shape, Features on, WorkerPool pool, SimdLevel[] levels, bool compare)
     {
         int queries = shape.Batch * shape.QueryLength, keys = shape.Batch * shape.KeyLength, dim = shape.HeadDim;
         int width = shape.Heads * dim, keyWidth = shape.KeyHeads * dim;
@@ -115,42 +120,51 @@ public sealed class AttentionTests
         HeadLayout ql = on.Fused ? new(row, 0, dim) : new(width, 0, dim), kl = on.Fused ? new(row, width, dim) : new(keyWidth, 0, dim);
         HeadLayout vl = on.Fused ? new(row, width + keyWidth, dim) : new(keyWidth, 0, dim), ol = on.Fused ? new(width + 5, 3, dim) : ql;
         float[] q = Numbers.Random(1, queries * ql.RowStride), k = together ? q : Numbers.Random(2, keys * kl.RowStride), v = together ? q : Numbers.Random(3, keys * vl.RowStride);
-        float[] o = Numbers.Poison(queries * ol.RowStride), dO = Numbers.Random(4, queries * ol.RowStride);
-        float[] lse = Numbers.Poison(queries * shape.Heads), delta = Numbers.Poison(queries * shape.Heads);
-        Attention.Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool);
-
-        float[] oldQ = on.Accumulate ? Numbers.Random(5, q.Length) : Numbers.Poison(q.Length), dq = [.. oldQ];
-        float[] oldK = on.Accumulate ? Numbers.Random(6, k.Length) : Numbers.Poison(k.Length), dk = together ? dq : [.. oldK];
-        float[] oldV = on.Accumulate ? Numbers.Random(7, v.Length) : Numbers.Poison(v.Length), dv = together ? dq : [.. oldV];
-        float[] oldB = Numbers.Random(8, bias.Length), db = [.. oldB];
-        Attention.Backward(
-            shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dq, ql, on.Accumulate, dk, kl, on.Accumulate, dv, vl, on.Accumulate, db,
-            ranges, slopes, bias, pool);
-        float[][] results =
-        [
-            Dense(o, ol, queries, shape.Heads, dim), Dense(dq, ql, queries, shape.Heads, dim),
-            Dense(dk, kl, keys, shape.KeyHeads, dim), Dense(dv, vl, keys, shape.KeyHeads, dim), db, lse,
-        ];
-        if (!compare)
-        {
-            return results;
-        }
-
+        float[] dO = Numbers.Random(4, queries * ol.RowStride);
+        float[] oldQ = on.Accumulate ? Numbers.Random(5, q.Length) : Numbers.Poison(q.Length);
+        float[] oldK = on.Accumulate ? Numbers.Random(6, k.Length) : Numbers.Poison(k.Length);
+        float[] oldV = on.Accumulate ? Numbers.Random(7, v.Length) : Numbers.Poison(v.Length);
+        float[] oldB = Numbers.Random(8, bias.Length);
         AttentionReference reference = new(
             shape, Wide(Dense(q, ql, queries, shape.Heads, dim)), Wide(Dense(k, kl, keys, shape.KeyHeads, dim)), Wide(Dense(v, vl, keys, shape.KeyHeads, dim)),
             ranges, Wide(slopes), Wide(bias));
         double[] denseGradient = Wide(Dense(dO, ol, queries, shape.Heads, dim));
-        reference.Forward(denseGradient);
-        reference.Backward(denseGradient);
-        Numbers.AssertClose(results[0], reference.O, 1e-5, 2e-6, "o");
-        Numbers.AssertClose(lse, reference.Lse, 1e-5, 3e-6, "lse");
-        Numbers.AssertClose(results[1], Plus(reference.Dq, Dense(oldQ, ql, queries, shape.Heads, dim), on.Accumulate), 1e-4, 1e-5, "dq");
-        Numbers.AssertClose(results[2], Plus(reference.Dk, Dense(together ? oldQ : oldK, kl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, "dk");
-        Numbers.AssertClose(results[3], Plus(reference.Dv, Dense(together ? oldQ : oldV, vl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, "dv");
-        Numbers.AssertClose(db, Plus(reference.DBias, oldB, true), 1e-4, 1e-5, "dbias");
-        AssertAlone(shape, on, results, (dqOnly, dkOnly, dvOnly) => Attention.Backward(
-            shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dqOnly, ql, false, dkOnly, kl, false, dvOnly, vl, false, [], ranges, slopes, bias, pool),
-            [(q.Length, ql, queries, shape.Heads), (k.Length, kl, keys, shape.KeyHeads), (v.Length, vl, keys, shape.KeyHeads)]);
+        if (compare)
+        {
+            reference.Forward(denseGradient);
+            reference.Backward(denseGradient);
+        }
+
+        float[][] results = [];
+        foreach (SimdLevel level in levels)
+        {
+            float[] o = Numbers.Poison(queries * ol.RowStride), lse = Numbers.Poison(queries * shape.Heads), delta = Numbers.Poison(queries * shape.Heads);
+            Attention.Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, level);
+            float[] dq = [.. oldQ], dk = together ? dq : [.. oldK], dv = together ? dq : [.. oldV], db = [.. oldB];
+            Attention.Backward(
+                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dq, ql, on.Accumulate, dk, kl, on.Accumulate, dv, vl, on.Accumulate, db,
+                ranges, slopes, bias, pool, level);
+            results =
+            [
+                Dense(o, ol, queries, shape.Heads, dim), Dense(dq, ql, queries, shape.Heads, dim),
+                Dense(dk, kl, keys, shape.KeyHeads, dim), Dense(dv, vl, keys, shape.KeyHeads, dim), db, lse,
+            ];
+            if (!compare)
+            {
+                continue;
+            }
+
+            Numbers.AssertClose(results[0], reference.O, 1e-5, 2e-6, $"{level} o");
+            Numbers.AssertClose(lse, reference.Lse, 1e-5, 3e-6, $"{level} lse");
+            Numbers.AssertClose(results[1], Plus(reference.Dq, Dense(oldQ, ql, queries, shape.Heads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dq");
+            Numbers.AssertClose(results[2], Plus(reference.Dk, Dense(together ? oldQ : oldK, kl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dk");
+            Numbers.AssertClose(results[3], Plus(reference.Dv, Dense(together ? oldQ : oldV, vl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dv");
+            Numbers.AssertClose(db, Plus(reference.DBias, oldB, true), 1e-4, 1e-5, $"{level} dbias");
+            AssertAlone(shape, on, results, (dqOnly, dkOnly, dvOnly) => Attention.Backward(
+                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dqOnly, ql, false, dkOnly, kl, false, dvOnly, vl, false, [], ranges, slopes, bias, pool, level),
+                [(q.Length, ql, queries, shape.Heads), (k.Length, kl, keys, shape.KeyHeads), (v.Length, vl, keys, shape.KeyHeads)]);
+        }
+
         return results;
     }
 

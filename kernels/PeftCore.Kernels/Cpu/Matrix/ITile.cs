@@ -1,8 +1,8 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The innermost product: a tile of C from a packed panel of A (Rows numbers a step) and a strip of B (Columns numbers a step, steps
-/// bStep apart, packed or as stored).
+/// The innermost product: a tile of C from a panel of A (Rows numbers a step) and a strip of B (Columns numbers a step). Steps are aStep
+/// and bStep apart: Rows and Columns where packed, more where the operand is read as it is stored.
 /// </summary>
 internal unsafe interface ITile
 {
@@ -16,7 +16,7 @@ internal unsafe interface ITile
     /// C (+)= alpha·panel·strip. Writes the first ⌈rows/4⌉·4 rows at least and Rows at most, and all Columns; a caller with less room
     /// gives a buffer of its own as C.
     /// </summary>
-    static abstract void Run<TStored>(int rows, nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    static abstract void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
         where TStored : struct, IStored;
 }
 

@@ -115,7 +115,7 @@ internal static unsafe class PackedProduct<TTile>
             else
             {
                 TTile.Run<StoredF32>(
-                    rows, Steps, PanelA(panelA), (byte*)PanelB(panelB), TTile.Columns, c, ldc, _product.Alpha, accumulate);
+                    rows, Steps, PanelA(panelA), TTile.Rows, (byte*)PanelB(panelB), TTile.Columns, c, ldc, _product.Alpha, accumulate);
             }
         }
 

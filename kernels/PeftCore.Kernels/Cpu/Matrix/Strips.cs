@@ -42,13 +42,13 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         switch (type)
         {
             case ElementType.F32:
-                TTile.Run<StoredF32>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
             case ElementType.BF16:
-                TTile.Run<StoredBF16>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<StoredBF16>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
             default:
-                TTile.Run<StoredF16>(rows, steps, a, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<StoredF16>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
         }
     }

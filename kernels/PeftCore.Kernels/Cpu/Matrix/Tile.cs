@@ -14,7 +14,7 @@ internal readonly unsafe struct Tile<TLanes, TVector> : ITile
     public static int Columns => 3 * TLanes.Count;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TStored>(int rows, nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
         where TStored : struct, IStored
     {
         int width = TLanes.Count;
@@ -44,7 +44,7 @@ internal readonly unsafe struct Tile<TLanes, TVector> : ITile
             l3 = TLanes.MultiplyAdd(x, left, l3);
             m3 = TLanes.MultiplyAdd(x, middle, m3);
             r3 = TLanes.MultiplyAdd(x, right, r3);
-            a += 4;
+            a += aStep;
             b += bStep;
         }
 

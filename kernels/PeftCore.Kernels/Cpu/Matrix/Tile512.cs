@@ -13,26 +13,26 @@ internal readonly unsafe struct Tile512 : ITile
 
     public static int Columns => 32;
 
-    public static void Run<TStored>(int rows, nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
         where TStored : struct, IStored
     {
         if (rows > 8)
         {
-            Run<TStored, Rows12>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+            Run<TStored, Rows12>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
         else if (rows > 4)
         {
-            Run<TStored, Rows8>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+            Run<TStored, Rows8>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
         else
         {
-            Run<TStored, Rows4>(steps, a, b, bStep, c, ldc, alpha, accumulate);
+            Run<TStored, Rows4>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
     }
 
     // The branches on TRows.Count are decided when this is compiled.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TStored, TRows>(nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    private static void Run<TStored, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
         where TStored : struct, IStored
         where TRows : struct, IRows
     {
@@ -97,7 +97,7 @@ internal readonly unsafe struct Tile512 : ITile
                 r11 = Vector512.FusedMultiplyAdd(x, right, r11);
             }
 
-            a += 12;
+            a += aStep;
             b += bStep;
         }
 

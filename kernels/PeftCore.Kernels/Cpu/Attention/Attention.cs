@@ -1,0 +1,146 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// The sizes of an attention call. Scale multiplies q·k; SoftCap, when not 0, bends the scaled scores: s = cap·tanh(s/cap).
+/// Query head h reads key head h / (Heads/KeyHeads).
+/// </summary>
+public readonly record struct AttentionShape(
+    int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
+
+/// <summary>Attention that never forms the (queries × keys) matrix of scores.</summary>
+public static unsafe class Attention
+{
+    /// <summary>
+    /// o = softmax(scores)·v; lse (Batch, Heads, QueryLength) is the logarithm of the softmax's denominator.
+    /// ranges: query row (b, i) sees keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
+    /// at the end of the keys. A row that sees no key gets output 0 and lse −∞. slopes (ALiBi): one per head, or empty; the score
+    /// gains slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or Heads.
+    /// </summary>
+    public static void Forward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
+        Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
+
+    internal static void Forward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
+        SimdLevel level)
+    {
+        Check(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias);
+        fixed (float* pq = q, pk = k, pv = v, po = o, pl = lse, ps = slopes, pb = bias)
+        fixed (int* pr = ranges)
+        {
+            AttentionInputs inputs = new(shape, new(pq, ql), new(pk, kl), new(pv, vl), pr, ps, pb, SharesBias(shape, bias.Length));
+            HeadPointer output = new(po, ol);
+            if (shape.QueryLength <= AttentionRows.MaxQueries)
+            {
+                AttentionRows rows = new(inputs, output, pl, pool);
+                pool.For(AttentionRows.Items(shape), ref rows);
+                return;
+            }
+
+            switch (level)
+            {
+                case SimdLevel.Avx512:
+                    Forward<Tile512>(inputs, output, pl, pool);
+                    break;
+                case SimdLevel.Avx2:
+                    Forward<Tile<Lanes256, Vector256<float>>>(inputs, output, pl, pool);
+                    break;
+                default:
+                    Forward<Tile<LanesPortable, Vector<float>>>(inputs, output, pl, pool);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>
+    /// The gradients of the forward pass. delta (Batch, Heads, QueryLength) is workspace and receives rowsum(dO∘O). Any of dq, dk, dv may
+    /// be empty, and they may lie in one buffer with different layouts. dBias is empty or is added to.
+    /// </summary>
+    public static void Backward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
+        Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
+        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
+        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
+        Backward(
+            shape, q, ql, k, kl, v, vl, o, ol, dO, dol, lse, delta, dq, dql, accumulateDq, dk, dkl, accumulateDk, dv, dvl, accumulateDv, dBias,
+            ranges, slopes, bias, pool, Gemm.Best);
+
+    internal static void Backward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
+        Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
+        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
+        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
+        SimdLevel level)
+    {
+        Check(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias);
+        long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
+        Sizes.AtLeast(dO, dol.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast<float>(delta, queries * shape.Heads);
+        Sizes.AtLeast<float>(dq, dq.IsEmpty ? 0 : dql.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast<float>(dk, dk.IsEmpty ? 0 : dkl.Span(keys, shape.KeyHeads, shape.HeadDim));
+        Sizes.AtLeast<float>(dv, dv.IsEmpty ? 0 : dvl.Span(keys, shape.KeyHeads, shape.HeadDim));
+        Sizes.AtLeast<float>(dBias, dBias.IsEmpty ? 0 : bias.Length);
+        fixed (float* pq = q, pk = k, pv = v, po = o, pdo = dO, pl = lse, pd = delta, pdq = dq, pdk = dk, pdv = dv, pdb = dBias, ps = slopes, pb = bias)
+        fixed (int* pr = ranges)
+        {
+            AttentionInputs inputs = new(shape, new(pq, ql), new(pk, kl), new(pv, vl), pr, ps, pb, SharesBias(shape, bias.Length));
+            HeadPointer gradient = new(pdo, dol);
+            Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
+            AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk), toV = new(new(pdv, dvl), accumulateDv);
+            switch (level)
+            {
+                case SimdLevel.Avx512:
+                    new AttentionBackward<Tile512>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
+                    break;
+                case SimdLevel.Avx2:
+                    new AttentionBackward<Tile<Lanes256, Vector256<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
+                    break;
+                default:
+                    new AttentionBackward<Tile<LanesPortable, Vector<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
+                    break;
+            }
+
+            if (pdb != null)
+            {
+                AttentionBiasGradient body = new(inputs, gradient, pl, pd, pdb, pool);
+                pool.For(shape.QueryLength, ref body);
+            }
+        }
+    }
+
+    private static void Forward<TTile>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
+        where TTile : struct, ITile
+    {
+        AttentionForward<TTile> body = new(inputs, o, lse, pool);
+        pool.For(AttentionForward<TTile>.Items(inputs.Shape), ref body);
+    }
+
+    private static bool SharesBias(in AttentionShape shape, int length) => length < (long)shape.Heads * shape.QueryLength * shape.KeyLength;
+
+    private static void Check(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias)
+    {
+        if (shape.KeyHeads < 1 || shape.Heads % shape.KeyHeads != 0)
+        {
+            throw new ArgumentException($"{shape.Heads} query heads cannot share {shape.KeyHeads} key heads evenly.", nameof(shape));
+        }
+
+        long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
+        Sizes.AtLeast(q, ql.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast(k, kl.Span(keys, shape.KeyHeads, shape.HeadDim));
+        Sizes.AtLeast(v, vl.Span(keys, shape.KeyHeads, shape.HeadDim));
+        Sizes.AtLeast(o, ol.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast(lse, queries * shape.Heads);
+        Sizes.AtLeast(ranges, ranges.IsEmpty ? 0 : queries * 2);
+        Sizes.AtLeast(slopes, slopes.IsEmpty ? 0 : shape.Heads);
+        Sizes.AtLeast(bias, bias.IsEmpty ? 0 : (long)shape.QueryLength * shape.KeyLength);
+    }
+}

@@ -1,0 +1,116 @@
+namespace PeftCore.Kernels;
+
+/// <summary>A gradient that is wanted (or not, its pointer being null).</summary>
+internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulate)
+{
+    public readonly HeadPointer Data = data;
+    public readonly bool Accumulate = accumulate;
+
+    public bool Wanted => !Data.IsNull;
+
+    /// <summary>Sets some tokens of a head to zero, unless they are added to.</summary>
+    public void Start(long token, int tokens, int head, int dim)
+    {
+        for (int t = 0; t < tokens && Wanted && !Accumulate; t++)
+        {
+            new Span<float>(Data.At(token + t, head), dim).Clear();
+        }
+    }
+
+    /// <summary>Writes or adds dense rows of the given width.</summary>
+    public void Put(float* rows, int width, long token, int tokens, int head, int dim)
+    {
+        for (int t = 0; t < tokens; t++)
+        {
+            float* from = rows + ((nint)t * width), into = Data.At(token + t, head);
+            if (Accumulate)
+            {
+                VectorLoops.Zip<Sum, Overwrite>(default, into, from, into, dim);
+            }
+            else
+            {
+                Buffer.MemoryCopy(from, into, dim * sizeof(float), dim * sizeof(float));
+            }
+        }
+    }
+}
+
+/// <summary>
+/// The gradients of attention, block of keys by block of queries, with the weights recomputed from the log-sum-exp (Dao 2023). Where
+/// there are enough key heads, an item is one of them and yields all gradients in one pass; else blocks of keys and blocks of queries
+/// are items of two passes. Which way depends on the shape alone.
+/// </summary>
+internal readonly unsafe struct AttentionBackward<TTile>(
+    AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, WorkerPool pool)
+    where TTile : struct, ITile
+{
+    private const int EnoughItems = 4;
+    private readonly float* _lse = lse, _delta = delta;
+
+    public void Run()
+    {
+        AttentionShape shape = inputs.Shape;
+        int pairs = shape.Batch * shape.KeyHeads, keyBlocks = Ranges.Count(shape.KeyLength, AttentionGradientBlock<TTile>.Keys);
+        bool keysWanted = dk.Wanted || dv.Wanted;
+        if (pairs >= EnoughItems || keyBlocks <= 1)
+        {
+            AllBody all = new(this);
+            pool.For(dq.Wanted || keysWanted ? pairs : 0, ref all);
+            return;
+        }
+
+        if (keysWanted)
+        {
+            KeyBody keys = new(this, keyBlocks);
+            pool.For(pairs * keyBlocks, ref keys);
+        }
+
+        if (dq.Wanted)
+        {
+            int queryBlocks = Ranges.Count(shape.QueryLength, AttentionGradientBlock<TTile>.Queries);
+            QueryBody queries = new(this, queryBlocks);
+            pool.For(shape.Batch * shape.Heads * queryBlocks, ref queries);
+        }
+    }
+
+    private AttentionGradientBlock<TTile> Block(int b, int keyHead, bool withQueries, bool withKeys) =>
+        new(inputs, dO, _lse, _delta, withQueries ? dq : default, withKeys ? dk : default, withKeys ? dv : default, b, keyHead);
+
+    private readonly struct AllBody(AttentionBackward<TTile> work) : IParallelBody
+    {
+        public void Run(int item)
+        {
+            AttentionShape shape = work.Inputs.Shape;
+            int group = work.Inputs.Group, keyHead = item % shape.KeyHeads;
+            work.Block(item / shape.KeyHeads, keyHead, true, true)
+                .Run(keyHead * group, group, 0, shape.QueryLength, 0, shape.KeyLength, work.Pool);
+        }
+    }
+
+    private readonly struct KeyBody(AttentionBackward<TTile> work, int blocks) : IParallelBody
+    {
+        public void Run(int item)
+        {
+            AttentionShape shape = work.Inputs.Shape;
+            int pair = item / blocks, keyHead = pair % shape.KeyHeads, group = work.Inputs.Group;
+            int first = item % blocks * AttentionGradientBlock<TTile>.Keys;
+            work.Block(pair / shape.KeyHeads, keyHead, false, true).Run(
+                keyHead * group, group, 0, shape.QueryLength, first, Math.Min(AttentionGradientBlock<TTile>.Keys, shape.KeyLength - first), work.Pool);
+        }
+    }
+
+    private readonly struct QueryBody(AttentionBackward<TTile> work, int blocks) : IParallelBody
+    {
+        public void Run(int item)
+        {
+            AttentionShape shape = work.Inputs.Shape;
+            int pair = item / blocks, h = pair % shape.Heads, first = item % blocks * AttentionGradientBlock<TTile>.Queries;
+            work.Block(pair / shape.Heads, h / work.Inputs.Group, true, false).Run(
+                h, 1, first, Math.Min(AttentionGradientBlock<TTile>.Queries, shape.QueryLength - first), 0, shape.KeyLength, work.Pool);
+        }
+    }
+
+    private AttentionInputs Inputs => inputs;
+
+    private WorkerPool Pool => pool;
+}

@@ -1,0 +1,40 @@
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// The gradient of an additive bias. One item is one query position of all batches and heads, so that a bias row which heads share
+/// has one writer.
+/// </summary>
+internal readonly unsafe struct AttentionBiasGradient(
+    AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, float* dBias, WorkerPool pool) : IParallelBody
+{
+    private readonly float* _lse = lse, _delta = delta, _dBias = dBias;
+
+    public void Run(int i)
+    {
+        AttentionShape shape = inputs.Shape;
+        using Scratch scratch = pool.Scratch.Rent(shape.KeyLength);
+        float* p = scratch.Pointer;
+        for (int b = 0; b < shape.Batch; b++)
+        {
+            for (int h = 0; h < shape.Heads; h++)
+            {
+                long row = inputs.Row(b, i, h);
+                inputs.Range(b, i, out int from, out int to);
+                if (_lse[row] == float.NegativeInfinity)
+                {
+                    continue;
+                }
+
+                AttentionRows.Products(inputs, b, i, h, from, to, p);
+                inputs.Finish(p, null, h, i, from, to);
+                Exponentials.Sum(p, _lse[row], p, to - from);
+                float* gradient = dO.At(((long)b * shape.QueryLength) + i, h), into = _dBias + inputs.BiasRow(i, h);
+                for (int j = from; j < to; j++)
+                {
+                    float dot = Simd.Dot(gradient, inputs.Value(b, j, h / inputs.Group), shape.HeadDim);
+                    into[j] += p[j - from] * (dot - _delta[row]);
+                }
+            }
+        }
+    }
+}

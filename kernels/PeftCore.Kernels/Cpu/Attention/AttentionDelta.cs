@@ -1,0 +1,20 @@
+namespace PeftCore.Kernels;
+
+/// <summary>delta = rowsum(dO∘O), which turns dP into the gradient of the scores.</summary>
+internal readonly unsafe struct AttentionDelta(AttentionInputs inputs, HeadPointer o, HeadPointer dO, float* delta) : IRangeBody
+{
+    private readonly float* _delta = delta;
+
+    public void Run(int start, int count)
+    {
+        AttentionShape shape = inputs.Shape;
+        for (int token = start; token < start + count; token++)
+        {
+            int b = token / shape.QueryLength, i = token % shape.QueryLength;
+            for (int h = 0; h < shape.Heads; h++)
+            {
+                _delta[inputs.Row(b, i, h)] = Simd.Dot(dO.At(token, h), o.At(token, h), shape.HeadDim);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// softmax(QKᵀ)·V block by block with a running maximum and sum per row (Milakov and Gimelshein 2018; Dao et al. 2022): one item is a
+/// block of queries of one head, which walks over the blocks of keys it can see.
+/// </summary>
+internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : IParallelBody
+    where TTile : struct, ITile
+{
+    // Multiples of every tile's rows and columns.
+    private const int QueryBlock = 192, KeyBlock = 192;
+    private readonly float* _lse = lse;
+
+    public static int Items(in AttentionShape shape) => shape.Batch * shape.Heads * Ranges.Count(shape.QueryLength, QueryBlock);
+
+    public void Run(int item)
+    {
+        AttentionShape shape = inputs.Shape;
+        int blocks = Ranges.Count(shape.QueryLength, QueryBlock), heads = shape.Batch * shape.Heads;
+        // The last block of queries sees the most keys, so it starts first.
+        int first = (blocks - 1 - (item / heads)) * QueryBlock, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
+        new Block(inputs, o, _lse, b, h, first).Run(pool);
+    }
+
+    private ref struct Block
+    {
+        private readonly AttentionInputs _inputs;
+        private readonly HeadPointer _o;
+        private readonly float* _lse;
+        private readonly int _b, _h, _first, _count, _dim, _width;
+        private float* _queries, _keys, _values, _scores, _panel, _sums, _max, _total;
+
+        public Block(AttentionInputs inputs, HeadPointer o, float* lse, int b, int h, int first)
+        {
+            _inputs = inputs;
+            _o = o;
+            _lse = lse;
+            _b = b;
+            _h = h;
+            _first = first;
+            _count = Math.Min(QueryBlock, inputs.Shape.QueryLength - first);
+            _dim = inputs.Shape.HeadDim;
+            _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
+        }
+
+        public void Run(WorkerPool pool)
+        {
+            long perToken = _dim + _width;
+            using Scratch scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))));
+            _queries = scratch.Pointer;
+            _keys = _queries + (QueryBlock * _dim);
+            _values = _keys + (KeyBlock * _dim);
+            _scores = _values + (KeyBlock * _width);
+            _panel = _scores + (KeyBlock * TTile.Rows);
+            _sums = _panel + (KeyBlock * TTile.Rows);
+            _max = _sums + (QueryBlock * _width);
+            _total = _max + QueryBlock;
+            new Span<float>(_sums, QueryBlock * _width).Clear();
+            new Span<float>(_max, QueryBlock).Fill(float.NegativeInfinity);
+            new Span<float>(_total, QueryBlock).Clear();
+
+            AttentionPacking.Panels<TTile>(_inputs.Query(_b, _first, _h), _inputs.QueryStride, _count, _dim, _queries);
+            _inputs.Range(_b, _first, _count, out int from, out int to);
+            for (int key = from / KeyBlock * KeyBlock; key < to; key += KeyBlock)
+            {
+                int keys = Math.Min(KeyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
+                AttentionPacking.StripsAcross<TTile>(_inputs.Key(_b, key, keyHead), _inputs.KeyStride, keys, _dim, _keys);
+                AttentionPacking.StripsAlong<TTile>(_inputs.Value(_b, key, keyHead), _inputs.ValueStride, keys, _dim, _values);
+                for (int row = 0; row < _count; row += TTile.Rows)
+                {
+                    Step(row, Math.Min(TTile.Rows, _count - row), key, keys);
+                }
+            }
+
+            Finish();
+        }
+
+        // A panel of queries meets a block of keys.
+        private readonly void Step(int row, int rows, int key, int keys)
+        {
+            _inputs.Range(_b, _first + row, rows, out int from, out int to);
+            from = Math.Max(from - key, 0);
+            to = Math.Min(to - key, keys);
+            if (from >= to)
+            {
+                return;
+            }
+
+            AttentionPacking.Products<TTile>(_queries + (row * _dim), rows, _keys, _dim, from, to, _inputs.Shape.Scale, _scores, KeyBlock);
+            for (int r = 0; r < rows; r++)
+            {
+                Soften(row + r, _scores + (r * KeyBlock), key, from, to);
+            }
+
+            Packing.Transpose<StoredF32>((byte*)(_scores + from), KeyBlock, rows, TTile.Rows, to - from, _panel);
+            for (int column = 0; column < _width; column += TTile.Columns)
+            {
+                TTile.Run<StoredF32>(
+                    rows, to - from, _panel, TTile.Rows, (byte*)(_values + (column * keys) + (from * TTile.Columns)), TTile.Columns,
+                    _sums + (row * _width) + column, _width, 1f, true);
+            }
+        }
+
+        // Scores of one query become weights relative to its largest score so far; keys it does not see get weight 0.
+        private readonly void Soften(int row, float* scores, int key, int from, int to)
+        {
+            _inputs.Range(_b, _first + row, out int f, out int t);
+            f = Math.Clamp(f - key, from, to);
+            t = Math.Clamp(t - key, f, to);
+            float max = float.NegativeInfinity, old = _max[row];
+            if (f < t)
+            {
+                _inputs.Finish(scores + f, null, _h, _first + row, key + f, key + t);
+                max = MathF.Max(old, Simd.Max(scores + f, t - f));
+            }
+
+            if (max == float.NegativeInfinity)
+            {
+                f = t = from;
+            }
+            else
+            {
+                if (max != old)
+                {
+                    float keep = MathF.Exp(old - max);
+                    float* sums = _sums + (row * _width);
+                    VectorLoops.Map<Scaling, Overwrite>(new Scaling(keep), sums, sums, _width);
+                    _total[row] *= keep;
+                    _max[row] = max;
+                }
+
+                _total[row] += Exponentials.Sum(scores + f, max, scores + f, t - f);
+            }
+
+            new Span<float>(scores + from, f - from).Clear();
+            new Span<float>(scores + t, to - t).Clear();
+        }
+
+        private readonly void Finish()
+        {
+            for (int row = 0; row < _count; row++)
+            {
+                float total = _total[row];
+                float* into = _o.At(((long)_b * _inputs.Shape.QueryLength) + _first + row, _h);
+                VectorLoops.Map<Scaling, Overwrite>(new Scaling(total == 0 ? 0f : 1f / total), _sums + (row * _width), into, _dim);
+                _lse[_inputs.Row(_b, _first + row, _h)] = _max[row] + MathF.Log(total);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>
+/// The gradients that some queries and some keys of one key head give each other. With P = e^(S − lse) and
+/// dS = P∘(dO·Vᵀ − delta)·scale:  dV += Pᵀ·dO,  dK += dSᵀ·Q,  dQ += dS·K.
+/// </summary>
+internal unsafe ref struct AttentionGradientBlock<TTile>
+    where TTile : struct, ITile
+{
+    /// <summary>Queries and keys at a time: multiples of every tile's rows and columns.</summary>
+    public const int Queries = 96, Keys = 192;
+
+    private readonly AttentionInputs _inputs;
+    private readonly HeadPointer _dO;
+    private readonly float* _lse, _delta;
+    private readonly AttentionTarget _dq, _dk, _dv;
+    private readonly int _b, _keyHead, _dim, _width;
+    private float* _queryPanels, _gradientPanels, _queryStrips, _gradientStrips, _keyStrips, _valueStrips, _keyRows;
+    private float* _weights, _slopes, _bent, _keySums, _valueSums, _panel, _tile;
+
+    public AttentionGradientBlock(
+        AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, int b, int keyHead)
+    {
+        _inputs = inputs;
+        _dO = dO;
+        _lse = lse;
+        _delta = delta;
+        _dq = dq;
+        _dk = dk;
+        _dv = dv;
+        _b = b;
+        _keyHead = keyHead;
+        _dim = inputs.Shape.HeadDim;
+        _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
+    }
+
+    /// <summary>All that query heads firstHead … see of the keys, in blocks.</summary>
+    public void Run(int firstHead, int heads, int firstQuery, int queries, int firstKey, int keys, WorkerPool pool)
+    {
+        AttentionShape shape = _inputs.Shape;
+        using Scratch scratch = pool.Scratch.Rent(Divide(null));
+        Divide(scratch.Pointer);
+        for (int h = firstHead; h < firstHead + heads; h++)
+        {
+            _dq.Start(((long)_b * shape.QueryLength) + firstQuery, queries, h, _dim);
+        }
+
+        for (int key = firstKey; key < firstKey + keys; key += Keys)
+        {
+            int keyCount = Math.Min(Keys, firstKey + keys - key);
+            long keyToken = ((long)_b * shape.KeyLength) + key;
+            AttentionPacking.StripsAcross<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyStrips);
+            AttentionPacking.StripsAcross<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _dim, _valueStrips);
+            AttentionPacking.StripsAlong<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyRows);
+            new Span<float>(_keySums, Keys * _width).Clear();
+            new Span<float>(_valueSums, Keys * _width).Clear();
+            for (int h = firstHead; h < firstHead + heads; h++)
+            {
+                for (int query = firstQuery; query < firstQuery + queries; query += Queries)
+                {
+                    Meet(h, query, Math.Min(Queries, firstQuery + queries - query), key, keyCount);
+                }
+            }
+
+            if (_dk.Wanted)
+            {
+                _dk.Put(_keySums, _width, keyToken, keyCount, _keyHead, _dim);
+            }
+
+            if (_dv.Wanted)
+            {
+                _dv.Put(_valueSums, _width, keyToken, keyCount, _keyHead, _dim);
+            }
+        }
+    }
+
+    // Cuts a buffer into parts, or only tells its length.
+    private long Divide(float* buffer)
+    {
+        float* next = buffer;
+        _queryPanels = Take(ref next, Queries * _dim);
+        _gradientPanels = Take(ref next, Queries * _dim);
+        _queryStrips = Take(ref next, Queries * _width);
+        _gradientStrips = Take(ref next, Queries * _width);
+        _keyStrips = Take(ref next, Keys * _dim);
+        _valueStrips = Take(ref next, Keys * _dim);
+        _keyRows = Take(ref next, Keys * _width);
+        _weights = Take(ref next, Queries * Keys);
+        _slopes = Take(ref next, Queries * Keys);
+        _bent = Take(ref next, _inputs.Capped ? Keys : 0);
+        _keySums = Take(ref next, Keys * _width);
+        _valueSums = Take(ref next, Keys * _width);
+        _panel = Take(ref next, Keys * TTile.Rows);
+        _tile = Take(ref next, TTile.Rows * TTile.Columns);
+        return next - buffer;
+    }
+
+    private static float* Take(ref float* next, int count)
+    {
+        float* taken = next;
+        next += count;
+        return taken;
+    }
+
+    private readonly void Meet(int h, int query, int queries, int key, int keys)
+    {
+        _inputs.Range(_b, query, queries, out int from, out int to);
+        if (Math.Max(from, key) >= Math.Min(to, key + keys))
+        {
+            return;
+        }
+
+        long token = ((long)_b * _inputs.Shape.QueryLength) + query;
+        AttentionPacking.Panels<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryPanels);
+        AttentionPacking.Panels<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientPanels);
+        for (int row = 0; row < queries; row += TTile.Rows)
+        {
+            int rows = Math.Min(TTile.Rows, queries - row);
+            Weigh(h, query + row, row, rows, key, keys, out from, out to);
+            if (_dq.Wanted && from < to)
+            {
+                AddQueryGradient(token + row, h, row, rows, from, to, keys);
+            }
+        }
+
+        if (_dk.Wanted)
+        {
+            AttentionPacking.StripsAlong<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
+            AddKeyGradient(_slopes, _queryStrips, _keySums, query, queries, key, keys);
+        }
+
+        if (_dv.Wanted)
+        {
+            AttentionPacking.StripsAlong<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientStrips);
+            AddKeyGradient(_weights, _gradientStrips, _valueSums, query, queries, key, keys);
+        }
+    }
+
+    // P and dS of a panel of queries; from … to are the keys of the block that any of them sees.
+    private readonly void Weigh(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
+    {
+        _inputs.Range(_b, query, rows, out from, out to);
+        from = Math.Clamp(from - key, 0, keys);
+        to = Math.Clamp(to - key, from, keys);
+        float* weights = _weights + (row * Keys), slopes = _slopes + (row * Keys);
+        AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, weights, Keys);
+        AttentionPacking.Products<TTile>(_gradientPanels + (row * _dim), rows, _valueStrips, _dim, from, to, 1f, slopes, Keys);
+        for (int r = 0; r < rows; r++, weights += Keys, slopes += Keys)
+        {
+            int i = query + r;
+            _inputs.Range(_b, i, out int f, out int t);
+            f = Math.Clamp(f - key, from, to);
+            t = Math.Clamp(t - key, f, to);
+            long at = _inputs.Row(_b, i, h);
+            if (_lse[at] == float.NegativeInfinity)
+            {
+                t = f;
+            }
+
+            _inputs.Finish(weights + f, _bent, h, i, key + f, key + t);
+            Exponentials.Sum(weights + f, _lse[at], weights + f, t - f);
+            VectorLoops.Zip<Slope, Overwrite>(new Slope(_delta[at], _inputs.Shape.Scale), weights + f, slopes + f, slopes + f, t - f);
+            if (_inputs.Capped)
+            {
+                VectorLoops.Zip<Product, Overwrite>(default, slopes + f, _bent, slopes + f, t - f);
+            }
+
+            new Span<float>(weights, f).Clear();
+            new Span<float>(slopes, f).Clear();
+            new Span<float>(weights + t, Keys - t).Clear();
+            new Span<float>(slopes + t, Keys - t).Clear();
+        }
+    }
+
+    private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
+    {
+        Packing.Transpose<StoredF32>((byte*)(_slopes + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
+        for (int column = 0; column < _dim; column += TTile.Columns)
+        {
+            byte* strip = (byte*)(_keyRows + (column * keys) + (from * TTile.Columns));
+            if (rows % 4 == 0 && column + TTile.Columns <= _dim)
+            {
+                TTile.Run<StoredF32>(
+                    rows, to - from, _panel, TTile.Rows, strip, TTile.Columns, _dq.Data.At(token, h) + column, _dq.Data.Stride, 1f, true);
+                continue;
+            }
+
+            TTile.Run<StoredF32>(rows, to - from, _panel, TTile.Rows, strip, TTile.Columns, _tile, TTile.Columns, 1f, false);
+            for (int r = 0; r < rows; r++)
+            {
+                float* into = _dq.Data.At(token + r, h) + column;
+                VectorLoops.Zip<Sum, Overwrite>(default, into, _tile + (r * TTile.Columns), into, Math.Min(TTile.Columns, _dim - column));
+            }
+        }
+    }
+
+    // sums[key] += Σ_query x[query, key]·strip[query], x being P or dS.
+    private readonly void AddKeyGradient(float* x, float* strips, float* sums, int query, int queries, int key, int keys)
+    {
+        for (int k = 0; k < keys; k += TTile.Rows)
+        {
+            int rows = Math.Min(TTile.Rows, keys - k);
+            Seeing(query, queries, key + k, rows, out int first, out int last);
+            for (int column = 0; column < _width && first < last; column += TTile.Columns)
+            {
+                TTile.Run<StoredF32>(
+                    rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)), TTile.Columns,
+                    sums + (k * _width) + column, _width, 1f, true);
+            }
+        }
+    }
+
+    // The first and last of some queries that see any of some keys.
+    private readonly void Seeing(int query, int queries, int key, int keys, out int first, out int last)
+    {
+        first = queries;
+        last = 0;
+        for (int i = 0; i < queries; i++)
+        {
+            _inputs.Range(_b, query + i, out int from, out int to);
+            if (from < to && from < key + keys && to > key)
+            {
+                first = Math.Min(first, i);
+                last = i + 1;
+            }
+        }
+    }
+
+    private readonly struct Slope(float delta, float scale) : IVectorZip
+    {
+        public Vector<float> Apply(Vector<float> a, Vector<float> b) =>
+            a * (b - new Vector<float>(delta)) * scale;
+    }
+}

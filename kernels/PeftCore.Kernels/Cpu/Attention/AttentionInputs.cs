@@ -1,0 +1,124 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>What the scores are made of, by address.</summary>
+internal readonly unsafe struct AttentionInputs(
+    AttentionShape shape, HeadPointer q, HeadPointer k, HeadPointer v, int* ranges, float* slopes, float* bias, bool sharedBias)
+{
+    public readonly AttentionShape Shape = shape;
+    private readonly HeadPointer _q = q, _k = k, _v = v;
+    private readonly int* _ranges = ranges;
+    private readonly float* _slopes = slopes, _bias = bias;
+
+    public bool Capped => Shape.SoftCap != 0;
+
+    public int QueryStride => _q.Stride;
+
+    public int KeyStride => _k.Stride;
+
+    public int ValueStride => _v.Stride;
+
+    /// <summary>Query heads that share a key head.</summary>
+    public int Group => Shape.Heads / Shape.KeyHeads;
+
+    public float* Query(int b, int i, int h) => _q.At(((long)b * Shape.QueryLength) + i, h);
+
+    public float* Key(int b, int j, int keyHead) => _k.At(((long)b * Shape.KeyLength) + j, keyHead);
+
+    public float* Value(int b, int j, int keyHead) => _v.At(((long)b * Shape.KeyLength) + j, keyHead);
+
+    /// <summary>Where per-row numbers (log-sum-exp, delta) of a query stand.</summary>
+    public long Row(int b, int i, int h) => ((((long)b * Shape.Heads) + h) * Shape.QueryLength) + i;
+
+    /// <summary>Where the additive bias, or its gradient, of a query's keys starts.</summary>
+    public long BiasRow(int i, int h) => (((long)(sharedBias ? 0 : h) * Shape.QueryLength) + i) * Shape.KeyLength;
+
+    /// <summary>The keys that query i sees.</summary>
+    public void Range(int b, int i, out int from, out int to)
+    {
+        if (_ranges == null)
+        {
+            from = 0;
+            to = Math.Clamp(i + 1 + Shape.KeyLength - Shape.QueryLength, 0, Shape.KeyLength);
+            return;
+        }
+
+        long at = 2 * (((long)b * Shape.QueryLength) + i);
+        from = Math.Max(_ranges[at], 0);
+        to = Math.Max(from, Math.Min(_ranges[at + 1], Shape.KeyLength));
+    }
+
+    /// <summary>The smallest range that holds those of queries first … first+count−1.</summary>
+    public void Range(int b, int first, int count, out int from, out int to)
+    {
+        from = int.MaxValue;
+        to = 0;
+        for (int i = first; i < first + count; i++)
+        {
+            Range(b, i, out int f, out int t);
+            if (f < t)
+            {
+                from = Math.Min(from, f);
+                to = Math.Max(to, t);
+            }
+        }
+
+        from = Math.Min(from, to);
+    }
+
+    /// <summary>
+    /// Turns scaled products q·k of keys from … to−1 into scores, in place. bent, unless null, receives d score / d product.
+    /// </summary>
+    public void Finish(float* s, float* bent, int h, int i, int from, int to)
+    {
+        int count = to - from;
+        if (Capped)
+        {
+            Cap(s, bent, count);
+        }
+
+        if (_slopes != null)
+        {
+            float slope = _slopes[h];
+            int distance = from - (i + Shape.KeyLength - Shape.QueryLength);
+            for (int j = 0; j < count; j++)
+            {
+                s[j] += slope * (distance + j);
+            }
+        }
+
+        if (_bias != null)
+        {
+            VectorLoops.Zip<Sum, Overwrite>(default, s, _bias + BiasRow(i, h) + from, s, count);
+        }
+    }
+
+    // s = cap·tanh(s/cap), whose slope is 1 − tanh².
+    private void Cap(float* s, float* bent, int count)
+    {
+        int width = Simd.Width;
+        for (int j = 0; j < count; j += width)
+        {
+            int n = Math.Min(width, count - j);
+            Vector<float> t = VectorMath.Tanh(Simd.LoadPart(s + j, n) / new Vector<float>(Shape.SoftCap));
+            Simd.StorePart(t * Shape.SoftCap, s + j, n);
+            if (bent != null)
+            {
+                Simd.StorePart(Vector<float>.One - (t * t), bent + j, n);
+            }
+        }
+    }
+}
+
+/// <summary>A buffer of heads and how they lie in it.</summary>
+internal readonly unsafe struct HeadPointer(float* data, HeadLayout layout)
+{
+    private readonly float* _data = data;
+
+    public bool IsNull => _data == null;
+
+    public int Stride => layout.RowStride;
+
+    public float* At(long token, int head) => _data + (token * layout.RowStride) + layout.Offset + ((long)head * layout.HeadStride);
+}

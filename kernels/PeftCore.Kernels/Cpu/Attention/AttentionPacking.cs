@@ -1,0 +1,49 @@
+namespace PeftCore.Kernels;
+
+/// <summary>Heads laid out for tiles: rows of tokens × dimensions become panels of A or strips of B.</summary>
+internal static unsafe class AttentionPacking
+{
+    /// <summary>Tokens as rows of A, dimensions as steps. The panel of token t starts at t·dim.</summary>
+    public static void Panels<TTile>(float* x, int stride, int tokens, int dim, float* panels)
+        where TTile : struct, ITile
+    {
+        for (int t = 0; t < tokens; t += TTile.Rows)
+        {
+            Packing.Transpose<StoredF32>(
+                (byte*)(x + ((nint)t * stride)), stride, Math.Min(TTile.Rows, tokens - t), TTile.Rows, dim, panels + ((nint)t * dim));
+        }
+    }
+
+    /// <summary>Tokens as columns of B, dimensions as steps. The strip of token t starts at t·dim.</summary>
+    public static void StripsAcross<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile
+    {
+        for (int t = 0; t < tokens; t += TTile.Columns)
+        {
+            Packing.Transpose<StoredF32>(
+                (byte*)(x + ((nint)t * stride)), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips + ((nint)t * dim));
+        }
+    }
+
+    /// <summary>Dimensions as columns of B, tokens as steps. The strip of dimension d starts at d·tokens.</summary>
+    public static void StripsAlong<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile
+    {
+        for (int d = 0; d < dim; d += TTile.Columns)
+        {
+            Packing.Copy<StoredF32>((byte*)(x + d), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips + ((nint)d * tokens));
+        }
+    }
+
+    /// <summary>A panel of queries times the strips of keys that hold from … to−1: products[r·width + key].</summary>
+    public static void Products<TTile>(
+        float* panel, int rows, float* strips, int dim, int from, int to, float scale, float* products, int width)
+        where TTile : struct, ITile
+    {
+        for (int key = from / TTile.Columns * TTile.Columns; key < to; key += TTile.Columns)
+        {
+            TTile.Run<StoredF32>(
+                rows, dim, panel, TTile.Rows, (byte*)(strips + ((nint)key * dim)), TTile.Columns, products + key, width, scale, false);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using System.Numerics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>The part of a softmax that takes the time.</summary>
+internal static unsafe class Exponentials
+{
+    /// <summary>y = e^(x − shift), with x − shift at most about 0; returns Σ y. y may be x, or null when only the sum is wanted.</summary>
+    public static float Sum(float* x, float shift, float* y, int count)
+    {
+        int width = Simd.Width, i = 0;
+        Vector<float> sum = default, by = new(shift);
+        for (; i <= count - width; i += width)
+        {
+            Vector<float> e = VectorMath.ExpDown(Vector.Load(x + i) - by);
+            sum += e;
+            if (y != null)
+            {
+                e.Store(y + i);
+            }
+        }
+
+        float rest = 0;
+        if (i < count)
+        {
+            Vector<float> e = VectorMath.ExpDown(Simd.LoadPart(x + i, count - i) - by);
+            for (int lane = 0; lane < count - i; lane++)
+            {
+                rest += e[lane];
+            }
+
+            if (y != null)
+            {
+                Simd.StorePart(e, y + i, count - i);
+            }
+        }
+
+        return Vector.Sum(sum) + rest;
+    }
+}
