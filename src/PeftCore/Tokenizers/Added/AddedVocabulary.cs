@@ -20,8 +20,7 @@ internal sealed class AddedVocabulary
                 continue;
             }
 
-            var known = model.IdOf(token.Content) is { } id ? token with { Id = id } : token;
-            NotInModel += known.Id == token.Id && model.IdOf(token.Content) is null && !_ids.ContainsKey(token.Content) ? 1 : 0;
+            var known = token with { Id = IdOf(token.Content) ?? model.IdOf(token.Content) ?? NextId(token, model) };
             _ids[token.Content] = known.Id;
             _tokens[known.Id] = known;
             LargestId = Math.Max(LargestId, known.Id);
@@ -36,7 +35,7 @@ internal sealed class AddedVocabulary
     }
 
     /// <summary>How many of the tokens the model's vocabulary does not have.</summary>
-    public int NotInModel { get; }
+    public int NotInModel { get; private set; }
 
     public int LargestId { get; } = -1;
 
@@ -76,5 +75,13 @@ internal sealed class AddedVocabulary
         }
 
         return pieces;
+    }
+
+    /// <summary>The reference numbers new tokens from the size of the vocabulary on, whatever the file says, and models are trained with its
+    /// numbers. Where the vocabulary has holes that number is taken, and the file's is right.</summary>
+    private int NextId(AddedToken token, ITokenModel model)
+    {
+        var next = model.VocabularySize + NotInModel++;
+        return model.TokenOf(next) is null ? next : token.Id;
     }
 }

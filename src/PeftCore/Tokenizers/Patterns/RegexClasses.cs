@@ -16,10 +16,10 @@ internal static class RegexClasses
 
     public static CharacterClass HexDigit { get; } = CharacterClass.Of(CodePointSet.Of([('0', '9'), ('A', 'F'), ('a', 'f')]));
 
-    /// <summary>The word characters of bracket expressions and word boundaries.</summary>
+    /// <summary>The word characters of bracket expressions.</summary>
     public static CharacterClass Word { get; } = CharacterClass.Named(WordSet(), WordInner);
 
-    /// <summary>The \w outside brackets, where Oniguruma also takes the digits and fractions of Latin-1.</summary>
+    /// <summary>The \w outside brackets and the two sides of \b, where Oniguruma also takes the digits and fractions of Latin-1.</summary>
     public static CharacterClass WordEscape { get; } = CharacterClass.Named(
         WordSet().Union(CodePointSet.Of([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)])), WordInner + @"\u00B2\u00B3\u00B9\u00BC-\u00BE");
 

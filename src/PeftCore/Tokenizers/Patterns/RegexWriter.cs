@@ -23,7 +23,7 @@ internal sealed class RegexWriter(StandIns? standIns)
         RegexNode.Alternation a => a.Branches.SelectMany(Sets),
         RegexNode.Group g => Sets(g.Body),
         RegexNode.Repeat r => Sets(r.Body),
-        RegexNode.WordBoundary => [RegexClasses.Word.Set],
+        RegexNode.WordBoundary => [RegexClasses.WordEscape.Set],
         _ => [],
     };
 
@@ -60,7 +60,7 @@ internal sealed class RegexWriter(StandIns? standIns)
                 _text.Append(anchor.Net);
                 break;
             case RegexNode.WordBoundary b:
-                var word = RegexClasses.Word.ToNet(standIns);
+                var word = RegexClasses.WordEscape.ToNet(standIns);
                 _text.Append(b.Negated ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))" : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
                 break;
             case RegexNode.Repeat r:

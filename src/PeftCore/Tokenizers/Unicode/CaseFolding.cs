@@ -12,7 +12,9 @@ internal static class CaseFolding
         CodePointSet.Of(set.Ranges().Concat(
             Groups.Value.Values.Where(group => group.Any(set.Contains)).SelectMany(group => group.Select(c => (c, c)))));
 
-    private static int Fold(int codePoint) => Rune.ToLowerInvariant(Rune.ToUpperInvariant(new Rune(codePoint))).Value;
+    // .NET leaves the long s alone because its capital is in ASCII.
+    private static int Fold(int codePoint) =>
+        codePoint == 0x17F ? 's' : Rune.ToLowerInvariant(Rune.ToUpperInvariant(new Rune(codePoint))).Value;
 
     private static Dictionary<int, int[]> Build()
     {
