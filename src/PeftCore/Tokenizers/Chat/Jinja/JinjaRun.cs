@@ -1,0 +1,102 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+
+namespace PeftCore.Tokenizers;
+
+/// <summary>One rendering: its output, and what it may still spend. A template is data from outside, so its work is bounded.</summary>
+internal sealed class JinjaRun(TimeProvider clock)
+{
+    private const int MaxSteps = 2_000_000;
+    private const int MaxOutput = 16 << 20;
+    private const long MaxWork = 256L << 20;
+    private const int MaxCalls = 100;
+    private int _steps;
+    private long _work;
+    private int _calls;
+
+    public TimeProvider Clock => clock;
+
+    public StringBuilder Output { get; private set; } = new();
+
+    /// <summary>Where the text inside generation blocks lies, in UTF-16 units.</summary>
+    public List<TextSpan> Generated { get; } = [];
+
+    /// <summary>Whether what is written goes to the final text, not into a variable.</summary>
+    public bool IsMainOutput { get; private set; } = true;
+
+    public void Step()
+    {
+        RuntimeHelpers.EnsureSufficientExecutionStack();
+        if (++_steps > MaxSteps)
+        {
+            throw JinjaError.Of($"it takes more than {MaxSteps} steps");
+        }
+    }
+
+    public void Write(string text)
+    {
+        Output.Append(text);
+        if (Output.Length > MaxOutput)
+        {
+            throw JinjaError.Of($"it writes more than {MaxOutput} characters");
+        }
+    }
+
+    /// <summary>Counts characters or items before they are made.</summary>
+    public void Spend(long amount)
+    {
+        _work += amount;
+        if (amount > MaxOutput || _work > MaxWork)
+        {
+            throw JinjaError.Of("it makes values that are too large");
+        }
+    }
+
+    public string Made(string text)
+    {
+        Spend(text.Length);
+        return text;
+    }
+
+    /// <summary>Runs <paramref name="body"/> and returns what it writes.</summary>
+    public string Capture(Action body)
+    {
+        var (output, main) = (Output, IsMainOutput);
+        (Output, IsMainOutput) = (new StringBuilder(), false);
+        try
+        {
+            body();
+            return Made(Output.ToString());
+        }
+        finally
+        {
+            (Output, IsMainOutput) = (output, main);
+        }
+    }
+
+    public object? Call(Func<object?> body)
+    {
+        if (++_calls > MaxCalls)
+        {
+            throw JinjaError.Of($"its macros call each other more than {MaxCalls} deep");
+        }
+
+        var result = body();
+        _calls--;
+        return result;
+    }
+}
+
+/// <summary>The variables that a part of a template sees.</summary>
+internal sealed class JinjaScope(JinjaScope? parent)
+{
+    private readonly Dictionary<string, object?> _values = new(StringComparer.Ordinal);
+
+    public int LoopDepth { get; init; } = parent?.LoopDepth ?? 0;
+
+    public object? this[string name]
+    {
+        get => _values.TryGetValue(name, out var value) ? value : parent is null ? new JinjaUndefined(name) : parent[name];
+        set => _values[name] = value;
+    }
+}

@@ -1,0 +1,27 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>A conversation as the text that a model reads, and where in it the assistant speaks.</summary>
+/// <param name="Text">The text.</param>
+/// <param name="AssistantSpans">The ranges of the text, in Unicode code points, that the assistant says: what a model is trained to
+/// produce.</param>
+public sealed record RenderedChat(string Text, IReadOnlyList<TextRange> AssistantSpans)
+{
+    /// <summary>For each token of the encoded text whether any of it is the assistant's.</summary>
+    /// <param name="encoding">The encoding of <see cref="Text"/>.</param>
+    public bool[] AssistantMask(Encoding encoding)
+    {
+        var mask = new bool[encoding.Length];
+        for (int i = 0, span = 0; i < mask.Length; i++)
+        {
+            var (start, end) = encoding.Offsets[i];
+            while (span < AssistantSpans.Count && AssistantSpans[span].End <= start)
+            {
+                span++;
+            }
+
+            mask[i] = !encoding.SpecialTokensMask[i] && span < AssistantSpans.Count && end > AssistantSpans[span].Start && end > start;
+        }
+
+        return mask;
+    }
+}
