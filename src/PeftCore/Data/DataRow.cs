@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Data;
 
 /// <summary>One row of training data as it was read, before a tokenizer has seen it.</summary>
@@ -23,12 +25,7 @@ public sealed record PromptRow(RowPlace Place, string Prompt, string Completion)
 /// <summary>A conversation: {"messages": [{"role", "content"}]}.</summary>
 /// <param name="Place">Where it stands.</param>
 /// <param name="Turns">What was said, in order.</param>
-public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatTurn> Turns) : DataRow(Place);
-
-/// <summary>One turn of a conversation.</summary>
-/// <param name="Role">Who speaks: "system", "user" or "assistant".</param>
-/// <param name="Content">What is said.</param>
-public sealed record ChatTurn(string Role, string Content);
+public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place);
 
 /// <summary>An instruction, what it applies to, and the answer: Alpaca's {"instruction", "input", "output"}.</summary>
 /// <param name="Place">Where it stands.</param>

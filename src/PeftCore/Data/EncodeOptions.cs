@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Data;
 
 /// <summary>How rows become samples.</summary>
@@ -14,6 +16,9 @@ public sealed record EncodeOptions
 
     /// <summary>The end-of-text token; null takes the tokenizer's. A model's config.json may name another.</summary>
     public int? EosId { get; init; }
+
+    /// <summary>How conversations become text; null takes the tokenizer's own template.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
 
     internal void Check()
     {

@@ -22,7 +22,7 @@ public sealed class EncodeReport
     /// a prompt on its own will be encoded differently, so prompts should not end in a space.</summary>
     public int Joined { get; internal set; }
 
-    /// <summary>How many turns of the assistant are not learned because the chat template rewrites earlier turns.</summary>
+    /// <summary>How many turns of the assistant are not learned because the chat template leaves them out or rewrites them.</summary>
     public int TurnsNotFound { get; internal set; }
 
     /// <summary>How many tokens are learned in one pass.</summary>
@@ -38,6 +38,6 @@ public sealed class EncodeReport
         if (Joined > 0)
             yield return $"In {Joined} of {Rows} rows one token spans the end of the prompt and the begin of the completion; end prompts without a space.";
         if (TurnsNotFound > 0)
-            yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template rewrites earlier turns.";
+            yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template leaves them out or rewrites them.";
     }
 }

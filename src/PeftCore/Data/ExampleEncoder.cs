@@ -13,7 +13,7 @@ public sealed class ExampleEncoder
     private readonly int? _eos;
 
     /// <summary>Creates an encoder.</summary>
-    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer), options) { }
+    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer, options.ChatTemplate), options) { }
 
     internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
@@ -31,16 +32,16 @@ internal readonly struct FieldValue
         return label is null or "" ? throw Wrong(place, name, "an integer or a string that is not empty") : label;
     }
 
-    public ChatTurn[] AsTurns(RowPlace place, string name)
+    public ChatMessage[] AsTurns(RowPlace place, string name)
     {
         if (_text is not null || _json.ValueKind != JsonValueKind.Array || _json.GetArrayLength() == 0)
             throw Wrong(place, name, "a list of {\"role\", \"content\"}");
-        ChatTurn[] turns = [.. _json.EnumerateArray().Select(turn => AsTurn(turn, place, name))];
+        ChatMessage[] turns = [.. _json.EnumerateArray().Select(turn => AsTurn(turn, place, name))];
         return turns.Any(t => t.Role == "assistant") ? turns
             : throw place.Error($"\"{name}\" has no turn of the assistant, so there is nothing to learn from it");
     }
 
-    private static ChatTurn AsTurn(JsonElement turn, RowPlace place, string name)
+    private static ChatMessage AsTurn(JsonElement turn, RowPlace place, string name)
     {
         if (turn.ValueKind != JsonValueKind.Object)
             throw place.Error($"\"{name}\" holds {Describe(turn)}, expected objects with \"role\" and \"content\"");
@@ -58,7 +59,7 @@ internal readonly struct FieldValue
         }
         if (role is null || content is null)
             throw place.Error($"a turn in \"{name}\" has no \"{(role is null ? "role" : "content")}\"");
-        return role is "system" or "user" or "assistant" ? new ChatTurn(role, content)
+        return role is "system" or "user" or "assistant" ? new ChatMessage(role, content)
             : throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected {Roles}");
     }
 

@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Data;
 
 /// <summary>What the data code needs of a tokenizer.</summary>
@@ -12,9 +14,8 @@ internal interface ITextEncoder
     /// <summary>Encodes a text; with special tokens as the tokenizer puts them around a text, or without.</summary>
     EncodedText Encode(string text, bool addSpecialTokens);
 
-    /// <summary>The text of a conversation in the model's own form, with the opening of the assistant's next turn if asked; null if the
-    /// tokenizer has no chat template.</summary>
-    string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt);
+    /// <summary>A conversation as text in the model's own form, and what the assistant says in it; null if there is no chat template.</summary>
+    RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns);
 }
 
 /// <summary>The tokens of a text.</summary>

@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Data;
 
 /// <summary>Turns a row into text: joins prompts with completions, fills the instruction form, renders conversations.</summary>
@@ -18,31 +20,27 @@ internal sealed class RowText(ITextEncoder tokenizer, EncodeReport report)
     private SampleText OfInstruction(InstructionRow row)
     {
         string question = row.Input.Length == 0 ? row.Instruction : $"{row.Instruction}\n\n{row.Input}";
-        if (OfChat(row.Place, [new ChatTurn("user", question), new ChatTurn("assistant", row.Output)]) is SampleText chat)
+        if (OfChat(row.Place, [new ChatMessage("user", question), new ChatMessage("assistant", row.Output)]) is SampleText chat)
             return chat;
         string input = row.Input.Length == 0 ? "" : $"### Input:\n{row.Input}\n\n";
         return SampleText.Prompted($"### Instruction:\n{row.Instruction}\n\n{input}### Response:\n", row.Output);
     }
 
-    // A template does not say which part of its text is whose. A turn is what rendering the conversation up to and with it adds to
-    // rendering it up to the opening of that turn.
-    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatTurn> turns)
+    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatMessage> turns)
     {
-        if (tokenizer.RenderChat(turns, addGenerationPrompt: false) is not string whole)
-            return null;
-        var learned = new List<(int, int)>();
-        for (int i = 0; i < turns.Count; i++)
+        RenderedChat? chat;
+        try
         {
-            if (turns[i].Role != "assistant")
-                continue;
-            string before = tokenizer.RenderChat([.. turns.Take(i)], addGenerationPrompt: true)!;
-            string after = i + 1 == turns.Count ? whole : tokenizer.RenderChat([.. turns.Take(i + 1)], addGenerationPrompt: false)!;
-            if (whole.StartsWith(after, StringComparison.Ordinal) && after.StartsWith(before, StringComparison.Ordinal))
-                learned.Add((SampleText.CodePoints(before), SampleText.CodePoints(after)));
-            else
-                report.TurnsNotFound++;
+            chat = tokenizer.RenderChat(turns);
         }
-        return learned.Count > 0 ? new SampleText(whole, learned, true)
-            : throw place.Error("the chat template gives no text in which the assistant's turns can be told from the others");
+        catch (BadInputException e)
+        {
+            throw place.Error(e.Message.TrimEnd('.'), e); // Templates refuse some conversations, such as two turns of the user in a row.
+        }
+        if (chat is null)
+            return null;
+        report.TurnsNotFound += Math.Max(0, turns.Count(t => t.Role == "assistant") - chat.AssistantSpans.Count);
+        return chat.AssistantSpans.Count > 0 ? new SampleText(chat.Text, [.. chat.AssistantSpans.Select(s => (s.Start, s.End))], true)
+            : throw place.Error("in the text that the chat template makes, the assistant's turns cannot be told from the others");
     }
 }

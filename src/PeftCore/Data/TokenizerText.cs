@@ -3,8 +3,10 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Data;
 
 /// <summary>A tokenizer as the data code sees it.</summary>
-internal sealed class TokenizerText(Tokenizer tokenizer) : ITextEncoder
+internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) : ITextEncoder
 {
+    private readonly ChatTemplate? _template = chosen ?? (tokenizer.Config.ChatTemplate is string text ? ChatTemplate.Parse(text) : null);
+
     public int? BosId => tokenizer.BosId;
 
     public int? EosId => tokenizer.EosId;
@@ -18,5 +20,6 @@ internal sealed class TokenizerText(Tokenizer tokenizer) : ITextEncoder
         return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
     }
 
-    public string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt) => null;
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns) =>
+        _template?.RenderWithSpans(turns, tokenizer.BosToken, tokenizer.EosToken);
 }

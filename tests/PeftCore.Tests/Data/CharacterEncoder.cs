@@ -1,5 +1,6 @@
 using System.Text;
 using PeftCore.Data;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Data;
 
@@ -38,8 +39,22 @@ internal sealed class CharacterEncoder : ITextEncoder
         return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)], [.. tokens.Select(t => t.Special)]);
     }
 
-    public string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt) => !HasChat ? null
-        : string.Concat(turns.Select(t => $"[{t.Role[0]}]{t.Content};")) + (addGenerationPrompt ? "[a]" : "");
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns)
+    {
+        if (!HasChat)
+            return null;
+        var text = new StringBuilder();
+        var spans = new List<TextRange>();
+        foreach (ChatMessage turn in turns)
+        {
+            text.Append($"[{turn.Role[0]}]");
+            int start = text.Length;
+            text.Append($"{turn.Content};");
+            if (turn.Role == "assistant" && turn.Content != "lost")
+                spans.Add(new TextRange(start, text.Length));
+        }
+        return turns[0].Content == "refused" ? throw new BadInputException("the chat template says no.") : new RenderedChat(text.ToString(), spans);
+    }
 
     /// <summary>The learned tokens of an example as text, the others as dots.</summary>
     public static string Show(Example example) => string.Concat(example.Labels.Select(id => id switch

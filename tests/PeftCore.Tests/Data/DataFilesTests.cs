@@ -1,4 +1,5 @@
 using PeftCore.Data;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Data;
 
@@ -30,7 +31,7 @@ public sealed class DataFilesTests
         {
             Assert.That(rows[0], Is.EqualTo(new TextRow(At(1), "plain é")));
             Assert.That(rows[1], Is.EqualTo(new PromptRow(At(3), "p", "c")));
-            Assert.That(((ChatRow)rows[2]).Turns, Is.EqualTo([new ChatTurn("user", "hi"), new ChatTurn("assistant", "hello")]));
+            Assert.That(((ChatRow)rows[2]).Turns, Is.EqualTo([new ChatMessage("user", "hi"), new ChatMessage("assistant", "hello")]));
             Assert.That(rows[3], Is.EqualTo(new InstructionRow(At(5), "i", "", "o")));
             Assert.That(rows[4], Is.EqualTo(new InstructionRow(At(6), "i", "", "o")));
             Assert.That(rows[5], Is.EqualTo(new InstructionRow(At(7), "i", "", "o")));

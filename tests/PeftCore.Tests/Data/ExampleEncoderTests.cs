@@ -1,4 +1,5 @@
 using PeftCore.Data;
+using PeftCore.Tokenizers;
 using static PeftCore.Tests.Data.CharacterEncoder;
 
 namespace PeftCore.Tests.Data;
@@ -6,7 +7,7 @@ namespace PeftCore.Tests.Data;
 public sealed class ExampleEncoderTests
 {
     private static readonly RowPlace Place = new("data.jsonl", 4);
-    private static readonly ChatTurn[] Talk = [new("system", "S"), new("user", "U"), new("assistant", "A1"), new("user", "V"), new("assistant", "A2")];
+    private static readonly ChatMessage[] Talk = [new("system", "S"), new("user", "U"), new("assistant", "A1"), new("user", "V"), new("assistant", "A2")];
 
     [Test]
     public void Everything_is_learned_but_the_first_token_without_a_mask()
@@ -101,11 +102,15 @@ public sealed class ExampleEncoderTests
     }
 
     [Test]
-    public void A_template_that_rewrites_earlier_turns_still_teaches_the_last()
+    public void Turns_that_the_template_loses_are_counted_and_what_it_refuses_is_said_with_the_line()
     {
-        var encoder = new ExampleEncoder(new ForgetfulChat(), new EncodeOptions { MaxSeqLength = 99, MaskPrompt = true });
-        Assert.That(Show(encoder.Encode([new ChatRow(Place, Talk)])[0]).Trim('.'), Is.EqualTo("A2;"));
+        var encoder = Encoder(99, mask: true);
+        ChatMessage[] lossy = [new("user", "U"), new("assistant", "lost"), .. Talk[3..]];
+        Assert.That(Show(encoder.Encode([new ChatRow(Place, lossy)])[0]).Trim('.'), Is.EqualTo("A2;"));
         Assert.That(encoder.Report.TurnsNotFound, Is.EqualTo(1));
+        Assert.That(() => encoder.Encode([new ChatRow(Place, lossy[..2])]), Throws.TypeOf<BadInputException>().With.Message.Contains("cannot be told from the others"));
+        Assert.That(() => encoder.Encode([new ChatRow(Place, [new("user", "refused"), .. Talk])]),
+            Throws.TypeOf<BadInputException>().With.Message.EqualTo("data.jsonl, line 4: the chat template says no."));
     }
 
     [TestCase(12, 4, new[] { 4, 4, 4, 2 })]
@@ -160,19 +165,4 @@ public sealed class ExampleEncoderTests
 
     private static Example One(DataRow row, bool mask = false, CharacterEncoder? tokenizer = null, EncodeOptions? options = null) =>
         new ExampleEncoder(tokenizer ?? new CharacterEncoder(), options ?? new EncodeOptions { MaxSeqLength = 999, MaskPrompt = mask }).Encode([row])[0];
-
-    // As templates of reasoning models do: earlier answers are shortened.
-    private sealed class ForgetfulChat : ITextEncoder
-    {
-        private readonly CharacterEncoder _plain = new();
-
-        public int? BosId => null;
-
-        public int? EosId => null;
-
-        public EncodedText Encode(string text, bool addSpecialTokens) => _plain.Encode(text, addSpecialTokens);
-
-        public string? RenderChat(IReadOnlyList<ChatTurn> turns, bool addGenerationPrompt) => _plain.RenderChat(
-            [.. turns.Select((t, i) => t.Role == "assistant" && i + 1 < turns.Count ? t with { Content = "-" } : t)], addGenerationPrompt);
-    }
 }

@@ -33,6 +33,25 @@ public sealed class RealTokenizerTests
         }
     }
 
+    [TestCase("chatml")]
+    [TestCase("llama3")]
+    public void Of_a_conversation_in_a_real_template_the_answers_and_their_ends_are_learned(string template)
+    {
+        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
+        ChatMessage[] turns = [new("user", "Who are you?"), new("assistant", "A boat. 🙂"), new("user", "Where to?"), new("assistant", "Home.")];
+        var options = new EncodeOptions { MaxSeqLength = 500, MaskPrompt = true, ChatTemplate = ChatTemplate.BuiltIn(template) };
+        Example example = new ExampleEncoder(tokenizer, options).Encode([new ChatRow(new RowPlace("data", 1), turns)])[0];
+        string learned = tokenizer.Decode([.. example.Labels.Where(id => id != Example.Masked)], skipSpecialTokens: false);
+        string whole = tokenizer.Decode(example.Ids, skipSpecialTokens: false);
+        string end = whole[(whole.LastIndexOf("Home.", StringComparison.Ordinal) + 5)..].TrimEnd();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(whole, Does.Contain("Who are you?").And.Contain("Where to?"));
+            Assert.That(end, Is.Not.Empty);
+            Assert.That(learned, Is.EqualTo($"A boat. 🙂{end}Home.{end}"));
+        }
+    }
+
     [Test]
     public void A_long_document_is_the_same_in_pieces_and_as_a_whole()
     {
