@@ -31,6 +31,9 @@ public sealed class KvCache : IDisposable
     /// <summary>Forgets all tokens.</summary>
     public void Clear() => Length = 0;
 
+    /// <summary>Forgets all tokens but the first ones, to go on from there in another way.</summary>
+    internal void Truncate(int length) => Length = Math.Min(Length, length);
+
     /// <inheritdoc/>
     public void Dispose()
     {

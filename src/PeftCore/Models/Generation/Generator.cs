@@ -1,0 +1,95 @@
+using PeftCore.Backends;
+
+namespace PeftCore.Models.Generation;
+
+/// <summary>Continues texts with a causal model, with whatever adapters are on it.</summary>
+public sealed class Generator
+{
+    private readonly CausalModel _model;
+    private readonly IBackend _backend;
+
+    /// <summary>Uses a model.</summary>
+    public Generator(CausalModel model, IBackend backend) => (_model, _backend) = (model, backend);
+
+    /// <summary>Generates tokens after a prompt.</summary>
+    /// <param name="prompt">The tokens to go on from, at least one.</param>
+    /// <param name="options">How to choose tokens and when to stop; null for the defaults.</param>
+    /// <param name="decode">From tokens to text; null for tokens only.</param>
+    /// <param name="onToken">Called with each token as it comes.</param>
+    /// <param name="cancel">Ends the text after the current token.</param>
+    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option makes no sense.</exception>
+    public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode = null,
+        Action<GeneratedToken>? onToken = null, CancellationToken cancel = default)
+    {
+        options ??= new GenerationOptions();
+        options.Check(canDecode: decode is not null);
+        CheckPrompt(_model, prompt);
+        bool training = _model.Mode.Training;
+        _model.Mode.Training = false;
+        try
+        {
+            var text = decode is null ? null : new TextStream(decode, options.StopStrings, prompt);
+            var tokens = new List<int>();
+            var reason = Continue(prompt, options, tokens, text, onToken, cancel);
+            return new GenerationResult(tokens, text?.Text ?? "", reason, reason == FinishReason.ContextFull ? ContextNotice(prompt.Length, tokens.Count) : null);
+        }
+        finally
+        {
+            _model.Mode.Training = training;
+        }
+    }
+
+    internal static void CheckPrompt(CausalModel model, ReadOnlySpan<int> prompt)
+    {
+        if (prompt.IsEmpty)
+        {
+            throw new BadInputException("the prompt has no tokens; give some text, or a tokenizer that puts a token before every text");
+        }
+        foreach (int token in prompt)
+        {
+            if ((uint)token >= (uint)model.VocabularySize)
+            {
+                throw new BadInputException($"the prompt holds token {token}, but the model's vocabulary has {model.VocabularySize}; the tokenizer belongs to another model");
+            }
+        }
+        if (prompt.Length >= model.MaxLength)
+        {
+            throw new BadInputException($"the prompt has {prompt.Length} tokens, but the model's context holds {model.MaxLength} and must leave room for an answer; shorten the prompt");
+        }
+    }
+
+    private FinishReason Continue(ReadOnlySpan<int> prompt, GenerationOptions options, List<int> tokens, TextStream? text,
+        Action<GeneratedToken>? onToken, CancellationToken cancel)
+    {
+        int room = Math.Min(options.MaxNewTokens, _model.MaxLength - prompt.Length);
+        using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room);
+        var chooser = new TokenChooser(options, prompt);
+        int[] unread = prompt.ToArray();
+        while (!cancel.IsCancellationRequested)
+        {
+            int token = chooser.Choose(decoder.Read(unread));
+            unread = [token];
+            tokens.Add(token);
+            FinishReason? end = options.StopTokens.Contains(token) ? FinishReason.StopToken : null;
+            if (end is null)
+            {
+                text?.Add(token);
+                end = text is { Stopped: true } ? FinishReason.StopString
+                    : tokens.Count == options.MaxNewTokens ? FinishReason.MaxNewTokens
+                    : tokens.Count == room ? FinishReason.ContextFull
+                    : null;
+            }
+            string piece = text is null ? "" : end is null ? text.Give() : text.GiveRest();
+            onToken?.Invoke(new GeneratedToken(token, piece));
+            if (end is { } reason)
+            {
+                return reason;
+            }
+        }
+        text?.GiveRest();
+        return FinishReason.Cancelled;
+    }
+
+    private string ContextNotice(int prompt, int generated) =>
+        $"the text ends after {generated} tokens because the model's context of {_model.MaxLength} is full, {prompt} of it taken by the prompt";
+}

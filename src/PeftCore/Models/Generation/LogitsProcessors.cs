@@ -1,0 +1,114 @@
+namespace PeftCore.Models.Generation;
+
+/// <summary>What happens to logits before a token is chosen, each with the meaning transformers gives it. A token that is ruled out gets −∞.</summary>
+internal static class LogitsProcessors
+{
+    /// <summary>Makes tokens that occurred less likely (Keskar et al. 2019, "CTRL"); each counts once, however often it occurred.</summary>
+    public static void RepetitionPenalty(Span<float> logits, IEnumerable<int> seen, float penalty)
+    {
+        foreach (int token in seen)
+        {
+            logits[token] = logits[token] < 0 ? logits[token] * penalty : logits[token] / penalty;
+        }
+    }
+
+    public static void Temperature(Span<float> logits, float temperature)
+    {
+        foreach (ref float logit in logits)
+        {
+            logit /= temperature;
+        }
+    }
+
+    /// <summary>Keeps the k largest logits, and those equal to the smallest of them.</summary>
+    public static void TopK(Span<float> logits, int k)
+    {
+        if (k >= logits.Length)
+        {
+            return;
+        }
+        // The k largest so far, ascending: nearly all logits fail the first comparison.
+        var largest = new float[k];
+        Array.Fill(largest, float.NegativeInfinity);
+        foreach (float logit in logits)
+        {
+            if (!(logit > largest[0]))
+            {
+                continue;
+            }
+            int at = 1;
+            for (; at < k && largest[at] < logit; at++)
+            {
+                largest[at - 1] = largest[at];
+            }
+            largest[at - 1] = logit;
+        }
+        RuleOutBelow(logits, largest[0]);
+    }
+
+    /// <summary>Keeps the likeliest tokens until their probabilities reach p (Holtzman et al. 2020, nucleus sampling); at least one.</summary>
+    public static void TopP(Span<float> logits, float p)
+    {
+        var probabilities = Probabilities(logits);
+        int[] order = [.. Enumerable.Range(0, logits.Length)];
+        Array.Sort(Array.ConvertAll(probabilities, probability => probability), order);
+        double below = 0;
+        foreach (int token in order.AsSpan(0, order.Length - 1))
+        {
+            below += probabilities[token];
+            if (below > 1 - (double)p)
+            {
+                return;
+            }
+            logits[token] = float.NegativeInfinity;
+        }
+    }
+
+    /// <summary>Keeps tokens at least p times as likely as the likeliest (Nguyen et al. 2024, min-p).</summary>
+    public static void MinP(Span<float> logits, float p)
+    {
+        var probabilities = Probabilities(logits);
+        double least = p * probabilities.Max();
+        for (int token = 0; token < logits.Length; token++)
+        {
+            if (probabilities[token] < least)
+            {
+                logits[token] = float.NegativeInfinity;
+            }
+        }
+    }
+
+    /// <summary>Softmax in double precision.</summary>
+    public static double[] Probabilities(ReadOnlySpan<float> logits)
+    {
+        double largest = Largest(logits), sum = 0;
+        var probabilities = new double[logits.Length];
+        for (int i = 0; i < logits.Length; i++)
+        {
+            sum += probabilities[i] = Math.Exp(logits[i] - largest);
+        }
+        for (int i = 0; i < logits.Length; i++)
+        {
+            probabilities[i] /= sum;
+        }
+        return probabilities;
+    }
+
+    private static float Largest(ReadOnlySpan<float> logits)
+    {
+        float largest = float.NegativeInfinity;
+        foreach (float logit in logits)
+        {
+            largest = Math.Max(largest, logit);
+        }
+        return largest;
+    }
+
+    private static void RuleOutBelow(Span<float> logits, float least)
+    {
+        foreach (ref float logit in logits)
+        {
+            logit = logit < least ? float.NegativeInfinity : logit;
+        }
+    }
+}

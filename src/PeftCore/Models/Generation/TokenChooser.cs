@@ -1,0 +1,95 @@
+using PeftCore.Kernels;
+
+namespace PeftCore.Models.Generation;
+
+/// <summary>From logits to the next token: penalty, temperature, top-k, top-p, min-p, draw, in transformers' order.</summary>
+internal sealed class TokenChooser
+{
+    // Keeps these draws apart from those that dropout, data order and initial weights make under the same seed.
+    private const ulong Stream = 0x6765_6E65_7261_7465;
+
+    private readonly GenerationOptions _options;
+    private readonly HashSet<int> _seen;
+    private ulong _draws;
+
+    public TokenChooser(GenerationOptions options, ReadOnlySpan<int> prompt)
+    {
+        _options = options;
+        _seen = [.. prompt];
+    }
+
+    /// <summary>Chooses a token; the logits are overwritten.</summary>
+    public int Choose(Span<float> logits)
+    {
+        foreach (float logit in logits)
+        {
+            if (float.IsNaN(logit))
+            {
+                throw new BadInputException("the model's output is not a number: its weights, or an adapter's, are damaged");
+            }
+        }
+        if (_options.RepetitionPenalty != 1)
+        {
+            LogitsProcessors.RepetitionPenalty(logits, _seen, _options.RepetitionPenalty);
+        }
+        int token = _options.Temperature == 0 ? Likeliest(logits) : Draw(logits);
+        _seen.Add(token);
+        return token;
+    }
+
+    private static int Likeliest(ReadOnlySpan<float> logits)
+    {
+        int best = 0;
+        for (int i = 1; i < logits.Length; i++)
+        {
+            if (logits[i] > logits[best])
+            {
+                best = i;
+            }
+        }
+        return best;
+    }
+
+    private int Draw(Span<float> logits)
+    {
+        if (_options.Temperature != 1)
+        {
+            LogitsProcessors.Temperature(logits, _options.Temperature);
+        }
+        if (_options.TopK > 0)
+        {
+            LogitsProcessors.TopK(logits, _options.TopK);
+        }
+        if (_options.TopP < 1)
+        {
+            LogitsProcessors.TopP(logits, _options.TopP);
+        }
+        if (_options.MinP > 0)
+        {
+            LogitsProcessors.MinP(logits, _options.MinP);
+        }
+        var probabilities = LogitsProcessors.Probabilities(logits);
+        double left = Uniform();
+        int last = 0;
+        for (int token = 0; token < probabilities.Length; token++)
+        {
+            if (probabilities[token] > 0)
+            {
+                last = token;
+                left -= probabilities[token];
+                if (left < 0)
+                {
+                    break;
+                }
+            }
+        }
+        return last;
+    }
+
+    /// <summary>A number in [0, 1) with 53 random bits.</summary>
+    private double Uniform()
+    {
+        var words = Philox.Next(_options.Seed, Stream, _draws++);
+        return ((ulong)(words.X >> 5) << 26 | words.Y >> 6) * (1.0 / (1L << 53));
+    }
+}
