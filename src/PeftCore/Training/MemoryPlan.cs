@@ -48,23 +48,16 @@ public sealed record MemoryPlan
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <param name="options">The optimizer and the number of accumulated batches; null for the defaults.</param>
-    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null)
-    {
-        options ??= new TrainerOptions();
-        using var backend = new MetaBackend();
-        using var scope = new TensorScope();
-        var trainable = build(backend);
-        using var optimizer = options.NewOptimizer(trainable);
-        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
-        backend.Memory.ResetPeak();
-        var observer = new StepObserver(backend);
-        step.Watch = observer.Watch;
-        backend.Memory.Watcher = observer.Watch;
+    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null) =>
         // The second batch finds the first one's gradients alive; a third finds what the second found.
-        step.Run([.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options.GradientAccumulationSteps))], options.LearningRate);
-        backend.Memory.Watcher = null;
-        return observer.Plan(trainable, options.GradientAccumulationSteps);
-    }
+        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options?.GradientAccumulationSteps ?? 1))], options);
+
+    /// <summary>Plans a step over these very batches, such as the largest of a data set.</summary>
+    /// <param name="build">Makes the model and what trains on the backend it is given.</param>
+    /// <param name="microBatches">The batches of the step.</param>
+    /// <param name="options">The optimizer; null for the defaults.</param>
+    public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null) =>
+        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count });
 
     /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks run.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
@@ -80,6 +73,23 @@ public sealed record MemoryPlan
             rows[row] = new Example(ids, ids);
         }
         return new Collator(padId: 0).Collate(rows);
+    }
+
+    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches, TrainerOptions? options)
+    {
+        options ??= new TrainerOptions();
+        using var backend = new MetaBackend();
+        using var scope = new TensorScope();
+        var trainable = build(backend);
+        using var optimizer = options.NewOptimizer(trainable);
+        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        backend.Memory.ResetPeak();
+        var observer = new StepObserver(backend);
+        step.Watch = observer.Watch;
+        backend.Memory.Watcher = observer.Watch;
+        step.Run(microBatches(trainable), options.LearningRate);
+        backend.Memory.Watcher = null;
+        return observer.Plan(trainable, options.GradientAccumulationSteps);
     }
 
     /// <summary>Takes the measurements while the step runs.</summary>

@@ -49,6 +49,18 @@ public sealed class MemoryPlanTests
     }
 
     [Test]
+    public void A_plan_for_the_data_at_hand_has_the_peak_of_a_run_over_them()
+    {
+        using var cpu = new CpuBackend(1);
+        var batches = Runs.Loader(9, 1, 3).Epoch().ToList();
+        var trainable = Adapter("llama", cpu, 4, checkpointing: false);
+        using var optimizer = new TrainerOptions().NewOptimizer(trainable);
+        cpu.Memory.ResetPeak();
+        new TrainingStep(trainable, optimizer).Run(batches, 1e-3);
+        Assert.That(MemoryPlan.Of(backend => Adapter("llama", backend, 4, false), batches).PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
+    }
+
+    [Test]
     public void The_table_names_what_each_module_keeps_and_adds_up()
     {
         var plan = MemoryPlan.Of(backend => Adapter("llama", backend, 4, checkpointing: false), 2, 16);
