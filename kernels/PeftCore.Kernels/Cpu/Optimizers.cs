@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>One step of an optimizer on one parameter tensor, in the arithmetic of torch.optim.</summary>
-public static unsafe class Optimizers
+/// <summary>One step of an optimizer on parameter tensors, in the arithmetic of torch.optim.</summary>
+public static unsafe partial class Optimizers
 {
     /// <summary>AdamW's settings; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
     public readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
@@ -18,19 +18,7 @@ public static unsafe class Optimizers
         Sizes.AtLeast(g, p.Length);
         Sizes.AtLeast<float>(m, p.Length);
         Sizes.AtLeast<float>(v, p.Length);
-        double beta1 = AsWritten(h.Beta1), beta2 = AsWritten(h.Beta2);
-        double first = 1 - Math.Pow(beta1, h.Step), second = 1 - Math.Pow(beta2, h.Step);
-        AdamFactors factors = new()
-        {
-            Gradient = gradientScale,
-            Keep = (float)(1 - (AsWritten(h.LearningRate) * AsWritten(h.WeightDecay))),
-            Blend = (float)(1 - beta1),
-            Beta2 = h.Beta2,
-            Square = (float)(1 - beta2),
-            Rate = (float)(AsWritten(h.LearningRate) / first),
-            Root = (float)Math.Sqrt(second),
-            Epsilon = h.Epsilon,
-        };
+        AdamFactors factors = AdamFactors.Of(h, gradientScale);
         fixed (float* pp = p, pg = g, pm = m, pv = v)
         {
             Ranges.For(p.Length, new AdamBody(factors, pp, pg, pm, pv), pool);
@@ -53,15 +41,7 @@ public static unsafe class Optimizers
         }
     }
 
-    // 0.999f is not 0.999, and 1 − β₂ shows the difference; torch computes with the decimal number as it was written.
-    private static double AsWritten(float x) => (double)(decimal)x;
-
-    private struct AdamFactors
-    {
-        public float Gradient, Keep, Blend, Beta2, Square, Rate, Root, Epsilon;
-    }
-
-    private readonly struct AdamBody(AdamFactors factors, float* p, float* g, float* m, float* v) : IRangeBody
+    internal readonly struct AdamBody(AdamFactors factors, float* p, float* g, float* m, float* v) : IRangeBody
     {
         private readonly float* _p = p, _g = g, _m = m, _v = v;
 

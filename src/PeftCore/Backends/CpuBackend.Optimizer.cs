@@ -10,6 +10,22 @@ public sealed partial class CpuBackend
         Optimizers.Step(step, F32(parameter), F32(gradient), gradientScale, F32(firstMoment), F32(secondMoment), _pool);
 
     /// <inheritdoc/>
+    public unsafe void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
+    {
+        var tasks = new Optimizers.AdamTask[parameters.Length];
+        for (int i = 0; i < tasks.Length; i++)
+        {
+            var (step, parameter, gradient, first, second) = parameters[i];
+            tasks[i] = new Optimizers.AdamTask(step, Numbers(parameter), Numbers(gradient), Numbers(first), Numbers(second), checked((int)parameter.Count));
+        }
+        Optimizers.Step(tasks, gradientScale, _pool);
+
+        static float* Numbers(Tensor tensor) => tensor.DType == DType.F32
+            ? (float*)Address(tensor)
+            : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
+    }
+
+    /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
         Optimizers.SgdStep(F32(parameter), F32(gradient), gradientScale, F32OrNone(momentumBuffer), learningRate, momentum, weightDecay,

@@ -1,7 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Nn;
-using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
@@ -18,10 +17,16 @@ public sealed class AdamW : Optimizer
         : base(parameters, (options ?? new()).WeightDecay, options?.Decays, "exp_avg", "exp_avg_sq") => _options = options ?? new();
 
     /// <inheritdoc/>
-    protected override void Update(ParameterState state, Tensor gradient, float learningRate, float gradientScale)
+    protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
     {
-        var step = new Optimizers.AdamW(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, state.WeightDecay, state.Steps);
-        gradient.Backend.AdamW(step, state.Parameter.Value, gradient, gradientScale, state.Moments[0].Value, state.Moments[1].Value);
+        var tensors = new AdamWTensors[states.Count];
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            var state = states[i];
+            var step = new Optimizers.AdamW(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, state.WeightDecay, state.Steps);
+            tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value, state.Moments[1].Value);
+        }
+        tensors[0].Parameter.Backend.AdamW(tensors, gradientScale);
     }
 }
 

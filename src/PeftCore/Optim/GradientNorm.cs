@@ -1,5 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
+using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
@@ -12,15 +13,8 @@ public static class GradientNorm
     /// <summary>L2 norm over all gradients as one vector; those without a gradient count as zero.</summary>
     public static double Of(IEnumerable<(string Name, Parameter Parameter)> parameters)
     {
-        double sum = 0;
-        foreach (var (_, parameter) in parameters)
-        {
-            if (parameter.Gradient is { } gradient)
-            {
-                sum += gradient.Backend.SumOfSquares(gradient);
-            }
-        }
-        return Math.Sqrt(sum);
+        Tensor[] gradients = [.. parameters.Select(p => p.Parameter.Gradient).OfType<Tensor>()];
+        return gradients.Length == 0 ? 0 : Math.Sqrt(gradients[0].Backend.SumOfSquares(gradients));
     }
 
     /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no limit.</summary>

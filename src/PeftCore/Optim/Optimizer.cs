@@ -40,18 +40,23 @@ public abstract class Optimizer : IDisposable
     /// <summary>What is remembered, one a parameter, in the order the parameters were given.</summary>
     public IReadOnlyList<ParameterState> States => _states;
 
-    /// <summary>Changes every parameter that has a gradient, each in one pass over its memory.</summary>
+    /// <summary>Changes every parameter that has a gradient, all in one pass.</summary>
     /// <param name="learningRate">Size of the step.</param>
     /// <param name="gradientScale">What gradients are multiplied by first: clipping costs no pass of its own.</param>
     public void Step(double learningRate, float gradientScale = 1)
     {
+        var changing = new List<ParameterState>(_states.Length);
         foreach (var state in _states)
         {
-            if (state.Parameter.Gradient is { } gradient)
+            if (state.Parameter.Gradient is not null)
             {
                 state.Steps++;
-                Update(state, gradient, (float)learningRate, gradientScale);
+                changing.Add(state);
             }
+        }
+        if (changing.Count > 0)
+        {
+            Update(changing, (float)learningRate, gradientScale);
         }
     }
 
@@ -74,8 +79,8 @@ public abstract class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Changes one parameter; <see cref="ParameterState.Steps"/> counts this step already.</summary>
-    protected abstract void Update(ParameterState state, Tensor gradient, float learningRate, float gradientScale);
+    /// <summary>Changes parameters, each of which has a gradient; their <see cref="ParameterState.Steps"/> count this step already.</summary>
+    protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
 
     private static (string, Tensor)[] NewMoments(Parameter parameter, ReadOnlySpan<string> names)
     {

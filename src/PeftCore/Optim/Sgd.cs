@@ -1,6 +1,5 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
-using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
@@ -18,9 +17,15 @@ public sealed class Sgd : Optimizer
         _options = options ?? new();
 
     /// <inheritdoc/>
-    protected override void Update(ParameterState state, Tensor gradient, float learningRate, float gradientScale) =>
-        gradient.Backend.Sgd(state.Parameter.Value, gradient, gradientScale, state.Moments.Count == 0 ? null : state.Moments[0].Value,
-            learningRate, _options.Momentum, state.WeightDecay, _options.Nesterov, state.Steps == 1);
+    protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
+    {
+        foreach (var state in states)
+        {
+            var gradient = state.Parameter.Gradient!;
+            gradient.Backend.Sgd(state.Parameter.Value, gradient, gradientScale, state.Moments.Count == 0 ? null : state.Moments[0].Value,
+                learningRate, _options.Momentum, state.WeightDecay, _options.Nesterov, state.Steps == 1);
+        }
+    }
 
     private static SgdOptions Checked(SgdOptions? options) => options is { Nesterov: true, Momentum: 0 }
         ? throw new BadInputException("Nesterov's method needs a momentum above 0; give one, or leave Nesterov out")

@@ -30,6 +30,32 @@ public sealed class OptimizerTests
     }
 
     [Test]
+    public unsafe void A_step_over_many_tensors_is_that_of_each_alone([Values(1, 2)] int threads)
+    {
+        using WorkerPool pool = new(threads);
+        int[] lengths = [5, 0, 40_000, 1, 16_384, 0, 33];
+        int all = lengths.Sum();
+        float[] p = Numbers.Random(1, all), g = Numbers.Random(2, all), m = Numbers.Random(3, all), v = [.. Numbers.Random(4, all).Select(Math.Abs)];
+        float[] rp = [.. p], rm = [.. m], rv = [.. v];
+        var tasks = new Optimizers.AdamTask[lengths.Length];
+        fixed (float* pp = p, pg = g, pm = m, pv = v)
+        {
+            for (int i = 0, at = 0; i < lengths.Length; at += lengths[i++])
+            {
+                Optimizers.AdamW h = new(1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f * i, 1 + i);
+                tasks[i] = new Optimizers.AdamTask(h, pp + at, pg + at, pm + at, pv + at, lengths[i]);
+                Optimizers.Step(h, rp.AsSpan(at, lengths[i]), g.AsSpan(at, lengths[i]), 0.5f, rm.AsSpan(at), rv.AsSpan(at), pool);
+            }
+
+            Optimizers.Step(tasks, 0.5f, pool);
+        }
+
+        Assert.That(p, Is.EqualTo(rp));
+        Assert.That(m, Is.EqualTo(rm));
+        Assert.That(v, Is.EqualTo(rv));
+    }
+
+    [Test]
     public void Sgd_follows_its_equations_with_and_without_momentum([Values(1, 33, 20001)] int n, [Values] bool nesterov, [Values(0f, 0.9f)] float momentum)
     {
         using WorkerPool pool = new(2);
