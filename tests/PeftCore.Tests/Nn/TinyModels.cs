@@ -1,0 +1,71 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Nn;
+
+/// <summary>Models of a few thousand parameters with seeded random weights, and something for them to read.</summary>
+internal static class TinyModels
+{
+    public const int Vocabulary = 31;
+    public const int Hidden = 16;
+    public const int Inner = 24;
+    public const int Batch = 2;
+    public const int Length = 6;
+
+    public static LlamaConfig LlamaConfig { get; } = new()
+    {
+        ModelType = "llama",
+        VocabularySize = Vocabulary,
+        HiddenSize = Hidden,
+        IntermediateSize = Inner,
+        Layers = 4,
+        Heads = 4,
+        KeyHeads = 2,
+        HeadDim = 4,
+        MaxLength = 32,
+    };
+
+    public static Llama Llama(IBackend backend, DType dtype = DType.F32) => Filled(new Llama(LlamaConfig), backend, dtype);
+
+    public static Gpt2 Gpt2(IBackend backend) =>
+        Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)), backend, DType.F32);
+
+    /// <summary>LoRA of rank 2 on some modules, with nothing at its identity.</summary>
+    public static PeftModel WithLora(CausalModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)
+    {
+        var peft = new PeftModel(model);
+        peft.AddAdapter(new LoraConfig
+        {
+            Rank = 2,
+            Alpha = 4,
+            TargetModules = targets,
+            Dropout = dropout,
+            LayersToTransform = layers,
+            Init = LoraInit.Gaussian,
+        });
+        ulong stream = 0;
+        foreach (var (_, parameter) in peft.Parameters)
+        {
+            parameter.Value.Backend.FillNormal(parameter.Value, 0, 0.3f, 77, stream++);
+        }
+        return peft;
+    }
+
+    /// <summary>The mean loss of a small batch; the caller's scope frees what it made.</summary>
+    public static Tensor Loss(CausalModel model, int length = Length)
+    {
+        var backend = model.Head.Weight.Value.Backend;
+        int[] ids = [.. Enumerable.Range(0, Batch * length).Select(i => (i * 11 + 3) % Vocabulary)];
+        var inputs = ModelInputs.From(backend, ids, Batch);
+        return model.Loss(inputs, Targets.FromLabels(backend, ids, Batch));
+    }
+
+    private static T Filled<T>(T model, IBackend backend, DType dtype) where T : CausalModel
+    {
+        ModelLoader.Initialize(model, backend, dtype, seed: 5);
+        return model;
+    }
+}
