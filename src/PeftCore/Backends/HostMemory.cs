@@ -9,7 +9,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
 
     public unsafe nint Take(long bytes)
     {
-        if (_taken + bytes > limit)
+        if (bytes > limit - _taken)
         {
             throw new InsufficientMemoryException(
                 $"{Megabytes(bytes)} more memory is needed, but {Megabytes(_taken)} of the allowed {Megabytes(limit)} are in use; " +

@@ -40,7 +40,11 @@ public static class ArithmeticOps
         }
 
         /// <summary>a − b.</summary>
-        public static Tensor operator -(Tensor left, Tensor right) => left + right * -1f;
+        public static Tensor operator -(Tensor left, Tensor right)
+        {
+            Check.SameShape("subtract", left, right);
+            return left + right * -1f;
+        }
 
         /// <summary>Σ of all elements, a scalar.</summary>
         public Tensor Sum()

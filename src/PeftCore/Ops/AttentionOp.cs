@@ -56,7 +56,10 @@ public static class AttentionOp
         {
             throw new ShapeException("attention", $"ranges must be I32 of shape ({qs[0]}, {qs[1]}, 2), got {ranges}");
         }
-        Check.Vector("attention", "slopes", options.Slopes, q.Count);
+        if (options.Slopes is { } slopes && (slopes.DType != DType.F32 || slopes.Count != q.Count))
+        {
+            throw new ShapeException("attention", $"slopes must be F32, one for each of {q.Count} heads, got {slopes}");
+        }
         long scores = (long)qs[1] * ks[1];
         if (options.Bias is { } bias && (bias.DType != DType.F32 || (bias.Count != scores && bias.Count != scores * q.Count)))
         {

@@ -40,6 +40,15 @@ internal static class Check
         }
     }
 
+    /// <summary>A vector of parameters, in any precision.</summary>
+    public static void Weights(string op, string name, Tensor? vector, int length)
+    {
+        if (vector is not null && (vector.Count != length || !vector.DType.IsFloat))
+        {
+            throw new ShapeException(op, $"{name} must have {length} floating-point elements, got {vector}");
+        }
+    }
+
     public static void Matrix(string op, string name, Tensor matrix, int rows, int columns)
     {
         if (matrix.Shape.Rank != 2 || matrix.Shape[0] != rows || matrix.Shape[1] != columns || !matrix.DType.IsFloat)

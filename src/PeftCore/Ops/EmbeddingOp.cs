@@ -15,9 +15,9 @@ public static class EmbeddingOp
         public Tensor Rows(Tensor ids)
         {
             Check.Int32("rows", "ids", ids);
-            if (table.Shape.Rank != 2)
+            if (table.Shape.Rank != 2 || !table.DType.IsFloat)
             {
-                throw new ShapeException("rows", $"needs a (rows, columns) table, got {table}");
+                throw new ShapeException("rows", $"needs a (rows, columns) table of floating-point numbers, got {table}");
             }
             Span<int> extents = stackalloc int[ids.Shape.Rank + 1];
             ids.Shape.CopyTo(extents);

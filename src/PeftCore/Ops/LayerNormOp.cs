@@ -16,8 +16,8 @@ public static class LayerNormOp
         public Tensor LayerNorm(Tensor weight, Tensor? bias, float epsilon)
         {
             Check.Float32("layer norm", "x", x);
-            Check.Vector("layer norm", "weight", weight, x.Shape.Columns);
-            Check.Vector("layer norm", "bias", bias, x.Shape.Columns);
+            Check.Weights("layer norm", "weight", weight, x.Shape.Columns);
+            Check.Weights("layer norm", "bias", bias, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             var mean = x.NewLike([x.Shape.Rows]);
             var rstd = x.NewLike([x.Shape.Rows]);

@@ -42,7 +42,7 @@ public static class LinearOp
         {
             throw new ShapeException("linear", $"x has {x.Shape.Columns} columns, the weight takes {inputs}: x {x.Shape}, weight {weight.Shape}");
         }
-        Check.Vector("linear", "bias", bias, outputs);
+        Check.Weights("linear", "bias", bias, outputs);
         return outputs;
     }
 

@@ -46,7 +46,7 @@ public static class LoraLinearOp
                 var branch = branches[i];
                 Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
                 Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
-                Check.Vector("lora linear", "the bias of B", branch.Bias, outputs);
+                Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
                 low[i] = AddBranch(x, branch, y);
                 int first = FirstBranch + InputsPerBranch * i;
                 (inputs[first], inputs[first + 1], inputs[first + 2]) = (branch.A, branch.B, branch.Bias);

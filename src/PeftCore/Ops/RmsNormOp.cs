@@ -16,7 +16,7 @@ public static class RmsNormOp
         public Tensor RmsNorm(Tensor weight, float epsilon, float weightOffset = 0)
         {
             Check.Float32("rms norm", "x", x);
-            Check.Vector("rms norm", "weight", weight, x.Shape.Columns);
+            Check.Weights("rms norm", "weight", weight, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             var rstd = x.NewLike([x.Shape.Rows]);
             x.Backend.RmsNorm(x, weight, weightOffset, y, rstd, epsilon);

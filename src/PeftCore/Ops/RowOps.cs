@@ -25,6 +25,7 @@ public static class RowOps
         internal Tensor MultiplyColumn(Tensor column)
         {
             Check.Float32("multiply column", "x", x);
+            Check.Float32("multiply column", "column", column);
             Check.Vector("multiply column", "column", column, x.Shape.Rows);
             var y = x.NewLike(x.Shape);
             x.Backend.MultiplyColumn(x, column, y, false);
@@ -36,7 +37,7 @@ public static class RowOps
         public Tensor AddRow(Tensor row)
         {
             Check.Float32("add row", "x", x);
-            Check.Vector("add row", "row", row, x.Shape.Columns);
+            Check.Weights("add row", "row", row, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             x.Backend.Copy(x, y);
             x.Backend.AddRow(y, row);

@@ -14,7 +14,7 @@ public static class ShapeOps
         {
             if (shape.Count != x.Count)
             {
-                throw new ShapeException("reshape", $"{x.Shape} has {x.Count} elements, {shape} has {shape.Count}");
+                throw new ShapeException("reshape", $"{x.Shape} has {x.Count} elements, {shape} would have {shape.Count}");
             }
             var view = x.View(shape);
             view.GradientEdge = x.GradientEdge;
