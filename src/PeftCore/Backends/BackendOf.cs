@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
@@ -22,7 +23,7 @@ public static class BackendOf
                 throw new ArgumentException($"elements of a {tensor.DType} tensor are {tensor.DType.Size} bytes, not {sizeof(T)}");
             }
             var values = new T[tensor.Count];
-            tensor.Backend.Download(tensor, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
+            tensor.Download(values.AsSpan());
             GC.KeepAlive(tensor); // An unscoped temporary must not be finalized while its bytes are copied.
             return values;
         }
@@ -70,7 +71,12 @@ public static class BackendOf
                 throw new ShapeException("from", $"{values.Length} values do not fill a tensor of shape {shape}");
             }
             var tensor = backend.NewTensor(shape, dtype, kind);
-            backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values), tensor);
+            for (long at = 0; at < values.Length; at += Pieces.Bytes)
+            {
+                int count = (int)Math.Min(Pieces.Bytes, values.Length - at);
+                using var piece = tensor.Unscoped([count], at);
+                backend.Upload(MemoryMarshal.AsBytes(values.Slice((int)at, count)), piece);
+            }
             return tensor;
         }
     }

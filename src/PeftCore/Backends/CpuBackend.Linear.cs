@@ -10,8 +10,7 @@ public sealed partial class CpuBackend
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
         int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
-        Gemm.Multiply(c.Shape.Rows, c.Shape.Columns, k, Matrix(a), transposeA, Matrix(b), transposeB, F32(c), c.Shape.Columns,
-            alpha, accumulate, _pool);
+        Multiply(c.Shape.Rows, c.Shape.Columns, k, new Block(a), transposeA, new Block(b), transposeB, F32(c), c.Shape.Columns, alpha, accumulate);
     }
 
     /// <inheritdoc/>
@@ -33,8 +32,17 @@ public sealed partial class CpuBackend
         Elementwise.SumRows(F32(x), F32(row), x.Shape.Rows, x.Shape.Columns, accumulate, _pool);
 
     /// <inheritdoc/>
-    public void Gather(Tensor ids, Tensor table, Tensor y) =>
-        Embedding.Gather(I32(ids), Matrix(table), F32(y), (int)ids.Count, table.Shape.Columns, _pool);
+    public void Gather(Tensor ids, Tensor table, Tensor y)
+    {
+        if (table.ByteCount > LongestSpan)
+        {
+            GatherFromLarge(ids, table, y);
+        }
+        else
+        {
+            Embedding.Gather(I32(ids), Matrix(table), F32(y), (int)ids.Count, table.Shape.Columns, _pool);
+        }
+    }
 
     /// <inheritdoc/>
     public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>

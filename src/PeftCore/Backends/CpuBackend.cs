@@ -72,6 +72,10 @@ public sealed partial class CpuBackend : IBackend
         {
             Copy(from, to);
         }
+        else if (Math.Max(from.ByteCount, to.ByteCount) > LongestSpan)
+        {
+            CastLarge(from, to);
+        }
         else if (to.DType == DType.F32)
         {
             Elements.Widen(Bytes(from), from.DType.Element, F32(to), _pool);
@@ -101,20 +105,24 @@ public sealed partial class CpuBackend : IBackend
 
     private static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;
 
-    private static unsafe Span<byte> Bytes(Tensor tensor) => new((void*)Address(tensor), checked((int)tensor.ByteCount));
+    private static unsafe Span<byte> Bytes(Tensor tensor) => new((void*)Address(tensor), LengthOf(tensor, tensor.ByteCount));
 
     private static unsafe Span<float> F32(Tensor tensor) => tensor.DType == DType.F32
-        ? new((void*)Address(tensor), checked((int)tensor.Count))
+        ? new((void*)Address(tensor), LengthOf(tensor, tensor.Count))
         : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
 
     private static unsafe Span<int> I32(Tensor tensor) => tensor.DType == DType.I32
-        ? new((void*)Address(tensor), checked((int)tensor.Count))
+        ? new((void*)Address(tensor), LengthOf(tensor, tensor.Count))
         : throw new InvalidOperationException($"an I32 tensor was expected, not {tensor}");
+
+    private static int LengthOf(Tensor tensor, long length) => length <= int.MaxValue
+        ? (int)length
+        : throw new NotSupportedException($"{tensor} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
+            "use a smaller batch or shorter sequences");
 
     private static Span<float> F32OrNone(Tensor? tensor) => tensor is null ? [] : F32(tensor);
 
     private static Operand Matrix(Tensor tensor) => new(Bytes(tensor), tensor.DType.Element, tensor.Shape.Columns);
 
-    private static unsafe void Poison(Storage storage) =>
-        new Span<uint>((void*)storage.Address, checked((int)(storage.ReservedBytes / sizeof(uint)))).Fill(0xFFFF_FFFF);
+    private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);
 }

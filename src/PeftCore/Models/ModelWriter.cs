@@ -42,7 +42,7 @@ public static class ModelWriter
         var shape = new int[parameter.Shape.Rank];
         parameter.Shape.CopyTo(shape);
         return new SafetensorsTensor(name, parameter.Value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent),
-            stream => stream.Write(parameter.Value.ToBytes()));
+            stream => parameter.Value.WriteTo(stream));
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table.</summary>

@@ -15,12 +15,12 @@ internal static class WeightReader
         CheckShape(entry, parameter.Shape);
         if (dtype is null || dtype == stored)
         {
-            backend.Upload(entry.Bytes, parameter.Materialize(backend, stored));
+            parameter.Materialize(backend, stored).Upload(entry.Span);
             return;
         }
         using var scope = new TensorScope();
         var values = backend.NewTensor(parameter.Shape, stored);
-        backend.Upload(entry.Bytes, values);
+        values.Upload(entry.Span);
         var wide = values;
         if (stored != DType.F32 && dtype != DType.F32)
         {
@@ -36,7 +36,7 @@ internal static class WeightReader
         var stored = DTypeOf(entry);
         Shape shape = Shape.Of(Array.ConvertAll(entry.Shape, extent => checked((int)extent)));
         var values = backend.NewTensor(shape, stored, kind);
-        backend.Upload(entry.Bytes, values);
+        values.Upload(entry.Span);
         if (stored == DType.F32)
         {
             return values;

@@ -57,7 +57,7 @@ public sealed class Tensor : IDisposable
 
     internal Tensor Unscoped(Shape shape) => Unscoped(shape, 0);
 
-    private Tensor Unscoped(Shape shape, long elementOffset)
+    internal Tensor Unscoped(Shape shape, long elementOffset)
     {
         long first = elementOffset * DType.Size;
         if (first < 0 || first + shape.Count * DType.Size > ByteCount)

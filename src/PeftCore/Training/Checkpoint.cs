@@ -100,7 +100,7 @@ public static class Checkpoint
         foreach (var (name, value) in state.Moments)
         {
             long[] shape = [.. Enumerable.Range(0, value.Shape.Rank).Select(axis => (long)value.Shape[axis])];
-            yield return new SafetensorsTensor(MomentName(state, name), "F32", shape, stream => stream.Write(value.ToBytes()));
+            yield return new SafetensorsTensor(MomentName(state, name), "F32", shape, stream => value.WriteTo(stream));
         }
     }
 

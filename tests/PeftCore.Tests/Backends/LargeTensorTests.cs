@@ -1,0 +1,88 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+using PeftCore.Tests.Kernels;
+using PeftCore.Tests.Ops;
+
+namespace PeftCore.Tests.Backends;
+
+/// <summary>A span of bytes ends at 2 GiB, a table of a large vocabulary does not.</summary>
+public sealed class LargeTensorTests
+{
+    /// <summary>The catalog again, on a processor that already takes a weight of a few numbers for a large one.</summary>
+    [TestCaseSource(typeof(OpCatalog), nameof(OpCatalog.CasesOf), new object[] { Size.Odd })]
+    public void Ops_on_weights_in_parts_are_ops_on_whole_ones(object entry)
+    {
+        using var backend = new CpuBackend(2, poison: true) { LongestSpan = 40 };
+        var op = (OpEntry)entry;
+        var sample = op.Sample(Size.Odd);
+        var truth = new Differences(sample);
+        var run = new OpRun(sample.Masks().First());
+        Assert.That(truth.ErrorOf(run.On(backend, sample, truth.Upstream), run), Is.LessThan(op.Tolerance));
+    }
+
+    [Test]
+    public void Products_in_parts_add_to_what_is_there([Values] bool transposeA, [Values] bool transposeB, [Values(30, 60, 100)] int longest)
+    {
+        using var whole = new CpuBackend(1);
+        using var parts = new CpuBackend(1) { LongestSpan = longest };
+        Assert.That(Product(parts), Is.EqualTo(Product(whole)).Within(1e-5f));
+
+        float[] Product(CpuBackend backend)
+        {
+            using var scope = new TensorScope();
+            var a = backend.From(Numbers.Random(1, 35), transposeA ? [5, 7] : [7, 5]);
+            var b = backend.From(Numbers.Random(2, 30), transposeB ? [6, 5] : [5, 6]);
+            var c = backend.From(Numbers.Random(3, 42), [7, 6]);
+            backend.MatMul(a, transposeA, b, transposeB, c, 0.5f, accumulate: true);
+            return c.ToArray<float>();
+        }
+    }
+
+    [Test]
+    public void Conversions_in_parts_are_the_whole_conversion()
+    {
+        using var backend = new CpuBackend(1) { LongestSpan = 12 };
+        using var scope = new TensorScope();
+        float[] values = Numbers.Random(1, 17);
+        var narrow = backend.NewTensor([17], DType.BF16);
+        backend.Cast(backend.From(values, [17]), narrow);
+        var wide = backend.NewTensor([17]);
+        backend.Cast(narrow, wide);
+        Assert.That(wide.ToArray<float>(), Is.EqualTo(values).Within(0.01f));
+    }
+
+    [Test]
+    public void A_number_outside_a_large_table_is_refused()
+    {
+        using var backend = new CpuBackend(1) { LongestSpan = 4 };
+        using var scope = new TensorScope();
+        Assert.That(() => backend.Zeros([3, 2]).Rows(backend.From([3], [1])),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("table of 3 rows"));
+    }
+
+    /// <summary>Only the pages that are written are ever there, so this needs no 2 GiB.</summary>
+    [Test]
+    public void A_row_beyond_two_gibibytes_is_written_and_read()
+    {
+        using var backend = new CpuBackend(1);
+        using var scope = new TensorScope();
+        var table = backend.NewTensor([600_000, 2048], DType.BF16); // 2.3 GiB
+        ushort[] row = [.. Enumerable.Range(0, 2048).Select(i => (ushort)(BitConverter.SingleToUInt32Bits(i % 16) >> 16))];
+        backend.Upload(MemoryMarshal.AsBytes<ushort>(row), table.View([2048], 599_999L * 2048));
+        var found = table.Rows(backend.From([599_999], [1])).ToArray<float>();
+        Assert.That(found, Is.EqualTo(Enumerable.Range(0, 2048).Select(i => (float)(i % 16))));
+    }
+
+    [Test]
+    public void A_job_too_large_for_the_processor_says_so()
+    {
+        using var backend = new CpuBackend(1);
+        using var scope = new TensorScope();
+        var x = backend.NewTensor([3, 1 << 30]);
+        Assert.That(() => backend.SumOfSquares(x), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo(
+            "F32(3, 1073741824) on cpu is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
+            "use a smaller batch or shorter sequences"));
+    }
+}
