@@ -24,8 +24,11 @@ internal static class Tool
     /// <summary>A new verb is a file in Verbs/ and a line here.</summary>
     private static Command[] Verbs() =>
     [
+        new DemoVerb(),
         new TrainVerb(),
         new EvalVerb(),
+        new GenerateVerb(),
+        new ChatVerb(),
         new MergeVerb(),
         new InspectVerb(),
         new PlanVerb(),

@@ -9,6 +9,7 @@ public sealed class Tokenizer
     private readonly IPostProcessor? _postProcessor;
     private readonly IDecoder? _decoder;
     private readonly AddedVocabulary _added;
+    private readonly Lazy<ChatTemplate?> _chatTemplate;
 
     internal Tokenizer(
         AddedVocabulary added,
@@ -24,6 +25,7 @@ public sealed class Tokenizer
         _postProcessor = postProcessor;
         _decoder = decoder;
         Config = config;
+        _chatTemplate = new(() => config.ChatTemplate is { } template ? ChatTemplate.Parse(template) : null);
     }
 
     /// <summary>How many tokens there are: those of the model and the added ones that it lacks.</summary>
@@ -55,6 +57,10 @@ public sealed class Tokenizer
 
     /// <summary>The id of <see cref="UnkToken"/>.</summary>
     public int? UnkId => IdOrNull(UnkToken);
+
+    /// <summary>The template for conversations, where the tokenizer's directory brings one.</summary>
+    /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
+    public ChatTemplate? ChatTemplate => _chatTemplate.Value;
 
     internal TokenizerConfig Config { get; }
 

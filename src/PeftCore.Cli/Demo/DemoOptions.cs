@@ -1,0 +1,22 @@
+using PeftCore.Cli.Options;
+
+namespace PeftCore.Cli.Demo;
+
+/// <summary>What demo takes.</summary>
+internal sealed record DemoOptions
+{
+    [Setting("keep adapter, log and merged model here", Value = "DIR", Default = "nowhere: they are removed")]
+    public string? OutputDir { get; init; }
+
+    [Setting("steps of training", Min = 1)]
+    public int MaxSteps { get; init; } = 150;
+
+    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
+    public string Device { get; init; } = "cpu";
+
+    [Setting("seed of every random choice")]
+    public ulong Seed { get; init; } = 1;
+
+    [Setting("CPU threads", Min = 0, Default = "all cores")]
+    public int Threads { get; init; }
+}

@@ -1,0 +1,60 @@
+using PeftCore.Models.Generation;
+
+namespace PeftCore.Cli.Options;
+
+/// <summary>What generate and chat take.</summary>
+internal sealed record SamplingOptions
+{
+    [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public string? Model { get; init; }
+
+    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…")]
+    public string? Adapter { get; init; }
+
+    [Setting("text to go on from; chat: what the system says")]
+    public string? Prompt { get; init; }
+
+    [Setting("most tokens to generate", Min = 1)]
+    public int MaxNewTokens { get; init; } = 128;
+
+    [Setting("0 takes the likeliest token; higher draws more boldly", Min = 0, Max = 100)]
+    public double Temperature { get; init; }
+
+    [Setting("draw among this many of the likeliest tokens; 0 for all", Min = 0)]
+    public int TopK { get; init; }
+
+    [Setting("draw among the fewest tokens whose probabilities reach this sum", Min = 0, Max = 1)]
+    public double TopP { get; init; } = 1;
+
+    [Setting("draw among tokens at least this likely relative to the likeliest", Min = 0, Max = 1)]
+    public double MinP { get; init; }
+
+    [Setting("above 1 makes tokens that occurred less likely", Min = 0, Max = 100)]
+    public double RepetitionPenalty { get; init; } = 1;
+
+    [Setting("end the text before this string")]
+    public string? Stop { get; init; }
+
+    [Setting("chat: a built-in template, if the model has none of its own", Value = "chatml|llama3|…")]
+    public string? ChatTemplate { get; init; }
+
+    [Setting("seed of the draws")]
+    public ulong Seed { get; init; } = 42;
+
+    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
+    public string Device { get; init; } = "cpu";
+
+    public IReadOnlyList<string> Adapters => Adapter?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    public GenerationOptions ToGeneration() => new()
+    {
+        MaxNewTokens = MaxNewTokens,
+        Temperature = (float)Temperature,
+        TopK = TopK,
+        TopP = (float)TopP,
+        MinP = (float)MinP,
+        RepetitionPenalty = (float)RepetitionPenalty,
+        StopStrings = Stop is null ? [] : [Stop],
+        Seed = Seed,
+    };
+}

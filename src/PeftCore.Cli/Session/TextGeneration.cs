@@ -1,0 +1,46 @@
+using PeftCore.Io;
+using PeftCore.Models.Generation;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>Text in, text out, with a model's own tokenizer and stop tokens.</summary>
+internal sealed class TextGeneration(ModelSession session)
+{
+    private readonly Tokenizer _tokenizer = session.Tokenizer;
+    private readonly int[] _stopTokens = StopTokensOf(session);
+
+    /// <summary>Continues a prompt.</summary>
+    /// <param name="prompt">The text to go on from.</param>
+    /// <param name="options">How to choose tokens; stop tokens are the model's.</param>
+    /// <param name="show">Called with each new piece of text.</param>
+    /// <param name="stop">Ends the text.</param>
+    /// <param name="isRendered">The prompt comes from a chat template, which wrote its own special tokens.</param>
+    public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null, CancellationToken stop = default, bool isRendered = false)
+    {
+        var ids = Prompt(prompt, isRendered);
+        return new Generator(session.Model.Base, session.Backend).Generate(ids, options with { StopTokens = [.. options.StopTokens, .. _stopTokens] },
+            tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop);
+    }
+
+    /// <summary>A prompt's tokens. What a tokenizer puts after every text would end it before it begins.</summary>
+    private ReadOnlySpan<int> Prompt(string prompt, bool isRendered)
+    {
+        int[] ids = [.. _tokenizer.Encode(prompt, addSpecialTokens: !isRendered).Ids];
+        return ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids.AsSpan(0, ids.Length - 1) : ids;
+    }
+
+    private static int[] StopTokensOf(ModelSession session)
+    {
+        var directory = ModelDirectory.Open(session.Directory);
+        var configured = Read(directory.OpenGenerationConfig()) ?? Read(directory.OpenConfig()) ?? [];
+        return session.Tokenizer.EosId is { } eos ? [.. configured.Append(eos).Distinct()] : configured;
+    }
+
+    private static int[]? Read(ConfigReader? config) => config?.Raw("eos_token_id") switch
+    {
+        null => null,
+        { ValueKind: System.Text.Json.JsonValueKind.Array } => config.IntsOrNull("eos_token_id"),
+        _ => [config.Int("eos_token_id")],
+    };
+}

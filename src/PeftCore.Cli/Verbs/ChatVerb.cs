@@ -1,0 +1,57 @@
+using System.Text;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>A conversation: one line of standard input is one turn.</summary>
+internal sealed class ChatVerb : Verb
+{
+    private readonly Settings<SamplingOptions> _settings = new();
+
+    public ChatVerb() : base("chat", "Talk with a model; an empty line or end of input ends it.") => _settings.AddTo(this);
+
+    /// <summary>Where the turns come from.</summary>
+    internal TextReader Input { get; init; } = Console.In;
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        using var session = ModelSession.Open(Devices.Open(options.Device), options.Model).WithAdapters(options.Adapters, call);
+        var template = TemplateOf(session, options);
+        var generation = new TextGeneration(session);
+        var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
+        List<ChatMessage> messages = options.Prompt is { } system ? [new("system", system)] : [];
+        while (!call.Stop.IsCancellationRequested && ReadTurn(call) is { Length: > 0 } turn)
+        {
+            messages.Add(new ChatMessage("user", turn));
+            string prompt = template.Render(messages, addGenerationPrompt: true, session.Tokenizer.BosToken, session.Tokenizer.EosToken);
+            var reply = generation.Continue(prompt, options.ToGeneration(), piece => people.Write(piece), call.Stop, isRendered: true);
+            people.WriteLine();
+            messages.Add(new ChatMessage("assistant", reply.Text));
+        }
+        return VerbResult.Done(new JsonReport().Add("messages",
+            messages.Select(message => new JsonReport().Add("role", message.Role).Add("content", message.Content))));
+    }
+
+    private string? ReadTurn(Invocation call)
+    {
+        if (call.Terminal.Interactive)
+        {
+            call.Terminal.Error.Write("> ");
+        }
+        return Input.ReadLine()?.Normalize(NormalizationForm.FormC).Trim();
+    }
+
+    private static ChatTemplate TemplateOf(ModelSession session, SamplingOptions options)
+    {
+        if (options.ChatTemplate is { } name)
+        {
+            return ChatTemplate.BuiltIn(name);
+        }
+        return session.Tokenizer.ChatTemplate ?? throw new BadInputException(
+            $"{session.Directory}: the model has no chat template; choose one with --chat-template ({string.Join(", ", ChatTemplate.BuiltInNames)}), or use generate.");
+    }
+}

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Globalization;
+using PeftCore.Cli.Demo;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>The whole way on the bundled model and data, in under a minute: plan, train, compare, save, reload, merge.</summary>
+internal sealed class DemoVerb : Verb
+{
+    /// <summary>How far logits of the adapter, the reloaded adapter and the merged model may be apart, relative to the largest.</summary>
+    private const double LargestDisagreement = 1e-4;
+
+    private readonly Settings<DemoOptions> _settings = new();
+
+    public DemoVerb() : base("demo", "Fine-tune the bundled model on the bundled data and show what changes.") => _settings.AddTo(this);
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        var clock = Stopwatch.StartNew();
+        bool temporary = options.OutputDir is null;
+        string output = options.OutputDir ?? Directory.CreateTempSubdirectory("peftcore-demo-").FullName;
+        try
+        {
+            var outcome = new DemoRun(options, output, call).Run();
+            double seconds = clock.Elapsed.TotalSeconds;
+            bool agree = outcome.Disagreement <= LargestDisagreement;
+            call.Say(string.Create(CultureInfo.InvariantCulture, $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary ? "" : ", see " + output)}"));
+            var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
+                .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
+                .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
+            return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
+        }
+        finally
+        {
+            if (temporary)
+            {
+                Directory.Delete(output, recursive: true);
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+namespace PeftCore.Cli.Tests;
+
+/// <summary>Models and data that tests run on.</summary>
+internal static class Bundled
+{
+    public static string BaseLlama => Path.Combine(Repository.Root, "src", "PeftCore.Cli", "Demo", "base-llama");
+
+    public static string DemoData => Path.Combine(Repository.Root, "src", "PeftCore.Cli", "Demo", "data");
+
+    public static string Fixture(params ReadOnlySpan<string> parts) => Path.Combine([Repository.Root, "tests", "fixtures", .. parts]);
+}

@@ -1,0 +1,112 @@
+using System.Text.Json;
+using PeftCore.Io;
+
+namespace PeftCore.Cli.Tests.Verbs;
+
+public sealed class TrainVerbTests
+{
+    private static readonly string[] Small =
+        ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "4", "--batch-size", "2", "--max-seq-length", "96", "--learning-rate", "1e-3", "--logging-steps", "1"];
+
+    [Test]
+    public void A_run_leaves_adapter_log_picture_settings_and_checkpoint()
+    {
+        using var directory = new TemporaryDirectory();
+
+        ToolRun run = Train(directory.FullPath, "--max-steps", "4", "--save-steps", "2", "--json");
+
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Error, Does.Contain("trainable params: 13,824 || all params: "));
+        Assert.That(run.Json.GetProperty("steps").GetInt32(), Is.EqualTo(4));
+        Assert.That(run.Json.GetProperty("eval_loss").GetDouble(), Is.GreaterThan(0).And.LessThan(20));
+        foreach (string name in (string[])["adapter_config.json", "adapter_model.safetensors", "training_log.jsonl", "training_loss.svg", "training_settings.json",
+            "checkpoint-4/trainer_state.json", "checkpoint-4/adapter_model.safetensors"])
+        {
+            Assert.That(Path.Combine(directory.FullPath, name), Does.Exist);
+        }
+    }
+
+    [Test]
+    public void A_run_that_stopped_and_went_on_ends_bit_equal_to_one_that_did_not()
+    {
+        using var whole = new TemporaryDirectory();
+        using var parts = new TemporaryDirectory();
+        string[] more = ["--lora-dropout", "0.1", "--gradient-accumulation-steps", "2", "--save-steps", "2", "--max-steps", "5"];
+        Assert.That(Train(whole.FullPath, more).ExitCode, Is.Zero);
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        // Stopped from the start, each call takes one step, saves, and says so.
+        Assert.That(Train(stop.Token, parts.FullPath, more).ExitCode, Is.EqualTo(1));
+        for (int i = 0; i < 2; i++)
+        {
+            Train(stop.Token, parts.FullPath, [.. more, "--resume-from-checkpoint", parts.FullPath]);
+        }
+        ToolRun last = Train(parts.FullPath, [.. more, "--resume-from-checkpoint", parts.FullPath]);
+
+        Assert.That(last.ExitCode, Is.Zero, last.Error);
+        Assert.That(RunOutcome.Weights(parts.FullPath), Is.EqualTo(RunOutcome.Weights(whole.FullPath)));
+        Assert.That(RunOutcome.Log(parts.FullPath), Is.EqualTo(RunOutcome.Log(whole.FullPath)));
+    }
+
+    [Test]
+    public void Settings_of_a_run_can_be_used_again()
+    {
+        using var directory = new TemporaryDirectory();
+        Train(directory.FullPath, "--max-steps", "1");
+        using var second = new TemporaryDirectory();
+
+        ToolRun run = ToolRun.Of("train", "-c", Path.Combine(directory.FullPath, "training_settings.json"), "--output-dir", second.FullPath);
+
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(RunOutcome.Weights(second.FullPath), Is.EqualTo(RunOutcome.Weights(directory.FullPath)));
+    }
+
+    [TestCase("--target-modules", "q_prj", "did you mean q_proj")]
+    [TestCase("--lora-r", "1000", "rank 1000")]
+    [TestCase("--max-seq-length", "5000", "512")]
+    [TestCase("--data", "nowhere.jsonl", "nowhere.jsonl")]
+    [TestCase("--model", "nowhere", "nowhere")]
+    [TestCase("--method", "magic", "magic")]
+    public void Bad_input_gets_a_sentence_and_exit_code_2(string flag, string value, string expected)
+    {
+        using var directory = new TemporaryDirectory();
+
+        ToolRun run = Train(directory.FullPath, "--max-steps", "1", flag, value);
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error, Does.Contain(expected));
+        Assert.That(run.Error.Trim().Split('\n'), Has.Length.EqualTo(1), run.Error);
+    }
+
+    [Test]
+    public void A_learning_rate_that_diverges_names_the_step_and_fails()
+    {
+        using var directory = new TemporaryDirectory();
+
+        ToolRun run = Train(directory.FullPath, "--max-steps", "30", "--learning-rate", "1e30", "--max-grad-norm", "0");
+
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error, Does.Contain("step "));
+    }
+
+    private static ToolRun Train(string output, params string[] more) => Train(CancellationToken.None, output, more);
+
+    private static ToolRun Train(CancellationToken stop, string output, params string[] more) =>
+        ToolRun.Of(stop, ["train", .. Small, "--output-dir", output, .. more]);
+}
+
+/// <summary>What must not depend on whether a run was stopped.</summary>
+internal static class RunOutcome
+{
+    private static readonly HashSet<string> Clock = ["tok_s", "elapsed", "peak_bytes"];
+
+    public static byte[] Weights(string directory)
+    {
+        using var file = SafetensorsFile.Open(Path.Combine(directory, "adapter_model.safetensors"));
+        return [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal).SelectMany(entry => file.Bytes(entry).ToArray())];
+    }
+
+    public static List<string> Log(string directory) =>
+        [.. File.ReadLines(Path.Combine(directory, "training_log.jsonl")).Select(line => string.Join(' ', JsonDocument.Parse(line).RootElement.EnumerateObject()
+            .Where(field => !Clock.Contains(field.Name)).Select(field => field.ToString())))];
+}
