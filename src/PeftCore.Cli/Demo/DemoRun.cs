@@ -46,13 +46,12 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
     public DemoOutcome Run()
     {
         var held = (IReadOnlyList<PromptRow>)[.. DataFiles.Open(Data).Validation!.Cast<PromptRow>()];
-        var source = new ModelSource(_options, Config: null);
         using var session = ModelSession.Open(Devices.Open(demo.Device, demo.Threads), BaseModel);
         call.Say("A 3.2-million-parameter model that has read old books learns to turn a sentence about an appointment into a record.");
         call.Say();
         Show("before", session, held);
         var job = new TrainingJob(session, _options, call);
-        long planned = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)), _options.BatchSize, LongestBatch(job)).PeakBytes;
+        long planned = job.Plan().PeakBytes;
         double before = Evaluate(session, job);
         call.Say(session.Model.TrainableSummary);
         call.Say(string.Create(CultureInfo.InvariantCulture, $"held-out loss before: {before:0.0000}"));
@@ -70,9 +69,6 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
     }
 
     private static double Evaluate(ModelSession session, TrainingJob job) => Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss;
-
-    /// <summary>The longest row of any batch: what the plan must allow for.</summary>
-    private static int LongestBatch(TrainingJob job) => job.Train.Epoch().Max(batch => batch.Length);
 
     private void Show(string when, ModelSession session, IReadOnlyList<PromptRow> held)
     {

@@ -47,6 +47,20 @@ internal sealed class TrainingJob
 
     public int TotalSteps => _trainer.TotalSteps;
 
+    /// <summary>Plans the run's largest step on a backend without data; refuses a run that needs more than it may take.</summary>
+    public MemoryPlan Plan()
+    {
+        var source = new ModelSource(_options, Config: null);
+        int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
+        // Every epoch has the same longest sample; which others share its batch differs little, so a few epochs tell.
+        var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch).MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
+        var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)), [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
+            ToTrainer(_options, Train.BatchesPerEpoch));
+        return _options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes
+            ? throw new BadInputException($"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences or --gradient-checkpointing need less.")
+            : plan;
+    }
+
     public TrainingResult Run()
     {
         try

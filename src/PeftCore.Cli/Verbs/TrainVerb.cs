@@ -18,9 +18,11 @@ internal sealed class TrainVerb : Verb
         _ = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, options.MaxMemory), options.Model, StoredAs(options));
         var job = new TrainingJob(session, options, call);
+        var plan = job.Plan();
         job.SaveSettings(_settings.Resolve(options));
         call.Say(session.Model.TrainableSummary);
         call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, {(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
+        call.Say($"memory planned: {new ByteSize(plan.PeakBytes)} at the peak, {new ByteSize(plan.StandingBytes)} of it all the time");
         try
         {
             var result = job.Run();
