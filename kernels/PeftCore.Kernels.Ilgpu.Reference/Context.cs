@@ -17,7 +17,29 @@ namespace ILGPU
         public sealed class Builder
         {
             internal Builder() { }
+
+            public extern Builder Optimize(OptimizationLevel level);
         }
+    }
+
+    public enum OptimizationLevel
+    {
+        O0 = 0,
+        O1 = 1,
+    }
+
+    public static class AlgorithmContext
+    {
+        public static extern Context.Builder EnableAlgorithms(this Context.Builder builder);
+    }
+
+    public sealed class InternalCompilerException : Exception
+    {
+    }
+
+    public sealed class CapabilityNotSupportedException : Exception
+    {
+        public extern CapabilityNotSupportedException(string message);
     }
 }
 

@@ -16,7 +16,25 @@ namespace ILGPU.Runtime
     {
         internal Accelerator() { }
 
+        public extern AcceleratorStream DefaultStream { get; protected set; }
+        public extern int NumMultiprocessors { get; }
+
+        public extern void Bind();
         public extern void Synchronize();
+    }
+
+    public abstract class AcceleratorObject : DisposeBase
+    {
+        protected extern AcceleratorObject(Accelerator accelerator);
+
+        protected abstract void DisposeAcceleratorObject(bool disposing);
+    }
+
+    public abstract class AcceleratorStream : AcceleratorObject
+    {
+        internal extern AcceleratorStream(Accelerator accelerator);
+
+        public abstract void Synchronize();
     }
 }
 
@@ -34,26 +52,5 @@ namespace ILGPU.Runtime.CPU
     public static class CPUContextExtensions
     {
         public static extern Context.Builder CPU(this Context.Builder builder, CPUDevice device);
-    }
-}
-
-namespace ILGPU.Runtime.Cuda
-{
-    public readonly struct CudaArchitecture
-    {
-    }
-
-    public sealed class CudaDevice : Device
-    {
-        private CudaDevice() { }
-
-        public extern CudaArchitecture? Architecture { get; }
-
-        public override extern Accelerator CreateAccelerator(Context context);
-    }
-
-    public static class CudaContextExtensions
-    {
-        public static extern Context.Builder Cuda(this Context.Builder builder);
     }
 }

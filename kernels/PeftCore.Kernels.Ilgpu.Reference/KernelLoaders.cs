@@ -1,14 +1,22 @@
 using System;
 
+namespace ILGPU
+{
+    public readonly struct KernelConfig
+    {
+        public extern KernelConfig(int gridDimX, int gridDimY, int gridDimZ, int groupDimX, int groupDimY, int groupDimZ);
+    }
+}
+
 namespace ILGPU.Runtime
 {
+    public readonly struct KernelSpecialization
+    {
+    }
+
     public static class KernelLoaders
     {
-        public static extern Action<TIndex, T1, T2, T3> LoadAutoGroupedStreamKernel<TIndex, T1, T2, T3>(
-            this Accelerator accelerator, Action<TIndex, T1, T2, T3> action)
-            where TIndex : struct, IIndex
-            where T1 : struct
-            where T2 : struct
-            where T3 : struct;
+        public static extern Action<KernelConfig, T1> LoadStreamKernel<T1>(this Accelerator accelerator, Action<T1> action)
+            where T1 : struct;
     }
 }

@@ -2,15 +2,23 @@ using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
+using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
 /// <summary>Finds the devices that ILGPU can use.</summary>
 public static class IlgpuDevices
 {
+    /// <summary>Opens a device to compute on.</summary>
+    /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
+    /// <param name="options">How to compute; null for the defaults.</param>
+    /// <exception cref="BadInputException">There is no such device here.</exception>
+    public static IBackend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
+
     /// <summary>Asks the driver; a machine without one has the CPU accelerator alone. Never throws for a missing device.</summary>
     public static IlgpuStatus Find()
     {
+        CudaDriver.Resolve();
         using Context context = Context.Create(builder => builder.Cuda().CPU(CPUDevice.Default));
         ComputeDevice[] devices = [.. context.Devices.OrderBy(device => device is not CudaDevice).Select(Describe)];
         int cards = devices.Count(device => device.Kind == "cuda");

@@ -9,12 +9,12 @@ public readonly struct GeluTanh : IUnaryFormula
     private const float Cubic = 0.044715f;
 
     /// <inheritdoc/>
-    public static float Forward(float x) => 0.5f * x * (1f + MathF.Tanh(Root * x * (1f + (Cubic * x * x))));
+    public static float Forward(float x) => 0.5f * x * (1f + Tanh.Forward(Root * x * (1f + (Cubic * x * x))));
 
     /// <inheritdoc/>
     public static float Derivative(float x)
     {
-        float t = MathF.Tanh(Root * x * (1f + (Cubic * x * x)));
+        float t = Tanh.Forward(Root * x * (1f + (Cubic * x * x)));
         float slope = Root * (1f + (3f * Cubic * x * x));
         return 0.5f * (1f + t + (x * (1f - (t * t)) * slope));
     }

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// A function of one number and its derivative, written once for every device. The scalar forms use arithmetic and
-/// MathF.Exp, Tanh and the like only, so that they compile for a GPU; the vector forms serve the CPU's loops.
+/// MathF.Exp, Sqrt and the like only, so that they compile for a GPU; the vector forms serve the CPU's loops.
 /// </summary>
 public interface IUnaryFormula
 {

@@ -1,0 +1,28 @@
+namespace ILGPU
+{
+    public static class Grid
+    {
+        public static extern int IdxX { get; }
+        public static extern int IdxY { get; }
+        public static extern int DimX { get; }
+    }
+
+    public static class Group
+    {
+        public static extern int IdxX { get; }
+        public static extern int DimX { get; }
+
+        public static extern void Barrier();
+    }
+
+    public static class SharedMemory
+    {
+        public static extern ArrayView<T> Allocate<T>(int extent) where T : unmanaged;
+    }
+
+    public static class Interop
+    {
+        public static extern float IntAsFloat(uint value);
+        public static extern uint FloatAsInt(float value);
+    }
+}

@@ -1,0 +1,13 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu;
+
+/// <summary>Attention heads where they lie in a projection (see <see cref="HeadLayout"/>).</summary>
+internal struct HeadsView
+{
+    public ArrayView<float> Data;
+    public int RowStride, Offset, HeadStride;
+
+    /// <summary>Index of the first element of one head of one token.</summary>
+    public readonly long At(long token, int head) => (token * RowStride) + Offset + ((long)head * HeadStride);
+}

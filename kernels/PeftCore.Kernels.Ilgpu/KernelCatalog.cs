@@ -1,0 +1,95 @@
+namespace PeftCore.Kernels.Ilgpu;
+
+/// <summary>Something done with each kernel, as compiling it.</summary>
+internal interface IKernelVisitor
+{
+    void Visit<TKernel, TArgs>()
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct;
+}
+
+/// <summary>Every portable kernel there is, in the forms a backend asks for.</summary>
+internal static class KernelCatalog
+{
+    /// <summary>Shows a visitor all kernels for groups of one size.</summary>
+    public static void Visit<TSide>(IKernelVisitor visitor) where TSide : struct, IThreadSide
+    {
+        Formula<Silu>(visitor);
+        Formula<Gelu>(visitor);
+        Formula<GeluTanh>(visitor);
+        Formula<QuickGelu>(visitor);
+        Formula<Relu>(visitor);
+        Formula<ReluSquared>(visitor);
+        Formula<Sigmoid>(visitor);
+        Formula<Tanh>(visitor);
+        Formula<InverseSqrt>(visitor);
+        Plain(visitor);
+        Stored<Single32>(visitor);
+        Stored<Brain16>(visitor);
+        Stored<Half16>(visitor);
+        visitor.Visit<AttentionForward<TSide>, AttentionArgs>();
+        visitor.Visit<AttentionKeyGradient<TSide>, AttentionArgs>();
+        visitor.Visit<AttentionQueryGradient<TSide>, AttentionArgs>();
+        Product<Single32, TSide>(visitor);
+        Product<Brain16, TSide>(visitor);
+        Product<Half16, TSide>(visitor);
+    }
+
+    private static void Formula<TFormula>(IKernelVisitor visitor) where TFormula : struct, IUnaryFormula
+    {
+        visitor.Visit<Pointwise<ValueOf<TFormula>>, PointwiseArgs>();
+        visitor.Visit<Pointwise<SlopeOf<TFormula>>, PointwiseArgs>();
+        visitor.Visit<Pointwise<GateOf<TFormula>>, PointwiseArgs>();
+        visitor.Visit<GatedGradient<TFormula>, GatedGradientArgs>();
+    }
+
+    private static void Plain(IKernelVisitor visitor)
+    {
+        visitor.Visit<Pointwise<Plus>, PointwiseArgs>();
+        visitor.Visit<Pointwise<Times>, PointwiseArgs>();
+        visitor.Visit<Pointwise<Scaled>, PointwiseArgs>();
+        visitor.Visit<ScaleByDevice, PointwiseArgs>();
+        visitor.Visit<Dropout, DropoutArgs>();
+        visitor.Visit<AdamStep, AdamArgs>();
+        visitor.Visit<SgdStep, SgdArgs>();
+        visitor.Visit<MultiplyRow, RowWiseArgs<float>>();
+        visitor.Visit<MultiplyColumn, RowWiseArgs<float>>();
+        visitor.Visit<CopyColumns, CopyColumnsArgs>();
+        visitor.Visit<ScatterAdd, ScatterAddArgs>();
+        visitor.Visit<ColumnSums<EntryTerm>, ColumnSumArgs>();
+        visitor.Visit<ColumnSums<ProductTerm>, ColumnSumArgs>();
+        visitor.Visit<ColumnSums<RmsTerm>, ColumnSumArgs>();
+        visitor.Visit<ColumnSums<LayerTerm>, ColumnSumArgs>();
+        visitor.Visit<RowDots, RowDotsArgs>();
+        visitor.Visit<PartialSums<SquareTerm>, PartialSumArgs>();
+        visitor.Visit<PartialSums<FiniteTerm>, PartialSumArgs>();
+        visitor.Visit<SoftmaxForward, SoftmaxArgs>();
+        visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
+        visitor.Visit<CrossEntropyRows, CrossEntropyArgs>();
+        visitor.Visit<Rope, RopeArgs>();
+        visitor.Visit<AttentionDelta, AttentionArgs>();
+        visitor.Visit<AttentionBiasGradient, AttentionArgs>();
+        visitor.Visit<SumParts, SumPartsArgs>();
+    }
+
+    private static void Stored<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>
+    {
+        visitor.Visit<Widen<TStored>, CastArgs<TStored>>();
+        visitor.Visit<Narrow<TStored>, CastArgs<TStored>>();
+        visitor.Visit<AddRow<TStored>, RowWiseArgs<TStored>>();
+        visitor.Visit<Gather<TStored>, GatherArgs<TStored>>();
+        visitor.Visit<RmsForward<TStored>, RmsArgs<TStored>>();
+        visitor.Visit<RmsBackward<TStored>, RmsArgs<TStored>>();
+        visitor.Visit<LayerForward<TStored>, LayerArgs<TStored>>();
+        visitor.Visit<LayerBackward<TStored>, LayerArgs<TStored>>();
+    }
+
+    private static void Product<TB, TSide>(IKernelVisitor visitor)
+        where TB : unmanaged, IStored<TB>
+        where TSide : struct, IThreadSide
+    {
+        visitor.Visit<Gemm<Single32, TB, TSide>, GemmArgs<Single32, TB>>();
+        visitor.Visit<Gemm<Brain16, TB, TSide>, GemmArgs<Brain16, TB>>();
+        visitor.Visit<Gemm<Half16, TB, TSide>, GemmArgs<Half16, TB>>();
+    }
+}

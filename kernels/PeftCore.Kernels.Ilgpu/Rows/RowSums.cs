@@ -1,0 +1,73 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu;
+
+internal struct RowDotsArgs
+{
+    public ArrayView<float> X, Y, Dots;
+    public int Columns, Accumulate;
+}
+
+/// <summary>dots[r] (+)= Σ_c x[r, c]·y[r, c]; a group takes a row.</summary>
+internal readonly struct RowDots : IKernel<RowDotsArgs>
+{
+    public static void Run(RowDotsArgs args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        long row = (long)Grid.IdxX * args.Columns;
+        float sum = 0;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            sum += args.X[row + c] * args.Y[row + c];
+        }
+
+        sum = Threads.Sum(shared, sum);
+        if (Group.IdxX == 0)
+        {
+            args.Dots[Grid.IdxX] = args.Accumulate != 0 ? args.Dots[Grid.IdxX] + sum : sum;
+        }
+    }
+}
+
+internal struct PartialSumArgs
+{
+    public ArrayView<float> X, Sums;
+}
+
+/// <summary>What a sum over all elements adds up.</summary>
+internal interface IElementTerm
+{
+    static abstract float Of(float x);
+}
+
+/// <summary>sums[group] = Σ term(x) over every so-many-th element; the host adds the few sums in double precision.</summary>
+internal readonly struct PartialSums<TTerm> : IKernel<PartialSumArgs> where TTerm : struct, IElementTerm
+{
+    public static void Run(PartialSumArgs args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        float sum = 0;
+        long step = (long)Grid.DimX * Group.DimX;
+        for (long i = Threads.Linear(); i < args.X.Length; i += step)
+        {
+            sum += TTerm.Of(args.X[i]);
+        }
+
+        sum = Threads.Sum(shared, sum);
+        if (Group.IdxX == 0)
+        {
+            args.Sums[Grid.IdxX] = sum;
+        }
+    }
+}
+
+internal readonly struct SquareTerm : IElementTerm
+{
+    public static float Of(float x) => x * x;
+}
+
+/// <summary>0 for a finite x, NaN otherwise.</summary>
+internal readonly struct FiniteTerm : IElementTerm
+{
+    public static float Of(float x) => x - x;
+}

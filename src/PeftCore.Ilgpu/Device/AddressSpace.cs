@@ -1,0 +1,21 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>All of a device's memory as one buffer that starts at address 0, so that a view of any block needs no buffer of its own.
+/// It owns nothing.</summary>
+internal sealed class AddressSpace(Accelerator accelerator) : MemoryBuffer(accelerator, long.MaxValue, 1)
+{
+    public unsafe ArrayView<T> View<T>(nint address, long count) where T : unmanaged => new(this, address / sizeof(T), count);
+
+    protected override void MemSet(AcceleratorStream stream, byte value, in ArrayView<byte> targetView) => throw Unused();
+
+    protected override void CopyFrom(AcceleratorStream stream, in ArrayView<byte> sourceView, in ArrayView<byte> targetView) => throw Unused();
+
+    protected override void CopyTo(AcceleratorStream stream, in ArrayView<byte> sourceView, in ArrayView<byte> targetView) => throw Unused();
+
+    protected override void DisposeAcceleratorObject(bool disposing) { }
+
+    private static NotSupportedException Unused() => new("memory is copied and filled by address");
+}

@@ -1,0 +1,107 @@
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>A card's memory. Host data goes through a page-locked ring, so that copies run while the host goes on.</summary>
+internal sealed class CudaMemory : IDeviceMemory
+{
+    private const int RingBytes = 32 << 20;
+
+    private readonly Accelerator _accelerator;
+    private readonly AcceleratorStream _stream;
+    private readonly nint _ring;
+    private int _used;
+
+    public CudaMemory(Accelerator accelerator)
+    {
+        _accelerator = accelerator;
+        _stream = accelerator.DefaultStream;
+        accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.AllocateHostMemory(out _ring, RingBytes), "page-locked memory");
+    }
+
+    public nint Take(long bytes)
+    {
+        _accelerator.Bind();
+        var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
+        if (error == CudaError.CUDA_ERROR_OUT_OF_MEMORY)
+        {
+            Check(CudaAPI.CurrentAPI.GetMemoryInfo(out long free, out long total), "memory info");
+            throw new InsufficientMemoryException(
+                $"{Megabytes(bytes)} more memory is needed on the GPU, but only {Megabytes(free)} of its {Megabytes(total)} are free; " +
+                "a smaller batch, shorter sequences or gradient checkpointing need less, and a plan shows how much");
+        }
+        Check(error, "memory");
+        return address;
+    }
+
+    public void Return(nint address, long bytes)
+    {
+        _accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.FreeMemory(address), "memory");
+    }
+
+    public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
+    {
+        _accelerator.Bind();
+        while (from.Length > 0)
+        {
+            if (_used == RingBytes)
+            {
+                _stream.Synchronize(); // The ring comes round: what it held must have arrived.
+                _used = 0;
+            }
+            int piece = Math.Min(from.Length, RingBytes - _used);
+            from[..piece].CopyTo(new Span<byte>((void*)(_ring + _used), piece));
+            Check(CudaAPI.CurrentAPI.MemcpyAsync(to, _ring + _used, piece, _stream), "a copy to the GPU");
+            _used += piece;
+            to += piece;
+            from = from[piece..];
+        }
+    }
+
+    public unsafe void Download(nint from, Span<byte> to)
+    {
+        _accelerator.Bind();
+        while (to.Length > 0)
+        {
+            _stream.Synchronize();
+            _used = 0;
+            int piece = Math.Min(to.Length, RingBytes);
+            Check(CudaAPI.CurrentAPI.MemcpyAsync(_ring, from, piece, _stream), "a copy from the GPU");
+            _stream.Synchronize();
+            new ReadOnlySpan<byte>((void*)_ring, piece).CopyTo(to);
+            from += piece;
+            to = to[piece..];
+        }
+    }
+
+    public void Copy(nint from, nint to, long bytes)
+    {
+        _accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.MemcpyAsync(to, from, (nint)bytes, _stream), "a copy on the GPU");
+    }
+
+    public void Fill(nint address, byte value, long bytes)
+    {
+        _accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.Memset(address, value, (nint)bytes, _stream), "filling memory");
+    }
+
+    public void Dispose()
+    {
+        _accelerator.Bind();
+        CudaAPI.CurrentAPI.FreeHostMemory(_ring);
+    }
+
+    private static void Check(CudaError error, string what)
+    {
+        if (error != CudaError.CUDA_SUCCESS)
+        {
+            throw new InvalidOperationException($"the NVIDIA driver refused {what}: {error}");
+        }
+    }
+
+    private static string Megabytes(long bytes) => $"{bytes / (1024.0 * 1024):N0} MiB";
+}

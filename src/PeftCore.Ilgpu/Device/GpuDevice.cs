@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using PeftCore.Kernels.Ilgpu;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>A device with its memory and its compiled kernels. All work goes to one stream, in order.</summary>
+internal sealed class GpuDevice : IDisposable
+{
+    private readonly Context _context;
+    private readonly Dictionary<Type, Delegate> _kernels = [];
+    private readonly Lock _lock = new();
+
+    public GpuDevice(DeviceName name)
+    {
+        CudaDriver.Resolve();
+        _context = NewContext(name.IsCuda);
+        try
+        {
+            Accelerator = name.IsCuda ? OpenCard(name) : CPUDevice.Default.CreateAccelerator(_context);
+        }
+        catch
+        {
+            _context.Dispose();
+            throw;
+        }
+        Name = name;
+        Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
+        Space = new AddressSpace(Accelerator);
+    }
+
+    public DeviceName Name { get; }
+
+    public Accelerator Accelerator { get; }
+
+    public IDeviceMemory Memory { get; }
+
+    public AddressSpace Space { get; }
+
+    /// <summary>Threads in a group of kernels that take any number: 256 on a card. ILGPU's CPU accelerator has 16.</summary>
+    public int GroupSize => Name.IsCuda ? Threads.Most : 16;
+
+    /// <summary>How many kernels were compiled and loaded so far.</summary>
+    public int LoadedKernels => _kernels.Count;
+
+    /// <summary>How long that took.</summary>
+    public TimeSpan LoadTime { get; private set; }
+
+    /// <summary>A context for kernels. Never level O2: it moves loads from shared memory across the last barrier of a block, and makes a
+    /// uniform branch of a switch on data that differs between threads.</summary>
+    public static Context NewContext(bool cuda) => Context.Create(builder =>
+    {
+        builder.Optimize(OptimizationLevel.O1).EnableAlgorithms();
+        _ = cuda ? builder.Cuda() : builder.CPU(CPUDevice.Default);
+    });
+
+    /// <summary>Runs a kernel with one thread for each of <paramref name="count"/> items.</summary>
+    public void ForEach<TKernel, TArgs>(long count, TArgs args)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct =>
+        Run<TKernel, TArgs>(checked((int)((count + GroupSize - 1) / GroupSize)), 1, args);
+
+    /// <summary>Runs a kernel with so many groups of threads.</summary>
+    public void Run<TKernel, TArgs>(int groups, int parts, TArgs args)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
+    {
+        if (groups > 0)
+        {
+            Kernel<TKernel, TArgs>()(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+        }
+    }
+
+    public void Dispose()
+    {
+        Accelerator.Synchronize();
+        Memory.Dispose();
+        Accelerator.Dispose();
+        _context.Dispose();
+    }
+
+    // The typed delegate is kept: a launch through it allocates nothing.
+    private Action<KernelConfig, TArgs> Kernel<TKernel, TArgs>()
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
+    {
+        lock (_lock)
+        {
+            if (!_kernels.TryGetValue(typeof(TKernel), out var kernel))
+            {
+                var watch = Stopwatch.StartNew();
+                kernel = Accelerator.LoadStreamKernel<TArgs>(TKernel.Run);
+                _kernels.Add(typeof(TKernel), kernel);
+                LoadTime += watch.Elapsed;
+            }
+            return (Action<KernelConfig, TArgs>)kernel;
+        }
+    }
+
+    private Accelerator OpenCard(DeviceName name)
+    {
+        CudaDevice[] cards = [.. _context.Devices.OfType<CudaDevice>()];
+        if (cards.Length == 0)
+        {
+            throw new BadInputException(
+                $"--device {name}: no CUDA device was found: either there is no NVIDIA card, or no driver that this process can load; " +
+                $"--device cpu needs neither, and --device {DeviceName.Cpu} runs the GPU's kernels without one");
+        }
+        return name.Number < cards.Length
+            ? cards[name.Number].CreateAccelerator(_context)
+            : throw new BadInputException($"--device {name}: there are {cards.Length} CUDA devices, numbered from 0");
+    }
+}

@@ -1,0 +1,41 @@
+using System.Runtime.InteropServices;
+using ILGPU.Runtime;
+using PeftCore.Backends;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>The process's own memory, for ILGPU's CPU accelerator.</summary>
+internal sealed class HostDeviceMemory(Accelerator accelerator) : IDeviceMemory
+{
+    private readonly HostMemory _host = new(long.MaxValue);
+
+    public nint Take(long bytes) => _host.Take(bytes);
+
+    public void Return(nint address, long bytes) => _host.Return(address, bytes);
+
+    public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
+    {
+        accelerator.Synchronize();
+        from.CopyTo(new Span<byte>((void*)to, from.Length));
+    }
+
+    public unsafe void Download(nint from, Span<byte> to)
+    {
+        accelerator.Synchronize();
+        new ReadOnlySpan<byte>((void*)from, to.Length).CopyTo(to);
+    }
+
+    public unsafe void Copy(nint from, nint to, long bytes)
+    {
+        accelerator.Synchronize();
+        Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
+    }
+
+    public unsafe void Fill(nint address, byte value, long bytes)
+    {
+        accelerator.Synchronize();
+        NativeMemory.Fill((void*)address, (nuint)bytes, value);
+    }
+
+    public void Dispose() { }
+}

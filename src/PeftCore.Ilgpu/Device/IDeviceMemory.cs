@@ -1,0 +1,16 @@
+using PeftCore.Backends;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Memory kernels work on, by address. Everything is in the order of the device's one stream.</summary>
+internal interface IDeviceMemory : IChunkSource, IDisposable
+{
+    void Upload(ReadOnlySpan<byte> from, nint to);
+
+    /// <summary>Waits for all work before it reads.</summary>
+    void Download(nint from, Span<byte> to);
+
+    void Copy(nint from, nint to, long bytes);
+
+    void Fill(nint address, byte value, long bytes);
+}

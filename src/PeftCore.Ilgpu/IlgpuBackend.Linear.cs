@@ -1,0 +1,127 @@
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    /// <summary>Rows one thread adds up; longer sums are cut into runs of this.</summary>
+    private const int RunOfRows = 128;
+
+    /// <inheritdoc/>
+    public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
+    {
+        if (c.Count == 0)
+        {
+            return;
+        }
+        var product = new Product(a, transposeA, b, transposeB, c, alpha, accumulate);
+        switch (a.DType)
+        {
+            case DType.F32: Multiply<Single32>(product); break;
+            case DType.BF16: Multiply<Brain16>(product); break;
+            default: Multiply<Half16>(product); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void AddRow(Tensor y, Tensor row)
+    {
+        switch (row.DType)
+        {
+            case DType.F32: AddRow<Single32>(y, row); break;
+            case DType.BF16: AddRow<Brain16>(y, row); break;
+            default: AddRow<Half16>(y, row); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SumRows(Tensor x, Tensor row, bool accumulate) =>
+        SumColumns<EntryTerm>(new ColumnSumArgs { X = F32(x), Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+
+    /// <inheritdoc/>
+    public void Gather(Tensor ids, Tensor table, Tensor y)
+    {
+        switch (table.DType)
+        {
+            case DType.F32: Gather<Single32>(ids, table, y); break;
+            case DType.BF16: Gather<Brain16>(ids, table, y); break;
+            default: Gather<Half16>(ids, table, y); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
+        _device.ForEach<ScatterAdd, ScatterAddArgs>(table.Shape.Columns, new ScatterAddArgs
+        {
+            Ids = I32(ids),
+            DOut = F32(dy),
+            Table = F32(table),
+            Count = (int)ids.Count,
+            Columns = table.Shape.Columns,
+            TableRows = table.Shape.Rows,
+        });
+
+    /// <inheritdoc/>
+    public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
+    {
+        int strips = ProductPlan.Count(columns, _device.GroupSize);
+        _device.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
+        {
+            From = F32(from),
+            To = F32(to),
+            FromStride = from.Shape.Columns,
+            FromColumn = fromColumn,
+            ToStride = to.Shape.Columns,
+            ToColumn = toColumn,
+            Columns = columns,
+            Strips = strips,
+            Accumulate = Flag(accumulate),
+        });
+    }
+
+    private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IStored<TRow>
+    {
+        int columns = y.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        _device.Run<AddRow<TRow>, RowWiseArgs<TRow>>(y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
+        {
+            X = None<float>(),
+            Y = F32(y),
+            Factor = View<TRow>(row),
+            Columns = columns,
+            Strips = strips,
+        });
+    }
+
+    private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IStored<TTable>
+    {
+        int columns = table.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        _device.Run<Gather<TTable>, GatherArgs<TTable>>((int)ids.Count * strips, 1, new GatherArgs<TTable>
+        {
+            Ids = I32(ids),
+            Table = View<TTable>(table),
+            Y = F32(y),
+            Columns = columns,
+            TableRows = table.Shape.Rows,
+            Strips = strips,
+        });
+    }
+
+    /// <summary>row (+)= Σ over the rows of <paramref name="like"/>: in one launch if they are few, else by runs that a second launch adds up.</summary>
+    private void SumColumns<TTerm>(ColumnSumArgs args, Tensor like, Tensor row, bool accumulate) where TTerm : struct, IColumnTerm
+    {
+        int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, ProductPlan.Count(rows, RunOfRows));
+        (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, ProductPlan.Count(columns, _device.GroupSize), RunOfRows);
+        if (runs == 1)
+        {
+            (args.Sums, args.Accumulate) = (F32(row), Flag(accumulate));
+            _device.Run<ColumnSums<TTerm>, ColumnSumArgs>(args.Strips, 1, args);
+            return;
+        }
+        using var partial = new Scratch(this, (long)runs * columns);
+        args.Sums = partial.View;
+        _device.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.Strips, 1, args);
+        _device.ForEach<SumParts, SumPartsArgs>(columns,
+            new SumPartsArgs { Parts = partial.View, C = F32(row), Count = runs, Accumulate = Flag(accumulate) });
+    }
+}

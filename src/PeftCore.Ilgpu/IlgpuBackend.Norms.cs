@@ -1,0 +1,143 @@
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    /// <inheritdoc/>
+    public void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
+    {
+        switch (weight.DType)
+        {
+            case DType.F32: RmsForward<Single32>(x, weight, weightOffset, y, rstd, epsilon); break;
+            case DType.BF16: RmsForward<Brain16>(x, weight, weightOffset, y, rstd, epsilon); break;
+            default: RmsForward<Half16>(x, weight, weightOffset, y, rstd, epsilon); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight)
+    {
+        if (dWeight is not null)
+        {
+            SumColumns<RmsTerm>(new ColumnSumArgs { X = F32(x), Y = F32(dy), Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+        }
+        if (dx is null)
+        {
+            return;
+        }
+        switch (weight.DType)
+        {
+            case DType.F32: RmsBackward<Single32>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+            case DType.BF16: RmsBackward<Brain16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+            default: RmsBackward<Half16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
+    {
+        if (bias is not null && bias.DType != weight.DType)
+        {
+            // Rare enough to go without kernels for pairs of dtypes: the bias is added by its own.
+            LayerNorm(x, weight, null, y, mean, rstd, epsilon);
+            AddRow(y, bias);
+            return;
+        }
+        switch (weight.DType)
+        {
+            case DType.F32: LayerForward<Single32>(x, weight, bias, y, mean, rstd, epsilon); break;
+            case DType.BF16: LayerForward<Brain16>(x, weight, bias, y, mean, rstd, epsilon); break;
+            default: LayerForward<Half16>(x, weight, bias, y, mean, rstd, epsilon); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
+    {
+        if (dWeight is not null)
+        {
+            SumColumns<LayerTerm>(new ColumnSumArgs { X = F32(x), Y = F32(dy), Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+        }
+        if (dBias is not null)
+        {
+            SumRows(dy, dBias, accumulateDBias);
+        }
+        if (dx is null)
+        {
+            return;
+        }
+        switch (weight.DType)
+        {
+            case DType.F32: LayerBackward<Single32>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+            case DType.BF16: LayerBackward<Brain16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+            default: LayerBackward<Half16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+        }
+    }
+
+    private void RmsForward<TWeight>(Tensor x, Tensor weight, float offset, Tensor y, Tensor rstd, float epsilon)
+        where TWeight : unmanaged, IStored<TWeight> =>
+        _device.Run<RmsForward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
+        {
+            X = F32(x),
+            Y = F32(y),
+            Rstd = F32(rstd),
+            DOut = None<float>(),
+            DX = None<float>(),
+            Weight = View<TWeight>(weight),
+            Offset = offset,
+            Epsilon = epsilon,
+            Columns = x.Shape.Columns,
+        });
+
+    private void RmsBackward<TWeight>(Tensor x, Tensor weight, float offset, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
+        where TWeight : unmanaged, IStored<TWeight> =>
+        _device.Run<RmsBackward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
+        {
+            X = F32(x),
+            Y = None<float>(),
+            Rstd = F32(rstd),
+            DOut = F32(dy),
+            DX = F32(dx),
+            Weight = View<TWeight>(weight),
+            Offset = offset,
+            Columns = x.Shape.Columns,
+            Accumulate = Flag(accumulate),
+        });
+
+    private void LayerForward<TWeight>(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
+        where TWeight : unmanaged, IStored<TWeight> =>
+        _device.Run<LayerForward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
+        {
+            X = F32(x),
+            Y = F32(y),
+            Mean = F32(mean),
+            Rstd = F32(rstd),
+            DOut = None<float>(),
+            DX = None<float>(),
+            Weight = View<TWeight>(weight),
+            Bias = bias is null ? None<TWeight>() : View<TWeight>(bias),
+            Epsilon = epsilon,
+            Columns = x.Shape.Columns,
+            HasBias = Flag(bias is not null),
+        });
+
+    private void LayerBackward<TWeight>(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
+        where TWeight : unmanaged, IStored<TWeight> =>
+        _device.Run<LayerBackward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
+        {
+            X = F32(x),
+            Y = None<float>(),
+            Mean = F32(mean),
+            Rstd = F32(rstd),
+            DOut = F32(dy),
+            DX = F32(dx),
+            Weight = View<TWeight>(weight),
+            Bias = None<TWeight>(),
+            Columns = x.Shape.Columns,
+            Accumulate = Flag(accumulate),
+        });
+}

@@ -1,0 +1,83 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    private const int CardTile = 64;
+
+    private readonly record struct Product(Tensor A, bool TransposeA, Tensor B, bool TransposeB, Tensor C, float Alpha, bool Accumulate);
+
+    private void Multiply<TA>(in Product product) where TA : unmanaged, IStored<TA>
+    {
+        switch (product.B.DType)
+        {
+            case DType.F32: Multiply<TA, Single32>(product); break;
+            case DType.BF16: Multiply<TA, Brain16>(product); break;
+            default: Multiply<TA, Half16>(product); break;
+        }
+    }
+
+    private void Multiply<TA, TB>(in Product product)
+        where TA : unmanaged, IStored<TA>
+        where TB : unmanaged, IStored<TB>
+    {
+        if (_device.Name.IsCuda)
+        {
+            Multiply<TA, TB, WideGroup>(product, CardTile);
+        }
+        else
+        {
+            Multiply<TA, TB, SmallGroup>(product, 4 * SmallGroup.Side);
+        }
+    }
+
+    private void Multiply<TA, TB, TSide>(in Product p, int tile)
+        where TA : unmanaged, IStored<TA>
+        where TB : unmanaged, IStored<TB>
+        where TSide : struct, IThreadSide
+    {
+        int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
+        var plan = ProductPlan.For(m, n, k, tile, Panel.Depth, _device.Accelerator.NumMultiprocessors);
+        var args = new GemmArgs<TA, TB>
+        {
+            A = View<TA>(p.A),
+            B = View<TB>(p.B),
+            ARow = p.TransposeA ? 1 : k,
+            AColumn = p.TransposeA ? m : 1,
+            BRow = p.TransposeB ? 1 : n,
+            BColumn = p.TransposeB ? k : 1,
+            M = m,
+            N = n,
+            K = k,
+            TilesN = plan.TilesN,
+            KPart = plan.KPart,
+            Alpha = p.Alpha,
+        };
+        if (plan.Parts == 1)
+        {
+            (args.C, args.Accumulate) = (F32(p.C), Flag(p.Accumulate));
+            _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(plan.TilesM * plan.TilesN, 1, args);
+            return;
+        }
+        using var parts = new Scratch(this, (long)plan.Parts * m * n);
+        args.C = parts.View;
+        _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(plan.TilesM * plan.TilesN, plan.Parts, args);
+        _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
+            new SumPartsArgs { Parts = parts.View, C = F32(p.C), Count = plan.Parts, Accumulate = Flag(p.Accumulate) });
+    }
+
+    /// <summary>Floats that live while one method runs. They go back at once: whatever takes their place comes later in the stream.</summary>
+    private readonly struct Scratch(IlgpuBackend backend, long count) : IDisposable
+    {
+        private readonly Storage _storage = backend.Allocate(count * sizeof(float), MemoryKind.Workspace);
+
+        public ArrayView<float> View => backend._device.Space.View<float>(_storage.Address, count);
+
+        public nint Address => _storage.Address;
+
+        public void Dispose() => _storage.Release();
+    }
+}

@@ -1,0 +1,148 @@
+using PeftCore.Backends;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    /// <inheritdoc/>
+    public void Rope(Heads heads, Tensor cos, Tensor sin, Tensor positions, bool interleaved, bool inverse)
+    {
+        int rows = heads.Tensor.Shape.Rows, half = cos.Shape.Columns;
+        _device.ForEach<Rope, RopeArgs>((long)rows * heads.Count * half, new RopeArgs
+        {
+            Heads = HeadsOf(heads),
+            Cos = F32(cos),
+            Sin = F32(sin),
+            Positions = I32(positions),
+            Rows = rows,
+            Count = heads.Count,
+            Half = half,
+            TableRows = cos.Shape.Rows,
+            Interleaved = Flag(interleaved),
+            Inverse = Flag(inverse),
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
+    {
+        var args = AttentionArgs(call, q, k, v);
+        args.O = HeadsOf(o);
+        args.Lse = F32(lse);
+        if (_device.Name.IsCuda)
+        {
+            Attend<WideGroup>(args);
+        }
+        else
+        {
+            Attend<SmallGroup>(args);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
+    {
+        var args = AttentionArgs(call, q, k, v);
+        (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf(o), HeadsOf(dO), F32(lse), F32(delta));
+        (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone(dq), HeadsOrNone(dk), HeadsOrNone(dv), F32OrNone(dBias));
+        (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
+        (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
+        _device.ForEach<AttentionDelta, AttentionArgs>((long)args.Batch * args.Queries * args.Heads, args);
+        if (dBias is not null)
+        {
+            _device.ForEach<AttentionBiasGradient, AttentionArgs>(dBias.Count, args);
+        }
+        if (_device.Name.IsCuda)
+        {
+            Gradients<WideGroup>(args, dq is not null);
+        }
+        else
+        {
+            Gradients<SmallGroup>(args, dq is not null);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Softmax(Tensor x, Tensor y) =>
+        _device.Run<SoftmaxForward, SoftmaxArgs>(x.Shape.Rows, 1,
+            new SoftmaxArgs { X = F32(x), Y = F32(y), DOut = None<float>(), Columns = x.Shape.Columns });
+
+    /// <inheritdoc/>
+    public void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) =>
+        _device.Run<SoftmaxBackward, SoftmaxArgs>(y.Shape.Rows, 1,
+            new SoftmaxArgs { X = F32(y), DOut = F32(dy), Y = F32(dx), Columns = y.Shape.Columns, Accumulate = Flag(accumulate) });
+
+    /// <inheritdoc/>
+    public void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
+        _device.Run<CrossEntropyRows, CrossEntropyArgs>(logits.Shape.Rows, 1, new CrossEntropyArgs
+        {
+            Logits = F32(logits),
+            Losses = F32(losses),
+            Labels = I32(labels),
+            Columns = logits.Shape.Columns,
+            IgnoreLabel = ignoreLabel,
+            WriteGradient = Flag(writeGradient),
+            Scale = scale,
+        });
+
+    private AttentionArgs AttentionArgs(in AttentionCall call, Heads q, Heads k, Heads v)
+    {
+        var shape = call.Shape;
+        var none = new HeadsView { Data = None<float>() };
+        return new AttentionArgs
+        {
+            Q = HeadsOf(q),
+            K = HeadsOf(k),
+            V = HeadsOf(v),
+            O = none,
+            DOut = none,
+            DQ = none,
+            DK = none,
+            DV = none,
+            Lse = None<float>(),
+            Delta = None<float>(),
+            DBias = None<float>(),
+            Slopes = F32OrNone(call.Slopes),
+            Bias = F32OrNone(call.Bias),
+            Ranges = call.Ranges is null ? None<int>() : I32(call.Ranges),
+            Batch = shape.Batch,
+            Queries = shape.QueryLength,
+            Keys = shape.KeyLength,
+            Heads = shape.Heads,
+            KeyHeads = shape.KeyHeads,
+            Dim = shape.HeadDim,
+            HasRanges = Flag(call.Ranges is not null),
+            HasSlopes = Flag(call.Slopes is not null),
+            HasBias = Flag(call.Bias is not null),
+            SharedBias = Flag(call.Bias is not null && call.Bias.Count < (long)shape.Heads * shape.QueryLength * shape.KeyLength),
+            Scale = shape.Scale,
+            SoftCap = shape.SoftCap,
+        };
+    }
+
+    private void Attend<TSide>(AttentionArgs args) where TSide : struct, IThreadSide
+    {
+        int tile = 4 * TSide.Side;
+        (args.Tiles, args.Chunks) = (ProductPlan.Count(args.Queries, tile), ProductPlan.Count(args.Dim, tile));
+        _device.Run<AttentionForward<TSide>, AttentionArgs>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+    }
+
+    private void Gradients<TSide>(AttentionArgs args, bool wantsDQ) where TSide : struct, IThreadSide
+    {
+        int tile = 4 * TSide.Side;
+        args.Chunks = ProductPlan.Count(args.Dim, tile);
+        if (wantsDQ)
+        {
+            args.Tiles = ProductPlan.Count(args.Queries, tile);
+            _device.Run<AttentionQueryGradient<TSide>, AttentionArgs>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+        }
+        if (args.HasDK != 0 || args.HasDV != 0)
+        {
+            args.Tiles = ProductPlan.Count(args.Keys, tile);
+            _device.Run<AttentionKeyGradient<TSide>, AttentionArgs>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+using ILGPU;
+using PeftCore.Backends;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. Work is queued on one stream;
+/// only reading results waits.</summary>
+internal sealed partial class IlgpuBackend : IBackend
+{
+    private const long CardChunk = 256L << 20;
+
+    private readonly GpuDevice _device;
+    private readonly Arena _arena;
+    private readonly IlgpuOptions _options;
+
+    public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
+    {
+        _options = options ?? new IlgpuOptions();
+        _device = new GpuDevice(name);
+        _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
+    }
+
+    /// <inheritdoc/>
+    public string Name => _device.Name.ToString();
+
+    /// <inheritdoc/>
+    public bool IsMeta => false;
+
+    /// <inheritdoc/>
+    public MemoryLedger Memory { get; } = new();
+
+    /// <summary>Bytes taken from the device for tensors, in use or not.</summary>
+    public long ReservedBytes => _arena.ReservedBytes;
+
+    internal GpuDevice Device => _device;
+
+    /// <inheritdoc/>
+    public Storage Allocate(long bytes, MemoryKind kind)
+    {
+        nint address = _arena.Allocate(bytes);
+        var storage = new Storage(this, address, bytes, Arena.Round(bytes), kind);
+        if (_options.Poison)
+        {
+            _device.Memory.Fill(address, 0xFF, storage.ReservedBytes);
+        }
+        return storage;
+    }
+
+    /// <inheritdoc/>
+    public void Free(Storage storage) => _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<byte> from, Tensor to) => _device.Memory.Upload(from, Address(to));
+
+    /// <inheritdoc/>
+    public void Download(Tensor from, Span<byte> to) => _device.Memory.Download(Address(from), to);
+
+    /// <inheritdoc/>
+    public void Copy(Tensor from, Tensor to)
+    {
+        if (from.ByteCount > 0)
+        {
+            _device.Memory.Copy(Address(from), Address(to), from.ByteCount);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Zero(Tensor tensor)
+    {
+        if (tensor.ByteCount > 0)
+        {
+            _device.Memory.Fill(Address(tensor), 0, tensor.ByteCount);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Cast(Tensor from, Tensor to)
+    {
+        if (from.DType == to.DType)
+        {
+            Copy(from, to);
+        }
+        else if (to.DType == DType.F32)
+        {
+            Switch(from.DType, () => Widen<Brain16>(from, to), () => Widen<Half16>(from, to));
+        }
+        else if (from.DType == DType.F32)
+        {
+            Switch(to.DType, () => Narrow<Brain16>(from, to), () => Narrow<Half16>(from, to));
+        }
+        else
+        {
+            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Synchronize() => _device.Accelerator.Synchronize();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Synchronize();
+        _arena.Dispose();
+        _device.Dispose();
+    }
+
+    private static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;
+
+    private ArrayView<T> View<T>(Tensor tensor) where T : unmanaged => _device.Space.View<T>(Address(tensor), tensor.Count);
+
+    private ArrayView<float> F32(Tensor tensor) => tensor.DType == DType.F32
+        ? View<float>(tensor)
+        : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
+
+    private ArrayView<int> I32(Tensor tensor) => tensor.DType == DType.I32
+        ? View<int>(tensor)
+        : throw new InvalidOperationException($"an I32 tensor was expected, not {tensor}");
+
+    // Kernels take no missing views; an empty one stands for what is not there.
+    private ArrayView<float> F32OrNone(Tensor? tensor) => tensor is null ? None<float>() : F32(tensor);
+
+    private ArrayView<T> None<T>() where T : unmanaged => _device.Space.View<T>(0, 0);
+
+    private HeadsView HeadsOf(Heads heads) => new()
+    {
+        Data = F32(heads.Tensor),
+        RowStride = heads.Layout.RowStride,
+        Offset = heads.Layout.Offset,
+        HeadStride = heads.Layout.HeadStride,
+    };
+
+    private HeadsView HeadsOrNone(Heads? heads) => heads is { } some ? HeadsOf(some) : new HeadsView { Data = None<float>() };
+
+    private void Widen<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored> =>
+        _device.ForEach<Widen<TStored>, CastArgs<TStored>>(to.Count, new CastArgs<TStored> { Stored = View<TStored>(from), Wide = F32(to) });
+
+    private void Narrow<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored> =>
+        _device.ForEach<Narrow<TStored>, CastArgs<TStored>>(to.Count, new CastArgs<TStored> { Stored = View<TStored>(to), Wide = F32(from) });
+
+    private static void Switch(DType dtype, Action brain, Action half) => (dtype switch
+    {
+        DType.BF16 => brain,
+        DType.F16 => half,
+        _ => throw new ShapeException("cast", $"{dtype} is not a floating-point dtype"),
+    })();
+
+    private static int Flag(bool value) => value ? 1 : 0;
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>A device as <c>--device</c> names it.</summary>
+/// <param name="IsCuda">An NVIDIA card rather than ILGPU's CPU accelerator.</param>
+/// <param name="Number">Which card.</param>
+internal readonly record struct DeviceName(bool IsCuda, int Number)
+{
+    public const string Cuda = "cuda";
+    public const string Cpu = "ilgpu-cpu";
+
+    public static DeviceName Parse(string name)
+    {
+        if (name == Cpu)
+        {
+            return new DeviceName(false, 0);
+        }
+        if (name == Cuda)
+        {
+            return new DeviceName(true, 0);
+        }
+        if (name.StartsWith(Cuda + ":", StringComparison.Ordinal) &&
+            int.TryParse(name.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        {
+            return new DeviceName(true, number);
+        }
+        throw new BadInputException($"--device {name}: no such device; a GPU is {Cuda} or {Cuda}:<number>, and {Cpu} runs the same kernels without one");
+    }
+
+    public override string ToString() => IsCuda ? $"{Cuda}:{Number}" : Cpu;
+}

@@ -1,0 +1,9 @@
+namespace PeftCore.Ilgpu.Tests;
+
+/// <summary>Every method of a backend, checked against the CPU's. One list of bodies runs on every device.</summary>
+internal static class ParityChecks
+{
+    public static IReadOnlyDictionary<string, Action<ParityBench>> All { get; } =
+        new[] { ElementwiseChecks.All, RowChecks.All, ProductChecks.All, AttentionChecks.All }
+            .SelectMany(checks => checks).ToDictionary(check => check.Name, check => check.Body);
+}

@@ -1,0 +1,55 @@
+using ILGPU;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.Runtime.Cuda;
+using PeftCore.Kernels.Ilgpu;
+
+namespace PeftCore.Ilgpu.Tests;
+
+/// <summary>Every kernel becomes PTX, with no GPU at hand.</summary>
+public sealed class PtxTests
+{
+    [TestCase(8)]
+    [TestCase(9)]
+    public void Every_kernel_compiles_to_ptx_without_local_memory(int major)
+    {
+        using Context context = GpuDevice.NewContext(cuda: false);
+        using var compiler = new Compiler(context, major == 8 ? CudaArchitecture.SM_80 : CudaArchitecture.SM_90);
+
+        KernelCatalog.Visit<WideGroup>(compiler);
+
+        Assert.That(compiler.Failures, Is.Empty);
+        Assert.That(compiler.Count, Is.GreaterThan(80));
+    }
+
+    private sealed class Compiler(Context context, CudaArchitecture architecture) : IKernelVisitor, IDisposable
+    {
+        private readonly PTXBackend _backend = new(context, architecture, CudaInstructionSet.ISA_80, null!);
+
+        public List<string> Failures { get; } = [];
+
+        public int Count { get; private set; }
+
+        public void Visit<TKernel, TArgs>()
+            where TKernel : struct, IKernel<TArgs>
+            where TArgs : struct
+        {
+            Count++;
+            Action<TArgs> run = TKernel.Run;
+            try
+            {
+                var kernel = (PTXCompiledKernel)_backend.Compile(EntryPointDescription.FromExplicitlyGroupedKernel(run.Method), default);
+                if (kernel.PTXAssembly.Contains(".local", StringComparison.Ordinal))
+                {
+                    Failures.Add($"{typeof(TKernel)} keeps something in local memory");
+                }
+            }
+            catch (Exception e) when (e is InternalCompilerException or NotSupportedException or CapabilityNotSupportedException)
+            {
+                Failures.Add($"{typeof(TKernel)}: {e.GetBaseException().Message}");
+            }
+        }
+
+        public void Dispose() => _backend.Dispose();
+    }
+}
