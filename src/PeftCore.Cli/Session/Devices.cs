@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Cli.Output;
 using PeftCore.Ilgpu;
+using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Session;
 
@@ -11,13 +12,20 @@ internal static class Devices
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
     /// <param name="limit">The most memory to take.</param>
-    public static IBackend Open(string name, int threads = 0, ByteSize? limit = null)
+    /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
+    public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32)
     {
         if (name == "cpu")
         {
             return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue);
         }
-        IlgpuStatus status = IlgpuDevices.Find();
-        throw new BadInputException($"--device {name} cannot be used: {status.Detail.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.");
+        try
+        {
+            return IlgpuDevices.Open(name, new IlgpuOptions(compute));
+        }
+        catch (BadInputException e)
+        {
+            throw new BadInputException($"{e.Message.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.", e);
+        }
     }
 }

@@ -35,7 +35,7 @@ internal sealed class BenchGemmVerb : Verb
             throw new BadInputException($"--m {m} --n {n} --k {k}: sizes must be at least 1.");
         }
         using var scope = new TensorScope();
-        using var backend = Devices.Open(call.Device);
+        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
         var x = backend.NewTensor([m, k]);
         backend.FillNormal(x, 0, 1, 1, 0);
         var w = backend.NewTensor([n, k]);

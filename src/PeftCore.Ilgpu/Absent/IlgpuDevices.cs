@@ -11,7 +11,7 @@ public static class IlgpuDevices
     /// <param name="options">How to compute; null for the defaults.</param>
     /// <exception cref="BadInputException">Always.</exception>
     public static IBackend Open(string device, IlgpuOptions? options = null) =>
-        throw new BadInputException($"--device {DeviceName.Parse(device)}: {Find().Detail}; --device cpu needs none");
+        throw new BadInputException($"--device {DeviceName.Parse(device)}: {Find().Detail}");
 
     /// <summary>Never throws: a build without ILGPU is a working build without GPUs.</summary>
     public static IlgpuStatus Find()

@@ -107,7 +107,7 @@ internal sealed class GpuDevice : IDisposable
         {
             throw new BadInputException(
                 $"--device {name}: no CUDA device was found: either there is no NVIDIA card, or no driver that this process can load; " +
-                $"--device cpu needs neither, and --device {DeviceName.Cpu} runs the GPU's kernels without one");
+                $"--device {DeviceName.Cpu} runs the GPU's kernels without one");
         }
         return name.Number < cards.Length
             ? cards[name.Number].CreateAccelerator(_context)
