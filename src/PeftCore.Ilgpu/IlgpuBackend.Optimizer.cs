@@ -37,27 +37,44 @@ internal sealed partial class IlgpuBackend
         });
 
     /// <inheritdoc/>
-    public double SumOfSquares(Tensor x) => Sum<SquareTerm>(x);
+    public double SumOfSquares(Tensor x) => Sum<SquareTerm>([x]);
 
     /// <inheritdoc/>
-    public bool AllFinite(Tensor x) => Sum<FiniteTerm>(x) == 0;
+    public double SumOfSquares(ReadOnlySpan<Tensor> tensors) => Sum<SquareTerm>(tensors);
 
-    private double Sum<TTerm>(Tensor x) where TTerm : struct, IElementTerm
+    /// <inheritdoc/>
+    public bool AllFinite(Tensor x) => Sum<FiniteTerm>([x]) == 0;
+
+    // Whatever the number of tensors, the host waits once.
+    private double Sum<TTerm>(ReadOnlySpan<Tensor> tensors) where TTerm : struct, IElementTerm
     {
-        if (x.Count == 0)
+        int all = 0;
+        foreach (var tensor in tensors)
+        {
+            all += PartialSumsOf(tensor);
+        }
+        if (all == 0)
         {
             return 0;
         }
-        int groups = (int)Math.Min(MostPartialSums, (x.Count + (8L * _device.GroupSize) - 1) / (8L * _device.GroupSize));
-        using var partial = new Scratch(this, groups);
-        _device.Run<PartialSums<TTerm>, PartialSumArgs>(groups, 1, new PartialSumArgs { X = F32(x), Sums = partial.View });
-        var sums = new float[groups];
-        _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(sums.AsSpan()));
+        using var partial = new Scratch(this, all);
+        int first = 0;
+        foreach (var tensor in tensors)
+        {
+            int count = PartialSumsOf(tensor);
+            var sums = _device.Space.View<float>(partial.Address + (nint)(first * sizeof(float)), count);
+            _device.Run<PartialSums<TTerm>, PartialSumArgs>(count, 1, new PartialSumArgs { X = F32(tensor), Sums = sums });
+            first += count;
+        }
+        var host = new float[all];
+        _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(host.AsSpan()));
         double total = 0;
-        foreach (float sum in sums)
+        foreach (float sum in host)
         {
             total += sum;
         }
         return total;
     }
+
+    private int PartialSumsOf(Tensor x) => (int)Math.Min(MostPartialSums, (x.Count + (8L * _device.GroupSize) - 1) / (8L * _device.GroupSize));
 }
