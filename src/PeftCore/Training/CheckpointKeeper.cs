@@ -19,6 +19,8 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
             throw new BadInputException($"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
                 "remove it, or choose another output directory");
         }
+        // Found out now rather than after hours, when the first checkpoint is due.
+        OutputPlace.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
         try
         {
             Directory.CreateDirectory(outputDirectory);

@@ -154,6 +154,31 @@ public sealed class TrainerTests
     }
 
     [Test]
+    public void An_output_directory_that_cannot_be_written_to_is_refused_before_the_first_step()
+    {
+        File.WriteAllText(_directory["file"], "");
+        Refuses("file");
+        Refuses("file", "below");
+        if (!OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(_directory["locked"]);
+            File.SetUnixFileMode(_directory["locked"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+            Refuses("locked");
+            Refuses("locked", "below");
+            File.SetUnixFileMode(_directory["locked"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        void Refuses(params string[] place)
+        {
+            int steps = 0;
+            var trainer = new Trainer(Runs.Lora("llama", _backend), new TrainerOptions { OutputDirectory = _directory[place], MaxSteps = 1 }, Runs.Loader(4, 1, 2));
+            trainer.StepDone += _ => steps++;
+            Assert.That(() => trainer.Run(), Throws.TypeOf<BadInputException>().With.Message.Contains(_directory[place]));
+            Assert.That(steps, Is.Zero);
+        }
+    }
+
+    [Test]
     public void Settings_that_make_no_sense_are_refused_with_a_sentence()
     {
         var trainable = Runs.Lora("llama", _backend);

@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
@@ -10,6 +11,27 @@ public sealed class Generator
 
     /// <summary>Uses a model.</summary>
     public Generator(CausalModel model, IBackend backend) => (_model, _backend) = (model, backend);
+
+    /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text token ends it.</summary>
+    /// <param name="prompt">The text to go on from.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">How to choose tokens and when to stop; null for the defaults.</param>
+    /// <param name="onToken">Called with each token as it comes.</param>
+    /// <param name="cancel">Ends the text after the current token.</param>
+    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option makes no sense.</exception>
+    public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null,
+        CancellationToken cancel = default)
+    {
+        options ??= new GenerationOptions();
+        int[] ids = [.. tokenizer.Encode(prompt).Ids];
+        if (tokenizer.EosId is { } end)
+        {
+            options = options.StopTokens.Count > 0 ? options : options with { StopTokens = [end] };
+            // Some tokenizers end every text; a prompt is not at its end.
+            ids = ids.Length > 1 && ids[^1] == end ? ids[..^1] : ids;
+        }
+        return Generate(ids, options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
+    }
 
     /// <summary>Generates tokens after a prompt.</summary>
     /// <param name="prompt">The tokens to go on from, at least one.</param>
