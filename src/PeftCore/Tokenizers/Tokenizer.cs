@@ -107,6 +107,23 @@ public sealed class Tokenizer
         return result;
     }
 
+    /// <summary>Encodes a conversation as the template writes it. The template brings the special tokens itself.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
+    /// <param name="template">The template; without it the tokenizer's own.</param>
+    public Encoding EncodeChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null) =>
+        Encode((template ?? OwnTemplate()).Render(messages, addGenerationPrompt, BosToken, EosToken), addSpecialTokens: false);
+
+    /// <summary>Encodes a conversation to train on: the tokens, and for each whether the assistant says it.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="template">The template; without it the tokenizer's own.</param>
+    public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null)
+    {
+        var rendered = (template ?? OwnTemplate()).RenderWithSpans(messages, BosToken, EosToken);
+        var encoding = Encode(rendered.Text, addSpecialTokens: false);
+        return (encoding, rendered.AssistantMask(encoding));
+    }
+
     /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over.</summary>
     /// <param name="ids">The ids.</param>
     /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
@@ -142,6 +159,9 @@ public sealed class Tokenizer
 
     /// <summary>Whether an id is of a token with a meaning beyond text, such as the end of a sequence.</summary>
     public bool IsSpecial(int id) => _added.Find(id)?.Special ?? false;
+
+    private ChatTemplate OwnTemplate() => ChatTemplate ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
+        + $"one, such as ChatTemplate.BuiltIn with {string.Join(", ", ChatTemplate.BuiltInNames)}.");
 
     private int? IdOrNull(string? token) => token is null ? null : IdOf(token);
 

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Tokenizers;
@@ -6,21 +8,37 @@ internal static class TokenizerFixtures
 {
     public static readonly string[] Kinds = ["byte_bpe", "sentencepiece_bpe", "unigram", "wordpiece"];
 
-    public static string Directory(string kind) => Path.Combine(Root(), kind);
+    public static string Directory(string kind) => TestFiles.Fixture("tokenizers", kind);
 
     public static Tokenizer Load(string kind) => Tokenizer.FromDirectory(Directory(kind));
 
-    private static string Root()
+    public static JsonObject Json(string kind) =>
+        JsonNode.Parse(File.ReadAllBytes(Path.Combine(Directory(kind), "tokenizer.json")))!.AsObject();
+
+    public static Tokenizer Read(JsonNode json) => Read(json.ToJsonString());
+
+    public static Tokenizer Read(string json) => Read(System.Text.Encoding.UTF8.GetBytes(json));
+
+    public static Tokenizer Read(ReadOnlyMemory<byte> json) =>
+        JsonField.ReadBytes("tokenizer.json", json, root => TokenizerReader.Read(root, TokenizerConfig.Empty));
+
+    /// <summary>A tokenizer whose vocabulary is a list of words, for tests of what happens around the model.</summary>
+    public static Tokenizer Words(string parts, params ReadOnlySpan<string> words)
     {
-        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        var vocab = new JsonObject { ["<unk>"] = 0 };
+        foreach (var word in words)
         {
-            var found = Path.Combine(at.FullName, "tests", "fixtures", "tokenizers");
-            if (System.IO.Directory.Exists(found))
-            {
-                return found;
-            }
+            vocab[word] = vocab.Count;
         }
 
-        throw new DirectoryNotFoundException("tests/fixtures/tokenizers is not above the test assembly.");
+        var text = new StringBuilder("""{"version": "1.0", "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": """);
+        text.Append(vocab.ToJsonString()).Append('}').Append(parts.Length > 0 ? ", " + parts : "").Append('}');
+        return Read(text.ToString());
     }
+
+    /// <summary>The pieces that a pre-tokenizer cuts a text into.</summary>
+    public static string[] Pieces(string preTokenizer, string text) =>
+        [.. Words($"\"pre_tokenizer\": {preTokenizer}").Encode(text).Offsets.Select(o => Slice(text, o))];
+
+    public static string Slice(string text, TextRange range) => string.Concat(text.EnumerateRunes().Skip(range.Start).Take(range.End - range.Start));
 }

@@ -1,14 +1,17 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Finds what the assistant says in a rendered conversation.</summary>
+/// <summary>Finds what the assistant says in a rendered conversation whose template does not mark it.</summary>
 internal static class AssistantSpans
 {
-    /// <summary>Compares the whole text with that of the conversation before each answer (with the prompt for one) and after it.</summary>
-    public static List<TextSpan> Find(
-        IReadOnlyList<ChatMessage> messages, string text, Func<IReadOnlyList<ChatMessage>, bool, string> render)
+    // Private-use characters at both ends, so that it shares neither its first nor its last character with any real answer.
+    private const string StandIn = "\uE000answer\uE001";
+
+    /// <summary>Renders the conversation again with a stand-in for each answer: where the two texts differ is the answer, however the
+    /// template rewrites it. The marker that ends the turn, which a model has to learn too, is what follows the stand-in when the
+    /// conversation stops there.</summary>
+    public static List<TextSpan> Find(IReadOnlyList<ChatMessage> messages, string text, Func<IReadOnlyList<ChatMessage>, string> render)
     {
         var spans = new List<TextSpan>();
-        var last = 0;
         for (var i = 0; i < messages.Count; i++)
         {
             if (messages[i].Role != "assistant")
@@ -16,24 +19,21 @@ internal static class AssistantSpans
                 continue;
             }
 
-            var start = Math.Max(last, CommonPrefix(text, Before(messages, i, render)));
-            var end = i == messages.Count - 1 ? text.Length : CommonPrefix(text, render([.. messages.Take(i + 1)], false));
-            var content = messages[i].Content.Trim();
-            var at = text.IndexOf(content, Math.Min(start, text.Length), StringComparison.Ordinal);
-            // A template may write an earlier answer otherwise than the last one (without its reasoning, say): then only the place where
-            // the answer stands tells.
-            end = at >= 0 && at + content.Length > end ? at + content.Length : end;
-            var kept = at >= 0 ? Math.Max(start, at + content.Length) : start;
-            while (end > kept && char.IsWhiteSpace(text[end - 1]))
+            var changed = messages.ToArray();
+            changed[i] = changed[i] with { Content = StandIn };
+            var other = render(changed);
+            var start = text.AsSpan().CommonPrefixLength(other);
+            var content = Math.Max(start, text.Length - CommonSuffix(text, other));
+            var end = content + MarkerLength(text.AsSpan(content), render(changed[..(i + 1)]));
+            while (end > content && char.IsWhiteSpace(text[end - 1]))
             {
                 // The line break between turns is not the assistant's.
                 end--;
             }
 
-            if (end > start)
+            if (text != other && end > start)
             {
                 spans.Add(new TextSpan(start, end));
-                last = end;
             }
         }
 
@@ -57,18 +57,23 @@ internal static class AssistantSpans
         return result;
     }
 
-    private static string Before(IReadOnlyList<ChatMessage> messages, int count, Func<IReadOnlyList<ChatMessage>, bool, string> render)
+    private static int MarkerLength(ReadOnlySpan<char> rest, string cut)
     {
-        try
-        {
-            return render([.. messages.Take(count)], true);
-        }
-        catch (BadInputException)
-        {
-            // Some templates refuse a conversation without messages or one that ends with the system's: then nothing is before.
-            return "";
-        }
+        var at = cut.LastIndexOf(StandIn, StringComparison.Ordinal);
+        var marker = at < 0 ? "" : cut[(at + StandIn.Length)..];
+        var length = rest.CommonPrefixLength(marker);
+        // A conversation may end with more than a turn does; what is only partly the same is cut back to whole lines.
+        return length == marker.Length ? length : Math.Max(0, rest[..length].LastIndexOf('\n'));
     }
 
-    private static int CommonPrefix(string text, string other) => text.AsSpan().CommonPrefixLength(other);
+    private static int CommonSuffix(string text, string other)
+    {
+        var length = 0;
+        while (length < text.Length && length < other.Length && text[^(length + 1)] == other[^(length + 1)])
+        {
+            length++;
+        }
+
+        return length;
+    }
 }

@@ -6,7 +6,7 @@ internal static class BuiltInTemplates
 {
     private const string ChatMl = """
         {% for m in messages %}{% if m.role == 'assistant' %}{{ '<|im_start|>assistant\n' }}{% generation %}{{ m.content + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}
-        {% else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}
+        {%- else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}
         {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
         """;
 
@@ -23,7 +23,7 @@ internal static class BuiltInTemplates
         {{ bos_token }}
         {%- for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' }}
         {%- if m.role == 'assistant' %}{% generation %}{{ m.content.strip() + '<|eot_id|>' }}{% endgeneration %}
-        {% else %}{{ m.content.strip() + '<|eot_id|>' }}{% endif %}{% endfor %}
+        {%- else %}{{ m.content.strip() + '<|eot_id|>' }}{% endif %}{% endfor %}
         {% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}
         """;
 

@@ -6,9 +6,11 @@ public sealed class ChatTemplate
 {
     private readonly JinjaBlock _body;
     private readonly bool _hasGeneration;
+    private readonly TimeProvider _clock;
 
-    private ChatTemplate(string source, JinjaBlock body, bool hasGeneration)
+    private ChatTemplate(string source, JinjaBlock body, bool hasGeneration, TimeProvider clock)
     {
+        _clock = clock;
         Source = source;
         _body = body;
         _hasGeneration = hasGeneration;
@@ -20,15 +22,13 @@ public sealed class ChatTemplate
     /// <summary>The names that <see cref="BuiltIn"/> knows.</summary>
     public static IReadOnlyList<string> BuiltInNames => BuiltInTemplates.Names;
 
-    /// <summary>What strftime_now reads.</summary>
-    internal TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Reads a template.</summary>
     /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
     public static ChatTemplate Parse(string template)
     {
         var (body, hasGeneration) = JinjaParser.Parse(template);
-        return new ChatTemplate(template, body, hasGeneration);
+        return new ChatTemplate(template, body, hasGeneration, TimeProvider.System);
     }
 
     /// <summary>The format of a family of models, for tokenizers that bring no template.</summary>
@@ -52,7 +52,7 @@ public sealed class ChatTemplate
         Run(messages, addGenerationPrompt, bosToken, eosToken, extra).Output.ToString();
 
     /// <summary>Writes a conversation as text and finds what the assistant says in it. A template with generation blocks says so itself;
-    /// with any other, the text of the conversation up to each answer is compared with that up to its end.</summary>
+    /// any other is rendered once more for each answer with something else in its place, and the texts are compared.</summary>
     /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds.</exception>
     public RenderedChat RenderWithSpans(
         IReadOnlyList<ChatMessage> messages,
@@ -64,9 +64,12 @@ public sealed class ChatTemplate
         var text = run.Output.ToString();
         var spans = _hasGeneration
             ? run.Generated
-            : AssistantSpans.Find(messages, text, (part, prompt) => Render(part, prompt, bosToken, eosToken, extra));
+            : AssistantSpans.Find(messages, text, changed => Render(changed, false, bosToken, eosToken, extra));
         return new RenderedChat(text, AssistantSpans.ToCodePoints(text, spans));
     }
+
+    /// <summary>The same template with another source of what strftime_now reads.</summary>
+    internal ChatTemplate WithClock(TimeProvider clock) => new(Source, _body, _hasGeneration, clock);
 
     private JinjaRun Run(
         IReadOnlyList<ChatMessage> messages,
@@ -86,7 +89,7 @@ public sealed class ChatTemplate
             scope[name] = JinjaJson.Import(value);
         }
 
-        var run = new JinjaRun(Clock);
+        var run = new JinjaRun(_clock);
         try
         {
             _body.Run(scope, run);

@@ -23,7 +23,7 @@ internal sealed class JinjaExpressionParser(JinjaTokens tokens)
             items.Add(withCondition ? Parse() : ParseOr());
         }
 
-        return new JinjaListExpression(items);
+        return new JinjaListExpression(items, isTuple: true);
     }
 
     /// <summary>An expression without comma.</summary>
@@ -302,7 +302,7 @@ internal sealed class JinjaExpressionParser(JinjaTokens tokens)
     {
         if (tokens.TryTake(")"))
         {
-            return new JinjaListExpression([]);
+            return new JinjaListExpression([], isTuple: true);
         }
 
         var value = ParseTuple();
@@ -322,7 +322,7 @@ internal sealed class JinjaExpressionParser(JinjaTokens tokens)
             }
         }
 
-        return new JinjaListExpression(items);
+        return new JinjaListExpression(items, isTuple: false);
     }
 
     private JinjaDictExpression ParseDict()

@@ -16,23 +16,22 @@ internal abstract class JinjaExpression
 
 internal sealed class JinjaConstant(object? value) : JinjaExpression
 {
-    public object? Constant => value;
-
     protected override object? Value(JinjaScope scope, JinjaRun run) => value;
 }
 
 internal sealed class JinjaName(string name) : JinjaExpression
 {
-    public string Name => name;
-
     protected override object? Value(JinjaScope scope, JinjaRun run) => scope[name];
 }
 
-internal sealed class JinjaListExpression(List<JinjaExpression> items) : JinjaExpression
+internal sealed class JinjaListExpression(List<JinjaExpression> items, bool isTuple) : JinjaExpression
 {
-    public IReadOnlyList<JinjaExpression> Items => items;
-
-    protected override object? Value(JinjaScope scope, JinjaRun run) => items.Select(i => i.Evaluate(scope, run)).ToList();
+    protected override object? Value(JinjaScope scope, JinjaRun run)
+    {
+        var values = isTuple ? new JinjaTuple() : new List<object?>(items.Count);
+        values.AddRange(items.Select(i => i.Evaluate(scope, run)));
+        return values;
+    }
 }
 
 internal sealed class JinjaDictExpression(List<(JinjaExpression Key, JinjaExpression Value)> items) : JinjaExpression
@@ -51,10 +50,6 @@ internal sealed class JinjaDictExpression(List<(JinjaExpression Key, JinjaExpres
 
 internal sealed class JinjaMember(JinjaExpression target, string name) : JinjaExpression
 {
-    public JinjaExpression Target => target;
-
-    public string Name => name;
-
     protected override object? Value(JinjaScope scope, JinjaRun run) => JinjaMembers.Attribute(target.Evaluate(scope, run), name, run);
 }
 

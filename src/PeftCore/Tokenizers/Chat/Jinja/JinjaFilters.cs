@@ -18,13 +18,13 @@ internal static class JinjaFilters
         "upper" => JinjaText.Str(value).ToUpperInvariant(),
         "lower" => JinjaText.Str(value).ToLowerInvariant(),
         "capitalize" => JinjaStringMethods.Capitalize(JinjaText.Str(value)),
-        "title" => JinjaStringMethods.Title(JinjaText.Str(value)),
+        "title" => Title(JinjaText.Str(value)),
         "replace" => JinjaStringMethods.Replace(
             JinjaText.Str(value), args.Text(0, "old"), args.Text(1, "new"), args.Integer(2, "count", -1), run),
         "string" => run.Made(JinjaText.Str(value)),
         "int" => ToInteger(value, args),
         "float" => ToFloat(value, args),
-        "abs" => value is long number ? Math.Abs(number) : Math.Abs(Number(value, name)),
+        "abs" => value is long number ? (object)Math.Abs(number) : Math.Abs(Number(value, name)),
         "round" => Round(value, args),
         "indent" => Indent(JinjaText.Str(value), args, run),
         "escape" or "e" or "forceescape" => run.Made(Escape(JinjaText.Str(value))),
@@ -40,6 +40,16 @@ internal static class JinjaFilters
         "striptags" => run.Made(StripTags(JinjaText.Str(value))),
         _ => JinjaListFilters.Apply(name, value, args, run),
     };
+
+    /// <summary>Unlike the method of strings, the filter begins a word only after white space, a hyphen or an opening bracket.</summary>
+    private static string Title(string text) => string.Create(text.Length, text, (span, source) =>
+    {
+        for (var i = 0; i < span.Length; i++)
+        {
+            var begins = i == 0 || char.IsWhiteSpace(source[i - 1]) || source[i - 1] is '-' or '(' or '{' or '[' or '<';
+            span[i] = begins ? char.ToUpperInvariant(source[i]) : char.ToLowerInvariant(source[i]);
+        }
+    });
 
     private static long Length(object? value) => value switch
     {

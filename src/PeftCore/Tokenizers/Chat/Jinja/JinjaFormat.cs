@@ -37,8 +37,10 @@ internal static class JinjaFormat
                 throw JinjaError.Of("a format has more places than values");
             }
 
-            text.Append(Convert(conversion, format[start..i], value));
-            run.Spend(16);
+            var size = format[start..i].Split('.');
+            var digits = size.Length == 2 && int.TryParse(size[1], out var given) ? Math.Min(given, 50) : 6;
+            var width = int.TryParse(size[0], out var least) ? Math.Min(least, 1000) : 0;
+            text.Append(run.Made(Convert(conversion, digits, value).PadLeft(width)));
         }
 
         return run.Made(text.ToString());
@@ -75,7 +77,7 @@ internal static class JinjaFormat
         return run.Made(text.ToString());
     }
 
-    private static string Convert(char conversion, string precision, object? value)
+    private static string Convert(char conversion, int digits, object? value)
     {
         switch (conversion)
         {
@@ -86,7 +88,6 @@ internal static class JinjaFormat
             case 'd' or 'i' when JinjaOperators.IsNumber(value):
                 return Math.Truncate(JinjaOperators.ToDouble(value!)).ToString("F0", CultureInfo.InvariantCulture);
             case 'f' when JinjaOperators.IsNumber(value):
-                var digits = precision.StartsWith('.') && int.TryParse(precision.AsSpan(1), out var given) ? Math.Min(given, 50) : 6;
                 return JinjaOperators.ToDouble(value!).ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
             default:
                 throw JinjaError.Of($"%{conversion} does not format {JinjaOperators.Describe(value)}");

@@ -83,7 +83,7 @@ internal static class JinjaMembers
         ? value
         : throw JinjaError.Of($"{JinjaOperators.Describe(value)} cannot be a key");
 
-    public static List<object?> Pair(object? key, object? value) => [key, value];
+    public static JinjaTuple Pair(object? key, object? value) => [key, value];
 
     private static List<object?> Characters(string text)
     {

@@ -62,7 +62,8 @@ internal static class JinjaOperators
 
     public static object Negate(object? value) => value switch
     {
-        long number => checked(-number),
+        // The cast keeps the arms from becoming one type, which would be double.
+        long number => (object)checked(-number),
         bool flag => flag ? -1L : 0L,
         double number => -number,
         _ => throw JinjaError.Of($"'-' does not take {Describe(value)}"),

@@ -25,6 +25,10 @@ internal static class JinjaStringMethods
             "splitlines" => (args, run) => Lines(text, args, run),
             "replace" => (args, run) => Replace(text, args.Text(0, "old"), args.Text(1, "new"), args.Integer(2, "count", -1), run),
             "find" => (args, _) => (long)text.IndexOf(args.Text(0, "sub"), StringComparison.Ordinal),
+            "index" => (args, _) => text.IndexOf(args.Text(0, "sub"), StringComparison.Ordinal) is >= 0 and var at
+                ? (long)at
+                : throw JinjaError.Of($"{JinjaOperators.Describe(args[0, "sub"])} is not in the string"),
+            "partition" => (args, _) => Partition(text, args.Text(0, "sep")),
             "rfind" => (args, _) => (long)text.LastIndexOf(args.Text(0, "sub"), StringComparison.Ordinal),
             "count" => (args, _) => args.Text(0, "sub") is { Length: > 0 } sub ? Count(text, sub) : CodePoints.Count(text) + 1L,
             "join" => (args, run) => Join(text, args[0, "items"], run),
@@ -140,10 +144,15 @@ internal static class JinjaStringMethods
             : [.. parts[..kept], string.Join(sep, parts[kept..])];
     }
 
+    private static JinjaTuple Partition(string text, string separator) =>
+        separator.Length > 0 && text.IndexOf(separator, StringComparison.Ordinal) is >= 0 and var at
+            ? [text[..at], separator, text[(at + separator.Length)..]]
+            : [text, "", ""];
+
     private static List<object?> SplitBlanks(string text, long limit, bool fromRight)
     {
         var result = new List<object?>();
-        var rest = text.Trim();
+        var rest = fromRight ? text.TrimEnd() : text.TrimStart();
         while (rest.Length > 0 && (limit < 0 || result.Count < limit))
         {
             var at = fromRight ? rest.AsSpan().LastIndexOfAny(" \t\n\r\f\v") : rest.AsSpan().IndexOfAny(" \t\n\r\f\v");
@@ -156,6 +165,8 @@ internal static class JinjaStringMethods
             rest = fromRight ? rest[..at].TrimEnd() : rest[at..].TrimStart();
         }
 
+        // What is left after the last allowed split keeps its far end.
+        rest = limit >= 0 && result.Count >= limit ? rest : rest.Trim();
         if (rest.Length > 0)
         {
             result.Add(rest);

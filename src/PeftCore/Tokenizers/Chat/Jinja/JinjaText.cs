@@ -82,14 +82,15 @@ internal static class JinjaText
                 AppendQuoted(text, s);
                 break;
             case List<object?> list:
-                text.Append('[');
+                var tuple = list is JinjaTuple;
+                text.Append(tuple ? '(' : '[');
                 for (var i = 0; i < list.Count; i++)
                 {
                     text.Append(i > 0 ? ", " : "");
                     Append(text, list[i], depth + 1);
                 }
 
-                text.Append(']');
+                text.Append(!tuple ? "]" : list.Count == 1 ? ",)" : ")");
                 break;
             case JinjaDict dict:
                 text.Append('{');

@@ -6,6 +6,9 @@ internal sealed class JinjaUndefined(string name)
     public string Name => name;
 }
 
+/// <summary>A list that prints as a tuple.</summary>
+internal sealed class JinjaTuple : List<object?>;
+
 /// <summary>A dictionary that keeps the order of its keys. Keys are strings, numbers or booleans.</summary>
 internal sealed class JinjaDict
 {
@@ -82,7 +85,7 @@ internal sealed class JinjaArguments(string function, List<object?> positional, 
     };
 }
 
-/// <summary>A value that printing does not change and that a template cannot tell from a tuple.</summary>
+/// <summary>The variable "loop".</summary>
 internal sealed class JinjaLoop(List<object?> items, int depth)
 {
     private object? _last;

@@ -1,0 +1,92 @@
+using FsCheck;
+using FsCheck.Fluent;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Tests.Tokenizers.Chat;
+
+public sealed class HostileTemplateTests
+{
+    private static readonly ChatMessage[] Messages = [new("user", "Hi"), new("assistant", "Ho")];
+
+    private static readonly string[] Parts =
+    [
+        "{% if ", "{% for m in messages %}", "{% endfor %}", "{% endif %}", "{{ ", " }}", "{% set x = ", " %}", "messages", "[0]", ".role", "|", "tojson", "(",
+        ")", "'a'", "1", "{#", "#}", "{% macro f(x) %}", "{% endmacro %}", "f(1)", "{% raw %}", "{% endraw %}", "-", "~", "loop.index", " in ", " is ", "not ",
+        "none", "\n", "{", "}", "[", "]", ":", ",", "=", "{% generation %}", "{% endgeneration %}", "{% else %}", "*", "99999999999",
+    ];
+
+    [TestCase("{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}", TestName = "endless_loops")]
+    [TestCase("{{ range(10 ** 18) }}", TestName = "a_huge_range")]
+    [TestCase("{{ 'a' * 10 ** 12 }}", TestName = "a_huge_string")]
+    [TestCase("{{ [1] * 10 ** 12 }}", TestName = "a_huge_list")]
+    [TestCase("{{ 10 ** 10 ** 10 }}", TestName = "a_huge_number")]
+    [TestCase("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", TestName = "endless_recursion")]
+    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", TestName = "doubling")]
+    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}", TestName = "replacing_by_itself")]
+    [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}", TestName = "nesting_lists")]
+    [TestCase("{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}", TestName = "long_output")]
+    [TestCase("{{ 'a'.center(10 ** 12) }}{{ 'a' | center(10 ** 12) }}", TestName = "wide_padding")]
+    public void What_would_not_end_is_stopped(string template) =>
+        Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());
+
+    [Test]
+    public void Deeply_nested_templates_are_refused()
+    {
+        foreach (var nested in new[] { "{{ " + new string('(', 200_000), "{{ " + new string('-', 200_000) + "1 }}", Repeat("{% if 1 %}"), "{{ " + Repeat("not ") + "1 }}" })
+        {
+            Assert.That(() => ChatTemplate.Parse(nested).Render(Messages), Throws.InstanceOf<BadInputException>());
+        }
+
+        static string Repeat(string text) => string.Concat(Enumerable.Repeat(text, 100_000));
+    }
+
+    [Test]
+    public void A_long_sum_is_evaluated_or_refused()
+    {
+        var template = ChatTemplate.Parse("{{ " + string.Concat(Enumerable.Repeat("1+", 100_000)) + "1 }}");
+
+        string result;
+        try
+        {
+            result = template.Render(Messages);
+        }
+        catch (BadInputException e)
+        {
+            result = e.Message;
+        }
+
+        Assert.That(result, Is.EqualTo("100001").Or.Contains("nests too deeply"));
+    }
+
+    [TestCase("{{ messages.__class__.__mro__ }}")]
+    [TestCase("{{ [1].append(2) }}")]
+    [TestCase("{% include 'x' %}")]
+    [TestCase("{{ x | nofilter }}")]
+    [TestCase("{{ x is notest }}")]
+    [TestCase("{% if x %}")]
+    [TestCase("{% endif %}")]
+    [TestCase("{{ 'abc }}")]
+    [TestCase("{{ a.b.c }}")]
+    [TestCase("{{ 1 / 0 }}")]
+    [TestCase("{% break %}")]
+    [TestCase("{{ 1 + 'a' }}")]
+    public void What_is_not_known_or_not_allowed_is_refused(string template) =>
+        Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());
+
+    [Test]
+    public void Any_text_is_rendered_or_clearly_refused()
+    {
+        var templates = Gen.Elements(Parts).ArrayOf().Select(string.Concat).ToArbitrary();
+        Prop.ForAll(templates, template =>
+        {
+            try
+            {
+                ChatTemplate.Parse(template).RenderWithSpans(Messages);
+            }
+            catch (BadInputException)
+            {
+                // A refusal is as good as a text.
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(20250102, 1));
+    }
+}
