@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
@@ -48,6 +49,13 @@ internal readonly unsafe struct Tile512 : ITile
         Vector512<float> l9 = default, r9 = default;
         Vector512<float> l10 = default, r10 = default;
         Vector512<float> l11 = default, r11 = default;
+        // C is needed last but lies farthest away.
+        for (int row = 0; row < TRows.Count && Sse.IsSupported; row++)
+        {
+            Sse.Prefetch0(c + (row * ldc));
+            Sse.Prefetch0(c + (row * ldc) + 16);
+        }
+
         bStep *= TStored.Size;
         for (; steps > 0; steps--)
         {
