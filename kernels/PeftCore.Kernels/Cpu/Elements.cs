@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
@@ -40,26 +42,28 @@ public static unsafe class Elements
                 Buffer.MemoryCopy(x, y, (long)count * 4, (long)count * 4);
                 break;
             case ElementType.BF16:
-                ushort* upper = (ushort*)x;
-                for (int i = 0; i < count; i++)
-                {
-                    y[i] = BitConverter.UInt32BitsToSingle((uint)upper[i] << 16);
-                }
-
+                Widen<StoredBF16>(x, y, count);
                 break;
             default:
-                TensorPrimitives.ConvertToSingle(new ReadOnlySpan<Half>(x, count), new Span<float>(y, count));
+                Widen<StoredF16>(x, y, count);
                 break;
         }
     }
 
-    /// <summary>One number of any type.</summary>
-    internal static float At(byte* x, ElementType type, long index) => type switch
+    private static void Widen<TStored>(byte* x, float* y, int count)
+        where TStored : struct, IStored
     {
-        ElementType.F32 => ((float*)x)[index],
-        ElementType.BF16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)x)[index] << 16),
-        _ => (float)((Half*)x)[index],
-    };
+        int i = 0;
+        for (; i <= count - 8; i += 8)
+        {
+            TStored.Load8(x + ((nint)i * TStored.Size)).Store(y + i);
+        }
+
+        for (; i < count; i++)
+        {
+            y[i] = TStored.Load(x + ((nint)i * TStored.Size));
+        }
+    }
 
     private static void Narrow(float* x, byte* y, ElementType type, int count)
     {
@@ -69,16 +73,33 @@ public static unsafe class Elements
                 Buffer.MemoryCopy(x, y, (long)count * 4, (long)count * 4);
                 break;
             case ElementType.BF16:
-                for (int i = 0; i < count; i++)
-                {
-                    ((ushort*)y)[i] = ToBFloat16(x[i]);
-                }
-
+                NarrowToBFloat16(x, (ushort*)y, count);
                 break;
             default:
                 TensorPrimitives.ConvertToHalf(new ReadOnlySpan<float>(x, count), new Span<Half>(y, count));
                 break;
         }
+    }
+
+    private static void NarrowToBFloat16(float* x, ushort* y, int count)
+    {
+        int width = Simd.Width, i = 0;
+        for (; i <= count - (2 * width); i += 2 * width)
+        {
+            Vector.Narrow(UpperHalf(Vector.Load(x + i)), UpperHalf(Vector.Load(x + i + width))).Store(y + i);
+        }
+
+        for (; i < count; i++)
+        {
+            y[i] = ToBFloat16(x[i]);
+        }
+    }
+
+    private static Vector<uint> UpperHalf(Vector<float> x)
+    {
+        Vector<uint> bits = Vector.AsVectorUInt32(x), upper = bits >> 16;
+        Vector<uint> rounded = (bits + new Vector<uint>(0x7FFF) + (upper & Vector<uint>.One)) >> 16;
+        return Vector.ConditionalSelect(Vector.AsVectorUInt32(Vector.Equals(x, x)), rounded, upper | new Vector<uint>(0x40));
     }
 
     private static ushort ToBFloat16(float x)

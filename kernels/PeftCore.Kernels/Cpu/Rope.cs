@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -66,9 +68,19 @@ public static unsafe class Rope
 
         private void Halves(float* x, float* c, float* s)
         {
-            for (int i = 0; i < half; i++)
+            int width = Simd.Width, i = 0;
+            float* y = x + half;
+            for (; i <= half - width; i += width)
             {
-                Rotate(ref x[i], ref x[i + half], c[i], s[i]);
+                Vector<float> a = Vector.Load(x + i), b = Vector.Load(y + i), cosine = Vector.Load(c + i);
+                Vector<float> sine = inverse ? -Vector.Load(s + i) : Vector.Load(s + i);
+                ((a * cosine) - (b * sine)).Store(x + i);
+                ((b * cosine) + (a * sine)).Store(y + i);
+            }
+
+            for (; i < half; i++)
+            {
+                Rotate(ref x[i], ref y[i], c[i], s[i]);
             }
         }
 

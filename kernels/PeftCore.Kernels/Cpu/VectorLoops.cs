@@ -80,4 +80,20 @@ internal static unsafe class VectorLoops
             Simd.StorePart(TStore.Reads ? TStore.Combine(Simd.LoadPart(y + i, rest), value) : value, y + i, rest);
         }
     }
+
+    /// <summary>y[i] += start + i·step.</summary>
+    public static void Ramp(float* y, float start, float step, int count)
+    {
+        int width = Simd.Width, i = 0;
+        Vector<float> offsets = Vector<float>.Indices * step;
+        for (; i <= count - width; i += width)
+        {
+            (Vector.Load(y + i) + (offsets + new Vector<float>(start + (i * step)))).Store(y + i);
+        }
+
+        for (; i < count; i++)
+        {
+            y[i] += start + (i * step);
+        }
+    }
 }

@@ -82,10 +82,7 @@ internal readonly unsafe struct AttentionInputs(
         {
             float slope = _slopes[h];
             int distance = from - (i + Shape.KeyLength - Shape.QueryLength);
-            for (int j = 0; j < count; j++)
-            {
-                s[j] += slope * (distance + j);
-            }
+            VectorLoops.Ramp(s, slope * distance, slope, count);
         }
 
         if (_bias != null)

@@ -9,14 +9,14 @@ namespace PeftCore.Kernels;
 internal static unsafe class PackedProduct<TTile>
     where TTile : struct, ITile
 {
-    // A panel of A stays in the first-level cache, a block of A in the second, a block of B in the last.
-    private const int MaxSteps = 320, MaxRows = 1536, MaxColumns = 1536;
+    // A panel of A stays in the first-level cache, a block of B in the second or the last.
+    private const int MaxSteps = 384, MaxRows = 1536, MaxColumns = 1536;
 
     // So few rows do not repay packing B, if it can be read as it is.
     private const int MaxDirectRows = 36;
 
     // How much a thread takes at a time: to pack, and to compute.
-    private const int PackedAtOnce = 16384, RowsAtOnce = 96, ColumnsAtOnce = 256;
+    private const int PackedAtOnce = 16384, RowsAtOnce = 48, ColumnsAtOnce = 1024;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
@@ -184,9 +184,9 @@ internal static unsafe class PackedProduct<TTile>
             int across = Ranges.Count(_panelsA, _atOnceA);
             int firstA = item % across * _atOnceA, firstB = item / across * _atOnceB;
             int lastA = Math.Min(_panelsA, firstA + _atOnceA), lastB = Math.Min(_panelsB, firstB + _atOnceB);
-            for (int b = firstB; b < lastB; b++)
+            for (int a = firstA; a < lastA; a++)
             {
-                for (int a = firstA; a < lastA; a++)
+                for (int b = firstB; b < lastB; b++)
                 {
                     _block.Compute(a, b);
                 }
