@@ -81,19 +81,20 @@ internal static unsafe class VectorLoops
         }
     }
 
-    /// <summary>y[i] += start + i·step.</summary>
-    public static void Ramp(float* y, float start, float step, int count)
+    /// <summary>y[i] += step·(start + i).</summary>
+    public static void Ramp(float* y, int start, float step, int count)
     {
         int width = Simd.Width, i = 0;
-        Vector<float> offsets = Vector<float>.Indices * step;
+        Vector<float> factor = new(step);
         for (; i <= count - width; i += width)
         {
-            (Vector.Load(y + i) + (offsets + new Vector<float>(start + (i * step)))).Store(y + i);
+            Vector<float> numbers = Vector<float>.Indices + new Vector<float>(start + i);
+            VectorMath.MultiplyAdd(numbers, factor, Vector.Load(y + i)).Store(y + i);
         }
 
         for (; i < count; i++)
         {
-            y[i] += start + (i * step);
+            y[i] += step * (start + i);
         }
     }
 }

@@ -82,7 +82,7 @@ internal readonly unsafe struct AttentionInputs(
         {
             float slope = _slopes[h];
             int distance = from - (i + Shape.KeyLength - Shape.QueryLength);
-            VectorLoops.Ramp(s, slope * distance, slope, count);
+            VectorLoops.Ramp(s, distance, slope, count);
         }
 
         if (_bias != null)
