@@ -8,7 +8,7 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
 {
     public string? LastSaved { get; private set; }
 
-    /// <summary>Makes the directory ready for a run that starts anew (null) or goes on from a step. Checkpoints of later steps belong to what the
+    /// <summary>Makes the directory ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps belong to what the
     /// resumed run is about to do again, and go.</summary>
     /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
     public void Prepare(int? resumedStep)

@@ -17,13 +17,18 @@ internal sealed class RunLog : IDisposable
     /// <summary>Bytes written.</summary>
     public long Length => _file.Length;
 
-    /// <summary>Opens the log of a run at a length; a shorter one (removed, or in another place) goes on from what there is.</summary>
-    public static RunLog Open(string directory, long length, Action<string>? fault = null)
+    /// <summary>Opens the log of a run at a length, taking over that of the resumed run if this one has none; a shorter one goes on from what there
+    /// is.</summary>
+    public static RunLog Open(string directory, long length, string? resumedRun, Action<string>? fault = null)
     {
         string path = Path.Combine(directory, FileName);
         try
         {
             Directory.CreateDirectory(directory);
+            if (resumedRun is not null && !File.Exists(path) && File.Exists(Path.Combine(resumedRun, FileName)))
+            {
+                AtomicFile.WriteAllBytes(path, File.ReadAllBytes(Path.Combine(resumedRun, FileName)));
+            }
             var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete, bufferSize: 0);
             file.SetLength(Math.Min(length, file.Length));
             file.Seek(0, SeekOrigin.End);

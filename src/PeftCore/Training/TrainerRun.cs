@@ -25,7 +25,7 @@ internal sealed class TrainerRun : IDisposable
         (_trainer, _options) = (trainer, trainer.Options);
         _state = Begin();
         _keeper = _options.OutputDirectory is { } output ? new CheckpointKeeper(output, _options.SaveTotalLimit, trainer.Fault) : null;
-        _keeper?.Prepare(_options.ResumeFrom is null ? null : _state.Step);
+        _keeper?.Prepare(GoesOnInPlace ? _state.Step : null);
         _optimizer = _options.NewOptimizer(trainer.Trainable);
         try
         {
@@ -34,7 +34,7 @@ internal sealed class TrainerRun : IDisposable
                 trainer.Trainable.Load(checkpoint);
                 Checkpoint.ReadOptimizer(checkpoint, _optimizer);
             }
-            _log = _options.OutputDirectory is null ? null : RunLog.Open(_options.OutputDirectory, _state.LogLength, trainer.Fault);
+            _log = _options.OutputDirectory is null ? null : RunLog.Open(_options.OutputDirectory, _state.LogLength, ResumedRun, trainer.Fault);
         }
         catch
         {
@@ -48,6 +48,13 @@ internal sealed class TrainerRun : IDisposable
         (_elapsedBefore, _firstStep) = (_state.Elapsed, _state.Step);
         _step.Backend.Memory.ResetPeak();
     }
+
+    /// <summary>The directory of the run that is resumed; null for a new one.</summary>
+    private string? ResumedRun => _options.ResumeFrom is { } checkpoint ? Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) : null;
+
+    /// <summary>Whether this run takes the place of what the resumed one did after its checkpoint, rather than leave it and write elsewhere.</summary>
+    private bool GoesOnInPlace => ResumedRun is { } before && _options.OutputDirectory is { } output
+        && before == Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
 
     private bool Finished => _state.StoppedEarly || _state.Step >= _trainer.TotalSteps;
 
@@ -200,7 +207,8 @@ internal sealed class TrainerRun : IDisposable
     {
         if (_options.LoadBestModelAtEnd && _state.BestStep != _state.Step)
         {
-            _trainer.Trainable.Load(Checkpoint.PathOf(_options.OutputDirectory!, _state.BestStep));
+            string best = Checkpoint.PathOf(_options.OutputDirectory!, _state.BestStep);
+            _trainer.Trainable.Load(ResumedRun is { } before && !Directory.Exists(best) ? Checkpoint.PathOf(before, _state.BestStep) : best);
         }
         if (_options.OutputDirectory is { } output)
         {

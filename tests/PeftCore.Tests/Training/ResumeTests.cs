@@ -71,6 +71,22 @@ public sealed class ResumeTests
     }
 
     [Test]
+    public void A_run_resumed_into_another_directory_is_whole_there_and_leaves_the_first_alone()
+    {
+        var whole = Options("whole");
+        Start(whole);
+        var first = Options("first");
+        using var cancel = new CancellationTokenSource();
+        string checkpoint = Start(first, cancel: cancel, cancelAfter: 4).Checkpoint!;
+        var before = Directory.GetFileSystemEntries(first.OutputDirectory!, "*", SearchOption.AllDirectories);
+        var second = Options("second");
+        Start(second with { ResumeFrom = checkpoint + "/" });
+        AssertSame(whole, second, "resumed elsewhere");
+        Assert.That(Directory.GetFileSystemEntries(first.OutputDirectory!, "*", SearchOption.AllDirectories), Is.EquivalentTo(before));
+        Assert.That(() => Start(second with { ResumeFrom = checkpoint }), Throws.TypeOf<BadInputException>().With.Message.Contains("of an earlier run"));
+    }
+
+    [Test]
     public void Going_on_with_something_else_is_refused_with_a_sentence()
     {
         var options = Options("run");
