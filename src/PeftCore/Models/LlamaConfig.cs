@@ -6,6 +6,9 @@ namespace PeftCore.Models;
 /// <summary>Sizes and variants of the LLaMA family: Llama 1–3, Mistral, Qwen2 and Qwen3.</summary>
 public sealed record LlamaConfig
 {
+    /// <summary>Where the configuration does not say.</summary>
+    private const int DefaultWindow = 4096;
+
     /// <summary>"llama", "mistral", "qwen2" or "qwen3".</summary>
     public required string ModelType { get; init; }
 
@@ -57,8 +60,11 @@ public sealed record LlamaConfig
     /// <summary>Whether each head of q and k is normalised (Qwen3).</summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>How far back a token sees; 0 for all the way.</summary>
+    /// <summary>How far back a token sees in blocks that have a window; 0 for all the way.</summary>
     public int Window { get; init; }
+
+    /// <summary>The first block with a window; those before it see all the way.</summary>
+    public int FirstWindowLayer { get; init; }
 
     /// <summary>Reads a config.json.</summary>
     public static LlamaConfig From(ConfigReader config)
@@ -69,6 +75,10 @@ public sealed record LlamaConfig
         int heads = config.Int("num_attention_heads", min: 1);
         int keyHeads = config.Int("num_key_value_heads", heads, min: 1);
         int headDim = config.IntOrNull("head_dim", min: 2) ?? hidden / heads;
+        if (headDim % 2 != 0)
+        {
+            throw config.Error("head_dim", $"is {headDim}, but rotary positions turn columns in pairs, so it must be even");
+        }
         if (heads % keyHeads != 0)
         {
             throw config.Error("num_key_value_heads", $"is {keyHeads}, which does not divide the {heads} attention heads");
@@ -93,22 +103,30 @@ public sealed record LlamaConfig
             OutputBias = type != "qwen2" && attentionBias,
             MlpBias = config.Bool("mlp_bias", false),
             QkNorm = type == "qwen3",
-            Window = WindowOf(config, type),
+            Window = WindowOf(config, type).Window,
+            FirstWindowLayer = WindowOf(config, type).FirstLayer,
         };
     }
 
-    private static int WindowOf(ConfigReader config, string type)
+    /// <summary>Mistral's window is everywhere. Qwen's is off unless asked for, and then starts at a block: max_window_layers counts those without.</summary>
+    private static (int Window, int FirstLayer) WindowOf(ConfigReader config, string type)
     {
         bool used = type == "mistral" || (type is "qwen2" or "qwen3" && config.Bool("use_sliding_window", false));
-        if (!used || config.IntOrNull("sliding_window", min: 1) is not { } window)
+        int? window = config.Names.Contains("sliding_window") ? config.IntOrNull("sliding_window", min: 1) : DefaultWindow;
+        if (!used || window is null || type == "mistral")
         {
-            return 0;
+            return (used ? window ?? 0 : 0, 0);
         }
-        if (type != "mistral" && config.Int("max_window_layers", 0) != 0)
+        if (config.StringsOrNull("layer_types") is not { } types)
         {
-            throw config.Error("max_window_layers", "asks for a window on some layers only, which is not supported; set use_sliding_window to false");
+            return (window.Value, config.Int("max_window_layers", 28, min: 0));
         }
-        return window;
+        int first = Array.IndexOf(types, "sliding_attention");
+        if (first >= 0 && types[first..].Any(kind => kind != "sliding_attention"))
+        {
+            throw config.Error("layer_types", "has blocks with and without a window in turns, which is not supported for this model");
+        }
+        return first < 0 ? (0, 0) : (window.Value, first);
     }
 
     /// <summary>New files keep rope_parameters; older ones rope_theta and rope_scaling.</summary>

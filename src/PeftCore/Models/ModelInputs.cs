@@ -87,7 +87,9 @@ public sealed class ModelInputs
         int[] ranges = Ranges?.ToArray<int>() ?? RangesOf(Enumerable.Repeat(1, Batch * Length).ToArray(), Batch, Length);
         for (int i = 0; i < ranges.Length; i += 2)
         {
-            ranges[i] = Math.Max(ranges[i], ranges[i + 1] - window);
+            // Behind a cache a token's own key is the last it sees. Otherwise it stands at the token's place; what padding sees ends before that.
+            int end = Cache is null ? i / 2 % Length + 1 : ranges[i + 1];
+            ranges[i] = Math.Min(Math.Max(ranges[i], end - window), ranges[i + 1]);
         }
         return Ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(Ids);
     }

@@ -9,6 +9,9 @@ namespace PeftCore.Tests.Models;
 public sealed class BaseModelTests
 {
     [TestCase("llama")]
+    [TestCase("mistral")]
+    [TestCase("qwen2")]
+    [TestCase("qwen3")]
     [TestCase("gpt2")]
     public void A_base_model_has_the_reference_logits_loss_and_gradients(string family)
     {

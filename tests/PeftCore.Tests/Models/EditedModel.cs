@@ -1,0 +1,79 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+using PeftCore.Tensors;
+using PeftCore.Tests.Kernels;
+
+namespace PeftCore.Tests.Models;
+
+/// <summary>A model directory made from a fixture with something about it changed.</summary>
+internal sealed class EditedModel : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public EditedModel(string family)
+    {
+        string source = TestFiles.Fixture("hf", family, "base");
+        Config = JsonNode.Parse(File.ReadAllText(Path.Combine(source, "config.json")))!.AsObject();
+        using var weights = WeightSource.OpenFile(Path.Combine(source, "model.safetensors"));
+        foreach (string name in weights.Names.Order(StringComparer.Ordinal))
+        {
+            var entry = weights.Get(name);
+            Tensors.Add(name, new SafetensorsTensor(name, entry.DType, entry.Shape, entry.Bytes.ToArray()));
+        }
+    }
+
+    public JsonObject Config { get; }
+
+    public SortedDictionary<string, SafetensorsTensor> Tensors { get; } = new(StringComparer.Ordinal);
+
+    public string FullPath => _directory.FullPath;
+
+    public string WeightsPath => _directory["model.safetensors"];
+
+    /// <summary>Puts another tensor of zeros in a name's place.</summary>
+    public void Put(string name, string dtype, params long[] shape)
+    {
+        SafetensorsDType.TryGetSize(dtype, out int size);
+        Tensors[name] = new SafetensorsTensor(name, dtype, shape, new byte[shape.Aggregate(1L, (product, extent) => product * extent) * size]);
+    }
+
+    /// <summary>Stores every tensor in another precision. Returns what it then holds, by name.</summary>
+    public Dictionary<string, byte[]> Narrow(DType dtype)
+    {
+        var stored = new Dictionary<string, byte[]>();
+        foreach (string name in Tensors.Keys.ToArray())
+        {
+            using var stream = new MemoryStream();
+            Tensors[name].WriteTo(stream);
+            float[] values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(stream.ToArray()).ToArray();
+            stored[name] = Numbers.Store(values, dtype.Element, out _);
+            Tensors[name] = new SafetensorsTensor(name, dtype.ToString(), Tensors[name].Shape, stored[name]);
+        }
+        return stored;
+    }
+
+    /// <summary>Writes config.json and the weights, in one file or in as many shards as asked for.</summary>
+    public EditedModel Write(int shards = 1)
+    {
+        File.WriteAllText(_directory["config.json"], Config.ToJsonString());
+        if (shards == 1)
+        {
+            SafetensorsWriter.Write(WeightsPath, Tensors.Values);
+            return this;
+        }
+        var map = new JsonObject();
+        foreach (var (shard, tensors) in Tensors.Values.Select((tensor, i) => (tensor, i)).GroupBy(pair => pair.i % shards, pair => pair.tensor).Select(g => (g.Key, g)))
+        {
+            string file = $"model-{shard + 1:D5}-of-{shards:D5}.safetensors";
+            SafetensorsWriter.Write(_directory[file], tensors);
+            foreach (var tensor in tensors)
+            {
+                map[tensor.Name] = file;
+            }
+        }
+        File.WriteAllText(_directory["model.safetensors.index.json"], new JsonObject { ["weight_map"] = map }.ToJsonString());
+        return this;
+    }
+
+    public void Dispose() => _directory.Dispose();
+}

@@ -1,0 +1,48 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Nn;
+
+public sealed class RotaryTests
+{
+    /// <summary>Llama 3.2's frequencies (64 columns, base 500000, factor 32, low 1, high 4, original length 8192), worked out apart from the code: pair 14's
+    /// wavelength is 1957 tokens, under 8192/4, and it stays; pair 18's is 10089, over 8192, and it is divided by 32; between them both are blended.</summary>
+    [TestCase(0, 1.0)]
+    [TestCase(1, 0.6636012376960885)]
+    [TestCase(14, 0.0032114459947525913)]
+    [TestCase(15, 0.001290547928209264)]
+    [TestCase(16, 0.00042955679655936815)]
+    [TestCase(17, 9.70828780262767e-05)]
+    [TestCase(18, 1.9461638184831125e-05)]
+    [TestCase(31, 9.418306725434909e-08)]
+    public void Llama_3_keeps_short_wavelengths_stretches_long_ones_and_blends_between(int pair, double frequency)
+    {
+        using var rotary = new Rotary(64, 500000, new RopeScaling("llama3", 32, 1, 4, 8192));
+        Assert.That(rotary.Frequencies()[pair], Is.EqualTo(frequency).Within(1e-12).Percent);
+    }
+
+    [Test]
+    public void Linear_scaling_divides_all_frequencies()
+    {
+        using var plain = new Rotary(16, 10000, new RopeScaling("default"));
+        using var linear = new Rotary(16, 10000, new RopeScaling("linear", 4));
+        Assert.That(plain.Frequencies()[..3], Is.EqualTo(new[] { 1, 0.31622776601683794, 0.1 }).Within(1e-15));
+        Assert.That(linear.Frequencies(), Is.EqualTo(plain.Frequencies().Select(f => f / 4)).Within(1e-15));
+    }
+
+    [Test]
+    public void Tables_hold_the_angles_of_each_position_and_grow_when_asked()
+    {
+        using var backend = new CpuBackend(1);
+        var rotary = new Rotary(4, 100, new RopeScaling("default"));
+        var small = rotary.Tables(backend, 3);
+        Assert.That(rotary.Tables(backend, 2), Is.SameAs(small));
+        Assert.That(small.Cos.ToArray<float>(), Is.EqualTo(new[] { 0, 0, 1, 0.1, 2, 0.2 }.Select(Math.Cos)).Within(1e-6));
+        Assert.That(small.Sin.ToArray<float>(), Is.EqualTo(new[] { 0, 0, 1, 0.1, 2, 0.2 }.Select(Math.Sin)).Within(1e-6));
+        var large = rotary.Tables(backend, 9);
+        Assert.That((large.Cos.Shape, small.Cos.IsAlive), Is.EqualTo((Shape.Of(9, 2), false)));
+        rotary.Dispose();
+        Assert.That(backend.Memory.CurrentBytes, Is.Zero);
+    }
+}
