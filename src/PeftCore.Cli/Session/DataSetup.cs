@@ -3,6 +3,7 @@ using PeftCore.Cli.Verbs;
 using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Tokenizers;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
@@ -49,6 +50,10 @@ internal sealed class DataSetup
         }
         return examples;
     }
+
+    /// <summary>Labelled rows, each with every label there is, for classification.</summary>
+    public List<LabelledSample> EncodeClasses(IReadOnlyList<DataRow> rows) =>
+        Classification.Encode(new ExampleEncoder(_tokenizer, _encoding with { MaskPrompt = true }), rows, LabelMap.From(rows));
 
     public DataLoader Loader(IReadOnlyList<Example> examples, bool train) => new(examples, new LoaderOptions
     {

@@ -35,6 +35,12 @@ internal sealed class EvalVerb : Verb
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         var report = new JsonReport().Add("loss", result.Loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
         call.Say(FormattableString.Invariant($"loss {result.Loss:0.0000}  perplexity {result.Perplexity:0.00}  over {result.Tokens:N0} tokens"));
+        if (rows.All(row => row is LabelledRow))
+        {
+            var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop);
+            report.Add("accuracy", classes.Accuracy).Add("f1", classes.MacroF1);
+            call.Say(FormattableString.Invariant($"accuracy {classes.Accuracy:0.0000}  macro F1 {classes.MacroF1:0.0000}  over {rows.Count:N0} labelled texts"));
+        }
         return VerbResult.Done(report);
     }
 }

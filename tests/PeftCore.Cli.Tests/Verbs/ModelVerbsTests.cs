@@ -23,6 +23,19 @@ public sealed class ModelVerbsTests
     }
 
     [Test]
+    public void Labelled_texts_are_scored_by_accuracy_and_f1()
+    {
+        using var directory = new TemporaryDirectory();
+        string data = directory.Write("test.jsonl", string.Concat(Enumerable.Range(0, 6).Select(i => $$"""{"text":"It was {{(i % 2 == 0 ? "a fine" : "a dull")}} day number {{i}}.","label":"{{(i % 2 == 0 ? "good" : "bad")}}"}""" + "\n")));
+
+        var report = ToolRun.Of("eval", "--json", "--model", Bundled.BaseLlama, "--data", data).Json;
+
+        Assert.That(report.GetProperty("accuracy").GetDouble(), Is.InRange(0, 1));
+        Assert.That(report.GetProperty("f1").GetDouble(), Is.InRange(0, 1));
+        Assert.That(report.GetProperty("loss").GetDouble(), Is.GreaterThan(0));
+    }
+
+    [Test]
     public void The_same_seed_draws_the_same_text()
     {
         string[] draw = ["generate", "--json", "--model", Bundled.BaseLlama, "--prompt", "It was a dark night", "--max-new-tokens", "12", "--temperature", "0.8", "--top-k", "40", "--top-p", "0.95"];
