@@ -8,6 +8,13 @@ namespace PeftCore.Models;
 /// <summary>From a tensor in a file to a parameter in memory.</summary>
 internal static class WeightReader
 {
+    /// <summary>Checks shape and dtype alone.</summary>
+    public static void Check(WeightEntry entry, Shape expected)
+    {
+        DTypeOf(entry);
+        CheckShape(entry, expected);
+    }
+
     /// <summary>Checks shape and dtype and copies the values, converting only if asked.</summary>
     public static void Read(WeightEntry entry, Parameter parameter, IBackend backend, DType? dtype)
     {

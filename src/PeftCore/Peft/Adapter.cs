@@ -6,6 +6,8 @@ namespace PeftCore.Peft;
 /// active.</summary>
 internal sealed class Adapter(string name, PeftConfig config)
 {
+    private HashSet<Parameter> _frozen = [];
+
     public string Name => name;
 
     public PeftConfig Config => config;
@@ -19,12 +21,21 @@ internal sealed class Adapter(string name, PeftConfig config)
     public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
         .Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
 
-    public void SetTrains(bool trains)
+    /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
+    public void SetTrains(bool trains, bool active)
     {
-        foreach (var parameter in Parameters)
-        {
-            parameter.Parameter.Trains = trains;
-        }
+        _frozen = trains ? [] : [.. Parameters.Select(p => p.Parameter)];
+        Train(active);
+    }
+
+    /// <summary>Lets those parameters train again that trained when the adapter was last active.</summary>
+    public void Wake() => Train(active: true);
+
+    /// <summary>Freezes everything, and remembers what trained.</summary>
+    public void Rest()
+    {
+        _frozen = [.. Parameters.Select(p => p.Parameter).Where(p => !p.Trains)];
+        Train(active: false);
     }
 
     public void Free()
@@ -34,6 +45,14 @@ internal sealed class Adapter(string name, PeftConfig config)
             .Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct())
         {
             parameter.Dispose();
+        }
+    }
+
+    private void Train(bool active)
+    {
+        foreach (var parameter in Parameters)
+        {
+            parameter.Parameter.Trains = active && !_frozen.Contains(parameter.Parameter);
         }
     }
 }
@@ -48,39 +67,8 @@ internal readonly record struct AdapterParameter(string Path, string MemorySuffi
     private const string Prefix = "base_model.model.";
 
     /// <summary>The name Hugging Face PEFT has for it in memory.</summary>
-    public string MemoryName(string adapter) => Prefix + Path + "." + string.Format(System.Globalization.CultureInfo.InvariantCulture, MemorySuffix, adapter);
+    public string MemoryName(string adapter) => Prefix + Path + "." + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
 
     /// <summary>Its key in adapter_model.safetensors.</summary>
     public string FileName => Prefix + Path + "." + FileSuffix;
-}
-
-/// <summary>A parameter that takes a base parameter's place: a module trained whole, a bias, a changed base weight.</summary>
-internal sealed class ParameterSwap(Module module, string name, AdapterParameter parameter, bool trains = true)
-{
-    private Parameter? _original;
-
-    public Module Module => module;
-
-    public string Name => name;
-
-    public AdapterParameter Parameter => parameter;
-
-    public bool Trains => trains;
-
-    /// <summary>Whether the parameter stands in the module now.</summary>
-    public bool Active => _original is not null;
-
-    /// <summary>The parameter that is not in use while this one is.</summary>
-    public Parameter? Original => _original;
-
-    public void Activate() => _original ??= module.Exchange(name, parameter.Parameter);
-
-    public void Deactivate()
-    {
-        if (_original is { } original)
-        {
-            module.Exchange(name, original);
-            _original = null;
-        }
-    }
 }

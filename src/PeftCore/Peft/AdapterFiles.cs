@@ -14,12 +14,14 @@ internal static class AdapterFiles
 
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
-    public static void Save(PeftModel model, Adapter adapter, string directory)
+    public static void Save(CausalModel model, Adapter adapter, string directory) =>
+        Save(directory, adapter.Config, adapter.Parameters.Concat(SavedEmbeddings(model, adapter)).Select(p => ModelWriter.ToFile(p.FileName, p.Parameter)));
+
+    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors)
     {
         CreateDirectory(directory);
-        var tensors = adapter.Parameters.Concat(SavedEmbeddings(model, adapter)).Select(p => ToFile(p.FileName, p.Parameter)).ToList();
         SafetensorsWriter.Write(Path.Combine(directory, WeightsName), tensors, Metadata);
-        adapter.Config.Save(Path.Combine(directory, PeftConfig.FileName));
+        config.Save(Path.Combine(directory, PeftConfig.FileName));
     }
 
     public static void RefuseIfNotAnAdapter(string directory)
@@ -36,32 +38,36 @@ internal static class AdapterFiles
         }
     }
 
-    /// <summary>Reads every parameter of an attached adapter; all keys must fit, both ways.</summary>
-    public static void ReadWeights(PeftModel model, Adapter adapter, string directory)
+    public static WeightSource OpenWeights(string directory) => WeightSource.OpenFile(Path.Combine(directory, WeightsName));
+
+    /// <summary>The most elements the tensors of a file can have: none takes less than two bytes.</summary>
+    public static long MostElements(WeightSource source) => source.Names.Sum(name => source.Get(name).Length) / 2;
+
+    /// <summary>Reads every parameter of an attached adapter; all keys must fit, both ways. Nothing is changed before all is checked.</summary>
+    public static void ReadWeights(CausalModel model, Adapter adapter, WeightSource source)
     {
-        using var source = WeightSource.OpenFile(Path.Combine(directory, WeightsName));
         var unused = new HashSet<string>(source.Names, StringComparer.Ordinal);
-        var missing = new List<string>();
+        var embeddings = SavedEmbeddings(model, adapter).Where(embedding => unused.Remove(embedding.FileName)).ToList();
+        var missing = adapter.Parameters.Select(parameter => parameter.FileName).Where(name => !unused.Remove(name)).ToList();
+        Refuse(source, missing, [.. unused.Order(StringComparer.Ordinal)]);
+        foreach (var parameter in adapter.Parameters.Concat(embeddings))
+        {
+            WeightReader.Check(source.Get(parameter.FileName), parameter.Parameter.Shape);
+        }
         foreach (var parameter in adapter.Parameters)
         {
-            if (!source.TryGet(parameter.FileName, out var entry))
-            {
-                missing.Add(parameter.FileName);
-                continue;
-            }
-            unused.Remove(parameter.FileName);
-            Read(entry, parameter.Parameter, model.Backend);
+            var fresh = new Parameter(parameter.Parameter.Shape);
+            var value = parameter.Parameter.Value;
+            WeightReader.Read(source.Get(parameter.FileName), fresh, value.Backend, DType.F32);
+            value.Backend.Copy(fresh.Value, value);
+            fresh.Dispose();
         }
-        foreach (var embedding in SavedEmbeddings(model, adapter).Where(embedding => unused.Remove(embedding.FileName)))
-        {
-            ReadEmbedding(model, adapter, embedding, source.Get(embedding.FileName));
-        }
-        Refuse(source, missing, [.. unused.Order(StringComparer.Ordinal)]);
+        embeddings.ForEach(embedding => ReadEmbedding(model, adapter, embedding, source.Get(embedding.FileName)));
     }
 
     /// <summary>Base tables that are saved along because the adapter targets them under their usual names; Hugging Face PEFT does so in case they
-    /// were resized.</summary>
-    private static IEnumerable<AdapterParameter> SavedEmbeddings(PeftModel model, Adapter adapter)
+    /// were resized. To be asked while the base has its own parameters.</summary>
+    private static IEnumerable<AdapterParameter> SavedEmbeddings(CausalModel model, Adapter adapter)
     {
         if (adapter.Config is not Lora.LoraConfig { TargetModules: { } targets } ||
             !(targets.Names?.Any(name => name is "embed_tokens" or "lm_head") ??
@@ -71,33 +77,37 @@ internal static class AdapterFiles
         }
         foreach (var (path, layer) in adapter.Layers)
         {
-            var module = model.Base.Find(path)!;
-            if (layer is not TrainableTokenRows && (module == model.Base.TokenEmbedding || module == model.Base.Head))
+            var module = model.Find(path)!;
+            if (layer is not TrainableTokenRows && (module == model.TokenEmbedding || module == model.Head))
             {
-                yield return new AdapterParameter(path, "base_layer.weight", "base_layer.weight", module.OwnParameter("weight")!);
+                var own = TableOf(adapter, module)?.Parameter.Parameter;
+                yield return new AdapterParameter(path, "base_layer.weight", "base_layer.weight", own ?? module.OwnParameter("weight")!);
             }
         }
     }
 
-    private static void ReadEmbedding(PeftModel model, Adapter adapter, AdapterParameter embedding, WeightEntry entry)
+    /// <summary>The table an adapter brought along, if it is another than the base's.</summary>
+    private static ParameterSwap? TableOf(Adapter adapter, Module module) => adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(module, "weight"));
+
+    private static void ReadEmbedding(CausalModel model, Adapter adapter, AdapterParameter embedding, WeightEntry entry)
     {
-        var module = model.Base.Find(embedding.Path)!;
-        var copy = new Parameter(embedding.Parameter.Shape);
-        WeightReader.Read(entry, copy, model.Backend, embedding.Parameter.Value.DType);
-        if (copy.Value.ToBytes().AsSpan().SequenceEqual(embedding.Parameter.Value.ToBytes()))
+        var module = model.Find(embedding.Path)!;
+        var own = module.OwnParameter("weight")!;
+        var copy = new Parameter(own.Shape);
+        WeightReader.Read(entry, copy, own.Value.Backend, own.Value.DType);
+        if (TableOf(adapter, module) is { } before)
+        {
+            adapter.Swaps.Remove(before);
+            before.Parameter.Parameter.Dispose();
+        }
+        if (copy.Value.ToBytes().AsSpan().SequenceEqual(own.Value.ToBytes()))
         {
             copy.Dispose();
-            return;
         }
-        adapter.Swaps.Add(new ParameterSwap(module, "weight", embedding with { Parameter = copy }, trains: false));
-    }
-
-    private static void Read(WeightEntry entry, Parameter parameter, IBackend backend)
-    {
-        var fresh = new Parameter(parameter.Shape);
-        WeightReader.Read(entry, fresh, backend, DType.F32);
-        backend.Copy(fresh.Value, parameter.Value);
-        fresh.Dispose();
+        else
+        {
+            adapter.Swaps.Add(new ParameterSwap(module, "weight", embedding with { Parameter = copy }, trains: false));
+        }
     }
 
     private static void Refuse(WeightSource source, List<string> missing, List<string> unused)
@@ -119,8 +129,6 @@ internal static class AdapterFiles
     }
 
     private static string Some(List<string> names) => string.Join(", ", names.Take(3)) + (names.Count > 3 ? ", …" : "");
-
-    private static SafetensorsTensor ToFile(string name, Parameter parameter) => ModelWriter.ToFile(name, parameter);
 
     private static void CreateDirectory(string directory)
     {

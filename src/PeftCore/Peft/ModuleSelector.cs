@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using PeftCore.Io;
 
 namespace PeftCore.Peft;
@@ -11,16 +10,14 @@ public sealed class ModuleSelector
     /// <summary>The string that stands for every linear layer but the output head.</summary>
     public const string AllLinear = "all-linear";
 
-    private static readonly TimeSpan RegexTimeout = TimeSpan.FromSeconds(2);
-
-    private readonly Regex? _regex;
+    private readonly PathPattern? _regex;
 
     private ModuleSelector(IReadOnlyList<string>? names, string? pattern)
     {
         (Names, Pattern) = (names, pattern);
         if (pattern is not null && pattern != AllLinear)
         {
-            _regex = Compile(pattern);
+            _regex = new PathPattern(pattern, "target modules");
         }
     }
 
@@ -49,8 +46,11 @@ public sealed class ModuleSelector
 
     /// <summary>Whether a module path is selected. "all-linear" must be resolved against a model first.</summary>
     public bool Matches(string path) => Names is null
-        ? _regex is not null && _regex.IsMatch(path)
-        : Names.Any(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
+        ? _regex is not null && _regex.Matches(path)
+        : NameFor(path) is not null;
+
+    /// <summary>The name by which a path is selected; null for a pattern, or if it is not.</summary>
+    internal string? NameFor(string path) => Names?.FirstOrDefault(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
 
     internal static ModuleSelector? Read(ConfigReader config, string field)
     {
@@ -58,23 +58,16 @@ public sealed class ModuleSelector
         {
             return null;
         }
-        return config.Raw(field)!.Value.ValueKind == System.Text.Json.JsonValueKind.String ? Matching(config.String(field)) : new(config.Strings(field), null);
+        if (config.Raw(field)!.Value.ValueKind != System.Text.Json.JsonValueKind.String)
+        {
+            return new(config.Strings(field), null);
+        }
+        string pattern = config.String(field);
+        return Matching(pattern.Equals(AllLinear, StringComparison.OrdinalIgnoreCase) ? AllLinear : pattern);
     }
 
     internal JsonNode ToJson() => Names is null ? JsonValue.Create(Pattern)! : new JsonArray([.. Names.Select(name => JsonValue.Create(name))]);
 
     /// <inheritdoc/>
     public override string ToString() => Pattern ?? string.Join(", ", Names!);
-
-    private static Regex Compile(string pattern)
-    {
-        try
-        {
-            return new Regex($@"\A(?:{pattern})\z", RegexOptions.CultureInvariant, RegexTimeout);
-        }
-        catch (ArgumentException e)
-        {
-            throw new BadInputException($"target modules: \"{pattern}\" is not a regular expression: {e.Message}", e);
-        }
-    }
 }

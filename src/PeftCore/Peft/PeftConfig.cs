@@ -68,7 +68,7 @@ public abstract record PeftConfig
     internal abstract void Write(JsonObject json);
 
     /// <summary>Attaches the method to a model: makes its parameters and puts its layers in place.</summary>
-    internal abstract Adapter Attach(PeftModel model, string name, ulong seed);
+    internal abstract Adapter Attach(AttachContext context);
 
     /// <summary>A number as Python writes it: 0.0, not 0.</summary>
     internal static JsonNode Float(double value)

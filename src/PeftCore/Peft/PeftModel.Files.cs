@@ -12,11 +12,12 @@ public sealed partial class PeftModel
     {
         foreach (string name in names.Count == 0 ? [.. _adapters.Keys] : names)
         {
-            AdapterFiles.Save(this, Get(name), name == DefaultAdapter ? directory : Path.Combine(directory, name));
+            var adapter = Get(name);
+            OnPlainBase(() => AdapterFiles.Save(Base, adapter, DirectoryOf(directory, name)));
         }
     }
 
-    /// <summary>Attaches a saved adapter and makes it the active one.</summary>
+    /// <summary>Attaches a saved adapter and makes it the active one. If it cannot be loaded, everything stays as it was.</summary>
     /// <param name="directory">Holds adapter_config.json and adapter_model.safetensors.</param>
     /// <param name="name">The adapter's name from now on.</param>
     /// <param name="trainable">Whether it trains further.</param>
@@ -25,31 +26,53 @@ public sealed partial class PeftModel
     public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null)
     {
         AdapterFiles.RefuseIfNotAnAdapter(directory);
-        AddAdapter(PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName), warnings), name);
+        string configPath = Path.Combine(directory, PeftConfig.FileName);
+        var config = PeftConfig.Load(configPath, warnings);
+        using var source = AdapterFiles.OpenWeights(directory);
+        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath });
         try
         {
-            AdapterFiles.ReadWeights(this, Get(name), directory);
+            OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));
         }
         catch
         {
-            Delete(name);
+            adapter.Free();
             throw;
         }
+        Register(adapter);
+        adapter.SetTrains(trainable, active: false);
         SetActive(name);
-        if (!trainable)
-        {
-            Get(name).SetTrains(false);
-        }
     }
 
-    /// <summary>Reads the values of an attached adapter again from a directory it was saved to.</summary>
-    public void Reload(string directory, string name = DefaultAdapter) => AdapterFiles.ReadWeights(this, Get(name), directory);
+    /// <summary>Reads the values of an attached adapter again from a directory it was saved to. If they do not fit, nothing changes.</summary>
+    public void Reload(string directory, string name = DefaultAdapter)
+    {
+        using var source = AdapterFiles.OpenWeights(directory);
+        var adapter = Get(name);
+        bool merged = _merged.ContainsKey(name);
+        OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));
+        if (merged)
+        {
+            Unmerge(name);
+            Merge(safe: false);
+        }
+    }
 
     /// <summary>Loads a base model and an adapter on it.</summary>
     public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)
     {
         var model = new PeftModel(ModelLoader.Load(baseDirectory, backend));
-        model.Load(adapterDirectory);
-        return model;
+        try
+        {
+            model.Load(adapterDirectory);
+            return model;
+        }
+        catch
+        {
+            model.Base.Free();
+            throw;
+        }
     }
+
+    private static string DirectoryOf(string directory, string name) => name == DefaultAdapter ? directory : Path.Combine(directory, name);
 }

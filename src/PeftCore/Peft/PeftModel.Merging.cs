@@ -7,7 +7,7 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    private readonly Dictionary<string, List<ParameterSwap>> _merged = new(StringComparer.Ordinal);
+    private readonly OrderedDictionary<string, List<ParameterSwap>> _merged = new(StringComparer.Ordinal);
 
     /// <summary>Names of the adapters whose updates stand in the base's weights now.</summary>
     public IReadOnlyCollection<string> MergedAdapters => _merged.Keys;
@@ -18,9 +18,28 @@ public sealed partial class PeftModel
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public void Merge(bool safe = true)
     {
-        foreach (string name in _active.Where(name => !_merged.ContainsKey(name)).ToList())
+        bool disabled = _disabled;
+        Enable();
+        var done = new List<string>();
+        try
         {
-            Merge(_adapters[name], safe);
+            foreach (string name in _active.Where(name => !_merged.ContainsKey(name)).ToList())
+            {
+                Merge(_adapters[name], safe);
+                done.Add(name);
+            }
+        }
+        catch
+        {
+            done.AsEnumerable().Reverse().ToList().ForEach(Unmerge);
+            throw;
+        }
+        finally
+        {
+            if (disabled)
+            {
+                Disable();
+            }
         }
     }
 
@@ -41,37 +60,49 @@ public sealed partial class PeftModel
     public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
         Merge(safe);
-        var kept = new List<ParameterSwap>();
-        foreach (string name in _active)
+        // What stands in a place last is what counts there: a merge comes after the adapter's own bias.
+        var last = new OrderedDictionary<(Module Module, string Name), Tensor>();
+        foreach (var swap in _active.SelectMany(name => _adapters[name].Swaps).Concat(_active.SelectMany(name => _merged[name])))
         {
-            kept.AddRange(_adapters[name].Swaps);
-            kept.AddRange(_merged[name]);
-        }
-        var frozen = new List<(ParameterSwap Swap, Tensor Value)>();
-        foreach (var swap in kept)
-        {
-            frozen.Add((swap, swap.Parameter.Parameter.Value.Unscoped()));
+            if (last.Remove((swap.Module, swap.Name), out var before))
+            {
+                before.Dispose();
+            }
+            last.Add((swap.Module, swap.Name), swap.Parameter.Parameter.Value.Unscoped());
         }
         Unload();
-        foreach (var (swap, value) in frozen)
+        foreach (var changes in last.GroupBy(change => change.Key.Module.OwnParameter(change.Key.Name)!).ToList())
         {
-            Replace(swap, value, keepTies ? null : frozen.ConvertAll(pair => pair.Swap));
+            Replace(changes.Key, [.. changes.Select(change => (change.Key.Module, change.Key.Name, change.Value))], keepTies);
         }
         return Base;
     }
 
-    /// <summary>Puts merged values in a parameter's place. Where two modules share it (tied embeddings) and only one of them changed, they are
-    /// shared no more.</summary>
-    private void Replace(ParameterSwap swap, Tensor value, List<ParameterSwap>? all)
+    /// <summary>Puts merged values in a parameter's place. A parameter that several modules share (tied embeddings) stays shared if it changed in all
+    /// of them alike.</summary>
+    private void Replace(Parameter parameter, List<(Module Module, string Name, Tensor Value)> changes, bool keepTies)
     {
-        var parameter = swap.Module.OwnParameter(swap.Name)!;
-        int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
-        int changed = all?.Count(other => other.Module.OwnParameter(other.Name) == parameter) ?? sharers;
         var dtype = parameter.Value.DType;
-        if (sharers > changed)
+        int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
+        bool shared = keepTies || sharers == 1 ||
+            (changes.Count == sharers && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
+        foreach (var (module, name, value) in changes)
         {
-            swap.Module.Exchange(swap.Name, parameter = new Parameter(parameter.Shape));
+            var target = shared ? parameter : new Parameter(parameter.Shape);
+            Fill(target, value, dtype);
+            if (!shared)
+            {
+                module.Exchange(name, target);
+            }
         }
+        if (!shared && changes.Count == sharers)
+        {
+            parameter.Dispose();
+        }
+    }
+
+    private static void Fill(Parameter parameter, Tensor value, DType dtype)
+    {
         if (value.DType == dtype)
         {
             parameter.Set(value);
@@ -91,15 +122,20 @@ public sealed partial class PeftModel
                 throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged into \"{path}\": {problem}");
             }
         }
+        if (safe && adapter.Swaps.Find(swap => !IsFinite(swap)) is { } broken)
+        {
+            throw NotFinite(adapter, broken.Parameter.Path);
+        }
         var merged = new List<ParameterSwap>();
         try
         {
             foreach (var (path, layer) in adapter.Layers)
             {
+                int before = merged.Count;
                 MergeLayer(path, layer, merged);
-                if (safe && !merged.TrueForAll(IsFinite))
+                if (safe && !merged.Skip(before).All(IsFinite))
                 {
-                    throw new BadInputException($"adapter \"{adapter.Name}\" is not merged: the weight of \"{path}\" would hold NaN or infinity; the base is unchanged");
+                    throw NotFinite(adapter, path);
                 }
             }
         }
@@ -110,11 +146,7 @@ public sealed partial class PeftModel
             throw;
         }
         _merged.Add(adapter.Name, merged);
-        AppliedAdapters = _disabled ? [] : [.. _active.Where(name => !_merged.ContainsKey(name))];
-        if (_disabled)
-        {
-            UnapplyMerges();
-        }
+        AppliedAdapters = [.. _active.Where(name => !_merged.ContainsKey(name))];
     }
 
     private void MergeLayer(string path, LayerAdapter adapter, List<ParameterSwap> merged)
@@ -122,12 +154,16 @@ public sealed partial class PeftModel
         var module = Base.Find(path)!;
         var weight = module.OwnParameter("weight")!;
         var bias = module.OwnParameter("bias");
+        // What earlier merges started from.
+        var plain = _merged.Values.SelectMany(swaps => swaps).FirstOrDefault(swap => swap.Replaces(module, "weight"))?.Original;
         using var scope = new TensorScope();
-        var (wide, wideBias) = adapter.Merged(Widened(weight.Value), bias is null ? null : Widened(bias.Value));
+        var wide = Widened(weight.Value);
+        var wideBias = bias is null ? null : Widened(bias.Value);
+        bool biasChanged = adapter.Merge(wide, wideBias, plain is null ? null : Widened(plain.Value));
         Put("weight", weight, wide);
-        if (bias is not null && wideBias is not null)
+        if (biasChanged)
         {
-            Put("bias", bias, wideBias);
+            Put("bias", bias!, wideBias!);
         }
 
         void Put(string name, Parameter original, Tensor value)
@@ -140,6 +176,9 @@ public sealed partial class PeftModel
             merged.Add(swap);
         }
     }
+
+    private static BadInputException NotFinite(Adapter adapter, string path) =>
+        new($"adapter \"{adapter.Name}\" is not merged: the weight of \"{path}\" would hold NaN or infinity; the base is unchanged");
 
     private static Tensor Widened(Tensor value)
     {
@@ -161,8 +200,10 @@ public sealed partial class PeftModel
         {
             return;
         }
+        bool disabled = _disabled;
+        Enable();
         // Later merges were made on top of this one, so they go first and come back after.
-        var later = _merged.Keys.SkipWhile(key => key != name).ToList();
+        List<string> later = [.. _merged.Keys.SkipWhile(key => key != name)];
         foreach (string merged in later.AsEnumerable().Reverse())
         {
             var swaps = _merged[merged];
@@ -170,11 +211,12 @@ public sealed partial class PeftModel
             swaps.ForEach(swap => swap.Parameter.Parameter.Dispose());
             _merged.Remove(merged);
         }
-        foreach (string merged in later.Skip(1).Where(_adapters.ContainsKey))
+        later.Skip(1).ToList().ForEach(merged => Merge(_adapters[merged], safe: false));
+        AppliedAdapters = [.. _active.Where(active => !_merged.ContainsKey(active))];
+        if (disabled)
         {
-            Merge(_adapters[merged], safe: false);
+            Disable();
         }
-        AppliedAdapters = _disabled ? [] : [.. _active.Where(active => !_merged.ContainsKey(active))];
     }
 
     private void ApplyMerges()

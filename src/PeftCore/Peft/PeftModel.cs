@@ -1,4 +1,4 @@
-using PeftCore.Backends;
+using PeftCore.Autograd;
 using PeftCore.Models;
 using PeftCore.Nn;
 
@@ -58,60 +58,47 @@ public sealed partial class PeftModel
     /// <summary>Elements of the parameters that train.</summary>
     public long TrainableCount => AllParameters().Where(parameter => parameter.Trains).Sum(parameter => parameter.Shape.Count);
 
-    internal IBackend Backend => Base.TokenEmbedding.Weight.Value.Backend;
-
     /// <summary>Adapters whose layers run now: none while disabled, and none that are merged.</summary>
     internal IReadOnlyList<string> AppliedAdapters { get; private set; } = [];
 
     internal IReadOnlyList<string?>? RowAdapters { get; private set; }
 
-    /// <summary>Attaches a new adapter and makes it the only active one, ready to train.</summary>
+    /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the weights.</summary>
     /// <param name="config">Method and hyperparameters.</param>
-    /// <param name="name">The adapter's name.</param>
+    /// <param name="name">The adapter's name; when saved, it becomes the name of a directory.</param>
     /// <param name="seed">Seed of its initial values.</param>
-    /// <exception cref="BadInputException">The name is taken, or the configuration does not fit the model.</exception>
+    /// <exception cref="BadInputException">The name cannot be used, or the configuration does not fit the model.</exception>
     public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0)
     {
-        if (name.Length == 0 || name == NoAdapter || _adapters.ContainsKey(name))
-        {
-            throw new BadInputException($"an adapter cannot be called \"{name}\": the name is empty, reserved or taken");
-        }
-        var adapter = config.Attach(this, name, seed);
-        Register(adapter);
+        Register(Attach(config, new AttachContext(Base, name, seed)));
         SetActive(name);
     }
 
     /// <summary>The configuration of an adapter.</summary>
     public PeftConfig ConfigOf(string name) => Get(name).Config;
 
-    /// <summary>Makes these adapters the active ones; their updates add up. They alone train.</summary>
+    /// <summary>Makes these adapters the active ones; their updates add up. They alone train: of each, what trained when it was last active.
+    /// Adapters that are merged are taken out of the weights.</summary>
     public void SetActive(params IReadOnlyList<string> names)
     {
-        foreach (string name in names)
+        List<string> chosen = [.. names.Distinct()];
+        if (chosen.Count(name => Get(name).Swaps.Count > 0) > 1)
         {
-            Get(name);
+            throw new BadInputException($"adapters {string.Join(", ", chosen)} cannot be active together: more than one of them replaces parameters of the base");
         }
-        if (names.Count > 1 && names.Count(name => _adapters[name].Swaps.Count > 0) > 1)
-        {
-            throw new BadInputException($"adapters {string.Join(", ", names)} cannot be active together: more than one of them replaces parameters of the base");
-        }
+        Unmerge();
         Unapply();
-        _active = [.. names];
-        foreach (var adapter in _adapters.Values)
-        {
-            adapter.SetTrains(_active.Contains(adapter.Name));
-        }
+        _active.Except(chosen).ToList().ForEach(name => _adapters[name].Rest());
+        chosen.Except(_active).ToList().ForEach(name => _adapters[name].Wake());
+        _active = chosen;
         Apply();
     }
 
     /// <summary>Freezes all adapters, for inference.</summary>
-    public void Freeze()
-    {
-        foreach (var adapter in _adapters.Values)
-        {
-            adapter.SetTrains(false);
-        }
-    }
+    public void Freeze() => _adapters.Keys.ToList().ForEach(name => SetTrains(name, false));
+
+    /// <summary>Lets all parameters of an adapter train while it is active, or freezes them; switching adapters does not change this.</summary>
+    public void SetTrains(string name, bool trains) => Get(name).SetTrains(trains, _active.Contains(name));
 
     /// <summary>Runs code with no adapter, as if the base were alone.</summary>
     public T WithoutAdapters<T>(Func<T> body)
@@ -164,6 +151,11 @@ public sealed partial class PeftModel
         {
             throw new BadInputException("a mixed batch needs the base as it was: unmerge the adapters first");
         }
+        if (Base.GradientCheckpointing && Tape.IsRecording)
+        {
+            throw new BadInputException("a mixed batch cannot train with gradient checkpointing: backward runs the layers again when the names of the rows are gone; turn it off");
+        }
+        var before = RowAdapters;
         Unapply();
         RowAdapters = [.. rows.Select(name => name == NoAdapter ? null : name)];
         try
@@ -172,7 +164,7 @@ public sealed partial class PeftModel
         }
         finally
         {
-            RowAdapters = null;
+            RowAdapters = before;
             Apply();
         }
     }
@@ -206,6 +198,7 @@ public sealed partial class PeftModel
         {
             Delete(name);
         }
+        _disabled = false;
         return Base;
     }
 
@@ -213,7 +206,30 @@ public sealed partial class PeftModel
         ? adapter
         : throw new BadInputException($"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
 
-    internal void Register(Adapter adapter)
+    /// <summary>Has a method attach itself; on failure nothing is left behind.</summary>
+    private Adapter Attach(PeftConfig config, AttachContext context)
+    {
+        AdapterName.Check(context.Name, _adapters.Keys);
+        return OnPlainBase(() =>
+        {
+            try
+            {
+                return config.Attach(context);
+            }
+            catch (BadInputException e) when (context.Place is { } place)
+            {
+                context.Free();
+                throw new BadInputException($"{place}: {e.Message}", e);
+            }
+            catch
+            {
+                context.Free();
+                throw;
+            }
+        });
+    }
+
+    private void Register(Adapter adapter)
     {
         _adapters.Add(adapter.Name, adapter);
         foreach (var (path, part) in adapter.Layers)
@@ -223,6 +239,26 @@ public sealed partial class PeftModel
             tuner.Add(adapter.Name, part);
         }
     }
+
+    /// <summary>Runs code while the base has its own parameters, without those of any adapter.</summary>
+    private T OnPlainBase<T>(Func<T> body)
+    {
+        Unapply();
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            Apply();
+        }
+    }
+
+    private void OnPlainBase(Action body) => OnPlainBase(() =>
+    {
+        body();
+        return true;
+    });
 
     private void Apply()
     {
@@ -245,5 +281,7 @@ public sealed partial class PeftModel
     }
 
     private List<Parameter> AllParameters() =>
-        [.. Base.NamedParameters().Select(p => p.Parameter).Concat(_adapters.Values.SelectMany(adapter => adapter.Parameters.Select(p => p.Parameter))).Distinct()];
+        [.. Base.NamedParameters().Select(p => p.Parameter)
+            .Concat(_adapters.Values.SelectMany(adapter => adapter.Swaps).Select(swap => swap.Original).OfType<Parameter>())
+            .Concat(_adapters.Values.SelectMany(adapter => adapter.Parameters.Select(p => p.Parameter))).Distinct()];
 }

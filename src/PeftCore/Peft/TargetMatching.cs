@@ -1,44 +1,60 @@
-using System.Text.RegularExpressions;
 using PeftCore.Models;
 using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
+/// <summary>What narrows a choice of targets.</summary>
+/// <param name="Exclude">What not to select, whatever the targets say.</param>
+/// <param name="Saved">Modules trained whole; neither they nor what lies below them are ever targets.</param>
+/// <param name="Layers">Numbers of the blocks to take; null or none for all.</param>
+/// <param name="LayersPattern">Names of the list of blocks; null or none for any.</param>
+/// <param name="Strict">Refuse a name that matches nothing even if others match.</param>
+internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyList<string>? Saved = null, IReadOnlyList<int>? Layers = null,
+    IReadOnlyList<string>? LayersPattern = null, bool Strict = true)
+{
+    public bool Passes(string path) => !(Exclude?.Matches(path) ?? false) && !SavedModules.Covers(Saved, path) && InLayers(path);
+
+    /// <summary>The first number behind the list of blocks counts.</summary>
+    private bool InLayers(string path)
+    {
+        if (Layers is not { Count: > 0 })
+        {
+            return true;
+        }
+        foreach (string name in LayersPattern is { Count: > 0 } ? LayersPattern : ["[^.]*"])
+        {
+            var match = new PathPattern(name, "layers_pattern", @".*?\.{0}\.(?<number>\d+)\..*").Match(path);
+            if (match.Success)
+            {
+                return int.TryParse(match.Groups["number"].Value, System.Globalization.CultureInfo.InvariantCulture, out int number) && Layers.Contains(number);
+            }
+        }
+        return false;
+    }
+}
+
 /// <summary>Finds the layers a method attaches to.</summary>
 internal static class TargetMatching
 {
-    private static readonly TimeSpan RegexTimeout = TimeSpan.FromSeconds(2);
-
     /// <summary>The layers selected, with their paths, in the model's order.</summary>
-    /// <param name="model">The base model.</param>
-    /// <param name="targets">What to select.</param>
-    /// <param name="exclude">What not to select, whatever the targets say.</param>
-    /// <param name="keep">Modules trained whole, which are never targets.</param>
-    /// <param name="layers">Numbers of the blocks to take; null for all.</param>
-    /// <param name="layersPattern">Names of the list of blocks; null for any.</param>
-    /// <exception cref="BadInputException">Nothing is selected; the message names near misses.</exception>
-    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, ModuleSelector? exclude, IReadOnlyList<string>? keep,
-        IReadOnlyList<int>? layers, IReadOnlyList<string>? layersPattern)
+    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to; the message names near misses.</exception>
+    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter)
     {
         var found = new List<(string, Layer)>();
-        bool unsupported = false;
-        foreach (var (path, module) in model.NamedModules())
+        foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
         {
-            if (path.Length == 0 || !Selects(model, targets, path, module) || (exclude?.Matches(path) ?? false) ||
-                (keep?.Any(name => IsOrEndsIn(path, name)) ?? false) || !InLayers(path, layers, layersPattern))
+            if (module is not (Linear or Embedding))
             {
-                continue;
+                throw Unsupported(path, module);
             }
-            if (module is Linear or Embedding)
-            {
-                found.Add((path, (Layer)module));
-            }
-            else
-            {
-                unsupported = true;
-            }
+            found.Add((path, (Layer)module));
         }
-        return found.Count > 0 ? found : throw NothingFound(model, targets, unsupported, layers);
+        var idle = targets.Names?.Where(name => !model.NamedModules().Any(module => IsOrEndsIn(module.Path, name))).ToList() ?? [];
+        if (found.Count == 0 || (filter.Strict && idle.Count > 0))
+        {
+            throw NothingFound(model, targets, filter, idle);
+        }
+        return found;
     }
 
     /// <summary>The modules with these names, each with its path.</summary>
@@ -46,10 +62,10 @@ internal static class TargetMatching
     {
         foreach (string name in names)
         {
-            var matches = model.NamedModules().Where(module => IsOrEndsIn(module.Path, name)).ToList();
+            var matches = model.NamedModules().Where(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name)).ToList();
             if (matches.Count == 0)
             {
-                throw new BadInputException($"{field}: no module is called \"{name}\"{NearMiss(model, [name])}");
+                throw new BadInputException($"{field}: no module is called \"{name}\"{NearMiss(model, [name], _ => true)}");
             }
             foreach (var match in matches)
             {
@@ -58,12 +74,12 @@ internal static class TargetMatching
         }
     }
 
-    /// <summary>The first key of a pattern table that matches the end of a path.</summary>
-    public static T Lookup<T>(IReadOnlyList<KeyValuePair<string, T>> patterns, string path, T fallback)
+    /// <summary>The value of the first key of a pattern table that matches the end of a path.</summary>
+    public static T Lookup<T>(IReadOnlyList<KeyValuePair<string, T>> patterns, string path, T fallback, string field)
     {
         foreach (var (pattern, value) in patterns)
         {
-            if (Regex.IsMatch(path, $@"\A(.*\.)?({pattern})\z", RegexOptions.CultureInvariant, RegexTimeout))
+            if (new PathPattern(pattern, field, @"(?:.*\.)?{0}").Matches(path))
             {
                 return value;
             }
@@ -76,40 +92,52 @@ internal static class TargetMatching
 
     private static bool IsOrEndsIn(string path, string name) => path == name || path.EndsWith("." + name, StringComparison.Ordinal);
 
-    private static bool InLayers(string path, IReadOnlyList<int>? layers, IReadOnlyList<string>? patterns)
+    private static BadInputException Unsupported(string path, Module module)
     {
-        if (layers is null)
-        {
-            return true;
-        }
-        IEnumerable<string> names = patterns is { Count: > 0 } ? patterns : [@"[^.]*"];
-        foreach (string name in names)
-        {
-            var match = Regex.Match(path, $@"\A.*?\.{name}\.(\d+)\.", RegexOptions.CultureInvariant, RegexTimeout);
-            if (match.Success)
-            {
-                return layers.Contains(int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
-            }
-        }
-        return false;
+        var inside = module.NamedModules().Where(m => m.Module is Linear or Embedding).Select(m => m.Path).ToList();
+        string kind = module.GetType().Name;
+        return new BadInputException($"target modules: \"{path}\" is neither a linear layer nor an embedding but a {kind}" +
+            (inside.Count > 0 ? $"; name the layers inside it, such as {string.Join(", ", inside.Take(4))}" : "; leave it out"));
     }
 
-    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, bool unsupported, IReadOnlyList<int>? layers)
+    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle)
     {
-        if (unsupported)
+        if (idle.Count == 0 && model.NamedModules().Any(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)))
         {
-            return new BadInputException($"target modules: \"{targets}\" names modules that are neither linear layers nor embeddings; name the layers inside them");
+            string layers = filter.Layers is { Count: > 0 } ? $"layers {string.Join(", ", filter.Layers)} of {model.LayerCount} (they count from 0), " : "";
+            return new BadInputException($"target modules: \"{targets}\" names layers, but none is left after {layers}exclude_modules and modules_to_save");
         }
-        string where = layers is null ? "" : $" in layers {string.Join(", ", layers)} of {model.LayerCount}";
-        return new BadInputException($"target modules: nothing in this {model.ModelType} model matches \"{targets}\"{where}{NearMiss(model, targets.Names ?? [])}");
+        string named = idle.Count > 0 ? string.Join(", ", idle.Select(name => $"\"{name}\"")) : $"\"{targets}\"";
+        return new BadInputException($"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, m => m is Linear or Embedding)}");
     }
 
-    private static string NearMiss(CausalModel model, IReadOnlyList<string> names)
+    private static string NearMiss(CausalModel model, IReadOnlyList<string> names, Func<Module, bool> counts)
     {
-        var known = model.NamedModules().Where(module => module.Module is Linear or Embedding).Select(module => module.Module.Name).Distinct().ToList();
-        var near = names.SelectMany(name => known.Where(candidate => Spelling.Distance(Last(name), candidate) <= 3)).Distinct().ToList();
+        var known = model.NamedModules().Where(module => counts(module.Module) && module.Module.Name.Any(char.IsLetter)).Select(module => module.Module.Name).Distinct().ToList();
+        var near = names.SelectMany(name => known.Where(candidate => IsNear(Last(name), candidate))).Distinct().ToList();
         return near.Count > 0 ? $"; did you mean {string.Join(", ", near)}?" : $"; it has {string.Join(", ", known)}";
     }
 
+    private static bool IsNear(string name, string candidate) =>
+        name.Length > 0 && (candidate.Contains(name, StringComparison.OrdinalIgnoreCase) || Distance(name, candidate) <= Math.Min(3, candidate.Length / 2));
+
     private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
+
+    /// <summary>Levenshtein's edit distance.</summary>
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int above = row[j];
+                row[j] = Math.Min(Math.Min(row[j] + 1, row[j - 1] + 1), diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+        return row[b.Length];
+    }
 }

@@ -57,14 +57,14 @@ internal sealed class TrainableTokenRows : LayerAdapter
         return scope.Return(y.MultiplyRow(_keep.Reshape([(int)_keep.Count])) + logits);
     }
 
-    public override (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
     {
         for (int i = 0; i < _tokens.Count; i++)
         {
             Shape row = [1, weight.Shape.Columns];
             weight.Backend.Copy(_rows.Value.View(row, (long)i * row.Columns), weight.View(row, (long)_tokens[i] * row.Columns));
         }
-        return (weight, bias);
+        return false;
     }
 
     public override void Free()

@@ -8,29 +8,36 @@ namespace PeftCore.Peft.Lora;
 
 /// <summary>Weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm an output. The norm
 /// counts as a constant in backward (section 4.3), and it is found without forming ΔW:
-/// ‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B.</summary>
-internal sealed class Dora(Linear layer, Parameter magnitude)
+/// ‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding is the map from one-hot tokens to rows of
+/// its table, which holds Wᵀ.</summary>
+internal sealed class Dora(Layer layer, Parameter magnitude)
 {
+    private readonly int _outputs = layer is Linear linear ? linear.Outputs : layer.OwnParameter("weight")!.Shape.Columns;
+    private readonly int _inputs = layer is Linear linear ? linear.Inputs : layer.OwnParameter("weight")!.Shape.Rows;
+    private readonly bool _transposed = layer is not Linear { Transposed: false };
     private Tensor? _baseNorms;
     private Tensor? _normsOf;
 
     /// <summary>m, (out).</summary>
     public Parameter Magnitude => magnitude;
 
-    /// <summary>The layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has it.</summary>
+    private Tensor Weight => layer.OwnParameter("weight")!.Value;
+
+    /// <summary>m/‖W + ΔW‖, (out).</summary>
+    public Tensor Ratio(ReadOnlySpan<LoraBranch> branches) => magnitude.Value * InverseNorms(branches);
+
+    /// <summary>A linear layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has it.</summary>
     public Tensor Forward(Tensor x, ReadOnlySpan<LoraBranch> branches, DropoutKey drop)
     {
         using var scope = new TensorScope();
-        var weight = layer.Weight.Value;
-        var ratio = magnitude.Value * InverseNorms(branches); // (out)
+        var ratio = Ratio(branches);
         if (!drop.Active)
         {
-            var direction = x.LoraLinear(weight, null, layer.Transposed, branches);
-            var y = direction.MultiplyRow(ratio);
-            return scope.Return(layer.Bias is null ? y : y.AddRow(layer.Bias.Value));
+            var y = x.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio);
+            return scope.Return(layer.OwnParameter("bias") is { } bias ? y.AddRow(bias.Value) : y);
         }
         var dropped = x.Dropout(drop);
-        var changed = dropped.LoraLinear(weight, null, layer.Transposed, branches).MultiplyRow(ratio) - dropped.Linear(weight, null, layer.Transposed);
+        var changed = dropped.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio) - dropped.Linear(Weight, null, _transposed);
         return scope.Return(layer.Compute(x) + changed);
     }
 
@@ -44,8 +51,22 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
         squares.Backend.Multiply(squares, inverse, magnitude.Value, false);
     }
 
-    /// <summary>Scales the rows of W + ΔW by m over their norms; columns where the weight is stored (in, out).</summary>
-    public void ScaleMerged(Tensor weight)
+    /// <summary>Merges m/‖W + ΔW‖·(W + ΔW). On a weight that others were merged into, what it changes about the plain one is added.</summary>
+    public void Merge(Tensor weight, Tensor? plain, Action<Tensor> addDelta)
+    {
+        if (plain is null)
+        {
+            addDelta(weight);
+            ScaleToMagnitude(weight);
+            return;
+        }
+        weight.Backend.Scale(plain, -1, weight, accumulate: true);
+        addDelta(plain);
+        ScaleToMagnitude(plain);
+        weight.Backend.Add(weight, plain, weight);
+    }
+
+    private void ScaleToMagnitude(Tensor weight)
     {
         using var scope = new TensorScope();
         var backend = weight.Backend;
@@ -53,7 +74,7 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
         var ratio = squares.NewLike(squares.Shape);
         backend.Map<InverseSqrt>(squares, ratio);
         backend.Multiply(ratio, magnitude.Value, ratio, false);
-        if (layer.Transposed)
+        if (_transposed)
         {
             backend.MultiplyRow(weight, ratio, weight, false);
         }
@@ -75,13 +96,13 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
     /// <summary>‖w + Σ s·b·A‖² for each output. Several branches are joined into one of their summed rank.</summary>
     private Tensor SquaredNorms(ReadOnlySpan<LoraBranch> branches)
     {
-        var squares = magnitude.Value.NewLike([layer.Outputs]);
+        var squares = magnitude.Value.NewLike([_outputs]);
         using var scope = new TensorScope();
         var backend = squares.Backend;
         var (a, b) = Joined(branches);
         int r = a.Shape[0];
-        var aw = squares.NewLike([layer.Outputs, r]);
-        backend.MatMul(layer.Weight.Value, layer.Transposed, a, true, aw);
+        var aw = squares.NewLike([_outputs, r]);
+        backend.MatMul(Weight, _transposed, a, true, aw);
         var gram = squares.NewLike([r, r]);
         backend.MatMul(a, false, a, true, gram);
         backend.Copy(BaseNorms(), squares);
@@ -100,13 +121,13 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
         {
             rank += branch.A.Shape[0];
         }
-        var a = magnitude.Value.NewLike([rank, layer.Inputs]);
-        var b = magnitude.Value.NewLike([layer.Outputs, rank]);
+        var a = magnitude.Value.NewLike([rank, _inputs]);
+        var b = magnitude.Value.NewLike([_outputs, rank]);
         int at = 0;
         foreach (var branch in branches)
         {
             int r = branch.A.Shape[0];
-            a.Backend.Copy(branch.A, a.View(branch.A.Shape, (long)at * layer.Inputs));
+            a.Backend.Copy(branch.A, a.View(branch.A.Shape, (long)at * _inputs));
             var scaled = branch.B.NewLike(branch.B.Shape);
             b.Backend.Scale(branch.B, branch.Scale, scaled, false);
             b.Backend.CopyColumns(scaled, 0, b, at, r, false);
@@ -118,10 +139,10 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
     /// <summary>‖w‖² of the frozen weight, found once.</summary>
     private Tensor BaseNorms()
     {
-        if (_baseNorms is null || !ReferenceEquals(_normsOf, layer.Weight.Value))
+        if (_baseNorms is null || !ReferenceEquals(_normsOf, Weight))
         {
             _baseNorms?.Dispose();
-            _normsOf = layer.Weight.Value;
+            _normsOf = Weight;
             var wide = _normsOf.NewLike(_normsOf.Shape, kind: MemoryKind.Workspace);
             wide.Backend.Cast(_normsOf, wide);
             var squares = Squares(wide);
@@ -133,8 +154,8 @@ internal sealed class Dora(Linear layer, Parameter magnitude)
 
     private Tensor Squares(Tensor weight)
     {
-        var squares = weight.NewLike([layer.Outputs]);
-        if (layer.Transposed)
+        var squares = weight.NewLike([_outputs]);
+        if (_transposed)
         {
             weight.Backend.MultiplySumRows(weight, weight, squares, false);
         }

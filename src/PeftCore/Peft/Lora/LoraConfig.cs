@@ -154,5 +154,5 @@ public sealed record LoraConfig : PeftConfig
             : new JsonObject(TrainableTokens.Select(pair => KeyValuePair.Create(pair.Key, Integers(pair.Value))));
     }
 
-    internal override Adapter Attach(PeftModel model, string name, ulong seed) => new LoraAttachment(model, this, name, seed).Attach();
+    internal override Adapter Attach(AttachContext context) => new LoraAttachment(context, this).Attach();
 }

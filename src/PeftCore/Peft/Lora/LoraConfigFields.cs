@@ -30,7 +30,7 @@ internal static class LoraConfigFields
     ];
 
     /// <summary>Fields whose value does not matter once the adapter is trained.</summary>
-    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size", "ensure_weight_tying", "corda_config", "eva_config", "loftq_config", "lora_ga_config"];
+    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size", "corda_config", "eva_config", "loftq_config", "lora_ga_config"];
 
     public static void RefuseUnsupported(ConfigReader config)
     {
@@ -103,7 +103,7 @@ internal static class LoraConfigFields
         {
             null => (null, false),
             { ValueKind: JsonValueKind.Array } => (new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! }, true),
-            _ => (Pattern(config, Field, (o, name) => (IReadOnlyList<int>)o.IntsOrNull(name)!).ToDictionary(), false),
+            _ => (Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(), false),
         };
     }
 

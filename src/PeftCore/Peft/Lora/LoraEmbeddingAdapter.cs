@@ -5,38 +5,71 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>LoRA on an embedding: row t becomes W[t] + s·A[:, t]·Bᵀ, with A (r, vocabulary) and B (dim, r).</summary>
-internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Parameter b, float scale) : LayerAdapter
+/// <summary>LoRA on an embedding: row t becomes W[t] + s·A[:, t]·Bᵀ, with A (r, vocabulary) and B (dim, r). Dropout does not apply: a token cannot be half
+/// there.</summary>
+internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Parameter b, Parameter? magnitude, float scale) : LayerAdapter
 {
+    private readonly Dora? _dora = magnitude is null ? null : new Dora(layer, magnitude);
+
     public Parameter A => a;
 
     public Parameter B => b;
 
     public float Scale => scale;
 
-    public override IEnumerable<AdapterParameter> Parameters =>
-    [
-        new("", "lora_embedding_A.{0}", "lora_embedding_A", a),
-        new("", "lora_embedding_B.{0}", "lora_embedding_B", b),
-    ];
+    public Dora? Magnitude => _dora;
 
-    public override Tensor Forward(Tensor x) => AddTo(x, layer.Compute(x));
+    public override IEnumerable<AdapterParameter> Parameters
+    {
+        get
+        {
+            yield return new("", "lora_embedding_A.{0}", "lora_embedding_A", a);
+            yield return new("", "lora_embedding_B.{0}", "lora_embedding_B", b);
+            if (_dora is not null)
+            {
+                yield return new("", "lora_magnitude_vector.{0}.weight", "lora_magnitude_vector", _dora.Magnitude);
+            }
+        }
+    }
+
+    private LoraBranch Branch => new(a.Value, b.Value, scale);
+
+    public override Tensor Forward(Tensor x)
+    {
+        using var scope = new TensorScope();
+        var y = layer.Compute(x) + Update(x);
+        return scope.Return(_dora is null ? y : y.MultiplyRow(_dora.Ratio([Branch])));
+    }
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {
         using var scope = new TensorScope();
+        return scope.Return(y + (_dora is null ? Update(x) : Forward(x) - layer.Compute(x)));
+    }
+
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
+    {
+        if (_dora is null)
+        {
+            AddDelta(weight);
+        }
+        else
+        {
+            _dora.Merge(weight, plain, AddDelta);
+        }
+        return false;
+    }
+
+    public override void Free() => _dora?.Free();
+
+    private Tensor Update(Tensor x)
+    {
         int r = a.Shape[0];
         var columns = a.Value.MatMul(Identity(r), transposeA: true); // (vocabulary, r)
-        return scope.Return(y + columns.Rows(x).Linear(b.Value) * scale);
+        return columns.Rows(x).Linear(b.Value) * scale;
     }
 
-    public override (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
-    {
-        AddDelta(weight);
-        return (weight, bias);
-    }
-
-    public void AddDelta(Tensor weight) => weight.Backend.MatMul(a.Value, true, b.Value, true, weight, scale, accumulate: true);
+    private void AddDelta(Tensor weight) => weight.Backend.MatMul(a.Value, true, b.Value, true, weight, scale, accumulate: true);
 
     private Tensor Identity(int r)
     {

@@ -9,7 +9,7 @@ namespace PeftCore.Peft.Lora;
 internal static class LoraInitializer
 {
     /// <summary>Fills A (r, in) and B (out, r); for PiSSA and OLoRA returns what they take out of the base weight.</summary>
-    public static LowRankAnchor? Fill(LoraInit init, Linear layer, Tensor a, Tensor b, float scale, ulong seed, ulong stream)
+    public static LowRankAnchor? Fill(LoraInit init, string path, Linear layer, Tensor a, Tensor b, float scale, ulong seed, ulong stream)
     {
         var backend = a.Backend;
         int r = a.Shape[0];
@@ -24,7 +24,7 @@ internal static class LoraInitializer
                 FillKaiming(b, seed, stream + 1);
                 return null;
             case LoraInit.Pissa or LoraInit.Olora:
-                return FillFromWeight(init, layer, a, b, scale);
+                return FillFromWeight(init, path, layer, a, b, scale);
             default:
                 FillKaiming(a, seed, stream);
                 backend.Zero(b);
@@ -39,14 +39,14 @@ internal static class LoraInitializer
         weight.Backend.FillUniform(weight, -bound, bound, seed, stream);
     }
 
-    private static LowRankAnchor FillFromWeight(LoraInit init, Linear layer, Tensor a, Tensor b, float scale)
+    private static LowRankAnchor FillFromWeight(LoraInit init, string path, Linear layer, Tensor a, Tensor b, float scale)
     {
         int m = layer.Outputs, n = layer.Inputs, r = a.Shape[0];
         if (a.Backend.IsMeta)
         {
             return Keep(a, b);
         }
-        double[] weight = WeightOf(layer);
+        double[] weight = WeightOf(path, layer);
         double[] left, right; // (out, r) and (r, in)
         if (init == LoraInit.Pissa)
         {
@@ -74,12 +74,16 @@ internal static class LoraInitializer
     }
 
     /// <summary>The weight as (out, in) in double precision, whatever its layout and dtype.</summary>
-    private static double[] WeightOf(Linear layer)
+    private static double[] WeightOf(string path, Linear layer)
     {
         using var scope = new TensorScope();
         var stored = layer.Weight.Value;
         var wide = stored.NewLike(stored.Shape);
         stored.Backend.Cast(stored, wide);
+        if (!stored.Backend.AllFinite(wide))
+        {
+            throw new BadInputException($"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact model");
+        }
         double[] values = Array.ConvertAll(wide.ToArray<float>(), x => (double)x);
         return layer.Transposed ? Dense.Transpose(values, layer.Inputs, layer.Outputs) : values;
     }

@@ -94,19 +94,26 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         return scope.Return(y);
     }
 
-    public override (Tensor Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
     {
-        AddDelta(weight);
-        if (_bias is not null)
+        if (_dora is null)
         {
-            _bias.Value.Backend.Scale(_bias.Value, _scale, bias!, accumulate: true);
+            AddDelta(weight);
         }
-        _dora?.ScaleMerged(weight);
-        return (weight, bias);
+        else
+        {
+            _dora.Merge(weight, plain, AddDelta);
+        }
+        if (_bias is null)
+        {
+            return false;
+        }
+        _bias.Value.Backend.Scale(_bias.Value, _scale, bias!, accumulate: true);
+        return true;
     }
 
     /// <summary>weight += ΔW, in the layer's own layout.</summary>
-    public void AddDelta(Tensor weight)
+    private void AddDelta(Tensor weight)
     {
         foreach (var branch in Branches(default))
         {
@@ -125,7 +132,8 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         ? new DropoutKey(_dropout, _layer.Mode.Seed, (_site << 40) | (_layer.Mode.Step & ((1UL << 40) - 1)))
         : default;
 
-    private LoraBranch[] Branches(DropoutKey drop)
+    /// <summary>The update, and what the initialisation took out of the base.</summary>
+    public LoraBranch[] Branches(DropoutKey drop)
     {
         var branch = new LoraBranch(_a.Value, _b.Value, _scale, _bias?.Value, drop);
         return _anchor is null ? [branch] : [branch, new LoraBranch(_anchor.A, _anchor.B, -_scale)];

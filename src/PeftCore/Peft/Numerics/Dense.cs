@@ -2,69 +2,117 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Small dense products in double precision.</summary>
+/// <summary>Dense products in double precision, row-major. Each element is summed by one thread in one order, so results do not depend on how
+/// many threads there are.</summary>
 internal static class Dense
 {
+    /// <summary>Columns a task works on at a time: the rows of one tile stay in the nearest cache.</summary>
+    private const int Tile = 256;
+
     public static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => TensorPrimitives.Dot(a, b);
+
+    public static double Norm(ReadOnlySpan<double> a) => Math.Sqrt(TensorPrimitives.SumOfSquares(a));
 
     public static double[] Transpose(double[] a, int rows, int columns)
     {
+        const int Block = 32;
         var t = new double[a.Length];
-        for (int i = 0; i < rows; i++)
+        Parallel.For(0, (rows + Block - 1) / Block, block =>
         {
-            for (int j = 0; j < columns; j++)
+            int end = Math.Min(rows, (block + 1) * Block);
+            for (int first = 0; first < columns; first += Block)
             {
-                t[j * rows + i] = a[i * columns + j];
+                int last = Math.Min(columns, first + Block);
+                for (int i = block * Block; i < end; i++)
+                {
+                    for (int j = first; j < last; j++)
+                    {
+                        t[j * rows + i] = a[i * columns + j];
+                    }
+                }
             }
-        }
+        });
         return t;
     }
 
-    /// <summary>A (m, k) · B (k, n).</summary>
+    /// <summary>A (m, k) · B (k, n). B is read once for all rows of A.</summary>
     public static double[] Multiply(double[] a, double[] b, int m, int k, int n)
     {
         var c = new double[m * n];
-        Parallel.For(0, m, i =>
+        Parallel.For(0, (n + Tile - 1) / Tile, tile =>
         {
-            var row = c.AsSpan(i * n, n);
+            int first = tile * Tile, width = Math.Min(Tile, n - first);
             for (int p = 0; p < k; p++)
             {
-                TensorPrimitives.MultiplyAdd(b.AsSpan(p * n, n), a[i * k + p], row, row);
+                var row = b.AsSpan(p * n + first, width);
+                for (int i = 0; i < m; i++)
+                {
+                    var sum = c.AsSpan(i * n + first, width);
+                    TensorPrimitives.MultiplyAdd(row, a[i * k + p], sum, sum);
+                }
             }
         });
         return c;
     }
 
-    /// <summary>A (m, k) · Bᵀ with B (n, k).</summary>
+    /// <summary>A (m, k) · Bᵀ with B (n, k). B is read once for all rows of A.</summary>
     public static double[] MultiplyTransposed(double[] a, double[] b, int m, int k, int n)
     {
+        const int Rows = 16;
         var c = new double[m * n];
-        Parallel.For(0, m, i =>
+        Parallel.For(0, (n + Rows - 1) / Rows, block =>
         {
-            for (int j = 0; j < n; j++)
+            int end = Math.Min(n, (block + 1) * Rows);
+            for (int first = 0; first < k; first += 2 * Tile)
             {
-                c[i * n + j] = Dot(a.AsSpan(i * k, k), b.AsSpan(j * k, k));
+                int width = Math.Min(2 * Tile, k - first);
+                for (int i = 0; i < m; i++)
+                {
+                    var left = a.AsSpan(i * k + first, width);
+                    for (int j = block * Rows; j < end; j++)
+                    {
+                        c[i * n + j] += Dot(left, b.AsSpan(j * k + first, width));
+                    }
+                }
             }
         });
         return c;
     }
 
-    /// <summary>Makes rows orthonormal in their order (Gram–Schmidt, twice, which is enough: Giraud et al. 2005).</summary>
+    /// <summary>Makes rows orthonormal in their order (Gram–Schmidt, twice, which is enough: Giraud et al. 2005). A row that depends on those before
+    /// it becomes any direction that does not.</summary>
     public static void Orthonormalize(double[] a, int rows, int columns)
     {
         for (int i = 0; i < rows; i++)
         {
             var row = a.AsSpan(i * columns, columns);
-            for (int pass = 0; pass < 2; pass++)
+            for (int candidate = 0; !TryOrthonormalize(a, i, columns) && candidate < columns; candidate++)
             {
-                for (int j = 0; j < i; j++)
-                {
-                    var other = a.AsSpan(j * columns, columns);
-                    TensorPrimitives.MultiplyAdd(other, -Dot(row, other), row, row);
-                }
+                row.Clear();
+                row[(i + candidate) % columns] = 1;
             }
-            double length = Math.Sqrt(Dot(row, row));
-            TensorPrimitives.Multiply(row, length > 0 ? 1 / length : 0, row);
         }
+    }
+
+    private static bool TryOrthonormalize(double[] a, int i, int columns)
+    {
+        const double Dependent = 1e-10;
+        var row = a.AsSpan(i * columns, columns);
+        double before = Norm(row);
+        for (int pass = 0; pass < 2; pass++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                var other = a.AsSpan(j * columns, columns);
+                TensorPrimitives.MultiplyAdd(other, -Dot(row, other), row, row);
+            }
+        }
+        double length = Norm(row);
+        if (!(length > Dependent * before))
+        {
+            return false;
+        }
+        TensorPrimitives.Multiply(row, 1 / length, row);
+        return true;
     }
 }

@@ -1,76 +1,178 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>All eigenvalues and eigenvectors of a symmetric matrix by Jacobi's rotations (Golub and Van Loan, section 8.5): slow and accurate.</summary>
+/// <summary>All eigenvalues and eigenvectors of a symmetric matrix: reflections make it tridiagonal, shifted QR steps make that diagonal (Golub and
+/// Van Loan, sections 8.3.1 and 8.3.3).</summary>
 internal static class SymmetricEigen
 {
-    private const int MaxSweeps = 60;
+    private const int MaxStepsPerValue = 60;
 
-    /// <summary>Solves A (n, n); A is destroyed. Vectors come back as rows.</summary>
+    /// <summary>Solves A (n, n); A is destroyed. Values fall, vectors come as rows.</summary>
     public static (double[] Values, double[] Vectors) Solve(double[] a, int n)
     {
-        var v = new double[n * n];
-        for (int i = 0; i < n; i++)
-        {
-            v[i * n + i] = 1;
-        }
-        double scale = Dense.Dot(a, a);
-        for (int sweep = 0; sweep < MaxSweeps && OffDiagonal(a, n) > 1e-30 * scale; sweep++)
-        {
-            for (int p = 0; p < n - 1; p++)
-            {
-                for (int q = p + 1; q < n; q++)
-                {
-                    Rotate(a, v, n, p, q);
-                }
-            }
-        }
+        var off = new double[n];
+        double[] vectors = Tridiagonalize(a, n, off);
         var values = new double[n];
         for (int i = 0; i < n; i++)
         {
             values[i] = a[i * n + i];
         }
-        return (values, v);
-    }
-
-    private static double OffDiagonal(double[] a, int n)
-    {
-        double sum = 0;
+        Diagonalize(values, off, vectors, n);
+        int[] order = [.. Enumerable.Range(0, n).OrderByDescending(i => values[i])];
+        var sorted = new double[n * n];
         for (int i = 0; i < n; i++)
         {
-            var row = a.AsSpan(i * n, n);
-            sum += Dense.Dot(row, row) - row[i] * row[i];
+            vectors.AsSpan(order[i] * n, n).CopyTo(sorted.AsSpan(i * n));
         }
-        return sum;
+        return ([.. order.Select(i => values[i])], sorted);
     }
 
-    private static void Rotate(double[] a, double[] v, int n, int p, int q)
+    /// <summary>A becomes tridiagonal under reflections I − β·v·vᵀ. Leaves the diagonal in A and returns the product of the reflections,
+    /// transposed: its rows are the basis in which A is tridiagonal.</summary>
+    private static double[] Tridiagonalize(double[] a, int n, double[] off)
     {
-        double apq = a[p * n + q];
-        if (Math.Abs(apq) < 1e-300)
+        var reflections = new double[n * n]; // v of step k in row k, from column k + 1 on
+        var betas = new double[n];
+        var p = new double[n];
+        for (int k = 0; k + 1 < n; k++)
         {
-            return;
+            int rest = n - k - 1;
+            var v = reflections.AsSpan(k * n + k + 1, rest);
+            a.AsSpan(k * n + k + 1, rest).CopyTo(v); // row k, which is column k
+            (off[k], betas[k]) = Reflection(v);
+            if (betas[k] == 0)
+            {
+                continue;
+            }
+            var w = p.AsSpan(0, rest);
+            for (int i = 0; i < rest; i++)
+            {
+                w[i] = betas[k] * TensorPrimitives.Dot(a.AsSpan((k + 1 + i) * n + k + 1, rest), v);
+            }
+            TensorPrimitives.MultiplyAdd(v, -0.5 * betas[k] * TensorPrimitives.Dot<double>(w, v), w, w);
+            for (int i = 0; i < rest; i++)
+            {
+                var row = a.AsSpan((k + 1 + i) * n + k + 1, rest);
+                TensorPrimitives.MultiplyAdd(w, -v[i], row, row);
+                TensorPrimitives.MultiplyAdd(v, -w[i], row, row);
+            }
         }
-        double theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
-        double t = Math.CopySign(1, theta) / (Math.Abs(theta) + Math.Sqrt(theta * theta + 1));
-        double c = 1 / Math.Sqrt(t * t + 1);
-        double s = t * c;
-        Turn(a.AsSpan(p * n, n), a.AsSpan(q * n, n), c, s);
-        for (int k = 0; k < n; k++)
-        {
-            double x = a[k * n + p], y = a[k * n + q];
-            a[k * n + p] = c * x - s * y;
-            a[k * n + q] = s * x + c * y;
-        }
-        Turn(v.AsSpan(p * n, n), v.AsSpan(q * n, n), c, s);
+        return Product(reflections, betas, n);
     }
 
-    private static void Turn(Span<double> p, Span<double> q, double c, double s)
+    /// <summary>Turns x into the v of the reflection that maps x to (α, 0, …).</summary>
+    private static (double Alpha, double Beta) Reflection(Span<double> x)
     {
-        for (int k = 0; k < p.Length; k++)
+        double tail = TensorPrimitives.SumOfSquares<double>(x[1..]);
+        if (tail == 0)
         {
-            double x = p[k], y = q[k];
-            p[k] = c * x - s * y;
-            q[k] = s * x + c * y;
+            return (x[0], 0);
+        }
+        double alpha = -Math.CopySign(Math.Sqrt(x[0] * x[0] + tail), x[0]);
+        x[0] -= alpha;
+        return (alpha, 2 / (x[0] * x[0] + tail));
+    }
+
+    /// <summary>The rows of (H₀·H₁ ⋯)ᵀ, gathered from the last reflection to the first, so that each touches only what is not yet zero.</summary>
+    private static double[] Product(double[] reflections, double[] betas, int n)
+    {
+        var z = new double[n * n];
+        for (int i = 0; i < n; i++)
+        {
+            z[i * n + i] = 1;
+        }
+        for (int k = n - 2; k >= 0; k--)
+        {
+            int rest = n - k - 1;
+            var v = reflections.AsSpan(k * n + k + 1, rest);
+            for (int i = k + 1; betas[k] != 0 && i < n; i++)
+            {
+                var row = z.AsSpan(i * n + k + 1, rest);
+                TensorPrimitives.MultiplyAdd(v, -betas[k] * TensorPrimitives.Dot<double>(row, v), row, row);
+            }
+        }
+        return z;
+    }
+
+    private static void Diagonalize(double[] d, double[] e, double[] z, int n)
+    {
+        double scale = d.Concat(e).Max(Math.Abs);
+        if (!d.Concat(e).All(double.IsFinite))
+        {
+            throw new ArgumentException("a matrix with NaN or infinity has no eigenvalues");
+        }
+        int steps = 0;
+        for (int hi = n - 1; hi > 0;)
+        {
+            int lo = hi;
+            while (lo > 0 && !IsZero(d, e, lo - 1, scale))
+            {
+                lo--;
+            }
+            if (lo == hi)
+            {
+                hi--;
+            }
+            else if (++steps > MaxStepsPerValue * n)
+            {
+                throw new InvalidOperationException("the eigenvalues did not settle");
+            }
+            else
+            {
+                Step(d, e, z, n, lo, hi);
+            }
+        }
+    }
+
+    private static bool IsZero(double[] d, double[] e, int i, double scale) =>
+        Math.Abs(e[i]) <= 1e-16 * (Math.Abs(d[i]) + Math.Abs(d[i + 1])) + 1e-18 * scale;
+
+    /// <summary>One implicit QR step with Wilkinson's shift on rows lo … hi.</summary>
+    private static void Step(double[] d, double[] e, double[] z, int n, int lo, int hi)
+    {
+        double half = (d[hi - 1] - d[hi]) / 2;
+        double last = e[hi - 1];
+        double shift = d[hi] - last * last / (half + Math.CopySign(Math.Sqrt(half * half + last * last), half));
+        double x = d[lo] - shift, y = e[lo];
+        for (int k = lo; k < hi; k++)
+        {
+            double r = Math.Sqrt(x * x + y * y);
+            double c = r > 0 ? x / r : 1, s = r > 0 ? y / r : 0;
+            if (k > lo)
+            {
+                e[k - 1] = r;
+            }
+            double a = d[k], b = d[k + 1], f = e[k];
+            d[k] = c * c * a + 2 * c * s * f + s * s * b;
+            d[k + 1] = s * s * a - 2 * c * s * f + c * c * b;
+            e[k] = c * s * (b - a) + (c * c - s * s) * f;
+            if (k < hi - 1)
+            {
+                (x, y) = (e[k], s * e[k + 1]);
+                e[k + 1] *= c;
+            }
+            Rotate(z.AsSpan(k * n, n), z.AsSpan((k + 1) * n, n), c, s);
+        }
+    }
+
+    private static void Rotate(Span<double> p, Span<double> q, double c, double s)
+    {
+        var vp = MemoryMarshal.Cast<double, Vector<double>>(p);
+        var vq = MemoryMarshal.Cast<double, Vector<double>>(q);
+        for (int k = 0; k < vp.Length; k++)
+        {
+            var (x, y) = (vp[k], vq[k]);
+            vp[k] = x * c + y * s;
+            vq[k] = y * c - x * s;
+        }
+        for (int k = vp.Length * Vector<double>.Count; k < p.Length; k++)
+        {
+            var (x, y) = (p[k], q[k]);
+            p[k] = x * c + y * s;
+            q[k] = y * c - x * s;
         }
     }
 }

@@ -1,0 +1,68 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>What a method needs to attach itself to a model, and the only place it gets parameters from: if attaching fails halfway, what was
+/// made here is freed.</summary>
+/// <param name="model">The base model, without any adapter's changes.</param>
+/// <param name="name">The adapter's name.</param>
+/// <param name="seed">Seed of its initial values.</param>
+/// <param name="elementLimit">The most elements a saved adapter can have, judged by its file; null for a new one. A configuration that asks for more is
+/// refused before it can take the memory.</param>
+internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
+{
+    private readonly List<Parameter> _made = [];
+    private Adapter? _adapter;
+    private long _elements;
+
+    public CausalModel Base => model;
+
+    public IBackend Backend { get; } = model.TokenEmbedding.Weight.Value.Backend;
+
+    public string Name => name;
+
+    public ulong Seed => seed;
+
+    /// <summary>Whether the adapter is made here rather than read from a file. A user's new configuration is checked for what is most likely a
+    /// mistake; a file that another program wrote is taken as it is, as long as it makes sense.</summary>
+    public bool IsNew { get; init; } = elementLimit is null;
+
+    /// <summary>The file the configuration was read from; null for a new adapter.</summary>
+    public string? Place { get; init; }
+
+    /// <summary>The adapter, still empty.</summary>
+    /// <param name="config">Its configuration as it will be saved.</param>
+    public Adapter NewAdapter(PeftConfig config) => _adapter = new Adapter(name, config);
+
+    /// <summary>A parameter of the adapter, F32, contents undefined.</summary>
+    public Parameter NewParameter(Shape shape)
+    {
+        _elements += shape.Count;
+        if (_elements > elementLimit)
+        {
+            throw new BadInputException($"the configuration asks for at least {_elements} elements, more than the weight file beside it holds; they do not belong together");
+        }
+        var parameter = new Parameter(shape);
+        _made.Add(parameter);
+        parameter.Materialize(Backend, DType.F32).Storage.Rebook(MemoryKind.Trainable);
+        return parameter;
+    }
+
+    /// <summary>A parameter that starts as a copy of the base's.</summary>
+    public Parameter NewCopy(Parameter original)
+    {
+        var copy = NewParameter(original.Shape);
+        Backend.Cast(original.Value, copy.Value);
+        return copy;
+    }
+
+    /// <summary>Frees all that was made: attaching has failed.</summary>
+    public void Free()
+    {
+        _adapter?.Free();
+        _made.ForEach(parameter => parameter.Dispose());
+    }
+}

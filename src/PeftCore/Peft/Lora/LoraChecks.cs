@@ -1,0 +1,31 @@
+namespace PeftCore.Peft.Lora;
+
+/// <summary>Refuses values no LoRA can have, and options that exclude each other.</summary>
+internal static class LoraChecks
+{
+    public static void Check(LoraConfig config)
+    {
+        string? problem = config switch
+        {
+            { Rank: < 1 } => $"the rank is {config.Rank}; it must be at least 1",
+            { Dropout: not (>= 0 and < 1) } => $"lora_dropout is {config.Dropout}; it must be at least 0 and below 1",
+            { LoraBias: true, UseDora: true } => "lora_bias and use_dora exclude each other; choose one",
+            { LoraBias: true, Init.ChangesBase: true } => "lora_bias works with the initialisations true, false and gaussian only; choose one of these or turn lora_bias off",
+            _ => null,
+        };
+        if (problem is not null)
+        {
+            throw new BadInputException(problem);
+        }
+    }
+}
+
+/// <summary>Properties of initialisations.</summary>
+internal static class LoraInits
+{
+    extension(LoraInit init)
+    {
+        /// <summary>Whether the initial factors are taken out of the base weight.</summary>
+        public bool ChangesBase => init is LoraInit.Pissa or LoraInit.Olora;
+    }
+}

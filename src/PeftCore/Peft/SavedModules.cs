@@ -1,0 +1,60 @@
+using PeftCore.Nn;
+using PeftCore.Peft.Lora;
+
+namespace PeftCore.Peft;
+
+/// <summary>Copies of base parameters that train beside a method: modules trained whole ("modules_to_save") and biases.</summary>
+internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> names)
+{
+    private readonly HashSet<(Module, string)> _taken = [];
+
+    /// <summary>Whether a path is one of the named modules or lies below one.</summary>
+    public static bool Covers(IReadOnlyList<string>? names, string path) => names?.Any(name => Covers(name, path)) ?? false;
+
+    /// <summary>A copy of every parameter of the named modules.</summary>
+    public IEnumerable<ParameterSwap> Modules()
+    {
+        foreach (var (root, module) in TargetMatching.ByName(context.Base, names, "modules_to_save"))
+        {
+            foreach (var (below, part) in module.NamedModules())
+            {
+                foreach (var (name, parameter) in part.OwnParameters.Where(own => _taken.Add((part, own.Key))).ToList())
+                {
+                    string suffix = Module.Join(below, name);
+                    yield return Copy(root, part, name, parameter, "modules_to_save.{0}." + suffix, suffix);
+                }
+            }
+        }
+    }
+
+    /// <summary>A copy of every bias that trains, but for those of modules that are copied whole.</summary>
+    public IEnumerable<ParameterSwap> Biases(BiasMode mode, HashSet<string> targets)
+    {
+        foreach (var (path, module) in mode == BiasMode.None ? [] : context.Base.NamedModules())
+        {
+            if (module.OwnParameter("bias") is { } bias && (mode == BiasMode.All || targets.Contains(path)) && !Covers(names, path))
+            {
+                string suffix = targets.Contains(path) ? "base_layer.bias" : "bias";
+                yield return Copy(path, module, "bias", bias, suffix, suffix);
+            }
+        }
+    }
+
+    private static bool Covers(string name, string path)
+    {
+        int at = path.IndexOf(name, StringComparison.Ordinal);
+        while (at >= 0)
+        {
+            int end = at + name.Length;
+            if ((at == 0 || path[at - 1] == '.') && (end == path.Length || path[end] == '.'))
+            {
+                return true;
+            }
+            at = path.IndexOf(name, at + 1, StringComparison.Ordinal);
+        }
+        return false;
+    }
+
+    private ParameterSwap Copy(string path, Module module, string name, Parameter original, string memorySuffix, string fileSuffix) =>
+        new(module, name, new AdapterParameter(path, memorySuffix, fileSuffix, context.NewCopy(original)));
+}

@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+
+namespace PeftCore.Tests.Peft;
+
+/// <summary>A tiny model under test: its batch, its outputs, and what its memory holds.</summary>
+internal sealed class Bench : IDisposable
+{
+    public const int Rows = 3;
+
+    private static readonly int[] Ids = [5, 17, 9, 3, 80, 2, 44, 9, 31, 60, 5, 7, 12, 96, 3, 21, 9, 50, 5, 1, 66];
+    private readonly TensorScope _scope = new();
+
+    public Bench(Family family, DType? dtype = null)
+    {
+        Family = family;
+        Backend = new CpuBackend(1, poison: true);
+        Model = new PeftModel(family.Load(Backend, dtype));
+        Logits(); // The model keeps its rotary tables from the first pass on.
+        StartingBytes = Backend.Memory.CurrentBytes;
+    }
+
+    public Family Family { get; }
+
+    public CpuBackend Backend { get; }
+
+    public PeftModel Model { get; }
+
+    public CausalModel Base => Model.Base;
+
+    /// <summary>Bytes alive before the first adapter.</summary>
+    public long StartingBytes { get; }
+
+    public float[] Logits()
+    {
+        using var scope = new TensorScope();
+        return Tape.NoGrad(() => Base.Logits(Inputs(Ids, Rows))).ToArray<float>();
+    }
+
+    /// <summary>Logits of one row alone.</summary>
+    public float[] Logits(int row)
+    {
+        using var scope = new TensorScope();
+        return Tape.NoGrad(() => Base.Logits(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1))).ToArray<float>();
+    }
+
+    /// <summary>Runs forward and backward; gradients stay with the parameters.</summary>
+    public float Step()
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, Ids, Rows));
+        tape.Backward(loss);
+        return loss.Item();
+    }
+
+    /// <summary>Moves all parameters of the active adapters off their initial values.</summary>
+    public void Perturb(ulong seed = 1, float deviation = 0.05f)
+    {
+        foreach (var (_, parameter) in Model.Parameters)
+        {
+            using var scope = new TensorScope();
+            var noise = Backend.NewTensor(parameter.Shape);
+            Backend.FillNormal(noise, 0, deviation, seed, (ulong)parameter.Shape.Count);
+            Backend.Add(parameter.Value, noise, parameter.Value);
+        }
+    }
+
+    /// <summary>Bytes of every base parameter by name, taken while no adapter is on.</summary>
+    public Dictionary<string, byte[]> BaseBytes() => Base.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
+
+    public Dictionary<string, byte[]> AdapterBytes() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Value.ToBytes());
+
+    public Dictionary<string, float[]> Gradients() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
+
+    public static void Set(Parameter parameter, float[] values) =>
+        ((IBackend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+
+    public void Dispose()
+    {
+        Model.Unload();
+        _scope.Dispose();
+        Base.Free();
+        Backend.Dispose();
+    }
+
+    private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows) => ModelInputs.From(Backend, ids, rows);
+}

@@ -1,0 +1,63 @@
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+
+namespace PeftCore.Tests.Peft;
+
+/// <summary>A method with its settings, on any family, and the few properties it is allowed not to have.</summary>
+/// <param name="Name">Name in test reports.</param>
+/// <param name="Config">Makes the configuration for a family.</param>
+public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
+{
+    /// <summary>Whether a fresh adapter computes what the base computes.</summary>
+    public bool StartsAsBase { get; init; } = true;
+
+    /// <summary>Whether rows of one batch may use different adapters.</summary>
+    public bool MixesRows { get; init; } = true;
+
+    /// <summary>On which families it can be merged.</summary>
+    public Func<Family, bool> Merges { get; init; } = _ => true;
+
+    public override string ToString() => Name;
+}
+
+/// <summary>Every method with the settings that matter. A new method adds its lines here and is held to all properties.</summary>
+internal static class MethodCases
+{
+    public static IEnumerable<TestFixtureData> OnAllFamilies => from method in All from family in Family.All select new TestFixtureData(method, family);
+
+    public static IReadOnlyList<MethodCase> All { get; } =
+    [
+        Lora("lora", f => new()),
+        Lora("rslora", f => new() { UseRsLora = true, Alpha = 3 }),
+        Lora("dora", f => new() { UseDora = true }),
+        Lora("dora with dropout", f => new() { UseDora = true, Dropout = 0.3 }),
+        Lora("dora on embeddings", f => new() { UseDora = true, TargetModules = ModuleSelector.Of(f.Attention, f.Embedding) }),
+        Lora("dora on pissa", f => new() { UseDora = true, Init = LoraInit.Pissa }),
+        Lora("dropout", f => new() { Dropout = 0.5 }),
+        Lora("all biases", f => new() { Bias = BiasMode.All }) with { MixesRows = false },
+        Lora("biases of targets", f => new() { Bias = BiasMode.LoraOnly }) with { MixesRows = false },
+        Lora("lora bias", f => new() { LoraBias = true }) with { Merges = f => f.HasBiases },
+        Lora("lora bias and all biases", f => new() { LoraBias = true, Bias = BiasMode.All }) with { Merges = f => f.HasBiases, MixesRows = false },
+        Lora("saved head", f => new() { ModulesToSave = ["lm_head"] }) with { MixesRows = false },
+        Lora("saved norm", f => new() { ModulesToSave = [f.LastNorm] }) with { MixesRows = false },
+        Lora("saved block", f => new() { ModulesToSave = [f.FirstMlp, f.MlpOutput], Bias = BiasMode.All, TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }) with { MixesRows = false },
+        Lora("embedding", f => new() { TargetModules = ModuleSelector.Of(f.Attention, f.Embedding) }),
+        Lora("embedding and head", f => new() { TargetModules = ModuleSelector.Of(f.Embedding, "lm_head") }),
+        Lora("patterns", f => new() { TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput), RankPattern = [new(f.MlpOutput, 2)], AlphaPattern = [new(f.Attention, 16)] }),
+        Lora("one layer", f => new() { LayersToTransform = [1] }),
+        Lora("regex", f => new() { TargetModules = ModuleSelector.Matching(@".*\.1\..*(" + f.Attention + "|" + f.MlpOutput.Split('.')[^1] + ")$") }),
+        Lora("exclude", f => new() { TargetModules = ModuleSelector.Matching("all-linear"), ExcludeModules = ModuleSelector.Of(f.MlpOutput) }),
+        Lora("trainable tokens", f => new() { TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { [f.Embedding] = [5, 9, 3] } }),
+        Lora("gaussian", f => new() { Init = LoraInit.Gaussian }),
+        Lora("pissa", f => new() { Init = LoraInit.Pissa, UseRsLora = true }),
+        Lora("olora", f => new() { Init = LoraInit.Olora, TargetModules = ModuleSelector.Matching("all-linear") }),
+        Lora("random", f => new() { Init = LoraInit.Random }) with { StartsAsBase = false },
+        Lora("all linear", f => new() { TargetModules = ModuleSelector.Matching("all-linear") }),
+    ];
+
+    private static MethodCase Lora(string name, Func<Family, LoraConfig> config) => new(name, family =>
+    {
+        var chosen = config(family);
+        return chosen with { Rank = 4, TargetModules = chosen.TargetModules ?? ModuleSelector.Of(family.Attention) };
+    });
+}

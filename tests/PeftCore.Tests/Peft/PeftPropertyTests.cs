@@ -1,0 +1,155 @@
+using PeftCore.Backends;
+using PeftCore.Optim;
+using PeftCore.Peft;
+
+namespace PeftCore.Tests.Peft;
+
+/// <summary>What every method must keep, whatever its settings: learning and switching.</summary>
+[TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
+public sealed class PeftPropertyTests(MethodCase method, Family family)
+{
+    private Bench _bench = null!;
+
+    private PeftModel Model => _bench.Model;
+
+    [SetUp]
+    public void Load() => _bench = new Bench(family);
+
+    [TearDown]
+    public void Free() => _bench.Dispose();
+
+    [Test]
+    public void A_fresh_adapter_computes_what_the_base_computes()
+    {
+        float[] before = _bench.Logits();
+        Model.AddAdapter(method.Config(family), seed: 3);
+        Assert.That(Fixtures.Error(_bench.Logits(), before), method.StartsAsBase ? Is.LessThan(1e-5) : Is.GreaterThan(1e-4));
+    }
+
+    [Test]
+    public void Only_the_adapter_learns_and_all_of_it()
+    {
+        var before = _bench.BaseBytes();
+        Model.AddAdapter(method.Config(family));
+        var start = _bench.AdapterBytes();
+        using (var optimizer = new AdamW(Model.Parameters))
+        {
+            for (int step = 0; step < 3; step++)
+            {
+                _bench.Step();
+                var trained = Model.Parameters.Select(p => p.Parameter).ToHashSet();
+                Assert.That(_bench.Base.NamedParameters().Where(p => !trained.Contains(p.Parameter) && p.Parameter.Gradient is not null), Is.Empty);
+                optimizer.Step(1e-2);
+                optimizer.FreeGradients();
+            }
+        }
+        var end = _bench.AdapterBytes();
+        Assert.That(start.Keys.Where(name => start[name].AsSpan().SequenceEqual(end[name])), Is.Empty, "did not learn");
+        Model.Unload();
+        Assert.That(_bench.BaseBytes(), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Disabled_it_is_the_base_and_enabled_it_is_what_it_was_merged_or_not()
+    {
+        float[] plain = _bench.Logits();
+        Model.AddAdapter(method.Config(family));
+        _bench.Perturb();
+        foreach (bool merged in method.Merges(family) ? new[] { false, true } : [false])
+        {
+            if (merged)
+            {
+                Model.Merge();
+            }
+            float[] adapted = _bench.Logits();
+            Assert.That(Fixtures.Error(adapted, plain), Is.GreaterThan(1e-4), "the adapter does nothing");
+            Assert.That(Model.WithoutAdapters(_bench.Logits), Is.EqualTo(plain));
+            Assert.That(_bench.Logits(), Is.EqualTo(adapted));
+        }
+    }
+
+    [Test]
+    public void Checkpointing_and_dropout_give_the_same_gradients_again()
+    {
+        Model.AddAdapter(method.Config(family));
+        _bench.Perturb();
+        _bench.Base.Mode.Training = true;
+        _bench.Base.Mode.Step = 7;
+        float loss = _bench.Step();
+        var gradients = _bench.Gradients();
+        Assert.That(gradients.Values, Has.None.Empty);
+        foreach (var (_, parameter) in Model.Parameters)
+        {
+            Autograd.Gradients.FreeGradient(parameter.Value);
+        }
+        _bench.Base.GradientCheckpointing = true;
+        Assert.That(_bench.Step(), Is.EqualTo(loss));
+        double largest = gradients.Values.Max(values => values.Max(Math.Abs));
+        foreach (var (name, values) in _bench.Gradients())
+        {
+            Assert.That(Fixtures.Error(values, gradients[name], 1e-3 * largest), Is.LessThan(1e-5), name);
+        }
+    }
+
+    [Test]
+    public void Switching_adapters_keeps_what_trains()
+    {
+        Model.AddAdapter(method.Config(family), "one");
+        Model.Parameters[0].Parameter.Trains = false;
+        bool[] trained = [.. Model.Parameters.Select(p => p.Parameter.Trains)];
+        Model.AddAdapter(method.Config(family), "two");
+        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.True);
+        Model.SetTrains("two", false);
+        var two = Model.Parameters;
+        Model.SetActive("one");
+        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.EqualTo(trained));
+        Assert.That(two.Select(p => p.Parameter.Trains), Is.All.False);
+        Model.SetActive("two");
+        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.False);
+        Model.SetTrains("two", true);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.True);
+    }
+
+    [Test]
+    public void A_mixed_batch_equals_each_adapter_alone()
+    {
+        Model.AddAdapter(method.Config(family), "one", seed: 1);
+        _bench.Perturb(1);
+        Model.AddAdapter(method.Config(family), "two", seed: 2);
+        _bench.Perturb(2);
+        string[] rows = ["two", PeftModel.NoAdapter, "one"];
+        if (!method.MixesRows && Model.Get("one").Swaps.Count > 0)
+        {
+            Assert.That(() => Model.WithRowAdapters(rows, _bench.Logits), Throws.TypeOf<BadInputException>());
+            return;
+        }
+        float[] mixed = Model.WithRowAdapters(rows, _bench.Logits);
+        for (int row = 0; row < rows.Length; row++)
+        {
+            float[] alone;
+            if (rows[row] == PeftModel.NoAdapter)
+            {
+                alone = Model.WithoutAdapters(() => _bench.Logits(row));
+            }
+            else
+            {
+                Model.SetActive(rows[row]);
+                alone = _bench.Logits(row);
+            }
+            Assert.That(Fixtures.Error(mixed.AsSpan(row * alone.Length, alone.Length), alone), Is.LessThan(1e-5), rows[row]);
+        }
+    }
+
+    [Test]
+    public void A_plan_without_data_books_the_same_bytes()
+    {
+        Model.AddAdapter(method.Config(family));
+        using var meta = new MetaBackend();
+        var planned = new PeftModel(family.Plan(meta));
+        planned.AddAdapter(method.Config(family));
+        Assert.That(meta.Memory.CurrentBytes, Is.EqualTo(_bench.Backend.Memory.CurrentBytes));
+        planned.Unload();
+        planned.Base.Free();
+        Assert.That(meta.Memory.CurrentBytes, Is.Zero);
+    }
+}
