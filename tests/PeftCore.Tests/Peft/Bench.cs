@@ -62,17 +62,26 @@ internal sealed class Bench : IDisposable
     /// <summary>Moves all parameters of the active adapters off their initial values.</summary>
     public void Perturb(ulong seed = 1, float deviation = 0.05f)
     {
+        ulong stream = 0;
         foreach (var (_, parameter) in Model.Parameters)
         {
             using var scope = new TensorScope();
             var noise = Backend.NewTensor(parameter.Shape);
-            Backend.FillNormal(noise, 0, deviation, seed, (ulong)parameter.Shape.Count);
+            Backend.FillNormal(noise, 0, deviation, seed, stream++);
             Backend.Add(parameter.Value, noise, parameter.Value);
         }
     }
 
     /// <summary>Bytes of every base parameter by name, taken while no adapter is on.</summary>
-    public Dictionary<string, byte[]> BaseBytes() => Base.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
+    public Dictionary<string, byte[]> BaseBytes() => BytesOf(Base);
+
+    public static Dictionary<string, byte[]> BytesOf(CausalModel model) => model.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
+
+    public static void AssertSame(Dictionary<string, byte[]> ours, Dictionary<string, byte[]> reference)
+    {
+        Assert.That(ours.Keys, Is.EquivalentTo(reference.Keys));
+        Assert.That(ours.Keys.Where(name => !ours[name].AsSpan().SequenceEqual(reference[name])), Is.Empty, "differ");
+    }
 
     public Dictionary<string, byte[]> AdapterBytes() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Value.ToBytes());
 

@@ -9,6 +9,8 @@ internal static class Dense
     /// <summary>Columns a task works on at a time: the rows of one tile stay in the nearest cache.</summary>
     private const int Tile = 256;
 
+    private const int Group = 4;
+
     public static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => TensorPrimitives.Dot(a, b);
 
     public static double Norm(ReadOnlySpan<double> a) => Math.Sqrt(TensorPrimitives.SumOfSquares(a));
@@ -42,13 +44,20 @@ internal static class Dense
         Parallel.For(0, (n + Tile - 1) / Tile, tile =>
         {
             int first = tile * Tile, width = Math.Min(Tile, n - first);
-            for (int p = 0; p < k; p++)
+            for (int p = 0; p < k; p += Group)
             {
-                var row = b.AsSpan(p * n + first, width);
                 for (int i = 0; i < m; i++)
                 {
                     var sum = c.AsSpan(i * n + first, width);
-                    TensorPrimitives.MultiplyAdd(row, a[i * k + p], sum, sum);
+                    if (p + Group <= k)
+                    {
+                        FourRows.AddTo(sum, b.AsSpan(p * n + first), n, a.AsSpan(i * k + p, Group));
+                        continue;
+                    }
+                    for (int last = p; last < k; last++)
+                    {
+                        TensorPrimitives.MultiplyAdd(b.AsSpan(last * n + first, width), a[i * k + last], sum, sum);
+                    }
                 }
             }
         });
@@ -69,7 +78,12 @@ internal static class Dense
                 for (int i = 0; i < m; i++)
                 {
                     var left = a.AsSpan(i * k + first, width);
-                    for (int j = block * Rows; j < end; j++)
+                    int j = block * Rows;
+                    for (; j + Group <= end; j += Group)
+                    {
+                        FourRows.AddDots(c.AsSpan(i * n + j, Group), left, b.AsSpan(j * k + first), k);
+                    }
+                    for (; j < end; j++)
                     {
                         c[i * n + j] += Dot(left, b.AsSpan(j * k + first, width));
                     }

@@ -11,7 +11,7 @@ internal static class Factorization
     /// <summary>Singular values below this part of the largest are rounding noise of single-precision weights, and come back as zero.</summary>
     private const double Noise = 1e-9;
 
-    /// <summary>The r largest singular values and vectors: W ≈ U·diag(S)·V. Where a singular value is zero, so is its row of V.</summary>
+    /// <summary>The r largest singular values and vectors: W ≈ U·diag(S)·V. Where a singular value is zero, so are its vectors.</summary>
     /// <param name="w">(m, n)</param>
     /// <param name="m">Rows.</param>
     /// <param name="n">Columns.</param>
@@ -62,6 +62,7 @@ internal static class Factorization
             {
                 values[i] = 0;
                 row.Clear();
+                basis.AsSpan(i * m, m).Clear();
             }
             else
             {
