@@ -1,3 +1,4 @@
+using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Optim;
 using PeftCore.Peft;
@@ -80,7 +81,7 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         Assert.That(gradients.Values, Has.None.Empty);
         foreach (var (_, parameter) in Model.Parameters)
         {
-            Autograd.Gradients.FreeGradient(parameter.Value);
+            parameter.Value.FreeGradient();
         }
         _bench.Base.GradientCheckpointing = true;
         Assert.That(_bench.Step(), Is.EqualTo(loss));

