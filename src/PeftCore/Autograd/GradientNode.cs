@@ -72,7 +72,7 @@ public abstract class GradientNode(string op)
     }
 
     /// <summary>Whether an edge belongs to more than one input, as in x·x.</summary>
-    internal bool TakesTwice(GradientEdge edge) => _inputs.Count(input => input == edge) > 1;
+    internal bool TakesTwice(GradientEdge edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
 
     internal void Release()
     {

@@ -49,6 +49,7 @@ public static class AttentionOp
         {
             throw new ShapeException("attention", $"{q.Count} query heads of {q.Dim} do not fit {k.Count} key heads of {k.Dim} and {v.Count} of {v.Dim}");
         }
+        Check.OneDevice("attention", q.Tensor, k.Tensor, v.Tensor, options.Ranges, options.Slopes, options.Bias);
         Check.Heads("attention", "q", q);
         Check.Heads("attention", "k", k);
         Check.Heads("attention", "v", v);

@@ -22,10 +22,23 @@ internal static class Check
         }
     }
 
+    /// <summary>Memory of another device means nothing to this one.</summary>
+    public static void OneDevice(string op, Tensor tensor, params ReadOnlySpan<Tensor?> others)
+    {
+        foreach (var other in others)
+        {
+            if (other is not null && !ReferenceEquals(other.Device, tensor.Device))
+            {
+                throw new ShapeException(op, $"all tensors must live on one device, got {tensor} and {other}");
+            }
+        }
+    }
+
     public static void SameShape(string op, Tensor a, Tensor b)
     {
         Float32(op, "the first operand", a);
         Float32(op, "the second operand", b);
+        OneDevice(op, a, b);
         if (a.Shape != b.Shape)
         {
             throw new ShapeException(op, $"needs equal shapes, got {a.Shape} and {b.Shape}");

@@ -21,6 +21,7 @@ public static class CrossEntropyOp
         {
             Check.Float32("cross entropy", "logits", logits);
             Check.Int32("cross entropy", "targets", targets);
+            Check.OneDevice("cross entropy", logits, targets);
             Check.Vector("cross entropy", "targets", targets, logits.Shape.Rows);
             var backend = logits.Backend;
             var loss = logits.NewLike([1]);

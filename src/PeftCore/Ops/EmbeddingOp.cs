@@ -15,6 +15,7 @@ public static class EmbeddingOp
         public Tensor Rows(Tensor ids)
         {
             Check.Int32("rows", "ids", ids);
+            Check.OneDevice("rows", table, ids);
             if (table.Shape.Rank != 2 || !table.DType.IsFloat)
             {
                 throw new ShapeException("rows", $"needs a (rows, columns) table of floating-point numbers, got {table}");

@@ -23,6 +23,7 @@ public static class LinearCrossEntropyOp
         {
             Check.Float32("linear cross entropy", "hidden", hidden);
             Check.Int32("linear cross entropy", "targets", targets);
+            Check.OneDevice("linear cross entropy", hidden, weight, targets);
             Check.Matrix("linear cross entropy", "weight", weight, weight.Shape.Rows, hidden.Shape.Columns);
             int rows = hidden.Shape.Rows;
             Check.Vector("linear cross entropy", "targets", targets, rows);

@@ -32,6 +32,7 @@ public static class LinearOp
     internal static int OutputsOf(Tensor x, Tensor weight, Tensor? bias, bool transposed)
     {
         Check.Float32("linear", "x", x);
+        Check.OneDevice("linear", x, weight, bias);
         if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || !weight.DType.IsFloat)
         {
             throw new ShapeException("linear", $"needs x (…, in) and weight (out, in), got {x} and {weight}");

@@ -44,6 +44,7 @@ public static class LoraLinearOp
             for (int i = 0; i < branches.Length; i++)
             {
                 var branch = branches[i];
+                Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias);
                 Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
                 Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
                 Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);

@@ -15,6 +15,7 @@ public static class MatMulOp
         /// <param name="transposeB">Use Bᵀ.</param>
         public Tensor MatMul(Tensor b, bool transposeA = false, bool transposeB = false)
         {
+            Check.OneDevice("matmul", a, b);
             int m = transposeA ? a.Shape.Columns : a.Shape.Rows;
             int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
             int n = transposeB ? b.Shape.Rows : b.Shape.Columns;

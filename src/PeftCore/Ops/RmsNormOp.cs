@@ -16,6 +16,7 @@ public static class RmsNormOp
         public Tensor RmsNorm(Tensor weight, float epsilon, float weightOffset = 0)
         {
             Check.Float32("rms norm", "x", x);
+            Check.OneDevice("rms norm", x, weight);
             Check.Weights("rms norm", "weight", weight, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             var rstd = x.NewLike([x.Shape.Rows]);

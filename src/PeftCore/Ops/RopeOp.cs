@@ -18,6 +18,7 @@ public static class RopeOp
             var x = heads.Tensor;
             Check.Float32("rope", "x", x);
             Check.Int32("rope", "positions", positions);
+            Check.OneDevice("rope", x, positions, tables.Cos, tables.Sin);
             Check.Heads("rope", "x", heads);
             if (positions.Count != x.Shape.Rows || 2 * tables.Cos.Shape.Columns > heads.Dim)
             {

@@ -13,6 +13,7 @@ public static class RowOps
         public Tensor MultiplyRow(Tensor row)
         {
             Check.Float32("multiply row", "x", x);
+            Check.OneDevice("multiply row", x, row);
             Check.Float32("multiply row", "row", row);
             Check.Vector("multiply row", "row", row, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
@@ -25,6 +26,7 @@ public static class RowOps
         internal Tensor MultiplyColumn(Tensor column)
         {
             Check.Float32("multiply column", "x", x);
+            Check.OneDevice("multiply column", x, column);
             Check.Float32("multiply column", "column", column);
             Check.Vector("multiply column", "column", column, x.Shape.Rows);
             var y = x.NewLike(x.Shape);
@@ -37,6 +39,7 @@ public static class RowOps
         public Tensor AddRow(Tensor row)
         {
             Check.Float32("add row", "x", x);
+            Check.OneDevice("add row", x, row);
             Check.Weights("add row", "row", row, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
             x.Backend.Copy(x, y);

@@ -62,6 +62,7 @@ public static class ShapeOps
             int rows = 0;
             foreach (var part in parts)
             {
+                Check.OneDevice("concat", first, part);
                 rows = checked(rows + (part.Shape.Rank == 0 ? 0 : part.Shape[0]));
                 if (part.DType != first.DType || part.Shape.Rank != first.Shape.Rank || part.Shape != WithRows(first.Shape, part.Shape[0]))
                 {

@@ -174,6 +174,34 @@ public sealed class ShapeErrorTests
     }
 
     [Test]
+    public void Tensors_of_two_devices_never_meet()
+    {
+        using var other = new MetaBackend();
+        var (x, far) = (Floats(2, 2), other.NewTensor([2, 2]));
+        var (ids, farIds) = (Ints(2), other.NewTensor([2], DType.I32));
+        var tables = new RopeTables(Floats(1, 1), Floats(1, 1), false);
+        Refused("add", () => x + far);
+        Refused("linear", () => x.Linear(far));
+        Refused("linear", () => x.Linear(x, other.NewTensor([2])));
+        Refused("lora linear", () => x.LoraLinear(x, null, false, new LoraBranch(far, x, 1)));
+        Refused("matmul", () => x.MatMul(far));
+        Refused("rms norm", () => x.RmsNorm(far, 0));
+        Refused("layer norm", () => x.LayerNorm(far, null, 0));
+        Refused("multiply row", () => x.MultiplyRow(far));
+        Refused("multiply column", () => x.MultiplyColumn(far));
+        Refused("add row", () => x.AddRow(far));
+        Refused("rows", () => x.Rows(farIds));
+        Refused("concat", () => Tensor.Concat(x, far));
+        Refused("rope", () => new Heads(x, 1, 2).Rope(tables, farIds));
+        Refused("attention", () => new Heads(Floats(1, 2, 2), 1, 2).Attend(new Heads(other.NewTensor([1, 2, 2]), 1, 2), new Heads(Floats(1, 2, 2), 1, 2), new(1)));
+        Refused("cross entropy", () => x.CrossEntropy(farIds, 1));
+        Refused("linear cross entropy", () => x.LinearCrossEntropy(far, ids, 1));
+
+        static void Refused(string op, Func<Tensor> run) => Assert.That(run, Throws.TypeOf<ShapeException>().With.Message.StartsWith(
+            $"{op}: all tensors must live on one device, got ").And.Message.EndsWith(" on meta"));
+    }
+
+    [Test]
     public void Reading_and_making_tensors()
     {
         Assert.That(() => Floats(2).Item(), Throws.TypeOf<ShapeException>().With.Message.EqualTo("item: needs one F32 element, got F32(2) on cpu"));
