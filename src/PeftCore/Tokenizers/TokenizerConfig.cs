@@ -42,8 +42,20 @@ internal sealed record TokenizerConfig(string? BosToken, string? EosToken, strin
             return field.AsStringOrNull();
         }
 
-        var named = field.Items().ToDictionary(i => i["name"].AsString(), i => i["template"].AsString(), StringComparer.Ordinal);
-        return named.GetValueOrDefault("default") ?? named.Values.FirstOrDefault();
+        var named = field.Items().Select(i => (Name: i["name"].AsString(), Template: i["template"].AsString())).ToList();
+        return named.LastOrDefault(t => t.Name == "default").Template ?? named.FirstOrDefault().Template;
+    }
+
+    private static string ReadText(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException($"{path} cannot be read ({e.Message}); make it readable or remove it.", e);
+        }
     }
 
     private static string? ReadTemplateFile(string directory)
@@ -51,7 +63,7 @@ internal sealed record TokenizerConfig(string? BosToken, string? EosToken, strin
         var jinja = Path.Combine(directory, "chat_template.jinja");
         if (File.Exists(jinja))
         {
-            return File.ReadAllText(jinja);
+            return ReadText(jinja);
         }
 
         var json = Path.Combine(directory, "chat_template.json");

@@ -8,6 +8,7 @@ internal sealed class RegexParser
 {
     private const int MaxDepth = 100;
     private const int MaxRepeat = 1000;
+    private const int MaxQuantifiers = 8;
     private const int MaxLength = 20_000;
     private readonly string _pattern;
     private int _at;
@@ -227,8 +228,13 @@ internal sealed class RegexParser
 
     private RegexNode ParseQuantifiers(RegexNode atom)
     {
-        while (ParseCount() is var (min, max, interval))
+        for (var count = 0; ParseCount() is var (min, max, interval); count++)
         {
+            if (count == MaxQuantifiers)
+            {
+                throw Bad($"repeats one part in more than {MaxQuantifiers} ways");
+            }
+
             var greed = Greed.Greedy;
             if (Current == '?' && !(interval && min == max))
             {

@@ -5,7 +5,7 @@ namespace PeftCore.Tokenizers;
 /// <summary>Finds a regular expression written for Oniguruma, one code point at a time, with .NET's engine.</summary>
 internal sealed class RegexPattern : IPattern
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private readonly string _source;
     private readonly Lazy<Regex> _basic;
     private readonly Lazy<(Regex Regex, StandIns StandIns)> _full;
@@ -17,7 +17,7 @@ internal sealed class RegexPattern : IPattern
         _basic = new(() => Compile(RegexWriter.Write(root, null)));
         _full = new(() =>
         {
-            var standIns = new StandIns([.. RegexWriter.Sets(root)]);
+            var standIns = new StandIns(RegexWriter.Sets(root));
             return (Compile(RegexWriter.Write(root, standIns)), standIns);
         });
     }

@@ -7,12 +7,21 @@ internal sealed class StandIns
 {
     private const int FirstStandIn = 0xE000;
     private const int MaxStandIns = 6400;
+    private const int MaxSets = 1000;
     private readonly int[] _starts;
     private readonly char[] _standIns;
     private readonly List<int> _samples = [];
 
-    public StandIns(IReadOnlyList<CodePointSet> sets)
+    public StandIns(IEnumerable<CodePointSet> all)
     {
+        // A set without anything from the private-use area on tells nothing apart there.
+        var sets = all.Where(s => s.RangeCount > 0 && s[s.RangeCount - 1].Last >= FirstStandIn).Distinct().ToList();
+        if (sets.Count > MaxSets)
+        {
+            throw new BadInputException($"A regular expression of the tokenizer has {sets.Count} character classes beyond the basic plane; "
+                + $"simplify it to at most {MaxSets}.");
+        }
+
         var starts = new SortedSet<int> { 0xE000, 0xF900, 0x10000 };
         foreach (var (first, last) in sets.SelectMany(s => s.Ranges()))
         {

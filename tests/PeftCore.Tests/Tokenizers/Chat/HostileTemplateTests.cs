@@ -25,6 +25,10 @@ public sealed class HostileTemplateTests
     [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}", TestName = "replacing_by_itself")]
     [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}", TestName = "nesting_lists")]
     [TestCase("{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}", TestName = "long_output")]
+    [TestCase("{% set n = namespace(x=[1], y=[1]) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
+        TestName = "comparing_shared_lists")]
+    [TestCase("{{ (['x' * 10 ** 6] * 10000) | map('upper') | list | length }}", TestName = "copying_many_strings")]
+    [TestCase("{{ ([[['x' * 10 ** 6]]] * 10000) | join }}", TestName = "printing_many_lists")]
     [TestCase("{{ 'a'.center(10 ** 12) }}{{ 'a' | center(10 ** 12) }}", TestName = "wide_padding")]
     public void What_would_not_end_is_stopped(string template) =>
         Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());

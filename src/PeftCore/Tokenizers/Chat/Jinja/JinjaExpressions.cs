@@ -87,7 +87,7 @@ internal sealed class JinjaCall(JinjaExpression target, JinjaArgumentList argume
 {
     protected override object? Value(JinjaScope scope, JinjaRun run) => target.Evaluate(scope, run) switch
     {
-        JinjaFunction function => function.Call(arguments.Evaluate(function.Name, scope, run), run),
+        JinjaFunction function => run.Made(function.Call(arguments.Evaluate(function.Name, scope, run), run), null),
         var other => throw JinjaError.Of($"{JinjaOperators.Describe(other)} is not a function"),
     };
 }
@@ -104,7 +104,7 @@ internal sealed class JinjaFilter(JinjaExpression? target, string name, JinjaArg
 internal sealed class JinjaTest(JinjaExpression target, string name, JinjaArgumentList arguments, bool negated) : JinjaExpression
 {
     protected override object? Value(JinjaScope scope, JinjaRun run) =>
-        JinjaTests.Check(name, target.Evaluate(scope, run), arguments.Evaluate(name, scope, run)) != negated;
+        JinjaTests.Check(name, target.Evaluate(scope, run), arguments.Evaluate(name, scope, run), run) != negated;
 }
 
 internal sealed class JinjaNot(JinjaExpression operand) : JinjaExpression
@@ -151,14 +151,14 @@ internal sealed class JinjaComparison(JinjaExpression first, List<(string Name, 
             var right = operand.Evaluate(scope, run);
             var holds = name switch
             {
-                "==" => JinjaOperators.AreEqual(left, right),
-                "!=" => !JinjaOperators.AreEqual(left, right),
-                "in" => JinjaOperators.Contains(right, left),
-                "not in" => !JinjaOperators.Contains(right, left),
-                "<" => JinjaOperators.Compare(left, right) < 0,
-                "<=" => JinjaOperators.Compare(left, right) <= 0,
-                ">" => JinjaOperators.Compare(left, right) > 0,
-                _ => JinjaOperators.Compare(left, right) >= 0,
+                "==" => JinjaOperators.AreEqual(left, right, run),
+                "!=" => !JinjaOperators.AreEqual(left, right, run),
+                "in" => JinjaOperators.Contains(right, left, run),
+                "not in" => !JinjaOperators.Contains(right, left, run),
+                "<" => JinjaOperators.Compare(left, right, run) < 0,
+                "<=" => JinjaOperators.Compare(left, right, run) <= 0,
+                ">" => JinjaOperators.Compare(left, right, run) > 0,
+                _ => JinjaOperators.Compare(left, right, run) >= 0,
             };
             if (!holds)
             {

@@ -9,7 +9,9 @@ internal static class JinjaFilters
         or "d" or "upper" or "lower" or "capitalize" or "title" or "replace" or "string" or "int" or "float" or "abs" or "round" or "indent"
         or "escape" or "e" or "forceescape" or "safe" or "items" or "format" or "wordcount" or "center" or "attr" or "pprint" or "striptags";
 
-    public static object? Apply(string name, object? value, JinjaArguments args, JinjaRun run) => name switch
+    public static object? Apply(string name, object? value, JinjaArguments args, JinjaRun run) => run.Made(Value(name, value, args, run), value);
+
+    private static object? Value(string name, object? value, JinjaArguments args, JinjaRun run) => name switch
     {
         "trim" => JinjaStringMethods.Strip(JinjaText.Str(value), args.Get(0, "chars", null), left: true, right: true),
         "tojson" => JinjaJson.Write(value, args, run),
@@ -21,13 +23,13 @@ internal static class JinjaFilters
         "title" => Title(JinjaText.Str(value)),
         "replace" => JinjaStringMethods.Replace(
             JinjaText.Str(value), args.Text(0, "old"), args.Text(1, "new"), args.Integer(2, "count", -1), run),
-        "string" => run.Made(JinjaText.Str(value)),
+        "string" => JinjaText.Str(value),
         "int" => ToInteger(value, args),
         "float" => ToFloat(value, args),
         "abs" => value is long number ? (object)Math.Abs(number) : Math.Abs(Number(value, name)),
         "round" => Round(value, args),
         "indent" => Indent(JinjaText.Str(value), args, run),
-        "escape" or "e" or "forceescape" => run.Made(Escape(JinjaText.Str(value))),
+        "escape" or "e" or "forceescape" => Escape(JinjaText.Str(value)),
         "safe" => value,
         "items" => value is JinjaUndefined ? new List<object?>()
             : value is JinjaDict dict ? dict.Items.Select(i => (object?)JinjaMembers.Pair(i.Key, i.Value)).ToList()
@@ -36,8 +38,8 @@ internal static class JinjaFilters
         "wordcount" => (long)JinjaText.Str(value).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length,
         "center" => Center(JinjaText.Str(value), args.Integer(0, "width", 80), run),
         "attr" => JinjaMembers.Attribute(value, args.Text(0, "name"), run),
-        "pprint" => run.Made(JinjaText.Repr(value)),
-        "striptags" => run.Made(StripTags(JinjaText.Str(value))),
+        "pprint" => JinjaText.Repr(value),
+        "striptags" => StripTags(JinjaText.Str(value)),
         _ => JinjaListFilters.Apply(name, value, args, run),
     };
 

@@ -15,22 +15,26 @@ internal static class JinjaListFilters
             "list" => items,
             "first" => items.Count > 0 ? items[0] : new JinjaUndefined("the first of nothing"),
             "last" => items.Count > 0 ? items[^1] : new JinjaUndefined("the last of nothing"),
-            "select" => items.Where(i => Passes(i, args, 0)).ToList(),
-            "reject" => items.Where(i => !Passes(i, args, 0)).ToList(),
-            "selectattr" => items.Where(i => Passes(Path(i, args[0, "attribute"], run), args, 1)).ToList(),
-            "rejectattr" => items.Where(i => !Passes(Path(i, args[0, "attribute"], run), args, 1)).ToList(),
+            "select" => items.Where(i => Passes(i, args, 0, run)).ToList(),
+            "reject" => items.Where(i => !Passes(i, args, 0, run)).ToList(),
+            "selectattr" => items.Where(i => Passes(Path(i, args[0, "attribute"], run), args, 1, run)).ToList(),
+            "rejectattr" => items.Where(i => !Passes(Path(i, args[0, "attribute"], run), args, 1, run)).ToList(),
             "map" => Map(items, args, run),
             "unique" => Unique(items, args, run),
             "sort" => Sort(items, args, run),
             "reverse" => value is string ? string.Concat(Enumerable.Reverse(items)) : Enumerable.Reverse(items).ToList(),
             "sum" => Sum(items, args, run),
-            "min" => items.Count == 0 ? new JinjaUndefined("the least of nothing") : items.Aggregate((a, b) => JinjaOperators.Compare(b, a) < 0 ? b : a),
-            "max" => items.Count == 0 ? new JinjaUndefined("the most of nothing") : items.Aggregate((a, b) => JinjaOperators.Compare(b, a) > 0 ? b : a),
-            "dictsort" => DictSort(value, args),
+            "min" => Extreme(items, -1, run),
+            "max" => Extreme(items, 1, run),
+            "dictsort" => DictSort(value, args, run),
             "batch" => Batch(items, args),
             _ => throw JinjaError.Of($"there is no filter '{name}'"),
         };
     }
+
+    private static object? Extreme(List<object?> items, int sign, JinjaRun run) => items.Count == 0
+        ? new JinjaUndefined("the extreme of nothing")
+        : items.Aggregate((best, item) => Math.Sign(JinjaOperators.Compare(item, best, run)) == sign ? item : best);
 
     private static string Join(List<object?> items, JinjaArguments args, JinjaRun run)
     {
@@ -38,9 +42,9 @@ internal static class JinjaListFilters
         return JinjaStringMethods.Join(args.Text(0, "d", ""), attribute is null ? items : items.Select(i => Path(i, attribute, run)).ToList(), run);
     }
 
-    private static bool Passes(object? value, JinjaArguments args, int first) => args.Positional.Count <= first
+    private static bool Passes(object? value, JinjaArguments args, int first, JinjaRun run) => args.Positional.Count <= first
         ? JinjaOperators.IsTrue(value)
-        : JinjaTests.Check(args.Text(first, "test"), value, new JinjaArguments("test", [.. args.Positional.Skip(first + 1)], []));
+        : JinjaTests.Check(args.Text(first, "test"), value, new JinjaArguments("test", [.. args.Positional.Skip(first + 1)], []), run);
 
     /// <summary>A member by name or number, with dots for members of members.</summary>
     private static object? Path(object? value, object? path, JinjaRun run)
@@ -86,7 +90,7 @@ internal static class JinjaListFilters
         {
             var key = Fold(args.Get(1, "attribute", null) is { } path ? Path(item, path, run) : item, args.Get(0, "case_sensitive", false));
             run.Spend(seen.Count);
-            if (!seen.Any(s => JinjaOperators.AreEqual(s, key)))
+            if (!seen.Any(s => JinjaOperators.AreEqual(s, key, run)))
             {
                 seen.Add(key);
                 result.Add(item);
@@ -99,7 +103,7 @@ internal static class JinjaListFilters
     private static List<object?> Sort(List<object?> items, JinjaArguments args, JinjaRun run)
     {
         object? Key(object? item) => Fold(args.Get(2, "attribute", null) is { } path ? Path(item, path, run) : item, args.Get(1, "case_sensitive", false));
-        var order = Comparer<object?>.Create(JinjaOperators.Compare);
+        var order = Comparer<object?>.Create((a, b) => JinjaOperators.Compare(a, b, run));
         return JinjaOperators.IsTrue(args.Get(0, "reverse", false))
             ? [.. items.OrderByDescending(Key, order)]
             : [.. items.OrderBy(Key, order)];
@@ -115,7 +119,7 @@ internal static class JinjaListFilters
             .Aggregate(args.Get(1, "start", 0L), (a, b) => JinjaOperators.Binary("+", a, b, run));
     }
 
-    private static List<object?> DictSort(object? value, JinjaArguments args)
+    private static List<object?> DictSort(object? value, JinjaArguments args, JinjaRun run)
     {
         if (value is not JinjaDict dict)
         {
@@ -124,7 +128,7 @@ internal static class JinjaListFilters
 
         var byValue = args.Text(1, "by", "key") == "value";
         var sorted = dict.Items.OrderBy(i => Fold(byValue ? i.Value : i.Key, args.Get(0, "case_sensitive", false)),
-            Comparer<object?>.Create(JinjaOperators.Compare)).Select(i => (object?)JinjaMembers.Pair(i.Key, i.Value));
+            Comparer<object?>.Create((a, b) => JinjaOperators.Compare(a, b, run))).Select(i => (object?)JinjaMembers.Pair(i.Key, i.Value));
         return [.. JinjaOperators.IsTrue(args.Get(2, "reverse", false)) ? sorted.Reverse() : sorted];
     }
 

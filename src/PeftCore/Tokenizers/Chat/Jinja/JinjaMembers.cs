@@ -119,10 +119,10 @@ internal static class JinjaMembers
 
     private static JinjaFunction? ListMethod(List<object?> list, string name) => name switch
     {
-        "index" => new JinjaFunction(name, (args, _) => list.FindIndex(i => JinjaOperators.AreEqual(i, args[0, "value"])) is >= 0 and var at
+        "index" => new JinjaFunction(name, (args, run) => list.FindIndex(i => JinjaOperators.AreEqual(i, args[0, "value"], run)) is >= 0 and var at
             ? (long)at
             : throw JinjaError.Of($"{JinjaOperators.Describe(args[0, "value"])} is not in the list")),
-        "count" => new JinjaFunction(name, (args, _) => (long)list.Count(i => JinjaOperators.AreEqual(i, args[0, "value"]))),
+        "count" => new JinjaFunction(name, (args, run) => (long)list.Count(i => JinjaOperators.AreEqual(i, args[0, "value"], run))),
         "copy" => new JinjaFunction(name, (_, _) => list),
         "append" or "extend" or "insert" or "pop" or "remove" or "clear" or "sort" or "reverse" => new JinjaFunction(name, (_, _) =>
             throw JinjaError.Of($"a template may not change a list with {name}; it can add lists with +")),

@@ -17,32 +17,38 @@ internal static class JinjaOperators
         _ => true,
     };
 
-    public static bool AreEqual(object? left, object? right) => (left, right) switch
+    public static bool AreEqual(object? left, object? right, JinjaRun run)
     {
-        (null, null) => true,
-        (null, _) or (_, null) => false,
-        (string a, string b) => a == b,
-        (List<object?> a, List<object?> b) => a.Count == b.Count && a.Zip(b).All(p => AreEqual(p.First, p.Second)),
-        (JinjaDict a, JinjaDict b) => a.Count == b.Count && a.Items.All(i => b.TryGet(i.Key, out var other) && AreEqual(i.Value, other)),
-        (JinjaUndefined, JinjaUndefined) => true,
-        _ => IsNumber(left) && IsNumber(right) ? ToDouble(left!).Equals(ToDouble(right!)) : ReferenceEquals(left, right),
-    };
+        // Lists that share their elements can have exponentially many to compare.
+        run.Step();
+        return (left, right) switch
+        {
+            (null, null) => true,
+            (null, _) or (_, null) => false,
+            (string a, string b) => a == b,
+            (List<object?> a, List<object?> b) => a.Count == b.Count && a.Zip(b).All(p => AreEqual(p.First, p.Second, run)),
+            (JinjaDict a, JinjaDict b) => a.Count == b.Count
+                && a.Items.All(i => b.TryGet(i.Key, out var other) && AreEqual(i.Value, other, run)),
+            (JinjaUndefined, JinjaUndefined) => true,
+            _ => IsNumber(left) && IsNumber(right) ? ToDouble(left!).Equals(ToDouble(right!)) : ReferenceEquals(left, right),
+        };
+    }
 
-    public static int Compare(object? left, object? right) => (left, right) switch
+    public static int Compare(object? left, object? right, JinjaRun run) => (left, right) switch
     {
         (string a, string b) => string.CompareOrdinal(a, b),
         (long a, long b) => a.CompareTo(b),
-        (List<object?> a, List<object?> b) => CompareLists(a, b),
+        (List<object?> a, List<object?> b) => CompareLists(a, b, run),
         _ when IsNumber(left) && IsNumber(right) => ToDouble(left!).CompareTo(ToDouble(right!)),
         _ => throw JinjaError.Of($"{JinjaText.Repr(left)} and {JinjaText.Repr(right)} have no order"),
     };
 
-    public static bool Contains(object? container, object? item) => container switch
+    public static bool Contains(object? container, object? item, JinjaRun run) => container switch
     {
         string text => item is string part
             ? text.Contains(part, StringComparison.Ordinal)
             : throw JinjaError.Of($"'in' looks for a string in a string, not for {JinjaText.Repr(item)}"),
-        List<object?> list => list.Any(i => AreEqual(i, item)),
+        List<object?> list => list.Any(i => AreEqual(i, item, run)),
         JinjaDict dict => dict.TryGet(item, out _),
         JinjaUndefined => false,
         _ => throw JinjaError.Of($"'in' cannot look inside {JinjaText.Repr(container)}"),
@@ -79,13 +85,13 @@ internal static class JinjaOperators
         _ => JinjaText.Repr(value) is { Length: > 60 } text ? text[..60] + "…" : JinjaText.Repr(value),
     };
 
-    private static int CompareLists(List<object?> a, List<object?> b)
+    private static int CompareLists(List<object?> a, List<object?> b, JinjaRun run)
     {
         for (var i = 0; i < Math.Min(a.Count, b.Count); i++)
         {
-            if (!AreEqual(a[i], b[i]))
+            if (!AreEqual(a[i], b[i], run))
             {
-                return Compare(a[i], b[i]);
+                return Compare(a[i], b[i], run);
             }
         }
 

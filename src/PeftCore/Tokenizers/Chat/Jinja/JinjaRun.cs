@@ -8,7 +8,7 @@ internal sealed class JinjaRun(TimeProvider clock)
 {
     private const int MaxSteps = 2_000_000;
     private const int MaxOutput = 16 << 20;
-    private const long MaxWork = 256L << 20;
+    private const long MaxWork = 64L << 20;
     private const int MaxCalls = 100;
     private int _steps;
     private long _work;
@@ -56,6 +56,17 @@ internal sealed class JinjaRun(TimeProvider clock)
     {
         Spend(text.Length);
         return text;
+    }
+
+    /// <summary>Counts a value that a filter or function gave; one that it was given costs nothing.</summary>
+    public object? Made(object? value, object? given)
+    {
+        if (value is string text && !ReferenceEquals(value, given))
+        {
+            Spend(text.Length);
+        }
+
+        return value;
     }
 
     /// <summary>Runs <paramref name="body"/> and returns what it writes.</summary>

@@ -94,7 +94,7 @@ internal static class JinjaStringMethods
 
     public static string Join(string separator, object? items, JinjaRun run)
     {
-        var texts = JinjaMembers.Iterate(items, run).Select(JinjaText.Str).ToList();
+        var texts = JinjaMembers.Iterate(items, run).Select(i => i as string ?? run.Made(JinjaText.Str(i))).ToList();
         run.Spend(texts.Sum(t => (long)t.Length) + (long)separator.Length * Math.Max(0, texts.Count - 1));
         return string.Join(separator, texts);
     }

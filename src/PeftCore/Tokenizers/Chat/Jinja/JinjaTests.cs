@@ -8,7 +8,7 @@ internal static class JinjaTests
         or "sameas" or "in" or "equalto" or "eq" or "==" or "ne" or "!=" or "lt" or "lessthan" or "<" or "le" or "<=" or "gt" or "greaterthan"
         or ">" or "ge" or ">=";
 
-    public static bool Check(string name, object? value, JinjaArguments arguments) => name switch
+    public static bool Check(string name, object? value, JinjaArguments arguments, JinjaRun run) => name switch
     {
         "defined" => value is not JinjaUndefined,
         "undefined" => value is JinjaUndefined,
@@ -30,15 +30,15 @@ internal static class JinjaTests
         "even" => value is long number && number % 2 == 0,
         "divisibleby" => value is long number && arguments.Integer(0, "num", 0) is not 0 and var by && number % by == 0,
         "sameas" => value is null or bool or long or string
-            ? JinjaOperators.AreEqual(value, arguments[0, "other"]) && value?.GetType() == arguments[0, "other"]?.GetType()
+            ? JinjaOperators.AreEqual(value, arguments[0, "other"], run) && value?.GetType() == arguments[0, "other"]?.GetType()
             : ReferenceEquals(value, arguments[0, "other"]),
-        "in" => JinjaOperators.Contains(arguments[0, "seq"], value),
-        "equalto" or "eq" or "==" => JinjaOperators.AreEqual(value, arguments[0, "other"]),
-        "ne" or "!=" => !JinjaOperators.AreEqual(value, arguments[0, "other"]),
-        "lt" or "lessthan" or "<" => JinjaOperators.Compare(value, arguments[0, "other"]) < 0,
-        "le" or "<=" => JinjaOperators.Compare(value, arguments[0, "other"]) <= 0,
-        "gt" or "greaterthan" or ">" => JinjaOperators.Compare(value, arguments[0, "other"]) > 0,
-        "ge" or ">=" => JinjaOperators.Compare(value, arguments[0, "other"]) >= 0,
+        "in" => JinjaOperators.Contains(arguments[0, "seq"], value, run),
+        "equalto" or "eq" or "==" => JinjaOperators.AreEqual(value, arguments[0, "other"], run),
+        "ne" or "!=" => !JinjaOperators.AreEqual(value, arguments[0, "other"], run),
+        "lt" or "lessthan" or "<" => JinjaOperators.Compare(value, arguments[0, "other"], run) < 0,
+        "le" or "<=" => JinjaOperators.Compare(value, arguments[0, "other"], run) <= 0,
+        "gt" or "greaterthan" or ">" => JinjaOperators.Compare(value, arguments[0, "other"], run) > 0,
+        "ge" or ">=" => JinjaOperators.Compare(value, arguments[0, "other"], run) >= 0,
         _ => throw JinjaError.Of($"there is no test '{name}'"),
     };
 }

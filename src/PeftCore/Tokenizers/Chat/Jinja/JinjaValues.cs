@@ -109,13 +109,13 @@ internal sealed class JinjaLoop(List<object?> items, int depth)
         "cycle" => new JinjaFunction("cycle", (args, _) => args.Positional.Count == 0
             ? throw JinjaError.Of("loop.cycle needs at least one argument")
             : args.Positional[Index % args.Positional.Count]),
-        "changed" => new JinjaFunction("changed", (args, _) => Changed([.. args.Positional])),
+        "changed" => new JinjaFunction("changed", (args, _) => Changed([.. args.Positional], run)),
         _ => new JinjaUndefined($"loop.{name}"),
     };
 
-    private object Changed(List<object?> value)
+    private object Changed(List<object?> value, JinjaRun run)
     {
-        var same = _hasLast && JinjaOperators.AreEqual(_last, value);
+        var same = _hasLast && JinjaOperators.AreEqual(_last, value, run);
         (_last, _hasLast) = (value, true);
         return !same;
     }
