@@ -124,7 +124,8 @@ public sealed class Tokenizer
         return (encoding, rendered.AssistantMask(encoding));
     }
 
-    /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over.</summary>
+    /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over. A special token is known by its id, so it is left out
+    /// even where it is looked for in the normalized text (Hugging Face tokenizers 0.23 keeps such a one).</summary>
     /// <param name="ids">The ids.</param>
     /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)

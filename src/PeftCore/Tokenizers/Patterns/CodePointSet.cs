@@ -11,8 +11,6 @@ internal sealed class CodePointSet
 
     public static CodePointSet Empty { get; } = new([]);
 
-    public static CodePointSet All { get; } = new([0, Last]);
-
     public int RangeCount => _bounds.Length / 2;
 
     public (int First, int Last) this[int range] => (_bounds[2 * range], _bounds[2 * range + 1]);

@@ -23,8 +23,6 @@ internal sealed class AlignedText
 
     public ReadOnlySpan<TextRange> Origins => _origins.AsSpan(0, Length);
 
-    public Span<char> MutableChars => _chars.AsSpan(0, Length);
-
     /// <summary>A slice of an original text whose first character is code point number <paramref name="shift"/>.</summary>
     public static AlignedText Original(ReadOnlySpan<char> text, int shift)
     {

@@ -55,8 +55,6 @@ internal sealed class JinjaFunction(string name, Func<JinjaArguments, JinjaRun, 
 /// <summary>The arguments of a call, filter or test.</summary>
 internal sealed class JinjaArguments(string function, List<object?> positional, Dictionary<string, object?> named)
 {
-    public int Count => positional.Count + named.Count;
-
     public IReadOnlyList<object?> Positional => positional;
 
     public IReadOnlyDictionary<string, object?> Named => named;
