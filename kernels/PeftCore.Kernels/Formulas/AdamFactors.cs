@@ -26,5 +26,6 @@ internal struct AdamFactors
     }
 
     // 0.999f is not 0.999, and 1 − β₂ shows the difference; torch computes with the decimal number as it was written.
-    private static double AsWritten(float x) => (double)(decimal)x;
+    // What a decimal cannot hold is no setting anybody wrote for its digits; the step that diverges from it is noticed elsewhere.
+    private static double AsWritten(float x) => Math.Abs(x) < 1e28f ? (double)(decimal)x : x;
 }

@@ -73,10 +73,10 @@ internal sealed class Setting
     {
         string[] aliases = [.. _about.Aliases.Select(alias => "--" + alias)];
         string description = _about.Description + (fallback is null ? "" : $" [default: {fallback}]");
-        // A flag without a value means true, so only a bool may leave its value out.
+        // A flag without a value means true, so only a bool may leave its value out. Of a repeated flag the last counts: a script adds to another's line.
         return _type == typeof(bool)
             ? new Option<bool>("--" + Name, aliases) { Description = description }
-            : new Option<string>("--" + Name, aliases) { Description = description, HelpName = Expected };
+            : new Option<string[]>("--" + Name, aliases) { Description = description, HelpName = Expected, Arity = ArgumentArity.OneOrMore };
     }
 
     private string Description()

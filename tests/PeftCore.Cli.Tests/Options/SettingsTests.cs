@@ -73,6 +73,9 @@ public sealed class SettingsTests
     }
 
     [Test]
+    public void Of_a_repeated_flag_the_last_counts() => Assert.That(Read("--lora-r", "4", "--model", "m", "--lora-r", "16").LoraR, Is.EqualTo(16));
+
+    [Test]
     public void A_missing_file_is_bad_input() => Assert.That(() => Read("-c", "nowhere.yaml"), Throws.TypeOf<BadInputException>().With.Message.Contains("nowhere.yaml"));
 
     [Test]
