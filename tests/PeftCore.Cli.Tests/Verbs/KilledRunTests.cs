@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
@@ -48,7 +49,7 @@ public sealed class KilledRunTests
     private static Process Start(string output)
     {
         string tool = typeof(Tool).Assembly.Location;
-        string[] resume = Directory.GetDirectories(output, "checkpoint-*").Length > 0 ? ["--resume-from-checkpoint", output] : [];
+        string[] resume = Checkpoint.Last(output) is null ? [] : ["--resume-from-checkpoint", output];
         var start = new ProcessStartInfo("dotnet", [tool, .. Arguments, "--output-dir", output, .. resume]) { RedirectStandardError = true, RedirectStandardOutput = true };
         var run = Process.Start(start)!;
         run.ErrorDataReceived += (_, _) => { };
