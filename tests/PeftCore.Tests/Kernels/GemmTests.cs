@@ -33,6 +33,7 @@ public sealed class GemmTests
     [TestCase(8, 300, 700)]
     [TestCase(200, 1, 333)]
     [TestCase(5, 6, 2000)]
+    [TestCase(101, 530, 400)]
     [TestCase(4, 1100, 23)]
     [TestCase(1, 1, 5000)]
     [TestCase(30, 1600, 20)]

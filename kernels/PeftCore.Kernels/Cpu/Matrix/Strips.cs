@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -50,6 +52,26 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
             default:
                 TTile.Run<StoredF16>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
+        }
+    }
+
+    /// <summary>Asks for one of so many parts of what packing some rows and steps would read.</summary>
+    public void Prefetch(int row, int rows, int step, int steps, int part, int parts)
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
+        const int Line = 64;
+        int lines = stepsAdjacent ? rows : steps, bytes = (stepsAdjacent ? steps : rows) * Elements.Size(type);
+        for (int i = (int)((long)lines * part / parts); i < (int)((long)lines * (part + 1) / parts); i++)
+        {
+            byte* from = stepsAdjacent ? At(row + i, step) : At(row, step + i);
+            for (int at = 0; at < bytes; at += Line)
+            {
+                Sse.Prefetch1(from + at);
+            }
         }
     }
 
