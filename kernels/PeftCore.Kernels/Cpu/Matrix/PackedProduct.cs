@@ -13,8 +13,9 @@ internal static unsafe class PackedProduct<TTile>
     // So few rows do not repay packing B, if it can be read as it is.
     private const int MaxDirectRows = 36;
 
-    // With so many strips of B, threads need not share any; a thread takes a run of them.
-    private const int ManyStrips = 16, MaxRun = 8, EnoughRuns = 12;
+    // With so many strips of B and no more rows than these, threads need not share any strip: each takes a run of them. With more rows
+    // packing hardly shows, and sharing keeps a panel of A in the first-level cache.
+    private const int ManyStrips = 16, MaxOwnRows = 320, MaxRun = 8, EnoughRuns = 12;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
@@ -22,7 +23,7 @@ internal static unsafe class PackedProduct<TTile>
         int steps = Even(product.K, MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows);
         int strips = Ranges.Count(product.N, TTile.Columns);
         using Scratch packedA = pool.Scratch.Rent((long)rows * steps);
-        if (!direct && strips >= ManyStrips)
+        if (!direct && strips >= ManyStrips && product.M <= MaxOwnRows)
         {
             PackedBlock<TTile> block = new(product, packedA.Pointer, null, false) { Columns = product.N };
             Walk(ref block, rows, steps, strips, pool);
