@@ -11,7 +11,8 @@ public sealed partial class CpuBackend
     internal long LongestSpan { get; init; } = int.MaxValue;
 
     /// <summary>C (m, n) = α·op(A)·op(B) (+ C) for factors of any size: the longer one is halved along its rows, which halves m, n or k.</summary>
-    private void Multiply(int m, int n, int k, Block a, bool transposeA, Block b, bool transposeB, Span<float> c, int stride, float alpha, bool accumulate)
+    private void Multiply(int m, int n, int k, Block a, bool transposeA, Block b, bool transposeB, Span<float> c, int stride, float alpha,
+        bool accumulate)
     {
         if (a.Bytes <= LongestSpan && b.Bytes <= LongestSpan)
         {
@@ -36,11 +37,13 @@ public sealed partial class CpuBackend
         }
         else
         {
-            Multiply(m, n, half, Part(a, transposeA, 0, half), transposeA, Part(b, !transposeB, 0, half), transposeB, c, stride, alpha, accumulate);
-            Multiply(m, n, k - half, Part(a, transposeA, half, k - half), transposeA, Part(b, !transposeB, half, k - half), transposeB, c, stride, alpha, true);
+            AlongK(0, half, c, accumulate);
+            AlongK(half, k - half, c, accumulate: true);
         }
 
-        static Block Part(Block x, bool inRows, int start, int count) => inRows ? x.RowsOf(start, count) : x.ColumnsOf(start, count);
+        void AlongK(int start, int count, Span<float> to, bool add) => Multiply(m, n, count,
+            transposeA ? a.RowsOf(start, count) : a.ColumnsOf(start, count), transposeA,
+            transposeB ? b.ColumnsOf(start, count) : b.RowsOf(start, count), transposeB, to, stride, alpha, add);
     }
 
     private unsafe void GatherFromLarge(Tensor ids, Tensor table, Tensor y)

@@ -60,6 +60,10 @@ public sealed class Parameter : IDisposable
         {
             throw new ShapeException("parameter", $"a parameter of shape {Shape} cannot hold {value}");
         }
+        if (ReferenceEquals(value, _value))
+        {
+            return;
+        }
         bool trained = Trains;
         Dispose();
         _value = value.Keep();

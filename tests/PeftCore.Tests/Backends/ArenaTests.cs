@@ -41,7 +41,7 @@ public sealed class ArenaTests
                 Assert.That(arena.ReservedBytes, Is.EqualTo(source.Chunks.Values.Sum()));
             }
             EndsEmpty(arena, source, live);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300).WithReplay(3, 5));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150).WithReplay(3, 5));
 
     [Test]
     public void The_smallest_gap_that_fits_is_taken()

@@ -100,6 +100,7 @@ public sealed class ModuleTests
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);
         parameter.Trains = true;
+        parameter.Set(parameter.Value);
         parameter.Set(_backend.Zeros([2]));
         Assert.That(parameter.Trains);
         Assert.That(Bytes(MemoryKind.Trainable), Is.EqualTo(Arena.Granularity));

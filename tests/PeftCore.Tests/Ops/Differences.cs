@@ -8,7 +8,7 @@ internal sealed class Differences
 {
     private const double Step = 1e-5;
     private const int MostElements = 40;
-    private const int SomeElements = 5;
+    private const int SomeElements = 3;
 
     private readonly OpSample _sample;
     private readonly int[]? _roles;

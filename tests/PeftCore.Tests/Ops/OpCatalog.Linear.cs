@@ -31,7 +31,7 @@ internal static partial class OpCatalog
 
     private static OpEntry Linear(string name, bool transposed, bool bias, DType dtype) => new(name, ["x: weight"], size =>
     {
-        var (rows, inputs, outputs) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (35, 70, 65), (0, 3, 2));
+        var (rows, inputs, outputs) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (35, 40, 34), (0, 3, 2));
         OpInput[] given =
         [
             OpInput.Of("x", rows, inputs),
@@ -48,7 +48,7 @@ internal static partial class OpCatalog
         string[] saves = ["x: weight " + string.Join(' ', a), .. a.Select((_, i) => branches == 1 ? "s: B0" : $"s{i}: B{i}")];
         return new OpEntry(name, saves, size =>
         {
-            var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 70, 65, 8), (0, 3, 2, 2));
+            var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
             OpInput[] given =
             [
                 OpInput.Of("x", rows, inputs),
@@ -91,7 +91,7 @@ internal static partial class OpCatalog
         string name = $"matmul {(transposeA ? "Aᵀ" : "A")}{(transposeB ? "Bᵀ" : "B")}";
         return new OpEntry(name, ["a: b", "b: a"], size =>
         {
-            var (m, k, n) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (33, 70, 66), (0, 3, 2));
+            var (m, k, n) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (33, 40, 34), (0, 3, 2));
             return new OpSample([OpInput.Of("a", transposeA ? [k, m] : [m, k]), OpInput.Of("b", transposeB ? [n, k] : [k, n])],
                 t => t[0].MatMul(t[1], transposeA, transposeB), v => Naive.MatMul(v[0], v[1], m, k, n, transposeA, transposeB));
         });

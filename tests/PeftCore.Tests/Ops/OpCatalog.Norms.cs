@@ -9,10 +9,12 @@ internal static partial class OpCatalog
 
     private static IEnumerable<OpEntry> Norms()
     {
-        yield return RmsNorm("rms norm", 0);
-        yield return RmsNorm("rms norm, weight stored as w - 1", 1);
-        yield return LayerNorm("layer norm", bias: true);
-        yield return LayerNorm("layer norm without bias", bias: false);
+        yield return RmsNorm("rms norm", 0, DType.F32);
+        yield return RmsNorm("rms norm, weight stored as w - 1", 1, DType.F32);
+        yield return RmsNorm("rms norm, BF16 weight", 0, DType.BF16);
+        yield return LayerNorm("layer norm", bias: true, DType.F32);
+        yield return LayerNorm("layer norm without bias", bias: false, DType.F32);
+        yield return LayerNorm("layer norm, F16 weight and bias", bias: true, DType.F16);
         yield return new OpEntry("softmax", ["y: x"], size =>
         {
             Shape shape = size.Pick<Shape>([1], [3, 5], [4, 4], [40, 131], [0, 3]);
@@ -20,17 +22,17 @@ internal static partial class OpCatalog
         });
     }
 
-    private static OpEntry RmsNorm(string name, float offset) => new(name, ["x: *", "rstd: *"], size =>
+    private static OpEntry RmsNorm(string name, float offset, DType dtype) => new(name, ["x: *", "rstd: *"], size =>
     {
         var shape = NormShape(size);
-        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("weight", shape.Columns)], t => t[0].RmsNorm(t[1], Epsilon, offset),
+        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns)], t => t[0].RmsNorm(t[1], Epsilon, offset),
             v => Naive.RmsNorm(v[0], v[1], Epsilon, offset));
     }) { Tolerance = 5e-5 };
 
-    private static OpEntry LayerNorm(string name, bool bias) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>
+    private static OpEntry LayerNorm(string name, bool bias, DType dtype) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>
     {
         var shape = NormShape(size);
-        OpInput[] given = [OpInput.Of("x", [.. shape]), OpInput.Of("weight", shape.Columns), .. bias ? [OpInput.Of("bias", shape.Columns)] : (OpInput[])[]];
+        OpInput[] given = [OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns), .. bias ? [OpInput.Frozen("bias", dtype, shape.Columns)] : (OpInput[])[]];
         return new OpSample(given, t => t[0].LayerNorm(t[1], bias ? t[2] : null, Epsilon),
             v => Naive.LayerNorm(v[0], v[1], bias ? v[2] : null, Epsilon));
     }) { Tolerance = 5e-5 };
