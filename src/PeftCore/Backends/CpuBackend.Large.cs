@@ -38,7 +38,7 @@ public sealed partial class CpuBackend
         else
         {
             AlongK(0, half, c, accumulate);
-            AlongK(half, k - half, c, accumulate: true);
+            AlongK(half, k - half, c, add: true);
         }
 
         void AlongK(int start, int count, Span<float> to, bool add) => Multiply(m, n, count,
