@@ -83,7 +83,7 @@ public sealed class TrainVerbTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = Train(directory.FullPath, "--max-steps", "30", "--learning-rate", "1e30", "--max-grad-norm", "0");
+        ToolRun run = Train(directory.FullPath, "--max-steps", "30", "--learning-rate", "1e38", "--max-grad-norm", "0");
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("step "));
