@@ -12,6 +12,7 @@ namespace ILGPU.Runtime
 {
     public readonly struct KernelSpecialization
     {
+        public extern KernelSpecialization(int? maxNumThreadsPerGroup, int? minNumGroupsPerMultiprocessor);
     }
 
     public static class KernelLoaders

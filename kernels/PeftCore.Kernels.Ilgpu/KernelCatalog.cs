@@ -35,6 +35,19 @@ internal static class KernelCatalog
         Product<Half16, TSide>(visitor);
     }
 
+    /// <summary>Shows a visitor the kernels that a card compiles by itself, for Hopper's tensor cores.</summary>
+    public static void VisitWgmma(IKernelVisitor visitor)
+    {
+        visitor.Visit<WgmmaGemm<Wgmma256>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma256AcrossB>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma256TransposedA>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma256TransposedAAcrossB>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma128>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma128AcrossB>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma128TransposedA>, WgmmaArgs>();
+        visitor.Visit<WgmmaGemm<Wgmma128TransposedAAcrossB>, WgmmaArgs>();
+    }
+
     private static void Formula<TFormula>(IKernelVisitor visitor) where TFormula : struct, IUnaryFormula
     {
         visitor.Visit<Pointwise<ValueOf<TFormula>>, PointwiseArgs>();
@@ -70,6 +83,7 @@ internal static class KernelCatalog
         visitor.Visit<AttentionDelta, AttentionArgs>();
         visitor.Visit<AttentionBiasGradient, AttentionArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
+        visitor.Visit<NarrowFour, NarrowFourArgs>();
     }
 
     private static void Stored<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>

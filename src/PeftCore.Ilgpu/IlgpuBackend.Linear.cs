@@ -16,6 +16,10 @@ internal sealed partial class IlgpuBackend
             return;
         }
         var product = new Product(a, transposeA, b, transposeB, c, alpha, accumulate);
+        if (TryTensorCores(product))
+        {
+            return;
+        }
         switch (a.DType)
         {
             case DType.F32: Multiply<Single32>(product); break;

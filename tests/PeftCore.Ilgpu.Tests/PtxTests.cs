@@ -22,6 +22,29 @@ public sealed class PtxTests
         Assert.That(compiler.Count, Is.GreaterThan(80));
     }
 
+    [Test]
+    public void Tensor_core_kernels_compile_to_ptx_for_hopper_without_local_memory()
+    {
+        using Context context = GpuDevice.NewContext(cuda: false);
+        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        var compiler = new WgmmaCompiler(backend);
+
+        KernelCatalog.VisitWgmma(compiler);
+
+        Assert.That(compiler.Texts, Has.Count.EqualTo(8));
+        Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 256"));
+        Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));
+    }
+
+    private sealed class WgmmaCompiler(PTXBackend backend) : IKernelVisitor
+    {
+        public List<string> Texts { get; } = [];
+
+        public void Visit<TKernel, TArgs>()
+            where TKernel : struct, IKernel<TArgs>
+            where TArgs : struct => Texts.Add(WgmmaKernels.Compile<TKernel, TArgs>(backend));
+    }
+
     private sealed class Compiler(Context context, CudaArchitecture architecture) : IKernelVisitor, IDisposable
     {
         private readonly PTXBackend _backend = new(context, architecture, CudaInstructionSet.ISA_80, null!);

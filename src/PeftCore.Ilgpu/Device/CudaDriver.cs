@@ -8,8 +8,33 @@ namespace PeftCore.Ilgpu;
 internal static class CudaDriver
 {
     private static readonly Lazy<bool> Resolver = new(Register);
+    private static readonly Lazy<nint> Library = new(Load);
 
     public static void Resolve() => _ = Resolver.Value;
+
+    /// <summary>Lets a kernel have more dynamic shared memory than the 48 KiB it gets unasked.</summary>
+    public static unsafe void AllowSharedMemory(nint function, int bytes)
+    {
+        const int MostDynamicSharedMemory = 8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        var set = (delegate* unmanaged<nint, int, int, int>)NativeLibrary.GetExport(Library.Value, "cuFuncSetAttribute");
+        int error = set(function, MostDynamicSharedMemory, bytes);
+        if (error != 0)
+        {
+            throw new InvalidOperationException($"the NVIDIA driver refused {bytes} bytes of shared memory: error {error}");
+        }
+    }
+
+    private static nint Load()
+    {
+        foreach (string name in new[] { "libcuda.so.1", "libcuda.so", "nvcuda" })
+        {
+            if (NativeLibrary.TryLoad(name, out nint library))
+            {
+                return library;
+            }
+        }
+        throw new BadInputException("--device cuda: the NVIDIA driver's library, libcuda.so.1, cannot be loaded");
+    }
 
     private static bool Register()
     {

@@ -30,6 +30,7 @@ internal sealed class GpuDevice : IDisposable
         Name = name;
         Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
         Space = new AddressSpace(Accelerator);
+        TensorCores = HasWgmma ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
     }
 
     public DeviceName Name { get; }
@@ -39,6 +40,12 @@ internal sealed class GpuDevice : IDisposable
     public IDeviceMemory Memory { get; }
 
     public AddressSpace Space { get; }
+
+    /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
+    public WgmmaKernels? TensorCores { get; }
+
+    /// <summary>Where each launch's time is noted; null for not at all.</summary>
+    public KernelProfile? Profile { get; set; }
 
     /// <summary>Threads in a group of kernels that take any number: 256 on a card. ILGPU's CPU accelerator has 16.</summary>
     public int GroupSize => Name.IsCuda ? Threads.Most : 16;
@@ -70,16 +77,48 @@ internal sealed class GpuDevice : IDisposable
     {
         if (groups > 0)
         {
-            Kernel<TKernel, TArgs>()(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+            var kernel = Kernel<TKernel, TArgs>();
+            long start = StartTiming();
+            kernel(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+            StopTiming(start, typeof(TKernel));
         }
+    }
+
+    /// <summary>Runs a product on Hopper's tensor cores.</summary>
+    public void RunTensorCores<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape
+    {
+        TensorCores!.Load<TShape>();
+        long start = StartTiming();
+        TensorCores.Run<TShape>(groups, parts, args);
+        StopTiming(start, typeof(WgmmaGemm<TShape>));
     }
 
     public void Dispose()
     {
         Accelerator.Synchronize();
         Memory.Dispose();
+        TensorCores?.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
+    }
+
+    private long StartTiming()
+    {
+        if (Profile is null)
+        {
+            return 0;
+        }
+        Accelerator.Synchronize();
+        return Stopwatch.GetTimestamp();
+    }
+
+    private void StopTiming(long start, Type kernel)
+    {
+        if (Profile is not null)
+        {
+            Accelerator.Synchronize();
+            Profile.Add(KernelProfile.NameOf(kernel), Stopwatch.GetElapsedTime(start));
+        }
     }
 
     // The typed delegate is kept: a launch through it allocates nothing.
@@ -99,6 +138,9 @@ internal sealed class GpuDevice : IDisposable
             return (Action<KernelConfig, TArgs>)kernel;
         }
     }
+
+    // wgmma belongs to compute capability 9.0 alone: sm_90a code runs on nothing newer.
+    private bool HasWgmma => Accelerator is CudaAccelerator card && card.Architecture.Major == 9 && card.Architecture.Minor == 0;
 
     private Accelerator OpenCard(DeviceName name)
     {

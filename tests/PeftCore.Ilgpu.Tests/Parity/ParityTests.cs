@@ -1,9 +1,10 @@
 using PeftCore.Backends;
+using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
 /// <summary>Every backend method against the CPU's, on one device.</summary>
-public abstract class ParityTests(string device, bool big)
+public abstract class ParityTests(string device, bool big, DType compute = DType.F32)
 {
     private CpuBackend _cpu = null!;
     private IBackend? _device;
@@ -16,7 +17,7 @@ public abstract class ParityTests(string device, bool big)
         _cpu = new CpuBackend(poison: true);
         try
         {
-            _device = IlgpuDevices.Open(device, new IlgpuOptions(Poison: true));
+            _device = IlgpuDevices.Open(device, new IlgpuOptions(compute, Poison: true));
         }
         catch (BadInputException e)
         {
@@ -32,13 +33,29 @@ public abstract class ParityTests(string device, bool big)
         _cpu.Dispose();
     }
 
-    [TestCaseSource(nameof(Checks))]
-    public void Agrees_with_the_cpu(string check) =>
+    protected void Check(string check) =>
         Assert.That(() => ParityChecks.All[check](new ParityBench(_cpu, _device!, big)), Throws.Nothing);
 }
 
 [TestFixture]
-public sealed class IlgpuCpuParityTests() : ParityTests("ilgpu-cpu", big: false);
+public sealed class IlgpuCpuParityTests() : ParityTests("ilgpu-cpu", big: false)
+{
+    [TestCaseSource(nameof(Checks))]
+    public void Agrees_with_the_cpu(string check) => Check(check);
+}
 
 [TestFixture]
-public sealed class CudaParityTests() : ParityTests("cuda", big: true);
+public sealed class CudaParityTests() : ParityTests("cuda", big: true)
+{
+    [TestCaseSource(nameof(Checks))]
+    public void Agrees_with_the_cpu(string check) => Check(check);
+}
+
+[TestFixture]
+public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType.BF16)
+{
+    public static IEnumerable<string> Rounded => Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal));
+
+    [TestCaseSource(nameof(Rounded))]
+    public void Agrees_with_the_cpu_on_numbers_that_bf16_holds(string check) => Check(check);
+}

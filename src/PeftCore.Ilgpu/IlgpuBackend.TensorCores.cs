@@ -1,0 +1,90 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    /// <summary>Sends a product to the tensor cores, its F32 operands rounded to BF16 first. False where that is not asked for or cannot be.</summary>
+    private bool TryTensorCores(in Product p)
+    {
+        if (_options.ComputeDType != DType.BF16 || _device.TensorCores is null || p.A.DType == DType.F16 || p.B.DType == DType.F16)
+        {
+            return false;
+        }
+        int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
+        if (TensorPlan.For(m, n, k, p.TransposeA, p.TransposeB, _device.Accelerator.NumMultiprocessors) is not { } plan ||
+            Address(p.A) % 16 != 0 || Address(p.B) % 16 != 0 || Address(p.C) % 8 != 0)
+        {
+            return false;
+        }
+        using var a = new Rounded(this, p.A);
+        using var b = new Rounded(this, p.B);
+        var args = new WgmmaArgs
+        {
+            A = a.Address,
+            B = b.Address,
+            StrideA = 2L * (p.TransposeA ? m : k),
+            StrideB = 2L * (p.TransposeB ? k : n),
+            M = m,
+            N = n,
+            K = k,
+            TilesM = plan.TilesM,
+            TilesN = plan.TilesN,
+            KPart = plan.KPart,
+            Alpha = p.Alpha,
+        };
+        if (plan.Parts == 1)
+        {
+            (args.C, args.Accumulate) = (Address(p.C), Flag(p.Accumulate));
+            Launch(plan, p.TransposeA, !p.TransposeB, args);
+            return true;
+        }
+        using var parts = new Scratch(this, (long)plan.Parts * m * n);
+        args.C = parts.Address;
+        Launch(plan, p.TransposeA, !p.TransposeB, args);
+        _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
+            new SumPartsArgs { Parts = parts.View, C = F32(p.C), Count = plan.Parts, Accumulate = Flag(p.Accumulate) });
+        return true;
+    }
+
+    private void Launch(in TensorPlan plan, bool transposeA, bool acrossB, in WgmmaArgs args)
+    {
+        int groups = plan.TilesM * plan.TilesN;
+        switch (plan.TileN, transposeA, acrossB)
+        {
+            case (256, false, false): _device.RunTensorCores<Wgmma256>(groups, plan.Parts, args); break;
+            case (256, false, true): _device.RunTensorCores<Wgmma256AcrossB>(groups, plan.Parts, args); break;
+            case (256, true, false): _device.RunTensorCores<Wgmma256TransposedA>(groups, plan.Parts, args); break;
+            case (256, true, true): _device.RunTensorCores<Wgmma256TransposedAAcrossB>(groups, plan.Parts, args); break;
+            case (_, false, false): _device.RunTensorCores<Wgmma128>(groups, plan.Parts, args); break;
+            case (_, false, true): _device.RunTensorCores<Wgmma128AcrossB>(groups, plan.Parts, args); break;
+            case (_, true, false): _device.RunTensorCores<Wgmma128TransposedA>(groups, plan.Parts, args); break;
+            default: _device.RunTensorCores<Wgmma128TransposedAAcrossB>(groups, plan.Parts, args); break;
+        }
+    }
+
+    /// <summary>A matrix in BF16: itself if it is stored so, else a rounded copy that lives until the product is queued.</summary>
+    private readonly struct Rounded : IDisposable
+    {
+        private readonly Storage? _copy;
+
+        public Rounded(IlgpuBackend backend, Tensor tensor)
+        {
+            Address = IlgpuBackend.Address(tensor);
+            if (tensor.DType == DType.F32)
+            {
+                _copy = backend.Allocate(tensor.Count * sizeof(ushort), MemoryKind.Workspace);
+                ArrayView<Float4> wide = backend._device.Space.View<Float4>(Address, tensor.Count / 4);
+                Address = _copy.Address;
+                backend._device.ForEach<NarrowFour, NarrowFourArgs>(tensor.Count / 4,
+                    new NarrowFourArgs { Wide = wide, Stored = backend._device.Space.View<ulong>(Address, tensor.Count / 4) });
+            }
+        }
+
+        public nint Address { get; }
+
+        public void Dispose() => _copy?.Release();
+    }
+}

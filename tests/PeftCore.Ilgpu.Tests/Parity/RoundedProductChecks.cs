@@ -1,0 +1,43 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu.Tests;
+
+/// <summary>Products of numbers that BF16 holds exactly: rounding operands changes nothing, so tensor cores must agree as F32 does.</summary>
+internal static class RoundedProductChecks
+{
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
+        from transposeA in new[] { false, true }
+        from transposeB in new[] { false, true }
+        select ($"rounded_product_{(transposeA ? 't' : 'n')}{(transposeB ? 't' : 'n')}",
+            (Action<ParityBench>)(bench => Every(bench, transposeA, transposeB)));
+
+    private static void Every(ParityBench bench, bool transposeA, bool transposeB)
+    {
+        One(bench, transposeA, transposeB, bench.Size(16, 128), bench.Size(16, 256), bench.Size(16, 64), DType.F32, DType.F32, false);
+        One(bench, transposeA, transposeB, bench.Size(24, 1000), bench.Size(40, 1096), bench.Size(24, 520), DType.F32, DType.BF16, true);
+        One(bench, transposeA, transposeB, bench.Size(16, 2048), bench.Size(32, 2304), bench.Size(16, 1032), DType.F32, DType.BF16, false);
+        One(bench, transposeA, transposeB, bench.Size(16, 16), bench.Size(24, 2048), bench.Size(40, 4096), DType.F32, DType.F32, true);
+        One(bench, transposeA, transposeB, bench.Size(24, 2056), bench.Size(8, 16), bench.Size(40, 2048), DType.BF16, DType.F32, false);
+        One(bench, transposeA, transposeB, bench.Size(24, 264), bench.Size(16, 2048), bench.Size(8, 16), DType.F32, DType.F32, true);
+    }
+
+    private static void One(ParityBench bench, bool transposeA, bool transposeB, int m, int n, int k, DType a, DType b, bool accumulate)
+    {
+        Twin left = Rounded(bench, transposeA ? [k, m] : [m, k], a), right = Rounded(bench, transposeB ? [n, k] : [k, n], b);
+        var result = bench.Target([m, n], accumulate);
+        bench.Run((backend, t) => backend.MatMul(t(left), transposeA, t(right), transposeB, t(result), 0.5f, accumulate));
+        bench.Same(result, $"({m}×{k})·({k}×{n}) of {a} and {b}", 1e-5);
+    }
+
+    private static Twin Rounded(ParityBench bench, Shape shape, DType dtype)
+    {
+        var narrow = bench.Random(shape, DType.BF16);
+        if (dtype == DType.BF16)
+        {
+            return narrow;
+        }
+        var wide = bench.Empty(shape);
+        bench.Run((backend, t) => backend.Cast(t(narrow), t(wide)));
+        return wide;
+    }
+}

@@ -1,0 +1,23 @@
+namespace PeftCore.Ilgpu.Tests;
+
+public sealed class KernelProfileTests
+{
+    [Test]
+    public void Times_are_added_up_by_kernel_and_the_longest_comes_first()
+    {
+        var profile = new KernelProfile();
+        profile.Add("a", TimeSpan.FromMilliseconds(1));
+        profile.Add("b", TimeSpan.FromMilliseconds(3));
+        profile.Add("a", TimeSpan.FromMilliseconds(1));
+
+        string[] lines = profile.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.That(lines[0], Does.Contain("3.000 ms").And.Contain("60.0 %").And.EndsWith("1 × b"));
+        Assert.That(lines[1], Does.Contain("2.000 ms").And.EndsWith("2 × a"));
+        Assert.That(lines[2], Does.Contain("5.000 ms in all"));
+    }
+
+    [Test]
+    public void Names_of_generic_kernels_leave_out_namespaces() =>
+        Assert.That(KernelProfile.NameOf(typeof(Dictionary<int, List<string>>)), Is.EqualTo("Dictionary<Int32, List<String>>"));
+}
