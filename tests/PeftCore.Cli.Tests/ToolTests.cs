@@ -40,6 +40,19 @@ public sealed class ToolTests
     }
 
     [Test]
+    public void Underscores_in_a_flag_are_dashes() =>
+        Assert.That(ToolRun.Of("train", "--output_dir=a_b", "--lora_r", "zero").Error, Does.Contain("--lora-r is \"zero\", expected a whole number"));
+
+    [TestCase("--lora-rnk")]
+    [TestCase("--lora_rnk")]
+    public void A_misspelt_setting_is_answered_with_the_near_one(string flag) =>
+        Assert.That(ToolRun.Of("train", flag, "8").Error, Does.Contain("no option --lora-rnk; did you mean --lora-r"));
+
+    [Test]
+    public void An_option_in_the_place_of_a_value_is_not_taken_for_one() =>
+        Assert.That(ToolRun.Of("train", "--model", "--dta", "x").Error, Does.Contain("--model has no value").And.Contain("--data"));
+
+    [Test]
     public void A_surplus_argument_is_refused()
     {
         ToolRun run = ToolRun.Of("env", "twice");

@@ -9,7 +9,7 @@ internal sealed record DemoOptions
     public string? OutputDir { get; init; }
 
     [Setting("steps of training", Min = 1)]
-    public int MaxSteps { get; init; } = 150;
+    public int MaxSteps { get; init; } = 250;
 
     [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
