@@ -8,12 +8,17 @@ internal abstract class GradientEdge
     /// <summary>The gradient gathered so far; owned by this edge.</summary>
     internal Tensor? Gradient { get; set; }
 
+    /// <summary>The node whose backward has the gradient's memory for itself: its own views on it are no reason to copy.</summary>
+    internal GradientNode? Writer { get; set; }
+
     /// <summary>Shape of the tensor this edge belongs to, and so of its gradient.</summary>
     internal abstract Shape Shape { get; }
 
     internal abstract MemoryKind Kind { get; }
 
     internal static GradientEdge? Of(Tensor tensor) => (GradientEdge?)tensor.GradientEdge;
+
+    internal void LetGo(GradientNode writer) => Writer = Writer == writer ? null : Writer;
 
     internal void Drop()
     {

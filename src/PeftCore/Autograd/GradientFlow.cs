@@ -47,6 +47,7 @@ public readonly ref struct GradientFlow
         if (edge.Gradient is null && edge is OutputEdge && !IsShared(input)
             && saved is { Storage.References: 1 } && saved.Count == edge.Shape.Count)
         {
+            edge.Writer = _node;
             return AsSeen(input, edge.Gradient = saved.Unscoped(edge.Shape));
         }
         return AsSeen(input, TargetOf(edge, out accumulate));
@@ -104,6 +105,7 @@ public readonly ref struct GradientFlow
         if (edge.Gradient is not { } gradient)
         {
             edge.Gradient = NewBuffer(Tape.RunningBackend, edge);
+            edge.Writer = _node;
             accumulate = _node.TakesTwice(edge); // Then both inputs add to zero, in whatever order the op writes them.
             if (accumulate)
             {
@@ -112,13 +114,14 @@ public readonly ref struct GradientFlow
             return edge.Gradient;
         }
         accumulate = true;
-        if (gradient.Storage.References > 1)
+        if (gradient.Storage.References > 1 && edge.Writer != _node)
         {
             var own = NewBuffer(gradient.Backend, edge);
             own.Backend.Copy(gradient, own);
             gradient.Dispose();
             edge.Gradient = own;
         }
+        edge.Writer = _node;
         return edge.Gradient;
     }
 

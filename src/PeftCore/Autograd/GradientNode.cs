@@ -89,6 +89,10 @@ public abstract class GradientNode(string op)
         {
             output.Drop();
         }
+        foreach (var input in _inputs)
+        {
+            input?.LetGo(this);
+        }
         _inputs = [];
     }
 }
