@@ -8,7 +8,7 @@ internal sealed unsafe class ScratchPool : IDisposable
     private const nuint Alignment = 64;
     private const uint Intact = 0x5AFE5AFE;
     private readonly object _gate = new();
-    private Slot[] _slots = new Slot[4];
+    private Slot[] _slots = new Slot[32];
 
     /// <summary>Lends at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
     public Scratch Rent(long count)

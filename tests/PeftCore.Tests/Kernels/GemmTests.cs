@@ -51,6 +51,26 @@ public sealed class GemmTests
         }
     }
 
+    [TestCase(100, 700, 500)]
+    [TestCase(700, 90, 450)]
+    [TestCase(8, 600, 900)]
+    [TestCase(700, 7, 300)]
+    public void A_product_is_the_same_bits_for_any_number_of_threads_and_allocates_nothing(int m, int n, int k)
+    {
+        float[] a = Numbers.Random(1, m * k), b = Numbers.Random(2, n * k), once = Numbers.Poison(m * n), again = Numbers.Poison(m * n);
+        using (WorkerPool one = new(1))
+        {
+            Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, once, n, 1f, false, one);
+        }
+
+        using WorkerPool three = new(3);
+        Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, again, n, 1f, false, three);
+        Assert.That(again, Is.EqualTo(once));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, again, n, 1f, false, three);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
     [Test]
     public void A_product_over_nothing_is_zero_or_leaves_what_was_there()
     {
