@@ -15,7 +15,11 @@ internal static class AdapterFiles
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     public static void Save(CausalModel model, Adapter adapter, string directory) =>
-        Save(directory, adapter.Config, adapter.Parameters.Concat(SavedEmbeddings(model, adapter)).Select(p => ModelWriter.ToFile(p.FileName, p.Parameter)));
+        Save(directory, adapter.Config, adapter.Parameters.Select(p => ModelWriter.ToFile(p.FileName, p.Parameter)).Concat(SavedTables(model, adapter)));
+
+    /// <summary>Base tables that are saved along with an adapter.</summary>
+    public static IEnumerable<SafetensorsTensor> SavedTables(CausalModel model, Adapter adapter) =>
+        SavedEmbeddings(model, adapter).Select(p => ModelWriter.ToFile(p.FileName, p.Parameter));
 
     public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors)
     {

@@ -12,12 +12,12 @@ public sealed class ModuleSelector
 
     private readonly PathPattern? _regex;
 
-    private ModuleSelector(IReadOnlyList<string>? names, string? pattern)
+    private ModuleSelector(IReadOnlyList<string>? names, string? pattern, string field = "target modules")
     {
         (Names, Pattern) = (names, pattern);
         if (pattern is not null && pattern != AllLinear)
         {
-            _regex = new PathPattern(pattern, "target modules");
+            _regex = new PathPattern(pattern, field);
         }
     }
 
@@ -63,7 +63,14 @@ public sealed class ModuleSelector
             return new(config.Strings(field), null);
         }
         string pattern = config.String(field);
-        return Matching(pattern.Equals(AllLinear, StringComparison.OrdinalIgnoreCase) ? AllLinear : pattern);
+        try
+        {
+            return new(null, pattern.Equals(AllLinear, StringComparison.OrdinalIgnoreCase) ? AllLinear : pattern, field);
+        }
+        catch (BadInputException e)
+        {
+            throw new BadInputException($"{config.Source}: {e.Message}", e);
+        }
     }
 
     internal JsonNode ToJson() => Names is null ? JsonValue.Create(Pattern)! : new JsonArray([.. Names.Select(name => JsonValue.Create(name))]);

@@ -42,15 +42,13 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
 
     private static bool Covers(string name, string path)
     {
-        int at = path.IndexOf(name, StringComparison.Ordinal);
-        while (at >= 0)
+        for (int at = name.Length == 0 ? -1 : path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1, StringComparison.Ordinal))
         {
             int end = at + name.Length;
             if ((at == 0 || path[at - 1] == '.') && (end == path.Length || path[end] == '.'))
             {
                 return true;
             }
-            at = path.IndexOf(name, at + 1, StringComparison.Ordinal);
         }
         return false;
     }

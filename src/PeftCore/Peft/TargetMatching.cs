@@ -114,12 +114,20 @@ internal static class TargetMatching
     private static string NearMiss(CausalModel model, IReadOnlyList<string> names, Func<Module, bool> counts)
     {
         var known = model.NamedModules().Where(module => counts(module.Module) && module.Module.Name.Any(char.IsLetter)).Select(module => module.Module.Name).Distinct().ToList();
-        var near = names.SelectMany(name => known.Where(candidate => IsNear(Last(name), candidate))).Distinct().ToList();
-        return near.Count > 0 ? $"; did you mean {string.Join(", ", near)}?" : $"; it has {string.Join(", ", known)}";
+        var near = names.SelectMany(name => Nearest(Last(name), known)).Distinct().ToList();
+        return near.Count > 0 ? $"; did you mean {string.Join(" or ", near)}?" : $"; it has {string.Join(", ", known)}";
     }
 
-    private static bool IsNear(string name, string candidate) =>
-        name.Length > 0 && (candidate.Contains(name, StringComparison.OrdinalIgnoreCase) || Distance(name, candidate) <= Math.Min(3, candidate.Length / 2));
+    private static IEnumerable<string> Nearest(string name, List<string> known)
+    {
+        var containing = known.Where(candidate => name.Length > 1 && candidate.Contains(name, StringComparison.OrdinalIgnoreCase)).ToList();
+        if (containing.Count > 0)
+        {
+            return containing;
+        }
+        var distances = known.Select(candidate => (Name: candidate, Edits: Distance(name, candidate))).Where(pair => pair.Edits <= Math.Min(3, pair.Name.Length / 2)).ToList();
+        return distances.Where(pair => pair.Edits == distances.Min(other => other.Edits)).Select(pair => pair.Name);
+    }
 
     private static string Last(string path) => path[(path.LastIndexOf('.') + 1)..];
 

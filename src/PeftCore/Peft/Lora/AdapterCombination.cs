@@ -1,0 +1,174 @@
+using PeftCore.Models;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>Several LoRA adapters as one, by weights.</summary>
+internal sealed class AdapterCombination
+{
+    private readonly IReadOnlyList<Adapter> _adapters;
+    private readonly IReadOnlyList<double> _weights;
+    private readonly CombinationType _type;
+    private readonly TaskArithmetic _arithmetic;
+    private readonly Dictionary<string, List<(LowRank Update, double Weight)>> _layers = new(StringComparer.Ordinal);
+    private readonly int _rank;
+
+    public AdapterCombination(IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type, double? density, MajoritySign majority, int? svdRank,
+        ulong seed)
+    {
+        (_adapters, _weights) = (adapters, weights);
+        _type = adapters.Count == 1 ? CombinationType.Linear : type;
+        Check(density, svdRank);
+        _arithmetic = new TaskArithmetic(_type, density ?? 1, majority, new Random((int)(seed ^ (seed >> 32))));
+        foreach (var (adapter, weight) in adapters.Zip(weights))
+        {
+            foreach (var (path, layer) in adapter.Layers)
+            {
+                if (!_layers.TryGetValue(path, out var parts))
+                {
+                    _layers.Add(path, parts = []);
+                }
+                parts.Add((Finite(adapter, path, LowRank.Of(layer)), weight));
+            }
+        }
+        int largest = _layers.Values.Max(parts => parts.Max(part => part.Update.Rank));
+        _rank = _type == CombinationType.Cat ? _layers.Values.Max(parts => parts.Sum(part => part.Update.Rank))
+            : _type.EndsWithSvd ? svdRank ?? largest : largest;
+        if (_type != CombinationType.Cat && !_type.EndsWithSvd)
+        {
+            CheckRanks();
+        }
+    }
+
+    /// <summary>The new adapter's configuration: a plain LoRA of scale 1 on the layers any of them changes.</summary>
+    public LoraConfig Config(CausalModel model) => new()
+    {
+        TaskType = First.TaskType,
+        BaseModelNameOrPath = First.BaseModelNameOrPath,
+        Revision = First.Revision,
+        Rank = _rank,
+        Alpha = _rank,
+        Dropout = First.Dropout,
+        LoraBias = Configs.Any(config => config.LoraBias),
+        TargetModules = Targets(model),
+    };
+
+    private LoraConfig First => (LoraConfig)_adapters[0].Config;
+
+    private IEnumerable<LoraConfig> Configs => _adapters.Select(adapter => (LoraConfig)adapter.Config);
+
+    /// <summary>Fills the new adapter's factors and biases.</summary>
+    public void Fill(Adapter adapter)
+    {
+        foreach (var (path, layer) in adapter.Layers)
+        {
+            var update = Combine(_layers[path]);
+            switch (layer)
+            {
+                case LoraLinearAdapter linear:
+                    update.Upload(linear.A.Value, linear.B.Value);
+                    AddBiases(path, linear);
+                    break;
+                case LoraEmbeddingAdapter embedding:
+                    update.Upload(embedding.A.Value, embedding.B.Value);
+                    break;
+            }
+        }
+    }
+
+    private LowRank Combine(List<(LowRank Update, double Weight)> parts)
+    {
+        if (_type == CombinationType.Cat || _type == CombinationType.Svd)
+        {
+            var sum = LowRank.Join([.. parts.Select(part => part.Update.Times(part.Weight * part.Update.Scale))]);
+            return _type == CombinationType.Cat ? sum : sum.Truncate(_rank);
+        }
+        double[] weights = [.. parts.Select(part => part.Weight * part.Update.Scale)];
+        var shape = parts[0].Update;
+        if (_type.EndsWithSvd)
+        {
+            return LowRank.Truncate(_arithmetic.Combine([.. parts.Select(part => part.Update.Product())], weights), shape, _rank);
+        }
+        // The weight goes into both factors, its sign into one.
+        double[] roots = Array.ConvertAll(weights, weight => Math.Sqrt(Math.Abs(weight)));
+        double[] signed = Array.ConvertAll(weights, weight => Math.CopySign(Math.Sqrt(Math.Abs(weight)), weight));
+        return shape with
+        {
+            A = _arithmetic.Combine([.. parts.Select(part => part.Update.A)], signed),
+            B = _arithmetic.Combine([.. parts.Select(part => part.Update.B)], roots),
+        };
+    }
+
+    /// <summary>Biases of B add up exactly, however the factors are combined.</summary>
+    private void AddBiases(string path, LoraLinearAdapter target)
+    {
+        foreach (var (adapter, weight) in _adapters.Zip(_weights))
+        {
+            if (adapter.Layers.Find(layer => layer.Path == path).Layer is LoraLinearAdapter { BranchBias: { } bias } linear)
+            {
+                var sum = target.BranchBias!.Value;
+                ((Backends.IBackend)sum.Device).Scale(bias.Value, (float)(weight * linear.Scale), sum, accumulate: true);
+            }
+        }
+    }
+
+    /// <summary>The names the adapters' configurations give, if they select just the layers to change; otherwise those layers' paths.</summary>
+    private ModuleSelector Targets(CausalModel model)
+    {
+        List<string> names = [.. Configs.SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];
+        if (names.Count > 0)
+        {
+            var found = TargetMatching.Find(model, ModuleSelector.Of(names), new TargetFilter(Strict: false)).Select(target => target.Path);
+            if (_layers.Keys.ToHashSet().SetEquals(found))
+            {
+                return ModuleSelector.Of(names);
+            }
+        }
+        return ModuleSelector.Of([.. model.NamedModules().Select(module => module.Path).Where(_layers.ContainsKey)]);
+    }
+
+    private void Check(double? density, int? svdRank)
+    {
+        if (_adapters.Count == 0 || _adapters.Count != _weights.Count || !_weights.All(double.IsFinite))
+        {
+            throw new BadInputException($"{_adapters.Count} adapters and {_weights.Count} weights were given to combine; each adapter needs one finite weight, and there must be one at least");
+        }
+        if (_type.Prunes && density is not (> 0 and <= 1))
+        {
+            throw new BadInputException($"the combination needs a density above 0 and up to 1, the share of elements to keep; it is {density?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}");
+        }
+        if (svdRank < 1)
+        {
+            throw new BadInputException($"the rank of a combination is {svdRank}; it must be at least 1");
+        }
+        foreach (var adapter in _adapters)
+        {
+            string? problem = adapter.Config switch
+            {
+                not LoraConfig => $"is {adapter.Config.PeftType}; only LoRA adapters can be combined by weights",
+                LoraConfig { UseDora: true } => "is a DoRA, whose magnitudes do not add up; merge it instead",
+                LoraConfig { TrainableTokens.Count: > 0 } => "trains tokens, which replace rows of the embedding and do not add up",
+                _ when adapter.Swaps.Count > 0 => "replaces parameters of the base (biases or saved modules), which do not add up",
+                _ => null,
+            };
+            if (problem is not null)
+            {
+                throw new BadInputException($"adapter \"{adapter.Name}\" {problem}");
+            }
+        }
+    }
+
+    private static LowRank Finite(Adapter adapter, string path, LowRank update) => update.A.All(double.IsFinite) && update.B.All(double.IsFinite)
+        ? update
+        : throw new BadInputException($"adapter \"{adapter.Name}\" holds NaN or infinity in \"{path}\" and cannot be combined");
+
+    private void CheckRanks()
+    {
+        foreach (var (path, parts) in _layers)
+        {
+            if (parts.Select(part => part.Update.Rank).Distinct().Count() > 1)
+            {
+                throw new BadInputException($"the adapters have ranks {string.Join(" and ", parts.Select(part => part.Update.Rank))} on \"{path}\", and this combination needs equal ones; use svd, cat or another that ends in svd");
+            }
+        }
+    }
+}
