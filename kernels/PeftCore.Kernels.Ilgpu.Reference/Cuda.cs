@@ -57,6 +57,9 @@ namespace ILGPU.Runtime.Cuda
     {
         public static extern void Emit(string asm);
 
+        public static extern void Emit<T0>(string asm, T0 arg0)
+            where T0 : struct;
+
         public static extern void Emit<T0, T1>(string asm, T0 arg0, T1 arg1)
             where T0 : struct
             where T1 : struct;
@@ -66,6 +69,19 @@ namespace ILGPU.Runtime.Cuda
             where T1 : struct
             where T2 : struct;
 
+        public static extern void Emit<T0, T1, T2, T3>(string asm, T0 arg0, T1 arg1, T2 arg2, T3 arg3)
+            where T0 : struct
+            where T1 : struct
+            where T2 : struct
+            where T3 : struct;
+
+        public static extern void Emit<T0, T1, T2, T3, T4>(string asm, T0 arg0, T1 arg1, T2 arg2, T3 arg3, T4 arg4)
+            where T0 : struct
+            where T1 : struct
+            where T2 : struct
+            where T3 : struct
+            where T4 : struct;
+
         public static extern void Emit<T0, T1, T2, T3, T4, T5>(string asm, T0 arg0, T1 arg1, T2 arg2, T3 arg3, T4 arg4, T5 arg5)
             where T0 : struct
             where T1 : struct
@@ -73,6 +89,15 @@ namespace ILGPU.Runtime.Cuda
             where T3 : struct
             where T4 : struct
             where T5 : struct;
+
+        public static extern void Emit<T0, T1, T2, T3, T4, T5, T6>(string asm, T0 arg0, T1 arg1, T2 arg2, T3 arg3, T4 arg4, T5 arg5, T6 arg6)
+            where T0 : struct
+            where T1 : struct
+            where T2 : struct
+            where T3 : struct
+            where T4 : struct
+            where T5 : struct
+            where T6 : struct;
     }
 
     public enum CudaError

@@ -1,3 +1,5 @@
+using ILGPU;
+
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>Something done with each kernel, as compiling it.</summary>
@@ -46,6 +48,17 @@ internal static class KernelCatalog
         visitor.Visit<WgmmaGemm<Wgmma128AcrossB>, WgmmaArgs>();
         visitor.Visit<WgmmaGemm<Wgmma128TransposedA>, WgmmaArgs>();
         visitor.Visit<WgmmaGemm<Wgmma128TransposedAAcrossB>, WgmmaArgs>();
+    }
+
+    /// <summary>Shows a visitor Hopper's attention kernels.</summary>
+    public static void VisitFlash(IKernelVisitor visitor)
+    {
+        visitor.Visit<FlashForward<Flash64>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashForward<Flash128>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashQueryGradient<Flash64>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashQueryGradient<Flash128>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashKeyGradient<Flash64>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashKeyGradient<Flash128>, FlashArgs<ArrayView<int>>>();
     }
 
     private static void Formula<TFormula>(IKernelVisitor visitor) where TFormula : struct, IUnaryFormula

@@ -54,16 +54,19 @@ internal sealed partial class IlgpuBackend
         int groups = plan.TilesM * plan.TilesN;
         switch (plan.TileN, transposeA, acrossB)
         {
-            case (256, false, false): _device.RunTensorCores<Wgmma256>(groups, plan.Parts, args); break;
-            case (256, false, true): _device.RunTensorCores<Wgmma256AcrossB>(groups, plan.Parts, args); break;
-            case (256, true, false): _device.RunTensorCores<Wgmma256TransposedA>(groups, plan.Parts, args); break;
-            case (256, true, true): _device.RunTensorCores<Wgmma256TransposedAAcrossB>(groups, plan.Parts, args); break;
-            case (_, false, false): _device.RunTensorCores<Wgmma128>(groups, plan.Parts, args); break;
-            case (_, false, true): _device.RunTensorCores<Wgmma128AcrossB>(groups, plan.Parts, args); break;
-            case (_, true, false): _device.RunTensorCores<Wgmma128TransposedA>(groups, plan.Parts, args); break;
-            default: _device.RunTensorCores<Wgmma128TransposedAAcrossB>(groups, plan.Parts, args); break;
+            case (256, false, false): Launch<Wgmma256>(groups, plan.Parts, args); break;
+            case (256, false, true): Launch<Wgmma256AcrossB>(groups, plan.Parts, args); break;
+            case (256, true, false): Launch<Wgmma256TransposedA>(groups, plan.Parts, args); break;
+            case (256, true, true): Launch<Wgmma256TransposedAAcrossB>(groups, plan.Parts, args); break;
+            case (_, false, false): Launch<Wgmma128>(groups, plan.Parts, args); break;
+            case (_, false, true): Launch<Wgmma128AcrossB>(groups, plan.Parts, args); break;
+            case (_, true, false): Launch<Wgmma128TransposedA>(groups, plan.Parts, args); break;
+            default: Launch<Wgmma128TransposedAAcrossB>(groups, plan.Parts, args); break;
         }
     }
+
+    private void Launch<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape =>
+        _device.RunTensorCores<WgmmaGemm<TShape>, WgmmaArgs, WgmmaArgs>(groups, parts, LaunchShape.Product(TShape.TileN), args);
 
     /// <summary>A matrix in BF16: itself if it is stored so, else a rounded copy that lives until the product is queued.</summary>
     private readonly struct Rounded : IDisposable

@@ -28,6 +28,11 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
+        if (TakesFlash(call, q, k, v, o))
+        {
+            Flash(call, q, k, v, o, lse);
+            return;
+        }
         var args = AttentionArgs(call, q, k, v);
         args.O = HeadsOf(o);
         args.Lse = F32(lse);
@@ -51,6 +56,11 @@ internal sealed partial class IlgpuBackend
         (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
         (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
         _device.ForEach<AttentionDelta, AttentionArgs>((long)args.Batch * args.Queries * args.Heads, args);
+        if (dk is { } keys && dv is { } values && TakesFlash(call, q, k, v, dO, dq ?? q, keys, values))
+        {
+            FlashGradient(call, q, k, v, dO, lse, delta, dq, accumulateDq, keys, accumulateDk, values, accumulateDv);
+            return;
+        }
         if (dBias is not null)
         {
             _device.ForEach<AttentionBiasGradient, AttentionArgs>(dBias.Count, args);

@@ -30,8 +30,9 @@ public sealed class PtxTests
         var compiler = new WgmmaCompiler(backend);
 
         KernelCatalog.VisitWgmma(compiler);
+        KernelCatalog.VisitFlash(compiler);
 
-        Assert.That(compiler.Texts, Has.Count.EqualTo(8));
+        Assert.That(compiler.Texts, Has.Count.EqualTo(14));
         Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 256"));
         Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));
     }
@@ -42,7 +43,7 @@ public sealed class PtxTests
 
         public void Visit<TKernel, TArgs>()
             where TKernel : struct, IKernel<TArgs>
-            where TArgs : struct => Texts.Add(WgmmaKernels.Compile<TKernel, TArgs>(backend));
+            where TArgs : struct => Texts.Add(WgmmaKernels.Compile<TKernel, TArgs>(backend, new LaunchShape(256, 1, 0)));
     }
 
     private sealed class Compiler(Context context, CudaArchitecture architecture) : IKernelVisitor, IDisposable

@@ -31,37 +31,10 @@ internal struct Score
 internal static class Scores
 {
     /// <summary>First key a query sees.</summary>
-    public static int From(AttentionArgs args, int b, int i)
-    {
-        int from = 0;
-        if (i >= args.Queries)
-        {
-            from = args.Keys;
-        }
-        else if (args.HasRanges != 0)
-        {
-            from = args.Ranges[2 * (((long)b * args.Queries) + i)];
-            from = from < 0 ? 0 : from;
-        }
-
-        return from;
-    }
+    public static int From(AttentionArgs args, int b, int i) => Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
     /// <summary>One past the last key a query sees.</summary>
-    public static int To(AttentionArgs args, int b, int i)
-    {
-        int to = i + 1 + args.Keys - args.Queries;
-        if (i >= args.Queries)
-        {
-            to = 0;
-        }
-        else if (args.HasRanges != 0)
-        {
-            to = args.Ranges[(2 * (((long)b * args.Queries) + i)) + 1];
-        }
-
-        return to < args.Keys ? to : args.Keys;
-    }
+    public static int To(AttentionArgs args, int b, int i) => Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
     /// <summary>The score of a product q·k of query i and key j, which sees it if from ≤ j &lt; to.</summary>
     public static Score Of(AttentionArgs args, float product, int h, int i, int j, int from, int to)

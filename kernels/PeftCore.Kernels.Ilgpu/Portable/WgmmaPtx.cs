@@ -75,7 +75,13 @@ internal static partial class WgmmaPtx
             case "multiply": Multiply(text, Number(name[1]), name[2][0] == 't', name[2][1] == 't', arguments); break;
             case "drain": text.Append("wgmma.wait_group.sync.aligned 0;\n"); break;
             case "store": Store(text, Number(name[1]), arguments); break;
-            default: throw new InvalidOperationException($"there is no macro peft.{string.Join('.', name)}");
+            default:
+                if (!FlashPtx.Write(text, name, arguments))
+                {
+                    throw new InvalidOperationException($"there is no macro peft.{string.Join('.', name)}");
+                }
+
+                break;
         }
     }
 
@@ -110,7 +116,8 @@ internal static partial class WgmmaPtx
         text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 1;\n}\n");
     }
 
-    private static void Descriptor(StringBuilder text, string name, string offset, bool transposed)
+    /// <summary>The descriptor of an operand at an offset in shared memory, into a register; uses the register at.</summary>
+    internal static void Descriptor(StringBuilder text, string name, string offset, bool transposed)
     {
         ulong constant = Swizzle128 | (EightRows << 32) | ((transposed ? NextBlock : 1UL) << 16);
         text.Append($"add.u32 at, sbase, {offset};\nand.b32 at, at, 0x3FFFF;\nshr.u32 at, at, 4;\ncvt.u64.u32 {name}, at;\n");

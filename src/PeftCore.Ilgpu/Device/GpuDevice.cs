@@ -84,13 +84,16 @@ internal sealed class GpuDevice : IDisposable
         }
     }
 
-    /// <summary>Runs a product on Hopper's tensor cores.</summary>
-    public void RunTensorCores<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape
+    /// <summary>Runs a kernel for Hopper's tensor cores.</summary>
+    public void RunTensorCores<TKernel, TArgs, TRaw>(int groups, int parts, in LaunchShape shape, in TRaw args)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
+        where TRaw : unmanaged
     {
-        TensorCores!.Load<TShape>();
+        TensorCores!.Load<TKernel, TArgs>(shape);
         long start = StartTiming();
-        TensorCores.Run<TShape>(groups, parts, args);
-        StopTiming(start, typeof(WgmmaGemm<TShape>));
+        TensorCores.Run<TKernel, TArgs, TRaw>(groups, parts, shape, args);
+        StopTiming(start, typeof(TKernel));
     }
 
     public void Dispose()

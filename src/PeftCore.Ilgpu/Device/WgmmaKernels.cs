@@ -12,8 +12,6 @@ namespace PeftCore.Ilgpu;
 /// to the driver.</summary>
 internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerator accelerator) : IDisposable
 {
-    private const int Threads = 256;
-
     private readonly PTXBackend _backend = NewBackend(context);
     private readonly Dictionary<Type, nint> _functions = [];
     private readonly Lock _lock = new();
@@ -24,46 +22,55 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     public static PTXBackend NewBackend(Context context) => new(context, CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, null!);
 
     /// <summary>PTX for sm_90a.</summary>
-    public static string Compile<TKernel, TArgs>(PTXBackend backend)
+    public static string Compile<TKernel, TArgs>(PTXBackend backend, in LaunchShape shape)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
         Action<TArgs> run = TKernel.Run;
         var entry = EntryPointDescription.FromExplicitlyGroupedKernel(run.Method);
-        return WgmmaPtx.Expand(((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(Threads, 1))).PTXAssembly);
+        var bounds = new KernelSpecialization(shape.Threads, shape.GroupsPerProcessor);
+        return WgmmaPtx.Expand(((PTXCompiledKernel)backend.Compile(entry, bounds)).PTXAssembly);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
-    public void Load<TShape>() where TShape : struct, IWgmmaShape
+    public void Load<TKernel, TArgs>(in LaunchShape shape)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
     {
         accelerator.Bind();
-        _ = Function<WgmmaGemm<TShape>>(WgmmaPtx.SharedBytes(TShape.TileN));
+        _ = Function<TKernel, TArgs>(shape);
     }
 
-    public unsafe void Run<TShape>(int groups, int parts, WgmmaArgs args) where TShape : struct, IWgmmaShape
+    /// <summary>Queues a kernel. <typeparamref name="TRaw"/> looks in memory as <typeparamref name="TArgs"/> does in the kernel.</summary>
+    public unsafe void Run<TKernel, TArgs, TRaw>(int groups, int parts, in LaunchShape shape, TRaw args)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
+        where TRaw : unmanaged
     {
         accelerator.Bind();
-        int shared = WgmmaPtx.SharedBytes(TShape.TileN);
-        nint function = Function<WgmmaGemm<TShape>>(shared);
+        nint function = Function<TKernel, TArgs>(shape);
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        var error = CudaAPI.CurrentAPI.LaunchKernel(function, groups, parts, 1, Threads, 1, 1, shared, stream.StreamPtr, (nint)parameters, 0);
-        Check(error, "a tensor-core product", null);
+        var error = CudaAPI.CurrentAPI.LaunchKernel(
+            function, groups, parts, 1, shape.Threads, 1, 1, shape.SharedBytes, stream.StreamPtr, (nint)parameters, 0);
+        Check(error, "to run a tensor-core kernel", null);
     }
 
     public void Dispose() => _backend.Dispose();
 
-    private nint Function<TKernel>(int shared) where TKernel : struct, IKernel<WgmmaArgs>
+    private nint Function<TKernel, TArgs>(in LaunchShape shape)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct
     {
         lock (_lock)
         {
             if (!_functions.TryGetValue(typeof(TKernel), out nint function))
             {
                 var watch = Stopwatch.StartNew();
-                string ptx = Compile<TKernel, WgmmaArgs>(_backend);
-                Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "a tensor-core kernel", log);
-                Check(CudaAPI.CurrentAPI.GetModuleFunction(out function, module, WgmmaPtx.EntryOf(ptx)), "a tensor-core kernel", null);
-                CudaDriver.AllowSharedMemory(function, shared);
+                string ptx = Compile<TKernel, TArgs>(_backend, shape);
+                Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
+                Check(CudaAPI.CurrentAPI.GetModuleFunction(out function, module, WgmmaPtx.EntryOf(ptx)), "to find a tensor-core kernel", null);
+                CudaDriver.AllowSharedMemory(function, shape.SharedBytes);
                 _functions.Add(typeof(TKernel), function);
                 LoadTime += watch.Elapsed;
             }
