@@ -13,6 +13,9 @@ internal static class PeftMethods
 
     public static IEnumerable<string> Names => Methods.Values.Select(method => method.Name);
 
+    /// <summary>Their names in files.</summary>
+    public static IEnumerable<string> Types => Methods.Keys;
+
     public static PeftMethod Get(ConfigReader config)
     {
         string type = config.String("peft_type");

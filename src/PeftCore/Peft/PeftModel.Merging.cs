@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Tensors;
 
@@ -52,80 +51,9 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Folds the active adapters into the base for good and detaches all adapters.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
-    /// <param name="keepTies">Where a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the merged model then
-    /// computes something else than base and adapters did. Otherwise the tie is undone.</param>
-    /// <returns>The base, which now computes what base and adapters did.</returns>
-    public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
-    {
-        Merge(safe);
-        // What stands in a place last is what counts there: a merge comes after the adapter's own bias.
-        var last = new OrderedDictionary<(Module Module, string Name), Tensor>();
-        foreach (var swap in _active.SelectMany(name => _adapters[name].Swaps).Concat(_active.SelectMany(name => _merged[name])))
-        {
-            if (last.Remove((swap.Module, swap.Name), out var before))
-            {
-                before.Dispose();
-            }
-            last.Add((swap.Module, swap.Name), swap.Parameter.Parameter.Value.Unscoped());
-        }
-        Unload();
-        foreach (var changes in last.GroupBy(change => change.Key.Module.OwnParameter(change.Key.Name)!).ToList())
-        {
-            Replace(changes.Key, [.. changes.Select(change => (change.Key.Module, change.Key.Name, change.Value))], keepTies);
-        }
-        return Base;
-    }
-
-    /// <summary>Puts merged values in a parameter's place. A parameter that several modules share (tied embeddings) stays shared if it changed in all
-    /// of them alike.</summary>
-    private void Replace(Parameter parameter, List<(Module Module, string Name, Tensor Value)> changes, bool keepTies)
-    {
-        var dtype = parameter.Value.DType;
-        int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
-        bool shared = keepTies || sharers == 1 ||
-            (changes.Count == sharers && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
-        foreach (var (module, name, value) in changes)
-        {
-            var target = shared ? parameter : new Parameter(parameter.Shape);
-            Fill(target, value, dtype);
-            if (!shared)
-            {
-                module.Exchange(name, target);
-            }
-        }
-        if (!shared && changes.Count == sharers)
-        {
-            parameter.Dispose();
-        }
-    }
-
-    private static void Fill(Parameter parameter, Tensor value, DType dtype)
-    {
-        if (value.DType == dtype)
-        {
-            parameter.Set(value);
-            value.Storage.Rebook(MemoryKind.Frozen);
-            return;
-        }
-        value.Backend.Cast(value, parameter.IsMaterialized ? parameter.Value : parameter.Materialize(value.Backend, dtype));
-        value.Dispose();
-    }
-
     private void Merge(Adapter adapter, bool safe)
     {
-        foreach (var (path, layer) in adapter.Layers)
-        {
-            if (layer.MergeProblem is { } problem)
-            {
-                throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged into \"{path}\": {problem}");
-            }
-        }
-        if (safe && adapter.Swaps.Find(swap => !IsFinite(swap)) is { } broken)
-        {
-            throw NotFinite(adapter, broken.Parameter.Path);
-        }
+        RefuseIfUnmergeable(adapter, safe);
         var merged = new List<ParameterSwap>();
         try
         {
@@ -133,7 +61,7 @@ public sealed partial class PeftModel
             {
                 int before = merged.Count;
                 MergeLayer(path, layer, merged);
-                if (safe && !merged.Skip(before).All(IsFinite))
+                if (safe && !merged.Skip(before).All(swap => IsFinite(swap.Parameter.Parameter.Value)))
                 {
                     throw NotFinite(adapter, path);
                 }
@@ -152,28 +80,48 @@ public sealed partial class PeftModel
     private void MergeLayer(string path, LayerAdapter adapter, List<ParameterSwap> merged)
     {
         var module = Base.Find(path)!;
-        var weight = module.OwnParameter("weight")!;
-        var bias = module.OwnParameter("bias");
         // What earlier merges started from.
         var plain = _merged.Values.SelectMany(swaps => swaps).FirstOrDefault(swap => swap.Replaces(module, "weight"))?.Original;
         using var scope = new TensorScope();
-        var wide = Widened(weight.Value);
-        var wideBias = bias is null ? null : Widened(bias.Value);
-        bool biasChanged = adapter.Merge(wide, wideBias, plain is null ? null : Widened(plain.Value));
-        Put("weight", weight, wide);
-        if (biasChanged)
-        {
-            Put("bias", bias!, wideBias!);
-        }
-
-        void Put(string name, Parameter original, Tensor value)
+        foreach (var (name, value) in MergedValues(module, [adapter], plain))
         {
             // A tied weight is merged once: only the module that the adapter is on changes.
+            var original = module.OwnParameter(name)!;
             var parameter = new Parameter(original.Shape);
             value.Backend.Cast(value, parameter.Materialize(value.Backend, original.Value.DType));
             var swap = new ParameterSwap(module, name, new AdapterParameter(path, "", "", parameter), trains: false);
             swap.Activate();
             merged.Add(swap);
+        }
+    }
+
+    /// <summary>The weight of a module, and its bias if that changes, with adapters merged in: F32, in the scope that is open.</summary>
+    private static List<(string Name, Tensor Value)> MergedValues(Module module, IReadOnlyList<LayerAdapter> adapters, Parameter? plain)
+    {
+        var weight = module.OwnParameter("weight")!;
+        var wide = Widened(weight.Value);
+        var wideBias = module.OwnParameter("bias") is { } bias ? Widened(bias.Value) : null;
+        bool biasChanged = false;
+        foreach (var adapter in adapters)
+        {
+            biasChanged |= adapter.Merge(wide, wideBias, plain is null ? null : Widened(plain.Value));
+            plain ??= weight;
+        }
+        return biasChanged ? [("weight", wide), ("bias", wideBias!)] : [("weight", wide)];
+    }
+
+    private static void RefuseIfUnmergeable(Adapter adapter, bool safe)
+    {
+        foreach (var (path, layer) in adapter.Layers)
+        {
+            if (layer.MergeProblem is { } problem)
+            {
+                throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged into \"{path}\": {problem}");
+            }
+        }
+        if (safe && adapter.Swaps.Find(swap => !IsFinite(swap.Parameter.Parameter.Value)) is { } broken)
+        {
+            throw NotFinite(adapter, broken.Parameter.Path);
         }
     }
 
@@ -187,11 +135,10 @@ public sealed partial class PeftModel
         return wide;
     }
 
-    private static bool IsFinite(ParameterSwap swap)
+    private static bool IsFinite(Tensor value)
     {
         using var scope = new TensorScope();
-        var value = Widened(swap.Parameter.Parameter.Value);
-        return value.Backend.AllFinite(value);
+        return value.Backend.AllFinite(value.DType == DType.F32 ? value : Widened(value));
     }
 
     private void Unmerge(string name)

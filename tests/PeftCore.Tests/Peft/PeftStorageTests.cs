@@ -47,6 +47,26 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     }
 
     [Test]
+    public void Merged_for_good_it_takes_memory_for_one_weight_at_a_time_and_leaves_none()
+    {
+        if (!method.Merges(family))
+        {
+            return;
+        }
+        bool tied = _bench.Base.Head.Weight == _bench.Base.TokenEmbedding.Weight;
+        Model.AddAdapter(method.Config(family));
+        _bench.Perturb();
+        long largest = _bench.Base.NamedParameters().Max(p => p.Parameter.Shape.Count) * sizeof(float);
+        _bench.Backend.Memory.ResetPeak();
+        long before = _bench.Backend.Memory.CurrentBytes;
+        Model.MergeAndUnload();
+        Assert.That(_bench.Backend.Memory.PeakBytes - before, Is.LessThan(4 * largest));
+        long untied = tied && _bench.Base.Head.Weight != _bench.Base.TokenEmbedding.Weight ? Arena.Round(_bench.Base.Head.Weight.Value.ByteCount) : 0;
+        Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes + untied));
+        Assert.That(_bench.Base.NamedParameters().Select(p => p.Parameter.Value.Storage.Kind), Is.All.EqualTo(MemoryKind.Frozen));
+    }
+
+    [Test]
     public void Merged_while_disabled_it_is_the_same_once_enabled()
     {
         if (!method.Merges(family))
@@ -176,6 +196,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
             float[] values = parameter.Value.ToArray<float>();
             Bench.Set(parameter, [bad, .. values[1..]]);
             Assert.That(() => Model.Merge(), Throws.TypeOf<BadInputException>().With.Message.Contains("NaN or infinity"));
+            Assert.That(() => Model.MergeAndUnload(), Throws.TypeOf<BadInputException>().With.Message.Contains("NaN or infinity"));
             Bench.Set(parameter, values);
         }
         Assert.That(Model.MergedAdapters, Is.Empty);
