@@ -1,4 +1,3 @@
-using ILGPU;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -19,12 +18,10 @@ internal sealed partial class IlgpuBackend
         {
             return false;
         }
-        using var a = new Rounded(this, p.A);
-        using var b = new Rounded(this, p.B);
         var args = new WgmmaArgs
         {
-            A = a.Address,
-            B = b.Address,
+            A = InBf16(p.A),
+            B = InBf16(p.B),
             StrideA = 2L * (p.TransposeA ? m : k),
             StrideB = 2L * (p.TransposeB ? k : n),
             M = m,
@@ -39,6 +36,7 @@ internal sealed partial class IlgpuBackend
         {
             (args.C, args.Accumulate) = (Address(p.C), Flag(p.Accumulate));
             Launch(plan, p.TransposeA, !p.TransposeB, args);
+            Written(p.C);
             return true;
         }
         using var parts = new Scratch(this, (long)plan.Parts * m * n);
@@ -46,7 +44,14 @@ internal sealed partial class IlgpuBackend
         Launch(plan, p.TransposeA, !p.TransposeB, args);
         _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
             new SumPartsArgs { Parts = parts.View, C = F32(p.C), Count = plan.Parts, Accumulate = Flag(p.Accumulate) });
+        Written(p.C);
         return true;
+    }
+
+    private void Written(Tensor product)
+    {
+        _rounded.Forget(Address(product), product.ByteCount);
+        _rounded.Trim();
     }
 
     private void Launch(in TensorPlan plan, bool transposeA, bool acrossB, in WgmmaArgs args)
@@ -68,26 +73,5 @@ internal sealed partial class IlgpuBackend
     private void Launch<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape =>
         _device.RunTensorCores<WgmmaGemm<TShape>, WgmmaArgs, WgmmaArgs>(groups, parts, LaunchShape.Product(TShape.TileN), args);
 
-    /// <summary>A matrix in BF16: itself if it is stored so, else a rounded copy that lives until the product is queued.</summary>
-    private readonly struct Rounded : IDisposable
-    {
-        private readonly Storage? _copy;
-
-        public Rounded(IlgpuBackend backend, Tensor tensor)
-        {
-            Address = IlgpuBackend.Address(tensor);
-            if (tensor.DType == DType.F32)
-            {
-                _copy = backend.Allocate(tensor.Count * sizeof(ushort), MemoryKind.Workspace);
-                ArrayView<Float4> wide = backend._device.Space.View<Float4>(Address, tensor.Count / 4);
-                Address = _copy.Address;
-                backend._device.ForEach<NarrowFour, NarrowFourArgs>(tensor.Count / 4,
-                    new NarrowFourArgs { Wide = wide, Stored = backend._device.Space.View<ulong>(Address, tensor.Count / 4) });
-            }
-        }
-
-        public nint Address { get; }
-
-        public void Dispose() => _copy?.Release();
-    }
+    private nint InBf16(Tensor tensor) => tensor.DType == DType.F32 ? _rounded.Of(tensor, Address(tensor)) : Address(tensor);
 }

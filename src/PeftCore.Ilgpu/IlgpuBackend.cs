@@ -14,11 +14,14 @@ internal sealed partial class IlgpuBackend : IBackend
     private readonly GpuDevice _device;
     private readonly Arena _arena;
     private readonly IlgpuOptions _options;
+    private readonly RoundedOperands _rounded;
 
     public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
     {
         _options = options ?? new IlgpuOptions();
         _device = new GpuDevice(name);
+        _rounded = new RoundedOperands(this);
+        _device.Writing = _rounded.Forget;
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 
@@ -49,10 +52,18 @@ internal sealed partial class IlgpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Free(Storage storage) => _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
+    public void Free(Storage storage)
+    {
+        _rounded.Forget(storage.Address, storage.ReservedBytes);
+        _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
+    }
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to) => _device.Memory.Upload(from, Address(to));
+    public void Upload(ReadOnlySpan<byte> from, Tensor to)
+    {
+        _rounded.Forget();
+        _device.Memory.Upload(from, Address(to));
+    }
 
     /// <inheritdoc/>
     public void Download(Tensor from, Span<byte> to) => _device.Memory.Download(Address(from), to);
@@ -62,6 +73,7 @@ internal sealed partial class IlgpuBackend : IBackend
     {
         if (from.ByteCount > 0)
         {
+            _rounded.Forget();
             _device.Memory.Copy(Address(from), Address(to), from.ByteCount);
         }
     }
@@ -71,6 +83,7 @@ internal sealed partial class IlgpuBackend : IBackend
     {
         if (tensor.ByteCount > 0)
         {
+            _rounded.Forget();
             _device.Memory.Fill(Address(tensor), 0, tensor.ByteCount);
         }
     }
@@ -103,6 +116,7 @@ internal sealed partial class IlgpuBackend : IBackend
     public void Dispose()
     {
         Synchronize();
+        _rounded.Forget();
         _arena.Dispose();
         _device.Dispose();
     }

@@ -11,6 +11,28 @@ internal static class RoundedProductChecks
         select ($"rounded_product_{(transposeA ? 't' : 'n')}{(transposeB ? 't' : 'n')}",
             (Action<ParityBench>)(bench => Every(bench, transposeA, transposeB)));
 
+    /// <summary>Rounded copies of operands must not outlive what they were made from.</summary>
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> Again => [("rounded_product_of_what_changed", Changed)];
+
+    private static void Changed(ParityBench bench)
+    {
+        int size = bench.Size(16, 256);
+        Shape shape = [size, size];
+        Twin x = Rounded(bench, shape, DType.F32), w = Rounded(bench, shape, DType.BF16), first = bench.Empty(shape), second = bench.Empty(shape);
+        Twin third = bench.Empty(shape);
+        bench.Run((b, t) =>
+        {
+            b.MatMul(t(x), false, t(w), true, t(first));
+            b.Scale(t(x), 2, t(x), false);
+            b.MatMul(t(x), false, t(w), true, t(second));
+            b.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(new float[size * size]), t(x));
+            b.MatMul(t(x), false, t(w), true, t(third));
+        });
+        bench.Same(first, "first", 1e-5);
+        bench.Same(second, "after scaling", 1e-5);
+        bench.Same(third, "after an upload", 1e-5);
+    }
+
     private static void Every(ParityBench bench, bool transposeA, bool transposeB)
     {
         One(bench, transposeA, transposeB, bench.Size(16, 128), bench.Size(16, 256), bench.Size(16, 64), DType.F32, DType.F32, false);
