@@ -53,7 +53,7 @@ internal static class AdapterFiles
         var unused = new HashSet<string>(source.Names, StringComparer.Ordinal);
         var embeddings = SavedEmbeddings(model, adapter).Where(embedding => unused.Remove(embedding.FileName)).ToList();
         var missing = adapter.Parameters.Select(parameter => parameter.FileName).Where(name => !unused.Remove(name)).ToList();
-        Refuse(source, missing, [.. unused.Order(StringComparer.Ordinal)]);
+        Refuse(source, adapter.Config, missing, [.. unused.Order(StringComparer.Ordinal)]);
         foreach (var parameter in adapter.Parameters.Concat(embeddings))
         {
             WeightReader.Check(source.Get(parameter.FileName), parameter.Parameter.Shape);
@@ -114,7 +114,7 @@ internal static class AdapterFiles
         }
     }
 
-    private static void Refuse(WeightSource source, List<string> missing, List<string> unused)
+    private static void Refuse(WeightSource source, PeftConfig config, List<string> missing, List<string> unused)
     {
         if (missing.Count == 0 && unused.Count == 0)
         {
@@ -129,7 +129,8 @@ internal static class AdapterFiles
         {
             parts.Add($"{unused.Count} keys fit nothing ({Some(unused)})");
         }
-        throw new BadInputException($"{source.Place}: the adapter does not fit its configuration and this model: {string.Join(" and ", parts)}");
+        string trainedOn = config.BaseModelNameOrPath is { Length: > 0 } name ? $"; it was trained on {name}" : "";
+        throw new BadInputException($"{source.Place}: the adapter does not fit its configuration and this model: {string.Join(" and ", parts)}{trainedOn}");
     }
 
     private static string Some(List<string> names) => string.Join(", ", names.Take(3)) + (names.Count > 3 ? ", …" : "");

@@ -54,7 +54,7 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
     {
         if (x.Shape[0] != rows.Count)
         {
-            throw new ShapeException("mixed batch", $"{rows.Count} adapter names were given for a batch of {x.Shape[0]} rows");
+            throw new BadInputException($"a mixed batch has {rows.Count} adapter names, but {x.Shape[0]} rows came to \"{layer.Name}\"; give one name a row, and compute losses through a head that an adapter changes from the logits");
         }
         var groups = rows.Select((name, row) => (name, row)).GroupBy(pair => pair.name, pair => pair.row).ToList();
         var outputs = new List<Tensor>();

@@ -45,6 +45,15 @@ public sealed class SnippetTests
         }
     }
 
+    [Test]
+    public void The_lora_snippet_writes_adapters_and_a_merged_model()
+    {
+        using var directory = new TemporaryDirectory();
+        LoraAdapters.Run(TestFiles.Fixture("hf", "llama", "base"), directory["adapters"], directory["merged"]);
+        Assert.That(directory["adapters", "task", "adapter_model.safetensors"], Does.Exist);
+        Assert.That(directory["merged", "model.safetensors"], Does.Exist);
+    }
+
     private static string SourceOf(string name) => Path.Combine(TestFiles.Root, "tests", "PeftCore.Tests", "Docs", "Snippets", name + ".cs");
 
     private static void AssertInOrder(List<string> snippet, string[] source, string what)

@@ -50,11 +50,12 @@ internal sealed class Bench : IDisposable
     }
 
     /// <summary>Runs forward and backward; gradients stay with the parameters.</summary>
-    public float Step()
+    /// <param name="masked">Tokens at the begin that are not learned.</param>
+    public float Step(int masked = 0)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, Ids, Rows));
+        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, [.. Ids.Select((id, i) => i < masked ? -100 : id)], Rows));
         tape.Backward(loss);
         return loss.Item();
     }

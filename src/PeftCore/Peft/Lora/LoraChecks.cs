@@ -11,6 +11,9 @@ internal static class LoraChecks
             { Dropout: not (>= 0 and < 1) } => $"lora_dropout is {config.Dropout}; it must be at least 0 and below 1",
             { LoraBias: true, UseDora: true } => "lora_bias and use_dora exclude each other; choose one",
             { LoraBias: true, Init.ChangesBase: true } => "lora_bias works with the initialisations true, false and gaussian only; choose one of these or turn lora_bias off",
+            { TrainableTokens: { Count: > 1 } tokens } when tokens.ContainsKey("") => "trainable_token_indices: the empty name stands for the input embedding and must stand alone; name the embeddings",
+            _ when config.RankPattern.DistinctBy(pattern => pattern.Key).Count() < config.RankPattern.Count ||
+                config.AlphaPattern.DistinctBy(pattern => pattern.Key).Count() < config.AlphaPattern.Count => "rank_pattern and alpha_pattern must have each pattern once",
             _ => null,
         };
         if (problem is not null)

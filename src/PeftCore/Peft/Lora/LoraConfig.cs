@@ -89,11 +89,8 @@ public sealed record LoraConfig : PeftConfig
     /// <summary>Whether weights are stored (in, out), as the file says; the layers themselves are what counts.</summary>
     public bool FanInFanOut { get; init; }
 
-    /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none.</summary>
+    /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none. The empty name stands for the model's input embedding.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
-
-    /// <summary>Whether <see cref="TrainableTokens"/> was given as a bare list, for the model's input embedding.</summary>
-    internal bool TokensAreBareList { get; init; }
 
     /// <summary>The initialisation of a name: true, false, gaussian, pissa or olora.</summary>
     /// <exception cref="BadInputException">There is no such initialisation.</exception>
@@ -102,7 +99,6 @@ public sealed record LoraConfig : PeftConfig
     internal static LoraConfig Read(ConfigReader config)
     {
         LoraConfigFields.RefuseUnsupported(config);
-        var (tokens, bare) = LoraConfigFields.Tokens(config);
         return new LoraConfig
         {
             TaskType = config.StringOrNull("task_type"),
@@ -124,8 +120,7 @@ public sealed record LoraConfig : PeftConfig
             RankPattern = LoraConfigFields.Pattern(config, "rank_pattern", (o, name) => o.Int(name, min: 1)),
             AlphaPattern = LoraConfigFields.Pattern(config, "alpha_pattern", (o, name) => o.Float(name)),
             FanInFanOut = config.Bool("fan_in_fan_out", false),
-            TrainableTokens = tokens,
-            TokensAreBareList = bare,
+            TrainableTokens = LoraConfigFields.Tokens(config),
         };
     }
 
@@ -149,8 +144,8 @@ public sealed record LoraConfig : PeftConfig
         json["alpha_pattern"] = new JsonObject(AlphaPattern.Select(p => KeyValuePair.Create(p.Key,
             (JsonNode?)(p.Value == Math.Floor(p.Value) ? JsonValue.Create((long)p.Value) : Float(p.Value)))));
         json["fan_in_fan_out"] = FanInFanOut;
-        json["trainable_token_indices"] = TokensAreBareList ? Integers(TrainableTokens!.Values.Single())
-            : TrainableTokens is null ? null
+        json["trainable_token_indices"] = TrainableTokens is null ? null
+            : TrainableTokens.TryGetValue("", out var bare) ? Integers(bare)
             : new JsonObject(TrainableTokens.Select(pair => KeyValuePair.Create(pair.Key, Integers(pair.Value))));
     }
 

@@ -96,14 +96,14 @@ internal static class LoraConfigFields
     public static IReadOnlyList<string>? StringOrStrings(ConfigReader config, string field) =>
         config.Raw(field) is { ValueKind: JsonValueKind.String } ? [config.String(field)] : config.StringsOrNull(field);
 
-    public static (IReadOnlyDictionary<string, IReadOnlyList<int>>? Tokens, bool Bare) Tokens(ConfigReader config)
+    public static IReadOnlyDictionary<string, IReadOnlyList<int>>? Tokens(ConfigReader config)
     {
         const string Field = "trainable_token_indices";
         return config.Raw(Field) switch
         {
-            null => (null, false),
-            { ValueKind: JsonValueKind.Array } => (new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! }, true),
-            _ => (Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(), false),
+            null => null,
+            { ValueKind: JsonValueKind.Array } => new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! },
+            _ => Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
         };
     }
 
