@@ -1,4 +1,5 @@
 using System.Globalization;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Output;
 
@@ -19,7 +20,7 @@ internal sealed class ProgressBar(Terminal terminal, int every)
     }
 
     private static string Text(in TrainingProgress at) => string.Create(CultureInfo.InvariantCulture,
-        $"{Share(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {at.TokensPerSecond:#,0} tok/s  peak {new ByteSize(at.PeakBytes)}  {Clock(Left(at))} left");
+        $"{Share(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {at.TokensPerSecond:#,0} tok/s  peak {new ByteSize(at.PeakBytes)}  {Clock(at.TimeLeft)} left");
 
     private string Line(in TrainingProgress at)
     {
@@ -38,8 +39,6 @@ internal sealed class ProgressBar(Terminal terminal, int every)
     }
 
     private static double Share(in TrainingProgress at) => at.TotalSteps == 0 ? 1 : Math.Clamp((double)at.Step / at.TotalSteps, 0, 1);
-
-    private static TimeSpan Left(in TrainingProgress at) => at.Step == 0 ? TimeSpan.Zero : at.Elapsed / at.Step * Math.Max(0, at.TotalSteps - at.Step);
 
     private static string Clock(TimeSpan time) =>
         time.TotalHours >= 1 ? $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}" : $"{time.Minutes}:{time.Seconds:00}";

@@ -120,8 +120,7 @@ internal sealed class TrainingJob
         return Checkpoint.Last(directory) ?? throw new BadInputException($"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
     }
 
-    private void Show(Training.TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps)
-        .Show(new Output.TrainingProgress(at.Step, at.TotalSteps, at.Loss, at.LearningRate, at.TokensPerSecond, at.PeakBytes, at.Elapsed));
+    private void Show(TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps).Show(at);
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
         FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {evaluation.Result.Perplexity:0.00}{(evaluation.IsBest ? " (best)" : "")}"));

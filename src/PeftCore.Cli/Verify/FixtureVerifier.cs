@@ -52,7 +52,7 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
         {
             return new BaseCheck(backend, directory, expected).Run();
         }
-        return expected.Has("train_batches") || Directory.EnumerateFiles(directory, "train_batches*").Any()
+        return expected.Has("train_batches")
             ? new RunCheck(backend, directory, expected, baseModel).Run()
             : new AdapterCheck(backend, directory, expected, baseModel).Run();
     }

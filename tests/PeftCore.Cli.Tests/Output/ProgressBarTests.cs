@@ -1,10 +1,11 @@
 using PeftCore.Cli.Output;
+using PeftCore.Training;
 
 namespace PeftCore.Cli.Tests.Output;
 
 public sealed class ProgressBarTests
 {
-    private static readonly TrainingProgress Half = new(50, 100, 1.23456, 4.1e-5, 12345, 88L << 20, TimeSpan.FromSeconds(75));
+    private static readonly TrainingProgress Half = new(50, 100, 0.5, 1.23456, 4.1e-5, 1, 12345, 88L << 20, TimeSpan.FromSeconds(75), TimeSpan.FromSeconds(75));
 
     [Test]
     public void Where_there_is_no_screen_a_plain_line_tells_everything()
@@ -21,7 +22,7 @@ public sealed class ProgressBarTests
         using var error = new StringWriter();
         var bar = new ProgressBar(new Terminal(TextWriter.Null, error), every: 10);
         for (int step = 1; step <= 25; step++)
-            bar.Show(new TrainingProgress(step, 25, 1, 1e-4, 10, 0, TimeSpan.FromSeconds(step)));
+            bar.Show(new TrainingProgress(step, 25, 1, 1, 1e-4, 1, 10, 0, TimeSpan.FromSeconds(step), TimeSpan.FromSeconds(25 - step)));
 
         Assert.That(error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(3));
     }
