@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -5,47 +6,93 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    /// <summary>Sends a product to the tensor cores, its F32 operands rounded to BF16 first. False where that is not asked for or cannot be.</summary>
-    private bool TryTensorCores(in Product p)
+    /// <summary>One summand of a result: op(A)·op(B).</summary>
+    internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB);
+
+    private bool TryTensorCores(in Product p) => TryProducts([new Summand(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
+
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. False, with nothing done,
+    /// where that is not asked for or cannot be.</summary>
+    internal bool TryProducts(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
-        if (_options.ComputeDType != DType.BF16 || _device.TensorCores is null || p.A.DType == DType.F16 || p.B.DType == DType.F16)
+        foreach (var term in terms)
         {
-            return false;
+            if (PlanFor(term, c) is null)
+            {
+                return false;
+            }
         }
-        int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
-        if (TensorPlan.For(m, n, k, p.TransposeA, p.TransposeB, _device.Accelerator.NumMultiprocessors) is not { } plan ||
-            Address(p.A) % 16 != 0 || Address(p.B) % 16 != 0 || Address(p.C) % 8 != 0)
+        if (c.DType == DType.BF16)
         {
-            return false;
+            using var wide = this.NewTensor(c.Shape);
+            if (accumulate)
+            {
+                Cast(c, wide);
+            }
+            Sum(terms, wide, alpha, accumulate, bias);
+            Cast(wide, c);
         }
+        else
+        {
+            Sum(terms, c, alpha, accumulate, bias);
+        }
+        return true;
+    }
+
+    private void Sum(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    {
+        foreach (var term in terms)
+        {
+            Multiply(term, PlanFor(term, c)!.Value, c, alpha, accumulate);
+            accumulate = true;
+        }
+        if (bias is not null)
+        {
+            AddRow(c, bias);
+        }
+    }
+
+    private TensorPlan? PlanFor(in Summand term, Tensor c)
+    {
+        if (_options.ComputeDType != DType.BF16 || _device.TensorCores is null || c.DType == DType.F16 ||
+            term.A.DType == DType.F16 || term.B.DType == DType.F16 || Address(term.A) % 16 != 0 || Address(term.B) % 16 != 0 || Address(c) % 8 != 0)
+        {
+            return null;
+        }
+        int k = term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns;
+        return TensorPlan.For(c.Shape.Rows, c.Shape.Columns, k, term.TransposeA, term.TransposeB, _device.Accelerator.NumMultiprocessors);
+    }
+
+    private void Multiply(in Summand term, in TensorPlan plan, Tensor c, float alpha, bool accumulate)
+    {
+        int m = c.Shape.Rows, n = c.Shape.Columns, k = term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns;
         var args = new WgmmaArgs
         {
-            A = InBf16(p.A),
-            B = InBf16(p.B),
-            StrideA = 2L * (p.TransposeA ? m : k),
-            StrideB = 2L * (p.TransposeB ? k : n),
+            A = InBf16(term.A),
+            B = InBf16(term.B),
+            StrideA = 2L * (term.TransposeA ? m : k),
+            StrideB = 2L * (term.TransposeB ? k : n),
             M = m,
             N = n,
             K = k,
             TilesM = plan.TilesM,
             TilesN = plan.TilesN,
             KPart = plan.KPart,
-            Alpha = p.Alpha,
+            Alpha = alpha,
         };
         if (plan.Parts == 1)
         {
-            (args.C, args.Accumulate) = (Address(p.C), Flag(p.Accumulate));
-            Launch(plan, p.TransposeA, !p.TransposeB, args);
-            Written(p.C);
-            return true;
+            (args.C, args.Accumulate) = (Address(c), Flag(accumulate));
+            Launch(plan, term.TransposeA, !term.TransposeB, args);
+            Written(c);
+            return;
         }
         using var parts = new Scratch(this, (long)plan.Parts * m * n);
         args.C = parts.Address;
-        Launch(plan, p.TransposeA, !p.TransposeB, args);
+        Launch(plan, term.TransposeA, !term.TransposeB, args);
         _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
-            new SumPartsArgs { Parts = parts.View, C = F32(p.C), Count = plan.Parts, Accumulate = Flag(p.Accumulate) });
-        Written(p.C);
-        return true;
+            new SumPartsArgs { Parts = parts.View, C = F32(c), Count = plan.Parts, Accumulate = Flag(accumulate) });
+        Written(c);
     }
 
     private void Written(Tensor product)
