@@ -1,5 +1,5 @@
 using PeftCore.Cli.Output;
-using PeftCore.Peft.Lora;
+using PeftCore.Peft;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -19,6 +19,9 @@ internal sealed record TrainOptions
 
     [Setting("how to fine-tune", Value = "NAME")]
     public string Method { get; init; } = "lora";
+
+    [Setting("fields of the method's adapter_config.json, such as r=16,alpha=32", Value = "a=1,b=2")]
+    public string? MethodOptions { get; init; }
 
     [Setting("rank of the update matrices", Min = 1)]
     public int LoraR { get; init; } = 8;

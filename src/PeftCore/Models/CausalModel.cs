@@ -32,6 +32,9 @@ public abstract class CausalModel : Module
     /// <summary>The map from hidden states to logits.</summary>
     public abstract Linear Head { get; }
 
+    /// <summary>What is added to the loss while gradients are recorded, such as an adapter's regularisation; null for nothing.</summary>
+    internal Func<Tensor?>? Penalty { get; set; }
+
     /// <summary>Prefix of all names but the head's, which weight files made from the bare model leave out.</summary>
     public abstract string BasePrefix { get; }
 
@@ -84,7 +87,7 @@ public abstract class CausalModel : Module
         var loss = Head.Tuner is null && Head.Bias is null
             ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, targets.Denominator)
             : HeadLogits(hidden).CrossEntropy(targets.Tokens, targets.Denominator);
-        return scope.Return(head.Return(loss));
+        return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty : loss));
     }
 
     /// <summary>Embeds tokens, with positions where the family adds them.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
+using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
@@ -37,12 +38,13 @@ public static class ModelWriter
         JsonFile.Write(Path.Combine(directory, "config.json"), ConfigOf(model, Path.Combine(source, "config.json")));
     }
 
-    internal static SafetensorsTensor ToFile(string name, Parameter parameter)
+    internal static SafetensorsTensor ToFile(string name, Parameter parameter) => ToFile(name, parameter.Value);
+
+    internal static SafetensorsTensor ToFile(string name, Tensor value)
     {
-        var shape = new int[parameter.Shape.Rank];
-        parameter.Shape.CopyTo(shape);
-        return new SafetensorsTensor(name, parameter.Value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent),
-            stream => parameter.Value.WriteTo(stream));
+        var shape = new int[value.Shape.Rank];
+        value.Shape.CopyTo(shape);
+        return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent), stream => value.WriteTo(stream));
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table.</summary>

@@ -15,6 +15,21 @@ internal static class WeightReader
         CheckShape(entry, expected);
     }
 
+    /// <summary>Checks a tensor that may be of integers, which must be stored just so.</summary>
+    public static void Check(WeightEntry entry, Shape expected, DType dtype)
+    {
+        if (dtype.IsFloat)
+        {
+            Check(entry, expected);
+            return;
+        }
+        if (entry.DType != dtype.ToString())
+        {
+            throw entry.Error($"has dtype {entry.DType}, expected {dtype}");
+        }
+        CheckShape(entry, expected);
+    }
+
     /// <summary>Checks shape and dtype and copies the values, converting only if asked.</summary>
     public static void Read(WeightEntry entry, Parameter parameter, IBackend backend, DType? dtype)
     {

@@ -10,14 +10,15 @@ namespace PeftCore.Ops;
 /// <param name="Scale">s = α/r, or α/√r.</param>
 /// <param name="Bias">(out) added after B and scaled with it, or null.</param>
 /// <param name="Drop">Dropout on this branch's x.</param>
-public readonly record struct LoraBranch(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Drop = default);
+/// <param name="Middle">(r) that multiplies x·Aᵀ before B, or null.</param>
+public readonly record struct LoraBranch(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Drop = default, Tensor? Middle = null);
 
-/// <summary>y = x·Wᵀ + b + Σ s·(x·Aᵀ)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = x·Aᵀ only for B,
-/// and never forms ΔW = B·A.</summary>
+/// <summary>y = x·Wᵀ + b + Σ s·((x·Aᵀ)∘m)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = x·Aᵀ only for B and m,
+/// and never forms ΔW = B·diag(m)·A.</summary>
 public static class LoraLinearOp
 {
     private const int FirstBranch = 3;
-    private const int InputsPerBranch = 3;
+    private const int InputsPerBranch = 4;
 
     extension(Tensor x)
     {
@@ -44,13 +45,14 @@ public static class LoraLinearOp
             for (int i = 0; i < branches.Length; i++)
             {
                 var branch = branches[i];
-                Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias);
+                Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Middle);
                 Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
                 Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
                 Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
+                Check.Weights("lora linear", "the middle", branch.Middle, branch.A.Shape[0]);
                 low[i] = AddBranch(x, branch, y);
                 int first = FirstBranch + InputsPerBranch * i;
-                (inputs[first], inputs[first + 1], inputs[first + 2]) = (branch.A, branch.B, branch.Bias);
+                (inputs[first], inputs[first + 1], inputs[first + 2], inputs[first + 3]) = (branch.A, branch.B, branch.Bias, branch.Middle);
             }
             var kept = branches.ToArray();
             Tape.Record(() => new Node(x, weight, transposed, kept, low), inputs, [y]);
@@ -71,7 +73,8 @@ public static class LoraLinearOp
         {
             backend.MatMul(x, false, branch.A, true, s);
         }
-        backend.MatMul(s, false, branch.B, true, y, branch.Scale, accumulate: true);
+        var (b, scale) = (branch.B, branch.Scale);
+        Scaled(s, branch.Middle, low => backend.MatMul(low, false, b, true, y, scale, accumulate: true));
         if (branch.Bias is { } bias)
         {
             using var scope = new TensorScope();
@@ -80,6 +83,20 @@ public static class LoraLinearOp
             backend.AddRow(y, scaled);
         }
         return s;
+    }
+
+    /// <summary>Uses S∘m, in memory that lives no longer.</summary>
+    private static void Scaled(Tensor s, Tensor? middle, Action<Tensor> use)
+    {
+        if (middle is null)
+        {
+            use(s);
+            return;
+        }
+        using var scope = new TensorScope();
+        var scaled = s.NewLike(s.Shape);
+        s.Backend.MultiplyRow(s, middle, scaled, false);
+        use(scaled);
     }
 
     private sealed class Node : GradientNode
@@ -98,9 +115,10 @@ public static class LoraLinearOp
                 var b = branches[i];
                 needsX |= b.A.RequiresGrad;
                 string suffix = branches.Length == 1 ? "" : $"{i}";
-                bool needsLow = x.RequiresGrad || b.A.RequiresGrad;
+                bool trainsMiddle = b.Middle is { RequiresGrad: true };
+                bool needsLow = x.RequiresGrad || b.A.RequiresGrad || trainsMiddle;
                 _branches[i] = new Kept(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
-                    SaveIf(b.B.RequiresGrad, "s" + suffix, low[i]));
+                    SaveIf(b.B.RequiresGrad || trainsMiddle, "s" + suffix, low[i]), b.Middle is { } middle ? SaveWeight(middle) : null);
             }
             _x = SaveIf(needsX, "x", x);
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
@@ -135,7 +153,9 @@ public static class LoraLinearOp
             var backend = dy.Backend;
             if (flow.Target(first + 1, out bool accumulate) is { } dB)
             {
-                backend.MatMul(dy, true, branch.Low!, false, dB, branch.Scale, accumulate);
+                float scale = branch.Scale;
+                bool add = accumulate;
+                Scaled(branch.Low!, branch.Middle, low => backend.MatMul(dy, true, low, false, dB, scale, add));
             }
             if (flow.Wants(first + 2))
             {
@@ -147,6 +167,17 @@ public static class LoraLinearOp
             }
             var ds = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0])); // (…, r)
             backend.MatMul(dy, false, branch.B, false, ds, branch.Scale);
+            if (branch.Middle is { } middle)
+            {
+                if (flow.Target(first + 3, out accumulate) is { } dm)
+                {
+                    backend.MultiplySumRows(ds, branch.Low!, dm, accumulate);
+                }
+                if (flow.Wants(first) || flow.Wants(0))
+                {
+                    backend.MultiplyRow(ds, middle, ds, false);
+                }
+            }
             if (flow.Target(first, out accumulate) is { } dA)
             {
                 var x = branch.Drop.Active ? branch.Drop.Apply(_x!) : _x!;
@@ -175,6 +206,6 @@ public static class LoraLinearOp
             dy.Backend.Scale(sum, scale, db, accumulate);
         }
 
-        private readonly record struct Kept(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low);
+        private readonly record struct Kept(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low, Tensor? Middle);
     }
 }

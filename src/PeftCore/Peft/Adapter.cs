@@ -1,4 +1,5 @@
 using PeftCore.Nn;
+using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
@@ -6,6 +7,7 @@ namespace PeftCore.Peft;
 /// active.</summary>
 internal sealed class Adapter(string name, PeftConfig config)
 {
+    private readonly List<Tensor> _owned = [];
     private HashSet<Parameter> _frozen = [];
 
     public string Name => name;
@@ -18,8 +20,26 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters that stand in the place of the base's own while the adapter is active.</summary>
     public List<ParameterSwap> Swaps { get; } = [];
 
+    /// <summary>Parameters of the whole adapter rather than of one layer, such as a vector bank that all layers share.</summary>
+    public List<AdapterParameter> Shared { get; } = [];
+
+    /// <summary>Constants that are saved along, by their keys.</summary>
+    public List<(string Name, Tensor Value, bool Optional)> Constants { get; } = [];
+
+    /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
+    public Func<Tensor>? Penalty { get; set; }
+
+    /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for nothing.</summary>
+    public Action<long>? AfterStep { get; set; }
+
     public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
-        .Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+        .Concat(Shared).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+
+    /// <summary>What the adapter's file holds.</summary>
+    public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
+        .Concat(Shared.Select(SavedEntry.Of))
+        .Concat(Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter)))
+        .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
     /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
     public void SetTrains(bool trains, bool active)
@@ -38,11 +58,15 @@ internal sealed class Adapter(string name, PeftConfig config)
         Train(active: false);
     }
 
+    /// <summary>Takes over a constant, to be freed with the adapter.</summary>
+    public void Own(Tensor constant) => _owned.Add(constant);
+
     public void Free()
     {
         Layers.ForEach(layer => layer.Layer.Free());
+        _owned.ForEach(constant => constant.Dispose());
         foreach (var parameter in Layers.SelectMany(layer => layer.Layer.Parameters).Select(p => p.Parameter)
-            .Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct())
+            .Concat(Shared.Select(shared => shared.Parameter)).Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct())
         {
             parameter.Dispose();
         }
@@ -62,13 +86,18 @@ internal sealed class Adapter(string name, PeftConfig config)
 /// <param name="MemorySuffix">What follows the path in memory; {0} is the adapter's name.</param>
 /// <param name="FileSuffix">What follows the path in the file.</param>
 /// <param name="Parameter">The values.</param>
-internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter)
+/// <param name="OfModel">It belongs to the whole adapter: its key in the file has no path.</param>
+internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter, bool OfModel = false)
 {
-    private const string Prefix = "base_model.model.";
+    /// <summary>What all keys of modules begin with.</summary>
+    public const string Prefix = "base_model.model.";
+
+    /// <summary>What keys of the whole adapter begin with.</summary>
+    public const string ModelPrefix = "base_model.";
 
     /// <summary>The name Hugging Face PEFT has for it in memory.</summary>
     public string MemoryName(string adapter) => Prefix + Path + "." + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
 
     /// <summary>Its key in adapter_model.safetensors.</summary>
-    public string FileName => Prefix + Path + "." + FileSuffix;
+    public string FileName => OfModel ? ModelPrefix + FileSuffix : Prefix + Path + "." + FileSuffix;
 }

@@ -2,7 +2,6 @@ using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Nn;
-using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
@@ -15,7 +14,7 @@ internal static class AdapterFiles
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     public static void Save(CausalModel model, Adapter adapter, string directory) =>
-        Save(directory, adapter.Config, adapter.Parameters.Select(p => ModelWriter.ToFile(p.FileName, p.Parameter)).Concat(SavedTables(model, adapter)));
+        Save(directory, adapter.Config, adapter.Entries.Select(entry => entry.ToFile()).Concat(SavedTables(model, adapter)));
 
     /// <summary>Base tables that are saved along with an adapter.</summary>
     public static IEnumerable<SafetensorsTensor> SavedTables(CausalModel model, Adapter adapter) =>
@@ -52,19 +51,19 @@ internal static class AdapterFiles
     {
         var unused = new HashSet<string>(source.Names, StringComparer.Ordinal);
         var embeddings = SavedEmbeddings(model, adapter).Where(embedding => unused.Remove(embedding.FileName)).ToList();
-        var missing = adapter.Parameters.Select(parameter => parameter.FileName).Where(name => !unused.Remove(name)).ToList();
-        Refuse(source, adapter.Config, missing, [.. unused.Order(StringComparer.Ordinal)]);
-        foreach (var parameter in adapter.Parameters.Concat(embeddings))
+        var entries = adapter.Entries.ToLookup(entry => unused.Remove(entry.Name));
+        Refuse(source, adapter.Config, [.. entries[false].Where(entry => !entry.Optional).Select(entry => entry.Name)], [.. unused.Order(StringComparer.Ordinal)]);
+        foreach (var entry in entries[true])
         {
-            WeightReader.Check(source.Get(parameter.FileName), parameter.Parameter.Shape);
+            entry.Check(source.Get(entry.Name));
         }
-        foreach (var parameter in adapter.Parameters)
+        foreach (var embedding in embeddings)
         {
-            var fresh = new Parameter(parameter.Parameter.Shape);
-            var value = parameter.Parameter.Value;
-            WeightReader.Read(source.Get(parameter.FileName), fresh, value.Backend, DType.F32);
-            value.Backend.Copy(fresh.Value, value);
-            fresh.Dispose();
+            WeightReader.Check(source.Get(embedding.FileName), embedding.Parameter.Shape);
+        }
+        foreach (var entry in entries[true])
+        {
+            entry.Read(source.Get(entry.Name));
         }
         embeddings.ForEach(embedding => ReadEmbedding(model, adapter, embedding, source.Get(embedding.FileName)));
     }

@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -33,6 +34,9 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>The file the configuration was read from; null for a new adapter.</summary>
     public string? Place { get; init; }
 
+    /// <summary>The weights the adapter is read from; null for a new adapter.</summary>
+    public WeightSource? Stored { get; init; }
+
     /// <summary>The adapter, still empty.</summary>
     /// <param name="config">Its configuration as it will be saved.</param>
     public Adapter NewAdapter(PeftConfig config) => _adapter = new Adapter(name, config);
@@ -51,12 +55,30 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return parameter;
     }
 
+    /// <summary>A constant of the adapter, contents undefined: frozen, and freed with the adapter.</summary>
+    public Tensor NewConstant(Shape shape, DType dtype = DType.F32) => Own(Backend.NewTensor(shape, dtype, MemoryKind.Frozen).Keep());
+
+    /// <summary>A constant with these values.</summary>
+    public Tensor NewConstant(ReadOnlySpan<float> values, Shape shape) => Own(Backend.From(values, shape, MemoryKind.Frozen).Keep());
+
+    /// <summary>A constant of integers.</summary>
+    public Tensor NewConstant(ReadOnlySpan<int> values, Shape shape) => Own(Backend.From(values, shape, MemoryKind.Frozen).Keep());
+
+    /// <summary>The shape a tensor has in the file the adapter is read from; null for a new adapter, or if the file has none of this name.</summary>
+    public long[]? StoredShape(string name) => Stored is { } file && file.TryGet(name, out var entry) ? entry.Shape : null;
+
     /// <summary>A parameter that starts as a copy of the base's.</summary>
     public Parameter NewCopy(Parameter original)
     {
         var copy = NewParameter(original.Shape);
         Backend.Cast(original.Value, copy.Value);
         return copy;
+    }
+
+    private Tensor Own(Tensor constant)
+    {
+        (_adapter ?? throw new InvalidOperationException("constants belong to an adapter: make it first")).Own(constant);
+        return constant;
     }
 
     /// <summary>Frees all that was made: attaching has failed.</summary>

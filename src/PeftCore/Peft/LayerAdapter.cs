@@ -1,3 +1,4 @@
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -8,11 +9,17 @@ internal abstract class LayerAdapter
     /// <summary>Its parameters; the path is filled in by the adapter.</summary>
     public abstract IEnumerable<AdapterParameter> Parameters { get; }
 
+    /// <summary>What the file holds of it; its parameters, unless the method says otherwise.</summary>
+    public virtual IEnumerable<SavedEntry> Entries(string path) => Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path }));
+
     /// <summary>The layer's output with only this adapter active.</summary>
     public abstract Tensor Forward(Tensor x);
 
     /// <summary>The layer's output with this and other adapters active, given what the others made of it.</summary>
     public abstract Tensor AddTo(Tensor x, Tensor y);
+
+    /// <summary>The update as low-rank products, for adapters that are nothing else, so that several run in one op; null for others.</summary>
+    public virtual IEnumerable<LoraBranch>? Branches() => null;
 
     /// <summary>Merges this adapter into copies of the layer's weight and bias.</summary>
     /// <param name="weight">F32, in the layer's own layout; changed in place.</param>

@@ -1,7 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
-using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -30,10 +29,17 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
         {
             0 => layer.Compute(x),
             1 => active[0].Forward(x),
-            _ => active.TrueForAll(adapter => adapter is LoraLinearAdapter { UsesDora: false })
-                ? LoraLinearAdapter.Forward((Linear)layer, x, [.. active.Cast<LoraLinearAdapter>()])
-                : active.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y)),
+            _ => Together(active, x),
         };
+    }
+
+    /// <summary>Several adapters at once: in one op where all are low-rank products, otherwise one after the other.</summary>
+    private Tensor Together(List<LayerAdapter> active, Tensor x)
+    {
+        var branches = active.Select(adapter => adapter.Branches()).ToList();
+        return branches.TrueForAll(some => some is not null)
+            ? x.LoraLinear(layer.OwnParameter("weight")!.Value, layer.OwnParameter("bias")?.Value, layer is Linear { Transposed: true }, [.. branches.SelectMany(some => some!)])
+            : active.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y));
     }
 
     private List<LayerAdapter> Active()

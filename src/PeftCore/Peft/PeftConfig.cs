@@ -24,6 +24,9 @@ public abstract record PeftConfig
     /// <summary>The base model's revision.</summary>
     public string? Revision { get; init; }
 
+    /// <summary>Names of the methods, as the command line has them.</summary>
+    public static IReadOnlyList<string> MethodNames => [.. PeftMethods.Names];
+
     /// <summary>Reads an adapter_config.json of any method.</summary>
     /// <param name="path">The file.</param>
     /// <param name="warnings">Gets one sentence for each field nobody knows.</param>
@@ -32,12 +35,32 @@ public abstract record PeftConfig
     {
         var reader = ConfigReader.Open(path);
         var config = PeftMethods.Get(reader).Read(reader);
-        var known = config.ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
-        foreach (string name in reader.Names.Where(name => !known.Contains(name)))
+        foreach (string name in config.Unknown(reader))
         {
             warnings?.Add($"{path}: field \"{name}\" is unknown and ignored");
         }
         return config;
+    }
+
+    /// <summary>A method's configuration from some of its fields; the others have their defaults.</summary>
+    /// <param name="method">The method, as the command line names it.</param>
+    /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
+    /// <exception cref="BadInputException">The method or a field is unknown, or a value does not fit.</exception>
+    public static PeftConfig Create(string method, JsonObject fields)
+    {
+        var whole = (JsonObject)fields.DeepClone();
+        whole["peft_type"] = PeftMethods.TypeOf(method);
+        var reader = ConfigReader.Parse(whole.ToJsonString(), method);
+        var config = PeftMethods.Get(reader).Read(reader);
+        string[] unknown = config.Unknown(reader);
+        return unknown.Length == 0 ? config
+            : throw new BadInputException($"{method} has no field \"{unknown[0]}\"; it has {string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}");
+    }
+
+    private string[] Unknown(ConfigReader reader)
+    {
+        var known = ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
+        return [.. reader.Names.Where(name => !known.Contains(name))];
     }
 
     /// <summary>Writes the file as Hugging Face does: fields sorted, indented by two.</summary>
@@ -63,6 +86,9 @@ public abstract record PeftConfig
         Write(json);
         return json;
     }
+
+    /// <summary>Whether a new adapter of this configuration computes what the base computes.</summary>
+    internal virtual bool StartsAsBase => true;
 
     /// <summary>Adds the method's own fields.</summary>
     internal abstract void Write(JsonObject json);

@@ -16,6 +16,11 @@ internal static class PeftMethods
     /// <summary>Their names in files.</summary>
     public static IEnumerable<string> Types => Methods.Keys;
 
+    /// <summary>The name in files of the method that is called so on the command line.</summary>
+    /// <exception cref="BadInputException">There is none.</exception>
+    public static string TypeOf(string name) => Methods.FirstOrDefault(method => method.Value.Name == name).Key
+        ?? throw new BadInputException($"there is no method \"{name}\"; there are {string.Join(", ", Names)}");
+
     public static PeftMethod Get(ConfigReader config)
     {
         string type = config.String("peft_type");

@@ -29,7 +29,7 @@ public sealed partial class PeftModel
         string configPath = Path.Combine(directory, PeftConfig.FileName);
         var config = PeftConfig.Load(configPath, warnings);
         using var source = AdapterFiles.OpenWeights(directory);
-        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath });
+        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath, Stored = source });
         try
         {
             OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));

@@ -1,5 +1,7 @@
 using PeftCore.Models;
 using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
@@ -22,6 +24,7 @@ public sealed partial class PeftModel
     {
         Base = model;
         model.SetTrains(false);
+        model.Penalty = Penalty;
     }
 
     /// <summary>The base model; calls on it run with the active adapters.</summary>
@@ -109,6 +112,16 @@ public sealed partial class PeftModel
         return Base;
     }
 
+    /// <summary>Tells the active adapters that the optimizer has made a step, while the gradients are still there: AdaLoRA moves its ranks then.</summary>
+    /// <param name="step">Steps done, counted from 1.</param>
+    public void AfterStep(long step)
+    {
+        foreach (string name in _active)
+        {
+            _adapters[name].AfterStep?.Invoke(step);
+        }
+    }
+
     internal Adapter Get(string name) => _adapters.TryGetValue(name, out var adapter)
         ? adapter
         : throw new BadInputException($"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
@@ -134,6 +147,20 @@ public sealed partial class PeftModel
                 throw;
             }
         });
+    }
+
+    /// <summary>The sum of what applied adapters add to the loss; null for nothing.</summary>
+    private Tensor? Penalty()
+    {
+        Tensor? sum = null;
+        foreach (string name in AppliedAdapters)
+        {
+            if (_adapters[name].Penalty?.Invoke() is { } penalty)
+            {
+                sum = sum is null ? penalty : sum + penalty;
+            }
+        }
+        return sum;
     }
 
     private void Register(Adapter adapter)

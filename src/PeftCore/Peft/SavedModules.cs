@@ -1,5 +1,4 @@
 using PeftCore.Nn;
-using PeftCore.Peft.Lora;
 
 namespace PeftCore.Peft;
 

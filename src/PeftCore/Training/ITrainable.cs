@@ -12,6 +12,10 @@ public interface ITrainable
     /// <summary>What trains, by names that differ.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
+    /// <summary>Runs after each step of the optimizer, while the gradients are still there.</summary>
+    /// <param name="step">Steps done, counted from 1.</param>
+    void AfterStep(long step) { }
+
     /// <summary>Writes what trains into a directory, exactly: what is loaded later must equal it bit for bit.</summary>
     void Save(string directory);
 

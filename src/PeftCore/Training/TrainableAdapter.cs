@@ -28,6 +28,9 @@ public sealed class TrainableAdapter : ITrainable
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <inheritdoc/>
+    public void AfterStep(long step) => _model.AfterStep(step);
+
+    /// <inheritdoc/>
     public void Save(string directory) => _model.Save(directory, [_name]);
 
     /// <inheritdoc/>

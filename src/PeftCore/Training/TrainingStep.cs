@@ -60,6 +60,7 @@ public sealed class TrainingStep
                 throw new TrainingDivergedException(number + 1, loss, norm, GradientNorm.FirstNotFinite(_trainable.Parameters));
             }
             _optimizer.Step(learningRate, GradientNorm.ClipScale(norm, _maxGradNorm));
+            _trainable.AfterStep(number + 1);
             return new StepResult(loss, norm, microBatches.Sum(batch => batch.Tokens), targets);
         }
         finally

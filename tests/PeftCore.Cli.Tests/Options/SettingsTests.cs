@@ -1,7 +1,7 @@
 using System.CommandLine;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
-using PeftCore.Peft.Lora;
+using PeftCore.Peft;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Tests.Options;

@@ -20,6 +20,8 @@ internal static partial class OpCatalog
         yield return Lora("lora linear with dropout", 1, transposed: false, bias: false, loraBias: false, dropout: 0.4f, DType.F32);
         yield return Lora("lora linear with biases", 1, transposed: true, bias: true, loraBias: true, dropout: 0, DType.F32);
         yield return Lora("lora linear, two branches", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
+        yield return ScaledLow("lora linear, scaled in the middle", dropout: 0);
+        yield return ScaledLow("lora linear, scaled in the middle, with dropout", dropout: 0.3f);
         foreach (bool transposeA in (bool[])[false, true])
         {
             foreach (bool transposeB in (bool[])[false, true])
@@ -85,6 +87,19 @@ internal static partial class OpCatalog
             }
         });
     }
+
+    private static OpEntry ScaledLow(string name, float dropout) => new(name, ["x: weight A", "s: B m"], size =>
+    {
+        var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
+        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs), OpInput.Of("B", outputs, rank), OpInput.Of("m", rank)];
+        return new OpSample(given, t => t[0].LoraLinear(t[1], null, false, new LoraBranch(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
+        {
+            var x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
+            var low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);
+            var delta = Naive.Scale(Naive.MatMul(low, v[3], rows, rank, outputs, transposeB: true), Alpha);
+            return Naive.Zip(Affine(v[0], v[1], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
+        });
+    });
 
     private static OpEntry MatMul(bool transposeA, bool transposeB)
     {

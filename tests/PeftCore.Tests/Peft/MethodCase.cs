@@ -9,7 +9,7 @@ namespace PeftCore.Tests.Peft;
 public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
 {
     /// <summary>Whether a fresh adapter computes what the base computes.</summary>
-    public bool StartsAsBase { get; init; } = true;
+    public bool StartsAsBase => Config(Family.Llama).StartsAsBase;
 
     /// <summary>Whether rows of one batch may use different adapters.</summary>
     public bool MixesRows { get; init; } = true;
@@ -20,13 +20,21 @@ public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
     public override string ToString() => Name;
 }
 
-/// <summary>Every method with the settings that matter. A new method adds its lines here and is held to all properties.</summary>
+/// <summary>Every method with the settings that matter. The settings of each fixture are cases by themselves, so a registered method that has one is held to all
+/// properties without a line here.</summary>
 internal static class MethodCases
 {
     public static IEnumerable<TestFixtureData> OnAllFamilies => from method in All from family in Family.All select new TestFixtureData(method, family);
 
+    private static readonly string[] Written =
+    [
+        // LoRA's fixtures are subsets of what is written out below.
+        "LORA",
+    ];
+
     public static IReadOnlyList<MethodCase> All { get; } =
     [
+        .. FromFixtures(),
         Lora("lora", f => new()),
         Lora("rslora", f => new() { UseRsLora = true, Alpha = 3 }),
         Lora("dora", f => new() { UseDora = true }),
@@ -51,9 +59,33 @@ internal static class MethodCases
         Lora("gaussian", f => new() { Init = LoraInit.Gaussian }),
         Lora("pissa", f => new() { Init = LoraInit.Pissa, UseRsLora = true }),
         Lora("olora", f => new() { Init = LoraInit.Olora, TargetModules = ModuleSelector.Matching("all-linear") }),
-        Lora("random", f => new() { Init = LoraInit.Random }) with { StartsAsBase = false },
+        Lora("random", f => new() { Init = LoraInit.Random }),
         Lora("all linear", f => new() { TargetModules = ModuleSelector.Matching("all-linear") }),
     ];
+
+    /// <summary>The configurations of the fixtures, with the family's own layers where the fixture names another family's.</summary>
+    private static IEnumerable<MethodCase> FromFixtures()
+    {
+        foreach (string directory in Directory.GetDirectories(TestFiles.Fixture("hf", "llama")).Order(StringComparer.Ordinal))
+        {
+            string name = Path.GetFileName(directory), path = Path.Combine(directory, PeftConfig.FileName);
+            if (File.Exists(path) && !Written.Contains(PeftConfig.Load(path).PeftType))
+            {
+                yield return new MethodCase(name, family => Load(family, name));
+            }
+        }
+    }
+
+    private static PeftConfig Load(Family family, string name)
+    {
+        string own = TestFiles.Fixture("hf", family.Name, name, PeftConfig.FileName);
+        if (File.Exists(own))
+        {
+            return PeftConfig.Load(own);
+        }
+        var config = PeftConfig.Load(TestFiles.Fixture("hf", "llama", name, PeftConfig.FileName));
+        return config is TargetedConfig targeted ? targeted with { TargetModules = ModuleSelector.Of(family.Attention) } : config;
+    }
 
     private static MethodCase Lora(string name, Func<Family, LoraConfig> config) => new(name, family =>
     {

@@ -12,11 +12,10 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     public Adapter Attach()
     {
         LoraChecks.Check(config);
-        var selector = config.TargetModules ?? DefaultTargets.For(context.Base.ModelType);
-        var targets = TargetMatching.Find(context.Base, selector, new(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern, context.IsNew));
-        _adapter = context.NewAdapter(Resolved(selector, targets));
+        var targets = new TargetedLayers(context, config);
+        _adapter = targets.NewAdapter();
         ulong site = 0;
-        foreach (var (path, layer) in targets)
+        foreach (var (path, layer) in targets.Layers)
         {
             if (layer is Linear linear)
             {
@@ -28,19 +27,10 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             }
             site++;
         }
-        var saved = new SavedModules(context, config.ModulesToSave ?? []);
-        _adapter.Swaps.AddRange(saved.Biases(config.Bias, [.. targets.Select(target => target.Path)]));
-        _adapter.Swaps.AddRange(saved.Modules());
+        targets.Finish(_adapter);
         TrainableTokens.Attach(context, _adapter, config.TrainableTokens);
         return _adapter;
     }
-
-    /// <summary>The configuration as it is saved: with the layers that were found for "all-linear", and the layout those have.</summary>
-    private LoraConfig Resolved(ModuleSelector selector, List<(string Path, Layer Layer)> targets) => config with
-    {
-        TargetModules = selector.IsAllLinear ? ModuleSelector.Of([.. targets.Select(target => target.Path)]) : selector,
-        FanInFanOut = targets.Exists(target => target.Layer is Linear { Transposed: true }),
-    };
 
     private void OnLinear(string path, Linear layer, ulong site)
     {

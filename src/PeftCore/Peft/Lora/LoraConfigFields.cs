@@ -87,15 +87,6 @@ internal static class LoraConfigFields
         _ => JsonValue.Create("olora"),
     };
 
-    public static IReadOnlyList<KeyValuePair<string, T>> Pattern<T>(ConfigReader config, string field, Func<ConfigReader, string, T> read) =>
-        config.ObjectOrNull(field) is { } pattern ? [.. pattern.Names.Select(name => KeyValuePair.Create(name, read(pattern, name)))] : [];
-
-    public static IReadOnlyList<int>? IntOrInts(ConfigReader config, string field) =>
-        config.Raw(field) is { ValueKind: JsonValueKind.Number } ? [config.Int(field)] : config.IntsOrNull(field);
-
-    public static IReadOnlyList<string>? StringOrStrings(ConfigReader config, string field) =>
-        config.Raw(field) is { ValueKind: JsonValueKind.String } ? [config.String(field)] : config.StringsOrNull(field);
-
     public static IReadOnlyDictionary<string, IReadOnlyList<int>>? Tokens(ConfigReader config)
     {
         const string Field = "trainable_token_indices";
@@ -103,7 +94,7 @@ internal static class LoraConfigFields
         {
             null => null,
             { ValueKind: JsonValueKind.Array } => new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! },
-            _ => Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
+            _ => ConfigFields.Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
         };
     }
 

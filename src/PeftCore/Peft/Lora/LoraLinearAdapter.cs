@@ -16,13 +16,12 @@ internal sealed class LoraLinearAdapter : LayerAdapter
     private readonly Dora? _dora;
     private readonly LowRankAnchor? _anchor;
     private readonly float _scale;
-    private readonly float _dropout;
-    private readonly ulong _site;
+    private readonly LayerDropout _dropout;
 
     public LoraLinearAdapter(Linear layer, LoraFactors factors, float scale, float dropout, ulong site)
     {
         (_layer, _a, _b, _bias, _anchor) = (layer, factors.A, factors.B, factors.Bias, factors.Anchor);
-        (_scale, _dropout, _site) = (scale, dropout, site);
+        (_scale, _dropout) = (scale, new LayerDropout(layer, dropout, site));
         _dora = factors.Magnitude is null ? null : new Dora(layer, factors.Magnitude);
     }
 
@@ -67,18 +66,11 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         _dora?.Free();
     }
 
-    public override Tensor Forward(Tensor x) => _dora is null ? Forward(_layer, x, this) : _dora.Forward(x, Branches(DropoutNow.Active ? default : DropoutNow), DropoutNow);
+    public override Tensor Forward(Tensor x) => _dora is null
+        ? x.LoraLinear(_layer.Weight.Value, _layer.Bias?.Value, _layer.Transposed, Branches(_dropout.Now))
+        : _dora.Forward(x, Branches(default), _dropout.Now);
 
-    /// <summary>The base and the updates of several adapters in one product.</summary>
-    public static Tensor Forward(Linear layer, Tensor x, params ReadOnlySpan<LoraLinearAdapter> adapters)
-    {
-        var branches = new List<LoraBranch>();
-        foreach (var adapter in adapters)
-        {
-            branches.AddRange(adapter.Branches(adapter.DropoutNow));
-        }
-        return x.LoraLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, [.. branches]);
-    }
+    public override IEnumerable<LoraBranch>? Branches() => _dora is null ? Branches(_dropout.Now) : null;
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {
@@ -87,9 +79,9 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         {
             return scope.Return(y + (Forward(x) - _layer.Compute(x)));
         }
-        foreach (var branch in Branches(DropoutNow))
+        foreach (var branch in Branches(_dropout.Now))
         {
-            y += x.Dropout(branch.Drop).Linear(branch.A).Linear(branch.B, branch.Bias) * branch.Scale;
+            y += LowRankAdapter.Apply(x, branch);
         }
         return scope.Return(y);
     }
@@ -127,10 +119,6 @@ internal sealed class LoraLinearAdapter : LayerAdapter
             }
         }
     }
-
-    private DropoutKey DropoutNow => _layer.Mode.Training && _dropout > 0
-        ? new DropoutKey(_dropout, _layer.Mode.Seed, (_site << 40) | (_layer.Mode.Step & ((1UL << 40) - 1)))
-        : default;
 
     /// <summary>The update, and what the initialisation took out of the base.</summary>
     public LoraBranch[] Branches(DropoutKey drop)

@@ -1,0 +1,79 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method says what Δ is; merging follows from it, because the
+/// rows of ΔWᵀ are what Δ makes of the unit vectors.</summary>
+/// <param name="layer">The layer.</param>
+internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
+{
+    /// <summary>Unit vectors a merge sends through at a time.</summary>
+    private const int MergeRows = 64;
+
+    /// <summary>The layer.</summary>
+    protected Linear Layer => layer;
+
+    public override Tensor Forward(Tensor x)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(layer.Compute(x) + Delta(x, layer.Weight.Value));
+    }
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(y + Delta(x, layer.Weight.Value));
+    }
+
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain) => Tape.NoGrad(() =>
+    {
+        var backend = weight.Backend;
+        using var scope = new TensorScope();
+        // Methods that scale or turn the weight must see it as it was, and not what this loop makes of it.
+        var original = plain ?? Copy(weight);
+        for (int first = 0; first < layer.Inputs; first += MergeRows)
+        {
+            using var piece = new TensorScope();
+            int count = Math.Min(MergeRows, layer.Inputs - first);
+            var unit = backend.From(UnitRows(first, count), [count, layer.Inputs]);
+            var rows = Delta(unit, original); // (count, out): rows of ΔWᵀ
+            if (layer.Transposed)
+            {
+                var part = weight.View([count, layer.Outputs], (long)first * layer.Outputs);
+                backend.Add(part, rows, part);
+            }
+            else
+            {
+                backend.MatMul(rows, true, unit, false, weight, 1, accumulate: true);
+            }
+        }
+        return false;
+    });
+
+    /// <summary>Δ(x) without a bias.</summary>
+    /// <param name="x">(…, in)</param>
+    /// <param name="weight">The base weight in the layer's own layout, for methods that change what it computes.</param>
+    /// <returns>(…, out)</returns>
+    protected abstract Tensor Delta(Tensor x, Tensor weight);
+
+    private static Tensor Copy(Tensor weight)
+    {
+        var copy = weight.NewLike(weight.Shape, weight.DType, MemoryKind.Workspace);
+        weight.Backend.Copy(weight, copy);
+        return copy;
+    }
+
+    private float[] UnitRows(int first, int count)
+    {
+        var rows = new float[count * layer.Inputs];
+        for (int i = 0; i < count; i++)
+        {
+            rows[i * layer.Inputs + first + i] = 1;
+        }
+        return rows;
+    }
+}

@@ -1,0 +1,30 @@
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>A method whose update of a linear layer is a product of two thin matrices that it computes from its own parameters. It runs in the same op as
+/// LoRA, alone or together with others of its kind.</summary>
+internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : DeltaAdapter(layer)
+{
+    public override Tensor Forward(Tensor x)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(x.LoraLinear(Layer.Weight.Value, Layer.Bias?.Value, Layer.Transposed, Branch(dropout.Now)));
+    }
+
+    public override IEnumerable<LoraBranch> Branches() => [Branch(dropout.Now)];
+
+    /// <summary>The factors as they are now.</summary>
+    protected abstract LoraBranch Branch(DropoutKey drop);
+
+    protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Branch(dropout.Now));
+
+    /// <summary>What a branch adds: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
+    public static Tensor Apply(Tensor x, LoraBranch branch)
+    {
+        var low = x.Dropout(branch.Drop).Linear(branch.A);
+        return (branch.Middle is { } middle ? low.MultiplyRow(middle) : low).Linear(branch.B, branch.Bias) * branch.Scale;
+    }
+}

@@ -1,0 +1,46 @@
+using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>One tensor of an adapter's file: how it is written, checked and read.</summary>
+/// <param name="Name">Its whole key.</param>
+/// <param name="ToFile">Makes what is written.</param>
+/// <param name="Check">Refuses a stored tensor that does not fit.</param>
+/// <param name="Read">Takes over the values of a stored tensor.</param>
+internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, Action<WeightEntry> Check, Action<WeightEntry> Read)
+{
+    /// <summary>Whether a file may lack it: then what was made in its place stays.</summary>
+    public bool Optional { get; init; }
+
+    /// <summary>A parameter that trains: F32 here, whatever the file has.</summary>
+    public static SavedEntry Of(AdapterParameter parameter) => new(parameter.FileName,
+        () => ModelWriter.ToFile(parameter.FileName, parameter.Parameter),
+        entry => WeightReader.Check(entry, parameter.Parameter.Shape),
+        entry => ReadInto(entry, parameter.Parameter.Value));
+
+    /// <summary>A constant that is saved along, F32 or I32.</summary>
+    public static SavedEntry Of(string name, Tensor value) => new(name, () => ModelWriter.ToFile(name, value),
+        entry => WeightReader.Check(entry, value.Shape, value.DType),
+        entry =>
+        {
+            if (value.DType == DType.F32)
+            {
+                ReadInto(entry, value);
+            }
+            else
+            {
+                value.Upload(entry.Span);
+            }
+        });
+
+    private static void ReadInto(WeightEntry entry, Tensor value)
+    {
+        using var fresh = new Parameter(value.Shape);
+        WeightReader.Read(entry, fresh, value.Backend, DType.F32);
+        value.Backend.Copy(fresh.Value, value);
+    }
+}

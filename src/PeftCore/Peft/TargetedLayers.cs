@@ -1,0 +1,60 @@
+using PeftCore.Nn;
+
+namespace PeftCore.Peft;
+
+/// <summary>The layers a configuration selects, and the way a method gets its parts onto them: the method says what to make for a layer,
+/// everything else (biases, modules trained whole, the configuration as it is saved) is done here.</summary>
+internal sealed class TargetedLayers
+{
+    private readonly AttachContext _context;
+    private readonly TargetedConfig _config;
+    private readonly ModuleSelector _selector;
+
+    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to.</exception>
+    public TargetedLayers(AttachContext context, TargetedConfig config)
+    {
+        (_context, _config) = (context, config);
+        _selector = config.TargetModules ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
+        var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern, context.IsNew);
+        Layers = TargetMatching.Find(context.Base, _selector, filter);
+    }
+
+    /// <summary>The layers with their paths, in the model's order.</summary>
+    public IReadOnlyList<(string Path, Layer Layer)> Layers { get; }
+
+    /// <summary>The linear layers; anything else is refused.</summary>
+    public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => target.Layer is Linear linear
+        ? (target.Path, linear)
+        : throw new BadInputException($"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
+
+    /// <summary>Makes the adapter: one part a layer, then biases and whole modules that train beside it.</summary>
+    /// <param name="make">Makes a layer's part from its path, the layer, and its number, which may serve as a stream of random numbers.</param>
+    public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make)
+    {
+        var linears = Linears;
+        var adapter = NewAdapter();
+        ulong number = 0;
+        foreach (var (path, layer) in linears)
+        {
+            adapter.Layers.Add((path, make(path, layer, number++)));
+        }
+        Finish(adapter);
+        return adapter;
+    }
+
+    /// <summary>The adapter, still empty, with its configuration as it is saved: with the layers that were found for "all-linear", and the layout those
+    /// have.</summary>
+    public Adapter NewAdapter() => _context.NewAdapter(_config with
+    {
+        TargetModules = _selector.IsAllLinear ? ModuleSelector.Of([.. Layers.Select(target => target.Path)]) : _selector,
+        FanInFanOut = Layers.Any(target => target.Layer is Linear { Transposed: true }),
+    });
+
+    /// <summary>Takes biases and whole modules along.</summary>
+    public void Finish(Adapter adapter)
+    {
+        var saved = new SavedModules(_context, _config.ModulesToSave ?? []);
+        adapter.Swaps.AddRange(saved.Biases(_config.Bias, [.. Layers.Select(target => target.Path)]));
+        adapter.Swaps.AddRange(saved.Modules());
+    }
+}
