@@ -38,22 +38,37 @@ public abstract class CausalModel : Module
     /// <summary>Prefix of all names but the head's, which weight files made from the bare model leave out.</summary>
     public abstract string BasePrefix { get; }
 
+    /// <summary>Heads of the queries.</summary>
+    internal abstract int HeadCount { get; }
+
+    /// <summary>Heads of the keys and values.</summary>
+    internal abstract int KeyHeadCount { get; }
+
     /// <summary>Columns of the keys of one layer.</summary>
     internal abstract int KeyColumns { get; }
+
+    /// <summary>What stands before every sequence without being in the input; null without any.</summary>
+    internal IVirtualTokens? VirtualTokens { get; set; }
 
     /// <summary>Names in a weight file that hold nothing to load.</summary>
     internal virtual bool IsBuffer(string name) => false;
 
-    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm.</summary>
+    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm. Virtual tokens that an adapter puts before them are read
+    /// as well and come first in the length.</summary>
     public Tensor Hidden(ModelInputs inputs)
     {
+        using var scope = new TensorScope();
+        var x = TokenEmbedding.Forward(inputs.Ids);
+        if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
+        {
+            (x, inputs) = before.Before(x, inputs);
+        }
         if (inputs.Longest > MaxLength)
         {
             throw new BadInputException($"a sequence of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
                 "shorten it or lower the maximum sequence length");
         }
-        using var scope = new TensorScope();
-        var x = Embed(inputs);
+        x = AddPositions(x, inputs);
         for (int i = 0; i < LayerCount; i++)
         {
             int layer = i;
@@ -61,7 +76,7 @@ public abstract class CausalModel : Module
                 ? Recompute.Run(h => Block(layer, h, inputs), x)
                 : Block(layer, x, inputs);
         }
-        inputs.Cache?.Advance(inputs.Length);
+        inputs.Cache?.Advance(inputs.Length + (inputs.Prefix?.Length ?? 0));
         return scope.Return(LastNorm(x));
     }
 
@@ -78,6 +93,7 @@ public abstract class CausalModel : Module
     public Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
+        targets = VirtualTokens?.Before(targets, inputs.Batch) ?? targets;
         var hidden = Hidden(inputs);
         using var head = new TensorScope(Head.Name);
         if (targets.Rows is { } rows)
@@ -90,8 +106,8 @@ public abstract class CausalModel : Module
         return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty : loss));
     }
 
-    /// <summary>Embeds tokens, with positions where the family adds them.</summary>
-    protected abstract Tensor Embed(ModelInputs inputs);
+    /// <summary>Adds positions to embedded tokens, where the family does.</summary>
+    protected virtual Tensor AddPositions(Tensor embedded, ModelInputs inputs) => embedded;
 
     /// <summary>Runs one block.</summary>
     protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);

@@ -77,13 +77,17 @@ public sealed class Gpt2 : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "transformer.";
 
+    internal override int HeadCount => Config.Heads;
+
+    internal override int KeyHeadCount => Config.Heads;
+
     internal override int KeyColumns => Config.HiddenSize;
 
     internal override bool IsBuffer(string name) =>
         name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
     /// <inheritdoc/>
-    protected override Tensor Embed(ModelInputs inputs) => _transformer.Wte.Forward(inputs.Ids) + _transformer.Wpe.Forward(inputs.Positions);
+    protected override Tensor AddPositions(Tensor embedded, ModelInputs inputs) => embedded + _transformer.Wpe.Forward(inputs.Positions);
 
     /// <inheritdoc/>
     protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _transformer.Blocks[index].Forward(x, inputs);
@@ -156,17 +160,23 @@ public sealed class Gpt2 : CausalModel
             var qkv = _qkv.Forward(x); // (B, T, 3C)
             int c = x.Shape.Columns;
             var options = new AttentionOptions(_scale, inputs.Ranges);
-            Tensor o;
+            var o = inputs is { Cache: null, Prefix: null }
+                ? In(qkv, 0).Attend(In(qkv, c), In(qkv, 2 * c), options)
+                : AttendWithEarlier(qkv.Columns(0, c), qkv.Columns(c, c), qkv.Columns(2 * c, c), options, inputs);
+            return scope.Return(_o.Forward(o));
+        }
+
+        private Tensor AttendWithEarlier(Tensor q, Tensor k, Tensor v, AttentionOptions options, ModelInputs inputs)
+        {
+            if (inputs.Prefix is { } prefix)
+            {
+                (k, v) = prefix.Before(_index, k, v);
+            }
             if (inputs.Cache is { } cache)
             {
-                var (k, v) = cache.Append(_index, qkv.Columns(c, c), qkv.Columns(2 * c, c));
-                o = In(qkv.Columns(0, c), 0).Attend(In(k, 0), In(v, 0), options);
+                (k, v) = cache.Append(_index, k, v);
             }
-            else
-            {
-                o = In(qkv, 0).Attend(In(qkv, c), In(qkv, 2 * c), options);
-            }
-            return scope.Return(_o.Forward(o));
+            return In(q, 0).Attend(In(k, 0), In(v, 0), options);
         }
 
         private Heads In(Tensor tensor, int offset) => new(tensor, _heads, _headDim, offset);

@@ -51,12 +51,13 @@ public sealed class Llama : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "model.";
 
+    internal override int HeadCount => Config.Heads;
+
+    internal override int KeyHeadCount => Config.KeyHeads;
+
     internal override int KeyColumns => Config.KeyHeads * Config.HeadDim;
 
     internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
-
-    /// <inheritdoc/>
-    protected override Tensor Embed(ModelInputs inputs) => _decoder.EmbedTokens.Forward(inputs.Ids);
 
     /// <inheritdoc/>
     protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _decoder.Layers[index].Forward(x, inputs);
@@ -140,6 +141,10 @@ public sealed class Llama : CausalModel
             var q = Turn(PerHead(_q.Forward(x), _qNorm), _c.Heads); // (B, T, H·D)
             var k = Turn(PerHead(_k.Forward(x), _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
             var v = _v.Forward(x);
+            if (inputs.Prefix is { } prefix)
+            {
+                (k, v) = prefix.Before(_index, k, v);
+            }
             if (inputs.Cache is { } cache)
             {
                 (k, v) = cache.Append(_index, k, v);

@@ -6,17 +6,24 @@ namespace PeftCore.Models;
 /// <summary>What a decoder reads: tokens, where they stand, and what they may see.</summary>
 public sealed class ModelInputs
 {
+    private readonly int[] _positions;
+    private readonly int[]? _ranges;
     private Tensor? _windowed;
 
-    private ModelInputs(Tensor ids, Tensor positions, Tensor? ranges, int longest)
+    private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
     {
-        (Ids, Positions, Ranges, Longest) = (ids, positions, ranges, longest);
+        (Ids, _positions, _ranges) = (ids, positions, ranges);
+        Batch = ids.Shape[0];
+        Length = positions.Length / Batch;
+        Longest = positions.Max() + 1;
+        Positions = ids.Backend.From(positions, [Batch, Length]);
+        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]);
     }
 
-    /// <summary>I32 (batch, length): token ids.</summary>
+    /// <summary>I32 (batch, tokens): token ids.</summary>
     public Tensor Ids { get; }
 
-    /// <summary>I32 (batch, length): positions.</summary>
+    /// <summary>I32 (batch, length): positions, those of virtual tokens first.</summary>
     public Tensor Positions { get; }
 
     /// <summary>I32 (batch, length, 2): the keys [first, end) each token sees; null for plain causal attention.</summary>
@@ -28,9 +35,16 @@ public sealed class ModelInputs
     /// <summary>Keys and values of earlier tokens; null in training.</summary>
     internal KvCache? Cache { get; private init; }
 
-    internal int Batch => Ids.Shape[0];
+    /// <summary>Keys and values that stand before those of the tokens; null without any.</summary>
+    internal IPrefix? Prefix { get; private init; }
 
-    internal int Length => Ids.Shape[1];
+    internal int Batch { get; }
+
+    /// <summary>Rows of hidden states in a batch row: tokens, and virtual tokens before them.</summary>
+    internal int Length { get; }
+
+    /// <summary>Keys that stand before those of these inputs.</summary>
+    private int KeyOffset { get; init; }
 
     /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit.</summary>
     internal Tensor? Windowed(int window)
@@ -63,8 +77,7 @@ public sealed class ModelInputs
         int length = ids.Length / batch;
         int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length);
-        return new ModelInputs(backend.From(ids, [batch, length]), backend.From(where, [batch, length]),
-            keys is null ? null : backend.From(keys, [batch, length, 2]), where.Max() + 1);
+        return new ModelInputs(backend.From(ids, [batch, length]), where, keys);
     }
 
     /// <summary>Inputs that go on after what a cache holds.</summary>
@@ -78,18 +91,87 @@ public sealed class ModelInputs
             positions[i] = start + i;
             ranges[2 * i + 1] = start + i + 1;
         }
-        return new ModelInputs(backend.From(ids, [1, ids.Length]), backend.From(positions, [1, ids.Length]),
-            backend.From(ranges, [1, ids.Length, 2]), start + ids.Length) { Cache = cache };
+        return new ModelInputs(backend.From(ids, [1, ids.Length]), positions, ranges) { Cache = cache, KeyOffset = start };
+    }
+
+    /// <summary>These tokens behind virtual ones that the model reads as it reads tokens.</summary>
+    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing sees.</param>
+    internal ModelInputs BehindTokens(ReadOnlySpan<int> counts)
+    {
+        int places = Largest(counts), length = places + Length;
+        var positions = new int[Batch * length];
+        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
+        for (int b = 0; b < Batch; b++)
+        {
+            int unused = places - counts[b];
+            for (int t = 0; t < length; t++)
+            {
+                int at = b * length + t;
+                positions[at] = t >= places ? counts[b] + _positions[b * Length + t - places] : Math.Max(0, t - unused);
+                if (ranges is not null)
+                {
+                    (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places) : (Math.Min(unused, t), t + 1);
+                }
+            }
+        }
+        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset };
+    }
+
+    /// <summary>These tokens behind keys and values that no token was read for.</summary>
+    /// <param name="prefix">The keys and values.</param>
+    /// <param name="counts">How many of them each row sees: the last ones.</param>
+    internal ModelInputs BehindKeys(IPrefix prefix, ReadOnlySpan<int> counts)
+    {
+        int places = Largest(counts);
+        var positions = new int[_positions.Length];
+        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
+        for (int at = 0; at < positions.Length; at++)
+        {
+            int b = at / Length;
+            positions[at] = counts[b] + _positions[at];
+            if (ranges is not null)
+            {
+                (ranges[2 * at], ranges[2 * at + 1]) = Seen(b, at % Length, counts[b], places);
+            }
+        }
+        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, Prefix = prefix, KeyOffset = KeyOffset + places };
+    }
+
+    private static int Largest(ReadOnlySpan<int> counts)
+    {
+        int largest = 0;
+        foreach (int count in counts)
+        {
+            largest = Math.Max(largest, count);
+        }
+        return largest;
+    }
+
+    /// <summary>Whether plain causal attention stays right.</summary>
+    private bool IsPlain(ReadOnlySpan<int> counts, int places) => _ranges is null && counts.IndexOfAnyExcept(places) < 0;
+
+    /// <summary>The keys a token sees when <paramref name="places"/> come before the first, the last <paramref name="count"/> of them for its row.</summary>
+    private (int First, int End) Seen(int row, int token, int count, int places)
+    {
+        int at = row * Length + token;
+        var (first, end) = _ranges is null ? (0, token + 1) : (_ranges[2 * at], _ranges[2 * at + 1]);
+        if (count == 0)
+        {
+            return (places + first, places + end);
+        }
+        return first == 0 ? (places - count, places + end) : throw new BadInputException(
+            "virtual tokens stand before the first token of a row, and every token of the row sees them: with them, rows can neither be packed nor padded on the left");
     }
 
     private Tensor Narrow(int window)
     {
-        int[] ranges = Ranges?.ToArray<int>() ?? RangesOf(Enumerable.Repeat(1, Batch * Length).ToArray(), Batch, Length);
+        var ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)
         {
-            // Behind a cache a token's own key is the last it sees. Otherwise it stands at the token's place; what padding sees ends before that.
-            int end = Cache is null ? i / 2 % Length + 1 : ranges[i + 1];
-            ranges[i] = Math.Min(Math.Max(ranges[i], end - window), ranges[i + 1]);
+            // A token's own key stands at its place behind earlier keys; what padding sees ends before that.
+            int end = KeyOffset + i / 2 % Length + 1;
+            var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
+            (ranges[i], ranges[i + 1]) = (Math.Min(Math.Max(first, end - window), last), last);
         }
         return Ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(Ids);
     }

@@ -10,6 +10,9 @@ namespace PeftCore.Models;
 /// <param name="Rows">I32: which of the batch·length rows the tokens belong to; null for all of them. Rows without a target need no logits.</param>
 public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = null)
 {
+    private int[]? _labels;
+    private bool _isMean;
+
     /// <summary>Picking rows costs a copy of them, so it is done only where at least this part of the logits is saved.</summary>
     private const double WorthPicking = 0.2;
 
@@ -18,7 +21,28 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     /// <param name="labels">batch·length labels, row by row; −100 where nothing is to be learned.</param>
     /// <param name="batch">Rows.</param>
     /// <param name="denominator">What the sum of losses is divided by; null for the number of targets, which gives the mean.</param>
-    public static Targets FromLabels(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null)
+    public static Targets FromLabels(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
+        Shifted(backend, labels, batch, denominator) with { _labels = labels.ToArray(), _isMean = denominator is null };
+
+    /// <summary>These targets for rows with virtual tokens before them. The last virtual token predicts the first token, which nothing predicts
+    /// otherwise.</summary>
+    /// <param name="counts">Virtual tokens of each row.</param>
+    /// <param name="places">Places that every row has for them.</param>
+    internal Targets Behind(ReadOnlySpan<int> counts, int places)
+    {
+        var labels = _labels ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
+        int batch = counts.Length, length = labels.Length / batch;
+        var longer = new int[batch * (places + length)];
+        Array.Fill(longer, CrossEntropyOp.Ignore);
+        for (int b = 0; b < batch; b++)
+        {
+            int skip = counts[b] == 0 ? 1 : 0;
+            labels.AsSpan(b * length + skip, length - skip).CopyTo(longer.AsSpan(b * (places + length) + places + skip));
+        }
+        return Shifted(Tokens.Backend, longer, batch, _isMean ? null : Denominator);
+    }
+
+    private static Targets Shifted(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator)
     {
         int length = labels.Length / batch;
         var next = new int[labels.Length];
@@ -41,13 +65,16 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     }
 
     /// <summary>How many of these labels are targets.</summary>
-    public static int Count(ReadOnlySpan<int> labels, int batch)
+    /// <param name="labels">batch·length labels.</param>
+    /// <param name="batch">Rows.</param>
+    /// <param name="first">Whether the first label of a row is one: it is behind virtual tokens.</param>
+    public static int Count(ReadOnlySpan<int> labels, int batch, bool first = false)
     {
         int length = labels.Length / batch;
         int count = 0;
         for (int i = 0; i < labels.Length; i++)
         {
-            count += i % length != 0 && labels[i] != CrossEntropyOp.Ignore ? 1 : 0;
+            count += (first || i % length != 0) && labels[i] != CrossEntropyOp.Ignore ? 1 : 0;
         }
         return count;
     }

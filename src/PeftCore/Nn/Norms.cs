@@ -19,7 +19,10 @@ public sealed class RmsNorm : Layer
     public Parameter Weight => OwnParameter("weight")!;
 
     /// <inheritdoc/>
-    protected internal override Tensor Compute(Tensor x) => x.RmsNorm(Weight.Value, _epsilon);
+    protected internal override Tensor Compute(Tensor x) => With(x, Weight.Value);
+
+    /// <summary>Runs the norm with another scale.</summary>
+    internal Tensor With(Tensor x, Tensor weight) => x.RmsNorm(weight, _epsilon);
 }
 
 /// <summary>Layer normalisation (Ba et al. 2016).</summary>
@@ -42,5 +45,8 @@ public sealed class LayerNorm : Layer
     public Parameter Bias => OwnParameter("bias")!;
 
     /// <inheritdoc/>
-    protected internal override Tensor Compute(Tensor x) => x.LayerNorm(Weight.Value, Bias.Value, _epsilon);
+    protected internal override Tensor Compute(Tensor x) => With(x, Weight.Value, Bias.Value);
+
+    /// <summary>Runs the norm with another scale and shift.</summary>
+    internal Tensor With(Tensor x, Tensor weight, Tensor bias) => x.LayerNorm(weight, bias, _epsilon);
 }

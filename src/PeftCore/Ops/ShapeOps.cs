@@ -47,6 +47,27 @@ public static class ShapeOps
             Tape.Record(() => new ColumnsNode(start, count), [x], [y]);
             return y;
         }
+
+        /// <summary>The columns of another tensor behind those of this one, row by row.</summary>
+        /// <param name="right">As many rows, any number of columns.</param>
+        /// <returns>(…, columns of both)</returns>
+        public Tensor Beside(Tensor right)
+        {
+            Check.Float32("beside", "the left part", x);
+            Check.Float32("beside", "the right part", right);
+            Check.OneDevice("beside", x, right);
+            bool fits = x.Shape.Rank > 0 && x.Shape.Rank == right.Shape.Rank;
+            int left = fits ? x.Shape.Columns : 0, columns = fits ? checked(left + right.Shape.Columns) : 0;
+            if (!fits || x.Shape.WithColumns(columns) != right.Shape.WithColumns(columns))
+            {
+                throw new ShapeException("beside", $"needs tensors that differ in their last axis only, got {x} and {right}");
+            }
+            var y = x.NewLike(x.Shape.WithColumns(columns));
+            x.Backend.CopyColumns(x, 0, y, 0, left, false);
+            x.Backend.CopyColumns(right, 0, y, left, columns - left, false);
+            Tape.Record(() => new BesideNode(left, columns), [x, right], [y]);
+            return y;
+        }
     }
 
     extension(Tensor)
@@ -114,6 +135,22 @@ public static class ShapeOps
                 dx.Backend.Zero(dx);
             }
             dx.Backend.CopyColumns(flow.Output(), 0, dx, start, count, accumulate: true);
+        }
+    }
+
+    private sealed class BesideNode(int left, int columns) : GradientNode("beside")
+    {
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            if (flow.Target(0, out bool accumulate) is { } dLeft)
+            {
+                dy.Backend.CopyColumns(dy, 0, dLeft, 0, left, accumulate);
+            }
+            if (flow.Target(1, out accumulate) is { } dRight)
+            {
+                dy.Backend.CopyColumns(dy, left, dRight, 0, columns - left, accumulate);
+            }
         }
     }
 

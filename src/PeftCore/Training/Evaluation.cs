@@ -35,10 +35,11 @@ public static class Evaluation
             foreach (var batch in batches)
             {
                 cancel.ThrowIfCancellationRequested();
-                if (batch.TrainableTokens > 0)
+                int targets = TrainingStep.TargetsOf(model, batch);
+                if (targets > 0)
                 {
-                    sum += batch.TrainableTokens * Tape.NoGrad(() => MeanLoss(model, batch));
-                    tokens += batch.TrainableTokens;
+                    sum += targets * Tape.NoGrad(() => MeanLoss(model, batch));
+                    tokens += targets;
                 }
             }
             return tokens > 0

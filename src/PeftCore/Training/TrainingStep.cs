@@ -38,7 +38,7 @@ public sealed class TrainingStep
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; nothing was changed.</exception>
     public StepResult Run(IReadOnlyList<Batch> microBatches, double learningRate, int number = 0, ulong firstPass = 0)
     {
-        int targets = microBatches.Sum(batch => batch.TrainableTokens);
+        int targets = microBatches.Sum(batch => TargetsOf(_trainable.Model, batch));
         if (targets == 0)
         {
             throw new BadInputException($"step {number + 1} has no token to learn: every label of its samples is masked; check the prompts and the maximum length");
@@ -72,13 +72,18 @@ public sealed class TrainingStep
 
     internal static IBackend BackendOfModel(CausalModel model) => model.TokenEmbedding.Weight.Value.Backend;
 
+    /// <summary>How many tokens of a batch are learned. Behind virtual tokens the first of a row is one of them.</summary>
+    internal static int TargetsOf(CausalModel model, Batch batch) => model.VirtualTokens is { ReadCount: > 0 }
+        ? Targets.Count(batch.Labels, batch.BatchSize, first: true)
+        : batch.TrainableTokens;
+
     internal static ModelInputs Inputs(IBackend backend, Batch batch) =>
         ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges);
 
     /// <summary>Adds one micro batch's gradients and returns its part of the loss.</summary>
     private double ForwardBackward(Batch batch, int targets)
     {
-        if (batch.TrainableTokens == 0)
+        if (TargetsOf(_trainable.Model, batch) == 0)
         {
             return 0;
         }

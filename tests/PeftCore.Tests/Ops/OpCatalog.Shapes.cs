@@ -22,6 +22,12 @@ internal static partial class OpCatalog
             var (rows, columns, start, count) = size.Pick((1, 1, 0, 1), (3, 7, 2, 4), (4, 4, 0, 4), (17, 131, 50, 33), (0, 3, 1, 2));
             return new OpSample([OpInput.Of("x", rows, columns)], t => t[0].Columns(start, count), v => Naive.Columns(v[0], columns, start, count));
         });
+        yield return new OpEntry("beside", [], size =>
+        {
+            var (rows, left, right) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (17, 131, 40), (0, 2, 3));
+            return new OpSample([OpInput.Of("left", rows, left), OpInput.Of("right", rows, right)], t => t[0].Beside(t[1]),
+                v => [.. Enumerable.Range(0, rows).SelectMany(r => v[0][(r * left)..((r + 1) * left)].Concat(v[1][(r * right)..((r + 1) * right)]))]);
+        });
         yield return new OpEntry("concat", [], size =>
         {
             var (first, second, third) = size.Pick((1, 1, 1), (2, 1, 3), (2, 2, 2), (40, 1, 27), (0, 2, 0));

@@ -74,16 +74,19 @@ public sealed class Generator
                 throw new BadInputException($"the prompt holds token {token}, but the model's vocabulary has {model.VocabularySize}; the tokenizer belongs to another model");
             }
         }
-        if (prompt.Length >= model.MaxLength)
+        if (prompt.Length >= RoomOf(model))
         {
-            throw new BadInputException($"the prompt has {prompt.Length} tokens, but the model's context holds {model.MaxLength} and must leave room for an answer; shorten the prompt");
+            throw new BadInputException($"the prompt has {prompt.Length} tokens, but the model's context holds {RoomOf(model)} and must leave room for an answer; shorten the prompt");
         }
     }
+
+    /// <summary>Tokens the context holds beside virtual ones.</summary>
+    private static int RoomOf(CausalModel model) => model.MaxLength - (model.VirtualTokens?.Count ?? 0);
 
     private FinishReason Continue(ReadOnlySpan<int> prompt, GenerationOptions options, List<int> tokens, TextStream? text,
         Action<GeneratedToken>? onToken, CancellationToken cancel)
     {
-        int room = Math.Min(options.MaxNewTokens, _model.MaxLength - prompt.Length);
+        int room = Math.Min(options.MaxNewTokens, RoomOf(_model) - prompt.Length);
         using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room);
         var chooser = new TokenChooser(options, prompt);
         int[] unread = prompt.ToArray();
