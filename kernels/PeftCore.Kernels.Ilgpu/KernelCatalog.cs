@@ -26,6 +26,8 @@ internal static class KernelCatalog
         Formula<Tanh>(visitor);
         Formula<InverseSqrt>(visitor);
         Plain(visitor);
+        Many(visitor);
+        Eights(visitor);
         Stored<Single32>(visitor);
         Stored<Brain16>(visitor);
         Stored<Half16>(visitor);
@@ -67,6 +69,10 @@ internal static class KernelCatalog
         visitor.Visit<Pointwise<SlopeOf<TFormula>>, PointwiseArgs>();
         visitor.Visit<Pointwise<GateOf<TFormula>>, PointwiseArgs>();
         visitor.Visit<GatedGradient<TFormula>, GatedGradientArgs>();
+        visitor.Visit<Pointwise8<ValueOf<TFormula>>, Pointwise8Args>();
+        visitor.Visit<Pointwise8<SlopeOf<TFormula>>, Pointwise8Args>();
+        visitor.Visit<Pointwise8<GateOf<TFormula>>, Pointwise8Args>();
+        visitor.Visit<GatedGradient8<TFormula>, GatedGradient8Args>();
     }
 
     private static void Plain(IKernelVisitor visitor)
@@ -76,7 +82,6 @@ internal static class KernelCatalog
         visitor.Visit<Pointwise<Scaled>, PointwiseArgs>();
         visitor.Visit<ScaleByDevice, PointwiseArgs>();
         visitor.Visit<Dropout, DropoutArgs>();
-        visitor.Visit<AdamStep, AdamArgs>();
         visitor.Visit<SgdStep, SgdArgs>();
         visitor.Visit<MultiplyRow, RowWiseArgs<float>>();
         visitor.Visit<MultiplyColumn, RowWiseArgs<float>>();
@@ -87,8 +92,6 @@ internal static class KernelCatalog
         visitor.Visit<ColumnSums<RmsTerm>, ColumnSumArgs>();
         visitor.Visit<ColumnSums<LayerTerm>, ColumnSumArgs>();
         visitor.Visit<RowDots, RowDotsArgs>();
-        visitor.Visit<PartialSums<SquareTerm>, PartialSumArgs>();
-        visitor.Visit<PartialSums<FiniteTerm>, PartialSumArgs>();
         visitor.Visit<SoftmaxForward, SoftmaxArgs>();
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
         visitor.Visit<CrossEntropyRows, CrossEntropyArgs>();
@@ -96,7 +99,38 @@ internal static class KernelCatalog
         visitor.Visit<AttentionDelta, AttentionArgs>();
         visitor.Visit<AttentionBiasGradient, AttentionArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
-        visitor.Visit<NarrowFour, NarrowFourArgs>();
+    }
+
+    private static void Many(IKernelVisitor visitor)
+    {
+        visitor.Visit<AdamMany, ManyTensorsArgs>();
+        visitor.Visit<SumMany<SquareTerm>, ManyTensorsArgs>();
+        visitor.Visit<SumMany<FiniteTerm>, ManyTensorsArgs>();
+    }
+
+    private static void Eights(IKernelVisitor visitor)
+    {
+        visitor.Visit<Pointwise8<Plus>, Pointwise8Args>();
+        visitor.Visit<Pointwise8<Times>, Pointwise8Args>();
+        visitor.Visit<Pointwise8<Scaled>, Pointwise8Args>();
+        visitor.Visit<ScaleByDevice8, Pointwise8Args>();
+        visitor.Visit<Widen8, Cast8Args>();
+        visitor.Visit<Narrow8, Cast8Args>();
+        visitor.Visit<Rope8, Rope8Args>();
+        visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
+        PackedWeights<Eight>(visitor);
+        PackedWeights<Wide8>(visitor);
+    }
+
+    private static void PackedWeights<TWeight>(IKernelVisitor visitor) where TWeight : unmanaged, IPacked<TWeight>
+    {
+        visitor.Visit<RmsForward8<TWeight>, Rms8Args<TWeight>>();
+        visitor.Visit<RmsAgain8<TWeight>, Rms8Args<TWeight>>();
+        visitor.Visit<RmsBackward8<TWeight>, Rms8Args<TWeight>>();
+        visitor.Visit<LayerForward8<TWeight>, Layer8Args<TWeight>>();
+        visitor.Visit<LayerBackward8<TWeight>, Layer8Args<TWeight>>();
+        visitor.Visit<Gather8<TWeight>, Gather8Args<TWeight>>();
+        visitor.Visit<AddRow8<TWeight>, AddRow8Args<TWeight>>();
     }
 
     private static void Stored<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>

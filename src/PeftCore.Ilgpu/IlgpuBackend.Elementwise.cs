@@ -18,15 +18,30 @@ internal sealed partial class IlgpuBackend
         Apply<GateOf<TFormula>>(gate, up, h);
 
     /// <inheritdoc/>
-    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula =>
+    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula
+    {
+        if (Packs(gate, up, dh, dgate, dup))
+        {
+            _device.ForEach<GatedGradient8<TFormula>, GatedGradient8Args>(gate.Count / 8, new GatedGradient8Args
+            {
+                Gate = Eights(gate),
+                Up = Eights(up),
+                DOut = Eights(dh),
+                DGate = Eights(dgate),
+                DUp = Eights(dup),
+            });
+            return;
+        }
+        using Wide g = In(gate), u = In(up), d = In(dh), dg = Out(dgate, false), du = Out(dup, false);
         _device.ForEach<GatedGradient<TFormula>, GatedGradientArgs>(gate.Count, new GatedGradientArgs
         {
-            Gate = F32(gate),
-            Up = F32(up),
-            DOut = F32(dh),
-            DGate = F32(dgate),
-            DUp = F32(dup),
+            Gate = g.View,
+            Up = u.View,
+            DOut = d.View,
+            DGate = dg.View,
+            DUp = du.View,
         });
+    }
 
     /// <inheritdoc/>
     public void Add(Tensor a, Tensor b, Tensor y) => Apply<Plus>(a, b, y);
@@ -38,42 +53,59 @@ internal sealed partial class IlgpuBackend
     public void Scale(Tensor x, float factor, Tensor y, bool accumulate) => Apply<Scaled>(x, x, y, factor, accumulate);
 
     /// <inheritdoc/>
-    public void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate) =>
-        _device.ForEach<ScaleByDevice, PointwiseArgs>(y.Count, Pointwise(x, scalar, y, 0, accumulate));
+    public void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate)
+    {
+        if (Packs(x, y))
+        {
+            _device.ForEach<ScaleByDevice8, Pointwise8Args>(y.Count / 8, Pointwise8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
+            return;
+        }
+        using Wide from = In(x), to = Out(y, accumulate);
+        _device.ForEach<ScaleByDevice, PointwiseArgs>(y.Count, Pointwise(from, F32(scalar), to, 0, accumulate));
+    }
 
     /// <inheritdoc/>
     public void MultiplyRow(Tensor x, Tensor row, Tensor y, bool accumulate) => ByRows<MultiplyRow>(x, row, y, accumulate);
 
     /// <inheritdoc/>
-    public void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate) =>
-        SumColumns<ProductTerm>(new ColumnSumArgs { X = F32(x), Y = F32(y), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+    public void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate)
+    {
+        using Wide a = In(x), b = In(y);
+        SumColumns<ProductTerm>(new ColumnSumArgs { X = a.View, Y = b.View, Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+    }
 
     /// <inheritdoc/>
     public void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) => ByRows<MultiplyColumn>(x, column, y, accumulate);
 
     /// <inheritdoc/>
-    public void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate) =>
+    public void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate)
+    {
+        using Wide a = In(x), b = In(y), to = Out(dots, accumulate);
         _device.Run<RowDots, RowDotsArgs>(x.Shape.Rows, 1, new RowDotsArgs
         {
-            X = F32(x),
-            Y = F32(y),
-            Dots = F32(dots),
+            X = a.View,
+            Y = b.View,
+            Dots = to.View,
             Columns = x.Shape.Columns,
             Accumulate = Flag(accumulate),
         });
+    }
 
     /// <inheritdoc/>
-    public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
+    public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
+    {
+        using Wide from = In(x), to = Out(y, accumulate);
         _device.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {
-            X = F32(x),
-            Y = F32(y),
+            X = from.View,
+            Y = to.View,
             Probability = probability,
             Scale = 1f / (1f - probability),
             Seed = seed,
             Stream = stream,
             Accumulate = Flag(accumulate),
         });
+    }
 
     /// <inheritdoc/>
     public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
@@ -91,20 +123,32 @@ internal sealed partial class IlgpuBackend
         Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), y);
     }
 
-    private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise =>
-        _device.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(a, b, y, scalar, accumulate));
+    private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
+    {
+        if (Packs(a, b, y))
+        {
+            _device.ForEach<Pointwise8<TOp>, Pointwise8Args>(y.Count / 8, Pointwise8(a, b, y, scalar, accumulate));
+            return;
+        }
+        using Wide left = In(a), right = In(b), to = Out(y, accumulate);
+        _device.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(left, right.View, to, scalar, accumulate));
+    }
 
-    private PointwiseArgs Pointwise(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
-        new() { A = F32(a), B = F32(b), Y = F32(y), Scalar = scalar, Accumulate = Flag(accumulate) };
+    private static PointwiseArgs Pointwise(in Wide a, ILGPU.ArrayView<float> b, in Wide y, float scalar, bool accumulate) =>
+        new() { A = a.View, B = b, Y = y.View, Scalar = scalar, Accumulate = Flag(accumulate) };
+
+    private Pointwise8Args Pointwise8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
+        new() { A = Eights(a), B = Eights(b), Y = Eights(y), Device = None<float>(), Scalar = scalar, Accumulate = Flag(accumulate) };
 
     private void ByRows<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate) where TKernel : struct, IKernel<RowWiseArgs<float>>
     {
         int columns = x.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        using Wide from = In(x), by = In(factor), to = Out(y, accumulate);
         _device.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * strips, 1, new RowWiseArgs<float>
         {
-            X = F32(x),
-            Y = F32(y),
-            Factor = F32(factor),
+            X = from.View,
+            Y = to.View,
+            Factor = by.View,
             Columns = columns,
             Strips = strips,
             Accumulate = Flag(accumulate),

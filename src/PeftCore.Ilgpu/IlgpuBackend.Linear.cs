@@ -20,6 +20,8 @@ internal sealed partial class IlgpuBackend
         {
             return;
         }
+        using var sum = Out(c, accumulate);
+        product = product with { C = sum.Tensor };
         switch (a.DType)
         {
             case DType.F32: Multiply<Single32>(product); break;
@@ -31,6 +33,18 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void AddRow(Tensor y, Tensor row)
     {
+        if (Packs(y) && PacksWeight(row))
+        {
+            if (row.DType == DType.BF16)
+            {
+                AddRow8<Eight>(y, row);
+            }
+            else
+            {
+                AddRow8<Wide8>(y, row);
+            }
+            return;
+        }
         switch (row.DType)
         {
             case DType.F32: AddRow<Single32>(y, row); break;
@@ -40,12 +54,27 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void SumRows(Tensor x, Tensor row, bool accumulate) =>
-        SumColumns<EntryTerm>(new ColumnSumArgs { X = F32(x), Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+    public void SumRows(Tensor x, Tensor row, bool accumulate)
+    {
+        using var from = In(x);
+        SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+    }
 
     /// <inheritdoc/>
     public void Gather(Tensor ids, Tensor table, Tensor y)
     {
+        if (Packs(y) && PacksWeight(table))
+        {
+            if (table.DType == DType.BF16)
+            {
+                Gather8<Eight>(ids, table, y);
+            }
+            else
+            {
+                Gather8<Wide8>(ids, table, y);
+            }
+            return;
+        }
         switch (table.DType)
         {
             case DType.F32: Gather<Single32>(ids, table, y); break;
@@ -55,25 +84,29 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
+    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table)
+    {
+        using Wide from = In(dy), to = Out(table, true);
         _device.ForEach<ScatterAdd, ScatterAddArgs>(table.Shape.Columns, new ScatterAddArgs
         {
             Ids = I32(ids),
-            DOut = F32(dy),
-            Table = F32(table),
+            DOut = from.View,
+            Table = to.View,
             Count = (int)ids.Count,
             Columns = table.Shape.Columns,
             TableRows = table.Shape.Rows,
         });
+    }
 
     /// <inheritdoc/>
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
         int strips = ProductPlan.Count(columns, _device.GroupSize);
+        using Wide source = In(from), target = Out(to, true); // The other columns stay what they are.
         _device.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
         {
-            From = F32(from),
-            To = F32(to),
+            From = source.View,
+            To = target.View,
             FromStride = from.Shape.Columns,
             FromColumn = fromColumn,
             ToStride = to.Shape.Columns,
@@ -84,13 +117,35 @@ internal sealed partial class IlgpuBackend
         });
     }
 
+    private void AddRow8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IPacked<TRow>
+    {
+        int eights = y.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        _device.Run<AddRow8<TRow>, AddRow8Args<TRow>>(y.Shape.Rows * strips, 1,
+            new AddRow8Args<TRow> { Y = Eights(y), Row = View8<TRow>(row), Eights = eights, Strips = strips });
+    }
+
+    private void Gather8<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IPacked<TTable>
+    {
+        int eights = y.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        _device.Run<Gather8<TTable>, Gather8Args<TTable>>((int)ids.Count * strips, 1, new Gather8Args<TTable>
+        {
+            Ids = I32(ids),
+            Table = View8<TTable>(table),
+            Y = Eights(y),
+            Eights = eights,
+            Strips = strips,
+            TableRows = table.Shape.Rows,
+        });
+    }
+
     private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IStored<TRow>
     {
         int columns = y.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        using var to = Out(y, true);
         _device.Run<AddRow<TRow>, RowWiseArgs<TRow>>(y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
         {
             X = None<float>(),
-            Y = F32(y),
+            Y = to.View,
             Factor = View<TRow>(row),
             Columns = columns,
             Strips = strips,
@@ -100,11 +155,12 @@ internal sealed partial class IlgpuBackend
     private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IStored<TTable>
     {
         int columns = table.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        using var to = Out(y, false);
         _device.Run<Gather<TTable>, GatherArgs<TTable>>((int)ids.Count * strips, 1, new GatherArgs<TTable>
         {
             Ids = I32(ids),
             Table = View<TTable>(table),
-            Y = F32(y),
+            Y = to.View,
             Columns = columns,
             TableRows = table.Shape.Rows,
             Strips = strips,
@@ -114,11 +170,12 @@ internal sealed partial class IlgpuBackend
     /// <summary>row (+)= Σ over the rows of <paramref name="like"/>: in one launch if they are few, else by runs that a second launch adds up.</summary>
     private void SumColumns<TTerm>(ColumnSumArgs args, Tensor like, Tensor row, bool accumulate) where TTerm : struct, IColumnTerm
     {
+        using var to = Out(row, accumulate);
         int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, ProductPlan.Count(rows, RunOfRows));
         (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, ProductPlan.Count(columns, _device.GroupSize), RunOfRows);
         if (runs == 1)
         {
-            (args.Sums, args.Accumulate) = (F32(row), Flag(accumulate));
+            (args.Sums, args.Accumulate) = (to.View, Flag(accumulate));
             _device.Run<ColumnSums<TTerm>, ColumnSumArgs>(args.Strips, 1, args);
             return;
         }
@@ -126,6 +183,6 @@ internal sealed partial class IlgpuBackend
         args.Sums = partial.View;
         _device.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.Strips, 1, args);
         _device.ForEach<SumParts, SumPartsArgs>(columns,
-            new SumPartsArgs { Parts = partial.View, C = F32(row), Count = runs, Accumulate = Flag(accumulate) });
+            new SumPartsArgs { Parts = partial.View, C = to.View, Count = runs, Accumulate = Flag(accumulate) });
     }
 }

@@ -8,6 +8,11 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
     {
+        if (Packs(x, y) && PacksWeight(weight))
+        {
+            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon), RmsPass.Forward);
+            return;
+        }
         switch (weight.DType)
         {
             case DType.F32: RmsForward<Single32>(x, weight, weightOffset, y, rstd, epsilon); break;
@@ -22,10 +27,16 @@ internal sealed partial class IlgpuBackend
     {
         if (dWeight is not null)
         {
-            SumColumns<RmsTerm>(new ColumnSumArgs { X = F32(x), Y = F32(dy), Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            using Wide from = In(x), along = In(dy);
+            SumColumns<RmsTerm>(new ColumnSumArgs { X = from.View, Y = along.View, Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
         }
         if (dx is null)
         {
+            return;
+        }
+        if (Packs(x, dy, dx) && PacksWeight(weight))
+        {
+            Rms8(new RmsCall(x, weight, weightOffset, rstd, dy, dx, 0, accumulateDx), RmsPass.Backward);
             return;
         }
         switch (weight.DType)
@@ -39,6 +50,11 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
     {
+        if (Packs(x, y) && PacksWeight(weight) && (bias is null || (PacksWeight(bias) && bias.DType == weight.DType)))
+        {
+            Layer8(new LayerCall(x, weight, bias, mean, rstd, x, y, epsilon), backward: false);
+            return;
+        }
         if (bias is not null && bias.DType != weight.DType)
         {
             // Rare enough to go without kernels for pairs of dtypes: the bias is added by its own.
@@ -60,7 +76,8 @@ internal sealed partial class IlgpuBackend
     {
         if (dWeight is not null)
         {
-            SumColumns<LayerTerm>(new ColumnSumArgs { X = F32(x), Y = F32(dy), Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            using Wide from = In(x), along = In(dy);
+            SumColumns<LayerTerm>(new ColumnSumArgs { X = from.View, Y = along.View, Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
         }
         if (dBias is not null)
         {
@@ -68,6 +85,11 @@ internal sealed partial class IlgpuBackend
         }
         if (dx is null)
         {
+            return;
+        }
+        if (Packs(x, dy, dx) && PacksWeight(weight))
+        {
+            Layer8(new LayerCall(x, weight, null, mean, rstd, dy, dx, 0, accumulateDx), backward: true);
             return;
         }
         switch (weight.DType)
@@ -79,11 +101,13 @@ internal sealed partial class IlgpuBackend
     }
 
     private void RmsForward<TWeight>(Tensor x, Tensor weight, float offset, Tensor y, Tensor rstd, float epsilon)
-        where TWeight : unmanaged, IStored<TWeight> =>
+        where TWeight : unmanaged, IStored<TWeight>
+    {
+        using Wide from = In(x), to = Out(y, false);
         _device.Run<RmsForward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
         {
-            X = F32(x),
-            Y = F32(y),
+            X = from.View,
+            Y = to.View,
             Rstd = F32(rstd),
             DOut = None<float>(),
             DX = None<float>(),
@@ -92,28 +116,34 @@ internal sealed partial class IlgpuBackend
             Epsilon = epsilon,
             Columns = x.Shape.Columns,
         });
+    }
 
     private void RmsBackward<TWeight>(Tensor x, Tensor weight, float offset, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
-        where TWeight : unmanaged, IStored<TWeight> =>
+        where TWeight : unmanaged, IStored<TWeight>
+    {
+        using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
         _device.Run<RmsBackward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
         {
-            X = F32(x),
+            X = from.View,
             Y = None<float>(),
             Rstd = F32(rstd),
-            DOut = F32(dy),
-            DX = F32(dx),
+            DOut = along.View,
+            DX = to.View,
             Weight = View<TWeight>(weight),
             Offset = offset,
             Columns = x.Shape.Columns,
             Accumulate = Flag(accumulate),
         });
+    }
 
     private void LayerForward<TWeight>(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
-        where TWeight : unmanaged, IStored<TWeight> =>
+        where TWeight : unmanaged, IStored<TWeight>
+    {
+        using Wide from = In(x), to = Out(y, false);
         _device.Run<LayerForward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
         {
-            X = F32(x),
-            Y = F32(y),
+            X = from.View,
+            Y = to.View,
             Mean = F32(mean),
             Rstd = F32(rstd),
             DOut = None<float>(),
@@ -124,20 +154,24 @@ internal sealed partial class IlgpuBackend
             Columns = x.Shape.Columns,
             HasBias = Flag(bias is not null),
         });
+    }
 
     private void LayerBackward<TWeight>(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
-        where TWeight : unmanaged, IStored<TWeight> =>
+        where TWeight : unmanaged, IStored<TWeight>
+    {
+        using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
         _device.Run<LayerBackward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
         {
-            X = F32(x),
+            X = from.View,
             Y = None<float>(),
             Mean = F32(mean),
             Rstd = F32(rstd),
-            DOut = F32(dy),
-            DX = F32(dx),
+            DOut = along.View,
+            DX = to.View,
             Weight = View<TWeight>(weight),
             Bias = None<TWeight>(),
             Columns = x.Shape.Columns,
             Accumulate = Flag(accumulate),
         });
+    }
 }

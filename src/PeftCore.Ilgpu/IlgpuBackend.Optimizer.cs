@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
@@ -6,22 +7,38 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    private const int MostPartialSums = 1024;
-
     /// <inheritdoc/>
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) =>
-        _device.ForEach<AdamStep, AdamArgs>(parameter.Count, new AdamArgs
+        AdamW([new AdamWTensors(step, parameter, gradient, firstMoment, secondMoment)], gradientScale);
+
+    /// <inheritdoc/>
+    public void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
+    {
+        var slots = new TensorSlot[parameters.Length];
+        for (int i = 0; i < slots.Length; i++)
         {
-            Parameter = F32(parameter),
-            Gradient = F32(gradient),
-            First = F32(firstMoment),
-            Second = F32(secondMoment),
-            Factors = AdamFactors.Of(step, gradientScale),
-        });
+            var (step, parameter, gradient, first, second) = parameters[i];
+            Written(parameter);
+            var rounded = _rounded.ToUpdate(parameter);
+            slots[i] = new TensorSlot
+            {
+                Parameter = IndexOf(parameter),
+                Gradient = IndexOf(gradient),
+                First = IndexOf(first),
+                Second = IndexOf(second),
+                Rounded = rounded is null ? 0 : Address(rounded) / sizeof(ushort),
+                HasRounded = Flag(rounded is not null),
+                Count = checked((int)parameter.Count),
+                Factors = AdamFactors.Of(step, gradientScale),
+            };
+        }
+        _many.Run<AdamMany>(slots, null);
+    }
 
     /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
-        float weightDecay, bool nesterov, bool firstStep) =>
+        float weightDecay, bool nesterov, bool firstStep)
+    {
         _device.ForEach<SgdStep, SgdArgs>(parameter.Count, new SgdArgs
         {
             Parameter = F32(parameter),
@@ -35,6 +52,8 @@ internal sealed partial class IlgpuBackend
             Nesterov = Flag(nesterov),
             FirstStep = Flag(firstStep),
         });
+        Written(parameter);
+    }
 
     /// <inheritdoc/>
     public double SumOfSquares(Tensor x) => Sum<SquareTerm>([x]);
@@ -45,28 +64,26 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public bool AllFinite(Tensor x) => Sum<FiniteTerm>([x]) == 0;
 
-    // Whatever the number of tensors, the host waits once.
+    // Whatever the number of tensors, there is one launch and the host waits once.
     private double Sum<TTerm>(ReadOnlySpan<Tensor> tensors) where TTerm : struct, IElementTerm
     {
-        int all = 0;
-        foreach (var tensor in tensors)
+        var slots = new TensorSlot[tensors.Length];
+        var copies = new List<Wide>();
+        for (int i = 0; i < slots.Length; i++)
         {
-            all += PartialSumsOf(tensor);
+            var wide = In(tensors[i]);
+            copies.Add(wide);
+            slots[i] = new TensorSlot { Parameter = IndexOf(wide.Tensor), Count = checked((int)wide.Tensor.Count) };
         }
-        if (all == 0)
+        int chunks = ManyTensors.ChunksOf(slots);
+        if (chunks == 0)
         {
             return 0;
         }
-        using var partial = new Scratch(this, all);
-        int first = 0;
-        foreach (var tensor in tensors)
-        {
-            int count = PartialSumsOf(tensor);
-            var sums = _device.Space.View<float>(partial.Address + (nint)(first * sizeof(float)), count);
-            _device.Run<PartialSums<TTerm>, PartialSumArgs>(count, 1, new PartialSumArgs { X = F32(tensor), Sums = sums });
-            first += count;
-        }
-        var host = new float[all];
+        using var partial = new Scratch(this, chunks);
+        _many.Run<SumMany<TTerm>>(slots, partial.View);
+        copies.ForEach(copy => copy.Dispose());
+        var host = new float[chunks];
         _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(host.AsSpan()));
         double total = 0;
         foreach (float sum in host)
@@ -76,5 +93,7 @@ internal sealed partial class IlgpuBackend
         return total;
     }
 
-    private int PartialSumsOf(Tensor x) => (int)Math.Min(MostPartialSums, (x.Count + (8L * _device.GroupSize) - 1) / (8L * _device.GroupSize));
+    private static long IndexOf(Tensor tensor) => tensor.DType == DType.F32
+        ? Address(tensor) / sizeof(float)
+        : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
 }

@@ -84,7 +84,7 @@ internal sealed partial class IlgpuBackend
         {
             (args.C, args.Accumulate) = (Address(c), Flag(accumulate));
             Launch(plan, term.TransposeA, !term.TransposeB, args);
-            Written(c);
+            Queued(c);
             return;
         }
         using var parts = new Scratch(this, (long)plan.Parts * m * n);
@@ -92,13 +92,7 @@ internal sealed partial class IlgpuBackend
         Launch(plan, term.TransposeA, !term.TransposeB, args);
         _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
             new SumPartsArgs { Parts = parts.View, C = F32(c), Count = plan.Parts, Accumulate = Flag(accumulate) });
-        Written(c);
-    }
-
-    private void Written(Tensor product)
-    {
-        _rounded.Forget(Address(product), product.ByteCount);
-        _rounded.Trim();
+        Queued(c);
     }
 
     private void Launch(in TensorPlan plan, bool transposeA, bool acrossB, in WgmmaArgs args)
@@ -120,5 +114,5 @@ internal sealed partial class IlgpuBackend
     private void Launch<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape =>
         _device.RunTensorCores<WgmmaGemm<TShape>, WgmmaArgs, WgmmaArgs>(groups, parts, LaunchShape.Product(TShape.TileN), args);
 
-    private nint InBf16(Tensor tensor) => tensor.DType == DType.F32 ? _rounded.Of(tensor, Address(tensor)) : Address(tensor);
+    private nint InBf16(Tensor tensor) => tensor.DType == DType.F32 ? _rounded.Of(tensor) : Address(tensor);
 }

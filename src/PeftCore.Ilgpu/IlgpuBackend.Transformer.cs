@@ -10,9 +10,30 @@ internal sealed partial class IlgpuBackend
     public void Rope(Heads heads, Tensor cos, Tensor sin, Tensor positions, bool interleaved, bool inverse)
     {
         int rows = heads.Tensor.Shape.Rows, half = cos.Shape.Columns;
+        var layout = heads.Layout;
+        if (!interleaved && half % 8 == 0 && Packs(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
+        {
+            _device.ForEach<Rope8, Rope8Args>((long)rows * heads.Count * (half / 8), new Rope8Args
+            {
+                Heads = Eights(heads.Tensor),
+                Cos = Wides(cos),
+                Sin = Wides(sin),
+                Positions = I32(positions),
+                RowStride = layout.RowStride / 8,
+                Offset = layout.Offset / 8,
+                HeadStride = layout.HeadStride / 8,
+                Half = half / 8,
+                Rows = rows,
+                Count = heads.Count,
+                TableRows = cos.Shape.Rows,
+                Inverse = Flag(inverse),
+            });
+            return;
+        }
+        using var turned = Out(heads.Tensor, true);
         _device.ForEach<Rope, RopeArgs>((long)rows * heads.Count * half, new RopeArgs
         {
-            Heads = HeadsOf(heads),
+            Heads = HeadsOf(heads.On(turned.Tensor)),
             Cos = F32(cos),
             Sin = F32(sin),
             Positions = I32(positions),
@@ -28,6 +49,11 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
+        if (q.Tensor.DType != DType.F32)
+        {
+            WideAttention(call, q, k, v, o, lse);
+            return;
+        }
         if (TakesFlash(call, q, k, v, o))
         {
             Flash(call, q, k, v, o, lse);
@@ -50,6 +76,11 @@ internal sealed partial class IlgpuBackend
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
+        if (q.Tensor.DType != DType.F32)
+        {
+            WideAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            return;
+        }
         var args = AttentionArgs(call, q, k, v);
         (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf(o), HeadsOf(dO), F32(lse), F32(delta));
         (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone(dq), HeadsOrNone(dk), HeadsOrNone(dv), F32OrNone(dBias));
@@ -76,20 +107,42 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void Softmax(Tensor x, Tensor y) =>
+    public void Softmax(Tensor x, Tensor y)
+    {
+        using Wide from = In(x), to = Out(y, false);
         _device.Run<SoftmaxForward, SoftmaxArgs>(x.Shape.Rows, 1,
-            new SoftmaxArgs { X = F32(x), Y = F32(y), DOut = None<float>(), Columns = x.Shape.Columns });
+            new SoftmaxArgs { X = from.View, Y = to.View, DOut = None<float>(), Columns = x.Shape.Columns });
+    }
 
     /// <inheritdoc/>
-    public void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) =>
+    public void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate)
+    {
+        using Wide from = In(y), along = In(dy), to = Out(dx, accumulate);
         _device.Run<SoftmaxBackward, SoftmaxArgs>(y.Shape.Rows, 1,
-            new SoftmaxArgs { X = F32(y), DOut = F32(dy), Y = F32(dx), Columns = y.Shape.Columns, Accumulate = Flag(accumulate) });
+            new SoftmaxArgs { X = from.View, DOut = along.View, Y = to.View, Columns = y.Shape.Columns, Accumulate = Flag(accumulate) });
+    }
 
     /// <inheritdoc/>
-    public void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
+    public void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient)
+    {
+        if (Packs(logits))
+        {
+            _device.Run<CrossEntropyRows8, CrossEntropy8Args>(logits.Shape.Rows, 1, new CrossEntropy8Args
+            {
+                Logits = Eights(logits),
+                Losses = F32(losses),
+                Labels = I32(labels),
+                Eights = logits.Shape.Columns / 8,
+                IgnoreLabel = ignoreLabel,
+                WriteGradient = Flag(writeGradient),
+                Scale = scale,
+            });
+            return;
+        }
+        using var rows = Out(logits, true);
         _device.Run<CrossEntropyRows, CrossEntropyArgs>(logits.Shape.Rows, 1, new CrossEntropyArgs
         {
-            Logits = F32(logits),
+            Logits = rows.View,
             Losses = F32(losses),
             Labels = I32(labels),
             Columns = logits.Shape.Columns,
@@ -97,6 +150,7 @@ internal sealed partial class IlgpuBackend
             WriteGradient = Flag(writeGradient),
             Scale = scale,
         });
+    }
 
     private AttentionArgs AttentionArgs(in AttentionCall call, Heads q, Heads k, Heads v)
     {

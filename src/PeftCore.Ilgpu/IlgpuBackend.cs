@@ -15,13 +15,14 @@ internal sealed partial class IlgpuBackend : IBackend
     private readonly Arena _arena;
     private readonly IlgpuOptions _options;
     private readonly RoundedOperands _rounded;
+    private readonly ManyTensors _many;
 
     public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
     {
         _options = options ?? new IlgpuOptions();
         _device = new GpuDevice(name);
         _rounded = new RoundedOperands(this);
-        _device.Writing = _rounded.Forget;
+        _many = new ManyTensors(this);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 
@@ -30,6 +31,9 @@ internal sealed partial class IlgpuBackend : IBackend
 
     /// <inheritdoc/>
     public bool IsMeta => false;
+
+    /// <inheritdoc/>
+    public DType ActivationDType => _options.ComputeDType;
 
     /// <inheritdoc/>
     public MemoryLedger Memory { get; } = new();
@@ -54,15 +58,15 @@ internal sealed partial class IlgpuBackend : IBackend
     /// <inheritdoc/>
     public void Free(Storage storage)
     {
-        _rounded.Forget(storage.Address, storage.ReservedBytes);
+        _rounded.Forget(storage);
         _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
     }
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
-        _rounded.Forget();
         _device.Memory.Upload(from, Address(to));
+        Written(to);
     }
 
     /// <inheritdoc/>
@@ -73,8 +77,8 @@ internal sealed partial class IlgpuBackend : IBackend
     {
         if (from.ByteCount > 0)
         {
-            _rounded.Forget();
             _device.Memory.Copy(Address(from), Address(to), from.ByteCount);
+            Written(to);
         }
     }
 
@@ -83,8 +87,8 @@ internal sealed partial class IlgpuBackend : IBackend
     {
         if (tensor.ByteCount > 0)
         {
-            _rounded.Forget();
             _device.Memory.Fill(Address(tensor), 0, tensor.ByteCount);
+            Written(tensor);
         }
     }
 
@@ -94,6 +98,14 @@ internal sealed partial class IlgpuBackend : IBackend
         if (from.DType == to.DType)
         {
             Copy(from, to);
+        }
+        else if (from.DType == DType.BF16 && to.DType == DType.F32 && Packs8(from, to))
+        {
+            _device.ForEach<Widen8, Cast8Args>(to.Count / 8, new Cast8Args { Stored = Eights(from), Wide = Wides(to) });
+        }
+        else if (from.DType == DType.F32 && to.DType == DType.BF16 && Packs8(to, from))
+        {
+            _device.ForEach<Narrow8, Cast8Args>(to.Count / 8, new Cast8Args { Stored = Eights(to), Wide = Wides(from) });
         }
         else if (to.DType == DType.F32)
         {
@@ -107,6 +119,7 @@ internal sealed partial class IlgpuBackend : IBackend
         {
             throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
         }
+        Written(to);
     }
 
     /// <inheritdoc/>
@@ -116,7 +129,8 @@ internal sealed partial class IlgpuBackend : IBackend
     public void Dispose()
     {
         Synchronize();
-        _rounded.Forget();
+        _rounded.Clear();
+        _many.Dispose();
         _arena.Dispose();
         _device.Dispose();
     }
@@ -160,6 +174,8 @@ internal sealed partial class IlgpuBackend : IBackend
         DType.F16 => half,
         _ => throw new ShapeException("cast", $"{dtype} is not a floating-point dtype"),
     })();
+
+    private static bool Packs8(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
 
     private static int Flag(bool value) => value ? 1 : 0;
 }

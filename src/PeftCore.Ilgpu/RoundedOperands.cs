@@ -1,79 +1,122 @@
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>The last operands that were rounded to BF16, for the products that follow: q, k and v read one x, and a LoRA layer reads each
-/// gradient three times. A copy is forgotten as soon as anything may have written to its original, or freed it.</summary>
+/// <summary>F32 operands of products on tensor cores, rounded to BF16. The copy of a parameter is kept until the parameter is written or freed:
+/// a LoRA step reads each factor several times. What is computed anew for each product is rounded for that product alone.</summary>
 internal sealed class RoundedOperands(IlgpuBackend backend)
 {
-    private const int Most = 3;
-
     private readonly Lock _lock = new();
-    private readonly List<(nint From, long Bytes, Storage Copy)> _copies = [];
+    private readonly Dictionary<nint, Copy> _copies = [];
+    private readonly List<Tensor> _temporary = [];
 
-    /// <summary>Address of the tensor's numbers in BF16.</summary>
-    public nint Of(Tensor tensor, nint address)
+    private sealed record Copy(Storage Owner, Tensor Rounded)
     {
+        public bool Stale { get; set; }
+    }
+
+    /// <summary>Address of the F32 tensor's numbers in BF16, valid until <see cref="Trim"/>.</summary>
+    public nint Of(Tensor tensor)
+    {
+        if (tensor.Storage.Kind is not (MemoryKind.Trainable or MemoryKind.Frozen))
+        {
+            var once = backend.NewTensor(tensor.Shape, DType.BF16, MemoryKind.Workspace).Keep();
+            backend.Cast(tensor, once);
+            lock (_lock)
+            {
+                _temporary.Add(once);
+            }
+            return once.Storage.Address;
+        }
         lock (_lock)
         {
-            int known = _copies.FindIndex(copy => copy.From == address && copy.Bytes == tensor.ByteCount);
-            var found = known >= 0 ? _copies[known] : (address, tensor.ByteCount, Round(tensor, address));
-            if (known >= 0)
+            nint address = tensor.Storage.Address + (nint)tensor.ByteOffset;
+            if (_copies.TryGetValue(address, out var known) && known.Rounded.Count != tensor.Count)
             {
-                _copies.RemoveAt(known);
+                _copies.Remove(address);
+                known.Rounded.Dispose();
+                known = null;
             }
-            _copies.Add(found); // The latest stands last.
-            return found.Item3.Address;
+            if (known is null)
+            {
+                known = new Copy(tensor.Storage, backend.NewTensor(tensor.Shape, DType.BF16, MemoryKind.Workspace).Keep()) { Stale = true };
+                _copies.Add(address, known);
+            }
+            if (known.Stale)
+            {
+                backend.Cast(tensor, known.Rounded);
+                known.Stale = false;
+            }
+            return known.Rounded.Storage.Address;
         }
     }
 
-    /// <summary>Lets go of copies beyond the few that are kept. Only after the products that read them are queued.</summary>
+    /// <summary>Lets go of copies that were made for one product. Only after that product is queued.</summary>
     public void Trim()
     {
         lock (_lock)
         {
-            while (_copies.Count > Most)
-            {
-                Drop(0);
-            }
+            _temporary.ForEach(copy => copy.Dispose());
+            _temporary.Clear();
         }
     }
 
-    /// <summary>Anything may have been written.</summary>
-    public void Forget() => Forget(0, long.MaxValue);
-
-    /// <summary>These bytes are written or freed.</summary>
-    public void Forget(nint address, long bytes)
+    /// <summary>The kept copy of a parameter for whoever writes the parameter to bring up to date as well; null if there is none.</summary>
+    public Tensor? ToUpdate(Tensor parameter)
     {
         lock (_lock)
         {
-            for (int i = _copies.Count - 1; i >= 0; i--)
+            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy) || copy.Rounded.Count != parameter.Count)
             {
-                if (_copies[i].From - address < bytes && address - _copies[i].From < _copies[i].Bytes)
+                return null;
+            }
+            copy.Stale = false;
+            return copy.Rounded;
+        }
+    }
+
+    /// <summary>A tensor was written: its copies are out of date.</summary>
+    public void Written(Tensor tensor)
+    {
+        if (tensor.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen)
+        {
+            lock (_lock)
+            {
+                foreach (var copy in _copies.Values)
                 {
-                    Drop(i);
+                    copy.Stale |= ReferenceEquals(copy.Owner, tensor.Storage);
                 }
             }
         }
     }
 
-    private void Drop(int index)
+    /// <summary>A storage is freed.</summary>
+    public void Forget(Storage storage)
     {
-        var copy = _copies[index].Copy;
-        _copies.RemoveAt(index);
-        copy.Release();
+        if (storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen)
+        {
+            lock (_lock)
+            {
+                foreach (var (address, copy) in _copies.Where(entry => ReferenceEquals(entry.Value.Owner, storage)).ToList())
+                {
+                    _copies.Remove(address);
+                    copy.Rounded.Dispose();
+                }
+            }
+        }
     }
 
-    private Storage Round(Tensor tensor, nint address)
+    /// <summary>Lets go of all copies.</summary>
+    public void Clear()
     {
-        var copy = backend.Allocate(tensor.Count * sizeof(ushort), MemoryKind.Workspace);
-        var device = backend.Device;
-        device.ForEach<NarrowFour, NarrowFourArgs>(tensor.Count / 4, new NarrowFourArgs
+        lock (_lock)
         {
-            Wide = device.Space.View<Float4>(address, tensor.Count / 4),
-            Stored = device.Space.View<ulong>(copy.Address, tensor.Count / 4),
-        });
-        return copy;
+            foreach (var copy in _copies.Values)
+            {
+                copy.Rounded.Dispose();
+            }
+            _copies.Clear();
+        }
     }
 }

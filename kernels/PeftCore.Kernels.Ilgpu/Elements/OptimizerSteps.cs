@@ -2,30 +2,19 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-internal struct AdamArgs
+/// <summary>One AdamW step of one element.</summary>
+internal static class AdamStep
 {
-    public ArrayView<float> Parameter, Gradient, First, Second;
-    public AdamFactors Factors;
-}
-
-/// <summary>One AdamW step.</summary>
-internal readonly struct AdamStep : IKernel<AdamArgs>
-{
-    public static void Run(AdamArgs args)
+    public static void One(ArrayView<float> memory, long parameter, long gradient, long first, long second, AdamFactors f)
     {
-        long i = Threads.Linear();
-        if (i < args.Parameter.Length)
-        {
-            AdamFactors f = args.Factors;
-            float g = args.Gradient[i] * f.Gradient;
-            float m = args.First[i];
-            m += (g - m) * f.Blend;
-            float v = (args.Second[i] * f.Beta2) + (g * g * f.Square);
-            float denominator = (MathF.Sqrt(v) / f.Root) + f.Epsilon;
-            args.First[i] = m;
-            args.Second[i] = v;
-            args.Parameter[i] = (args.Parameter[i] * f.Keep) - (f.Rate * m / denominator);
-        }
+        float g = memory[gradient] * f.Gradient;
+        float m = memory[first];
+        m += (g - m) * f.Blend;
+        float v = (memory[second] * f.Beta2) + (g * g * f.Square);
+        float denominator = (MathF.Sqrt(v) / f.Root) + f.Epsilon;
+        memory[first] = m;
+        memory[second] = v;
+        memory[parameter] = (memory[parameter] * f.Keep) - (f.Rate * m / denominator);
     }
 }
 

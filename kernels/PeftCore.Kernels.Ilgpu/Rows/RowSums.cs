@@ -29,36 +29,10 @@ internal readonly struct RowDots : IKernel<RowDotsArgs>
     }
 }
 
-internal struct PartialSumArgs
-{
-    public ArrayView<float> X, Sums;
-}
-
 /// <summary>What a sum over all elements adds up.</summary>
 internal interface IElementTerm
 {
     static abstract float Of(float x);
-}
-
-/// <summary>sums[group] = Σ term(x) over every so-many-th element; the host adds the few sums in double precision.</summary>
-internal readonly struct PartialSums<TTerm> : IKernel<PartialSumArgs> where TTerm : struct, IElementTerm
-{
-    public static void Run(PartialSumArgs args)
-    {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
-        float sum = 0;
-        long step = (long)Grid.DimX * Group.DimX;
-        for (long i = Threads.Linear(); i < args.X.Length; i += step)
-        {
-            sum += TTerm.Of(args.X[i]);
-        }
-
-        sum = Threads.Sum(shared, sum);
-        if (Group.IdxX == 0)
-        {
-            args.Sums[Grid.IdxX] = sum;
-        }
-    }
 }
 
 internal readonly struct SquareTerm : IElementTerm

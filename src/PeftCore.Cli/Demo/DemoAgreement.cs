@@ -33,7 +33,7 @@ internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<PromptRo
     {
         using var scope = new TensorScope();
         int[] ids = [.. session.Tokenizer.Encode(rows[0].Prompt + rows[0].Completion).Ids];
-        return Tape.NoGrad(() => model.Logits(ModelInputs.From(session.Backend, ids, batch: 1))).ToArray<float>();
+        return Tape.NoGrad(() => model.Logits(ModelInputs.From(session.Backend, ids, batch: 1))).ToFloats();
     }
 
     private static double Difference(float[] a, float[] b)

@@ -46,7 +46,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         using var scope = new TensorScope();
         var (inputs, _) = FixtureInputs.From(backend, expected);
         var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Quantity(name, expected.Error(name, logits.ToArray<float>()), Tolerances.Logits));
+        _results.Add(new Quantity(name, expected.Error(name, logits.ToFloats()), Tolerances.Logits));
     }
 
     private void ForwardAndBackward(PeftModel model)
@@ -59,7 +59,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToArray<float>()), Tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats()), Tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
@@ -117,7 +117,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", losses), Tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToArray<float>());
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToFloats());
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Quantity("adamw." + name, error, Tolerances.Gradients, note));
         }

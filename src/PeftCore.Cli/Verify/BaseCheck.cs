@@ -28,7 +28,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
     {
         var results = new List<Quantity>();
         var (inputs, targets) = FixtureInputs.From(backend, expected);
-        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToArray<float>()), Tolerances.Logits));
+        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), Tolerances.Logits));
         if (expected.Has("greedy"))
         {
             results.Add(Greedy(model));
@@ -42,7 +42,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             results.Add(gradients.TryGetValue(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToArray<float>()), Tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats()), Tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         return results;
@@ -56,7 +56,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         while (tokens.Count < reference.Length)
         {
             using var scope = new TensorScope();
-            float[] logits = model.Logits(ModelInputs.From(backend, tokens.ToArray(), batch: 1)).ToArray<float>();
+            float[] logits = model.Logits(ModelInputs.From(backend, tokens.ToArray(), batch: 1)).ToFloats();
             var last = logits.AsSpan(logits.Length - model.VocabularySize);
             tokens.Add(System.Numerics.Tensors.TensorPrimitives.IndexOfMax(last));
         }

@@ -44,9 +44,6 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
     public WgmmaKernels? TensorCores { get; }
 
-    /// <summary>Told before each kernel that may write to any tensor: all but those a product consists of.</summary>
-    public Action? Writing { get; set; }
-
     /// <summary>Where each launch's time is noted; null for not at all.</summary>
     public KernelProfile? Profile { get; set; }
 
@@ -80,10 +77,6 @@ internal sealed class GpuDevice : IDisposable
     {
         if (groups > 0)
         {
-            if (typeof(TKernel) != typeof(NarrowFour) && typeof(TKernel) != typeof(SumParts))
-            {
-                Writing?.Invoke();
-            }
             var kernel = Kernel<TKernel, TArgs>();
             long start = StartTiming();
             kernel(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
@@ -97,10 +90,6 @@ internal sealed class GpuDevice : IDisposable
         where TArgs : struct
         where TRaw : unmanaged
     {
-        if (typeof(TArgs) != typeof(WgmmaArgs))
-        {
-            Writing?.Invoke();
-        }
         TensorCores!.Load<TKernel, TArgs>(shape);
         long start = StartTiming();
         TensorCores.Run<TKernel, TArgs, TRaw>(groups, parts, shape, args);

@@ -14,6 +14,9 @@ internal abstract class GradientEdge
     /// <summary>Shape of the tensor this edge belongs to, and so of its gradient.</summary>
     internal abstract Shape Shape { get; }
 
+    /// <summary>How the gradient is stored: as the tensor itself, F32 for parameters.</summary>
+    internal abstract DType DType { get; }
+
     internal abstract MemoryKind Kind { get; }
 
     internal static GradientEdge? Of(Tensor tensor) => (GradientEdge?)tensor.GradientEdge;
@@ -28,27 +31,33 @@ internal abstract class GradientEdge
 }
 
 /// <summary>The end of the road: the gradient stays here until the optimizer has used it.</summary>
-internal sealed class LeafEdge(Shape shape, MemoryKind kind = MemoryKind.Gradient) : GradientEdge
+internal sealed class LeafEdge(Shape shape, MemoryKind kind = MemoryKind.Gradient, DType dtype = DType.F32) : GradientEdge
 {
     internal override Shape Shape => shape;
+
+    internal override DType DType => dtype;
 
     internal override MemoryKind Kind => kind;
 }
 
 /// <summary>A promise of a gradient while a stretch only probes whether it needs one.</summary>
-internal sealed class ProbeEdge(Shape shape) : GradientEdge
+internal sealed class ProbeEdge(Shape shape, DType dtype) : GradientEdge
 {
     internal override Shape Shape => shape;
+
+    internal override DType DType => dtype;
 
     internal override MemoryKind Kind => MemoryKind.Activation;
 }
 
 /// <summary>One output of a recorded op.</summary>
-internal sealed class OutputEdge(GradientNode node, Shape shape) : GradientEdge
+internal sealed class OutputEdge(GradientNode node, Shape shape, DType dtype) : GradientEdge
 {
     internal GradientNode Node => node;
 
     internal override Shape Shape => shape;
+
+    internal override DType DType => dtype;
 
     internal override MemoryKind Kind => MemoryKind.Activation;
 }

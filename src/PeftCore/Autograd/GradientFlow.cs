@@ -45,7 +45,7 @@ public readonly ref struct GradientFlow
             return null;
         }
         if (edge.Gradient is null && edge is OutputEdge && !IsShared(input)
-            && saved is { Storage.References: 1 } && saved.Count == edge.Shape.Count)
+            && saved is { Storage.References: 1 } && saved.Count == edge.Shape.Count && saved.DType == edge.DType)
         {
             edge.Writer = _node;
             return AsSeen(input, edge.Gradient = saved.Unscoped(edge.Shape));
@@ -126,5 +126,5 @@ public readonly ref struct GradientFlow
     }
 
     private static Tensor NewBuffer(IBackend backend, GradientEdge edge) =>
-        backend.NewTensor(edge.Shape, DType.F32, edge.Kind).Keep();
+        backend.NewTensor(edge.Shape, edge.DType, edge.Kind).Keep();
 }

@@ -67,7 +67,7 @@ public abstract class GradientNode(string op)
         _outputs = new OutputEdge[outputs.Length];
         for (int i = 0; i < outputs.Length; i++)
         {
-            outputs[i].GradientEdge = _outputs[i] = new OutputEdge(this, outputs[i].Shape);
+            outputs[i].GradientEdge = _outputs[i] = new OutputEdge(this, outputs[i].Shape, outputs[i].DType);
         }
     }
 

@@ -51,7 +51,7 @@ public static class Recompute
             var input = _input.Detach();
             if (flow.Wants(0))
             {
-                input.GradientEdge = new LeafEdge(input.Shape, MemoryKind.Activation);
+                input.GradientEdge = new LeafEdge(input.Shape, MemoryKind.Activation, input.DType);
             }
             var output = _body(input);
             tape.Backward(output, flow.Output());

@@ -87,7 +87,7 @@ public sealed class Tape : IDisposable
         {
             foreach (var output in outputs)
             {
-                output.GradientEdge = new ProbeEdge(output.Shape);
+                output.GradientEdge = new ProbeEdge(output.Shape, output.DType);
             }
             return;
         }
@@ -118,9 +118,9 @@ public sealed class Tape : IDisposable
             throw new InvalidOperationException("backward: this tensor was not computed on this tape from anything that needs a gradient; " +
                 "check that a parameter trains and that the tape ran during the forward pass");
         }
-        if (gradient.Count != output.Count || gradient.DType != DType.F32)
+        if (gradient.Count != output.Count || gradient.DType != output.DType)
         {
-            throw new ShapeException("backward", $"the gradient to start from must be F32 of the output's shape {output.Shape}, got {gradient}");
+            throw new ShapeException("backward", $"the gradient to start from must be {output.DType} of the output's shape {output.Shape}, got {gradient}");
         }
         var (runningBefore, backendBefore) = (_running, _backend);
         _running = null;

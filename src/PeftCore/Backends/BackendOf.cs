@@ -11,9 +11,14 @@ public static class BackendOf
         /// <summary>The backend of the device this tensor lives on.</summary>
         internal IBackend Backend => (IBackend)tensor.Device;
 
-        /// <summary>A new tensor on the same device, contents undefined.</summary>
-        internal Tensor NewLike(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>
-            tensor.Backend.NewTensor(shape, dtype, kind);
+        /// <summary>A new tensor on the same device, contents undefined; stored as results computed from this one are unless a dtype is given.</summary>
+        internal Tensor NewLike(Shape shape, DType? dtype = null, MemoryKind kind = MemoryKind.Activation) =>
+            tensor.Backend.NewTensor(shape, dtype ?? tensor.ResultDType, kind);
+
+        /// <summary>How results computed from this tensor are stored: BF16 after BF16 activations; F32 after anything else, and so after weights
+        /// whatever their storage.</summary>
+        internal DType ResultDType =>
+            tensor.DType == DType.BF16 && tensor.Backend.ActivationDType == DType.BF16 && tensor.Storage.Kind is not (MemoryKind.Frozen or MemoryKind.Trainable) ? DType.BF16 : DType.F32;
 
         /// <summary>Copies the elements to the host. The tensor's dtype must be that of <typeparamref name="T"/> in size.</summary>
         public unsafe T[] ToArray<T>() where T : unmanaged
@@ -26,6 +31,19 @@ public static class BackendOf
             tensor.Download(values.AsSpan());
             GC.KeepAlive(tensor); // An unscoped temporary must not be finalized while its bytes are copied.
             return values;
+        }
+
+        /// <summary>Copies floating-point elements to the host, widened to float32.</summary>
+        public float[] ToFloats()
+        {
+            if (tensor.DType == DType.F32)
+            {
+                return tensor.ToArray<float>();
+            }
+            using var scope = new TensorScope();
+            var wide = tensor.NewLike(tensor.Shape, DType.F32, MemoryKind.Workspace);
+            tensor.Backend.Cast(tensor, wide);
+            return wide.ToArray<float>();
         }
 
         /// <summary>Copies the elements to the host as they are stored.</summary>

@@ -5,7 +5,7 @@ namespace PeftCore.Backends;
 public partial interface IBackend
 {
     /// <summary>C (m, n) = α·op(A)·op(B) (+ C), with op(X) = Xᵀ where asked. A is read as (m, k) or, transposed, (k, m); B as (k, n) or (n, k).
-    /// A and B may be F32, BF16 or F16; C is F32.</summary>
+    /// A and B may be F32, BF16 or F16; C is F32 or BF16.</summary>
     void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
 
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>

@@ -5,7 +5,7 @@ namespace PeftCore.Backends;
 
 /// <summary>Runs model code with shapes and no data: the books of its memory and its count of floating-point operations are those a
 /// real run would have, before anything is allocated. Numbers read from it are zero.</summary>
-public sealed class MetaBackend : IBackend
+public sealed class MetaBackend(DType activations = DType.F32) : IBackend
 {
     private readonly Arena _arena = new(new NoMemory());
 
@@ -14,6 +14,9 @@ public sealed class MetaBackend : IBackend
 
     /// <inheritdoc/>
     public bool IsMeta => true;
+
+    /// <inheritdoc/>
+    public DType ActivationDType => activations;
 
     /// <inheritdoc/>
     public MemoryLedger Memory { get; } = new();

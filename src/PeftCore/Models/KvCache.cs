@@ -17,8 +17,8 @@ public sealed class KvCache : IDisposable
         _values = new Tensor[layers];
         for (int i = 0; i < layers; i++)
         {
-            _keys[i] = backend.Zeros([1, capacity, columns], kind: MemoryKind.Cache).Keep();
-            _values[i] = backend.Zeros([1, capacity, columns], kind: MemoryKind.Cache).Keep();
+            _keys[i] = backend.Zeros([1, capacity, columns], backend.ActivationDType, MemoryKind.Cache).Keep();
+            _values[i] = backend.Zeros([1, capacity, columns], backend.ActivationDType, MemoryKind.Cache).Keep();
         }
     }
 

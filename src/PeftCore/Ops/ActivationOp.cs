@@ -13,7 +13,7 @@ public static class ActivationOp
         /// <summary>Applies a formula to every element.</summary>
         public Tensor Activate<TFormula>() where TFormula : struct, IUnaryFormula
         {
-            Check.Float32("activation", "x", x);
+            Check.Activation("activation", "x", x);
             var y = x.NewLike(x.Shape);
             x.Backend.Map<TFormula>(x, y);
             Tape.Record(() => new Node<TFormula>(x), [x], [y]);

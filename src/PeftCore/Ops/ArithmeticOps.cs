@@ -32,7 +32,7 @@ public static class ArithmeticOps
         /// <summary>factor·a.</summary>
         public static Tensor operator *(Tensor tensor, float factor)
         {
-            Check.Float32("scale", "x", tensor);
+            Check.Activation("scale", "x", tensor);
             var y = tensor.NewLike(tensor.Shape);
             tensor.Backend.Scale(tensor, factor, y, false);
             Tape.Record(() => new ScaleNode(factor), [tensor], [y]);
@@ -49,8 +49,8 @@ public static class ArithmeticOps
         /// <summary>Σ of all elements, a scalar.</summary>
         public Tensor Sum()
         {
-            Check.Float32("sum", "x", a);
-            var y = a.NewLike([1]);
+            Check.Activation("sum", "x", a);
+            var y = a.NewLike([1], DType.F32);
             a.Backend.SumRows(a.View([checked((int)a.Count), 1]), y, false);
             var shape = a.Shape;
             Tape.Record(() => new SumNode(shape), [a], [y]);

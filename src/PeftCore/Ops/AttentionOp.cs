@@ -29,7 +29,7 @@ public static class AttentionOp
             var call = CallOf(q, k, v, options);
             var s = call.Shape;
             var o = q.Tensor.NewLike([s.Batch, s.QueryLength, s.Heads * s.HeadDim]);
-            var lse = q.Tensor.NewLike([s.Batch, s.Heads, s.QueryLength]);
+            var lse = q.Tensor.NewLike([s.Batch, s.Heads, s.QueryLength], DType.F32);
             q.Tensor.Backend.Attention(call, q, k, v, new Heads(o, s.Heads, s.HeadDim), lse);
             bool fused = Fused(q, k, v);
             Tensor?[] inputs = fused ? [options.Bias, q.Tensor] : [options.Bias, q.Tensor, k.Tensor, v.Tensor];
@@ -147,7 +147,7 @@ public static class AttentionOp
 
         private void Run(Tensor dO, Part dq, Part dk, Part dv, Tensor? dBias)
         {
-            var delta = _lse.NewLike(_lse.Shape, kind: MemoryKind.Workspace);
+            var delta = _lse.NewLike(_lse.Shape, DType.F32, MemoryKind.Workspace);
             var gradient = new Heads(dO, _q.Count, _q.Dim);
             var o = _o is null ? gradient : gradient.On(_o); // Without it nobody wants what it is for, and any numbers may stand in.
             dO.Backend.AttentionGradient(_call, _q, _k, _v, o, gradient, _lse, delta, dq.In(_q), dq.Add, dk.In(_k), dk.Add,
@@ -161,7 +161,7 @@ public static class AttentionOp
             {
                 return default;
             }
-            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape), false, target) : new Part(target, add, null);
+            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape, target.DType), false, target) : new Part(target, add, null);
             if (!part.Add && !covered)
             {
                 target.Backend.Zero(part.Buffer!);

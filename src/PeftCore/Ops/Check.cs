@@ -14,6 +14,15 @@ internal static class Check
         }
     }
 
+    /// <summary>What flows through a model: F32, or BF16 on backends that store it so.</summary>
+    public static void Activation(string op, string name, Tensor tensor)
+    {
+        if (tensor.DType != DType.F32 && (tensor.DType != DType.BF16 || tensor.Backend.ActivationDType != DType.BF16))
+        {
+            throw new ShapeException(op, $"{name} must be {(tensor.Backend.ActivationDType == DType.BF16 ? "F32 or BF16" : "F32")}, got {tensor}");
+        }
+    }
+
     public static void Int32(string op, string name, Tensor tensor)
     {
         if (tensor.DType != DType.I32)
@@ -36,12 +45,16 @@ internal static class Check
 
     public static void SameShape(string op, Tensor a, Tensor b)
     {
-        Float32(op, "the first operand", a);
-        Float32(op, "the second operand", b);
+        Activation(op, "the first operand", a);
+        Activation(op, "the second operand", b);
         OneDevice(op, a, b);
         if (a.Shape != b.Shape)
         {
             throw new ShapeException(op, $"needs equal shapes, got {a.Shape} and {b.Shape}");
+        }
+        if (a.DType != b.DType)
+        {
+            throw new ShapeException(op, $"needs equal dtypes, got {a} and {b}");
         }
     }
 
@@ -74,7 +87,7 @@ internal static class Check
     {
         int stride = heads.Stride == 0 ? heads.Dim : heads.Stride;
         long end = heads.Offset + (heads.Count - 1L) * stride + heads.Dim;
-        Float32(op, name, heads.Tensor);
+        Activation(op, name, heads.Tensor);
         if (heads.Count < 1 || heads.Dim < 1 || heads.Offset < 0 || stride < heads.Dim || end > heads.Tensor.Shape.Columns)
         {
             throw new ShapeException(op, $"{heads.Count} heads of {heads.Dim} columns, one every {stride} from column {heads.Offset} on, " +

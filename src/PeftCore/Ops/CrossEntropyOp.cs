@@ -19,15 +19,15 @@ public static class CrossEntropyOp
         /// <returns>A scalar.</returns>
         public Tensor CrossEntropy(Tensor targets, float denominator)
         {
-            Check.Float32("cross entropy", "logits", logits);
+            Check.Activation("cross entropy", "logits", logits);
             Check.Int32("cross entropy", "targets", targets);
             Check.OneDevice("cross entropy", logits, targets);
             Check.Vector("cross entropy", "targets", targets, logits.Shape.Rows);
             var backend = logits.Backend;
-            var loss = logits.NewLike([1]);
+            var loss = logits.NewLike([1], DType.F32);
             bool needed = Tape.Needs(logits);
             var gradient = logits.NewLike(logits.Shape, kind: needed ? MemoryKind.Activation : MemoryKind.Workspace);
-            var losses = logits.NewLike([logits.Shape.Rows, 1], kind: MemoryKind.Workspace);
+            var losses = logits.NewLike([logits.Shape.Rows, 1], DType.F32, MemoryKind.Workspace);
             backend.Copy(logits, gradient);
             backend.CrossEntropy(gradient, targets, Ignore, 1 / denominator, losses, needed);
             backend.SumRows(losses, loss, false);

@@ -42,7 +42,7 @@ public static class DropoutOp
             {
                 return x;
             }
-            Check.Float32("dropout", "x", x);
+            Check.Activation("dropout", "x", x);
             var y = key.Apply(x);
             Tape.Record(() => new Node(key), [x], [y]);
             return y;

@@ -11,7 +11,7 @@ public static class EmbeddingOp
     {
         /// <summary>Looks rows up. The table may be any computed matrix, so this is also a row gather.</summary>
         /// <param name="ids">I32 of any shape; each in [0, rows).</param>
-        /// <returns>(ids' shape…, columns), F32</returns>
+        /// <returns>(ids' shape…, columns)</returns>
         public Tensor Rows(Tensor ids)
         {
             Check.Int32("rows", "ids", ids);
@@ -23,7 +23,9 @@ public static class EmbeddingOp
             Span<int> extents = stackalloc int[ids.Shape.Rank + 1];
             ids.Shape.CopyTo(extents);
             extents[^1] = table.Shape.Columns;
-            var y = table.NewLike(Shape.Of(extents));
+            // A parameter becomes an activation here, whatever it is stored in.
+            bool parameter = table.Storage.Kind is MemoryKind.Frozen or MemoryKind.Trainable;
+            var y = table.NewLike(Shape.Of(extents), parameter ? table.Backend.ActivationDType : null);
             table.Backend.Gather(ids, table, y);
             Tape.Record(() => new Node(ids, table.Shape), [table], [y]);
             return y;

@@ -15,13 +15,13 @@ public static class LayerNormOp
         /// <param name="epsilon">ε</param>
         public Tensor LayerNorm(Tensor weight, Tensor? bias, float epsilon)
         {
-            Check.Float32("layer norm", "x", x);
+            Check.Activation("layer norm", "x", x);
             Check.OneDevice("layer norm", x, weight, bias);
             Check.Weights("layer norm", "weight", weight, x.Shape.Columns);
             Check.Weights("layer norm", "bias", bias, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
-            var mean = x.NewLike([x.Shape.Rows]);
-            var rstd = x.NewLike([x.Shape.Rows]);
+            var mean = x.NewLike([x.Shape.Rows], DType.F32);
+            var rstd = x.NewLike([x.Shape.Rows], DType.F32);
             x.Backend.LayerNorm(x, weight, bias, y, mean, rstd, epsilon);
             Tape.Record(() => new Node(x, weight, mean, rstd), [x, weight, bias], [y]);
             return y;

@@ -21,23 +21,23 @@ public static class LinearCrossEntropyOp
         /// <returns>A scalar.</returns>
         public Tensor LinearCrossEntropy(Tensor weight, Tensor targets, float denominator)
         {
-            Check.Float32("linear cross entropy", "hidden", hidden);
+            Check.Activation("linear cross entropy", "hidden", hidden);
             Check.Int32("linear cross entropy", "targets", targets);
             Check.OneDevice("linear cross entropy", hidden, weight, targets);
             Check.Matrix("linear cross entropy", "weight", weight, weight.Shape.Rows, hidden.Shape.Columns);
             int rows = hidden.Shape.Rows;
             Check.Vector("linear cross entropy", "targets", targets, rows);
             var backend = hidden.Backend;
-            var loss = hidden.NewLike([1]);
+            var loss = hidden.NewLike([1], DType.F32);
             var dHidden = Tape.Needs(hidden) ? hidden.NewLike(hidden.Shape) : null;
-            var dWeight = Tape.Needs(weight) ? hidden.NewLike(weight.Shape) : null;
+            var dWeight = Tape.Needs(weight) ? hidden.NewLike(weight.Shape, DType.F32) : null;
             if (rows == 0 && dWeight is not null)
             {
                 backend.Zero(dWeight); // no chunk will write it
             }
             using (new TensorScope())
             {
-                var losses = hidden.NewLike([rows, 1], kind: MemoryKind.Workspace);
+                var losses = hidden.NewLike([rows, 1], DType.F32, MemoryKind.Workspace);
                 var flat = hidden.View([rows, hidden.Shape.Columns]);
                 var logits = hidden.NewLike([Math.Min(ChunkRows, rows), weight.Shape[0]], kind: MemoryKind.Workspace);
                 for (int start = 0; start < rows; start += ChunkRows)

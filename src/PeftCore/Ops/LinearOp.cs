@@ -31,7 +31,7 @@ public static class LinearOp
 
     internal static int OutputsOf(Tensor x, Tensor weight, Tensor? bias, bool transposed)
     {
-        Check.Float32("linear", "x", x);
+        Check.Activation("linear", "x", x);
         Check.OneDevice("linear", x, weight, bias);
         if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || !weight.DType.IsFloat)
         {

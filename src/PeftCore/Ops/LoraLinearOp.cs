@@ -78,7 +78,7 @@ public static class LoraLinearOp
         if (branch.Bias is { } bias)
         {
             using var scope = new TensorScope();
-            var scaled = bias.NewLike(bias.Shape);
+            var scaled = bias.NewLike(bias.Shape, DType.F32);
             backend.Scale(bias, branch.Scale, scaled, false);
             backend.AddRow(y, scaled);
         }
@@ -200,7 +200,7 @@ public static class LoraLinearOp
 
         private static void BiasGradient(GradientFlow flow, Tensor dy, float scale, int input)
         {
-            var sum = dy.NewLike([dy.Shape.Columns]);
+            var sum = dy.NewLike([dy.Shape.Columns], DType.F32);
             dy.Backend.SumRows(dy, sum, false);
             var db = flow.Target(input, out bool accumulate)!;
             dy.Backend.Scale(sum, scale, db, accumulate);

@@ -24,7 +24,7 @@ public static class MatMulOp
             {
                 throw new ShapeException("matmul", $"({m}, {k}) and ({bk}, {n}) do not multiply: {a}, {b}");
             }
-            var c = a.NewLike([m, n]);
+            var c = a.NewLike([m, n], b.ResultDType == DType.BF16 ? DType.BF16 : null);
             a.Backend.MatMul(a, transposeA, b, transposeB, c);
             Tape.Record(() => new Node(a, transposeA, b, transposeB), [a, b], [c]);
             return c;

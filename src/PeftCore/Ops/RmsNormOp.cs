@@ -15,11 +15,11 @@ public static class RmsNormOp
         /// <param name="weightOffset">Added to the weight: 0, or 1 for families that store w − 1.</param>
         public Tensor RmsNorm(Tensor weight, float epsilon, float weightOffset = 0)
         {
-            Check.Float32("rms norm", "x", x);
+            Check.Activation("rms norm", "x", x);
             Check.OneDevice("rms norm", x, weight);
             Check.Weights("rms norm", "weight", weight, x.Shape.Columns);
             var y = x.NewLike(x.Shape);
-            var rstd = x.NewLike([x.Shape.Rows]);
+            var rstd = x.NewLike([x.Shape.Rows], DType.F32);
             x.Backend.RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
             Tape.Record(() => new Node(x, weight, weightOffset, rstd), [x, weight], [y]);
             return y;

@@ -16,7 +16,7 @@ public static class RopeOp
         internal Tensor Rope(RopeTables tables, Tensor positions)
         {
             var x = heads.Tensor;
-            Check.Float32("rope", "x", x);
+            Check.Activation("rope", "x", x);
             Check.Int32("rope", "positions", positions);
             Check.OneDevice("rope", x, positions, tables.Cos, tables.Sin);
             Check.Heads("rope", "x", heads);

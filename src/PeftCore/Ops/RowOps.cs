@@ -12,7 +12,7 @@ public static class RowOps
         /// <summary>y[r, c] = x[r, c]·row[c]. Saves x only if the row trains (IA³, DoRA's magnitude).</summary>
         public Tensor MultiplyRow(Tensor row)
         {
-            Check.Float32("multiply row", "x", x);
+            Check.Activation("multiply row", "x", x);
             Check.OneDevice("multiply row", x, row);
             Check.Float32("multiply row", "row", row);
             Check.Vector("multiply row", "row", row, x.Shape.Columns);
@@ -25,7 +25,7 @@ public static class RowOps
         /// <summary>y[r, c] = x[r, c]·column[r]. The column is a constant here.</summary>
         internal Tensor MultiplyColumn(Tensor column)
         {
-            Check.Float32("multiply column", "x", x);
+            Check.Activation("multiply column", "x", x);
             Check.OneDevice("multiply column", x, column);
             Check.Float32("multiply column", "column", column);
             Check.Vector("multiply column", "column", column, x.Shape.Rows);
@@ -38,7 +38,7 @@ public static class RowOps
         /// <summary>y[r, c] = x[r, c] + row[c]. Saves nothing.</summary>
         public Tensor AddRow(Tensor row)
         {
-            Check.Float32("add row", "x", x);
+            Check.Activation("add row", "x", x);
             Check.OneDevice("add row", x, row);
             Check.Weights("add row", "row", row, x.Shape.Columns);
             var y = x.NewLike(x.Shape);

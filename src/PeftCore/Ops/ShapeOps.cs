@@ -37,7 +37,7 @@ public static class ShapeOps
         /// <summary>Columns [start, start + count) of the innermost axis: a copy.</summary>
         public Tensor Columns(int start, int count)
         {
-            Check.Float32("columns", "x", x);
+            Check.Activation("columns", "x", x);
             if (start < 0 || count < 0 || count > x.Shape.Columns - start)
             {
                 throw new ShapeException("columns", $"[{start}, {start + count}) does not lie in the last axis of {x.Shape}");

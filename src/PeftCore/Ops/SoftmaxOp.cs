@@ -12,7 +12,7 @@ public static class SoftmaxOp
         /// <summary>Softmax over the innermost axis.</summary>
         public Tensor Softmax()
         {
-            Check.Float32("softmax", "x", x);
+            Check.Activation("softmax", "x", x);
             var y = x.NewLike(x.Shape);
             x.Backend.Softmax(x, y);
             Tape.Record(() => new Node(y), [x], [y]);

@@ -84,7 +84,7 @@ internal static class RowSelection
         x.Shape.CopyTo(extents);
         extents[0] = rows.Length;
         int columns = checked((int)(x.Count / x.Shape[0]));
-        if (x.DType == DType.F32)
+        if (x.DType is DType.F32 or DType.BF16)
         {
             return x.Reshape([x.Shape[0], columns]).Rows(x.Backend.From(rows, [rows.Length])).Reshape(Shape.Of(extents));
         }

@@ -36,6 +36,19 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
         return Mirror(here);
     }
 
+    /// <summary>Numbers that BF16 holds: in F32 on the CPU, in BF16 on the device.</summary>
+    public Twin Activation(Shape shape, float scale = 1)
+    {
+        var narrow = Random(shape, DType.BF16, scale);
+        var wide = cpu.NewTensor(shape);
+        cpu.Cast(narrow.Cpu, wide);
+        return new Twin(wide, narrow.Device);
+    }
+
+    /// <summary>Where such numbers go: unwritten memory, or numbers to add to.</summary>
+    public Twin Result(Shape shape, bool accumulate = false) =>
+        accumulate ? Activation(shape) : new Twin(cpu.NewTensor(shape), device.NewTensor(shape, DType.BF16));
+
     public Twin Ints(int[] values, Shape shape) => Mirror(cpu.From(values, shape));
 
     public Twin Ints(Shape shape, int low, int high) => Ints([.. Enumerable.Range(0, (int)shape.Count).Select(_ => _random.Next(low, high))], shape);

@@ -4,6 +4,6 @@ namespace PeftCore.Ilgpu.Tests;
 internal static class ParityChecks
 {
     public static IReadOnlyDictionary<string, Action<ParityBench>> All { get; } =
-        new[] { ElementwiseChecks.All, RowChecks.All, ProductChecks.All, RoundedProductChecks.All, RoundedProductChecks.Again, AttentionChecks.All }
+        new[] { ElementwiseChecks.All, RowChecks.All, ProductChecks.All, RoundedProductChecks.All, RoundedProductChecks.Again, AttentionChecks.All, BrainChecks.All }
             .SelectMany(checks => checks).ToDictionary(check => check.Name, check => check.Body);
 }

@@ -20,6 +20,12 @@ internal static partial class OpCatalog
             Shape shape = size.Pick<Shape>([1], [3, 5], [4, 4], [40, 131], [0, 3]);
             return new OpSample([OpInput.Of("x", [.. shape])], t => t[0].Softmax(), v => Naive.Softmax(v[0], shape.Columns));
         });
+        // There and back, with values that BF16 holds; the gradient between the two is rounded.
+        yield return new OpEntry("cast", [], size =>
+        {
+            Shape shape = size.Pick<Shape>([1], [3, 5], [4, 4], [40, 131], [0, 3]);
+            return new OpSample([OpInput.Mapped("x", x => MathF.Round(16 * x) / 16, [.. shape])], t => t[0].Cast(DType.BF16).Cast(DType.F32), v => v[0]);
+        }) { Tolerance = 5e-3 };
     }
 
     private static OpEntry RmsNorm(string name, float offset, DType dtype) => new(name, ["x: *", "rstd: *"], size =>

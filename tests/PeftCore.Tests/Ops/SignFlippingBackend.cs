@@ -46,7 +46,18 @@ internal sealed partial class SignFlippingBackend : IBackend
 
     public void Download(Tensor from, Span<byte> to) => _inner.Download(from, to);
 
-    public void Cast(Tensor from, Tensor to) => _inner.Cast(from, to);
+    // Contributions are F32: what is rounded on the way is flipped when it is widened again.
+    public void Cast(Tensor from, Tensor to)
+    {
+        if (to.DType == DType.F32)
+        {
+            Run("Cast", () => _inner.Cast(from, to), Over("to", to));
+        }
+        else
+        {
+            _inner.Cast(from, to);
+        }
+    }
 
     public void Zero(Tensor tensor) => _inner.Zero(tensor);
 

@@ -28,14 +28,14 @@ internal sealed class CachedDecoder : IDisposable
         using var scope = new TensorScope();
         var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids));
         int columns = hidden.Shape.Columns;
-        return _model.Head.Forward(hidden.View([1, 1, columns], (long)(hidden.Shape[1] - 1) * columns)).ToArray<float>();
+        return _model.Head.Forward(hidden.View([1, 1, columns], (long)(hidden.Shape[1] - 1) * columns)).ToFloats();
     });
 
     /// <summary>Reads tokens and returns the logits after each of them.</summary>
     public float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
     {
         using var scope = new TensorScope();
-        return _model.Logits(ModelInputs.After(_cache, _backend, ids)).ToArray<float>()[^(ids.Length * _model.VocabularySize)..];
+        return _model.Logits(ModelInputs.After(_cache, _backend, ids)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });
 
     /// <summary>Forgets what was read after the first tokens; with all of them, the virtual tokens before them too.</summary>

@@ -1,0 +1,41 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    // BF16 heads that no tensor-core kernel takes: through F32 copies.
+    private void WideAttention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
+    {
+        using Wide wq = In(q.Tensor), wk = In(k.Tensor), wv = In(v.Tensor), wo = Out(o.Tensor, true);
+        Attention(call, q.On(wq.Tensor), k.On(wk.Tensor), v.On(wv.Tensor), o.On(wo.Tensor), lse);
+    }
+
+    private void WideAttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
+    {
+        using Wide wq = In(q.Tensor), wk = In(k.Tensor), wv = In(v.Tensor), wo = In(o.Tensor), wdo = In(dO.Tensor);
+        // One tensor may take several of the gradients, each its own columns: then they share one copy.
+        var copies = new Dictionary<Tensor, Wide>(ReferenceEqualityComparer.Instance);
+        AttentionGradient(call, q.On(wq.Tensor), k.On(wk.Tensor), v.On(wv.Tensor), o.On(wo.Tensor), dO.On(wdo.Tensor), lse, delta,
+            Target(dq), accumulateDq, Target(dk), accumulateDk, Target(dv), accumulateDv, dBias);
+        foreach (var copy in copies.Values)
+        {
+            copy.Dispose();
+        }
+
+        Heads? Target(Heads? heads)
+        {
+            if (heads is not { } some)
+            {
+                return null;
+            }
+            if (!copies.TryGetValue(some.Tensor, out var wide))
+            {
+                copies.Add(some.Tensor, wide = Out(some.Tensor, true));
+            }
+            return some.On(wide.Tensor);
+        }
+    }
+}
