@@ -22,7 +22,9 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         var model = new PeftModel(ModelLoader.Load(baseDirectory, backend));
         try
         {
-            var config = new ChangedBase(backend, directory, expected).Load(model, _results);
+            var config = PromptNetworks.AreIn(expected)
+                ? PromptNetworks.Load(model, directory, expected)
+                : new ChangedBase(backend, directory, expected).Load(model, _results);
             ForwardAndBackward(model);
             SavedAndLoaded(model, config);
             Train(model);

@@ -7,7 +7,7 @@ namespace PeftCore.Cli.Verify;
 internal static class SavedFiles
 {
     /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
-    private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save"];
+    private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save", "feedforward_modules"];
 
     public static IEnumerable<Quantity> Compare(string reference, string ours)
     {

@@ -16,8 +16,9 @@ public sealed class ModelInputs
         Batch = ids.Shape[0];
         Length = positions.Length / Batch;
         Longest = positions.Max() + 1;
-        Positions = ids.Backend.From(positions, [Batch, Length]);
-        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]);
+        // Inputs behind virtual tokens are made in the middle of a pass, and a block that is run again in backward reads them once more.
+        Positions = ids.Backend.From(positions, [Batch, Length]).LiveWith(ids);
+        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(ids);
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>

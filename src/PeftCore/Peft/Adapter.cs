@@ -1,4 +1,5 @@
 using PeftCore.Nn;
+using PeftCore.Peft.Prompts;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -23,6 +24,9 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters of the whole adapter rather than of one layer, such as a vector bank that all layers share.</summary>
     public List<AdapterParameter> Shared { get; } = [];
 
+    /// <summary>What it puts before every sequence; null for nothing.</summary>
+    public PromptEncoder? Prompt { get; set; }
+
     /// <summary>Constants that are saved along, by their keys.</summary>
     public List<(string Name, Tensor Value, bool Optional)> Constants { get; } = [];
 
@@ -33,11 +37,11 @@ internal sealed class Adapter(string name, PeftConfig config)
     public Action<long>? AfterStep { get; set; }
 
     public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
-        .Concat(Shared).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+        .Concat(Shared).Concat(Prompt?.Parameters ?? []).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
 
     /// <summary>What the adapter's file holds.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
-        .Concat(Shared.Select(SavedEntry.Of))
+        .Concat(Shared.Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
         .Concat(Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
@@ -65,8 +69,7 @@ internal sealed class Adapter(string name, PeftConfig config)
     {
         Layers.ForEach(layer => layer.Layer.Free());
         _owned.ForEach(constant => constant.Dispose());
-        foreach (var parameter in Layers.SelectMany(layer => layer.Layer.Parameters).Select(p => p.Parameter)
-            .Concat(Shared.Select(shared => shared.Parameter)).Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct())
+        foreach (var parameter in Parameters.Select(p => p.Parameter).Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct().ToList())
         {
             parameter.Dispose();
         }
@@ -87,7 +90,8 @@ internal sealed class Adapter(string name, PeftConfig config)
 /// <param name="FileSuffix">What follows the path in the file.</param>
 /// <param name="Parameter">The values.</param>
 /// <param name="OfModel">It belongs to the whole adapter: its key in the file has no path.</param>
-internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter, bool OfModel = false)
+/// <param name="IsWhole">The suffixes are whole names.</param>
+internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter, bool OfModel = false, bool IsWhole = false)
 {
     /// <summary>What all keys of modules begin with.</summary>
     public const string Prefix = "base_model.model.";
@@ -96,8 +100,8 @@ internal readonly record struct AdapterParameter(string Path, string MemorySuffi
     public const string ModelPrefix = "base_model.";
 
     /// <summary>The name Hugging Face PEFT has for it in memory.</summary>
-    public string MemoryName(string adapter) => Prefix + Path + "." + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
+    public string MemoryName(string adapter) => (IsWhole ? "" : Prefix + Path + ".") + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
 
     /// <summary>Its key in adapter_model.safetensors.</summary>
-    public string FileName => OfModel ? ModelPrefix + FileSuffix : Prefix + Path + "." + FileSuffix;
+    public string FileName => IsWhole ? FileSuffix : OfModel ? ModelPrefix + FileSuffix : Prefix + Path + "." + FileSuffix;
 }

@@ -7,8 +7,17 @@ internal static class DefaultTargets
     /// <param name="peftType">The method as files name it.</param>
     public static ModuleSelector For(string modelType, string peftType) => (modelType, peftType) switch
     {
+        ("gpt2", "IA3") => ModuleSelector.Of("c_attn", "mlp.c_proj"),
+        ("gpt2", "LN_TUNING") => ModuleSelector.Of("ln_1", "ln_2", "ln_f"),
+        ("llama" or "mistral", "IA3") => ModuleSelector.Of("k_proj", "v_proj", "down_proj"),
+        (_, "IA3") => ModuleSelector.Of("q_proj", "v_proj", "down_proj"),
+        ("qwen2" or "qwen3", "LN_TUNING") => ModuleSelector.Of("post_attention_layernorm"),
+        (_, "LN_TUNING") => ModuleSelector.Of("input_layernorm", "post_attention_layernorm", "norm"),
         ("gpt2", "FOURIERFT" or "C3A") => ModuleSelector.Of("mlp.c_proj"),
         ("gpt2", _) => ModuleSelector.Of("c_attn"),
         _ => ModuleSelector.Of("q_proj", "v_proj"),
     };
+
+    /// <summary>Those of them that are the last of a feed-forward network.</summary>
+    public static ModuleSelector FeedforwardFor(string modelType) => ModuleSelector.Of(modelType == "gpt2" ? "mlp.c_proj" : "down_proj");
 }

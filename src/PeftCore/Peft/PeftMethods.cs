@@ -1,5 +1,8 @@
 using PeftCore.Io;
+using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Prompts;
+using PeftCore.Peft.Selective;
 
 namespace PeftCore.Peft;
 
@@ -9,6 +12,13 @@ internal static class PeftMethods
     private static readonly Dictionary<string, PeftMethod> Methods = new(StringComparer.Ordinal)
     {
         ["LORA"] = new("lora", LoraConfig.Read),
+        ["IA3"] = new("ia3", Ia3Config.Read),
+        ["LN_TUNING"] = new("ln_tuning", LnTuningConfig.Read),
+        ["TRAINABLE_TOKENS"] = new("trainable_tokens", TrainableTokensConfig.Read),
+        ["PROMPT_TUNING"] = new("prompt_tuning", PromptTuningConfig.Read),
+        ["MULTITASK_PROMPT_TUNING"] = new("multitask_prompt_tuning", MultitaskPromptTuningConfig.Read),
+        ["P_TUNING"] = new("p_tuning", PTuningConfig.Read),
+        ["PREFIX_TUNING"] = new("prefix_tuning", PrefixTuningConfig.Read),
     };
 
     public static IEnumerable<string> Names => Methods.Values.Select(method => method.Name);

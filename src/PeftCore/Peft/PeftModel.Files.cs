@@ -1,5 +1,6 @@
-using PeftCore.Models;
+using PeftCore.Io;
 using PeftCore.Backends;
+using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
@@ -57,6 +58,37 @@ public sealed partial class PeftModel
             Merge(safe: false);
         }
     }
+
+    /// <summary>Saves what trains, exactly, so that training can go on from it: the adapter, and the network that makes its virtual tokens if one does,
+    /// which the adapter's own files do not hold.</summary>
+    /// <param name="directory">Made if it is not there.</param>
+    /// <param name="name">The adapter.</param>
+    public void SaveState(string directory, string name = DefaultAdapter)
+    {
+        Save(directory, [name]);
+        if (Get(name).Prompt is { IsNetwork: true } network)
+        {
+            SafetensorsWriter.Write(NetworkFile(directory, name), network.Parameters.Select(p => SavedEntry.Of(p).ToFile()));
+        }
+    }
+
+    /// <summary>Reads into an attached adapter what <see cref="SaveState"/> wrote. If it does not fit, nothing changes.</summary>
+    /// <param name="directory">Where it was saved.</param>
+    /// <param name="name">The adapter.</param>
+    public void LoadState(string directory, string name = DefaultAdapter)
+    {
+        if (Get(name).Prompt is not { IsNetwork: true } network)
+        {
+            Reload(DirectoryOf(directory, name), name);
+            return;
+        }
+        using var source = WeightSource.OpenFile(NetworkFile(directory, name));
+        var entries = network.Parameters.Select(SavedEntry.Of).ToList();
+        entries.ForEach(entry => entry.Check(source.Get(entry.Name)));
+        entries.ForEach(entry => entry.Read(source.Get(entry.Name)));
+    }
+
+    private static string NetworkFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "prompt_network.safetensors");
 
     /// <summary>Loads a base model and an adapter on it.</summary>
     public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)

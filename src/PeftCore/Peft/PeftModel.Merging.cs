@@ -112,6 +112,10 @@ public sealed partial class PeftModel
 
     private static void RefuseIfUnmergeable(Adapter adapter, bool safe)
     {
+        if (adapter.Prompt is not null)
+        {
+            throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged: {adapter.Config.PeftType} puts something before every sequence, which no weight can do");
+        }
         foreach (var (path, layer) in adapter.Layers)
         {
             if (layer.MergeProblem is { } problem)

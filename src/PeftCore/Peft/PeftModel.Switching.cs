@@ -61,6 +61,23 @@ public sealed partial class PeftModel
         Apply();
     }
 
+    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter. Without this, every row belongs to task 0.</summary>
+    /// <param name="tasks">The task of each row, or of all rows, counted from 0.</param>
+    /// <param name="body">What to run.</param>
+    public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body)
+    {
+        var before = RowTasks;
+        RowTasks = tasks;
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            RowTasks = before;
+        }
+    }
+
     /// <summary>Runs code on a batch whose rows each use one adapter.</summary>
     /// <param name="rows">An adapter's name a row, or <see cref="NoAdapter"/>.</param>
     /// <param name="body">What to run.</param>

@@ -1,6 +1,7 @@
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Ops;
+using PeftCore.Peft.Prompts;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -25,6 +26,7 @@ public sealed partial class PeftModel
         Base = model;
         model.SetTrains(false);
         model.Penalty = Penalty;
+        model.VirtualTokens = new AdapterPrompts(this);
     }
 
     /// <summary>The base model; calls on it run with the active adapters.</summary>
@@ -64,6 +66,9 @@ public sealed partial class PeftModel
     internal IReadOnlyList<string> AppliedAdapters { get; private set; } = [];
 
     internal IReadOnlyList<string?>? RowAdapters { get; private set; }
+
+    /// <summary>The task of each row, for adapters that have several; null for the first of all rows.</summary>
+    internal IReadOnlyList<int>? RowTasks { get; private set; }
 
     /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the weights.</summary>
     /// <param name="config">Method and hyperparameters.</param>

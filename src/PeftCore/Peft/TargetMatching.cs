@@ -38,21 +38,30 @@ internal static class TargetMatching
 {
     /// <summary>The layers selected, with their paths, in the model's order.</summary>
     /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to; the message names near misses.</exception>
-    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter)
+    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter) =>
+        Find(model, targets, filter, module => module is Linear or Embedding, "neither a linear layer nor an embedding");
+
+    /// <summary>The layers selected that are of some kind.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="targets">What to select.</param>
+    /// <param name="filter">What narrows that.</param>
+    /// <param name="accepts">What a method can attach to.</param>
+    /// <param name="otherwise">What a module is not that is selected and not accepted.</param>
+    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter, Func<Module, bool> accepts, string otherwise)
     {
         var found = new List<(string, Layer)>();
         foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
         {
-            if (module is not (Linear or Embedding))
+            if (!accepts(module))
             {
-                throw Unsupported(path, module);
+                throw Unsupported(path, module, accepts, otherwise);
             }
             found.Add((path, (Layer)module));
         }
         var idle = targets.Names?.Where(name => !model.NamedModules().Any(module => IsOrEndsIn(module.Path, name))).ToList() ?? [];
         if (found.Count == 0 || (filter.Strict && idle.Count > 0))
         {
-            throw NothingFound(model, targets, filter, idle);
+            throw NothingFound(model, targets, filter, idle, accepts);
         }
         return found;
     }
@@ -92,15 +101,15 @@ internal static class TargetMatching
 
     private static bool IsOrEndsIn(string path, string name) => path == name || path.EndsWith("." + name, StringComparison.Ordinal);
 
-    private static BadInputException Unsupported(string path, Module module)
+    private static BadInputException Unsupported(string path, Module module, Func<Module, bool> accepts, string otherwise)
     {
-        var inside = module.NamedModules().Where(m => m.Module is Linear or Embedding).Select(m => m.Path).ToList();
+        var inside = module.NamedModules().Where(m => accepts(m.Module)).Select(m => m.Path).ToList();
         string kind = module.GetType().Name;
-        return new BadInputException($"target modules: \"{path}\" is neither a linear layer nor an embedding but a {kind}" +
+        return new BadInputException($"target modules: \"{path}\" is {otherwise} but a {kind}" +
             (inside.Count > 0 ? $"; name the layers inside it, such as {string.Join(", ", inside.Take(4))}" : "; leave it out"));
     }
 
-    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle)
+    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle, Func<Module, bool> accepts)
     {
         if (idle.Count == 0 && model.NamedModules().Any(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)))
         {
@@ -108,7 +117,7 @@ internal static class TargetMatching
             return new BadInputException($"target modules: \"{targets}\" names layers, but none is left after {layers}exclude_modules and modules_to_save");
         }
         string named = idle.Count > 0 ? string.Join(", ", idle.Select(name => $"\"{name}\"")) : $"\"{targets}\"";
-        return new BadInputException($"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, m => m is Linear or Embedding)}");
+        return new BadInputException($"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, accepts)}");
     }
 
     private static string NearMiss(CausalModel model, IReadOnlyList<string> names, Func<Module, bool> counts)

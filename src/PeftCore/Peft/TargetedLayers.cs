@@ -11,12 +11,21 @@ internal sealed class TargetedLayers
     private readonly ModuleSelector _selector;
 
     /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to.</exception>
-    public TargetedLayers(AttachContext context, TargetedConfig config)
+    public TargetedLayers(AttachContext context, TargetedConfig config) : this(context, config, module => module is Linear or Embedding, "neither a linear layer nor an embedding")
+    {
+    }
+
+    /// <summary>Selects layers of some kind.</summary>
+    /// <param name="context">Where to attach.</param>
+    /// <param name="config">What is attached.</param>
+    /// <param name="accepts">What the method can attach to.</param>
+    /// <param name="otherwise">What a module is not that is selected and not accepted.</param>
+    public TargetedLayers(AttachContext context, TargetedConfig config, Func<Module, bool> accepts, string otherwise)
     {
         (_context, _config) = (context, config);
         _selector = config.TargetModules ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
         var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern, context.IsNew);
-        Layers = TargetMatching.Find(context.Base, _selector, filter);
+        Layers = TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);
     }
 
     /// <summary>The layers with their paths, in the model's order.</summary>

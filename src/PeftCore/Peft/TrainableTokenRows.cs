@@ -11,6 +11,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
     private readonly Layer _layer;
     private readonly IReadOnlyList<int> _tokens;
     private readonly Parameter _rows;
+    private readonly TokenNames _names;
     private readonly bool _owner;
     private readonly Tensor _keep;
     private readonly Tensor _pick;
@@ -19,10 +20,11 @@ internal sealed class TrainableTokenRows : LayerAdapter
     /// <param name="layer">The embedding or the head.</param>
     /// <param name="tokens">The tokens.</param>
     /// <param name="rows">Their rows, (tokens, dim).</param>
+    /// <param name="names">What the method calls them.</param>
     /// <param name="owner">Whether this is the embedding: the one that saves the rows.</param>
-    public TrainableTokenRows(Layer layer, IReadOnlyList<int> tokens, Parameter rows, bool owner)
+    public TrainableTokenRows(Layer layer, IReadOnlyList<int> tokens, Parameter rows, TokenNames names, bool owner)
     {
-        (_layer, _tokens, _rows, _owner) = (layer, tokens, rows, owner);
+        (_layer, _tokens, _rows, _names, _owner) = (layer, tokens, rows, names, owner);
         int vocabulary = Weight.Shape[0];
         var keep = new float[vocabulary];
         var pick = new float[vocabulary * tokens.Count];
@@ -37,8 +39,13 @@ internal sealed class TrainableTokenRows : LayerAdapter
         _pick = backend.From(pick, [vocabulary, tokens.Count], MemoryKind.Frozen).Keep();
     }
 
-    public override IEnumerable<AdapterParameter> Parameters =>
-        _owner ? [new("", "token_adapter.trainable_tokens_delta.{0}", "token_adapter.trainable_tokens_delta", _rows)] : [];
+    public override IEnumerable<AdapterParameter> Parameters => _owner ? [Named("")] : [];
+
+    /// <summary>A head that shares the rows has nothing to read from a file, even if it wrote something.</summary>
+    public override IEnumerable<SavedEntry> Entries(string path) => _owner ? [SavedEntry.Of(Named(path))]
+        : _names.SavesTied ? [SavedEntry.Of(Named(path)) with { Optional = true }] : [];
+
+    private AdapterParameter Named(string path) => new(path, _names.Suffix + ".{0}", _names.Suffix, _rows);
 
     private Parameter Weight => _layer is Embedding embedding ? embedding.Weight : ((Linear)_layer).Weight;
 

@@ -7,7 +7,7 @@ namespace PeftCore.Peft;
 /// <summary>Attaches rows of embeddings that train by themselves.</summary>
 internal static class TrainableTokens
 {
-    private const string Field = "trainable_token_indices";
+    private static readonly TokenNames InLora = new("trainable_token_indices", "token_adapter.trainable_tokens_delta", SavesTied: false);
 
     /// <param name="context">Where to attach.</param>
     /// <param name="adapter">What to attach to.</param>
@@ -18,54 +18,74 @@ internal static class TrainableTokens
         {
             var (path, module) = name.Length == 0
                 ? context.Base.NamedModules().First(candidate => candidate.Module == context.Base.TokenEmbedding)
-                : TargetMatching.ByName(context.Base, [name], Field).First();
+                : TargetMatching.ByName(context.Base, [name], InLora.Field).First();
             if (module is not Embedding embedding)
             {
-                throw new BadInputException($"{Field}: \"{path}\" is not an embedding; name the token embedding");
+                throw new BadInputException($"{InLora.Field}: \"{path}\" is not an embedding; name the token embedding");
             }
-            Attach(context, adapter, path, embedding, indices);
+            Attach(context, adapter, path, embedding, indices, InLora);
         }
     }
 
-    private static void Attach(AttachContext context, Adapter adapter, string path, Embedding embedding, IReadOnlyList<int> tokens)
+    /// <summary>Attaches rows of one table, and with the token embedding's those of a head that shares its table.</summary>
+    /// <param name="context">Where to attach.</param>
+    /// <param name="adapter">What to attach to.</param>
+    /// <param name="path">Path of the table's module.</param>
+    /// <param name="layer">An embedding, or a head.</param>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="names">What the method calls them.</param>
+    /// <param name="copy">Start from the base's rows; otherwise from standard normal numbers.</param>
+    public static void Attach(AttachContext context, Adapter adapter, string path, Layer layer, IReadOnlyList<int> tokens, TokenNames names, bool copy = true)
     {
-        Check(tokens, embedding.Weight.Shape[0]);
-        RefuseIfTaken(adapter, path, embedding);
-        var rows = context.NewParameter([tokens.Count, embedding.Weight.Shape[1]]);
-        using (new TensorScope())
+        var weight = layer.OwnParameter("weight")!;
+        Check(tokens, weight.Shape[0], names.Field);
+        RefuseIfTaken(adapter, path, layer, names.Field);
+        var rows = context.NewParameter([tokens.Count, weight.Shape[1]]);
+        if (copy)
         {
-            context.Backend.Gather(context.Backend.From([.. tokens], [tokens.Count]), embedding.Weight.Value, rows.Value);
+            using var scope = new TensorScope();
+            context.Backend.Gather(context.Backend.From([.. tokens], [tokens.Count]), weight.Value, rows.Value);
         }
-        adapter.Layers.Add((path, new TrainableTokenRows(embedding, tokens, rows, owner: true)));
+        else
+        {
+            context.Backend.FillNormal(rows.Value, 0, 1, context.Seed, (ulong)adapter.Layers.Count);
+        }
+        adapter.Layers.Add((path, new TrainableTokenRows(layer, tokens, rows, names, owner: true)));
         var head = context.Base.Head;
-        if (head.Weight == embedding.Weight)
+        if (head != layer && head.Weight == weight)
         {
             string headPath = context.Base.NamedModules().First(candidate => candidate.Module == head).Path;
-            RefuseIfTaken(adapter, headPath, head);
-            adapter.Layers.Add((headPath, new TrainableTokenRows(head, tokens, rows, owner: false)));
+            RefuseIfTaken(adapter, headPath, head, names.Field);
+            adapter.Layers.Add((headPath, new TrainableTokenRows(head, tokens, rows, names, owner: false)));
         }
     }
 
-    private static void Check(IReadOnlyList<int> tokens, int vocabulary)
+    private static void Check(IReadOnlyList<int> tokens, int vocabulary, string field)
     {
         foreach (int token in tokens)
         {
             if (token < 0 || token >= vocabulary)
             {
-                throw new BadInputException($"{Field}: token {token} is not in the vocabulary of {vocabulary}; tokens count from 0");
+                throw new BadInputException($"{field}: token {token} is not in the vocabulary of {vocabulary}; tokens count from 0");
             }
         }
         if (tokens.Count == 0 || tokens.Distinct().Count() != tokens.Count)
         {
-            throw new BadInputException($"{Field}: the list must name at least one token, and each only once");
+            throw new BadInputException($"{field}: the list must name at least one token, and each only once");
         }
     }
 
-    private static void RefuseIfTaken(Adapter adapter, string path, Module module)
+    private static void RefuseIfTaken(Adapter adapter, string path, Module module, string field)
     {
         if (adapter.Layers.Exists(layer => layer.Path == path) || adapter.Swaps.Exists(swap => swap.Replaces(module, "weight")))
         {
-            throw new BadInputException($"{Field}: \"{path}\" is changed by this adapter in another way already; tokens train by themselves only where nothing else does");
+            throw new BadInputException($"{field}: \"{path}\" is changed by this adapter in another way already; tokens train by themselves only where nothing else does");
         }
     }
 }
+
+/// <summary>What a method calls trainable rows.</summary>
+/// <param name="Field">The field that lists the tokens.</param>
+/// <param name="Suffix">What follows the path in the file.</param>
+/// <param name="SavesTied">Whether a head that shares the embedding's table saves the rows once more.</param>
+internal sealed record TokenNames(string Field, string Suffix, bool SavesTied);

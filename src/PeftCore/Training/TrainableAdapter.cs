@@ -31,9 +31,8 @@ public sealed class TrainableAdapter : ITrainable
     public void AfterStep(long step) => _model.AfterStep(step);
 
     /// <inheritdoc/>
-    public void Save(string directory) => _model.Save(directory, [_name]);
+    public void Save(string directory) => _model.SaveState(directory, _name);
 
     /// <inheritdoc/>
-    public void Load(string directory) =>
-        _model.Reload(_name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, _name), _name);
+    public void Load(string directory) => _model.LoadState(directory, _name);
 }

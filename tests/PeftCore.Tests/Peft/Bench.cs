@@ -39,14 +39,14 @@ internal sealed class Bench : IDisposable
     public float[] Logits()
     {
         using var scope = new TensorScope();
-        return Tape.NoGrad(() => Base.Logits(Inputs(Ids, Rows))).ToArray<float>();
+        return LogitsOfTokens(Inputs(Ids, Rows));
     }
 
     /// <summary>Logits of one row alone.</summary>
     public float[] Logits(int row)
     {
         using var scope = new TensorScope();
-        return Tape.NoGrad(() => Base.Logits(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1))).ToArray<float>();
+        return LogitsOfTokens(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1));
     }
 
     /// <summary>Runs forward and backward; gradients stay with the parameters.</summary>
@@ -97,6 +97,14 @@ internal sealed class Bench : IDisposable
         _scope.Dispose();
         Base.Free();
         Backend.Dispose();
+    }
+
+    /// <summary>Logits without those of virtual tokens.</summary>
+    private float[] LogitsOfTokens(ModelInputs inputs)
+    {
+        float[] all = Tape.NoGrad(() => Base.Logits(inputs)).ToArray<float>();
+        int tokens = (int)inputs.Ids.Count / inputs.Batch * Base.VocabularySize, each = all.Length / inputs.Batch;
+        return [.. Enumerable.Range(1, inputs.Batch).SelectMany(row => all[(row * each - tokens)..(row * each)])];
     }
 
     private ModelInputs Inputs(ReadOnlySpan<int> ids, int rows) => ModelInputs.From(Backend, ids, rows);

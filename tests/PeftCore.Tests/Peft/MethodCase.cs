@@ -1,5 +1,8 @@
 using PeftCore.Peft;
+using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Prompts;
+using PeftCore.Peft.Selective;
 
 namespace PeftCore.Tests.Peft;
 
@@ -30,6 +33,8 @@ internal static class MethodCases
     [
         // LoRA's fixtures are subsets of what is written out below.
         "LORA",
+        // The tokens of its fixture do not occur in the tests' batch.
+        "TRAINABLE_TOKENS",
     ];
 
     public static IReadOnlyList<MethodCase> All { get; } =
@@ -61,7 +66,19 @@ internal static class MethodCases
         Lora("olora", f => new() { Init = LoraInit.Olora, TargetModules = ModuleSelector.Matching("all-linear") }),
         Lora("random", f => new() { Init = LoraInit.Random }),
         Lora("all linear", f => new() { TargetModules = ModuleSelector.Matching("all-linear") }),
+        Prompt("prompt from the vocabulary", new PromptTuningConfig { NumVirtualTokens = 3, Init = PromptInit.SampleVocab }),
+        Prompt("multitask prompts", new MultitaskPromptTuningConfig { NumVirtualTokens = 4, NumTasks = 1, NumRanks = 2 }),
+        Prompt("deep lstm with dropout", new PTuningConfig
+        {
+            NumVirtualTokens = 3, EncoderReparameterizationType = PromptNetwork.Lstm, EncoderHiddenSize = 6, EncoderNumLayers = 2, EncoderDropout = 0.3,
+        }),
+        Prompt("prefix from zeros", new PrefixTuningConfig { NumVirtualTokens = 2, InitZero = true }),
+        new("trainable tokens alone", _ => new TrainableTokensConfig { TokenIndices = [5, 9, 3] }),
+        new("ia3 by default", _ => new Ia3Config()),
+        new("ln tuning by default", _ => new LnTuningConfig()),
     ];
+
+    private static MethodCase Prompt(string name, PromptLearningConfig config) => new(name, _ => config) { Merges = _ => false };
 
     /// <summary>The configurations of the fixtures, with the family's own layers where the fixture names another family's.</summary>
     private static IEnumerable<MethodCase> FromFixtures()
@@ -71,7 +88,7 @@ internal static class MethodCases
             string name = Path.GetFileName(directory), path = Path.Combine(directory, PeftConfig.FileName);
             if (File.Exists(path) && !Written.Contains(PeftConfig.Load(path).PeftType))
             {
-                yield return new MethodCase(name, family => Load(family, name));
+                yield return new MethodCase(name, family => Load(family, name)) { Merges = _ => PeftConfig.Load(path) is not PromptLearningConfig };
             }
         }
     }

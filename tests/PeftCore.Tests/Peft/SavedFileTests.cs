@@ -9,7 +9,7 @@ namespace PeftCore.Tests.Peft;
 public sealed class SavedFileTests
 {
     /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
-    private static readonly string[] Sets = ["target_modules", "exclude_modules", "modules_to_save"];
+    private static readonly string[] Sets = ["target_modules", "exclude_modules", "modules_to_save", "feedforward_modules"];
 
     private static IEnumerable<TestCaseData> Adapters =>
         from family in Family.All

@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+using PeftCore.Peft;
+using PeftCore.Backends;
+
+namespace PeftCore.Cli.Verify;
+
+/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file holds what the network made; the network
+/// itself stands beside the reference's numbers.</summary>
+internal static class PromptNetworks
+{
+    private const string Prefix = "init.";
+
+    public static bool AreIn(Expected expected) => expected.Names.Any(name => name.StartsWith(Prefix + "prompt_encoder.", StringComparison.Ordinal));
+
+    /// <returns>The configuration as the fixture has it.</returns>
+    public static PeftConfig Load(PeftModel model, string directory, Expected expected)
+    {
+        var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName));
+        model.AddAdapter(config);
+        foreach (var (name, parameter) in model.Parameters)
+        {
+            float[] values = expected.Floats(Prefix + name);
+            ((IBackend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+        }
+        return config;
+    }
+}

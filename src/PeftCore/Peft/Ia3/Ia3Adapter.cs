@@ -1,0 +1,53 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Ia3;
+
+/// <summary>y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer.</summary>
+internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput) : LayerAdapter
+{
+    public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];
+
+    public override Tensor Forward(Tensor x) => scalesInput ? layer.Compute(x.MultiplyRow(scale.Value)) : layer.Compute(x).MultiplyRow(scale.Value);
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        using var scope = new TensorScope();
+        return scope.Return(scalesInput ? y + (Forward(x) - layer.Compute(x)) : y.MultiplyRow(scale.Value));
+    }
+
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
+    {
+        var backend = weight.Backend;
+        if (scalesInput && plain is not null)
+        {
+            // The input of what other adapters added is not rescaled.
+            backend.Scale(plain, -1, weight, accumulate: true);
+            Scale(plain);
+            backend.Add(weight, plain, weight);
+            return false;
+        }
+        Scale(weight);
+        if (bias is null || scalesInput)
+        {
+            return false;
+        }
+        backend.MultiplyRow(bias, scale.Value, bias, false);
+        return true;
+    }
+
+    /// <summary>Scales inputs or outputs of a weight in place, in the layer's own layout.</summary>
+    private void Scale(Tensor weight)
+    {
+        if (scalesInput == layer.Transposed)
+        {
+            weight.Backend.MultiplyColumn(weight, scale.Value, weight, false);
+        }
+        else
+        {
+            weight.Backend.MultiplyRow(weight, scale.Value, weight, false);
+        }
+    }
+}

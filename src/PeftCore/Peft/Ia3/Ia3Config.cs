@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Peft.Ia3;
+
+/// <summary>Hyperparameters of (IA)³ (Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning"): vectors that
+/// rescale keys, values and the inside of feed-forward networks.</summary>
+public sealed record Ia3Config : TargetedConfig
+{
+    private const string FeedforwardField = "feedforward_modules";
+
+    /// <summary>Hugging Face's defaults.</summary>
+    public Ia3Config()
+    {
+    }
+
+    private Ia3Config(ConfigReader config) : base(config)
+    {
+        FeedforwardModules = ModuleSelector.Read(config, FeedforwardField);
+        InitIa3Weights = config.Bool("init_ia3_weights", true);
+    }
+
+    /// <inheritdoc/>
+    public override string PeftType => "IA3";
+
+    /// <summary>Those of the targets whose input is rescaled instead of the output; null for the family's usual ones.</summary>
+    public ModuleSelector? FeedforwardModules { get; init; }
+
+    /// <summary>Start from ones, which change nothing; otherwise from standard normal numbers.</summary>
+    public bool InitIa3Weights { get; init; } = true;
+
+    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.FanInFanOut;
+
+    internal override bool StartsAsBase => InitIa3Weights;
+
+    internal static Ia3Config Read(ConfigReader config) => new(config);
+
+    internal override void WriteOwn(JsonObject json)
+    {
+        json[FeedforwardField] = FeedforwardModules?.ToJson();
+        json["init_ia3_weights"] = InitIa3Weights;
+    }
+
+    internal override Adapter Attach(AttachContext context)
+    {
+        var resolved = this with { FeedforwardModules = FeedforwardModules ?? DefaultTargets.FeedforwardFor(context.Base.ModelType) };
+        resolved.RefuseStrangers();
+        return new TargetedLayers(context, resolved).Attach((path, layer, number) =>
+        {
+            bool scalesInput = resolved.IsFeedforward(path);
+            var scale = context.NewParameter(scalesInput ? [1, layer.Inputs] : [layer.Outputs, 1]);
+            if (InitIa3Weights)
+            {
+                context.Backend.FillUniform(scale.Value, 1, 1, context.Seed, number);
+            }
+            else
+            {
+                context.Backend.FillNormal(scale.Value, 0, 1, context.Seed, number);
+            }
+            return new Ia3Adapter(layer, scale, scalesInput);
+        });
+    }
+
+    /// <summary>Names match any end of the path here, as in Hugging Face PEFT.</summary>
+    private bool IsFeedforward(string path) => FeedforwardModules!.Names is { } names
+        ? names.Any(name => path.EndsWith(name, StringComparison.Ordinal))
+        : FeedforwardModules.Matches(path);
+
+    private void RefuseStrangers()
+    {
+        if (TargetModules?.Names is { } targets && FeedforwardModules?.Names?.FirstOrDefault(name => !targets.Contains(name)) is { } stranger)
+        {
+            throw new BadInputException($"{FeedforwardField}: \"{stranger}\" is not one of the target modules {TargetModules}; it must be, because it says how a target is changed");
+        }
+    }
+}

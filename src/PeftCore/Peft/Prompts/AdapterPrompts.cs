@@ -1,0 +1,118 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Prompts;
+
+/// <summary>Puts the prompts of all active adapters before the rows of a batch, one after the other, or before each row those of its own adapter.</summary>
+internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
+{
+    public int Count => ReadCount + Longest<PrefixEncoder>();
+
+    public int ReadCount => Longest<TokenPrompt>();
+
+    public (Tensor Embedded, ModelInputs Inputs) Before(Tensor embedded, ModelInputs inputs)
+    {
+        if (ReadCount > 0)
+        {
+            var rows = RowsOf<TokenPrompt>(inputs.Batch);
+            int[] tasks = TasksOf(inputs.Batch);
+            var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
+            pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
+            var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
+            var places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row])).Sum(piece => piece.Prompt.Count));
+            embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
+            inputs = inputs.BehindTokens(CountsOf(rows));
+        }
+        if (Longest<PrefixEncoder>() > 0)
+        {
+            var rows = RowsOf<PrefixEncoder>(inputs.Batch);
+            inputs = inputs.BehindKeys(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
+        }
+        return (embedded, inputs);
+    }
+
+    public Targets Before(Targets targets, int batch) => ReadCount > 0 ? targets.Behind(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount) : targets;
+
+    /// <summary>Puts rows of a table before those of a tensor, (batch, rows, columns).</summary>
+    /// <param name="table">(any, columns).</param>
+    /// <param name="places">I32 (batch, places): which row of the table.</param>
+    /// <param name="x">What comes after.</param>
+    private static Tensor Joined(Tensor table, Tensor places, Tensor x)
+    {
+        int batch = x.Shape[0], columns = x.Shape.Columns, count = places.Shape[1];
+        var first = table.Rows(places).Reshape([batch, count * columns]);
+        return first.Beside(x.Reshape([batch, x.Shape[1] * columns])).Reshape([batch, count + x.Shape[1], columns]);
+    }
+
+    private static Tensor Table(Tensor[] parts) => parts.Length == 1 ? parts[0] : Tensor.Concat(parts);
+
+    /// <summary>For each row its prompts' rows in the table, the last place filled last; places a row has no prompt for may hold anything.</summary>
+    private static int[] Places<T>(IReadOnlyList<T>[] rows, Func<int, T, int> firstInTable) where T : PromptEncoder
+    {
+        int[] counts = CountsOf(rows);
+        int width = counts.Max();
+        var places = new int[rows.Length * width];
+        for (int b = 0; b < rows.Length; b++)
+        {
+            int at = b * width + width - counts[b];
+            foreach (var prompt in rows[b])
+            {
+                for (int i = 0; i < prompt.Count; i++)
+                {
+                    places[at++] = firstInTable(b, prompt) + i;
+                }
+            }
+        }
+        return places;
+    }
+
+    private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder => Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
+
+    private int Longest<T>() where T : PromptEncoder => Sets().Max(set => PromptsOf<T>(set).Sum(prompt => prompt.Count));
+
+    private IReadOnlyList<T>[] RowsOf<T>(int batch) where T : PromptEncoder
+    {
+        var sets = Sets().Select(PromptsOf<T>).ToArray();
+        return sets.Length == batch ? sets : sets.Length == 1 ? [.. Enumerable.Repeat(sets[0], batch)] : throw new BadInputException(
+            $"a mixed batch has {sets.Length} adapter names, but {batch} rows; give one name a row");
+    }
+
+    /// <summary>Names of the adapters of each row, or of all rows alike.</summary>
+    private IReadOnlyList<string>[] Sets() => model.RowAdapters is { } rows
+        ? [.. rows.Select(name => name is null ? (IReadOnlyList<string>)[] : [name])]
+        : [model.AppliedAdapters];
+
+    private IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<string> names) where T : PromptEncoder => [.. names.Select(name => model.Get(name).Prompt).OfType<T>()];
+
+    private int[] TasksOf(int batch)
+    {
+        var tasks = model.RowTasks ?? [0];
+        return tasks.Count == batch ? [.. tasks] : tasks.Count == 1 ? [.. Enumerable.Repeat(tasks[0], batch)] : throw new BadInputException(
+            $"{tasks.Count} tasks are given, but the batch has {batch} rows; give one a row");
+    }
+
+    /// <summary>The prefixes of each row.</summary>
+    private sealed class PrefixRows : IPrefix
+    {
+        private readonly List<PrefixEncoder> _encoders;
+        private readonly Tensor _places;
+
+        public PrefixRows(IReadOnlyList<PrefixEncoder>[] rows, Tensor ids)
+        {
+            _encoders = [.. rows.SelectMany(row => row).Distinct()];
+            int[] places = Places(rows, (_, prompt) => _encoders.TakeWhile(other => other != prompt).Sum(other => other.Count));
+            Length = places.Length / rows.Length;
+            _places = ids.Backend.From(places, [rows.Length, Length]).LiveWith(ids);
+        }
+
+        public int Length { get; }
+
+        public (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values)
+        {
+            var parts = _encoders.ConvertAll(encoder => encoder.Layer(layer));
+            return (Joined(Table([.. parts.Select(part => part.Keys)]), _places, keys), Joined(Table([.. parts.Select(part => part.Values)]), _places, values));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Prompts;
+
+/// <summary>Virtual tokens made by a network from a table that trains along: P-tuning (Liu et al. 2021).</summary>
+/// <param name="count">Virtual tokens.</param>
+/// <param name="weights">The table and the network.</param>
+/// <param name="run">Makes (tokens, hidden).</param>
+internal sealed class NetworkPrompt(int count, EncoderWeights weights, Func<Tensor> run) : TokenPrompt(count)
+{
+    public override bool IsNetwork => true;
+
+    public override IEnumerable<AdapterParameter> Parameters => weights.All.Select(weight => Named(weight.Name, weight.Name, weight.Parameter));
+
+    public override IEnumerable<SavedEntry> Entries => [Computed(run)];
+
+    public override Tensor Rows(int task) => run();
+}

@@ -1,0 +1,76 @@
+using PeftCore.Backends;
+using PeftCore.Optim;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Tests.Peft;
+
+/// <summary>What every method must keep, whatever its settings: what a training step costs, and that training goes on where it stopped.</summary>
+[TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
+public sealed class PeftTrainingTests(MethodCase method, Family family)
+{
+    private const int Rows = 3, Length = 24;
+    private const double Rate = 1e-2;
+
+    [Test]
+    public void A_step_takes_the_bytes_that_were_planned([Values] bool checkpointing)
+    {
+        TrainableAdapter Build(IBackend backend, PeftModel model)
+        {
+            model.AddAdapter(method.Config(family));
+            model.Base.GradientCheckpointing = checkpointing;
+            return new TrainableAdapter(model);
+        }
+
+        var plan = MemoryPlan.Of(backend => Build(backend, new PeftModel(family.Plan((MetaBackend)backend))), Rows, Length);
+        using var cpu = new CpuBackend(1);
+        var trainable = Build(cpu, new PeftModel(family.Load(cpu)));
+        using var optimizer = new AdamW(trainable.Parameters);
+        cpu.Memory.ResetPeak();
+        new TrainingStep(trainable, optimizer).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
+        Assert.That(cpu.Memory.PeakBytes, Is.EqualTo(plan.PeakBytes).Within(1).Percent);
+        trainable.Model.Free();
+    }
+
+    [Test]
+    public void Gradients_are_made_of_what_trains_and_of_nothing_else([Values] bool checkpointing)
+    {
+        using var bench = new Bench(family);
+        bench.Model.AddAdapter(method.Config(family));
+        bench.Base.GradientCheckpointing = checkpointing;
+        Step(bench); // The first one may build what a layer keeps.
+        var taken = new List<MemoryEvent>();
+        bench.Backend.Memory.Watcher = taken.Add;
+        bench.Step();
+        bench.Backend.Memory.Watcher = null;
+        Assert.That(taken.Where(e => e is { Bytes: > 0, Kind: MemoryKind.Gradient }).Select(e => e.Bytes),
+            Is.SubsetOf(bench.Model.Parameters.Select(p => p.Parameter.Value.Storage.ReservedBytes)));
+        var trained = bench.Model.Parameters.Select(p => p.Parameter).ToHashSet();
+        Assert.That(bench.Base.NamedParameters().Where(p => !trained.Contains(p.Parameter) && p.Parameter.Gradient is not null), Is.Empty);
+    }
+
+    [Test]
+    public void Training_goes_on_from_what_was_saved_as_if_it_had_not_stopped()
+    {
+        using var directory = new TemporaryDirectory();
+        using var first = new Bench(family);
+        first.Model.AddAdapter(method.Config(family), seed: 1);
+        Step(first);
+        first.Model.SaveState(directory.FullPath);
+        using var second = new Bench(family);
+        second.Model.AddAdapter(method.Config(family), seed: 2);
+        second.Model.LoadState(directory.FullPath);
+        Assert.That(Step(second), Is.EqualTo(Step(first)));
+        Assert.That(second.AdapterBytes(), Is.EqualTo(first.AdapterBytes()));
+    }
+
+    private static float Step(Bench bench)
+    {
+        using var optimizer = new AdamW(bench.Model.Parameters);
+        float loss = bench.Step();
+        optimizer.Step(Rate);
+        optimizer.FreeGradients();
+        return loss;
+    }
+}
