@@ -1,6 +1,9 @@
-"""x·Wᵀ in PyTorch (cuBLAS), median of repeated runs: the peer of `peftcore bench gemm`.
+"""Matrix products in PyTorch (cuBLAS), median of repeated runs: the peer of `peftcore bench gemm`.
 
-    python3 gemm_torch.py bfloat16 4096x4096x4096 4096x2048x2048
+    python3 gemm_torch.py bfloat16 4096x4096x4096 nn:4096x2048x2048
+
+A size is MxNxK; before it stands how the operands lie: nt (x·Wᵀ, as if nothing stood there), nn, tn or tt. Runs are captured in a CUDA graph and go
+round several sets of operands, so that neither launches nor the L2 cache flatter or spoil the time.
 """
 import statistics
 import sys
@@ -8,20 +11,43 @@ import time
 
 import torch
 
-dtype = getattr(torch, sys.argv[1])
-for size in sys.argv[2:]:
-    m, n, k = map(int, size.split("x"))
-    x = torch.randn(m, k, device="cuda").to(dtype)
-    w = torch.randn(n, k, device="cuda").to(dtype)
-    for _ in range(3):
-        x @ w.t()
+RUNS, REPEATS, BEYOND_CACHE = 20, 7, 120e6
+
+
+def operand(rows, columns, transposed, dtype):
+    x = torch.randn(*((columns, rows) if transposed else (rows, columns)), device="cuda").to(dtype)
+    return x.t() if transposed else x
+
+
+def median_seconds(layout, m, n, k, dtype):
+    element = torch.tensor([], dtype=dtype).element_size()
+    sets = max(1, min(8, int(BEYOND_CACHE / ((m * k + k * n) * element)) + 1))
+    pairs = [(operand(m, k, layout[0] == "t", dtype), operand(k, n, layout[1] == "t", dtype)) for _ in range(sets)]
+    result = torch.empty(m, n, device="cuda", dtype=dtype)
+    for a, b in pairs:
+        torch.mm(a, b, out=result)
     torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for i in range(RUNS):
+            torch.mm(*pairs[i % sets], out=result)
     times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        for _ in range(20):
-            x @ w.t()
+    for _ in range(REPEATS + 1):
         torch.cuda.synchronize()
-        times.append((time.perf_counter() - start) / 20)
-    median = statistics.median(times)
-    print(f"{size}: {median * 1e6:.1f} us, {2 * m * n * k / median / 1e12:.1f} TFLOP/s")
+        start = time.perf_counter()
+        graph.replay()
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) / RUNS)
+    return statistics.median(times[1:])
+
+
+def main():
+    dtype = getattr(torch, sys.argv[1])
+    for argument in sys.argv[2:]:
+        layout, _, size = argument.rpartition(":")
+        m, n, k = map(int, size.split("x"))
+        seconds = median_seconds(layout or "nt", m, n, k, dtype)
+        print(f"{layout or 'nt'}:{size}: {seconds * 1e6:.1f} us, {2 * m * n * k / seconds / 1e12:.1f} TFLOP/s", flush=True)
+
+
+main()

@@ -98,6 +98,17 @@ namespace ILGPU.Runtime.Cuda
             where T4 : struct
             where T5 : struct
             where T6 : struct;
+
+        public static extern void Emit<T0, T1, T2, T3, T4, T5, T6, T7>(
+            string asm, T0 arg0, T1 arg1, T2 arg2, T3 arg3, T4 arg4, T5 arg5, T6 arg6, T7 arg7)
+            where T0 : struct
+            where T1 : struct
+            where T2 : struct
+            where T3 : struct
+            where T4 : struct
+            where T5 : struct
+            where T6 : struct
+            where T7 : struct;
     }
 
     public enum CudaError

@@ -39,19 +39,6 @@ internal static class KernelCatalog
         Product<Half16, TSide>(visitor);
     }
 
-    /// <summary>Shows a visitor the kernels that a card compiles by itself, for Hopper's tensor cores.</summary>
-    public static void VisitWgmma(IKernelVisitor visitor)
-    {
-        visitor.Visit<WgmmaGemm<Wgmma256>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma256AcrossB>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma256TransposedA>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma256TransposedAAcrossB>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma128>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma128AcrossB>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma128TransposedA>, WgmmaArgs>();
-        visitor.Visit<WgmmaGemm<Wgmma128TransposedAAcrossB>, WgmmaArgs>();
-    }
-
     /// <summary>Shows a visitor Hopper's attention kernels.</summary>
     public static void VisitFlash(IKernelVisitor visitor)
     {

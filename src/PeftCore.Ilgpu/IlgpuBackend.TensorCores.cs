@@ -1,4 +1,3 @@
-using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -6,113 +5,135 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
+    private const int MostTerms = ProductPtx.OperandMaps / 2;
+
     /// <summary>One summand of a result: op(A)·op(B).</summary>
-    internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB);
+    internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
+    {
+        public int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
+
+        public bool LiesAs(in Summand other) => TransposeA == other.TransposeA && TransposeB == other.TransposeB;
+    }
 
     private bool TryTensorCores(in Product p) => TryProducts([new Summand(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
-    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. False, with nothing done,
-    /// where that is not asked for or cannot be.</summary>
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. Summands that lie
+    /// alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
     internal bool TryProducts(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
-        foreach (var term in terms)
+        if (!TakesProducts(terms, [c]))
         {
-            if (PlanFor(term, c) is null)
-            {
-                return false;
-            }
+            return false;
         }
-        if (c.DType == DType.BF16)
+        while (terms.Length > 0)
         {
-            using var wide = this.NewTensor(c.Shape);
-            if (accumulate)
+            int alike = 1;
+            while (alike < Math.Min(terms.Length, MostTerms) && terms[alike].LiesAs(terms[0]))
             {
-                Cast(c, wide);
+                alike++;
             }
-            Sum(terms, wide, alpha, accumulate, bias);
-            Cast(wide, c);
-        }
-        else
-        {
-            Sum(terms, c, alpha, accumulate, bias);
+            Multiply(terms[..alike], [c], alpha, accumulate, [bias]);
+            terms = terms[alike..];
+            (accumulate, bias) = (true, null);
         }
         return true;
     }
 
-    private void Sum(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many for each,
+    /// as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
+    internal bool TryGrouped(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
+        int each = terms.Length / results.Length;
+        if (results.Length > ProductPtx.ResultMaps || terms.Length > MostTerms || !TakesProducts(terms, results))
+        {
+            return false;
+        }
+        for (int i = 0; i < terms.Length; i++)
+        {
+            if (!terms[i].LiesAs(terms[0]) || terms[i].Depth != terms[i % each].Depth)
+            {
+                return false;
+            }
+        }
+        foreach (var c in results)
+        {
+            if (c.DType != results[0].DType || c.Shape.Rows != results[0].Shape.Rows)
+            {
+                return false;
+            }
+        }
+        Multiply(terms, results, alpha, accumulate, biases);
+        return true;
+    }
+
+    private bool TakesProducts(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results)
+    {
+        bool takes = _options.ComputeDType == DType.BF16 && _device.Products is not null && terms.Length > 0;
         foreach (var term in terms)
         {
-            Multiply(term, PlanFor(term, c)!.Value, c, alpha, accumulate);
-            accumulate = true;
+            takes = takes && TakesOperand(term.A) && TakesOperand(term.B) && term.Depth > 0;
         }
-        if (bias is not null)
+        foreach (var c in results)
         {
-            AddRow(c, bias);
+            takes = takes && c.DType is DType.F32 or DType.BF16 && c.Count > 0;
         }
+        return takes;
     }
 
-    private TensorPlan? PlanFor(in Summand term, Tensor c)
-    {
-        if (_options.ComputeDType != DType.BF16 || _device.TensorCores is null || c.DType == DType.F16 ||
-            term.A.DType == DType.F16 || term.B.DType == DType.F16 || Address(term.A) % 16 != 0 || Address(term.B) % 16 != 0 || Address(c) % 8 != 0)
-        {
-            return null;
-        }
-        int k = term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns;
-        return TensorPlan.For(c.Shape.Rows, c.Shape.Columns, k, term.TransposeA, term.TransposeB, _device.Accelerator.NumMultiprocessors);
-    }
+    private static bool TakesOperand(Tensor tensor) =>
+        tensor.DType is DType.F32 or DType.BF16 && tensor.Shape.Columns % TensorPlan.Chunk == 0 && Address(tensor) % 16 == 0;
 
-    private void Multiply(in Summand term, in TensorPlan plan, Tensor c, float alpha, bool accumulate)
+    private unsafe void Multiply(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
-        int m = c.Shape.Rows, n = c.Shape.Columns, k = term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns;
-        var args = new WgmmaArgs
+        bool mayTurn = true;
+        var args = new WgmmaArgs { M = results[0].Shape.Rows, Terms = terms.Length / results.Length, Alpha = alpha, Accumulate = Flag(accumulate) };
+        Span<int> widths = stackalloc int[results.Length], ends = stackalloc int[args.Terms];
+        nint alignment = 16;
+        for (int r = 0; r < results.Length; r++)
         {
-            A = InBf16(term.A),
-            B = InBf16(term.B),
-            StrideA = 2L * (term.TransposeA ? m : k),
-            StrideB = 2L * (term.TransposeB ? k : n),
-            M = m,
-            N = n,
-            K = k,
-            TilesM = plan.TilesM,
-            TilesN = plan.TilesN,
-            KPart = plan.KPart,
-            Alpha = alpha,
-        };
-        if (plan.Parts == 1)
+            widths[r] = results[r].Shape.Columns;
+            alignment |= Address(results[r]);
+            mayTurn &= r >= biases.Length || biases[r] is null;
+        }
+        for (int t = 0; t < args.Terms; t++)
         {
-            (args.C, args.Accumulate) = (Address(c), Flag(accumulate));
-            Launch(plan, term.TransposeA, !term.TransposeB, args);
+            args.Steps += ProductPlan.Count(terms[t].Depth, ProductShape.Depth);
+            ends[t] = args.Steps;
+        }
+        var plan = TensorPlan.For(new TensorWork
+        {
+            M = args.M,
+            Widths = widths,
+            Steps = args.Steps,
+            TransposeA = terms[0].TransposeA,
+            AcrossB = !terms[0].TransposeB,
+            Narrow = results[0].DType == DType.BF16,
+            Alignment = (int)(alignment & -alignment),
+            MayTurn = mayTurn,
+        }, _device.Accelerator.NumMultiprocessors);
+        WgmmaLaunch.Lay(ref args, plan, widths, ends);
+        byte* buffer = stackalloc byte[((ProductPtx.OperandMaps + ProductPtx.ResultMaps) * TensorMap.Bytes) + 64];
+        byte* maps = (byte*)(((nint)buffer + 63) & ~(nint)63);
+        for (int i = 0; i < terms.Length; i++)
+        {
+            WgmmaLaunch.MapOperands(maps + (2 * i * TensorMap.Bytes), plan, InBf16(terms[i].A), terms[i].A.Shape, InBf16(terms[i].B), terms[i].B.Shape);
+        }
+        for (int r = 0; r < results.Length; r++)
+        {
+            var bias = r < biases.Length ? biases[r] : null;
+            WgmmaLaunch.Result(ref args, r, Address(results[r]), bias is null ? 0 : Address(bias));
+            args.NarrowBias = bias is null ? args.NarrowBias : Flag(bias.DType == DType.BF16);
+            if (plan.Shape.Store == ResultStore.Copied)
+            {
+                TensorMap.Write(maps + ((ProductPtx.OperandMaps + r) * TensorMap.Bytes), Address(results[r]), args.M, widths[r], (64, 64));
+            }
+        }
+        _device.RunProduct(plan, args, maps);
+        foreach (var c in results)
+        {
             Queued(c);
-            return;
-        }
-        using var parts = new Scratch(this, (long)plan.Parts * m * n);
-        args.C = parts.Address;
-        Launch(plan, term.TransposeA, !term.TransposeB, args);
-        _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
-            new SumPartsArgs { Parts = parts.View, C = F32(c), Count = plan.Parts, Accumulate = Flag(accumulate) });
-        Queued(c);
-    }
-
-    private void Launch(in TensorPlan plan, bool transposeA, bool acrossB, in WgmmaArgs args)
-    {
-        int groups = plan.TilesM * plan.TilesN;
-        switch (plan.TileN, transposeA, acrossB)
-        {
-            case (256, false, false): Launch<Wgmma256>(groups, plan.Parts, args); break;
-            case (256, false, true): Launch<Wgmma256AcrossB>(groups, plan.Parts, args); break;
-            case (256, true, false): Launch<Wgmma256TransposedA>(groups, plan.Parts, args); break;
-            case (256, true, true): Launch<Wgmma256TransposedAAcrossB>(groups, plan.Parts, args); break;
-            case (_, false, false): Launch<Wgmma128>(groups, plan.Parts, args); break;
-            case (_, false, true): Launch<Wgmma128AcrossB>(groups, plan.Parts, args); break;
-            case (_, true, false): Launch<Wgmma128TransposedA>(groups, plan.Parts, args); break;
-            default: Launch<Wgmma128TransposedAAcrossB>(groups, plan.Parts, args); break;
         }
     }
-
-    private void Launch<TShape>(int groups, int parts, in WgmmaArgs args) where TShape : struct, IWgmmaShape =>
-        _device.RunTensorCores<WgmmaGemm<TShape>, WgmmaArgs, WgmmaArgs>(groups, parts, LaunchShape.Product(TShape.TileN), args);
 
     private nint InBf16(Tensor tensor) => tensor.DType == DType.F32 ? _rounded.Of(tensor) : Address(tensor);
 }

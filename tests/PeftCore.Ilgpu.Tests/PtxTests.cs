@@ -23,18 +23,30 @@ public sealed class PtxTests
     }
 
     [Test]
-    public void Tensor_core_kernels_compile_to_ptx_for_hopper_without_local_memory()
+    public void Attention_kernels_compile_to_ptx_for_hopper_without_local_memory()
     {
         using Context context = GpuDevice.NewContext(cuda: false);
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
         var compiler = new WgmmaCompiler(backend);
 
-        KernelCatalog.VisitWgmma(compiler);
         KernelCatalog.VisitFlash(compiler);
 
-        Assert.That(compiler.Texts, Has.Count.EqualTo(14));
+        Assert.That(compiler.Texts, Has.Count.EqualTo(6));
         Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 256"));
         Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));
+    }
+
+    [Test]
+    public void A_product_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
+    {
+        using Context context = GpuDevice.NewContext(cuda: false);
+        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        string compiled = WgmmaKernels.Compile<WgmmaProduct, WgmmaArgs>(backend, ProductShape.Threads, 1);
+
+        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(compiled))];
+
+        Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
     }
 
     private sealed class WgmmaCompiler(PTXBackend backend) : IKernelVisitor

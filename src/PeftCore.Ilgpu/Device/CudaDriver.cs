@@ -16,13 +16,16 @@ internal static class CudaDriver
     public static unsafe void AllowSharedMemory(nint function, int bytes)
     {
         const int MostDynamicSharedMemory = 8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        var set = (delegate* unmanaged<nint, int, int, int>)NativeLibrary.GetExport(Library.Value, "cuFuncSetAttribute");
+        var set = (delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute");
         int error = set(function, MostDynamicSharedMemory, bytes);
         if (error != 0)
         {
             throw new InvalidOperationException($"the NVIDIA driver refused {bytes} bytes of shared memory: error {error}");
         }
     }
+
+    /// <summary>One of the driver's functions that ILGPU does not offer.</summary>
+    public static nint Export(string function) => NativeLibrary.GetExport(Library.Value, function);
 
     private static nint Load()
     {

@@ -31,6 +31,7 @@ internal sealed class GpuDevice : IDisposable
         Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
         Space = new AddressSpace(Accelerator);
         TensorCores = HasWgmma ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
+        Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
     }
 
     public DeviceName Name { get; }
@@ -41,8 +42,11 @@ internal sealed class GpuDevice : IDisposable
 
     public AddressSpace Space { get; }
 
-    /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
+    /// <summary>Kernels for Hopper's tensor cores; null where there are none.</summary>
     public WgmmaKernels? TensorCores { get; }
+
+    /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
+    public WgmmaProducts? Products { get; }
 
     /// <summary>Where each launch's time is noted; null for not at all.</summary>
     public KernelProfile? Profile { get; set; }
@@ -96,9 +100,19 @@ internal sealed class GpuDevice : IDisposable
         StopTiming(start, typeof(TKernel));
     }
 
+    /// <summary>Runs a product on Hopper's tensor cores.</summary>
+    public unsafe void RunProduct(in TensorPlan plan, in WgmmaArgs args, byte* maps)
+    {
+        Products!.Load(plan.Shape);
+        long start = StartTiming();
+        Products.Run(plan, args, maps);
+        StopTiming(start, typeof(WgmmaProduct));
+    }
+
     public void Dispose()
     {
         Accelerator.Synchronize();
+        Products?.Dispose();
         Memory.Dispose();
         TensorCores?.Dispose();
         Accelerator.Dispose();

@@ -24,22 +24,26 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     /// <summary>PTX for sm_90a.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, in LaunchShape shape)
         where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct => WgmmaPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.GroupsPerProcessor));
+
+    /// <summary>What ILGPU makes of a kernel, macros as they are.</summary>
+    public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int groupsPerProcessor)
+        where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
         Action<TArgs> run = TKernel.Run;
         var entry = EntryPointDescription.FromExplicitlyGroupedKernel(run.Method);
-        var bounds = new KernelSpecialization(shape.Threads, shape.GroupsPerProcessor);
-        return WgmmaPtx.Expand(((PTXCompiledKernel)backend.Compile(entry, bounds)).PTXAssembly);
+        return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(threads, groupsPerProcessor))).PTXAssembly;
     }
+
+    public string Compile<TKernel, TArgs>(int threads, int groupsPerProcessor)
+        where TKernel : struct, IKernel<TArgs>
+        where TArgs : struct => Compile<TKernel, TArgs>(_backend, threads, groupsPerProcessor);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public void Load<TKernel, TArgs>(in LaunchShape shape)
         where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct
-    {
-        accelerator.Bind();
-        _ = Function<TKernel, TArgs>(shape);
-    }
+        where TArgs : struct => _ = Function<TKernel, TArgs>(shape);
 
     /// <summary>Queues a kernel. <typeparamref name="TRaw"/> looks in memory as <typeparamref name="TArgs"/> does in the kernel.</summary>
     public unsafe void Run<TKernel, TArgs, TRaw>(int groups, int parts, in LaunchShape shape, TRaw args)
@@ -47,13 +51,28 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         where TArgs : struct
         where TRaw : unmanaged
     {
-        accelerator.Bind();
-        nint function = Function<TKernel, TArgs>(shape);
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        var error = CudaAPI.CurrentAPI.LaunchKernel(
-            function, groups, parts, 1, shape.Threads, 1, 1, shape.SharedBytes, stream.StreamPtr, (nint)parameters, 0);
-        Check(error, "to run a tensor-core kernel", null);
+        Launch(Function<TKernel, TArgs>(shape), groups, parts, shape.Threads, shape.SharedBytes, parameters);
+    }
+
+    /// <summary>Queues a loaded kernel.</summary>
+    public unsafe void Launch(nint function, int groups, int parts, int threads, int sharedBytes, nint* parameters)
+    {
+        accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.LaunchKernel(function, groups, parts, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
+            "to run a tensor-core kernel", null);
+    }
+
+    /// <summary>Loads the one kernel of a module whose making began at a time stamp.</summary>
+    public nint Load(string ptx, int sharedBytes, long start)
+    {
+        accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
+        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, WgmmaPtx.EntryOf(ptx)), "to find a tensor-core kernel", null);
+        CudaDriver.AllowSharedMemory(function, sharedBytes);
+        LoadTime += Stopwatch.GetElapsedTime(start);
+        return function;
     }
 
     public void Dispose() => _backend.Dispose();
@@ -66,13 +85,9 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         {
             if (!_functions.TryGetValue(typeof(TKernel), out nint function))
             {
-                var watch = Stopwatch.StartNew();
-                string ptx = Compile<TKernel, TArgs>(_backend, shape);
-                Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
-                Check(CudaAPI.CurrentAPI.GetModuleFunction(out function, module, WgmmaPtx.EntryOf(ptx)), "to find a tensor-core kernel", null);
-                CudaDriver.AllowSharedMemory(function, shape.SharedBytes);
+                long start = Stopwatch.GetTimestamp();
+                function = Load(Compile<TKernel, TArgs>(_backend, shape), shape.SharedBytes, start);
                 _functions.Add(typeof(TKernel), function);
-                LoadTime += watch.Elapsed;
             }
             return function;
         }

@@ -8,9 +8,6 @@ namespace PeftCore.Ilgpu;
 /// <param name="SharedBytes">Dynamic shared memory of a group.</param>
 internal readonly record struct LaunchShape(int Threads, int GroupsPerProcessor, int SharedBytes)
 {
-    /// <summary>A matrix product with tiles of this width.</summary>
-    public static LaunchShape Product(int tileN) => new(256, 1, WgmmaPtx.SharedBytes(tileN));
-
     /// <summary>Attention with heads of this size.</summary>
     public static LaunchShape Attention(int dim) => new(FlashPtx.Threads, 2, FlashPtx.SharedBytes(dim));
 }

@@ -2,34 +2,117 @@ using PeftCore.Kernels.Ilgpu;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Whether and how a product of BF16 operands goes to the tensor cores.</summary>
-/// <param name="TileN">Width of a tile.</param>
-/// <param name="TilesM">Tiles down.</param>
-/// <param name="TilesN">Tiles across.</param>
-/// <param name="Parts">How many parts K is cut into.</param>
-/// <param name="KPart">Length of a part.</param>
-internal readonly record struct TensorPlan(int TileN, int TilesM, int TilesN, int Parts, int KPart)
+/// <summary>A sum of products of BF16 operands as the tensor cores see it: results of one height, beside each other.</summary>
+internal readonly ref struct TensorWork
+{
+    /// <summary>Rows of each result.</summary>
+    public required int M { get; init; }
+
+    /// <summary>Columns of each result.</summary>
+    public required ReadOnlySpan<int> Widths { get; init; }
+
+    /// <summary>Stages of K behind every element.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>A is stored (K, M).</summary>
+    public required bool TransposeA { get; init; }
+
+    /// <summary>B is stored (K, N).</summary>
+    public required bool AcrossB { get; init; }
+
+    /// <summary>Results are BF16 rather than F32.</summary>
+    public bool Narrow { get; init; }
+
+    /// <summary>Bytes of which each result's address is a multiple.</summary>
+    public required int Alignment { get; init; }
+
+    /// <summary>The transposed product may be computed instead and written turned.</summary>
+    public bool MayTurn { get; init; }
+}
+
+/// <summary>How a product goes to Hopper's tensor cores.</summary>
+/// <param name="Shape">What its kernel is specialised for.</param>
+/// <param name="Turned">Operands change places and the result is written turned: for results of few rows.</param>
+/// <param name="TilesM">Rows of tiles, a cluster's counted as one.</param>
+/// <param name="TilesN">Columns of tiles, of all results.</param>
+/// <param name="Shared">Tiles that are cut along K so that clusters get equal shares; the others are computed whole.</param>
+/// <param name="Clusters">Clusters that stay while the tiles go by.</param>
+internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int TilesM, int TilesN, int Shared, int Clusters)
 {
     /// <summary>Elements of a 16-byte copy: rows of operands must start at a multiple of it.</summary>
-    private const int Chunk = 8;
+    public const int Chunk = 8;
 
-    private const int ShortestPart = 256;
+    /// <summary>A piece of fewer stages costs more to add up than it gains.</summary>
+    private const int ShortestPiece = 4;
 
-    /// <summary>Null where rows of an operand do not start at multiples of 16 bytes, or those of the result at multiples of 8.</summary>
-    public static TensorPlan? For(int m, int n, int k, bool transposeA, bool transposeB, int processors)
+    private static readonly int[] Widths = [256, 128, 64, 32, 16];
+
+    public int Groups => Clusters * Shape.Cluster;
+
+    /// <summary>Bytes where pieces of tiles wait to be added up; none where no tile is cut.</summary>
+    public long PartBytes => Shared == 0 ? 0 : (long)Groups * ProductShape.TileM * Shape.TileN * sizeof(float);
+
+    /// <summary>The plan that should take the least time on a card with so many processors.</summary>
+    public static TensorPlan For(in TensorWork work, int processors)
     {
-        int rowA = transposeA ? m : k, rowB = transposeB ? k : n;
-        if (k == 0 || rowA % Chunk != 0 || rowB % Chunk != 0 || n % 2 != 0)
+        var best = For(work, turned: false, processors, out double cycles);
+        if (work.MayTurn && work.Widths.Length == 1 && work.M < ProductShape.TileM && work.M < work.Widths[0])
         {
-            return null;
+            var turned = For(work, turned: true, processors, out double other);
+            best = other < cycles ? turned : best;
         }
-        int tilesM = ProductPlan.Count(m, WgmmaPtx.TileM), wide = ProductPlan.Count(n, 256);
-        // A tile twice as wide needs three quarters of the traffic, but half as many of them may leave processors idle.
-        int tileN = n > 128 && (long)tilesM * wide * 4 >= 3L * processors ? 256 : 128;
-        int tilesN = ProductPlan.Count(n, tileN);
-        long tiles = (long)tilesM * tilesN;
-        int parts = Math.Max(1, (int)Math.Min(processors / tiles, k / ShortestPart));
-        int length = ProductPlan.Count(ProductPlan.Count(k, parts), WgmmaPtx.Depth) * WgmmaPtx.Depth;
-        return new TensorPlan(tileN, tilesM, tilesN, ProductPlan.Count(k, length), length);
+        return best;
+    }
+
+    private static TensorPlan For(in TensorWork work, bool turned, int processors, out double least)
+    {
+        TensorPlan best = default;
+        least = double.MaxValue;
+        foreach (int tileN in Widths)
+        {
+            for (int cluster = 1; cluster <= 2; cluster++)
+            {
+                if (cluster == 1 || (tileN >= 128 && work.M > ProductShape.TileM && processors > 1))
+                {
+                    var plan = For(work, turned, tileN, cluster, processors);
+                    double cycles = TensorCost.Of(plan, work.Steps);
+                    (best, least) = cycles < least ? (plan, cycles) : (best, least);
+                }
+            }
+        }
+        return best;
+    }
+
+    internal static TensorPlan For(in TensorWork work, bool turned, int tileN, int cluster, int processors)
+    {
+        int tilesM = ProductPlan.Count(turned ? work.Widths[0] : work.M, ProductShape.TileM * cluster), tilesN = turned ? ProductPlan.Count(work.M, tileN) : 0;
+        int width = 0;
+        foreach (int n in work.Widths)
+        {
+            tilesN += turned ? 0 : ProductPlan.Count(n, tileN);
+            width |= n;
+        }
+        var shape = new ProductShape(tileN, cluster, turned ? work.AcrossB : work.TransposeA, turned ? work.TransposeA : work.AcrossB,
+            work.Narrow, StoreFor(work, turned, width, tileN));
+        int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
+        int shared = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
+        var whole = new TensorPlan(shape, turned, tilesM, tilesN, 0, Math.Min(most, tiles));
+        int clusters = (int)Math.Min(most, Math.Max(tiles, (long)tiles * work.Steps / ShortestPiece));
+        var cut = whole with { Shared = shared, Clusters = clusters };
+        return shared > 0 && work.Steps >= 2 * ShortestPiece && TensorCost.Of(cut, work.Steps) < TensorCost.Of(whole, work.Steps) ? cut : whole;
+    }
+
+    // The bits of the widths together tell what all are multiples of.
+    private static ResultStore StoreFor(in TensorWork work, bool turned, int width, int tileN)
+    {
+        if (turned)
+        {
+            return ResultStore.Singles;
+        }
+        if (work.Narrow && tileN >= 64 && width % Chunk == 0 && work.Alignment % 16 == 0)
+        {
+            return ResultStore.Copied;
+        }
+        return width % 2 == 0 && work.Alignment % (work.Narrow ? 4 : 8) == 0 ? ResultStore.Pairs : ResultStore.Singles;
     }
 }

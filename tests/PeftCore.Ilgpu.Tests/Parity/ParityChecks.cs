@@ -6,4 +6,8 @@ internal static class ParityChecks
     public static IReadOnlyDictionary<string, Action<ParityBench>> All { get; } =
         new[] { ElementwiseChecks.All, RowChecks.All, ProductChecks.All, RoundedProductChecks.All, RoundedProductChecks.Again, AttentionChecks.All, BrainChecks.All }
             .SelectMany(checks => checks).ToDictionary(check => check.Name, check => check.Body);
+
+    /// <summary>What only a card with tensor cores does.</summary>
+    public static IReadOnlyDictionary<string, Action<ParityBench>> TensorCores { get; } =
+        SummandChecks.All.ToDictionary(check => check.Name, check => check.Body);
 }

@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using PeftCore.Kernels.Ilgpu;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory where pieces of tiles are added up.</summary>
+internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory memory) : IDisposable
+{
+    private const int FlagBytes = 8 * 1024; // two for each group
+
+    private readonly Dictionary<ProductShape, nint> _functions = [];
+    private readonly Lock _lock = new();
+    private string? _compiled;
+    private nint _flags, _parts;
+    private long _partBytes;
+
+    /// <summary>Bytes taken for pieces of tiles.</summary>
+    public long PartBytes => _partBytes;
+
+    /// <summary>Queues a product. Nothing is allocated or waited for once its shape has been met.</summary>
+    /// <param name="plan">How it runs.</param>
+    /// <param name="args">All but what the plan says.</param>
+    /// <param name="maps">Tensor maps of operands and results, at a multiple of 64 bytes.</param>
+    public void Run(in TensorPlan plan, WgmmaArgs args, byte* maps)
+    {
+        nint function = Load(plan.Shape);
+        Reserve(plan.PartBytes);
+        (args.TileN, args.Stages, args.Cluster) = (plan.Shape.TileN, plan.Shape.Stages, plan.Shape.Cluster);
+        (args.TilesM, args.TilesN, args.Shared, args.Band) = (plan.TilesM, plan.TilesN, plan.Shared, 16 / plan.Shape.Cluster);
+        (args.Parts, args.Flags) = (_parts, _flags);
+        nint* parameters = stackalloc nint[2];
+        (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
+        kernels.Launch(function, plan.Groups, 1, ProductShape.Threads, plan.Shape.SharedBytes, parameters);
+    }
+
+    /// <summary>Loads a kernel ahead of its first run.</summary>
+    public nint Load(in ProductShape shape)
+    {
+        lock (_lock)
+        {
+            if (!_functions.TryGetValue(shape, out nint function))
+            {
+                long start = Stopwatch.GetTimestamp();
+                _compiled ??= kernels.Compile<WgmmaProduct, WgmmaArgs>(ProductShape.Threads, 1);
+                function = kernels.Load(new ProductPtx(shape).Expand(_compiled), shape.SharedBytes, start);
+                _functions.Add(shape, function);
+            }
+            return function;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var (address, bytes) in new[] { (_flags, FlagBytes), (_parts, _partBytes) })
+        {
+            if (address != 0)
+            {
+                memory.Return(address, bytes);
+            }
+        }
+    }
+
+    // Flags are zero between launches: whoever reads a part takes its flag back.
+    private void Reserve(long bytes)
+    {
+        if (_flags == 0)
+        {
+            _flags = memory.Take(FlagBytes);
+            memory.Fill(_flags, 0, FlagBytes);
+        }
+        if (bytes > _partBytes)
+        {
+            if (_parts != 0)
+            {
+                memory.Return(_parts, _partBytes);
+            }
+            (_parts, _partBytes) = (memory.Take(bytes), bytes);
+        }
+    }
+}
