@@ -9,6 +9,7 @@ internal static class TensorCost
     private const double StoreBytes = 32;
     private const double TileCycles = 900;  // to start a tile's products and to empty them
     private const double PieceCycles = 1500;
+    private const double ApartFactor = 1.3; // clusters that stand at different places of K do not find each other's operands in the cache
 
     public static double Of(in TensorPlan plan, int steps)
     {
@@ -20,7 +21,7 @@ internal static class TensorCost
         }
         double share = (double)plan.Shared * steps / plan.Clusters, pieces = Math.Max(1, steps / share);
         double part = ProductShape.TileM * plan.Shape.TileN * sizeof(float) / StoreBytes;
-        return cycles + (Math.Ceiling(share) * step) + (Math.Ceiling((double)plan.Shared / plan.Clusters) * tile) + PieceCycles + ((1 + pieces) * part);
+        return cycles + (ApartFactor * Math.Ceiling(share) * step) + (Math.Ceiling((double)plan.Shared / plan.Clusters) * tile) + PieceCycles + ((1 + pieces) * part);
     }
 
     // 64 × N × 16 products take N/2 cycles, and two warpgroups take turns.
