@@ -15,6 +15,11 @@ namespace ILGPU
         public static extern void Barrier();
     }
 
+    public static class Warp
+    {
+        public static extern T ShuffleXor<T>(T variable, int laneMask) where T : unmanaged;
+    }
+
     public static class SharedMemory
     {
         public static extern ArrayView<T> Allocate<T>(int extent) where T : unmanaged;

@@ -105,6 +105,7 @@ internal static class KernelCatalog
         visitor.Visit<Narrow8, Cast8Args>();
         visitor.Visit<Rope8, Rope8Args>();
         visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
+        visitor.Visit<AttentionDelta8, AttentionDelta8Args>();
         PackedWeights<Eight>(visitor);
         PackedWeights<Wide8>(visitor);
     }

@@ -37,31 +37,4 @@ internal static class Mask
 
         return to < keys ? to : keys;
     }
-
-    /// <summary>First key any of <paramref name="count"/> queries sees.</summary>
-    public static int First(ArrayView<int> ranges, int hasRanges, int queries, int keys, int b, int query, int count)
-    {
-        int first = hasRanges != 0 ? keys : 0;
-        for (int r = 0; hasRanges != 0 && r < count; r++)
-        {
-            int from = From(ranges, hasRanges, queries, keys, b, query + r);
-            first = from < first ? from : first;
-        }
-
-        return first;
-    }
-
-    /// <summary>One past the last key any of them sees.</summary>
-    public static int Last(ArrayView<int> ranges, int hasRanges, int queries, int keys, int b, int query, int count)
-    {
-        int last = hasRanges != 0 ? 0 : query + count + keys - queries;
-        last = last < keys ? last : keys;
-        for (int r = 0; hasRanges != 0 && r < count; r++)
-        {
-            int to = To(ranges, hasRanges, queries, keys, b, query + r);
-            last = to > last ? to : last;
-        }
-
-        return last;
-    }
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -9,18 +10,18 @@ internal sealed partial class IlgpuBackend
 {
     private const float Log2E = 1.44269504f;
 
-    /// <summary>Whether Hopper's attention kernels can take a call: heads of 64 or 128, ranges or causal, no other mask, rows on 16 bytes.</summary>
+    /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of 64 or 128, ranges or causal, no other mask, rows on 16 bytes.</summary>
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
-        if (_options.ComputeDType != DType.BF16 || _device.TensorCores is null || call.Shape.HeadDim is not (64 or 128) ||
-            call.Slopes is not null || call.Bias is not null || call.Shape.SoftCap != 0)
+        if (_device.TensorCores is null || call.Shape.HeadDim is not (64 or 128) || call.Slopes is not null || call.Bias is not null ||
+            call.Shape.SoftCap != 0 || call.Shape.Scale <= 0)
         {
             return false;
         }
         foreach (var part in heads)
         {
             var layout = part.Layout;
-            if (Address(part.Tensor) % 16 != 0 || (layout.RowStride | layout.Offset | layout.HeadStride) % 4 != 0)
+            if (part.Tensor.DType != DType.BF16 || Address(part.Tensor) % 16 != 0 || (layout.RowStride | layout.Offset | layout.HeadStride) % 8 != 0)
             {
                 return false;
             }
@@ -30,78 +31,119 @@ internal sealed partial class IlgpuBackend
 
     private void Flash(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        var args = FlashArgs(call, q, k, v);
-        (args.O, args.Lse) = (FlashHeads(o), Address(lse));
-        args.Tiles = ProductPlan.Count(args.Queries, FlashPtx.Tile);
-        int groups = args.Batch * args.Heads * args.Tiles;
+        var tiles = FlashGeometry.Forward(call.Shape.HeadDim);
+        var args = FlashArgs(call, call.Shape.QueryLength, call.Shape.Heads, tiles);
+        args.Lse = Address(lse);
+        (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
+        (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
         if (call.Shape.HeadDim == 64)
         {
-            Flash<FlashForward<Flash64>>(groups, 64, args);
+            Flash<FlashForward<Flash64>>(tiles, args);
         }
         else
         {
-            Flash<FlashForward<Flash128>>(groups, 128, args);
+            Flash<FlashForward<Flash128>>(tiles, args);
         }
     }
 
-    private void FlashGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads dk, bool accumulateDk, Heads dv, bool accumulateDv)
+    private void FlashGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv)
     {
-        var args = FlashArgs(call, q, k, v);
-        (args.DOut, args.Lse, args.Delta) = (FlashHeads(dO), Address(lse), Address(delta));
-        (args.DK, args.DV, args.AddDK, args.AddDV) = (FlashHeads(dk), FlashHeads(dv), Flag(accumulateDk), Flag(accumulateDv));
-        bool small = call.Shape.HeadDim == 64;
-        if (dq is { } query)
+        var shape = call.Shape;
+        Delta(shape, o, dO, delta);
+        if (dq is { } queries)
         {
-            (args.DQ, args.AddDQ, args.Tiles) = (FlashHeads(query), Flag(accumulateDq), ProductPlan.Count(args.Queries, FlashPtx.Tile));
-            int groups = args.Batch * args.Heads * args.Tiles;
-            if (small)
+            var tiles = FlashGeometry.QueryGradient(shape.HeadDim);
+            var args = FlashArgs(call, shape.QueryLength, shape.Heads, tiles);
+            (args.Lse, args.Delta, args.Add0) = (Address(lse), Address(delta), Flag(accumulateDq));
+            (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
+            (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
+            args.Result0 = Map(call, queries, true, FlashGeometry.WarpgroupRows);
+            if (shape.HeadDim == 64)
             {
-                Flash<FlashQueryGradient<Flash64>>(groups, 64, args);
+                Flash<FlashQueryGradient<Flash64>>(tiles, args);
             }
             else
             {
-                Flash<FlashQueryGradient<Flash128>>(groups, 128, args);
+                Flash<FlashQueryGradient<Flash128>>(tiles, args);
             }
         }
-        args.Tiles = ProductPlan.Count(args.Keys, FlashPtx.Tile);
-        if (small)
+        if (dk is { } keys && dv is { } values)
         {
-            Flash<FlashKeyGradient<Flash64>>(args.Batch * args.KeyHeads * args.Tiles, 64, args);
-        }
-        else
-        {
-            Flash<FlashKeyGradient<Flash128>>(args.Batch * args.KeyHeads * args.Tiles, 128, args);
+            var tiles = FlashGeometry.KeyGradient(shape.HeadDim);
+            var args = FlashArgs(call, shape.KeyLength, shape.KeyHeads, tiles);
+            (args.Lse, args.Delta, args.Add0, args.Add1) = (Address(lse), Address(delta), Flag(accumulateDk), Flag(accumulateDv));
+            (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
+            (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
+            (args.Result0, args.Result1) = (Map(call, keys, false, FlashGeometry.WarpgroupRows), Map(call, values, false, FlashGeometry.WarpgroupRows));
+            if (shape.HeadDim == 64)
+            {
+                Flash<FlashKeyGradient<Flash64>>(tiles, args);
+            }
+            else
+            {
+                Flash<FlashKeyGradient<Flash128>>(tiles, args);
+            }
         }
     }
 
-    private void Flash<TKernel>(int groups, int dim, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
-        _device.RunTensorCores<TKernel, FlashArgs<ArrayView<int>>, FlashArgs<RawView>>(groups, 1, LaunchShape.Attention(dim), args);
+    private void Delta(in AttentionShape shape, Heads o, Heads dO, Tensor delta)
+    {
+        HeadLayout from = o.Layout, with = dO.Layout;
+        _device.ForEach<AttentionDelta8, AttentionDelta8Args>((long)shape.Batch * shape.QueryLength * shape.Heads * AttentionDelta8.Lanes, new AttentionDelta8Args
+        {
+            O = Eights(o.Tensor),
+            DOut = Eights(dO.Tensor),
+            Delta = F32(delta),
+            RowO = from.RowStride / 8,
+            OffsetO = from.Offset / 8,
+            HeadO = from.HeadStride / 8,
+            RowDOut = with.RowStride / 8,
+            OffsetDOut = with.Offset / 8,
+            HeadDOut = with.HeadStride / 8,
+            Eights = shape.HeadDim / 8,
+            Batch = shape.Batch,
+            Queries = shape.QueryLength,
+            Heads = shape.Heads,
+        });
+    }
 
-    private static FlashArgs<RawView> FlashArgs(in AttentionCall call, Heads q, Heads k, Heads v)
+    private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
+        _device.RunTensorCores<TKernel, FlashArgs<ArrayView<int>>, FlashArgs<RawView>>(
+            Math.Min(args.Items, _device.Accelerator.NumMultiprocessors), 1, LaunchShape.Attention(tiles), args);
+
+    private static FlashArgs<RawView> FlashArgs(in AttentionCall call, int length, int heads, in FlashGeometry tiles)
     {
         var shape = call.Shape;
+        var plan = FlashPlan.For(shape.Batch, length, heads, tiles, shape.QueryLength + shape.KeyLength - length, shape.Heads / shape.KeyHeads);
         return new FlashArgs<RawView>
         {
             Ranges = call.Ranges is { } ranges ? new RawView { Address = Address(ranges), Length = ranges.Count } : default,
-            Q = FlashHeads(q),
-            K = FlashHeads(k),
-            V = FlashHeads(v),
             Batch = shape.Batch,
             Queries = shape.QueryLength,
             Keys = shape.KeyLength,
             Heads = shape.Heads,
             KeyHeads = shape.KeyHeads,
             HasRanges = Flag(call.Ranges is not null),
+            Tiles = plan.Tiles,
+            Items = plan.Items,
+            Section = plan.Section,
             Scale = shape.Scale,
             ScaleLog2 = shape.Scale * Log2E,
         };
     }
 
-    private static FlashHeads FlashHeads(Heads heads) => new()
+    // Axes: along the head, heads, tokens of a batch row, batch rows. Boxes never reach into the next batch row.
+    private static unsafe CopyMap Map(in AttentionCall call, Heads heads, bool queries, int rows)
     {
-        Address = Address(heads.Tensor) + ((long)heads.Layout.Offset * sizeof(float)),
-        Row = (long)heads.Layout.RowStride * sizeof(float),
-        Head = (long)heads.Layout.HeadStride * sizeof(float),
-    };
+        var layout = heads.Layout;
+        int tokens = queries ? call.Shape.QueryLength : call.Shape.KeyLength;
+        ulong row = (ulong)layout.RowStride * 2;
+        byte* room = stackalloc byte[TensorMap.Bytes + 64];
+        byte* map = (byte*)(((nint)room + 63) & ~63);
+        TensorMap.Write(map, Address(heads.Tensor) + (layout.Offset * 2),
+            [(ulong)heads.Dim, (ulong)heads.Count, (ulong)tokens, (ulong)call.Shape.Batch], [(ulong)layout.HeadStride * 2, row, row * (ulong)tokens],
+            [64, 1, (uint)rows, 1]);
+        return *(CopyMap*)map;
+    }
 }

@@ -49,14 +49,14 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        if (q.Tensor.DType != DType.F32)
-        {
-            WideAttention(call, q, k, v, o, lse);
-            return;
-        }
         if (TakesFlash(call, q, k, v, o))
         {
             Flash(call, q, k, v, o, lse);
+            return;
+        }
+        if (q.Tensor.DType != DType.F32)
+        {
+            WideAttention(call, q, k, v, o, lse);
             return;
         }
         var args = AttentionArgs(call, q, k, v);
@@ -76,6 +76,11 @@ internal sealed partial class IlgpuBackend
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
+        if (dk is null == dv is null && dBias is null && TakesFlash(call, q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v))
+        {
+            FlashGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
+            return;
+        }
         if (q.Tensor.DType != DType.F32)
         {
             WideAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
@@ -87,11 +92,6 @@ internal sealed partial class IlgpuBackend
         (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
         (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
         _device.ForEach<AttentionDelta, AttentionArgs>((long)args.Batch * args.Queries * args.Heads, args);
-        if (dk is { } keys && dv is { } values && TakesFlash(call, q, k, v, dO, dq ?? q, keys, values))
-        {
-            FlashGradient(call, q, k, v, dO, lse, delta, dq, accumulateDq, keys, accumulateDk, values, accumulateDv);
-            return;
-        }
         if (dBias is not null)
         {
             _device.ForEach<AttentionBiasGradient, AttentionArgs>(dBias.Count, args);

@@ -20,7 +20,7 @@ internal static partial class WgmmaPtx
     internal delegate bool MacroWriter(StringBuilder text, string[] name, string[] arguments);
 
     /// <summary>Makes loadable PTX of what ILGPU compiled: another target, and every macro written out.</summary>
-    public static string Expand(string ptx) => Expand(ptx, FlashPtx.Write);
+    public static string Expand(string ptx) => FlashPtx.For(ptx) is { } flash ? Expand(FlashPtx.Align(ptx), flash.Write) : Expand(ptx, static (_, _, _) => false);
 
     /// <summary>Makes loadable PTX of what ILGPU compiled, with one parameter more and in clusters of so many groups.</summary>
     public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1)

@@ -1,14 +1,4 @@
-using ILGPU;
-
 namespace PeftCore.Kernels.Ilgpu;
-
-/// <summary>Attention heads by address: bytes from row to row and from head to head.</summary>
-internal struct FlashHeads
-{
-    public long Address, Row, Head;
-
-    public readonly long At(long token, int head) => Address + (token * Row) + (head * Head);
-}
 
 /// <summary>A view as a launch passes it: what a kernel sees as an ArrayView.</summary>
 internal struct RawView
@@ -17,57 +7,36 @@ internal struct RawView
     public long Length;
 }
 
+/// <summary>The copy engine's description of heads in memory: an opaque CUtensorMap, on 64 bytes as the first arguments of a kernel are.</summary>
+internal readonly record struct CopyMap(long W0, long W1, long W2, long W3, long W4, long W5, long W6, long W7, long W8, long W9, long W10, long W11,
+    long W12, long W13, long W14, long W15);
+
 /// <summary>Arguments of attention on Hopper. <typeparamref name="TView"/> is an ArrayView in the kernel and a <see cref="RawView"/> outside;
 /// both look alike in memory.</summary>
 internal struct FlashArgs<TView> where TView : struct
 {
+    /// <summary>What stays (q, or q and dO, or k and v), what passes (k and v, or q and dO), what comes out (o, dQ, or dK and dV).
+    /// The macros address these by their order.</summary>
+    public CopyMap Kept0, Kept1, Passing0, Passing1, Result0, Result1;
+
     public TView Ranges;
-    public FlashHeads Q, K, V, O, DOut, DQ, DK, DV;
     public long Lse, Delta;
-    public int Batch, Queries, Keys, Heads, KeyHeads, Tiles, HasRanges, AddDQ, AddDK, AddDV;
+    public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;
+
+    /// <summary>Tiles of what stays, work items in all, and batch rows times heads whose other side stays in the L2 cache together.</summary>
+    public int Tiles, Items, Section;
+
     public float Scale, ScaleLog2;
 }
 
-/// <summary>Macros for one head dimension.</summary>
+/// <summary>Head dimensions, and the macros that say which kernel for which of them this is: they must be constants.</summary>
 internal interface IFlashDim
 {
     static abstract int Dim { get; }
 
-    static abstract void Begin();
+    static abstract void BeginForward();
 
-    static abstract void ScoresS(int rows, int columns);
+    static abstract void BeginQueryGradient();
 
-    static abstract void ScoresG(int rows, int columns);
-
-    static abstract void Softmax(int column, int from0, int to0, int from1, int to1, float scaleLog2);
-
-    static abstract void CombineSO(int tile);
-
-    static abstract void CombineSV(int tile);
-
-    static abstract void CombineGO(int tile);
-
-    static abstract void Output(long row0, long row1, long lse0, long lse1, int has0, int has1, int lead);
-
-    static abstract void GradientO(long row0, long row1, int has0, int has1, int accumulate);
-
-    static abstract void GradientV(long row0, long row1, int has0, int has1, int accumulate);
-}
-
-/// <summary>What the attention kernels for Hopper share.</summary>
-internal static class FlashTiles
-{
-    /// <summary>Reads a tile of 64 tokens of one head, rounded to BF16, into shared memory; zeros behind the last token.</summary>
-    public static void Load<TDim>(FlashHeads heads, int b, int tokens, int first, int head, int shared) where TDim : struct, IFlashDim
-    {
-        int chunks = TDim.Dim / 8, rows = FlashPtx.Threads / chunks, r = Group.IdxX / chunks, c = Group.IdxX % chunks;
-        long source = heads.At(((long)b * tokens) + first + r, head) + (32L * c);
-        shared += (c / 8 * 8192) + (r * 128) + (((c % 8) ^ (r & 7)) * 16);
-        for (int i = 0; i < FlashPtx.Tile; i += rows)
-        {
-            ILGPU.Runtime.Cuda.CudaAsm.Emit("peft.tile %0, %1, %2;", shared, source, first + r + i < tokens ? 1 : 0);
-            source += rows * heads.Row;
-            shared += rows * 128;
-        }
-    }
+    static abstract void BeginKeyGradient();
 }

@@ -3,41 +3,135 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Attention on Hopper's tensor cores: a warpgroup takes 64 queries of one head and walks the keys they see.</summary>
+/// <summary>Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024): one warpgroup copies, the others each take 64 queries
+/// of one head and walk the keys they see from the last to the first. The next scores are computed while the softmax of the last goes on, and
+/// the warpgroups take turns on the tensor cores.</summary>
 internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
-        TDim.Begin();
-        int t = Group.IdxX, lane = t % 32, tile = FlashPtx.TileBytes(TDim.Dim);
-        // The last queries see the most keys: they start first.
-        int item = Grid.IdxX, query = (args.Tiles - 1 - (item % args.Tiles)) * FlashPtx.Tile;
-        item /= args.Tiles;
-        int h = item % args.Heads, b = item / args.Heads, keyHead = h / (args.Heads / args.KeyHeads);
-        int row0 = query + (t / 32 * 16) + (lane / 4), row1 = row0 + 8;
-        int from0 = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row0);
-        int from1 = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row1);
-        int to0 = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row0);
-        int to1 = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row1);
-        int first = Mask.First(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile);
-        int last = Mask.Last(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile);
-
-        FlashTiles.Load<TDim>(args.Q, b, args.Queries, query, h, 0);
-        for (int key = first / FlashPtx.Tile * FlashPtx.Tile; key < last; key += FlashPtx.Tile)
+        TDim.BeginForward();
+        FlashGeometry tiles = FlashGeometry.Forward(TDim.Dim);
+        FlashRoles.MakeBarriers(tiles, 1);
+        if (Group.IdxX < 128)
         {
-            Group.Barrier();
-            FlashTiles.Load<TDim>(args.K, b, args.Keys, key, keyHead, tile);
-            FlashTiles.Load<TDim>(args.V, b, args.Keys, key, keyHead, 2 * tile);
-            CudaAsm.Emit("fence.proxy.async.shared::cta;");
-            Group.Barrier();
-            TDim.ScoresS(0, tile);
-            TDim.Softmax(key + (lane % 4 * 2), from0, to0, from1, to1, args.ScaleLog2);
-            TDim.CombineSO(2 * tile);
+            CudaAsm.Emit("peft.registers.copy;");
+            if (Group.IdxX < 32)
+            {
+                Copy(args, tiles);
+            }
+        }
+        else
+        {
+            CudaAsm.Emit("peft.registers.compute;");
+            Compute(args, tiles, (Group.IdxX / 128) - 1);
+        }
+    }
+
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles)
+    {
+        FlashRing set = default, ring = default;
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, keyHead = item.Head / (args.Heads / args.KeyHeads);
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+            FlashRoles.Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
+            CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.SetFull + set.Stage, tiles.KeptBytes);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), FlashGeometry.SetFull + set.Stage, item.Head, query, item.B);
+            set = FlashRing.Next(set, tiles.Sets);
+            int first = span.First / tiles.Columns * tiles.Columns;
+            for (int key = (span.Last - 1) / tiles.Columns * tiles.Columns; key >= first && span.Last > span.First; key -= tiles.Columns)
+            {
+                FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+                CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.FirstFull + ring.Stage, tiles.PassingBytes);
+                CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;",
+                    tiles.PassingAt(ring.Stage, 0), FlashGeometry.FirstFull + ring.Stage, keyHead, key, item.B);
+                FlashRoles.Await(FlashGeometry.SecondEmpty + ring.Stage, ring.Phase ^ 1);
+                CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.SecondFull + ring.Stage, tiles.PassingBytes);
+                CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;",
+                    tiles.PassingAt(ring.Stage, 1), FlashGeometry.SecondFull + ring.Stage, keyHead, key, item.B);
+                ring = FlashRing.Next(ring, tiles.Stages);
+            }
+        }
+    }
+
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int warpgroup)
+    {
+        FlashRing set = default, keys = default;
+        int lane = Group.IdxX % 32, rows = (warpgroup * FlashGeometry.WarpgroupRows * 128);
+        int turn = 4 + warpgroup, next = 4 + ((warpgroup + 1) % tiles.Warpgroups);
+        if (warpgroup == tiles.Warpgroups - 1)
+        {
+            CudaAsm.Emit("bar.arrive %0, 256;", next);
         }
 
-        long token = (long)b * args.Queries, column = lane % 4 * 8;
-        long lse = args.Lse + (4 * ((((long)b * args.Heads) + h) * args.Queries));
-        TDim.Output(args.O.At(token + row0, h) + column, args.O.At(token + row1, h) + column, lse + (4L * row0), lse + (4L * row1),
-            row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0, lane % 4 == 0 ? 1 : 0);
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
+            int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+
+            int q = tiles.KeptAt(set.Stage, 0) + rows, first = span.First / tiles.Columns * tiles.Columns;
+            int key = (span.Last - 1) / tiles.Columns * tiles.Columns, column = lane % 4 * 2;
+            CudaAsm.Emit("peft.restart;");
+            FlashRoles.Await(FlashGeometry.SetFull + set.Stage, set.Phase);
+            if (span.Last > span.First)
+            {
+                FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
+                CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
+                CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
+                if (span.Cuts(key, tiles.Columns))
+                {
+                    FlashRoles.MaskRows(args, item.B, row0, key + column);
+                }
+
+                CudaAsm.Emit("peft.softmax %0;", args.ScaleLog2);
+                CudaAsm.Emit("peft.pack.p.s;");
+                FlashRing values = keys;
+                keys = FlashRing.Next(keys, tiles.Stages);
+                for (key -= tiles.Columns; key >= first; key -= tiles.Columns)
+                {
+                    FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
+                    CudaAsm.Emit("bar.sync %0, 256;", turn);
+                    CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
+                    FlashRoles.Await(FlashGeometry.SecondFull + values.Stage, values.Phase);
+                    CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(values.Stage, 1));
+                    CudaAsm.Emit("bar.arrive %0, 256;", next);
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
+                    if (span.Cuts(key, tiles.Columns))
+                    {
+                        FlashRoles.MaskRows(args, item.B, row0, key + column);
+                    }
+
+                    CudaAsm.Emit("peft.softmax %0;", args.ScaleLog2);
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                    FlashRoles.Release(FlashGeometry.SecondEmpty + values.Stage);
+                    CudaAsm.Emit("peft.rescale;");
+                    CudaAsm.Emit("peft.pack.p.s;");
+                    values = keys;
+                    keys = FlashRing.Next(keys, tiles.Stages);
+                }
+
+                FlashRoles.Await(FlashGeometry.SecondFull + values.Stage, values.Phase);
+                CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(values.Stage, 1));
+                CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                FlashRoles.Release(FlashGeometry.SecondEmpty + values.Stage);
+            }
+
+            long lse = args.Lse + (4 * ((((long)item.B * args.Heads) + item.Head) * args.Queries));
+            CudaAsm.Emit("peft.finish %0, %1, %2, %3, %4;", lse + (4L * row0), lse + (4L * row1),
+                row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0, args.ScaleLog2);
+            // The output takes the place of the warpgroup's own queries.
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.stage.o %0;", q);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", q, item.Head, own, item.B, 0);
+            FlashRoles.ReleaseSet(set.Stage);
+            set = FlashRing.Next(set, tiles.Sets);
+        }
     }
 }

@@ -3,59 +3,160 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>dK = dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: a warpgroup takes 64 keys of one key head and walks the queries of all heads
-/// that share it. One writer an element, so no atomics.</summary>
+/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and walk
+/// the queries of all heads that share it. One writer an element, so no atomics.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
+    private const int Whole = 0, Cut = 1, End = 2;
+
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
-        TDim.Begin();
-        int t = Group.IdxX, lane = t % 32, tile = FlashPtx.TileBytes(TDim.Dim), numbers = 4 * tile;
-        int item = Grid.IdxX, key = item % args.Tiles * FlashPtx.Tile;
-        item /= args.Tiles;
-        int keyHead = item % args.KeyHeads, b = item / args.KeyHeads, group = args.Heads / args.KeyHeads;
-        int row0 = key + (t / 32 * 16) + (lane / 4), row1 = row0 + 8;
-        // Causal queries before the first key's own see nothing here.
-        int start = args.HasRanges != 0 ? 0 : key - (args.Keys - args.Queries);
-        start = start > 0 ? start / FlashPtx.Tile * FlashPtx.Tile : 0;
-
-        FlashTiles.Load<TDim>(args.K, b, args.Keys, key, keyHead, 0);
-        FlashTiles.Load<TDim>(args.V, b, args.Keys, key, keyHead, tile);
-        for (int h = keyHead * group; h < (keyHead + 1) * group; h++)
+        TDim.BeginKeyGradient();
+        ArrayView<int> kinds = SharedMemory.Allocate<int>(4);
+        FlashGeometry tiles = FlashGeometry.KeyGradient(TDim.Dim);
+        FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
+        if (Group.IdxX < 128)
         {
-            long stats = 4 * ((((long)b * args.Heads) + h) * args.Queries);
-            for (int query = start; query < args.Queries; query += FlashPtx.Tile)
+            CudaAsm.Emit("peft.registers.copy;");
+            if (Group.IdxX < 32)
             {
-                if (Mask.First(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile) < key + FlashPtx.Tile &&
-                    Mask.Last(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile) > key)
-                {
-                    Group.Barrier();
-                    FlashTiles.Load<TDim>(args.Q, b, args.Queries, query, h, 2 * tile);
-                    FlashTiles.Load<TDim>(args.DOut, b, args.Queries, query, h, 3 * tile);
-                    if (t < FlashPtx.Tile)
-                    {
-                        int i = query + t;
-                        int from = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
-                        int to = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
-                        long at = stats + (4L * (i < args.Queries ? i : 0));
-                        CudaAsm.Emit("peft.stat %0, %1, %2, %3, %4;", numbers + (t * FlashPtx.StatBytes), from, to, args.Lse + at, args.Delta + at);
-                    }
-
-                    CudaAsm.Emit("fence.proxy.async.shared::cta;");
-                    Group.Barrier();
-                    TDim.ScoresS(0, 2 * tile);
-                    TDim.ScoresG(tile, 3 * tile);
-                    CudaAsm.Emit("peft.columnslopes %0, %1, %2, %3, %4;",
-                        numbers + (lane % 4 * 2 * FlashPtx.StatBytes), row0, row1, args.ScaleLog2, args.Scale);
-                    TDim.CombineSV(3 * tile);
-                    TDim.CombineGO(2 * tile);
-                }
+                Copy(args, tiles, kinds);
             }
         }
+        else
+        {
+            CudaAsm.Emit("peft.registers.compute;");
+            Compute(args, tiles, kinds, (Group.IdxX / 128) - 1);
+        }
+    }
 
-        long token = (long)b * args.Keys, column = lane % 4 * 8;
-        int has0 = row0 < args.Keys ? 1 : 0, has1 = row1 < args.Keys ? 1 : 0;
-        TDim.GradientO(args.DK.At(token + row0, keyHead) + column, args.DK.At(token + row1, keyHead) + column, has0, has1, args.AddDK);
-        TDim.GradientV(args.DV.At(token + row0, keyHead) + column, args.DV.At(token + row1, keyHead) + column, has0, has1, args.AddDV);
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds)
+    {
+        FlashRing set = default, ring = default;
+        int group = args.Heads / args.KeyHeads;
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.KeyHeads, 0);
+            int key = item.Tile * tiles.Rows, full = FlashGeometry.SetFull + set.Stage;
+            FlashRoles.Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
+            CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, item.Head, key, item.B);
+            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, item.Head, key, item.B);
+            set = FlashRing.Next(set, tiles.Sets);
+
+            // Causal queries before the first key's own see nothing here.
+            int start = args.HasRanges != 0 ? 0 : key - (args.Keys - args.Queries);
+            start = start > 0 ? start / tiles.Columns * tiles.Columns : 0;
+            for (int h = item.Head * group; h < (item.Head + 1) * group; h++)
+            {
+                for (int query = start; query < args.Queries; query += tiles.Columns)
+                {
+                    FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Columns);
+                    if (span.First < key + tiles.Rows && span.Last > key)
+                    {
+                        FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+                        full = FlashGeometry.FirstFull + ring.Stage;
+                        CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
+                        CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, h, query, item.B);
+                        CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, h, query, item.B);
+                        Describe(args, tiles, item.B, h, query, tiles.StatsAt(ring.Stage));
+                        kinds[ring.Stage] = span.Cuts(key, key + tiles.Rows < args.Keys ? tiles.Rows : args.Keys - key) ? Cut : Whole;
+                        CudaAsm.Emit("peft.arrive.all %0;", full);
+                        ring = FlashRing.Next(ring, tiles.Stages);
+                    }
+                }
+            }
+
+            FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+            kinds[ring.Stage] = End;
+            FlashRoles.Release(FlashGeometry.FirstFull + ring.Stage);
+            CudaAsm.Emit("peft.arrive.all %0;", FlashGeometry.FirstFull + ring.Stage);
+            ring = FlashRing.Next(ring, tiles.Stages);
+        }
+    }
+
+    private static void Describe(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
+    {
+        long stats = 4 * ((((long)b * args.Heads) + h) * args.Queries);
+        for (int c = Group.IdxX; c < tiles.Columns; c += 32)
+        {
+            int i = query + c;
+            int from = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+            int to = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+            CudaAsm.Emit("peft.columnstats %0, %1, %2, %3, %4, %5;",
+                shared + (4 * c), args.Lse + stats + (4L * i), args.Delta + stats + (4L * i), i < args.Queries ? 1 : 0, from, to);
+        }
+    }
+
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, int warpgroup)
+    {
+        FlashRing set = default, ring = default;
+        int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 8;
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.KeyHeads, 0);
+            int own = (item.Tile * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
+            int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
+            int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, 1) + rows, before = -1;
+            CudaAsm.Emit("peft.clear.o;");
+            CudaAsm.Emit("peft.clear.v;");
+            FlashRoles.Await(FlashGeometry.SetFull + set.Stage, set.Phase);
+            FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+            int kind = kinds[ring.Stage];
+            if (kind != End)
+            {
+                CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(ring.Stage, 0));
+                while (true)
+                {
+                    int stats = tiles.StatsAt(ring.Stage) + column;
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    if (before >= 0)
+                    {
+                        FlashRoles.Release(before);
+                    }
+
+                    CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(ring.Stage, 1));
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    if (kind == Cut)
+                    {
+                        CudaAsm.Emit("peft.columnmask %0, %1, %2;", stats, row0, row1);
+                    }
+
+                    CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                    CudaAsm.Emit("peft.columnslopes %0;", stats);
+                    CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(ring.Stage, 1));
+                    CudaAsm.Emit("peft.combine.w.o %0;", tiles.PassingAt(ring.Stage, 0));
+                    before = FlashGeometry.FirstEmpty + ring.Stage;
+                    ring = FlashRing.Next(ring, tiles.Stages);
+                    FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                    kind = kinds[ring.Stage];
+                    if (kind == End)
+                    {
+                        break;
+                    }
+
+                    CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(ring.Stage, 0));
+                }
+
+                CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                FlashRoles.Release(before);
+            }
+
+            FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
+            ring = FlashRing.Next(ring, tiles.Stages);
+
+            // Gradients take the place of the warpgroup's own keys and values.
+            CudaAsm.Emit("peft.factor %0;", args.Scale);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.stage.o %0;", k);
+            CudaAsm.Emit("peft.factor %0;", 1f);
+            CudaAsm.Emit("peft.stage.v %0;", v);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", k, item.Head, own, item.B, args.Add0);
+            CudaAsm.Emit("peft.send.result1 %0, %1, %2, %3, %4;", v, item.Head, own, item.B, args.Add1);
+            FlashRoles.ReleaseSet(set.Stage);
+            set = FlashRing.Next(set, tiles.Sets);
+        }
     }
 }

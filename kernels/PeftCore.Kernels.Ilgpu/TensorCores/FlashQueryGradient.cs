@@ -3,44 +3,118 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>dQ = dS·K on Hopper's tensor cores: a warpgroup takes 64 queries of one head and walks the keys they see.</summary>
+/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys they see.</summary>
 internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
-        TDim.Begin();
-        int t = Group.IdxX, lane = t % 32, tile = FlashPtx.TileBytes(TDim.Dim);
-        int item = Grid.IdxX, query = (args.Tiles - 1 - (item % args.Tiles)) * FlashPtx.Tile;
-        item /= args.Tiles;
-        int h = item % args.Heads, b = item / args.Heads, keyHead = h / (args.Heads / args.KeyHeads);
-        int row0 = query + (t / 32 * 16) + (lane / 4), row1 = row0 + 8;
-        int from0 = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row0);
-        int from1 = Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row1);
-        int to0 = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row0);
-        int to1 = Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row1);
-        int first = Mask.First(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile);
-        int last = Mask.Last(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, query, FlashPtx.Tile);
-
-        long stats = 4 * ((((long)b * args.Heads) + h) * args.Queries);
-        long at0 = stats + (4L * (row0 < args.Queries ? row0 : 0)), at1 = stats + (4L * (row1 < args.Queries ? row1 : 0));
-        CudaAsm.Emit("peft.rowstats %0, %1, %2, %3;", args.Lse + at0, args.Lse + at1, args.Delta + at0, args.Delta + at1);
-        FlashTiles.Load<TDim>(args.Q, b, args.Queries, query, h, 0);
-        FlashTiles.Load<TDim>(args.DOut, b, args.Queries, query, h, tile);
-        for (int key = first / FlashPtx.Tile * FlashPtx.Tile; key < last; key += FlashPtx.Tile)
+        TDim.BeginQueryGradient();
+        FlashGeometry tiles = FlashGeometry.QueryGradient(TDim.Dim);
+        FlashRoles.MakeBarriers(tiles, 1);
+        if (Group.IdxX < 128)
         {
-            Group.Barrier();
-            FlashTiles.Load<TDim>(args.K, b, args.Keys, key, keyHead, 2 * tile);
-            FlashTiles.Load<TDim>(args.V, b, args.Keys, key, keyHead, 3 * tile);
-            CudaAsm.Emit("fence.proxy.async.shared::cta;");
-            Group.Barrier();
-            TDim.ScoresS(0, 2 * tile);
-            TDim.ScoresG(tile, 3 * tile);
-            CudaAsm.Emit("peft.rowslopes %0, %1, %2, %3, %4, %5, %6;", key + (lane % 4 * 2), from0, to0, from1, to1, args.ScaleLog2, args.Scale);
-            TDim.CombineSO(2 * tile);
+            CudaAsm.Emit("peft.registers.copy;");
+            if (Group.IdxX < 32)
+            {
+                Copy(args, tiles);
+            }
         }
+        else
+        {
+            CudaAsm.Emit("peft.registers.compute;");
+            Compute(args, tiles, (Group.IdxX / 128) - 1);
+        }
+    }
 
-        long token = (long)b * args.Queries, column = lane % 4 * 8;
-        TDim.GradientO(args.DQ.At(token + row0, h) + column, args.DQ.At(token + row1, h) + column,
-            row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0, args.AddDQ);
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles)
+    {
+        FlashRing set = default, ring = default;
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, keyHead = item.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+            FlashRoles.Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
+            CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, item.Head, query, item.B);
+            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, item.Head, query, item.B);
+            set = FlashRing.Next(set, tiles.Sets);
+            for (int key = span.First / tiles.Columns * tiles.Columns; key < span.Last; key += tiles.Columns)
+            {
+                full = FlashGeometry.FirstFull + ring.Stage;
+                FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+                CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
+                CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, keyHead, key, item.B);
+                CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, keyHead, key, item.B);
+                ring = FlashRing.Next(ring, tiles.Stages);
+            }
+        }
+    }
+
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int warpgroup)
+    {
+        FlashRing set = default, ring = default;
+        int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 2;
+        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
+            int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+            long stats = 4 * ((((long)item.B * args.Heads) + item.Head) * args.Queries);
+            CudaAsm.Emit("peft.rowstats %0, %1, %2, %3, %4, %5;", args.Lse + stats + (4L * row0), args.Lse + stats + (4L * row1),
+                args.Delta + stats + (4L * row0), args.Delta + stats + (4L * row1), row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0);
+
+            int q = tiles.KeptAt(set.Stage, 0) + rows, dO = tiles.KeptAt(set.Stage, 1) + rows;
+            CudaAsm.Emit("peft.clear.o;");
+            FlashRoles.Await(FlashGeometry.SetFull + set.Stage, set.Phase);
+            int start = span.First / tiles.Columns * tiles.Columns, before = -1;
+            if (start < span.Last)
+            {
+                FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                for (int key = start; ; key += tiles.Columns)
+                {
+                    CudaAsm.Emit("peft.scores.g %0, %1;", dO, tiles.PassingAt(ring.Stage, 1));
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    if (before >= 0)
+                    {
+                        FlashRoles.Release(before);
+                    }
+
+                    if (span.Cuts(key, tiles.Columns))
+                    {
+                        FlashRoles.MaskRows(args, item.B, row0, key + column);
+                    }
+
+                    CudaAsm.Emit("peft.rowweights %0;", args.ScaleLog2);
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                    CudaAsm.Emit("peft.rowslopes;");
+                    CudaAsm.Emit("peft.pack.p.s;");
+                    CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(ring.Stage, 0));
+                    before = FlashGeometry.FirstEmpty + ring.Stage;
+                    ring = FlashRing.Next(ring, tiles.Stages);
+                    if (key + tiles.Columns >= span.Last)
+                    {
+                        break;
+                    }
+
+                    FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                    CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                }
+
+                CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                FlashRoles.Release(before);
+            }
+
+            // The gradient takes the place of the warpgroup's own queries.
+            CudaAsm.Emit("peft.factor %0;", args.Scale);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.stage.o %0;", q);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", q, item.Head, own, item.B, args.Add0);
+            FlashRoles.ReleaseSet(set.Stage);
+            set = FlashRing.Next(set, tiles.Sets);
+        }
     }
 }

@@ -8,6 +8,6 @@ namespace PeftCore.Ilgpu;
 /// <param name="SharedBytes">Dynamic shared memory of a group.</param>
 internal readonly record struct LaunchShape(int Threads, int GroupsPerProcessor, int SharedBytes)
 {
-    /// <summary>Attention with heads of this size.</summary>
-    public static LaunchShape Attention(int dim) => new(FlashPtx.Threads, 2, FlashPtx.SharedBytes(dim));
+    /// <summary>Attention with these tiles.</summary>
+    public static LaunchShape Attention(in FlashGeometry tiles) => new(tiles.Threads, 1, tiles.SharedBytes);
 }

@@ -1,0 +1,86 @@
+namespace PeftCore.Kernels.Ilgpu;
+
+/// <summary>
+/// Tiles of one of Hopper's attention kernels and where they lie in shared memory. A group keeps a tile of tokens (queries, or keys for their
+/// gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each 64 of the rows that stay.
+/// </summary>
+internal struct FlashGeometry
+{
+    /// <summary>Head dimension.</summary>
+    public int Dim;
+
+    /// <summary>Warpgroups that compute, each 64 rows.</summary>
+    public int Warpgroups;
+
+    /// <summary>Rows of a tile that passes.</summary>
+    public int Columns;
+
+    /// <summary>Tiles in flight.</summary>
+    public int Stages;
+
+    /// <summary>Operands that stay: one forward (q), two backward (q and dO, or k and v).</summary>
+    public int Kept;
+
+    /// <summary>Sets of them in shared memory: with two, the next tile's arrive while this one's are in use.</summary>
+    public int Sets;
+
+    /// <summary>Numbers kept of every passing row: its range, log-sum-exp and delta for the keys' gradient.</summary>
+    public int Stats;
+
+    /// <summary>Rows a warpgroup computes.</summary>
+    public const int WarpgroupRows = 64;
+
+    /// <summary>Where barriers stand: behind full and empty ones of the kept sets those of the stages of both passing operands.</summary>
+    public const int SetFull = 0, SetEmpty = 2, FirstFull = 4, FirstEmpty = 8, SecondFull = 12, SecondEmpty = 16;
+
+    private const int BarrierBytes = 1024;
+
+    public static FlashGeometry Forward(int dim)
+    {
+        FlashGeometry g = default;
+        (g.Dim, g.Kept, g.Sets, g.Columns) = (dim, 1, 2, 128);
+        (g.Warpgroups, g.Stages) = dim <= 64 ? (2, 3) : (2, 2);
+        return g;
+    }
+
+    public static FlashGeometry QueryGradient(int dim)
+    {
+        FlashGeometry g = default;
+        (g.Dim, g.Kept, g.Warpgroups, g.Sets) = (dim, 2, 2, 2);
+        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : (64, 3);
+        return g;
+    }
+
+    public static FlashGeometry KeyGradient(int dim)
+    {
+        FlashGeometry g = default;
+        (g.Dim, g.Kept, g.Warpgroups, g.Stats) = (dim, 2, 2, 4);
+        (g.Columns, g.Stages, g.Sets) = dim <= 64 ? (128, 3, 2) : (64, 2, 2);
+        return g;
+    }
+
+    /// <summary>Rows of a tile that stays.</summary>
+    public readonly int Rows => Warpgroups * WarpgroupRows;
+
+    public readonly int Threads => (Warpgroups + 1) * 128;
+
+    /// <summary>Registers a thread has left to copy, and to compute: 65536 in all.</summary>
+    public readonly int CopyRegisters => Warpgroups == 3 ? 32 : Stats > 0 ? 56 : 40;
+
+    public readonly int ComputeRegisters => Warpgroups == 3 ? 160 : Stats > 0 ? 224 : 232;
+
+    public readonly int KeptBytes => Rows * Dim * 2;
+
+    public readonly int PassingBytes => Columns * Dim * 2;
+
+    public readonly int StatBytes => Columns * Stats * 4;
+
+    public readonly int KeptAt(int set, int operand) => BarrierBytes + (((set * Kept) + operand) * KeptBytes);
+
+    public readonly int PassingAt(int stage, int operand) => KeptAt(Sets, 0) + (((stage * 2) + operand) * PassingBytes);
+
+    public readonly int StatsAt(int stage) => PassingAt(Stages, 0) + (stage * StatBytes);
+
+    /// <summary>Dynamic shared memory, with room to align.</summary>
+    public readonly int SharedBytes => StatsAt(Stages) + 1024;
+}

@@ -1,0 +1,85 @@
+using System.Text.RegularExpressions;
+using PeftCore.Kernels.Ilgpu;
+
+namespace PeftCore.Ilgpu.Tests;
+
+public sealed class FlashTests
+{
+    private static IEnumerable<FlashGeometry> Geometries =>
+        from dim in new[] { 64, 128 }
+        from of in new Func<int, FlashGeometry>[] { FlashGeometry.Forward, FlashGeometry.QueryGradient, FlashGeometry.KeyGradient }
+        select of(dim);
+
+    [TestCaseSource(nameof(Geometries))]
+    public void A_group_fits_a_processor(object tiles)
+    {
+        var geometry = (FlashGeometry)tiles;
+
+        Assert.That(geometry.SharedBytes, Is.LessThanOrEqualTo((227 - 1) * 1024), "with room for the little that kernels declare themselves");
+        Assert.That(128 * (geometry.CopyRegisters + (geometry.Warpgroups * geometry.ComputeRegisters)), Is.LessThanOrEqualTo(65536));
+        Assert.That(new[] { geometry.CopyRegisters, geometry.ComputeRegisters }, Has.All.Matches<int>(count => count % 8 == 0));
+        Assert.That(geometry.Stages, Is.LessThanOrEqualTo(FlashGeometry.FirstEmpty - FlashGeometry.FirstFull));
+    }
+
+    [TestCaseSource(nameof(Geometries))]
+    public void Tiles_do_not_overlap_and_start_where_the_swizzle_does(object tiles)
+    {
+        var geometry = (FlashGeometry)tiles;
+        var parts = new List<(int At, int Bytes)>();
+        for (int operand = 0; operand < geometry.Kept; operand++)
+        {
+            parts.AddRange(Enumerable.Range(0, geometry.Sets).Select(set => (geometry.KeptAt(set, operand), geometry.KeptBytes)));
+        }
+        for (int operand = 0; operand < 2; operand++)
+        {
+            parts.AddRange(Enumerable.Range(0, geometry.Stages).Select(stage => (geometry.PassingAt(stage, operand), geometry.PassingBytes)));
+        }
+        parts.Sort();
+
+        Assert.That(parts.Select(part => part.At % 1024), Is.All.Zero);
+        Assert.That(parts.Zip(parts.Skip(1)), Has.All.Matches<((int At, int Bytes), (int At, int))>(two => two.Item1.At + two.Item1.Bytes <= two.Item2.At));
+        Assert.That(parts[0].At, Is.GreaterThanOrEqualTo(8 * (FlashGeometry.SecondEmpty + geometry.Stages)), "barriers come first");
+        Assert.That(geometry.StatsAt(0), Is.EqualTo(parts[^1].At + parts[^1].Bytes));
+    }
+
+    [TestCase("forward.64", 64, 128)]
+    [TestCase("queries.128", 128, 64)]
+    [TestCase("keys.64", 64, 128)]
+    public void Scores_are_summed_over_the_head_and_outputs_over_the_tile(string kernel, int dim, int columns)
+    {
+        string ptx = Expand(kernel, "peft.scores.s %r1, %r2;\npeft.combine.p.o %r3;");
+        string[] products = [.. ptx.Split('\n').Where(line => line.StartsWith("wgmma.mma_async", StringComparison.Ordinal))];
+
+        Assert.That(products.Count(line => line.Contains($"m64n{columns}k16") && Regex.Count(line, @"\bs\d+\b") == columns / 2), Is.EqualTo(dim / 16));
+        Assert.That(products.Count(line => line.Contains($"m64n{dim}k16") && Regex.Count(line, @"\bo\d+\b") == dim / 2), Is.EqualTo(columns / 16));
+        Assert.That(ptx, Does.Contain("adds, 1, 1, 0, 0;"), "the first step overwrites what the registers held");
+    }
+
+    [Test]
+    public void Every_sum_is_written_once_and_a_head_of_128_is_sent_in_two_panels()
+    {
+        string ptx = Expand("forward.128", "peft.stage.o %r1;\npeft.send.result0 %r1, %r2, %r3, %r4, %r5;");
+
+        Assert.That(Regex.Matches(ptx, @"mul\.f32 e\d, (o\d+)").Select(match => match.Groups[1].Value), Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"o{i}")));
+        Assert.That(Regex.Count(ptx, "@sets cp.async.bulk.tensor"), Is.EqualTo(2));
+        Assert.That(Regex.Count(ptx, "@adds cp.reduce.async.bulk.tensor"), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Arguments_stand_on_the_64_bytes_that_the_copy_engine_wants() =>
+        Assert.That(Expand("forward.64", ""), Does.Contain(".param .align 64 .b8 _args_7[856]").And.Contain("mov.b64 maps, _args_7;"));
+
+    [Test]
+    public void Heads_are_worked_on_in_sections_that_the_cache_holds()
+    {
+        var plan = FlashPlan.For(4, 4096, 16, FlashGeometry.Forward(128), 4096, 1);
+
+        Assert.That(plan.Items, Is.EqualTo(4 * 16 * 32));
+        Assert.That((long)plan.Section * 4096 * 128 * 4, Is.LessThanOrEqualTo(24L << 20));
+        Assert.That(FlashPlan.For(1, 100, 2, FlashGeometry.Forward(64), 100, 1), Is.EqualTo(new FlashPlan(1, 2, 2)), "no more pairs than there are");
+        Assert.That(FlashPlan.For(1, 1 << 20, 8, FlashGeometry.Forward(128), 1 << 20, 1).Section, Is.EqualTo(1));
+    }
+
+    private static string Expand(string kernel, string macros) =>
+        WgmmaPtx.Expand($".visible .entry Kernel_Run(\n\t.param .align 8 .b8 _args_7[856]\n)\npeft.flash.{kernel};\n{macros}");
+}
