@@ -47,6 +47,9 @@ public abstract class CausalModel : Module
     /// <summary>Columns of the keys of one layer.</summary>
     internal abstract int KeyColumns { get; }
 
+    /// <summary>Where the sublayers of a block join its stream.</summary>
+    internal abstract BlockSums SumsOf(int block);
+
     /// <summary>What stands before every sequence without being in the input; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
 

@@ -77,6 +77,8 @@ public sealed class Gpt2 : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "transformer.";
 
+    internal override BlockSums SumsOf(int block) => _transformer.Blocks[block].Sums;
+
     internal override int HeadCount => Config.Heads;
 
     internal override int KeyHeadCount => Config.Heads;
@@ -121,17 +123,20 @@ public sealed class Gpt2 : CausalModel
 
         public TransformerBlock(Gpt2Config c, int index)
         {
+            Sums = new BlockSums(this, new ResidualSum(), new ResidualSum());
             _ln1 = Add("ln_1", new LayerNorm(c.HiddenSize, c.Epsilon));
             _attention = Add("attn", new SelfAttention(c, index));
             _ln2 = Add("ln_2", new LayerNorm(c.HiddenSize, c.Epsilon));
             _mlp = Add("mlp", new Mlp(c));
         }
 
+        public BlockSums Sums { get; }
+
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
             using var scope = new TensorScope("h." + Name);
-            x += _attention.Forward(_ln1.Forward(x), inputs);
-            return scope.Return(x + _mlp.Forward(_ln2.Forward(x)));
+            x = Sums.Attention.Add(x, _attention.Forward(_ln1.Forward(x), inputs));
+            return scope.Return(Sums.FeedForward.Add(x, _mlp.Forward(_ln2.Forward(x))));
         }
     }
 

@@ -51,6 +51,8 @@ public sealed class Llama : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "model.";
 
+    internal override BlockSums SumsOf(int block) => _decoder.Layers[block].Sums;
+
     internal override int HeadCount => Config.Heads;
 
     internal override int KeyHeadCount => Config.KeyHeads;
@@ -94,17 +96,20 @@ public sealed class Llama : CausalModel
 
         public DecoderLayer(LlamaConfig c, int index, Rotary rotary)
         {
+            Sums = new BlockSums(this, new ResidualSum(), new ResidualSum());
             _attention = Add("self_attn", new SelfAttention(c, index, rotary));
             _mlp = Add("mlp", new GatedMlp(c));
             _inputNorm = Add("input_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
             _attentionNorm = Add("post_attention_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
         }
 
+        public BlockSums Sums { get; }
+
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
             using var scope = new TensorScope("layers." + Name);
-            x += _attention.Forward(_inputNorm.Forward(x), inputs);
-            return scope.Return(x + _mlp.Forward(_attentionNorm.Forward(x)));
+            x = Sums.Attention.Add(x, _attention.Forward(_inputNorm.Forward(x), inputs));
+            return scope.Return(Sums.FeedForward.Add(x, _mlp.Forward(_attentionNorm.Forward(x))));
         }
     }
 

@@ -53,10 +53,9 @@ public static class ShapeOps
         /// <returns>(…, columns of both)</returns>
         public Tensor Beside(Tensor right)
         {
-            Check.Float32("beside", "the left part", x);
-            Check.Float32("beside", "the right part", right);
+            Check.Activation("beside", "the left part", x);
             Check.OneDevice("beside", x, right);
-            bool fits = x.Shape.Rank > 0 && x.Shape.Rank == right.Shape.Rank;
+            bool fits = x.DType == right.DType && x.Shape.Rank > 0 && x.Shape.Rank == right.Shape.Rank;
             int left = fits ? x.Shape.Columns : 0, columns = fits ? checked(left + right.Shape.Columns) : 0;
             if (!fits || x.Shape.WithColumns(columns) != right.Shape.WithColumns(columns))
             {

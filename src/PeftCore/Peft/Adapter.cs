@@ -24,6 +24,9 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters of the whole adapter rather than of one layer, such as a vector bank that all layers share.</summary>
     public List<AdapterParameter> Shared { get; } = [];
 
+    /// <summary>Its parts where sublayers join the stream of a block.</summary>
+    public List<AdapterSum> Sums { get; } = [];
+
     /// <summary>What it puts before every sequence; null for nothing.</summary>
     public PromptEncoder? Prompt { get; set; }
 
@@ -37,13 +40,20 @@ internal sealed class Adapter(string name, PeftConfig config)
     public Action<long>? AfterStep { get; set; }
 
     public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
-        .Concat(Shared).Concat(Prompt?.Parameters ?? []).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+        .Concat(SumParameters).Concat(Shared).Concat(Prompt?.Parameters ?? []).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
 
     /// <summary>What the adapter's file holds.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
-        .Concat(Shared.Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
+        .Concat(SumParameters.Concat(Shared).Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
         .Concat(Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
+
+    /// <summary>Why it cannot be merged as a whole; null if its layers decide.</summary>
+    public string? MergeProblem => Prompt is not null ? $"{config.PeftType} puts something before every sequence, which no weight can do"
+        : Sums.Count > 0 ? $"{config.PeftType} inserts networks that are not linear, and no weight computes what they do"
+        : null;
+
+    private IEnumerable<AdapterParameter> SumParameters => Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
 
     /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
     public void SetTrains(bool trains, bool active)

@@ -62,16 +62,11 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
         {
             throw new BadInputException($"a mixed batch has {rows.Count} adapter names, but {x.Shape[0]} rows came to \"{layer.Name}\"; give one name a row, and compute losses through a head that an adapter changes from the logits");
         }
-        var groups = rows.Select((name, row) => (name, row)).GroupBy(pair => pair.name, pair => pair.row).ToList();
-        var outputs = new List<Tensor>();
-        foreach (var group in groups)
+        return MixedRows.Run(rows, (name, picked) =>
         {
-            var part = RowSelection.Take(x, [.. group]);
-            outputs.Add(group.Key is { } name && _adapters.TryGetValue(name, out var adapter) ? adapter.Forward(part) : layer.Compute(part));
-        }
-        var together = Tensor.Concat([.. outputs]);
-        var order = groups.SelectMany(group => group).ToArray();
-        return RowSelection.Take(together, [.. Enumerable.Range(0, order.Length).Select(row => Array.IndexOf(order, row))]);
+            var part = RowSelection.Take(x, picked);
+            return name is not null && _adapters.TryGetValue(name, out var adapter) ? adapter.Forward(part) : layer.Compute(part);
+        });
     }
 }
 

@@ -1,4 +1,5 @@
 using PeftCore.Io;
+using PeftCore.Peft.Bottlenecks;
 using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
@@ -18,6 +19,7 @@ internal static class PeftMethods
         ["PROMPT_TUNING"] = new("prompt_tuning", PromptTuningConfig.Read),
         ["MULTITASK_PROMPT_TUNING"] = new("multitask_prompt_tuning", MultitaskPromptTuningConfig.Read),
         ["P_TUNING"] = new("p_tuning", PTuningConfig.Read),
+        ["BOTTLENECK"] = new("bottleneck", BottleneckFields.Read),
         ["PREFIX_TUNING"] = new("prefix_tuning", PrefixTuningConfig.Read),
     };
 

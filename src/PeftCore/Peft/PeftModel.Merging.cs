@@ -112,9 +112,9 @@ public sealed partial class PeftModel
 
     private static void RefuseIfUnmergeable(Adapter adapter, bool safe)
     {
-        if (adapter.Prompt is not null)
+        if (adapter.MergeProblem is { } whole)
         {
-            throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged: {adapter.Config.PeftType} puts something before every sequence, which no weight can do");
+            throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged: {whole}");
         }
         foreach (var (path, layer) in adapter.Layers)
         {

@@ -102,6 +102,12 @@ public sealed partial class PeftModel
                 layer.Tuner = null;
             }
         }
+        foreach (var place in adapter.Sums.Select(sum => sum.Place))
+        {
+            var tuner = (AdapterSums)place.Tuner!;
+            tuner.Remove(name);
+            place.Tuner = tuner.IsEmpty ? null : tuner;
+        }
         adapter.Free();
         Apply();
     }
@@ -176,6 +182,10 @@ public sealed partial class PeftModel
             var layer = (Layer)Base.Find(path)!;
             var tuner = (LayerTuner)(layer.Tuner ??= new LayerTuner(this, layer));
             tuner.Add(adapter.Name, part);
+        }
+        foreach (var (_, place, part) in adapter.Sums)
+        {
+            ((AdapterSums)(place.Tuner ??= new AdapterSums(this))).Add(adapter.Name, part);
         }
     }
 

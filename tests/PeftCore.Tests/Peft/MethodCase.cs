@@ -1,4 +1,5 @@
 using PeftCore.Peft;
+using PeftCore.Peft.Bottlenecks;
 using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
@@ -73,10 +74,21 @@ internal static class MethodCases
             NumVirtualTokens = 3, EncoderReparameterizationType = PromptNetwork.Lstm, EncoderHiddenSize = 6, EncoderNumLayers = 2, EncoderDropout = 0.3,
         }),
         Prompt("prefix from zeros", new PrefixTuningConfig { NumVirtualTokens = 2, InitZero = true }),
+        Bottlenecks("seq_bn", BottleneckConfig.SeqBn with { ReductionFactor = 4 }),
+        Bottlenecks("double_seq_bn", BottleneckConfig.DoubleSeqBn with { ReductionFactor = 4 }),
+        Bottlenecks("par_bn", BottleneckConfig.ParBn),
+        Bottlenecks("bottleneck with everything", BottleneckConfig.DoubleSeqBn with
+        {
+            ReductionFactor = 8, ReductionFactors = new Dictionary<int, double> { [1] = 2 }, NonLinearity = "gelu", OriginalLnBefore = true, LnBefore = true, LnAfter = true,
+            InitWeights = BottleneckInit.Houlsby, Scaling = BottleneckScaling.Learned, UseGating = true, ResidualBeforeLn = BottleneckResidual.PostAdd, Dropout = 0.2,
+        }),
+        Bottlenecks("bottleneck with a scale for each channel", BottleneckConfig.SeqBn with { Scaling = BottleneckScaling.Channel, LeaveOut = [0], LnAfter = true, AdapterResidualBeforeLn = true, ReductionFactor = 2 }),
         new("trainable tokens alone", _ => new TrainableTokensConfig { TokenIndices = [5, 9, 3] }),
         new("ia3 by default", _ => new Ia3Config()),
         new("ln tuning by default", _ => new LnTuningConfig()),
     ];
+
+    private static MethodCase Bottlenecks(string name, BottleneckConfig config) => new(name, _ => config) { Merges = _ => false };
 
     private static MethodCase Prompt(string name, PromptLearningConfig config) => new(name, _ => config) { Merges = _ => false };
 

@@ -42,7 +42,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
     private static Tensor Joined(Tensor table, Tensor places, Tensor x)
     {
         int batch = x.Shape[0], columns = x.Shape.Columns, count = places.Shape[1];
-        var first = table.Rows(places).Reshape([batch, count * columns]);
+        var first = table.Rows(places).Cast(x.DType).Reshape([batch, count * columns]);
         return first.Beside(x.Reshape([batch, x.Shape[1] * columns])).Reshape([batch, count + x.Shape[1], columns]);
     }
 

@@ -13,7 +13,7 @@ internal sealed class BidirectionalLstm
     private readonly Direction _forward;
     private readonly Direction _backward;
 
-    public BidirectionalLstm(EncoderWeights weights, string name, int layer, int inputs, int hidden)
+    public BidirectionalLstm(NamedParameters weights, string name, int layer, int inputs, int hidden)
     {
         _forward = new Direction(weights, $"{name}.", $"_l{layer}", inputs, hidden);
         _backward = new Direction(weights, $"{name}.", $"_l{layer}_reverse", inputs, hidden);
@@ -34,7 +34,7 @@ internal sealed class BidirectionalLstm
         private readonly Parameter _inputBias;
         private readonly Parameter _stateBias;
 
-        public Direction(EncoderWeights weights, string prefix, string suffix, int inputs, int hidden)
+        public Direction(NamedParameters weights, string prefix, string suffix, int inputs, int hidden)
         {
             float bound = 1 / MathF.Sqrt(hidden);
             _hidden = hidden;

@@ -21,10 +21,10 @@ internal sealed class MultitaskPrompt : TokenPrompt
 
     public MultitaskPrompt(AttachContext context, MultitaskPromptTuningConfig config) : base(config.NumVirtualTokens)
     {
-        var weights = new EncoderWeights(context);
-        _shared = weights.Table("embedding.weight", [Count, config.TokenDim!.Value]);
-        _columns = weights.Table(ColumnsKey, [config.NumTasks, Count, config.NumRanks], Deviation);
-        _rows = weights.Table(RowsKey, [config.NumTasks, config.NumRanks, config.TokenDim!.Value], Deviation);
+        var weights = new NamedParameters(context);
+        _shared = weights.Normal("embedding.weight", [Count, config.TokenDim!.Value]);
+        _columns = weights.Normal(ColumnsKey, [config.NumTasks, Count, config.NumRanks], Deviation);
+        _rows = weights.Normal(RowsKey, [config.NumTasks, config.NumRanks, config.TokenDim!.Value], Deviation);
     }
 
     public override IEnumerable<AdapterParameter> Parameters =>

@@ -6,7 +6,7 @@ namespace PeftCore.Peft.Prompts;
 /// <param name="count">Virtual tokens.</param>
 /// <param name="weights">The table and the network.</param>
 /// <param name="run">Makes (tokens, hidden).</param>
-internal sealed class NetworkPrompt(int count, EncoderWeights weights, Func<Tensor> run) : TokenPrompt(count)
+internal sealed class NetworkPrompt(int count, NamedParameters weights, Func<Tensor> run) : TokenPrompt(count)
 {
     public override bool IsNetwork => true;
 

@@ -80,13 +80,13 @@ public sealed record PTuningConfig : PromptLearningConfig
         {
             return new EmbeddingPrompt(context.NewParameter([NumVirtualTokens, columns]));
         }
-        var weights = new EncoderWeights(context);
-        var table = weights.Table("embedding.weight", [NumVirtualTokens, columns]);
+        var weights = new NamedParameters(context);
+        var table = weights.Normal("embedding.weight", [NumVirtualTokens, columns]);
         var network = EncoderReparameterizationType == PromptNetwork.Lstm ? Lstm(context, weights, columns, hidden) : Mlp(weights, columns, hidden);
         return new NetworkPrompt(NumVirtualTokens, weights, () => network(table.Value));
     }
 
-    private static Func<Tensor, Tensor> Mlp(EncoderWeights weights, int columns, int hidden)
+    private static Func<Tensor, Tensor> Mlp(NamedParameters weights, int columns, int hidden)
     {
         var first = weights.Linear("mlp_head.0", columns, hidden);
         var second = weights.Linear("mlp_head.2", hidden, hidden);
@@ -94,7 +94,7 @@ public sealed record PTuningConfig : PromptLearningConfig
         return x => third(second(first(x).Activate<Relu>()).Activate<Relu>());
     }
 
-    private Func<Tensor, Tensor> Lstm(AttachContext context, EncoderWeights weights, int columns, int hidden)
+    private Func<Tensor, Tensor> Lstm(AttachContext context, NamedParameters weights, int columns, int hidden)
     {
         var layers = new BidirectionalLstm[EncoderNumLayers];
         for (int i = 0; i < layers.Length; i++)

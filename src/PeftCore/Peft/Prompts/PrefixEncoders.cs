@@ -37,7 +37,7 @@ internal sealed class TablePrefix : PrefixEncoder
 /// <summary>tanh(E·W₀ᵀ + b₀)·W₂ᵀ + b₂ with a table E (tokens, key columns); W₂ makes the keys and values of all layers.</summary>
 internal sealed class ProjectedPrefix : PrefixEncoder
 {
-    private readonly EncoderWeights _weights;
+    private readonly NamedParameters _weights;
     private readonly Parameter _table;
     private readonly Func<Tensor, Tensor> _inner;
     private readonly Parameter _outer;
@@ -46,11 +46,11 @@ internal sealed class ProjectedPrefix : PrefixEncoder
 
     public ProjectedPrefix(AttachContext context, PrefixTuningConfig config) : base(config.NumVirtualTokens)
     {
-        _weights = new EncoderWeights(context);
+        _weights = new NamedParameters(context);
         _columns = config.TokenDim!.Value;
         int hidden = config.EncoderHiddenSize!.Value, outputs = 2 * config.NumLayers!.Value * _columns;
         float bound = config.InitZero ? 0 : 1 / MathF.Sqrt(hidden);
-        _table = _weights.Table("embedding.weight", [Count, _columns]);
+        _table = _weights.Normal("embedding.weight", [Count, _columns]);
         _inner = _weights.Linear("transform.0", _columns, hidden);
         _outer = _weights.Uniform("transform.2.weight", [outputs, hidden], bound);
         _outerBias = _weights.Uniform("transform.2.bias", [outputs], bound);

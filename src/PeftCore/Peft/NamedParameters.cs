@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+using PeftCore.Kernels;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>The parameters of a small network by the names files have for them, with the usual first values.</summary>
+/// <param name="context">Where they are made.</param>
+/// <param name="firstStream">The stream of random numbers the first one is drawn from; each takes the next.</param>
+internal sealed class NamedParameters(AttachContext context, ulong firstStream = 0)
+{
+    private readonly List<(string Name, Parameter Parameter)> _all = [];
+
+    public IReadOnlyList<(string Name, Parameter Parameter)> All => _all;
+
+    private ulong Stream => firstStream + (ulong)_all.Count;
+
+    /// <summary>Normal numbers around 0.</summary>
+    public Parameter Normal(string name, Shape shape, float deviation = 1)
+    {
+        var parameter = New(name, shape);
+        context.Backend.FillNormal(parameter.Value, 0, deviation, context.Seed, Stream);
+        return parameter;
+    }
+
+    /// <summary>Normal numbers around 0, none beyond two deviations.</summary>
+    public Parameter TruncatedNormal(string name, Shape shape, float deviation)
+    {
+        var parameter = New(name, shape);
+        var values = new float[shape.Count];
+        ulong draw = 0;
+        for (int i = 0; i < values.Length;)
+        {
+            // Box and Muller's transform of two uniform numbers, drawn again until it lies within bounds.
+            double length = Math.Sqrt(-2 * Math.Log(1 - Uniform())), angle = 2 * Math.PI * Uniform();
+            double normal = length * Math.Cos(angle);
+            if (Math.Abs(normal) <= 2)
+            {
+                values[i++] = deviation * (float)normal;
+            }
+        }
+        context.Backend.Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+        return parameter;
+
+        double Uniform() => Philox.Uniform(context.Seed, Stream, draw++);
+    }
+
+    /// <summary>Uniform numbers in ±bound.</summary>
+    public Parameter Uniform(string name, Shape shape, float bound)
+    {
+        var parameter = New(name, shape);
+        context.Backend.FillUniform(parameter.Value, -bound, bound, context.Seed, Stream);
+        return parameter;
+    }
+
+    /// <summary>One value everywhere.</summary>
+    public Parameter Constant(string name, Shape shape, float value)
+    {
+        var parameter = New(name, shape);
+        context.Backend.FillUniform(parameter.Value, value, value, context.Seed, Stream);
+        return parameter;
+    }
+
+    /// <summary>An affine map as PyTorch starts it: weight and bias uniform in ±1/√inputs.</summary>
+    public Func<Tensor, Tensor> Linear(string name, int inputs, int outputs)
+    {
+        float bound = 1 / MathF.Sqrt(inputs);
+        Parameter weight = Uniform(name + ".weight", [outputs, inputs], bound), bias = Uniform(name + ".bias", [outputs], bound);
+        return x => x.Linear(weight.Value, bias.Value);
+    }
+
+    private Parameter New(string name, Shape shape)
+    {
+        var parameter = context.NewParameter(shape);
+        _all.Add((name, parameter));
+        return parameter;
+    }
+}
