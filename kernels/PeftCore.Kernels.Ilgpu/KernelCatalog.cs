@@ -113,7 +113,6 @@ internal static class KernelCatalog
     private static void PackedWeights<TWeight>(IKernelVisitor visitor) where TWeight : unmanaged, IPacked<TWeight>
     {
         visitor.Visit<RmsForward8<TWeight>, Rms8Args<TWeight>>();
-        visitor.Visit<RmsAgain8<TWeight>, Rms8Args<TWeight>>();
         visitor.Visit<RmsBackward8<TWeight>, Rms8Args<TWeight>>();
         visitor.Visit<LayerForward8<TWeight>, Layer8Args<TWeight>>();
         visitor.Visit<LayerBackward8<TWeight>, Layer8Args<TWeight>>();

@@ -22,6 +22,7 @@ internal sealed partial class IlgpuBackend
     {
         if (Packs(gate, up, dh, dgate, dup))
         {
+            Moves(gate, up, dh, dgate, dup);
             _device.ForEach<GatedGradient8<TFormula>, GatedGradient8Args>(gate.Count / 8, new GatedGradient8Args
             {
                 Gate = Eights(gate),
@@ -127,6 +128,7 @@ internal sealed partial class IlgpuBackend
     {
         if (Packs(a, b, y))
         {
+            Moves(ReferenceEquals(a, b) ? [a, y] : [a, b, y]);
             _device.ForEach<Pointwise8<TOp>, Pointwise8Args>(y.Count / 8, Pointwise8(a, b, y, scalar, accumulate));
             return;
         }

@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -16,6 +17,7 @@ internal sealed partial class IlgpuBackend
             return;
         }
         var product = new Product(a, transposeA, b, transposeB, c, alpha, accumulate);
+        Multiplies(a, transposeA, c);
         if (TryTensorCores(product))
         {
             return;
@@ -27,6 +29,31 @@ internal sealed partial class IlgpuBackend
             case DType.F32: Multiply<Single32>(product); break;
             case DType.BF16: Multiply<Brain16>(product); break;
             default: Multiply<Half16>(product); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
+    {
+        var summands = new Summand[terms.Length];
+        for (int i = 0; i < summands.Length; i++)
+        {
+            summands[i] = new Summand(terms[i].A, terms[i].TransposeA, terms[i].B, terms[i].TransposeB);
+        }
+        Multiplies(terms, c);
+        if (c.Count == 0 || TryProducts(summands, c, 1, accumulate, bias))
+        {
+            return;
+        }
+        using var sum = Out(c, accumulate);
+        foreach (var (a, transposeA, b, transposeB) in summands)
+        {
+            MatMul(a, transposeA, b, transposeB, sum.Tensor, 1, accumulate);
+            accumulate = true;
+        }
+        if (bias is not null)
+        {
+            AddRow(sum.Tensor, bias);
         }
     }
 
@@ -115,6 +142,19 @@ internal sealed partial class IlgpuBackend
             Strips = strips,
             Accumulate = Flag(accumulate),
         });
+    }
+
+    private void Multiplies(Tensor a, bool transposeA, Tensor c) =>
+        _device.Work = new Work(2.0 * c.Count * (transposeA ? a.Shape.Rows : a.Shape.Columns), 0);
+
+    private void Multiplies(ReadOnlySpan<MatMulTerm> terms, Tensor c)
+    {
+        double flops = 0;
+        foreach (var term in terms)
+        {
+            flops += 2.0 * c.Count * (term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns);
+        }
+        _device.Work = new Work(flops, 0);
     }
 
     private void AddRow8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IPacked<TRow>

@@ -10,7 +10,7 @@ internal sealed partial class IlgpuBackend
     {
         if (Packs(x, y) && PacksWeight(weight))
         {
-            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon), RmsPass.Forward);
+            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon), backward: false);
             return;
         }
         switch (weight.DType)
@@ -36,7 +36,7 @@ internal sealed partial class IlgpuBackend
         }
         if (Packs(x, dy, dx) && PacksWeight(weight))
         {
-            Rms8(new RmsCall(x, weight, weightOffset, rstd, dy, dx, 0, accumulateDx), RmsPass.Backward);
+            Rms8(new RmsCall(x, weight, weightOffset, rstd, dy, dx, 0, accumulateDx), backward: true);
             return;
         }
         switch (weight.DType)

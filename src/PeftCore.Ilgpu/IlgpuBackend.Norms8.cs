@@ -5,13 +5,6 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    private enum RmsPass
-    {
-        Forward,
-        Again,
-        Backward,
-    }
-
     /// <summary>An RMS norm on BF16: from x to y, or from dy to dx.</summary>
     private readonly record struct RmsCall(
         Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false);
@@ -20,19 +13,19 @@ internal sealed partial class IlgpuBackend
     private readonly record struct LayerCall(
         Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false);
 
-    private void Rms8(in RmsCall call, RmsPass pass)
+    private void Rms8(in RmsCall call, bool backward)
     {
         if (call.Weight.DType == DType.BF16)
         {
-            Rms8<Eight>(call, pass);
+            Rms8<Eight>(call, backward);
         }
         else
         {
-            Rms8<Wide8>(call, pass);
+            Rms8<Wide8>(call, backward);
         }
     }
 
-    private void Rms8<TWeight>(in RmsCall call, RmsPass pass) where TWeight : unmanaged, IPacked<TWeight>
+    private void Rms8<TWeight>(in RmsCall call, bool backward) where TWeight : unmanaged, IPacked<TWeight>
     {
         var args = new Rms8Args<TWeight>
         {
@@ -47,12 +40,15 @@ internal sealed partial class IlgpuBackend
             Eights = call.X.Shape.Columns / 8,
             Accumulate = Flag(call.Accumulate),
         };
-        int rows = call.X.Shape.Rows;
-        switch (pass)
+        if (backward)
         {
-            case RmsPass.Forward: _device.Run<RmsForward8<TWeight>, Rms8Args<TWeight>>(rows, 1, args); break;
-            case RmsPass.Again: _device.Run<RmsAgain8<TWeight>, Rms8Args<TWeight>>(rows, 1, args); break;
-            default: _device.Run<RmsBackward8<TWeight>, Rms8Args<TWeight>>(rows, 1, args); break;
+            Moves(call.Accumulate ? [call.X, call.From, call.To, call.To] : [call.X, call.From, call.To]);
+            _device.Run<RmsBackward8<TWeight>, Rms8Args<TWeight>>(call.X.Shape.Rows, 1, args);
+        }
+        else
+        {
+            Moves(call.X, call.To);
+            _device.Run<RmsForward8<TWeight>, Rms8Args<TWeight>>(call.X.Shape.Rows, 1, args);
         }
     }
 

@@ -13,6 +13,7 @@ internal sealed partial class IlgpuBackend
         var layout = heads.Layout;
         if (!interleaved && half % 8 == 0 && Packs(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
         {
+            Moves(heads.Tensor, heads.Tensor);
             _device.ForEach<Rope8, Rope8Args>((long)rows * heads.Count * (half / 8), new Rope8Args
             {
                 Heads = Eights(heads.Tensor),
@@ -127,6 +128,7 @@ internal sealed partial class IlgpuBackend
     {
         if (Packs(logits))
         {
+            Moves(logits, logits);
             _device.Run<CrossEntropyRows8, CrossEntropy8Args>(logits.Shape.Rows, 1, new CrossEntropy8Args
             {
                 Logits = Eights(logits),

@@ -7,7 +7,7 @@ namespace PeftCore.Ilgpu;
 
 /// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. Work is queued on one stream;
 /// only reading results waits.</summary>
-internal sealed partial class IlgpuBackend : IBackend
+internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
 {
     private const long CardChunk = 256L << 20;
 
@@ -123,6 +123,17 @@ internal sealed partial class IlgpuBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator);
+
+    /// <inheritdoc/>
+    public string StopProfile()
+    {
+        using var timer = _device.Timer ?? throw new InvalidOperationException("no profile was started");
+        _device.Timer = null;
+        return timer.Finish().ToString();
+    }
+
+    /// <inheritdoc/>
     public void Synchronize() => _device.Accelerator.Synchronize();
 
     /// <inheritdoc/>
@@ -176,6 +187,20 @@ internal sealed partial class IlgpuBackend : IBackend
     })();
 
     private static bool Packs8(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
+
+    /// <summary>The next launch reads and writes each of these once.</summary>
+    private void Moves(params ReadOnlySpan<Tensor> tensors)
+    {
+        if (_device.Timer is not null)
+        {
+            double bytes = 0;
+            foreach (var tensor in tensors)
+            {
+                bytes += tensor.ByteCount;
+            }
+            _device.Work = new Work(0, bytes);
+        }
+    }
 
     private static int Flag(bool value) => value ? 1 : 0;
 }

@@ -42,20 +42,6 @@ internal readonly struct RmsForward8<TWeight> : IKernel<Rms8Args<TWeight>> where
     }
 }
 
-/// <summary>y once more from x and rstd: what a backward pass needs and the forward pass did not keep.</summary>
-internal readonly struct RmsAgain8<TWeight> : IKernel<Rms8Args<TWeight>> where TWeight : unmanaged, IPacked<TWeight>
-{
-    public static void Run(Rms8Args<TWeight> args)
-    {
-        long row = (long)Grid.IdxX * args.Eights;
-        float rstd = args.Rstd[Grid.IdxX];
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
-        {
-            args.Y[row + c] = Eight.Narrow(Eight.Widen(args.X[row + c]) * rstd * (TWeight.Widen(args.Weight[c]) + args.Offset));
-        }
-    }
-}
-
 /// <summary><see cref="RmsBackward{TWeight}"/> on BF16.</summary>
 internal readonly struct RmsBackward8<TWeight> : IKernel<Rms8Args<TWeight>> where TWeight : unmanaged, IPacked<TWeight>
 {

@@ -131,6 +131,9 @@ internal sealed record TrainOptions
     [Setting("refuse to start if the plan needs more memory", Value = "6GiB")]
     public ByteSize? MaxMemory { get; init; }
 
+    /// <summary>How the device stores what flows through the model.</summary>
+    public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
+
     [Setting("CPU threads", Min = 0, Default = "all cores")]
     public int Threads { get; init; }
 }

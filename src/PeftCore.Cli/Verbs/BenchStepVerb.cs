@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
@@ -18,12 +19,15 @@ internal sealed class BenchStepVerb : Verb
     private readonly Option<int> _steps = new("--steps") { Description = "steps to time [default: 10]", DefaultValueFactory = _ => 10 };
     private readonly Option<int> _warmup = new("--warmup") { Description = "steps before, not timed [default: 2]", DefaultValueFactory = _ => 2 };
 
+    private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel (GPUs)" };
+
     public BenchStepVerb() : base("step", "Time training steps.")
     {
         _settings.AddTo(this);
         Add(_config);
         Add(_steps);
         Add(_warmup);
+        Add(_profile);
     }
 
     public override VerbResult Run(Invocation call)
@@ -47,6 +51,12 @@ internal sealed class BenchStepVerb : Verb
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned {new ByteSize(planned)}"));
+        if (call.Value(_profile) && backend is IKernelProfiler profiler)
+        {
+            profiler.StartProfile();
+            step.Run([batch], options.LearningRate, times.Count, (ulong)times.Count);
+            call.Say(profiler.StopProfile());
+        }
         model.Unload();
         model.Base.Free();
         return VerbResult.Done(report);

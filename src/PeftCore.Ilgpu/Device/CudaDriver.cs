@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using ILGPU;
@@ -9,6 +10,7 @@ internal static class CudaDriver
 {
     private static readonly Lazy<bool> Resolver = new(Register);
     private static readonly Lazy<nint> Library = new(Load);
+    private static readonly ConcurrentDictionary<string, nint> Functions = [];
 
     public static void Resolve() => _ = Resolver.Value;
 
@@ -16,16 +18,41 @@ internal static class CudaDriver
     public static unsafe void AllowSharedMemory(nint function, int bytes)
     {
         const int MostDynamicSharedMemory = 8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        var set = (delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute");
-        int error = set(function, MostDynamicSharedMemory, bytes);
+        Check(((delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute"))(function, MostDynamicSharedMemory, bytes), $"{bytes} bytes of shared memory");
+    }
+
+    /// <summary>A mark that a stream can pass, with the time it did.</summary>
+    public static unsafe nint CreateEvent()
+    {
+        nint event_;
+        Check(((delegate* unmanaged<nint*, uint, int>)Export("cuEventCreate"))(&event_, 0), "an event");
+        return event_;
+    }
+
+    /// <summary>Puts the mark behind what the stream has been given so far.</summary>
+    public static unsafe void RecordEvent(nint event_, nint stream) =>
+        Check(((delegate* unmanaged<nint, nint, int>)Export("cuEventRecord"))(event_, stream), "to record an event");
+
+    /// <summary>Milliseconds between two marks that were passed.</summary>
+    public static unsafe float Elapsed(nint start, nint end)
+    {
+        float milliseconds;
+        Check(((delegate* unmanaged<float*, nint, nint, int>)Export("cuEventElapsedTime"))(&milliseconds, start, end), "the time between events");
+        return milliseconds;
+    }
+
+    public static unsafe void DestroyEvent(nint event_) => Check(((delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2"))(event_), "to destroy an event");
+
+    private static void Check(int error, string what)
+    {
         if (error != 0)
         {
-            throw new InvalidOperationException($"the NVIDIA driver refused {bytes} bytes of shared memory: error {error}");
+            throw new InvalidOperationException($"the NVIDIA driver refused {what}: error {error}");
         }
     }
 
     /// <summary>One of the driver's functions that ILGPU does not offer.</summary>
-    public static nint Export(string function) => NativeLibrary.GetExport(Library.Value, function);
+    public static nint Export(string function) => Functions.GetOrAdd(function, static name => NativeLibrary.GetExport(Library.Value, name));
 
     private static nint Load()
     {

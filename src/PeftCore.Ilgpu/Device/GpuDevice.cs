@@ -48,8 +48,11 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
     public WgmmaProducts? Products { get; }
 
-    /// <summary>Where each launch's time is noted; null for not at all.</summary>
-    public KernelProfile? Profile { get; set; }
+    /// <summary>What times each launch; null for nothing.</summary>
+    public LaunchTimer? Timer { get; set; }
+
+    /// <summary>What the next launch must do at least, for its rate.</summary>
+    public Work Work { get; set; }
 
     /// <summary>Threads in a group of kernels that take any number: 256 on a card. ILGPU's CPU accelerator has 16.</summary>
     public int GroupSize => Name.IsCuda ? Threads.Most : 16;
@@ -82,9 +85,9 @@ internal sealed class GpuDevice : IDisposable
         if (groups > 0)
         {
             var kernel = Kernel<TKernel, TArgs>();
-            long start = StartTiming();
+            Timer?.Start();
             kernel(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
-            StopTiming(start, typeof(TKernel));
+            StopTiming(typeof(TKernel));
         }
     }
 
@@ -95,18 +98,21 @@ internal sealed class GpuDevice : IDisposable
         where TRaw : unmanaged
     {
         TensorCores!.Load<TKernel, TArgs>(shape);
-        long start = StartTiming();
+        Timer?.Start();
         TensorCores.Run<TKernel, TArgs, TRaw>(groups, parts, shape, args);
-        StopTiming(start, typeof(TKernel));
+        StopTiming(typeof(TKernel));
     }
 
     /// <summary>Runs a product on Hopper's tensor cores.</summary>
     public unsafe void RunProduct(in TensorPlan plan, in WgmmaArgs args, byte* maps)
     {
         Products!.Load(plan.Shape);
-        long start = StartTiming();
+        Timer?.Start();
         Products.Run(plan, args, maps);
-        StopTiming(start, typeof(WgmmaProduct));
+        if (Timer is not null)
+        {
+            StopTiming($"product of {plan.TilesM}×{plan.TilesN} tiles of {plan.Shape.TileN}, {args.Steps} deep");
+        }
     }
 
     public void Dispose()
@@ -119,23 +125,18 @@ internal sealed class GpuDevice : IDisposable
         _context.Dispose();
     }
 
-    private long StartTiming()
+    private void StopTiming(Type kernel)
     {
-        if (Profile is null)
+        if (Timer is not null)
         {
-            return 0;
+            StopTiming(KernelProfile.NameOf(kernel));
         }
-        Accelerator.Synchronize();
-        return Stopwatch.GetTimestamp();
     }
 
-    private void StopTiming(long start, Type kernel)
+    private void StopTiming(string kernel)
     {
-        if (Profile is not null)
-        {
-            Accelerator.Synchronize();
-            Profile.Add(KernelProfile.NameOf(kernel), Stopwatch.GetElapsedTime(start));
-        }
+        Timer?.Stop(kernel, Work);
+        Work = default;
     }
 
     // The typed delegate is kept: a launch through it allocates nothing.

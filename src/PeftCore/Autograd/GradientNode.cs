@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
@@ -9,6 +10,8 @@ public abstract class GradientNode(string op)
 {
     private readonly List<Saved> _saved = [];
     private readonly List<Tensor> _weights = [];
+    private readonly List<Kept> _kept = [];
+    private Tensor? _remade;
     private GradientEdge?[] _inputs = [];
     private Shape[] _inputShapes = [];
     private OutputEdge[] _outputs = [];
@@ -28,6 +31,16 @@ public abstract class GradientNode(string op)
     /// <summary>Module path and number of the call, for reports.</summary>
     internal string Path { get; private set; } = "";
 
+    /// <summary>How many nodes will want this node's output made again.</summary>
+    internal int Readers { get; set; }
+
+    /// <summary>Whether this node can make its output again, cheaply, from what it saved.</summary>
+    protected internal virtual bool CanRemake => false;
+
+    /// <summary>Makes the output again, if <see cref="CanRemake"/>.</summary>
+    /// <param name="y">Takes the values; undefined before.</param>
+    protected virtual void Remake(Tensor y) => throw new NotSupportedException($"{Op} does not make its output again");
+
     /// <summary>Computes the gradients of the wanted inputs from those of the outputs.</summary>
     protected internal abstract void Backward(GradientFlow flow);
 
@@ -37,6 +50,16 @@ public abstract class GradientNode(string op)
         var kept = tensor.Unscoped();
         kept.Storage.MarkSaved(1);
         _saved.Add(new Saved(name, kept));
+        return kept;
+    }
+
+    /// <summary>Keeps a tensor's values, or only the way to make them again.</summary>
+    protected Kept Keep(string name, Tensor tensor)
+    {
+        var kept = GradientEdge.Of(tensor) is OutputEdge { Node: { CanRemake: true } source } edge && source._outputs.Length == 1 && edge.Shape == tensor.Shape
+            ? new Kept(source)
+            : new Kept(Save(name, tensor));
+        _kept.Add(kept);
         return kept;
     }
 
@@ -74,8 +97,31 @@ public abstract class GradientNode(string op)
     /// <summary>Whether an edge belongs to more than one input, as in x·x.</summary>
     internal bool TakesTwice(GradientEdge edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
 
+    /// <summary>This node's output once more, until the last of those who want it has run.</summary>
+    internal Tensor Remade()
+    {
+        if (_remade is null)
+        {
+            var edge = _outputs[0];
+            _remade = Tape.RunningBackend.NewTensor(edge.Shape, edge.DType).Keep();
+            Remake(_remade);
+        }
+        return _remade;
+    }
+
+    internal void ReaderLeft()
+    {
+        if (--Readers == 0)
+        {
+            _remade?.Dispose();
+            _remade = null;
+        }
+    }
+
     internal void Release()
     {
+        _kept.ForEach(kept => kept.Release());
+        _kept.Clear();
         foreach (var saved in _saved)
         {
             saved.Tensor.Storage.MarkSaved(-1);

@@ -8,6 +8,24 @@ public partial interface IBackend
     /// A and B may be F32, BF16 or F16; C is F32 or BF16.</summary>
     void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
 
+    /// <summary>C (+)= Σ op(Aᵢ)·op(Bᵢ) + bias: a linear layer and its low-rank updates, or the gradients of several maps that meet, in one sum.</summary>
+    /// <param name="terms">The products; each as in <see cref="MatMul"/>.</param>
+    /// <param name="c">(m, n)</param>
+    /// <param name="bias">(n) added to every row, or null.</param>
+    /// <param name="accumulate">Adds to what C holds.</param>
+    void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
+    {
+        foreach (var (a, transposeA, b, transposeB) in terms)
+        {
+            MatMul(a, transposeA, b, transposeB, c, 1, accumulate);
+            accumulate = true;
+        }
+        if (bias is not null)
+        {
+            AddRow(c, bias);
+        }
+    }
+
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
     void AddRow(Tensor y, Tensor row);
 
@@ -23,3 +41,10 @@ public partial interface IBackend
     /// <summary>Copies matrix columns: to[r, toColumn + c] = from[r, fromColumn + c] for c below <paramref name="columns"/>.</summary>
     void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate);
 }
+
+/// <summary>One product of a sum.</summary>
+/// <param name="A">(m, k), or (k, m) if transposed.</param>
+/// <param name="TransposeA">Use Aᵀ.</param>
+/// <param name="B">(k, n), or (n, k) if transposed.</param>
+/// <param name="TransposeB">Use Bᵀ.</param>
+public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bool TransposeB);

@@ -8,6 +8,7 @@ namespace PeftCore.Backends;
 public sealed class MetaBackend(DType activations = DType.F32) : IBackend
 {
     private readonly Arena _arena = new(new NoMemory());
+    private readonly Dictionary<Storage, Storage> _rounded = [];
 
     /// <inheritdoc/>
     public string Name => "meta";
@@ -31,11 +32,32 @@ public sealed class MetaBackend(DType activations = DType.F32) : IBackend
     public Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
 
     /// <inheritdoc/>
-    public void Free(Storage storage) => _arena.Free(storage.Address);
+    public void Free(Storage storage)
+    {
+        if (_rounded.Remove(storage, out var copy))
+        {
+            copy.Release();
+        }
+        _arena.Free(storage.Address);
+    }
 
     /// <inheritdoc/>
-    public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false) =>
+    public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
+    {
+        Round(a);
+        Round(b);
         Flops += 2.0 * c.Count * (transposeA ? a.Shape.Rows : a.Shape.Columns);
+    }
+
+    /// <summary>Tensor cores read BF16: a device with BF16 activations keeps a rounded copy of a parameter that trains in F32.</summary>
+    private void Round(Tensor operand)
+    {
+        if (activations == DType.BF16 && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
+            !_rounded.ContainsKey(operand.Storage))
+        {
+            _rounded.Add(operand.Storage, Allocate(operand.Count * DType.BF16.Size, MemoryKind.Workspace));
+        }
+    }
 
     /// <inheritdoc/>
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) => Flops += 4 * Scores(call);

@@ -27,6 +27,10 @@ public static class ActivationOp
 
         public Node(Tensor x) : base(typeof(TFormula).Name) => _x = Save("x", x);
 
+        protected internal override bool CanRemake => true;
+
+        protected override void Remake(Tensor y) => y.Backend.Map<TFormula>(_x, y);
+
         protected internal override void Backward(GradientFlow flow)
         {
             var dx = flow.TargetInPlaceOf(_x, 0, out bool accumulate)!;

@@ -33,6 +33,10 @@ public static class GatedOp
             _up = SaveIf(gate.RequiresGrad, "up", up);
         }
 
+        protected internal override bool CanRemake => _up is not null;
+
+        protected override void Remake(Tensor y) => y.Backend.Gated<TFormula>(_gate, _up!, y);
+
         protected internal override void Backward(GradientFlow flow)
         {
             var dh = flow.Output();

@@ -23,7 +23,7 @@ public static class LayerNormOp
             var mean = x.NewLike([x.Shape.Rows], DType.F32);
             var rstd = x.NewLike([x.Shape.Rows], DType.F32);
             x.Backend.LayerNorm(x, weight, bias, y, mean, rstd, epsilon);
-            Tape.Record(() => new Node(x, weight, mean, rstd), [x, weight, bias], [y]);
+            Tape.Record(() => new Node(x, weight, bias, mean, rstd, epsilon), [x, weight, bias], [y]);
             return y;
         }
     }
@@ -34,15 +34,23 @@ public static class LayerNormOp
         private readonly Tensor _weight;
         private readonly Tensor? _mean;
         private readonly Tensor? _rstd;
+        private readonly Tensor? _bias;
+        private readonly float _epsilon;
 
-        public Node(Tensor x, Tensor weight, Tensor mean, Tensor rstd) : base("layer_norm")
+        public Node(Tensor x, Tensor weight, Tensor? bias, Tensor mean, Tensor rstd, float epsilon) : base("layer_norm")
         {
             bool more = x.RequiresGrad || weight.RequiresGrad; // the bias alone needs none of these
             _x = SaveIf(more, "x", x);
             _mean = SaveIf(more, "mean", mean);
             _rstd = SaveIf(more, "rstd", rstd);
             _weight = SaveWeight(weight);
+            _bias = bias is null ? null : SaveWeight(bias);
+            _epsilon = epsilon;
         }
+
+        protected internal override bool CanRemake => _x is not null;
+
+        protected override void Remake(Tensor y) => y.Backend.LayerNorm(_x!, _weight, _bias, y, _mean!, _rstd!, _epsilon);
 
         protected internal override void Backward(GradientFlow flow)
         {

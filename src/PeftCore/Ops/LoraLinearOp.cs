@@ -32,16 +32,12 @@ public static class LoraLinearOp
         public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LoraBranch> branches)
         {
             int outputs = LinearOp.OutputsOf(x, weight, bias, transposed);
-            var backend = x.Backend;
             var y = x.NewLike(x.Shape.WithColumns(outputs));
-            backend.MatMul(x, false, weight, !transposed, y);
-            if (bias is not null)
-            {
-                backend.AddRow(y, bias);
-            }
             var low = new Tensor[branches.Length];
             var inputs = new Tensor?[FirstBranch + InputsPerBranch * branches.Length];
             (inputs[0], inputs[1], inputs[2]) = (x, weight, bias);
+            var terms = new MatMulTerm[1 + branches.Length];
+            terms[0] = new MatMulTerm(x, false, weight, !transposed);
             for (int i = 0; i < branches.Length; i++)
             {
                 var branch = branches[i];
@@ -50,66 +46,72 @@ public static class LoraLinearOp
                 Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
                 Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
                 Check.Weights("lora linear", "the middle", branch.Middle, branch.A.Shape[0]);
-                low[i] = AddBranch(x, branch, y);
+                low[i] = Low(x, branch);
+                terms[1 + i] = new MatMulTerm(Scaled(low[i], branch.Middle), false, branch.B, true);
                 int first = FirstBranch + InputsPerBranch * i;
                 (inputs[first], inputs[first + 1], inputs[first + 2], inputs[first + 3]) = (branch.A, branch.B, branch.Bias, branch.Middle);
             }
+            x.Backend.MatMulSum(terms, y, bias);
+            for (int i = 0; i < branches.Length; i++)
+            {
+                if (branches[i].Middle is not null)
+                {
+                    terms[1 + i].A.Dispose();
+                }
+            }
+            AddBiases(y, branches);
             var kept = branches.ToArray();
             Tape.Record(() => new Node(x, weight, transposed, kept, low), inputs, [y]);
             return y;
         }
     }
 
-    private static Tensor AddBranch(Tensor x, in LoraBranch branch, Tensor y)
+    /// <summary>S = s·x·Aᵀ (…, r): with the scale in it the rank-r product joins the base product, and no gradient needs it again.</summary>
+    private static Tensor Low(Tensor x, in LoraBranch branch)
     {
-        var backend = x.Backend;
-        var s = x.NewLike(x.Shape.WithColumns(branch.A.Shape[0])); // (…, r)
-        if (branch.Drop.Active)
-        {
-            using var scope = new TensorScope();
-            backend.MatMul(branch.Drop.Apply(x), false, branch.A, true, s);
-        }
-        else
-        {
-            backend.MatMul(x, false, branch.A, true, s);
-        }
-        var (b, scale) = (branch.B, branch.Scale);
-        Scaled(s, branch.Middle, low => backend.MatMul(low, false, b, true, y, scale, accumulate: true));
-        if (branch.Bias is { } bias)
-        {
-            using var scope = new TensorScope();
-            var scaled = bias.NewLike(bias.Shape, DType.F32);
-            backend.Scale(bias, branch.Scale, scaled, false);
-            backend.AddRow(y, scaled);
-        }
+        var s = x.NewLike(x.Shape.WithColumns(branch.A.Shape[0]));
+        using var scope = new TensorScope();
+        x.Backend.MatMul(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true, s, branch.Scale);
         return s;
     }
 
-    /// <summary>Uses S∘m, in memory that lives no longer.</summary>
-    private static void Scaled(Tensor s, Tensor? middle, Action<Tensor> use)
+    /// <summary>S∘m; S itself without m.</summary>
+    private static Tensor Scaled(Tensor s, Tensor? middle)
     {
         if (middle is null)
         {
-            use(s);
-            return;
+            return s;
         }
-        using var scope = new TensorScope();
         var scaled = s.NewLike(s.Shape);
         s.Backend.MultiplyRow(s, middle, scaled, false);
-        use(scaled);
+        return scaled;
+    }
+
+    private static void AddBiases(Tensor y, ReadOnlySpan<LoraBranch> branches)
+    {
+        foreach (var branch in branches)
+        {
+            if (branch.Bias is { } bias)
+            {
+                using var scope = new TensorScope();
+                var scaled = bias.NewLike(bias.Shape, DType.F32);
+                y.Backend.Scale(bias, branch.Scale, scaled, false);
+                y.Backend.AddRow(y, scaled);
+            }
+        }
     }
 
     private sealed class Node : GradientNode
     {
-        private readonly Tensor? _x;
+        private readonly Kept? _x;
         private readonly Tensor? _weight;
         private readonly bool _transposed;
-        private readonly Kept[] _branches;
+        private readonly Branch[] _branches;
 
         public Node(Tensor x, Tensor weight, bool transposed, LoraBranch[] branches, Tensor[] low) : base("lora_linear")
         {
             bool needsX = weight.RequiresGrad;
-            _branches = new Kept[branches.Length];
+            _branches = new Branch[branches.Length];
             for (int i = 0; i < branches.Length; i++)
             {
                 var b = branches[i];
@@ -117,10 +119,10 @@ public static class LoraLinearOp
                 string suffix = branches.Length == 1 ? "" : $"{i}";
                 bool trainsMiddle = b.Middle is { RequiresGrad: true };
                 bool needsLow = x.RequiresGrad || b.A.RequiresGrad || trainsMiddle;
-                _branches[i] = new Kept(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
+                _branches[i] = new Branch(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
                     SaveIf(b.B.RequiresGrad || trainsMiddle, "s" + suffix, low[i]), b.Middle is { } middle ? SaveWeight(middle) : null);
             }
-            _x = SaveIf(needsX, "x", x);
+            _x = needsX ? Keep("x", x) : null;
             _weight = x.RequiresGrad ? SaveWeight(weight) : null;
             _transposed = transposed;
         }
@@ -128,34 +130,57 @@ public static class LoraLinearOp
         protected internal override void Backward(GradientFlow flow)
         {
             var dy = flow.Output();
-            var backend = dy.Backend;
-            if (flow.Target(0, out bool accumulate) is { } dx)
+            if (flow.Target(1, out bool accumulate) is { } dw)
             {
-                backend.MatMul(dy, false, _weight!, _transposed, dx, 1, accumulate);
-            }
-            if (flow.Target(1, out accumulate) is { } dw)
-            {
-                LinearOp.WeightGradient(dy, _x!, _transposed, dw, accumulate);
+                LinearOp.WeightGradient(dy, _x!.Value, _transposed, dw, accumulate);
             }
             if (flow.Target(2, out accumulate) is { } db)
             {
-                backend.SumRows(dy, db, accumulate);
+                dy.Backend.SumRows(dy, db, accumulate);
+            }
+            var terms = new List<MatMulTerm>();
+            var dropped = new List<(Branch Branch, Tensor Low)>();
+            if (_weight is not null)
+            {
+                terms.Add(new MatMulTerm(dy, false, _weight, _transposed));
             }
             for (int i = 0; i < _branches.Length; i++)
             {
-                using var scope = new TensorScope();
-                Branch(flow, dy, _branches[i], FirstBranch + InputsPerBranch * i);
+                var branch = _branches[i];
+                if (Factors(flow, dy, branch, FirstBranch + InputsPerBranch * i) is { } ds)
+                {
+                    if (branch.Drop.Active)
+                    {
+                        dropped.Add((branch, ds));
+                    }
+                    else
+                    {
+                        terms.Add(new MatMulTerm(ds, false, branch.A, false));
+                    }
+                }
+            }
+            if (flow.Target(0, out accumulate) is { } dx)
+            {
+                dy.Backend.MatMulSum([.. terms], dx, null, accumulate);
+                foreach (var (branch, ds) in dropped)
+                {
+                    using var scope = new TensorScope();
+                    var masked = dx.NewLike(dx.Shape);
+                    dx.Backend.MatMul(ds, false, branch.A, false, masked);
+                    branch.Drop.Apply(masked, dx, accumulate: true);
+                }
             }
         }
 
-        private void Branch(GradientFlow flow, Tensor dy, in Kept branch, int first)
+        /// <summary>Gradients of one branch's factors: dB = dyᵀ·(S∘m), dm = Σ (dy·B)∘S, dA = dSᵀ·x. Returns dS = s·(dy·B)∘m (…, r) if something
+        /// needs it.</summary>
+        private Tensor? Factors(GradientFlow flow, Tensor dy, in Branch branch, int first)
         {
             var backend = dy.Backend;
             if (flow.Target(first + 1, out bool accumulate) is { } dB)
             {
-                float scale = branch.Scale;
-                bool add = accumulate;
-                Scaled(branch.Low!, branch.Middle, low => backend.MatMul(dy, true, low, false, dB, scale, add));
+                using var scope = new TensorScope();
+                backend.MatMul(dy, true, Scaled(branch.Low!, branch.Middle), false, dB, 1, accumulate);
             }
             if (flow.Wants(first + 2))
             {
@@ -163,39 +188,28 @@ public static class LoraLinearOp
             }
             if (branch.B is null)
             {
-                return;
+                return null;
             }
-            var ds = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0])); // (…, r)
-            backend.MatMul(dy, false, branch.B, false, ds, branch.Scale);
+            var ds = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0]));
+            backend.MatMul(dy, false, branch.B, false, ds, branch.Middle is null ? branch.Scale : 1);
             if (branch.Middle is { } middle)
             {
                 if (flow.Target(first + 3, out accumulate) is { } dm)
                 {
-                    backend.MultiplySumRows(ds, branch.Low!, dm, accumulate);
+                    backend.MultiplySumRows(ds, branch.Low!, dm, accumulate); // S has the scale in it, so dy·B must not have it yet.
                 }
                 if (flow.Wants(first) || flow.Wants(0))
                 {
                     backend.MultiplyRow(ds, middle, ds, false);
+                    backend.Scale(ds, branch.Scale, ds, false);
                 }
             }
             if (flow.Target(first, out accumulate) is { } dA)
             {
-                var x = branch.Drop.Active ? branch.Drop.Apply(_x!) : _x!;
-                backend.MatMul(ds, true, x, false, dA, 1, accumulate);
+                using var scope = new TensorScope();
+                backend.MatMul(ds, true, branch.Drop.Active ? branch.Drop.Apply(_x!.Value) : _x!.Value, false, dA, 1, accumulate);
             }
-            if (flow.Target(0, out _) is { } dx)
-            {
-                if (branch.Drop.Active)
-                {
-                    var dropped = dx.NewLike(dx.Shape);
-                    backend.MatMul(ds, false, branch.A, false, dropped);
-                    branch.Drop.Apply(dropped, dx, accumulate: true);
-                }
-                else
-                {
-                    backend.MatMul(ds, false, branch.A, false, dx, 1, accumulate: true);
-                }
-            }
+            return ds;
         }
 
         private static void BiasGradient(GradientFlow flow, Tensor dy, float scale, int input)
@@ -206,6 +220,6 @@ public static class LoraLinearOp
             dy.Backend.Scale(sum, scale, db, accumulate);
         }
 
-        private readonly record struct Kept(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low, Tensor? Middle);
+        private readonly record struct Branch(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low, Tensor? Middle);
     }
 }

@@ -21,7 +21,7 @@ public static class RmsNormOp
             var y = x.NewLike(x.Shape);
             var rstd = x.NewLike([x.Shape.Rows], DType.F32);
             x.Backend.RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
-            Tape.Record(() => new Node(x, weight, weightOffset, rstd), [x, weight], [y]);
+            Tape.Record(() => new Node(x, weight, weightOffset, rstd, epsilon), [x, weight], [y]);
             return y;
         }
     }
@@ -32,14 +32,19 @@ public static class RmsNormOp
         private readonly Tensor _weight;
         private readonly Tensor _rstd;
         private readonly float _weightOffset;
+        private readonly float _epsilon;
 
-        public Node(Tensor x, Tensor weight, float weightOffset, Tensor rstd) : base("rms_norm")
+        public Node(Tensor x, Tensor weight, float weightOffset, Tensor rstd, float epsilon) : base("rms_norm")
         {
             _x = Save("x", x);
             _rstd = Save("rstd", rstd);
             _weight = SaveWeight(weight);
-            _weightOffset = weightOffset;
+            (_weightOffset, _epsilon) = (weightOffset, epsilon);
         }
+
+        protected internal override bool CanRemake => true;
+
+        protected override void Remake(Tensor y) => _x.Backend.RmsNorm(_x, _weight, _weightOffset, y, _rstd, _epsilon);
 
         protected internal override void Backward(GradientFlow flow)
         {

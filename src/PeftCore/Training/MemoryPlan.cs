@@ -48,16 +48,21 @@ public sealed record MemoryPlan
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <param name="options">The optimizer and the number of accumulated batches; null for the defaults.</param>
-    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null) =>
+    /// <param name="activations">How the device that is planned for stores activations.</param>
+    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
+        DType activations = DType.F32) =>
         // The second batch finds the first one's gradients alive; a third finds what the second found.
-        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options?.GradientAccumulationSteps ?? 1))], options);
+        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
+            options, activations);
 
     /// <summary>Plans a step over these very batches, such as the largest of a data set.</summary>
     /// <param name="build">Makes the model and what trains on the backend it is given.</param>
     /// <param name="microBatches">The batches of the step.</param>
     /// <param name="options">The optimizer; null for the defaults.</param>
-    public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null) =>
-        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count });
+    /// <param name="activations">How the device that is planned for stores activations.</param>
+    public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
+        DType activations = DType.F32) =>
+        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations);
 
     /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks run.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
@@ -75,10 +80,11 @@ public sealed record MemoryPlan
         return new Collator(padId: 0).Collate(rows);
     }
 
-    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches, TrainerOptions? options)
+    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches, TrainerOptions? options,
+        DType activations)
     {
         options ??= new TrainerOptions();
-        using var backend = new MetaBackend();
+        using var backend = new MetaBackend(activations);
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);

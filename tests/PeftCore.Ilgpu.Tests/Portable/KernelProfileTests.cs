@@ -6,14 +6,14 @@ public sealed class KernelProfileTests
     public void Times_are_added_up_by_kernel_and_the_longest_comes_first()
     {
         var profile = new KernelProfile();
-        profile.Add("a", TimeSpan.FromMilliseconds(1));
-        profile.Add("b", TimeSpan.FromMilliseconds(3));
-        profile.Add("a", TimeSpan.FromMilliseconds(1));
+        profile.Add("a", 1);
+        profile.Add("b", 3, new Work(6e9, 1));
+        profile.Add("a", 1, new Work(0, 5e9));
 
         string[] lines = profile.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-        Assert.That(lines[0], Does.Contain("3.000 ms").And.Contain("60.0 %").And.EndsWith("1 × b"));
-        Assert.That(lines[1], Does.Contain("2.000 ms").And.EndsWith("2 × a"));
+        Assert.That(lines[0], Does.Contain("3.000 ms").And.Contain("60.0 %").And.Contain("1 ×").And.Contain("2.0 TFLOP/s").And.EndsWith("b"));
+        Assert.That(lines[1], Does.Contain("2.000 ms").And.Contain("2 ×").And.Contain("2.50 TB/s").And.EndsWith("a"));
         Assert.That(lines[2], Does.Contain("5.000 ms in all"));
     }
 

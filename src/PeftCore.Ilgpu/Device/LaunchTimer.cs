@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Times launches: on a card by events in the stream, which nothing waits for until the end; elsewhere by waiting for each.</summary>
+internal sealed class LaunchTimer(Accelerator accelerator) : IDisposable
+{
+    private readonly List<(string Kernel, Work Work, nint Start, nint End)> _events = [];
+    private readonly Stack<nint> _spare = [];
+    private readonly KernelProfile _profile = new();
+    private readonly CudaStream? _stream = accelerator.DefaultStream as CudaStream;
+    private long _clock;
+    private nint _start;
+
+    public void Start()
+    {
+        if (_stream is null)
+        {
+            accelerator.Synchronize();
+            _clock = Stopwatch.GetTimestamp();
+            return;
+        }
+        _start = Record(_stream);
+    }
+
+    public void Stop(string kernel, Work work)
+    {
+        if (_stream is null)
+        {
+            accelerator.Synchronize();
+            _profile.Add(kernel, Stopwatch.GetElapsedTime(_clock).TotalMilliseconds, work);
+            return;
+        }
+        _events.Add((kernel, work, _start, Record(_stream)));
+    }
+
+    /// <summary>Waits for everything and adds the times up.</summary>
+    public KernelProfile Finish()
+    {
+        accelerator.Synchronize();
+        foreach (var (kernel, work, start, end) in _events)
+        {
+            _profile.Add(kernel, CudaDriver.Elapsed(start, end), work);
+            _spare.Push(start);
+            _spare.Push(end);
+        }
+        _events.Clear();
+        return _profile;
+    }
+
+    public void Dispose()
+    {
+        Finish();
+        while (_spare.TryPop(out nint event_))
+        {
+            CudaDriver.DestroyEvent(event_);
+        }
+    }
+
+    private nint Record(CudaStream stream)
+    {
+        nint event_ = _spare.TryPop(out nint spare) ? spare : CudaDriver.CreateEvent();
+        CudaDriver.RecordEvent(event_, stream.StreamPtr);
+        return event_;
+    }
+}
