@@ -47,6 +47,9 @@ public abstract class CausalModel : Module
     /// <summary>Columns of the keys of one layer.</summary>
     internal abstract int KeyColumns { get; }
 
+    /// <summary>The norm behind the last block.</summary>
+    internal abstract Layer FinalNorm { get; }
+
     /// <summary>Where the sublayers of a block join its stream.</summary>
     internal abstract BlockSums SumsOf(int block);
 
@@ -80,7 +83,7 @@ public abstract class CausalModel : Module
                 : Block(layer, x, inputs);
         }
         inputs.Cache?.Advance(inputs.Length + (inputs.Prefix?.Length ?? 0));
-        return scope.Return(LastNorm(x));
+        return scope.Return(FinalNorm.Forward(x));
     }
 
     /// <summary>(batch, length, vocabulary) logits.</summary>
@@ -114,9 +117,6 @@ public abstract class CausalModel : Module
 
     /// <summary>Runs one block.</summary>
     protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
-
-    /// <summary>Runs the norm after the last block.</summary>
-    protected abstract Tensor LastNorm(Tensor x);
 
     private Tensor HeadLogits(Tensor hidden) => Head.Forward(hidden);
 }

@@ -77,6 +77,8 @@ public sealed class Gpt2 : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "transformer.";
 
+    internal override Layer FinalNorm => _transformer.LnF;
+
     internal override BlockSums SumsOf(int block) => _transformer.Blocks[block].Sums;
 
     internal override int HeadCount => Config.Heads;
@@ -93,9 +95,6 @@ public sealed class Gpt2 : CausalModel
 
     /// <inheritdoc/>
     protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _transformer.Blocks[index].Forward(x, inputs);
-
-    /// <inheritdoc/>
-    protected override Tensor LastNorm(Tensor x) => _transformer.LnF.Forward(x);
 
     private sealed class Transformer : Module
     {

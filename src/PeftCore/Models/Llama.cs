@@ -51,6 +51,8 @@ public sealed class Llama : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "model.";
 
+    internal override Layer FinalNorm => _decoder.Norm;
+
     internal override BlockSums SumsOf(int block) => _decoder.Layers[block].Sums;
 
     internal override int HeadCount => Config.Heads;
@@ -63,9 +65,6 @@ public sealed class Llama : CausalModel
 
     /// <inheritdoc/>
     protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _decoder.Layers[index].Forward(x, inputs);
-
-    /// <inheritdoc/>
-    protected override Tensor LastNorm(Tensor x) => _decoder.Norm.Forward(x);
 
     private sealed class Decoder : Module
     {

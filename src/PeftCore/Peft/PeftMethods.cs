@@ -20,6 +20,9 @@ internal static class PeftMethods
         ["MULTITASK_PROMPT_TUNING"] = new("multitask_prompt_tuning", MultitaskPromptTuningConfig.Read),
         ["P_TUNING"] = new("p_tuning", PTuningConfig.Read),
         ["BOTTLENECK"] = new("bottleneck", BottleneckFields.Read),
+        ["LAST_LAYERS"] = new("last_layers", LastLayersConfig.Read),
+        ["HEAD"] = new("head", HeadConfig.Read),
+        ["BITFIT"] = new("bitfit", BitFitConfig.Read),
         ["PREFIX_TUNING"] = new("prefix_tuning", PrefixTuningConfig.Read),
     };
 

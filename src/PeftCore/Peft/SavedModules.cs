@@ -39,6 +39,10 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
+    /// <summary>A copy of the bias of each of these modules.</summary>
+    public IEnumerable<ParameterSwap> BiasesOf(IEnumerable<(string Path, Module Module)> modules) =>
+        modules.Select(module => Copy(module.Path, module.Module, "bias", module.Module.OwnParameter("bias")!, "bias", "bias"));
+
     private static bool Covers(string name, string path)
     {
         for (int at = name.Length == 0 ? -1 : path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1, StringComparison.Ordinal))

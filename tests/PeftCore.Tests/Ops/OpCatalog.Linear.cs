@@ -22,6 +22,8 @@ internal static partial class OpCatalog
         yield return Lora("lora linear, two branches", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
         yield return ScaledLow("lora linear, scaled in the middle", dropout: 0);
         yield return ScaledLow("lora linear, scaled in the middle, with dropout", dropout: 0.3f);
+        yield return Observed("observed linear", transposed: false);
+        yield return Observed("observed linear, transposed weight", transposed: true);
         foreach (bool transposeA in (bool[])[false, true])
         {
             foreach (bool transposeB in (bool[])[false, true])
@@ -43,6 +45,19 @@ internal static partial class OpCatalog
         return new OpSample(given, t => t[0].Linear(t[1], bias ? t[2] : null, transposed),
             v => Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed));
     });
+
+    private static OpEntry Observed(string name, bool transposed) => new(name, ["x: wanted"], size =>
+    {
+        var (rows, inputs, outputs) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (35, 40, 34), (0, 3, 2));
+        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Frozen("weight", DType.BF16, transposed ? [inputs, outputs] : [outputs, inputs]), OpInput.Of("wanted", rows, inputs)];
+        return new OpSample(given, t => t[0].ObservedLinear(t[1], null, transposed, t[2], new Unseeing()),
+            v => Affine(v[0], v[1], null, rows, inputs, outputs, transposed));
+    }) { Unread = 2 }; // The gradient of the weight goes to the observer: a product, and the copy of columns it is made from.
+
+    private sealed class Unseeing : IWeightGradientObserver
+    {
+        public void See(Tensor piece, long firstElement) { }
+    }
 
     private static OpEntry Lora(string name, int branches, bool transposed, bool bias, bool loraBias, float dropout, DType dtype)
     {

@@ -46,6 +46,9 @@ internal sealed record OpEntry(string Name, string[] Saves, Func<Size, OpSample>
     /// <summary>The op takes its input's memory for its output, so the input cannot be used again.</summary>
     public bool Consumes { get; init; }
 
+    /// <summary>How many contributions go where neither the output nor a gradient comes from them, so that a wrong sign there may go unnoticed.</summary>
+    public int Unread { get; init; }
+
     /// <summary>The largest error of a value or gradient, relative to the largest value of its kind.</summary>
     public double Tolerance { get; init; } = 2e-5;
 

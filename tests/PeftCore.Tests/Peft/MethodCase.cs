@@ -18,6 +18,9 @@ public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
     /// <summary>Whether rows of one batch may use different adapters.</summary>
     public bool MixesRows { get; init; } = true;
 
+    /// <summary>On which families there is something for it to train.</summary>
+    public Func<Family, bool> Fits { get; init; } = _ => true;
+
     /// <summary>On which families it can be merged.</summary>
     public Func<Family, bool> Merges { get; init; } = _ => true;
 
@@ -28,7 +31,7 @@ public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
 /// properties without a line here.</summary>
 internal static class MethodCases
 {
-    public static IEnumerable<TestFixtureData> OnAllFamilies => from method in All from family in Family.All select new TestFixtureData(method, family);
+    public static IEnumerable<TestFixtureData> OnAllFamilies => from method in All from family in Family.All where method.Fits(family) select new TestFixtureData(method, family);
 
     private static readonly string[] Written =
     [
@@ -83,6 +86,11 @@ internal static class MethodCases
             InitWeights = BottleneckInit.Houlsby, Scaling = BottleneckScaling.Learned, UseGating = true, ResidualBeforeLn = BottleneckResidual.PostAdd, Dropout = 0.2,
         }),
         Bottlenecks("bottleneck with a scale for each channel", BottleneckConfig.SeqBn with { Scaling = BottleneckScaling.Channel, LeaveOut = [0], LnAfter = true, AdapterResidualBeforeLn = true, ReductionFactor = 2 }),
+        new("last layer", _ => new LastLayersConfig()) { MixesRows = false },
+        new("last layers and head", _ => new LastLayersConfig { NumTrainedLayers = 2, TrainLastNorm = false, TrainHead = true }) { MixesRows = false },
+        new("head alone", _ => new HeadConfig()) { MixesRows = false },
+        new("bitfit", _ => new BitFitConfig()) { MixesRows = false, Fits = family => family.HasBiases },
+        new("bitfit on some", f => new BitFitConfig { TargetModules = ModuleSelector.Of(f.Attention) }) { MixesRows = false, Fits = family => family.HasBiases },
         new("trainable tokens alone", _ => new TrainableTokensConfig { TokenIndices = [5, 9, 3] }),
         new("ia3 by default", _ => new Ia3Config()),
         new("ln tuning by default", _ => new LnTuningConfig()),

@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Peft.Selective;
+
+/// <summary>Hyperparameters of BitFit (Ben Zaken et al. 2022): the biases of the base train, and nothing else.</summary>
+public sealed record BitFitConfig : PeftConfig
+{
+    /// <inheritdoc/>
+    public override string PeftType => "BITFIT";
+
+    /// <summary>Modules whose biases train; null for all.</summary>
+    public ModuleSelector? TargetModules { get; init; }
+
+    internal static BitFitConfig Read(ConfigReader config) => new()
+    {
+        TaskType = config.StringOrNull("task_type"),
+        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
+        Revision = config.StringOrNull("revision"),
+        TargetModules = ModuleSelector.Read(config, "target_modules"),
+    };
+
+    internal override void Write(JsonObject json) => json["target_modules"] = TargetModules?.ToJson();
+
+    internal override Adapter Attach(AttachContext context)
+    {
+        var modules = context.Base.NamedModules().Where(module => module.Module.OwnParameter("bias") is not null).ToList();
+        if (modules.Count == 0)
+        {
+            throw new BadInputException($"BitFit trains biases, and this {context.Base.ModelType} model has none; LN tuning is as small and needs no biases");
+        }
+        var chosen = modules.Where(module => TargetModules?.Matches(module.Path) ?? true).ToList();
+        if (chosen.Count == 0)
+        {
+            throw new BadInputException($"target modules: no module with a bias matches \"{TargetModules}\"; there are {string.Join(", ", modules.Select(module => module.Module.Name).Distinct())}");
+        }
+        var adapter = context.NewAdapter(this);
+        adapter.Swaps.AddRange(new SavedModules(context, []).BiasesOf(chosen));
+        return adapter;
+    }
+}
