@@ -41,9 +41,10 @@ public sealed class PtxTests
     {
         using Context context = GpuDevice.NewContext(cuda: false);
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
-        string compiled = WgmmaKernels.Compile<WgmmaProduct, WgmmaArgs>(backend, ProductShape.Threads, 1);
+        string rows = WgmmaKernels.Compile<WgmmaProduct<ShareRows>, WgmmaArgs>(backend, ProductShape.Threads, 1);
+        string depth = WgmmaKernels.Compile<WgmmaProduct<ShareDepth>, WgmmaArgs>(backend, ProductShape.Threads, 1);
 
-        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(compiled))];
+        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(shape.Split > 1 ? depth : rows))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));

@@ -20,6 +20,8 @@ internal sealed partial class ProductPtx
             case "part": Part(text, a); break;
             case "tell": Tell(text, a); break;
             case "gather": Gather(text, a); break;
+            case "share": Share(text); break;
+            case "fold": Fold(text, a); break;
             default: return false;
         }
         return true;
@@ -160,6 +162,33 @@ internal sealed partial class ProductPtx
         for (int i = 0; i < Registers; i += 4)
         {
             Add(text, $"ld.global.cg.v4.f32 {{x0, x1, x2, x3}}, [{a[0]}+{512 * i}];\n");
+            for (int j = 0; j < 4; j++)
+            {
+                Add(text, $"add.f32 {Name(i + j)}, {Name(i + j)}, x{j};\n");
+            }
+        }
+        text.Append("}\n");
+    }
+
+    // Leaves the group's part in its shared memory, where the stages were, for the first group of the cluster.
+    private void Share(StringBuilder text)
+    {
+        text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\nsetp.ne.u32 other, rank, 0;\n");
+        text.Append("mov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\n");
+        for (int i = 0; i < Registers; i += 4)
+        {
+            Add(text, $"@other st.shared.v4.f32 [at+{1024 * i}], {{{Name(i)}, {Name(i + 1)}, {Name(i + 2)}, {Name(i + 3)}}};\n");
+        }
+        text.Append("}\n");
+    }
+
+    // Adds the part of the group of this rank in the cluster.
+    private void Fold(StringBuilder text, string[] a)
+    {
+        Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\nmapa.shared::cluster.u32 at, at, {a[0]};\n");
+        for (int i = 0; i < Registers; i += 4)
+        {
+            Add(text, $"ld.shared::cluster.v4.f32 {{x0, x1, x2, x3}}, [at+{1024 * i}];\n");
             for (int j = 0; j < 4; j++)
             {
                 Add(text, $"add.f32 {Name(i + j)}, {Name(i + j)}, x{j};\n");

@@ -17,13 +17,14 @@ internal sealed partial class ProductPtx(ProductShape shape)
 
     /// <summary>Completes what ILGPU compiled.</summary>
     public string Expand(string ptx) => WgmmaPtx.Expand(ptx, Write, string.Create(CultureInfo.InvariantCulture,
-        $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.Cluster);
+        $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.Groups);
 
     private bool Write(StringBuilder text, string[] name, string[] a)
     {
         switch (name[0])
         {
             case "begin": Begin(text); break;
+            case "behind": text.Append("griddepcontrol.wait;\n"); break;
             case "fewer": text.Append("setmaxnreg.dec.sync.aligned.u32 40;\n"); break;
             case "more": text.Append("setmaxnreg.inc.sync.aligned.u32 232;\n"); break;
             case "empty": Wait(text, "empties", a); break;
@@ -32,6 +33,7 @@ internal sealed partial class ProductPtx(ProductShape shape)
             case "multiply": Multiply(text, a); break;
             case "drain": text.Append("wgmma.wait_group.sync.aligned 0;\n"); break;
             case "release": Release(text, a); break;
+            case "meet": Meet(text); break;
             case "end": End(text); break;
             default: return WriteResults(text, name[0], a);
         }
@@ -57,22 +59,27 @@ internal sealed partial class ProductPtx(ProductShape shape)
         {
             Add(text, $"@first mbarrier.init.shared::cta.b64 [fulls+{8 * s}], 1;\n@first mbarrier.init.shared::cta.b64 [empties+{8 * s}], {2 * shape.Cluster};\n");
         }
-        text.Append("@first fence.mbarrier_init.release.cluster;\n}\n");
-        text.Append(shape.Cluster > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
+        text.Append("@first fence.mbarrier_init.release.cluster;\nsetp.eq.u32 first, thread, 256;\n@first prefetch.tensormap [maps];\n@first prefetch.tensormap [maps+128];\n}\n");
+        text.Append(shape.Groups > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
+        text.Append("griddepcontrol.launch_dependents;\n");
     }
 
-    // Nobody leaves while a neighbour may still write to its shared memory; results must have been read out of it.
+    // Nobody leaves while a neighbour may still use its shared memory; results must have been read out of it.
     private void End(StringBuilder text)
     {
         if (shape.Store == ResultStore.Copied)
         {
-            text.Append("@lead cp.async.bulk.wait_group 0;\n");
+            text.Append("@lead cp.async.bulk.wait_group.read 0;\n");
         }
-        if (shape.Cluster > 1)
+        if (shape.Groups > 1)
         {
-            text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
+            Meet(text);
         }
     }
+
+    // The cluster's groups wait for each other.
+    private static void Meet(StringBuilder text) =>
+        text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
 
     // Stage, parity of the phase that must be over.
     private static void Wait(StringBuilder text, string barriers, string[] a)
@@ -94,7 +101,11 @@ internal sealed partial class ProductPtx(ProductShape shape)
         }
         Add(text, $"add.u64 map, map, {MapBytes};\n");
         int share = shape.BytesB / shape.Cluster;
-        Add(text, $"add.u32 at, at, {ProductShape.BytesA};\nmad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, {a[4]};\n");
+        Add(text, $"add.u32 at, at, {ProductShape.BytesA};\nmov.u32 column, {a[4]};\n");
+        if (shape.Cluster > 1)
+        {
+            Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
+        }
         for (int block = 0; block < (shape.AcrossB ? share / ProductShape.Block : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");

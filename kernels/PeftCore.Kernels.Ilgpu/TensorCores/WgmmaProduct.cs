@@ -21,7 +21,10 @@ internal struct WgmmaArgs
     /// <summary>First column of tiles of results 1 to 3.</summary>
     public int Start1, Start2, Start3;
 
-    public int TileN, Stages, Cluster;
+    /// <summary>Groups of a cluster: each with its own rows, or each with its own part of K.</summary>
+    public int Cluster, Clusters;
+
+    public int TileN, Stages;
 
     /// <summary>Rows of tiles, a cluster's counted as one; all columns of tiles; how many rows of tiles are walked together, for the L2 cache.</summary>
     public int TilesM, TilesN, Band;
@@ -45,8 +48,26 @@ internal struct WgmmaWork
 
     public static WgmmaWork First(WgmmaArgs args)
     {
-        int clusters = Grid.DimX / args.Cluster, cluster = Grid.IdxX / args.Cluster, place = clusters - 1 - cluster;
+        int cluster = Grid.IdxX / args.Cluster, place = args.Clusters - 1 - cluster;
+        if (args.Shared == 0)
+        {
+            return Then(args, new WgmmaWork { Next = cluster });
+        }
+
         return Then(args, new WgmmaWork { At = Begin(args, place), End = Begin(args, place + 1), Next = args.Shared + cluster });
+    }
+
+    /// <summary>The group's part of the cluster's one tile.</summary>
+    public static WgmmaWork Only(WgmmaArgs args)
+    {
+        int rank = Grid.IdxX % args.Cluster;
+        return new WgmmaWork
+        {
+            Tile = Grid.IdxX / args.Cluster,
+            From = args.Steps * rank / args.Cluster,
+            To = args.Steps * (rank + 1) / args.Cluster,
+            Next = args.TilesM * args.TilesN,
+        };
     }
 
     public static WgmmaWork Then(WgmmaArgs args, WgmmaWork work)
@@ -64,14 +85,31 @@ internal struct WgmmaWork
             work.Tile = work.Next;
             work.From = 0;
             work.To = work.Tile < args.TilesM * args.TilesN ? args.Steps : 0;
-            work.Next += Grid.DimX / args.Cluster;
+            work.Next += args.Clusters;
         }
 
         return work;
     }
 
     /// <summary>Where the piece of the line begins that is the place-th from the last cluster.</summary>
-    public static int Begin(WgmmaArgs args, int place) => (int)((long)args.Shared * args.Steps * place / (Grid.DimX / args.Cluster));
+    public static int Begin(WgmmaArgs args, int place) => args.Shared * args.Steps * place / args.Clusters;
+}
+
+/// <summary>What the groups of a cluster share out among them.</summary>
+internal interface IClusterShare
+{
+    /// <summary>The depth of one tile rather than the rows of several.</summary>
+    static abstract bool Depth { get; }
+}
+
+internal readonly struct ShareRows : IClusterShare
+{
+    public static bool Depth => false;
+}
+
+internal readonly struct ShareDepth : IClusterShare
+{
+    public static bool Depth => true;
 }
 
 /// <summary>Where a tile lies: its result, the group's row in it, its column of tiles and its column in the result.</summary>
@@ -79,17 +117,18 @@ internal struct WgmmaTile
 {
     public int Result, Row, Column;
 
-    public static WgmmaTile Of(WgmmaArgs args, int tile)
+    public static WgmmaTile Of<TShare>(WgmmaArgs args, int tile) where TShare : struct, IClusterShare
     {
         int band = args.Band * args.TilesN, first = tile / band * args.Band, inBand = tile % band;
         int height = args.TilesM - first < args.Band ? args.TilesM - first : args.Band;
         int row = first + (inBand % height), column = inBand / height;
+        row = TShare.Depth ? row : (row * args.Cluster) + (Grid.IdxX % args.Cluster);
         int result = (column >= args.Start1 ? 1 : 0) + (column >= args.Start2 ? 1 : 0) + (column >= args.Start3 ? 1 : 0);
         int start = result == 0 ? 0 : result == 1 ? args.Start1 : result == 2 ? args.Start2 : args.Start3;
         return new WgmmaTile
         {
             Result = result,
-            Row = ((row * args.Cluster) + (Grid.IdxX % args.Cluster)) * ProductShape.TileM,
+            Row = row * ProductShape.TileM,
             Column = (column - start) * args.TileN,
         };
     }
@@ -97,7 +136,7 @@ internal struct WgmmaTile
 
 /// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. The grid stays as the tiles go by: one thread keeps a ring of stages full
 /// through the copy engine, also while the two warpgroups that multiply write a tile's results.</summary>
-internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
+internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare : struct, IClusterShare
 {
     public static void Run(WgmmaArgs args)
     {
@@ -108,6 +147,11 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
             if (Group.IdxX == 256)
             {
                 Ask(args);
+            }
+
+            if (TShare.Depth)
+            {
+                CudaAsm.Emit("peft.meet;");
             }
         }
         else
@@ -122,9 +166,11 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
     private static void Ask(WgmmaArgs args)
     {
         int stage = 0, round = 1, rank = Grid.IdxX % args.Cluster;
-        for (var work = WgmmaWork.First(args); work.To > 0; work = WgmmaWork.Then(args, work))
+        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
+        var tile = WgmmaTile.Of<TShare>(args, work.Tile);
+        CudaAsm.Emit("peft.behind;");
+        while (work.To > 0)
         {
-            var tile = WgmmaTile.Of(args, work.Tile);
             int term = 0, begin = 0, end = EndOf(args, 0);
             for (int step = work.From; step < work.To; step++)
             {
@@ -142,15 +188,21 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
                 round = stage == args.Stages ? 1 - round : round;
                 stage = stage == args.Stages ? 0 : stage;
             }
+
+            work = WgmmaWork.Then(args, work);
+            tile = WgmmaTile.Of<TShare>(args, work.Tile);
         }
     }
 
     private static void Multiply(WgmmaArgs args)
     {
         int stage = 0, round = 0;
-        for (var work = WgmmaWork.First(args); work.To > 0; work = WgmmaWork.Then(args, work))
+        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
+        CudaAsm.Emit("peft.behind;");
+        for (; work.To > 0; work = WgmmaWork.Then(args, work))
         {
             int last = 0;
+            WgmmaTile tile = default;
             for (int step = work.From; step < work.To; step++)
             {
                 CudaAsm.Emit("peft.full %0, %1;", stage, round);
@@ -158,6 +210,10 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
                 if (step > work.From)
                 {
                     CudaAsm.Emit("peft.release %0;", last);
+                }
+                else
+                {
+                    tile = WgmmaTile.Of<TShare>(args, work.Tile); // While the first products run.
                 }
 
                 last = stage;
@@ -168,7 +224,21 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
 
             CudaAsm.Emit("peft.drain;");
             CudaAsm.Emit("peft.release %0;", last);
-            if (work.From > 0)
+            if (TShare.Depth)
+            {
+                CudaAsm.Emit("peft.share;");
+                CudaAsm.Emit("peft.meet;");
+                if (work.From == 0)
+                {
+                    for (int rank = 1; rank < args.Cluster; rank++)
+                    {
+                        CudaAsm.Emit("peft.fold %0;", rank);
+                    }
+
+                    Finish(args, tile);
+                }
+            }
+            else if (work.From > 0)
             {
                 int group = Grid.IdxX;
                 CudaAsm.Emit("peft.part %0;", PartOf(args, group));
@@ -181,7 +251,7 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
                     Gather(args, work.Tile);
                 }
 
-                Finish(args, WgmmaTile.Of(args, work.Tile));
+                Finish(args, tile);
             }
         }
     }
@@ -189,7 +259,7 @@ internal readonly struct WgmmaProduct : IKernel<WgmmaArgs>
     // The pieces that go on from here belong to the clusters before this one.
     private static void Gather(WgmmaArgs args, int tile)
     {
-        int end = (tile + 1) * args.Steps, place = (Grid.DimX / args.Cluster) - (Grid.IdxX / args.Cluster), group = Grid.IdxX - args.Cluster;
+        int end = (tile + 1) * args.Steps, place = args.Clusters - (Grid.IdxX / args.Cluster), group = Grid.IdxX - args.Cluster;
         while (WgmmaWork.Begin(args, place) < end)
         {
             CudaAsm.Emit("peft.gather %0, %1;", PartOf(args, group), FlagOf(args, group));

@@ -51,6 +51,20 @@ internal static class CudaDriver
         }
     }
 
+    /// <summary>Queues a kernel that may start before the one before it has ended.</summary>
+    public static unsafe void LaunchEarly(nint function, int groups, int threads, int sharedBytes, nint stream, nint* parameters)
+    {
+        const int ProgrammaticStreamSerialization = 6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+        LaunchAttribute attribute = default;
+        (attribute.Id, attribute.Value) = (ProgrammaticStreamSerialization, 1);
+        LaunchConfig config = default;
+        (config.GroupsX, config.GroupsY, config.GroupsZ, config.ThreadsX, config.ThreadsY, config.ThreadsZ) = ((uint)groups, 1, 1, (uint)threads, 1, 1);
+        (config.SharedBytes, config.Stream, config.AttributeCount) = ((uint)sharedBytes, stream, 1);
+        config.Attributes = &attribute;
+        Check(((delegate* unmanaged<LaunchConfig*, nint, nint*, nint, int>)Export("cuLaunchKernelEx"))(&config, function, parameters, 0),
+            $"to run a kernel in {groups} groups");
+    }
+
     /// <summary>One of the driver's functions that ILGPU does not offer.</summary>
     public static nint Export(string function) => Functions.GetOrAdd(function, static name => NativeLibrary.GetExport(Library.Value, name));
 
@@ -86,5 +100,24 @@ internal static class CudaDriver
             return library;
         }
         return name is "cuda" or "libcuda" or "libcuda.so" && NativeLibrary.TryLoad("libcuda.so.1", out library) ? library : 0;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private unsafe struct LaunchConfig
+    {
+        public uint GroupsX, GroupsY, GroupsZ, ThreadsX, ThreadsY, ThreadsZ, SharedBytes;
+        public nint Stream;
+        public LaunchAttribute* Attributes;
+        public uint AttributeCount;
+    }
+
+    [StructLayout(LayoutKind.Explicit, Size = 72)]
+    private struct LaunchAttribute
+    {
+        [FieldOffset(0)]
+        public int Id;
+
+        [FieldOffset(8)]
+        public int Value;
     }
 }

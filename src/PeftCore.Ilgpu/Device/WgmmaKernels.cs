@@ -64,6 +64,14 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
             "to run a tensor-core kernel", null);
     }
 
+    /// <summary>Queues a loaded kernel that waits by itself for the work before it (griddepcontrol.wait), so that its groups may start as
+    /// those of the kernel before it leave.</summary>
+    public unsafe void LaunchEarly(nint function, int groups, int threads, int sharedBytes, nint* parameters)
+    {
+        accelerator.Bind();
+        CudaDriver.LaunchEarly(function, groups, threads, sharedBytes, stream.StreamPtr, parameters);
+    }
+
     /// <summary>Loads the one kernel of a module whose making began at a time stamp.</summary>
     public nint Load(string ptx, int sharedBytes, long start)
     {

@@ -10,7 +10,7 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
 
     private readonly Dictionary<ProductShape, nint> _functions = [];
     private readonly Lock _lock = new();
-    private string? _compiled;
+    private string? _sharingRows, _sharingDepth;
     private nint _flags, _parts;
     private long _partBytes;
 
@@ -25,12 +25,13 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     {
         nint function = Load(plan.Shape);
         Reserve(plan.PartBytes);
-        (args.TileN, args.Stages, args.Cluster) = (plan.Shape.TileN, plan.Shape.Stages, plan.Shape.Cluster);
+        (args.TileN, args.Stages, args.Cluster) = (plan.Shape.TileN, plan.Shape.Stages, plan.Shape.Groups);
+        args.Clusters = plan.Clusters;
         (args.TilesM, args.TilesN, args.Shared, args.Band) = (plan.TilesM, plan.TilesN, plan.Shared, 16 / plan.Shape.Cluster);
         (args.Parts, args.Flags) = (_parts, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
-        kernels.Launch(function, plan.Groups, 1, ProductShape.Threads, plan.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(function, plan.Groups, ProductShape.Threads, plan.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
@@ -41,8 +42,8 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
             if (!_functions.TryGetValue(shape, out nint function))
             {
                 long start = Stopwatch.GetTimestamp();
-                _compiled ??= kernels.Compile<WgmmaProduct, WgmmaArgs>(ProductShape.Threads, 1);
-                function = kernels.Load(new ProductPtx(shape).Expand(_compiled), shape.SharedBytes, start);
+                string compiled = shape.Split > 1 ? _sharingDepth ??= Compile<ShareDepth>() : _sharingRows ??= Compile<ShareRows>();
+                function = kernels.Load(new ProductPtx(shape).Expand(compiled), shape.SharedBytes, start);
                 _functions.Add(shape, function);
             }
             return function;
@@ -59,6 +60,8 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
             }
         }
     }
+
+    private string Compile<TShare>() where TShare : struct, IClusterShare => kernels.Compile<WgmmaProduct<TShare>, WgmmaArgs>(ProductShape.Threads, 1);
 
     // Flags are zero between launches: whoever reads a part takes its flag back.
     private void Reserve(long bytes)

@@ -45,9 +45,14 @@ internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int 
     /// <summary>A piece of fewer stages costs more to add up than it gains.</summary>
     private const int ShortestPiece = 4;
 
+    private const int WidestSingles = 128; // addresses for every element do not fit the registers beside more sums
+
+    // Clusters of four cannot have every processor: those of a card stand in parts of 14 to 18.
+    private const int MostSplit = 4;
+
     private static readonly int[] Widths = [256, 128, 64, 32, 16];
 
-    public int Groups => Clusters * Shape.Cluster;
+    public int Groups => Clusters * Shape.Groups;
 
     /// <summary>Bytes where pieces of tiles wait to be added up; none where no tile is cut.</summary>
     public long PartBytes => Shared == 0 ? 0 : (long)Groups * ProductShape.TileM * Shape.TileN * sizeof(float);
@@ -70,17 +75,43 @@ internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int 
         least = double.MaxValue;
         foreach (int tileN in Widths)
         {
+            if (tileN > WidestSingles && For(work, turned, tileN, 1, processors).Shape.Store == ResultStore.Singles)
+            {
+                continue;
+            }
             for (int cluster = 1; cluster <= 2; cluster++)
             {
                 if (cluster == 1 || (tileN >= 128 && work.M > ProductShape.TileM && processors > 1))
                 {
-                    var plan = For(work, turned, tileN, cluster, processors);
-                    double cycles = TensorCost.Of(plan, work.Steps);
-                    (best, least) = cycles < least ? (plan, cycles) : (best, least);
+                    Keep(For(work, turned, tileN, cluster, processors), work.Steps, ref best, ref least);
+                }
+            }
+            for (int split = 2; split <= MostSplit; split *= 2)
+            {
+                var plan = Split(work, turned, tileN, split, processors);
+                if (plan.Groups <= (split > 2 ? 3 * processors / 4 : processors) && work.Steps >= split * ShortestPiece)
+                {
+                    Keep(plan, work.Steps, ref best, ref least);
                 }
             }
         }
         return best;
+    }
+
+    private static void Keep(in TensorPlan plan, int steps, ref TensorPlan best, ref double least)
+    {
+        double cycles = TensorCost.Of(plan, steps);
+        if (cycles < least)
+        {
+            (best, least) = (plan, cycles);
+        }
+    }
+
+    /// <summary>A tile for each cluster, whose groups share K.</summary>
+    internal static TensorPlan Split(in TensorWork work, bool turned, int tileN, int split, int processors)
+    {
+        var plan = For(work, turned, tileN, 1, processors);
+        return plan with { Shape = plan.Shape with { Split = split }, Shared = 0, Clusters = plan.TilesM * plan.TilesN };
     }
 
     internal static TensorPlan For(in TensorWork work, bool turned, int tileN, int cluster, int processors)
@@ -92,7 +123,7 @@ internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int 
             tilesN += turned ? 0 : ProductPlan.Count(n, tileN);
             width |= n;
         }
-        var shape = new ProductShape(tileN, cluster, turned ? work.AcrossB : work.TransposeA, turned ? work.TransposeA : work.AcrossB,
+        var shape = new ProductShape(tileN, cluster, 1, turned ? work.AcrossB : work.TransposeA, turned ? work.TransposeA : work.AcrossB,
             work.Narrow, StoreFor(work, turned, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int shared = rest == 0 ? 0 : tiles < most ? tiles : rest + most;

@@ -5,7 +5,7 @@ namespace PeftCore.Ilgpu.Tests;
 
 public sealed class ProductPtxTests
 {
-    private static readonly ProductShape Wide = new(256, 2, false, true, true, ResultStore.Copied);
+    private static readonly ProductShape Wide = new(256, 2, 1, false, true, true, ResultStore.Copied);
 
     [Test]
     public void A_stage_is_multiplied_with_every_accumulator()
@@ -33,7 +33,7 @@ public sealed class ProductPtxTests
     [TestCase("peft.part %rd1;", true, "st.global")]
     public void Every_accumulator_is_stored_once(string macro, bool pairs, string instruction)
     {
-        string ptx = Expand(new ProductShape(128, 1, false, false, false, pairs ? ResultStore.Pairs : ResultStore.Singles), macro);
+        string ptx = Expand(new ProductShape(128, 1, 1, false, false, false, pairs ? ResultStore.Pairs : ResultStore.Singles), macro);
         IEnumerable<string> stored = Lines(ptx, instruction).SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value));
 
         Assert.That(stored.ToArray(), Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"acc{i}")));

@@ -40,7 +40,7 @@ public sealed class TensorPlanTests
         var plan = Plan(16, 2048, 4096, transposeA: true, acrossB: true);
 
         Assert.That(plan.Turned);
-        Assert.That(plan.Shape, Is.EqualTo(new ProductShape(16, plan.Shape.Cluster, true, true, false, ResultStore.Singles)));
+        Assert.That(plan.Shape, Is.EqualTo(new ProductShape(16, plan.Shape.Cluster, plan.Shape.Split, true, true, false, ResultStore.Singles)));
         Assert.That(Plan(16, 2048, 4096, mayTurn: false).Turned, Is.False);
     }
 
