@@ -2,6 +2,7 @@ using System.CommandLine;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Cli.Verify;
+using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -12,15 +13,19 @@ internal sealed class VerifyVerb : Verb
 
     private readonly Option<string?> _model = new("--model") { Description = "base model of the adapters [default: the one each adapter names]", HelpName = "DIR" };
 
+    private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute; bf16 is held to 2 % of the largest value [default: f32]", DefaultValueFactory = _ => "f32" }
+        .AcceptOnlyFromAmong("f32", "bf16");
+
     public VerifyVerb() : base("verify", "Recompute reference numbers and compare.")
     {
         Add(_directories);
         Add(_model);
+        Add(_dtype);
     }
 
     public override VerbResult Run(Invocation call)
     {
-        using var backend = Devices.Open(call.Device);
+        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
         var verifier = new FixtureVerifier(backend, call.Value(_model));
         int passed = 0, failed = 0;
         var failures = new List<string>();

@@ -10,6 +10,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>An adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
 internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel)
 {
+    private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 1e-2;
     private const float WeightDecay = 0.01f;
 
@@ -48,7 +49,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         using var scope = new TensorScope();
         var (inputs, _) = FixtureInputs.From(backend, expected);
         var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Quantity(name, expected.Error(name, logits.ToFloats()), Tolerances.Logits));
+        _results.Add(new Quantity(name, expected.Error(name, logits.ToFloats()), _tolerances.Logits));
     }
 
     private void ForwardAndBackward(PeftModel model)
@@ -56,12 +57,12 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         AddLogits("logits", model.Base);
         using var scope = new TensorScope();
         float loss = Step(model);
-        _results.Add(new Quantity("loss", expected.Error("loss", [loss]), Tolerances.Logits));
+        _results.Add(new Quantity("loss", expected.Error("loss", [loss]), _tolerances.Logits));
         var ours = model.Parameters.ToDictionary(p => "grad." + p.Name, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats()), Tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
@@ -116,12 +117,12 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             optimizer.Step(LearningRate);
             optimizer.FreeGradients();
         }
-        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", losses), Tolerances.Logits));
+        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", losses), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToFloats());
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToFloats(), _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
-            _results.Add(new Quantity("adamw." + name, error, Tolerances.Gradients, note));
+            _results.Add(new Quantity("adamw." + name, error, _tolerances.Gradients, note));
         }
     }
 }

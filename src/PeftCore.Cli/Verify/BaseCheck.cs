@@ -8,6 +8,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>A base model: logits, loss, every gradient under full training, greedy tokens.</summary>
 internal sealed class BaseCheck(IBackend backend, string directory, Expected expected)
 {
+    private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const int PromptLength = 4;
 
     public List<Quantity> Run()
@@ -28,7 +29,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
     {
         var results = new List<Quantity>();
         var (inputs, targets) = FixtureInputs.From(backend, expected);
-        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), Tolerances.Logits));
+        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), _tolerances.Logits));
         if (expected.Has("greedy"))
         {
             results.Add(Greedy(model));
@@ -36,13 +37,13 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         model.SetTrains(true);
         using var tape = new Tape();
         var loss = model.Loss(inputs, targets);
-        results.Add(new Quantity("loss", expected.Error("loss", [loss.Item()]), Tolerances.Logits));
+        results.Add(new Quantity("loss", expected.Error("loss", [loss.Item()]), _tolerances.Logits));
         tape.Backward(loss);
         var gradients = model.NamedParameters().ToDictionary(p => "grad." + p.Path, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             results.Add(gradients.TryGetValue(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats()), Tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         return results;
@@ -62,12 +63,4 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         }
         return Quantity.Equal("greedy", tokens.SequenceEqual(reference), $"{reference.Length - PromptLength} tokens");
     }
-}
-
-/// <summary>How far numbers may be from their reference.</summary>
-internal static class Tolerances
-{
-    public const double Logits = 1e-5;
-    public const double Gradients = 1e-4;
-    public const double RunLosses = 1e-3;
 }

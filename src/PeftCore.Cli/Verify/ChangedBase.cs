@@ -12,6 +12,7 @@ namespace PeftCore.Cli.Verify;
 /// on exactly those weights.</summary>
 internal sealed class ChangedBase(IBackend backend, string directory, Expected expected)
 {
+    private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const string Prefix = "init.base_model.model.";
     private const string Residual = ".base_layer.weight";
 
@@ -59,7 +60,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
             }
         }
         string name = Prefix + path + Residual;
-        return new Quantity(name, expected.Error(name, residual), Tolerances.Gradients);
+        return new Quantity(name, expected.Error(name, residual), _tolerances.Gradients);
     }
 
     private static Linear Layer(PeftModel model, string path) => (Linear)model.Base.Find(path)!;

@@ -6,12 +6,6 @@ namespace PeftCore.Cli.Verify;
 /// <summary>The numbers of one expected.safetensors and the rules for comparing with them.</summary>
 internal sealed class Expected : IDisposable
 {
-    /// <summary>Gradients and weights below this part of the largest one in the file are compared as if they were that large.</summary>
-    private const double Floor = 1e-4;
-
-    /// <summary>Adam turns rounding noise into whole steps; trained weights count only where the gradient exceeds this part of the largest.</summary>
-    private const double NoiseFloor = 1e-5;
-
     private readonly WeightSource _source;
 
     public Expected(string path)
@@ -43,14 +37,14 @@ internal sealed class Expected : IDisposable
 
     public double Error(string name, ReadOnlySpan<float> ours, double floor = 0) => Error(ours, Floats(name), floor, null);
 
-    public double GradientError(string name, ReadOnlySpan<float> ours) => Error(name, ours, Floor * LargestGradient);
+    public double GradientError(string name, ReadOnlySpan<float> ours, double floor) => Error(name, ours, floor * LargestGradient);
 
     /// <summary>The error of a trained tensor where its first gradient is more than noise, and how many elements were left out.</summary>
-    public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours)
+    public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours, Tolerances tolerances)
     {
         float[] gradient = Floats(gradientName);
-        bool[] counts = Array.ConvertAll(gradient, g => Math.Abs(g) > NoiseFloor * LargestGradient);
-        return (Error(ours, Floats(name), Floor * LargestTrained, counts), counts.Count(count => !count));
+        bool[] counts = Array.ConvertAll(gradient, g => Math.Abs(g) > tolerances.Noise * LargestGradient);
+        return (Error(ours, Floats(name), tolerances.Floor * LargestTrained, counts), counts.Count(count => !count));
     }
 
     public void Dispose() => _source.Dispose();

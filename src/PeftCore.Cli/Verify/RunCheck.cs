@@ -11,6 +11,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>A real training run: from the given initial values, every loss, the trained weights, and the loss on held-out text before and after.</summary>
 internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel)
 {
+    private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 2e-3;
 
     public List<Quantity> Run()
@@ -35,7 +36,7 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
 
     private List<Quantity> Run(PeftModel model)
     {
-        var results = new List<Quantity> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), Tolerances.RunLosses) };
+        var results = new List<Quantity> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), _tolerances.RunLosses) };
         int steps = expected.Extent("train_batches", 0), rows = expected.Extent("train_batches", 1), length = expected.Extent("train_batches", 2);
         int[] batches = expected.Ints("train_batches");
         float[] reference = expected.Floats("losses");
@@ -49,8 +50,8 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
             double error = Math.Abs(loss - reference[step]) / Math.Abs(reference[step]);
             worst = double.IsNaN(error) ? double.PositiveInfinity : Math.Max(worst, error);
         }
-        results.Add(new Quantity("losses", worst, Tolerances.RunLosses, $"{steps} steps, the worst of them"));
-        results.Add(new Quantity("eval_after", expected.Error("eval_after", [Evaluate(model)]), Tolerances.RunLosses));
+        results.Add(new Quantity("losses", worst, _tolerances.RunLosses, $"{steps} steps, the worst of them"));
+        results.Add(new Quantity("eval_after", expected.Error("eval_after", [Evaluate(model)]), _tolerances.RunLosses));
         return results;
     }
 
