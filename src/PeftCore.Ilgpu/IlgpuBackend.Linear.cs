@@ -35,26 +35,71 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
     {
-        var summands = new Summand[terms.Length];
-        for (int i = 0; i < summands.Length; i++)
-        {
-            summands[i] = new Summand(terms[i].A, terms[i].TransposeA, terms[i].B, terms[i].TransposeB);
-        }
+        var summands = SummandsOf(terms);
         Multiplies(terms, c);
         if (c.Count == 0 || TryProducts(summands, c, 1, accumulate, bias))
         {
             return;
         }
+        OneByOne(terms, c, 1, accumulate, bias);
+    }
+
+    /// <summary>A sum that the tensor cores do not take, rounded once.</summary>
+    private void OneByOne(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    {
         using var sum = Out(c, accumulate);
-        foreach (var (a, transposeA, b, transposeB) in summands)
+        foreach (var (a, transposeA, b, transposeB) in terms)
         {
-            MatMul(a, transposeA, b, transposeB, sum.Tensor, 1, accumulate);
+            MatMul(a, transposeA, b, transposeB, sum.Tensor, alpha, accumulate);
             accumulate = true;
         }
         if (bias is not null)
         {
             AddRow(sum.Tensor, bias);
         }
+    }
+
+    /// <inheritdoc/>
+    public void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    {
+        int each = terms.Length / results.Length;
+        for (int first = 0; first < results.Length;)
+        {
+            // As many at once as a launch takes.
+            int count = Math.Min(results.Length - first, Math.Min(MostResults, Math.Max(1, MostTerms / each)));
+            var some = terms.Slice(first * each, count * each);
+            GroupOrOneByOne(some, results.Slice(first, count), alpha, accumulate, biases.Slice(first, count));
+            first += count;
+        }
+    }
+
+    private void GroupOrOneByOne(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    {
+        int each = terms.Length / results.Length;
+        Multiplies(terms, results);
+        if (results.Length > 1 && TryGrouped(SummandsOf(terms), results, alpha, accumulate, biases))
+        {
+            return;
+        }
+        for (int i = 0; i < results.Length; i++)
+        {
+            var own = terms.Slice(i * each, each);
+            if (TryProducts(SummandsOf(own), results[i], alpha, accumulate, biases[i]))
+            {
+                continue;
+            }
+            OneByOne(own, results[i], alpha, accumulate, biases[i]);
+        }
+    }
+
+    private static Summand[] SummandsOf(ReadOnlySpan<MatMulTerm> terms)
+    {
+        var summands = new Summand[terms.Length];
+        for (int i = 0; i < summands.Length; i++)
+        {
+            summands[i] = new Summand(terms[i].A, terms[i].TransposeA, terms[i].B, terms[i].TransposeB);
+        }
+        return summands;
     }
 
     /// <inheritdoc/>
@@ -147,12 +192,12 @@ internal sealed partial class IlgpuBackend
     private void Multiplies(Tensor a, bool transposeA, Tensor c) =>
         _device.Work = new Work(2.0 * c.Count * (transposeA ? a.Shape.Rows : a.Shape.Columns), 0);
 
-    private void Multiplies(ReadOnlySpan<MatMulTerm> terms, Tensor c)
+    private void Multiplies(ReadOnlySpan<MatMulTerm> terms, params ReadOnlySpan<Tensor> results)
     {
         double flops = 0;
-        foreach (var term in terms)
+        for (int i = 0; i < terms.Length; i++)
         {
-            flops += 2.0 * c.Count * (term.TransposeA ? term.A.Shape.Rows : term.A.Shape.Columns);
+            flops += 2.0 * results[i * results.Length / terms.Length].Count * (terms[i].TransposeA ? terms[i].A.Shape.Rows : terms[i].A.Shape.Columns);
         }
         _device.Work = new Work(flops, 0);
     }

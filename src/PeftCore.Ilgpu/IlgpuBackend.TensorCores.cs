@@ -5,7 +5,7 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    private const int MostTerms = ProductPtx.OperandMaps / 2;
+    private const int MostTerms = ProductPtx.OperandMaps / 2, MostResults = ProductPtx.ResultMaps;
 
     /// <summary>One summand of a result: op(A)·op(B).</summary>
     internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
@@ -44,7 +44,7 @@ internal sealed partial class IlgpuBackend
     internal bool TryGrouped(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
-        if (results.Length > ProductPtx.ResultMaps || terms.Length > MostTerms || !TakesProducts(terms, results))
+        if (results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
         {
             return false;
         }

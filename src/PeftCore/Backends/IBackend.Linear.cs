@@ -26,6 +26,30 @@ public partial interface IBackend
         }
     }
 
+    /// <summary>Several sums of products of one height that do not depend on each other: result i (+)= α·Σ op(A)·op(B) + bias i.</summary>
+    /// <param name="terms">Equally many for each result, those of the first result first.</param>
+    /// <param name="results">(m, n), one height m.</param>
+    /// <param name="alpha">α</param>
+    /// <param name="accumulate">Adds to what the results hold.</param>
+    /// <param name="biases">(n) of each result, or null.</param>
+    void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    {
+        int each = terms.Length / results.Length;
+        for (int i = 0; i < results.Length; i++)
+        {
+            bool add = accumulate;
+            foreach (var (a, transposeA, b, transposeB) in terms.Slice(i * each, each))
+            {
+                MatMul(a, transposeA, b, transposeB, results[i], alpha, add);
+                add = true;
+            }
+            if (biases[i] is { } bias)
+            {
+                AddRow(results[i], bias);
+            }
+        }
+    }
+
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
     void AddRow(Tensor y, Tensor row);
 
@@ -47,4 +71,8 @@ public partial interface IBackend
 /// <param name="TransposeA">Use Aᵀ.</param>
 /// <param name="B">(k, n), or (n, k) if transposed.</param>
 /// <param name="TransposeB">Use Bᵀ.</param>
-public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bool TransposeB);
+public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
+{
+    /// <summary>k: what is summed over.</summary>
+    internal int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
+}

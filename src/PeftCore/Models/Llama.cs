@@ -142,9 +142,10 @@ public sealed class Llama : CausalModel
         {
             using var scope = new TensorScope(Name);
             var tables = _rotary.Tables(x.Backend, Math.Max(inputs.Longest, Math.Min(_c.MaxLength, 512)));
-            var q = Turn(PerHead(_q.Forward(x), _qNorm), _c.Heads); // (B, T, H·D)
-            var k = Turn(PerHead(_k.Forward(x), _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
-            var v = _v.Forward(x);
+            var qkv = Linear.Together(x, _q, _k, _v);
+            var q = Turn(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
+            var k = Turn(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
+            var v = qkv[2];
             if (inputs.Prefix is { } prefix)
             {
                 (k, v) = prefix.Before(_index, k, v);
@@ -178,6 +179,10 @@ public sealed class Llama : CausalModel
             _down = Add("down_proj", new Linear(c.IntermediateSize, c.HiddenSize, c.MlpBias));
         }
 
-        protected internal override Tensor Compute(Tensor x) => _down.Forward(_gate.Forward(x).Gate<Silu>(_up.Forward(x)));
+        protected internal override Tensor Compute(Tensor x)
+        {
+            var parts = Linear.Together(x, _gate, _up);
+            return _down.Forward(parts[0].Gate<Silu>(parts[1]));
+        }
     }
 }

@@ -1,3 +1,4 @@
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
@@ -24,4 +25,7 @@ public abstract class Tuner
 {
     /// <summary>Computes the layer's output with the method applied.</summary>
     public abstract Tensor Forward(Tensor x);
+
+    /// <summary>What the method adds to a linear layer, if that is low-rank products alone; null if it is anything else.</summary>
+    public virtual IReadOnlyList<LoraBranch>? Branches() => null;
 }

@@ -1,3 +1,4 @@
+using PeftCore.Autograd;
 using PeftCore.Ops;
 using PeftCore.Tensors;
 
@@ -35,6 +36,48 @@ public sealed class Linear : Layer
 
     /// <summary>The bias; null without one.</summary>
     public Parameter? Bias => OwnParameter("bias");
+
+    /// <summary>Runs layers that read the same input: as one op where each is its map and low-rank updates, one by one otherwise.</summary>
+    /// <param name="x">(…, in)</param>
+    /// <param name="layers">Layers of one input size.</param>
+    /// <returns>(…, out) of each layer in turn.</returns>
+    public static Tensor[] Together(Tensor x, params ReadOnlySpan<Linear> layers)
+    {
+        var outputs = new Tensor[layers.Length];
+        var joined = new List<int>();
+        var maps = new List<LoraMap>();
+        var names = new List<string>();
+        for (int i = 0; i < layers.Length; i++)
+        {
+            // Where no gradient goes back through x, a layer that does not train must not get one by being in another's op.
+            if (layers[i].AsMap() is { } map && (x.RequiresGrad || !Tape.IsRecording || Trains(map)))
+            {
+                joined.Add(i);
+                maps.Add(map);
+                names.Add(layers[i].Name);
+            }
+            else
+            {
+                outputs[i] = layers[i].Forward(x);
+            }
+        }
+        if (maps.Count > 0)
+        {
+            using var scope = new TensorScope(string.Join('+', names));
+            var results = x.LoraLinears([.. maps]);
+            for (int i = 0; i < results.Length; i++)
+            {
+                outputs[joined[i]] = scope.Return(results[i]);
+            }
+        }
+        return outputs;
+    }
+
+    /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
+    private LoraMap? AsMap() => (Tuner is null ? [] : Tuner.Branches()) is { } branches ? new LoraMap(Weight.Value, Bias?.Value, Transposed, branches) : null;
+
+    private static bool Trains(LoraMap map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
+        map.Branches.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true } || b.Middle is { RequiresGrad: true });
 
     /// <summary>Uses another layer's parameter as weight from now on (tied embeddings).</summary>
     internal void Tie(Parameter weight) => Exchange("weight", weight).Dispose();

@@ -9,8 +9,8 @@ namespace PeftCore.Ops;
 /// (Wijmans et al. 2024, "Cut Your Losses", keeps even the chunk in registers.)</summary>
 public static class LinearCrossEntropyOp
 {
-    /// <summary>Rows whose logits exist at once.</summary>
-    internal const int ChunkRows = 512;
+    /// <summary>Rows whose logits exist at once: the same bytes in F32 and BF16.</summary>
+    internal static int ChunkRows(DType dtype) => 2048 / dtype.Size;
 
     extension(Tensor hidden)
     {
@@ -25,7 +25,7 @@ public static class LinearCrossEntropyOp
             Check.Int32("linear cross entropy", "targets", targets);
             Check.OneDevice("linear cross entropy", hidden, weight, targets);
             Check.Matrix("linear cross entropy", "weight", weight, weight.Shape.Rows, hidden.Shape.Columns);
-            int rows = hidden.Shape.Rows;
+            int rows = hidden.Shape.Rows, chunk = ChunkRows(hidden.ResultDType);
             Check.Vector("linear cross entropy", "targets", targets, rows);
             var backend = hidden.Backend;
             var loss = hidden.NewLike([1], DType.F32);
@@ -39,10 +39,10 @@ public static class LinearCrossEntropyOp
             {
                 var losses = hidden.NewLike([rows, 1], DType.F32, MemoryKind.Workspace);
                 var flat = hidden.View([rows, hidden.Shape.Columns]);
-                var logits = hidden.NewLike([Math.Min(ChunkRows, rows), weight.Shape[0]], kind: MemoryKind.Workspace);
-                for (int start = 0; start < rows; start += ChunkRows)
+                var logits = hidden.NewLike([Math.Min(chunk, rows), weight.Shape[0]], kind: MemoryKind.Workspace);
+                for (int start = 0; start < rows; start += chunk)
                 {
-                    int count = Math.Min(ChunkRows, rows - start);
+                    int count = Math.Min(chunk, rows - start);
                     Chunk(flat, weight, targets, logits.Part(0, count), losses.Part(start, count), start, 1 / denominator, dHidden, dWeight);
                 }
                 backend.SumRows(losses, loss, false);

@@ -4,22 +4,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>One low-rank update of a linear map: s·(dropout(x)·Aᵀ)·Bᵀ (Hu et al. 2021, "LoRA", equation 3).</summary>
-/// <param name="A">(r, in)</param>
-/// <param name="B">(out, r)</param>
-/// <param name="Scale">s = α/r, or α/√r.</param>
-/// <param name="Bias">(out) added after B and scaled with it, or null.</param>
-/// <param name="Drop">Dropout on this branch's x.</param>
-/// <param name="Middle">(r) that multiplies x·Aᵀ before B, or null.</param>
-public readonly record struct LoraBranch(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Drop = default, Tensor? Middle = null);
-
-/// <summary>y = x·Wᵀ + b + Σ s·((x·Aᵀ)∘m)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = x·Aᵀ only for B and m,
-/// and never forms ΔW = B·diag(m)·A.</summary>
+/// <summary>y = x·Wᵀ + b + Σ s·((x·Aᵀ)∘m)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = s·x·Aᵀ only for B and m,
+/// and never forms ΔW = B·diag(m)·A. Maps that read one x (query, key and value; gate and up) are one op: what they save of x is one tensor, and their
+/// parts of dx are one sum.</summary>
 public static class LoraLinearOp
 {
-    private const int FirstBranch = 3;
-    private const int InputsPerBranch = 4;
-
     extension(Tensor x)
     {
         /// <summary>Applies a linear map and its low-rank updates to the innermost axis.</summary>
@@ -29,54 +18,80 @@ public static class LoraLinearOp
         /// <param name="branches">The low-rank updates that are active.</param>
         /// <returns>(…, out)</returns>
         /// <exception cref="ShapeException">Shapes do not fit together.</exception>
-        public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LoraBranch> branches)
+        public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LoraBranch> branches) =>
+            x.LoraLinears(new LoraMap(weight, bias, transposed, branches.ToArray()))[0];
+
+        /// <summary>Applies several linear maps with their low-rank updates to the innermost axis.</summary>
+        /// <param name="maps">The maps.</param>
+        /// <returns>(…, out) of each map in turn.</returns>
+        /// <exception cref="ShapeException">Shapes do not fit together.</exception>
+        public Tensor[] LoraLinears(params ReadOnlySpan<LoraMap> maps)
         {
-            int outputs = LinearOp.OutputsOf(x, weight, bias, transposed);
-            var y = x.NewLike(x.Shape.WithColumns(outputs));
-            var low = new Tensor[branches.Length];
-            var inputs = new Tensor?[FirstBranch + InputsPerBranch * branches.Length];
-            (inputs[0], inputs[1], inputs[2]) = (x, weight, bias);
-            var terms = new MatMulTerm[1 + branches.Length];
-            terms[0] = new MatMulTerm(x, false, weight, !transposed);
-            for (int i = 0; i < branches.Length; i++)
+            var inputs = new List<Tensor?> { x };
+            var outputs = new Tensor[maps.Length];
+            for (int i = 0; i < maps.Length; i++)
             {
-                var branch = branches[i];
-                Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Middle);
-                Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
-                Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
-                Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
-                Check.Weights("lora linear", "the middle", branch.Middle, branch.A.Shape[0]);
-                low[i] = Low(x, branch);
-                terms[1 + i] = new MatMulTerm(Scaled(low[i], branch.Middle), false, branch.B, true);
-                int first = FirstBranch + InputsPerBranch * i;
-                (inputs[first], inputs[first + 1], inputs[first + 2], inputs[first + 3]) = (branch.A, branch.B, branch.Bias, branch.Middle);
-            }
-            x.Backend.MatMulSum(terms, y, bias);
-            for (int i = 0; i < branches.Length; i++)
-            {
-                if (branches[i].Middle is not null)
+                int columns = CheckedOutputs(x, maps[i]);
+                outputs[i] = x.NewLike(x.Shape.WithColumns(columns));
+                inputs.AddRange([maps[i].Weight, maps[i].Bias]);
+                foreach (var branch in maps[i].Branches)
                 {
-                    terms[1 + i].A.Dispose();
+                    inputs.AddRange([branch.A, branch.B, branch.Bias, branch.Middle]);
                 }
             }
-            AddBiases(y, branches);
-            var kept = branches.ToArray();
-            Tape.Record(() => new Node(x, weight, transposed, kept, low), inputs, [y]);
-            return y;
+            var kept = maps.ToArray();
+            var low = Low(x, kept);
+            using (new TensorScope())
+            {
+                var sums = new ProductSums(x.Backend);
+                for (int i = 0; i < kept.Length; i++)
+                {
+                    var map = kept[i];
+                    sums.Add(outputs[i], map.Bias, false, 1,
+                        [new MatMulTerm(x, false, map.Weight, !map.Transposed), .. map.Branches.Zip(low[i], (b, s) => new MatMulTerm(Scaled(s, b.Middle), false, b.B, true))]);
+                }
+                sums.Run();
+                AddBranchBiases(outputs, kept);
+            }
+            Tape.Record(() => new LoraLinearNode(x, kept, low), [.. inputs], outputs);
+            return outputs;
         }
     }
 
-    /// <summary>S = s·x·Aᵀ (…, r): with the scale in it the rank-r product joins the base product, and no gradient needs it again.</summary>
-    private static Tensor Low(Tensor x, in LoraBranch branch)
+    private static int CheckedOutputs(Tensor x, LoraMap map)
     {
-        var s = x.NewLike(x.Shape.WithColumns(branch.A.Shape[0]));
+        int outputs = LinearOp.OutputsOf(x, map.Weight, map.Bias, map.Transposed);
+        foreach (var branch in map.Branches)
+        {
+            Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Middle);
+            Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
+            Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
+            Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
+            Check.Weights("lora linear", "the middle", branch.Middle, branch.A.Shape[0]);
+        }
+        return outputs;
+    }
+
+    /// <summary>S = s·x·Aᵀ (…, r) of every branch: with the scale in it the rank-r product joins the base product, and no gradient needs it again.</summary>
+    private static Tensor[][] Low(Tensor x, LoraMap[] maps)
+    {
+        var low = Array.ConvertAll(maps, map => map.Branches.Select(branch => x.NewLike(x.Shape.WithColumns(branch.A.Shape[0]))).ToArray());
         using var scope = new TensorScope();
-        x.Backend.MatMul(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true, s, branch.Scale);
-        return s;
+        var sums = new ProductSums(x.Backend);
+        for (int i = 0; i < maps.Length; i++)
+        {
+            for (int j = 0; j < low[i].Length; j++)
+            {
+                var branch = maps[i].Branches[j];
+                sums.Add(low[i][j], null, false, branch.Scale, [new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true)]);
+            }
+        }
+        sums.Run();
+        return low;
     }
 
     /// <summary>S∘m; S itself without m.</summary>
-    private static Tensor Scaled(Tensor s, Tensor? middle)
+    internal static Tensor Scaled(Tensor s, Tensor? middle)
     {
         if (middle is null)
         {
@@ -87,139 +102,19 @@ public static class LoraLinearOp
         return scaled;
     }
 
-    private static void AddBiases(Tensor y, ReadOnlySpan<LoraBranch> branches)
+    private static void AddBranchBiases(Tensor[] outputs, LoraMap[] maps)
     {
-        foreach (var branch in branches)
+        for (int i = 0; i < maps.Length; i++)
         {
-            if (branch.Bias is { } bias)
+            foreach (var branch in maps[i].Branches)
             {
-                using var scope = new TensorScope();
-                var scaled = bias.NewLike(bias.Shape, DType.F32);
-                y.Backend.Scale(bias, branch.Scale, scaled, false);
-                y.Backend.AddRow(y, scaled);
-            }
-        }
-    }
-
-    private sealed class Node : GradientNode
-    {
-        private readonly Kept? _x;
-        private readonly Tensor? _weight;
-        private readonly bool _transposed;
-        private readonly Branch[] _branches;
-
-        public Node(Tensor x, Tensor weight, bool transposed, LoraBranch[] branches, Tensor[] low) : base("lora_linear")
-        {
-            bool needsX = weight.RequiresGrad;
-            _branches = new Branch[branches.Length];
-            for (int i = 0; i < branches.Length; i++)
-            {
-                var b = branches[i];
-                needsX |= b.A.RequiresGrad;
-                string suffix = branches.Length == 1 ? "" : $"{i}";
-                bool trainsMiddle = b.Middle is { RequiresGrad: true };
-                bool needsLow = x.RequiresGrad || b.A.RequiresGrad || trainsMiddle;
-                _branches[i] = new Branch(SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
-                    SaveIf(b.B.RequiresGrad || trainsMiddle, "s" + suffix, low[i]), b.Middle is { } middle ? SaveWeight(middle) : null);
-            }
-            _x = needsX ? Keep("x", x) : null;
-            _weight = x.RequiresGrad ? SaveWeight(weight) : null;
-            _transposed = transposed;
-        }
-
-        protected internal override void Backward(GradientFlow flow)
-        {
-            var dy = flow.Output();
-            if (flow.Target(1, out bool accumulate) is { } dw)
-            {
-                LinearOp.WeightGradient(dy, _x!.Value, _transposed, dw, accumulate);
-            }
-            if (flow.Target(2, out accumulate) is { } db)
-            {
-                dy.Backend.SumRows(dy, db, accumulate);
-            }
-            var terms = new List<MatMulTerm>();
-            var dropped = new List<(Branch Branch, Tensor Low)>();
-            if (_weight is not null)
-            {
-                terms.Add(new MatMulTerm(dy, false, _weight, _transposed));
-            }
-            for (int i = 0; i < _branches.Length; i++)
-            {
-                var branch = _branches[i];
-                if (Factors(flow, dy, branch, FirstBranch + InputsPerBranch * i) is { } ds)
+                if (branch.Bias is { } bias)
                 {
-                    if (branch.Drop.Active)
-                    {
-                        dropped.Add((branch, ds));
-                    }
-                    else
-                    {
-                        terms.Add(new MatMulTerm(ds, false, branch.A, false));
-                    }
-                }
-            }
-            if (flow.Target(0, out accumulate) is { } dx)
-            {
-                dy.Backend.MatMulSum([.. terms], dx, null, accumulate);
-                foreach (var (branch, ds) in dropped)
-                {
-                    using var scope = new TensorScope();
-                    var masked = dx.NewLike(dx.Shape);
-                    dx.Backend.MatMul(ds, false, branch.A, false, masked);
-                    branch.Drop.Apply(masked, dx, accumulate: true);
+                    var scaled = bias.NewLike(bias.Shape, DType.F32);
+                    bias.Backend.Scale(bias, branch.Scale, scaled, false);
+                    bias.Backend.AddRow(outputs[i], scaled);
                 }
             }
         }
-
-        /// <summary>Gradients of one branch's factors: dB = dyᵀ·(S∘m), dm = Σ (dy·B)∘S, dA = dSᵀ·x. Returns dS = s·(dy·B)∘m (…, r) if something
-        /// needs it.</summary>
-        private Tensor? Factors(GradientFlow flow, Tensor dy, in Branch branch, int first)
-        {
-            var backend = dy.Backend;
-            if (flow.Target(first + 1, out bool accumulate) is { } dB)
-            {
-                using var scope = new TensorScope();
-                backend.MatMul(dy, true, Scaled(branch.Low!, branch.Middle), false, dB, 1, accumulate);
-            }
-            if (flow.Wants(first + 2))
-            {
-                BiasGradient(flow, dy, branch.Scale, first + 2);
-            }
-            if (branch.B is null)
-            {
-                return null;
-            }
-            var ds = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0]));
-            backend.MatMul(dy, false, branch.B, false, ds, branch.Middle is null ? branch.Scale : 1);
-            if (branch.Middle is { } middle)
-            {
-                if (flow.Target(first + 3, out accumulate) is { } dm)
-                {
-                    backend.MultiplySumRows(ds, branch.Low!, dm, accumulate); // S has the scale in it, so dy·B must not have it yet.
-                }
-                if (flow.Wants(first) || flow.Wants(0))
-                {
-                    backend.MultiplyRow(ds, middle, ds, false);
-                    backend.Scale(ds, branch.Scale, ds, false);
-                }
-            }
-            if (flow.Target(first, out accumulate) is { } dA)
-            {
-                using var scope = new TensorScope();
-                backend.MatMul(ds, true, branch.Drop.Active ? branch.Drop.Apply(_x!.Value) : _x!.Value, false, dA, 1, accumulate);
-            }
-            return ds;
-        }
-
-        private static void BiasGradient(GradientFlow flow, Tensor dy, float scale, int input)
-        {
-            var sum = dy.NewLike([dy.Shape.Columns], DType.F32);
-            dy.Backend.SumRows(dy, sum, false);
-            var db = flow.Target(input, out bool accumulate)!;
-            dy.Backend.Scale(sum, scale, db, accumulate);
-        }
-
-        private readonly record struct Branch(Tensor A, Tensor? B, float Scale, DropoutKey Drop, Tensor? Low, Tensor? Middle);
     }
 }

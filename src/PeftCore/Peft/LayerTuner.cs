@@ -33,6 +33,20 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
         };
     }
 
+    public override IReadOnlyList<LoraBranch>? Branches()
+    {
+        var all = new List<LoraBranch>();
+        foreach (var adapter in model.RowAdapters is null ? Active() : [])
+        {
+            if (adapter.Branches() is not { } branches)
+            {
+                return null;
+            }
+            all.AddRange(branches);
+        }
+        return model.RowAdapters is null ? all : null;
+    }
+
     /// <summary>Several adapters at once: in one op where all are low-rank products, otherwise one after the other.</summary>
     private Tensor Together(List<LayerAdapter> active, Tensor x)
     {

@@ -16,7 +16,7 @@ internal static class BrainChecks
         from check in new (string Name, Action<ParityBench, int> Body)[]
         {
             ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("arithmetic", Arithmetic), ("rows", Rows), ("norms", Norms), ("cross_entropy", CrossEntropy),
-            ("softmax", Softmax), ("lookups", Lookups), ("rope", Rope), ("products", Products), ("attention", Attention), ("casts", Casts),
+            ("softmax", Softmax), ("lookups", Lookups), ("rope", Rope), ("products", Products), ("sums", Sums), ("attention", Attention), ("casts", Casts),
         }
         select ($"brain_{check.Name}_{size.Name}", (Action<ParityBench>)(bench => check.Body(bench, bench.Size(size.Columns, (size.Columns * 50) + size.Columns))));
 
@@ -157,6 +157,30 @@ internal static class BrainChecks
             Each(bench, [rows, inner], (dx, add) => bench.Run((b, t) => b.MatMul(t(dy), false, t(w), false, t(dx), 1, add)), "dy·W");
             bench.Run((b, t) => b.MatMul(t(dy), true, t(x), false, t(dw)));
             bench.Same(dw, "dyᵀ·x", 1e-5);
+        }
+    }
+
+    /// <summary>Sums of products, and groups of them, as LoRA layers on one input ask for.</summary>
+    private static void Sums(ParityBench bench, int columns)
+    {
+        int rows = bench.Size(24, 600), inner = columns % 8 == 0 ? 48 : 21, rank = columns % 8 == 0 ? 8 : 5;
+        Twin x = bench.Activation([rows, inner]), s = bench.Activation([rows, rank]), w = Rounded(bench, [columns, inner], DType.BF16);
+        Twin v = Rounded(bench, [columns + 8, inner], DType.BF16), a = Rounded(bench, [columns, rank], DType.F32), b = Rounded(bench, [columns + 8, rank], DType.F32);
+        Twin bias = bench.Random([columns]);
+        foreach (bool add in new[] { false, true })
+        {
+            Twin y = bench.Result([rows, columns], add), first = bench.Result([rows, columns], add), second = bench.Result([rows, columns + 8], add);
+            bench.Run((k, t) => k.MatMulSum([new(t(x), false, t(w), true), new(t(s), false, t(a), true)], t(y), t(bias), add));
+            bench.Run((k, t) => k.MatMulGroup(
+                [new(t(x), false, t(w), true), new(t(s), false, t(a), true), new(t(x), false, t(v), true), new(t(s), false, t(b), true)],
+                [t(first), t(second)], 1, add, [t(bias), null]));
+            bench.Same(y, "sum", add ? Twice : Once);
+            bench.Same(first, "first of a group", add ? Twice : Once);
+            bench.Same(second, "second of a group", add ? Twice : Once);
+            Twin da = bench.Target([rank, inner], add), db = bench.Target([rank, inner], add);
+            bench.Run((k, t) => k.MatMulGroup([new(t(s), true, t(x), false), new(t(s), true, t(x), false)], [t(da), t(db)], 1, add, [null, null]));
+            bench.Same(da, "gradient of A", 1e-5);
+            bench.Same(db, "gradient of another A", 1e-5);
         }
     }
 

@@ -22,6 +22,7 @@ internal static partial class OpCatalog
         yield return Lora("lora linear, two branches", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
         yield return ScaledLow("lora linear, scaled in the middle", dropout: 0);
         yield return ScaledLow("lora linear, scaled in the middle, with dropout", dropout: 0.3f);
+        yield return LoraMaps();
         yield return Observed("observed linear", transposed: false);
         yield return Observed("observed linear, transposed weight", transposed: true);
         foreach (bool transposeA in (bool[])[false, true])
@@ -102,6 +103,29 @@ internal static partial class OpCatalog
             }
         });
     }
+
+    /// <summary>Two maps of one x, added up.</summary>
+    private static OpEntry LoraMaps() => new("lora linear, two maps", ["x: weight0 A0 weight1 A1", "s0: B0", "s1: B1"], size =>
+    {
+        var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
+        OpInput[] given =
+        [
+            OpInput.Of("x", rows, inputs),
+            .. Enumerable.Range(0, 2).SelectMany(i => (OpInput[])[OpInput.Of($"weight{i}", outputs, inputs), OpInput.Of($"A{i}", rank, inputs), OpInput.Of($"B{i}", outputs, rank)]),
+        ];
+        return new OpSample(given, t =>
+        {
+            var y = t[0].LoraLinears(new LoraMap(t[1], null, false, [new LoraBranch(t[2], t[3], Alpha)]), new LoraMap(t[4], null, false, [new LoraBranch(t[5], t[6], Alpha)]));
+            return y[0] + y[1];
+        }, v => Naive.Zip(One(v, 1), One(v, 4), (first, second) => first + second));
+
+        double[] One(double[][] v, int at)
+        {
+            var low = Naive.MatMul(v[0], v[at + 1], rows, inputs, rank, transposeB: true);
+            var delta = Naive.Scale(Naive.MatMul(low, v[at + 2], rows, rank, outputs, transposeB: true), Alpha);
+            return Naive.Zip(Affine(v[0], v[at], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
+        }
+    });
 
     private static OpEntry ScaledLow(string name, float dropout) => new(name, ["x: weight A", "s: B m"], size =>
     {
