@@ -86,6 +86,7 @@ internal static class KernelCatalog
         visitor.Visit<AttentionDelta, AttentionArgs>();
         visitor.Visit<AttentionBiasGradient, AttentionArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
+        Structured(visitor);
     }
 
     private static void Many(IKernelVisitor visitor)
@@ -118,6 +119,15 @@ internal static class KernelCatalog
         visitor.Visit<LayerBackward8<TWeight>, Layer8Args<TWeight>>();
         visitor.Visit<Gather8<TWeight>, Gather8Args<TWeight>>();
         visitor.Visit<AddRow8<TWeight>, AddRow8Args<TWeight>>();
+    }
+
+    private static void Structured(IKernelVisitor visitor)
+    {
+        visitor.Visit<Batched, BatchedArgs>();
+        visitor.Visit<Inverse, InverseArgs>();
+        visitor.Visit<TopKForward, TopKArgs>();
+        visitor.Visit<SparseForward, SparseArgs>();
+        visitor.Visit<SparseEntries, SparseArgs>();
     }
 
     private static void Stored<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>

@@ -92,6 +92,22 @@ public sealed class MetaBackend(DType activations = DType.F32) : IBackend
     public void Synchronize() { }
 
     /// <inheritdoc/>
+    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => Flops += 2.0 * product.Count * product.M * product.K * product.N;
+
+    /// <inheritdoc/>
+    public void InvertBlocks(Tensor x, Tensor y) => Flops += 2.0 * x.Count * x.Shape.Columns;
+
+    /// <inheritdoc/>
+    public void TopKSoftmax(Tensor x, int k, Tensor y) { }
+
+    /// <inheritdoc/>
+    public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+        Flops += 2.0 * x.Shape.Rows * columns.Count;
+
+    /// <inheritdoc/>
+    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) => Flops += 2.0 * dy.Shape.Rows * rows.Count;
+
+    /// <inheritdoc/>
     public void AddRow(Tensor y, Tensor row) { }
 
     /// <inheritdoc/>

@@ -49,6 +49,22 @@ internal sealed partial class SignFlippingBackend
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false) =>
         Run("MatMul", () => _inner.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate), Over("c", c, accumulate));
 
+    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
+    {
+        var copy = product;
+        Run("MatMulBatched", () => _inner.MatMulBatched(copy, a, b, c), Over("c", c, product.Accumulate));
+    }
+
+    public void InvertBlocks(Tensor x, Tensor y) => Run("InvertBlocks", () => _inner.InvertBlocks(x, y), Over("y", y));
+
+    public void TopKSoftmax(Tensor x, int k, Tensor y) => Run("TopKSoftmax", () => _inner.TopKSoftmax(x, k, y), Over("y", y));
+
+    public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+        Run("SparseProduct", () => _inner.SparseProduct(x, values, offsets, columns, order, y, accumulate), Over("y", y, accumulate));
+
+    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
+        Run("SparseGradient", () => _inner.SparseGradient(dy, x, rows, columns, dValues, accumulate), Over("dValues", dValues, accumulate));
+
     public void AddRow(Tensor y, Tensor row) => Run("AddRow", () => _inner.AddRow(y, row), Over("y", y, added: true));
 
     public void SumRows(Tensor x, Tensor row, bool accumulate) =>
