@@ -29,7 +29,7 @@ public readonly record struct BatchedProduct(
     int Count, int M, int K, int N, MatrixStrides A, MatrixStrides B, MatrixStrides C, float Alpha = 1, bool Accumulate = false)
 {
     /// <summary>Whether all products go into one C.</summary>
-    public bool IsSum => C.Batch == 0 && Count > 1;
+    public bool IsSum => C.Batch == 0 && Count != 1;
 
     /// <summary>dA = dC·Bᵀ, for the gradient of A.</summary>
     public BatchedProduct GradientOfA(bool accumulate) => new(Count, M, N, K, C, B.Transposed, A, Alpha, accumulate);

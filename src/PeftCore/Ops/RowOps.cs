@@ -22,7 +22,7 @@ public static class RowOps
             return y;
         }
 
-        /// <summary>y[r, c] = x[r, c]·column[r]. The column is a constant here.</summary>
+        /// <summary>y[r, c] = x[r, c]·column[r].</summary>
         internal Tensor MultiplyColumn(Tensor column)
         {
             Check.Activation("multiply column", "x", x);
@@ -31,7 +31,7 @@ public static class RowOps
             Check.Vector("multiply column", "column", column, x.Shape.Rows);
             var y = x.NewLike(x.Shape);
             x.Backend.MultiplyColumn(x, column, y, false);
-            Tape.Record(() => new ColumnNode(column), [x], [y]);
+            Tape.Record(() => new ColumnNode(x, column), [x, column], [y]);
             return y;
         }
 
@@ -76,14 +76,26 @@ public static class RowOps
 
     private sealed class ColumnNode : GradientNode
     {
-        private readonly Tensor _column;
+        private readonly Tensor? _x;
+        private readonly Tensor? _column;
 
-        public ColumnNode(Tensor column) : base("multiply_column") => _column = Save("column", column);
+        public ColumnNode(Tensor x, Tensor column) : base("multiply_column")
+        {
+            _x = SaveIf(column.RequiresGrad, "x", x);
+            _column = SaveIf(x.RequiresGrad, "column", column);
+        }
 
         protected internal override void Backward(GradientFlow flow)
         {
-            var dx = flow.Target(0, out bool accumulate)!;
-            dx.Backend.MultiplyColumn(flow.Output(), _column, dx, accumulate);
+            var dy = flow.Output();
+            if (flow.Target(0, out bool accumulate) is { } dx)
+            {
+                dy.Backend.MultiplyColumn(dy, _column!, dx, accumulate);
+            }
+            if (flow.Target(1, out accumulate) is { } dColumn)
+            {
+                dy.Backend.RowDots(dy, _x!, dColumn, accumulate);
+            }
         }
     }
 

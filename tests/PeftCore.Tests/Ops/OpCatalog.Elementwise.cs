@@ -1,4 +1,3 @@
-using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -16,12 +15,11 @@ internal static partial class OpCatalog
         yield return One("scale", [], t => t[0] * -1.25f, x => -1.25 * x);
         yield return Row("multiply row", ["x: row", "row: x"], t => t[0].MultiplyRow(t[1]), (x, row) => x * row);
         yield return Row("add row", [], t => t[0].AddRow(t[1]), (x, row) => x + row);
-        yield return new OpEntry("multiply column", ["column: x"], size =>
+        yield return new OpEntry("multiply column", ["x: column", "column: x"], size =>
         {
             Shape shape = size.Pick<Shape>([1, 1], [2, 3, 5], [6, 6], [530, 7], [0, 3]);
-            float[] column = Numbers.Random(41, shape.Rows);
-            return new OpSample([OpInput.Of("x", [.. shape])], t => t[0].MultiplyColumn(t[0].Backend.From(column, [shape.Rows])),
-                v => [.. v[0].Select((x, i) => x * column[i / shape.Columns])]);
+            return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("column", shape.Rows)], t => t[0].MultiplyColumn(t[1]),
+                v => [.. v[0].Select((x, i) => x * v[1][i / shape.Columns])]);
         });
         yield return new OpEntry("sum", [], size =>
             new OpSample([OpInput.Of("x", [.. Extents(size)])], t => t[0].Sum(), v => [v[0].Sum()]));

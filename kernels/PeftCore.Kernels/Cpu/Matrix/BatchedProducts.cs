@@ -10,7 +10,7 @@ public static unsafe class BatchedProducts
     /// <summary>Computes the products; see <see cref="BatchedProduct"/>.</summary>
     public static void Multiply(in BatchedProduct product, ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, WorkerPool pool)
     {
-        if (product.Count == 0 || product.M == 0 || product.N == 0)
+        if ((product.Count == 0 && !product.IsSum) || product.M == 0 || product.N == 0)
         {
             return;
         }
@@ -40,6 +40,10 @@ public static unsafe class BatchedProducts
         private void Rows(int matrix, int first, int count)
         {
             bool add = _p.Accumulate;
+            if (_p.Count == 0 && !add)
+            {
+                Clear(first, count);
+            }
             for (int i = _p.IsSum ? 0 : matrix; i < (_p.IsSum ? _p.Count : matrix + 1); i++)
             {
                 if (_p.B.Column == 1 && _p.C.Column == 1 && count == RowsAtOnce)
@@ -51,6 +55,17 @@ public static unsafe class BatchedProducts
                     Plain(i, first, count, add);
                 }
                 add = true;
+            }
+        }
+
+        private void Clear(int first, int count)
+        {
+            for (int m = first; m < first + count; m++)
+            {
+                for (int n = 0; n < _p.N; n++)
+                {
+                    _c[_p.C.At(0, m, n)] = 0;
+                }
             }
         }
 

@@ -65,19 +65,9 @@ internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Paramet
     private Tensor Update(Tensor x)
     {
         int r = a.Shape[0];
-        var columns = a.Value.MatMul(Identity(r), transposeA: true); // (vocabulary, r)
+        var columns = a.Value.MatMul(Constants.Identity(a.Value.Backend, r), transposeA: true); // (vocabulary, r)
         return columns.Rows(x).Linear(b.Value) * scale;
     }
 
     private void AddDelta(Tensor weight) => weight.Backend.MatMul(a.Value, true, b.Value, true, weight, scale, accumulate: true);
-
-    private Tensor Identity(int r)
-    {
-        var identity = new float[r * r];
-        for (int i = 0; i < r; i++)
-        {
-            identity[i * (r + 1)] = 1;
-        }
-        return a.Value.Backend.From(identity, [r, r]);
-    }
 }

@@ -1,0 +1,113 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = x·Cᵀ where C (out, in) is made of circulant blocks of side b: C[m·b + k, n·b + j] = w[m, n, (j − k) mod b]. C is never formed: written twice in a
+/// row, a kernel holds each of its turns as a run, so a block is a view with a row stride of −1. Saves x only for the kernels.</summary>
+internal static class CirculantLinearOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Applies the map to the innermost axis.</summary>
+        /// <param name="kernels">w (out/b, in/b, b)</param>
+        /// <param name="scale">A factor of the whole.</param>
+        /// <returns>(…, out)</returns>
+        internal Tensor CirculantLinear(Tensor kernels, float scale)
+        {
+            Check.Float32("circulant linear", "x", x);
+            Check.Float32("circulant linear", "kernels", kernels);
+            Check.OneDevice("circulant linear", x, kernels);
+            if (kernels.Shape.Rank != 3 || x.Shape.Columns != kernels.Shape[1] * kernels.Shape[2])
+            {
+                throw new ShapeException("circulant linear", $"x {x.Shape} does not go through kernels {kernels.Shape}");
+            }
+            var blocks = new Blocks(x.Shape.Rows, kernels.Shape, scale);
+            var y = x.NewLike(x.Shape.WithColumns(blocks.Outputs));
+            using (new TensorScope())
+            {
+                var doubled = Doubled(kernels);
+                for (int n = 0; n < blocks.N; n++)
+                {
+                    x.Backend.MatMulBatched(blocks.Forward(n), x, doubled, y);
+                }
+            }
+            Tape.Record(() => new Node(x, kernels, blocks), [x, kernels], [y]);
+            return y;
+        }
+    }
+
+    /// <summary>Each kernel twice in a row: (m, n, 2b).</summary>
+    private static Tensor Doubled(Tensor kernels)
+    {
+        int b = kernels.Shape.Columns;
+        var doubled = kernels.NewLike(kernels.Shape.WithColumns(2 * b));
+        kernels.Backend.CopyColumns(kernels, 0, doubled, 0, b, false);
+        kernels.Backend.CopyColumns(kernels, 0, doubled, b, b, false);
+        return doubled;
+    }
+
+    private readonly record struct Blocks(int Rows, int M, int N, int Side, float Scale)
+    {
+        public Blocks(int rows, Shape kernels, float scale) : this(rows, kernels[0], kernels[1], kernels[2], scale) { }
+
+        public int Outputs => M * Side;
+
+        private int Inputs => N * Side;
+
+        /// <summary>y[:, m] += x[:, n]·C[m, n]ᵀ for all m; Cᵀ[j, k] is the doubled kernel at b + j − k.</summary>
+        public BatchedProduct Forward(int n) => new(M, Rows, Side, Side, new(0, Inputs, 1, n * Side), new(N * 2 * Side, 1, -1, n * 2 * Side + Side),
+            new(Side, Outputs, 1), Scale, n > 0);
+
+        /// <summary>dx[:, n] += dy[:, m]·C[m, n] for all n.</summary>
+        public BatchedProduct Backward(int m, bool accumulate) => new(N, Rows, Side, Side, new(0, Outputs, 1, m * Side),
+            new(2 * Side, -1, 1, m * N * 2 * Side + Side), new(Side, Inputs, 1), Scale, accumulate || m > 0);
+
+        /// <summary>G[n] = dy[:, m]ᵀ·x[:, n] into columns [0, b) or [b, 2b) of (n, b, 2b).</summary>
+        public BatchedProduct Outer(int m, int column) => new(N, Side, Rows, Side, new(0, 1, Outputs, m * Side), new(Side, Inputs, 1), new(2 * Side * Side, 2 * Side, 1, column));
+
+        /// <summary>dw[m, n, l] = Σ_k G[n][k, k + l]: sums along diagonals, which are columns where rows are one element longer.</summary>
+        public BatchedProduct Diagonals(int m, bool accumulate) => new(N, 1, Side, Side, new(0, 0, 0), new(2 * Side * Side, 2 * Side + 1, 1), new(Side, Side, 1, m * N * Side),
+            Scale, accumulate);
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor? _x;
+        private readonly Tensor _kernels;
+        private readonly Blocks _blocks;
+
+        public Node(Tensor x, Tensor kernels, Blocks blocks) : base("circulant_linear")
+        {
+            _x = SaveIf(kernels.RequiresGrad, "x", x);
+            (_kernels, _blocks) = (SaveWeight(kernels), blocks);
+        }
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dy = flow.Output();
+            using var scope = new TensorScope();
+            if (flow.Target(0, out bool accumulate) is { } dx)
+            {
+                var doubled = Doubled(_kernels);
+                for (int m = 0; m < _blocks.M; m++)
+                {
+                    dy.Backend.MatMulBatched(_blocks.Backward(m, accumulate), dy, doubled, dx);
+                }
+            }
+            if (flow.Target(1, out accumulate) is { } dw)
+            {
+                var outer = dy.NewLike([_blocks.N, _blocks.Side, 2 * _blocks.Side]);
+                var one = dy.Backend.From([1f], [1]);
+                for (int m = 0; m < _blocks.M; m++)
+                {
+                    dy.Backend.MatMulBatched(_blocks.Outer(m, 0), dy, _x!, outer);
+                    dy.Backend.MatMulBatched(_blocks.Outer(m, _blocks.Side), dy, _x!, outer);
+                    dy.Backend.MatMulBatched(_blocks.Diagonals(m, accumulate), one, outer, dw);
+                }
+            }
+        }
+    }
+}

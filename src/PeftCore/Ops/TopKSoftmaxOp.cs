@@ -1,0 +1,40 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>Softmax of the k largest of each row and zero elsewhere; which are the largest counts as constant.</summary>
+internal static class TopKSoftmaxOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Applies it to the innermost axis.</summary>
+        /// <param name="k">How many of a row are kept.</param>
+        internal Tensor TopKSoftmax(int k)
+        {
+            Check.Float32("top-k softmax", "x", x);
+            if (k < 1 || k > x.Shape.Columns)
+            {
+                throw new ShapeException("top-k softmax", $"the {k} largest of {x.Shape.Columns} columns are not there: {x.Shape}");
+            }
+            var y = x.NewLike(x.Shape);
+            x.Backend.TopKSoftmax(x, k, y);
+            Tape.Record(() => new Node(y), [x], [y]);
+            return y;
+        }
+    }
+
+    private sealed class Node : GradientNode
+    {
+        private readonly Tensor _y;
+
+        public Node(Tensor y) : base("top_k_softmax") => _y = Save("y", y);
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            dx.Backend.SoftmaxGradient(_y, flow.Output(), dx, accumulate); // Where y is zero, so is the gradient.
+        }
+    }
+}
