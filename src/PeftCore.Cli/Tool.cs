@@ -32,6 +32,8 @@ internal static class Tool
         new MergeVerb(),
         new InspectVerb(),
         new PlanVerb(),
+        new SelectVerb(),
+        new CompareVerb(),
         new VerifyVerb(),
         new Command("bench", "Time a matrix product or training steps.") { new BenchGemmVerb(), new BenchStepVerb() },
         new EnvVerb(),

@@ -50,6 +50,51 @@ internal sealed record TrainOptions
     [Setting("how the update starts", Choices = ["true", "false", "gaussian", "pissa", "olora"])]
     public string InitLoraWeights { get; init; } = "true";
 
+    [Setting("virtual tokens before every sequence (prompt_tuning, p_tuning, prefix_tuning)", Min = 1, Default = "20")]
+    public int? NumVirtualTokens { get; init; }
+
+    [Setting("how prompt tuning starts", Choices = ["RANDOM", "TEXT", "SAMPLE_VOCAB"], Default = "RANDOM")]
+    public string? PromptTuningInit { get; init; }
+
+    [Setting("the text it starts from", Value = "TEXT")]
+    public string? PromptTuningInitText { get; init; }
+
+    [Setting("the network of p_tuning", Choices = ["MLP", "LSTM"], Default = "MLP")]
+    public string? EncoderReparameterizationType { get; init; }
+
+    [Setting("columns inside the network of p_tuning or prefix_tuning", Min = 1, Default = "as wide as a token")]
+    public int? EncoderHiddenSize { get; init; }
+
+    [Setting("make prefixes with a network")]
+    public bool? PrefixProjection { get; init; }
+
+    [Setting("targets of ia3 whose input is rescaled", Value = "a,b", Default = "the model family's own")]
+    public string? FeedforwardModules { get; init; }
+
+    [Setting("tokens of trainable_tokens", Value = "1,2,3")]
+    public string? TokenIndices { get; init; }
+
+    [Setting("hidden size over that of a bottleneck", Min = 1e-3, Default = "16, for par_bn 2")]
+    public double? ReductionFactor { get; init; }
+
+    [Setting("what stands inside a bottleneck, such as relu or swish", Value = "NAME", Default = "the architecture's own")]
+    public string? NonLinearity { get; init; }
+
+    [Setting("blocks of last_layers", Min = 1, Default = "1")]
+    public int? NumTrainedLayers { get; init; }
+
+    [Setting("share of the entries that sparse trains", Min = 0, Max = 1, Default = "0.01")]
+    public double? Density { get; init; }
+
+    [Setting("what sparse chooses entries by", Choices = ["magnitude", "gradient", "fisher", "snip", "movement", "random"], Default = "gradient")]
+    public string? Criterion { get; init; }
+
+    [Setting("the entries, as peftcore select writes them", Value = "FILE")]
+    public string? Mask { get; init; }
+
+    [Setting("steps between rounds that drop entries of sparse and choose others", Min = 1, Default = "none")]
+    public int? RefineEvery { get; init; }
+
     [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
     public int BatchSize { get; init; } = 8;
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using PeftCore.Cli.Options;
 using PeftCore.Peft;
@@ -6,30 +5,58 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From flags to the configuration of an adapter. LoRA has flags of its own; any method takes fields of its configuration with
+/// <summary>From flags to the configuration of an adapter. Common settings have flags of their own; any method takes fields of its configuration with
 /// --method-options.</summary>
 internal static class AdapterSetup
 {
     public static PeftConfig ConfigOf(TrainOptions options)
     {
-        var fields = Fields(options.MethodOptions);
-        if (options.Method == "lora")
+        var fields = MethodSpec.Read(options.MethodOptions);
+        var spec = MethodSpec.Of(options.Method, fields);
+        var flags = Flags(options);
+        if (spec.Method == "lora" && spec.Method == options.Method)
         {
-            return fields.Count == 0 ? Lora(options)
+            return flags.Count > 0 ? throw new BadInputException($"--{flags[0].Name.Replace('_', '-')} is not for lora; choose its method with --method")
+                : fields.Count == 0 ? Lora(options)
                 : throw new BadInputException("--method-options is for methods without flags of their own; LoRA has --lora-r, --lora-alpha and so on");
         }
-        fields["task_type"] ??= "CAUSAL_LM";
-        fields["base_model_name_or_path"] ??= options.Model;
+        foreach (var (name, value) in flags)
+        {
+            spec.Fields[name] ??= value;
+        }
         if (options.TargetModules is { } targets)
         {
-            var selector = ModuleSelector.Parse(targets);
-            fields["target_modules"] ??= selector.Names is { } names ? Strings(names) : selector.Pattern;
+            spec.Fields["target_modules"] ??= Selector(targets);
         }
         if (options.ModulesToSave is { } saved)
         {
-            fields["modules_to_save"] ??= Strings(Split(saved));
+            spec.Fields["modules_to_save"] ??= Strings(Split(saved));
         }
-        return PeftConfig.Create(options.Method, fields);
+        return spec.Config(options.Model);
+    }
+
+    /// <summary>The flags of methods that were given, by the names of their fields.</summary>
+    private static List<(string Name, JsonNode Value)> Flags(TrainOptions options)
+    {
+        var given = new (string Name, JsonNode? Value)[]
+        {
+            ("num_virtual_tokens", options.NumVirtualTokens),
+            ("prompt_tuning_init", options.PromptTuningInit),
+            ("prompt_tuning_init_text", options.PromptTuningInitText),
+            ("encoder_reparameterization_type", options.EncoderReparameterizationType),
+            ("encoder_hidden_size", options.EncoderHiddenSize),
+            ("prefix_projection", options.PrefixProjection),
+            ("feedforward_modules", options.FeedforwardModules is { } modules ? Selector(modules) : null),
+            ("token_indices", options.TokenIndices is { } tokens ? Integers(tokens) : null),
+            ("reduction_factor", options.ReductionFactor),
+            ("non_linearity", options.NonLinearity),
+            ("num_trained_layers", options.NumTrainedLayers),
+            ("density", options.Density),
+            ("criterion", options.Criterion),
+            ("mask", options.Mask),
+            ("refine_every", options.RefineEvery),
+        };
+        return [.. given.Where(flag => flag.Value is not null).Select(flag => (flag.Name, flag.Value!))];
     }
 
     private static LoraConfig Lora(TrainOptions options) => new()
@@ -46,45 +73,15 @@ internal static class AdapterSetup
         BaseModelNameOrPath = options.Model,
     };
 
-    /// <summary>Fields from "a=1,b=text,c=[1,2]" or a JSON object.</summary>
-    private static JsonObject Fields(string? text)
+    private static JsonNode Selector(string text)
     {
-        if (text is null)
-        {
-            return [];
-        }
-        try
-        {
-            if (text.TrimStart().StartsWith('{'))
-            {
-                return JsonNode.Parse(text)!.AsObject();
-            }
-        }
-        catch (JsonException e)
-        {
-            throw new BadInputException($"--method-options is no JSON object: {e.Message}", e);
-        }
-        var fields = new JsonObject();
-        foreach (string part in Split(text))
-        {
-            string[] pair = part.Split('=', 2, StringSplitOptions.TrimEntries);
-            fields[pair[0]] = pair.Length == 2 ? Value(pair[1])
-                : throw new BadInputException($"--method-options: \"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object");
-        }
-        return fields;
+        var selector = ModuleSelector.Parse(text);
+        return selector.Names is { } names ? Strings(names) : JsonValue.Create(selector.Pattern)!;
     }
 
-    private static JsonNode? Value(string text)
-    {
-        try
-        {
-            return JsonNode.Parse(text);
-        }
-        catch (JsonException)
-        {
-            return text;
-        }
-    }
+    private static JsonArray Integers(string text) => [.. Split(text).Select(part => int.TryParse(part, System.Globalization.CultureInfo.InvariantCulture, out int value)
+        ? JsonValue.Create(value)
+        : throw new BadInputException($"--token-indices: \"{part}\" is no token; write numbers with commas between"))];
 
     private static JsonArray Strings(IEnumerable<string> values) => [.. values.Select(value => JsonValue.Create(value))];
 

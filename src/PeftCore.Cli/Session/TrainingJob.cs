@@ -31,7 +31,8 @@ internal sealed class TrainingJob
         }
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
-        session.Model.AddAdapter(AdapterSetup.ConfigOf(options), seed: options.Seed);
+        var config = WeightSelection.Prepare(session.Model.Base, AdapterSetup.ConfigOf(options), Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
+        session.Model.AddAdapter(config, seed: options.Seed);
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
         _trainer.StepDone += Show;

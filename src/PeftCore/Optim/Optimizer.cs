@@ -60,6 +60,22 @@ public abstract class Optimizer : IDisposable
         }
     }
 
+    /// <summary>Moves what is remembered along with the elements of a parameter.</summary>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="before">For each element the place it had before; −1 for a new one, of which nothing is remembered.</param>
+    internal void Rearrange(Parameter parameter, ReadOnlySpan<int> before)
+    {
+        foreach (var (_, moment) in _states.Where(state => state.Parameter == parameter).SelectMany(state => state.Moments))
+        {
+            float[] old = moment.ToArray<float>(), moved = new float[old.Length];
+            for (int i = 0; i < moved.Length; i++)
+            {
+                moved[i] = before[i] < 0 ? 0 : old[before[i]];
+            }
+            moment.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(moved), moment);
+        }
+    }
+
     /// <summary>Frees all gradients; the next backward pass starts from nothing.</summary>
     public void FreeGradients()
     {

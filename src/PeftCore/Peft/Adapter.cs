@@ -36,6 +36,13 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
+    /// <summary>Runs before each step, with its number counted from 1; null for nothing.</summary>
+    public Action<long>? BeforeStep { get; set; }
+
+    /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps something for each
+    /// element takes note and empties the list.</summary>
+    public List<(Parameter Parameter, int[] Before)> Moved { get; } = [];
+
     /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for nothing.</summary>
     public Action<long>? AfterStep { get; set; }
 

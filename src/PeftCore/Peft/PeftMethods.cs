@@ -4,6 +4,7 @@ using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 using PeftCore.Peft.Selective;
+using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Peft;
 
@@ -20,6 +21,7 @@ internal static class PeftMethods
         ["MULTITASK_PROMPT_TUNING"] = new("multitask_prompt_tuning", MultitaskPromptTuningConfig.Read),
         ["P_TUNING"] = new("p_tuning", PTuningConfig.Read),
         ["BOTTLENECK"] = new("bottleneck", BottleneckFields.Read),
+        ["SPARSE"] = new("sparse", SparseConfig.Read),
         ["LAST_LAYERS"] = new("last_layers", LastLayersConfig.Read),
         ["HEAD"] = new("head", HeadConfig.Read),
         ["BITFIT"] = new("bitfit", BitFitConfig.Read),

@@ -12,6 +12,13 @@ public interface ITrainable
     /// <summary>What trains, by names that differ.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
+    /// <summary>Runs before each step.</summary>
+    /// <param name="step">The step, counted from 1.</param>
+    void BeforeStep(long step) { }
+
+    /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new one.</summary>
+    IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => [];
+
     /// <summary>Runs after each step of the optimizer, while the gradients are still there.</summary>
     /// <param name="step">Steps done, counted from 1.</param>
     void AfterStep(long step) { }

@@ -28,6 +28,12 @@ public sealed class TrainableAdapter : ITrainable
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <inheritdoc/>
+    public void BeforeStep(long step) => _model.BeforeStep(step);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => _model.TakeMoved();
+
+    /// <inheritdoc/>
     public void AfterStep(long step) => _model.AfterStep(step);
 
     /// <inheritdoc/>

@@ -49,6 +49,7 @@ public sealed class TrainingStep
         try
         {
             double loss = 0;
+            _trainable.BeforeStep(number + 1);
             for (int i = 0; i < microBatches.Count; i++)
             {
                 mode.Step = firstPass + (ulong)i;
@@ -61,6 +62,10 @@ public sealed class TrainingStep
             }
             _optimizer.Step(learningRate, GradientNorm.ClipScale(norm, _maxGradNorm));
             _trainable.AfterStep(number + 1);
+            foreach (var (parameter, places) in _trainable.TakeMoved())
+            {
+                _optimizer.Rearrange(parameter, places);
+            }
             return new StepResult(loss, norm, microBatches.Sum(batch => batch.Tokens), targets);
         }
         finally

@@ -4,6 +4,7 @@ using PeftCore.Peft.Ia3;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 using PeftCore.Peft.Selective;
+using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Tests.Peft;
 
@@ -91,6 +92,8 @@ internal static class MethodCases
         new("head alone", _ => new HeadConfig()) { MixesRows = false },
         new("bitfit", _ => new BitFitConfig()) { MixesRows = false, Fits = family => family.HasBiases },
         new("bitfit on some", f => new BitFitConfig { TargetModules = ModuleSelector.Of(f.Attention) }) { MixesRows = false, Fits = family => family.HasBiases },
+        new("sparse in every tensor", _ => new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor }),
+        new("sparse by chance on some", f => new SparseConfig { Density = 0.03, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor, RefineEvery = 2, TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }),
         new("trainable tokens alone", _ => new TrainableTokensConfig { TokenIndices = [5, 9, 3] }),
         new("ia3 by default", _ => new Ia3Config()),
         new("ln tuning by default", _ => new LnTuningConfig()),

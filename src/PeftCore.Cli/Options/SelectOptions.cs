@@ -1,0 +1,55 @@
+using PeftCore.Peft.Sparse;
+
+namespace PeftCore.Cli.Options;
+
+/// <summary>What select takes.</summary>
+internal sealed record SelectOptions
+{
+    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public string? Model { get; init; }
+
+    [Setting("data that gradients are taken over; magnitude and random need none", Value = "FILE|DIR")]
+    public string? Data { get; init; }
+
+    [Setting("where scores, mask and report go", Value = "DIR")]
+    public string? OutputDir { get; init; }
+
+    [Setting("what entries are chosen by")]
+    public SelectionCriterion Criterion { get; init; } = SelectionCriterion.Gradient;
+
+    [Setting("share of the entries to choose", Min = 0, Max = 1)]
+    public double Density { get; init; } = 0.01;
+
+    [Setting("choose every entry with at least this score instead", Default = "none")]
+    public double? Threshold { get; init; }
+
+    [Setting("whether entries compete with all or within their tensor")]
+    public SelectionScope Scope { get; init; }
+
+    [Setting("layers to choose from: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear")]
+    public string TargetModules { get; init; } = "all-linear";
+
+    [Setting("batches that gradients are taken over", Min = 1)]
+    public int Batches { get; init; } = Training.WeightSelection.UsualBatches;
+
+    [Setting("sequences in a batch", Min = 1)]
+    public int BatchSize { get; init; } = 8;
+
+    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
+    public int? MaxSeqLength { get; init; }
+
+    [Setting("learn from answers only, not from prompts")]
+    public bool MaskPrompt { get; init; } = true;
+
+    [Setting("seed of the order of the data, and of chance")]
+    public ulong Seed { get; init; } = 42;
+
+    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
+    public string Device { get; init; } = "cpu";
+
+    [Setting("CPU threads", Min = 0, Default = "all cores")]
+    public int Threads { get; init; }
+
+    /// <summary>The same as training takes it.</summary>
+    public TrainOptions ForTraining => new() { Model = Model, Data = Data, BatchSize = BatchSize, MaxSeqLength = MaxSeqLength, MaskPrompt = MaskPrompt, Seed = Seed };
+}

@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using PeftCore.Cli.Options;
+using PeftCore.Data;
+using PeftCore.Models.Generation;
+using PeftCore.Training;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>Trains methods under equal conditions: the same model, batches in the same order, steps, schedule and learning rates to choose from.</summary>
+internal sealed class Comparison
+{
+    private const int BaseTexts = 24, BaseLength = 64;
+
+    private readonly ModelSession _session;
+    private readonly CompareOptions _options;
+    private readonly DataSetup _setup;
+    private readonly List<Example> _train;
+    private readonly List<Example> _held;
+    private readonly List<Example> _baseText;
+
+    public Comparison(ModelSession session, CompareOptions options, Verbs.Invocation call)
+    {
+        (_session, _options) = (session, options);
+        _setup = new DataSetup(session, options.ForTraining);
+        var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."));
+        _train = _setup.Encode(splits.RequireTrain(), call);
+        _held = _setup.Encode(splits.Validation ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
+        _baseText = options.BaseText is { } file ? _setup.Encode(DataFiles.ReadFile(file), call) : Written();
+        HeldLoss = Loss(_held);
+        BaseLoss = Loss(_baseText);
+    }
+
+    /// <summary>Held-out loss of the base.</summary>
+    public double HeldLoss { get; }
+
+    /// <summary>Loss of the base on its own kind of text.</summary>
+    public double BaseLoss { get; }
+
+    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts.</summary>
+    public ComparedMethod Run(MethodSpec method, IReadOnlyList<double> rates, string adapterDirectory, CancellationToken stop)
+    {
+        ComparedMethod? best = null;
+        foreach (double rate in rates)
+        {
+            stop.ThrowIfCancellationRequested();
+            var run = Train(method, rate, adapterDirectory + ".new", stop);
+            bool better = run is not null && (best is null || run.HeldLoss < best.HeldLoss);
+            if (better)
+            {
+                Replace(adapterDirectory + ".new", adapterDirectory);
+                best = run;
+            }
+        }
+        if (Directory.Exists(adapterDirectory + ".new"))
+        {
+            Directory.Delete(adapterDirectory + ".new", recursive: true);
+        }
+        return best ?? throw new BadInputException($"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
+    }
+
+    /// <returns>Null if training diverged.</returns>
+    private ComparedMethod? Train(MethodSpec method, double rate, string directory, CancellationToken stop)
+    {
+        var model = _session.Model;
+        var loader = _setup.Loader(_train, train: true);
+        model.AddAdapter(WeightSelection.Prepare(model.Base, method.Config(_session.Directory), loader.Epoch().Take(WeightSelection.UsualBatches), stop), seed: _options.Seed);
+        try
+        {
+            var trainer = new Trainer(model, new TrainerOptions { MaxSteps = _options.MaxSteps, LearningRate = rate, WarmupRatio = 0.1, Seed = _options.Seed }, loader);
+            _session.Backend.Memory.ResetPeak();
+            var clock = Stopwatch.StartNew();
+            trainer.Run(stop);
+            double seconds = clock.Elapsed.TotalSeconds;
+            long peak = _session.Backend.Memory.PeakBytes, trains = model.TrainableCount;
+            model.Save(directory);
+            long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
+            return new ComparedMethod(method.Text, rate, Loss(_held), Loss(_baseText) - BaseLoss, trains, bytes, peak, seconds);
+        }
+        catch (TrainingDivergedException)
+        {
+            return null;
+        }
+        finally
+        {
+            model.Unload();
+        }
+    }
+
+    private double Loss(List<Example> examples) => Evaluation.Run(_session.Model.Base, _setup.Loader(examples, train: false).Epoch()).Loss;
+
+    /// <summary>Text the base writes by itself: what its loss on it rises by is how far its distribution has moved, KL(base ‖ adapted) per token.</summary>
+    private List<Example> Written()
+    {
+        var generator = new Generator(_session.Model.Base, _session.Backend);
+        int start = _session.Tokenizer.BosId ?? _session.Tokenizer.EosId ?? 0;
+        return [.. Enumerable.Range(0, BaseTexts).Select(number =>
+        {
+            var written = generator.Generate([start], new GenerationOptions { MaxNewTokens = Math.Min(BaseLength, _setup.MaxLength - 1), Temperature = 1, Seed = _options.Seed + (ulong)number });
+            int[] ids = [start, .. written.Tokens];
+            return new Example(ids, ids);
+        })];
+    }
+
+    private static void Replace(string from, string to)
+    {
+        if (Directory.Exists(to))
+        {
+            Directory.Delete(to, recursive: true);
+        }
+        Directory.Move(from, to);
+    }
+}
+
+/// <summary>How a method did.</summary>
+/// <param name="Method">The method as it was written.</param>
+/// <param name="LearningRate">The rate that did best.</param>
+/// <param name="HeldLoss">Loss on held-out data after training.</param>
+/// <param name="Forgetting">What the loss on the base's own kind of text has risen by.</param>
+/// <param name="Trainable">Numbers that train.</param>
+/// <param name="AdapterBytes">Bytes of the saved adapter.</param>
+/// <param name="PeakBytes">The most bytes alive at once in training, the model included.</param>
+/// <param name="Seconds">Time of the training.</param>
+internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double Forgetting, long Trainable, long AdapterBytes, long PeakBytes, double Seconds)
+{
+    /// <summary>The name without the fields in brackets.</summary>
+    public string ShortName => Method.Split('[')[0];
+}

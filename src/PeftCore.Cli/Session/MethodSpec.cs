@@ -1,0 +1,132 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using PeftCore.Peft;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>A method and some fields of its configuration, as in "lora", "houlsby" or "prefix_tuning[num_virtual_tokens=8,prefix_projection=true]".</summary>
+/// <param name="Text">How it was written.</param>
+/// <param name="Method">The method's name.</param>
+/// <param name="Fields">Fields of its adapter_config.json.</param>
+internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
+{
+    private const int UsualVirtualTokens = 20;
+
+    /// <summary>Names that stand for a method with some settings. Bottlenecks have AdapterHub's names, the older ones too.</summary>
+    private static readonly Dictionary<string, (string Method, string Field, string Value)> Aliases = new(StringComparer.Ordinal)
+    {
+        ["rslora"] = ("lora", "use_rslora", "true"),
+        ["dora"] = ("lora", "use_dora", "true"),
+        ["pissa"] = ("lora", "init_lora_weights", "pissa"),
+        ["olora"] = ("lora", "init_lora_weights", "olora"),
+        ["seq_bn"] = ("bottleneck", "architecture", "seq_bn"),
+        ["pfeiffer"] = ("bottleneck", "architecture", "seq_bn"),
+        ["double_seq_bn"] = ("bottleneck", "architecture", "double_seq_bn"),
+        ["houlsby"] = ("bottleneck", "architecture", "double_seq_bn"),
+        ["par_bn"] = ("bottleneck", "architecture", "par_bn"),
+        ["parallel"] = ("bottleneck", "architecture", "par_bn"),
+        ["p_tuning_v2"] = ("prefix_tuning", "prefix_projection", "false"),
+    };
+
+    /// <summary>Reads a method and the fields in its brackets.</summary>
+    public static MethodSpec Parse(string text)
+    {
+        int open = text.IndexOf('[');
+        if (open >= 0 && !text.EndsWith(']'))
+        {
+            throw new BadInputException($"\"{text}\" is no method: write a name, or a name with fields in brackets, such as lora[r=16]");
+        }
+        return Of(open < 0 ? text : text[..open], Read(open < 0 ? null : text[(open + 1)..^1])) with { Text = text };
+    }
+
+    /// <summary>Several methods with commas between.</summary>
+    public static List<MethodSpec> ParseAll(string text) => [.. Parts(text).Select(Parse)];
+
+    /// <summary>A method by its name, or a name that stands for one, with fields.</summary>
+    public static MethodSpec Of(string name, JsonObject fields)
+    {
+        string method = name.Replace('-', '_');
+        if (Aliases.TryGetValue(method, out var alias))
+        {
+            fields[alias.Field] ??= Value(alias.Value);
+            method = alias.Method;
+        }
+        if (method is "prompt_tuning" or "multitask_prompt_tuning" or "p_tuning" or "prefix_tuning")
+        {
+            fields["num_virtual_tokens"] ??= UsualVirtualTokens;
+        }
+        return new MethodSpec(name, method, fields);
+    }
+
+    /// <summary>The configuration for a model.</summary>
+    public PeftConfig Config(string? model)
+    {
+        var fields = (JsonObject)Fields.DeepClone();
+        fields["task_type"] ??= "CAUSAL_LM";
+        fields["base_model_name_or_path"] ??= model;
+        if (fields["prompt_tuning_init"]?.ToString() == "TEXT")
+        {
+            fields["tokenizer_name_or_path"] ??= model;
+        }
+        return PeftConfig.Create(Method, fields);
+    }
+
+    /// <summary>Fields from "a=1,b=text,c=[1,2]" or a JSON object.</summary>
+    public static JsonObject Read(string? text)
+    {
+        if (text is null)
+        {
+            return [];
+        }
+        try
+        {
+            if (text.TrimStart().StartsWith('{'))
+            {
+                return JsonNode.Parse(text)!.AsObject();
+            }
+        }
+        catch (JsonException e)
+        {
+            throw new BadInputException($"--method-options is no JSON object: {e.Message}", e);
+        }
+        var fields = new JsonObject();
+        foreach (string part in Parts(text))
+        {
+            string[] pair = part.Split('=', 2, StringSplitOptions.TrimEntries);
+            fields[pair[0]] = pair.Length == 2 ? Value(pair[1])
+                : throw new BadInputException($"\"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object");
+        }
+        return fields;
+    }
+
+    /// <summary>Parts between commas, but not those inside brackets.</summary>
+    private static IEnumerable<string> Parts(string text)
+    {
+        int depth = 0, start = 0;
+        for (int i = 0; i <= text.Length; i++)
+        {
+            char c = i < text.Length ? text[i] : ',';
+            depth += c is '[' or '{' ? 1 : c is ']' or '}' ? -1 : 0;
+            if (i == text.Length || (c == ',' && depth <= 0))
+            {
+                if (text[start..i].Trim() is { Length: > 0 } part)
+                {
+                    yield return part;
+                }
+                start = i + 1;
+            }
+        }
+    }
+
+    private static JsonNode? Value(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return text;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Io;
+using CompareOptions = PeftCore.Cli.Options.CompareOptions;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Trains several methods on one model and data under equal conditions, and writes a table and a plot.</summary>
+internal sealed class CompareVerb : Verb
+{
+    private readonly Settings<CompareOptions> _settings = new();
+
+    public CompareVerb() : base("compare", "Train several methods under equal conditions; write a table and a plot.") => _settings.AddTo(this);
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the table, the plot and the adapters go.");
+        var methods = MethodSpec.ParseAll(options.Methods);
+        if (methods.Count == 0)
+        {
+            throw new BadInputException("--methods names no method; write some with commas between, such as lora,ia3");
+        }
+        double[] rates = [.. options.LearningRates.Split(',').Select(Rate)];
+        methods.ForEach(method => method.Config(options.Model)); // What is misspelled is refused before the first hour is spent.
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model);
+        var comparison = new Comparison(session, options, call);
+        call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
+        Directory.CreateDirectory(output);
+        var results = new List<ComparedMethod>();
+        foreach (var method in methods)
+        {
+            results.Add(comparison.Run(method, rates, Path.Combine(output, $"{results.Count + 1:00}-{method.Text.Split('[')[0]}"), call.Stop));
+            call.Say(Text($"{method.Text}: held-out loss {results[^1].HeldLoss:0.0000} with learning rate {results[^1].LearningRate}"));
+        }
+        string[][] table = Table(results);
+        AtomicFile.WriteAllText(Path.Combine(output, "comparison.md"), Markdown(table));
+        AtomicFile.WriteAllText(Path.Combine(output, "comparison.svg"), MethodPlot.Svg(results, comparison.HeldLoss));
+        call.Say();
+        foreach (string line in TextTable.Lines(table, 1, 2, 3, 4, 5, 6, 7))
+        {
+            call.Say(line);
+        }
+        call.Say(Path.Combine(output, "comparison.md"));
+        return VerbResult.Done(Report(results, comparison).Add("output_dir", output));
+    }
+
+    private static string[][] Table(List<ComparedMethod> results) =>
+    [
+        ["method", "learning rate", "held-out loss", "forgetting", "trained", "adapter", "peak memory", "time"],
+        .. results.Select(result => new[]
+        {
+            result.Method, Text($"{result.LearningRate}"), Text($"{result.HeldLoss:0.000}"), Text($"{result.Forgetting:0.000}"), Text($"{result.Trainable:N0}"),
+            $"{new ByteSize(result.AdapterBytes)}", $"{new ByteSize(result.PeakBytes)}", Text($"{result.Seconds:0} s"),
+        }),
+    ];
+
+    private static string Markdown(string[][] table) =>
+        string.Concat(table.Take(1).Append([.. table[0].Select((_, column) => column == 0 ? "---" : "---:")]).Concat(table.Skip(1)).Select(row => $"| {string.Join(" | ", row)} |\n"));
+
+    private static JsonReport Report(List<ComparedMethod> results, Comparison comparison) => new JsonReport()
+        .Add("eval_loss_before", comparison.HeldLoss).Add("base_loss_before", comparison.BaseLoss)
+        .Add("methods", results.Select(result => new JsonReport().Add("method", result.Method).Add("learning_rate", result.LearningRate).Add("eval_loss", result.HeldLoss)
+            .Add("forgetting", result.Forgetting).Add("trainable", result.Trainable).Add("adapter_bytes", result.AdapterBytes).Add("peak_bytes", result.PeakBytes).Add("seconds", result.Seconds)));
+
+    private static double Rate(string text) => double.TryParse(text, CultureInfo.InvariantCulture, out double rate) && rate > 0 && double.IsFinite(rate)
+        ? rate : throw new BadInputException($"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with commas between");
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,51 @@
+namespace PeftCore.Peft.Sparse;
+
+/// <summary>Rising places as the gaps between them, seven bits a byte (LEB128): at one entry in a hundred most take one byte instead of four.</summary>
+internal static class EntryGaps
+{
+    public static byte[] Encode(ReadOnlySpan<int> entries)
+    {
+        var bytes = new List<byte>(entries.Length + entries.Length / 4);
+        int before = -1;
+        foreach (int entry in entries)
+        {
+            uint gap = (uint)(entry - before - 1);
+            while (gap >= 0x80)
+            {
+                bytes.Add((byte)(gap | 0x80));
+                gap >>= 7;
+            }
+            bytes.Add((byte)gap);
+            before = entry;
+        }
+        return [.. bytes];
+    }
+
+    /// <returns>The places; null if the bytes do not describe <paramref name="count"/> places below <paramref name="size"/>.</returns>
+    public static int[]? Decode(ReadOnlySpan<byte> bytes, long count, long size)
+    {
+        var entries = new List<int>();
+        long at = -1, gap = 0;
+        int shift = 0;
+        foreach (byte part in bytes)
+        {
+            if (shift > 28)
+            {
+                return null;
+            }
+            gap |= (long)(part & 0x7F) << shift;
+            shift += 7;
+            if (part < 0x80)
+            {
+                at += gap + 1;
+                if (at >= size)
+                {
+                    return null;
+                }
+                entries.Add((int)at);
+                (gap, shift) = (0, 0);
+            }
+        }
+        return shift == 0 && entries.Count == count ? [.. entries] : null;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+using PeftCore.Io;
+
+namespace PeftCore.Peft.Sparse;
+
+/// <summary>Chosen entries of weights: for each module the places of its entries in the weight's own layout, rising.</summary>
+public sealed class SparseMask
+{
+    private const string Suffix = ".mask";
+
+    private readonly Dictionary<string, int[]> _entries;
+
+    /// <summary>Takes entries by module path. Modules without any are left out.</summary>
+    public SparseMask(IEnumerable<KeyValuePair<string, int[]>> entries) =>
+        _entries = entries.Where(pair => pair.Value.Length > 0).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
+
+    /// <summary>Paths of the modules with entries.</summary>
+    public IReadOnlyCollection<string> Paths => _entries.Keys;
+
+    /// <summary>All entries of all modules.</summary>
+    public long Count => _entries.Values.Sum(entries => (long)entries.Length);
+
+    /// <summary>The entries of a module; none if it has none.</summary>
+    public IReadOnlyList<int> Of(string path) => Entries(path);
+
+    /// <summary>Writes one I32 tensor a module.</summary>
+    public void Save(string path) => SafetensorsWriter.Write(path, _entries.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+        .Select(pair => new SafetensorsTensor(pair.Key + Suffix, "I32", [pair.Value.Length], MemoryMarshal.AsBytes<int>(pair.Value).ToArray())));
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="BadInputException">The file is damaged or holds something else.</exception>
+    public static SparseMask Load(string path)
+    {
+        using var source = WeightSource.OpenFile(path);
+        return new SparseMask(source.Names.Select(name => KeyValuePair.Create(
+            name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : throw source.Get(name).Error("is no mask of a module"), Read(source.Get(name)))));
+    }
+
+    internal int[] Entries(string path) => _entries.GetValueOrDefault(path, []);
+
+    private static int[] Read(WeightEntry entry)
+    {
+        if (entry.DType != "I32" || entry.Shape.Length != 1)
+        {
+            throw entry.Error("is no mask: expected I32 with one axis");
+        }
+        int[] entries = MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray();
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (entries[i] < 0 || (i > 0 && entries[i] <= entries[i - 1]))
+            {
+                throw entry.Error("is no mask: the places must rise from 0");
+            }
+        }
+        return entries;
+    }
+}

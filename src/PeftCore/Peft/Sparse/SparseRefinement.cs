@@ -1,0 +1,81 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Sparse;
+
+/// <summary>Rounds that drop the entries that moved least and let those train whose gradients are largest now (Evci et al. 2020, RigL). A dropped entry has the
+/// base's value again; a new one starts from it.</summary>
+internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<SparseAdapter> layers)
+{
+    public void Attach(Adapter adapter)
+    {
+        adapter.BeforeStep = step => layers.ToList().ForEach(layer => layer.Observer = IsRound(step) ? new Candidates(layer, DropsOf(layer)) : null);
+        adapter.AfterStep = step =>
+        {
+            foreach (var layer in layers.Where(layer => layer.Observer is not null))
+            {
+                var candidates = (Candidates)layer.Observer!;
+                layer.Observer = null;
+                adapter.Moved.Add((layer.Values, Replace(layer, candidates.Best())));
+            }
+        };
+    }
+
+    private bool IsRound(long step) => step % config.RefineEvery == 0 && step <= (config.RefineUntil ?? long.MaxValue);
+
+    private int DropsOf(SparseAdapter layer) => Math.Min((int)(config.RefineFraction * layer.Places.Length), (int)layer.Layer.Weight.Shape.Count - layer.Places.Length);
+
+    /// <returns>For each entry the one it was before; −1 for a new one.</returns>
+    private static int[] Replace(SparseAdapter layer, int[] grown)
+    {
+        float[] values = layer.Values.Value.ToArray<float>();
+        int[] kept = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i])).ThenBy(i => i).Take(values.Length - grown.Length)];
+        var entries = kept.Select(i => (Place: layer.Places[i], Before: i)).Concat(grown.Select(place => (Place: place, Before: -1))).OrderBy(entry => entry.Place).ToList();
+        float[] moved = [.. entries.Select(entry => entry.Before < 0 ? 0 : values[entry.Before])];
+        layer.Move([.. entries.Select(entry => entry.Place)]);
+        layer.Values.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(moved), layer.Values.Value);
+        return [.. entries.Select(entry => entry.Before)];
+    }
+
+    /// <summary>Remembers the unchosen entries with the largest gradients of the last pass.</summary>
+    private sealed class Candidates(SparseAdapter layer, int count) : IWeightGradientObserver
+    {
+        private readonly PriorityQueue<int, float> _best = new();
+        private readonly HashSet<int> _chosen = [.. layer.Places];
+
+        public void See(Tensor piece, long firstElement)
+        {
+            if (firstElement == 0)
+            {
+                _best.Clear();
+            }
+            float[] gradient = piece.ToArray<float>();
+            for (int i = 0; i < gradient.Length; i++)
+            {
+                float size = Math.Abs(gradient[i]);
+                if (_best.Count < count)
+                {
+                    Offer((int)(firstElement + i), size);
+                }
+                else if (count > 0 && _best.TryPeek(out _, out float least) && size > least && Offer((int)(firstElement + i), size))
+                {
+                    _best.Dequeue();
+                }
+            }
+        }
+
+        public int[] Best() => [.. _best.UnorderedItems.Select(item => item.Element)];
+
+        private bool Offer(int place, float size)
+        {
+            if (_chosen.Contains(place))
+            {
+                return false;
+            }
+            _best.Enqueue(place, size);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+using PeftCore.Peft.Sparse;
+
+namespace PeftCore.Training;
+
+/// <summary>How much each entry of each weight matters, by some criterion: higher is more.</summary>
+public sealed class WeightScores
+{
+    private readonly IReadOnlyList<KeyValuePair<string, float[]>> _scores;
+
+    internal WeightScores(IReadOnlyList<KeyValuePair<string, float[]>> scores) => _scores = scores;
+
+    /// <summary>Paths of the modules whose weights were scored.</summary>
+    public IEnumerable<string> Paths => _scores.Select(pair => pair.Key);
+
+    /// <summary>All scored entries.</summary>
+    public long Count => _scores.Sum(pair => (long)pair.Value.Length);
+
+    /// <summary>The scores of a module's weight, in the weight's own layout.</summary>
+    public ReadOnlySpan<float> Of(string path) => _scores.First(pair => pair.Key == path).Value;
+
+    /// <summary>Chooses the entries with the highest scores.</summary>
+    /// <param name="density">Share of all entries.</param>
+    /// <param name="scope">Whether entries compete with all or within their tensor.</param>
+    /// <param name="threshold">Every entry with at least this score instead of a share.</param>
+    /// <exception cref="BadInputException">Nothing would be chosen.</exception>
+    public SparseMask Choose(double density = 0.01, SelectionScope scope = SelectionScope.Global, double? threshold = null) =>
+        EntryChoice.Choose(_scores, new EntryBudget(density, threshold, scope));
+
+    /// <summary>Writes one F32 tensor a module.</summary>
+    public void Save(string path) => SafetensorsWriter.Write(path, _scores.Select(pair =>
+        new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length], stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));
+
+    /// <summary>What a mask chose where: for each module its entries, how many are chosen, and the share of the summed scores they hold.</summary>
+    public JsonObject Report(SparseMask mask)
+    {
+        var modules = new JsonObject();
+        foreach (var (path, scores) in _scores)
+        {
+            double all = scores.Sum(score => (double)score), chosen = mask.Entries(path).Sum(place => (double)scores[place]);
+            modules[path] = new JsonObject
+            {
+                ["entries"] = (long)scores.Length,
+                ["chosen"] = (long)mask.Entries(path).Length,
+                ["share"] = Rounded((double)mask.Entries(path).Length / scores.Length),
+                ["share_of_scores"] = Rounded(all == 0 ? 0 : chosen / all),
+            };
+        }
+        return new JsonObject { ["entries"] = Count, ["chosen"] = mask.Count, ["share"] = Rounded((double)mask.Count / Count), ["modules"] = modules };
+    }
+
+    private static JsonNode Rounded(double value) => JsonNode.Parse(value.ToString("0.######", CultureInfo.InvariantCulture))!;
+}
