@@ -21,9 +21,14 @@ internal sealed partial class IlgpuBackend
     /// alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
     internal bool TryProducts(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
-        if (!TakesProducts(terms, [c]))
+        if (!TakesProducts(terms, [c]) || bias?.DType == DType.F16)
         {
             return false;
+        }
+        if (_device.Products is null)
+        {
+            MultiplyByMma(terms, c, alpha, accumulate, bias);
+            return true;
         }
         while (terms.Length > 0)
         {
@@ -44,7 +49,7 @@ internal sealed partial class IlgpuBackend
     internal bool TryGrouped(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
-        if (results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
+        if (_device.Products is null || results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
         {
             return false;
         }
@@ -68,7 +73,7 @@ internal sealed partial class IlgpuBackend
 
     private bool TakesProducts(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results)
     {
-        bool takes = _options.ComputeDType == DType.BF16 && _device.Products is not null && terms.Length > 0;
+        bool takes = _options.ComputeDType == DType.BF16 && (_device.Products is not null || _device.MmaProducts is not null) && terms.Length > 0;
         foreach (var term in terms)
         {
             takes = takes && TakesOperand(term.A) && TakesOperand(term.B) && term.Depth > 0;

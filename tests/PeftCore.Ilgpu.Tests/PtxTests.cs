@@ -50,6 +50,23 @@ public sealed class PtxTests
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
     }
 
+    [Test]
+    public void A_product_compiles_to_ptx_for_ampere_without_local_memory_in_every_layout()
+    {
+        using Context context = GpuDevice.NewContext(cuda: false);
+        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        var shapes = from transposeA in new[] { false, true }
+                     from acrossB in new[] { false, true }
+                     from narrow in new[] { false, true }
+                     from store in new[] { ResultStore.Pairs, ResultStore.Singles }
+                     select new MmaShape(transposeA, acrossB, narrow, store);
+
+        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaProducts.Compile(backend, shape)))];
+
+        Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 128"));
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));
+    }
+
     private sealed class WgmmaCompiler(PTXBackend backend) : IKernelVisitor
     {
         public List<string> Texts { get; } = [];

@@ -23,7 +23,7 @@ internal static partial class WgmmaPtx
     public static string Expand(string ptx) => FlashPtx.For(ptx) is { } flash ? Expand(FlashPtx.Align(ptx), flash.Write) : Expand(ptx, static (_, _, _) => false);
 
     /// <summary>Makes loadable PTX of what ILGPU compiled, with one parameter more and in clusters of so many groups.</summary>
-    public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1)
+    public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1, string target = "sm_90a")
     {
         StringBuilder text = new(ptx.Length * 4);
         foreach (string line in ptx.Split('\n'))
@@ -41,7 +41,7 @@ internal static partial class WgmmaPtx
             }
             if (line.StartsWith(".target", StringComparison.Ordinal))
             {
-                text.Append(".target sm_90a\n");
+                text.Append(".target ").Append(target).Append('\n');
                 continue;
             }
             bool last = parameter is not null && line.StartsWith("\t.param", StringComparison.Ordinal);

@@ -9,19 +9,30 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Times x·Wᵀ, the product every linear layer is made of.</summary>
+/// <summary>Times a matrix product, by default x·Wᵀ, what every linear layer is made of.</summary>
 internal sealed class BenchGemmVerb : Verb
 {
-    private const int Repeats = 20;
+    private const int Repeats = 20, Warm = 3;
+    private const double LongEnough = 2e-3; // seconds that one wait is spread over
 
-    private readonly Option<int> _m = Size("--m", "rows of x");
-    private readonly Option<int> _n = Size("--n", "outputs: rows of W");
-    private readonly Option<int> _k = Size("--k", "inputs: columns of x and W");
-    private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "how W is stored", DefaultValueFactory = _ => "f32" }.AcceptOnlyFromAmong("f32", "bf16");
+    private readonly Option<int> _m = Size("--m", "rows of the result");
+    private readonly Option<int> _n = Size("--n", "columns of the result");
+    private readonly Option<int> _k = Size("--k", "what is summed over");
+    private readonly Option<string> _dtype = new Option<string>("--dtype")
+    {
+        Description = "how operands and result are stored; without BF16 activations on the device, the second operand alone",
+        DefaultValueFactory = _ => "f32",
+    }.AcceptOnlyFromAmong("f32", "bf16");
+
+    private readonly Option<string> _layout = new Option<string>("--layout")
+    {
+        Description = "for each operand, whether it is stored as it stands in the product (n) or transposed (t); nt is x·Wᵀ",
+        DefaultValueFactory = _ => "nt",
+    }.AcceptOnlyFromAmong("nn", "nt", "tn", "tt");
 
     public BenchGemmVerb() : base("gemm", "Time a matrix product.")
     {
-        foreach (Option option in (Option[])[_m, _n, _k, _dtype])
+        foreach (Option option in (Option[])[_m, _n, _k, _dtype, _layout])
         {
             Add(option);
         }
@@ -34,32 +45,48 @@ internal sealed class BenchGemmVerb : Verb
         {
             throw new BadInputException($"--m {m} --n {n} --k {k}: sizes must be at least 1.");
         }
+        bool narrow = call.Value(_dtype) == "bf16", transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
         using var scope = new TensorScope();
-        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
-        var x = backend.NewTensor([m, k]);
-        backend.FillNormal(x, 0, 1, 1, 0);
-        var w = backend.NewTensor([n, k]);
-        backend.FillNormal(w, 0, 1, 1, 1);
-        if (call.Value(_dtype) == "bf16")
-        {
-            var narrow = backend.NewTensor([n, k], DType.BF16);
-            backend.Cast(w, narrow);
-            w = narrow;
-        }
+        using var backend = Devices.Open(call.Device, compute: narrow ? DType.BF16 : DType.F32);
+        var activations = narrow ? backend.ActivationDType : DType.F32;
+        var a = Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
+        var b = Normal(backend, transposeB ? [n, k] : [k, n], narrow ? DType.BF16 : DType.F32, 1);
+        var c = backend.NewTensor([m, n], activations);
+        int runs = 1;
         var times = new List<double>();
-        for (int i = 0; i < Repeats + 3; i++)
+        for (int i = 0; i < Repeats + Warm; i++)
         {
-            using var inner = new TensorScope();
             long start = Stopwatch.GetTimestamp();
-            x.Linear(w);
+            for (int run = 0; run < runs; run++)
+            {
+                backend.MatMul(a, transposeA, b, transposeB, c);
+            }
             backend.Synchronize();
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
+            times.Add(1e3 * seconds);
+            runs = i == Warm - 1 ? (int)Math.Clamp(LongEnough / seconds, 1, 100) : runs;
         }
-        times.RemoveRange(0, 3);
+        times.RemoveRange(0, Warm);
         double median = times.Order().ElementAt(times.Count / 2);
         double gflops = 2.0 * m * n * k / (median * 1e6);
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"({m} × {k})·({n} × {k})ᵀ: {gflops:N0} GFLOP/s, {median:0.000} ms (best {times.Min():0.000})"));
+        call.Say(string.Create(CultureInfo.InvariantCulture, $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times.Min():0.0000})"));
         return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times.Min()));
+    }
+
+    private static string Stored(int rows, int columns, bool transposed) => transposed ? $"({columns} × {rows})ᵀ" : $"({rows} × {columns})";
+
+    private static Tensor Normal(IBackend backend, Shape shape, DType dtype, ulong stream)
+    {
+        var wide = backend.NewTensor(shape);
+        backend.FillNormal(wide, 0, 1, 1, stream);
+        if (dtype == DType.F32)
+        {
+            return wide;
+        }
+        var narrow = backend.NewTensor(shape, dtype);
+        backend.Cast(wide, narrow);
+        wide.Dispose();
+        return narrow;
     }
 
     private static Option<int> Size(string name, string description) => new(name) { Description = description + " [default: 1024]", DefaultValueFactory = _ => 1024 };

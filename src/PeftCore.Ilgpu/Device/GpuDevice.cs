@@ -14,7 +14,7 @@ internal sealed class GpuDevice : IDisposable
     private readonly Dictionary<Type, Delegate> _kernels = [];
     private readonly Lock _lock = new();
 
-    public GpuDevice(DeviceName name)
+    public GpuDevice(DeviceName name, bool asAmpere = false)
     {
         CudaDriver.Resolve();
         _context = NewContext(name.IsCuda);
@@ -30,8 +30,9 @@ internal sealed class GpuDevice : IDisposable
         Name = name;
         Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
         Space = new AddressSpace(Accelerator);
-        TensorCores = HasWgmma ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
+        TensorCores = HasWgmma && !asAmpere ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
         Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
+        MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator)) : null;
     }
 
     public DeviceName Name { get; }
@@ -47,6 +48,9 @@ internal sealed class GpuDevice : IDisposable
 
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
     public WgmmaProducts? Products { get; }
+
+    /// <summary>Products on other cards' tensor cores; null on Hopper and where there are none.</summary>
+    public MmaProducts? MmaProducts { get; }
 
     /// <summary>What times each launch; null for nothing.</summary>
     public LaunchTimer? Timer { get; set; }
@@ -115,9 +119,19 @@ internal sealed class GpuDevice : IDisposable
         }
     }
 
+    /// <summary>Runs a product on the tensor cores of cards other than Hopper's.</summary>
+    public void RunMma(in MmaShape shape, in ProductPlan plan, in MmaArgs args)
+    {
+        MmaProducts!.Load(shape);
+        Timer?.Start();
+        MmaProducts.Run(shape, plan, args);
+        StopTiming(typeof(MmaProduct<MmaAlong>));
+    }
+
     public void Dispose()
     {
         Accelerator.Synchronize();
+        MmaProducts?.Dispose();
         Products?.Dispose();
         Memory.Dispose();
         TensorCores?.Dispose();
@@ -159,6 +173,9 @@ internal sealed class GpuDevice : IDisposable
 
     // wgmma belongs to compute capability 9.0 alone: sm_90a code runs on nothing newer.
     private bool HasWgmma => Accelerator is CudaAccelerator card && card.Architecture.Major == 9 && card.Architecture.Minor == 0;
+
+    // BF16 products, ldmatrix and cp.async came with compute capability 8.0.
+    private bool HasMma => Accelerator is CudaAccelerator card && card.Architecture.Major >= 8;
 
     private Accelerator OpenCard(DeviceName name)
     {

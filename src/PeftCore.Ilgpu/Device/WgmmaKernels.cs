@@ -16,6 +16,9 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     private readonly Dictionary<Type, nint> _functions = [];
     private readonly Lock _lock = new();
 
+    /// <summary>What compiles the kernels.</summary>
+    public PTXBackend Backend => _backend;
+
     /// <summary>How long loading took so far.</summary>
     public TimeSpan LoadTime { get; private set; }
 

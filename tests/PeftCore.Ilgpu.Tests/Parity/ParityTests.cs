@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Ilgpu.Tests;
 
 /// <summary>Every backend method against the CPU's, on one device.</summary>
-public abstract class ParityTests(string device, bool big, DType compute = DType.F32)
+public abstract class ParityTests(string device, bool big, DType compute = DType.F32, bool asAmpere = false)
 {
     private CpuBackend _cpu = null!;
     private IBackend? _device;
@@ -17,7 +17,7 @@ public abstract class ParityTests(string device, bool big, DType compute = DType
         _cpu = new CpuBackend(poison: true);
         try
         {
-            _device = IlgpuDevices.Open(device, new IlgpuOptions(compute, Poison: true));
+            _device = IlgpuDevices.Open(device, new IlgpuOptions(compute, Poison: true) { AsAmpere = asAmpere });
         }
         catch (BadInputException e)
         {
@@ -59,4 +59,13 @@ public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType
 
     [TestCaseSource(nameof(TensorCores))]
     public void Agrees_with_the_cpu_on_numbers_that_bf16_holds(string check) => Check(check);
+}
+
+[TestFixture]
+public sealed class CudaAmpereTests() : ParityTests("cuda", big: true, DType.BF16, asAmpere: true)
+{
+    public static IEnumerable<string> Products => CudaTensorCoreTests.TensorCores.Where(name => name.Contains("product", StringComparison.Ordinal) || name.Contains("summands", StringComparison.Ordinal));
+
+    [TestCaseSource(nameof(Products))]
+    public void Agrees_with_the_cpu_without_what_hopper_added(string check) => Check(check);
 }

@@ -1,0 +1,78 @@
+using PeftCore.Backends;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+internal sealed partial class IlgpuBackend
+{
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32 first.</summary>
+    private void MultiplyByMma(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    {
+        int m = c.Shape.Rows, n = c.Shape.Columns;
+        bool apart = terms.Length > 1 || PartsOf(m, n, terms[0].Depth) > 1;
+        if (c.DType == DType.BF16 && apart)
+        {
+            using var wide = this.NewTensor(c.Shape);
+            if (accumulate)
+            {
+                Cast(c, wide);
+            }
+            MultiplyByMma(terms, wide, alpha, accumulate, bias);
+            Cast(wide, c);
+            return;
+        }
+        foreach (var term in terms)
+        {
+            MultiplyByMma(term, c, alpha, accumulate);
+            accumulate = true;
+        }
+        if (bias is not null)
+        {
+            AddRow(c, bias);
+        }
+    }
+
+    private void MultiplyByMma(in Summand term, Tensor c, float alpha, bool accumulate)
+    {
+        int m = c.Shape.Rows, n = c.Shape.Columns, k = term.Depth, bytes = c.DType == DType.BF16 ? 2 : 4;
+        var plan = PlanOf(m, n, k);
+        bool pairs = n % 2 == 0 && Address(c) % (2 * bytes) == 0;
+        var shape = new MmaShape(term.TransposeA, !term.TransposeB, c.DType == DType.BF16, pairs ? ResultStore.Pairs : ResultStore.Singles);
+        var args = new MmaArgs
+        {
+            A = InBf16(term.A),
+            B = InBf16(term.B),
+            C = Address(c),
+            StrideA = 2L * term.A.Shape.Columns,
+            StrideB = 2L * term.B.Shape.Columns,
+            StrideC = (long)bytes * n,
+            M = m,
+            N = n,
+            K = k,
+            TilesM = plan.TilesM,
+            TilesN = plan.TilesN,
+            KPart = plan.KPart,
+            ElementBytes = bytes,
+            Alpha = alpha,
+            Accumulate = Flag(accumulate),
+        };
+        if (plan.Parts == 1)
+        {
+            _device.RunMma(shape, plan, args);
+        }
+        else
+        {
+            using var parts = new Scratch(this, (long)plan.Parts * m * n);
+            (args.C, args.Accumulate) = (parts.Address, 0);
+            _device.RunMma(shape, plan, args);
+            _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
+                new SumPartsArgs { Parts = parts.View, C = F32(c), Count = plan.Parts, Accumulate = Flag(accumulate) });
+        }
+        Queued(c);
+    }
+
+    private ProductPlan PlanOf(int m, int n, int k) => ProductPlan.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
+
+    private int PartsOf(int m, int n, int k) => PlanOf(m, n, k).Parts;
+}
