@@ -14,8 +14,10 @@ internal static class CirculantLinearOp
         /// <summary>Applies the map to the innermost axis.</summary>
         /// <param name="kernels">w (out/b, in/b, b)</param>
         /// <param name="scale">A factor of the whole.</param>
+        /// <param name="mirrored">Give x the gradient that Hugging Face PEFT 0.21 gives it, w[(k + j) mod b] in the place of w[(j − k) mod b]. It is not the derivative; it
+        /// is here so that runs can be compared.</param>
         /// <returns>(…, out)</returns>
-        internal Tensor CirculantLinear(Tensor kernels, float scale)
+        internal Tensor CirculantLinear(Tensor kernels, float scale, bool mirrored = false)
         {
             Check.Float32("circulant linear", "x", x);
             Check.Float32("circulant linear", "kernels", kernels);
@@ -34,7 +36,7 @@ internal static class CirculantLinearOp
                     x.Backend.MatMulBatched(blocks.Forward(n), x, doubled, y);
                 }
             }
-            Tape.Record(() => new Node(x, kernels, blocks), [x, kernels], [y]);
+            Tape.Record(() => new Node(x, kernels, blocks, mirrored), [x, kernels], [y]);
             return y;
         }
     }
@@ -62,8 +64,8 @@ internal static class CirculantLinearOp
             new(Side, Outputs, 1), Scale, n > 0);
 
         /// <summary>dx[:, n] += dy[:, m]·C[m, n] for all n.</summary>
-        public BatchedProduct Backward(int m, bool accumulate) => new(N, Rows, Side, Side, new(0, Outputs, 1, m * Side),
-            new(2 * Side, -1, 1, m * N * 2 * Side + Side), new(Side, Inputs, 1), Scale, accumulate || m > 0);
+        public BatchedProduct Backward(int m, bool mirrored, bool accumulate) => new(N, Rows, Side, Side, new(0, Outputs, 1, m * Side),
+            new(2 * Side, mirrored ? 1 : -1, 1, m * N * 2 * Side + (mirrored ? 0 : Side)), new(Side, Inputs, 1), Scale, accumulate || m > 0);
 
         /// <summary>G[n] = dy[:, m]ᵀ·x[:, n] into columns [0, b) or [b, 2b) of (n, b, 2b).</summary>
         public BatchedProduct Outer(int m, int column) => new(N, Side, Rows, Side, new(0, 1, Outputs, m * Side), new(Side, Inputs, 1), new(2 * Side * Side, 2 * Side, 1, column));
@@ -78,11 +80,12 @@ internal static class CirculantLinearOp
         private readonly Tensor? _x;
         private readonly Tensor _kernels;
         private readonly Blocks _blocks;
+        private readonly bool _mirrored;
 
-        public Node(Tensor x, Tensor kernels, Blocks blocks) : base("circulant_linear")
+        public Node(Tensor x, Tensor kernels, Blocks blocks, bool mirrored) : base("circulant_linear")
         {
             _x = SaveIf(kernels.RequiresGrad, "x", x);
-            (_kernels, _blocks) = (SaveWeight(kernels), blocks);
+            (_kernels, _blocks, _mirrored) = (SaveWeight(kernels), blocks, mirrored);
         }
 
         protected internal override void Backward(GradientFlow flow)
@@ -94,7 +97,7 @@ internal static class CirculantLinearOp
                 var doubled = Doubled(_kernels);
                 for (int m = 0; m < _blocks.M; m++)
                 {
-                    dy.Backend.MatMulBatched(_blocks.Backward(m, accumulate), dy, doubled, dx);
+                    dy.Backend.MatMulBatched(_blocks.Backward(m, _mirrored, accumulate), dy, doubled, dx);
                 }
             }
             if (flow.Target(1, out accumulate) is { } dw)

@@ -21,8 +21,8 @@ internal static class ScaledBasesOp
             for (int p = 0; p < lambda.Shape.Rows; p++)
             {
                 var part = Part(y, p, gamma.Shape);
-                y.Backend.MultiplyRow(gamma, Row(basis, p), part, false);
-                y.Backend.MultiplyColumn(part, Row(lambda, p), part, false);
+                y.Backend.MatMul(Row(lambda, p).View([gamma.Shape.Rows, 1]), false, Row(basis, p).View([1, gamma.Shape.Columns]), false, part);
+                y.Backend.Multiply(part, gamma, part, false);
             }
             Tape.Record(() => new Node(lambda, gamma, basis), [lambda, gamma], [y]);
             return y;

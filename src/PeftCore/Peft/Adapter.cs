@@ -13,7 +13,7 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public string Name => name;
 
-    public PeftConfig Config => config;
+    public PeftConfig Config { get; set; } = config;
 
     /// <summary>The adapter's layers by module path.</summary>
     public List<(string Path, LayerAdapter Layer)> Layers { get; } = [];

@@ -31,6 +31,9 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// mistake; a file that another program wrote is taken as it is, as long as it makes sense.</summary>
     public bool IsNew { get; init; } = elementLimit is null;
 
+    /// <summary>Whether gradients shall be those of Hugging Face PEFT where they differ from the derivatives.</summary>
+    public bool LikeReference { get; init; }
+
     /// <summary>The file the configuration was read from; null for a new adapter.</summary>
     public string? Place { get; init; }
 
@@ -41,10 +44,15 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <param name="config">Its configuration as it will be saved.</param>
     public Adapter NewAdapter(PeftConfig config) => _adapter = new Adapter(name, config);
 
+    /// <summary>The adapter being made.</summary>
+    public Adapter Adapter => _adapter ?? throw new InvalidOperationException("make the adapter first: it owns what is made for it");
+
     /// <summary>A parameter of the adapter, F32, contents undefined.</summary>
-    public Parameter NewParameter(Shape shape)
+    /// <param name="shape">Its shape.</param>
+    /// <param name="packed">Whether files hold less than the parameter itself.</param>
+    public Parameter NewParameter(Shape shape, bool packed = false)
     {
-        _elements += shape.Count;
+        _elements += packed ? 0 : shape.Count;
         if (_elements > elementLimit)
         {
             throw new BadInputException($"the configuration asks for at least {_elements} elements, more than the weight file beside it holds; they do not belong together");
@@ -77,7 +85,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     private Tensor Own(Tensor constant)
     {
-        (_adapter ?? throw new InvalidOperationException("constants belong to an adapter: make it first")).Own(constant);
+        Adapter.Own(constant);
         return constant;
     }
 

@@ -11,9 +11,6 @@ namespace PeftCore.Peft;
 /// <param name="layer">The layer.</param>
 internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 {
-    /// <summary>Unit vectors a merge sends through at a time.</summary>
-    private const int MergeRows = 64;
-
     /// <summary>The layer.</summary>
     protected Linear Layer => layer;
 
@@ -33,12 +30,14 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     {
         var backend = weight.Backend;
         using var scope = new TensorScope();
+        using var still = new Still(layer.Mode);
         // Methods that scale or turn the weight must see it as it was, and not what this loop makes of it.
-        var original = plain ?? Copy(weight);
-        for (int first = 0; first < layer.Inputs; first += MergeRows)
+        var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
+        int most = Math.Clamp(layer.Inputs / 16, 1, 64); // Few enough that they take far less memory than the weight.
+        for (int first = 0; first < layer.Inputs; first += most)
         {
             using var piece = new TensorScope();
-            int count = Math.Min(MergeRows, layer.Inputs - first);
+            int count = Math.Min(most, layer.Inputs - first);
             var unit = backend.From(UnitRows(first, count), [count, layer.Inputs]);
             var rows = Delta(unit, original); // (count, out): rows of ΔWᵀ
             if (layer.Transposed)
@@ -54,11 +53,29 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
         return false;
     });
 
+    /// <summary>Whether the update depends on the weight it is added to.</summary>
+    protected virtual bool DependsOnWeight => false;
+
     /// <summary>Δ(x) without a bias.</summary>
     /// <param name="x">(…, in)</param>
     /// <param name="weight">The base weight in the layer's own layout, for methods that change what it computes.</param>
     /// <returns>(…, out)</returns>
     protected abstract Tensor Delta(Tensor x, Tensor weight);
+
+    /// <summary>Keeps dropout off for a while.</summary>
+    private readonly struct Still : IDisposable
+    {
+        private readonly RunMode _mode;
+        private readonly bool _before;
+
+        public Still(RunMode mode)
+        {
+            (_mode, _before) = (mode, mode.Training);
+            mode.Training = false;
+        }
+
+        public void Dispose() => _mode.Training = _before;
+    }
 
     private static Tensor Copy(Tensor weight)
     {

@@ -12,7 +12,7 @@ internal readonly record struct LayerDropout(Layer Layer, float Probability, ulo
     private const int StepBits = 40;
 
     /// <summary>The mask of this step; none outside of training.</summary>
-    public DropoutKey Now => Layer.Mode.Training && Probability > 0 ? new DropoutKey(Probability, Layer.Mode.Seed, Stream) : default;
+    public DropoutKey Now => Probability > 0 && Layer.Mode.Training ? new DropoutKey(Probability, Layer.Mode.Seed, Stream) : default;
 
     /// <summary>A stream of random numbers of this layer and step.</summary>
     public ulong Stream => (Site << StepBits) | (Layer.Mode.Step & ((1UL << StepBits) - 1));

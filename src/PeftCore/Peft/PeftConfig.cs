@@ -99,7 +99,7 @@ public abstract record PeftConfig
     /// <summary>A number as Python writes it: 0.0, not 0.</summary>
     internal static JsonNode Float(double value)
     {
-        string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
+        string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture).Replace("E", "e", StringComparison.Ordinal);
         return JsonNode.Parse(text.AsSpan().IndexOfAny(".eE") < 0 ? text + ".0" : text)!;
     }
 

@@ -1,10 +1,23 @@
 using PeftCore.Io;
+using PeftCore.Peft.AdaLora;
+using PeftCore.Peft.Boft;
 using PeftCore.Peft.Bottlenecks;
+using PeftCore.Peft.C3a;
+using PeftCore.Peft.FourierFt;
+using PeftCore.Peft.Hra;
 using PeftCore.Peft.Ia3;
+using PeftCore.Peft.LoHa;
+using PeftCore.Peft.LoKr;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Miss;
+using PeftCore.Peft.Oft;
 using PeftCore.Peft.Prompts;
+using PeftCore.Peft.RandLora;
 using PeftCore.Peft.Selective;
+using PeftCore.Peft.Shira;
 using PeftCore.Peft.Sparse;
+using PeftCore.Peft.VbLora;
+using PeftCore.Peft.Vera;
 
 namespace PeftCore.Peft;
 
@@ -26,6 +39,19 @@ internal static class PeftMethods
         ["HEAD"] = new("head", HeadConfig.Read),
         ["BITFIT"] = new("bitfit", BitFitConfig.Read),
         ["PREFIX_TUNING"] = new("prefix_tuning", PrefixTuningConfig.Read),
+        ["ADALORA"] = new("adalora", AdaLoraConfig.Read),
+        ["VERA"] = new("vera", VeraConfig.Read),
+        ["LOHA"] = new("loha", LoHaConfig.Read),
+        ["LOKR"] = new("lokr", LoKrConfig.Read),
+        ["OFT"] = new("oft", OftConfig.Read),
+        ["BOFT"] = new("boft", BoftConfig.Read),
+        ["HRA"] = new("hra", HraConfig.Read),
+        ["SHIRA"] = new("shira", ShiraConfig.Read),
+        ["FOURIERFT"] = new("fourierft", FourierFtConfig.Read),
+        ["VBLORA"] = new("vblora", VbLoraConfig.Read),
+        ["RANDLORA"] = new("randlora", RandLoraConfig.Read),
+        ["C3A"] = new("c3a", C3aConfig.Read),
+        ["MISS"] = new("miss", MissConfig.Read),
     };
 
     public static IEnumerable<string> Names => Methods.Values.Select(method => method.Name);

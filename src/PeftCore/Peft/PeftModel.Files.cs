@@ -30,7 +30,7 @@ public sealed partial class PeftModel
         string configPath = Path.Combine(directory, PeftConfig.FileName);
         var config = PeftConfig.Load(configPath, warnings);
         using var source = AdapterFiles.OpenWeights(directory);
-        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath, Stored = source });
+        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath, Stored = source, LikeReference = GradientsLikeReference });
         try
         {
             OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));

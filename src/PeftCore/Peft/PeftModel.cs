@@ -32,6 +32,10 @@ public sealed partial class PeftModel
     /// <summary>The base model; calls on it run with the active adapters.</summary>
     public CausalModel Base { get; }
 
+    /// <summary>Whether adapters attached from now on get the gradients that Hugging Face PEFT gives them even where those are not the derivatives, so that
+    /// runs can be compared. It matters for C³A alone.</summary>
+    public bool GradientsLikeReference { get; set; }
+
     /// <summary>Names of the attached adapters.</summary>
     public IReadOnlyCollection<string> AdapterNames => _adapters.Keys;
 
@@ -77,7 +81,7 @@ public sealed partial class PeftModel
     /// <exception cref="BadInputException">The name cannot be used, or the configuration does not fit the model.</exception>
     public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0)
     {
-        Register(Attach(config, new AttachContext(Base, name, seed)));
+        Register(Attach(config, new AttachContext(Base, name, seed) { LikeReference = GradientsLikeReference }));
         SetActive(name);
     }
 

@@ -79,6 +79,25 @@ internal static partial class OpCatalog
                 return q;
             })]);
         });
+        yield return new OpEntry("join columns", [], size =>
+        {
+            var (rows, m, n) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (35, 7, 530), (0, 3, 2));
+            return new OpSample([OpInput.Of("left", rows, m), OpInput.Of("right", rows, n)], t => Tensor.BesideEachOther(t[0], t[1]),
+                v => [.. Enumerable.Range(0, rows).SelectMany(r => v[0][(r * m)..((r + 1) * m)].Concat(v[1][(r * n)..((r + 1) * n)]))]);
+        });
+        yield return new OpEntry("block affine linear", ["x: blocks"], size =>
+        {
+            var (rows, m, n, r) = size.Pick((1, 1, 1, 1), (3, 2, 3, 4), (1, 1, 1, 3), (9, 3, 5, 17), (0, 2, 2, 2));
+            float[] weight = Numbers.Random(41, m * r * n * r);
+            float[] pieces = [.. Enumerable.Range(0, r * n * r).Select(i => i / (n * r) == i % (n * r) % r ? 1f : 0f)];
+            return new OpSample([OpInput.Of("x", rows, n * r), OpInput.Of("blocks", m, r, r)],
+                t => t[0].BlockAffineLinear(t[0].Backend.From(weight, [m * r, n * r]), t[1], t[0].Backend.From(pieces, [r, n * r])), v =>
+                Naive.MatMul(v[0], [.. Enumerable.Range(0, m * r * n * r).Select(i =>
+                {
+                    int row = i / (n * r), column = i % (n * r), block = row / r, first = column / r * r;
+                    return v[1][(block * r + row % r) * r + column % r] + Enumerable.Range(0, r).Sum(k => weight[row * n * r + first + k] * v[1][(block * r + k) * r + column % r]);
+                })], rows, n * r, m * r, transposeB: true));
+        });
         yield return new OpEntry("scaled bases", ["lambda: gamma", "gamma: lambda"], size =>
         {
             var (r, b, n) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (5, 7, 530), (2, 3, 0));

@@ -59,8 +59,9 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         long largest = _bench.Base.NamedParameters().Max(p => p.Parameter.Shape.Count) * sizeof(float);
         _bench.Backend.Memory.ResetPeak();
         long before = _bench.Backend.Memory.CurrentBytes;
+        long own = Model.Parameters.Max(p => p.Parameter.Shape.Count) * sizeof(float);
         Model.MergeAndUnload();
-        Assert.That(_bench.Backend.Memory.PeakBytes - before, Is.LessThan(4 * largest));
+        Assert.That(_bench.Backend.Memory.PeakBytes - before, Is.LessThan(4 * largest + 16 * own));
         long untied = tied && _bench.Base.Head.Weight != _bench.Base.TokenEmbedding.Weight ? Arena.Round(_bench.Base.Head.Weight.Value.ByteCount) : 0;
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes + untied));
         Assert.That(_bench.Base.NamedParameters().Select(p => p.Parameter.Value.Storage.Kind), Is.All.EqualTo(MemoryKind.Frozen));
@@ -120,7 +121,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Assert.That(Directory.EnumerateFileSystemEntries(directory.FullPath).Select(Path.GetFileName),
             Is.EquivalentTo(["adapter_config.json", "adapter_model.safetensors"]));
         Model.Load(directory.FullPath, "again");
-        Assert.That(_bench.Logits(), Is.EqualTo(adapted));
+        AssertRestored(_bench.Logits(), adapted);
         Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.False);
         // What is saved again, also by one that is not active or merged, is the same file.
         Model.SetActive(PeftModel.DefaultAdapter);
@@ -129,11 +130,14 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
             Model.Merge();
         }
         Model.Save(directory.FullPath);
-        foreach (string file in new[] { "adapter_config.json", "adapter_model.safetensors" })
+        foreach (string file in method.SavesExactly ? new[] { "adapter_config.json", "adapter_model.safetensors" } : ["adapter_config.json"])
         {
             Assert.That(File.ReadAllBytes(directory["again", file]), Is.EqualTo(File.ReadAllBytes(directory[file])), file);
         }
     }
+
+    private void AssertRestored(float[] ours, float[] reference) =>
+        Assert.That(Fixtures.Error(ours, reference), method.SavesExactly ? Is.Zero : Is.LessThan(1e-5));
 
     [Test]
     public void Unloading_restores_the_base_to_the_bit_and_frees_everything()
@@ -171,7 +175,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         using var directory = new TemporaryDirectory();
         half.Model.Save(directory.FullPath);
         half.Model.Load(directory.FullPath, "again");
-        Assert.That(half.Logits(), Is.EqualTo(adapted));
+        AssertRestored(half.Logits(), adapted);
         if (method.Merges(family))
         {
             half.Model.MergeAndUnload();

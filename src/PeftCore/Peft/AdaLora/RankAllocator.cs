@@ -1,0 +1,159 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.AdaLora;
+
+/// <summary>Gives ranks to the layers that need them (Zhang et al. 2023, section 3.2): the importance of a direction comes from how much the loss would
+/// change without its weights, |w·∂L/∂w|, averaged over the steps, times how uncertain that is; a budget that shrinks with the cube of the time left says how many
+/// directions stay.</summary>
+internal sealed class RankAllocator
+{
+    private readonly Adapter _adapter;
+    private readonly List<AdaLoraAdapter> _layers;
+    private readonly Dictionary<Parameter, Importance> _importance = [];
+
+    public RankAllocator(Adapter adapter)
+    {
+        _adapter = adapter;
+        _layers = [.. adapter.Layers.Select(layer => layer.Layer).OfType<AdaLoraAdapter>()];
+    }
+
+    private AdaLoraConfig Config => (AdaLoraConfig)_adapter.Config;
+
+    /// <summary>γ times the mean distance of A's rows and B's columns from orthonormal ones.</summary>
+    public Tensor Penalty()
+    {
+        using var scope = new TensorScope();
+        Tensor? sum = null;
+        foreach (var layer in _layers.Where(layer => layer.E.Shape[0] > 0))
+        {
+            var both = layer.A.Value.Orthogonality() + layer.B.Value.Orthogonality(ofColumns: true);
+            sum = sum is null ? both : sum + both;
+        }
+        sum ??= _layers[0].A.Value.Backend.Zeros([1]);
+        return scope.Return(sum * (float)(Config.OrthogonalWeight / (2 * _layers.Count)));
+    }
+
+    /// <summary>Moves ranks after a step of the optimizer.</summary>
+    public void AfterStep(long step)
+    {
+        if (Config.TotalSteps is not { } total || _layers[0].E.Value.Backend.IsMeta)
+        {
+            return;
+        }
+        long last = total - Config.FinalSteps;
+        if (step < last)
+        {
+            Observe();
+        }
+        if (step > last)
+        {
+            _layers.ForEach(Silence);
+        }
+        else if (step == last || (step > Config.InitialSteps && step % Config.Interval == 0))
+        {
+            Allocate(Budget(step, last));
+        }
+    }
+
+    /// <summary>How many directions all layers together may keep.</summary>
+    public int Budget(long step, long last)
+    {
+        int initial = _layers.Sum(layer => layer.E.Shape[0]), target = Config.TargetRank * _layers.Count;
+        if (step <= Config.InitialSteps)
+        {
+            return initial;
+        }
+        double left = step >= last ? 0 : 1 - (double)(step - Config.InitialSteps) / (last - Config.InitialSteps);
+        return (int)((initial - target) * (left * left * left) + target);
+    }
+
+    private void Observe()
+    {
+        foreach (var parameter in _layers.SelectMany(layer => new[] { layer.A, layer.E, layer.B }))
+        {
+            if (parameter.Gradient is { } gradient)
+            {
+                if (!_importance.TryGetValue(parameter, out var importance))
+                {
+                    _importance.Add(parameter, importance = new Importance((int)parameter.Shape.Count));
+                }
+                importance.Observe(parameter.Value.ToArray<float>(), gradient.ToArray<float>(), (float)Config.Beta1, (float)Config.Beta2);
+            }
+        }
+    }
+
+    private void Allocate(int budget)
+    {
+        var scores = _layers.ConvertAll(Scores);
+        float[] all = [.. scores.SelectMany(score => score)];
+        int gone = all.Length - budget;
+        Array.Sort(all);
+        float threshold = gone > 0 ? all[Math.Min(gone, all.Length) - 1] : float.NegativeInfinity;
+        foreach (var (layer, score) in _layers.Zip(scores))
+        {
+            layer.Mask = Array.ConvertAll(score, value => value > threshold);
+            Silence(layer);
+        }
+        _adapter.Config = Config with { RankPattern = _layers.ToDictionary(layer => layer.PatternKey, layer => (IReadOnlyList<bool>)layer.Mask!, StringComparer.Ordinal) };
+    }
+
+    /// <summary>A direction's e, and the means of its row of A and its column of B.</summary>
+    private float[] Scores(AdaLoraAdapter layer)
+    {
+        int rank = layer.E.Shape[0], inputs = layer.A.Shape[1], outputs = layer.B.Shape[0];
+        var score = new float[rank];
+        for (int i = 0; i < rank; i++)
+        {
+            float a = 0, b = 0;
+            for (int k = 0; k < inputs; k++)
+            {
+                a += Score(layer.A, i * inputs + k);
+            }
+            for (int k = 0; k < outputs; k++)
+            {
+                b += Score(layer.B, k * rank + i);
+            }
+            score[i] = Score(layer.E, i) + a / inputs + b / outputs;
+        }
+        return score;
+    }
+
+    private float Score(Parameter parameter, int index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index) : 0;
+
+    /// <summary>Sets e of the directions that are gone to zero.</summary>
+    private static void Silence(AdaLoraAdapter layer)
+    {
+        if (layer.Mask is { } mask)
+        {
+            float[] e = layer.E.Value.ToArray<float>();
+            for (int i = 0; i < e.Length; i++)
+            {
+                e[i] = mask[i] ? e[i] : 0;
+            }
+            layer.E.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(e), layer.E.Value);
+        }
+    }
+
+    /// <summary>Averages of one parameter's sensitivity and of its uncertainty.</summary>
+    private sealed class Importance(int count)
+    {
+        private readonly float[] _mean = new float[count];
+        private readonly float[] _uncertainty = new float[count];
+
+        public void Observe(float[] values, float[] gradient, float beta1, float beta2)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                float sensitivity = Math.Abs(values[i] * gradient[i]);
+                _mean[i] = beta1 * _mean[i] + (1 - beta1) * sensitivity;
+                _uncertainty[i] = beta2 * _uncertainty[i] + (1 - beta2) * Math.Abs(sensitivity - _mean[i]);
+            }
+        }
+
+        public float Score(int index) => _mean[index] * _uncertainty[index];
+    }
+}

@@ -1,0 +1,27 @@
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.FourierFt;
+
+/// <summary>FourierFT on one linear layer: ΔW = α·Re(ifft2(F)) where n entries c of F learn and the rest is zero. As a sum of n waves it is a product of frozen
+/// matrices with c in the middle, so ΔW is never formed.</summary>
+internal sealed class FourierFtAdapter : LowRankAdapter
+{
+    private readonly Waves _waves;
+    private readonly Parameter _spectrum;
+    private readonly float _scale;
+
+    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, Waves waves, ulong site) : base(layer, default)
+    {
+        _waves = waves;
+        _scale = Hyperparameters.Scale("scaling", path, config.Scaling / ((double)layer.Inputs * layer.Outputs));
+        _spectrum = context.NewParameter([waves.A.Shape[0] / 2]);
+        _ = config.InitWeights ? _spectrum.Zero() : _spectrum.Normal(0, 1, context.Seed, site);
+    }
+
+    public override IEnumerable<AdapterParameter> Parameters => [new("", "fourierft_spectrum.{0}", "fourierft_spectrum", _spectrum)];
+
+    protected override LoraBranch Branch(DropoutKey drop) =>
+        new(_waves.A, _waves.B, _scale, Middle: Tensor.Concat(_spectrum.Value, _spectrum.Value));
+}

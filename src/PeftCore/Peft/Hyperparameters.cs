@@ -1,0 +1,34 @@
+namespace PeftCore.Peft;
+
+/// <summary>Refuses values that mean nothing.</summary>
+internal static class Hyperparameters
+{
+    public static void Rank(int rank, string field = "r")
+    {
+        if (rank < 1)
+        {
+            throw new BadInputException($"{field} is {rank}; it must be at least 1");
+        }
+    }
+
+    public static void Dropout(string field, double probability)
+    {
+        if (probability is not (>= 0 and < 1))
+        {
+            throw new BadInputException($"{field} is {probability}; it must be at least 0 and below 1");
+        }
+    }
+
+    /// <summary>A size that must divide another.</summary>
+    public static void Divides(string field, int size, string path, string what, int extent)
+    {
+        if (size < 1 || extent % size != 0)
+        {
+            throw new BadInputException($"{field} is {size}, but \"{path}\" has {extent} {what}, which it does not divide; choose a divisor, or leave the layer out");
+        }
+    }
+
+    /// <summary>A scale that is a number.</summary>
+    public static float Scale(string field, string path, double scale) => float.IsFinite((float)scale) ? (float)scale
+        : throw new BadInputException($"{field} makes the scale of \"{path}\" {scale}; it must be a finite number");
+}

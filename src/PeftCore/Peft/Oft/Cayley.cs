@@ -1,0 +1,50 @@
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Oft;
+
+/// <summary>Orthogonal matrices from skew-symmetric ones: R = (I − Q)·(I + Q)⁻¹ (Cayley 1846).</summary>
+internal static class Cayley
+{
+    /// <summary>Exactly: R = 2·(I + Q)⁻¹ − I.</summary>
+    /// <param name="q">(n, b, b)</param>
+    public static Tensor Exact(Tensor q)
+    {
+        var identity = Identity(q);
+        return (q + identity).Inverse() * 2 - identity;
+    }
+
+    /// <summary>By a series of so many terms, the last of which counts once: I + 2Q + 2Q² + … + Qᵏ (Qiu et al. 2025, OFTv2).</summary>
+    public static Tensor Series(Tensor q, int terms)
+    {
+        var sum = Identity(q);
+        if (terms > 1)
+        {
+            sum += q * 2;
+        }
+        if (terms > 2)
+        {
+            var power = q.MatMulEach(q);
+            sum += power * 2;
+            for (int i = 3; i < terms - 1; i++)
+            {
+                power = power.MatMulEach(q);
+                sum += power * 2;
+            }
+            sum += power.MatMulEach(q);
+        }
+        return sum;
+    }
+
+    private static Tensor Identity(Tensor q)
+    {
+        int n = q.Shape[0], side = q.Shape[1];
+        var values = new float[n * side * side];
+        for (int i = 0; i < n * side; i++)
+        {
+            values[i * side + i % side] = 1;
+        }
+        return q.Backend.From(values, q.Shape);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Oft;
+
+/// <summary>OFT on one linear layer: the input is turned in blocks of b coordinates, each block by an orthogonal matrix that Cayley's map makes of a skew-symmetric one.
+/// Angles between neurons stay as they are.</summary>
+internal sealed class OftAdapter : RotationAdapter
+{
+    /// <summary>What is as short as rounding allows stays as it is.</summary>
+    private const float Slack = 1e-6f;
+
+    private readonly OftConfig _config;
+    private readonly Parameter _triangles;
+    private readonly int _side;
+    private readonly BlockDropout _dropout;
+
+    public OftAdapter(AttachContext context, OftConfig config, Linear layer, ulong site) : base(layer)
+    {
+        _config = config;
+        _dropout = new BlockDropout(layer, config.ModuleDropout, site);
+        int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted : Nearest(layer.Inputs, wanted);
+        _side = config.BlockSize != 0 ? fitting : layer.Inputs / fitting;
+        _triangles = context.NewParameter([config.BlockShare ? 1 : layer.Inputs / _side, _side * (_side - 1) / 2]);
+        _ = config.InitWeights ? _triangles.Zero() : _triangles.Normal(0, 0.1f, context.Seed, site);
+    }
+
+    public override IEnumerable<AdapterParameter> Parameters => [new("", "oft_R.{0}.weight", "oft_R.weight", _triangles)];
+
+    protected override Tensor Rotate(Tensor x)
+    {
+        if (_config.Constrained)
+        {
+            Project();
+        }
+        using var scope = new TensorScope();
+        return scope.Return(x.MultiplyBlocks(Blocks()));
+    }
+
+    /// <summary>(r, b, b)</summary>
+    private Tensor Blocks()
+    {
+        using var scope = new TensorScope();
+        var q = _triangles.Value.SkewSymmetric(_side);
+        return scope.Return(_dropout.Apply(_config.UseCayleyNeumann ? Cayley.Series(q, _config.NeumannTerms) : Cayley.Exact(q)));
+    }
+
+    /// <summary>The divisor nearest to a number; of two, the smaller.</summary>
+    private static int Nearest(int inputs, int wanted)
+    {
+        if (wanted >= inputs)
+        {
+            return inputs;
+        }
+        int higher = wanted, lower = wanted;
+        while (inputs % higher != 0)
+        {
+            higher++;
+        }
+        while (inputs % lower != 0)
+        {
+            lower--;
+        }
+        return wanted - lower <= higher - wanted ? lower : higher;
+    }
+
+    /// <summary>Shortens skew-symmetric matrices that are longer than ε/√blocks to that length. As in Hugging Face PEFT it changes the parameters themselves.</summary>
+    private void Project()
+    {
+        float[] values = _triangles.Value.ToArray<float>();
+        int blocks = _triangles.Shape[0], width = _triangles.Shape[1];
+        float limit = (float)(_config.Epsilon / Math.Sqrt(blocks));
+        bool changed = false;
+        for (int block = 0; block < blocks; block++)
+        {
+            var triangle = values.AsSpan(block * width, width);
+            float norm = MathF.Sqrt(2 * System.Numerics.Tensors.TensorPrimitives.SumOfSquares(triangle));
+            if (norm > limit * (1 + Slack))
+            {
+                System.Numerics.Tensors.TensorPrimitives.Multiply(triangle, limit / norm, triangle);
+                changed = true;
+            }
+        }
+        if (changed)
+        {
+            _triangles.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(values), _triangles.Value);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Nn;
+
+namespace PeftCore.Peft.VbLora;
+
+/// <summary>Logits as a file that keeps only what a forward pass uses has them: the numbers of the k vectors of each piece, and the first k − 1 of their
+/// parts; the last part is what is missing to one. Read back, the other logits are −∞.</summary>
+internal sealed class TopKLogits(Parameter logits, int k)
+{
+    private readonly int _vectors = logits.Shape.Columns;
+    private readonly int _pieces = logits.Shape.Rows;
+    private int[] _indices = [];
+
+    public IEnumerable<SavedEntry> Entries(AdapterParameter parameter)
+    {
+        string indices = parameter.FileName + "_topk_indices", weights = parameter.FileName + "_topk_weights";
+        yield return new SavedEntry(indices, () => new SafetensorsTensor(indices, IndexType, Shape(k), Write(Choose())),
+            entry => Check(entry, Shape(k), IndexType), entry => _indices = Read(entry));
+        yield return new SavedEntry(weights, () => new SafetensorsTensor(weights, "F32", Shape(k - 1), MemoryMarshal.AsBytes<float>(Weights()).ToArray()),
+            entry => Check(entry, Shape(k - 1), "F32"), entry => Fill(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray()));
+    }
+
+    private string IndexType => _vectors switch { < 1 << 8 => "U8", < 1 << 15 => "I16", _ => "I32" };
+
+    private long[] Shape(int last) => [logits.Shape[0], logits.Shape[1], last];
+
+    private int[] Choose()
+    {
+        float[] values = logits.Value.ToArray<float>();
+        return [.. values.Chunk(_vectors).SelectMany(row => Enumerable.Range(0, _vectors).OrderByDescending(i => row[i]).ThenBy(i => i).Take(k))];
+    }
+
+    /// <summary>Softmax over the chosen ones, without the last.</summary>
+    private float[] Weights()
+    {
+        float[] values = logits.Value.ToArray<float>();
+        int[] chosen = Choose();
+        var weights = new List<float>();
+        for (int piece = 0; piece < _pieces; piece++)
+        {
+            double[] row = [.. chosen.Skip(piece * k).Take(k).Select(i => (double)values[piece * _vectors + i])];
+            double sum = row.Sum(x => Math.Exp(x - row[0]));
+            weights.AddRange(row.Take(k - 1).Select(x => (float)(Math.Exp(x - row[0]) / sum)));
+        }
+        return [.. weights];
+    }
+
+    private void Fill(float[] weights)
+    {
+        var values = new float[_pieces * _vectors];
+        Array.Fill(values, float.NegativeInfinity);
+        for (int piece = 0; piece < _pieces; piece++)
+        {
+            float rest = 1;
+            for (int i = 0; i < k; i++)
+            {
+                float weight = i < k - 1 ? weights[piece * (k - 1) + i] : rest;
+                rest -= weight;
+                values[piece * _vectors + _indices[piece * k + i]] = MathF.Log(Math.Max(weight, 0));
+            }
+        }
+        logits.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(values), logits.Value);
+    }
+
+    private byte[] Write(int[] indices) => IndexType switch
+    {
+        "U8" => Array.ConvertAll(indices, i => (byte)i),
+        "I16" => MemoryMarshal.AsBytes<short>(Array.ConvertAll(indices, i => (short)i)).ToArray(),
+        _ => MemoryMarshal.AsBytes<int>(indices).ToArray(),
+    };
+
+    private static int[] Read(WeightEntry entry) => entry.DType switch
+    {
+        "U8" => [.. entry.Bytes.ToArray().Select(i => (int)i)],
+        "I16" => [.. MemoryMarshal.Cast<byte, short>(entry.Bytes).ToArray().Select(i => (int)i)],
+        _ => MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray(),
+    };
+
+    private void Check(WeightEntry entry, long[] shape, string dtype)
+    {
+        if (!entry.Shape.AsSpan().SequenceEqual(shape) || entry.DType != dtype)
+        {
+            throw entry.Error($"is {entry.DType} of shape ({string.Join(", ", entry.Shape)}), but the configuration makes it {dtype} of ({string.Join(", ", shape)})");
+        }
+        if (dtype != "F32" && Read(entry).Any(i => i < 0 || i >= _vectors))
+        {
+            throw entry.Error($"names a vector outside of the bank of {_vectors}");
+        }
+    }
+}
