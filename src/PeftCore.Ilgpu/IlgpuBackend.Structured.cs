@@ -9,12 +9,13 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
+        using Wide left = In(a), right = In(b), result = Out(c, product.Accumulate);
         int matrices = product.IsSum ? 1 : product.Count;
         _device.ForEach<Batched, BatchedArgs>((long)matrices * product.M * product.N, new BatchedArgs
         {
-            A = F32(a),
-            B = F32(b),
-            C = F32(c),
+            A = left.View,
+            B = right.View,
+            C = result.View,
             Count = product.Count,
             M = product.M,
             K = product.K,
@@ -44,28 +45,35 @@ internal sealed partial class IlgpuBackend
         {
             Copy(x, y);
         }
+        using Wide result = Out(y, accumulate: true);
         int side = x.Shape.Columns;
-        _device.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = F32(y), Side = side });
+        _device.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = result.View, Side = side });
     }
 
     /// <inheritdoc/>
-    public void TopKSoftmax(Tensor x, int k, Tensor y) => _device.ForEach<TopKForward, TopKArgs>(x.Shape.Rows, new TopKArgs
+    public void TopKSoftmax(Tensor x, int k, Tensor y)
     {
-        X = F32(x),
-        Y = F32(y),
-        Rows = x.Shape.Rows,
-        Columns = x.Shape.Columns,
-        K = Math.Min(k, x.Shape.Columns),
-    });
+        using Wide given = In(x), result = Out(y, accumulate: false);
+        _device.ForEach<TopKForward, TopKArgs>(x.Shape.Rows, new TopKArgs
+        {
+            X = given.View,
+            Y = result.View,
+            Rows = x.Shape.Rows,
+            Columns = x.Shape.Columns,
+            K = Math.Min(k, x.Shape.Columns),
+        });
+    }
 
     /// <inheritdoc/>
-    public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+    public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate)
+    {
+        using Wide given = In(x), entries = In(values), result = Out(y, accumulate);
         _device.ForEach<SparseForward, SparseArgs>(y.Count, new SparseArgs
         {
-            X = F32(x),
+            X = given.View,
             DOut = None<float>(),
-            Values = F32(values),
-            Y = F32(y),
+            Values = entries.View,
+            Y = result.View,
             Offsets = I32(offsets),
             Columns = I32(columns),
             Order = I32(order),
@@ -74,15 +82,18 @@ internal sealed partial class IlgpuBackend
             Outputs = y.Shape.Columns,
             Accumulate = Flag(accumulate),
         });
+    }
 
     /// <inheritdoc/>
-    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
+    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate)
+    {
+        using Wide given = In(x), gradient = In(dy), result = Out(dValues, accumulate);
         _device.ForEach<SparseEntries, SparseArgs>(dValues.Count, new SparseArgs
         {
-            X = F32(x),
-            DOut = F32(dy),
+            X = given.View,
+            DOut = gradient.View,
             Values = None<float>(),
-            Y = F32(dValues),
+            Y = result.View,
             Offsets = I32(rows),
             Columns = I32(columns),
             Order = None<int>(),
@@ -91,4 +102,5 @@ internal sealed partial class IlgpuBackend
             Outputs = dy.Shape.Columns,
             Accumulate = Flag(accumulate),
         });
+    }
 }

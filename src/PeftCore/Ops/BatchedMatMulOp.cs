@@ -16,7 +16,7 @@ internal static class BatchedMatMulOp
         /// <param name="shape">Shape of the output, which the strides of C fill.</param>
         public Tensor MatMulBatched(Tensor b, BatchedProduct product, Shape shape)
         {
-            Check.Float32("batched matmul", "a", a);
+            Check.Activation("batched matmul", "a", a);
             Check.Float32("batched matmul", "b", b);
             Check.OneDevice("batched matmul", a, b);
             Fits("a", a, product.A, product.Count, product.M, product.K);

@@ -16,7 +16,7 @@ internal static class BlockAffineLinearOp
         /// <param name="pieces">(r, in): identities side by side.</param>
         internal Tensor BlockAffineLinear(Tensor weight, Tensor blocks, Tensor pieces)
         {
-            Check.Float32("block affine linear", "x", x);
+            Check.Activation("block affine linear", "x", x);
             Check.OneDevice("block affine linear", x, weight, blocks, pieces);
             int r = blocks.Shape.Columns;
             if (blocks.Shape.Rank != 3 || weight.Shape.Rank != 2 || weight.Shape[0] != blocks.Shape[0] * r || x.Shape.Columns != weight.Shape[1] || weight.Shape[1] % r != 0)
@@ -82,7 +82,7 @@ internal static class BlockAffineLinearOp
                 }
                 if (dBlocks is not null)
                 {
-                    var delta = dy.NewLike([r, inputs]);
+                    var delta = dy.NewLike([r, inputs], DType.F32);
                     backend.MatMul(part, true, _x!, false, delta);
                     backend.MatMul(Cut(_weight, i, r), true, delta.View([inputs, r]), false, Block(dBlocks, i), 1, addBlocks);
                     backend.MatMul(delta, false, _pieces, true, Block(dBlocks, i), 1, accumulate: true);

@@ -19,7 +19,7 @@ internal static class CirculantLinearOp
         /// <returns>(…, out)</returns>
         internal Tensor CirculantLinear(Tensor kernels, float scale, bool mirrored = false)
         {
-            Check.Float32("circulant linear", "x", x);
+            Check.Activation("circulant linear", "x", x);
             Check.Float32("circulant linear", "kernels", kernels);
             Check.OneDevice("circulant linear", x, kernels);
             if (kernels.Shape.Rank != 3 || x.Shape.Columns != kernels.Shape[1] * kernels.Shape[2])
@@ -102,7 +102,7 @@ internal static class CirculantLinearOp
             }
             if (flow.Target(1, out accumulate) is { } dw)
             {
-                var outer = dy.NewLike([_blocks.N, _blocks.Side, 2 * _blocks.Side]);
+                var outer = dy.NewLike([_blocks.N, _blocks.Side, 2 * _blocks.Side], DType.F32);
                 var one = dy.Backend.From([1f], [1]);
                 for (int m = 0; m < _blocks.M; m++)
                 {

@@ -12,8 +12,8 @@ internal static class JoinColumnsOp
         /// <summary>(rows, m) and (rows, n) to (rows, m + n).</summary>
         internal static Tensor BesideEachOther(Tensor left, Tensor right)
         {
-            Check.Float32("join columns", "left", left);
-            Check.Float32("join columns", "right", right);
+            Check.Activation("join columns", "left", left);
+            Check.Activation("join columns", "right", right);
             Check.OneDevice("join columns", left, right);
             if (left.Shape.Rank != 2 || right.Shape.Rank != 2 || left.Shape[0] != right.Shape[0])
             {

@@ -18,7 +18,7 @@ internal static class KroneckerLinearOp
         /// <returns>(…, a·b)</returns>
         internal Tensor KroneckerLinear(Tensor first, Tensor second, float scale)
         {
-            Check.Float32("kronecker linear", "x", x);
+            Check.Activation("kronecker linear", "x", x);
             Check.OneDevice("kronecker linear", x, first, second);
             if (first.Shape.Rank != 2 || second.Shape.Rank != 2 || x.Shape.Columns != first.Shape[1] * second.Shape[1])
             {

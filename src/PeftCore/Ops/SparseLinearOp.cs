@@ -14,7 +14,7 @@ internal static class SparseLinearOp
         /// <param name="pattern">Where they stand.</param>
         internal Tensor SparseLinear(Tensor values, SparsePattern pattern)
         {
-            Check.Float32("sparse linear", "x", x);
+            Check.Activation("sparse linear", "x", x);
             Check.Float32("sparse linear", "values", values);
             Check.Vector("sparse linear", "values", values, (int)pattern.Rows.Count);
             if (x.Shape.Columns != pattern.Inputs)

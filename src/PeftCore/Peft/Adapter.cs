@@ -9,6 +9,7 @@ namespace PeftCore.Peft;
 internal sealed class Adapter(string name, PeftConfig config)
 {
     private readonly List<Tensor> _owned = [];
+    private Func<IEnumerable<SavedEntry>>? _state;
     private HashSet<Parameter> _frozen = [];
 
     public string Name => name;
@@ -33,6 +34,13 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Constants that are saved along, by their keys.</summary>
     public List<(string Name, Tensor Value, bool Optional)> Constants { get; } = [];
 
+    /// <summary>What training goes on from, where that is more than the adapter's own files hold; null where it is not.</summary>
+    public Func<IEnumerable<SavedEntry>>? State
+    {
+        get => Prompt is { IsNetwork: true } network ? () => network.Parameters.Select(SavedEntry.Of) : _state;
+        set => _state = value;
+    }
+
     /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
@@ -56,8 +64,8 @@ internal sealed class Adapter(string name, PeftConfig config)
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
     /// <summary>Why it cannot be merged as a whole; null if its layers decide.</summary>
-    public string? MergeProblem => Prompt is not null ? $"{config.PeftType} puts something before every sequence, which no weight can do"
-        : Sums.Count > 0 ? $"{config.PeftType} inserts networks that are not linear, and no weight computes what they do"
+    public string? MergeProblem => Prompt is not null ? $"{Config.PeftType} puts something before every sequence, which no weight can do"
+        : Sums.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
         : null;
 
     private IEnumerable<AdapterParameter> SumParameters => Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));

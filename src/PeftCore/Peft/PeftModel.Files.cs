@@ -59,16 +59,16 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Saves what trains, exactly, so that training can go on from it: the adapter, and the network that makes its virtual tokens if one does,
-    /// which the adapter's own files do not hold.</summary>
+    /// <summary>Saves what trains, exactly, so that training can go on from it: the adapter, and what its own files do not hold, such as a network that makes
+    /// its virtual tokens, or what ranks are chosen by.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="name">The adapter.</param>
     public void SaveState(string directory, string name = DefaultAdapter)
     {
         Save(directory, [name]);
-        if (Get(name).Prompt is { IsNetwork: true } network)
+        if (Get(name).State is { } state)
         {
-            SafetensorsWriter.Write(NetworkFile(directory, name), network.Parameters.Select(p => SavedEntry.Of(p).ToFile()));
+            SafetensorsWriter.Write(StateFile(directory, name), state().Select(entry => entry.ToFile()));
         }
     }
 
@@ -77,18 +77,18 @@ public sealed partial class PeftModel
     /// <param name="name">The adapter.</param>
     public void LoadState(string directory, string name = DefaultAdapter)
     {
-        if (Get(name).Prompt is not { IsNetwork: true } network)
+        if (Get(name).State is not { } state)
         {
             Reload(DirectoryOf(directory, name), name);
             return;
         }
-        using var source = WeightSource.OpenFile(NetworkFile(directory, name));
-        var entries = network.Parameters.Select(SavedEntry.Of).ToList();
+        using var source = WeightSource.OpenFile(StateFile(directory, name));
+        var entries = state().ToList();
         entries.ForEach(entry => entry.Check(source.Get(entry.Name)));
         entries.ForEach(entry => entry.Read(source.Get(entry.Name)));
     }
 
-    private static string NetworkFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "prompt_network.safetensors");
+    private static string StateFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "training_state.safetensors");
 
     /// <summary>Loads a base model and an adapter on it.</summary>
     public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)

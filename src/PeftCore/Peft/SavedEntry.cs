@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -36,6 +37,12 @@ internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, A
                 value.Upload(entry.Span);
             }
         });
+
+    /// <summary>Numbers that are kept on the host.</summary>
+    public static SavedEntry Of(string name, float[] values) => new(name,
+        () => new SafetensorsTensor(name, "F32", [values.Length], MemoryMarshal.AsBytes<float>(values).ToArray()),
+        entry => WeightReader.Check(entry, [values.Length]),
+        entry => MemoryMarshal.Cast<byte, float>(entry.Bytes).CopyTo(values));
 
     private static void ReadInto(WeightEntry entry, Tensor value)
     {

@@ -87,7 +87,7 @@ internal static partial class OpCatalog
         });
         yield return new OpEntry("block affine linear", ["x: blocks"], size =>
         {
-            var (rows, m, n, r) = size.Pick((1, 1, 1, 1), (3, 2, 3, 4), (1, 1, 1, 3), (9, 3, 5, 17), (0, 2, 2, 2));
+            var (rows, m, n, r) = size.Pick((1, 1, 1, 1), (3, 3, 2, 4), (1, 1, 1, 3), (9, 3, 5, 17), (0, 2, 2, 2));
             float[] weight = Numbers.Random(41, m * r * n * r);
             float[] pieces = [.. Enumerable.Range(0, r * n * r).Select(i => i / (n * r) == i % (n * r) % r ? 1f : 0f)];
             return new OpSample([OpInput.Of("x", rows, n * r), OpInput.Of("blocks", m, r, r)],

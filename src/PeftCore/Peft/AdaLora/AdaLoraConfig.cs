@@ -128,6 +128,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         var allocator = new RankAllocator(adapter);
         adapter.Penalty = allocator.Penalty;
         adapter.AfterStep = allocator.AfterStep;
+        adapter.State = allocator.State;
         return adapter;
     }
 

@@ -37,6 +37,57 @@ internal sealed class RankAllocator
         return scope.Return(sum * (float)(Config.OrthogonalWeight / (2 * _layers.Count)));
     }
 
+    /// <summary>What training goes on from: all directions, also those that are gone, and what their importance is judged by.</summary>
+    public IEnumerable<SavedEntry> State()
+    {
+        foreach (var parameter in _adapter.Parameters)
+        {
+            yield return SavedEntry.Of(parameter);
+        }
+        foreach (var layer in _layers)
+        {
+            foreach (var (name, parameter) in new[] { ("lora_A", layer.A), ("lora_E", layer.E), ("lora_B", layer.B) })
+            {
+                var importance = Of(parameter);
+                yield return SavedEntry.Of($"{layer.Path}.{name}.sensitivity", importance.Mean);
+                yield return SavedEntry.Of($"{layer.Path}.{name}.uncertainty", importance.Uncertainty);
+            }
+            yield return Gone(layer);
+        }
+    }
+
+    /// <summary>Which directions of a layer are gone: 1 for those.</summary>
+    private SavedEntry Gone(AdaLoraAdapter layer)
+    {
+        var gone = new float[layer.E.Shape[0]];
+        for (int i = 0; i < gone.Length; i++)
+        {
+            gone[i] = layer.Mask is { } mask && !mask[i] ? 1 : 0;
+        }
+        var entry = SavedEntry.Of(layer.Path + ".gone", gone);
+        return entry with
+        {
+            Read = stored =>
+            {
+                entry.Read(stored);
+                layer.Mask = gone.Contains(1) ? Array.ConvertAll(gone, flag => flag == 0) : null;
+                KeepPattern();
+            },
+        };
+    }
+
+    private void KeepPattern()
+    {
+        if (_layers.Exists(layer => layer.Mask is not null))
+        {
+            _adapter.Config = Config with
+            {
+                RankPattern = _layers.ToDictionary(layer => layer.PatternKey, layer => (IReadOnlyList<bool>)(layer.Mask ?? [.. Enumerable.Repeat(true, layer.E.Shape[0])]),
+                    StringComparer.Ordinal),
+            };
+        }
+    }
+
     /// <summary>Moves ranks after a step of the optimizer.</summary>
     public void AfterStep(long step)
     {
@@ -77,13 +128,18 @@ internal sealed class RankAllocator
         {
             if (parameter.Gradient is { } gradient)
             {
-                if (!_importance.TryGetValue(parameter, out var importance))
-                {
-                    _importance.Add(parameter, importance = new Importance((int)parameter.Shape.Count));
-                }
-                importance.Observe(parameter.Value.ToArray<float>(), gradient.ToArray<float>(), (float)Config.Beta1, (float)Config.Beta2);
+                Of(parameter).Observe(parameter.Value.ToArray<float>(), gradient.ToArray<float>(), (float)Config.Beta1, (float)Config.Beta2);
             }
         }
+    }
+
+    private Importance Of(Parameter parameter)
+    {
+        if (!_importance.TryGetValue(parameter, out var importance))
+        {
+            _importance.Add(parameter, importance = new Importance((int)parameter.Shape.Count));
+        }
+        return importance;
     }
 
     private void Allocate(int budget)
@@ -98,7 +154,7 @@ internal sealed class RankAllocator
             layer.Mask = Array.ConvertAll(score, value => value > threshold);
             Silence(layer);
         }
-        _adapter.Config = Config with { RankPattern = _layers.ToDictionary(layer => layer.PatternKey, layer => (IReadOnlyList<bool>)layer.Mask!, StringComparer.Ordinal) };
+        KeepPattern();
     }
 
     /// <summary>A direction's e, and the means of its row of A and its column of B.</summary>
@@ -141,19 +197,20 @@ internal sealed class RankAllocator
     /// <summary>Averages of one parameter's sensitivity and of its uncertainty.</summary>
     private sealed class Importance(int count)
     {
-        private readonly float[] _mean = new float[count];
-        private readonly float[] _uncertainty = new float[count];
+        public float[] Mean { get; } = new float[count];
+
+        public float[] Uncertainty { get; } = new float[count];
 
         public void Observe(float[] values, float[] gradient, float beta1, float beta2)
         {
             for (int i = 0; i < count; i++)
             {
                 float sensitivity = Math.Abs(values[i] * gradient[i]);
-                _mean[i] = beta1 * _mean[i] + (1 - beta1) * sensitivity;
-                _uncertainty[i] = beta2 * _uncertainty[i] + (1 - beta2) * Math.Abs(sensitivity - _mean[i]);
+                Mean[i] = beta1 * Mean[i] + (1 - beta1) * sensitivity;
+                Uncertainty[i] = beta2 * Uncertainty[i] + (1 - beta2) * Math.Abs(sensitivity - Mean[i]);
             }
         }
 
-        public float Score(int index) => _mean[index] * _uncertainty[index];
+        public float Score(int index) => Mean[index] * Uncertainty[index];
     }
 }
