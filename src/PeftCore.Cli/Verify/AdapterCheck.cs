@@ -15,8 +15,29 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     private const float WeightDecay = 0.01f;
 
     private readonly List<Quantity> _results = [];
+    private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
+
+    /// <summary>Changes every parameter by up to one unit in its last place; null for as it is.</summary>
+    public int? Nudge { get; init; }
+
+    /// <summary>What was compared, by name.</summary>
+    public IReadOnlyDictionary<string, float[]> Values => _values;
 
     public List<Quantity> Run()
+    {
+        Compute();
+        return Nudge is null ? new Conditioning(expected, Values, Again).Judge(_results) : _results;
+    }
+
+    /// <summary>The same from parameters that differ by rounding.</summary>
+    private IReadOnlyDictionary<string, float[]> Again(int seed)
+    {
+        var again = new AdapterCheck(backend, directory, expected, baseModel) { Nudge = seed };
+        again.Run();
+        return again.Values;
+    }
+
+    private void Compute()
     {
         using var scope = new TensorScope();
         string baseDirectory = FixtureInputs.BaseOf(directory, baseModel);
@@ -26,12 +47,14 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             var config = PromptNetworks.AreIn(expected)
                 ? PromptNetworks.Load(model, directory, expected)
                 : new ChangedBase(backend, directory, expected).Load(model, _results);
+            Nudged(model);
             ForwardAndBackward(model);
             SavedAndLoaded(model, config);
             Train(model);
             if (expected.Has("merged.logits"))
             {
                 model.Reload(directory);
+                Nudged(model);
                 model.MergeAndUnload(keepTies: true);
                 AddLogits("merged.logits", model.Base);
             }
@@ -41,15 +64,25 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             model.Unload();
             model.Base.Free();
         }
-        return _results;
     }
+
+    private void Nudged(PeftModel model)
+    {
+        if (Nudge is { } seed)
+        {
+            Conditioning.Nudge(backend, model, seed);
+        }
+    }
+
+    /// <summary>Keeps what is compared.</summary>
+    private float[] Kept(string name, float[] values) => _values[name] = values;
 
     private void AddLogits(string name, CausalModel model)
     {
         using var scope = new TensorScope();
         var (inputs, _) = FixtureInputs.From(backend, expected);
         var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Quantity(name, expected.Error(name, logits.ToFloats()), _tolerances.Logits));
+        _results.Add(new Quantity(name, expected.Error(name, Kept(name, logits.ToFloats())), _tolerances.Logits));
     }
 
     private void ForwardAndBackward(PeftModel model)
@@ -57,12 +90,12 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         AddLogits("logits", model.Base);
         using var scope = new TensorScope();
         float loss = Step(model);
-        _results.Add(new Quantity("loss", expected.Error("loss", [loss]), _tolerances.Logits));
+        _results.Add(new Quantity("loss", expected.Error("loss", Kept("loss", [loss])), _tolerances.Logits));
         var ours = model.Parameters.ToDictionary(p => "grad." + p.Name, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor), _tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
@@ -117,10 +150,10 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             optimizer.Step(LearningRate);
             optimizer.FreeGradients();
         }
-        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", losses), _tolerances.Logits));
+        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", Kept("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, parameter.Value.ToFloats(), _tolerances);
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Kept("adamw." + name, parameter.Value.ToFloats()), _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Quantity("adamw." + name, error, _tolerances.Gradients, note));
         }

@@ -9,6 +9,9 @@ internal sealed record Quantity(string Name, double Error, double Tolerance, str
 {
     public bool Passed => Error <= Tolerance;
 
+    /// <summary>Whether the tolerance is above the usual one because rounding alone moves the quantity.</summary>
+    public bool Undetermined { get; init; }
+
     public static Quantity Unsupported(string name, string why) => new(name, double.PositiveInfinity, 0, why);
 
     public static Quantity Equal(string name, bool equal, string? note = null) => new(name, equal ? 0 : 1, 0, note);

@@ -11,7 +11,7 @@ namespace PeftCore.Cli.Verify;
 /// <param name="Noise">Adam turns rounding noise into whole steps; trained weights count only where the gradient exceeds this part of the largest.</param>
 internal sealed record Tolerances(double Logits, double Gradients, double RunLosses, double Floor, double Noise)
 {
-    private static readonly Tolerances Single = new(1e-5, 1e-4, 1e-3, Floor: 1e-4, Noise: 1e-5);
+    public static readonly Tolerances Single = new(1e-5, 1e-4, 1e-3, Floor: 1e-4, Noise: 1e-5);
 
     // A BF16 number is good to 2⁻⁹, and an element's gradient to 2 % of the largest: the sign of smaller ones is noise.
     private static readonly Tolerances Brain = new(2e-2, 2e-2, 2e-2, Floor: 0.1, Noise: 0.1);
