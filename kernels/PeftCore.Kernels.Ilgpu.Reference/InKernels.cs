@@ -15,8 +15,14 @@ namespace ILGPU
         public static extern void Barrier();
     }
 
+    public static class Atomic
+    {
+        public static extern int Add(ref int target, int value);
+    }
+
     public static class Warp
     {
+        public static extern T Shuffle<T>(T variable, int sourceLane) where T : unmanaged;
         public static extern T ShuffleXor<T>(T variable, int laneMask) where T : unmanaged;
     }
 

@@ -107,6 +107,7 @@ internal static class KernelCatalog
         visitor.Visit<Rope8, Rope8Args>();
         visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
         visitor.Visit<AttentionDelta8, AttentionDelta8Args>();
+        visitor.Visit<AttentionShares8, AttentionShares8Args>();
         PackedWeights<Eight>(visitor);
         PackedWeights<Wide8>(visitor);
     }

@@ -10,6 +10,8 @@ internal sealed partial class IlgpuBackend
 {
     private const float Log2E = 1.44269504f;
 
+    private int Processors => _device.Accelerator.NumMultiprocessors;
+
     /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of 64 or 128, ranges or causal, no other mask, rows on 16 bytes.</summary>
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
@@ -32,7 +34,7 @@ internal sealed partial class IlgpuBackend
     private void Flash(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
         var tiles = FlashGeometry.Forward(call.Shape.HeadDim);
-        var args = FlashArgs(call, call.Shape.QueryLength, call.Shape.Heads, tiles);
+        var args = FlashArgs(call, FlashPlan.ForQueries(call.Shape, tiles, Processors));
         args.Lse = Address(lse);
         (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
         (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
@@ -54,7 +56,7 @@ internal sealed partial class IlgpuBackend
         if (dq is { } queries)
         {
             var tiles = FlashGeometry.QueryGradient(shape.HeadDim);
-            var args = FlashArgs(call, shape.QueryLength, shape.Heads, tiles);
+            var args = FlashArgs(call, FlashPlan.ForQueries(shape, tiles, Processors));
             (args.Lse, args.Delta, args.Add0) = (Address(lse), Address(delta), Flag(accumulateDq));
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
@@ -70,21 +72,65 @@ internal sealed partial class IlgpuBackend
         }
         if (dk is { } keys && dv is { } values)
         {
-            var tiles = FlashGeometry.KeyGradient(shape.HeadDim);
-            var args = FlashArgs(call, shape.KeyLength, shape.KeyHeads, tiles);
-            (args.Lse, args.Delta, args.Add0, args.Add1) = (Address(lse), Address(delta), Flag(accumulateDk), Flag(accumulateDv));
-            (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
-            (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
-            (args.Result0, args.Result1) = (Map(call, keys, false, FlashGeometry.WarpgroupRows), Map(call, values, false, FlashGeometry.WarpgroupRows));
-            if (shape.HeadDim == 64)
-            {
-                Flash<FlashKeyGradient<Flash64>>(tiles, args);
-            }
-            else
-            {
-                Flash<FlashKeyGradient<Flash128>>(tiles, args);
-            }
+            FlashKeyGradient(call, q, k, v, dO, lse, delta, keys, accumulateDk, values, accumulateDv);
         }
+    }
+
+    private void FlashKeyGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse, Tensor delta,
+        Heads dk, bool accumulateDk, Heads dv, bool accumulateDv)
+    {
+        var shape = call.Shape;
+        var tiles = FlashGeometry.KeyGradient(shape.HeadDim);
+        var plan = FlashPlan.ForKeys(shape, tiles, Processors);
+        var args = FlashArgs(call, plan);
+        (args.Lse, args.Delta) = (Address(lse), Address(delta));
+        (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
+        (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
+        if (plan.Shares == 1)
+        {
+            (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
+            (args.Result0, args.Result1) = (Map(call, dk, false, FlashGeometry.WarpgroupRows), Map(call, dv, false, FlashGeometry.WarpgroupRows));
+            FlashKeyGradient(tiles, args);
+            return;
+        }
+        int heads = shape.KeyHeads * plan.Shares;
+        Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
+        using Tensor keys = this.NewTensor(parts, DType.BF16, MemoryKind.Workspace), values = this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
+        args.Result0 = Map(call, new Heads(keys, heads, shape.HeadDim), false, FlashGeometry.WarpgroupRows);
+        args.Result1 = Map(call, new Heads(values, heads, shape.HeadDim), false, FlashGeometry.WarpgroupRows);
+        FlashKeyGradient(tiles, args);
+        AddShares(keys, plan.Shares, dk, accumulateDk);
+        AddShares(values, plan.Shares, dv, accumulateDv);
+    }
+
+    private void FlashKeyGradient(in FlashGeometry tiles, in FlashArgs<RawView> args)
+    {
+        if (tiles.Dim == 64)
+        {
+            Flash<FlashKeyGradient<Flash64>>(tiles, args);
+        }
+        else
+        {
+            Flash<FlashKeyGradient<Flash128>>(tiles, args);
+        }
+    }
+
+    private void AddShares(Tensor parts, int shares, Heads to, bool accumulate)
+    {
+        var layout = to.Layout;
+        _device.ForEach<AttentionShares8, AttentionShares8Args>(parts.Count / shares / 8, new AttentionShares8Args
+        {
+            Parts = Eights(parts),
+            Sum = Eights(to.Tensor),
+            Row = layout.RowStride / 8,
+            Offset = layout.Offset / 8,
+            Head = layout.HeadStride / 8,
+            Eights = to.Dim / 8,
+            Heads = to.Count,
+            Shares = shares,
+            Items = checked((int)(parts.Count / shares / 8)),
+            Accumulate = Flag(accumulate),
+        });
     }
 
     private void Delta(in AttentionShape shape, Heads o, Heads dO, Tensor delta)
@@ -110,15 +156,15 @@ internal sealed partial class IlgpuBackend
 
     private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
         _device.RunTensorCores<TKernel, FlashArgs<ArrayView<int>>, FlashArgs<RawView>>(
-            Math.Min(args.Items, _device.Accelerator.NumMultiprocessors), 1, LaunchShape.Attention(tiles), args);
+            Math.Min(args.Items, Processors), 1, LaunchShape.Attention(tiles), args);
 
-    private static FlashArgs<RawView> FlashArgs(in AttentionCall call, int length, int heads, in FlashGeometry tiles)
+    private FlashArgs<RawView> FlashArgs(in AttentionCall call, in FlashPlan plan)
     {
         var shape = call.Shape;
-        var plan = FlashPlan.For(shape.Batch, length, heads, tiles, shape.QueryLength + shape.KeyLength - length, shape.Heads / shape.KeyHeads);
         return new FlashArgs<RawView>
         {
             Ranges = call.Ranges is { } ranges ? new RawView { Address = Address(ranges), Length = ranges.Count } : default,
+            Counters = new RawView { Address = _device.Counters, Length = 2 },
             Batch = shape.Batch,
             Queries = shape.QueryLength,
             Keys = shape.KeyLength,
@@ -128,6 +174,7 @@ internal sealed partial class IlgpuBackend
             Tiles = plan.Tiles,
             Items = plan.Items,
             Section = plan.Section,
+            Shares = plan.Shares,
             Scale = shape.Scale,
             ScaleLog2 = shape.Scale * Log2E,
         };

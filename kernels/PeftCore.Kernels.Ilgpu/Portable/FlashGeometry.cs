@@ -27,6 +27,9 @@ internal struct FlashGeometry
     /// <summary>Numbers kept of every passing row: its range, log-sum-exp and delta for the keys' gradient.</summary>
     public int Stats;
 
+    /// <summary>1 where warpgroups take turns with their products, so that the tensor cores have one's to do while another works on its scores.</summary>
+    public int Turns;
+
     /// <summary>Rows a warpgroup computes.</summary>
     public const int WarpgroupRows = 64;
 
@@ -38,24 +41,24 @@ internal struct FlashGeometry
     public static FlashGeometry Forward(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets, g.Columns) = (dim, 1, 2, 128);
-        (g.Warpgroups, g.Stages) = dim <= 64 ? (2, 3) : (2, 2);
+        (g.Dim, g.Kept, g.Sets, g.Turns) = (dim, 1, 2, 1);
+        (g.Warpgroups, g.Columns, g.Stages) = dim <= 64 ? (3, 96, 4) : (2, 128, 2);
         return g;
     }
 
     public static FlashGeometry QueryGradient(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Warpgroups, g.Sets) = (dim, 2, 2, 2);
-        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : (64, 3);
+        (g.Dim, g.Kept, g.Sets) = (dim, 2, 2);
+        (g.Warpgroups, g.Columns, g.Stages, g.Turns) = dim <= 64 ? (3, 64, 4, 0) : (2, 64, 3, 1);
         return g;
     }
 
     public static FlashGeometry KeyGradient(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Warpgroups, g.Stats) = (dim, 2, 2, 4);
-        (g.Columns, g.Stages, g.Sets) = dim <= 64 ? (128, 3, 2) : (64, 2, 2);
+        (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.Stats) = (dim, 2, 2, 2, 4);
+        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : (64, 2);
         return g;
     }
 
@@ -65,9 +68,9 @@ internal struct FlashGeometry
     public readonly int Threads => (Warpgroups + 1) * 128;
 
     /// <summary>Registers a thread has left to copy, and to compute: 65536 in all.</summary>
-    public readonly int CopyRegisters => Warpgroups == 3 ? 32 : Stats > 0 ? 56 : 40;
+    public readonly int CopyRegisters => Stats > 0 ? 56 : Warpgroups == 3 ? 32 : 40;
 
-    public readonly int ComputeRegisters => Warpgroups == 3 ? 160 : Stats > 0 ? 224 : 232;
+    public readonly int ComputeRegisters => Stats > 0 ? 224 : Warpgroups == 3 ? 160 : 232;
 
     public readonly int KeptBytes => Rows * Dim * 2;
 

@@ -12,6 +12,9 @@ namespace PeftCore.Kernels.Ilgpu;
 /// </summary>
 internal sealed partial class FlashPtx
 {
+    // The thread of a warpgroup that sends for all.
+    private const string First = "mov.u32 t, %tid.x;\nand.b32 t, t, 127;\nsetp.eq.u32 first, t, 0;\n";
+
     private const string Infinity = "0fFF800000", Zero = "0f00000000";
 
     // The upper half of an operand's descriptor: 128-byte swizzle, eight rows to the next group of rows. The lower holds the address and the
@@ -58,6 +61,7 @@ internal sealed partial class FlashPtx
             case "clear": Clear(text, name[1]); break;
             case "factor": Line(text, $"mov.f32 factor0, {a[0]};\nmov.f32 factor1, {a[0]};"); break;
             case "stage": Stage(text, name[1], a); break;
+            case "sent": Sent(text, a); break;
             case "send": Send(text, name[1], a); break;
             default: return WriteScores(text, name, a);
         }
@@ -102,12 +106,17 @@ internal sealed partial class FlashPtx
     private void Send(StringBuilder text, string map, string[] a)
     {
         Line(text, $"{{\n.reg .u32 from, t;\n.reg .b64 map;\n.reg .pred first, adds, sets;\nadd.u32 from, sbase, {a[0]};\nadd.u64 map, maps, {MapBytes(map)};");
-        Line(text, $"mov.u32 t, %tid.x;\nand.b32 t, t, 127;\nsetp.eq.u32 first, t, 0;\nsetp.ne.and.s32 adds, {a[4]}, 0, first;\nsetp.eq.and.s32 sets, {a[4]}, 0, first;");
+        Line(text, $"{First}setp.ne.and.s32 adds, {a[4]}, 0, first;\nsetp.eq.and.s32 sets, {a[4]}, 0, first;");
         Panels(text, "from", _tiles.Rows * 128,
             $"@sets cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [map, {{column, {a[1]}, {a[2]}, {a[3]}}}], [from];\n" +
             $"@adds cp.reduce.async.bulk.tensor.4d.global.shared::cta.add.bulk_group [map, {{column, {a[1]}, {a[2]}, {a[3]}}}], [from];");
         Line(text, "}");
     }
+
+    // Barrier that the sender arrives at once its bytes are read.
+    private static void Sent(StringBuilder text, string[] a) => Line(text,
+        $"{{\n.reg .u32 at, t;\n.reg .pred first;\n{First}{Barrier(a[0])}cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;\n" +
+        "@first mbarrier.arrive.shared::cta.b64 _, [at];\n}");
 
     private void Panels(StringBuilder text, string address, int bytes, string line)
     {

@@ -11,6 +11,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginForward();
+        ArrayView<int> items = SharedMemory.Allocate<int>(2);
         FlashGeometry tiles = FlashGeometry.Forward(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
         if (Group.IdxX < 128)
@@ -18,25 +19,26 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             CudaAsm.Emit("peft.registers.copy;");
             if (Group.IdxX < 32)
             {
-                Copy(args, tiles);
+                Copy(args, tiles, items);
             }
         }
         else
         {
             CudaAsm.Emit("peft.registers.compute;");
-            Compute(args, tiles, (Group.IdxX / 128) - 1);
+            Compute(args, tiles, items, (Group.IdxX / 128) - 1);
         }
     }
 
-    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles)
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items)
     {
         FlashRing set = default, ring = default;
-        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        int number = Grid.IdxX;
+        for (; number < args.Items; number = FlashItem.Next(args.Counters))
         {
             FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
             int query = item.Tile * tiles.Rows, keyHead = item.Head / (args.Heads / args.KeyHeads);
             FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
-            FlashRoles.Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
+            FlashRoles.Offer(items, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.SetFull + set.Stage, tiles.KeptBytes);
             CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), FlashGeometry.SetFull + set.Stage, item.Head, query, item.B);
             set = FlashRing.Next(set, tiles.Sets);
@@ -54,36 +56,59 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 ring = FlashRing.Next(ring, tiles.Stages);
             }
         }
+
+        FlashRoles.Offer(items, set, number);
+        FlashRoles.Release(FlashGeometry.SetFull + set.Stage);
+        if (Group.IdxX == 0)
+        {
+            FlashItem.Finish(args.Counters);
+        }
     }
 
-    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int warpgroup)
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items, int warpgroup)
     {
         FlashRing set = default, keys = default;
-        int lane = Group.IdxX % 32, rows = (warpgroup * FlashGeometry.WarpgroupRows * 128);
-        int turn = 4 + warpgroup, next = 4 + ((warpgroup + 1) % tiles.Warpgroups);
-        if (warpgroup == tiles.Warpgroups - 1)
-        {
-            CudaAsm.Emit("bar.arrive %0, 256;", next);
-        }
-
-        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128;
+        FlashRoles.BeginTurns(tiles, warpgroup);
+        for (int number = FlashRoles.Take(items, set); number < args.Items; number = FlashRoles.Take(items, set))
         {
             FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
             int query = item.Tile * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
             int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
-            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows), seen = FlashSpan.Of(args, item.B, own, FlashGeometry.WarpgroupRows);
 
             int q = tiles.KeptAt(set.Stage, 0) + rows, first = span.First / tiles.Columns * tiles.Columns;
             int key = (span.Last - 1) / tiles.Columns * tiles.Columns, column = lane % 4 * 2;
             CudaAsm.Emit("peft.restart;");
-            FlashRoles.Await(FlashGeometry.SetFull + set.Stage, set.Phase);
-            if (span.Last > span.First)
+            int last = key;
+            // Keys that only warpgroups of later queries see.
+            for (; key >= first && key >= seen.Last && span.Last > span.First; key -= tiles.Columns)
+            {
+                FlashRoles.Await(FlashGeometry.SecondFull + keys.Stage, keys.Phase);
+                if (key < last)
+                {
+                    FlashRoles.AwaitTurn(tiles, warpgroup);
+                    FlashRoles.PassTurn(tiles, warpgroup);
+                }
+
+                FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
+                FlashRoles.Release(FlashGeometry.SecondEmpty + keys.Stage);
+                keys = FlashRing.Next(keys, tiles.Stages);
+            }
+
+            if (key >= first && span.Last > span.First)
             {
                 FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
+                if (key < last)
+                {
+                    FlashRoles.AwaitTurn(tiles, warpgroup);
+                    FlashRoles.PassTurn(tiles, warpgroup);
+                }
+
                 CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
                 CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                 FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
-                if (span.Cuts(key, tiles.Columns))
+                if (seen.Cuts(key, tiles.Columns))
                 {
                     FlashRoles.MaskRows(args, item.B, row0, key + column);
                 }
@@ -95,14 +120,14 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 for (key -= tiles.Columns; key >= first; key -= tiles.Columns)
                 {
                     FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
-                    CudaAsm.Emit("bar.sync %0, 256;", turn);
+                    FlashRoles.AwaitTurn(tiles, warpgroup);
                     CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
                     FlashRoles.Await(FlashGeometry.SecondFull + values.Stage, values.Phase);
                     CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(values.Stage, 1));
-                    CudaAsm.Emit("bar.arrive %0, 256;", next);
+                    FlashRoles.PassTurn(tiles, warpgroup);
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
-                    if (span.Cuts(key, tiles.Columns))
+                    if (seen.Cuts(key, tiles.Columns))
                     {
                         FlashRoles.MaskRows(args, item.B, row0, key + column);
                     }

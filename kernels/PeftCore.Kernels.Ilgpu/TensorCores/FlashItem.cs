@@ -7,10 +7,27 @@ internal struct FlashItem
 {
     public int B, Head, Tile;
 
-    /// <summary>A group's item in a round. Items are sorted by work, so every second round goes backwards: a group that had the longest of one
-    /// gets the shortest of the next.</summary>
-    public static int Number(int round) =>
-        (round * Grid.DimX) + (round % 2 == 0 ? Grid.IdxX : Grid.DimX - 1 - Grid.IdxX);
+    /// <summary>The next item of a group, for a whole warp: groups take items in order as they get done, for items differ in length.</summary>
+    public static int Next(ArrayView<int> counters)
+    {
+        int next = 0;
+        if (Group.IdxX % 32 == 0)
+        {
+            next = Grid.DimX + Atomic.Add(ref counters[0], 1);
+        }
+
+        return Warp.Shuffle(next, 0);
+    }
+
+    /// <summary>To be called by one thread of every group, behind its last item.</summary>
+    public static void Finish(ArrayView<int> counters)
+    {
+        if (Atomic.Add(ref counters[1], 1) == Grid.DimX - 1)
+        {
+            counters[0] = 0;
+            counters[1] = 0;
+        }
+    }
 
     /// <summary>Items go section by section, whose other operand stays in the L2 cache; in a section the longest tiles come first, which are
     /// the last queries or the first keys.</summary>
@@ -42,6 +59,11 @@ internal struct FlashSpan
     {
         FlashSpan span = default;
         int end = query + count < args.Queries ? query + count : args.Queries;
+        if (query >= args.Queries)
+        {
+            return span;
+        }
+
         if (args.HasRanges == 0)
         {
             span.Last = Mask.To(args.Ranges, 0, args.Queries, args.Keys, b, end - 1);

@@ -4,15 +4,18 @@ using ILGPU.Runtime.Cuda;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and walk
-/// the queries of all heads that share it. One writer an element, so no atomics.</summary>
+/// the queries of the heads that share it. One writer an element, so no atomics: where too few key heads would leave processors idle, their query
+/// heads are cut into shares, and <see cref="AttentionShares8"/> adds up what comes of them.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
-    private const int Whole = 0, Cut = 1, End = 2;
+    // What a tile of queries is to the group's keys, and from Unseen on, a bit a warpgroup, whether it is nothing to that warpgroup's.
+    private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
 
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginKeyGradient();
         ArrayView<int> kinds = SharedMemory.Allocate<int>(4);
+        ArrayView<int> items = SharedMemory.Allocate<int>(2);
         FlashGeometry tiles = FlashGeometry.KeyGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
         if (Group.IdxX < 128)
@@ -20,28 +23,29 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             CudaAsm.Emit("peft.registers.copy;");
             if (Group.IdxX < 32)
             {
-                Copy(args, tiles, kinds);
+                Copy(args, tiles, kinds, items);
             }
         }
         else
         {
             CudaAsm.Emit("peft.registers.compute;");
-            Compute(args, tiles, kinds, (Group.IdxX / 128) - 1);
+            Compute(args, tiles, kinds, items, (Group.IdxX / 128) - 1);
         }
     }
 
-    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds)
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> items)
     {
         FlashRing set = default, ring = default;
-        int group = args.Heads / args.KeyHeads;
-        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        int group = args.Heads / (args.KeyHeads * args.Shares);
+        int number = Grid.IdxX;
+        for (; number < args.Items; number = FlashItem.Next(args.Counters))
         {
-            FlashItem item = FlashItem.Of(args, number, args.KeyHeads, 0);
-            int key = item.Tile * tiles.Rows, full = FlashGeometry.SetFull + set.Stage;
-            FlashRoles.Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
+            FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
+            int key = item.Tile * tiles.Rows, keyHead = item.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
+            FlashRoles.Offer(items, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
-            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, item.Head, key, item.B);
-            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, item.Head, key, item.B);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, keyHead, key, item.B);
+            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, keyHead, key, item.B);
             set = FlashRing.Next(set, tiles.Sets);
 
             // Causal queries before the first key's own see nothing here.
@@ -60,7 +64,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                         CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, h, query, item.B);
                         CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, h, query, item.B);
                         Describe(args, tiles, item.B, h, query, tiles.StatsAt(ring.Stage));
-                        kinds[ring.Stage] = span.Cuts(key, key + tiles.Rows < args.Keys ? tiles.Rows : args.Keys - key) ? Cut : Whole;
+                        kinds[ring.Stage] = Kind(tiles, span, key, args.Keys);
                         CudaAsm.Emit("peft.arrive.all %0;", full);
                         ring = FlashRing.Next(ring, tiles.Stages);
                     }
@@ -73,6 +77,39 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             CudaAsm.Emit("peft.arrive.all %0;", FlashGeometry.FirstFull + ring.Stage);
             ring = FlashRing.Next(ring, tiles.Stages);
         }
+
+        FlashRoles.Offer(items, set, number);
+        FlashRoles.Release(FlashGeometry.SetFull + set.Stage);
+        if (Group.IdxX == 0)
+        {
+            FlashItem.Finish(args.Counters);
+        }
+    }
+
+    private static int Kind(FlashGeometry tiles, FlashSpan span, int key, int keys)
+    {
+        int kind = span.Cuts(key, key + tiles.Rows < keys ? tiles.Rows : keys - key) ? Cut : Whole;
+        for (int warpgroup = 0; warpgroup < tiles.Warpgroups; warpgroup++)
+        {
+            int own = key + (warpgroup * FlashGeometry.WarpgroupRows);
+            kind += span.First < own + FlashGeometry.WarpgroupRows && span.Last > own ? 0 : Unseen << warpgroup;
+        }
+
+        return kind;
+    }
+
+    // Goes on to the first tile that the warpgroup's keys see, or to the end.
+    private static FlashRing Seek(FlashGeometry tiles, ArrayView<int> kinds, FlashRing ring, int warpgroup)
+    {
+        FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+        while ((kinds[ring.Stage] & (Unseen << warpgroup)) != 0)
+        {
+            FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
+            ring = FlashRing.Next(ring, tiles.Stages);
+            FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+        }
+
+        return ring;
     }
 
     private static void Describe(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
@@ -88,20 +125,18 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         }
     }
 
-    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, int warpgroup)
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> items, int warpgroup)
     {
         FlashRing set = default, ring = default;
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 8;
-        for (int round = 0, number = FlashItem.Number(0); number < args.Items; round++, number = FlashItem.Number(round))
+        for (int number = FlashRoles.Take(items, set); number < args.Items; number = FlashRoles.Take(items, set))
         {
-            FlashItem item = FlashItem.Of(args, number, args.KeyHeads, 0);
+            FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
             int own = (item.Tile * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
-            int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
             int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, 1) + rows, before = -1;
             CudaAsm.Emit("peft.clear.o;");
             CudaAsm.Emit("peft.clear.v;");
-            FlashRoles.Await(FlashGeometry.SetFull + set.Stage, set.Phase);
-            FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+            ring = Seek(tiles, kinds, ring, warpgroup);
             int kind = kinds[ring.Stage];
             if (kind != End)
             {
@@ -117,9 +152,10 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
 
                     CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(ring.Stage, 1));
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
-                    if (kind == Cut)
+                    if ((kind & Cut) != 0)
                     {
-                        CudaAsm.Emit("peft.columnmask %0, %1, %2;", stats, row0, row1);
+                        int row = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4);
+                        CudaAsm.Emit("peft.columnmask %0, %1, %2;", stats, row, row + 8);
                     }
 
                     CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);

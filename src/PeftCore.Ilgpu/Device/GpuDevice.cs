@@ -10,6 +10,8 @@ namespace PeftCore.Ilgpu;
 /// <summary>A device with its memory and its compiled kernels. All work goes to one stream, in order.</summary>
 internal sealed class GpuDevice : IDisposable
 {
+    private const int CounterBytes = 256;
+
     private readonly Context _context;
     private readonly Dictionary<Type, Delegate> _kernels = [];
     private readonly Lock _lock = new();
@@ -31,6 +33,11 @@ internal sealed class GpuDevice : IDisposable
         Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
         Space = new AddressSpace(Accelerator);
         TensorCores = HasWgmma && !asAmpere ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
+        if (TensorCores is not null)
+        {
+            Counters = Memory.Take(CounterBytes);
+            Memory.Fill(Counters, 0, CounterBytes);
+        }
         Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
         MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator)) : null;
     }
@@ -40,6 +47,9 @@ internal sealed class GpuDevice : IDisposable
     public Accelerator Accelerator { get; }
 
     public IDeviceMemory Memory { get; }
+
+    /// <summary>Two numbers that are 0 between kernels: kernels that hand out their work as they go count in them.</summary>
+    public nint Counters { get; }
 
     public AddressSpace Space { get; }
 
@@ -133,6 +143,10 @@ internal sealed class GpuDevice : IDisposable
         Accelerator.Synchronize();
         MmaProducts?.Dispose();
         Products?.Dispose();
+        if (Counters != 0)
+        {
+            Memory.Return(Counters, CounterBytes);
+        }
         Memory.Dispose();
         TensorCores?.Dispose();
         Accelerator.Dispose();

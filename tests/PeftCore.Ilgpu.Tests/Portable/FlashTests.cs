@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
 
 namespace PeftCore.Ilgpu.Tests;
@@ -42,7 +43,7 @@ public sealed class FlashTests
         Assert.That(geometry.StatsAt(0), Is.EqualTo(parts[^1].At + parts[^1].Bytes));
     }
 
-    [TestCase("forward.64", 64, 128)]
+    [TestCase("forward.64", 64, 96)]
     [TestCase("queries.128", 128, 64)]
     [TestCase("keys.64", 64, 128)]
     public void Scores_are_summed_over_the_head_and_outputs_over_the_tile(string kernel, int dim, int columns)
@@ -69,16 +70,32 @@ public sealed class FlashTests
     public void Arguments_stand_on_the_64_bytes_that_the_copy_engine_wants() =>
         Assert.That(Expand("forward.64", ""), Does.Contain(".param .align 64 .b8 _args_7[856]").And.Contain("mov.b64 maps, _args_7;"));
 
-    [Test]
-    public void Heads_are_worked_on_in_sections_that_the_cache_holds()
+    [TestCase(4, 4096, 16, 16, 13, TestName = "Heads_are_worked_on_in_even_sections_that_the_cache_holds")]
+    [TestCase(2, 2048, 16, 8, 32, TestName = "A_section_has_work_for_all_processors")]
+    [TestCase(1, 1 << 19, 8, 4, 2, TestName = "Heads_of_a_group_share_their_keys")]
+    [TestCase(1, 100, 2, 1, 2, TestName = "A_section_has_no_more_heads_than_there_are")]
+    public void Sections(int batch, int length, int heads, int keyHeads, int section)
     {
-        var plan = FlashPlan.For(4, 4096, 16, FlashGeometry.Forward(128), 4096, 1);
+        var tiles = FlashGeometry.Forward(128);
+        var plan = FlashPlan.ForQueries(Shape(batch, length, heads, keyHeads, 128), tiles, processors: 132);
 
-        Assert.That(plan.Items, Is.EqualTo(4 * 16 * 32));
-        Assert.That((long)plan.Section * 4096 * 128 * 4, Is.LessThanOrEqualTo(24L << 20));
-        Assert.That(FlashPlan.For(1, 100, 2, FlashGeometry.Forward(64), 100, 1), Is.EqualTo(new FlashPlan(1, 2, 2)), "no more pairs than there are");
-        Assert.That(FlashPlan.For(1, 1 << 20, 8, FlashGeometry.Forward(128), 1 << 20, 1).Section, Is.EqualTo(1));
+        Assert.That(plan.Section, Is.EqualTo(section));
+        Assert.That(plan.Items, Is.EqualTo(batch * heads * ((length + tiles.Rows - 1) / tiles.Rows)));
     }
+
+    [TestCase(4, 32, 4, 2)]
+    [TestCase(1, 32, 4, 8)]
+    [TestCase(4, 32, 32, 1)]
+    [TestCase(64, 32, 4, 1)]
+    public void Few_key_heads_are_cut_into_shares_of_their_queries(int batch, int heads, int keyHeads, int shares)
+    {
+        var plan = FlashPlan.ForKeys(Shape(batch, 1024, heads, keyHeads, 64), FlashGeometry.KeyGradient(64), processors: 132);
+
+        Assert.That(plan.Shares, Is.EqualTo(shares));
+        Assert.That(plan.Items, Is.EqualTo(batch * keyHeads * shares * plan.Tiles));
+    }
+
+    private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) => new(batch, length, length, heads, keyHeads, dim, 1, 0);
 
     private static string Expand(string kernel, string macros) =>
         WgmmaPtx.Expand($".visible .entry Kernel_Run(\n\t.param .align 8 .b8 _args_7[856]\n)\npeft.flash.{kernel};\n{macros}");
