@@ -1,4 +1,9 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Peft;
+using PeftCore.Tensors;
 using PeftCore.Tests.Docs.Snippets;
+using PeftCore.Tests.Training;
 
 namespace PeftCore.Tests.Docs;
 
@@ -52,6 +57,35 @@ public sealed class SnippetTests
         LoraAdapters.Run(TestFiles.Fixture("hf", "llama", "base"), directory["adapters"], directory["merged"]);
         Assert.That(directory["adapters", "task", "adapter_model.safetensors"], Does.Exist);
         Assert.That(directory["merged", "model.safetensors"], Does.Exist);
+    }
+
+    private static IEnumerable<TestCaseData> MethodSnippets()
+    {
+        yield return Method("ia3", (model, directory) => ScalingAdapters.Run(model, directory["out"]));
+        yield return Method("ln tuning", (model, directory) => LnTuningAdapters.Run(model, directory["out"]));
+        yield return Method("trainable tokens", (model, directory) => TrainableTokenAdapters.Run(model, directory["out"]));
+        yield return Method("prompts", (model, directory) => PromptAdapters.Run(model, directory["out"]));
+        yield return Method("p-tuning", (model, directory) => PTuningAdapters.Run(model, directory["checkpoint"], directory["out"]));
+        yield return Method("prefixes", (model, directory) => PrefixAdapters.Run(model, directory["out"]));
+        yield return Method("bottlenecks", (model, directory) => BottleneckAdapters.Run(model, directory["out"]));
+        yield return Method("last layers", (model, directory) => LastLayerAdapters.Run(model, directory["out"]));
+        yield return Method("biases", (model, directory) => BitFitAdapters.Run(model, directory["out"]), "gpt2");
+        yield return Method("sparse", (model, directory) => SparseAdapters.Run(model, Runs.Loader(4, 1, 2), directory["out"]));
+
+        static TestCaseData Method(string name, Action<PeftModel, TemporaryDirectory> run, string family = "llama") => new(family, run) { TestName = $"The snippet of {name} runs and saves its adapters" };
+    }
+
+    [TestCaseSource(nameof(MethodSnippets))]
+    public void A_methods_snippet_runs(string family, object run)
+    {
+        using var directory = new TemporaryDirectory();
+        using var backend = new CpuBackend(1);
+        using var scope = new TensorScope();
+        var model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend));
+        ((Action<PeftModel, TemporaryDirectory>)run)(model, directory);
+        Assert.That(model.AdapterNames.Select(name => directory["out", name, "adapter_model.safetensors"]), Is.All.Matches<string>(File.Exists));
+        model.Unload();
+        model.Base.Free();
     }
 
     private static string SourceOf(string name) => Path.Combine(TestFiles.Root, "tests", "PeftCore.Tests", "Docs", "Snippets", name + ".cs");
