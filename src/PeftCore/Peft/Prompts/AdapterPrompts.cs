@@ -27,6 +27,10 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         }
         if (Longest<PrefixEncoder>() > 0)
         {
+            if (model.RowAdapters is not null && ReadCount > 0)
+            {
+                throw new BadInputException("a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would lie between a prefix and its row; run those rows apart");
+            }
             var rows = RowsOf<PrefixEncoder>(inputs.Batch);
             inputs = inputs.BehindKeys(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
         }
