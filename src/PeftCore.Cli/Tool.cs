@@ -35,7 +35,7 @@ internal static class Tool
         new SelectVerb(),
         new CompareVerb(),
         new VerifyVerb(),
-        new Command("bench", "Time a matrix product or training steps.") { new BenchGemmVerb(), new BenchStepVerb() },
+        new Command("bench", "Time a matrix product, attention or training steps.") { new BenchGemmVerb(), new BenchAttentionVerb(), new BenchStepVerb() },
         new EnvVerb(),
     ];
 

@@ -24,4 +24,22 @@ public sealed class FlashItemTests
     [Test]
     public void First_keys_come_first_where_they_have_the_most_queries() =>
         Assert.That(FlashItem.Of(new FlashArgs<RawView> { Batch = 1, Tiles = 3, Items = 3, Section = 1 }, 0, 1, 0).Tile, Is.Zero);
+
+    [TestCase(300, 300)]
+    [TestCase(70, 300)]
+    [TestCase(300, 100)]
+    public void A_causal_span_holds_what_some_and_what_all_queries_of_a_tile_see(int queries, int keys)
+    {
+        var args = new FlashArgs<ILGPU.ArrayView<int>> { Queries = queries, Keys = keys };
+        for (int query = 0; query < queries + 128; query += 64)
+        {
+            int[] last = [.. Enumerable.Range(query, 64).Where(i => i < queries).Select(i => Math.Min(keys, i + 1 + keys - queries))];
+            var span = FlashSpan.Of(args, 0, query, 64);
+
+            Assert.That((span.First, span.FullFirst), Is.EqualTo((0, 0)));
+            Assert.That(span.Last, Is.EqualTo(last.Length == 0 ? 0 : last.Max()));
+            Assert.That(span.FullLast, Is.EqualTo(last.Length == 0 ? 0 : last.Min()));
+            Assert.That(span.Cuts(0, 64), Is.EqualTo(last.Length == 0 || last.Min() < 64));
+        }
+    }
 }

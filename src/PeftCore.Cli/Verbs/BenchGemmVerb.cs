@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using PeftCore.Backends;
 using PeftCore.Cli.Output;
@@ -12,9 +11,6 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Times a matrix product, by default x·Wᵀ, what every linear layer is made of.</summary>
 internal sealed class BenchGemmVerb : Verb
 {
-    private const int Repeats = 20, Warm = 3;
-    private const double LongEnough = 2e-3; // seconds that one wait is spread over
-
     private readonly Option<int> _m = Size("--m", "rows of the result");
     private readonly Option<int> _n = Size("--n", "columns of the result");
     private readonly Option<int> _k = Size("--k", "what is summed over");
@@ -49,45 +45,17 @@ internal sealed class BenchGemmVerb : Verb
         using var scope = new TensorScope();
         using var backend = Devices.Open(call.Device, compute: narrow ? DType.BF16 : DType.F32);
         var activations = narrow ? backend.ActivationDType : DType.F32;
-        var a = Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
-        var b = Normal(backend, transposeB ? [n, k] : [k, n], narrow ? DType.BF16 : DType.F32, 1);
+        var a = Timed.Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
+        var b = Timed.Normal(backend, transposeB ? [n, k] : [k, n], narrow ? DType.BF16 : DType.F32, 1);
         var c = backend.NewTensor([m, n], activations);
-        int runs = 1;
-        var times = new List<double>();
-        for (int i = 0; i < Repeats + Warm; i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            for (int run = 0; run < runs; run++)
-            {
-                backend.MatMul(a, transposeA, b, transposeB, c);
-            }
-            backend.Synchronize();
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
-            times.Add(1e3 * seconds);
-            runs = i == Warm - 1 ? (int)Math.Clamp(LongEnough / seconds, 1, 100) : runs;
-        }
-        times.RemoveRange(0, Warm);
-        double median = times.Order().ElementAt(times.Count / 2);
+        double[] times = Timed.Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c));
+        double median = times[times.Length / 2];
         double gflops = 2.0 * m * n * k / (median * 1e6);
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times.Min():0.0000})"));
-        return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times.Min()));
+        call.Say(string.Create(CultureInfo.InvariantCulture, $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times[0]:0.0000})"));
+        return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times[0]));
     }
 
     private static string Stored(int rows, int columns, bool transposed) => transposed ? $"({columns} × {rows})ᵀ" : $"({rows} × {columns})";
-
-    private static Tensor Normal(IBackend backend, Shape shape, DType dtype, ulong stream)
-    {
-        var wide = backend.NewTensor(shape);
-        backend.FillNormal(wide, 0, 1, 1, stream);
-        if (dtype == DType.F32)
-        {
-            return wide;
-        }
-        var narrow = backend.NewTensor(shape, dtype);
-        backend.Cast(wide, narrow);
-        wide.Dispose();
-        return narrow;
-    }
 
     private static Option<int> Size(string name, string description) => new(name) { Description = description + " [default: 1024]", DefaultValueFactory = _ => 1024 };
 }

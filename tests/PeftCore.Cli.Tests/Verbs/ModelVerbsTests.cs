@@ -76,6 +76,25 @@ public sealed class ModelVerbsTests
         Assert.That(gemm.GetProperty("ms_min").GetDouble(), Is.LessThanOrEqualTo(gemm.GetProperty("ms_median").GetDouble()));
     }
 
+    [Test]
+    public void Attention_can_be_timed_both_ways()
+    {
+        var attention = ToolRun.Of(
+            "bench", "attention", "--json", "--batch-size", "1", "--length", "17", "--heads", "4", "--kv-heads", "2", "--head-dim", "8").Json;
+
+        Assert.That(attention.GetProperty("forward_gflops").GetDouble(), Is.GreaterThan(0));
+        Assert.That(attention.GetProperty("backward_ms_min").GetDouble(), Is.LessThanOrEqualTo(attention.GetProperty("backward_ms_median").GetDouble()));
+    }
+
+    [Test]
+    public void Key_heads_must_divide_the_query_heads()
+    {
+        var run = ToolRun.Of("bench", "attention", "--heads", "4", "--kv-heads", "3");
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error, Does.Contain("--kv-heads 3"));
+    }
+
     private static string? Text(JsonElement report) => report.GetProperty("text").GetString();
 
     private static double Evaluate(params string[] model)

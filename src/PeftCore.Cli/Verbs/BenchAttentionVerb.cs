@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using PeftCore.Backends;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Times causal attention, forward and backward.</summary>
+internal sealed class BenchAttentionVerb : Verb
+{
+    private readonly Option<int> _batch = Size("--batch-size", "sequences", 4);
+    private readonly Option<int> _length = Size("--length", "tokens of a sequence", 1024);
+    private readonly Option<int> _heads = Size("--heads", "query heads", 16);
+    private readonly Option<int> _keyHeads = new("--kv-heads") { Description = "key and value heads [default: as many as query heads]" };
+    private readonly Option<int> _dim = Size("--head-dim", "elements of a head", 64);
+    private readonly Option<string> _dtype = new Option<string>("--dtype")
+    {
+        Description = "how heads are stored, where the device has BF16 activations",
+        DefaultValueFactory = _ => "f32",
+    }.AcceptOnlyFromAmong("f32", "bf16");
+
+    public BenchAttentionVerb() : base("attention", "Time causal attention, forward and backward.")
+    {
+        foreach (Option option in (Option[])[_batch, _length, _heads, _keyHeads, _dim, _dtype])
+        {
+            Add(option);
+        }
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        int batch = call.Value(_batch), length = call.Value(_length), heads = call.Value(_heads), dim = call.Value(_dim);
+        int keyHeads = call.Value(_keyHeads) == 0 ? heads : call.Value(_keyHeads);
+        if (batch < 1 || length < 1 || heads < 1 || keyHeads < 1 || dim < 1 || heads % keyHeads != 0)
+        {
+            throw new BadInputException(
+                $"--batch-size {batch} --length {length} --heads {heads} --kv-heads {keyHeads} --head-dim {dim}: " +
+                "sizes must be at least 1, and the query heads a multiple of the key heads.");
+        }
+        using var scope = new TensorScope();
+        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
+        Heads Made(int count, ulong stream) => new(Timed.Normal(backend, [batch, length, count * dim], backend.ActivationDType, stream), count, dim);
+        Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
+        Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
+        Tensor lse = backend.NewTensor([batch, heads, length]), delta = backend.NewTensor([batch, heads, length]);
+        var attention = new AttentionCall(new AttentionShape(batch, length, length, heads, keyHeads, dim, 1 / MathF.Sqrt(dim), 0));
+
+        double[] forward = Timed.Milliseconds(backend, () => backend.Attention(attention, q, k, v, o, lse));
+        double[] backward = Timed.Milliseconds(backend, () =>
+            backend.AttentionGradient(attention, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null));
+
+        // Two products forward, five backward, of which a causal mask leaves half.
+        double gflop = 2e-9 * batch * heads * length * (double)length * dim;
+        var report = new JsonReport();
+        Say(call, report, "forward", forward, gflop);
+        Say(call, report, "backward", backward, 2.5 * gflop);
+        return VerbResult.Done(report);
+    }
+
+    private static void Say(Invocation call, JsonReport report, string what, double[] times, double gflop)
+    {
+        double median = times[times.Length / 2], rate = 1e3 * gflop / median;
+        call.Say(string.Create(CultureInfo.InvariantCulture, $"{what}: {rate:N0} GFLOP/s, {median:0.0000} ms (best {times[0]:0.0000})"));
+        report.Add($"{what}_gflops", rate).Add($"{what}_ms_median", median).Add($"{what}_ms_min", times[0]);
+    }
+
+    private static Option<int> Size(string name, string description, int value) =>
+        new(name) { Description = $"{description} [default: {value}]", DefaultValueFactory = _ => value };
+}
