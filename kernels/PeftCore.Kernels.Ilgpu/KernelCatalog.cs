@@ -31,9 +31,8 @@ internal static class KernelCatalog
         Stored<Single32>(visitor);
         Stored<Brain16>(visitor);
         Stored<Half16>(visitor);
-        visitor.Visit<AttentionForward<TSide>, AttentionArgs>();
-        visitor.Visit<AttentionKeyGradient<TSide>, AttentionArgs>();
-        visitor.Visit<AttentionQueryGradient<TSide>, AttentionArgs>();
+        Attention<Single32, TSide>(visitor);
+        Attention<Brain16, TSide>(visitor);
         Product<Single32, TSide>(visitor);
         Product<Brain16, TSide>(visitor);
         Product<Half16, TSide>(visitor);
@@ -83,8 +82,6 @@ internal static class KernelCatalog
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
         visitor.Visit<CrossEntropyRows, CrossEntropyArgs>();
         visitor.Visit<Rope, RopeArgs>();
-        visitor.Visit<AttentionDelta, AttentionArgs>();
-        visitor.Visit<AttentionBiasGradient, AttentionArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
         Structured(visitor);
     }
@@ -141,6 +138,17 @@ internal static class KernelCatalog
         visitor.Visit<RmsBackward<TStored>, RmsArgs<TStored>>();
         visitor.Visit<LayerForward<TStored>, LayerArgs<TStored>>();
         visitor.Visit<LayerBackward<TStored>, LayerArgs<TStored>>();
+    }
+
+    private static void Attention<TStored, TSide>(IKernelVisitor visitor)
+        where TStored : unmanaged, IStored<TStored>
+        where TSide : struct, IThreadSide
+    {
+        visitor.Visit<AttentionDelta<TStored>, AttentionArgs<TStored>>();
+        visitor.Visit<AttentionBiasGradient<TStored>, AttentionArgs<TStored>>();
+        visitor.Visit<AttentionForward<TSide, TStored>, AttentionArgs<TStored>>();
+        visitor.Visit<AttentionKeyGradient<TSide, TStored>, AttentionArgs<TStored>>();
+        visitor.Visit<AttentionQueryGradient<TSide, TStored>, AttentionArgs<TStored>>();
     }
 
     private static void Product<TB, TSide>(IKernelVisitor visitor)

@@ -34,7 +34,7 @@ internal sealed partial class IlgpuBackend
         using var turned = Out(heads.Tensor, true);
         _device.ForEach<Rope, RopeArgs>((long)rows * heads.Count * half, new RopeArgs
         {
-            Heads = HeadsOf(heads.On(turned.Tensor)),
+            Heads = HeadsOf<Single32>(heads.On(turned.Tensor)),
             Cos = F32(cos),
             Sin = F32(sin),
             Positions = I32(positions),
@@ -45,66 +45,6 @@ internal sealed partial class IlgpuBackend
             Interleaved = Flag(interleaved),
             Inverse = Flag(inverse),
         });
-    }
-
-    /// <inheritdoc/>
-    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
-    {
-        if (TakesFlash(call, q, k, v, o))
-        {
-            Flash(call, q, k, v, o, lse);
-            return;
-        }
-        if (q.Tensor.DType != DType.F32)
-        {
-            WideAttention(call, q, k, v, o, lse);
-            return;
-        }
-        var args = AttentionArgs(call, q, k, v);
-        args.O = HeadsOf(o);
-        args.Lse = F32(lse);
-        if (_device.Name.IsCuda)
-        {
-            Attend<WideGroup>(args);
-        }
-        else
-        {
-            Attend<SmallGroup>(args);
-        }
-    }
-
-    /// <inheritdoc/>
-    public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
-    {
-        if (dk is null == dv is null && dBias is null && TakesFlash(call, q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v))
-        {
-            FlashGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
-            return;
-        }
-        if (q.Tensor.DType != DType.F32)
-        {
-            WideAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
-            return;
-        }
-        var args = AttentionArgs(call, q, k, v);
-        (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf(o), HeadsOf(dO), F32(lse), F32(delta));
-        (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone(dq), HeadsOrNone(dk), HeadsOrNone(dv), F32OrNone(dBias));
-        (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
-        (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
-        _device.ForEach<AttentionDelta, AttentionArgs>((long)args.Batch * args.Queries * args.Heads, args);
-        if (dBias is not null)
-        {
-            _device.ForEach<AttentionBiasGradient, AttentionArgs>(dBias.Count, args);
-        }
-        if (_device.Name.IsCuda)
-        {
-            Gradients<WideGroup>(args, dq is not null);
-        }
-        else
-        {
-            Gradients<SmallGroup>(args, dq is not null);
-        }
     }
 
     /// <inheritdoc/>
@@ -152,63 +92,5 @@ internal sealed partial class IlgpuBackend
             WriteGradient = Flag(writeGradient),
             Scale = scale,
         });
-    }
-
-    private AttentionArgs AttentionArgs(in AttentionCall call, Heads q, Heads k, Heads v)
-    {
-        var shape = call.Shape;
-        var none = new HeadsView { Data = None<float>() };
-        return new AttentionArgs
-        {
-            Q = HeadsOf(q),
-            K = HeadsOf(k),
-            V = HeadsOf(v),
-            O = none,
-            DOut = none,
-            DQ = none,
-            DK = none,
-            DV = none,
-            Lse = None<float>(),
-            Delta = None<float>(),
-            DBias = None<float>(),
-            Slopes = F32OrNone(call.Slopes),
-            Bias = F32OrNone(call.Bias),
-            Ranges = call.Ranges is null ? None<int>() : I32(call.Ranges),
-            Batch = shape.Batch,
-            Queries = shape.QueryLength,
-            Keys = shape.KeyLength,
-            Heads = shape.Heads,
-            KeyHeads = shape.KeyHeads,
-            Dim = shape.HeadDim,
-            HasRanges = Flag(call.Ranges is not null),
-            HasSlopes = Flag(call.Slopes is not null),
-            HasBias = Flag(call.Bias is not null),
-            SharedBias = Flag(call.Bias is not null && call.Bias.Count < (long)shape.Heads * shape.QueryLength * shape.KeyLength),
-            Scale = shape.Scale,
-            SoftCap = shape.SoftCap,
-        };
-    }
-
-    private void Attend<TSide>(AttentionArgs args) where TSide : struct, IThreadSide
-    {
-        int tile = 4 * TSide.Side;
-        (args.Tiles, args.Chunks) = (ProductPlan.Count(args.Queries, tile), ProductPlan.Count(args.Dim, tile));
-        _device.Run<AttentionForward<TSide>, AttentionArgs>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
-    }
-
-    private void Gradients<TSide>(AttentionArgs args, bool wantsDQ) where TSide : struct, IThreadSide
-    {
-        int tile = 4 * TSide.Side;
-        args.Chunks = ProductPlan.Count(args.Dim, tile);
-        if (wantsDQ)
-        {
-            args.Tiles = ProductPlan.Count(args.Queries, tile);
-            _device.Run<AttentionQueryGradient<TSide>, AttentionArgs>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
-        }
-        if (args.HasDK != 0 || args.HasDV != 0)
-        {
-            args.Tiles = ProductPlan.Count(args.Keys, tile);
-            _device.Run<AttentionKeyGradient<TSide>, AttentionArgs>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
-        }
     }
 }

@@ -5,7 +5,7 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    // BF16 heads that no tensor-core kernel takes: through F32 copies.
+    // Heads stored in several ways: through F32 copies.
     private void WideAttention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
         using Wide wq = In(q.Tensor), wk = In(k.Tensor), wv = In(v.Tensor), wo = Out(o.Tensor, true);

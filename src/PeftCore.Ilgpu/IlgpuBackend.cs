@@ -163,15 +163,16 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
 
     private ArrayView<T> None<T>() where T : unmanaged => _device.Space.View<T>(0, 0);
 
-    private HeadsView HeadsOf(Heads heads) => new()
+    private HeadsView<TStored> HeadsOf<TStored>(Heads heads) where TStored : unmanaged, IStored<TStored> => new()
     {
-        Data = F32(heads.Tensor),
+        Data = View<TStored>(heads.Tensor),
         RowStride = heads.Layout.RowStride,
         Offset = heads.Layout.Offset,
         HeadStride = heads.Layout.HeadStride,
     };
 
-    private HeadsView HeadsOrNone(Heads? heads) => heads is { } some ? HeadsOf(some) : new HeadsView { Data = None<float>() };
+    private HeadsView<TStored> HeadsOrNone<TStored>(Heads? heads) where TStored : unmanaged, IStored<TStored> =>
+        heads is { } some ? HeadsOf<TStored>(some) : new HeadsView<TStored> { Data = None<TStored>() };
 
     private void Widen<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored> =>
         _device.ForEach<Widen<TStored>, CastArgs<TStored>>(to.Count, new CastArgs<TStored> { Stored = View<TStored>(from), Wide = F32(to) });

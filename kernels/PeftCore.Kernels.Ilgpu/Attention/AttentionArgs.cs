@@ -3,9 +3,9 @@ using ILGPU;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>What every attention kernel is told.</summary>
-internal struct AttentionArgs
+internal struct AttentionArgs<TStored> where TStored : unmanaged, IStored<TStored>
 {
-    public HeadsView Q, K, V, O, DOut, DQ, DK, DV;
+    public HeadsView<TStored> Q, K, V, O, DOut, DQ, DK, DV;
     public ArrayView<float> Lse, Delta, Slopes, Bias, DBias;
     public ArrayView<int> Ranges;
     public int Batch, Queries, Keys, Heads, KeyHeads, Dim;
@@ -31,13 +31,18 @@ internal struct Score
 internal static class Scores
 {
     /// <summary>First key a query sees.</summary>
-    public static int From(AttentionArgs args, int b, int i) => Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+    public static int From<TStored>(AttentionArgs<TStored> args, int b, int i)
+        where TStored : unmanaged, IStored<TStored> =>
+        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
     /// <summary>One past the last key a query sees.</summary>
-    public static int To(AttentionArgs args, int b, int i) => Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+    public static int To<TStored>(AttentionArgs<TStored> args, int b, int i)
+        where TStored : unmanaged, IStored<TStored> =>
+        Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
     /// <summary>The score of a product q·k of query i and key j, which sees it if from ≤ j &lt; to.</summary>
-    public static Score Of(AttentionArgs args, float product, int h, int i, int j, int from, int to)
+    public static Score Of<TStored>(AttentionArgs<TStored> args, float product, int h, int i, int j, int from, int to)
+        where TStored : unmanaged, IStored<TStored>
     {
         Score score = default;
         score.Value = float.NegativeInfinity;
@@ -74,8 +79,9 @@ internal static class Scores
 internal static class HeadPanel
 {
     /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
-    public static void Across<TSide>(ArrayView<float> shared, HeadsView heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void Across<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
         where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
     {
         int tile = 4 * TSide.Side;
         for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
@@ -84,7 +90,7 @@ internal static class HeadPanel
             float value = 0;
             if (first + r < tokens && d0 + p < dim)
             {
-                value = heads.Data[heads.At(((long)b * tokens) + first + r, head) + d0 + p];
+                value = TStored.Widen(heads.Data[heads.At(((long)b * tokens) + first + r, head) + d0 + p]);
             }
 
             shared[(p * Panel.Stride) + r] = value;
@@ -92,8 +98,9 @@ internal static class HeadPanel
     }
 
     /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
-    public static void Along<TSide>(ArrayView<float> shared, HeadsView heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void Along<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
         where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
     {
         int tile = 4 * TSide.Side;
         for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
@@ -102,7 +109,7 @@ internal static class HeadPanel
             float value = 0;
             if (first + p < tokens && d0 + c < dim)
             {
-                value = heads.Data[heads.At(((long)b * tokens) + first + p, head) + d0 + c];
+                value = TStored.Widen(heads.Data[heads.At(((long)b * tokens) + first + p, head) + d0 + c]);
             }
 
             shared[(p * Panel.Stride) + c] = value;
@@ -110,17 +117,18 @@ internal static class HeadPanel
     }
 
     /// <summary>a(r, ·)·b(c, ·) over the whole head dimension: a's tokens down the thread tile's rows, b's along its columns.</summary>
-    public static Tile4 Products<TSide>(
+    public static Tile4 Products<TSide, TStored>(
         ArrayView<float> sharedA, ArrayView<float> sharedB, int dim, int b,
-        HeadsView rows, int rowTokens, int firstRow, int rowHead, HeadsView columns, int columnTokens, int firstColumn, int columnHead)
+        HeadsView<TStored> rows, int rowTokens, int firstRow, int rowHead, HeadsView<TStored> columns, int columnTokens, int firstColumn, int columnHead)
         where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
     {
         int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
         Tile4 sum = default;
         for (int d = 0; d < dim; d += Panel.Depth)
         {
-            Across<TSide>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
-            Across<TSide>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
+            Across<TSide, TStored>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
+            Across<TSide, TStored>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
             Group.Barrier();
             sum = Panel.Multiply<TSide>(sum, sharedA.Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();
@@ -130,14 +138,15 @@ internal static class HeadPanel
     }
 
     /// <summary>sum + weightsᵀ·heads: weights(p, r) stand in shared memory, p runs over a tile of tokens, columns over a chunk of the head.</summary>
-    public static Tile4 Combine<TSide>(
-        Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static Tile4 Combine<TSide, TStored>(
+        Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
         where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
     {
         int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
         for (int p = 0; p < 4 * TSide.Side; p += Panel.Depth)
         {
-            Along<TSide>(sharedB, heads, b, tokens, first + p, head, d0, dim);
+            Along<TSide, TStored>(sharedB, heads, b, tokens, first + p, head, d0, dim);
             Group.Barrier();
             sum = Panel.Multiply<TSide>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();
@@ -147,8 +156,9 @@ internal static class HeadPanel
     }
 
     /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile·factor.</summary>
-    public static void Store<TSide>(HeadsView heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
+    public static void Store<TSide, TStored>(HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
         where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
     {
         int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
         StoreRow(heads, b, tokens, first + (4 * ty), head, d0 + (4 * tx), dim, tile.R0, accumulate);
@@ -157,7 +167,8 @@ internal static class HeadPanel
         StoreRow(heads, b, tokens, first + (4 * ty) + 3, head, d0 + (4 * tx), dim, tile.R3, accumulate);
     }
 
-    private static void StoreRow(HeadsView heads, int b, int tokens, int token, int head, int d, int dim, Float4 x, int accumulate)
+    private static void StoreRow<TStored>(HeadsView<TStored> heads, int b, int tokens, int token, int head, int d, int dim, Float4 x, int accumulate)
+        where TStored : unmanaged, IStored<TStored>
     {
         if (token < tokens)
         {
@@ -169,11 +180,12 @@ internal static class HeadPanel
         }
     }
 
-    private static void StoreOne(HeadsView heads, long at, int d, int dim, float x, int accumulate)
+    private static void StoreOne<TStored>(HeadsView<TStored> heads, long at, int d, int dim, float x, int accumulate)
+        where TStored : unmanaged, IStored<TStored>
     {
         if (d < dim)
         {
-            heads.Data[at + d] = accumulate != 0 ? heads.Data[at + d] + x : x;
+            heads.Data[at + d] = TStored.Narrow(accumulate != 0 ? TStored.Widen(heads.Data[at + d]) + x : x);
         }
     }
 }

@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>dBias += P∘(dO·vᵀ − delta): a thread takes one element of the bias and adds up what shares it, in order.</summary>
-internal readonly struct AttentionBiasGradient : IKernel<AttentionArgs>
+internal readonly struct AttentionBiasGradient<TStored> : IKernel<AttentionArgs<TStored>> where TStored : unmanaged, IStored<TStored>
 {
-    public static void Run(AttentionArgs args)
+    public static void Run(AttentionArgs<TStored> args)
     {
         long item = Threads.Linear(), perHead = (long)args.Queries * args.Keys;
         if (item >= args.DBias.Length)
@@ -25,8 +25,8 @@ internal readonly struct AttentionBiasGradient : IKernel<AttentionArgs>
                 float product = 0, dP = 0;
                 for (int d = 0; d < args.Dim; d++)
                 {
-                    product += args.Q.Data[q + d] * args.K.Data[k + d];
-                    dP += args.DOut.Data[dO + d] * args.V.Data[v + d];
+                    product += TStored.Widen(args.Q.Data[q + d]) * TStored.Widen(args.K.Data[k + d]);
+                    dP += TStored.Widen(args.DOut.Data[dO + d]) * TStored.Widen(args.V.Data[v + d]);
                 }
 
                 float s = Scores.Of(args, product, h, i, j, from, to).Value;

@@ -3,9 +3,9 @@ using ILGPU;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>delta = rowsum(dO∘O), one a query and head.</summary>
-internal readonly struct AttentionDelta : IKernel<AttentionArgs>
+internal readonly struct AttentionDelta<TStored> : IKernel<AttentionArgs<TStored>> where TStored : unmanaged, IStored<TStored>
 {
-    public static void Run(AttentionArgs args)
+    public static void Run(AttentionArgs<TStored> args)
     {
         long item = Threads.Linear();
         if (item < (long)args.Batch * args.Queries * args.Heads)
@@ -15,7 +15,7 @@ internal readonly struct AttentionDelta : IKernel<AttentionArgs>
             float sum = 0;
             for (int d = 0; d < args.Dim; d++)
             {
-                sum += args.O.Data[o + d] * args.DOut.Data[dO + d];
+                sum += TStored.Widen(args.O.Data[o + d]) * TStored.Widen(args.DOut.Data[dO + d]);
             }
 
             long b = token / args.Queries, i = token % args.Queries;
@@ -32,7 +32,7 @@ internal struct QueryTile
     public int Head, First;
 
     /// <summary>Fills the shared arrays; the caller puts a barrier behind it.</summary>
-    public static void Load(QueryTile tile, AttentionArgs args, int b, int count)
+    public static void Load<TStored>(QueryTile tile, AttentionArgs<TStored> args, int b, int count) where TStored : unmanaged, IStored<TStored>
     {
         int t = Group.IdxX;
         if (t < count)
@@ -73,14 +73,16 @@ internal struct QueryTile
     }
 
     /// <summary>P = exp(score − lse) of query First + i and key j, from the product q·k.</summary>
-    public static float Probability(QueryTile tile, AttentionArgs args, float product, int i, int j)
+    public static float Probability<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, int i, int j)
+        where TStored : unmanaged, IStored<TStored>
     {
         float s = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]).Value;
         return s > float.NegativeInfinity ? MathF.Exp(s - tile.Lse[i]) : 0f;
     }
 
     /// <summary>d loss / d (q·k) from the products q·k and dO·v.</summary>
-    public static float Slope(QueryTile tile, AttentionArgs args, float product, float dProbability, int i, int j)
+    public static float Slope<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, float dProbability, int i, int j)
+        where TStored : unmanaged, IStored<TStored>
     {
         Score score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
         float p = score.Value > float.NegativeInfinity ? MathF.Exp(score.Value - tile.Lse[i]) : 0f;

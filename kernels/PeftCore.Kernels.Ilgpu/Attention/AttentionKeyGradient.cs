@@ -4,11 +4,13 @@ namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a group takes a tile of keys of one key head and one chunk of the head dimension, and walks all queries
 /// of all heads that share the key head. One writer an element, so no atomics.</summary>
-internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> where TSide : struct, IThreadSide
+internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<AttentionArgs<TStored>>
+    where TSide : struct, IThreadSide
+    where TStored : unmanaged, IStored<TStored>
 {
     private const int Tile = 64;
 
-    public static void Run(AttentionArgs args)
+    public static void Run(AttentionArgs<TStored> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
         ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
@@ -37,22 +39,22 @@ internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> wh
                 Group.Barrier();
                 if (QueryTile.FirstKey(queries, args.Keys, tile) < key + tile && QueryTile.LastKey(queries, tile) > key)
                 {
-                    Tile4 s = HeadPanel.Products<TSide>(
+                    Tile4 s = HeadPanel.Products<TSide, TStored>(
                         sharedA, sharedB, args.Dim, b, args.Q, args.Queries, query, h, args.K, args.Keys, key, keyHead);
                     if (args.HasDV != 0)
                     {
                         WriteProbabilities(args, queries, weights, s, key);
                         Group.Barrier();
-                        dV = HeadPanel.Combine<TSide>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
+                        dV = HeadPanel.Combine<TSide, TStored>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
                     }
 
                     if (args.HasDK != 0)
                     {
-                        Tile4 dP = HeadPanel.Products<TSide>(
+                        Tile4 dP = HeadPanel.Products<TSide, TStored>(
                             sharedA, sharedB, args.Dim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
                         WriteSlopes(args, queries, weights, s, dP, key);
                         Group.Barrier();
-                        dK = HeadPanel.Combine<TSide>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
+                        dK = HeadPanel.Combine<TSide, TStored>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
                     }
                 }
             }
@@ -60,16 +62,16 @@ internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> wh
 
         if (args.HasDK != 0)
         {
-            HeadPanel.Store<TSide>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
+            HeadPanel.Store<TSide, TStored>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
         }
 
         if (args.HasDV != 0)
         {
-            HeadPanel.Store<TSide>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
+            HeadPanel.Store<TSide, TStored>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
         }
     }
 
-    private static void WriteProbabilities(AttentionArgs args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
+    private static void WriteProbabilities(AttentionArgs<TStored> args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
     {
         int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -80,7 +82,7 @@ internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> wh
         four[at + (3 * (Panel.Stride / 4))] = Probabilities(args, queries, s.R3, i + 3, key + j);
     }
 
-    private static Float4 Probabilities(AttentionArgs args, QueryTile queries, Float4 s, int i, int j)
+    private static Float4 Probabilities(AttentionArgs<TStored> args, QueryTile queries, Float4 s, int i, int j)
     {
         s.X = QueryTile.Probability(queries, args, s.X, i, j);
         s.Y = QueryTile.Probability(queries, args, s.Y, i, j + 1);
@@ -89,7 +91,7 @@ internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> wh
         return s;
     }
 
-    private static void WriteSlopes(AttentionArgs args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
+    private static void WriteSlopes(AttentionArgs<TStored> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
         int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -100,7 +102,7 @@ internal readonly struct AttentionKeyGradient<TSide> : IKernel<AttentionArgs> wh
         four[at + (3 * (Panel.Stride / 4))] = Slopes(args, queries, s.R3, dP.R3, i + 3, key + j);
     }
 
-    private static Float4 Slopes(AttentionArgs args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
+    private static Float4 Slopes(AttentionArgs<TStored> args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
     {
         s.X = QueryTile.Slope(queries, args, s.X, dP.X, i, j);
         s.Y = QueryTile.Slope(queries, args, s.Y, dP.Y, i, j + 1);

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels.Ilgpu;
 
 internal struct RopeArgs
 {
-    public HeadsView Heads;
+    public HeadsView<Single32> Heads;
     public ArrayView<float> Cos, Sin;
     public ArrayView<int> Positions;
     public int Rows, Count, Half, TableRows, Interleaved, Inverse;
@@ -36,8 +36,8 @@ internal readonly struct Rope : IKernel<RopeArgs>
         long head = args.Heads.At(r, h);
         long first = args.Interleaved != 0 ? head + (2 * i) : head + i;
         long second = args.Interleaved != 0 ? first + 1 : first + args.Half;
-        float a = args.Heads.Data[first], b = args.Heads.Data[second];
-        args.Heads.Data[first] = (a * c) - (b * s);
-        args.Heads.Data[second] = (b * c) + (a * s);
+        float a = args.Heads.Data[first].Value, b = args.Heads.Data[second].Value;
+        args.Heads.Data[first] = Single32.Narrow((a * c) - (b * s));
+        args.Heads.Data[second] = Single32.Narrow((b * c) + (a * s));
     }
 }
