@@ -30,6 +30,7 @@ internal static class Tool
         new GenerateVerb(),
         new ChatVerb(),
         new MergeVerb(),
+        new ConvertVerb(),
         new InspectVerb(),
         new PlanVerb(),
         new SelectVerb(),

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using PeftCore.Cli.Output;
 using PeftCore.Io;
+using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -50,8 +51,8 @@ internal sealed class InspectVerb : Verb
     private static VerbResult Adapter(Invocation call, string path, ConfigReader config)
     {
         string method = config.String("peft_type").ToLowerInvariant();
-        string file = Path.Combine(path, "adapter_model.safetensors");
-        using WeightSource? weights = File.Exists(file) ? WeightSource.OpenFile(file) : null;
+        string? file = SavedAdapter.WeightFileOf(path);
+        using WeightSource? weights = file is null ? null : WeightSource.OpenFile(file);
 
         List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields)];
         JsonReport report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));

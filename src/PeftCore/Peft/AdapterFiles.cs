@@ -33,7 +33,7 @@ internal static class AdapterFiles
         {
             throw new BadInputException($"{directory}: this is no adapter directory, it has no {PeftConfig.FileName}");
         }
-        if (!File.Exists(Path.Combine(directory, WeightsName)))
+        if (FindWeights(directory) is null)
         {
             throw new BadInputException(File.Exists(Path.Combine(directory, "adapter_model.bin"))
                 ? $"{directory}: adapter_model.bin is a pickle, which is not read because it can run code; save the adapter again with safetensors"
@@ -41,7 +41,14 @@ internal static class AdapterFiles
         }
     }
 
-    public static WeightSource OpenWeights(string directory) => WeightSource.OpenFile(Path.Combine(directory, WeightsName));
+    /// <summary>The weight file of a directory: the usual one, or the only one with another ending to its name, as converters leave it; null if there is none.</summary>
+    public static string? FindWeights(string directory)
+    {
+        string usual = Path.Combine(directory, WeightsName);
+        return File.Exists(usual) ? usual : Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null;
+    }
+
+    public static WeightSource OpenWeights(string directory) => WeightSource.OpenFile(FindWeights(directory) ?? Path.Combine(directory, WeightsName));
 
     /// <summary>The most elements the tensors of a file can have: none takes less than two bytes.</summary>
     public static long MostElements(WeightSource source) => source.Names.Sum(name => source.Get(name).Length) / 2;

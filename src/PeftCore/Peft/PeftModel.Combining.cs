@@ -4,7 +4,7 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    /// <summary>Makes a new LoRA adapter out of several, by weights. It is attached, but neither active nor training.</summary>
+    /// <summary>Makes a new LoRA adapter out of several, by weights; they may be of any method that adds to the weights of linear layers. It is attached, but neither active nor training.</summary>
     /// <param name="names">The adapters.</param>
     /// <param name="weights">One weight an adapter; negative ones take an adapter's effect away.</param>
     /// <param name="newName">The new adapter's name.</param>
@@ -17,11 +17,40 @@ public sealed partial class PeftModel
     public void AddWeightedAdapter(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName, CombinationType combination = CombinationType.Svd,
         double? density = null, MajoritySign majoritySign = MajoritySign.Total, int? svdRank = null, ulong seed = 0)
     {
-        var sum = new AdapterCombination([.. names.Select(Get)], weights, combination, density, majoritySign, svdRank, seed);
+        var sum = OnPlainBase(() => new AdapterCombination(Base, [.. names.Select(Get)], weights, combination, density, majoritySign, svdRank, seed));
         var adapter = Attach(sum.Config(Base), new AttachContext(Base, newName, seed) { IsNew = false });
         sum.Fill(adapter);
         Register(adapter);
         adapter.SetTrains(false, active: false);
+    }
+
+    /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: of each layer's update the largest singular values are kept.</summary>
+    /// <param name="directory">Made if it is not there.</param>
+    /// <param name="rank">The LoRA's rank.</param>
+    /// <param name="name">The adapter.</param>
+    /// <returns>The relative error of each layer.</returns>
+    /// <exception cref="BadInputException">The adapter does something no LoRA can do.</exception>
+    public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name = DefaultAdapter)
+    {
+        var adapter = Get(name);
+        bool merged = _merged.Count > 0;
+        Unmerge();
+        try
+        {
+            return OnPlainBase(() =>
+            {
+                var conversion = new LoraConversion(adapter, rank, path => Base.Find(path)!);
+                AdapterFiles.Save(DirectoryOf(directory, name), conversion.Config, conversion.Tensors);
+                return conversion.Layers;
+            });
+        }
+        finally
+        {
+            if (merged)
+            {
+                Merge(safe: false);
+            }
+        }
     }
 
     /// <summary>Saves an adapter that starts from directions of the base weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which computes the same on

@@ -12,11 +12,11 @@ internal sealed class AdapterCombination
     private readonly Dictionary<string, List<(LowRank Update, double Weight)>> _layers = new(StringComparer.Ordinal);
     private readonly int _rank;
 
-    public AdapterCombination(IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type, double? density, MajoritySign majority, int? svdRank,
-        ulong seed)
+    public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type, double? density, MajoritySign majority,
+        int? svdRank, ulong seed)
     {
         (_adapters, _weights) = (adapters, weights);
-        _type = adapters.Count == 1 ? CombinationType.Linear : type;
+        _type = adapters is [{ Config: LoraConfig }] ? CombinationType.Linear : type;
         Check(density, svdRank);
         _arithmetic = new TaskArithmetic(_type, density ?? 1, majority, new Random((int)(seed ^ (seed >> 32))));
         foreach (var (adapter, weight) in adapters.Zip(weights))
@@ -27,7 +27,7 @@ internal sealed class AdapterCombination
                 {
                     _layers.Add(path, parts = []);
                 }
-                parts.Add((Finite(adapter, path, LowRank.Of(layer)), weight));
+                parts.Add((Finite(adapter, path, LowRank.Of(path, layer, model.Find(path)!)), weight));
             }
         }
         int largest = _layers.Values.Max(parts => parts.Max(part => part.Update.Rank));
@@ -47,14 +47,14 @@ internal sealed class AdapterCombination
         Revision = First.Revision,
         Rank = _rank,
         Alpha = _rank,
-        Dropout = First.Dropout,
-        LoraBias = Configs.Any(config => config.LoraBias),
+        Dropout = (First as LoraConfig)?.Dropout ?? 0,
+        LoraBias = Configs.OfType<LoraConfig>().Any(config => config.LoraBias),
         TargetModules = Targets(model),
     };
 
-    private LoraConfig First => (LoraConfig)_adapters[0].Config;
+    private TargetedConfig First => (TargetedConfig)_adapters[0].Config;
 
-    private IEnumerable<LoraConfig> Configs => _adapters.Select(adapter => (LoraConfig)adapter.Config);
+    private IEnumerable<TargetedConfig> Configs => _adapters.Select(adapter => (TargetedConfig)adapter.Config);
 
     /// <summary>Fills the new adapter's factors and biases.</summary>
     public void Fill(Adapter adapter)
@@ -144,7 +144,10 @@ internal sealed class AdapterCombination
         {
             string? problem = adapter.Config switch
             {
-                not LoraConfig => $"is {adapter.Config.PeftType}; only LoRA adapters can be combined by weights",
+                not TargetedConfig => $"is {adapter.Config.PeftType}, which changes no weights and cannot be combined by them",
+                not LoraConfig when !_type.EndsWithSvd && _type != CombinationType.Cat =>
+                    $"is {adapter.Config.PeftType}, and this combination works on the factors of LoRAs; use one that ends in svd",
+                not LoraConfig when svdRank is null => $"is {adapter.Config.PeftType}; say which rank the combination shall have",
                 LoraConfig { UseDora: true } => "is a DoRA, whose magnitudes do not add up; merge it instead",
                 LoraConfig { TrainableTokens.Count: > 0 } => "trains tokens, which replace rows of the embedding and do not add up",
                 _ when adapter.Swaps.Count > 0 => "replaces parameters of the base (biases or saved modules), which do not add up",

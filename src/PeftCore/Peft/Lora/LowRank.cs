@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using PeftCore.Backends;
+using PeftCore.Nn;
 using PeftCore.Peft.Numerics;
 using Tensor = PeftCore.Tensors.Tensor;
 
@@ -16,6 +17,25 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
         LoraEmbeddingAdapter embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
         _ => throw new BadInputException("trainable tokens replace rows of the embedding and do not add up; combine adapters without them"),
     };
+
+    /// <summary>The update of a layer's adapter of whatever method: where it is no low-rank product, ΔW itself times the identity.</summary>
+    public static LowRank Of(string path, LayerAdapter adapter, Module module)
+    {
+        if (adapter is LoraLinearAdapter or LoraEmbeddingAdapter || module is not Linear layer)
+        {
+            return Of(adapter);
+        }
+        double[] delta = LoraConversion.Delta(path, adapter, layer);
+        int side = Math.Min(layer.Inputs, layer.Outputs);
+        var identity = new double[side * side];
+        for (int i = 0; i < side; i++)
+        {
+            identity[i * (side + 1)] = 1;
+        }
+        return layer.Outputs <= layer.Inputs
+            ? new LowRank(delta, identity, side, layer.Inputs, layer.Outputs, 1)
+            : new LowRank(identity, delta, side, layer.Inputs, layer.Outputs, 1);
+    }
 
     /// <summary>Updates of one scale side by side, their ranks added up.</summary>
     public static LowRank Join(IReadOnlyList<LowRank> parts)

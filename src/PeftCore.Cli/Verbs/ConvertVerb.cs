@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Globalization;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Peft;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Saves an adapter anew: as it is, as a plain LoRA if it starts from directions of the base, or any method's update as a LoRA of a chosen rank.</summary>
+internal sealed class ConvertVerb : Verb
+{
+    private readonly Option<string> _adapter = new("--adapter") { Description = "directory of the adapter", HelpName = "DIR", Required = true };
+    private readonly Option<string> _output = new("--output-dir") { Description = "where the converted adapter goes", HelpName = "DIR", Required = true };
+    private readonly Option<string?> _model = new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
+    private readonly Option<int?> _rank = new("--rank", "--lora-r") { Description = "save the update as a LoRA of this rank", HelpName = "N" };
+
+    public ConvertVerb() : base("convert", "Save an adapter anew: as it is, or as a LoRA.")
+    {
+        Add(_adapter);
+        Add(_output);
+        Add(_model);
+        Add(_rank);
+    }
+
+    public override VerbResult Run(Invocation call)
+    {
+        string adapter = call.Value(_adapter)!, output = call.Value(_output)!;
+        if (Path.GetFullPath(adapter) == Path.GetFullPath(output))
+        {
+            throw new BadInputException($"{output}: the converted adapter would replace the one it is made of; name another --output-dir.");
+        }
+        return call.Value(_model) is { } model ? OnModel(call, adapter, output, model) : AsItIs(call, adapter, output);
+    }
+
+    private VerbResult AsItIs(Invocation call, string adapter, string output)
+    {
+        if (call.Value(_rank) is not null)
+        {
+            throw new BadInputException("a LoRA is made from an adapter and its base: name the base with --model.");
+        }
+        var warnings = new List<string>();
+        var saved = SavedAdapter.Load(adapter, warnings);
+        warnings.ForEach(call.Say);
+        saved.Save(output);
+        call.Say($"{output}: {saved.Config.PeftType}, {saved.Names.Count} tensors, {saved.Parameters:N0} parameters on {saved.Modules.Count} modules");
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("method", saved.Config.PeftType).Add("tensors", saved.Names.Count).Add("parameters", saved.Parameters));
+    }
+
+    private VerbResult OnModel(Invocation call, string adapter, string output, string model)
+    {
+        using var session = ModelSession.Open(Devices.Open(call.Device), model).WithAdapters([adapter], call);
+        string name = session.Model.ActiveAdapters[0];
+        if (call.Value(_rank) is not { } rank)
+        {
+            session.Model.SaveConverted(output, name);
+            return VerbResult.Done(new JsonReport().Add("output_dir", output));
+        }
+        var layers = session.Model.SaveAsLora(output, rank, name);
+        foreach (string line in TextTable.Lines([["layer", "relative error"], .. layers.Select(layer => new[] { layer.Path, Text(layer.Error) })]))
+        {
+            call.Say(line);
+        }
+        double worst = layers.Max(layer => layer.Error);
+        call.Say($"{output}: LoRA of rank {rank} on {layers.Count} layers, relative error up to {Text(worst)}");
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("rank", rank).Add("layers", layers.Count).Add("max_error", worst));
+    }
+
+    private static string Text(double error) => error.ToString("0.0e+00", CultureInfo.InvariantCulture);
+}

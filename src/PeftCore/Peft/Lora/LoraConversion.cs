@@ -1,0 +1,127 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Nn;
+using PeftCore.Peft.Numerics;
+using PeftCore.Tensors;
+using Tensor = PeftCore.Tensors.Tensor;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>Any adapter that changes weights as a LoRA: ΔW of each layer, cut after its largest singular values (Eckart and Young 1936: no other update of that rank is
+/// nearer).</summary>
+internal sealed class LoraConversion
+{
+    private readonly Adapter _adapter;
+    private readonly int _rank;
+    private readonly List<SafetensorsTensor> _tensors = [];
+    private readonly List<ConvertedLayer> _layers = [];
+
+    /// <param name="adapter">What to convert.</param>
+    /// <param name="rank">The LoRA's rank.</param>
+    /// <param name="find">The base's module of a path.</param>
+    public LoraConversion(Adapter adapter, int rank, Func<string, Module> find)
+    {
+        (_adapter, _rank) = (adapter, rank);
+        Hyperparameters.Rank(rank, "rank");
+        if (adapter.MergeProblem is { } whole)
+        {
+            throw new BadInputException($"adapter \"{adapter.Name}\" cannot become a LoRA: {whole}");
+        }
+        foreach (var (path, layer) in adapter.Layers)
+        {
+            Add(path, layer, find(path));
+        }
+    }
+
+    /// <summary>What each layer lost.</summary>
+    public IReadOnlyList<ConvertedLayer> Layers => _layers;
+
+    /// <summary>The LoRA's configuration: scale 1, on just these layers.</summary>
+    public LoraConfig Config => new()
+    {
+        TaskType = _adapter.Config.TaskType,
+        BaseModelNameOrPath = _adapter.Config.BaseModelNameOrPath,
+        Revision = _adapter.Config.Revision,
+        Rank = _rank,
+        Alpha = _rank,
+        TargetModules = ModuleSelector.Of([.. _layers.Select(layer => layer.Path)]),
+        Bias = (_adapter.Config as TargetedConfig)?.Bias ?? BiasMode.None,
+        ModulesToSave = (_adapter.Config as TargetedConfig)?.ModulesToSave,
+    };
+
+    /// <summary>Its tensors, biases and modules trained whole included.</summary>
+    public IEnumerable<SafetensorsTensor> Tensors => _tensors.Concat(_adapter.Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
+
+    /// <summary>ΔW (out, in) of a layer in double precision.</summary>
+    public static double[] Delta(string path, LayerAdapter adapter, Linear layer)
+    {
+        using var scope = new TensorScope();
+        var stored = layer.Weight.Value;
+        var plain = Wide(stored);
+        // What adds to the weight can add to zero, which costs no digits; what scales the weight needs it.
+        bool adds = adapter is DeltaAdapter or LoraLinearAdapter { UsesDora: false };
+        var changed = adds ? stored.Backend.Zeros(stored.Shape) : Wide(stored);
+        var bias = layer.Bias is { } own ? Wide(own.Value) : null;
+        if (adapter.MergeProblem is { } problem)
+        {
+            throw new BadInputException($"\"{path}\" cannot become a LoRA: {problem}");
+        }
+        if (adapter.Merge(changed, bias, adds ? plain : null))
+        {
+            throw new BadInputException($"\"{path}\" cannot become a LoRA: the adapter changes its bias as well, for which a LoRA has no place");
+        }
+        if (!adds)
+        {
+            plain.Backend.Scale(plain, -1, changed, accumulate: true);
+        }
+        double[] delta = Array.ConvertAll(changed.ToArray<float>(), x => (double)x);
+        return layer.Transposed ? Dense.Transpose(delta, layer.Inputs, layer.Outputs) : delta;
+    }
+
+    private void Add(string path, LayerAdapter adapter, Module module)
+    {
+        if (module is not Linear layer)
+        {
+            throw new BadInputException($"\"{path}\" is a {module.GetType().Name}; only updates of linear layers become a LoRA");
+        }
+        double[] delta = Delta(path, adapter, layer);
+        if (!delta.All(double.IsFinite))
+        {
+            throw new BadInputException($"adapter \"{_adapter.Name}\" holds NaN or infinity in \"{path}\" and cannot be converted");
+        }
+        int r = Math.Min(_rank, Math.Min(layer.Inputs, layer.Outputs));
+        var (u, s, v) = Factorization.TruncatedSvd(delta, layer.Outputs, layer.Inputs, r);
+        double whole = TensorPrimitives.SumOfSquares(delta), kept = TensorPrimitives.SumOfSquares(s);
+        _layers.Add(new ConvertedLayer(path, whole > 0 ? Math.Sqrt(Math.Max(0, whole - kept) / whole) : 0));
+        float[] a = new float[_rank * layer.Inputs], b = new float[layer.Outputs * _rank];
+        for (int i = 0; i < r; i++)
+        {
+            double root = Math.Sqrt(s[i]);
+            for (int k = 0; k < layer.Inputs; k++)
+            {
+                a[i * layer.Inputs + k] = (float)(v[i * layer.Inputs + k] * root);
+            }
+            for (int o = 0; o < layer.Outputs; o++)
+            {
+                b[o * _rank + i] = (float)(u[o * r + i] * root);
+            }
+        }
+        string prefix = AdapterParameter.Prefix + path;
+        _tensors.Add(new SafetensorsTensor(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], MemoryMarshal.AsBytes<float>(a).ToArray()));
+        _tensors.Add(new SafetensorsTensor(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], MemoryMarshal.AsBytes<float>(b).ToArray()));
+    }
+
+    private static Tensor Wide(Tensor value)
+    {
+        var wide = value.NewLike(value.Shape, DType.F32, MemoryKind.Workspace);
+        value.Backend.Cast(value, wide);
+        return wide;
+    }
+}
+
+/// <summary>A layer that became a LoRA.</summary>
+/// <param name="Path">The layer.</param>
+/// <param name="Error">‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</param>
+public readonly record struct ConvertedLayer(string Path, double Error);

@@ -1,0 +1,63 @@
+using PeftCore.Io;
+
+namespace PeftCore.Peft;
+
+/// <summary>An adapter directory by itself, without the base it belongs to: what it is, and its tensors as they are stored.</summary>
+public sealed class SavedAdapter
+{
+    private readonly SafetensorsTensor[] _tensors;
+
+    private SavedAdapter(PeftConfig config, SafetensorsTensor[] tensors) => (Config, _tensors) = (config, tensors);
+
+    /// <summary>Method and hyperparameters.</summary>
+    public PeftConfig Config { get; }
+
+    /// <summary>Names of the tensors.</summary>
+    public IReadOnlyList<string> Names => [.. _tensors.Select(tensor => tensor.Name)];
+
+    /// <summary>Elements of all tensors.</summary>
+    public long Parameters => _tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, extent) => product * extent));
+
+    /// <summary>Paths of the modules that tensors belong to; none for virtual tokens.</summary>
+    public IReadOnlyList<string> Modules => [.. Names.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
+        .Select(name => name[AdapterParameter.Prefix.Length..]).Select(ModuleOf).Distinct().Order(StringComparer.Ordinal)];
+
+    /// <summary>Reads a directory.</summary>
+    /// <param name="directory">Holds adapter_config.json and the weights beside it.</param>
+    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <exception cref="BadInputException">A file is missing or damaged, or the method is unknown.</exception>
+    public static SavedAdapter Load(string directory, ICollection<string>? warnings = null)
+    {
+        AdapterFiles.RefuseIfNotAnAdapter(directory);
+        var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName), warnings);
+        using var source = AdapterFiles.OpenWeights(directory);
+        return new SavedAdapter(config, [.. source.Names.Select(source.Get).Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray()))]);
+    }
+
+    /// <summary>The weight file of an adapter directory; null if there is none.</summary>
+    public static string? WeightFileOf(string directory) => AdapterFiles.FindWeights(directory);
+
+    /// <summary>Writes it as Hugging Face PEFT does; every tensor keeps its bytes.</summary>
+    public void Save(string directory) => AdapterFiles.Save(directory, Config, _tensors);
+
+    /// <summary>A key without the parts that name a parameter of an adapter.</summary>
+    private static string ModuleOf(string key)
+    {
+        string[] parts = key.Split('.');
+        int own = Array.FindIndex(parts, part => part is "base_layer" or "token_adapter" or "weight" or "bias" || part.Contains('_') && IsParameter(part));
+        return string.Join('.', own < 0 ? parts : parts[..own]);
+    }
+
+    private static bool IsParameter(string part)
+    {
+        ReadOnlySpan<string> beginnings = ["lora_", "ia3_", "vera_", "hada_", "lokr_", "oft_", "boft_", "hra_", "shira_", "fourierft_", "vblora_", "randlora_", "c3a_", "miss_", "ln_tuning_", "trainable_tokens"];
+        foreach (string beginning in beginnings)
+        {
+            if (part.StartsWith(beginning, StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+}
