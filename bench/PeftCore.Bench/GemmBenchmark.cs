@@ -1,10 +1,7 @@
 using System.Globalization;
 using System.Numerics.Tensors;
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Reports;
-using BenchmarkDotNet.Running;
 using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
@@ -73,38 +70,10 @@ public class GemmBenchmark
 
     private sealed class Settings : ManualConfig
     {
-        public Settings() => AddColumn(new Gflops());
-    }
-
-    private sealed class Gflops : IColumn
-    {
-        public string Id => nameof(Gflops);
-
-        public string ColumnName => "GFLOP/s";
-
-        public bool AlwaysShow => true;
-
-        public ColumnCategory Category => ColumnCategory.Custom;
-
-        public int PriorityInCategory => 0;
-
-        public bool IsNumeric => true;
-
-        public UnitType UnitType => UnitType.Dimensionless;
-
-        public string Legend => "2·m·n·k / mean time";
-
-        public bool IsAvailable(Summary summary) => true;
-
-        public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
-
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => GetValue(summary, benchmarkCase, summary.Style);
-
-        public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style)
+        public Settings() => AddColumn(new Gflops("2·m·n·k", benchmark =>
         {
-            (int m, int n, int k) = Parse((string)benchmarkCase.Parameters[nameof(Size)]);
-            double? nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Mean;
-            return nanoseconds is { } mean ? (2.0 * m * n * k / mean).ToString("F1", CultureInfo.InvariantCulture) : "-";
-        }
+            (int m, int n, int k) = Parse((string)benchmark.Parameters[nameof(Size)]);
+            return 2.0 * m * n * k;
+        }));
     }
 }

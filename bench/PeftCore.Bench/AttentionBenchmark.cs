@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Numerics.Tensors;
+using BenchmarkDotNet.Attributes;
+using BenchmarkDotNet.Configs;
+using PeftCore.Backends;
+using PeftCore.Ilgpu;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+using Tensor = PeftCore.Tensors.Tensor;
+
+namespace PeftCore.Bench;
+
+/// <summary>Causal attention on the CPU and, where there is one, on a card in bf16 (whose peer is bench/peers/attention_torch.py), beside forward
+/// attention of one core by System.Numerics.Tensors' dot products and softmax.</summary>
+[Config(typeof(Settings))]
+public class AttentionBenchmark
+{
+    private readonly List<Tensor> _made = [];
+    private IBackend? _backend;
+    private AttentionCall _call;
+    private Heads _q, _k, _v, _o, _dO, _dq, _dk, _dv;
+    private Tensor? _lse, _delta;
+    private float[] _values = [], _scores = [], _output = [];
+
+    public static IEnumerable<string> Devices => IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"];
+
+    [ParamsSource(nameof(Devices))]
+    public string Device { get; set; } = "cpu";
+
+    /// <summary>Sequences, tokens, query heads, key heads, head dimension.</summary>
+    [Params("1x128x4x4x64", "2x512x8x2x64", "2x1024x16x16x128")]
+    public string Size { get; set; } = "";
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        var s = Parse(Size);
+        _backend = Device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(Device, new IlgpuOptions(DType.BF16));
+        _call = new AttentionCall(s);
+        (_q, _k, _v, _dO) = (Made(s, s.Heads, 0), Made(s, s.KeyHeads, 1), Made(s, s.KeyHeads, 2), Made(s, s.Heads, 3));
+        (_o, _dq, _dk, _dv) = (Made(s, s.Heads, 4), Made(s, s.Heads, 5), Made(s, s.KeyHeads, 6), Made(s, s.KeyHeads, 7));
+        (_lse, _delta) = (Keep(_backend.NewTensor([s.Batch, s.Heads, s.QueryLength])), Keep(_backend.NewTensor([s.Batch, s.Heads, s.QueryLength])));
+        _values = new float[s.QueryLength * s.HeadDim];
+        Philox.FillUniform(_values, -1, 1, 1, 0);
+        (_scores, _output) = (new float[s.KeyLength], new float[s.HeadDim]);
+        Forward();
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _made.ForEach(tensor => tensor.Dispose());
+        _made.Clear();
+        _backend?.Dispose();
+    }
+
+    [Benchmark(Baseline = true)]
+    public void TensorPrimitivesForward()
+    {
+        var s = Parse(Size);
+        for (int head = 0; head < s.Batch * s.Heads; head++)
+        {
+            for (int i = 0; i < s.QueryLength; i++)
+            {
+                var scores = _scores.AsSpan(0, i + 1);
+                for (int j = 0; j <= i; j++)
+                {
+                    scores[j] = s.Scale * TensorPrimitives.Dot(Row(s, i), Row(s, j));
+                }
+                TensorPrimitives.SoftMax(scores, scores);
+                _output.AsSpan().Clear();
+                for (int j = 0; j <= i; j++)
+                {
+                    TensorPrimitives.MultiplyAdd(Row(s, j), scores[j], _output, _output);
+                }
+            }
+        }
+    }
+
+    [Benchmark]
+    public void Forward()
+    {
+        _backend!.Attention(_call, _q, _k, _v, _o, _lse!);
+        _backend.Synchronize();
+    }
+
+    [Benchmark]
+    public void Backward()
+    {
+        _backend!.AttentionGradient(_call, _q, _k, _v, _o, _dO, _lse!, _delta!, _dq, false, _dk, false, _dv, false, null);
+        _backend.Synchronize();
+    }
+
+    private static AttentionShape Parse(string size)
+    {
+        int[] n = [.. size.Split('x').Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
+        return new AttentionShape(n[0], n[1], n[1], n[2], n[3], n[4], 1 / MathF.Sqrt(n[4]), 0);
+    }
+
+    private ReadOnlySpan<float> Row(AttentionShape s, int token) => _values.AsSpan(token * s.HeadDim, s.HeadDim);
+
+    private Heads Made(AttentionShape s, int heads, ulong stream)
+    {
+        Shape shape = [s.Batch, s.QueryLength, heads * s.HeadDim];
+        var backend = _backend!;
+        using var wide = backend.NewTensor(shape);
+        backend.FillNormal(wide, 0, 1, 1, stream);
+        var stored = Keep(backend.NewTensor(shape, backend.ActivationDType));
+        backend.Cast(wide, stored);
+        return new Heads(stored, heads, s.HeadDim);
+    }
+
+    private Tensor Keep(Tensor tensor)
+    {
+        _made.Add(tensor);
+        return tensor;
+    }
+
+    private sealed class Settings : ManualConfig
+    {
+        public Settings() => AddColumn(new Gflops("two products forward, five backward, half of each for the mask,", benchmark =>
+        {
+            var s = Parse((string)benchmark.Parameters[nameof(Size)]);
+            double forward = 2.0 * s.Batch * s.Heads * s.QueryLength * s.KeyLength * s.HeadDim;
+            return benchmark.Descriptor.WorkloadMethod.Name == nameof(Backward) ? 2.5 * forward : forward;
+        }));
+    }
+}
