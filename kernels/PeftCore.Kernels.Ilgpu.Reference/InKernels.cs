@@ -22,6 +22,8 @@ namespace ILGPU
 
     public static class Warp
     {
+        public static extern int WarpSize { get; }
+
         public static extern T Shuffle<T>(T variable, int sourceLane) where T : unmanaged;
         public static extern T ShuffleXor<T>(T variable, int laneMask) where T : unmanaged;
     }

@@ -11,46 +11,55 @@ internal static class Threads
     /// <summary>This thread's number in the whole launch.</summary>
     public static long Linear() => ((long)Grid.IdxX * Group.DimX) + Group.IdxX;
 
-    /// <summary>Σ over the group, the same for every thread and in a fixed order. All threads must call it.</summary>
+    /// <summary>Σ over the group, the same for every thread and in a fixed order: within warps by exchanging registers, then over the warps.
+    /// All threads must call it, and warps must be whole.</summary>
     public static float Sum(ArrayView<float> shared, float value)
     {
-        int t = Group.IdxX;
-        shared[t] = value;
-        Group.Barrier();
-        for (int half = Group.DimX / 2; half > 0; half /= 2)
+        for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
         {
-            if (t < half)
-            {
-                shared[t] += shared[t + half];
-            }
-
-            Group.Barrier();
+            value += Warp.ShuffleXor(value, distance);
         }
 
-        float sum = shared[0];
-        Group.Barrier(); // The next use of the shared memory must not overtake this read.
+        int warps = Group.DimX / Warp.WarpSize;
+        Group.Barrier(); // The shared memory may still be read from its last use.
+        if (Group.IdxX % Warp.WarpSize == 0)
+        {
+            shared[Group.IdxX / Warp.WarpSize] = value;
+        }
+
+        Group.Barrier();
+        float sum = 0;
+        for (int warp = 0; warp < warps; warp++)
+        {
+            sum += shared[warp];
+        }
+
         return sum;
     }
 
-    /// <summary>The largest value in the group. All threads must call it.</summary>
+    /// <summary>The largest value in the group. All threads must call it, and warps must be whole.</summary>
     public static float Max(ArrayView<float> shared, float value)
     {
-        int t = Group.IdxX;
-        shared[t] = value;
-        Group.Barrier();
-        for (int half = Group.DimX / 2; half > 0; half /= 2)
+        for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
         {
-            if (t < half)
-            {
-                float other = shared[t + half];
-                shared[t] = other > shared[t] ? other : shared[t];
-            }
-
-            Group.Barrier();
+            float other = Warp.ShuffleXor(value, distance);
+            value = other > value ? other : value;
         }
 
-        float max = shared[0];
+        int warps = Group.DimX / Warp.WarpSize;
         Group.Barrier();
+        if (Group.IdxX % Warp.WarpSize == 0)
+        {
+            shared[Group.IdxX / Warp.WarpSize] = value;
+        }
+
+        Group.Barrier();
+        float max = shared[0];
+        for (int warp = 1; warp < warps; warp++)
+        {
+            max = shared[warp] > max ? shared[warp] : max;
+        }
+
         return max;
     }
 }

@@ -11,7 +11,7 @@ internal sealed partial class IlgpuBackend
     {
         int rows = heads.Tensor.Shape.Rows, half = cos.Shape.Columns;
         var layout = heads.Layout;
-        if (!interleaved && half % 8 == 0 && Packs(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
+        if (!interleaved && half % 8 == 0 && heads.Tensor.Count <= int.MaxValue && Packs(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
         {
             Moves(heads.Tensor, heads.Tensor);
             _device.ForEach<Rope8, Rope8Args>((long)rows * heads.Count * (half / 8), new Rope8Args
