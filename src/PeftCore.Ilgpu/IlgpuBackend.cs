@@ -20,7 +20,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
     {
         _options = options ?? new IlgpuOptions();
-        _device = new GpuDevice(name, _options.AsAmpere);
+        _device = new GpuDevice(name, _options.AsAmpere, _options.MemoryLimit);
         _rounded = new RoundedOperands(this);
         _many = new ManyTensors(this);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);

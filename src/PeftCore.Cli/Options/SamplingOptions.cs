@@ -1,3 +1,4 @@
+using PeftCore.Tensors;
 using PeftCore.Models.Generation;
 
 namespace PeftCore.Cli.Options;
@@ -43,6 +44,9 @@ internal sealed record SamplingOptions
 
     [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
+
+    [Setting("in what to compute", Choices = ["f32", "bf16"])]
+    public DType Dtype { get; init; } = DType.F32;
 
     public IReadOnlyList<string> Adapters => Adapter?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 

@@ -21,7 +21,7 @@ internal static class Devices
         }
         try
         {
-            return IlgpuDevices.Open(name, new IlgpuOptions(compute));
+            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue));
         }
         catch (BadInputException e)
         {

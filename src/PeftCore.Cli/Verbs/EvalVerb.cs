@@ -3,6 +3,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Data;
+using PeftCore.Tensors;
 using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
@@ -17,9 +18,12 @@ internal sealed class EvalVerb : Verb
     private readonly Option<int?> _length = new("--max-seq-length") { Description = "longest sequence, in tokens" };
     private readonly Option<bool> _maskPrompt = new("--mask-prompt") { Description = "count answers only, not prompts [default: true]", DefaultValueFactory = _ => true };
 
+    private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute [default: f32]", DefaultValueFactory = _ => "f32" }
+        .AcceptOnlyFromAmong("f32", "bf16");
+
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt])
+        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _dtype])
         {
             Add(option);
         }
@@ -28,7 +32,7 @@ internal sealed class EvalVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
-        using var session = ModelSession.Open(Devices.Open(call.Device), call.Value(_model)).WithAdapters(call.Value(_adapter) ?? [], call);
+        using var session = ModelSession.Open(Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32), call.Value(_model)).WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new TrainOptions { BatchSize = Math.Max(1, call.Value(_batchSize)), MaxSeqLength = call.Value(_length), MaskPrompt = call.Value(_maskPrompt) };
         var setup = new DataSetup(session, options);
         var rows = DataFiles.Open(data).ForEvaluation();

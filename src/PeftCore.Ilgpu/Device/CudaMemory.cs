@@ -13,8 +13,12 @@ internal sealed class CudaMemory : IDeviceMemory
     private readonly nint _ring;
     private int _used;
 
-    public CudaMemory(Accelerator accelerator)
+    private readonly long _limit;
+    private long _taken;
+
+    public CudaMemory(Accelerator accelerator, long limit)
     {
+        _limit = limit;
         _accelerator = accelerator;
         _stream = accelerator.DefaultStream;
         accelerator.Bind();
@@ -23,6 +27,12 @@ internal sealed class CudaMemory : IDeviceMemory
 
     public nint Take(long bytes)
     {
+        if (bytes > _limit - _taken)
+        {
+            throw new InsufficientMemoryException(
+                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in use; " +
+                "a smaller batch, shorter sequences or gradient checkpointing need less");
+        }
         _accelerator.Bind();
         var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
         if (error == CudaError.CUDA_ERROR_OUT_OF_MEMORY)
@@ -33,6 +43,7 @@ internal sealed class CudaMemory : IDeviceMemory
                 "a smaller batch, shorter sequences or gradient checkpointing need less, and a plan shows how much");
         }
         Check(error, "memory");
+        _taken += bytes;
         return address;
     }
 
@@ -40,6 +51,7 @@ internal sealed class CudaMemory : IDeviceMemory
     {
         _accelerator.Bind();
         Check(CudaAPI.CurrentAPI.FreeMemory(address), "memory");
+        _taken -= bytes;
     }
 
     public unsafe void Upload(ReadOnlySpan<byte> from, nint to)

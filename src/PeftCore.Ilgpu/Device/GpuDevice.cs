@@ -16,7 +16,7 @@ internal sealed class GpuDevice : IDisposable
     private readonly Dictionary<Type, Delegate> _kernels = [];
     private readonly Lock _lock = new();
 
-    public GpuDevice(DeviceName name, bool asAmpere = false)
+    public GpuDevice(DeviceName name, bool asAmpere = false, long memoryLimit = long.MaxValue)
     {
         CudaDriver.Resolve();
         _context = NewContext(name.IsCuda);
@@ -30,7 +30,7 @@ internal sealed class GpuDevice : IDisposable
             throw;
         }
         Name = name;
-        Memory = name.IsCuda ? new CudaMemory(Accelerator) : new HostDeviceMemory(Accelerator);
+        Memory = name.IsCuda ? new CudaMemory(Accelerator, memoryLimit) : new HostDeviceMemory(Accelerator, memoryLimit);
         Space = new AddressSpace(Accelerator);
         TensorCores = HasWgmma && !asAmpere ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
         if (TensorCores is not null)

@@ -5,9 +5,9 @@ using PeftCore.Backends;
 namespace PeftCore.Ilgpu;
 
 /// <summary>The process's own memory, for ILGPU's CPU accelerator.</summary>
-internal sealed class HostDeviceMemory(Accelerator accelerator) : IDeviceMemory
+internal sealed class HostDeviceMemory(Accelerator accelerator, long limit) : IDeviceMemory
 {
-    private readonly HostMemory _host = new(long.MaxValue);
+    private readonly HostMemory _host = new(limit);
 
     public nint Take(long bytes) => _host.Take(bytes);
 
