@@ -16,9 +16,9 @@ namespace ILGPU.Runtime
     {
         internal Accelerator() { }
 
-        public extern AcceleratorStream DefaultStream { get; protected set; }
         public extern int NumMultiprocessors { get; }
 
+        public extern AcceleratorStream CreateStream();
         public extern void Bind();
         public extern void Synchronize();
     }

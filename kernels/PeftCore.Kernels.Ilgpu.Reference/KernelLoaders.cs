@@ -17,7 +17,7 @@ namespace ILGPU.Runtime
 
     public static class KernelLoaders
     {
-        public static extern Action<KernelConfig, T1> LoadStreamKernel<T1>(this Accelerator accelerator, Action<T1> action)
+        public static extern Action<AcceleratorStream, KernelConfig, T1> LoadKernel<T1>(this Accelerator accelerator, Action<T1> action)
             where T1 : struct;
     }
 }

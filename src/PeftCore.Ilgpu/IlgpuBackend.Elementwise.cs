@@ -95,6 +95,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
+        _recording?.Forbid(); // Another pass draws another mask.
         using Wide from = In(x), to = Out(y, accumulate);
         _device.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {

@@ -83,6 +83,13 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     }
 
     /// <inheritdoc/>
+    public void Fill(Tensor tensor, float value)
+    {
+        _device.Memory.Fill(Address(tensor), value, F32(tensor).Length);
+        Written(tensor);
+    }
+
+    /// <inheritdoc/>
     public void Zero(Tensor tensor)
     {
         if (tensor.ByteCount > 0)
@@ -123,7 +130,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     }
 
     /// <inheritdoc/>
-    public void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator);
+    public void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator, _device.Stream);
 
     /// <inheritdoc/>
     public string StopProfile()
@@ -134,7 +141,11 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     }
 
     /// <inheritdoc/>
-    public void Synchronize() => _device.Accelerator.Synchronize();
+    public void Synchronize()
+    {
+        _recording?.Interrupt();
+        _device.Accelerator.Synchronize();
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -186,6 +197,10 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         DType.F16 => half,
         _ => throw new ShapeException("cast", $"{dtype} is not a floating-point dtype"),
     })();
+
+    /// <summary>Rounds as many float32 numbers at an address as the copy holds.</summary>
+    internal void Round(nint address, Tensor copy) => _device.ForEach<Narrow<Brain16>, CastArgs<Brain16>>(copy.Count,
+        new CastArgs<Brain16> { Stored = View<Brain16>(copy), Wide = _device.Space.View<float>(address, copy.Count) });
 
     private static bool Packs8(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
 

@@ -76,6 +76,19 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
         }
     }
 
+    /// <summary>Brings every kept copy up to date.</summary>
+    public void Refresh()
+    {
+        lock (_lock)
+        {
+            foreach (var (address, copy) in _copies.Where(entry => entry.Value.Stale))
+            {
+                backend.Round(address, copy.Rounded);
+                copy.Stale = false;
+            }
+        }
+    }
+
     /// <summary>A tensor was written: its copies are out of date.</summary>
     public void Written(Tensor tensor)
     {

@@ -176,6 +176,9 @@ internal sealed record TrainOptions
     [Setting("refuse to start if the plan needs more memory", Value = "6GiB")]
     public ByteSize? MaxMemory { get; init; }
 
+    [Setting("run every training pass anew instead of replaying a recorded one (GPUs)")]
+    public bool NoReplay { get; init; }
+
     /// <summary>How the device stores what flows through the model.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
 

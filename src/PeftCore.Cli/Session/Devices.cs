@@ -13,7 +13,8 @@ internal static class Devices
     /// <param name="threads">CPU threads; 0 for all cores.</param>
     /// <param name="limit">The most memory to take.</param>
     /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
-    public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32)
+    /// <param name="replays">Whether a GPU may replay recorded training passes.</param>
+    public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true)
     {
         if (name == "cpu")
         {
@@ -21,7 +22,7 @@ internal static class Devices
         }
         try
         {
-            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue));
+            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, replays));
         }
         catch (BadInputException e)
         {

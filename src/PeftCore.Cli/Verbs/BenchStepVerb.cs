@@ -36,11 +36,11 @@ internal sealed class BenchStepVerb : Verb
         var source = new ModelSource(options, call.Value(_config));
         long planned = source.Plan().PeakBytes;
         using var scope = new TensorScope();
-        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype);
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay);
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions(WeightDecay: (float)options.WeightDecay));
-        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
         var times = Time(step, batch, options, call);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();

@@ -43,7 +43,11 @@ internal static class CudaDriver
 
     public static unsafe void DestroyEvent(nint event_) => Check(((delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2"))(event_), "to destroy an event");
 
-    private static void Check(int error, string what)
+    /// <summary>Sets 32-bit words.</summary>
+    public static unsafe void Fill(nint address, uint word, long count, nint stream) =>
+        Check(((delegate* unmanaged<nint, uint, nint, nint, int>)Export("cuMemsetD32Async"))(address, word, (nint)count, stream), "filling memory");
+
+    internal static void Check(int error, string what)
     {
         if (error != 0)
         {

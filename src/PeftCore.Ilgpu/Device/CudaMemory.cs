@@ -11,16 +11,15 @@ internal sealed class CudaMemory : IDeviceMemory
     private readonly Accelerator _accelerator;
     private readonly AcceleratorStream _stream;
     private readonly nint _ring;
-    private int _used;
-
     private readonly long _limit;
     private long _taken;
+    private int _used;
 
-    public CudaMemory(Accelerator accelerator, long limit)
+    public CudaMemory(Accelerator accelerator, AcceleratorStream stream, long limit)
     {
         _limit = limit;
         _accelerator = accelerator;
-        _stream = accelerator.DefaultStream;
+        _stream = stream;
         accelerator.Bind();
         Check(CudaAPI.CurrentAPI.AllocateHostMemory(out _ring, RingBytes), "page-locked memory");
     }
@@ -54,8 +53,11 @@ internal sealed class CudaMemory : IDeviceMemory
         _taken -= bytes;
     }
 
+    public Action? HostTurn { get; set; }
+
     public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
     {
+        HostTurn?.Invoke();
         _accelerator.Bind();
         while (from.Length > 0)
         {
@@ -75,6 +77,7 @@ internal sealed class CudaMemory : IDeviceMemory
 
     public unsafe void Download(nint from, Span<byte> to)
     {
+        HostTurn?.Invoke();
         _accelerator.Bind();
         while (to.Length > 0)
         {
@@ -87,6 +90,12 @@ internal sealed class CudaMemory : IDeviceMemory
             from += piece;
             to = to[piece..];
         }
+    }
+
+    public void Fill(nint address, float value, long count)
+    {
+        _accelerator.Bind();
+        CudaDriver.Fill(address, BitConverter.SingleToUInt32Bits(value), count, ((CudaStream)_stream).StreamPtr);
     }
 
     public void Copy(nint from, nint to, long bytes)

@@ -15,6 +15,7 @@ internal sealed class GpuDevice : IDisposable
     private readonly Context _context;
     private readonly Dictionary<Type, Delegate> _kernels = [];
     private readonly Lock _lock = new();
+    private readonly LaunchCapture _launches = new();
 
     public GpuDevice(DeviceName name, bool asAmpere = false, long memoryLimit = long.MaxValue)
     {
@@ -30,21 +31,30 @@ internal sealed class GpuDevice : IDisposable
             throw;
         }
         Name = name;
-        Memory = name.IsCuda ? new CudaMemory(Accelerator, memoryLimit) : new HostDeviceMemory(Accelerator, memoryLimit);
+        // The default stream cannot be captured.
+        Stream = Accelerator.CreateStream();
+        Capture = Stream is CudaStream stream ? new StreamCapture(stream.StreamPtr) : _launches;
+        Memory = name.IsCuda ? new CudaMemory(Accelerator, Stream, memoryLimit) : new HostDeviceMemory(Accelerator, _launches, memoryLimit);
         Space = new AddressSpace(Accelerator);
-        TensorCores = HasWgmma && !asAmpere ? new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator) : null;
+        TensorCores = HasWgmma && !asAmpere ? new WgmmaKernels(_context, (CudaStream)Stream, Accelerator) : null;
         if (TensorCores is not null)
         {
             Counters = Memory.Take(CounterBytes);
             Memory.Fill(Counters, 0, CounterBytes);
         }
         Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
-        MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Accelerator.DefaultStream, Accelerator)) : null;
+        MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
     }
 
     public DeviceName Name { get; }
 
     public Accelerator Accelerator { get; }
+
+    /// <summary>The stream that all work goes to.</summary>
+    public AcceleratorStream Stream { get; }
+
+    /// <summary>Takes work down to do it again.</summary>
+    public IWorkCapture Capture { get; }
 
     public IDeviceMemory Memory { get; }
 
@@ -100,7 +110,14 @@ internal sealed class GpuDevice : IDisposable
         {
             var kernel = Kernel<TKernel, TArgs>();
             Timer?.Start();
-            kernel(new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+            if (Name.IsCuda)
+            {
+                kernel(Stream, new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+            }
+            else
+            {
+                Do(kernel, new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+            }
             StopTiming(typeof(TKernel));
         }
     }
@@ -149,9 +166,14 @@ internal sealed class GpuDevice : IDisposable
         }
         Memory.Dispose();
         TensorCores?.Dispose();
+        Stream.Dispose();
         Accelerator.Dispose();
         _context.Dispose();
     }
+
+    // Apart, so that a launch on a card makes no closure.
+    private void Do<TArgs>(Action<AcceleratorStream, KernelConfig, TArgs> kernel, KernelConfig config, TArgs args) =>
+        _launches.Do(() => kernel(Stream, config, args));
 
     private void StopTiming(Type kernel)
     {
@@ -168,7 +190,7 @@ internal sealed class GpuDevice : IDisposable
     }
 
     // The typed delegate is kept: a launch through it allocates nothing.
-    private Action<KernelConfig, TArgs> Kernel<TKernel, TArgs>()
+    private Action<AcceleratorStream, KernelConfig, TArgs> Kernel<TKernel, TArgs>()
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
@@ -177,11 +199,11 @@ internal sealed class GpuDevice : IDisposable
             if (!_kernels.TryGetValue(typeof(TKernel), out var kernel))
             {
                 var watch = Stopwatch.StartNew();
-                kernel = Accelerator.LoadStreamKernel<TArgs>(TKernel.Run);
+                kernel = Accelerator.LoadKernel<TArgs>(TKernel.Run);
                 _kernels.Add(typeof(TKernel), kernel);
                 LoadTime += watch.Elapsed;
             }
-            return (Action<KernelConfig, TArgs>)kernel;
+            return (Action<AcceleratorStream, KernelConfig, TArgs>)kernel;
         }
     }
 

@@ -5,7 +5,7 @@ using PeftCore.Backends;
 namespace PeftCore.Ilgpu;
 
 /// <summary>The process's own memory, for ILGPU's CPU accelerator.</summary>
-internal sealed class HostDeviceMemory(Accelerator accelerator, long limit) : IDeviceMemory
+internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture launches, long limit) : IDeviceMemory
 {
     private readonly HostMemory _host = new(limit);
 
@@ -15,27 +15,37 @@ internal sealed class HostDeviceMemory(Accelerator accelerator, long limit) : ID
 
     public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
     {
+        HostTurn?.Invoke();
         accelerator.Synchronize();
         from.CopyTo(new Span<byte>((void*)to, from.Length));
     }
 
     public unsafe void Download(nint from, Span<byte> to)
     {
+        HostTurn?.Invoke();
         accelerator.Synchronize();
         new ReadOnlySpan<byte>((void*)from, to.Length).CopyTo(to);
     }
 
-    public unsafe void Copy(nint from, nint to, long bytes)
+    public Action? HostTurn { get; set; }
+
+    public unsafe void Fill(nint address, float value, long count) => launches.Do(() =>
+    {
+        accelerator.Synchronize();
+        new Span<float>((void*)address, checked((int)count)).Fill(value);
+    });
+
+    public unsafe void Copy(nint from, nint to, long bytes) => launches.Do(() =>
     {
         accelerator.Synchronize();
         Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
-    }
+    });
 
-    public unsafe void Fill(nint address, byte value, long bytes)
+    public unsafe void Fill(nint address, byte value, long bytes) => launches.Do(() =>
     {
         accelerator.Synchronize();
         NativeMemory.Fill((void*)address, (nuint)bytes, value);
-    }
+    });
 
     public void Dispose() { }
 }

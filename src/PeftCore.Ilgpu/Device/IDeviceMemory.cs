@@ -10,6 +10,12 @@ internal interface IDeviceMemory : IChunkSource, IDisposable
     /// <summary>Waits for all work before it reads.</summary>
     void Download(nint from, Span<byte> to);
 
+    /// <summary>Sets float32 numbers.</summary>
+    void Fill(nint address, float value, long count);
+
+    /// <summary>Called before the host writes or reads the memory.</summary>
+    Action? HostTurn { get; set; }
+
     void Copy(nint from, nint to, long bytes);
 
     void Fill(nint address, byte value, long bytes);

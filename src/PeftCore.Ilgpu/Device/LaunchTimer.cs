@@ -5,12 +5,12 @@ using ILGPU.Runtime.Cuda;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Times launches: on a card by events in the stream, which nothing waits for until the end; elsewhere by waiting for each.</summary>
-internal sealed class LaunchTimer(Accelerator accelerator) : IDisposable
+internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream stream) : IDisposable
 {
     private readonly List<(string Kernel, Work Work, nint Start, nint End)> _events = [];
     private readonly Stack<nint> _spare = [];
     private readonly KernelProfile _profile = new();
-    private readonly CudaStream? _stream = accelerator.DefaultStream as CudaStream;
+    private readonly CudaStream? _stream = stream as CudaStream;
     private long _clock;
     private nint _start;
 

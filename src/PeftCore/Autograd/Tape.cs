@@ -107,7 +107,9 @@ public sealed class Tape : IDisposable
             throw new ShapeException("backward", $"needs a scalar, got shape {loss.Shape}; pass the gradient to start from instead");
         }
         using var scope = new TensorScope();
-        Backward(loss, loss.Backend.From([scale], loss.Shape));
+        var start = loss.NewLike(loss.Shape, DType.F32);
+        loss.Backend.Fill(start, scale);
+        Backward(loss, start);
     }
 
     /// <summary>Computes vector-Jacobian products: like <see cref="Backward(Tensor, float)"/> from a given gradient of any output.</summary>

@@ -49,7 +49,41 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             {
                 Split(block, bytes);
             }
+            InUse ^= Mixed(block);
             return block.Address;
+        }
+    }
+
+    /// <summary>Tells which blocks are in use: two states with one number are the same blocks.</summary>
+    public ulong InUse { get; private set; }
+
+    /// <summary>Takes a block at an address where it was before. False if something else is there.</summary>
+    public bool TryAllocateAt(nint address, long bytes)
+    {
+        bytes = Round(bytes);
+        lock (_lock)
+        {
+            var (freeBytes, start) = _free.FirstOrDefault(free => free.Address <= address && address + bytes <= free.Address + free.Bytes);
+            if (freeBytes == 0)
+            {
+                return false;
+            }
+            _free.Remove((freeBytes, start));
+            var block = _blocks[start];
+            if (start < address)
+            {
+                Split(block, address - start);
+                _free.Add((block.Bytes, block.Address));
+                block = block.Next!;
+                _free.Remove((block.Bytes, block.Address));
+            }
+            block.Free = false;
+            if (block.Bytes > bytes)
+            {
+                Split(block, bytes);
+            }
+            InUse ^= Mixed(block);
+            return true;
         }
     }
 
@@ -62,6 +96,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
                 return; // A tensor that outlived its device: its memory went with the arena.
             }
             var block = _blocks[address];
+            InUse ^= Mixed(block);
             block.Free = true;
             block = JoinWithNext(block);
             if (block.Previous is { Free: true } previous)
@@ -96,6 +131,15 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             _free.Clear();
             _blocks.Clear();
         }
+    }
+
+    // Every bit of address and size should turn half the bits (Steele et al. 2014, SplitMix64).
+    private static ulong Mixed(Block block)
+    {
+        ulong x = (ulong)block.Address * 0x9E3779B97F4A7C15 + (ulong)block.Bytes;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+        return x ^ (x >> 31);
     }
 
     private (long Bytes, nint Address)? Fit(long bytes)

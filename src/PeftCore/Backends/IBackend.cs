@@ -26,6 +26,14 @@ public partial interface IBackend : IDevice, IDisposable
     /// <summary>Converts between floating-point dtypes, rounding to nearest even.</summary>
     void Cast(Tensor from, Tensor to);
 
+    /// <summary>Sets every element of an F32 tensor.</summary>
+    void Fill(Tensor tensor, float value)
+    {
+        var values = new float[tensor.Count];
+        Array.Fill(values, value);
+        Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), tensor);
+    }
+
     /// <summary>Sets every byte to zero.</summary>
     void Zero(Tensor tensor);
 

@@ -42,6 +42,30 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         return Shifted(Tokens.Backend, longer, batch, _isMean ? null : Denominator);
     }
 
+    /// <summary>These targets, outside every scope until <see cref="Free"/>.</summary>
+    internal Targets Kept()
+    {
+        Tokens.Keep();
+        Rows?.Keep();
+        return this;
+    }
+
+    internal void Free()
+    {
+        Tokens.Dispose();
+        Rows?.Dispose();
+    }
+
+    /// <summary>Takes over the numbers of targets of the same shape.</summary>
+    internal void CopyFrom(Targets other)
+    {
+        Tokens.Backend.Copy(other.Tokens, Tokens);
+        if (Rows is not null)
+        {
+            Rows.Backend.Copy(other.Rows!, Rows);
+        }
+    }
+
     private static Targets Shifted(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator)
     {
         int length = labels.Length / batch;

@@ -23,6 +23,10 @@ public interface ITrainable
     /// <param name="step">Steps done, counted from 1.</param>
     void AfterStep(long step) { }
 
+    /// <summary>What a pass depends on beside the batch and the values of tensors that stay where they are, if a recorded pass may stand for the pass
+    /// itself; null if it may not.</summary>
+    string? ReplayKey => null;
+
     /// <summary>Writes what trains into a directory, exactly: what is loaded later must equal it bit for bit.</summary>
     void Save(string directory);
 

@@ -88,7 +88,7 @@ public sealed record MemoryPlan
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);
-        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         backend.Memory.ResetPeak();
         var observer = new StepObserver(backend);
         step.Watch = observer.Watch;

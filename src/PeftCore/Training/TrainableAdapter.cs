@@ -1,6 +1,7 @@
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
+using PeftCore.Peft.Lora;
 
 namespace PeftCore.Training;
 
@@ -35,6 +36,11 @@ public sealed class TrainableAdapter : ITrainable
 
     /// <inheritdoc/>
     public void AfterStep(long step) => _model.AfterStep(step);
+
+    /// <inheritdoc/>
+    public string? ReplayKey => _model.ConfigOf(_name) is LoraConfig { UseDora: false } && _model.RowAdapters is null
+        ? string.Join(',', [.. _model.AppliedAdapters, _model.Base.GradientCheckpointing.ToString()])
+        : null;
 
     /// <inheritdoc/>
     public void Save(string directory) => _model.SaveState(directory, _name);

@@ -9,11 +9,12 @@ namespace PeftCore.Training;
 
 /// <summary>One step of training: forward and backward of each micro batch, the guard against numbers that are none, clipping, the optimizer.
 /// Training, the memory plan and the benchmarks all run this same code. When it returns, all memory it took has been given back.</summary>
-public sealed class TrainingStep
+public sealed class TrainingStep : IDisposable
 {
     private readonly ITrainable _trainable;
     private readonly Optimizer _optimizer;
     private readonly double _maxGradNorm;
+    private readonly StepReplay? _replay;
 
     /// <summary>Prepares steps.</summary>
     /// <param name="trainable">What trains.</param>
@@ -23,9 +24,13 @@ public sealed class TrainingStep
     {
         (_trainable, _optimizer, _maxGradNorm) = (trainable, optimizer, maxGradNorm);
         Backend = BackendOfModel(trainable.Model);
+        _replay = Backend is IReplaysWork device ? new StepReplay(Backend, device, trainable) : null;
     }
 
     internal IBackend Backend { get; }
+
+    /// <summary>How many passes over a micro batch were replayed from a recording.</summary>
+    internal int Replayed => _replay?.Replayed ?? 0;
 
     /// <summary>Told where in the step we are, with what is on the tape.</summary>
     internal Action<StepPhase, Tape>? Watch { get; set; }
@@ -75,6 +80,9 @@ public sealed class TrainingStep
         }
     }
 
+    /// <summary>Frees what was recorded.</summary>
+    public void Dispose() => _replay?.Dispose();
+
     internal static IBackend BackendOfModel(CausalModel model) => model.TokenEmbedding.Weight.Value.Backend;
 
     /// <summary>How many tokens of a batch are learned. Behind virtual tokens the first of a row is one of them.</summary>
@@ -93,13 +101,22 @@ public sealed class TrainingStep
             return 0;
         }
         using var scope = new TensorScope();
+        using var loss = _replay is not null && Watch is null
+            ? _replay.Run(batch, targets, Pass)
+            : Pass(Inputs(Backend, batch), Targets.FromLabels(Backend, batch.Labels, batch.BatchSize, targets));
+        return loss.Item();
+    }
+
+    /// <summary>Forward and backward; returns the loss, outside every scope.</summary>
+    private Tensor Pass(ModelInputs inputs, Targets targets)
+    {
+        using var scope = new TensorScope();
         using var tape = new Tape();
-        var inputs = Inputs(Backend, batch);
-        var loss = _trainable.Model.Loss(inputs, Targets.FromLabels(Backend, batch.Labels, batch.BatchSize, targets));
+        var loss = _trainable.Model.Loss(inputs, targets);
         Watch?.Invoke(StepPhase.Backward, tape);
         tape.Backward(loss);
         Watch?.Invoke(StepPhase.Optimizer, tape);
-        return loss.Item();
+        return loss.Keep();
     }
 }
 

@@ -1,0 +1,40 @@
+namespace PeftCore.Ilgpu;
+
+/// <summary>What a stream was given while it was captured, to be launched as a whole.</summary>
+internal sealed class CudaGraph : ICapturedWork
+{
+    private readonly nint _stream;
+    private nint _graph;
+    private nint _executable;
+
+    private CudaGraph(nint graph, nint executable, nint stream) => (_graph, _executable, _stream) = (graph, executable, stream);
+
+    /// <summary>From here on the stream notes its work instead of doing it.</summary>
+    public static unsafe void Begin(nint stream)
+    {
+        const int Relaxed = 2; // CU_STREAM_CAPTURE_MODE_RELAXED: calls that do not touch the stream stay allowed.
+        CudaDriver.Check(((delegate* unmanaged<nint, int, int>)CudaDriver.Export("cuStreamBeginCapture_v2"))(stream, Relaxed), "to capture a stream");
+    }
+
+    /// <summary>Ends the capture; nothing of it has been done yet.</summary>
+    public static unsafe CudaGraph End(nint stream)
+    {
+        nint graph, executable;
+        CudaDriver.Check(((delegate* unmanaged<nint, nint*, int>)CudaDriver.Export("cuStreamEndCapture"))(stream, &graph), "to end a capture");
+        CudaDriver.Check(((delegate* unmanaged<nint*, nint, ulong, int>)CudaDriver.Export("cuGraphInstantiateWithFlags"))(&executable, graph, 0), "to make a graph");
+        return new CudaGraph(graph, executable, stream);
+    }
+
+    public unsafe void Run() =>
+        CudaDriver.Check(((delegate* unmanaged<nint, nint, int>)CudaDriver.Export("cuGraphLaunch"))(_executable, _stream), "to launch a graph");
+
+    public unsafe void Dispose()
+    {
+        if (_executable != 0)
+        {
+            CudaDriver.Check(((delegate* unmanaged<nint, int>)CudaDriver.Export("cuGraphExecDestroy"))(_executable), "to free a graph");
+            CudaDriver.Check(((delegate* unmanaged<nint, int>)CudaDriver.Export("cuGraphDestroy"))(_graph), "to free a graph");
+            (_graph, _executable) = (0, 0);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>Recorded work. The addresses in it are those the arena gave: it may run only while the same blocks are in use.</summary>
+internal sealed class Recording(IlgpuBackend backend) : IRecording
+{
+    private readonly IWorkCapture _capture = backend.Device.Capture;
+    private ICapturedWork? _captured;
+    private RecordedMemory _memory;
+    private bool _open;
+
+    /// <inheritdoc/>
+    public bool CanRepeat { get; private set; } = true;
+
+    /// <summary>Does and records the work.</summary>
+    public void Run(Action work)
+    {
+        _memory = backend.MemoryNow;
+        _capture.Begin();
+        _open = true;
+        try
+        {
+            work();
+        }
+        catch
+        {
+            if (_open)
+            {
+                _open = false;
+                _captured = _capture.End();
+                Dispose();
+            }
+            throw;
+        }
+        Close();
+    }
+
+    /// <summary>The host has to see or change something now: what was recorded so far is done, and the rest goes on as ever.</summary>
+    public void Interrupt()
+    {
+        Forbid();
+        Close();
+    }
+
+    /// <summary>The work depends on something that will have changed.</summary>
+    public void Forbid() => CanRepeat = false;
+
+    /// <inheritdoc/>
+    public Tensor[]? Repeat(ReadOnlySpan<Place> results)
+    {
+        if (_captured is null || _memory != backend.MemoryNow || backend.TakeAgain(results) is not { } tensors)
+        {
+            return null;
+        }
+        backend.RefreshRounded();
+        _captured.Run();
+        return tensors;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_captured is not null)
+        {
+            backend.Synchronize();
+            _captured.Dispose();
+            _captured = null;
+        }
+    }
+
+    private void Close()
+    {
+        if (_open)
+        {
+            _open = false;
+            _captured = _capture.End();
+            if (!CanRepeat)
+            {
+                Dispose();
+            }
+        }
+    }
+}
+
+/// <summary>Blocks in use, and the size of the memory beside the arena that kernels know.</summary>
+internal readonly record struct RecordedMemory(ulong InUse, long Beside);
