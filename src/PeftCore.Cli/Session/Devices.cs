@@ -22,7 +22,7 @@ internal static class Devices
         }
         try
         {
-            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, replays));
+            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, Replays: replays));
         }
         catch (BadInputException e)
         {
