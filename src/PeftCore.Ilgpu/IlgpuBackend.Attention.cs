@@ -32,7 +32,7 @@ internal sealed partial class IlgpuBackend
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
         ReadOnlySpan<Heads> all = [q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v];
-        if (dk is null == dv is null && dBias is null && TakesFlash(call, all))
+        if (dBias is null && TakesFlash(call, all))
         {
             FlashGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
         }

@@ -16,7 +16,7 @@ internal sealed partial class IlgpuBackend
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
         if (_device.TensorCores is null || call.Shape.HeadDim is not (64 or 128) || call.Slopes is not null || call.Bias is not null ||
-            call.Shape.SoftCap != 0 || call.Shape.Scale <= 0)
+            call.Shape.SoftCap != 0 || call.Shape.Scale <= 0 || (long)call.Shape.Batch * call.Shape.QueryLength * call.Shape.KeyLength == 0)
         {
             return false;
         }
@@ -70,9 +70,11 @@ internal sealed partial class IlgpuBackend
                 Flash<FlashQueryGradient<Flash128>>(tiles, args);
             }
         }
-        if (dk is { } keys && dv is { } values)
+        if (dk is not null || dv is not null)
         {
-            FlashKeyGradient(call, q, k, v, dO, lse, delta, keys, accumulateDk, values, accumulateDv);
+            // The kernel computes both; what is not wanted goes nowhere.
+            using Tensor? spare = dk is null || dv is null ? this.NewTensor(k.Tensor.Shape, DType.BF16, MemoryKind.Workspace) : null;
+            FlashKeyGradient(call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv ?? k.On(spare!), accumulateDv);
         }
     }
 

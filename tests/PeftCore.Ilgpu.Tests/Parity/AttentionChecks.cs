@@ -33,6 +33,8 @@ internal static class AttentionChecks
         ("brain_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(5, 96), Accumulate: true, Brain: true))),
         ("brain_attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160), Brain: true))),
+        ("attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64)))),
+        ("brain_attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_fused", bench => Fused(bench, brain: true)),
     ];
 
@@ -78,6 +80,25 @@ internal static class AttentionChecks
 
     private static Twin Gradient(ParityBench bench, Case c, Shape shape) =>
         c.Brain ? bench.Result(shape, c.Accumulate) : bench.Target(shape, c.Accumulate);
+
+    /// <summary>One gradient at a time.</summary>
+    private static void Some(ParityBench bench, Case c)
+    {
+        int batch = 2, length = bench.Size(19, 197);
+        var call = new AttentionCall(new AttentionShape(batch, length, length, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), 0));
+        Shape qs = [batch, length, c.Heads * c.Dim], ks = [batch, length, c.KeyHeads * c.Dim];
+        Twin q = Numbers(bench, c, qs), k = Numbers(bench, c, ks), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs), o = Gradient(bench, c, qs);
+        Twin lse = bench.Empty([batch, c.Heads, length]), delta = bench.Empty([batch, c.Heads, length]);
+        bench.Run((b, t) => b.Attention(call, Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), t(lse)));
+        foreach (string wanted in (string[])["dq", "dk", "dv"])
+        {
+            var result = Gradient(bench, c, wanted == "dq" ? qs : ks);
+            bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), Of(t(dO), c.Heads),
+                t(lse), t(delta), wanted == "dq" ? Of(t(result), c.Heads) : null, false, wanted == "dk" ? Of(t(result), c.KeyHeads) : null, false,
+                wanted == "dv" ? Of(t(result), c.KeyHeads) : null, false, null));
+            bench.Same(result, wanted, c.Brain ? Twice : 2e-5);
+        }
+    }
 
     /// <summary>q, k and v inside one projection, and their gradients inside one buffer.</summary>
     private static void Fused(ParityBench bench, bool brain)
