@@ -88,7 +88,7 @@ public sealed partial class PeftModel
         entries.ForEach(entry => entry.Read(source.Get(entry.Name)));
     }
 
-    private static string StateFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "training_state.safetensors");
+    private static string StateFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "adapter_state.safetensors");
 
     /// <summary>Loads a base model and an adapter on it.</summary>
     public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)
