@@ -72,6 +72,16 @@ public sealed class SnippetTests
         yield return Method("biases", (model, directory) => BitFitAdapters.Run(model, directory["out"]), "gpt2");
         yield return Method("sparse", (model, directory) => SparseAdapters.Run(model, Runs.Loader(4, 1, 2), directory["out"]));
 
+        foreach (var (name, run) in new (string, Action<PeftModel, string>)[]
+        {
+            ("adalora", AdaLoraAdapters.Run), ("vera", VeraAdapters.Run), ("loha", LoHaAdapters.Run), ("lokr", LoKrAdapters.Run), ("oft", OftAdapters.Run),
+            ("boft", BoftAdapters.Run), ("hra", HraAdapters.Run), ("shira", ShiraAdapters.Run), ("fourierft", FourierAdapters.Run), ("vblora", VectorBankAdapters.Run),
+            ("randlora", RandLoraAdapters.Run), ("c3a", CirculantAdapters.Run), ("miss", MissAdapters.Run),
+        })
+        {
+            yield return Method(name, (model, directory) => run(model, directory["out"]));
+        }
+
         static TestCaseData Method(string name, Action<PeftModel, TemporaryDirectory> run, string family = "llama") => new(family, run) { TestName = $"The snippet of {name} runs and saves its adapters" };
     }
 
