@@ -38,6 +38,7 @@ internal sealed partial class IlgpuBackend
         args.Lse = Address(lse);
         (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
         (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
+        Scores(call, products: 2);
         if (call.Shape.HeadDim == 64)
         {
             Flash<FlashForward<Flash64>>(tiles, args);
@@ -61,6 +62,7 @@ internal sealed partial class IlgpuBackend
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
             args.Result0 = Map(call, queries, true, FlashGeometry.WarpgroupRows);
+            Scores(call, products: 3);
             if (shape.HeadDim == 64)
             {
                 Flash<FlashQueryGradient<Flash64>>(tiles, args);
@@ -88,6 +90,7 @@ internal sealed partial class IlgpuBackend
         (args.Lse, args.Delta) = (Address(lse), Address(delta));
         (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
         (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
+        Scores(call, products: 4);
         if (plan.Shares == 1)
         {
             (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
@@ -138,6 +141,7 @@ internal sealed partial class IlgpuBackend
     private void Delta(in AttentionShape shape, Heads o, Heads dO, Tensor delta)
     {
         HeadLayout from = o.Layout, with = dO.Layout;
+        Moves(o.Tensor, dO.Tensor, delta);
         _device.ForEach<AttentionDelta8, AttentionDelta8Args>((long)shape.Batch * shape.QueryLength * shape.Heads * AttentionDelta8.Lanes, new AttentionDelta8Args
         {
             O = Eights(o.Tensor),
@@ -154,6 +158,15 @@ internal sealed partial class IlgpuBackend
             Queries = shape.QueryLength,
             Heads = shape.Heads,
         });
+    }
+
+    // The next launch does so many products of what a causal mask leaves of the scores. What ranges leave is known on the device alone.
+    private void Scores(in AttentionCall call, int products)
+    {
+        var shape = call.Shape;
+        double queries = shape.QueryLength, keys = Math.Max(shape.KeyLength, queries);
+        double seen = (queries * (keys - queries)) + (queries * (queries + 1) / 2);
+        _device.Work = new Work(call.Ranges is null ? 2.0 * products * shape.Batch * shape.Heads * shape.HeadDim * seen : 0, 0);
     }
 
     private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
