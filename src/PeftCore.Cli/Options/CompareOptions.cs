@@ -3,9 +3,11 @@ namespace PeftCore.Cli.Options;
 /// <summary>What compare takes.</summary>
 internal sealed record CompareOptions
 {
+    private const string Everywhere = "[target_modules=all-linear]";
+
     /// <summary>Methods that fit any model, in the order of their families.</summary>
-    private const string Usual = "lora[target_modules=all-linear],dora[target_modules=all-linear],pissa[target_modules=all-linear],ia3,ln_tuning,prompt_tuning,p_tuning,"
-        + "prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,sparse";
+    private const string Usual = $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},oft{Everywhere},hra{Everywhere},shira{Everywhere},"
+        + $"randlora{Everywhere},miss{Everywhere},ia3,prompt_tuning,p_tuning,prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,ln_tuning,sparse";
 
     [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
@@ -20,7 +22,7 @@ internal sealed record CompareOptions
     public string Methods { get; init; } = Usual;
 
     [Setting("learning rates every method is tried with; the best on held-out data counts", Value = "1e-3,1e-2")]
-    public string LearningRates { get; init; } = "1e-3,5e-3,2e-2";
+    public string LearningRates { get; init; } = "5e-3,2e-2,1e-1";
 
     [Setting("steps of every run", Min = 1)]
     public int MaxSteps { get; init; } = 60;

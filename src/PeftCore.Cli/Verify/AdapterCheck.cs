@@ -48,6 +48,10 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
                 ? PromptNetworks.Load(model, directory, expected)
                 : new ChangedBase(backend, directory, expected).Load(model, _results);
             Nudged(model);
+            if (expected.Has("in.task_ids"))
+            {
+                model.RowTasks = expected.Ints("in.task_ids");
+            }
             ForwardAndBackward(model);
             SavedAndLoaded(model, config);
             Train(model);

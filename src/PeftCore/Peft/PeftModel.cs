@@ -72,7 +72,7 @@ public sealed partial class PeftModel
     internal IReadOnlyList<string?>? RowAdapters { get; private set; }
 
     /// <summary>The task of each row, for adapters that have several; null for the first of all rows.</summary>
-    internal IReadOnlyList<int>? RowTasks { get; private set; }
+    internal IReadOnlyList<int>? RowTasks { get; set; }
 
     /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the weights.</summary>
     /// <param name="config">Method and hyperparameters.</param>

@@ -81,6 +81,8 @@ internal static partial class MethodCases
         {
             NumVirtualTokens = 3, EncoderReparameterizationType = PromptNetwork.Lstm, EncoderHiddenSize = 6, EncoderNumLayers = 2, EncoderDropout = 0.3,
         }),
+        Prompt("prompt and saved head", new PromptTuningConfig { NumVirtualTokens = 2, ModulesToSave = ["lm_head"] }) with { MixesRows = false },
+        new("ln tuning of other layers", f => new LnTuningConfig { TargetModules = ModuleSelector.Of(f.Embedding, f.Attention, f.LastNorm) }),
         Prompt("prefix from zeros", new PrefixTuningConfig { NumVirtualTokens = 2, InitZero = true }),
         Bottlenecks("seq_bn", BottleneckConfig.SeqBn with { ReductionFactor = 4 }),
         Bottlenecks("double_seq_bn", BottleneckConfig.DoubleSeqBn with { ReductionFactor = 4 }),

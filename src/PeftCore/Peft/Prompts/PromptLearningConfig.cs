@@ -84,8 +84,16 @@ public abstract record PromptLearningConfig : PeftConfig
         resolved.Check(context.Base);
         var adapter = context.NewAdapter(resolved);
         adapter.Prompt = resolved.NewEncoder(context);
-        adapter.Swaps.AddRange(new SavedModules(context, ModulesToSave ?? []).Modules());
+        adapter.Swaps.AddRange(new SavedModules(context, ModulesToSave ?? []).Modules().Select(Named));
         return adapter;
+    }
+
+    /// <summary>Hugging Face PEFT wraps no layers for these methods, so the names of saved modules have one part less than elsewhere.</summary>
+    private static ParameterSwap Named(ParameterSwap swap)
+    {
+        var p = swap.Parameter;
+        string start = AdapterParameter.ModelPrefix + p.Path + ".";
+        return new ParameterSwap(swap.Module, swap.Name, p with { MemorySuffix = start + p.MemorySuffix, FileSuffix = start + p.FileSuffix, IsWhole = true });
     }
 
     private void Check(CausalModel model)

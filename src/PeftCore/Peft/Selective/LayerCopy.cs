@@ -28,6 +28,7 @@ internal sealed class LayerCopy : LayerAdapter
     {
         RmsNorm norm => norm.With(x, _weight.Value.Value),
         LayerNorm norm => norm.With(x, _weight.Value.Value, _bias!.Value.Value),
+        Embedding => _weight.Value.Value.Rows(x),
         _ => x.Linear(_weight.Value.Value, _bias?.Value.Value, ((Linear)_layer).Transposed),
     };
 

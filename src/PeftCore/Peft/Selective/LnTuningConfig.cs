@@ -29,7 +29,7 @@ public sealed record LnTuningConfig : TargetedConfig
 
     internal override Adapter Attach(AttachContext context)
     {
-        var targets = new TargetedLayers(context, this, module => module is Linear or RmsNorm or LayerNorm, "neither a norm nor a linear layer");
+        var targets = new TargetedLayers(context, this, module => module is Linear or RmsNorm or LayerNorm or Embedding, "no norm, linear layer or embedding");
         var adapter = targets.NewAdapter();
         foreach (var (path, layer) in targets.Layers)
         {
