@@ -57,7 +57,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
         if (_layer is Embedding)
         {
             var picked = _pick.Rows(x); // (…, tokens): one-hot where a token is replaced
-            var kept = y.MultiplyColumn(_keep.Rows(x));
+            var kept = y.MultiplyColumn(_keep.Rows(x).Cast(DType.F32));
             return scope.Return(kept + picked.Reshape([(int)x.Count, _tokens.Count]).MatMul(_rows.Value).Reshape(y.Shape));
         }
         var logits = x.Linear(_rows.Value).Linear(_pick); // the replaced tokens' logits, in their columns
