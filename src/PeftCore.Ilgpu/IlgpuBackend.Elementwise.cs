@@ -111,19 +111,26 @@ internal sealed partial class IlgpuBackend
 
     /// <inheritdoc/>
     public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
-        Fill(y, values => Philox.FillUniform(values, low, high, seed, stream));
+        Fill(y, (values, first) => Philox.FillUniform(values, low, high, seed, stream, first));
 
     /// <inheritdoc/>
     public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
-        Fill(y, values => Philox.FillNormal(values, mean, standardDeviation, seed, stream));
+        Fill(y, (values, first) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, first));
 
     // Initial values are drawn by the host: a GPU's logarithm and sine round otherwise, and a seed shall mean the same start everywhere.
-    private void Fill(Tensor y, Action<float[]> draw)
+    private void Fill(Tensor y, DrawFrom draw)
     {
+        const int Piece = 1 << 16;
         var values = new float[y.Count];
-        draw(values);
+        Parallel.For(0, (values.Length + Piece - 1) / Piece, piece =>
+        {
+            int first = piece * Piece;
+            draw(values.AsSpan(first, Math.Min(Piece, values.Length - first)), (ulong)first);
+        });
         Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), y);
     }
+
+    private delegate void DrawFrom(Span<float> values, ulong first);
 
     private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
     {

@@ -19,21 +19,22 @@ public static unsafe partial class Philox
         }
     }
 
-    /// <summary>Uniform numbers in [low, high).</summary>
-    public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream)
+    /// <summary>Uniform numbers in [low, high): those of elements <paramref name="first"/> and on.</summary>
+    public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i++)
         {
-            y[i] = low + ((high - low) * Uniform(seed, stream, (ulong)i));
+            y[i] = low + ((high - low) * Uniform(seed, stream, first + (ulong)i));
         }
     }
 
-    /// <summary>Normal numbers, by the method of Box and Muller (1958): elements 2i and 2i + 1 share two uniform numbers.</summary>
-    public static void FillNormal(Span<float> y, float mean, float std, ulong seed, ulong stream)
+    /// <summary>Normal numbers, by the method of Box and Muller (1958): elements 2i and 2i + 1 share two uniform numbers. Those of elements
+    /// <paramref name="first"/> and on, a multiple of four.</summary>
+    public static void FillNormal(Span<float> y, float mean, float std, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i += 4)
         {
-            RandomWords words = Next(seed, stream, (ulong)i >> 2);
+            RandomWords words = Next(seed, stream, (first + (ulong)i) >> 2);
             Pair(words.X, words.Y, out float a, out float b);
             Pair(words.Z, words.W, out float c, out float d);
             ReadOnlySpan<float> four = [a, b, c, d];
