@@ -18,12 +18,7 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
     private ulong Stream => firstStream + (ulong)_all.Count;
 
     /// <summary>Normal numbers around 0.</summary>
-    public Parameter Normal(string name, Shape shape, float deviation = 1)
-    {
-        var parameter = New(name, shape);
-        context.Backend.FillNormal(parameter.Value, 0, deviation, context.Seed, Stream);
-        return parameter;
-    }
+    public Parameter Normal(string name, Shape shape, float deviation = 1) => New(name, shape).Normal(0, deviation, context.Seed, Stream);
 
     /// <summary>Normal numbers around 0, none beyond two deviations.</summary>
     public Parameter TruncatedNormal(string name, Shape shape, float deviation)
@@ -48,20 +43,10 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
     }
 
     /// <summary>Uniform numbers in ±bound.</summary>
-    public Parameter Uniform(string name, Shape shape, float bound)
-    {
-        var parameter = New(name, shape);
-        context.Backend.FillUniform(parameter.Value, -bound, bound, context.Seed, Stream);
-        return parameter;
-    }
+    public Parameter Uniform(string name, Shape shape, float bound) => New(name, shape).Uniform(bound, context.Seed, Stream);
 
     /// <summary>One value everywhere.</summary>
-    public Parameter Constant(string name, Shape shape, float value)
-    {
-        var parameter = New(name, shape);
-        context.Backend.FillUniform(parameter.Value, value, value, context.Seed, Stream);
-        return parameter;
-    }
+    public Parameter Constant(string name, Shape shape, float value) => New(name, shape).Fill(value);
 
     /// <summary>An affine map as PyTorch starts it: weight and bias uniform in ±1/√inputs.</summary>
     public Func<Tensor, Tensor> Linear(string name, int inputs, int outputs)

@@ -13,9 +13,6 @@ internal sealed class Bottleneck : SumAdapter
     private const float BertDeviation = 0.02f;
     private const float HoulsbyDeviation = 0.01f;
 
-    // Far above the numbers of layers, whose dropout draws from the streams below, and below those of prompts.
-    private const int DropoutSite = 0x7FE000;
-
     private static readonly Dictionary<string, Func<Tensor, Tensor>> Activations = new(StringComparer.Ordinal)
     {
         ["relu"] = x => x.Activate<Relu>(),
@@ -37,8 +34,7 @@ internal sealed class Bottleneck : SumAdapter
     private readonly Func<Tensor, Tensor>? _normAfter;
     private readonly Func<Tensor, Tensor>? _gate;
     private readonly Parameter? _scaling;
-    private readonly RunMode _mode;
-    private readonly ulong _site;
+    private readonly LayerDropout _dropout;
 
     /// <param name="context">Where the parameters are made.</param>
     /// <param name="config">What it is.</param>
@@ -47,7 +43,7 @@ internal sealed class Bottleneck : SumAdapter
     public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
     {
         const ulong StreamsEach = 16;
-        (_config, _mode, _site) = (config, context.Base.Mode, (ulong)(DropoutSite + number));
+        (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstBesideLayers + (ulong)number));
         _parameters = new NamedParameters(context, (ulong)number * StreamsEach);
         int hidden = context.Base.HiddenSize;
         _normBefore = config.LnBefore ? Norm("adapter_norm_before", hidden) : null;
@@ -87,7 +83,7 @@ internal sealed class Bottleneck : SumAdapter
     private Tensor Run(Tensor input)
     {
         var x = _normBefore is null ? input : _normBefore(input);
-        var y = Scaled(_up(Activations[_config.NonLinearity](_down(x)))).Dropout(DropoutNow());
+        var y = Scaled(_up(Activations[_config.NonLinearity](_down(x)))).Dropout(_dropout.Now);
         return _gate is null ? y : y * GateOf(input);
     }
 
@@ -133,8 +129,4 @@ internal sealed class Bottleneck : SumAdapter
     }
 
     private static Tensor Filled(Tensor like, Shape shape, float value) => like.Backend.From([.. Enumerable.Repeat(value, (int)shape.Count)], shape);
-
-    private DropoutKey DropoutNow() => _mode.Training && _config.Dropout > 0
-        ? new DropoutKey((float)_config.Dropout, _mode.Seed, (_site << 40) | (_mode.Step & ((1UL << 40) - 1)))
-        : default;
 }

@@ -49,14 +49,7 @@ public sealed record Ia3Config : TargetedConfig
         {
             bool scalesInput = resolved.IsFeedforward(path);
             var scale = context.NewParameter(scalesInput ? [1, layer.Inputs] : [layer.Outputs, 1]);
-            if (InitIa3Weights)
-            {
-                context.Backend.FillUniform(scale.Value, 1, 1, context.Seed, number);
-            }
-            else
-            {
-                context.Backend.FillNormal(scale.Value, 0, 1, context.Seed, number);
-            }
+            _ = InitIa3Weights ? scale.Fill(1) : scale.Normal(0, 1, context.Seed, number);
             return new Ia3Adapter(layer, scale, scalesInput);
         });
     }

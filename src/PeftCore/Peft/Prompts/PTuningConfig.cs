@@ -22,9 +22,6 @@ public sealed record PTuningConfig : PromptLearningConfig
 {
     private const int DefaultLayers = 2;
 
-    // Far above the numbers of layers, whose dropout draws from the streams below.
-    private const ulong DropoutSite = 0x7FF000;
-
     /// <summary>Hugging Face's defaults.</summary>
     public PTuningConfig()
     {
@@ -97,24 +94,20 @@ public sealed record PTuningConfig : PromptLearningConfig
     private Func<Tensor, Tensor> Lstm(AttachContext context, NamedParameters weights, int columns, int hidden)
     {
         var layers = new BidirectionalLstm[EncoderNumLayers];
+        LayerDropout[] dropouts = [.. layers.Select((_, i) => new LayerDropout(context.Base.Mode, (float)EncoderDropout, LayerDropout.FirstBesideLayers + (ulong)i))];
         for (int i = 0; i < layers.Length; i++)
         {
             layers[i] = new BidirectionalLstm(weights, "lstm_head", i, i == 0 ? columns : 2 * hidden, hidden);
         }
         var first = weights.Linear("mlp_head.0", 2 * hidden, 2 * hidden);
         var second = weights.Linear("mlp_head.2", 2 * hidden, columns);
-        var mode = context.Base.Mode;
         return x =>
         {
             for (int i = 0; i < layers.Length; i++)
             {
-                x = layers[i].Run(i == 0 ? x : x.Dropout(DropoutNow(i)));
+                x = layers[i].Run(i == 0 ? x : x.Dropout(dropouts[i].Now));
             }
             return second(first(x).Activate<Relu>());
         };
-
-        DropoutKey DropoutNow(int layer) => mode.Training && EncoderDropout > 0
-            ? new DropoutKey((float)EncoderDropout, mode.Seed, ((DropoutSite + (ulong)layer) << 40) | (mode.Step & ((1UL << 40) - 1)))
-            : default;
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Nn;
@@ -27,14 +26,12 @@ internal sealed class ShiraAdapter : DeltaAdapter
         _weight = context.NewParameter([n]);
         _ = config.InitWeights ? _weight.Zero() : _weight.Normal(0, 1, context.Seed, site);
         _indices = context.NewConstant([2, n], DType.I32);
-        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, _indices.Unscoped([n]), _indices.Unscoped([n], n), NewIndex(layer.Outputs), NewIndex(layer.Inputs));
+        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, _indices.Unscoped([n]), _indices.Unscoped([n], n), SparsePlaces.NewIndex(context, layer.Outputs, n), SparsePlaces.NewIndex(context, layer.Inputs, n));
         if (!context.Backend.IsMeta)
         {
             long[] chosen = [.. new TorchRandom(config.RandomSeed is { } seed ? (ulong)seed : TorchRandom.DefaultSeed).Permutation(all, n).Order()];
             Take([.. chosen.Select(i => (int)(i / layer.Inputs)), .. chosen.Select(i => (int)(i % layer.Inputs))]);
         }
-
-        SparseIndex NewIndex(int extent) => new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([n], DType.I32), context.NewConstant([n], DType.I32));
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "shira_weight.{0}", "shira_weight", _weight)];
@@ -57,19 +54,9 @@ internal sealed class ShiraAdapter : DeltaAdapter
     private void Take(int[] indices)
     {
         int[] rows = indices[..(indices.Length / 2)], columns = indices[(indices.Length / 2)..];
-        Upload(indices, _indices);
-        Upload(SparseIndex.Sort(rows, columns, _pattern.Outputs), _pattern.Forward);
-        Upload(SparseIndex.Sort(columns, rows, _pattern.Inputs), _pattern.Backward);
+        _indices.Upload(indices);
+        _pattern.Sort(rows, columns);
     }
-
-    private static void Upload((int[] Offsets, int[] Indices, int[] Order) sorted, SparseIndex index)
-    {
-        Upload(sorted.Offsets, index.Offsets);
-        Upload(sorted.Indices, index.Indices);
-        Upload(sorted.Order, index.Order);
-    }
-
-    private static void Upload(int[] values, Tensor to) => to.Backend.Upload(MemoryMarshal.AsBytes<int>(values), to);
 
     private static int[] Read(WeightEntry entry) => entry.DType == "I32"
         ? MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray()

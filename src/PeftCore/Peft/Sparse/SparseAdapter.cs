@@ -21,11 +21,9 @@ internal sealed class SparseAdapter : LayerAdapter
         (Path, Layer, Places) = (path, layer, entries);
         _values = context.NewParameter([entries.Length]);
         context.Backend.Zero(_values.Value);
-        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, Indices(entries.Length), Indices(entries.Length),
-            new(Indices(layer.Outputs + 1), Indices(entries.Length), Indices(entries.Length)), new(Indices(layer.Inputs + 1), Indices(entries.Length), Indices(entries.Length)));
+        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, context.NewConstant([entries.Length], DType.I32), context.NewConstant([entries.Length], DType.I32),
+            SparsePlaces.NewIndex(context, layer.Outputs, entries.Length), SparsePlaces.NewIndex(context, layer.Inputs, entries.Length));
         Move(entries);
-
-        Tensor Indices(int count) => context.NewConstant([count], DType.I32);
     }
 
     public string Path { get; }
@@ -67,18 +65,8 @@ internal sealed class SparseAdapter : LayerAdapter
         Places = entries;
         int[] major = Array.ConvertAll(entries, entry => entry / Layer.Weight.Shape[1]), minor = Array.ConvertAll(entries, entry => entry % Layer.Weight.Shape[1]);
         var (rows, columns) = Layer.Transposed ? (minor, major) : (major, minor);
-        Upload(rows, _pattern.Rows);
-        Upload(columns, _pattern.Columns);
-        Upload(SparseIndex.Sort(rows, columns, Layer.Outputs), _pattern.Forward);
-        Upload(SparseIndex.Sort(columns, rows, Layer.Inputs), _pattern.Backward);
+        _pattern.Rows.Upload(rows);
+        _pattern.Columns.Upload(columns);
+        _pattern.Sort(rows, columns);
     }
-
-    private static void Upload((int[] Offsets, int[] Indices, int[] Order) sorted, SparseIndex index)
-    {
-        Upload(sorted.Offsets, index.Offsets);
-        Upload(sorted.Indices, index.Indices);
-        Upload(sorted.Order, index.Order);
-    }
-
-    private static void Upload(int[] values, Tensor tensor) => tensor.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<int>(values), tensor);
 }
