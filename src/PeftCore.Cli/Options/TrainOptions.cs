@@ -47,7 +47,7 @@ internal sealed record TrainOptions
     [Setting("train magnitude and direction apart (DoRA)")]
     public bool UseDora { get; init; }
 
-    [Setting("how the update starts", Choices = ["true", "false", "gaussian", "pissa", "olora"])]
+    [Setting("how the update starts", Choices = ["true", "false", "gaussian", "pissa", "olora", "loftq"])]
     public string InitLoraWeights { get; init; } = "true";
 
     [Setting("virtual tokens before every sequence (prompt_tuning, p_tuning, prefix_tuning)", Min = 1, Default = "20")]

@@ -34,6 +34,9 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>Whether gradients shall be those of Hugging Face PEFT where they differ from the derivatives.</summary>
     public bool LikeReference { get; init; }
 
+    /// <summary>Initial factors of LoRA layers that were found from data, by path; null for none.</summary>
+    public IReadOnlyDictionary<string, Lora.InitialFactors>? Factors { get; init; }
+
     /// <summary>The file the configuration was read from; null for a new adapter.</summary>
     public string? Place { get; init; }
 
@@ -74,6 +77,15 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     /// <summary>The shape a tensor has in the file the adapter is read from; null for a new adapter, or if the file has none of this name.</summary>
     public long[]? StoredShape(string name) => Stored is { } file && file.TryGet(name, out var entry) ? entry.Shape : null;
+
+    /// <summary>A copy of a base parameter that does not train and is not saved.</summary>
+    public Parameter NewFrozen(Parameter original)
+    {
+        var copy = new Parameter(original.Shape);
+        _made.Add(copy);
+        Backend.Copy(original.Value, copy.Materialize(Backend, original.Value.DType));
+        return copy;
+    }
 
     /// <summary>A parameter that starts as a copy of the base's.</summary>
     public Parameter NewCopy(Parameter original)

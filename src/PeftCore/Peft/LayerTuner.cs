@@ -20,6 +20,7 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
 
     public override Tensor Forward(Tensor x)
     {
+        model.Observer?.See(layer, x);
         if (model.RowAdapters is { } rows)
         {
             return MixedBatch(x, rows);
@@ -35,6 +36,10 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
 
     public override IReadOnlyList<LoraBranch>? Branches()
     {
+        if (model.Observer is not null)
+        {
+            return null; // Whoever watches inputs stands in Forward.
+        }
         var all = new List<LoraBranch>();
         foreach (var adapter in model.RowAdapters is null ? Active() : [])
         {

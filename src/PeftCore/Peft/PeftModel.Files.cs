@@ -14,6 +14,11 @@ public sealed partial class PeftModel
         foreach (string name in names.Count == 0 ? [.. _adapters.Keys] : names)
         {
             var adapter = Get(name);
+            if (adapter.Config is Lora.LoraConfig { Init: Lora.LoraInit.Corda or Lora.LoraInit.LoraGa })
+            {
+                SaveConverted(directory, name); // Nobody could take the initial factors out of a base again.
+                continue;
+            }
             OnPlainBase(() => AdapterFiles.Save(Base, adapter, DirectoryOf(directory, name)));
         }
     }

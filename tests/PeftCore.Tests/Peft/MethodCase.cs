@@ -73,6 +73,7 @@ internal static partial class MethodCases
         Lora("gaussian", f => new() { Init = LoraInit.Gaussian }),
         Lora("pissa", f => new() { Init = LoraInit.Pissa, UseRsLora = true }),
         Lora("olora", f => new() { Init = LoraInit.Olora, TargetModules = ModuleSelector.Matching("all-linear") }),
+        Lora("loftq", f => new() { Init = LoraInit.Loftq, LoftqIterations = 2 }) with { MixesRows = false },
         Lora("random", f => new() { Init = LoraInit.Random }),
         Lora("all linear", f => new() { TargetModules = ModuleSelector.Matching("all-linear") }),
         Prompt("prompt from the vocabulary", new PromptTuningConfig { NumVirtualTokens = 3, Init = PromptInit.SampleVocab }),

@@ -12,6 +12,12 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     public Adapter Attach()
     {
         LoraChecks.Check(config);
+        if (config.Init.NeedsData && context.Factors is null && (context.IsNew || config.Init.ChangesBase))
+        {
+            throw new BadInputException(context.IsNew
+                ? $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which needs data: use AddCalibratedAdapter"
+                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; save it as a plain LoRA where it was trained");
+        }
         var targets = new TargetedLayers(context, config);
         _adapter = targets.NewAdapter();
         ulong site = 0;
@@ -28,6 +34,10 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             site++;
         }
         targets.Finish(_adapter);
+        if (config.Init.NeedsData && config.Init.ChangesBase)
+        {
+            _adapter.State = () => LoraState.Of(_adapter);
+        }
         TrainableTokens.Attach(context, _adapter, config.TrainableTokens);
         return _adapter;
     }
@@ -44,7 +54,15 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         {
             _backend.Zero(bias.Value);
         }
-        var anchor = LoraInitializer.Fill(config.Init, path, layer, a.Value, b.Value, scale, context.Seed, 2 * site);
+        var anchor = context.Factors?.TryGetValue(path, out var factors) == true
+            ? LoraInitializer.Fill(factors, a.Value, b.Value, config.Init.ChangesBase)
+            : LoraInitializer.Fill(config.Init, path, layer, a.Value, b.Value, scale, context.Seed, 2 * site);
+        if (config.Init == LoraInit.Loftq)
+        {
+            var rounded = context.NewFrozen(layer.Weight);
+            LoraInitializer.FillLoftQ(path, layer, a.Value, b.Value, scale, config.LoftqIterations, rounded);
+            _adapter.Swaps.Add(new ParameterSwap(layer, "weight", new AdapterParameter(path, "base_layer.weight", "base_layer.weight", rounded), trains: false));
+        }
         var adapter = new LoraLinearAdapter(layer, new LoraFactors(a, b, bias, magnitude, anchor), scale, (float)config.Dropout, site);
         _adapter.Layers.Add((path, adapter));
         adapter.Magnitude?.Initialize(adapter.Branches(default));

@@ -20,6 +20,18 @@ public enum LoraInit
 
     /// <summary>The first r directions of the weight's QR decomposition, taken out of it (Büyükakyüz 2024, OLoRA).</summary>
     Olora,
+
+    /// <summary>A at the principal components of the layers' inputs, ranks where those explain most (Paischer et al. 2024, EVA). Needs data.</summary>
+    Eva,
+
+    /// <summary>Directions of the weight that data uses most, or least, taken out of it (Yang et al. 2024, CorDA). Needs data.</summary>
+    Corda,
+
+    /// <summary>Directions of the weight's gradient, their product taken out of the weight (Wang et al. 2024, LoRA-GA). Needs data.</summary>
+    LoraGa,
+
+    /// <summary>What rounding the weight to NF4 loses; the weight is rounded while the adapter is active (Li et al. 2023, LoftQ).</summary>
+    Loftq,
 }
 
 /// <summary>Hyperparameters of LoRA (Hu et al. 2021), with rsLoRA (Kalajdzievski 2023) and DoRA (Liu et al. 2024). Defaults are Hugging Face's.</summary>
@@ -58,6 +70,9 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>How A and B start.</summary>
     public LoraInit Init { get; init; }
 
+    /// <summary>How often LoftQ rounds and factors in turns.</summary>
+    public int LoftqIterations { get; init; } = 1;
+
     /// <summary>Ranks that differ, by a pattern for the end of the path; the first that matches counts.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
 
@@ -67,7 +82,7 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none. The empty name stands for the model's input embedding.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
 
-    /// <summary>The initialisation of a name: true, false, gaussian, pissa or olora.</summary>
+    /// <summary>The initialisation of a name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
     /// <exception cref="BadInputException">There is no such initialisation.</exception>
     public static LoraInit ParseInit(string name) => LoraConfigFields.Named(null, name);
 
@@ -83,6 +98,7 @@ public sealed record LoraConfig : TargetedConfig
             UseRsLora = config.Bool("use_rslora", false),
             UseDora = config.Bool("use_dora", false),
             Init = LoraConfigFields.Init(config),
+            LoftqIterations = config.ObjectOrNull("loftq_config")?.Int("loftq_iter", 1, min: 1) ?? 1,
             RankPattern = ConfigFields.IntPattern(config, "rank_pattern"),
             AlphaPattern = ConfigFields.FloatPattern(config, "alpha_pattern"),
             TrainableTokens = LoraConfigFields.Tokens(config),
@@ -93,11 +109,12 @@ public sealed record LoraConfig : TargetedConfig
 
     internal override string BiasOfTargets => "lora_only";
 
-    internal override bool StartsAsBase => Init != LoraInit.Random;
+    internal override bool StartsAsBase => Init is not (LoraInit.Random or LoraInit.Loftq);
 
     internal override void WriteOwn(JsonObject json)
     {
         LoraConfigFields.WriteUnused(json);
+        json["loftq_config"] = Init == LoraInit.Loftq ? new JsonObject { ["loftq_bits"] = 4, ["loftq_iter"] = LoftqIterations } : new JsonObject();
         json["r"] = Rank;
         json["lora_alpha"] = ConfigFields.Number(Alpha);
         json["lora_dropout"] = Float(Dropout);

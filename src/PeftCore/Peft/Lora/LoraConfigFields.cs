@@ -74,8 +74,12 @@ internal static class LoraConfigFields
         "gaussian" => LoraInit.Gaussian,
         "pissa" => LoraInit.Pissa,
         "olora" => LoraInit.Olora,
-        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa and olora"),
-        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa and olora"),
+        "eva" => LoraInit.Eva,
+        "corda" => LoraInit.Corda,
+        "lora_ga" => LoraInit.LoraGa,
+        "loftq" => LoraInit.Loftq,
+        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"),
+        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"),
     };
 
     public static JsonNode ToJson(LoraInit init) => init switch
@@ -84,6 +88,10 @@ internal static class LoraConfigFields
         LoraInit.Random => JsonValue.Create(false),
         LoraInit.Gaussian => JsonValue.Create("gaussian"),
         LoraInit.Pissa => JsonValue.Create("pissa"),
+        LoraInit.Eva => JsonValue.Create("eva"),
+        LoraInit.Corda => JsonValue.Create("corda"),
+        LoraInit.LoraGa => JsonValue.Create("lora_ga"),
+        LoraInit.Loftq => JsonValue.Create("loftq"),
         _ => JsonValue.Create("olora"),
     };
 

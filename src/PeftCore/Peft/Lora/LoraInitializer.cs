@@ -39,6 +39,33 @@ internal static class LoraInitializer
         weight.Backend.FillUniform(weight, -bound, bound, seed, stream);
     }
 
+    /// <summary>Fills A and B with factors found from data; those that are taken out of the base come back as what is.</summary>
+    public static LowRankAnchor? Fill(InitialFactors factors, Tensor a, Tensor b, bool changesBase)
+    {
+        if (!a.Backend.IsMeta)
+        {
+            Upload(factors.A, a);
+            Upload(factors.B, b);
+        }
+        return changesBase ? Keep(a, b) : null;
+    }
+
+    /// <summary>Fills A and B with what rounding loses, and rounds a copy of the weight.</summary>
+    public static void FillLoftQ(string path, Linear layer, Tensor a, Tensor b, float scale, int turns, Parameter rounded)
+    {
+        var stored = layer.Weight.Value;
+        if (a.Backend.IsMeta)
+        {
+            return;
+        }
+        var (values, factors) = LoftQ.Solve(WeightOf(path, layer), layer.Outputs, layer.Inputs, a.Shape[0], scale, turns);
+        Fill(factors, a, b, changesBase: false);
+        using var scope = new TensorScope();
+        var wide = stored.NewLike(stored.Shape, DType.F32);
+        Upload(layer.Transposed ? Dense.Transpose(values, layer.Outputs, layer.Inputs) : values, wide);
+        wide.Backend.Cast(wide, rounded.Value);
+    }
+
     private static LowRankAnchor FillFromWeight(LoraInit init, string path, Linear layer, Tensor a, Tensor b, float scale)
     {
         int m = layer.Outputs, n = layer.Inputs, r = a.Shape[0];
@@ -74,7 +101,7 @@ internal static class LoraInitializer
     }
 
     /// <summary>The weight as (out, in) in double precision, whatever its layout and dtype.</summary>
-    private static double[] WeightOf(string path, Linear layer)
+    public static double[] WeightOf(string path, Linear layer)
     {
         using var scope = new TensorScope();
         var stored = layer.Weight.Value;
