@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using PeftCore.Cli.Options;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Cli.Session;
 
@@ -34,6 +35,9 @@ internal static class AdapterSetup
         }
         return spec.Config(options.Model);
     }
+
+    /// <summary>Places of the context that a method's virtual tokens take.</summary>
+    public static int PlacesOf(PeftConfig config) => config is PromptLearningConfig prompt ? prompt.NumVirtualTokens : 0;
 
     /// <summary>The flags of methods that were given, by the names of their fields.</summary>
     private static List<(string Name, JsonNode Value)> Flags(TrainOptions options)

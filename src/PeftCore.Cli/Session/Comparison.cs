@@ -18,10 +18,14 @@ internal sealed class Comparison
     private readonly List<Example> _held;
     private readonly List<Example> _baseText;
 
-    public Comparison(ModelSession session, CompareOptions options, Verbs.Invocation call)
+    /// <param name="session">The base model.</param>
+    /// <param name="options">The flags.</param>
+    /// <param name="places">The most places of the context that virtual tokens take in any method: all methods get sequences of one length.</param>
+    /// <param name="call">Where to say what is out of the ordinary.</param>
+    public Comparison(ModelSession session, CompareOptions options, int places, Verbs.Invocation call)
     {
         (_session, _options) = (session, options);
-        _setup = new DataSetup(session, options.ForTraining);
+        _setup = new DataSetup(session, options.ForTraining, places);
         var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."));
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);

@@ -19,9 +19,12 @@ internal sealed class DataSetup
     private readonly ulong _seed;
     private readonly bool _packing;
 
-    public DataSetup(ModelSession session, TrainOptions options)
+    /// <param name="session">The model and its tokenizer.</param>
+    /// <param name="options">The flags.</param>
+    /// <param name="places">Places of the context that an adapter's virtual tokens take.</param>
+    public DataSetup(ModelSession session, TrainOptions options, int places = 0)
     {
-        MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength);
+        MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
         _tokenizer = session.Tokenizer;
         _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt };
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options.Packing);
@@ -30,13 +33,15 @@ internal sealed class DataSetup
     /// <summary>The longest sequence, in tokens.</summary>
     public int MaxLength { get; }
 
-    public static int LengthOf(CausalModel model, int? asked)
+    public static int LengthOf(CausalModel model, int? asked, int places = 0)
     {
-        if (asked > model.MaxLength)
+        int most = model.MaxLength - places;
+        if (most < 1 || asked > most)
         {
-            throw new BadInputException($"--max-seq-length is {asked}, but the model allows sequences of {model.MaxLength} tokens; lower it.");
+            string beside = places > 0 ? $", {places} of them taken by virtual tokens" : "";
+            throw new BadInputException($"--max-seq-length is {asked ?? UsualLength}, but the model allows sequences of {model.MaxLength} tokens{beside}; lower it.");
         }
-        return asked ?? Math.Min(model.MaxLength, UsualLength);
+        return asked ?? Math.Min(most, UsualLength);
     }
 
     /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>

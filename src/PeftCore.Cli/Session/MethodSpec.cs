@@ -51,10 +51,6 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
             fields[alias.Field] ??= Value(alias.Value);
             method = alias.Method;
         }
-        if (method is "prompt_tuning" or "multitask_prompt_tuning" or "p_tuning" or "prefix_tuning")
-        {
-            fields["num_virtual_tokens"] ??= UsualVirtualTokens;
-        }
         return new MethodSpec(name, method, fields);
     }
 
@@ -64,6 +60,10 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         var fields = (JsonObject)Fields.DeepClone();
         fields["task_type"] ??= "CAUSAL_LM";
         fields["base_model_name_or_path"] ??= model;
+        if (Method is "prompt_tuning" or "multitask_prompt_tuning" or "p_tuning" or "prefix_tuning")
+        {
+            fields["num_virtual_tokens"] ??= UsualVirtualTokens;
+        }
         if (fields["prompt_tuning_init"]?.ToString() == "TEXT")
         {
             fields["tokenizer_name_or_path"] ??= model;

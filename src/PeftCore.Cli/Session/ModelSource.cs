@@ -40,7 +40,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config)
     {
         var config = Config is { } file ? ConfigReader.Open(file)
             : ModelDirectory.Open(Options.Model ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
-        return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength);
+        return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength, AdapterSetup.PlacesOf(AdapterSetup.ConfigOf(Options)));
     }
 
     private TrainerOptions Trainer() => new()

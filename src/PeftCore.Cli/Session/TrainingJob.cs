@@ -21,7 +21,8 @@ internal sealed class TrainingJob
     public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
     {
         (_options, _call) = (options, call);
-        Setup = new DataSetup(session, options);
+        var chosen = AdapterSetup.ConfigOf(options);
+        Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
         var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."));
         IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
         IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
@@ -31,7 +32,7 @@ internal sealed class TrainingJob
         }
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
-        var config = WeightSelection.Prepare(session.Model.Base, AdapterSetup.ConfigOf(options), Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
+        var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
         session.Model.AddAdapter(config, seed: options.Seed);
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);

@@ -24,9 +24,9 @@ internal sealed class CompareVerb : Verb
             throw new BadInputException("--methods names no method; write some with commas between, such as lora,ia3");
         }
         double[] rates = [.. options.LearningRates.Split(',').Select(Rate)];
-        methods.ForEach(method => method.Config(options.Model)); // What is misspelled is refused before the first hour is spent.
+        int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model))); // What is misspelled is refused before the first hour is spent.
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model);
-        var comparison = new Comparison(session, options, call);
+        var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         Directory.CreateDirectory(output);
         var results = new List<ComparedMethod>();

@@ -24,11 +24,18 @@ public sealed class MethodVerbsTests
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory.FullPath, "adapter_config.json")));
         Assert.That(config.RootElement.GetProperty("peft_type").GetString(), Is.EqualTo(type));
+        foreach (string flag in flags.Where(flag => flag.StartsWith("--", StringComparison.Ordinal) && flag != "--gradient-checkpointing" && flag != "--target-modules"))
+        {
+            string given = Array.IndexOf(flags, flag) + 1 is var next && next < flags.Length && !flags[next].StartsWith("--", StringComparison.Ordinal) ? flags[next] : "true";
+            Assert.That(Plain(config.RootElement.GetProperty(flag[2..].Replace('-', '_')).ToString()), Is.EqualTo(Plain(given)), flag);
+        }
         ToolRun text = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--prompt", "On Monday", "--max-new-tokens", "3", "--json");
         Assert.That(text.ExitCode, Is.Zero, text.Error);
         ToolRun eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--json");
         Assert.That(eval.Json.GetProperty("loss").GetDouble(), Is.GreaterThan(0).And.LessThan(20), eval.Error);
     }
+
+    private static string Plain(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c) && c is not ('[' or ']'))).ToLowerInvariant();
 
     [Test]
     public void A_prompt_network_goes_on_from_its_checkpoint_as_if_it_had_not_stopped()
@@ -96,6 +103,20 @@ public sealed class MethodVerbsTests
     [Test]
     public void Commas_inside_brackets_do_not_part_methods() =>
         Assert.That(MethodSpec.ParseAll("a_b[x=1,y=[2,3]], lora,p-tuning[num_virtual_tokens=3]").Select(spec => spec.Text), Is.EqualTo(new[] { "a_b[x=1,y=[2,3]]", "lora", "p-tuning[num_virtual_tokens=3]" }));
+
+    [Test]
+    public void Virtual_tokens_leave_less_room_for_sequences()
+    {
+        using var directory = new TemporaryDirectory();
+        string data = directory.Write("long.jsonl", string.Concat(Enumerable.Repeat($$"""{"text": "{{string.Join(' ', Enumerable.Repeat("the old gardener", 300))}}"}""" + "\n", 2)));
+        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "prefix_tuning", "--num-virtual-tokens", "30", "--batch-size", "1", "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")];
+        ToolRun run = ToolRun.Of(call);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Error, Does.Contain("longer than max_seq_length 482"));
+        ToolRun refused = ToolRun.Of([.. call, "--max-seq-length", "500"]);
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain("30 of them taken by virtual tokens"));
+    }
 
     [Test]
     public void A_flag_of_another_method_is_refused_by_name()
