@@ -23,6 +23,9 @@ internal sealed class InspectVerb : Verb
         "init_lora_weights", "num_virtual_tokens",
     ];
 
+    // Of no interest to a reader, or shown already.
+    private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size", "auto_mapping"];
+
     private readonly Argument<string> _directory = new("DIR") { Description = "a model directory or an adapter directory" };
 
     public InspectVerb() : base("inspect", "Show what a model or adapter directory holds.") => Add(_directory);
@@ -54,10 +57,18 @@ internal sealed class InspectVerb : Verb
         string? file = SavedAdapter.WeightFileOf(path);
         using WeightSource? weights = file is null ? null : WeightSource.OpenFile(file);
 
-        List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields)];
+        List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields), .. Fields(config, [.. OwnFields(config)])];
+        if (weights is not null && SavedAdapter.ModulesOf(weights.Names) is { Count: > 0 } modules)
+        {
+            rows.Add(["modules", $"{modules.Count}: {string.Join(", ", modules.Take(3))}{(modules.Count > 3 ? ", …" : "")}"]);
+        }
         JsonReport report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));
         return Describe(call, rows, report, weights);
     }
+
+    /// <summary>What a method's configuration says beside the fields that most have, where it says anything.</summary>
+    private static IEnumerable<string> OwnFields(ConfigReader config) => config.Names.Where(name => config.Has(name) && !AdapterFields.Contains(name) && !Silent.Contains(name)
+        && config.Raw(name)!.Value is { ValueKind: JsonValueKind.Number or JsonValueKind.String or JsonValueKind.True }).Order(StringComparer.Ordinal);
 
     private static IEnumerable<string[]> Fields(ConfigReader config, string[] names) =>
         names.Where(config.Has).Select(name => new[] { name.Replace('_', ' '), Text(config.Raw(name)!.Value) });

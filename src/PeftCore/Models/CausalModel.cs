@@ -109,7 +109,7 @@ public abstract class CausalModel : Module
         var loss = Head.Tuner is null && Head.Bias is null
             ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, targets.Denominator)
             : HeadLogits(hidden).CrossEntropy(targets.Tokens, targets.Denominator);
-        return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty : loss));
+        return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Share : loss));
     }
 
     /// <summary>Adds positions to embedded tokens, where the family does.</summary>

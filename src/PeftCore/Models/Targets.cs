@@ -16,6 +16,9 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     /// <summary>Picking rows costs a copy of them, so it is done only where at least this part of the logits is saved.</summary>
     private const double WorthPicking = 0.2;
 
+    /// <summary>Which part of a step's targets these are: 1 unless the step has several batches. What is added to the loss counts with this share.</summary>
+    internal float Share { get; private init; } = 1;
+
     /// <summary>Targets from labels that stand at their own tokens, as Hugging Face has them: position t should predict label t + 1.</summary>
     /// <param name="backend">Where to put them.</param>
     /// <param name="labels">batch·length labels, row by row; −100 where nothing is to be learned.</param>
@@ -82,10 +85,10 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         }
         if (count > (1 - WorthPicking) * next.Length)
         {
-            return new Targets(backend.From(next, [batch, length]), denominator ?? count);
+            return new Targets(backend.From(next, [batch, length]), denominator ?? count) { Share = count / (denominator ?? count) };
         }
         int[] rows = [.. Enumerable.Range(0, next.Length).Where(row => next[row] != CrossEntropyOp.Ignore)];
-        return new Targets(backend.From(Array.ConvertAll(rows, row => next[row]), [count]), denominator ?? count, backend.From(rows, [count]));
+        return new Targets(backend.From(Array.ConvertAll(rows, row => next[row]), [count]), denominator ?? count, backend.From(rows, [count])) { Share = count / (denominator ?? count) };
     }
 
     /// <summary>How many of these labels are targets.</summary>

@@ -19,7 +19,10 @@ public sealed class SavedAdapter
     public long Parameters => _tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, extent) => product * extent));
 
     /// <summary>Paths of the modules that tensors belong to; none for virtual tokens.</summary>
-    public IReadOnlyList<string> Modules => [.. Names.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
+    public IReadOnlyList<string> Modules => ModulesOf(Names);
+
+    /// <summary>Paths of the modules that keys of an adapter's file belong to.</summary>
+    public static IReadOnlyList<string> ModulesOf(IEnumerable<string> keys) => [.. keys.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
         .Select(name => name[AdapterParameter.Prefix.Length..]).Select(ModuleOf).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>Reads a directory.</summary>

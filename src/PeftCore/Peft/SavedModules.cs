@@ -13,7 +13,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     /// <summary>A copy of every parameter of the named modules.</summary>
     public IEnumerable<ParameterSwap> Modules()
     {
-        foreach (var (root, module) in TargetMatching.ByName(context.Base, names, "modules_to_save"))
+        foreach (var (root, module) in TargetMatching.ByName(context.Base, Named(), "modules_to_save"))
         {
             foreach (var (below, part) in module.NamedModules())
             {
@@ -24,6 +24,13 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
                 }
             }
         }
+    }
+
+    /// <summary>The names to find. Hugging Face PEFT writes all names a classifier may have ("classifier", "score"), so of a file's only some have to be there.</summary>
+    private IReadOnlyList<string> Named()
+    {
+        var there = context.IsNew ? [] : names.Where(name => TargetMatching.Exists(context.Base, name)).ToList();
+        return there.Count > 0 ? there : names;
     }
 
     /// <summary>A copy of every bias that trains, but for those of modules that are copied whole.</summary>

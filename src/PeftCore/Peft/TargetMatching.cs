@@ -66,6 +66,9 @@ internal static class TargetMatching
         return found;
     }
 
+    /// <summary>Whether some module has a name.</summary>
+    public static bool Exists(CausalModel model, string name) => model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
+
     /// <summary>The modules with these names, each with its path.</summary>
     public static IEnumerable<(string Path, Module Module)> ByName(CausalModel model, IReadOnlyList<string> names, string field)
     {

@@ -60,6 +60,20 @@ public sealed class AdaLoraTests
     }
 
     [Test]
+    public void The_regularisation_counts_once_a_step_however_many_batches_it_has()
+    {
+        using var bench = new Bench(Family.Llama);
+        bench.Model.AddAdapter(Config with { OrthogonalWeight = 10 });
+        float whole = bench.Step();
+        foreach (var (_, parameter) in bench.Model.Parameters)
+        {
+            parameter.Value.FreeGradient();
+        }
+        float halves = bench.Step(parts: 2);
+        Assert.That(halves, Is.EqualTo(whole / 2).Within(1e-4), "each half carries half of it");
+    }
+
+    [Test]
     public void A_schedule_without_room_is_refused()
     {
         using var bench = new Bench(Family.Llama);

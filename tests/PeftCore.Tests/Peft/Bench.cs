@@ -51,11 +51,13 @@ internal sealed class Bench : IDisposable
 
     /// <summary>Runs forward and backward; gradients stay with the parameters.</summary>
     /// <param name="masked">Tokens at the begin that are not learned.</param>
-    public float Step(int masked = 0)
+    /// <param name="parts">Batches of a step, of which this is one.</param>
+    public float Step(int masked = 0, int parts = 1)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, [.. Ids.Select((id, i) => i < masked ? -100 : id)], Rows));
+        int[] labels = [.. Ids.Select((id, i) => i < masked ? -100 : id)];
+        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null : parts * Targets.Count(labels, Rows)));
         tape.Backward(loss);
         return loss.Item();
     }
