@@ -1,0 +1,68 @@
+using BenchmarkDotNet.Attributes;
+using PeftCore.Data;
+using PeftCore.Models;
+using PeftCore.Optim;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+using PeftCore.Training;
+
+namespace PeftCore.Bench;
+
+/// <summary>A whole training step: forward, backward, clipping, AdamW. The peer is bench/peers/step_hf.py; `peftcore bench step` takes any shape.</summary>
+public class StepBenchmark
+{
+    private Bench? _bench;
+    private PeftModel? _model;
+    private AdamW? _optimizer;
+    private TrainingStep? _step;
+    private Batch? _batch;
+    private int _number;
+
+    public static IEnumerable<string> Devices => Bench.Devices;
+
+    [ParamsSource(nameof(Devices))]
+    public string Device { get; set; } = "cpu";
+
+    [Params(false, true)]
+    public bool Checkpointing { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        var bench = _bench = Bench.Open(Device);
+        var model = new Llama(new LlamaConfig
+        {
+            ModelType = "llama",
+            VocabularySize = 4096,
+            HiddenSize = 192,
+            IntermediateSize = 512,
+            Layers = 5,
+            Heads = 6,
+            KeyHeads = 2,
+            HeadDim = 32,
+            MaxLength = 256,
+        });
+        ModelLoader.Initialize(model, bench.Backend, DType.BF16);
+        model.GradientCheckpointing = Checkpointing;
+        _model = new PeftModel(model);
+        _model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.Matching("all-linear") });
+        var trainable = new TrainableAdapter(_model);
+        _optimizer = new AdamW(trainable.Parameters);
+        _step = new TrainingStep(trainable, _optimizer, 1);
+        _batch = MemoryPlan.FullBatch(trainable, 8, 128);
+    }
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _step?.Dispose();
+        _optimizer?.Dispose();
+        _model?.Unload();
+        _model?.Base.Free();
+        _bench?.Dispose();
+    }
+
+    [Benchmark]
+    public double Step() => _step!.Run([_batch!], 1e-4, _number++).Loss;
+}
