@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>What a decoder reads: tokens, where they stand, and what they may see.</summary>
-public sealed class ModelInputs
+public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
     private readonly int[]? _ranges;
@@ -122,75 +122,6 @@ public sealed class ModelInputs
             ranges[2 * i + 1] = start + i + 1;
         }
         return new ModelInputs(backend.From(ids, [1, ids.Length]), positions, ranges) { Cache = cache, KeyOffset = start };
-    }
-
-    /// <summary>These tokens behind virtual ones that the model reads as it reads tokens.</summary>
-    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing sees.</param>
-    internal ModelInputs BehindTokens(ReadOnlySpan<int> counts)
-    {
-        int places = Largest(counts), length = places + Length;
-        var positions = new int[Batch * length];
-        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
-        for (int b = 0; b < Batch; b++)
-        {
-            int unused = places - counts[b];
-            for (int t = 0; t < length; t++)
-            {
-                int at = b * length + t;
-                positions[at] = t >= places ? counts[b] + _positions[b * Length + t - places] : Math.Max(0, t - unused);
-                if (ranges is not null)
-                {
-                    (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places) : (Math.Min(unused, t), t + 1);
-                }
-            }
-        }
-        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset };
-    }
-
-    /// <summary>These tokens behind keys and values that no token was read for.</summary>
-    /// <param name="prefix">The keys and values.</param>
-    /// <param name="counts">How many of them each row sees: the last ones.</param>
-    internal ModelInputs BehindKeys(IPrefix prefix, ReadOnlySpan<int> counts)
-    {
-        int places = Largest(counts);
-        var positions = new int[_positions.Length];
-        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
-        for (int at = 0; at < positions.Length; at++)
-        {
-            int b = at / Length;
-            positions[at] = counts[b] + _positions[at];
-            if (ranges is not null)
-            {
-                (ranges[2 * at], ranges[2 * at + 1]) = Seen(b, at % Length, counts[b], places);
-            }
-        }
-        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, Prefix = prefix, KeyOffset = KeyOffset + places };
-    }
-
-    private static int Largest(ReadOnlySpan<int> counts)
-    {
-        int largest = 0;
-        foreach (int count in counts)
-        {
-            largest = Math.Max(largest, count);
-        }
-        return largest;
-    }
-
-    /// <summary>Whether plain causal attention stays right.</summary>
-    private bool IsPlain(ReadOnlySpan<int> counts, int places) => _ranges is null && counts.IndexOfAnyExcept(places) < 0;
-
-    /// <summary>The keys a token sees when <paramref name="places"/> come before the first, the last <paramref name="count"/> of them for its row.</summary>
-    private (int First, int End) Seen(int row, int token, int count, int places)
-    {
-        int at = row * Length + token;
-        var (first, end) = _ranges is null ? (0, token + 1) : (_ranges[2 * at], _ranges[2 * at + 1]);
-        if (count == 0)
-        {
-            return (places + first, places + end);
-        }
-        return first == 0 ? (places - count, places + end) : throw new BadInputException(
-            "virtual tokens stand before the first token of a row, and every token of the row sees them: with them, rows can neither be packed nor padded on the left");
     }
 
     private Tensor Narrow(int window)
