@@ -1,3 +1,11 @@
 using BenchmarkDotNet.Running;
+using PeftCore.Bench;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+if (args is ["paired-gemm", .. var rest])
+{
+    PairedGemm.Run(rest);
+}
+else
+{
+    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+}

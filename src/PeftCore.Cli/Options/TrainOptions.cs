@@ -179,6 +179,12 @@ internal sealed record TrainOptions
     [Setting("run every training pass anew instead of replaying a recorded one (GPUs)")]
     public bool NoReplay { get; init; }
 
+    [Setting("keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")]
+    public bool PackWeights { get; init; }
+
+    /// <summary>Whether the device keeps frozen weights packed.</summary>
+    public bool Packs => PackWeights && Device == "cpu";
+
     /// <summary>How the device stores what flows through the model.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
 

@@ -33,7 +33,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config)
     }
 
     /// <summary>Plans a step without allocating weights.</summary>
-    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(), Options.Activations);
+    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(), Options.Activations, Options.Packs);
 
     /// <summary>The longest sequence: what was asked for, or the model's usual length.</summary>
     public int Length()

@@ -57,7 +57,7 @@ internal sealed class TrainingJob
         // Every epoch has the same longest sample; which others share its batch differs little, so a few epochs tell.
         var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch).MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)), [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
-            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations);
+            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.Packs);
         return _options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes
             ? throw new BadInputException($"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences or --gradient-checkpointing need less.")
             : plan;

@@ -36,7 +36,7 @@ internal sealed class BenchStepVerb : Verb
         var source = new ModelSource(options, call.Value(_config));
         long planned = source.Plan().PeakBytes;
         using var scope = new TensorScope();
-        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay);
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions(WeightDecay: (float)options.WeightDecay));

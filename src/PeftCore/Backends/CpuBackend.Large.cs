@@ -49,7 +49,7 @@ public sealed partial class CpuBackend
     private unsafe void GatherFromLarge(Tensor ids, Tensor table, Tensor y)
     {
         var where = I32(ids);
-        var to = F32(y);
+        var to = F32(Written(y));
         int rows = table.Shape[0], columns = table.Shape.Columns;
         for (int i = 0; i < where.Length; i++)
         {

@@ -10,7 +10,26 @@ public sealed partial class CpuBackend
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
         int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
-        Multiply(c.Shape.Rows, c.Shape.Columns, k, new Block(a), transposeA, new Block(b), transposeB, F32(c), c.Shape.Columns, alpha, accumulate);
+        int m = c.Shape.Rows, n = c.Shape.Columns;
+        var result = F32(Written(c));
+        if (_packed?.Of(m, k, a, b, transposeB) is { } packed)
+        {
+            Gemm.MultiplyPacked(m, n, k, Matrix(a), transposeA, Ready(packed, b), b.DType.Element, result, n, alpha, accumulate, _pool);
+            return;
+        }
+        Multiply(m, n, k, new Block(a), transposeA, new Block(b), transposeB, result, n, alpha, accumulate);
+    }
+
+    private unsafe Span<byte> Ready(PackedWeights.Packed packed, Tensor b)
+    {
+        Span<byte> bytes = new((void*)packed.Storage.Address, (int)packed.Storage.Bytes);
+        if (packed.Stale)
+        {
+            packed.Stale = false;
+            int rows = b.Shape.Rows, columns = b.Shape.Columns;
+            Gemm.Pack(packed.Transposed ? rows : columns, packed.Transposed ? columns : rows, Matrix(b), packed.Transposed, bytes, _pool);
+        }
+        return bytes;
     }
 
     /// <inheritdoc/>
@@ -18,18 +37,18 @@ public sealed partial class CpuBackend
     {
         if (row.DType == DType.F32)
         {
-            Elementwise.AddRow(F32(y), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
+            Elementwise.AddRow(F32(Written(y)), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
             return;
         }
         float[] wide = ArrayPool<float>.Shared.Rent((int)row.Count);
         Elements.Widen(Bytes(row), row.DType.Element, wide, _pool);
-        Elementwise.AddRow(F32(y), wide, y.Shape.Rows, y.Shape.Columns, _pool);
+        Elementwise.AddRow(F32(Written(y)), wide, y.Shape.Rows, y.Shape.Columns, _pool);
         ArrayPool<float>.Shared.Return(wide);
     }
 
     /// <inheritdoc/>
     public void SumRows(Tensor x, Tensor row, bool accumulate) =>
-        Elementwise.SumRows(F32(x), F32(row), x.Shape.Rows, x.Shape.Columns, accumulate, _pool);
+        Elementwise.SumRows(F32(x), F32(Written(row)), x.Shape.Rows, x.Shape.Columns, accumulate, _pool);
 
     /// <inheritdoc/>
     public void Gather(Tensor ids, Tensor table, Tensor y)
@@ -40,19 +59,19 @@ public sealed partial class CpuBackend
         }
         else
         {
-            Embedding.Gather(I32(ids), Matrix(table), F32(y), (int)ids.Count, table.Shape.Columns, _pool);
+            Embedding.Gather(I32(ids), Matrix(table), F32(Written(y)), (int)ids.Count, table.Shape.Columns, _pool);
         }
     }
 
     /// <inheritdoc/>
     public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
-        Embedding.ScatterAdd(I32(ids), F32(dy), F32(table), (int)ids.Count, table.Shape.Columns, _pool);
+        Embedding.ScatterAdd(I32(ids), F32(dy), F32(Written(table)), (int)ids.Count, table.Shape.Columns, _pool);
 
     /// <inheritdoc/>
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
         var source = F32(from);
-        var target = F32(to);
+        var target = F32(Written(to));
         int sourceStride = from.Shape.Columns;
         int targetStride = to.Shape.Columns;
         for (int r = 0; r < from.Shape.Rows; r++)

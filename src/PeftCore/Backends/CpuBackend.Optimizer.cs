@@ -7,7 +7,7 @@ public sealed partial class CpuBackend
 {
     /// <inheritdoc/>
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) =>
-        Optimizers.Step(step, F32(parameter), F32(gradient), gradientScale, F32(firstMoment), F32(secondMoment), _pool);
+        Optimizers.Step(step, F32(Written(parameter)), F32(gradient), gradientScale, F32(firstMoment), F32(secondMoment), _pool);
 
     /// <inheritdoc/>
     public unsafe void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
@@ -16,7 +16,7 @@ public sealed partial class CpuBackend
         for (int i = 0; i < tasks.Length; i++)
         {
             var (step, parameter, gradient, first, second) = parameters[i];
-            tasks[i] = new Optimizers.AdamTask(step, Numbers(parameter), Numbers(gradient), Numbers(first), Numbers(second), checked((int)parameter.Count));
+            tasks[i] = new Optimizers.AdamTask(step, Numbers(Written(parameter)), Numbers(gradient), Numbers(first), Numbers(second), checked((int)parameter.Count));
         }
         Optimizers.Step(tasks, gradientScale, _pool);
 
@@ -28,7 +28,7 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
-        Optimizers.SgdStep(F32(parameter), F32(gradient), gradientScale, F32OrNone(momentumBuffer), learningRate, momentum, weightDecay,
+        Optimizers.SgdStep(F32(Written(parameter)), F32(gradient), gradientScale, F32OrNone(momentumBuffer), learningRate, momentum, weightDecay,
             nesterov, firstStep, _pool);
 
     /// <inheritdoc/>

@@ -6,17 +6,17 @@ namespace PeftCore.Backends;
 public sealed partial class CpuBackend
 {
     /// <inheritdoc/>
-    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => BatchedProducts.Multiply(product, F32(a), F32(b), F32(c), _pool);
+    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => BatchedProducts.Multiply(product, F32(a), F32(b), F32(Written(c)), _pool);
 
     /// <inheritdoc/>
     public void InvertBlocks(Tensor x, Tensor y)
     {
         int side = x.Shape.Columns;
-        BlockInverse.Invert(F32(x), F32(y), side == 0 ? 0 : x.Shape.Rows / side, side, _pool);
+        BlockInverse.Invert(F32(x), F32(Written(y)), side == 0 ? 0 : x.Shape.Rows / side, side, _pool);
     }
 
     /// <inheritdoc/>
-    public void TopKSoftmax(Tensor x, int k, Tensor y) => TopK.Softmax(F32(x), k, F32(y), x.Shape.Rows, x.Shape.Columns, _pool);
+    public void TopKSoftmax(Tensor x, int k, Tensor y) => TopK.Softmax(F32(x), k, F32(Written(y)), x.Shape.Rows, x.Shape.Columns, _pool);
 
     /// <inheritdoc/>
     public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>

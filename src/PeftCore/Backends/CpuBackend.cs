@@ -10,16 +10,19 @@ public sealed partial class CpuBackend : IBackend
     private readonly Arena _arena;
     private readonly WorkerPool _pool;
     private readonly bool _poison;
+    private readonly PackedWeights? _packed;
 
     /// <summary>Opens the processor as a device.</summary>
     /// <param name="threads">Threads to compute with; 0 for one per core.</param>
     /// <param name="memoryLimit">Most bytes to take from the system.</param>
     /// <param name="poison">Fill new memory with NaN, so that reading before writing shows.</param>
-    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false)
+    /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the weight has.</param>
+    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false)
     {
         _arena = new Arena(new HostMemory(memoryLimit));
         _pool = new WorkerPool(threads > 0 ? threads : Environment.ProcessorCount);
         _poison = poison;
+        _packed = packWeights ? new PackedWeights(this) : null;
     }
 
     /// <inheritdoc/>
@@ -50,24 +53,29 @@ public sealed partial class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Free(Storage storage) => _arena.Free(storage.Address);
+    public void Free(Storage storage)
+    {
+        _packed?.Forget(storage);
+        _arena.Free(storage.Address);
+    }
 
     /// <summary>Gives memory that no tensor uses back to the system.</summary>
     public void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to) => from.CopyTo(Bytes(to));
+    public void Upload(ReadOnlySpan<byte> from, Tensor to) => from.CopyTo(Bytes(Written(to)));
 
     /// <inheritdoc/>
     public void Download(Tensor from, Span<byte> to) => Bytes(from).CopyTo(to);
 
     /// <inheritdoc/>
     public unsafe void Copy(Tensor from, Tensor to) =>
-        Buffer.MemoryCopy((void*)Address(from), (void*)Address(to), to.ByteCount, from.ByteCount);
+        Buffer.MemoryCopy((void*)Address(from), (void*)Address(Written(to)), to.ByteCount, from.ByteCount);
 
     /// <inheritdoc/>
     public void Cast(Tensor from, Tensor to)
     {
+        Written(to);
         if (from.DType == to.DType)
         {
             Copy(from, to);
@@ -91,7 +99,7 @@ public sealed partial class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public unsafe void Zero(Tensor tensor) => NativeMemory.Clear((void*)Address(tensor), (nuint)tensor.ByteCount);
+    public unsafe void Zero(Tensor tensor) => NativeMemory.Clear((void*)Address(Written(tensor)), (nuint)tensor.ByteCount);
 
     /// <inheritdoc/>
     public void Synchronize() { }
@@ -101,6 +109,13 @@ public sealed partial class CpuBackend : IBackend
     {
         _pool.Dispose();
         _arena.Dispose();
+    }
+
+    /// <summary>Goes with every output: what was packed of it is out of date.</summary>
+    private Tensor Written(Tensor tensor)
+    {
+        _packed?.Written(tensor);
+        return tensor;
     }
 
     private static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;

@@ -5,10 +5,20 @@ namespace PeftCore.Backends;
 
 /// <summary>Runs model code with shapes and no data: the books of its memory and its count of floating-point operations are those a
 /// real run would have, before anything is allocated. Numbers read from it are zero.</summary>
-public sealed class MetaBackend(DType activations = DType.F32) : IBackend
+public sealed class MetaBackend : IBackend
 {
     private readonly Arena _arena = new(new NoMemory());
     private readonly Dictionary<Storage, Storage> _rounded = [];
+    private readonly PackedWeights? _packed;
+
+    /// <summary>Opens books like those of another device.</summary>
+    /// <param name="activations">How that device stores activations.</param>
+    /// <param name="packWeights">Whether it keeps frozen weights packed, as <see cref="CpuBackend"/> does if asked.</param>
+    public MetaBackend(DType activations = DType.F32, bool packWeights = false)
+    {
+        ActivationDType = activations;
+        _packed = packWeights ? new PackedWeights(this) : null;
+    }
 
     /// <inheritdoc/>
     public string Name => "meta";
@@ -17,7 +27,7 @@ public sealed class MetaBackend(DType activations = DType.F32) : IBackend
     public bool IsMeta => true;
 
     /// <inheritdoc/>
-    public DType ActivationDType => activations;
+    public DType ActivationDType { get; }
 
     /// <inheritdoc/>
     public MemoryLedger Memory { get; } = new();
@@ -34,6 +44,7 @@ public sealed class MetaBackend(DType activations = DType.F32) : IBackend
     /// <inheritdoc/>
     public void Free(Storage storage)
     {
+        _packed?.Forget(storage);
         if (_rounded.Remove(storage, out var copy))
         {
             copy.Release();
@@ -46,13 +57,15 @@ public sealed class MetaBackend(DType activations = DType.F32) : IBackend
     {
         Round(a);
         Round(b);
-        Flops += 2.0 * c.Count * (transposeA ? a.Shape.Rows : a.Shape.Columns);
+        int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
+        _packed?.Of(c.Shape.Rows, k, a, b, transposeB);
+        Flops += 2.0 * c.Count * k;
     }
 
     /// <summary>Tensor cores read BF16: a device with BF16 activations keeps a rounded copy of a parameter that trains in F32.</summary>
     private void Round(Tensor operand)
     {
-        if (activations == DType.BF16 && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
+        if (ActivationDType == DType.BF16 && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
             !_rounded.ContainsKey(operand.Storage))
         {
             _rounded.Add(operand.Storage, Allocate(operand.Count * DType.BF16.Size, MemoryKind.Workspace));

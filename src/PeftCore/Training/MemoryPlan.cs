@@ -49,20 +49,22 @@ public sealed record MemoryPlan
     /// <param name="length">Tokens of a row.</param>
     /// <param name="options">The optimizer and the number of accumulated batches; null for the defaults.</param>
     /// <param name="activations">How the device that is planned for stores activations.</param>
+    /// <param name="packWeights">Whether that device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
-        DType activations = DType.F32) =>
+        DType activations = DType.F32, bool packWeights = false) =>
         // The second batch finds the first one's gradients alive; a third finds what the second found.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
-            options, activations);
+            options, activations, packWeights);
 
     /// <summary>Plans a step over these very batches, such as the largest of a data set.</summary>
     /// <param name="build">Makes the model and what trains on the backend it is given.</param>
     /// <param name="microBatches">The batches of the step.</param>
     /// <param name="options">The optimizer; null for the defaults.</param>
     /// <param name="activations">How the device that is planned for stores activations.</param>
+    /// <param name="packWeights">Whether that device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
-        DType activations = DType.F32) =>
-        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations);
+        DType activations = DType.F32, bool packWeights = false) =>
+        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations, packWeights);
 
     /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks run.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
@@ -81,10 +83,10 @@ public sealed record MemoryPlan
     }
 
     private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches, TrainerOptions? options,
-        DType activations)
+        DType activations, bool packWeights)
     {
         options ??= new TrainerOptions();
-        using var backend = new MetaBackend(activations);
+        using var backend = new MetaBackend(activations, packWeights);
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);

@@ -72,6 +72,38 @@ public sealed class GemmTests
     }
 
     [Test]
+    public void A_product_with_a_packed_factor_of_any_size_layout_and_type_equals_the_triple_loop()
+    {
+        using WorkerPool pool = new(2);
+        Random random = new(3);
+        for (int round = 0; round < 200; round++)
+        {
+            int m = random.Next(1, 60), n = random.Next(1, 110), k = random.Next(1, 60);
+            foreach (SimdLevel level in Levels)
+            {
+                Check(random, m, n, k, pool, level, packed: true);
+            }
+        }
+    }
+
+    [TestCase(331, 257, 401)]
+    [TestCase(1, 513, 300)]
+    [TestCase(650, 100, 900)]
+    [TestCase(9, 1100, 23)]
+    public void A_large_product_with_a_packed_factor_equals_the_triple_loop(int m, int n, int k)
+    {
+        using WorkerPool pool = new(2);
+        Random random = new(4);
+        foreach (SimdLevel level in Levels)
+        {
+            for (int transposes = 0; transposes < 4; transposes++)
+            {
+                Check(random, m, n, k, pool, level, transposes, packed: true);
+            }
+        }
+    }
+
+    [Test]
     public void A_product_over_nothing_is_zero_or_leaves_what_was_there()
     {
         using WorkerPool pool = new(1);
@@ -83,11 +115,11 @@ public sealed class GemmTests
         Assert.That(c, Is.EqualTo(new float[] { 1, 2, 3, 4, 5, 6 }));
     }
 
-    private static void Check(Random random, int m, int n, int k, WorkerPool pool, SimdLevel level, int? transposes = null)
+    private static void Check(Random random, int m, int n, int k, WorkerPool pool, SimdLevel level, int? transposes = null, bool packed = false)
     {
         int both = transposes ?? random.Next(4);
         bool transA = (both & 1) != 0, transB = (both & 2) != 0, accumulate = random.Next(2) == 0;
-        ElementType ta = Types[random.Next(3)], tb = Types[random.Next(3)];
+        ElementType ta = Types[random.Next(3)], tb = Types[random.Next(packed ? 2 : 3)];
         int sa = (transA ? m : k) + random.Next(2) * random.Next(9), sb = (transB ? k : n) + random.Next(2) * random.Next(9);
         int ldc = n + (random.Next(2) * random.Next(9));
         float alpha = random.Next(2) == 0 ? 1f : -0.37f;
@@ -115,7 +147,18 @@ public sealed class GemmTests
             }
         }
 
-        Gemm.Multiply(m, n, k, new Operand(a, ta, sa), transA, new Operand(b, tb, sb), transB, c, ldc, alpha, accumulate, pool, level);
+        Operand left = new(a, ta, sa), right = new(b, tb, sb);
+        if (packed)
+        {
+            byte[] strips = new byte[Gemm.PackedBytes(n, k, tb, level)];
+            Gemm.Pack(n, k, right, transB, strips, pool, level);
+            Gemm.MultiplyPacked(m, n, k, left, transA, strips, tb, c, ldc, alpha, accumulate, pool, level);
+        }
+        else
+        {
+            Gemm.Multiply(m, n, k, left, transA, right, transB, c, ldc, alpha, accumulate, pool, level);
+        }
+
         Numbers.AssertClose(c, expected, 1e-5, 2e-6 * Math.Sqrt(k + 1), $"{level} {m}x{n}x{k} {ta}{(transA ? "ᵀ" : "")} {tb}{(transB ? "ᵀ" : "")} ldc {ldc}");
     }
 }

@@ -11,13 +11,13 @@ public sealed class MemoryPlanTests
 {
     [Test]
     public void The_planned_peak_is_the_measured_one_to_the_byte(
-        [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation)
+        [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation, [Values] bool packWeights)
     {
         ITrainable Build(IBackend backend) => Adapter(family, backend, rank, checkpointing);
         var options = new TrainerOptions { GradientAccumulationSteps = accumulation };
-        var plan = MemoryPlan.Of(Build, 3, 24, options);
+        var plan = MemoryPlan.Of(Build, 3, 24, options, packWeights: packWeights);
 
-        using var cpu = new CpuBackend(1);
+        using var cpu = new CpuBackend(1, packWeights: packWeights);
         var trainable = Build(cpu);
         using var optimizer = options.NewOptimizer(trainable);
         var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);

@@ -13,7 +13,7 @@ internal enum SimdLevel
 }
 
 /// <summary>Matrix products.</summary>
-public static unsafe class Gemm
+public static unsafe partial class Gemm
 {
     /// <summary>The best level of this processor.</summary>
     internal static SimdLevel Best { get; } =

@@ -14,8 +14,8 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packedA,
 
     public readonly int PanelsB => Ranges.Count(Columns, TTile.Columns);
 
-    /// <summary>Read as stored, only a last strip that is too narrow needs packing.</summary>
-    public readonly int FirstPackedB => direct ? Columns / TTile.Columns : 0;
+    /// <summary>Read as stored, only a last strip that is too narrow needs packing; of an operand packed beforehand, none does.</summary>
+    public readonly int FirstPackedB => Product.B.IsPacked ? PanelsB : direct ? Columns / TTile.Columns : 0;
 
     public readonly void PackRows(int panel)
     {

@@ -78,18 +78,33 @@ internal readonly struct TilesBody<TTile> : IParallelBody
 
 /// <summary>
 /// Packs a run of strips of B one by one, each for all panels of A at once. The next strip is fetched from memory meanwhile: weights are
-/// read once a step, and waiting for them would cost more than packing them.
+/// read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
 /// </summary>
 internal readonly unsafe struct OwnStripsBody<TTile>(PackedBlock<TTile> block, WorkerPool pool, int run) : IParallelBody
     where TTile : struct, ITile
 {
     public void Run(int item)
     {
+        if (block.Product.B.IsPacked)
+        {
+            Run(item, null);
+            return;
+        }
+
         using Scratch scratch = pool.Scratch.Rent((long)TTile.Columns * block.Steps);
+        Run(item, scratch.Pointer);
+    }
+
+    private void Run(int item, float* strip)
+    {
         int last = Math.Min(block.PanelsB, (item + 1) * run), panels = block.PanelsA;
         for (int b = item * run; b < last; b++)
         {
-            block.PackColumns(b, scratch.Pointer);
+            if (strip != null)
+            {
+                block.PackColumns(b, strip);
+            }
+
             for (int a = 0; a < panels; a++)
             {
                 if (b + 1 < last)
@@ -97,7 +112,7 @@ internal readonly unsafe struct OwnStripsBody<TTile>(PackedBlock<TTile> block, W
                     block.Prefetch(b + 1, a, panels);
                 }
 
-                block.Compute(a, b, scratch.Pointer);
+                block.Compute(a, b, strip);
             }
         }
     }

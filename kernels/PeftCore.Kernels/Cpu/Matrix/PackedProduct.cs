@@ -19,7 +19,7 @@ internal static unsafe class PackedProduct<TTile>
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
-        bool direct = product.M <= MaxDirectRows && !product.B.StepsAdjacent;
+        bool ready = product.B.IsPacked, direct = !ready && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
         int steps = Even(product.K, MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows);
         int strips = Ranges.Count(product.N, TTile.Columns);
         using Scratch packedA = pool.Scratch.Rent((long)rows * steps);
@@ -30,8 +30,8 @@ internal static unsafe class PackedProduct<TTile>
             return;
         }
 
-        int columns = Even(product.N, MaxColumns, TTile.Columns);
-        using Scratch packedB = pool.Scratch.Rent((long)(direct ? TTile.Columns : columns) * steps);
+        int columns = ready ? strips * TTile.Columns : Even(product.N, MaxColumns, TTile.Columns);
+        using Scratch packedB = pool.Scratch.Rent((long)(ready ? 0 : direct ? TTile.Columns : columns) * steps);
         PackedBlock<TTile> shared = new(product, packedA.Pointer, packedB.Pointer, direct);
         for (shared.Column = 0; shared.Column < product.N; shared.Column += columns)
         {

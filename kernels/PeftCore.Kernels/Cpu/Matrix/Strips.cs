@@ -4,9 +4,10 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// An operand seen as strips (rows of A, columns of B) by steps of the sum. Either the numbers of one row lie side by side along the
-/// steps, or those of one step lie side by side along the strip.
+/// steps, or those of one step lie side by side along the strip. Packed beforehand (<paramref name="packedSteps"/> not 0), strips of
+/// <paramref name="stride"/> rows follow each other, all steps of one before the next.
 /// </summary>
-internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride, bool stepsAdjacent)
+internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride, bool stepsAdjacent, nint packedSteps = 0)
 {
     private readonly byte* _data = data;
 
@@ -17,7 +18,12 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
     /// <summary>Whether a row's numbers run along the steps.</summary>
     public bool StepsAdjacent => stepsAdjacent;
 
-    public byte* At(nint row, nint step) => _data + ((stepsAdjacent ? (row * stride) + step : (step * stride) + row) * Elements.Size(type));
+    /// <summary>Whether tiles can read every strip as it lies.</summary>
+    public bool IsPacked => packedSteps != 0;
+
+    /// <summary>Where a number is; of a packed operand only the first row of a strip can be asked for.</summary>
+    public byte* At(nint row, nint step) => _data +
+        ((IsPacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) * Elements.Size(type));
 
     /// <summary>Packs rows row … row+used−1 of some steps into a panel.</summary>
     public void Pack(int row, int used, int width, int step, int steps, float* panel)
@@ -64,6 +70,18 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         }
 
         const int Line = 64;
+        if (IsPacked)
+        {
+            byte* start = At(row, step);
+            nint whole = steps * stride * Elements.Size(type);
+            for (nint at = whole * part / parts; at < whole * (part + 1) / parts; at += Line)
+            {
+                Sse.Prefetch1(start + at);
+            }
+
+            return;
+        }
+
         int lines = stepsAdjacent ? rows : steps, bytes = (stepsAdjacent ? steps : rows) * Elements.Size(type);
         for (int i = (int)((long)lines * part / parts); i < (int)((long)lines * (part + 1) / parts); i++)
         {

@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using PeftCore.Kernels;
+
+namespace PeftCore.Bench;
+
+/// <summary>x·Wᵀ as it is, with W packed beforehand in F32 and in BF16, OpenBLAS, and the peak of the cores, by turns in one process: what else the machine does
+/// meets all of them alike, and ratios hold. Prints medians.
+/// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-gemm [THREADS [MxNxK …]]</code></summary>
+internal static class PairedGemm
+{
+    private const double Seconds = 1.5;
+    private const int MinRounds = 9;
+
+    /// <summary>Squares, then what a step of GPT-2 124M with 128 tokens and of base-llama with 1,024 multiplies.</summary>
+    private static readonly string[] Usual =
+    [
+        "512x512x512", "1024x1024x1024", "2048x2048x2048", "128x2304x768", "128x768x768", "128x3072x768", "128x768x3072", "128x50257x768",
+        "1024x192x192", "1024x512x192", "1024x192x512", "1024x8x768", "1024x768x8",
+    ];
+
+    public static void Run(string[] args)
+    {
+        int threads = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : Environment.ProcessorCount;
+        using WorkerPool pool = new(threads);
+        if (OpenBlas.IsInstalled)
+        {
+            OpenBlas.SetThreads(threads);
+        }
+        Console.WriteLine($"{threads} threads, GFLOP/s; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
+        Console.WriteLine("| m×n×k | FMA peak | plain | of peak | packed F32 | of peak | packed BF16 | of peak | OpenBLAS | plain/OpenBLAS | packed/OpenBLAS |");
+        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        foreach (string size in args.Length > 1 ? args[1..] : Usual)
+        {
+            Console.WriteLine(Line(size, pool));
+        }
+    }
+
+    private static string Line(string size, WorkerPool pool)
+    {
+        int[] parts = [.. size.Split('x').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
+        int m = parts[0], n = parts[1], k = parts[2];
+        float[] a = new float[(long)m * k], b = new float[(long)n * k], c = new float[(long)m * n];
+        Philox.FillUniform(a, -1, 1, 1, 0);
+        Philox.FillUniform(b, -1, 1, 1, 1);
+        byte[] half = new byte[2L * n * k];
+        Elements.Narrow(b, half, ElementType.BF16, pool);
+        byte[] packed = Aligned(Gemm.PackedBytes(n, k, ElementType.F32), out int skip), packedHalf = Aligned(Gemm.PackedBytes(n, k, ElementType.BF16), out int skipHalf);
+        Gemm.Pack(n, k, Operand.F32(b, k), true, packed.AsSpan(skip), pool);
+        Gemm.Pack(n, k, new Operand(half, ElementType.BF16, k), true, packedHalf.AsSpan(skipHalf), pool);
+        double operations = 2.0 * m * n * k;
+        Action[] runs =
+        [
+            () => FmaPeak.Run(pool),
+            () => Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, c, n, 1f, false, pool),
+            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a, k), false, packed.AsSpan(skip), ElementType.F32, c, n, 1f, false, pool),
+            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a, k), false, packedHalf.AsSpan(skipHalf), ElementType.BF16, c, n, 1f, false, pool),
+            () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, a, b, c); } },
+        ];
+        double[] rate = Medians(runs);
+        for (int i = 0; i < rate.Length; i++)
+        {
+            rate[i] = (i == 0 ? FmaPeak.Operations(pool.Threads) : operations) / rate[i] / 1e9;
+        }
+        double peak = rate[0], peer = OpenBlas.IsInstalled ? rate[4] : double.NaN;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"| {m}×{n}×{k} | {peak:0} | {rate[1]:0} | {rate[1] / peak:0.00} | {rate[2]:0} | {rate[2] / peak:0.00} | {rate[3]:0} | {rate[3] / peak:0.00} | {peer:0} | {rate[1] / peer:0.00} | {rate[2] / peer:0.00} |");
+    }
+
+    /// <summary>Room on a 64-byte boundary, as the arena gives it.</summary>
+    private static byte[] Aligned(long bytes, out int skip)
+    {
+        byte[] room = GC.AllocateUninitializedArray<byte>((int)bytes + 64, pinned: true);
+        skip = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(room, 0) & 63);
+        return room;
+    }
+
+    private static double[] Medians(Action[] runs)
+    {
+        var times = runs.Select(_ => new List<double>()).ToArray();
+        long begin = Stopwatch.GetTimestamp();
+        for (int round = -3; round < MinRounds || Stopwatch.GetElapsedTime(begin).TotalSeconds < Seconds; round++)
+        {
+            for (int i = 0; i < runs.Length; i++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                runs[i]();
+                double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                if (round >= 0)
+                {
+                    times[i].Add(seconds);
+                }
+            }
+        }
+        return [.. times.Select(list => list.Order().ElementAt(list.Count / 2))];
+    }
+}

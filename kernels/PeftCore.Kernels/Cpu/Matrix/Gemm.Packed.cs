@@ -1,0 +1,109 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace PeftCore.Kernels;
+
+/// <summary>Products with a second factor that was laid out for the processor once and serves many times: a weight that does not change.</summary>
+public static unsafe partial class Gemm
+{
+    private const int MinPackedRows = 9, MinPackedSteps = 16;
+
+    /// <summary>Whether a product is faster with B packed beforehand. Few rows read B once, in place; a narrow B is packed in no time.</summary>
+    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= StripWidth(Best) && k >= MinPackedSteps;
+
+    /// <summary>Bytes that a B of k×n takes when packed: its own, with the columns rounded up to whole strips.</summary>
+    public static long PackedBytes(int n, int k, ElementType type) => PackedBytes(n, k, type, Best);
+
+    internal static long PackedBytes(int n, int k, ElementType type, SimdLevel level)
+    {
+        long width = StripWidth(level);
+        return (n + width - 1) / width * width * k * Elements.Size(type);
+    }
+
+    /// <summary>Packs op(B), k×n, in the type it is stored in, which must be F32 or BF16.</summary>
+    public static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool) => Pack(n, k, b, transB, packed, pool, Best);
+
+    internal static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool, SimdLevel level)
+    {
+        Sizes.AtLeast(b, transB ? n : k, transB ? k : n);
+        Sizes.AtLeast<byte>(packed, PackedBytes(n, k, b.Type, level));
+        fixed (byte* from = b.Data, to = packed)
+        {
+            StripsBody body = new(new Strips(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
+            pool.For(Ranges.Count(n, StripWidth(level)), ref body);
+        }
+    }
+
+    /// <summary>C (m×n, row stride ldc) = alpha·op(A)·B, plus C when accumulating, with a B of k×n that was packed before.</summary>
+    public static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type, Span<float> c, int ldc,
+        float alpha, bool accumulate, WorkerPool pool) => MultiplyPacked(m, n, k, a, transA, packed, type, c, ldc, alpha, accumulate, pool, Best);
+
+    internal static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type, Span<float> c, int ldc,
+        float alpha, bool accumulate, WorkerPool pool, SimdLevel level)
+    {
+        if (m <= 0 || n <= 0)
+        {
+            return;
+        }
+
+        if (k <= 0)
+        {
+            Multiply(m, n, k, a, transA, default, false, c, ldc, alpha, accumulate, pool, level);
+            return;
+        }
+
+        Sizes.AtLeast(a, transA ? k : m, transA ? m : k);
+        Sizes.AtLeast(packed, PackedBytes(n, k, type, level));
+        Sizes.AtLeast<float>(c, ((m - 1L) * ldc) + n);
+        fixed (byte* pa = a.Data, pb = packed)
+        fixed (float* pc = c)
+        {
+            Strips rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, type, StripWidth(level), false, k);
+            MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
+            switch (level)
+            {
+                case SimdLevel.Avx512:
+                    PackedProduct<Tile512>.Run(product, pool);
+                    break;
+                case SimdLevel.Avx2:
+                    PackedProduct<Tile<Lanes256, Vector256<float>>>.Run(product, pool);
+                    break;
+                default:
+                    PackedProduct<Tile<LanesPortable, Vector<float>>>.Run(product, pool);
+                    break;
+            }
+        }
+    }
+
+    private static int StripWidth(SimdLevel level) => level switch
+    {
+        SimdLevel.Avx512 => Tile512.Columns,
+        SimdLevel.Avx2 => Tile<Lanes256, Vector256<float>>.Columns,
+        _ => Tile<LanesPortable, Vector<float>>.Columns,
+    };
+
+    private readonly struct StripsBody(Strips b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
+    {
+        private readonly byte* _packed = packed;
+
+        public void Run(int item)
+        {
+            int column = item * width, used = Math.Min(width, n - column);
+            long at = (long)column * k, count = (long)width * k;
+            if (b.Type == ElementType.F32)
+            {
+                b.Pack(column, used, width, 0, k, (float*)_packed + at);
+                return;
+            }
+
+            using Scratch wide = pool.Scratch.Rent(count);
+            b.Pack(column, used, width, 0, k, wide.Pointer);
+            ushort* narrow = (ushort*)_packed + at;
+            for (long i = 0; i < count; i++)
+            {
+                // What was BF16 has nothing in its lower half.
+                narrow[i] = (ushort)(BitConverter.SingleToUInt32Bits(wide.Pointer[i]) >> 16);
+            }
+        }
+    }
+}
