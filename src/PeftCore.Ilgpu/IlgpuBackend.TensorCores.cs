@@ -7,6 +7,8 @@ internal sealed partial class IlgpuBackend
 {
     private const int MostTerms = ProductPtx.OperandMaps / 2, MostResults = ProductPtx.ResultMaps;
 
+    private long _bookedParts;
+
     /// <summary>One summand of a result: op(A)·op(B).</summary>
     internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
     {
@@ -134,9 +136,21 @@ internal sealed partial class IlgpuBackend
             }
         }
         _device.RunProduct(plan, args, maps);
+        BookParts();
         foreach (var c in results)
         {
             Queued(c);
+        }
+    }
+
+    // What products keep beside the arena is memory of this device too.
+    private void BookParts()
+    {
+        long bytes = _device.Products!.PartBytes;
+        if (bytes != _bookedParts)
+        {
+            Memory.Add(bytes - _bookedParts, MemoryKind.Workspace);
+            _bookedParts = bytes;
         }
     }
 

@@ -153,6 +153,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         Synchronize();
         _rounded.Clear();
         _many.Dispose();
+        Memory.Add(-_bookedParts, MemoryKind.Workspace);
         _arena.Dispose();
         _device.Dispose();
     }
