@@ -85,6 +85,7 @@ internal sealed class TrainerRun : IDisposable
     public void Dispose()
     {
         _log?.Dispose();
+        _step.Dispose();
         _optimizer.Dispose();
     }
 
