@@ -47,8 +47,11 @@ internal sealed record TrainOptions
     [Setting("train magnitude and direction apart (DoRA)")]
     public bool UseDora { get; init; }
 
-    [Setting("how the update starts", Choices = ["true", "false", "gaussian", "pissa", "olora", "loftq"])]
+    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq")]
     public string InitLoraWeights { get; init; } = "true";
+
+    [Setting("batches of the training data that eva, corda and lora_ga look at", Min = 1)]
+    public int InitBatches { get; init; } = LoraCalibration.UsualBatches;
 
     [Setting("virtual tokens before every sequence (prompt_tuning, p_tuning, prefix_tuning)", Min = 1, Default = "20")]
     public int? NumVirtualTokens { get; init; }

@@ -67,7 +67,8 @@ internal sealed class Comparison
     {
         var model = _session.Model;
         var loader = _setup.Loader(_train, train: true);
-        model.AddAdapter(WeightSelection.Prepare(model.Base, method.Config(_session.Directory), loader.Epoch().Take(WeightSelection.UsualBatches), stop), seed: _options.Seed);
+        var config = WeightSelection.Prepare(model.Base, method.Config(_session.Directory), loader.Epoch().Take(WeightSelection.UsualBatches), stop);
+        LoraCalibration.Attach(model, config, loader.Epoch().Take(LoraCalibration.UsualBatches), _options.Seed, cancel: stop);
         try
         {
             var trainer = new Trainer(model, new TrainerOptions { MaxSteps = _options.MaxSteps, LearningRate = rate, WarmupRatio = 0.1, Seed = _options.Seed }, loader);

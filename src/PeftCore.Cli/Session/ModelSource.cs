@@ -3,6 +3,7 @@ using PeftCore.Cli.Options;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
+using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -11,8 +12,13 @@ namespace PeftCore.Cli.Session;
 /// <summary>A model from a directory, or from a config.json alone with random weights, with a fresh adapter on it: what plan and bench run.</summary>
 /// <param name="Options">The flags; Model names the directory.</param>
 /// <param name="Config">A config.json; null to use the directory.</param>
-internal sealed record ModelSource(TrainOptions Options, string? Config)
+/// <param name="Adapted">The adapter's configuration, if it is known better than the flags say it.</param>
+internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null)
 {
+    /// <summary>What a plan without data cannot know; null if it knows all.</summary>
+    public string? Unknown => AdapterSetup.ConfigOf(Options) is LoraConfig { Init: LoraInit.Eva }
+        ? "eva moves ranks between layers by what the data show; here every layer has the rank asked for, and none is left out" : null;
+
     /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
     public PeftModel Build(IBackend backend)
     {
@@ -27,7 +33,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config)
             model = ModelLoader.Load(Options.Model!, backend, Options.Dtype == DType.BF16 ? DType.BF16 : null);
         }
         var peft = new PeftModel(model);
-        peft.AddAdapter(AdapterSetup.ConfigOf(Options), seed: Options.Seed);
+        peft.AddPlannedAdapter(Adapted ?? AdapterSetup.ConfigOf(Options), Options.Seed);
         model.GradientCheckpointing = Options.GradientCheckpointing;
         return peft;
     }

@@ -5,6 +5,8 @@ using PeftCore.Cli.Verbs;
 using PeftCore.Data;
 using PeftCore.Io;
 using PeftCore.Optim;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
 using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
@@ -17,6 +19,7 @@ internal sealed class TrainingJob
     private readonly TrainOptions _options;
     private readonly Invocation _call;
     private readonly Trainer _trainer;
+    private PeftConfig? _calibrated;
 
     public TrainingJob(ModelSession session, TrainOptions options, Invocation call)
     {
@@ -33,7 +36,7 @@ internal sealed class TrainingJob
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
         var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
-        session.Model.AddAdapter(config, seed: options.Seed);
+        Attach(session.Model, config);
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
         _trainer.StepDone += Show;
@@ -52,7 +55,7 @@ internal sealed class TrainingJob
     /// <summary>Plans the run's largest step on a backend without data; refuses a run that needs more than it may take.</summary>
     public MemoryPlan Plan()
     {
-        var source = new ModelSource(_options, Config: null);
+        var source = new ModelSource(_options, Config: null, _calibrated);
         int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
         // Every epoch has the same longest sample; which others share its batch differs little, so a few epochs tell.
         var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch).MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
@@ -82,6 +85,37 @@ internal sealed class TrainingJob
         {
             Directory.CreateDirectory(output);
             JsonFile.Write(Path.Combine(output, SettingsName), settings);
+        }
+    }
+
+    /// <summary>Attaches the adapter. Where its start needs data, the first batches of the training data are looked at, but only once: a checkpoint holds what was found.</summary>
+    private void Attach(PeftModel model, PeftConfig config)
+    {
+        if (!LoraCalibration.NeedsData(config))
+        {
+            model.AddAdapter(config, seed: _options.Seed);
+            return;
+        }
+        var lora = (LoraConfig)config;
+        if (_options.ResumeFromCheckpoint is { } checkpoint)
+        {
+            model.ResumeCalibratedAdapter(lora, CheckpointOf(checkpoint), seed: _options.Seed);
+        }
+        else
+        {
+            int batches = Math.Min(_options.InitBatches, Train.BatchesPerEpoch);
+            _call.Terminal.Note($"{lora.InitName} looks at {batches} {(batches == 1 ? "batch" : "batches")} of the training data"
+                + (batches < _options.InitBatches ? ", all there are" : lora.Init == LoraInit.LoraGa ? ", once for each layer" : ""));
+            LoraCalibration.Attach(model, lora, Train.Epoch().Take(batches), _options.Seed, done => ShowCalibration(done, batches), _call.Stop);
+        }
+        _calibrated = model.ConfigOf(PeftModel.DefaultAdapter);
+    }
+
+    private void ShowCalibration(int done, int batches)
+    {
+        if (_call.Terminal.Interactive)
+        {
+            _call.Terminal.Status(done <= batches ? $"batch {done} of {batches}" : $"layer {(done - 1) / batches + 1}, batch {(done - 1) % batches + 1} of {batches}");
         }
     }
 

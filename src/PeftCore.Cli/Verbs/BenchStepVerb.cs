@@ -35,6 +35,10 @@ internal sealed class BenchStepVerb : Verb
         var options = _settings.Read(call.Parse);
         var source = new ModelSource(options, call.Value(_config));
         long planned = source.Plan().PeakBytes;
+        if (source.Unknown is { } unknown)
+        {
+            call.Say(unknown);
+        }
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
         var model = source.Build(backend);

@@ -29,6 +29,10 @@ internal sealed class PlanVerb : Verb
         int length = source.Length();
         double flops = plan.ForwardFlops + plan.BackwardFlops;
         call.Say($"{plan.Parameters:N0} parameters, {plan.TrainableParameters:N0} of them train; batch {options.BatchSize} × {length}");
+        if (source.Unknown is { } unknown)
+        {
+            call.Say(unknown);
+        }
         call.Say();
         var kinds = plan.AtPeak.Where(kind => kind.Value > 0).OrderByDescending(kind => kind.Value).ToList();
         Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }), ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);

@@ -46,6 +46,21 @@ public sealed class Batch
     /// <summary>How many tokens are learned. Labels in the first column are not counted: nothing predicts them.</summary>
     public int TrainableTokens { get; internal set; }
 
+    /// <summary>One row by itself, without its padding.</summary>
+    /// <param name="row">Its number.</param>
+    internal Batch Row(int row)
+    {
+        int length = Lengths[row], start = row * Length;
+        var alone = new Batch(1, length) { CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))] };
+        InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
+        Labels.AsSpan(start, length).CopyTo(alone.Labels);
+        Positions.AsSpan(start, length).CopyTo(alone.Positions);
+        alone.Lengths[0] = length;
+        alone.ClassLabels[0] = ClassLabels[row];
+        alone.TrainableTokens = alone.Labels.AsSpan(Math.Min(1, length)).ToArray().Count(label => label != Example.Masked);
+        return alone;
+    }
+
     /// <summary>The ranges for attention both ways, as encoders have it: each token sees its own sample, a padding token sees itself.</summary>
     public int[] BidirectionalRanges() // (B, T, 2)
     {

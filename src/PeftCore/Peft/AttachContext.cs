@@ -37,6 +37,9 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>Initial factors of LoRA layers that were found from data, by path; null for none.</summary>
     public IReadOnlyDictionary<string, Lora.InitialFactors>? Factors { get; init; }
 
+    /// <summary>Whether only the shapes count, so that an initialisation that needs data may go without.</summary>
+    public bool ShapesOnly { get; init; }
+
     /// <summary>The file the configuration was read from; null for a new adapter.</summary>
     public string? Place { get; init; }
 

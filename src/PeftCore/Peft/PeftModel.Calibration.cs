@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -40,6 +41,41 @@ public sealed partial class PeftModel
         Register(Attach(final, new AttachContext(Base, name, seed) { Factors = factors }));
         SetActive(name);
     }
+
+    /// <summary>Attaches an adapter whose shapes count and whose values do not, for plans and timings: an initialisation that needs data goes without them.</summary>
+    /// <param name="config">Method and hyperparameters. With EVA every layer has the rank it asks for.</param>
+    /// <param name="seed">Seed of its initial values.</param>
+    internal void AddPlannedAdapter(PeftConfig config, ulong seed = 0)
+    {
+        Register(Attach(config, new AttachContext(Base, DefaultAdapter, seed) { ShapesOnly = true }));
+        SetActive(DefaultAdapter);
+    }
+
+    /// <summary>Attaches a LoRA whose initialisation looked at data, as <see cref="SaveState"/> left it, without looking again. It is the only active adapter, ready
+    /// to train.</summary>
+    /// <param name="config">The hyperparameters the run began with.</param>
+    /// <param name="directory">Where the state was saved.</param>
+    /// <param name="name">The adapter's name.</param>
+    /// <param name="seed">Seed of what is random.</param>
+    /// <exception cref="BadInputException">The state does not fit the configuration.</exception>
+    public void ResumeCalibratedAdapter(LoraConfig config, string directory, string name = DefaultAdapter, ulong seed = 0)
+    {
+        if (!config.Init.ChangesBase)
+        {
+            Load(directory, name, trainable: true); // Its file says where the ranks went.
+            return;
+        }
+        using (var source = WeightSource.OpenFile(StateFile(directory, name)))
+        {
+            var factors = source.Names.Where(entry => entry.EndsWith(LoraState.InitialA, StringComparison.Ordinal)).Select(entry => entry[..^LoraState.InitialA.Length])
+                .ToDictionary(path => path, path => new InitialFactors(Wide(source.Get(path + LoraState.InitialA)), Wide(source.Get(path + LoraState.InitialB))), StringComparer.Ordinal);
+            Register(Attach(config, new AttachContext(Base, name, seed) { Factors = factors }));
+        }
+        SetActive(name);
+        LoadState(directory, name);
+    }
+
+    private static double[] Wide(WeightEntry entry) => Array.ConvertAll(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
 
     private (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Calibrated(LoraConfig config, List<(string Path, Linear Layer)> targets, Adapter plain, Action run,
         Calibration settings)

@@ -12,7 +12,7 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     public Adapter Attach()
     {
         LoraChecks.Check(config);
-        if (config.Init.NeedsData && context.Factors is null && (context.IsNew || config.Init.ChangesBase))
+        if (config.Init.NeedsData && context.Factors is null && !context.ShapesOnly && (context.IsNew || config.Init.ChangesBase))
         {
             throw new BadInputException(context.IsNew
                 ? $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which needs data: use AddCalibratedAdapter"
@@ -55,8 +55,12 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             _backend.Zero(bias.Value);
         }
         var anchor = context.Factors?.TryGetValue(path, out var factors) == true
-            ? LoraInitializer.Fill(factors, a.Value, b.Value, config.Init.ChangesBase)
+            ? LoraInitializer.Fill(path, factors, a.Value, b.Value, config.Init.ChangesBase)
             : LoraInitializer.Fill(config.Init, path, layer, a.Value, b.Value, scale, context.Seed, 2 * site);
+        if (context.ShapesOnly && config.Init is { NeedsData: true, ChangesBase: true })
+        {
+            anchor = LoraInitializer.Keep(a.Value, b.Value);
+        }
         if (config.Init == LoraInit.Loftq)
         {
             var rounded = context.NewFrozen(layer.Weight);

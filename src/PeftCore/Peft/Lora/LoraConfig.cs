@@ -70,6 +70,9 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>How A and B start.</summary>
     public LoraInit Init { get; init; }
 
+    /// <summary>What the file calls <see cref="Init"/>.</summary>
+    public string InitName => LoraConfigFields.ToJson(Init).ToString();
+
     /// <summary>How often LoftQ rounds and factors in turns.</summary>
     public int LoftqIterations { get; init; } = 1;
 

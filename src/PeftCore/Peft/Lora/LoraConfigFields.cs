@@ -78,8 +78,10 @@ internal static class LoraConfigFields
         "corda" => LoraInit.Corda,
         "lora_ga" => LoraInit.LoraGa,
         "loftq" => LoraInit.Loftq,
-        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"),
-        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"),
+        // The number says how closely the singular directions are approached; here they are always the exact ones.
+        _ when name.StartsWith("pissa_niter_", StringComparison.Ordinal) && uint.TryParse(name["pissa_niter_".Length..], System.Globalization.CultureInfo.InvariantCulture, out _) => LoraInit.Pissa,
+        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
+        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
     };
 
     public static JsonNode ToJson(LoraInit init) => init switch

@@ -40,8 +40,12 @@ internal static class LoraInitializer
     }
 
     /// <summary>Fills A and B with factors found from data; those that are taken out of the base come back as what is.</summary>
-    public static LowRankAnchor? Fill(InitialFactors factors, Tensor a, Tensor b, bool changesBase)
+    public static LowRankAnchor? Fill(string path, InitialFactors factors, Tensor a, Tensor b, bool changesBase)
     {
+        if (factors.A.Length != a.Shape.Count || factors.B.Length != b.Shape.Count)
+        {
+            throw new BadInputException($"the initial factors of \"{path}\" are of rank {factors.A.Length / a.Shape.Columns}, but the configuration asks for rank {a.Shape[0]}; go on with the rank the run began with");
+        }
         if (!a.Backend.IsMeta)
         {
             Upload(factors.A, a);
@@ -59,7 +63,7 @@ internal static class LoraInitializer
             return;
         }
         var (values, factors) = LoftQ.Solve(WeightOf(path, layer), layer.Outputs, layer.Inputs, a.Shape[0], scale, turns);
-        Fill(factors, a, b, changesBase: false);
+        Fill(path, factors, a, b, changesBase: false);
         using var scope = new TensorScope();
         var wide = stored.NewLike(stored.Shape, DType.F32);
         Upload(layer.Transposed ? Dense.Transpose(values, layer.Outputs, layer.Inputs) : values, wide);
@@ -118,7 +122,8 @@ internal static class LoraInitializer
     private static void Upload(double[] values, Tensor to) =>
         to.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, x => (float)x)), to);
 
-    private static LowRankAnchor Keep(Tensor a, Tensor b) => new(Copy(a), Copy(b));
+    /// <summary>Factors as they are now, to be taken out of the base.</summary>
+    public static LowRankAnchor Keep(Tensor a, Tensor b) => new(Copy(a), Copy(b));
 
     private static Tensor Copy(Tensor tensor)
     {

@@ -3,6 +3,8 @@ namespace PeftCore.Peft.Lora;
 /// <summary>What training goes on from where the initial factors cannot be found again: they are kept beside the trained ones.</summary>
 internal static class LoraState
 {
+    public const string InitialA = ".initial_A", InitialB = ".initial_B";
+
     public static IEnumerable<SavedEntry> Of(Adapter adapter)
     {
         foreach (var parameter in adapter.Parameters)
@@ -13,8 +15,8 @@ internal static class LoraState
         {
             if (layer is LoraLinearAdapter { Anchor: { } anchor })
             {
-                yield return SavedEntry.Of(path + ".initial_A", anchor.A);
-                yield return SavedEntry.Of(path + ".initial_B", anchor.B);
+                yield return SavedEntry.Of(path + InitialA, anchor.A);
+                yield return SavedEntry.Of(path + InitialB, anchor.B);
             }
         }
     }

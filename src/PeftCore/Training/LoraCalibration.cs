@@ -1,0 +1,106 @@
+using PeftCore.Autograd;
+using PeftCore.Data;
+using PeftCore.Models;
+using PeftCore.Peft;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+
+namespace PeftCore.Training;
+
+/// <summary>Attaches adapters, those too whose LoRA initialisation looks at data (EVA, CorDA, LoRA-GA).</summary>
+public static class LoraCalibration
+{
+    /// <summary>Batches that are usually looked at.</summary>
+    public const int UsualBatches = 8;
+
+    /// <summary>Whether a configuration needs data before it can be attached.</summary>
+    public static bool NeedsData(PeftConfig config) => config is LoraConfig { Init.NeedsData: true };
+
+    /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; runs data through the model first if its
+    /// initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
+    /// <param name="model">The model, without adapters.</param>
+    /// <param name="config">Any configuration.</param>
+    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see.</param>
+    /// <param name="seed">Seed of what is random.</param>
+    /// <param name="progress">Told the number of batches done.</param>
+    /// <param name="cancel">Stops between two batches.</param>
+    /// <exception cref="BadInputException">There are no data, or too few for the rank.</exception>
+    public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null, CancellationToken cancel = default)
+    {
+        if (config is not LoraConfig { Init.NeedsData: true } lora)
+        {
+            model.AddAdapter(config, seed: seed);
+            return;
+        }
+        List<Batch> data = [.. batches];
+        RefuseTooFew(lora, data, data.Sum(batch => TrainingStep.TargetsOf(model.Base, batch)));
+        var mode = model.Base.Mode;
+        bool training = mode.Training;
+        mode.Training = false; // Dropout would blur what is looked at.
+        int done = 0;
+        try
+        {
+            model.AddCalibratedAdapter(lora, () =>
+            {
+                foreach (var batch in data)
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    Look(model.Base, batch, lora.Init == LoraInit.LoraGa);
+                    progress?.Invoke(++done);
+                }
+            }, seed: seed);
+        }
+        finally
+        {
+            mode.Training = training;
+        }
+    }
+
+    /// <summary>A covariance of fewer tokens than the rank has no directions to give.</summary>
+    private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
+    {
+        string init = config.InitName;
+        int tokens = data.Sum(batch => batch.Tokens), rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
+        if (config.Init == LoraInit.LoraGa && targets == 0)
+        {
+            throw new BadInputException($"{init} takes gradients over training data, but there is no token to learn in them: they are empty, or every label is masked");
+        }
+        if (config.Init != LoraInit.LoraGa && tokens <= rank)
+        {
+            throw new BadInputException($"{init} with rank {rank} looks at more than {rank} tokens of training data, but there are {tokens}; add data, or lower the rank");
+        }
+    }
+
+    private static void Look(CausalModel model, Batch batch, bool backward)
+    {
+        var backend = TrainingStep.BackendOfModel(model);
+        if (!backward)
+        {
+            foreach (var row in Rows(batch))
+            {
+                using var scope = new TensorScope();
+                model.Logits(TrainingStep.Inputs(backend, row));
+            }
+        }
+        else if (TrainingStep.TargetsOf(model, batch) > 0)
+        {
+            using var scope = new TensorScope();
+            using var tape = new Tape();
+            tape.Backward(model.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)));
+        }
+    }
+
+    /// <summary>A batch without padding: as it is, or row by row.</summary>
+    private static IEnumerable<Batch> Rows(Batch batch)
+    {
+        if (batch.Tokens == batch.BatchSize * batch.Length)
+        {
+            yield return batch;
+            yield break;
+        }
+        for (int row = 0; row < batch.BatchSize; row++)
+        {
+            yield return batch.Row(row);
+        }
+    }
+}
