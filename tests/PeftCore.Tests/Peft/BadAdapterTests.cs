@@ -17,7 +17,7 @@ public sealed class BadAdapterTests
         new("lora_alpha", "1e300", "must be a finite number"),
         new("peft_type", "\"LORAX\"", "is \"LORAX\", which is not supported; supported are LORA"),
         new("peft_type", "null", "field \"peft_type\" is missing"),
-        new("init_lora_weights", "\"orthogonal\"", "is \"orthogonal\"; supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"),
+        new("init_lora_weights", "\"orthogonal\"", "is \"orthogonal\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
         new("init_lora_weights", "\"corda\"", "such a file fits only the base that its run changed"),
         new("init_lora_weights", "3", "must be true, false or a name"),
         new("bias", "\"some\"", "expected one of none, lora_only, all"),
@@ -147,7 +147,7 @@ public sealed class BadAdapterTests
             "\"transformer.wte\" is changed by this adapter in another way already");
         Refused(new LoraConfig { ModulesToSave = ["lm_head"], TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { [""] = [1] } },
             "\"lm_head\" is changed by this adapter in another way already");
-        Assert.That(() => LoraConfig.ParseInit("pisa"), Throws.TypeOf<BadInputException>().With.Message.Contains("supported are true, false, gaussian, pissa, olora, eva, corda, lora_ga and loftq"));
+        Assert.That(() => LoraConfig.ParseInit("pisa"), Throws.TypeOf<BadInputException>().With.Message.Contains("supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
 
         void Refused(LoraConfig config, string sentence) =>
