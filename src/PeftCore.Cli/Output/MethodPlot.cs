@@ -4,17 +4,20 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, on a logarithmic axis; the redder a dot, the more was
+/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, both on logarithmic axes; the redder a dot, the more was
 /// forgotten.</summary>
 internal static class MethodPlot
 {
     private const double Width = 760, Height = 480, Left = 64, Right = 130, Top = 36, Bottom = 56;
 
+    private static readonly double[] Ticks = [.. Enumerable.Range(-4, 8).SelectMany(power => new[] { 1.0, 1.5, 2, 3, 5, 7 }.Select(digit => digit * Math.Pow(10, power)))];
+
     public static string Svg(IReadOnlyList<ComparedMethod> methods, double baseLoss)
     {
         double low = Math.Floor(methods.Min(method => Math.Log10(method.Trainable))), high = Math.Ceiling(methods.Max(method => Math.Log10(method.Trainable)));
         high = Math.Max(high, low + 1);
-        double bottom = Math.Floor(methods.Min(method => method.HeldLoss) * 10) / 10, top = Math.Max(bottom + 0.2, Math.Ceiling(Math.Min(baseLoss, methods.Max(method => method.HeldLoss)) * 10) / 10);
+        double bottom = Ticks.LastOrDefault(tick => tick <= methods.Min(method => method.HeldLoss), Ticks[0]);
+        double largest = Math.Min(baseLoss, methods.Max(method => method.HeldLoss)), top = Ticks.FirstOrDefault(tick => tick > bottom && tick >= largest, Ticks[^1]);
         double most = Math.Max(1e-9, methods.Max(method => method.Forgetting));
         var svg = new StringBuilder();
         svg.Append(Text($"""
@@ -31,11 +34,10 @@ internal static class MethodPlot
 
                 """));
         }
-        double unit = (top - bottom) / 5;
-        for (double loss = bottom; loss <= top + unit / 2; loss += unit)
+        foreach (double loss in Ticks.Where(tick => tick >= bottom && tick <= top))
         {
             svg.Append(Text($"""
-                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.00}</text>
+                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.0##}</text>
 
                 """));
         }
@@ -43,11 +45,13 @@ internal static class MethodPlot
             <text x="{(Left + Width - Right) / 2}" y="{Height - 14}" text-anchor="middle">trained parameters</text>
 
             """));
-        foreach (var method in methods)
+        var dots = methods.Select(method => (X: X(Math.Log10(method.Trainable)), Y: Y(method.HeldLoss))).ToList();
+        var labels = PlotLabels.Place(dots, [.. methods.Select(method => method.ShortName)]);
+        for (int i = 0; i < dots.Count; i++)
         {
-            int red = (int)Math.Round(255 * Math.Sqrt(Math.Clamp(method.Forgetting / most, 0, 1)));
+            int red = (int)Math.Round(255 * Math.Sqrt(Math.Clamp(methods[i].Forgetting / most, 0, 1)));
             svg.Append(Text($"""
-                <circle cx="{X(Math.Log10(method.Trainable))}" cy="{Y(method.HeldLoss)}" r="5" fill="rgb({red},80,{255 - red})"/><text x="{X(Math.Log10(method.Trainable)) + 8}" y="{Y(method.HeldLoss) + 4}">{method.ShortName}</text>
+                <circle cx="{dots[i].X}" cy="{dots[i].Y}" r="5" fill="rgb({red},80,{255 - red})"/><text x="{labels[i].X}" y="{labels[i].Y}">{methods[i].ShortName}</text>
 
                 """));
         }
@@ -56,7 +60,7 @@ internal static class MethodPlot
         double X(double power) => Math.Round(Left + (power - low) / (high - low) * (Width - Left - Right), 1);
 
         // What is above the axis stands at its upper end.
-        double Y(double loss) => Math.Round(Top + (top - Math.Min(loss, top)) / (top - bottom) * (Height - Top - Bottom), 1);
+        double Y(double loss) => Math.Round(Top + Math.Log(top / Math.Clamp(loss, bottom, top)) / Math.Log(top / bottom) * (Height - Top - Bottom), 1);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
