@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace PeftCore.Kernels;
 
 public static unsafe partial class Optimizers
@@ -20,8 +22,8 @@ public static unsafe partial class Optimizers
     /// cost more than its arithmetic.</summary>
     public static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
-        AdamBody[] bodies = new AdamBody[tasks.Length];
-        int[] lengths = new int[tasks.Length], ends = new int[tasks.Length];
+        AdamBody[] bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
+        int[] lengths = ArrayPool<int>.Shared.Rent(tasks.Length), ends = ArrayPool<int>.Shared.Rent(tasks.Length);
         int blocks = 0;
         for (int i = 0; i < tasks.Length; i++)
         {
@@ -30,16 +32,19 @@ public static unsafe partial class Optimizers
             ends[i] = blocks += Ranges.Count(lengths[i], Ranges.Elements);
         }
 
-        AdamBlocks body = new(bodies, lengths, ends);
+        AdamBlocks body = new(tasks.Length, bodies, lengths, ends);
         pool.For(blocks, ref body);
+        ArrayPool<int>.Shared.Return(lengths);
+        ArrayPool<int>.Shared.Return(ends);
+        ArrayPool<AdamBody>.Shared.Return(bodies);
     }
 
-    private readonly struct AdamBlocks(AdamBody[] bodies, int[] lengths, int[] ends) : IParallelBody
+    private readonly struct AdamBlocks(int tasks, AdamBody[] bodies, int[] lengths, int[] ends) : IParallelBody
     {
         public void Run(int block)
         {
             // The first task whose blocks end behind this one.
-            int task = Array.BinarySearch(ends, block + 1);
+            int task = Array.BinarySearch(ends, 0, tasks, block + 1);
             task = task < 0 ? ~task : task;
             while (task > 0 && ends[task - 1] > block)
             {

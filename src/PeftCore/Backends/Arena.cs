@@ -19,9 +19,10 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     public const long DefaultChunk = 64L << 20;
 
     private readonly Lock _lock = new();
-    private readonly SortedSet<(long Bytes, nint Address)> _free = [];
+    private readonly FreeBlocks _free = new();
     private readonly Dictionary<nint, Block> _blocks = [];
     private readonly List<(nint Address, long Bytes)> _chunks = [];
+    private readonly Stack<Block> _spare = [];
     private bool _disposed;
 
     /// <summary>Bytes taken from the source, used or not.</summary>
@@ -36,14 +37,12 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var fit = Fit(bytes);
-            if (fit is null)
+            if (!_free.TryTake(bytes, out nint address))
             {
                 AddChunk(bytes);
-                fit = Fit(bytes);
+                _free.TryTake(bytes, out address);
             }
-            var block = _blocks[fit!.Value.Address];
-            _free.Remove(fit.Value);
+            var block = _blocks[address];
             block.Free = false;
             if (block.Bytes > bytes)
             {
@@ -63,19 +62,19 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         bytes = Round(bytes);
         lock (_lock)
         {
-            var (freeBytes, start) = _free.FirstOrDefault(free => free.Address <= address && address + bytes <= free.Address + free.Bytes);
+            var (freeBytes, start) = _free.Around(address, bytes);
             if (freeBytes == 0)
             {
                 return false;
             }
-            _free.Remove((freeBytes, start));
+            _free.Remove(freeBytes, start);
             var block = _blocks[start];
             if (start < address)
             {
                 Split(block, address - start);
-                _free.Add((block.Bytes, block.Address));
+                _free.Add(block.Bytes, block.Address);
                 block = block.Next!;
-                _free.Remove((block.Bytes, block.Address));
+                _free.Remove(block.Bytes, block.Address);
             }
             block.Free = false;
             if (block.Bytes > bytes)
@@ -101,10 +100,10 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             block = JoinWithNext(block);
             if (block.Previous is { Free: true } previous)
             {
-                _free.Remove((previous.Bytes, previous.Address));
+                _free.Remove(previous.Bytes, previous.Address);
                 block = JoinWithNext(previous);
             }
-            _free.Add((block.Bytes, block.Address));
+            _free.Add(block.Bytes, block.Address);
         }
     }
 
@@ -142,15 +141,6 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         return x ^ (x >> 31);
     }
 
-    private (long Bytes, nint Address)? Fit(long bytes)
-    {
-        foreach (var candidate in _free.GetViewBetween((bytes, nint.MinValue), (long.MaxValue, nint.MaxValue)))
-        {
-            return candidate;
-        }
-        return null;
-    }
-
     private void TrimChunks()
     {
         for (int i = _chunks.Count - 1; i >= 0; i--)
@@ -158,7 +148,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             var (address, bytes) = _chunks[i];
             if (_blocks[address] is { Free: true } block && block.Bytes == bytes)
             {
-                _free.Remove((bytes, address));
+                _free.Remove(bytes, address);
                 _blocks.Remove(address);
                 _chunks.RemoveAt(i);
                 ReservedBytes -= bytes;
@@ -184,20 +174,18 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
         _chunks.Add((address, bytes));
         _blocks[address] = new Block { Address = address, Bytes = bytes, Free = true };
-        _free.Add((bytes, address));
+        _free.Add(bytes, address);
         ReservedBytes += bytes;
     }
 
     private void Split(Block block, long bytes)
     {
-        var rest = new Block
-        {
-            Address = block.Address + (nint)bytes,
-            Bytes = block.Bytes - bytes,
-            Free = true,
-            Previous = block,
-            Next = block.Next,
-        };
+        var rest = _spare.Count > 0 ? _spare.Pop() : new Block();
+        rest.Address = block.Address + (nint)bytes;
+        rest.Bytes = block.Bytes - bytes;
+        rest.Free = true;
+        rest.Previous = block;
+        rest.Next = block.Next;
         if (rest.Next is not null)
         {
             rest.Next.Previous = rest;
@@ -205,14 +193,14 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         block.Next = rest;
         block.Bytes = bytes;
         _blocks[rest.Address] = rest;
-        _free.Add((rest.Bytes, rest.Address));
+        _free.Add(rest.Bytes, rest.Address);
     }
 
     private Block JoinWithNext(Block block)
     {
         if (block.Next is { Free: true } next)
         {
-            _free.Remove((next.Bytes, next.Address));
+            _free.Remove(next.Bytes, next.Address);
             _blocks.Remove(next.Address);
             block.Bytes += next.Bytes;
             block.Next = next.Next;
@@ -220,13 +208,14 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             {
                 block.Next.Previous = block;
             }
+            _spare.Push(next);
         }
         return block;
     }
 
     private sealed class Block
     {
-        public nint Address { get; init; }
+        public nint Address { get; set; }
         public long Bytes { get; set; }
         public bool Free { get; set; }
         public Block? Previous { get; set; }

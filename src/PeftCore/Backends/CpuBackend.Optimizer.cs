@@ -1,3 +1,4 @@
+using System.Buffers;
 using PeftCore.Kernels;
 using PeftCore.Tensors;
 
@@ -12,13 +13,14 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public unsafe void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
-        var tasks = new Optimizers.AdamTask[parameters.Length];
-        for (int i = 0; i < tasks.Length; i++)
+        var tasks = ArrayPool<Optimizers.AdamTask>.Shared.Rent(parameters.Length);
+        for (int i = 0; i < parameters.Length; i++)
         {
             var (step, parameter, gradient, first, second) = parameters[i];
             tasks[i] = new Optimizers.AdamTask(step, Numbers(Written(parameter)), Numbers(gradient), Numbers(first), Numbers(second), checked((int)parameter.Count));
         }
-        Optimizers.Step(tasks, gradientScale, _pool);
+        Optimizers.Step(tasks.AsSpan(0, parameters.Length), gradientScale, _pool);
+        ArrayPool<Optimizers.AdamTask>.Shared.Return(tasks);
 
         static float* Numbers(Tensor tensor) => tensor.DType == DType.F32
             ? (float*)Address(tensor)

@@ -45,10 +45,10 @@ internal sealed class LoraLinearNode : GradientNode
 
     protected internal override void Backward(GradientFlow flow)
     {
-        var dx = new List<MatMulTerm>();
-        var dropped = new List<(Branch Branch, Tensor Low)>();
-        var factors = new ProductSums(Tape.RunningBackend);
-        var arrived = new List<(Map Map, Tensor Gradient, Tensor?[] Low)>();
+        var dx = new List<MatMulTerm>(8);
+        List<(Branch Branch, Tensor Low)>? dropped = null;
+        using var factors = ProductSums.On(Tape.RunningBackend);
+        var arrived = new List<(Map Map, Tensor Gradient, Tensor?[] Low)>(_maps.Length);
         for (int i = 0; i < _maps.Length; i++)
         {
             if (flow.Arrived(i))
@@ -71,7 +71,7 @@ internal sealed class LoraLinearNode : GradientNode
                     Inner(flow, map.Branches[j], ds, factors);
                     if (map.Branches[j].Drop.Active)
                     {
-                        dropped.Add((map.Branches[j], ds));
+                        (dropped ??= []).Add((map.Branches[j], ds));
                     }
                     else
                     {
@@ -83,7 +83,7 @@ internal sealed class LoraLinearNode : GradientNode
         factors.Run(); // dA
         if (flow.Target(0, out bool accumulate) is { } target)
         {
-            target.Backend.MatMulSum([.. dx], target, null, accumulate);
+            target.Backend.MatMulSum(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(dx), target, null, accumulate);
             AddDropped(target, dropped);
         }
     }
@@ -109,7 +109,7 @@ internal sealed class LoraLinearNode : GradientNode
             var branch = map.Branches[j];
             if (flow.Target(branch.Input + 1, out bool accumulate) is { } dB)
             {
-                factors.Add(dB, null, accumulate, 1, [new MatMulTerm(dy, true, LoraLinearOp.Scaled(branch.Low!, branch.Middle), false)]);
+                factors.Add(dB, null, accumulate, 1, new MatMulTerm(dy, true, LoraLinearOp.Scaled(branch.Low!, branch.Middle), false));
             }
             if (flow.Wants(branch.Input + 2))
             {
@@ -118,7 +118,7 @@ internal sealed class LoraLinearNode : GradientNode
             if (branch.B is not null)
             {
                 low[j] = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0]));
-                factors.Add(low[j]!, null, false, branch.Middle is null ? branch.Scale : 1, [new MatMulTerm(dy, false, branch.B, false)]);
+                factors.Add(low[j]!, null, false, branch.Middle is null ? branch.Scale : 1, new MatMulTerm(dy, false, branch.B, false));
             }
         }
         return low;
@@ -141,13 +141,13 @@ internal sealed class LoraLinearNode : GradientNode
         }
         if (flow.Target(branch.Input, out bool accumulate) is { } dA)
         {
-            factors.Add(dA, null, accumulate, 1, [new MatMulTerm(ds, true, branch.Drop.Active ? branch.Drop.Apply(_x!.Value) : _x!.Value, false)]);
+            factors.Add(dA, null, accumulate, 1, new MatMulTerm(ds, true, branch.Drop.Active ? branch.Drop.Apply(_x!.Value) : _x!.Value, false));
         }
     }
 
-    private static void AddDropped(Tensor dx, List<(Branch Branch, Tensor Low)> dropped)
+    private static void AddDropped(Tensor dx, List<(Branch Branch, Tensor Low)>? dropped)
     {
-        foreach (var (branch, ds) in dropped)
+        foreach (var (branch, ds) in dropped ?? [])
         {
             using var scope = new TensorScope();
             var masked = dx.NewLike(dx.Shape);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Tensors;
@@ -27,33 +28,41 @@ public static class LoraLinearOp
         /// <exception cref="ShapeException">Shapes do not fit together.</exception>
         public Tensor[] LoraLinears(params ReadOnlySpan<LoraMap> maps)
         {
-            var inputs = new List<Tensor?> { x };
+            var inputs = new List<Tensor?>(16) { x };
             var outputs = new Tensor[maps.Length];
             for (int i = 0; i < maps.Length; i++)
             {
                 int columns = CheckedOutputs(x, maps[i]);
                 outputs[i] = x.NewLike(x.Shape.WithColumns(columns));
-                inputs.AddRange([maps[i].Weight, maps[i].Bias]);
-                foreach (var branch in maps[i].Branches)
+                inputs.Add(maps[i].Weight);
+                inputs.Add(maps[i].Bias);
+                for (int j = 0; j < maps[i].Branches.Count; j++)
                 {
-                    inputs.AddRange([branch.A, branch.B, branch.Bias, branch.Middle]);
+                    var branch = maps[i].Branches[j];
+                    inputs.Add(branch.A);
+                    inputs.Add(branch.B);
+                    inputs.Add(branch.Bias);
+                    inputs.Add(branch.Middle);
                 }
             }
             var kept = maps.ToArray();
             var low = Low(x, kept);
             using (new TensorScope())
             {
-                var sums = new ProductSums(x.Backend);
+                using var sums = ProductSums.On(x.Backend);
                 for (int i = 0; i < kept.Length; i++)
                 {
                     var map = kept[i];
-                    sums.Add(outputs[i], map.Bias, false, 1,
-                        [new MatMulTerm(x, false, map.Weight, !map.Transposed), .. map.Branches.Zip(low[i], (b, s) => new MatMulTerm(Scaled(s, b.Middle), false, b.B, true))]);
+                    sums.Add(outputs[i], map.Bias, false, 1, new MatMulTerm(x, false, map.Weight, !map.Transposed));
+                    for (int j = 0; j < low[i].Length; j++)
+                    {
+                        sums.AddTerm(new MatMulTerm(Scaled(low[i][j], map.Branches[j].Middle), false, map.Branches[j].B, true));
+                    }
                 }
                 sums.Run();
                 AddBranchBiases(outputs, kept);
             }
-            Tape.Record(() => new LoraLinearNode(x, kept, low), [.. inputs], outputs);
+            Tape.Record(() => new LoraLinearNode(x, kept, low), CollectionsMarshal.AsSpan(inputs), outputs);
             return outputs;
         }
     }
@@ -61,8 +70,9 @@ public static class LoraLinearOp
     private static int CheckedOutputs(Tensor x, LoraMap map)
     {
         int outputs = LinearOp.OutputsOf(x, map.Weight, map.Bias, map.Transposed);
-        foreach (var branch in map.Branches)
+        for (int j = 0; j < map.Branches.Count; j++)
         {
+            var branch = map.Branches[j];
             Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Middle);
             Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
             Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
@@ -75,15 +85,23 @@ public static class LoraLinearOp
     /// <summary>S = s·x·Aᵀ (…, r) of every branch: with the scale in it the rank-r product joins the base product, and no gradient needs it again.</summary>
     private static Tensor[][] Low(Tensor x, LoraMap[] maps)
     {
-        var low = Array.ConvertAll(maps, map => map.Branches.Select(branch => x.NewLike(x.Shape.WithColumns(branch.A.Shape[0]))).ToArray());
+        var low = new Tensor[maps.Length][];
+        for (int i = 0; i < maps.Length; i++)
+        {
+            low[i] = new Tensor[maps[i].Branches.Count];
+            for (int j = 0; j < low[i].Length; j++)
+            {
+                low[i][j] = x.NewLike(x.Shape.WithColumns(maps[i].Branches[j].A.Shape[0]));
+            }
+        }
         using var scope = new TensorScope();
-        var sums = new ProductSums(x.Backend);
+        using var sums = ProductSums.On(x.Backend);
         for (int i = 0; i < maps.Length; i++)
         {
             for (int j = 0; j < low[i].Length; j++)
             {
                 var branch = maps[i].Branches[j];
-                sums.Add(low[i][j], null, false, branch.Scale, [new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true)]);
+                sums.Add(low[i][j], null, false, branch.Scale, new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true));
             }
         }
         sums.Run();
@@ -106,8 +124,9 @@ public static class LoraLinearOp
     {
         for (int i = 0; i < maps.Length; i++)
         {
-            foreach (var branch in maps[i].Branches)
+            for (int j = 0; j < maps[i].Branches.Count; j++)
             {
+                var branch = maps[i].Branches[j];
                 if (branch.Bias is { } bias)
                 {
                     var scaled = bias.NewLike(bias.Shape, DType.F32);

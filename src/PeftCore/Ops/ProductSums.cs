@@ -1,43 +1,127 @@
+using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once.</summary>
-internal sealed class ProductSums(IBackend backend)
+/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once. Disposing hands the
+/// lists to the next user on this thread.</summary>
+internal sealed class ProductSums : IDisposable
 {
+    [ThreadStatic]
+    private static ProductSums? _spare;
+
     private readonly List<Sum> _sums = [];
+    private readonly List<MatMulTerm> _terms = [];
+    private readonly List<Sum> _later = [];
+    private readonly List<MatMulTerm> _groupTerms = [];
+    private readonly List<Tensor> _results = [];
+    private readonly List<Tensor?> _biases = [];
+    private IBackend _backend = null!;
 
-    private sealed record Sum(Tensor Result, Tensor? Bias, bool Accumulate, float Alpha, MatMulTerm[] Terms)
+    private ProductSums() { }
+
+    private readonly record struct Sum(Tensor Result, Tensor? Bias, bool Accumulate, float Alpha, int First, int Count);
+
+    public static ProductSums On(IBackend backend)
     {
-        public bool IsAlike(Sum other) => Accumulate == other.Accumulate && Alpha.Equals(other.Alpha) && Result.DType == other.Result.DType &&
-            Result.Shape.Rows == other.Result.Shape.Rows && Terms.Length == other.Terms.Length && Terms.Zip(other.Terms).All(pair => AreAlike(pair.First, pair.Second));
-
-        private static bool AreAlike(in MatMulTerm a, in MatMulTerm b) => a.TransposeA == b.TransposeA && a.TransposeB == b.TransposeB && a.Depth == b.Depth;
+        var sums = _spare ?? new ProductSums();
+        _spare = null;
+        sums._backend = backend;
+        return sums;
     }
 
     /// <summary>result (+)= α·Σ terms + bias.</summary>
-    public void Add(Tensor result, Tensor? bias, bool accumulate, float alpha, MatMulTerm[] terms) => _sums.Add(new Sum(result, bias, accumulate, alpha, terms));
+    public void Add(Tensor result, Tensor? bias, bool accumulate, float alpha, params ReadOnlySpan<MatMulTerm> terms)
+    {
+        _sums.Add(new Sum(result, bias, accumulate, alpha, _terms.Count, terms.Length));
+        _terms.AddRange(terms);
+    }
+
+    /// <summary>Adds a term to the sum that was added last.</summary>
+    public void AddTerm(MatMulTerm term)
+    {
+        _sums[^1] = _sums[^1] with { Count = _sums[^1].Count + 1 };
+        _terms.Add(term);
+    }
 
     /// <summary>Computes what was added since.</summary>
     public void Run()
     {
         while (_sums.Count > 0)
         {
-            // Two sums into one place must not meet in one launch.
-            var alike = _sums.Where(_sums[0].IsAlike).DistinctBy(sum => (sum.Result.Storage, sum.Result.ByteOffset)).ToList();
-            var first = alike[0];
-            if (alike.Count == 1 && first.Terms.Length == 1 && first.Bias is null)
+            var first = _sums[0];
+            foreach (var sum in _sums)
             {
-                var (a, transposeA, b, transposeB) = first.Terms[0];
-                backend.MatMul(a, transposeA, b, transposeB, first.Result, first.Alpha, first.Accumulate);
+                // Two sums into one place must not meet in one launch.
+                if (AreAlike(first, sum) && !IsResult(sum.Result))
+                {
+                    _groupTerms.AddRange(TermsOf(sum));
+                    _results.Add(sum.Result);
+                    _biases.Add(sum.Bias);
+                }
+                else
+                {
+                    _later.Add(sum);
+                }
+            }
+            if (_results.Count == 1 && first.Count == 1 && first.Bias is null)
+            {
+                var (a, transposeA, b, transposeB) = _groupTerms[0];
+                _backend.MatMul(a, transposeA, b, transposeB, first.Result, first.Alpha, first.Accumulate);
             }
             else
             {
-                backend.MatMulGroup([.. alike.SelectMany(sum => sum.Terms)], [.. alike.Select(sum => sum.Result)], first.Alpha, first.Accumulate,
-                    [.. alike.Select(sum => sum.Bias)]);
+                _backend.MatMulGroup(CollectionsMarshal.AsSpan(_groupTerms), CollectionsMarshal.AsSpan(_results), first.Alpha, first.Accumulate,
+                    CollectionsMarshal.AsSpan(_biases));
             }
-            _sums.RemoveAll(alike.Contains);
+            _sums.Clear();
+            _sums.AddRange(_later);
+            _later.Clear();
+            _groupTerms.Clear();
+            _results.Clear();
+            _biases.Clear();
         }
+        _terms.Clear();
     }
+
+    public void Dispose()
+    {
+        foreach (var list in (ReadOnlySpan<System.Collections.IList>)[_sums, _terms, _later, _groupTerms, _results, _biases])
+        {
+            list.Clear();
+        }
+        _spare = this;
+    }
+
+    private bool IsResult(Tensor result)
+    {
+        foreach (var known in _results)
+        {
+            if (known.Storage == result.Storage && known.ByteOffset == result.ByteOffset)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private bool AreAlike(in Sum a, in Sum b)
+    {
+        if (a.Accumulate != b.Accumulate || !a.Alpha.Equals(b.Alpha) || a.Result.DType != b.Result.DType || a.Result.Shape.Rows != b.Result.Shape.Rows || a.Count != b.Count)
+        {
+            return false;
+        }
+        for (int i = 0; i < a.Count; i++)
+        {
+            MatMulTerm x = _terms[a.First + i], y = _terms[b.First + i];
+            if (x.TransposeA != y.TransposeA || x.TransposeB != y.TransposeB || x.Depth != y.Depth)
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private ReadOnlySpan<MatMulTerm> TermsOf(in Sum sum) => CollectionsMarshal.AsSpan(_terms).Slice(sum.First, sum.Count);
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Nn;
@@ -19,14 +20,15 @@ public sealed class AdamW : Optimizer
     /// <inheritdoc/>
     protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
     {
-        var tensors = new AdamWTensors[states.Count];
-        for (int i = 0; i < tensors.Length; i++)
+        var tensors = ArrayPool<AdamWTensors>.Shared.Rent(states.Count);
+        for (int i = 0; i < states.Count; i++)
         {
             var state = states[i];
             var step = new Optimizers.AdamW(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, state.WeightDecay, state.Steps);
             tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value, state.Moments[1].Value);
         }
-        tensors[0].Parameter.Backend.AdamW(tensors, gradientScale);
+        tensors[0].Parameter.Backend.AdamW(tensors.AsSpan(0, states.Count), gradientScale);
+        ArrayPool<AdamWTensors>.Shared.Return(tensors, clearArray: true);
     }
 }
 

@@ -7,15 +7,23 @@ public sealed class TensorScope : IDisposable
     [ThreadStatic]
     private static TensorScope? _innermost;
 
+    /// <summary>Sets of scopes that ended, for those to come: a step opens hundreds.</summary>
+    [ThreadStatic]
+    private static Stack<HashSet<Tensor>>? _spare;
+
+    /// <summary>Paths that were joined before; there are as many as modules.</summary>
+    [ThreadStatic]
+    private static Dictionary<(string Outer, string Label), string>? _paths;
+
     private readonly TensorScope? _outer;
-    private readonly HashSet<Tensor> _tensors = new(ReferenceEqualityComparer.Instance);
-    private bool _ended;
+    private HashSet<Tensor>? _tensors;
 
     /// <summary>Opens a scope on this thread.</summary>
     /// <param name="label">Name for memory reports, such as a module's name.</param>
     public TensorScope(string label = "")
     {
         Label = label;
+        _tensors = _spare is { Count: > 0 } ? _spare.Pop() : new HashSet<Tensor>(ReferenceEqualityComparer.Instance);
         _outer = _innermost;
         _innermost = this;
     }
@@ -26,14 +34,30 @@ public sealed class TensorScope : IDisposable
     internal string Label { get; }
 
     /// <summary>Labels from the outermost scope to this one, joined by dots: a module path.</summary>
-    internal string Path => string.Join('.', Labels().Reverse());
+    internal string Path
+    {
+        get
+        {
+            string outer = _outer?.Path ?? "";
+            if (outer.Length == 0 || Label.Length == 0)
+            {
+                return outer.Length == 0 ? Label : outer;
+            }
+            var paths = _paths ??= [];
+            if (!paths.TryGetValue((outer, Label), out string? path))
+            {
+                paths.Add((outer, Label), path = $"{outer}.{Label}");
+            }
+            return path;
+        }
+    }
 
     /// <summary>Hands a tensor to the scope around this one, as a function returns its result.</summary>
     public Tensor Return(Tensor tensor)
     {
-        if (_tensors.Remove(tensor))
+        if (_tensors is not null && _tensors.Remove(tensor))
         {
-            _outer?._tensors.Add(tensor);
+            _outer?._tensors!.Add(tensor);
         }
         return tensor;
     }
@@ -42,7 +66,7 @@ public sealed class TensorScope : IDisposable
     /// <exception cref="InvalidOperationException">A scope opened inside this one, or on another thread, is still open.</exception>
     public void Dispose()
     {
-        if (_ended)
+        if (_tensors is not { } tensors)
         {
             return;
         }
@@ -50,18 +74,19 @@ public sealed class TensorScope : IDisposable
         {
             throw new InvalidOperationException("tensor scopes must end in the reverse order of their beginning");
         }
-        _ended = true;
+        _tensors = null;
         _innermost = _outer;
-        foreach (var tensor in _tensors)
+        foreach (var tensor in tensors)
         {
             tensor.Dispose();
         }
-        _tensors.Clear();
+        tensors.Clear();
+        (_spare ??= []).Push(tensors);
     }
 
     internal static Tensor Register(Tensor tensor)
     {
-        _innermost?._tensors.Add(tensor);
+        _innermost?._tensors!.Add(tensor);
         return tensor;
     }
 
@@ -69,7 +94,7 @@ public sealed class TensorScope : IDisposable
     {
         for (var scope = _innermost; scope is not null; scope = scope._outer)
         {
-            if (scope._tensors.Remove(tensor))
+            if (scope._tensors!.Remove(tensor))
             {
                 return;
             }
@@ -80,21 +105,10 @@ public sealed class TensorScope : IDisposable
     {
         for (var scope = _innermost; scope is not null; scope = scope._outer)
         {
-            if (scope._tensors.Contains(member))
+            if (scope._tensors!.Contains(member))
             {
-                scope._tensors.Add(tensor);
+                scope._tensors!.Add(tensor);
                 return;
-            }
-        }
-    }
-
-    private IEnumerable<string> Labels()
-    {
-        for (var scope = this; scope is not null; scope = scope._outer)
-        {
-            if (scope.Label.Length > 0)
-            {
-                yield return scope.Label;
             }
         }
     }

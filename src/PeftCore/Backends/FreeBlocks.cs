@@ -1,0 +1,40 @@
+namespace PeftCore.Backends;
+
+/// <summary>An arena's free blocks in the order of their sizes, then addresses. A sorted list, since there are few, and a step that repeats should leave no
+/// garbage behind.</summary>
+internal sealed class FreeBlocks
+{
+    private readonly List<(long Bytes, nint Address)> _sorted = [];
+
+    public void Add(long bytes, nint address) => _sorted.Insert(~_sorted.BinarySearch((bytes, address)), (bytes, address));
+
+    public void Remove(long bytes, nint address)
+    {
+        int index = _sorted.BinarySearch((bytes, address));
+        if (index >= 0)
+        {
+            _sorted.RemoveAt(index);
+        }
+    }
+
+    /// <summary>Takes the smallest block of at least so many bytes, the one at the lowest address among equals.</summary>
+    public bool TryTake(long bytes, out nint address)
+    {
+        int index = _sorted.BinarySearch((bytes, nint.MinValue));
+        index = index < 0 ? ~index : index;
+        if (index == _sorted.Count)
+        {
+            address = 0;
+            return false;
+        }
+        address = _sorted[index].Address;
+        _sorted.RemoveAt(index);
+        return true;
+    }
+
+    /// <summary>The block that these bytes lie in; (0, 0) if they are not free.</summary>
+    public (long Bytes, nint Address) Around(nint address, long bytes) =>
+        _sorted.Find(free => free.Address <= address && address + bytes <= free.Address + free.Bytes);
+
+    public void Clear() => _sorted.Clear();
+}
