@@ -15,12 +15,12 @@ public sealed partial class PeftModel
     /// <param name="config">Hyperparameters, with one of those initialisations. EVA moves ranks between the layers, and the adapter's configuration says where they went.</param>
     /// <param name="run">Runs some batches through <see cref="Base"/>; for LoRA-GA forward and backward, once for each layer.</param>
     /// <param name="name">The adapter's name.</param>
-    /// <param name="settings">Settings of the initialisation; null for the defaults.</param>
+    /// <param name="settings">Settings of the initialisation; null for those of the configuration.</param>
     /// <param name="seed">Seed of what is random.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or none came.</exception>
     public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null, ulong seed = 0)
     {
-        settings ??= new Calibration();
+        settings ??= config.Calibration;
         if (!config.Init.NeedsData)
         {
             throw new BadInputException($"the initialisation {config.Init} needs no data; use AddAdapter");
@@ -32,7 +32,7 @@ public sealed partial class PeftModel
         try
         {
             (final, factors) = Calibrated(config, [.. Get(name).Layers.Select(layer => (layer.Path, Layer: (Base.Find(layer.Path) as Linear)!)).Where(target => target.Layer is not null)],
-                Get(name), run, settings);
+                Get(name), run, settings, seed);
         }
         finally
         {
@@ -78,12 +78,16 @@ public sealed partial class PeftModel
     private static double[] Wide(WeightEntry entry) => Array.ConvertAll(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
 
     private (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Calibrated(LoraConfig config, List<(string Path, Linear Layer)> targets, Adapter plain, Action run,
-        Calibration settings)
+        Calibration settings, ulong seed)
     {
         if (config.Init == LoraInit.LoraGa)
         {
-            return (config, targets.ToDictionary(target => target.Path,
-                target => CalibratedInit.LoraGa(GradientOf(target.Layer, run), target.Layer, FactorsOf(plain, target.Path).A.Shape[0], settings), StringComparer.Ordinal));
+            var random = new Random(unchecked((int)seed));
+            return (config, targets.ToDictionary(target => target.Path, target =>
+            {
+                var part = FactorsOf(plain, target.Path);
+                return CalibratedInit.LoraGa(GradientOf(target.Layer, run), () => LoraInitializer.WeightOf(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale, settings, random);
+            }, StringComparer.Ordinal));
         }
         using var inputs = new InputStatistics(targets.Select(target => target.Layer));
         Observer = inputs;

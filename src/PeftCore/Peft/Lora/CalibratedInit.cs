@@ -24,7 +24,7 @@ internal static class CalibratedInit
         {
             int rank = chosen[path];
             double alpha = TargetMatching.Lookup(config.AlphaPattern, path, config.Alpha, "alpha_pattern");
-            factors.Add(path, new InitialFactors(components[path].Vectors[..(rank * layer.Inputs)], new double[layer.Outputs * rank]));
+            factors.Add(path, new InitialFactors(Leading(components[path], rank, layer.Inputs, settings.Whiten ? inputs.Of(layer).Rows : 0), new double[layer.Outputs * rank]));
             rankPattern.Add(new(path, rank));
             alphaPattern.Add(new(path, settings.AdjustScaling ? alpha * rank / ranks[path] : alpha));
         }
@@ -61,9 +61,15 @@ internal static class CalibratedInit
         return new InitialFactors(a, b);
     }
 
-    /// <summary>LoRA-GA (Wang et al. 2024): A spans the first and B the next singular directions of the weight's gradient, so that the first step goes where full
-    /// fine-tuning would.</summary>
-    public static InitialFactors LoraGa(double[] gradient, Linear layer, int r, Calibration settings)
+    /// <summary>LoRA-GA (Wang et al. 2024): A and B span singular directions of the weight's gradient, so that the first step goes where full fine-tuning would.</summary>
+    /// <param name="gradient">∂L/∂W (out, in).</param>
+    /// <param name="weight">W (out, in); asked for if the length depends on it.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="r">The rank.</param>
+    /// <param name="scale">The adapter's scale.</param>
+    /// <param name="settings">Whose directions are whose, and how long they are.</param>
+    /// <param name="random">Draws directions where chance decides.</param>
+    public static InitialFactors LoraGa(double[] gradient, Func<double[]> weight, Linear layer, int r, double scale, Calibration settings, Random random)
     {
         int n = layer.Inputs, m = layer.Outputs;
         if (2 * r > Math.Min(n, m))
@@ -71,16 +77,47 @@ internal static class CalibratedInit
             throw new BadInputException($"LoRA-GA takes two times the rank of singular directions; rank {r} is too much for a layer of {m} × {n}; choose {Math.Min(n, m) / 2} or less");
         }
         var (u, s, v) = Factorization.TruncatedSvd(gradient, m, n, 2 * r);
-        double factor = Math.Pow(m, 0.25) / Math.Sqrt(settings.StableGamma);
-        double[] b = new double[m * r];
-        for (int o = 0; o < m; o++)
+        var (ofA, ofB) = Directions(settings.Direction, r, random);
+        double first = s[ofB[0]];
+        double factorA = settings.Scale == LoraGaScale.GdScale ? 1 / scale : 1;
+        double factorB = settings.Scale switch
         {
-            for (int i = 0; i < r; i++)
+            LoraGaScale.Stable => Math.Pow(m, 0.25) / Math.Sqrt(settings.StableGamma),
+            LoraGaScale.WeightSvd when first > 0 => Factorization.TruncatedSvd(weight(), m, n, 1).S[0] / first,
+            LoraGaScale.GdScale => 1 / scale,
+            _ => 1,
+        };
+        double[] a = new double[r * n], b = new double[m * r];
+        for (int i = 0; i < r; i++)
+        {
+            for (int k = 0; k < n; k++)
             {
-                b[o * r + i] = u[o * 2 * r + r + i] * s[r + i] * factor;
+                a[i * n + k] = v[ofA[i] * n + k] * factorA;
+            }
+            for (int o = 0; o < m; o++)
+            {
+                b[o * r + i] = u[o * 2 * r + ofB[i]] * s[ofB[i]] * factorB;
             }
         }
-        return new InitialFactors(v[..(r * n)], b);
+        return new InitialFactors(a, b);
+    }
+
+    private static (int[] OfA, int[] OfB) Directions(LoraGaDirection direction, int r, Random random)
+    {
+        int[] first = [.. Enumerable.Range(0, r)], next = [.. Enumerable.Range(r, r)];
+        switch (direction)
+        {
+            case LoraGaDirection.ArB2r:
+                return (first, next);
+            case LoraGaDirection.A2rBr:
+                return (next, first);
+            case LoraGaDirection.ArBr:
+                return ([.. first.Select(i => 2 * i + 1)], [.. first.Select(i => 2 * i)]);
+            default:
+                int[] drawn = [.. first, .. next];
+                random.Shuffle(drawn);
+                return (drawn[..r], drawn[..r]);
+        }
     }
 
     private static (double[] Values, double[] Vectors) Components(Linear layer, InputStatistics inputs)
@@ -99,6 +136,17 @@ internal static class CalibratedInit
             }
         }
         return SymmetricEigen.Solve(gram, n);
+    }
+
+    /// <summary>The first components; with rows given, over the square root of their singular values √(λ·(rows − 1)).</summary>
+    private static double[] Leading((double[] Values, double[] Vectors) components, int rank, int n, long rows)
+    {
+        double[] leading = components.Vectors[..(rank * n)];
+        for (int i = 0; rows > 0 && i < leading.Length; i++)
+        {
+            leading[i] /= Math.Pow(Math.Max(components.Values[i / n] * (rows - 1), double.Epsilon), 0.25);
+        }
+        return leading;
     }
 
     private static IEnumerable<(string Path, double Share)> Candidates(string path, double[] values, int most)

@@ -73,6 +73,9 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>What the file calls <see cref="Init"/>.</summary>
     public string InitName => LoraConfigFields.ToJson(Init).ToString();
 
+    /// <summary>Settings of EVA, CorDA and LoRA-GA.</summary>
+    public Calibration Calibration { get; init; } = new();
+
     /// <summary>How often LoftQ rounds and factors in turns.</summary>
     public int LoftqIterations { get; init; } = 1;
 
@@ -101,12 +104,17 @@ public sealed record LoraConfig : TargetedConfig
             UseRsLora = config.Bool("use_rslora", false),
             UseDora = config.Bool("use_dora", false),
             Init = LoraConfigFields.Init(config),
-            LoftqIterations = config.ObjectOrNull("loftq_config")?.Int("loftq_iter", 1, min: 1) ?? 1,
+            LoftqIterations = LoraStartFields.LoftqIterations(config),
+            Calibration = LoraStartFields.Calibration(config),
+            StartFields = LoraStartFields.Keep(config),
             RankPattern = ConfigFields.IntPattern(config, "rank_pattern"),
             AlphaPattern = ConfigFields.FloatPattern(config, "alpha_pattern"),
             TrainableTokens = LoraConfigFields.Tokens(config),
         };
     }
+
+    /// <summary>eva_config, corda_config, lora_ga_config and loftq_config as a file has them, with what means nothing here.</summary>
+    internal JsonObject? StartFields { get; private init; }
 
     internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
 
@@ -117,7 +125,7 @@ public sealed record LoraConfig : TargetedConfig
     internal override void WriteOwn(JsonObject json)
     {
         LoraConfigFields.WriteUnused(json);
-        json["loftq_config"] = Init == LoraInit.Loftq ? new JsonObject { ["loftq_bits"] = 4, ["loftq_iter"] = LoftqIterations } : new JsonObject();
+        LoraStartFields.Write(this, json);
         json["r"] = Rank;
         json["lora_alpha"] = ConfigFields.Number(Alpha);
         json["lora_dropout"] = Float(Dropout);

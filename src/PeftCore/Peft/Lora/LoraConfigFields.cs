@@ -12,13 +12,9 @@ internal static class LoraConfigFields
     [
         ("alora_invocation_tokens", null),
         ("arrow_config", null),
-        ("corda_config", null),
         ("ensure_weight_tying", JsonValue.Create(false)),
-        ("eva_config", null),
         ("kasa_config", null),
         ("layer_replication", null),
-        ("loftq_config", new JsonObject()),
-        ("lora_ga_config", null),
         ("megatron_config", null),
         ("megatron_core", JsonValue.Create("megatron.core")),
         ("monteclora_config", null),
@@ -30,7 +26,7 @@ internal static class LoraConfigFields
     ];
 
     /// <summary>Fields whose value does not matter once the adapter is trained.</summary>
-    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size", "corda_config", "eva_config", "loftq_config", "lora_ga_config"];
+    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size"];
 
     public static void RefuseUnsupported(ConfigReader config)
     {
