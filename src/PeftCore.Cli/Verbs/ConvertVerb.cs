@@ -14,12 +14,18 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<string?> _model = new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
     private readonly Option<int?> _rank = new("--rank", "--lora-r") { Description = "save the update as a LoRA of this rank", HelpName = "N" };
 
+    private readonly Option<string?> _initial = new("--initial-adapter", "--path-initial-model-for-weight-conversion")
+    {
+        Description = "the adapter as it was saved before it trained, to make a plain LoRA of twice the rank", HelpName = "DIR",
+    };
+
     public ConvertVerb() : base("convert", "Save an adapter anew: as it is, or as a LoRA.")
     {
         Add(_adapter);
         Add(_output);
         Add(_model);
         Add(_rank);
+        Add(_initial);
     }
 
     public override VerbResult Run(Invocation call)
@@ -28,6 +34,10 @@ internal sealed class ConvertVerb : Verb
         if (Path.GetFullPath(adapter) == Path.GetFullPath(output))
         {
             throw new BadInputException($"{output}: the converted adapter would replace the one it is made of; name another --output-dir.");
+        }
+        if (call.Value(_initial) is { } initial)
+        {
+            return Without(call, adapter, output, initial);
         }
         return call.Value(_model) is { } model ? OnModel(call, adapter, output, model) : AsItIs(call, adapter, output);
     }
@@ -39,7 +49,21 @@ internal sealed class ConvertVerb : Verb
             throw new BadInputException("a LoRA is made from an adapter and its base: name the base with --model.");
         }
         var warnings = new List<string>();
-        var saved = SavedAdapter.Load(adapter, warnings);
+        return Save(call, SavedAdapter.Load(adapter, warnings), warnings, output);
+    }
+
+    private VerbResult Without(Invocation call, string adapter, string output, string initial)
+    {
+        if (call.Value(_rank) is not null || call.Value(_model) is not null)
+        {
+            throw new BadInputException("with --initial-adapter the LoRA has twice the rank and needs no base: leave --rank and --model out.");
+        }
+        var warnings = new List<string>();
+        return Save(call, SavedAdapter.LoadConverted(adapter, initial, warnings), warnings, output);
+    }
+
+    private static VerbResult Save(Invocation call, SavedAdapter saved, List<string> warnings, string output)
+    {
         warnings.ForEach(call.Say);
         saved.Save(output);
         call.Say($"{output}: {saved.Config.PeftType}, {saved.Names.Count} tensors, {saved.Parameters:N0} parameters on {saved.Modules.Count} modules");

@@ -1,4 +1,5 @@
 using PeftCore.Io;
+using PeftCore.Peft.Lora;
 
 namespace PeftCore.Peft;
 
@@ -35,6 +36,26 @@ public sealed class SavedAdapter
         var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName), warnings);
         using var source = AdapterFiles.OpenWeights(directory);
         return new SavedAdapter(config, [.. source.Names.Select(source.Get).Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray()))]);
+    }
+
+    /// <summary>Reads a LoRA that started from directions of its base (PiSSA, OLoRA, CorDA, LoRA-GA), together with what it was before it trained, as a plain LoRA of
+    /// twice the rank, which computes the same on the unchanged base.</summary>
+    /// <param name="directory">The trained adapter.</param>
+    /// <param name="initialDirectory">The same adapter as it was saved before training.</param>
+    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <exception cref="BadInputException">They are not of one run, or the adapter needs no conversion.</exception>
+    public static SavedAdapter LoadConverted(string directory, string initialDirectory, ICollection<string>? warnings = null)
+    {
+        AdapterFiles.RefuseIfNotAnAdapter(directory);
+        AdapterFiles.RefuseIfNotAnAdapter(initialDirectory);
+        string path = Path.Combine(directory, PeftConfig.FileName);
+        if (PeftConfig.Load(path, warnings) is not LoraConfig { Init.ChangesBase: true } config)
+        {
+            throw new BadInputException($"{path}: this adapter did not change its base when it started, so there is nothing to take out; it loads as it is");
+        }
+        using var trained = AdapterFiles.OpenWeights(directory);
+        using var initial = AdapterFiles.OpenWeights(initialDirectory);
+        return new SavedAdapter(PlainConversion.Config(config), [.. PlainConversion.Tensors(trained, initial)]);
     }
 
     /// <summary>The weight file of an adapter directory; null if there is none.</summary>

@@ -37,6 +37,23 @@ public sealed class PlainConversionTests
         Assert.That(a.Parameter.Shape[0], Is.EqualTo(2 * config.Rank));
     }
 
+    [TestCaseSource(nameof(Cases))]
+    public void The_files_before_and_after_training_give_the_same_on_the_plain_base(Family family, LoraConfig config)
+    {
+        using var bench = new Bench(family);
+        using var directory = new TemporaryDirectory();
+        bench.Model.AddAdapter(config);
+        bench.Model.Save(directory["initial"]);
+        bench.Perturb();
+        float[] adapted = bench.Logits();
+        bench.Model.Save(directory["trained"]);
+        bench.Model.Unload();
+        SavedAdapter.LoadConverted(directory["trained"], directory["initial"]).Save(directory["plain"]);
+        bench.Model.Load(directory["plain"]);
+        Assert.That(Fixtures.Error(bench.Logits(), adapted), Is.LessThan(1e-5));
+        Assert.That(() => SavedAdapter.LoadConverted(directory["plain"], directory["initial"]), Throws.TypeOf<BadInputException>().With.Message.Contains("nothing to take out"));
+    }
+
     [Test]
     public void An_adapter_that_needs_no_conversion_is_saved_as_it_is()
     {

@@ -16,7 +16,7 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         {
             throw new BadInputException(context.IsNew
                 ? $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which needs data: use AddCalibratedAdapter"
-                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; save it as a plain LoRA where it was trained");
+                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; save it as a plain LoRA where it was trained, or convert it with the adapter as it was before training (peftcore convert --initial-adapter)");
         }
         var targets = new TargetedLayers(context, config);
         _adapter = targets.NewAdapter();

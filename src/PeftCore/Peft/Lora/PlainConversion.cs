@@ -38,6 +38,47 @@ internal static class PlainConversion
         }
     }
 
+    /// <summary>The tensors of the plain adapter's file, from an adapter's file and the one that was written before it trained: [A; A₀] and [B, −B₀], in the dtype
+    /// they have.</summary>
+    public static IEnumerable<SafetensorsTensor> Tensors(WeightSource trained, WeightSource initial)
+    {
+        foreach (var entry in trained.Names.Select(trained.Get))
+        {
+            string kind = entry.Name.Split('.') is { Length: > 1 } parts ? parts[^1] == "weight" ? parts[^2] : parts[^1] : entry.Name;
+            if (kind is not ("lora_A" or "lora_B" or "lora_embedding_A" or "lora_embedding_B"))
+            {
+                yield return new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray());
+                continue;
+            }
+            var start = initial.Get(entry.Name);
+            if (start.DType != entry.DType || !start.Shape.AsSpan().SequenceEqual(entry.Shape))
+            {
+                throw start.Error($"is {start.DType} ({string.Join(", ", start.Shape)}), but the trained one is {entry.DType} ({string.Join(", ", entry.Shape)}); they are not of one run");
+            }
+            bool isA = kind.EndsWith('A');
+            long[] shape = isA ? [2 * entry.Shape[0], entry.Shape[1]] : [entry.Shape[0], 2 * entry.Shape[1]];
+            yield return new SafetensorsTensor(entry.Name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes] : Beside(entry, start));
+        }
+    }
+
+    /// <summary>[B, −B₀], row by row. Changing the sign is one bit in every floating-point format.</summary>
+    private static byte[] Beside(WeightEntry b, WeightEntry start)
+    {
+        int rows = (int)b.Shape[0], width = b.Bytes.Length / Math.Max(1, rows), size = b.Bytes.Length / (int)Math.Max(1, b.Shape[0] * b.Shape[1]);
+        byte[] both = new byte[2 * b.Bytes.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            b.Bytes.Slice(row * width, width).CopyTo(both.AsSpan(2 * row * width));
+            var negated = both.AsSpan((2 * row + 1) * width, width);
+            start.Bytes.Slice(row * width, width).CopyTo(negated);
+            for (int last = size - 1; last < width; last += size)
+            {
+                negated[last] ^= 0x80;
+            }
+        }
+        return both;
+    }
+
     private static SafetensorsTensor Factor(string name, LoraLinearAdapter layer, bool isA)
     {
         var update = LowRank.Of(layer);
