@@ -91,6 +91,11 @@ public sealed record MemoryPlan
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        if (packWeights)
+        {
+            // The first step packs as it goes; those after it begin with all of it.
+            step.Run(microBatches(trainable), options.LearningRate);
+        }
         backend.Memory.ResetPeak();
         var observer = new StepObserver(backend);
         step.Watch = observer.Watch;
