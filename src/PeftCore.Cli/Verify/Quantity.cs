@@ -9,7 +9,7 @@ internal sealed record Quantity(string Name, double Error, double Tolerance, str
 {
     public bool Passed => Error <= Tolerance;
 
-    /// <summary>Whether the tolerance is above the usual one because rounding alone moves the quantity.</summary>
+    /// <summary>Whether rounding alone moves the quantity about as far as it is off.</summary>
     public bool Undetermined { get; init; }
 
     public static Quantity Unsupported(string name, string why) => new(name, double.PositiveInfinity, 0, why);
