@@ -35,9 +35,8 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
     {
-        var summands = SummandsOf(terms);
         Multiplies(terms, c);
-        if (c.Count == 0 || TryProducts(summands, c, 1, accumulate, bias))
+        if (c.Count == 0 || TryProducts(terms, c, 1, accumulate, bias))
         {
             return;
         }
@@ -77,29 +76,19 @@ internal sealed partial class IlgpuBackend
     {
         int each = terms.Length / results.Length;
         Multiplies(terms, results);
-        if (results.Length > 1 && TryGrouped(SummandsOf(terms), results, alpha, accumulate, biases))
+        if (results.Length > 1 && TryGrouped(terms, results, alpha, accumulate, biases))
         {
             return;
         }
         for (int i = 0; i < results.Length; i++)
         {
             var own = terms.Slice(i * each, each);
-            if (TryProducts(SummandsOf(own), results[i], alpha, accumulate, biases[i]))
+            if (TryProducts(own, results[i], alpha, accumulate, biases[i]))
             {
                 continue;
             }
             OneByOne(own, results[i], alpha, accumulate, biases[i]);
         }
-    }
-
-    private static Summand[] SummandsOf(ReadOnlySpan<MatMulTerm> terms)
-    {
-        var summands = new Summand[terms.Length];
-        for (int i = 0; i < summands.Length; i++)
-        {
-            summands[i] = new Summand(terms[i].A, terms[i].TransposeA, terms[i].B, terms[i].TransposeB);
-        }
-        return summands;
     }
 
     /// <inheritdoc/>

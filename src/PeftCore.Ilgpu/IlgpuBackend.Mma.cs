@@ -7,7 +7,7 @@ namespace PeftCore.Ilgpu;
 internal sealed partial class IlgpuBackend
 {
     /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32 first.</summary>
-    private void MultiplyByMma(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    private void MultiplyByMma(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns;
         bool apart = terms.Length > 1 || PartsOf(m, n, terms[0].Depth) > 1;
@@ -33,7 +33,7 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void MultiplyByMma(in Summand term, Tensor c, float alpha, bool accumulate)
+    private void MultiplyByMma(in MatMulTerm term, Tensor c, float alpha, bool accumulate)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns, k = term.Depth, bytes = c.DType == DType.BF16 ? 2 : 4;
         var plan = PlanOf(m, n, k);

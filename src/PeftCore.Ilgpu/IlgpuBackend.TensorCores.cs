@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Tensors;
 
@@ -9,19 +10,11 @@ internal sealed partial class IlgpuBackend
 
     private long _bookedParts;
 
-    /// <summary>One summand of a result: op(A)·op(B).</summary>
-    internal readonly record struct Summand(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
-    {
-        public int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
+    private bool TryTensorCores(in Product p) => TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
-        public bool LiesAs(in Summand other) => TransposeA == other.TransposeA && TransposeB == other.TransposeB;
-    }
-
-    private bool TryTensorCores(in Product p) => TryProducts([new Summand(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
-
-    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. Summands that lie
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. MatMulTerms that lie
     /// alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
-    internal bool TryProducts(ReadOnlySpan<Summand> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    internal bool TryProducts(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         if (!TakesProducts(terms, [c]) || bias?.DType == DType.F16)
         {
@@ -48,7 +41,7 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many for each,
     /// as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
-    internal bool TryGrouped(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
         if (_device.Products is null || results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
@@ -73,7 +66,7 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    private bool TakesProducts(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results)
+    private bool TakesProducts(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results)
     {
         bool takes = _options.ComputeDType == DType.BF16 && (_device.Products is not null || _device.MmaProducts is not null) && terms.Length > 0;
         foreach (var term in terms)
@@ -90,7 +83,7 @@ internal sealed partial class IlgpuBackend
     private static bool TakesOperand(Tensor tensor) =>
         tensor.DType is DType.F32 or DType.BF16 && tensor.Shape.Columns % TensorPlan.Chunk == 0 && Address(tensor) % 16 == 0;
 
-    private unsafe void Multiply(ReadOnlySpan<Summand> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         bool mayTurn = true;
         var args = new WgmmaArgs { M = results[0].Shape.Rows, Terms = terms.Length / results.Length, Alpha = alpha, Accumulate = Flag(accumulate) };

@@ -75,4 +75,7 @@ public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bo
 {
     /// <summary>k: what is summed over.</summary>
     internal int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
+
+    /// <summary>Whether another product's operands are transposed as these are.</summary>
+    internal bool LiesAs(in MatMulTerm other) => TransposeA == other.TransposeA && TransposeB == other.TransposeB;
 }

@@ -115,7 +115,7 @@ internal sealed class ProductSums : IDisposable
         for (int i = 0; i < a.Count; i++)
         {
             MatMulTerm x = _terms[a.First + i], y = _terms[b.First + i];
-            if (x.TransposeA != y.TransposeA || x.TransposeB != y.TransposeB || x.Depth != y.Depth)
+            if (!x.LiesAs(y) || x.Depth != y.Depth)
             {
                 return false;
             }

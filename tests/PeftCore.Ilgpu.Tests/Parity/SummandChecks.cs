@@ -63,7 +63,7 @@ internal static class SummandChecks
             bench.Cpu.Cast(wide, result.Cpu);
         }
         var device = (IlgpuBackend)result.Device.Device;
-        Assert(device.TryProducts([.. terms.Select(term => new IlgpuBackend.Summand(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f, accumulate, row?.Device));
+        Assert(device.TryProducts([.. terms.Select(term => new MatMulTerm(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f, accumulate, row?.Device));
         bench.Same(result, $"{m} × {n} of {string.Join('+', depths)}", Tolerance(dtype));
     }
 
@@ -84,7 +84,7 @@ internal static class SummandChecks
         Twin x = bench.Random([1000, 520], DType.BF16);
         Twin[] w = [.. widths.Select(n => bench.Random([n, 520], DType.BF16))], b = [.. widths.Select(n => bench.Random([n, 8], DType.BF16))];
         Twin[] s = [.. widths.Select(_ => bench.Random([1000, 8], DType.BF16))], y = [.. widths.Select(n => bench.Empty([1000, n], DType.BF16))];
-        var terms = new List<IlgpuBackend.Summand>();
+        var terms = new List<MatMulTerm>();
         for (int i = 0; i < 3; i++)
         {
             using var wide = bench.Cpu.NewTensor([1000, widths[i]]);
