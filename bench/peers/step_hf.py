@@ -1,6 +1,8 @@
 """The step of `peftcore bench step`, in PyTorch with Hugging Face transformers and peft: random weights, LoRA on all linear layers, AdamW, bf16.
 
-    python3 step_hf.py config.json --batch 4 --length 1024 --rank 16 [--compile]
+    python3 step_hf.py config.json --batch 4 --length 1024 --rank 16 [--compile] [--hold]
+
+With --hold it says "ready" once warm and waits for a line on standard input, so that several can compile at the same time and be timed one after the other.
 """
 import argparse
 import json
@@ -17,6 +19,7 @@ parser.add_argument("--batch", type=int, default=4)
 parser.add_argument("--length", type=int, default=1024)
 parser.add_argument("--rank", type=int, default=16)
 parser.add_argument("--compile", action="store_true")
+parser.add_argument("--hold", action="store_true")
 args = parser.parse_args()
 
 fields = json.load(open(args.config))
@@ -42,6 +45,9 @@ def step():
 for _ in range(5):
     step()
 torch.cuda.synchronize()
+if args.hold:
+    print("ready", flush=True)
+    input()
 torch.cuda.reset_peak_memory_stats()
 times = []
 for _ in range(10):
