@@ -36,7 +36,10 @@ internal static class Tool
         new SelectVerb(),
         new CompareVerb(),
         new VerifyVerb(),
-        new Command("bench", "Time a matrix product, attention or training steps.") { new BenchGemmVerb(), new BenchAttentionVerb(), new BenchStepVerb() },
+        new Command("bench", "Time a matrix product, attention, training steps or generation.")
+        {
+            new BenchGemmVerb(), new BenchAttentionVerb(), new BenchStepVerb(), new BenchGenerateVerb(),
+        },
         new EnvVerb(),
     ];
 

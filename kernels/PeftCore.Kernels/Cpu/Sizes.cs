@@ -5,11 +5,14 @@ namespace PeftCore.Kernels;
 /// <summary>Kernels write through raw pointers, so lengths are checked once at the door.</summary>
 internal static class Sizes
 {
-    public static void AtLeast<T>(ReadOnlySpan<T> span, long needed, [CallerArgumentExpression(nameof(span))] string? name = null)
+    public static void AtLeast<T>(ReadOnlySpan<T> span, long needed, [CallerArgumentExpression(nameof(span))] string? name = null) =>
+        AtLeast(span.Length, needed, name);
+
+    public static void AtLeast(int length, long needed, string? name)
     {
-        if (span.Length < needed)
+        if (length < needed)
         {
-            Fail(name, span.Length, needed);
+            Fail(name, length, needed);
         }
     }
 

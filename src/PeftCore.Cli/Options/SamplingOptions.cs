@@ -6,6 +6,8 @@ namespace PeftCore.Cli.Options;
 /// <summary>What generate and chat take.</summary>
 internal sealed record SamplingOptions
 {
+    internal const string KvCacheDTypeHelp = "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
+
     [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
 
@@ -48,7 +50,22 @@ internal sealed record SamplingOptions
     [Setting("in what to compute", Choices = ["f32", "bf16"])]
     public DType Dtype { get; init; } = DType.F32;
 
-    public IReadOnlyList<string> Adapters => Adapter?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+    [Setting(KvCacheDTypeHelp, Choices = ["auto", "f32", "bf16"], Aliases = ["kv-dtype"])]
+    public string KvCacheDtype { get; init; } = "auto";
+
+    public IReadOnlyList<string> Adapters => Directories(Adapter);
+
+    /// <summary>The names in a list with commas between.</summary>
+    internal static IReadOnlyList<string> Directories(string? list) =>
+        list?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    /// <summary>From what a flag says; null for auto.</summary>
+    internal static DType? CacheDType(string? name) => name switch
+    {
+        "f32" => DType.F32,
+        "bf16" => DType.BF16,
+        _ => null,
+    };
 
     public GenerationOptions ToGeneration() => new()
     {
@@ -60,5 +77,6 @@ internal sealed record SamplingOptions
         RepetitionPenalty = (float)RepetitionPenalty,
         StopStrings = Stop is null ? [] : [Stop],
         Seed = Seed,
+        KvCacheDType = CacheDType(KvCacheDtype),
     };
 }

@@ -47,20 +47,7 @@ internal sealed class ModelSession : IDisposable
     /// <summary>Attaches saved adapters; all of them are active.</summary>
     public ModelSession WithAdapters(IReadOnlyList<string> directories, Invocation call)
     {
-        var warnings = new List<string>();
-        var names = new List<string>();
-        foreach (string directory in directories)
-        {
-            string name = names.Count == 0 ? PeftModel.DefaultAdapter : $"{PeftModel.DefaultAdapter}{names.Count + 1}";
-            Model.Load(directory, name, warnings: warnings);
-            names.Add(name);
-        }
-        if (names.Count > 1)
-        {
-            Model.SetActive(names);
-            Model.Freeze();
-        }
-        warnings.ForEach(call.Terminal.Note);
+        Model.LoadAll(directories, call.Terminal.Note);
         return this;
     }
 

@@ -22,20 +22,23 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
     public PeftModel Build(IBackend backend)
     {
-        CausalModel model;
-        if (Config is { } config)
-        {
-            model = ModelLoader.Declare(ConfigReader.Open(config));
-            ModelLoader.Initialize(model, backend, Options.Dtype, Options.Seed);
-        }
-        else
-        {
-            model = ModelLoader.Load(Options.Model!, backend, Options.Dtype == DType.BF16 ? DType.BF16 : null);
-        }
+        var model = BaseOf(Options, Config, backend);
         var peft = new PeftModel(model);
         peft.AddPlannedAdapter(Adapted ?? AdapterSetup.ConfigOf(Options), Options.Seed);
         model.GradientCheckpointing = Options.GradientCheckpointing;
         return peft;
+    }
+
+    /// <summary>Loads the model of a directory, or makes that of a config.json with random weights.</summary>
+    public static CausalModel BaseOf(TrainOptions options, string? config, IBackend backend)
+    {
+        if (config is null)
+        {
+            return ModelLoader.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null);
+        }
+        var model = ModelLoader.Declare(ConfigReader.Open(config));
+        ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
+        return model;
     }
 
     /// <summary>Plans a step without allocating weights.</summary>

@@ -21,9 +21,15 @@ internal sealed class EvalVerb : Verb
     private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute [default: f32]", DefaultValueFactory = _ => "f32" }
         .AcceptOnlyFromAmong("f32", "bf16");
 
+    private readonly Option<string> _cache = new Option<string>("--kv-cache-dtype", "--kv-dtype")
+    {
+        Description = SamplingOptions.KvCacheDTypeHelp + ", where labels are scored [default: auto]",
+        DefaultValueFactory = _ => "auto",
+    }.AcceptOnlyFromAmong("auto", "f32", "bf16");
+
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _dtype])
+        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _dtype, _cache])
         {
             Add(option);
         }
@@ -41,7 +47,7 @@ internal sealed class EvalVerb : Verb
         call.Say(FormattableString.Invariant($"loss {result.Loss:0.0000}  perplexity {result.Perplexity:0.00}  over {result.Tokens:N0} tokens"));
         if (rows.All(row => row is LabelledRow))
         {
-            var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop);
+            var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop, SamplingOptions.CacheDType(call.Value(_cache)));
             report.Add("accuracy", classes.Accuracy).Add("f1", classes.MacroF1);
             call.Say(FormattableString.Invariant($"accuracy {classes.Accuracy:0.0000}  macro F1 {classes.MacroF1:0.0000}  over {rows.Count:N0} labelled texts"));
         }

@@ -43,9 +43,12 @@ public sealed class Tape : IDisposable
     /// <summary>Runs code without recording, as for evaluation.</summary>
     public static T NoGrad<T>(Func<T> body)
     {
-        using var off = new Tape(TapeMode.Off);
+        using var off = Pause();
         return body();
     }
+
+    /// <summary>Nothing is recorded until the result is disposed: <see cref="NoGrad"/> for code with spans.</summary>
+    internal static Tape Pause() => new(TapeMode.Off);
 
     /// <summary>Whether a node must be recorded for an op with these inputs.</summary>
     public static bool Needs(params ReadOnlySpan<Tensor?> inputs)

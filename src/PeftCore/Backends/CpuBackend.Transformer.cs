@@ -32,9 +32,19 @@ public sealed partial class CpuBackend
             I32(positions), interleaved, inverse, _pool);
 
     /// <inheritdoc/>
-    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) =>
-        Kernels.Attention.Forward(call.Shape, F32(q.Tensor), q.Layout, F32(k.Tensor), k.Layout, F32(v.Tensor), v.Layout,
-            F32(o.Tensor), o.Layout, F32(lse), RangesOf(call), F32OrNone(call.Slopes), F32OrNone(call.Bias), _pool);
+    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
+    {
+        if (k.Tensor.DType == DType.F32)
+        {
+            Kernels.Attention.Forward(call.Shape, F32(q.Tensor), q.Layout, F32(k.Tensor), k.Layout, F32(v.Tensor), v.Layout,
+                F32(o.Tensor), o.Layout, F32(lse), RangesOf(call), F32OrNone(call.Slopes), F32OrNone(call.Bias), _pool);
+        }
+        else
+        {
+            Kernels.Attention.Forward(call.Shape, F32(q.Tensor), q.Layout, Bytes(k.Tensor), k.Layout, Bytes(v.Tensor), v.Layout, k.Tensor.DType.Element,
+                F32(o.Tensor), o.Layout, F32(lse), RangesOf(call), F32OrNone(call.Slopes), F32OrNone(call.Bias), _pool);
+        }
+    }
 
     /// <inheritdoc/>
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,

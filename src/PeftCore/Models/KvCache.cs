@@ -9,30 +9,42 @@ public sealed class KvCache : IDisposable
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
-    /// <summary>Takes memory for sequences of at most <paramref name="capacity"/> tokens.</summary>
-    public KvCache(IBackend backend, int layers, int capacity, int columns)
+    /// <summary>Takes memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns elements.</summary>
+    /// <param name="backend">Where to.</param>
+    /// <param name="layers">Layers of the model.</param>
+    /// <param name="capacity">Most tokens of a sequence.</param>
+    /// <param name="columns">Key heads times head dim.</param>
+    /// <param name="batch">Sequences, all of one length.</param>
+    /// <param name="dtype">F32 or BF16, which halves the bytes and rounds keys and values once; null for how the backend stores activations.</param>
+    /// <exception cref="BadInputException">The dtype is another.</exception>
+    public KvCache(IBackend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
     {
+        DType = dtype ?? backend.ActivationDType;
+        CheckDType(DType);
         Capacity = capacity;
         _keys = new Tensor[layers];
         _values = new Tensor[layers];
         for (int i = 0; i < layers; i++)
         {
-            _keys[i] = backend.Zeros([1, capacity, columns], backend.ActivationDType, MemoryKind.Cache).Keep();
-            _values[i] = backend.Zeros([1, capacity, columns], backend.ActivationDType, MemoryKind.Cache).Keep();
+            _keys[i] = backend.Zeros([batch, capacity, columns], DType, MemoryKind.Cache).Keep();
+            _values[i] = backend.Zeros([batch, capacity, columns], DType, MemoryKind.Cache).Keep();
         }
     }
 
-    /// <summary>Most tokens it can hold.</summary>
+    /// <summary>How keys and values are stored; attention widens them as it reads.</summary>
+    public DType DType { get; }
+
+    /// <summary>Most tokens of a sequence.</summary>
     public int Capacity { get; }
 
-    /// <summary>Tokens it holds.</summary>
+    /// <summary>Tokens of a sequence it holds.</summary>
     public int Length { get; private set; }
+
+    /// <summary>Bytes of all keys and values.</summary>
+    public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.ByteCount);
 
     /// <summary>Forgets all tokens.</summary>
     public void Clear() => Length = 0;
-
-    /// <summary>Forgets all tokens but the first ones, to go on from there in another way.</summary>
-    internal void Truncate(int length) => Length = Math.Min(Length, length);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -42,6 +54,17 @@ public sealed class KvCache : IDisposable
             tensor.Dispose();
         }
     }
+
+    internal static void CheckDType(DType dtype)
+    {
+        if (dtype is not (DType.F32 or DType.BF16))
+        {
+            throw new BadInputException($"kv_cache_dtype is {dtype}, expected F32 or BF16");
+        }
+    }
+
+    /// <summary>Forgets all tokens but the first ones, to go on from there in another way.</summary>
+    internal void Truncate(int length) => Length = Math.Min(Length, length);
 
     /// <summary>Writes a layer's new keys and values behind the old ones and returns all of them, at full capacity.</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
@@ -59,6 +82,14 @@ public sealed class KvCache : IDisposable
     /// <summary>Counts tokens whose keys every layer has written.</summary>
     internal void Advance(int count) => Length += count;
 
-    private void Write(Tensor cache, Tensor rows) =>
-        rows.Backend.Copy(rows, cache.View(rows.Shape, (long)Length * cache.Shape.Columns));
+    private void Write(Tensor cache, Tensor rows)
+    {
+        int count = rows.Shape[1], columns = rows.Shape.Columns;
+        for (int b = 0; b < rows.Shape[0]; b++)
+        {
+            using var from = rows.Unscoped([count, columns], (long)b * count * columns);
+            using var to = cache.Unscoped([count, columns], ((long)b * Capacity + Length) * columns);
+            rows.Backend.Cast(from, to);
+        }
+    }
 }

@@ -141,7 +141,7 @@ public sealed class Llama : CausalModel
         public Tensor Forward(Tensor x, ModelInputs inputs)
         {
             using var scope = new TensorScope(Name);
-            var tables = _rotary.Tables(x.Backend, Math.Max(inputs.Longest, Math.Min(_c.MaxLength, 512)));
+            var tables = _rotary.Tables(x.Backend, Math.Max(inputs.LongestToCome, Math.Min(_c.MaxLength, 512)));
             var qkv = Linear.Together(x, _q, _k, _v);
             var q = Turn(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
             var k = Turn(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)

@@ -33,6 +33,9 @@ public sealed partial class ModelInputs
     /// <summary>One past the largest position.</summary>
     public int Longest { get; }
 
+    /// <summary>One past the largest position that these inputs, or what follows them in their cache, can have.</summary>
+    internal int LongestToCome => Math.Max(Longest, Cache?.Capacity ?? 0);
+
     /// <summary>Keys and values of earlier tokens; null in training.</summary>
     internal KvCache? Cache { get; private init; }
 
@@ -110,18 +113,18 @@ public sealed partial class ModelInputs
 
     private IEnumerable<Tensor> Tensors => Ranges is null ? [Ids, Positions] : [Ids, Positions, Ranges];
 
-    /// <summary>Inputs that go on after what a cache holds.</summary>
-    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids)
+    /// <summary>Inputs that go on after what a cache holds, row by row.</summary>
+    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1)
     {
-        int start = cache.Length;
+        int start = cache.Length, length = ids.Length / batch;
         var positions = new int[ids.Length];
         var ranges = new int[2 * ids.Length];
         for (int i = 0; i < ids.Length; i++)
         {
-            positions[i] = start + i;
-            ranges[2 * i + 1] = start + i + 1;
+            positions[i] = start + i % length;
+            ranges[2 * i + 1] = start + i % length + 1;
         }
-        return new ModelInputs(backend.From(ids, [1, ids.Length]), positions, ranges) { Cache = cache, KeyOffset = start };
+        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start };
     }
 
     private Tensor Narrow(int window)

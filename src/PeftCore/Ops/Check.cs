@@ -83,11 +83,15 @@ internal static class Check
         }
     }
 
+    /// <summary>Heads inside a tensor. Keys and values that were put aside (<see cref="MemoryKind.Cache"/>) may be BF16 on any device.</summary>
     public static void Heads(string op, string name, Heads heads)
     {
         int stride = heads.Stride == 0 ? heads.Dim : heads.Stride;
         long end = heads.Offset + (heads.Count - 1L) * stride + heads.Dim;
-        Activation(op, name, heads.Tensor);
+        if (heads.Tensor.Storage.Kind != MemoryKind.Cache || heads.Tensor.DType != DType.BF16)
+        {
+            Activation(op, name, heads.Tensor);
+        }
         if (heads.Count < 1 || heads.Dim < 1 || heads.Offset < 0 || stride < heads.Dim || end > heads.Tensor.Shape.Columns)
         {
             throw new ShapeException(op, $"{heads.Count} heads of {heads.Dim} columns, one every {stride} from column {heads.Offset} on, " +

@@ -1,6 +1,7 @@
 using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
+using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
@@ -38,15 +39,17 @@ public static class Classification
     /// <param name="model">The model, with whatever is attached to it.</param>
     /// <param name="samples">The samples, at least one.</param>
     /// <param name="cancel">Stops between two samples.</param>
+    /// <param name="kvCacheDType">How keys and values of what was read are stored: F32 or BF16; null for how the device stores activations.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    public static ClassificationResult Run(CausalModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default)
+    public static ClassificationResult Run(CausalModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default,
+        DType? kvCacheDType = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
         bool training = model.Mode.Training;
         model.Mode.Training = false;
         try
         {
-            using var decoder = new CachedDecoder(model, TrainingStep.BackendOfModel(model), samples.Max(s => s.Candidates.Max(c => c.Ids.Length)));
+            using var decoder = new CachedDecoder(model, TrainingStep.BackendOfModel(model), samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
             var predictions = new List<int>(samples.Count);
             foreach (var sample in samples)
             {

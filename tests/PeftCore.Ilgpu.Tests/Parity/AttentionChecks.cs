@@ -11,6 +11,7 @@ internal static class AttentionChecks
         ("attention_causal", bench => One(bench, new Case(Dim: bench.Size(8, 64)))),
         ("attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160)))),
         ("attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 17), Keys: bench.Size(18, 200), Dim: bench.Size(5, 96)))),
+        ("attention_brain_cache", bench => BrainCache(bench)),
         ("attention_ranges", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, 64)))),
         ("attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 32)))),
         ("attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64)))),
@@ -73,6 +74,19 @@ internal static class AttentionChecks
         {
             bench.Same(dBias, "dbias", c.Brain ? Twice : 2e-5);
         }
+    }
+
+    /// <summary>One F32 query over keys and values that were put aside in BF16.</summary>
+    private static void BrainCache(ParityBench bench)
+    {
+        int batch = 2, keys = bench.Size(18, 200), dim = bench.Size(8, 64);
+        Shape qs = [batch, 1, 4 * dim], ks = [batch, keys, 2 * dim];
+        Twin q = bench.Random(qs, scale: 2), k = bench.Random(ks, DType.BF16, 2), v = bench.Random(ks, DType.BF16), o = bench.Empty(qs), lse = bench.Empty([batch, 4, 1]);
+        Twin ranges = bench.Ints([0, keys - 3, 2, keys - 1], [batch, 1, 2]);
+        var shape = new AttentionShape(batch, 1, keys, 4, 2, dim, 1 / MathF.Sqrt(dim), 0);
+        bench.Run((b, t) => b.Attention(new AttentionCall(shape, t(ranges)), Of(t(q), 4), Of(t(k), 2), Of(t(v), 2), Of(t(o), 4), t(lse)));
+        bench.Same(o, "o", 1e-5);
+        bench.Same(lse, "lse", 5e-6);
     }
 
     private static Twin Numbers(ParityBench bench, Case c, Shape shape, float scale = 1) =>

@@ -13,6 +13,9 @@ public readonly record struct AttentionShape(
 /// <summary>Attention that never forms the (queries × keys) matrix of scores.</summary>
 public static unsafe class Attention
 {
+    // With more queries than these, packing the keys pays.
+    private const int MaxQueriesUnpacked = 2;
+
     /// <summary>
     /// o = softmax(scores)·v; lse (Batch, Heads, QueryLength) is the logarithm of the softmax's denominator.
     /// ranges: query row (b, i) sees keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
@@ -24,36 +27,40 @@ public static unsafe class Attention
         Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
         Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
 
+    /// <summary>The same over keys and values stored in F32 or BF16, which are widened as they are read.</summary>
+    public static void Forward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v, HeadLayout vl,
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        WorkerPool pool) =>
+        Forward(shape, q, ql, k, kl, v, vl, stored, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
+
     internal static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
         Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
         SimdLevel level)
     {
-        Check(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias);
-        fixed (float* pq = q, pk = k, pv = v, po = o, pl = lse, ps = slopes, pb = bias)
-        fixed (int* pr = ranges)
+        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, ranges, slopes, bias);
+        fixed (float* pk = k, pv = v)
         {
-            AttentionInputs inputs = new(shape, new(pq, ql), new(pk, kl), new(pv, vl), pr, ps, pb, SharesBias(shape, bias.Length));
-            HeadPointer output = new(po, ol);
-            if (shape.QueryLength <= AttentionRows.MaxQueries)
-            {
-                AttentionRows rows = new(inputs, output, pl, pool);
-                pool.For(AttentionRows.Items(shape), ref rows);
-                return;
-            }
+            Forward(shape, q, ql, new((byte*)pk, ElementType.F32, kl), new((byte*)pv, ElementType.F32, vl), o, ol, lse, ranges, slopes, bias, pool, level);
+        }
+    }
 
-            switch (level)
-            {
-                case SimdLevel.Avx512:
-                    Forward<Tile512>(inputs, output, pl, pool);
-                    break;
-                case SimdLevel.Avx2:
-                    Forward<Tile<Lanes256, Vector256<float>>>(inputs, output, pl, pool);
-                    break;
-                default:
-                    Forward<Tile<LanesPortable, Vector<float>>>(inputs, output, pl, pool);
-                    break;
-            }
+    internal static void Forward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v, HeadLayout vl,
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        WorkerPool pool, SimdLevel level)
+    {
+        if (stored == ElementType.F16)
+        {
+            throw new ArgumentException("Keys and values are stored in F32 or BF16.", nameof(stored));
+        }
+
+        int size = Elements.Size(stored);
+        Check(shape, q, ql, k.Length / size, kl, v.Length / size, vl, o, ol, lse, ranges, slopes, bias);
+        fixed (byte* pk = k, pv = v)
+        {
+            Forward(shape, q, ql, new(pk, stored, kl), new(pv, stored, vl), o, ol, lse, ranges, slopes, bias, pool, level);
         }
     }
 
@@ -79,7 +86,7 @@ public static unsafe class Attention
         ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
         SimdLevel level)
     {
-        Check(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias);
+        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, ranges, slopes, bias);
         long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
         Sizes.AtLeast(dO, dol.Span(queries, shape.Heads, shape.HeadDim));
         Sizes.AtLeast<float>(delta, queries * shape.Heads);
@@ -90,7 +97,8 @@ public static unsafe class Attention
         fixed (float* pq = q, pk = k, pv = v, po = o, pdo = dO, pl = lse, pd = delta, pdq = dq, pdk = dk, pdv = dv, pdb = dBias, ps = slopes, pb = bias)
         fixed (int* pr = ranges)
         {
-            AttentionInputs inputs = new(shape, new(pq, ql), new(pk, kl), new(pv, vl), pr, ps, pb, SharesBias(shape, bias.Length));
+            StoredHeads keyHeads = new((byte*)pk, ElementType.F32, kl), values = new((byte*)pv, ElementType.F32, vl);
+            AttentionInputs inputs = new(shape, new(pq, ql), keyHeads, values, pr, ps, pb, SharesBias(shape, bias.Length));
             HeadPointer gradient = new(pdo, dol);
             Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
             AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk), toV = new(new(pdv, dvl), accumulateDv);
@@ -115,9 +123,42 @@ public static unsafe class Attention
         }
     }
 
-    private static void Forward<TTile>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
-        where TTile : struct, ITile
+    private static void Forward(
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, StoredHeads k, StoredHeads v, Span<float> o, HeadLayout ol, Span<float> lse,
+        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool, SimdLevel level)
     {
+        fixed (float* pq = q, po = o, pl = lse, ps = slopes, pb = bias)
+        fixed (int* pr = ranges)
+        {
+            AttentionInputs inputs = new(shape, new(pq, ql), k, v, pr, ps, pb, SharesBias(shape, bias.Length));
+            HeadPointer output = new(po, ol);
+            switch (level)
+            {
+                case SimdLevel.Avx512:
+                    Forward<Tile512, Lanes512, Vector512<float>>(inputs, output, pl, pool);
+                    break;
+                case SimdLevel.Avx2:
+                    Forward<Tile<Lanes256, Vector256<float>>, Lanes256, Vector256<float>>(inputs, output, pl, pool);
+                    break;
+                default:
+                    Forward<Tile<LanesPortable, Vector<float>>, LanesPortable, Vector<float>>(inputs, output, pl, pool);
+                    break;
+            }
+        }
+    }
+
+    private static void Forward<TTile, TLanes, TVector>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
+        where TTile : struct, ITile
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        if (inputs.Shape.QueryLength <= MaxQueriesUnpacked)
+        {
+            AttentionDecode<TLanes, TVector> rows = new(inputs, o, lse, pool);
+            pool.For(AttentionDecode<TLanes, TVector>.Items(inputs.Shape), ref rows);
+            return;
+        }
+
         AttentionForward<TTile> body = new(inputs, o, lse, pool);
         pool.For(AttentionForward<TTile>.Items(inputs.Shape), ref body);
     }
@@ -125,7 +166,7 @@ public static unsafe class Attention
     private static bool SharesBias(in AttentionShape shape, int length) => length < (long)shape.Heads * shape.QueryLength * shape.KeyLength;
 
     private static void Check(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, int keyCount, HeadLayout kl, int valueCount, HeadLayout vl,
         ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias)
     {
         if (shape.KeyHeads < 1 || shape.Heads % shape.KeyHeads != 0)
@@ -135,8 +176,8 @@ public static unsafe class Attention
 
         long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
         Sizes.AtLeast(q, ql.Span(queries, shape.Heads, shape.HeadDim));
-        Sizes.AtLeast(k, kl.Span(keys, shape.KeyHeads, shape.HeadDim));
-        Sizes.AtLeast(v, vl.Span(keys, shape.KeyHeads, shape.HeadDim));
+        Sizes.AtLeast(keyCount, kl.Span(keys, shape.KeyHeads, shape.HeadDim), "k");
+        Sizes.AtLeast(valueCount, vl.Span(keys, shape.KeyHeads, shape.HeadDim), "v");
         Sizes.AtLeast(o, ol.Span(queries, shape.Heads, shape.HeadDim));
         Sizes.AtLeast(lse, queries * shape.Heads);
         Sizes.AtLeast(ranges, ranges.IsEmpty ? 0 : queries * 2);

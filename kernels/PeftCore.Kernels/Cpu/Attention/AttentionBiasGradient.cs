@@ -25,7 +25,7 @@ internal readonly unsafe struct AttentionBiasGradient(
                     continue;
                 }
 
-                AttentionRows.Products(inputs, b, i, h, from, to, p);
+                Products(b, i, h, from, to, p);
                 inputs.Finish(p, null, h, i, from, to);
                 Exponentials.Sum(p, _lse[row], p, to - from);
                 float* gradient = dO.At(((long)b * shape.QueryLength) + i, h), into = _dBias + inputs.BiasRow(i, h);
@@ -35,6 +35,17 @@ internal readonly unsafe struct AttentionBiasGradient(
                     into[j] += p[j - from] * (dot - _delta[row]);
                 }
             }
+        }
+    }
+
+    // products[j − from] = scale·q·k.
+    private void Products(int b, int i, int h, int from, int to, float* products)
+    {
+        AttentionShape shape = inputs.Shape;
+        float* query = inputs.Query(b, i, h);
+        for (int j = from; j < to; j++)
+        {
+            products[j - from] = shape.Scale * Simd.Dot(query, inputs.Key(b, j, h / inputs.Group), shape.HeadDim);
         }
     }
 }

@@ -64,8 +64,9 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             for (int key = from / KeyBlock * KeyBlock; key < to; key += KeyBlock)
             {
                 int keys = Math.Min(KeyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
-                AttentionPacking.StripsAcross<TTile>(_inputs.Key(_b, key, keyHead), _inputs.KeyStride, keys, _dim, _keys);
-                AttentionPacking.StripsAlong<TTile>(_inputs.Value(_b, key, keyHead), _inputs.ValueStride, keys, _dim, _values);
+                long token = ((long)_b * _inputs.Shape.KeyLength) + key;
+                _inputs.Keys.Across<TTile>(token, keyHead, keys, _dim, _keys);
+                _inputs.Values.Along<TTile>(token, keyHead, keys, _dim, _values);
                 for (int row = 0; row < _count; row += TTile.Rows)
                 {
                     Step(row, Math.Min(TTile.Rows, _count - row), key, keys);

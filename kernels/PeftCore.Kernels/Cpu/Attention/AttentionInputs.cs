@@ -4,10 +4,13 @@ namespace PeftCore.Kernels;
 
 /// <summary>What the scores are made of, by address.</summary>
 internal readonly unsafe struct AttentionInputs(
-    AttentionShape shape, HeadPointer q, HeadPointer k, HeadPointer v, int* ranges, float* slopes, float* bias, bool sharedBias)
+    AttentionShape shape, HeadPointer q, StoredHeads k, StoredHeads v, int* ranges, float* slopes, float* bias, bool sharedBias)
 {
     public readonly AttentionShape Shape = shape;
-    private readonly HeadPointer _q = q, _k = k, _v = v;
+
+    /// <summary>Keys and values as they are stored.</summary>
+    public readonly StoredHeads Keys = k, Values = v;
+    private readonly HeadPointer _q = q;
     private readonly int* _ranges = ranges;
     private readonly float* _slopes = slopes, _bias = bias;
 
@@ -15,18 +18,20 @@ internal readonly unsafe struct AttentionInputs(
 
     public int QueryStride => _q.Stride;
 
-    public int KeyStride => _k.Stride;
+    public int KeyStride => Keys.Stride;
 
-    public int ValueStride => _v.Stride;
+    public int ValueStride => Values.Stride;
 
     /// <summary>Query heads that share a key head.</summary>
     public int Group => Shape.Heads / Shape.KeyHeads;
 
     public float* Query(int b, int i, int h) => _q.At(((long)b * Shape.QueryLength) + i, h);
 
-    public float* Key(int b, int j, int keyHead) => _k.At(((long)b * Shape.KeyLength) + j, keyHead);
+    /// <summary>A key, which must be stored in F32.</summary>
+    public float* Key(int b, int j, int keyHead) => (float*)Keys.At(((long)b * Shape.KeyLength) + j, keyHead);
 
-    public float* Value(int b, int j, int keyHead) => _v.At(((long)b * Shape.KeyLength) + j, keyHead);
+    /// <summary>A value, which must be stored in F32.</summary>
+    public float* Value(int b, int j, int keyHead) => (float*)Values.At(((long)b * Shape.KeyLength) + j, keyHead);
 
     /// <summary>Where per-row numbers (log-sum-exp, delta) of a query stand.</summary>
     public long Row(int b, int i, int h) => ((((long)b * Shape.Heads) + h) * Shape.QueryLength) + i;

@@ -16,22 +16,32 @@ internal static unsafe class AttentionPacking
 
     /// <summary>Tokens as columns of B, dimensions as steps. The strip of token t starts at t·dim.</summary>
     public static void StripsAcross<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile => StripsAcross<TTile, StoredF32>((byte*)x, stride, tokens, dim, strips);
+
+    /// <summary>The same, widened from how tokens are stored.</summary>
+    public static void StripsAcross<TTile, TStored>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
+        where TStored : struct, IStored
     {
         for (int t = 0; t < tokens; t += TTile.Columns)
         {
-            Packing.Transpose<StoredF32>(
-                (byte*)(x + ((nint)t * stride)), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips + ((nint)t * dim));
+            Packing.Transpose<TStored>(
+                x + ((nint)t * stride * TStored.Size), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips + ((nint)t * dim));
         }
     }
 
     /// <summary>Dimensions as columns of B, tokens as steps. The strip of dimension d starts at d·tokens.</summary>
     public static void StripsAlong<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile => StripsAlong<TTile, StoredF32>((byte*)x, stride, tokens, dim, strips);
+
+    /// <summary>The same, widened from how tokens are stored.</summary>
+    public static void StripsAlong<TTile, TStored>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
+        where TStored : struct, IStored
     {
         for (int d = 0; d < dim; d += TTile.Columns)
         {
-            Packing.Copy<StoredF32>((byte*)(x + d), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips + ((nint)d * tokens));
+            Packing.Copy<TStored>(x + (d * TStored.Size), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips + ((nint)d * tokens));
         }
     }
 

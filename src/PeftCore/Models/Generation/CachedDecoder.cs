@@ -1,37 +1,54 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>A model reading a sequence piece by piece: what it has read is kept as keys and values, so that a new token costs one row.</summary>
+/// <summary>A model reading a sequence piece by piece, or several of one length: what it has read is kept as keys and values, so that a new token costs
+/// one row.</summary>
 internal sealed class CachedDecoder : IDisposable
 {
     private readonly CausalModel _model;
     private readonly IBackend _backend;
     private readonly KvCache _cache;
     private readonly int _virtual;
+    private readonly int _batch;
 
-    public CachedDecoder(CausalModel model, IBackend backend, int capacity)
+    public CachedDecoder(CausalModel model, IBackend backend, int capacity, DType? cacheDType = null, int batch = 1)
     {
-        (_model, _backend) = (model, backend);
+        (_model, _backend, _batch) = (model, backend, batch);
         _virtual = model.VirtualTokens?.Count ?? 0;
-        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns);
+        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, batch, cacheDType);
     }
 
-    /// <summary>Tokens read so far.</summary>
+    /// <summary>Tokens of a sequence read so far.</summary>
     public int Length => Math.Max(0, _cache.Length - _virtual);
 
-    /// <summary>Reads tokens and returns the logits after the last of them.</summary>
-    public float[] Read(int[] ids) => Tape.NoGrad(() =>
+    /// <summary>Bytes of the keys and values.</summary>
+    public long CacheBytes => _cache.Bytes;
+
+    /// <summary>How keys and values are stored.</summary>
+    public DType CacheDType => _cache.DType;
+
+    /// <summary>Reads tokens and returns the logits after the last of them, for each sequence.</summary>
+    public float[] Read(ReadOnlySpan<int> ids)
+    {
+        var logits = new float[_batch * _model.VocabularySize];
+        Read(ids, logits);
+        return logits;
+    }
+
+    /// <summary>Reads tokens of each sequence, one sequence after the other, and gives the logits after the last of each.</summary>
+    public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
         using var scope = new TensorScope();
-        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids));
-        int columns = hidden.Shape.Columns;
-        return _model.Head.Forward(hidden.View([1, 1, columns], (long)(hidden.Shape[1] - 1) * columns)).ToFloats();
-    });
+        using var quiet = Tape.Pause();
+        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, _batch));
+        _model.Head.Forward(Last(hidden)).Cast(DType.F32).Download(logits);
+    }
 
-    /// <summary>Reads tokens and returns the logits after each of them.</summary>
+    /// <summary>Reads tokens of one sequence and returns the logits after each of them.</summary>
     public float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
     {
         using var scope = new TensorScope();
@@ -42,4 +59,16 @@ internal sealed class CachedDecoder : IDisposable
     public void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
 
     public void Dispose() => _cache.Dispose();
+
+    /// <summary>(batch, length, hidden) to the last row of each sequence, (batch, hidden).</summary>
+    private Tensor Last(Tensor hidden)
+    {
+        int length = hidden.Shape[1], columns = hidden.Shape.Columns;
+        if (length == 1 || _batch == 1)
+        {
+            return hidden.View([_batch, columns], (long)(length - 1) * columns);
+        }
+        int[] rows = [.. Enumerable.Range(1, _batch).Select(b => b * length - 1)];
+        return hidden.Reshape([_batch * length, columns]).Rows(_backend.From(rows, [_batch]));
+    }
 }

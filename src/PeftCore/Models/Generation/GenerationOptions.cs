@@ -1,3 +1,5 @@
+using PeftCore.Tensors;
+
 namespace PeftCore.Models.Generation;
 
 /// <summary>How the next token is chosen, and when to stop. What each setting does is what transformers' generate does with it; with a temperature
@@ -31,8 +33,15 @@ public sealed record GenerationOptions
     /// <summary>Strings that end the text; they need a decoder. The text is cut before them.</summary>
     public IReadOnlyCollection<string> StopStrings { get; init; } = [];
 
+    /// <summary>How keys and values of earlier tokens are stored: F32, or BF16 at half the bytes; null for how the device stores activations.</summary>
+    public DType? KvCacheDType { get; init; }
+
     internal void Check(bool canDecode)
     {
+        if (KvCacheDType is { } dtype)
+        {
+            KvCache.CheckDType(dtype);
+        }
         Require(MaxNewTokens > 0, "max_new_tokens", $"{MaxNewTokens}", "at least 1");
         Require(float.IsFinite(Temperature) && Temperature >= 0, "temperature", $"{Temperature}", "at least 0");
         Require(TopK >= 0, "top_k", $"{TopK}", "at least 0");

@@ -87,13 +87,16 @@ public sealed class Generator
         Action<GeneratedToken>? onToken, CancellationToken cancel)
     {
         int room = Math.Min(options.MaxNewTokens, RoomOf(_model) - prompt.Length);
-        using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room);
+        using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room, options.KvCacheDType);
         var chooser = new TokenChooser(options, prompt);
-        int[] unread = prompt.ToArray();
+        var logits = new float[_model.VocabularySize];
+        scoped var unread = prompt;
+        int token = 0;
         while (!cancel.IsCancellationRequested)
         {
-            int token = chooser.Choose(decoder.Read(unread));
-            unread = [token];
+            decoder.Read(unread, logits);
+            token = chooser.Choose(logits);
+            unread = new ReadOnlySpan<int>(in token);
             tokens.Add(token);
             FinishReason? end = options.StopTokens.Contains(token) ? FinishReason.StopToken : null;
             if (end is null)

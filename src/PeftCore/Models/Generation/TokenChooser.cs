@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using PeftCore.Kernels;
 
 namespace PeftCore.Models.Generation;
@@ -21,12 +22,10 @@ internal sealed class TokenChooser
     /// <summary>Chooses a token; the logits are overwritten.</summary>
     public int Choose(Span<float> logits)
     {
-        foreach (float logit in logits)
+        // The first NaN, if there is one.
+        if (float.IsNaN(logits[Likeliest(logits)]))
         {
-            if (float.IsNaN(logit))
-            {
-                throw new BadInputException("the model's output is not a number: its weights, or an adapter's, are damaged");
-            }
+            throw new BadInputException("the model's output is not a number: its weights, or an adapter's, are damaged");
         }
         if (_options.RepetitionPenalty != 1)
         {
@@ -37,18 +36,8 @@ internal sealed class TokenChooser
         return token;
     }
 
-    private static int Likeliest(ReadOnlySpan<float> logits)
-    {
-        int best = 0;
-        for (int i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[best])
-            {
-                best = i;
-            }
-        }
-        return best;
-    }
+    /// <summary>The first of the largest.</summary>
+    internal static int Likeliest(ReadOnlySpan<float> logits) => TensorPrimitives.IndexOfMax(logits);
 
     private int Draw(Span<float> logits)
     {

@@ -1,0 +1,41 @@
+using PeftCore.Backends;
+using PeftCore.Cli.Options;
+using PeftCore.Models.Generation;
+using PeftCore.Peft;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>A model from a directory or a config.json, with saved adapters or none, to time decoding with, and the plan of that.</summary>
+internal sealed record DecodingSource(DecodingOptions Options)
+{
+    /// <summary>Loads or makes the model and loads its adapters.</summary>
+    /// <exception cref="BadInputException">Something is missing, or the text does not fit the model.</exception>
+    public PeftModel Build(IBackend backend, Action<string>? warn = null)
+    {
+        if (Options.Model is null == Options.Config is null)
+        {
+            throw new BadInputException("expected either --model DIR or --config FILE, the model to time.");
+        }
+        var peft = new PeftModel(ModelSource.BaseOf(Options.ForTraining, Options.Config, backend));
+        peft.LoadAll(Options.Adapters, warn);
+        int places = peft.Base.VirtualTokens?.Count ?? 0, length = Options.PromptLength + Options.MaxNewTokens + places;
+        return length <= peft.Base.MaxLength ? peft : throw new BadInputException(
+            $"--prompt-length {Options.PromptLength} and --max-new-tokens {Options.MaxNewTokens}{(places > 0 ? $" with {places} virtual tokens" : "")} " +
+            $"make {length} tokens, but the model's context holds {peft.Base.MaxLength}; lower one of them.");
+    }
+
+    /// <summary>The most bytes alive at once while decoding, found without data.</summary>
+    public long PlannedPeak()
+    {
+        var options = Options.ForTraining;
+        using var backend = new MetaBackend(options.Activations, options.Packs);
+        using var scope = new TensorScope();
+        var model = Build(backend);
+        // What a first run makes and keeps, such as tables of positions, later ones begin with.
+        TimedDecoding.Run(model.Base, backend, Options.Shape);
+        backend.Memory.ResetPeak();
+        TimedDecoding.Run(model.Base, backend, Options.Shape);
+        return backend.Memory.PeakBytes;
+    }
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+using PeftCore.Cli.Options;
+using PeftCore.Cli.Output;
+using PeftCore.Cli.Session;
+using PeftCore.Models.Generation;
+using PeftCore.Tensors;
+
+namespace PeftCore.Cli.Verbs;
+
+/// <summary>Times decoding: reading a prompt, then a token at a time with a cache of keys and values.</summary>
+internal sealed class BenchGenerateVerb : Verb
+{
+    private readonly Settings<DecodingOptions> _settings = new();
+
+    public BenchGenerateVerb() : base("generate", "Time reading a prompt and generating after it.") => _settings.AddTo(this);
+
+    public override VerbResult Run(Invocation call)
+    {
+        var options = _settings.Read(call.Parse);
+        var source = new DecodingSource(options);
+        long planned = source.PlannedPeak();
+        using var scope = new TensorScope();
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, packWeights: options.PackWeights);
+        var model = source.Build(backend, call.Terminal.Note);
+        for (int i = 0; i < options.Warmup; i++)
+        {
+            TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop);
+        }
+        backend.Memory.ResetPeak();
+        var runs = Enumerable.Range(0, options.Runs).Select(_ => TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop)).ToList();
+        double first = Median(runs.Select(run => run.FirstToken)), step = Median(runs.SelectMany(run => run.Steps)), best = runs.Min(run => run.Steps.Min());
+        double promptRate = options.BatchSize * options.PromptLength / first, rate = options.BatchSize / step;
+        long peak = backend.Memory.PeakBytes, cache = runs[0].CacheBytes;
+        string kept = Word(runs[0].CacheDType);
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"prompt {promptRate:N0} tok/s, first token after {1e3 * first:0.0} ms; then {rate:N1} tok/s, {1e3 * step:0.00} ms a step (best {1e3 * best:0.00})"));
+        call.Say($"peak {new ByteSize(peak)}, planned {new ByteSize(planned)}, keys and values {new ByteSize(cache)} in {kept}");
+        var report = new JsonReport().Add("tok_s", rate).Add("prompt_tok_s", promptRate).Add("first_token_ms", 1e3 * first)
+            .Add("ms_median", 1e3 * step).Add("ms_min", 1e3 * best).Add("peak_bytes", peak).Add("planned_bytes", planned)
+            .Add("kv_cache_bytes", cache).Add("kv_cache_dtype", kept).Add("parameters", model.ParameterCount)
+            .Add("batch_size", options.BatchSize).Add("prompt_length", options.PromptLength).Add("max_new_tokens", options.MaxNewTokens)
+            .Add("device", backend.Name).Add("dtype", Word(options.Dtype));
+        model.Unload();
+        model.Base.Free();
+        return VerbResult.Done(report);
+    }
+
+    private static string Word(DType dtype) => dtype.ToString().ToLowerInvariant();
+
+    private static double Median(IEnumerable<double> times)
+    {
+        double[] sorted = [.. times.Order()];
+        return sorted[sorted.Length / 2];
+    }
+}
