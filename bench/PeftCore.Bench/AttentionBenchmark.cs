@@ -3,7 +3,6 @@ using System.Numerics.Tensors;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
 using PeftCore.Backends;
-using PeftCore.Ilgpu;
 using PeftCore.Kernels;
 using PeftCore.Tensors;
 using Tensor = PeftCore.Tensors.Tensor;
@@ -15,14 +14,13 @@ namespace PeftCore.Bench;
 [Config(typeof(Settings))]
 public class AttentionBenchmark
 {
-    private readonly List<Tensor> _made = [];
-    private IBackend? _backend;
+    private Bench? _bench;
     private AttentionCall _call;
     private Heads _q, _k, _v, _o, _dO, _dq, _dk, _dv;
     private Tensor? _lse, _delta;
     private float[] _values = [], _scores = [], _output = [];
 
-    public static IEnumerable<string> Devices => IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"];
+    public static IEnumerable<string> Devices => Bench.Devices;
 
     [ParamsSource(nameof(Devices))]
     public string Device { get; set; } = "cpu";
@@ -35,11 +33,12 @@ public class AttentionBenchmark
     public void Setup()
     {
         var s = Parse(Size);
-        _backend = Device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(Device, new IlgpuOptions(DType.BF16));
+        var bench = _bench = Bench.Open(Device);
         _call = new AttentionCall(s);
-        (_q, _k, _v, _dO) = (Made(s, s.Heads, 0), Made(s, s.KeyHeads, 1), Made(s, s.KeyHeads, 2), Made(s, s.Heads, 3));
-        (_o, _dq, _dk, _dv) = (Made(s, s.Heads, 4), Made(s, s.Heads, 5), Made(s, s.KeyHeads, 6), Made(s, s.KeyHeads, 7));
-        (_lse, _delta) = (Keep(_backend.NewTensor([s.Batch, s.Heads, s.QueryLength])), Keep(_backend.NewTensor([s.Batch, s.Heads, s.QueryLength])));
+        (_q, _k, _v, _dO) = (Made(s, s.Heads), Made(s, s.KeyHeads), Made(s, s.KeyHeads), Made(s, s.Heads));
+        (_o, _dq, _dk, _dv) = (Made(s, s.Heads), Made(s, s.Heads), Made(s, s.KeyHeads), Made(s, s.KeyHeads));
+        Shape rows = [s.Batch, s.Heads, s.QueryLength];
+        (_lse, _delta) = (bench.Empty(rows, DType.F32), bench.Empty(rows, DType.F32));
         _values = new float[s.QueryLength * s.HeadDim];
         Philox.FillUniform(_values, -1, 1, 1, 0);
         (_scores, _output) = (new float[s.KeyLength], new float[s.HeadDim]);
@@ -47,12 +46,7 @@ public class AttentionBenchmark
     }
 
     [GlobalCleanup]
-    public void Cleanup()
-    {
-        _made.ForEach(tensor => tensor.Dispose());
-        _made.Clear();
-        _backend?.Dispose();
-    }
+    public void Cleanup() => _bench?.Dispose();
 
     [Benchmark(Baseline = true)]
     public void TensorPrimitivesForward()
@@ -80,15 +74,15 @@ public class AttentionBenchmark
     [Benchmark]
     public void Forward()
     {
-        _backend!.Attention(_call, _q, _k, _v, _o, _lse!);
-        _backend.Synchronize();
+        _bench!.Backend.Attention(_call, _q, _k, _v, _o, _lse!);
+        _bench.Backend.Synchronize();
     }
 
     [Benchmark]
     public void Backward()
     {
-        _backend!.AttentionGradient(_call, _q, _k, _v, _o, _dO, _lse!, _delta!, _dq, false, _dk, false, _dv, false, null);
-        _backend.Synchronize();
+        _bench!.Backend.AttentionGradient(_call, _q, _k, _v, _o, _dO, _lse!, _delta!, _dq, false, _dk, false, _dv, false, null);
+        _bench.Backend.Synchronize();
     }
 
     private static AttentionShape Parse(string size)
@@ -99,22 +93,7 @@ public class AttentionBenchmark
 
     private ReadOnlySpan<float> Row(AttentionShape s, int token) => _values.AsSpan(token * s.HeadDim, s.HeadDim);
 
-    private Heads Made(AttentionShape s, int heads, ulong stream)
-    {
-        Shape shape = [s.Batch, s.QueryLength, heads * s.HeadDim];
-        var backend = _backend!;
-        using var wide = backend.NewTensor(shape);
-        backend.FillNormal(wide, 0, 1, 1, stream);
-        var stored = Keep(backend.NewTensor(shape, backend.ActivationDType));
-        backend.Cast(wide, stored);
-        return new Heads(stored, heads, s.HeadDim);
-    }
-
-    private Tensor Keep(Tensor tensor)
-    {
-        _made.Add(tensor);
-        return tensor;
-    }
+    private Heads Made(AttentionShape s, int heads) => new(_bench!.Activation([s.Batch, s.QueryLength, heads * s.HeadDim]), heads, s.HeadDim);
 
     private sealed class Settings : ManualConfig
     {

@@ -12,8 +12,9 @@ internal sealed class Bench : IDisposable
 
     private Bench(IBackend backend) => Backend = backend;
 
-    /// <summary>The CPU and, where there is one, a card.</summary>
-    public static IEnumerable<string> Devices => IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"];
+    /// <summary>The CPU and, where there is one, a card; or those that the environment variable names, separated by commas.</summary>
+    public static IEnumerable<string> Devices => Environment.GetEnvironmentVariable("PEFTCORE_BENCH_DEVICES")?.Split(',')
+        ?? (IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"]);
 
     public IBackend Backend { get; }
 

@@ -16,22 +16,19 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
     [Test]
     public void A_step_takes_the_bytes_that_were_planned([Values] bool checkpointing)
     {
-        TrainableAdapter Build(IBackend backend, PeftModel model)
-        {
-            model.AddAdapter(method.Config(family));
-            model.Base.GradientCheckpointing = checkpointing;
-            return new TrainableAdapter(model);
-        }
-
-        var plan = MemoryPlan.Of(backend => Build(backend, new PeftModel(family.Plan((MetaBackend)backend))), Rows, Length);
+        var plan = Plan(DType.F32, checkpointing);
         using var cpu = new CpuBackend(1);
-        var trainable = Build(cpu, new PeftModel(family.Load(cpu)));
+        var trainable = Build(new PeftModel(family.Load(cpu)), checkpointing);
         using var optimizer = new AdamW(trainable.Parameters);
         cpu.Memory.ResetPeak();
         new TrainingStep(trainable, optimizer).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
         Assert.That(cpu.Memory.PeakBytes, Is.EqualTo(plan.PeakBytes).Within(1).Percent);
         trainable.Model.Free();
     }
+
+    [Test]
+    public void A_step_runs_where_activations_are_stored_in_bf16([Values] bool checkpointing) =>
+        Assert.That(Plan(DType.BF16, checkpointing).SavedBytes, Is.LessThanOrEqualTo(Plan(DType.F32, checkpointing).SavedBytes));
 
     [Test]
     public void Gradients_are_made_of_what_trains_and_of_nothing_else([Values] bool checkpointing)
@@ -63,6 +60,16 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         second.Model.LoadState(directory.FullPath);
         Assert.That(Step(second), Is.EqualTo(Step(first)));
         Assert.That(second.AdapterBytes(), Is.EqualTo(first.AdapterBytes()));
+    }
+
+    private MemoryPlan Plan(DType activations, bool checkpointing) =>
+        MemoryPlan.Of(backend => Build(new PeftModel(family.Plan((MetaBackend)backend)), checkpointing), Rows, Length, activations: activations);
+
+    private TrainableAdapter Build(PeftModel model, bool checkpointing)
+    {
+        model.AddAdapter(method.Config(family));
+        model.Base.GradientCheckpointing = checkpointing;
+        return new TrainableAdapter(model);
     }
 
     private static float Step(Bench bench)

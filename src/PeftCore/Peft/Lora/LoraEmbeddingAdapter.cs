@@ -66,7 +66,7 @@ internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Paramet
     {
         int r = a.Shape[0];
         var columns = a.Value.MatMul(Constants.Identity(a.Value.Backend, r), transposeA: true); // (vocabulary, r)
-        return columns.Rows(x).Linear(b.Value) * scale;
+        return (columns.Rows(x).Linear(b.Value) * scale).Cast(columns.Backend.ActivationDType);
     }
 
     private void AddDelta(Tensor weight) => weight.Backend.MatMul(a.Value, true, b.Value, true, weight, scale, accumulate: true);
