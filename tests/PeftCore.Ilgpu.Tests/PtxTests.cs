@@ -67,6 +67,23 @@ public sealed class PtxTests
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));
     }
 
+    [Test]
+    public void A_pass_over_a_tall_matrix_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
+    {
+        using Context context = GpuDevice.NewContext(cuda: false);
+        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        string compiled = WgmmaKernels.Compile<ThinPass, ThinArgs>(backend, ThinShape.Threads, 1);
+        var shapes = from tiles in Enumerable.Range(1, ThinShape.MostTiles)
+                     from right in new[] { false, true }
+                     from across in new[] { 1, 2, 4, 8 }
+                     select new ThinShape(tiles, right, true, across);
+
+        string[] texts = [.. shapes.Select(shape => new ThinPtx(shape).Expand(compiled))];
+
+        Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 256"));
+        Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
+    }
+
     private sealed class WgmmaCompiler(PTXBackend backend) : IKernelVisitor
     {
         public List<string> Texts { get; } = [];

@@ -43,6 +43,7 @@ internal sealed class GpuDevice : IDisposable
             Memory.Fill(Counters, 0, CounterBytes);
         }
         Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
+        Thin = TensorCores is null ? null : new ThinPasses(TensorCores);
         MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
     }
 
@@ -68,6 +69,9 @@ internal sealed class GpuDevice : IDisposable
 
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
     public WgmmaProducts? Products { get; }
+
+    /// <summary>Passes over tall matrices with thin ones; null where the tensor cores are not Hopper's.</summary>
+    public ThinPasses? Thin { get; }
 
     /// <summary>Products on other cards' tensor cores; null on Hopper and where there are none.</summary>
     public MmaProducts? MmaProducts { get; }
@@ -143,6 +147,18 @@ internal sealed class GpuDevice : IDisposable
         if (Timer is not null)
         {
             StopTiming($"product of {plan.TilesM}×{plan.TilesN} tiles of {plan.Shape.TileN}, {args.Steps} deep");
+        }
+    }
+
+    /// <summary>Runs a pass over tall matrices with thin ones.</summary>
+    public void RunThin(in ThinPlan plan, in ThinArgs args)
+    {
+        Thin!.Load(plan.Shape);
+        Timer?.Start();
+        Thin.Run(plan, args);
+        if (Timer is not null)
+        {
+            StopTiming($"thin products of {plan.Strips} strips of {plan.Shape.Across * ThinShape.Columns}, {plan.Runs} runs, {plan.Shape.Tiles} tiles{(plan.Shape.Right ? ", both sides" : "")}");
         }
     }
 

@@ -107,18 +107,24 @@ internal sealed class LoraLinearNode : GradientNode
         for (int j = 0; j < low.Length; j++)
         {
             var branch = map.Branches[j];
-            if (flow.Target(branch.Input + 1, out bool accumulate) is { } dB)
-            {
-                factors.Add(dB, null, accumulate, 1, new MatMulTerm(dy, true, LoraLinearOp.Scaled(branch.Low!, branch.Middle), false));
-            }
+            var dB = flow.Target(branch.Input + 1, out bool accumulate);
             if (flow.Wants(branch.Input + 2))
             {
                 BiasGradient(flow, dy, branch.Scale, branch.Input + 2);
             }
-            if (branch.B is not null)
+            float scale = branch.Middle is null ? branch.Scale : 1;
+            low[j] = branch.B is null ? null : dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0]));
+            if (dB is not null && branch.B is not null)
             {
-                low[j] = dy.NewLike(dy.Shape.WithColumns(branch.A.Shape[0]));
-                factors.Add(low[j]!, null, false, branch.Middle is null ? branch.Scale : 1, new MatMulTerm(dy, false, branch.B, false));
+                factors.Add(new ThinProduct(dy, branch.B, low[j], scale, LoraLinearOp.Scaled(branch.Low!, branch.Middle), dB, accumulate));
+            }
+            else if (dB is not null)
+            {
+                factors.Add(dB, null, accumulate, 1, new MatMulTerm(dy, true, LoraLinearOp.Scaled(branch.Low!, branch.Middle), false));
+            }
+            else if (branch.B is not null)
+            {
+                factors.Add(low[j]!, null, false, scale, new MatMulTerm(dy, false, branch.B, false));
             }
         }
         return low;
@@ -141,7 +147,14 @@ internal sealed class LoraLinearNode : GradientNode
         }
         if (flow.Target(branch.Input, out bool accumulate) is { } dA)
         {
-            factors.Add(dA, null, accumulate, 1, new MatMulTerm(ds, true, branch.Drop.Active ? branch.Drop.Apply(_x!.Value) : _x!.Value, false));
+            if (branch.Drop.Active)
+            {
+                factors.Add(dA, null, accumulate, 1, new MatMulTerm(ds, true, branch.Drop.Apply(_x!.Value), false));
+            }
+            else
+            {
+                factors.Add(new ThinProduct(_x!.Value, null, null, 1, ds, dA, accumulate));
+            }
         }
     }
 

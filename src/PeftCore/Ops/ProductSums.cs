@@ -17,6 +17,7 @@ internal sealed class ProductSums : IDisposable
     private readonly List<MatMulTerm> _groupTerms = [];
     private readonly List<Tensor> _results = [];
     private readonly List<Tensor?> _biases = [];
+    private readonly List<ThinProduct> _thin = [];
     private IBackend _backend = null!;
 
     private ProductSums() { }
@@ -45,9 +46,29 @@ internal sealed class ProductSums : IDisposable
         _terms.Add(term);
     }
 
+    /// <summary>Products of one tall matrix with thin ones. All that are added before a run are alike: each with a matrix of its own and thin ones on both
+    /// sides, or all from the left of one.</summary>
+    public void Add(in ThinProduct product) => _thin.Add(product);
+
     /// <summary>Computes what was added since.</summary>
     public void Run()
     {
+        if (_thin.Count > 0 && !_backend.TryThinProducts(CollectionsMarshal.AsSpan(_thin)))
+        {
+            foreach (var p in _thin)
+            {
+                if (p.Right is not null)
+                {
+                    Add(p.Low!, null, false, p.Alpha, new MatMulTerm(p.X, false, p.Right, false));
+                    Add(p.Across, null, p.Accumulate, 1, new MatMulTerm(p.X, true, p.Left, false));
+                }
+                else
+                {
+                    Add(p.Across, null, p.Accumulate, 1, new MatMulTerm(p.Left, true, p.X, false));
+                }
+            }
+        }
+        _thin.Clear();
         while (_sums.Count > 0)
         {
             var first = _sums[0];
@@ -87,7 +108,7 @@ internal sealed class ProductSums : IDisposable
 
     public void Dispose()
     {
-        foreach (var list in (ReadOnlySpan<System.Collections.IList>)[_sums, _terms, _later, _groupTerms, _results, _biases])
+        foreach (var list in (ReadOnlySpan<System.Collections.IList>)[_sums, _terms, _later, _groupTerms, _results, _biases, _thin])
         {
             list.Clear();
         }

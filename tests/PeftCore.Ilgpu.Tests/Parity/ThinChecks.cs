@@ -1,0 +1,116 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ilgpu.Tests;
+
+/// <summary>Passes over tall matrices with thin ones, as only tensor cores compute them: against the same products one by one on the processor.</summary>
+internal static class ThinChecks
+{
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
+    [
+        ("thin_products_on_both_sides", BothSides),
+        ("thin_products_from_the_left", FromTheLeft),
+        ("thin_products_twice_bit_equal", Twice),
+        ("thin_products_that_are_not_alike_are_refused", Refused),
+    ];
+
+    private static void BothSides(ParityBench bench)
+    {
+        foreach (bool add in new[] { false, true })
+        {
+            Both(bench, 4096, [2048, 256, 256], 16, add);
+            Both(bench, 1001, [5632, 8], 16, add);
+            Both(bench, 37, [264], 8, add);
+            Both(bench, 1, [72, 520, 8, 136], 16, add);
+            Both(bench, 520, [1032], 24, add);
+            Both(bench, 777, [584, 64], 40, add);
+            Both(bench, 2049, [1032], 64, add);
+            Both(bench, 130, [520, 8, 72, 136, 264, 16], 32, add);
+        }
+    }
+
+    private static void FromTheLeft(ParityBench bench)
+    {
+        foreach (bool add in new[] { false, true })
+        {
+            Left(bench, 4096, 2048, 16, 3, add);
+            Left(bench, 1001, 5632, 16, 1, add);
+            Left(bench, 37, 264, 8, 2, add);
+            Left(bench, 1, 72, 64, 1, add);
+            Left(bench, 2049, 1032, 24, 5, add);
+            Left(bench, 300, 8, 40, 3, add);
+        }
+    }
+
+    private static void Both(ParityBench bench, int m, int[] widths, int rank, bool add)
+    {
+        var products = Products(bench, m, widths, rank, add, out var low, out var across);
+        Assert(across[0].Device.Device is IBackend device && device.TryThinProducts(products));
+        for (int i = 0; i < widths.Length; i++)
+        {
+            bench.Same(low[i], $"low {m} × {widths[i]} of rank {rank}", 8e-3);
+            bench.Same(across[i], $"across {m} × {widths[i]} of rank {rank}", 1e-5);
+        }
+    }
+
+    /// <summary>The products, and on the processor what must come out.</summary>
+    private static ThinProduct[] Products(ParityBench bench, int m, int[] widths, int rank, bool add, out Twin[] low, out Twin[] across)
+    {
+        low = [.. widths.Select(_ => bench.Empty([m, rank], DType.BF16))];
+        across = [.. widths.Select(n => bench.Target([n, rank], add))];
+        var products = new ThinProduct[widths.Length];
+        for (int i = 0; i < widths.Length; i++)
+        {
+            Twin x = bench.Random([m, widths[i]], DType.BF16), right = bench.Random([widths[i], rank], DType.BF16), left = bench.Random([m, rank], DType.BF16);
+            using var wide = bench.Cpu.NewTensor([m, rank]);
+            bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, wide, 0.5f + i);
+            bench.Cpu.Cast(wide, low[i].Cpu);
+            bench.Cpu.MatMul(x.Cpu, true, left.Cpu, false, across[i].Cpu, 1, add);
+            products[i] = new ThinProduct(x.Device, right.Device, low[i].Device, 0.5f + i, left.Device, across[i].Device, add);
+        }
+        return products;
+    }
+
+    private static void Left(ParityBench bench, int m, int n, int rank, int count, bool add)
+    {
+        var x = bench.Random([m, n], DType.BF16);
+        Twin[] left = [.. Enumerable.Range(0, count).Select(_ => bench.Random([m, rank], DType.BF16))], across = [.. left.Select(_ => bench.Target([rank, n], add))];
+        for (int i = 0; i < count; i++)
+        {
+            bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, across[i].Cpu, 1, add);
+        }
+        ThinProduct[] products = [.. left.Zip(across, (l, a) => new ThinProduct(x.Device, null, null, 1, l.Device, a.Device, add))];
+        Assert(x.Device.Device is IBackend device && device.TryThinProducts(products));
+        foreach (var sum in across)
+        {
+            bench.Same(sum, $"{count} of {m} × {n} of rank {rank}", 1e-5);
+        }
+    }
+
+    private static void Twice(ParityBench bench)
+    {
+        var products = Products(bench, 2049, [2048, 264], 16, false, out var low, out var across);
+        var results = low.Concat(across).Select(twin => twin.Device).ToArray();
+        Assert(across[0].Device.Device is IBackend device && device.TryThinProducts(products));
+        byte[][] first = [.. results.Select(tensor => tensor.ToBytes())];
+        Assert(across[0].Device.Device is IBackend again && again.TryThinProducts(products));
+        Assert(results.Zip(first).All(pair => pair.First.ToBytes().AsSpan().SequenceEqual(pair.Second)));
+    }
+
+    private static void Refused(ParityBench bench)
+    {
+        var products = Products(bench, 64, [72, 72], 16, true, out _, out var across);
+        var device = (IBackend)across[0].Device.Device;
+        Assert(!device.TryThinProducts([products[0], products[1] with { Right = null, Low = null }]));
+        Assert(!device.TryThinProducts([products[0], products[1] with { Across = products[0].Across }]));
+        Assert(!device.TryThinProducts([products[0] with { X = bench.Random([64, 72]).Device }]));
+    }
+
+    private static void Assert(bool holds)
+    {
+        if (!holds)
+        {
+            throw new InvalidOperationException("the tensor cores did not take it, or not the same way twice, or took what they must not");
+        }
+    }
+}
