@@ -17,6 +17,7 @@ namespace ILGPU.Runtime
         internal Accelerator() { }
 
         public extern int NumMultiprocessors { get; }
+        public extern int WarpSize { get; }
 
         public extern AcceleratorStream CreateStream();
         public extern void Bind();

@@ -15,11 +15,7 @@ internal static class Threads
     /// All threads must call it, and warps must be whole.</summary>
     public static float Sum(ArrayView<float> shared, float value)
     {
-        for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
-        {
-            value += Warp.ShuffleXor(value, distance);
-        }
-
+        value = WarpSum(value);
         int warps = Group.DimX / Warp.WarpSize;
         Group.Barrier(); // The shared memory may still be read from its last use.
         if (Group.IdxX % Warp.WarpSize == 0)
@@ -35,6 +31,17 @@ internal static class Threads
         }
 
         return sum;
+    }
+
+    /// <summary>Σ over the warp, the same for every lane and in a fixed order. All lanes must call it.</summary>
+    public static float WarpSum(float value)
+    {
+        for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)
+        {
+            value += Warp.ShuffleXor(value, distance);
+        }
+
+        return value;
     }
 
     /// <summary>The largest value in the group. All threads must call it, and warps must be whole.</summary>

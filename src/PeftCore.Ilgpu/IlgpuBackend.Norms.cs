@@ -22,6 +22,17 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
+    public void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
+    {
+        if (Packs(x, y) && PacksWeight(weight))
+        {
+            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon, Again: true), backward: false);
+            return;
+        }
+        RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
+    }
+
+    /// <inheritdoc/>
     public void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight)
     {

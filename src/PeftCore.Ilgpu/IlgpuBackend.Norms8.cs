@@ -7,7 +7,7 @@ internal sealed partial class IlgpuBackend
 {
     /// <summary>An RMS norm on BF16: from x to y, or from dy to dx.</summary>
     private readonly record struct RmsCall(
-        Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false);
+        Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false, bool Again = false);
 
     /// <summary>A layer norm on BF16: from x to y, or from dy to dx.</summary>
     private readonly record struct LayerCall(
@@ -38,17 +38,20 @@ internal sealed partial class IlgpuBackend
             Offset = call.Offset,
             Epsilon = call.Epsilon,
             Eights = call.X.Shape.Columns / 8,
+            Rows = call.X.Shape.Rows,
             Accumulate = Flag(call.Accumulate),
+            Known = Flag(call.Again),
         };
+        int groups = ProductPlan.Count(args.Rows, _device.GroupSize / _device.Accelerator.WarpSize);
         if (backward)
         {
             Moves(call.Accumulate ? [call.X, call.From, call.To, call.To] : [call.X, call.From, call.To]);
-            _device.Run<RmsBackward8<TWeight>, Rms8Args<TWeight>>(call.X.Shape.Rows, 1, args);
+            _device.Run<RmsBackward8<TWeight>, Rms8Args<TWeight>>(groups, 1, args);
         }
         else
         {
             Moves(call.X, call.To);
-            _device.Run<RmsForward8<TWeight>, Rms8Args<TWeight>>(call.X.Shape.Rows, 1, args);
+            _device.Run<RmsForward8<TWeight>, Rms8Args<TWeight>>(groups, 1, args);
         }
     }
 

@@ -11,64 +11,148 @@ internal struct Rms8Args<TWeight> where TWeight : unmanaged
 
     /// <summary>Eights of a row.</summary>
     public int Eights;
-    public int Accumulate;
+    public int Rows, Accumulate;
+
+    /// <summary>rstd is there already: the norm is made once more.</summary>
+    public int Known;
 }
 
-/// <summary><see cref="RmsForward{TWeight}"/> on BF16; a group takes a row.</summary>
+/// <summary><see cref="RmsForward{TWeight}"/> on BF16; a warp takes a row, and keeps one of up to 2048 columns in registers.</summary>
 internal readonly struct RmsForward8<TWeight> : IKernel<Rms8Args<TWeight>> where TWeight : unmanaged, IPacked<TWeight>
 {
     public static void Run(Rms8Args<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
-        long row = (long)Grid.IdxX * args.Eights;
-        float squares = 0;
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp), width = Octet.Count * warp;
+        bool inside = r < args.Rows;
+        r = inside ? r : args.Rows - 1; // All lanes of all warps meet in the sums.
+        long row = (long)r * args.Eights;
+        Octet x = default;
+        float rstd;
+        if (args.Known != 0)
         {
-            Floats8 x = Eight.Widen(args.X[row + c]);
-            squares += Floats8.Sum(x * x);
+            rstd = args.Rstd[r];
+            x = Octet.Read(args.X, row, Part(args, lane, 0));
+        }
+        else
+        {
+            float squares = 0;
+            for (int first = 0; first < args.Eights; first += width)
+            {
+                RowPart part = Part(args, lane, first);
+                x = Octet.Read(args.X, row, part);
+                squares += Square(x.A, part.Has(0)) + Square(x.B, part.Has(1)) + Square(x.C, part.Has(2)) + Square(x.D, part.Has(3));
+                squares += Square(x.E, part.Has(4)) + Square(x.F, part.Has(5)) + Square(x.G, part.Has(6)) + Square(x.H, part.Has(7));
+            }
+
+            rstd = 1f / MathF.Sqrt((Threads.WarpSum(squares) / (8 * args.Eights)) + args.Epsilon);
+            if (lane == 0 && inside)
+            {
+                args.Rstd[r] = rstd;
+            }
         }
 
-        squares = Threads.Sum(shared, squares);
-        float rstd = 1f / MathF.Sqrt((squares / (8 * args.Eights)) + args.Epsilon);
-        if (Group.IdxX == 0)
+        if (!inside)
         {
-            args.Rstd[Grid.IdxX] = rstd;
+            return;
         }
 
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        for (int first = 0; first < args.Eights; first += width)
         {
-            args.Y[row + c] = Eight.Narrow(Eight.Widen(args.X[row + c]) * rstd * (TWeight.Widen(args.Weight[c]) + args.Offset));
+            RowPart part = Part(args, lane, first);
+            if (args.Known != 0 ? first > 0 : args.Eights > width)
+            {
+                x = Octet.Read(args.X, row, part);
+            }
+
+            Write(args, row, part, 0, rstd, x.A);
+            Write(args, row, part, 1, rstd, x.B);
+            Write(args, row, part, 2, rstd, x.C);
+            Write(args, row, part, 3, rstd, x.D);
+            Write(args, row, part, 4, rstd, x.E);
+            Write(args, row, part, 5, rstd, x.F);
+            Write(args, row, part, 6, rstd, x.G);
+            Write(args, row, part, 7, rstd, x.H);
+        }
+    }
+
+    private static RowPart Part(Rms8Args<TWeight> args, int lane, int first) => new() { First = first + lane, Step = Warp.WarpSize, Eights = args.Eights };
+
+    private static float Square(Eight stored, bool counts)
+    {
+        Floats8 x = Eight.Widen(stored);
+        return counts ? Floats8.Sum(x * x) : 0;
+    }
+
+    private static void Write(Rms8Args<TWeight> args, long row, RowPart part, int i, float rstd, Eight x)
+    {
+        if (part.Has(i))
+        {
+            args.Y[row + part.At(i)] = Eight.Narrow(Eight.Widen(x) * rstd * (TWeight.Widen(args.Weight[part.At(i)]) + args.Offset));
         }
     }
 }
 
-/// <summary><see cref="RmsBackward{TWeight}"/> on BF16.</summary>
+/// <summary><see cref="RmsBackward{TWeight}"/> on BF16, a warp a row.</summary>
 internal readonly struct RmsBackward8<TWeight> : IKernel<Rms8Args<TWeight>> where TWeight : unmanaged, IPacked<TWeight>
 {
     public static void Run(Rms8Args<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
-        long row = (long)Grid.IdxX * args.Eights;
+        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp), width = Octet.Count * warp;
+        bool inside = r < args.Rows;
+        r = inside ? r : args.Rows - 1;
+        long row = (long)r * args.Eights;
+        Octet x = default, d = default;
         float dot = 0;
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        for (int first = 0; first < args.Eights; first += width)
         {
-            Floats8 g = Eight.Widen(args.DOut[row + c]) * (TWeight.Widen(args.Weight[c]) + args.Offset);
-            dot += Floats8.Sum(g * Eight.Widen(args.X[row + c]));
+            var part = new RowPart { First = first + lane, Step = warp, Eights = args.Eights };
+            x = Octet.Read(args.X, row, part);
+            d = Octet.Read(args.DOut, row, part);
+            dot += Dot(args, part, 0, x.A, d.A) + Dot(args, part, 1, x.B, d.B) + Dot(args, part, 2, x.C, d.C) + Dot(args, part, 3, x.D, d.D);
+            dot += Dot(args, part, 4, x.E, d.E) + Dot(args, part, 5, x.F, d.F) + Dot(args, part, 6, x.G, d.G) + Dot(args, part, 7, x.H, d.H);
         }
 
-        dot = Threads.Sum(shared, dot);
-        float rstd = args.Rstd[Grid.IdxX];
-        float pull = rstd * rstd * rstd * (dot / (8 * args.Eights));
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        float rstd = args.Rstd[r];
+        float pull = rstd * rstd * rstd * (Threads.WarpSum(dot) / (8 * args.Eights));
+        if (!inside)
         {
-            Floats8 g = Eight.Widen(args.DOut[row + c]) * (TWeight.Widen(args.Weight[c]) + args.Offset);
-            Floats8 d = (g * rstd) - (Eight.Widen(args.X[row + c]) * pull);
-            if (args.Accumulate != 0)
+            return;
+        }
+
+        for (int first = 0; first < args.Eights; first += width)
+        {
+            var part = new RowPart { First = first + lane, Step = warp, Eights = args.Eights };
+            if (args.Eights > width)
             {
-                d += Eight.Widen(args.DX[row + c]);
+                x = Octet.Read(args.X, row, part);
+                d = Octet.Read(args.DOut, row, part);
             }
 
-            args.DX[row + c] = Eight.Narrow(d);
+            Octet sum = args.Accumulate != 0 ? Octet.Read(args.DX, row, part) : default;
+            Write(args, row, part, 0, rstd, pull, x.A, d.A, sum.A);
+            Write(args, row, part, 1, rstd, pull, x.B, d.B, sum.B);
+            Write(args, row, part, 2, rstd, pull, x.C, d.C, sum.C);
+            Write(args, row, part, 3, rstd, pull, x.D, d.D, sum.D);
+            Write(args, row, part, 4, rstd, pull, x.E, d.E, sum.E);
+            Write(args, row, part, 5, rstd, pull, x.F, d.F, sum.F);
+            Write(args, row, part, 6, rstd, pull, x.G, d.G, sum.G);
+            Write(args, row, part, 7, rstd, pull, x.H, d.H, sum.H);
+        }
+    }
+
+    private static Floats8 Weighted(Rms8Args<TWeight> args, int at, Eight d) => Eight.Widen(d) * (TWeight.Widen(args.Weight[at]) + args.Offset);
+
+    private static float Dot(Rms8Args<TWeight> args, RowPart part, int i, Eight x, Eight d)
+    {
+        float dot = Floats8.Sum(Weighted(args, part.Clamped(i), d) * Eight.Widen(x));
+        return part.Has(i) ? dot : 0;
+    }
+
+    private static void Write(Rms8Args<TWeight> args, long row, RowPart part, int i, float rstd, float pull, Eight x, Eight d, Eight sum)
+    {
+        if (part.Has(i))
+        {
+            args.DX[row + part.At(i)] = Eight.Narrow((Weighted(args, part.At(i), d) * rstd) - (Eight.Widen(x) * pull) + Eight.Widen(sum));
         }
     }
 }

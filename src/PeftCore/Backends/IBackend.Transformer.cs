@@ -8,6 +8,9 @@ public partial interface IBackend
     /// <summary>y = x·rstd·(offset + weight) with rstd = 1/√(mean(x²) + ε), one per row.</summary>
     void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon);
 
+    /// <summary>The y of <see cref="RmsNorm"/> once more, from the rstd it left.</summary>
+    void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) => RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
+
     /// <summary>Gradients of <see cref="RmsNorm"/>; null for one that is not wanted.</summary>
     void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight);

@@ -44,7 +44,7 @@ public static class RmsNormOp
 
         protected internal override bool CanRemake => true;
 
-        protected override void Remake(Tensor y) => _x.Backend.RmsNorm(_x, _weight, _weightOffset, y, _rstd, _epsilon);
+        protected override void Remake(Tensor y) => _x.Backend.RmsNormAgain(_x, _weight, _weightOffset, y, _rstd, _epsilon);
 
         protected internal override void Backward(GradientFlow flow)
         {
