@@ -41,6 +41,9 @@ internal sealed record SamplingOptions
     [Setting("chat: a built-in template, if the model has none of its own", Value = "chatml|llama3|…")]
     public string? ChatTemplate { get; init; }
 
+    [Setting("task that the text belongs to, for adapters that have several", Min = 0)]
+    public int TaskId { get; init; }
+
     [Setting("seed of the draws")]
     public ulong Seed { get; init; } = 42;
 

@@ -5,7 +5,9 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Cli.Session;
 
 /// <summary>Text in, text out, with a model's own tokenizer and stop tokens.</summary>
-internal sealed class TextGeneration(ModelSession session)
+/// <param name="session">The model.</param>
+/// <param name="task">The task of the texts, for adapters that have several.</param>
+internal sealed class TextGeneration(ModelSession session, int task = 0)
 {
     private readonly Tokenizer _tokenizer = session.Tokenizer;
     private readonly int[] _stopTokens = StopTokensOf(session);
@@ -18,16 +20,16 @@ internal sealed class TextGeneration(ModelSession session)
     /// <param name="isRendered">The prompt comes from a chat template, which wrote its own special tokens.</param>
     public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null, CancellationToken stop = default, bool isRendered = false)
     {
-        var ids = Prompt(prompt, isRendered);
-        return new Generator(session.Model.Base, session.Backend).Generate(ids, options with { StopTokens = [.. options.StopTokens, .. _stopTokens] },
-            tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop);
+        int[] ids = Prompt(prompt, isRendered);
+        return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
+            options with { StopTokens = [.. options.StopTokens, .. _stopTokens] }, tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop));
     }
 
     /// <summary>A prompt's tokens. What a tokenizer puts after every text would end it before it begins.</summary>
-    private ReadOnlySpan<int> Prompt(string prompt, bool isRendered)
+    private int[] Prompt(string prompt, bool isRendered)
     {
         int[] ids = [.. _tokenizer.Encode(prompt, addSpecialTokens: !isRendered).Ids];
-        return ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids.AsSpan(0, ids.Length - 1) : ids;
+        return ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids[..^1] : ids;
     }
 
     private static int[] StopTokensOf(ModelSession session)

@@ -21,7 +21,7 @@ internal sealed class ChatVerb : Verb
         var options = _settings.Read(call.Parse);
         using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model).WithAdapters(options.Adapters, call);
         var template = TemplateOf(session, options);
-        var generation = new TextGeneration(session);
+        var generation = new TextGeneration(session, options.TaskId);
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
         List<ChatMessage> messages = options.Prompt is { } system ? [new("system", system)] : [];
         while (!call.Stop.IsCancellationRequested && ReadTurn(call) is { Length: > 0 } turn)

@@ -36,6 +36,9 @@ public sealed class Batch
     /// <summary>The class of each row, -1 where there is none.</summary>
     public int[] ClassLabels { get; } // (B)
 
+    /// <summary>The task of each row, 0 for one that names none; null where no row names one.</summary>
+    public int[]? TaskIds { get; internal set; } // (B)
+
     /// <summary>For causal attention: the first key each token sees, and one past the last (itself). Null where no row holds more than
     /// one sample: then plain causal attention is right, for padding stands to the right of all that is real.</summary>
     public int[]? CausalRanges { get; internal set; } // (B, T, 2)
@@ -51,7 +54,7 @@ public sealed class Batch
     internal Batch Row(int row)
     {
         int length = Lengths[row], start = row * Length;
-        var alone = new Batch(1, length) { CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))] };
+        var alone = new Batch(1, length) { CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))], TaskIds = TaskIds?[row..(row + 1)] };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
         Positions.AsSpan(start, length).CopyTo(alone.Positions);

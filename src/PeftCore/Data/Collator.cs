@@ -43,6 +43,8 @@ public sealed class Collator
             if (rows[row].Count == 1)
                 batch.ClassLabels[row] = rows[row][0].ClassLabel;
         }
+        if (rows.Any(row => row[0].TaskId is not null))
+            batch.TaskIds = [.. rows.Select(row => row[0].TaskId ?? 0)];
         if (rows.Any(row => row.Count > 1))
             batch.CausalRanges = Ranges(batch);
         return batch;

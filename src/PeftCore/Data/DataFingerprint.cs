@@ -20,6 +20,8 @@ internal static class DataFingerprint
             {
                 Add(sample.Ids.Length);
                 Add(sample.ClassLabel);
+                if (sample.TaskId is int task)
+                    Add(-2L - task); // Beside the class labels, so that data without tasks keep the fingerprint they had.
                 for (int i = 0; i < sample.Ids.Length; i++)
                     Add(((long)sample.Ids[i] << 32) | (uint)sample.Labels[i]);
             }

@@ -24,6 +24,7 @@ public sealed class DataLoader
         _rows = options.PackInto is int length
             ? [.. Packing.Pack([.. samples.Select(s => s.Ids.Length)], length).Select(row => row.Select(i => samples[i]).ToArray())]
             : [.. samples.Select(s => new[] { s })];
+        HighestTask = samples.Max(s => s.TaskId ?? 0);
         Fingerprint = DataFingerprint.Of(_rows, options);
     }
 
@@ -35,6 +36,9 @@ public sealed class DataLoader
 
     /// <summary>Tells whether two loaders draw the same batches: a hash of all samples and of the options.</summary>
     public ulong Fingerprint { get; }
+
+    /// <summary>The highest task that a sample names; 0 if none does.</summary>
+    public int HighestTask { get; }
 
     /// <summary>The next batch to be drawn; set it to resume.</summary>
     /// <exception cref="BadInputException">An epoch of these data has no such batch.</exception>

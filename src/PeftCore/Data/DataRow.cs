@@ -4,7 +4,11 @@ namespace PeftCore.Data;
 
 /// <summary>One row of training data as it was read, before a tokenizer has seen it.</summary>
 /// <param name="Place">Where it stands.</param>
-public abstract record DataRow(RowPlace Place);
+public abstract record DataRow(RowPlace Place)
+{
+    /// <summary>The task it belongs to, counted from 0, for adapters that have several: {"task_id"}, beside the fields of any form. Null if it names none.</summary>
+    public int? TaskId { get; init; }
+}
 
 /// <summary>A text to model as a whole: {"text"}.</summary>
 /// <param name="Place">Where it stands.</param>

@@ -12,6 +12,9 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>The class of the text, or -1 if the sample is not for classification.</summary>
     public int ClassLabel { get; init; } = -1;
 
+    /// <summary>The task of the text, counted from 0, for adapters that have several; null if the data name none.</summary>
+    public int? TaskId { get; init; }
+
     /// <summary>How many tokens are learned.</summary>
     public int TrainableTokens => Labels.AsSpan().Length - Labels.AsSpan().Count(Masked);
 }

@@ -58,7 +58,7 @@ public sealed class ExampleEncoder
             LabelledRow labelled = LabelMap.Labelled(row);
             int[] ids = CutMiddle(_tokenizer.Encode(labelled.Text, addSpecialTokens: true));
             if (ids.Length > 0)
-                examples.Add(new Example(ids, Masked(ids.Length)) { ClassLabel = labels.IdOf(labelled) });
+                examples.Add(new Example(ids, Masked(ids.Length)) { ClassLabel = labels.IdOf(labelled), TaskId = row.TaskId });
             else
                 Report.Dropped++;
         }
@@ -83,7 +83,7 @@ public sealed class ExampleEncoder
         int[] ids = encoded.Ids;
         if (!sample.IsRendered && _eos is int eos && (ids.Length == 0 || ids[^1] != eos))
             (ids, learned) = ([.. ids, eos], [.. learned, true]);
-        return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null);
+        return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null) with { TaskId = row.TaskId };
     }
 
     private bool[] Learned(SampleText sample, EncodedText encoded)

@@ -32,6 +32,15 @@ internal readonly struct FieldValue
         return label is null or "" ? throw Wrong(place, name, "an integer or a string that is not empty") : label;
     }
 
+    public int AsTask(RowPlace place, string name)
+    {
+        int task = -1;
+        bool whole = _text is not null
+            ? int.TryParse(_text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out task)
+            : _json.ValueKind == JsonValueKind.Number && _json.TryGetInt32(out task);
+        return whole && task >= 0 ? task : throw Wrong(place, name, "the number of a task, counted from 0");
+    }
+
     public ChatMessage[] AsTurns(RowPlace place, string name)
     {
         if (_text is not null || _json.ValueKind != JsonValueKind.Array || _json.GetArrayLength() == 0)

@@ -7,6 +7,8 @@ internal static class RowForm
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
         + "{\"instruction\", \"input\", \"output\"} or {\"text\", \"label\"}";
 
+    private const string Task = "task_id";
+
     private static readonly string[][] Forms =
         [["text"], ["prompt", "completion"], ["messages"], ["instruction", "input", "output"], ["text", "label"]];
 
@@ -14,7 +16,7 @@ internal static class RowForm
     public static void Check(RowPlace place, IReadOnlyCollection<string> names)
     {
         if (!Forms.Any(form => Fits(form, names)))
-            throw place.Error(Problem([.. names]));
+            throw place.Error(Problem([.. names.Where(name => name != Task)]));
     }
 
     public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
@@ -22,7 +24,7 @@ internal static class RowForm
         string[] names = [.. fields.Keys];
         Check(place, names);
         string Text(string name) => fields[name].AsText(place, name);
-        return Forms.First(form => Fits(form, names))[^1] switch
+        DataRow row = Forms.First(form => Fits(form, names))[^1] switch
         {
             "text" => new TextRow(place, Text("text")),
             "label" => new LabelledRow(place, Text("text"), fields["label"].AsLabel(place, "label")),
@@ -31,11 +33,12 @@ internal static class RowForm
             _ => new InstructionRow(place, Text("instruction"),
                 fields.TryGetValue("input", out FieldValue input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
         };
+        return fields.TryGetValue(Task, out FieldValue task) ? row with { TaskId = task.AsTask(place, Task) } : row;
     }
 
-    // An instruction need not apply to anything.
+    // An instruction need not apply to anything, and any row may say which task it belongs to.
     private static bool Fits(string[] form, IReadOnlyCollection<string> names) =>
-        form.All(field => field == "input" || names.Contains(field)) && names.All(form.Contains);
+        form.All(field => field == "input" || names.Contains(field)) && names.All(name => name == Task || form.Contains(name));
 
     // The form that shares most fields with the row is the one that was meant.
     private static string Problem(string[] found)

@@ -18,6 +18,10 @@ internal interface IVirtualTokens
     /// <returns>(batch, virtual + tokens, hidden), and where all of them stand.</returns>
     (Tensor Embedded, ModelInputs Inputs) Before(Tensor embedded, ModelInputs inputs);
 
+    /// <summary>Refuses a task that one of them does not have.</summary>
+    /// <exception cref="BadInputException">There is no such task.</exception>
+    void CheckTask(int task);
+
     /// <summary>Targets for rows with virtual tokens before them: the last of these predicts the first token.</summary>
     Targets Before(Targets targets, int batch);
 }

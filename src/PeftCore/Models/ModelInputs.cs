@@ -44,6 +44,9 @@ public sealed partial class ModelInputs
 
     internal int Batch { get; }
 
+    /// <summary>The task of each row, for virtual tokens that differ by task; null if nothing names one.</summary>
+    internal IReadOnlyList<int>? Tasks { get; init; }
+
     /// <summary>Rows of hidden states in a batch row: tokens, and virtual tokens before them.</summary>
     internal int Length { get; }
 
@@ -71,8 +74,9 @@ public sealed partial class ModelInputs
     /// <param name="mask">1 where a token counts, 0 where it is padding; null if all count. Only one run of ones a row.</param>
     /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
     /// <param name="ranges">Keys each token sees, two numbers a token; null to derive them from the mask.</param>
+    /// <param name="tasks">The task of each row, for adapters that have several; null if nothing names one.</param>
     public static ModelInputs From(IBackend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
-        ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default)
+        ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default, IReadOnlyList<int>? tasks = null)
     {
         if (batch <= 0 || ids.Length == 0 || ids.Length % batch != 0)
         {
@@ -81,7 +85,7 @@ public sealed partial class ModelInputs
         int length = ids.Length / batch;
         int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
         int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length);
-        return new ModelInputs(backend.From(ids, [batch, length]), where, keys);
+        return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
     }
 
     /// <summary>These inputs, outside every scope until <see cref="Free"/>.</summary>
@@ -114,7 +118,7 @@ public sealed partial class ModelInputs
     private IEnumerable<Tensor> Tensors => Ranges is null ? [Ids, Positions] : [Ids, Positions, Ranges];
 
     /// <summary>Inputs that go on after what a cache holds, row by row.</summary>
-    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1)
+    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1, IReadOnlyList<int>? tasks = null)
     {
         int start = cache.Length, length = ids.Length / batch;
         var positions = new int[ids.Length];
@@ -124,7 +128,7 @@ public sealed partial class ModelInputs
             positions[i] = start + i % length;
             ranges[2 * i + 1] = start + i % length + 1;
         }
-        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start };
+        return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
     }
 
     private Tensor Narrow(int window)

@@ -61,7 +61,8 @@ public sealed partial class PeftModel
         Apply();
     }
 
-    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter. Without this, every row belongs to task 0.</summary>
+    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter. Without this, every row belongs to task 0.
+    /// What a batch's own data say of its rows comes first.</summary>
     /// <param name="tasks">The task of each row, or of all rows, counted from 0.</param>
     /// <param name="body">What to run.</param>
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body)

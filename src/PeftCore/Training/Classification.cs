@@ -81,6 +81,7 @@ public static class Classification
     {
         int common = CommonPrefix(candidates);
         decoder.GoBack(0);
+        decoder.Task = candidates[0].TaskId;
         float[] first = common > 0 ? decoder.Read(candidates[0].Ids[..common]) : [];
         int best = 0;
         double highest = double.NegativeInfinity;

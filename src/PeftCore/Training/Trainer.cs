@@ -11,10 +11,11 @@ public sealed class Trainer
     /// <param name="options">Settings.</param>
     /// <param name="train">The data to train on.</param>
     /// <param name="evaluation">The data to evaluate on; null for none.</param>
-    /// <exception cref="BadInputException">A setting makes no sense.</exception>
+    /// <exception cref="BadInputException">A setting makes no sense, or the data name a task that the adapter does not have.</exception>
     public Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
     {
         options.Check(canEvaluate: evaluation is not null);
+        trainable.Model.VirtualTokens?.CheckTask(Math.Max(train.HighestTask, evaluation?.HighestTask ?? 0));
         (Trainable, Options, Train, Evaluation) = (trainable, options, train, evaluation);
     }
 

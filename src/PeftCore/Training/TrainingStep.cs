@@ -91,7 +91,7 @@ public sealed class TrainingStep : IDisposable
         : batch.TrainableTokens;
 
     internal static ModelInputs Inputs(IBackend backend, Batch batch) =>
-        ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges);
+        ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges, tasks: batch.TaskIds);
 
     /// <summary>Adds one micro batch's gradients and returns its part of the loss.</summary>
     private double ForwardBackward(Batch batch, int targets)

@@ -119,6 +119,24 @@ public sealed class MethodVerbsTests
     }
 
     [Test]
+    public void Tasks_come_from_the_data_and_from_a_flag()
+    {
+        using var directory = new TemporaryDirectory();
+        string data = directory.Write("tasks.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"prompt": "Now", "completion": " then {{i}}", "task_id": {{i % 2}}}""" + "\n")));
+        string output = Path.Combine(directory.FullPath, "run");
+        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "multitask_prompt_tuning", "--num-virtual-tokens", "3", "--batch-size", "2", "--max-steps", "1", "--output-dir", output];
+        ToolRun refused = ToolRun.Of([.. call, "--method-options", "num_tasks=1"]);
+        Assert.That(refused.ExitCode, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain("there is no task 1: the adapter has 1, counted from 0"));
+        ToolRun run = ToolRun.Of([.. call, "--method-options", "num_tasks=2"]);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", output, "--data", data).ExitCode, Is.Zero);
+        string[] generate = ["generate", "--model", Bundled.BaseLlama, "--adapter", output, "--prompt", "Now", "--max-new-tokens", "2"];
+        Assert.That(ToolRun.Of([.. generate, "--task-id", "1"]).ExitCode, Is.Zero);
+        Assert.That(ToolRun.Of([.. generate, "--task-id", "2"]).ExitCode, Is.EqualTo(2));
+    }
+
+    [Test]
     public void A_flag_of_another_method_is_refused_by_name()
     {
         using var directory = new TemporaryDirectory();

@@ -42,6 +42,24 @@ public sealed class DataFilesTests
     }
 
     [Test]
+    public void Any_form_may_say_which_task_a_row_belongs_to()
+    {
+        List<DataRow> rows = Read("a.jsonl", """
+            {"text": "x", "task_id": 2}
+            {"task_id": 0, "prompt": "p", "completion": "c"}
+            {"text": "x"}
+            """);
+        Assert.That(rows.Select(row => row.TaskId), Is.EqualTo(new int?[] { 2, 0, null }));
+        Assert.That(Read("a.csv", "text,label,task_id\na,1,3\n").Single(), Is.EqualTo(new LabelledRow(new(_directory["a.csv"], 2), "a", "1") { TaskId = 3 }));
+        foreach (string wrong in new[] { "-1", "1.5", "\"one\"", "null" })
+        {
+            Assert.That(() => Read("b.jsonl", $$"""{"text": "x", "task_id": {{wrong}}}"""),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("b.jsonl, line 1").And.Message.Contains("the number of a task, counted from 0"));
+        }
+        Assert.That(() => Read("c.jsonl", """{"task_id": 1}"""), Throws.TypeOf<BadInputException>().With.Message.Contains("no fields"));
+    }
+
+    [Test]
     public void Lists_tables_labelled_lines_and_texts_are_read_by_their_endings()
     {
         const string Bom = "\uFEFF";

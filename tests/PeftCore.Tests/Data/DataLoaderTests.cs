@@ -77,6 +77,22 @@ public sealed class DataLoaderTests
     }
 
     [Test]
+    public void Rows_keep_their_tasks_and_the_fingerprint_tells_them()
+    {
+        DataLoader Of(params int?[] tasks) => new([.. tasks.Select(task => Sample(3) with { TaskId = task })], new LoaderOptions { BatchSize = 3, PadId = 0, Shuffle = false });
+        DataLoader loader = Of(2, null, 1);
+        Batch batch = loader.Next();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(batch.TaskIds, Is.EqualTo(new[] { 2, 0, 1 }));
+            Assert.That(batch.Row(2).TaskIds, Is.EqualTo(new[] { 1 }));
+            Assert.That(loader.HighestTask, Is.EqualTo(2));
+            Assert.That(Of(null, null, null).Next().TaskIds, Is.Null);
+            Assert.That(new[] { loader, Of(2, null, null), Of(2, 1, null), Of(null, null, null) }.Select(other => other.Fingerprint), Is.Unique);
+        }
+    }
+
+    [Test]
     public void Classification_samples_are_not_packed() =>
         Assert.That(() => new DataLoader([Sample(1) with { ClassLabel = 0 }], new LoaderOptions { BatchSize = 1, PadId = 0, PackInto = 8 }),
             Throws.TypeOf<BadInputException>());

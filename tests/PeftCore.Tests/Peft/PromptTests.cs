@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Models.Generation;
 using PeftCore.Peft;
@@ -8,6 +9,7 @@ using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 using PeftCore.Tensors;
 using PeftCore.Tokenizers;
+using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
 
@@ -173,6 +175,42 @@ public sealed class PromptTests(Family family)
         float[] mean = Factors("mean"), both = Factors(PeftModel.DefaultAdapter);
         Assert.That(exact, Is.EqualTo(both[exact.Length..]));
         Assert.That(mean[3], Is.EqualTo((both[3] + both[exact.Length + 3]) / 2));
+    }
+
+    [Test]
+    public void What_the_data_say_of_their_tasks_is_trained_and_evaluated()
+    {
+        Model.AddAdapter(new MultitaskPromptTuningConfig { NumVirtualTokens = 3, NumTasks = 3, NumRanks = 2 }, seed: 4);
+        DataLoader Data(int task) => new([.. Enumerable.Range(0, 2).Select(_ => new Example(Ids, Ids) { TaskId = task })], new LoaderOptions { BatchSize = 2, PadId = 0 });
+        float[] before = Factors(PeftModel.DefaultAdapter);
+        new Trainer(Model, new TrainerOptions { MaxSteps = 2, LearningRate = 1e-2 }, Data(1)).Run();
+        float[] after = Factors(PeftModel.DefaultAdapter);
+        int size = before.Length / 3;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(after[..size], Is.EqualTo(before[..size]));
+            Assert.That(after[size..(2 * size)], Is.Not.EqualTo(before[size..(2 * size)]));
+            Assert.That(after[(2 * size)..], Is.EqualTo(before[(2 * size)..]));
+        }
+        double second = Evaluation.Run(_bench.Base, Data(1).Epoch()).Loss, third = Evaluation.Run(_bench.Base, Data(2).Epoch()).Loss;
+        Assert.That(third, Is.Not.EqualTo(second).Within(1e-5));
+        var unnamed = new DataLoader([new Example(Ids, Ids)], new LoaderOptions { BatchSize = 1, PadId = 0 });
+        Assert.That(Model.WithTasks([2], () => Evaluation.Run(_bench.Base, unnamed.Epoch()).Loss), Is.EqualTo(third).Within(1e-5));
+        Assert.That(() => new Trainer(Model, new TrainerOptions { MaxSteps = 1 }, Data(3)), Throws.TypeOf<BadInputException>().With.Message.Contains("no task 3"));
+    }
+
+    [Test]
+    public void A_text_is_classified_with_the_prompt_of_its_task()
+    {
+        Model.AddAdapter(new MultitaskPromptTuningConfig { NumVirtualTokens = 3, NumTasks = 2, NumRanks = 2 }, seed: 4);
+        using var scope = new TensorScope();
+        using var decoder = new CachedDecoder(_bench.Base, _bench.Backend, Ids.Length) { Task = 1 };
+        float[] logits = decoder.ReadAll(Ids);
+        decoder.GoBack(0);
+        decoder.Task = null;
+        Assert.That(Model.WithTasks([1], () => decoder.ReadAll(Ids)), Is.EqualTo(logits));
+        decoder.GoBack(0);
+        Assert.That(decoder.ReadAll(Ids), Is.Not.EqualTo(logits));
     }
 
     private void AddPrompts(string what)

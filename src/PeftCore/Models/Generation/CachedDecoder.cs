@@ -31,6 +31,11 @@ internal sealed class CachedDecoder : IDisposable
     /// <summary>How keys and values are stored.</summary>
     public DType CacheDType => _cache.DType;
 
+    /// <summary>The task that the text belongs to, for adapters that have several; null if nothing names one.</summary>
+    public int? Task { get; set; }
+
+    private int[]? Tasks => Task is { } task ? [task] : null;
+
     /// <summary>Reads tokens and returns the logits after the last of them, for each sequence.</summary>
     public float[] Read(ReadOnlySpan<int> ids)
     {
@@ -44,7 +49,7 @@ internal sealed class CachedDecoder : IDisposable
     {
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
-        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, _batch));
+        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, _batch, Tasks));
         _model.Head.Forward(Last(hidden)).Cast(DType.F32).Download(logits);
     }
 
@@ -52,7 +57,7 @@ internal sealed class CachedDecoder : IDisposable
     public float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
     {
         using var scope = new TensorScope();
-        return _model.Logits(ModelInputs.After(_cache, _backend, ids)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
+        return _model.Logits(ModelInputs.After(_cache, _backend, ids, tasks: Tasks)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });
 
     /// <summary>Forgets what was read after the first tokens; with all of them, the virtual tokens before them too.</summary>

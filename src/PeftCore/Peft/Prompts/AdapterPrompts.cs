@@ -17,7 +17,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         if (ReadCount > 0)
         {
             var rows = RowsOf<TokenPrompt>(inputs.Batch);
-            int[] tasks = TasksOf(inputs.Batch);
+            int[] tasks = TasksOf(inputs);
             var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
             pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
             var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
@@ -90,9 +90,19 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
 
     private IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<string> names) where T : PromptEncoder => [.. names.Select(name => model.Get(name).Prompt).OfType<T>()];
 
-    private int[] TasksOf(int batch)
+    public void CheckTask(int task)
     {
-        var tasks = model.RowTasks ?? [0];
+        foreach (var prompt in Sets().SelectMany(PromptsOf<TokenPrompt>).Distinct())
+        {
+            prompt.CheckTask(task);
+        }
+    }
+
+    /// <summary>What the batch itself says comes before what was said about it.</summary>
+    private int[] TasksOf(ModelInputs inputs)
+    {
+        int batch = inputs.Batch;
+        var tasks = inputs.Tasks ?? model.RowTasks ?? [0];
         return tasks.Count == batch ? [.. tasks] : tasks.Count == 1 ? [.. Enumerable.Repeat(tasks[0], batch)] : throw new BadInputException(
             $"{tasks.Count} tasks are given, but the batch has {batch} rows; give one a row");
     }
