@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
@@ -10,10 +9,13 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     /// <inheritdoc/>
     public bool CanRecord => _options.Replays && _device.Timer is null && _recording is null;
 
+    /// <inheritdoc/>
+    public Arena Arena => _arena;
+
     internal RecordedMemory MemoryNow => new(_arena.InUse, _device.Products?.PartBytes ?? 0);
 
     /// <inheritdoc/>
-    public IRecording Record(Action work)
+    public IRecording Record(Action work, ulong pass)
     {
         var recording = _recording = new Recording(this);
         _device.Memory.HostTurn = recording.Interrupt;
@@ -27,26 +29,6 @@ internal sealed partial class IlgpuBackend : IReplaysWork
             _recording = null;
         }
         return recording;
-    }
-
-    /// <summary>Tensors at places that are free; null if one is not, and then none is taken.</summary>
-    internal Tensor[]? TakeAgain(ReadOnlySpan<Place> places)
-    {
-        var tensors = new Tensor[places.Length];
-        for (int i = 0; i < tensors.Length; i++)
-        {
-            var place = places[i];
-            if (!_arena.TryAllocateAt(place.Address, place.Bytes))
-            {
-                for (int taken = 0; taken < i; taken++)
-                {
-                    tensors[taken].Dispose();
-                }
-                return null;
-            }
-            tensors[i] = Tensor.Owning(new Storage(this, place.Address, place.Bytes, Arena.Round(place.Bytes), place.Kind), place.Shape, place.DType).Keep();
-        }
-        return tensors;
     }
 
     /// <summary>Brings rounded copies of parameters up to date, for work that reads them without asking.</summary>

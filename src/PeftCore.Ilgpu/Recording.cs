@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
@@ -48,15 +47,15 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
     public void Forbid() => CanRepeat = false;
 
     /// <inheritdoc/>
-    public Tensor[]? Repeat(ReadOnlySpan<Place> results)
+    public bool Repeat(ReadOnlySpan<PlacedTensor> left, ulong pass)
     {
-        if (_captured is null || _memory != backend.MemoryNow || backend.TakeAgain(results) is not { } tensors)
+        if (_captured is null || _memory != backend.MemoryNow || !PlacedTensor.TryTake(left, backend.Arena))
         {
-            return null;
+            return false;
         }
         backend.RefreshRounded();
         _captured.Run();
-        return tensors;
+        return true;
     }
 
     /// <inheritdoc/>

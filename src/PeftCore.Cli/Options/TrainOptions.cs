@@ -179,7 +179,7 @@ internal sealed record TrainOptions
     [Setting("refuse to start if the plan needs more memory", Value = "6GiB")]
     public ByteSize? MaxMemory { get; init; }
 
-    [Setting("run every training pass anew instead of replaying a recorded one (GPUs)")]
+    [Setting("run every training pass anew instead of replaying a recorded one")]
     public bool NoReplay { get; init; }
 
     [Setting("keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")]

@@ -13,14 +13,14 @@ internal static class Devices
     /// <param name="threads">CPU threads; 0 for all cores.</param>
     /// <param name="limit">The most memory to take.</param>
     /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
-    /// <param name="replays">Whether a GPU may replay recorded training passes.</param>
+    /// <param name="replays">Whether recorded training passes may be replayed.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
     public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
         bool packWeights = false)
     {
         if (name == "cpu")
         {
-            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights);
+            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays);
         }
         try
         {

@@ -3,6 +3,7 @@ using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
+using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
 
 namespace PeftCore.Ilgpu;

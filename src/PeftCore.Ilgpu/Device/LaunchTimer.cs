@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 

@@ -53,8 +53,11 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
     }
 
-    /// <summary>Tells which blocks are in use: two states with one number are the same blocks.</summary>
+    /// <summary>Tells which blocks are in use, and whether a chunk has gone back: two states with one number are the same blocks in the same chunks.</summary>
     public ulong InUse { get; private set; }
+
+    /// <summary>Keeps other threads from taking and freeing memory.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
 
     /// <summary>Takes a block at an address where it was before. False if something else is there.</summary>
     public bool TryAllocateAt(nint address, long bytes)
@@ -152,6 +155,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
                 _blocks.Remove(address);
                 _chunks.RemoveAt(i);
                 ReservedBytes -= bytes;
+                InUse = InUse * 0x9E3779B97F4A7C15 + 1; // What remembers addresses in this chunk must not find the number it knows.
                 source.Return(address, bytes);
             }
         }

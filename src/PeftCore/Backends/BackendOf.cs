@@ -55,9 +55,17 @@ public static class BackendOf
         }
 
         /// <summary>The one element of an F32 scalar.</summary>
-        public float Item() => tensor.Count == 1 && tensor.DType == DType.F32
-            ? tensor.ToArray<float>()[0]
-            : throw new ShapeException("item", $"needs one F32 element, got {tensor}");
+        public float Item()
+        {
+            if (tensor.Count != 1 || tensor.DType != DType.F32)
+            {
+                throw new ShapeException("item", $"needs one F32 element, got {tensor}");
+            }
+            float value = 0;
+            tensor.Backend.Download(tensor, MemoryMarshal.AsBytes(new Span<float>(ref value)));
+            GC.KeepAlive(tensor);
+            return value;
+        }
     }
 
     extension(IBackend backend)

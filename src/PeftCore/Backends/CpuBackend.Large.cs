@@ -46,11 +46,11 @@ public sealed partial class CpuBackend
             transposeB ? b.ColumnsOf(start, count) : b.RowsOf(start, count), transposeB, to, stride, alpha, add);
     }
 
-    private unsafe void GatherFromLarge(Tensor ids, Tensor table, Tensor y)
+    private void GatherFromLarge(Area ids, Area table, Area y)
     {
-        var where = I32(ids);
-        var to = F32(Written(y));
-        int rows = table.Shape[0], columns = table.Shape.Columns;
+        var where = ids.I32;
+        var to = y.F32;
+        int rows = table.Shape[0], columns = table.Columns;
         for (int i = 0; i < where.Length; i++)
         {
             if ((uint)where[i] >= (uint)rows)
@@ -62,15 +62,13 @@ public sealed partial class CpuBackend
         }
     }
 
-    private void CastLarge(Tensor from, Tensor to)
+    private void CastLarge(Area from, Area to)
     {
         int most = (int)(LongestSpan / sizeof(float));
         for (long at = 0; at < from.Count; at += most)
         {
             int count = (int)Math.Min(most, from.Count - at);
-            using var part = from.Unscoped([count], at);
-            using var target = to.Unscoped([count], at);
-            Cast(part, target);
+            Cast(from.Part(at, count), to.Part(at, count));
         }
     }
 
@@ -79,7 +77,7 @@ public sealed partial class CpuBackend
     {
         private readonly byte* _data = data;
 
-        public Block(Tensor tensor) : this((byte*)Address(tensor), tensor.DType, tensor.Shape.Rows, tensor.Shape.Columns, tensor.Shape.Columns) { }
+        public Block(Area area) : this(area.Data, area.DType, area.Rows, area.Columns, area.Columns) { }
 
         public int Rows => rows;
 

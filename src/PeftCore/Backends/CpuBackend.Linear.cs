@@ -9,49 +9,71 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
-        int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
-        int m = c.Shape.Rows, n = c.Shape.Columns;
-        var result = F32(Written(c));
-        if (_packed?.Of(m, k, a, b, transposeB) is { } packed)
-        {
-            Gemm.MultiplyPacked(m, n, k, Matrix(a), transposeA, Ready(packed, b), b.DType.Element, result, n, alpha, accumulate, _pool);
-            return;
-        }
-        Multiply(m, n, k, new Block(a), transposeA, new Block(b), transposeB, result, n, alpha, accumulate);
+        int m = c.Shape.Rows, n = c.Shape.Columns, k = transposeA ? a.Shape.Rows : a.Shape.Columns;
+        string name = _profile is null ? "" : $"{(transposeA ? "Aᵀ" : "A")}·{(transposeB ? "Bᵀ" : "B")} {m}×{n}×{k}";
+        Do(new Cost(name, new Work(2.0 * m * n * k, 0)),
+            (a: At(a), transposeA, b: At(b), transposeB, y: Written(c), alpha, accumulate, packed: _packed?.Of(m, k, a, b, transposeB)),
+            static (c, cpu) =>
+            {
+                int m = c.y.Rows, n = c.y.Columns, k = c.transposeA ? c.a.Rows : c.a.Columns;
+                if (c.packed is { } packed)
+                {
+                    Gemm.MultiplyPacked(m, n, k, c.a.Matrix, c.transposeA, cpu.Ready(packed, c.b), c.b.DType.Element, c.y.F32, n, c.alpha, c.accumulate, cpu._pool);
+                    return;
+                }
+                cpu.Multiply(m, n, k, new Block(c.a), c.transposeA, new Block(c.b), c.transposeB, c.y.F32, n, c.alpha, c.accumulate);
+            });
     }
 
-    private unsafe Span<byte> Ready(PackedWeights.Packed packed, Tensor b)
+    private unsafe Span<byte> Ready(PackedWeights.Packed packed, Area b)
     {
         Span<byte> bytes = new((void*)packed.Storage.Address, (int)packed.Storage.Bytes);
         if (packed.Stale)
         {
             packed.Stale = false;
-            int rows = b.Shape.Rows, columns = b.Shape.Columns;
-            Gemm.Pack(packed.Transposed ? rows : columns, packed.Transposed ? columns : rows, Matrix(b), packed.Transposed, bytes, _pool);
+            int rows = b.Rows, columns = b.Columns;
+            Gemm.Pack(packed.Transposed ? rows : columns, packed.Transposed ? columns : rows, b.Matrix, packed.Transposed, bytes, _pool);
         }
         return bytes;
     }
 
     /// <inheritdoc/>
-    public void AddRow(Tensor y, Tensor row)
-    {
-        if (row.DType == DType.F32)
-        {
-            Elementwise.AddRow(F32(Written(y)), F32(row), y.Shape.Rows, y.Shape.Columns, _pool);
-            return;
-        }
-        float[] wide = ArrayPool<float>.Shared.Rent((int)row.Count);
-        Elements.Widen(Bytes(row), row.DType.Element, wide, _pool);
-        Elementwise.AddRow(F32(Written(y)), wide, y.Shape.Rows, y.Shape.Columns, _pool);
-        ArrayPool<float>.Shared.Return(wide);
-    }
+    public void AddRow(Tensor y, Tensor row) =>
+        Do(Cost.Of("add row", y, y), (y: Written(y), row: At(row)), static (c, cpu) => cpu.AddRow(c.y, c.row));
 
     /// <inheritdoc/>
     public void SumRows(Tensor x, Tensor row, bool accumulate) =>
-        Elementwise.SumRows(F32(x), F32(Written(row)), x.Shape.Rows, x.Shape.Columns, accumulate, _pool);
+        Do(Cost.Of("sum rows", x), (x: At(x), row: Written(row), accumulate),
+            static (c, cpu) => Elementwise.SumRows(c.x.F32, c.row.F32, c.x.Rows, c.x.Columns, c.accumulate, cpu._pool));
 
     /// <inheritdoc/>
-    public void Gather(Tensor ids, Tensor table, Tensor y)
+    public void Gather(Tensor ids, Tensor table, Tensor y) =>
+        Do(Cost.Of("gather rows", y, y), (ids: At(ids), table: At(table), y: Written(y)), static (c, cpu) => cpu.Gather(c.ids, c.table, c.y));
+
+    /// <inheritdoc/>
+    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
+        Do(Cost.Of("scatter rows", dy, dy, dy), (ids: At(ids), dy: At(dy), table: Written(table)),
+            static (c, cpu) => Embedding.ScatterAdd(c.ids.I32, c.dy.F32, c.table.F32, (int)c.ids.Count, c.table.Columns, cpu._pool));
+
+    /// <inheritdoc/>
+    public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate) =>
+        Do(Cost.Of("copy columns", from, from), (from: At(from), fromColumn, to: Written(to), toColumn, columns, accumulate),
+            static (c, _) => CopyColumns(c.from, c.fromColumn, c.to, c.toColumn, c.columns, c.accumulate));
+
+    private void AddRow(Area y, Area row)
+    {
+        if (row.DType == DType.F32)
+        {
+            Elementwise.AddRow(y.F32, row.F32, y.Rows, y.Columns, _pool);
+            return;
+        }
+        float[] wide = ArrayPool<float>.Shared.Rent((int)row.Count);
+        Elements.Widen(row.Bytes, row.DType.Element, wide, _pool);
+        Elementwise.AddRow(y.F32, wide, y.Rows, y.Columns, _pool);
+        ArrayPool<float>.Shared.Return(wide);
+    }
+
+    private void Gather(Area ids, Area table, Area y)
     {
         if (table.ByteCount > LongestSpan)
         {
@@ -59,25 +81,18 @@ public sealed partial class CpuBackend
         }
         else
         {
-            Embedding.Gather(I32(ids), Matrix(table), F32(Written(y)), (int)ids.Count, table.Shape.Columns, _pool);
+            Embedding.Gather(ids.I32, table.Matrix, y.F32, (int)ids.Count, table.Columns, _pool);
         }
     }
 
-    /// <inheritdoc/>
-    public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
-        Embedding.ScatterAdd(I32(ids), F32(dy), F32(Written(table)), (int)ids.Count, table.Shape.Columns, _pool);
-
-    /// <inheritdoc/>
-    public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
+    private static void CopyColumns(Area from, int fromColumn, Area to, int toColumn, int columns, bool accumulate)
     {
-        var source = F32(from);
-        var target = F32(Written(to));
-        int sourceStride = from.Shape.Columns;
-        int targetStride = to.Shape.Columns;
-        for (int r = 0; r < from.Shape.Rows; r++)
+        var source = from.F32;
+        var target = to.F32;
+        for (int r = 0; r < from.Rows; r++)
         {
-            var x = source.Slice(r * sourceStride + fromColumn, columns);
-            var y = target.Slice(r * targetStride + toColumn, columns);
+            var x = source.Slice(r * from.Columns + fromColumn, columns);
+            var y = target.Slice(r * to.Columns + toColumn, columns);
             if (accumulate)
             {
                 System.Numerics.Tensors.TensorPrimitives.Add(y, x, y);

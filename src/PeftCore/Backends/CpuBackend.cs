@@ -11,17 +11,20 @@ public sealed partial class CpuBackend : IBackend
     private readonly WorkerPool _pool;
     private readonly bool _poison;
     private readonly PackedWeights? _packed;
+    private readonly bool _replays;
 
     /// <summary>Opens the processor as a device.</summary>
     /// <param name="threads">Threads to compute with; 0 for one per core.</param>
     /// <param name="memoryLimit">Most bytes to take from the system.</param>
     /// <param name="poison">Fill new memory with NaN, so that reading before writing shows.</param>
     /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the weight has.</param>
-    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false)
+    /// <param name="replays">Record training passes and replay them: the same bits without garbage. See <see cref="Training.TrainingStep"/>.</param>
+    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true)
     {
         _arena = new Arena(new HostMemory(memoryLimit));
         _pool = new WorkerPool(threads > 0 ? threads : Environment.ProcessorCount);
         _poison = poison;
+        _replays = replays;
         _packed = packWeights ? new PackedWeights(this) : null;
     }
 
@@ -63,43 +66,34 @@ public sealed partial class CpuBackend : IBackend
     public void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to) => from.CopyTo(Bytes(Written(to)));
-
-    /// <inheritdoc/>
-    public void Download(Tensor from, Span<byte> to) => Bytes(from).CopyTo(to);
-
-    /// <inheritdoc/>
-    public unsafe void Copy(Tensor from, Tensor to) =>
-        Buffer.MemoryCopy((void*)Address(from), (void*)Address(Written(to)), to.ByteCount, from.ByteCount);
-
-    /// <inheritdoc/>
-    public void Cast(Tensor from, Tensor to)
+    public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
-        Written(to);
-        if (from.DType == to.DType)
-        {
-            Copy(from, to);
-        }
-        else if (Math.Max(from.ByteCount, to.ByteCount) > LongestSpan)
-        {
-            CastLarge(from, to);
-        }
-        else if (to.DType == DType.F32)
-        {
-            Elements.Widen(Bytes(from), from.DType.Element, F32(to), _pool);
-        }
-        else if (from.DType == DType.F32)
-        {
-            Elements.Narrow(F32(from), Bytes(to), to.DType.Element, _pool);
-        }
-        else
-        {
-            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
-        }
+        HostTurn();
+        from.CopyTo(Written(to).Bytes);
     }
 
     /// <inheritdoc/>
-    public unsafe void Zero(Tensor tensor) => NativeMemory.Clear((void*)Address(Written(tensor)), (nuint)tensor.ByteCount);
+    public void Download(Tensor from, Span<byte> to)
+    {
+        HostTurn();
+        At(from).Bytes.CopyTo(to);
+    }
+
+    /// <inheritdoc/>
+    public void Copy(Tensor from, Tensor to) =>
+        Do(Cost.Of("copy", from, to), (from: At(from), to: Written(to)), static (c, _) => Copy(c.from, c.to));
+
+    /// <inheritdoc/>
+    public void Cast(Tensor from, Tensor to) =>
+        Do(Cost.Of("cast", from, to), (from: At(from), to: Written(to)), static (c, cpu) => cpu.Cast(c.from, c.to));
+
+    /// <inheritdoc/>
+    public void Fill(Tensor tensor, float value) =>
+        Do(Cost.Of("fill", tensor), (y: Written(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
+
+    /// <inheritdoc/>
+    public unsafe void Zero(Tensor tensor) =>
+        Do(Cost.Of("zero", tensor), Written(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
 
     /// <inheritdoc/>
     public void Synchronize() { }
@@ -111,33 +105,40 @@ public sealed partial class CpuBackend : IBackend
         _arena.Dispose();
     }
 
-    /// <summary>Goes with every output: what was packed of it is out of date.</summary>
-    private Tensor Written(Tensor tensor)
+    private static unsafe void Copy(Area from, Area to) => Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
+
+    private void Cast(Area from, Area to)
     {
-        _packed?.Written(tensor);
-        return tensor;
+        if (from.DType == to.DType)
+        {
+            Copy(from, to);
+        }
+        else if (Math.Max(from.ByteCount, to.ByteCount) > LongestSpan)
+        {
+            CastLarge(from, to);
+        }
+        else if (to.DType == DType.F32)
+        {
+            Elements.Widen(from.Bytes, from.DType.Element, to.F32, _pool);
+        }
+        else if (from.DType == DType.F32)
+        {
+            Elements.Narrow(from.F32, to.Bytes, to.DType.Element, _pool);
+        }
+        else
+        {
+            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
+        }
     }
 
-    private static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;
+    private static Area At(Tensor tensor) => new(tensor);
 
-    private static unsafe Span<byte> Bytes(Tensor tensor) => new((void*)Address(tensor), LengthOf(tensor, tensor.ByteCount));
-
-    private static unsafe Span<float> F32(Tensor tensor) => tensor.DType == DType.F32
-        ? new((void*)Address(tensor), LengthOf(tensor, tensor.Count))
-        : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
-
-    private static unsafe Span<int> I32(Tensor tensor) => tensor.DType == DType.I32
-        ? new((void*)Address(tensor), LengthOf(tensor, tensor.Count))
-        : throw new InvalidOperationException($"an I32 tensor was expected, not {tensor}");
-
-    private static int LengthOf(Tensor tensor, long length) => length <= int.MaxValue
-        ? (int)length
-        : throw new NotSupportedException($"{tensor} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
-            "use a smaller batch or shorter sequences");
-
-    private static Span<float> F32OrNone(Tensor? tensor) => tensor is null ? [] : F32(tensor);
-
-    private static Operand Matrix(Tensor tensor) => new(Bytes(tensor), tensor.DType.Element, tensor.Shape.Columns);
+    /// <summary>Goes with every output: what was packed of it is out of date.</summary>
+    private Area Written(Tensor tensor)
+    {
+        _packed?.Written(tensor);
+        return new Area(tensor);
+    }
 
     private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);
 }

@@ -33,8 +33,17 @@ internal sealed class FreeBlocks
     }
 
     /// <summary>The block that these bytes lie in; (0, 0) if they are not free.</summary>
-    public (long Bytes, nint Address) Around(nint address, long bytes) =>
-        _sorted.Find(free => free.Address <= address && address + bytes <= free.Address + free.Bytes);
+    public (long Bytes, nint Address) Around(nint address, long bytes)
+    {
+        foreach (var free in _sorted)
+        {
+            if (free.Address <= address && address + bytes <= free.Address + free.Bytes)
+            {
+                return free;
+            }
+        }
+        return default;
+    }
 
     public void Clear() => _sorted.Clear();
 }

@@ -54,4 +54,22 @@ public partial interface IBackend
 /// <param name="Ranges">I32 (batch, queries, 2): the keys [first, end) each query sees; null for causal attention aligned to the last key.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys) added to the scores, or null.</param>
-public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null);
+public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null)
+{
+    /// <summary>Floating-point operations of the forward pass; a causal call sees half of the square.</summary>
+    internal double Flops
+    {
+        get
+        {
+            double pairs = (double)Shape.QueryLength * Shape.KeyLength;
+            if (Ranges is null)
+            {
+                pairs -= Shape.QueryLength * (Shape.QueryLength - 1) / 2.0;
+            }
+            return 4 * pairs * Shape.Batch * Shape.Heads * Shape.HeadDim;
+        }
+    }
+
+    /// <summary>Floating-point operations of the backward pass, which forms the scores again: five products for the forward pass's two.</summary>
+    internal double GradientFlops => 2.5 * Flops;
+}

@@ -73,12 +73,12 @@ public sealed class MetaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) => Flops += 4 * Scores(call);
+    public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) => Flops += call.Flops;
 
     /// <inheritdoc/>
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias) =>
-        Flops += 10 * Scores(call);
+        Flops += call.GradientFlops;
 
     /// <inheritdoc/>
     public double SumOfSquares(Tensor x) => 0;
@@ -215,18 +215,6 @@ public sealed class MetaBackend : IBackend
 
     /// <inheritdoc/>
     public void Dispose() => _arena.Dispose();
-
-    /// <summary>Query-key pairs times head dim; a causal call sees half of the square.</summary>
-    private static double Scores(in AttentionCall call)
-    {
-        var s = call.Shape;
-        double pairs = (double)s.QueryLength * s.KeyLength;
-        if (call.Ranges is null)
-        {
-            pairs -= s.QueryLength * (s.QueryLength - 1) / 2.0;
-        }
-        return pairs * s.Batch * s.Heads * s.HeadDim;
-    }
 
     private sealed class NoMemory : IChunkSource
     {

@@ -44,7 +44,33 @@ public sealed class Batch
     public int[]? CausalRanges { get; internal set; } // (B, T, 2)
 
     /// <summary>How many tokens are not padding.</summary>
-    public int Tokens => Lengths.Sum();
+    public int Tokens
+    {
+        get
+        {
+            // Loops, here and below: before it is compiled for good, LINQ leaves garbage behind in every step.
+            int sum = 0;
+            foreach (int length in Lengths)
+            {
+                sum += length;
+            }
+            return sum;
+        }
+    }
+
+    /// <summary>The largest of <see cref="Positions"/>.</summary>
+    internal int LongestPosition
+    {
+        get
+        {
+            int longest = 0;
+            foreach (int position in Positions)
+            {
+                longest = Math.Max(longest, position);
+            }
+            return longest;
+        }
+    }
 
     /// <summary>How many tokens are learned. Labels in the first column are not counted: nothing predicts them.</summary>
     public int TrainableTokens { get; internal set; }

@@ -106,9 +106,10 @@ public abstract class CausalModel : Module
         {
             hidden = hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(rows);
         }
-        var loss = Head.Tuner is null && Head.Bias is null
-            ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, targets.Denominator)
-            : HeadLogits(hidden).CrossEntropy(targets.Tokens, targets.Denominator);
+        var sum = Head.Tuner is null && Head.Bias is null
+            ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
+            : HeadLogits(hidden).CrossEntropy(targets.Tokens, 1);
+        var loss = sum.ScaleBy(targets.Inverse);
         return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Share : loss));
     }
 

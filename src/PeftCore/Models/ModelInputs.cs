@@ -88,35 +88,6 @@ public sealed partial class ModelInputs
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
     }
 
-    /// <summary>These inputs, outside every scope until <see cref="Free"/>.</summary>
-    internal ModelInputs Kept()
-    {
-        foreach (var tensor in Tensors)
-        {
-            tensor.Keep();
-        }
-        return this;
-    }
-
-    internal void Free()
-    {
-        foreach (var tensor in Tensors)
-        {
-            tensor.Dispose();
-        }
-    }
-
-    /// <summary>Takes over the numbers of inputs of the same shape.</summary>
-    internal void CopyFrom(ModelInputs other)
-    {
-        foreach (var (from, to) in other.Tensors.Zip(Tensors))
-        {
-            from.Backend.Copy(from, to);
-        }
-    }
-
-    private IEnumerable<Tensor> Tensors => Ranges is null ? [Ids, Positions] : [Ids, Positions, Ranges];
-
     /// <summary>Inputs that go on after what a cache holds, row by row.</summary>
     internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1, IReadOnlyList<int>? tasks = null)
     {

@@ -39,6 +39,17 @@ public static class ArithmeticOps
             return y;
         }
 
+        /// <summary>scalar·a with a constant that lies on the device.</summary>
+        internal Tensor ScaleBy(Tensor scalar)
+        {
+            Check.Activation("scale", "x", a);
+            Check.Vector("scale", "scalar", scalar, 1);
+            var y = a.NewLike(a.Shape);
+            a.Backend.ScaleBy(a, scalar, y, false);
+            Tape.Record(() => new ScaleByNode(scalar), [a], [y]);
+            return y;
+        }
+
         /// <summary>a − b.</summary>
         public static Tensor operator -(Tensor left, Tensor right)
         {
@@ -98,6 +109,19 @@ public static class ArithmeticOps
         {
             var dx = flow.Target(0, out bool accumulate)!;
             dx.Backend.Scale(flow.Output(), factor, dx, accumulate);
+        }
+    }
+
+    private sealed class ScaleByNode : GradientNode
+    {
+        private readonly Tensor _scalar;
+
+        public ScaleByNode(Tensor scalar) : base("scale") => _scalar = Save("scalar", scalar);
+
+        protected internal override void Backward(GradientFlow flow)
+        {
+            var dx = flow.Target(0, out bool accumulate)!;
+            dx.Backend.ScaleBy(flow.Output(), _scalar, dx, accumulate);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -11,10 +12,20 @@ public static class GradientNorm
     private const double ClipEpsilon = 1e-6;
 
     /// <summary>L2 norm over all gradients as one vector; those without a gradient count as zero.</summary>
-    public static double Of(IEnumerable<(string Name, Parameter Parameter)> parameters)
+    public static double Of(IReadOnlyList<(string Name, Parameter Parameter)> parameters)
     {
-        Tensor[] gradients = [.. parameters.Select(p => p.Parameter.Gradient).OfType<Tensor>()];
-        return gradients.Length == 0 ? 0 : Math.Sqrt(gradients[0].Backend.SumOfSquares(gradients));
+        var gradients = ArrayPool<Tensor>.Shared.Rent(parameters.Count);
+        int count = 0;
+        for (int i = 0; i < parameters.Count; i++)
+        {
+            if (parameters[i].Parameter.Gradient is { } gradient)
+            {
+                gradients[count++] = gradient;
+            }
+        }
+        double norm = count == 0 ? 0 : Math.Sqrt(gradients[0].Backend.SumOfSquares(gradients.AsSpan(0, count)));
+        ArrayPool<Tensor>.Shared.Return(gradients, clearArray: true);
+        return norm;
     }
 
     /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no limit.</summary>

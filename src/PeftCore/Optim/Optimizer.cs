@@ -10,6 +10,7 @@ namespace PeftCore.Optim;
 public abstract class Optimizer : IDisposable
 {
     private readonly ParameterState[] _states;
+    private readonly List<ParameterState> _changing = [];
 
     /// <summary>Takes memory for the state of every parameter.</summary>
     /// <param name="parameters">What trains, with names that differ.</param>
@@ -45,18 +46,18 @@ public abstract class Optimizer : IDisposable
     /// <param name="gradientScale">What gradients are multiplied by first: clipping costs no pass of its own.</param>
     public void Step(double learningRate, float gradientScale = 1)
     {
-        var changing = new List<ParameterState>(_states.Length);
+        _changing.Clear();
         foreach (var state in _states)
         {
             if (state.Parameter.Gradient is not null)
             {
                 state.Steps++;
-                changing.Add(state);
+                _changing.Add(state);
             }
         }
-        if (changing.Count > 0)
+        if (_changing.Count > 0)
         {
-            Update(changing, (float)learningRate, gradientScale);
+            Update(_changing, (float)learningRate, gradientScale);
         }
     }
 

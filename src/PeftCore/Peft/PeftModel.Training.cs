@@ -17,11 +17,18 @@ public sealed partial class PeftModel
     }
 
     /// <summary>Parameters of active adapters whose elements have changed places since the last call.</summary>
-    internal List<(Parameter Parameter, int[] Before)> TakeMoved()
+    internal IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved()
     {
-        var moved = _active.SelectMany(name => _adapters[name].Moved).ToList();
-        _active.ForEach(name => _adapters[name].Moved.Clear());
-        return moved;
+        List<(Parameter Parameter, int[] Before)>? moved = null;
+        foreach (string name in _active)
+        {
+            if (_adapters[name].Moved is { Count: > 0 } some)
+            {
+                (moved ??= []).AddRange(some);
+                some.Clear();
+            }
+        }
+        return moved ?? (IReadOnlyList<(Parameter Parameter, int[] Before)>)[];
     }
 
     /// <summary>Tells the active adapters that the optimizer has made a step, while the gradients are still there: AdaLoRA moves its ranks then.</summary>

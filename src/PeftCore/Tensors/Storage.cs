@@ -55,6 +55,13 @@ public sealed class Storage
         }
     }
 
+    /// <summary>Brings back a storage that was freed, after its memory was taken again.</summary>
+    internal void Revive(MemoryKind kind)
+    {
+        (_references, Kind) = (1, kind);
+        Device.Memory.Add(ReservedBytes, kind);
+    }
+
     internal void MarkSaved(int change) => Interlocked.Add(ref _saved, change);
 
     /// <summary>Books these bytes under another kind, as when an activation becomes a parameter's gradient.</summary>

@@ -95,6 +95,13 @@ public sealed class Tensor : IDisposable
         }
     }
 
+    /// <summary>Makes a handle that was disposed the owner of a storage that was brought back.</summary>
+    internal void Revive(Storage storage)
+    {
+        _storage = storage;
+        GC.ReRegisterForFinalize(this);
+    }
+
     /// <inheritdoc/>
     public override string ToString() => IsAlive ? $"{DType}{Shape} on {Device.Name}" : $"{DType}{Shape}, freed";
 }

@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
@@ -7,38 +6,22 @@ using PeftCore.Tensors;
 namespace PeftCore.Training;
 
 /// <summary>Forward and backward passes over batches of a shape that was seen before, recorded once and replayed: the host then only copies the batch. The
-/// first batch of a shape runs as ever, so that everything is loaded; the second is recorded.</summary>
-internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainable trainable) : IDisposable
+/// first batch of a shape runs as ever, so that everything is loaded; the second is recorded. Between passes a recording holds no memory: what it reads and
+/// what it leaves behind is taken again where it lay, and if something else is there now, the pass runs as ever and the next one is recorded anew.</summary>
+/// <param name="backend">The device.</param>
+/// <param name="device">The same.</param>
+/// <param name="trainable">What trains.</param>
+/// <param name="pass">The pass itself: returns the loss outside of every scope.</param>
+/// <param name="plain">The pass over a batch as it runs without recordings.</param>
+internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainable trainable, Func<ModelInputs, Targets, Tensor> pass,
+    Func<Batch, int, Tensor> plain) : IDisposable
 {
-    private const int MostShapes = 8;
+    private const int MostShapes = 64;
 
-    private readonly Dictionary<Key, Entry?> _entries = [];
+    private readonly Dictionary<Key, RecordedPass?> _passes = [];
 
     /// <summary>What a recording depends on beside the batch's numbers.</summary>
-    private readonly record struct Key(int Batch, int Length, int Longest, bool HasRanges, int TargetCount, bool PicksRows, float Denominator, bool Adds, string Trains);
-
-    /// <summary>A recorded pass: tensors that batches are copied into, and places of the loss and the gradients.</summary>
-    private sealed class Entry : IDisposable
-    {
-        public required ModelInputs Inputs { get; init; }
-
-        public required Targets Targets { get; init; }
-
-        public IRecording? Recording { get; set; }
-
-        public Place[] Results { get; set; } = [];
-
-        public nint[] Parameters { get; set; } = [];
-
-        public nint[] GradientsBefore { get; set; } = [];
-
-        public void Dispose()
-        {
-            Recording?.Dispose();
-            Inputs.Free();
-            Targets.Free();
-        }
-    }
+    private readonly record struct Key(int Batch, int Length, bool HasRanges, int PickedRows, bool Adds, ulong Seed, string Trains);
 
     /// <summary>How many passes were replayed.</summary>
     public int Replayed { get; private set; }
@@ -46,84 +29,74 @@ internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainab
     /// <summary>Runs a pass, adding to the parameters' gradients.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="targets">What the sum of losses is divided by.</param>
-    /// <param name="pass">The pass itself: returns the loss, for the caller to dispose.</param>
     /// <returns>The loss, for the caller to dispose.</returns>
-    public Tensor Run(Batch batch, int targets, Func<ModelInputs, Targets, Tensor> pass)
+    public Tensor Run(Batch batch, int targets)
     {
-        using var scope = new TensorScope();
-        var inputs = TrainingStep.Inputs(backend, batch);
-        var wanted = Targets.FromLabels(backend, batch.Labels, batch.BatchSize, targets);
         if (!device.CanRecord || trainable.ReplayKey is not { } trains)
         {
-            return pass(inputs, wanted);
+            return plain(batch, targets);
         }
-        var key = new Key(batch.BatchSize, inputs.Length, inputs.Longest, inputs.Ranges is not null, (int)wanted.Tokens.Count, wanted.Rows is not null,
-            wanted.Denominator, Gradients().Any(gradient => gradient is not null), trains);
-        if (!_entries.TryGetValue(key, out var entry))
+        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null, Targets.PickedRows(batch.Labels, batch.BatchSize), Adds,
+            trainable.Model.Mode.Seed, trains);
+        if (!_passes.TryGetValue(key, out var known))
         {
-            if (_entries.Count < MostShapes)
+            if (_passes.Count < MostShapes)
             {
-                _entries.Add(key, new Entry { Inputs = inputs.Kept(), Targets = wanted.Kept() });
+                _passes.Add(key, new RecordedPass());
             }
-            return pass(inputs, wanted);
+            return plain(batch, targets);
         }
-        if (entry is null)
+        if (known is null)
         {
-            return pass(inputs, wanted); // It cannot be repeated.
+            return plain(batch, targets); // It cannot be repeated.
         }
-        entry.Inputs.CopyFrom(inputs);
-        entry.Targets.CopyFrom(wanted);
-        inputs.Free();
-        wanted.Free();
-        return entry.Recording is null ? Record(key, entry, pass) : Repeat(entry) ?? pass(entry.Inputs, entry.Targets);
+        if (!known.IsRecorded)
+        {
+            return Record(key, known, batch, targets);
+        }
+        if (known.Repeat(trainable, batch, targets) is not { } loss)
+        {
+            known.Dispose();
+            return plain(batch, targets);
+        }
+        Replayed++;
+        return loss;
     }
 
     public void Dispose()
     {
-        foreach (var entry in _entries.Values)
+        foreach (var known in _passes.Values)
         {
-            entry?.Dispose();
+            known?.Dispose();
         }
-        _entries.Clear();
+        _passes.Clear();
     }
 
-    private Tensor Record(Key key, Entry entry, Func<ModelInputs, Targets, Tensor> pass)
+    private bool Adds
     {
-        Tensor? loss = null;
-        entry.Parameters = [.. trainable.Parameters.Select(p => p.Parameter.Value.Storage.Address)];
-        entry.GradientsBefore = GradientAddresses();
-        entry.Recording = device.Record(() => loss = pass(entry.Inputs, entry.Targets));
-        if (!entry.Recording.CanRepeat)
+        get
         {
-            // The loss may not have been read yet from what was copied into the entry's tensors, but that work is queued before they are freed.
-            entry.Dispose();
-            _entries[key] = null;
-            return loss!;
+            for (int i = 0; i < trainable.Parameters.Count; i++)
+            {
+                if (trainable.Parameters[i].Parameter.Gradient is not null)
+                {
+                    return true;
+                }
+            }
+            return false;
         }
-        entry.Results = [Place.Of(loss!), .. key.Adds ? [] : Gradients().OfType<Tensor>().Select(Place.Of)];
-        return loss!;
     }
 
-    private Tensor? Repeat(Entry entry)
+    private Tensor Record(Key key, RecordedPass known, Batch batch, int targets)
     {
-        if (!entry.GradientsBefore.AsSpan().SequenceEqual(GradientAddresses()) ||
-            !entry.Parameters.AsSpan().SequenceEqual([.. trainable.Parameters.Select(p => p.Parameter.Value.Storage.Address)]) ||
-            entry.Recording!.Repeat(entry.Results) is not { } results)
+        using var scope = new TensorScope();
+        var inputs = TrainingStep.Inputs(backend, batch);
+        var wanted = Targets.FromLabels(backend, batch.Labels, batch.BatchSize, targets);
+        var loss = known.Record(trainable, device, inputs, wanted, pass);
+        if (!known.IsRecorded)
         {
-            entry.Recording!.Dispose(); // Something has moved: the next batch is recorded anew.
-            entry.Recording = null;
-            return null;
+            _passes[key] = null;
         }
-        Replayed++;
-        int next = 1;
-        foreach (var (_, parameter) in results.Length > 1 ? trainable.Parameters : [])
-        {
-            GradientEdge.Of(parameter.Value)!.Gradient = results[next++];
-        }
-        return results[0];
+        return loss;
     }
-
-    private IEnumerable<Tensor?> Gradients() => trainable.Parameters.Select(p => p.Parameter.Gradient);
-
-    private nint[] GradientAddresses() => [.. Gradients().Select(gradient => gradient?.Storage.Address ?? 0)];
 }

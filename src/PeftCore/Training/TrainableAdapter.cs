@@ -10,6 +10,8 @@ public sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;
     private readonly string _name;
+    private readonly bool _replays;
+    private (IReadOnlyList<string>? Applied, bool Checkpointing, string? Value) _key;
 
     /// <summary>Takes the adapter that is active.</summary>
     /// <exception cref="BadInputException">None is active, or several are.</exception>
@@ -19,6 +21,7 @@ public sealed class TrainableAdapter : ITrainable
         _name = model.ActiveAdapters.Count == 1
             ? model.ActiveAdapters[0]
             : throw new BadInputException($"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
+        _replays = model.ConfigOf(_name) is LoraConfig { UseDora: false };
         Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
     }
 
@@ -38,9 +41,21 @@ public sealed class TrainableAdapter : ITrainable
     public void AfterStep(long step) => _model.AfterStep(step);
 
     /// <inheritdoc/>
-    public string? ReplayKey => _model.ConfigOf(_name) is LoraConfig { UseDora: false } && _model.RowAdapters is null
-        ? string.Join(',', [.. _model.AppliedAdapters, _model.Base.GradientCheckpointing.ToString()])
-        : null;
+    public string? ReplayKey
+    {
+        get
+        {
+            if (!_replays || _model.RowAdapters is not null || _model.Observer is not null)
+            {
+                return null;
+            }
+            if (_key.Value is null || _key.Applied != _model.AppliedAdapters || _key.Checkpointing != _model.Base.GradientCheckpointing)
+            {
+                _key = (_model.AppliedAdapters, _model.Base.GradientCheckpointing, $"{string.Join(',', _model.AppliedAdapters)},{_model.Base.GradientCheckpointing}");
+            }
+            return _key.Value;
+        }
+    }
 
     /// <inheritdoc/>
     public void Save(string directory) => _model.SaveState(directory, _name);

@@ -24,7 +24,7 @@ public sealed class TrainingStep : IDisposable
     {
         (_trainable, _optimizer, _maxGradNorm) = (trainable, optimizer, maxGradNorm);
         Backend = BackendOfModel(trainable.Model);
-        _replay = Backend is IReplaysWork device ? new StepReplay(Backend, device, trainable) : null;
+        _replay = Backend is IReplaysWork device ? new StepReplay(Backend, device, trainable, Pass, Plain) : null;
     }
 
     internal IBackend Backend { get; }
@@ -43,7 +43,12 @@ public sealed class TrainingStep : IDisposable
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; nothing was changed.</exception>
     public StepResult Run(IReadOnlyList<Batch> microBatches, double learningRate, int number = 0, ulong firstPass = 0)
     {
-        int targets = microBatches.Sum(batch => TargetsOf(_trainable.Model, batch));
+        int targets = 0, tokens = 0;
+        for (int i = 0; i < microBatches.Count; i++)
+        {
+            targets += TargetsOf(_trainable.Model, microBatches[i]);
+            tokens += microBatches[i].Tokens;
+        }
         if (targets == 0)
         {
             throw new BadInputException($"step {number + 1} has no token to learn: every label of its samples is masked; check the prompts and the maximum length");
@@ -71,7 +76,7 @@ public sealed class TrainingStep : IDisposable
             {
                 _optimizer.Rearrange(parameter, places);
             }
-            return new StepResult(loss, norm, microBatches.Sum(batch => batch.Tokens), targets);
+            return new StepResult(loss, norm, tokens, targets);
         }
         finally
         {
@@ -100,11 +105,14 @@ public sealed class TrainingStep : IDisposable
         {
             return 0;
         }
-        using var scope = new TensorScope();
-        using var loss = _replay is not null && Watch is null
-            ? _replay.Run(batch, targets, Pass)
-            : Pass(Inputs(Backend, batch), Targets.FromLabels(Backend, batch.Labels, batch.BatchSize, targets));
+        using var loss = _replay is not null && Watch is null ? _replay.Run(batch, targets) : Plain(batch, targets);
         return loss.Item();
+    }
+
+    private Tensor Plain(Batch batch, int targets)
+    {
+        using var scope = new TensorScope();
+        return Pass(Inputs(Backend, batch), Targets.FromLabels(Backend, batch.Labels, batch.BatchSize, targets));
     }
 
     /// <summary>Forward and backward; returns the loss, outside every scope.</summary>

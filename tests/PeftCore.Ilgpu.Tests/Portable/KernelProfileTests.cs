@@ -1,3 +1,5 @@
+using PeftCore.Backends;
+
 namespace PeftCore.Ilgpu.Tests;
 
 public sealed class KernelProfileTests

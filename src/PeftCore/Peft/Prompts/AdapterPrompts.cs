@@ -74,7 +74,22 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
 
     private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder => Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
 
-    private int Longest<T>() where T : PromptEncoder => Sets().Max(set => PromptsOf<T>(set).Sum(prompt => prompt.Count));
+    /// <summary>Places for the longest row. Every step asks, mostly for none, so it leaves no garbage behind.</summary>
+    private int Longest<T>() where T : PromptEncoder
+    {
+        int longest = 0, together = 0;
+        for (int i = 0; i < (model.RowAdapters?.Count ?? 0); i++)
+        {
+            longest = Math.Max(longest, model.RowAdapters![i] is { } name ? CountOf<T>(name) : 0);
+        }
+        for (int i = 0; model.RowAdapters is null && i < model.AppliedAdapters.Count; i++)
+        {
+            together += CountOf<T>(model.AppliedAdapters[i]);
+        }
+        return Math.Max(longest, together);
+    }
+
+    private int CountOf<T>(string adapter) where T : PromptEncoder => model.Get(adapter).Prompt is T prompt ? prompt.Count : 0;
 
     private IReadOnlyList<T>[] RowsOf<T>(int batch) where T : PromptEncoder
     {

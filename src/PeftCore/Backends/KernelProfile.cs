@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace PeftCore.Ilgpu;
+namespace PeftCore.Backends;
 
 /// <summary>Time by kernel, and how fast that was.</summary>
 internal sealed class KernelProfile

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>All work goes through one place, where it can be timed, and recorded to be done again.</summary>
+public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
+{
+    private KernelProfile? _profile;
+    private CpuRecording? _recording;
+    private ulong _passesLater;
+
+    /// <inheritdoc/>
+    bool IReplaysWork.CanRecord => _replays && _profile is null && _recording is null;
+
+    /// <inheritdoc/>
+    Arena IReplaysWork.Arena => _arena;
+
+    internal Arena Arena => _arena;
+
+    /// <inheritdoc/>
+    IRecording IReplaysWork.Record(Action work, ulong pass)
+    {
+        var recording = _recording = new CpuRecording(this, pass);
+        try
+        {
+            work();
+        }
+        catch
+        {
+            recording.Dispose();
+            throw;
+        }
+        finally
+        {
+            _recording = null;
+        }
+        recording.Close();
+        return recording;
+    }
+
+    /// <summary>Does recorded work once more, as part of another pass.</summary>
+    internal void Repeat(List<RecordedCall> calls, ulong passesLater)
+    {
+        _passesLater = passesLater;
+        try
+        {
+            foreach (var call in calls)
+            {
+                call.Run(this);
+            }
+        }
+        finally
+        {
+            _passesLater = 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void StartProfile() => _profile ??= new KernelProfile();
+
+    /// <inheritdoc/>
+    public string StopProfile()
+    {
+        var profile = _profile ?? throw new InvalidOperationException("no profile was started");
+        _profile = null;
+        return profile.ToString();
+    }
+
+    /// <summary>Does a piece of work.</summary>
+    /// <param name="cost">What it is called and must move and compute at least.</param>
+    /// <param name="call">All that it needs. It may refer to memory by address only.</param>
+    /// <param name="run">Does it; refers to nothing but its arguments, so that it costs no memory to ask.</param>
+    private void Do<TCall>(in Cost cost, in TCall call, Action<TCall, CpuBackend> run)
+    {
+        if (_profile is { } profile)
+        {
+            long start = Stopwatch.GetTimestamp();
+            run(call, this);
+            profile.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
+        }
+        else
+        {
+            run(call, this);
+        }
+        _recording?.Add(call, run);
+    }
+
+    /// <summary>The host sees or changes numbers now, which work that is done again would not tell it.</summary>
+    private void HostTurn() => _recording?.Forbid();
+
+    /// <summary>What a piece of work is called, and what it must do at least.</summary>
+    private readonly record struct Cost(string Kernel, Work Work)
+    {
+        /// <summary>Work that moves these tensors.</summary>
+        public static Cost Of(string kernel, params ReadOnlySpan<Tensor?> moved)
+        {
+            double bytes = 0;
+            foreach (var tensor in moved)
+            {
+                bytes += tensor?.ByteCount ?? 0;
+            }
+            return new Cost(kernel, new Work(0, bytes));
+        }
+    }
+}
