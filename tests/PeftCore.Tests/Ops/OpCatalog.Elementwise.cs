@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -13,6 +14,7 @@ internal static partial class OpCatalog
         yield return Two("subtract", [], t => t[0] - t[1], (a, b) => a - b);
         yield return Two("multiply", ["left: right", "right: left"], t => t[0] * t[1], (a, b) => a * b);
         yield return One("scale", [], t => t[0] * -1.25f, x => -1.25 * x);
+        yield return One("scale by a number on the device", ["scalar: *"], t => t[0].ScaleBy(t[0].Backend.From([-1.25f], [1])), x => -1.25 * x);
         yield return Row("multiply row", ["x: row", "row: x"], t => t[0].MultiplyRow(t[1]), (x, row) => x * row);
         yield return Row("add row", [], t => t[0].AddRow(t[1]), (x, row) => x + row);
         yield return new OpEntry("multiply column", ["x: column", "column: x"], size =>
