@@ -16,9 +16,18 @@ internal static unsafe partial class OpenBlas
     /// <summary>C = A·Bᵀ with A (m, k) and B (n, k).</summary>
     public static void Multiply(int m, int n, int k, float[] a, float[] b, float[] c)
     {
-        fixed (float* pa = a, pb = b, pc = c)
+        fixed (float* pb = b)
         {
-            Sgemm(RowMajor, Plain, Transposed, m, n, k, 1, pa, k, pb, k, 0, pc, n);
+            Multiply(m, n, k, a, pb, c);
+        }
+    }
+
+    /// <summary>C = A·Bᵀ with A (m, k) and B (n, k).</summary>
+    public static void Multiply(int m, int n, int k, float[] a, float* b, float[] c)
+    {
+        fixed (float* pa = a, pc = c)
+        {
+            Sgemm(RowMajor, Plain, Transposed, m, n, k, 1, pa, k, b, k, 0, pc, n);
         }
     }
 

@@ -27,6 +27,10 @@ public sealed class GemmTests
     [TestCase(1, 513, 300)]
     [TestCase(3, 700, 129)]
     [TestCase(8, 333, 515)]
+    [TestCase(2, 2100, 200)]
+    [TestCase(6, 1300, 130)]
+    [TestCase(7, 69, 32)]
+    [TestCase(3, 61, 250)]
     [TestCase(257, 8, 300)]
     [TestCase(300, 16, 77)]
     [TestCase(129, 300, 8)]
@@ -55,6 +59,7 @@ public sealed class GemmTests
     [TestCase(700, 90, 450)]
     [TestCase(8, 600, 900)]
     [TestCase(700, 7, 300)]
+    [TestCase(1, 2304, 300)]
     public void A_product_is_the_same_bits_for_any_number_of_threads_and_allocates_nothing(int m, int n, int k)
     {
         float[] a = Numbers.Random(1, m * k), b = Numbers.Random(2, n * k), once = Numbers.Poison(m * n), again = Numbers.Poison(m * n);

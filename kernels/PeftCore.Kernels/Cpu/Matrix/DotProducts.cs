@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
@@ -14,8 +13,8 @@ internal static unsafe class DotProducts<TLanes, TVector>
     /// <summary>How few rows are few.</summary>
     public const int MaxRows = 8;
 
-    // The few rows' share of the first-level cache, in floats; and how much of the large operand a thread takes at a time.
-    private const int CachedRows = 4096, ReadAtOnce = 65536;
+    // The few rows' share of the first-level cache, in floats; how much of the large operand a thread takes at a time; and how many bytes ahead it is asked for.
+    private const int CachedRows = 8192, ReadAtOnce = 65536, Ahead = 16384;
 
     /// <summary>C (+)= alpha·A·Bᵀ with a large A and at most <see cref="MaxRows"/> columns of C.</summary>
     public static void Run(in MatrixProduct product, WorkerPool pool)
@@ -56,90 +55,85 @@ internal static unsafe class DotProducts<TLanes, TVector>
 
         public void Run(int start, int count)
         {
-            int atOnce = Math.Max(CachedRows / few / TLanes.Count, 1) * TLanes.Count;
+            int atOnce = Math.Max(CachedRows / few / TLanes.Count, 1) * TLanes.Count, end = start + count, rows = few == 1 ? 4 : 2;
+            nint row = product.A.Stride * TStored.Size, ahead = Math.Max(1, Ahead / (rows * row)) * rows * row;
             for (int step = 0; step < product.K; step += atOnce)
             {
                 int steps = Math.Min(atOnce, product.K - step);
                 bool accumulate = product.Accumulate || step > 0;
-                for (int i = start; i < start + count; i += 2)
+                for (int i = start; i < end; i += rows)
                 {
-                    // Where there is no second row, the first stands in for it.
-                    int second = i + 1 < start + count ? i + 1 : i;
-                    byte* x = product.A.At(i, step), y = product.A.At(second, step);
-                    for (int j = 0; j < few; j += 4)
+                    // Where rows are missing, the first stands in for them.
+                    int present = Math.Min(rows, end - i);
+                    if (few == 1)
                     {
-                        float* z = _rows + (j * length) + step;
-                        Vector128<float> dotsX, dotsY;
-                        if (few == 1)
-                        {
-                            Dots<Rows1>(x, y, z, steps, out dotsX, out dotsY);
-                        }
-                        else
-                        {
-                            Dots<Rows4>(x, y, z, steps, out dotsX, out dotsY);
-                        }
-
-                        Put(i, j, dotsX, accumulate);
-                        if (second != i)
-                        {
-                            Put(second, j, dotsY, accumulate);
-                        }
+                        FourRows(i, present, row, step, steps, ahead, accumulate);
+                    }
+                    else
+                    {
+                        TwoRows(i, present, row, step, steps, ahead, accumulate);
                     }
                 }
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Dots<TRows>(byte* x, byte* y, float* z, int steps, out Vector128<float> dotsX, out Vector128<float> dotsY)
-            where TRows : struct, IRows
+        private void FourRows(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
-            int width = TLanes.Count, p = 0;
-            TVector x0 = default, x1 = default, x2 = default, x3 = default, y0 = default, y1 = default, y2 = default, y3 = default;
-            for (; p <= steps - width; p += width)
+            if (present == 4)
             {
-                TVector vx = TLanes.Load<TStored>(x + (p * TStored.Size)), vy = TLanes.Load<TStored>(y + (p * TStored.Size));
-                TVector vz = TLanes.Load<StoredF32>((byte*)(z + p));
-                x0 = TLanes.MultiplyAdd(vx, vz, x0);
-                y0 = TLanes.MultiplyAdd(vy, vz, y0);
-                if (TRows.Count > 1)
-                {
-                    vz = TLanes.Load<StoredF32>((byte*)(z + length + p));
-                    x1 = TLanes.MultiplyAdd(vx, vz, x1);
-                    y1 = TLanes.MultiplyAdd(vy, vz, y1);
-                    vz = TLanes.Load<StoredF32>((byte*)(z + (2 * length) + p));
-                    x2 = TLanes.MultiplyAdd(vx, vz, x2);
-                    y2 = TLanes.MultiplyAdd(vy, vz, y2);
-                    vz = TLanes.Load<StoredF32>((byte*)(z + (3 * length) + p));
-                    x3 = TLanes.MultiplyAdd(vx, vz, x3);
-                    y3 = TLanes.MultiplyAdd(vy, vz, y3);
-                }
+                Vector128<float> dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(i, step), row, _rows + step, steps, ahead);
+                Put(product.C + (i * product.RowStride), product.RowStride, dots, 4, accumulate);
+                return;
             }
 
-            dotsX = TLanes.Sums(x0, x1, x2, x3);
-            dotsY = TLanes.Sums(y0, y1, y2, y3);
-            for (; p < steps; p++)
+            for (int r = i; r < i + present; r++)
             {
-                Vector128<float> vz = TRows.Count == 1
-                    ? Vector128.CreateScalar(z[p])
-                    : Vector128.Create(z[p], z[length + p], z[(2 * length) + p], z[(3 * length) + p]);
-                dotsX += TStored.Load(x + (p * TStored.Size)) * vz;
-                dotsY += TStored.Load(y + (p * TStored.Size)) * vz;
+                Vector128<float> dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(r, step), 0, _rows + step, steps, ahead);
+                Put(product.C + (r * product.RowStride), product.RowStride, dots, 1, accumulate);
             }
         }
 
-        private void Put(int row, int column, Vector128<float> dots, bool accumulate)
+        private void TwoRows(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
-            float* c = product.C + (row * product.RowStride) + (column * product.ColumnStride);
+            byte* x = product.A.At(i, step);
+            nint second = present == 2 ? row : 0;
+            for (int j = 0; j < few; j += 4)
+            {
+                float* z = _rows + (j * length) + step;
+                Vector128<float> dotsX, dotsY;
+                if (TLanes.Count == Vector512<float>.Count && few - j > 4)
+                {
+                    DotTiles<TLanes, TVector>.TwoByEight<TStored>(
+                        x, second, z, length, steps, ahead, out dotsX, out Vector128<float> moreX, out dotsY, out Vector128<float> moreY);
+                    Put(i, j + 4, present, moreX, moreY, accumulate);
+                    Put(i, j, present, dotsX, dotsY, accumulate);
+                    j += 4;
+                    continue;
+                }
+
+                DotTiles<TLanes, TVector>.TwoByFour<TStored>(x, second, z, length, steps, ahead, out dotsX, out dotsY);
+                Put(i, j, present, dotsX, dotsY, accumulate);
+            }
+        }
+
+        private void Put(int i, int j, int present, Vector128<float> dotsX, Vector128<float> dotsY, bool accumulate)
+        {
+            int columns = Math.Min(4, product.N - j);
+            float* c = product.C + (i * product.RowStride) + (j * product.ColumnStride);
+            Put(c, product.ColumnStride, dotsX, columns, accumulate);
+            if (present == 2)
+            {
+                Put(c + product.RowStride, product.ColumnStride, dotsY, columns, accumulate);
+            }
+        }
+
+        private void Put(float* c, nint stride, Vector128<float> dots, int count, bool accumulate)
+        {
             dots *= product.Alpha;
-            for (int j = 0; j < Math.Min(4, product.N - column); j++, c += product.ColumnStride)
+            for (int j = 0; j < count; j++, c += stride)
             {
                 *c = accumulate ? *c + dots[j] : dots[j];
             }
         }
-    }
-
-    private readonly struct Rows1 : IRows
-    {
-        public static int Count => 1;
     }
 }

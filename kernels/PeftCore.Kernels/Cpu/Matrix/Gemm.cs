@@ -86,6 +86,10 @@ public static unsafe partial class Gemm
         {
             RowSweep<TLanes, TVector>.Run(product, pool);
         }
+        else if (StripSweep<TTile>.Suits(product))
+        {
+            StripSweep<TTile>.Run(product, pool);
+        }
         else
         {
             // A tile is wide and its rows come in fours, so a narrow C is better computed lying down.

@@ -4,23 +4,26 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// The product of a few rows with a matrix whose steps are its rows (decoding with weights stored input by output): whole rows of
-/// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines.
+/// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines. Items are some steps by some columns; what
+/// the steps' items have summed is added up at the end, in the same order whatever the number of threads.
 /// </summary>
 internal static unsafe class RowSweep<TLanes, TVector>
     where TLanes : struct, ILanes<TVector>
     where TVector : struct
 {
-    /// <summary>Whether sweeping is better than tiles: with few rows, and some more where rows of B are pages long.</summary>
-    public static bool Suits(in MatrixProduct product) =>
-        !product.B.StepsAdjacent && product.N >= TLanes.Count && product.M <= (product.N >= 1024 && product.B.Type != ElementType.F16 ? 8 : 4);
+    // Columns that stay in the first-level cache for all rows of A.
+    private const int Tile = 512, Steps = 8;
 
-    private const int Columns = 512, Steps = 8;
+    /// <summary>Whether sweeping is better than tiles, which take four rows at a time.</summary>
+    public static bool Suits(in MatrixProduct product) =>
+        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TLanes.Count && product.M <= (product.N < 64 ? 4 : 2);
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         // Rows of A in float32 with alpha in them, and zeros up to a whole number of sweeps.
         nint length = (nint)Ranges.Count(product.K, Steps) * Steps;
-        using Scratch scratch = pool.Scratch.Rent(product.M * length);
+        SweepCut cut = new(product, TLanes.Count, Steps, product.M);
+        using Scratch scratch = pool.Scratch.Rent((product.M * length) + cut.SumLength);
         for (int row = 0; row < product.M; row++)
         {
             float* a = scratch.Pointer + (row * length);
@@ -31,59 +34,85 @@ internal static unsafe class RowSweep<TLanes, TVector>
             }
         }
 
+        float* sums = scratch.Pointer + (product.M * length);
         switch (product.B.Type)
         {
             case ElementType.F32:
-                Ranges.For(product.N, new Body<StoredF32>(product, scratch.Pointer, length), pool, Columns);
+                Run<StoredF32>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
             case ElementType.BF16:
-                Ranges.For(product.N, new Body<StoredBF16>(product, scratch.Pointer, length), pool, Columns);
+                Run<StoredBF16>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
             default:
-                Ranges.For(product.N, new Body<StoredF16>(product, scratch.Pointer, length), pool, Columns);
+                Run<StoredF16>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
         }
+
+        cut.AddUp(product, sums, pool);
     }
 
-    private readonly struct Body<TStored>(MatrixProduct product, float* a, nint length) : IRangeBody
+    private static void Run<TStored>(in MatrixProduct product, float* a, nint length, float* sums, SweepCut cut, WorkerPool pool)
         where TStored : struct, IStored
     {
-        private readonly float* _a = a;
+        Body<TStored> body = new(product, a, length, sums, cut);
+        pool.For(cut.Items, ref body);
+    }
 
-        public void Run(int start, int count)
+    private readonly struct Body<TStored>(MatrixProduct product, float* a, nint length, float* sums, SweepCut cut) : IParallelBody
+        where TStored : struct, IStored
+    {
+        private readonly float* _a = a, _sums = sums;
+
+        public void Run(int item)
         {
-            for (int row = 0; row < product.M && !product.Accumulate; row++)
+            (int step, int end) = cut.Steps(item, product.K);
+            (int start, int columns) = cut.Columns(item, product.N);
+            float* c = cut.Sums(_sums, item);
+            nint stride = cut.SumStride;
+            for (int row = 0; row < product.M; row++)
             {
-                new Span<float>(product.C + (row * product.RowStride) + start, count).Clear();
+                new Span<float>(c + (row * stride) + start, columns).Clear();
             }
 
-            int step = 0;
-            for (; step <= product.K - Steps; step += Steps)
+            for (; step <= end - Steps; step += Steps)
             {
-                for (int row = 0; row < product.M; row++)
+                for (int column = start; column < start + columns; column += Tile)
                 {
-                    Sweep(_a + (row * length) + step, product.B.At(start, step), product.C + (row * product.RowStride) + start, count);
+                    int count = Math.Min(Tile, start + columns - column);
+                    for (int row = 0; row < product.M; row++)
+                    {
+                        float* factors = _a + (row * length) + step, into = c + (row * stride) + column;
+                        if (row == 0)
+                        {
+                            Sweep<Asks>(factors, product.B.At(column, step), into, count);
+                        }
+                        else
+                        {
+                            Sweep<Silent>(factors, product.B.At(column, step), into, count);
+                        }
+                    }
                 }
             }
 
-            for (; step < product.K; step++)
+            for (; step < end; step++)
             {
                 for (int row = 0; row < product.M; row++)
                 {
                     float factor = _a[(row * length) + step];
                     byte* b = product.B.At(start, step);
-                    float* c = product.C + (row * product.RowStride) + start;
-                    for (int j = 0; j < count; j++)
+                    float* into = c + (row * stride) + start;
+                    for (int j = 0; j < columns; j++)
                     {
-                        c[j] += factor * TStored.Load(b + (j * TStored.Size));
+                        into[j] += factor * TStored.Load(b + (j * TStored.Size));
                     }
                 }
             }
         }
 
-        // c += Σ a[p]·(row p of b), eight rows at a time.
+        // c += Σ a[p]·(row p of b), eight rows at a time. The first to read them asks for the next eight, which are needed after the other tiles.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Sweep(float* a, byte* b, float* c, int count)
+        private void Sweep<TAsk>(float* a, byte* b, float* c, int count)
+            where TAsk : struct, IAsk
         {
             nint stride = product.B.Stride * TStored.Size;
             byte* b3 = b + (3 * stride), b6 = b + (6 * stride);
@@ -93,6 +122,19 @@ internal static unsafe class RowSweep<TLanes, TVector>
             for (; j <= count - TLanes.Count; j += TLanes.Count)
             {
                 nint at = j * TStored.Size;
+                if (TAsk.Asks && Ahead.IsDue(at))
+                {
+                    byte* next = b + (8 * stride) + at, next3 = next + (3 * stride), next6 = next3 + (3 * stride);
+                    Ahead.Ask(next);
+                    Ahead.Ask(next + stride);
+                    Ahead.Ask(next + (2 * stride));
+                    Ahead.Ask(next3);
+                    Ahead.Ask(next3 + stride);
+                    Ahead.Ask(next3 + (2 * stride));
+                    Ahead.Ask(next6);
+                    Ahead.Ask(next6 + stride);
+                }
+
                 TVector even = TLanes.MultiplyAdd(a0, TLanes.Load<TStored>(b + at), TLanes.Load<StoredF32>((byte*)(c + j)));
                 TVector odd = TLanes.Multiply(a1, TLanes.Load<TStored>(b + stride + at));
                 even = TLanes.MultiplyAdd(a2, TLanes.Load<TStored>(b + (2 * stride) + at), even);
@@ -113,5 +155,21 @@ internal static unsafe class RowSweep<TLanes, TVector>
                 }
             }
         }
+    }
+
+    /// <summary>Whether a sweep asks for the rows after those it reads.</summary>
+    private interface IAsk
+    {
+        static abstract bool Asks { get; }
+    }
+
+    private readonly struct Asks : IAsk
+    {
+        static bool IAsk.Asks => true;
+    }
+
+    private readonly struct Silent : IAsk
+    {
+        static bool IAsk.Asks => false;
     }
 }
