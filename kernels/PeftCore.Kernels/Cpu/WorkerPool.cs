@@ -34,19 +34,40 @@ public sealed unsafe class WorkerPool : IDisposable
     private bool _open;
     private bool _stopped;
     private Exception? _failure;
+    private readonly int _boundThread;
+    private readonly IReadOnlyList<int> _allowedBefore = [];
 
     /// <summary>Starts a pool of <paramref name="threads"/> threads, the caller of <see cref="For"/> being one of them.</summary>
-    public WorkerPool(int threads)
+    /// <param name="threads">How many threads take part.</param>
+    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to leave that to the system.</param>
+    public WorkerPool(int threads, IReadOnlyList<int>? processors = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(processors?.Count ?? threads, threads, nameof(processors));
         Threads = threads;
         _shares = new Share[threads];
         _workers = new Thread[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
             int number = i + 1;
-            _workers[i] = new Thread(() => Work(number)) { IsBackground = true, Name = "PeftCore worker" };
+            _workers[i] = new Thread(() =>
+            {
+                if (processors is not null)
+                {
+                    Affinity.TryBind(processors[number]);
+                }
+
+                Work(number);
+            }) { IsBackground = true, Name = "PeftCore worker" };
             _workers[i].Start();
+        }
+
+        if (processors is not null)
+        {
+            // Last, for threads inherit what the one that starts them is bound to.
+            _boundThread = Environment.CurrentManagedThreadId;
+            _allowedBefore = Affinity.OfThisThread();
+            Affinity.TryBind(processors[0]);
         }
     }
 
@@ -98,6 +119,11 @@ public sealed unsafe class WorkerPool : IDisposable
         foreach (Thread worker in _workers)
         {
             worker.Join();
+        }
+
+        if (_allowedBefore.Count > 0 && _boundThread == Environment.CurrentManagedThreadId)
+        {
+            Affinity.TryBind(_allowedBefore);
         }
 
         Scratch.Dispose();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftCore.Backends;
 using PeftCore.Cli.Output;
 using PeftCore.Ilgpu;
@@ -8,6 +9,9 @@ namespace PeftCore.Cli.Session;
 /// <summary>From a --device to what computes there.</summary>
 internal static class Devices
 {
+    /// <summary>Names the processors that the CPU's threads are bound to, one each, such as "0,1".</summary>
+    private const string Affinity = "PEFTCORE_AFFINITY";
+
     /// <summary>Opens a device.</summary>
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
@@ -20,7 +24,7 @@ internal static class Devices
     {
         if (name == "cpu")
         {
-            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays);
+            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays, processors: Processors());
         }
         try
         {
@@ -30,5 +34,23 @@ internal static class Devices
         {
             throw new BadInputException($"{e.Message.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.", e);
         }
+    }
+
+    private static int[]? Processors()
+    {
+        if (Environment.GetEnvironmentVariable(Affinity) is not { Length: > 0 } list)
+        {
+            return null;
+        }
+        string[] names = list.Split(',', StringSplitOptions.TrimEntries);
+        var processors = new int[names.Length];
+        for (int i = 0; i < names.Length; i++)
+        {
+            if (!int.TryParse(names[i], NumberStyles.None, CultureInfo.InvariantCulture, out processors[i]))
+            {
+                throw new BadInputException($"{Affinity}={list} is no list of processors; expected numbers divided by commas, such as {Affinity}=0,1");
+            }
+        }
+        return processors;
     }
 }

@@ -19,7 +19,7 @@ internal sealed class BenchStepVerb : Verb
     private readonly Option<int> _steps = new("--steps") { Description = "steps to time [default: 10]", DefaultValueFactory = _ => 10 };
     private readonly Option<int> _warmup = new("--warmup") { Description = "steps before, not timed [default: 2]", DefaultValueFactory = _ => 2 };
 
-    private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel (GPUs)" };
+    private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel" };
 
     public BenchStepVerb() : base("step", "Time training steps.")
     {

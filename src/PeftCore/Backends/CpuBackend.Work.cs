@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PeftCore.Kernels;
 using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
@@ -57,7 +58,7 @@ public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
     }
 
     /// <inheritdoc/>
-    public void StartProfile() => _profile ??= new KernelProfile();
+    public void StartProfile() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(_pool) };
 
     /// <inheritdoc/>
     public string StopProfile()

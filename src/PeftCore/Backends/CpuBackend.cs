@@ -19,10 +19,14 @@ public sealed partial class CpuBackend : IBackend
     /// <param name="poison">Fill new memory with NaN, so that reading before writing shows.</param>
     /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the weight has.</param>
     /// <param name="replays">Record training passes and replay them: the same bits without garbage. See <see cref="Training.TrainingStep"/>.</param>
-    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true)
+    /// <param name="processors">Binds each thread to a processor, the thread that opens the device to the first; null to leave that to the system.</param>
+    /// <exception cref="BadInputException">Threads cannot be bound so here.</exception>
+    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
+        IReadOnlyList<int>? processors = null)
     {
+        CheckProcessors(threads, processors);
         _arena = new Arena(new HostMemory(memoryLimit));
-        _pool = new WorkerPool(threads > 0 ? threads : Environment.ProcessorCount);
+        _pool = new WorkerPool(threads > 0 ? threads : processors?.Count ?? Environment.ProcessorCount, processors);
         _poison = poison;
         _replays = replays;
         _packed = packWeights ? new PackedWeights(this) : null;
@@ -128,6 +132,27 @@ public sealed partial class CpuBackend : IBackend
         else
         {
             throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
+        }
+    }
+
+    private static void CheckProcessors(int threads, IReadOnlyList<int>? processors)
+    {
+        if (processors is null)
+        {
+            return;
+        }
+        if (!Affinity.IsSupported)
+        {
+            throw new BadInputException("threads can be bound to processors on Linux only; leave the list of processors out");
+        }
+        var allowed = Affinity.OfThisThread();
+        if (processors.FirstOrDefault(processor => !allowed.Contains(processor), -1) is var stranger && stranger >= 0)
+        {
+            throw new BadInputException($"this process may not run on processor {stranger}; it may on {string.Join(", ", allowed)}");
+        }
+        if (processors.Count < Math.Max(1, threads))
+        {
+            throw new BadInputException($"{Math.Max(1, threads)} threads need as many processors to be bound to, got {processors.Count}; list more or use fewer threads");
         }
     }
 

@@ -8,6 +8,9 @@ internal sealed class KernelProfile
 {
     private readonly Dictionary<string, Line> _lines = [];
 
+    /// <summary>The most floating-point operations a second that the device can do; 0 if not known.</summary>
+    public double PeakFlops { get; init; }
+
     private readonly record struct Line(int Count, double Milliseconds, Work Work);
 
     public void Add(string kernel, double milliseconds, Work work = default)
@@ -24,10 +27,19 @@ internal sealed class KernelProfile
         foreach (var (kernel, (count, milliseconds, work)) in _lines.OrderByDescending(entry => entry.Value.Milliseconds))
         {
             text.Append(CultureInfo.InvariantCulture,
-                $"{milliseconds,9:0.000} ms {100 * milliseconds / Math.Max(all, 1e-9),5:0.0} % {count,6} × {work.RateOver(milliseconds),12}  {kernel}\n");
+                $"{milliseconds,9:0.000} ms {100 * milliseconds / Math.Max(all, 1e-9),5:0.0} % {count,6} × {work.RateOver(milliseconds),12}{ShareOfPeak(work, milliseconds)}  {kernel}\n");
+        }
+        if (PeakFlops > 0)
+        {
+            double flops = _lines.Values.Sum(line => line.Work.Flops);
+            text.Append(CultureInfo.InvariantCulture, $"{new Work(flops, 0).RateOver(all)} in all, of {PeakFlops / 1e9:0} GFLOP/s that these cores can do\n");
         }
         return text.Append(CultureInfo.InvariantCulture, $"{all,9:0.000} ms in all\n").ToString();
     }
+
+    private string ShareOfPeak(Work work, double milliseconds) => PeakFlops == 0 ? ""
+        : work.Flops == 0 ? new string(' ', 10)
+        : string.Create(CultureInfo.InvariantCulture, $"{1e5 * work.Flops / milliseconds / PeakFlops,4:0} % peak");
 
     /// <summary>A kernel's name without namespaces.</summary>
     public static string NameOf(Type type) => type.IsGenericType
@@ -40,11 +52,15 @@ internal readonly record struct Work(double Flops, double Bytes)
 {
     public static Work operator +(Work a, Work b) => new(a.Flops + b.Flops, a.Bytes + b.Bytes);
 
-    /// <summary>TFLOP/s where operations were counted, TB/s where only bytes were; empty where neither was.</summary>
+    /// <summary>FLOP/s where operations were counted, bytes a second where only those were; empty where neither was.</summary>
     public string RateOver(double milliseconds) => (Flops, Bytes) switch
     {
-        ( > 0, _) => string.Create(CultureInfo.InvariantCulture, $"{Flops / milliseconds / 1e9:0.0} TFLOP/s"),
-        (_, > 0) => string.Create(CultureInfo.InvariantCulture, $"{Bytes / milliseconds / 1e9:0.00} TB/s"),
+        ( > 0, _) => Rate(Flops / milliseconds / 1e9, "0.0", "FLOP/s"),
+        (_, > 0) => Rate(Bytes / milliseconds / 1e9, "0.00", "B/s"),
         _ => "",
     };
+
+    private static string Rate(double tera, string format, string unit) => tera >= 1
+        ? $"{tera.ToString(format, CultureInfo.InvariantCulture)} T{unit}"
+        : $"{(1e3 * tera).ToString(format, CultureInfo.InvariantCulture)} G{unit}";
 }

@@ -20,6 +20,20 @@ public sealed class KernelProfileTests
     }
 
     [Test]
+    public void Slower_rates_have_a_smaller_unit_and_a_share_of_the_peak_where_that_is_known()
+    {
+        var profile = new KernelProfile { PeakFlops = 400e9 };
+        profile.Add("product", 3, new Work(900e6, 0));
+        profile.Add("sum", 1, new Work(0, 20e6));
+
+        string[] lines = profile.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.That(lines[0], Does.Contain("300.0 GFLOP/s").And.Contain("75 % peak"));
+        Assert.That(lines[1], Does.Contain("20.00 GB/s").And.Not.Contain("peak"));
+        Assert.That(lines[2], Does.Contain("225.0 GFLOP/s in all, of 400 GFLOP/s"));
+    }
+
+    [Test]
     public void Names_of_generic_kernels_leave_out_namespaces() =>
         Assert.That(KernelProfile.NameOf(typeof(Dictionary<int, List<string>>)), Is.EqualTo("Dictionary<Int32, List<String>>"));
 }

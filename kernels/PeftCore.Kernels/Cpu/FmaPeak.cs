@@ -1,17 +1,31 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using PeftCore.Kernels;
 
-namespace PeftCore.Bench;
+namespace PeftCore.Kernels;
 
 /// <summary>The most multiply-adds these cores can do at this moment: chains in registers that touch no memory.</summary>
-internal static class FmaPeak
+public static class FmaPeak
 {
     private const int Chains = 10, Steps = 400_000;
 
     /// <summary>Floating-point operations of one <see cref="Run"/>.</summary>
     public static double Operations(int threads) => 2.0 * Chains * Steps * threads * (Vector512.IsHardwareAccelerated ? 16 : 8);
 
+    /// <summary>Operations a second: the best of some runs.</summary>
+    public static double Measure(WorkerPool pool)
+    {
+        double best = double.PositiveInfinity;
+        for (int i = 0; i < 5; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            Run(pool);
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        return Operations(pool.Threads) / best;
+    }
+
+    /// <summary>Runs the chains, as many on each thread.</summary>
     public static void Run(WorkerPool pool)
     {
         Body body = default;
