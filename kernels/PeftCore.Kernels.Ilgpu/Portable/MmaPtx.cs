@@ -18,11 +18,17 @@ internal readonly record struct MmaShape(bool TransposeA, bool AcrossB, bool Nar
 
     public const int Threads = 128;
 
+    /// <summary>Groups that a processor holds: one's products hide the other's waits.</summary>
+    public const int Groups = 2;
+
     /// <summary>Stages in flight.</summary>
     public const int Stages = 3;
 
+    /// <summary>Bytes of 64 rows or columns of an operand's part of a stage, what a warp reads.</summary>
+    public const int SquareBytes = 64 * Depth * 2;
+
     /// <summary>Bytes of one operand's part of a stage.</summary>
-    public const int OperandBytes = Tile * Depth * 2;
+    public const int OperandBytes = 2 * SquareBytes;
 
     /// <summary>Dynamic shared memory of a group: two groups fit a processor with 227 KiB, one fits one with 99.</summary>
     public const int SharedBytes = (Stages * 2 * OperandBytes) + 1024;
@@ -35,6 +41,7 @@ internal readonly record struct MmaShape(bool TransposeA, bool AcrossB, bool Nar
 internal sealed class MmaPtx(MmaShape shape)
 {
     private const int Rows = 4, Pairs = 4; // fragments of 16 rows of A and of 16 columns of B in a warp's square
+    private const int Last = (MmaShape.Depth / 16) - 1; // of a stage's parts of K
 
     /// <summary>Completes what ILGPU compiled.</summary>
     public string Expand(string ptx) => WgmmaPtx.Expand(ptx, Write, target: "sm_80");
@@ -44,8 +51,10 @@ internal sealed class MmaPtx(MmaShape shape)
         switch (name[0])
         {
             case "begin": Begin(text); break;
-            case "tile": Copy(text, a, shape.TransposeA, shape.AcrossB, name[1] == "b"); break;
+            case "tile": Copy(text, a, name[1] == "a" ? shape.TransposeA : shape.AcrossB); break;
+            case "first": First(text, a); break;
             case "multiply": Multiply(text, a); break;
+            case "last": Products(text, Last); break;
             case "store": Store(text, a); break;
             default: return false;
         }
@@ -69,11 +78,11 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("}\n");
     }
 
-    // Eight rows on where one bit of the lane is set, one chunk on where the other is. A warp's square is 64 rows, or a block of 64 columns: 8 KiB.
+    // Eight rows on where one bit of the lane is set, one chunk on where the other is.
     private static void Fragments(StringBuilder text, string name, string half, string row, string chunk, int offset)
     {
         text.Append(half);
-        Add(text, $"mad.lo.u32 rows{name}, at, 8192, sbase;\nadd.u32 rows{name}, rows{name}, {offset};\nmad.lo.u32 rows{name}, {row}, 1024, rows{name};\n");
+        Add(text, $"mad.lo.u32 rows{name}, at, {MmaShape.SquareBytes}, sbase;\nadd.u32 rows{name}, rows{name}, {offset};\nmad.lo.u32 rows{name}, {row}, 1024, rows{name};\n");
         Add(text, $"mad.lo.u32 rows{name}, eighth, 128, rows{name};\nxor.b32 at, {chunk}, eighth;\nshl.b32 at, at, 4;\n");
         for (int i = 0; i < 4; i++)
         {
@@ -81,57 +90,71 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows, an address that may always be read.
-    private static void Copy(StringBuilder text, string[] a, bool transposeA, bool acrossB, bool ofB)
+    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but zero.
+    private static void Copy(StringBuilder text, string[] a, bool across)
     {
-        bool across = ofB ? acrossB : transposeA;
-        int rows = across ? MmaShape.Threads / (MmaShape.Tile / 8) : MmaShape.Threads / (MmaShape.Depth / 8), passes = (across ? MmaShape.Depth : MmaShape.Tile) / rows;
-        text.Append("{\n.reg .u32 to, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");
+        int rows = MmaShape.Threads / (across ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (across ? MmaShape.Depth : MmaShape.Tile) / rows;
+        text.Append("{\n.reg .u32 to, size;\n.reg .u64 from;\n.reg .pred inside;\n");
         Add(text, $"add.u32 to, sbase, {a[0]};\nmov.u64 from, {a[1]};\n");
         for (int i = 0; i < passes; i++)
         {
-            Add(text, $"setp.gt.s32 inside, {a[2]}, {i * rows};\nselp.b32 size, 16, 0, inside;\nselp.b64 here, from, {a[4]}, inside;\n");
-            Add(text, $"cp.async.cg.shared.global [to+{i * rows * 128}], [here], 16, size;\nadd.u64 from, from, {a[3]};\n");
+            Add(text, $"setp.gt.s32 inside, {a[2]}, {i * rows};\nselp.b32 size, 16, 0, inside;\n");
+            Add(text, $"cp.async.cg.shared.global [to+{i * rows * 128}], [from], 16, size;\nadd.u64 from, from, {a[3]};\n");
         }
         text.Append("}\n");
     }
 
-    // Offset of the stage. The fragments of the next 16 of K are read while those of these are multiplied.
+    // Offset of the stage whose first fragments are read.
+    private void First(StringBuilder text, string[] a)
+    {
+        Addresses(text, a[0]);
+        Read(text, 0);
+        text.Append("}\n");
+    }
+
+    // Offset of the stage: all of its fragments but the first are read, and all but the last multiplied, each while the next are read.
     private void Multiply(StringBuilder text, string[] a)
+    {
+        Addresses(text, a[0]);
+        for (int k = 0; k < Last; k++)
+        {
+            Read(text, k + 1);
+            Products(text, k);
+        }
+        text.Append("}\n");
+    }
+
+    private static void Addresses(StringBuilder text, string stage)
     {
         text.Append("{\n.reg .u32 atA<4>, atB<4>, stage;\n");
         for (int i = 0; i < 4; i++)
         {
-            Add(text, $"add.u32 stage, rowsA, {a[0]};\nadd.u32 atA{i}, stage, swizzleA{i};\nadd.u32 stage, rowsB, {a[0]};\nadd.u32 atB{i}, stage, swizzleB{i};\n");
+            Add(text, $"add.u32 stage, rowsA, {stage};\nadd.u32 atA{i}, stage, swizzleA{i};\nadd.u32 stage, rowsB, {stage};\nadd.u32 atB{i}, stage, swizzleB{i};\n");
         }
-        Read(text, 0);
-        for (int k = 0; k < MmaShape.Depth / 16; k++)
-        {
-            if (k + 1 < MmaShape.Depth / 16)
-            {
-                Read(text, k + 1);
-            }
-            int set = k % 2 * 16;
-            for (int i = 0; i < Rows; i++)
-            {
-                for (int j = 0; j < 2 * Pairs; j++)
-                {
-                    int c = (32 * i) + (4 * j), fa = set + (4 * i), fb = set + (2 * j);
-                    string sums = $"{{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}}";
-                    Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}, {{fb{fb}, fb{fb + 1}}}, {sums};\n");
-                }
-            }
-        }
-        text.Append("}\n");
     }
+
+    private static void Products(StringBuilder text, int k)
+    {
+        for (int i = 0; i < Rows; i++)
+        {
+            for (int j = 0; j < 2 * Pairs; j++)
+            {
+                int c = (32 * i) + (4 * j), fa = Set(k) + (4 * i), fb = Set(k) + (2 * j);
+                string sums = $"{{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}}";
+                Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}, {{fb{fb}, fb{fb + 1}}}, {sums};\n");
+            }
+        }
+    }
+
+    // Fragments of neighbouring parts of K take two sets of registers by turns.
+    private static int Set(int k) => k % 2 * 16;
 
     private void Read(StringBuilder text, int k)
     {
-        int set = k % 2 * 16;
         for (int i = 0; i < Rows; i++)
         {
-            Matrices(text, "fa", set + (4 * i), "atA", shape.TransposeA, i, k);
-            Matrices(text, "fb", set + (4 * i), "atB", shape.AcrossB, i, k);
+            Matrices(text, "fa", Set(k) + (4 * i), "atA", shape.TransposeA, i, k);
+            Matrices(text, "fb", Set(k) + (4 * i), "atB", shape.AcrossB, i, k);
         }
     }
 

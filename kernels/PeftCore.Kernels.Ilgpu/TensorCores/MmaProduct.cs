@@ -56,39 +56,52 @@ internal readonly struct MmaTransposedAAcrossB : IMmaLayout
     public static bool AcrossB => true;
 }
 
-/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: four warps, each a square of 64 of a tile of 128; operands
-/// come through three stages of shared memory by cp.async, two stages ahead.</summary>
+/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile; operands
+/// come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so that behind it the
+/// stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last products of this one run.</summary>
 internal readonly struct MmaProduct<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
 {
+    private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;
+
     public static void Run(MmaArgs args)
     {
         CudaAsm.Emit("peft.begin;");
         int t = Group.IdxX;
         // Tiles are walked in bands eight high, whose operands stay in the L2 cache.
-        int band = 8 * args.TilesN, first = Grid.IdxX / band * 8, inBand = Grid.IdxX % band;
-        int height = args.TilesM - first < 8 ? args.TilesM - first : 8;
-        int row = (first + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
+        int band = 8 * args.TilesN, top = Grid.IdxX / band * 8, inBand = Grid.IdxX % band;
+        int height = args.TilesM - top < 8 ? args.TilesM - top : 8;
+        int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
         int start = Grid.IdxY * args.KPart, end = start + args.KPart < args.K ? start + args.KPart : args.K;
 
-        Load(args, row, column, start, end, 0);
-        CudaAsm.Emit("cp.async.commit_group;");
-        Load(args, row, column, start + MmaShape.Depth, end, 2 * MmaShape.OperandBytes);
-        CudaAsm.Emit("cp.async.commit_group;");
-        int stage = 0, next = 4 * MmaShape.OperandBytes;
-        for (int k = start; k < end; k += MmaShape.Depth)
+        MmaPanel a = TLayout.TransposeA ? MmaPanel.Across(args.A, args.StrideA, start, row, args.M) : MmaPanel.Along(args.A, args.StrideA, start, row, args.M);
+        MmaPanel b = TLayout.AcrossB ? MmaPanel.Across(args.B, args.StrideB, start, column, args.N) : MmaPanel.Along(args.B, args.StrideB, start, column, args.N);
+        int k = start;
+        for (int stage = 0; stage < RingBytes; stage += StageBytes)
         {
+            Load(a, b, k, end, stage);
+            CudaAsm.Emit("cp.async.commit_group;");
+            (a, b, k) = (MmaPanel.Next(a), MmaPanel.Next(b), k + MmaShape.Depth);
+        }
+
+        CudaAsm.Emit("cp.async.wait_group 1;");
+        Group.Barrier();
+        CudaAsm.Emit("peft.first %0;", 0);
+        int now = 0;
+        for (int left = end - start; left > 0; left -= MmaShape.Depth)
+        {
+            CudaAsm.Emit("peft.multiply %0;", now);
             CudaAsm.Emit("cp.async.wait_group 1;");
             Group.Barrier();
-            // Behind the barrier: every warp has read what this overwrites.
-            if (k + (2 * MmaShape.Depth) < end)
+            int next = now == RingBytes - StageBytes ? 0 : now + StageBytes;
+            CudaAsm.Emit("peft.first %0;", next);
+            if (k < end)
             {
-                Load(args, row, column, k + (2 * MmaShape.Depth), end, next);
+                Load(a, b, k, end, now);
             }
 
             CudaAsm.Emit("cp.async.commit_group;");
-            CudaAsm.Emit("peft.multiply %0;", stage);
-            stage = stage == 4 * MmaShape.OperandBytes ? 0 : stage + (2 * MmaShape.OperandBytes);
-            next = next == 4 * MmaShape.OperandBytes ? 0 : next + (2 * MmaShape.OperandBytes);
+            CudaAsm.Emit("peft.last;");
+            (a, b, k, now) = (MmaPanel.Next(a), MmaPanel.Next(b), k + MmaShape.Depth, next);
         }
 
         int lane = t % 32, i = row + (t / 64 * 64) + (lane / 4), j = column + (t / 32 % 2 * 64) + (lane % 4 * 2);
@@ -96,44 +109,58 @@ internal readonly struct MmaProduct<TLayout> : IKernel<MmaArgs> where TLayout : 
         CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6;", place, args.M - i, args.N - j, 8 * args.StrideC, args.ElementBytes, args.Alpha, args.Accumulate);
     }
 
-    private static void Load(MmaArgs args, int row, int column, int k, int end, int stage)
+    private static void Load(MmaPanel a, MmaPanel b, int k, int end, int stage)
     {
-        int t = Group.IdxX;
-        if (TLayout.TransposeA)
-        {
-            CudaAsm.Emit("peft.tile.a %0, %1, %2, %3, %4;", stage + SharedAcross(t), GlobalAcross(args.A, args.StrideA, t, k, row),
-                RowsAcross(t, k, end, row, args.M), 8 * args.StrideA, args.A);
-        }
-        else
-        {
-            CudaAsm.Emit("peft.tile.a %0, %1, %2, %3, %4;", stage + SharedAlong(t), GlobalAlong(args.A, args.StrideA, t, k, row),
-                RowsAlong(t, k, end, row, args.M), 16 * args.StrideA, args.A);
-        }
+        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.Across(k, end) : a.Along(k, end), a.RowStep);
+        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.AcrossB ? b.Across(k, end) : b.Along(k, end), b.RowStep);
+    }
+}
 
-        stage += MmaShape.OperandBytes;
-        if (TLayout.AcrossB)
-        {
-            CudaAsm.Emit("peft.tile.b %0, %1, %2, %3, %4;", stage + SharedAcross(t), GlobalAcross(args.B, args.StrideB, t, k, column),
-                RowsAcross(t, k, end, column, args.N), 8 * args.StrideB, args.B);
-        }
-        else
-        {
-            CudaAsm.Emit("peft.tile.b %0, %1, %2, %3, %4;", stage + SharedAlong(t), GlobalAlong(args.B, args.StrideB, t, k, column),
-                RowsAlong(t, k, end, column, args.N), 16 * args.StrideB, args.B);
-        }
+/// <summary>A thread's part in the copying of one operand: 16 bytes of every row that it comes to.</summary>
+internal struct MmaPanel
+{
+    /// <summary>Where the thread reads, what that moves by from stage to stage, and from row to row.</summary>
+    public long From, Step, RowStep;
+
+    /// <summary>Where it writes in a stage; rows of the operand from its first on; how far into K that is.</summary>
+    public int Shared, Rows, K;
+
+    /// <summary>K is contiguous: a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down.</summary>
+    public static MmaPanel Along(long from, long stride, int k, int row, int rows)
+    {
+        int chunks = MmaShape.Depth / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
+        MmaPanel panel = default;
+        panel.K = 8 * chunk;
+        panel.From = from + ((row + down) * stride) + ((k + panel.K) * 2L);
+        panel.Step = 2 * MmaShape.Depth;
+        panel.RowStep = MmaShape.Threads / chunks * stride;
+        panel.Shared = (down * 128) + ((chunk ^ (down & 7)) * 16);
+        panel.Rows = rows - row - down;
+        return panel;
     }
 
-    // K is contiguous: a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down 16 rows at a time.
-    private static int SharedAlong(int t) => (t / 8 * 128) + (((t % 8) ^ (t / 8 & 7)) * 16);
+    /// <summary>M or N is contiguous: blocks of 64 columns, in each a row of 128 bytes for every k.</summary>
+    public static MmaPanel Across(long from, long stride, int k, int column, int columns)
+    {
+        int chunks = MmaShape.Tile / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
+        MmaPanel panel = default;
+        panel.K = down;
+        panel.From = from + ((k + down) * stride) + ((column + (8L * chunk)) * 2);
+        panel.Step = MmaShape.Depth * stride;
+        panel.RowStep = MmaShape.Threads / chunks * stride;
+        panel.Shared = (chunk / 8 * MmaShape.SquareBytes) + (down * 128) + (((chunk % 8) ^ (down & 7)) * 16);
+        panel.Rows = column + (8 * chunk) < columns ? 1 : 0;
+        return panel;
+    }
 
-    private static long GlobalAlong(long from, long stride, int t, int k, int row) => from + ((row + (t / 8)) * stride) + ((k + (8L * (t % 8))) * 2);
+    public static MmaPanel Next(MmaPanel panel)
+    {
+        panel.From += panel.Step;
+        return panel;
+    }
 
-    private static int RowsAlong(int t, int k, int end, int row, int rows) => k + (8 * (t % 8)) < end ? rows - row - (t / 8) : 0;
+    /// <summary>Rows that are there from the thread's first on, for a stage that begins at k.</summary>
+    public readonly int Along(int k, int end) => k + K < end ? Rows : 0;
 
-    // M or N is contiguous: blocks of 64 columns, in each a row of 128 bytes for every k; eight rows at a time.
-    private static int SharedAcross(int t) => (t % 16 / 8 * 8192) + (t / 16 * 128) + (((t % 8) ^ (t / 16 & 7)) * 16);
-
-    private static long GlobalAcross(long from, long stride, int t, int k, int column) => from + ((k + (t / 16)) * stride) + ((column + (8L * (t % 16))) * 2);
-
-    private static int RowsAcross(int t, int k, int end, int column, int columns) => column + (8 * (t % 16)) < columns ? end - k - (t / 16) : 0;
+    public readonly int Across(int k, int end) => Rows != 0 ? end - k - K : 0;
 }

@@ -30,7 +30,7 @@ internal sealed unsafe class MmaProducts(WgmmaKernels kernels) : IDisposable
     };
 
     private static string Compile<TLayout>(PTXBackend backend) where TLayout : struct, IMmaLayout =>
-        WgmmaKernels.Compile<MmaProduct<TLayout>, MmaArgs>(backend, MmaShape.Threads, 2);
+        WgmmaKernels.Compile<MmaProduct<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.Groups);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public nint Load(in MmaShape shape)
