@@ -41,13 +41,29 @@ internal static class KernelCatalog
     /// <summary>Shows a visitor Hopper's attention kernels.</summary>
     public static void VisitFlash(IKernelVisitor visitor)
     {
-        visitor.Visit<FlashForward<Flash64>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashForward<Flash128>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashQueryGradient<Flash64>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashQueryGradient<Flash128>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashKeyGradient<Flash64>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashKeyGradient<Flash128>, FlashArgs<ArrayView<int>>>();
+        Flash<Flash32>(visitor);
+        Flash<Flash64>(visitor);
+        Flash<Flash80>(visitor);
+        Flash<Flash96>(visitor);
+        Flash<Flash128>(visitor);
+        Flash<Flash256>(visitor);
+        FlashKeys<Flash32>(visitor);
+        FlashKeys<Flash64>(visitor);
+        FlashKeys<Flash80>(visitor);
+        FlashKeys<Flash96>(visitor);
+        FlashKeys<Flash128>(visitor);
+        FlashKeys<Flash256Keys>(visitor);
+        FlashKeys<Flash256Values>(visitor);
     }
+
+    private static void Flash<TDim>(IKernelVisitor visitor) where TDim : struct, IFlashDim
+    {
+        visitor.Visit<FlashForward<TDim>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashQueryGradient<TDim>, FlashArgs<ArrayView<int>>>();
+    }
+
+    private static void FlashKeys<TDim>(IKernelVisitor visitor) where TDim : struct, IFlashKeys =>
+        visitor.Visit<FlashKeyGradient<TDim>, FlashArgs<ArrayView<int>>>();
 
     private static void Formula<TFormula>(IKernelVisitor visitor) where TFormula : struct, IUnaryFormula
     {

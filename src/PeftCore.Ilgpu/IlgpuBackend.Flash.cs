@@ -1,4 +1,3 @@
-using ILGPU;
 using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
@@ -12,10 +11,10 @@ internal sealed partial class IlgpuBackend
 
     private int Processors => _device.Accelerator.NumMultiprocessors;
 
-    /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of 64 or 128, ranges or causal, no other mask, rows on 16 bytes.</summary>
+    /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of up to 256, ranges or causal, no other mask, rows on 16 bytes.</summary>
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
-        if (_device.TensorCores is null || call.Shape.HeadDim is not (64 or 128) || call.Slopes is not null || call.Bias is not null ||
+        if (_device.TensorCores is null || call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0 || call.Slopes is not null || call.Bias is not null ||
             call.Shape.SoftCap != 0 || call.Shape.Scale <= 0 || (long)call.Shape.Batch * call.Shape.QueryLength * call.Shape.KeyLength == 0)
         {
             return false;
@@ -33,20 +32,13 @@ internal sealed partial class IlgpuBackend
 
     private void Flash(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        var tiles = FlashGeometry.Forward(call.Shape.HeadDim);
+        var tiles = FlashGeometry.Forward(FlashGeometry.DimFor(call.Shape.HeadDim));
         var args = FlashArgs(call, FlashPlan.ForQueries(call.Shape, tiles, Processors));
         args.Lse = Address(lse);
         (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
         (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
         Scores(call, products: 2);
-        if (call.Shape.HeadDim == 64)
-        {
-            Flash<FlashForward<Flash64>>(tiles, args);
-        }
-        else
-        {
-            Flash<FlashForward<Flash128>>(tiles, args);
-        }
+        RunForward(tiles, args);
     }
 
     private void FlashGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
@@ -56,69 +48,71 @@ internal sealed partial class IlgpuBackend
         Delta(shape, o, dO, delta);
         if (dq is { } queries)
         {
-            var tiles = FlashGeometry.QueryGradient(shape.HeadDim);
+            var tiles = FlashGeometry.QueryGradient(FlashGeometry.DimFor(shape.HeadDim));
             var args = FlashArgs(call, FlashPlan.ForQueries(shape, tiles, Processors));
             (args.Lse, args.Delta, args.Add0) = (Address(lse), Address(delta), Flag(accumulateDq));
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
             args.Result0 = Map(call, queries, true, FlashGeometry.WarpgroupRows);
             Scores(call, products: 3);
-            if (shape.HeadDim == 64)
-            {
-                Flash<FlashQueryGradient<Flash64>>(tiles, args);
-            }
-            else
-            {
-                Flash<FlashQueryGradient<Flash128>>(tiles, args);
-            }
+            RunQueryGradient(tiles, args);
         }
-        if (dk is not null || dv is not null)
+        int dim = FlashGeometry.DimFor(shape.HeadDim);
+        if (dim <= FlashGeometry.WidestTogether && (dk is not null || dv is not null))
         {
             // The kernel computes both; what is not wanted goes nowhere.
             using Tensor? spare = dk is null || dv is null ? this.NewTensor(k.Tensor.Shape, DType.BF16, MemoryKind.Workspace) : null;
-            FlashKeyGradient(call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv ?? k.On(spare!), accumulateDv);
+            FlashKeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv ?? k.On(spare!), accumulateDv);
+        }
+        else
+        {
+            if (dk is not null)
+            {
+                FlashKeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk, accumulateDk, null, false);
+            }
+            if (dv is not null)
+            {
+                FlashKeyGradient(FlashGeometry.ValueGradient(dim), call, q, k, v, dO, lse, delta, null, false, dv, accumulateDv);
+            }
         }
     }
 
-    private void FlashKeyGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse, Tensor delta,
-        Heads dk, bool accumulateDk, Heads dv, bool accumulateDv)
+    private void FlashKeyGradient(in FlashGeometry tiles, in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse, Tensor delta,
+        Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv)
     {
         var shape = call.Shape;
-        var tiles = FlashGeometry.KeyGradient(shape.HeadDim);
         var plan = FlashPlan.ForKeys(shape, tiles, Processors);
         var args = FlashArgs(call, plan);
         (args.Lse, args.Delta) = (Address(lse), Address(delta));
         (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
         (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
-        Scores(call, products: 4);
+        Scores(call, products: dk is null ? 2 : dv is null ? 3 : 4);
         if (plan.Shares == 1)
         {
             (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
-            (args.Result0, args.Result1) = (Map(call, dk, false, FlashGeometry.WarpgroupRows), Map(call, dv, false, FlashGeometry.WarpgroupRows));
-            FlashKeyGradient(tiles, args);
+            (args.Result0, args.Result1) = (ResultMap(call, dk), ResultMap(call, dv));
+            RunKeyGradient(tiles, args);
             return;
         }
         int heads = shape.KeyHeads * plan.Shares;
         Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
-        using Tensor keys = this.NewTensor(parts, DType.BF16, MemoryKind.Workspace), values = this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
-        args.Result0 = Map(call, new Heads(keys, heads, shape.HeadDim), false, FlashGeometry.WarpgroupRows);
-        args.Result1 = Map(call, new Heads(values, heads, shape.HeadDim), false, FlashGeometry.WarpgroupRows);
-        FlashKeyGradient(tiles, args);
-        AddShares(keys, plan.Shares, dk, accumulateDk);
-        AddShares(values, plan.Shares, dv, accumulateDv);
+        using Tensor? keys = dk is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
+        using Tensor? values = dv is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
+        args.Result0 = ResultMap(call, keys is null ? null : new Heads(keys, heads, shape.HeadDim));
+        args.Result1 = ResultMap(call, values is null ? null : new Heads(values, heads, shape.HeadDim));
+        RunKeyGradient(tiles, args);
+        if (dk is { } toKeys)
+        {
+            AddShares(keys!, plan.Shares, toKeys, accumulateDk);
+        }
+        if (dv is { } toValues)
+        {
+            AddShares(values!, plan.Shares, toValues, accumulateDv);
+        }
     }
 
-    private void FlashKeyGradient(in FlashGeometry tiles, in FlashArgs<RawView> args)
-    {
-        if (tiles.Dim == 64)
-        {
-            Flash<FlashKeyGradient<Flash64>>(tiles, args);
-        }
-        else
-        {
-            Flash<FlashKeyGradient<Flash128>>(tiles, args);
-        }
-    }
+    private static CopyMap ResultMap(in AttentionCall call, Heads? result) =>
+        result is { } heads ? Map(call, heads, false, FlashGeometry.WarpgroupRows) : default;
 
     private void AddShares(Tensor parts, int shares, Heads to, bool accumulate)
     {
@@ -168,10 +162,6 @@ internal sealed partial class IlgpuBackend
         double seen = (queries * (keys - queries)) + (queries * (queries + 1) / 2);
         _device.Work = new Work(call.Ranges is null ? 2.0 * products * shape.Batch * shape.Heads * shape.HeadDim * seen : 0, 0);
     }
-
-    private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
-        _device.RunTensorCores<TKernel, FlashArgs<ArrayView<int>>, FlashArgs<RawView>>(
-            Math.Min(args.Items, Processors), 1, LaunchShape.Attention(tiles), args);
 
     private FlashArgs<RawView> FlashArgs(in AttentionCall call, in FlashPlan plan)
     {

@@ -38,27 +38,44 @@ internal struct FlashGeometry
 
     private const int BarrierBytes = 1024;
 
+    /// <summary>The widest head whose key and value gradients fit the registers together.</summary>
+    public const int WidestTogether = 128;
+
+    /// <summary>The head dimensions that kernels are made for.</summary>
+    public static readonly int[] Dims = [32, 64, 80, 96, 128, 256];
+
+    /// <summary>The least of these that holds a head; 0 if none does. Columns that a head does not have read as zeros and are not written.</summary>
+    public static int DimFor(int headDim) => Array.Find(Dims, dim => dim >= headDim);
+
     public static FlashGeometry Forward(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets, g.Turns) = (dim, 1, 2, 1);
-        (g.Warpgroups, g.Columns, g.Stages) = dim <= 64 ? (3, 96, 4) : (2, 128, 2);
+        (g.Dim, g.Kept, g.Sets, g.Turns) = (dim, 1, dim <= 128 ? 2 : 1, 1);
+        (g.Warpgroups, g.Columns, g.Stages) = dim <= 32 ? (3, 128, 4) : dim <= 64 ? (3, 96, 4) : dim <= 80 ? (3, 96, 2) : dim <= 96 ? (3, 80, 3) : dim <= 128 ? (2, 128, 2) : (2, 80, 2);
         return g;
     }
 
     public static FlashGeometry QueryGradient(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets) = (dim, 2, 2);
-        (g.Warpgroups, g.Columns, g.Stages, g.Turns) = dim <= 64 ? (3, 64, 4, 0) : (2, 64, 3, 1);
+        (g.Dim, g.Kept, g.Sets) = (dim, 2, dim <= 128 ? 2 : 1);
+        (g.Warpgroups, g.Columns, g.Stages, g.Turns) = dim <= 64 ? (3, 64, 4, 0) : dim <= 128 ? (2, 64, 3, 1) : (2, 48, 2, 1);
         return g;
     }
 
     public static FlashGeometry KeyGradient(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.Stats) = (dim, 2, 2, 2, 4);
-        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : (64, 2);
+        (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.Stats) = (dim, 2, dim <= 128 ? 2 : 1, 2, 4);
+        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : dim <= 128 ? (64, 2) : (32, 2);
+        return g;
+    }
+
+    /// <summary>The gradient of the values alone, for heads wider than <see cref="WidestTogether"/>: values themselves play no part in it.</summary>
+    public static FlashGeometry ValueGradient(int dim)
+    {
+        FlashGeometry g = KeyGradient(dim);
+        (g.Kept, g.Columns) = (1, 64);
         return g;
     }
 
@@ -72,9 +89,12 @@ internal struct FlashGeometry
 
     public readonly int ComputeRegisters => Stats > 0 ? 224 : Warpgroups == 3 ? 160 : 232;
 
-    public readonly int KeptBytes => Rows * Dim * 2;
+    public readonly int KeptBytes => Rows * Width * 2;
 
-    public readonly int PassingBytes => Columns * Dim * 2;
+    public readonly int PassingBytes => Columns * Width * 2;
+
+    /// <summary>Columns of a head's panels, of 64 each, in shared memory.</summary>
+    private readonly int Width => (Dim + 63) / 64 * 64;
 
     public readonly int StatBytes => Columns * Stats * 4;
 

@@ -31,9 +31,10 @@ internal sealed partial class FlashPtx
         {
             "forward" => FlashGeometry.Forward(dim),
             "queries" => FlashGeometry.QueryGradient(dim),
+            "values" => FlashGeometry.ValueGradient(dim),
             _ => FlashGeometry.KeyGradient(dim),
         };
-        (_backward, _keys, _arguments) = (kind != "forward", kind == "keys", arguments);
+        (_backward, _keys, _arguments) = (kind != "forward", kind is "keys" or "values", arguments);
     }
 
     /// <summary>The macros of a kernel, by what it begins with; null if it is no attention kernel.</summary>

@@ -43,6 +43,16 @@ internal interface IFlashDim
     static abstract void BeginForward();
 
     static abstract void BeginQueryGradient();
+}
+
+/// <summary>The same for the gradients of keys and values, with which of them a kernel computes.</summary>
+internal interface IFlashKeys
+{
+    static abstract int Dim { get; }
+
+    static abstract bool Keys { get; }
+
+    static abstract bool Values { get; }
 
     static abstract void BeginKeyGradient();
 }

@@ -6,7 +6,7 @@ namespace PeftCore.Kernels.Ilgpu;
 /// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and walk
 /// the queries of the heads that share it. One writer an element, so no atomics: where too few key heads would leave processors idle, their query
 /// heads are cut into shares, and <see cref="AttentionShares8"/> adds up what comes of them.</summary>
-internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
+internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
 {
     // What a tile of queries is to the group's keys, and from Unseen on, a bit a warpgroup, whether it is nothing to that warpgroup's.
     private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
@@ -16,7 +16,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         TDim.BeginKeyGradient();
         ArrayView<int> kinds = SharedMemory.Allocate<int>(4);
         ArrayView<int> items = SharedMemory.Allocate<int>(2);
-        FlashGeometry tiles = FlashGeometry.KeyGradient(TDim.Dim);
+        FlashGeometry tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
         if (Group.IdxX < 128)
         {
@@ -43,9 +43,13 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
             int key = item.Tile * tiles.Rows, keyHead = item.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
             FlashRoles.Offer(items, set, number);
-            CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
+            CudaAsm.Emit("peft.expect %0, %1;", full, tiles.Kept * tiles.KeptBytes);
             CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, keyHead, key, item.B);
-            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, keyHead, key, item.B);
+            if (TDim.Keys)
+            {
+                CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, keyHead, key, item.B);
+            }
+
             set = FlashRing.Next(set, tiles.Sets);
 
             // Causal queries before the first key's own see nothing here.
@@ -133,9 +137,8 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         {
             FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
             int own = (item.Tile * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
-            int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, 1) + rows, before = -1;
-            CudaAsm.Emit("peft.clear.o;");
-            CudaAsm.Emit("peft.clear.v;");
+            int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, tiles.Kept - 1) + rows, before = -1;
+            Clear();
             ring = Seek(tiles, kinds, ring, warpgroup);
             int kind = kinds[ring.Stage];
             if (kind != End)
@@ -150,8 +153,16 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                         FlashRoles.Release(before);
                     }
 
-                    CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(ring.Stage, 1));
-                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    if (TDim.Keys)
+                    {
+                        CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(ring.Stage, 1));
+                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    }
+                    else
+                    {
+                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                    }
+
                     if ((kind & Cut) != 0)
                     {
                         int row = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4);
@@ -159,10 +170,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                     }
 
                     CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);
-                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
-                    CudaAsm.Emit("peft.columnslopes %0;", stats);
-                    CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(ring.Stage, 1));
-                    CudaAsm.Emit("peft.combine.w.o %0;", tiles.PassingAt(ring.Stage, 0));
+                    Combine(tiles, ring, stats);
                     before = FlashGeometry.FirstEmpty + ring.Stage;
                     ring = FlashRing.Next(ring, tiles.Stages);
                     FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
@@ -183,16 +191,68 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             ring = FlashRing.Next(ring, tiles.Stages);
 
             // Gradients take the place of the warpgroup's own keys and values.
-            CudaAsm.Emit("peft.factor %0;", args.Scale);
             FlashRoles.WarpgroupBarrier(warpgroup);
-            CudaAsm.Emit("peft.stage.o %0;", k);
-            CudaAsm.Emit("peft.factor %0;", 1f);
-            CudaAsm.Emit("peft.stage.v %0;", v);
+            if (TDim.Keys)
+            {
+                CudaAsm.Emit("peft.factor %0;", args.Scale);
+                CudaAsm.Emit("peft.stage.o %0;", k);
+            }
+
+            if (TDim.Values)
+            {
+                CudaAsm.Emit("peft.factor %0;", 1f);
+                CudaAsm.Emit("peft.stage.v %0;", v);
+            }
+
             FlashRoles.WarpgroupBarrier(warpgroup);
-            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", k, item.Head, own, item.B, args.Add0);
-            CudaAsm.Emit("peft.send.result1 %0, %1, %2, %3, %4;", v, item.Head, own, item.B, args.Add1);
+            if (TDim.Keys)
+            {
+                CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", k, item.Head, own, item.B, args.Add0);
+            }
+
+            if (TDim.Values)
+            {
+                CudaAsm.Emit("peft.send.result1 %0, %1, %2, %3, %4;", v, item.Head, own, item.B, args.Add1);
+            }
+
             FlashRoles.ReleaseSet(set.Stage);
             set = FlashRing.Next(set, tiles.Sets);
+        }
+    }
+
+    private static void Clear()
+    {
+        if (TDim.Keys)
+        {
+            CudaAsm.Emit("peft.clear.o;");
+        }
+
+        if (TDim.Values)
+        {
+            CudaAsm.Emit("peft.clear.v;");
+        }
+    }
+
+    private static void Combine(FlashGeometry tiles, FlashRing ring, int stats)
+    {
+        if (TDim.Keys)
+        {
+            CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+            CudaAsm.Emit("peft.columnslopes %0;", stats);
+        }
+        else
+        {
+            CudaAsm.Emit("peft.pack.p.s;");
+        }
+
+        if (TDim.Values)
+        {
+            CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(ring.Stage, 1));
+        }
+
+        if (TDim.Keys)
+        {
+            CudaAsm.Emit("peft.combine.w.o %0;", tiles.PassingAt(ring.Stage, 0));
         }
     }
 }

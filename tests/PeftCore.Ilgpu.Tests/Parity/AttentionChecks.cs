@@ -30,6 +30,7 @@ internal static class AttentionChecks
         ("brain_attention_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Dim: bench.Size(8, 128), Ranges: Everything, Brain: true))),
         ("brain_attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300), Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_more_queries", bench => One(bench, new Case(Queries: bench.Size(18, 300), Keys: bench.Size(7, 100), Dim: bench.Size(8, 128), Brain: true))),
+        .. from dim in new[] { 32, 48, 80, 96, 160, 256 } from check in Brain(dim) select check,
         ("brain_attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(5, 96), Accumulate: true, Brain: true))),
@@ -37,6 +38,19 @@ internal static class AttentionChecks
         ("attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64)))),
         ("brain_attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64), Brain: true))),
         ("brain_attention_fused", bench => Fused(bench, brain: true)),
+    ];
+
+    // A size of heads in every form of a mask, at odd lengths, with groups of queries to a key that are cut into shares and others that are not.
+    private static IEnumerable<(string Name, Action<ParityBench> Body)> Brain(int dim) =>
+    [
+        ($"brain_attention_{dim}", bench => One(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_long", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031), Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_windows", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, dim), Accumulate: true, Brain: true))),
+        ($"brain_attention_{dim}_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Ranges: Packed, Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Ranges: Everything, Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300), Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_many_items", bench => One(bench, new Case(Heads: 20, KeyHeads: 20, Queries: bench.Size(5, 515), Dim: bench.Size(8, dim), Brain: true))),
+        ($"brain_attention_{dim}_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
     ];
 
     // Of BF16 tensors: a result is rounded once, a gradient's factors and what it is added to as well.

@@ -7,9 +7,9 @@ namespace PeftCore.Ilgpu.Tests;
 public sealed class FlashTests
 {
     private static IEnumerable<FlashGeometry> Geometries =>
-        from dim in new[] { 64, 128 }
-        from of in new Func<int, FlashGeometry>[] { FlashGeometry.Forward, FlashGeometry.QueryGradient, FlashGeometry.KeyGradient }
-        select of(dim);
+        (from dim in FlashGeometry.Dims
+         from of in new Func<int, FlashGeometry>[] { FlashGeometry.Forward, FlashGeometry.QueryGradient, FlashGeometry.KeyGradient }
+         select of(dim)).Append(FlashGeometry.ValueGradient(256));
 
     [TestCaseSource(nameof(Geometries))]
     public void A_group_fits_a_processor(object tiles)
@@ -46,6 +46,13 @@ public sealed class FlashTests
     [TestCase("forward.64", 64, 96)]
     [TestCase("queries.128", 128, 64)]
     [TestCase("keys.64", 64, 128)]
+    [TestCase("forward.32", 32, 128)]
+    [TestCase("forward.80", 80, 96)]
+    [TestCase("keys.96", 96, 64)]
+    [TestCase("forward.256", 256, 80)]
+    [TestCase("queries.256", 256, 48)]
+    [TestCase("keys.256", 256, 32)]
+    [TestCase("values.256", 256, 64)]
     public void Scores_are_summed_over_the_head_and_outputs_over_the_tile(string kernel, int dim, int columns)
     {
         string ptx = Expand(kernel, "peft.scores.s %r1, %r2;\npeft.combine.p.o %r3;");
@@ -69,6 +76,13 @@ public sealed class FlashTests
     [Test]
     public void Arguments_stand_on_the_64_bytes_that_the_copy_engine_wants() =>
         Assert.That(Expand("forward.64", ""), Does.Contain(".param .align 64 .b8 _args_7[856]").And.Contain("mov.b64 maps, _args_7;"));
+
+    [TestCase(8, 32)]
+    [TestCase(64, 64)]
+    [TestCase(72, 80)]
+    [TestCase(160, 256)]
+    [TestCase(264, 0)]
+    public void A_head_takes_the_narrowest_kernel_that_holds_it(int head, int dim) => Assert.That(FlashGeometry.DimFor(head), Is.EqualTo(dim));
 
     [TestCase(4, 4096, 16, 16, 13, TestName = "Heads_are_worked_on_in_even_sections_that_the_cache_holds")]
     [TestCase(2, 2048, 16, 8, 32, TestName = "A_section_has_work_for_all_processors")]
