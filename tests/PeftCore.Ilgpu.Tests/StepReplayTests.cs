@@ -3,7 +3,21 @@ using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Optim;
 using PeftCore.Peft;
+using PeftCore.Peft.AdaLora;
+using PeftCore.Peft.Boft;
+using PeftCore.Peft.C3a;
+using PeftCore.Peft.FourierFt;
+using PeftCore.Peft.Hra;
+using PeftCore.Peft.Ia3;
+using PeftCore.Peft.LoHa;
+using PeftCore.Peft.LoKr;
 using PeftCore.Peft.Lora;
+using PeftCore.Peft.Miss;
+using PeftCore.Peft.Oft;
+using PeftCore.Peft.RandLora;
+using PeftCore.Peft.Selective;
+using PeftCore.Peft.Shira;
+using PeftCore.Peft.Vera;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -47,7 +61,43 @@ public abstract class StepReplayTests(string device)
         }
     }
 
-    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays, bool disturb = false)
+    public static IEnumerable<PeftConfig> Methods =>
+    [
+        new AdaLoraConfig { InitialRank = 6, TargetRank = 4, TotalSteps = 6, InitialSteps = 1, FinalSteps = 1, TargetModules = Some },
+        new VeraConfig { Rank = 4, TargetModules = Some },
+        new LoHaConfig { Rank = 2, TargetModules = Some },
+        new LoKrConfig { Rank = 2, TargetModules = Some },
+        new OftConfig { BlockSize = 8, TargetModules = Some },
+        new OftConfig { BlockSize = 4, UseCayleyNeumann = false, TargetModules = Some },
+        new BoftConfig { BlockSize = 4, ButterflyFactors = 2, TargetModules = Some },
+        new HraConfig { Rank = 2, TargetModules = Some },
+        new ShiraConfig { Rank = 2, TargetModules = Some },
+        new FourierFtConfig { Frequencies = 8, TargetModules = Some },
+        new RandLoraConfig { Rank = 4, Alpha = 8, TargetModules = Some },
+        new C3aConfig { BlockSize = 8, TargetModules = Some },
+        new MissConfig { Rank = 4, MiniRank = 4, Form = MissForm.Mini, TargetModules = Some },
+        new MissConfig { Rank = 4, Form = MissForm.Bat, TargetModules = Some },
+        new Ia3Config(),
+        new LnTuningConfig(),
+        new HeadConfig(),
+    ];
+
+    private static ModuleSelector Some => ModuleSelector.Of("q_proj", "down_proj");
+
+    [TestCaseSource(nameof(Methods))]
+    public void A_pass_of_any_method_may_be_replayed(PeftConfig method)
+    {
+        var (losses, weights, count) = Train(DType.F32, 1, 0, replays: true, steps: 4, method: method);
+        var (expectedLosses, expectedWeights, _) = Train(DType.F32, 1, 0, replays: false, steps: 4, method: method);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(losses, Is.EqualTo(expectedLosses));
+            Assert.That(weights, Is.EqualTo(expectedWeights));
+            Assert.That(count, Is.EqualTo(2));
+        }
+    }
+
+    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays, bool disturb = false, int steps = 6, PeftConfig? method = null)
     {
         IBackend backend;
         try
@@ -64,13 +114,13 @@ public abstract class StepReplayTests(string device)
         var model = new Llama(Config);
         ModelLoader.Initialize(model, backend, DType.F32, 3);
         var peft = new PeftModel(model);
-        peft.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, Dropout = dropout, TargetModules = ModuleSelector.Matching("all-linear") }, seed: 5);
+        peft.AddAdapter(method ?? new LoraConfig { Rank = 8, Alpha = 16, Dropout = dropout, TargetModules = ModuleSelector.Matching("all-linear") }, seed: 5);
         ITrainable trainable = replays ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
         using var step = new TrainingStep(trainable, optimizer, 1);
         var losses = new List<double>();
         Tensor? other = null;
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < steps; i++)
         {
             other ??= disturb && i == 3 ? backend.NewTensor([1 << 12]) : null;
             var batches = Enumerable.Range(0, accumulation).Select(j => MemoryPlan.FullBatch(trainable, 1, 6, (ulong)(10 * i + j))).ToList();
@@ -91,6 +141,10 @@ public abstract class StepReplayTests(string device)
         public CausalModel Model => inner.Model;
 
         public IReadOnlyList<(string Name, Parameter Parameter)> Parameters => inner.Parameters;
+
+        public void BeforeStep(long step, int batches) => inner.BeforeStep(step, batches);
+
+        public void AfterStep(long step) => inner.AfterStep(step);
 
         public void Save(string directory) => inner.Save(directory);
 

@@ -103,7 +103,7 @@ internal static class CirculantLinearOp
             if (flow.Target(1, out accumulate) is { } dw)
             {
                 var outer = dy.NewLike([_blocks.N, _blocks.Side, 2 * _blocks.Side], DType.F32);
-                var one = dy.Backend.From([1f], [1]);
+                var one = Constants.One(dy.Backend);
                 for (int m = 0; m < _blocks.M; m++)
                 {
                     dy.Backend.MatMulBatched(_blocks.Outer(m, 0), dy, _x!, outer);

@@ -1,19 +1,35 @@
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Small constant matrices.</summary>
+/// <summary>Small constants, made on the device: nothing comes from the host, so a pass that needs them can be recorded and repeated.</summary>
 internal static class Constants
 {
-    /// <summary>I (n, n), times a factor.</summary>
-    public static Tensor Identity(IBackend backend, int n, float factor = 1)
+    /// <summary>1, (1).</summary>
+    public static Tensor One(IBackend backend)
     {
-        var values = new float[n * n];
-        for (int i = 0; i < n; i++)
+        var one = backend.NewTensor([1]);
+        backend.Fill(one, 1);
+        return one;
+    }
+
+    /// <summary>I (n, n), times a factor.</summary>
+    public static Tensor Identity(IBackend backend, int n, float factor = 1) => Identities(backend, 1, n, factor).Reshape([n, n]);
+
+    /// <summary>I, count times: (count, n, n), times a factor.</summary>
+    public static Tensor Identities(IBackend backend, int count, int n, float factor = 1)
+    {
+        using var scope = new TensorScope();
+        var matrices = backend.Zeros([count, n, n]);
+        var one = Constants.One(backend);
+        // 1·1 along the diagonal, whose elements are n + 1 apart.
+        var diagonal = new BatchedProduct(count, n, 1, 1, new(0, 0, 0), new(0, 0, 0), new(n * n, n + 1, 1), factor);
+        if (matrices.Count > 0)
         {
-            values[i * (n + 1)] = factor;
+            backend.MatMulBatched(diagonal, one, one, matrices);
         }
-        return backend.From(values, [n, n]);
+        return scope.Return(matrices);
     }
 }

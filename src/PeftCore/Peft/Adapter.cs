@@ -44,8 +44,8 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
-    /// <summary>Runs before each step, with its number counted from 1; null for nothing.</summary>
-    public Action<long>? BeforeStep { get; set; }
+    /// <summary>Runs before each step, with its number counted from 1 and how many batches' gradients it adds up; null for nothing.</summary>
+    public Action<long, int>? BeforeStep { get; set; }
 
     /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps something for each
     /// element takes note and empties the list.</summary>

@@ -90,6 +90,10 @@ public abstract record PeftConfig
     /// <summary>Whether a new adapter of this configuration computes what the base computes.</summary>
     internal virtual bool StartsAsBase => true;
 
+    /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about it is decided by chance or by
+    /// values on the host, and no number comes from there. Dropout of an input is drawn on the device and does not count.</summary>
+    internal virtual bool PassesRepeat => false;
+
     /// <summary>Adds the method's own fields.</summary>
     internal abstract void Write(JsonObject json);
 

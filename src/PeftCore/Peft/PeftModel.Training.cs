@@ -8,11 +8,12 @@ public sealed partial class PeftModel
 {
     /// <summary>Tells the active adapters that a step begins: some look at more gradients in some steps.</summary>
     /// <param name="step">The step, counted from 1.</param>
-    public void BeforeStep(long step)
+    /// <param name="batches">Batches whose gradients the step adds up.</param>
+    public void BeforeStep(long step, int batches = 1)
     {
         foreach (string name in _active)
         {
-            _adapters[name].BeforeStep?.Invoke(step);
+            _adapters[name].BeforeStep?.Invoke(step, batches);
         }
     }
 

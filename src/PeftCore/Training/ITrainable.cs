@@ -14,7 +14,8 @@ public interface ITrainable
 
     /// <summary>Runs before each step.</summary>
     /// <param name="step">The step, counted from 1.</param>
-    void BeforeStep(long step) { }
+    /// <param name="batches">Batches whose gradients the step adds up.</param>
+    void BeforeStep(long step, int batches) { }
 
     /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new one.</summary>
     IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => [];

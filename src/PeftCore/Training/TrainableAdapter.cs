@@ -1,7 +1,6 @@
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
-using PeftCore.Peft.Lora;
 
 namespace PeftCore.Training;
 
@@ -21,7 +20,7 @@ public sealed class TrainableAdapter : ITrainable
         _name = model.ActiveAdapters.Count == 1
             ? model.ActiveAdapters[0]
             : throw new BadInputException($"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
-        _replays = model.ConfigOf(_name) is LoraConfig { UseDora: false };
+        _replays = model.ConfigOf(_name).PassesRepeat;
         Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
     }
 
@@ -32,7 +31,7 @@ public sealed class TrainableAdapter : ITrainable
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <inheritdoc/>
-    public void BeforeStep(long step) => _model.BeforeStep(step);
+    public void BeforeStep(long step, int batches) => _model.BeforeStep(step, batches);
 
     /// <inheritdoc/>
     public IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => _model.TakeMoved();

@@ -59,7 +59,7 @@ public sealed class TrainingStep : IDisposable
         try
         {
             double loss = 0;
-            _trainable.BeforeStep(number + 1);
+            _trainable.BeforeStep(number + 1, microBatches.Count);
             for (int i = 0; i < microBatches.Count; i++)
             {
                 mode.Step = firstPass + (ulong)i;

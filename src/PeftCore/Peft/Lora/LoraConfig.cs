@@ -122,6 +122,8 @@ public sealed record LoraConfig : TargetedConfig
 
     internal override bool StartsAsBase => Init is not (LoraInit.Random or LoraInit.Loftq);
 
+    internal override bool PassesRepeat => !UseDora;
+
     internal override void WriteOwn(JsonObject json)
     {
         LoraConfigFields.WriteUnused(json);

@@ -1,4 +1,3 @@
-using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -11,6 +10,7 @@ internal sealed class MissAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;
     private readonly Parameter _block;
+    private readonly Tensor? _repeat;
     private readonly LayerDropout _dropout;
 
     public MissAdapter(AttachContext context, MissConfig config, string path, Linear layer, Tensor pieces, ulong site) : base(layer)
@@ -22,6 +22,7 @@ internal sealed class MissAdapter : DeltaAdapter
             Hyperparameters.Divides("mini_r", config.MiniRank, path, "outputs", layer.Outputs);
         }
         _block = context.NewParameter([config.Rank, config.Form == MissForm.Mini ? config.MiniRank : layer.Outputs]);
+        _repeat = _block.Shape[1] == layer.Outputs ? null : context.NewConstant(Repeat(_block.Shape[1], layer.Outputs), [_block.Shape[1], layer.Outputs]);
         _ = config.Form == MissForm.Random ? _block.Kaiming(context.Seed, site) : _block.Zero();
     }
 
@@ -34,18 +35,16 @@ internal sealed class MissAdapter : DeltaAdapter
     }
 
     /// <summary>D (r, out), repeated where the parameter is shorter.</summary>
-    private Tensor Whole()
+    private Tensor Whole() => _repeat is null ? _block.Value : _block.Value.MatMul(_repeat);
+
+    /// <summary>Puts copies of some columns beside each other.</summary>
+    private static float[] Repeat(int columns, int outputs)
     {
-        int columns = _block.Shape[1];
-        if (columns == Layer.Outputs)
+        var repeat = new float[columns * outputs];
+        for (int o = 0; o < outputs; o++)
         {
-            return _block.Value;
+            repeat[o % columns * outputs + o] = 1;
         }
-        var repeat = new float[columns * Layer.Outputs];
-        for (int o = 0; o < Layer.Outputs; o++)
-        {
-            repeat[o % columns * Layer.Outputs + o] = 1;
-        }
-        return _block.Value.MatMul(_block.Value.Backend.From(repeat, [columns, Layer.Outputs]));
+        return repeat;
     }
 }

@@ -37,14 +37,5 @@ internal static class Cayley
         return sum;
     }
 
-    private static Tensor Identity(Tensor q)
-    {
-        int n = q.Shape[0], side = q.Shape[1];
-        var values = new float[n * side * side];
-        for (int i = 0; i < n * side; i++)
-        {
-            values[i * side + i % side] = 1;
-        }
-        return q.Backend.From(values, q.Shape);
-    }
+    private static Tensor Identity(Tensor q) => Constants.Identities(q.Backend, q.Shape[0], q.Shape[1]);
 }

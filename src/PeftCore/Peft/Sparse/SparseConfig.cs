@@ -93,6 +93,9 @@ public sealed record SparseConfig : TargetedConfig
 
     internal static SparseConfig Read(ConfigReader config) => new(config);
 
+    /// <summary>In a round the gradient of the whole weight is looked at.</summary>
+    internal override bool PassesRepeat => RefineEvery == 0;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["density"] = Float(Density);

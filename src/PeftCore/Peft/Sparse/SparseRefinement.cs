@@ -11,7 +11,7 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
 {
     public void Attach(Adapter adapter)
     {
-        adapter.BeforeStep = step => layers.ToList().ForEach(layer => layer.Observer = IsRound(step) ? new Candidates(layer, DropsOf(layer)) : null);
+        adapter.BeforeStep = (step, batches) => layers.ToList().ForEach(layer => layer.Observer = IsRound(step) ? new Candidates(layer, DropsOf(layer), sums: batches > 1) : null);
         adapter.AfterStep = step =>
         {
             foreach (var layer in layers.Where(layer => layer.Observer is not null))
@@ -39,19 +39,37 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
         return [.. entries.Select(entry => entry.Before)];
     }
 
-    /// <summary>Remembers the unchosen entries with the largest gradients of the last pass.</summary>
-    private sealed class Candidates(SparseAdapter layer, int count) : IWeightGradientObserver
+    /// <summary>Remembers the unchosen entries with the largest gradients. Of one pass it keeps no others; the gradients of several are added up on the
+    /// host until the last has come.</summary>
+    private sealed class Candidates(SparseAdapter layer, int count, bool sums) : IWeightGradientObserver
     {
+        private readonly float[]? _sum = sums ? new float[layer.Layer.Weight.Shape.Count] : null;
         private readonly PriorityQueue<int, float> _best = new();
         private readonly HashSet<int> _chosen = [.. layer.Places];
 
         public void See(Tensor piece, long firstElement)
         {
-            if (firstElement == 0)
-            {
-                _best.Clear();
-            }
             float[] gradient = piece.ToArray<float>();
+            if (_sum is null)
+            {
+                Compare(gradient, firstElement);
+                return;
+            }
+            var part = _sum.AsSpan((int)firstElement, gradient.Length);
+            System.Numerics.Tensors.TensorPrimitives.Add(part, gradient, part);
+        }
+
+        public int[] Best()
+        {
+            if (_sum is not null)
+            {
+                Compare(_sum, 0);
+            }
+            return [.. _best.UnorderedItems.Select(item => item.Element)];
+        }
+
+        private void Compare(float[] gradient, long firstElement)
+        {
             for (int i = 0; i < gradient.Length; i++)
             {
                 float size = Math.Abs(gradient[i]);
@@ -65,8 +83,6 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
                 }
             }
         }
-
-        public int[] Best() => [.. _best.UnorderedItems.Select(item => item.Element)];
 
         private bool Offer(int place, float size)
         {

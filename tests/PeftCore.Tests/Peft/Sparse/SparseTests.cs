@@ -110,6 +110,26 @@ public sealed class SparseTests(Family family)
     }
 
     [Test]
+    public void All_batches_of_a_step_decide_where_others_grow()
+    {
+        int[] Grown(string name, params Batch[] batches)
+        {
+            Model.AddAdapter(new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor, RefineEvery = 1, RefineFraction = 0.5 }, name, seed: 4);
+            var trainable = new TrainableAdapter(Model);
+            using var optimizer = new AdamW(trainable.Parameters);
+            var layer = (SparseAdapter)Model.Get(name).Layers[0].Layer;
+            int[] before = layer.Places;
+            new TrainingStep(trainable, optimizer).Run(batches, 1e-2);
+            return [.. layer.Places.Except(before)];
+        }
+
+        Batch one = Runs.Loader(3, 1, 3).Next(), other = Runs.Loader(3, 8, 3).Next();
+        int[] both = Grown("both", one, other), last = Grown("last", other);
+        Assert.That(both, Is.EquivalentTo(Grown("turned", other, one)).And.Not.EquivalentTo(last));
+        Assert.That(Grown("twice", other, other), Is.EquivalentTo(last));
+    }
+
+    [Test]
     public void A_mask_survives_its_file_and_one_of_another_model_is_refused()
     {
         using var directory = new TemporaryDirectory();
