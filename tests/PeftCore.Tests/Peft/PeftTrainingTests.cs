@@ -62,6 +62,31 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         Assert.That(second.AdapterBytes(), Is.EqualTo(first.AdapterBytes()));
     }
 
+    [Test]
+    public void Steps_that_replay_a_recorded_pass_give_the_same_bits()
+    {
+        (float[] Values, int Replayed) Train(bool replays)
+        {
+            using var cpu = new CpuBackend(1, replays: replays);
+            var model = new PeftModel(family.Load(cpu));
+            var trainable = Build(model, checkpointing: false);
+            using var optimizer = new AdamW(trainable.Parameters);
+            using var step = new TrainingStep(trainable, optimizer);
+            for (int i = 0; i < 4; i++)
+            {
+                step.Run([MemoryPlan.FullBatch(trainable, Rows, Length, (ulong)i)], Rate, i, (ulong)i);
+            }
+            float[] values = [.. model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>())];
+            model.Unload();
+            model.Base.Free();
+            return (values, step.Replayed);
+        }
+
+        var (values, replayed) = Train(replays: true);
+        Assert.That(values, Is.EqualTo(Train(replays: false).Values));
+        Assert.That(replayed, Is.EqualTo(method.Config(family).PassesRepeat ? 2 : 0));
+    }
+
     private MemoryPlan Plan(DType activations, bool checkpointing) =>
         MemoryPlan.Of(backend => Build(new PeftModel(family.Plan((MetaBackend)backend)), checkpointing), Rows, Length, activations: activations);
 

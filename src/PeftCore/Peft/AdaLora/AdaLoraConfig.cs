@@ -96,6 +96,8 @@ public sealed record AdaLoraConfig : TargetedConfig
         };
     }
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         LoraConfigFields.WriteUnused(json);

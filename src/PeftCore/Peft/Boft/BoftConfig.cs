@@ -48,6 +48,8 @@ public sealed record BoftConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => Dropout == 0;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["boft_block_size"] = BlockSize;

@@ -62,6 +62,8 @@ public sealed record C3aConfig : TargetedConfig
         },
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["block_size"] = BlockSize;

@@ -48,6 +48,8 @@ public sealed record FourierFtConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", false),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["n_frequency"] = Frequencies;

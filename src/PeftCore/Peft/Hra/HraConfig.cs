@@ -40,6 +40,8 @@ public sealed record HraConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;

@@ -35,6 +35,8 @@ public sealed record Ia3Config : TargetedConfig
 
     internal static Ia3Config Read(ConfigReader config) => new(config);
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json[FeedforwardField] = FeedforwardModules?.ToJson();

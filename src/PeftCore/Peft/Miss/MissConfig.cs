@@ -60,6 +60,8 @@ public sealed record MissConfig : TargetedConfig
         Form = ConfigFields.BoolOrName(config, "init_weights", "true", "bat", "mini") switch { "bat" => MissForm.Bat, "mini" => MissForm.Mini, "false" => MissForm.Random, _ => MissForm.Balance },
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;

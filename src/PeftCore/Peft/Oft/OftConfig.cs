@@ -64,6 +64,8 @@ public sealed record OftConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => ModuleDropout == 0 && !Constrained;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;

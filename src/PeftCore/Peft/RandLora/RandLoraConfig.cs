@@ -60,6 +60,8 @@ public sealed record RandLoraConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;

@@ -20,6 +20,8 @@ public sealed record BitFitConfig : PeftConfig
         TargetModules = ModuleSelector.Read(config, "target_modules"),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void Write(JsonObject json) => json["target_modules"] = TargetModules?.ToJson();
 
     internal override Adapter Attach(AttachContext context)

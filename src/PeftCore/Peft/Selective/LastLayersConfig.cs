@@ -28,6 +28,8 @@ public sealed record LastLayersConfig : PeftConfig
         TrainHead = config.Bool("train_head", false),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void Write(JsonObject json)
     {
         json["num_trained_layers"] = NumTrainedLayers;
@@ -67,6 +69,8 @@ public sealed record HeadConfig : PeftConfig
         BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
         Revision = config.StringOrNull("revision"),
     };
+
+    internal override bool PassesRepeat => true;
 
     internal override void Write(JsonObject json)
     {

@@ -23,6 +23,8 @@ public sealed record LnTuningConfig : TargetedConfig
 
     internal static LnTuningConfig Read(ConfigReader config) => new(config);
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
     }

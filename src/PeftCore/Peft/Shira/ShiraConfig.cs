@@ -42,6 +42,8 @@ public sealed record ShiraConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;

@@ -52,6 +52,8 @@ public sealed record VeraConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
+    internal override bool PassesRepeat => true;
+
     internal override void WriteOwn(JsonObject json)
     {
         json["r"] = Rank;
