@@ -3,11 +3,8 @@ using PeftCore.Peft.Sparse;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What select takes.</summary>
-internal sealed record SelectOptions
+internal sealed record SelectOptions : SequenceOptions
 {
-    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
-    public string? Model { get; init; }
-
     [Setting("data that gradients are taken over; magnitude and random need none", Value = "FILE|DIR")]
     public string? Data { get; init; }
 
@@ -31,25 +28,4 @@ internal sealed record SelectOptions
 
     [Setting("batches that gradients are taken over", Min = 1)]
     public int Batches { get; init; } = Training.WeightSelection.UsualBatches;
-
-    [Setting("sequences in a batch", Min = 1)]
-    public int BatchSize { get; init; } = 8;
-
-    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
-    public int? MaxSeqLength { get; init; }
-
-    [Setting("learn from answers only, not from prompts")]
-    public bool MaskPrompt { get; init; } = true;
-
-    [Setting("seed of the order of the data, and of chance")]
-    public ulong Seed { get; init; } = 42;
-
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
-    public string Device { get; init; } = "cpu";
-
-    [Setting("CPU threads", Min = 0, Default = "all cores")]
-    public int Threads { get; init; }
-
-    /// <summary>The same as training takes it.</summary>
-    public TrainOptions ForTraining => new() { Model = Model, Data = Data, BatchSize = BatchSize, MaxSeqLength = MaxSeqLength, MaskPrompt = MaskPrompt, Seed = Seed };
 }

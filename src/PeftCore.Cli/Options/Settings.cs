@@ -61,6 +61,8 @@ internal sealed class Settings<T>
         return from property in typeof(T).GetProperties()
                let about = property.GetCustomAttribute<SettingAttribute>()
                where about is not null
+               // The model first, then what is the verb's own, then what others take as well.
+               orderby property.Name == nameof(SequenceOptions.Model) ? 0 : property.DeclaringType == typeof(T) ? 1 : 2
                select new Setting(property, about, property.GetValue(defaults));
     }
 }

@@ -6,11 +6,8 @@ using PeftCore.Training;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What train, plan and bench step take, with Hugging Face's names and defaults.</summary>
-internal sealed record TrainOptions
+internal sealed record TrainOptions : SequenceOptions
 {
-    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
-    public string? Model { get; init; }
-
     [Setting("training data: a file, or a directory with train, valid and test files", Value = "FILE|DIR")]
     public string? Data { get; init; }
 
@@ -98,9 +95,6 @@ internal sealed record TrainOptions
     [Setting("steps between rounds that drop entries of sparse and choose others", Min = 1, Default = "none")]
     public int? RefineEvery { get; init; }
 
-    [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
-    public int BatchSize { get; init; } = 8;
-
     [Setting("batches whose gradients are summed before a step", Min = 1)]
     public int GradientAccumulationSteps { get; init; } = 1;
 
@@ -121,12 +115,6 @@ internal sealed record TrainOptions
 
     [Setting("steps in all, instead of epochs", Min = -1, Default = "by epochs")]
     public int MaxSteps { get; init; } = -1;
-
-    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
-    public int? MaxSeqLength { get; init; }
-
-    [Setting("learn from answers only, not from prompts")]
-    public bool MaskPrompt { get; init; } = true;
 
     [Setting("put several short samples into one sequence; none sees another")]
     public bool Packing { get; init; }
@@ -167,12 +155,6 @@ internal sealed record TrainOptions
     [Setting("go on from a checkpoint as if it had never stopped", Value = "DIR")]
     public string? ResumeFromCheckpoint { get; init; }
 
-    [Setting("seed of every random choice")]
-    public ulong Seed { get; init; } = 42;
-
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
-    public string Device { get; init; } = "cpu";
-
     [Setting("in what to compute", Choices = ["f32", "bf16"])]
     public DType Dtype { get; init; } = DType.F32;
 
@@ -190,7 +172,4 @@ internal sealed record TrainOptions
 
     /// <summary>How the device stores what flows through the model.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
-
-    [Setting("CPU threads", Min = 0, Default = "all cores")]
-    public int Threads { get; init; }
 }

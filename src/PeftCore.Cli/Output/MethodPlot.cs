@@ -10,14 +10,12 @@ internal static class MethodPlot
 {
     private const double Width = 760, Height = 480, Left = 64, Right = 130, Top = 36, Bottom = 56;
 
-    private static readonly double[] Ticks = [.. Enumerable.Range(-4, 8).SelectMany(power => new[] { 1.0, 1.5, 2, 3, 5, 7 }.Select(digit => digit * Math.Pow(10, power)))];
-
     public static string Svg(IReadOnlyList<ComparedMethod> methods, double baseLoss)
     {
         double low = Math.Floor(methods.Min(method => Math.Log10(method.Trainable))), high = Math.Ceiling(methods.Max(method => Math.Log10(method.Trainable)));
         high = Math.Max(high, low + 1);
-        double bottom = Ticks.LastOrDefault(tick => tick <= methods.Min(method => method.HeldLoss), Ticks[0]);
-        double largest = Math.Min(baseLoss, methods.Max(method => method.HeldLoss)), top = Ticks.FirstOrDefault(tick => tick > bottom && tick >= largest, Ticks[^1]);
+        var ticks = LossTicks.Between(methods.Min(method => method.HeldLoss), Math.Min(baseLoss, methods.Max(method => method.HeldLoss)));
+        double bottom = ticks[0], top = ticks[^1];
         double most = Math.Max(1e-9, methods.Max(method => method.Forgetting));
         var svg = new StringBuilder();
         svg.Append(Text($"""
@@ -34,10 +32,10 @@ internal static class MethodPlot
 
                 """));
         }
-        foreach (double loss in Ticks.Where(tick => tick >= bottom && tick <= top))
+        foreach (double loss in ticks)
         {
             svg.Append(Text($"""
-                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.0##}</text>
+                <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.0###}</text>
 
                 """));
         }

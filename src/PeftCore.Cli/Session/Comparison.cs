@@ -25,7 +25,7 @@ internal sealed class Comparison
     public Comparison(ModelSession session, CompareOptions options, int places, Verbs.Invocation call)
     {
         (_session, _options) = (session, options);
-        _setup = new DataSetup(session, options.ForTraining, places);
+        _setup = new DataSetup(session, options, places);
         var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."));
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);

@@ -22,12 +22,12 @@ internal sealed class DataSetup
     /// <param name="session">The model and its tokenizer.</param>
     /// <param name="options">The flags.</param>
     /// <param name="places">Places of the context that an adapter's virtual tokens take.</param>
-    public DataSetup(ModelSession session, TrainOptions options, int places = 0)
+    public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
         _tokenizer = session.Tokenizer;
         _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt };
-        (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options.Packing);
+        (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
 
     /// <summary>The longest sequence, in tokens.</summary>

@@ -42,7 +42,7 @@ internal sealed class SelectVerb : Verb
         {
             return null;
         }
-        var setup = new DataSetup(session, options.ForTraining);
+        var setup = new DataSetup(session, options);
         var rows = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over.")).RequireTrain();
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }

@@ -1,0 +1,26 @@
+namespace PeftCore.Cli.Options;
+
+/// <summary>What every verb takes that runs a model over data in batches.</summary>
+internal record SequenceOptions
+{
+    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public string? Model { get; init; }
+
+    [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
+    public int BatchSize { get; init; } = 8;
+
+    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
+    public int? MaxSeqLength { get; init; }
+
+    [Setting("learn from answers only, not from prompts")]
+    public bool MaskPrompt { get; init; } = true;
+
+    [Setting("seed of every random choice")]
+    public ulong Seed { get; init; } = 42;
+
+    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
+    public string Device { get; init; } = "cpu";
+
+    [Setting("CPU threads", Min = 0, Default = "all cores")]
+    public int Threads { get; init; }
+}
