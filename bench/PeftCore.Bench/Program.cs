@@ -1,15 +1,17 @@
 using BenchmarkDotNet.Running;
 using PeftCore.Bench;
 
-if (args is ["paired-gemm", .. var rest])
+switch (args)
 {
-    PairedGemm.Run(rest);
-}
-else if (args is ["paired-rows", .. var shapes])
-{
-    PairedRows.Run(shapes);
-}
-else
-{
-    BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+    case ["paired-gemm", .. var sizes]:
+        PairedGemm.Run(sizes);
+        return 0;
+    case ["paired-rows", .. var shapes]:
+        PairedRows.Run(shapes);
+        return 0;
+    case ["peers", .. var rest]:
+        return PeerProducts.Run(rest);
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        return 0;
 }

@@ -31,18 +31,7 @@ public class StepBenchmark
     public void Setup()
     {
         var bench = _bench = Bench.Open(Device);
-        var model = new Llama(new LlamaConfig
-        {
-            ModelType = "llama",
-            VocabularySize = 4096,
-            HiddenSize = 192,
-            IntermediateSize = 512,
-            Layers = 5,
-            Heads = 6,
-            KeyHeads = 2,
-            HeadDim = 32,
-            MaxLength = 256,
-        });
+        var model = new Llama(Shapes.BaseLlama);
         ModelLoader.Initialize(model, bench.Backend, DType.BF16);
         model.GradientCheckpointing = Checkpointing;
         _model = new PeftModel(model);
