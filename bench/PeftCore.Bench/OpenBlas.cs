@@ -14,7 +14,7 @@ internal static unsafe partial class OpenBlas
     public static string Core => Marshal.PtrToStringUTF8(CoreName()) ?? "";
 
     /// <summary>C = A·Bᵀ with A (m, k) and B (n, k).</summary>
-    public static void Multiply(int m, int n, int k, float[] a, float[] b, float[] c)
+    public static void Multiply(int m, int n, int k, ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c)
     {
         fixed (float* pb = b)
         {
@@ -23,7 +23,7 @@ internal static unsafe partial class OpenBlas
     }
 
     /// <summary>C = A·Bᵀ with A (m, k) and B (n, k).</summary>
-    public static void Multiply(int m, int n, int k, float[] a, float* b, float[] c)
+    public static void Multiply(int m, int n, int k, ReadOnlySpan<float> a, float* b, Span<float> c)
     {
         fixed (float* pa = a, pc = c)
         {

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
@@ -28,7 +26,7 @@ internal static class PairedGemm
         {
             OpenBlas.SetThreads(threads);
         }
-        Console.WriteLine($"{threads} threads, GFLOP/s; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
+        Console.WriteLine($"{threads} threads, {Gemm.Instructions}, GFLOP/s; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
         Console.WriteLine("| m×n×k | FMA peak | plain | of peak | packed F32 | of peak | packed BF16 | of peak | OpenBLAS | plain/OpenBLAS | packed/OpenBLAS |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         foreach (string size in args.Length > 1 ? args[1..] : Usual)
@@ -41,24 +39,22 @@ internal static class PairedGemm
     {
         int[] parts = [.. size.Split('x').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
         int m = parts[0], n = parts[1], k = parts[2];
-        float[] a = new float[(long)m * k], b = new float[(long)n * k], c = new float[(long)m * n];
-        Philox.FillUniform(a, -1, 1, 1, 0);
-        Philox.FillUniform(b, -1, 1, 1, 1);
-        byte[] half = new byte[2L * n * k];
-        Elements.Narrow(b, half, ElementType.BF16, pool);
-        byte[] packed = Aligned(Gemm.PackedBytes(n, k, ElementType.F32), out int skip), packedHalf = Aligned(Gemm.PackedBytes(n, k, ElementType.BF16), out int skipHalf);
-        Gemm.Pack(n, k, Operand.F32(b, k), true, packed.AsSpan(skip), pool);
-        Gemm.Pack(n, k, new Operand(half, ElementType.BF16, k), true, packedHalf.AsSpan(skipHalf), pool);
+        using NativeNumbers a = NativeNumbers.Uniform((long)m * k, 0), b = NativeNumbers.Uniform((long)n * k, 1), c = new((long)m * n);
+        using NativeNumbers packed = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.F32)), half = NativeNumbers.OfBytes(2L * n * k);
+        using NativeNumbers packedHalf = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.BF16));
+        Elements.Narrow(b.Span, half.Bytes, ElementType.BF16, pool);
+        Gemm.Pack(n, k, Operand.F32(b.Span, k), true, packed.Bytes, pool);
+        Gemm.Pack(n, k, new Operand(half.Bytes, ElementType.BF16, k), true, packedHalf.Bytes, pool);
         double operations = 2.0 * m * n * k;
         Action[] runs =
         [
             () => FmaPeak.Run(pool),
-            () => Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, c, n, 1f, false, pool),
-            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a, k), false, packed.AsSpan(skip), ElementType.F32, c, n, 1f, false, pool),
-            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a, k), false, packedHalf.AsSpan(skipHalf), ElementType.BF16, c, n, 1f, false, pool),
-            () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, a, b, c); } },
+            () => Gemm.Multiply(m, n, k, Operand.F32(a.Span, k), false, Operand.F32(b.Span, k), true, c.Span, n, 1f, false, pool),
+            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a.Span, k), false, packed.Bytes, ElementType.F32, c.Span, n, 1f, false, pool),
+            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a.Span, k), false, packedHalf.Bytes, ElementType.BF16, c.Span, n, 1f, false, pool),
+            () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, a.Span, b.Span, c.Span); } },
         ];
-        double[] rate = Medians(runs);
+        double[] rate = Turns.Medians(runs, Seconds, MinRounds);
         for (int i = 0; i < rate.Length; i++)
         {
             rate[i] = (i == 0 ? FmaPeak.Operations(pool.Threads) : operations) / rate[i] / 1e9;
@@ -66,33 +62,5 @@ internal static class PairedGemm
         double peak = rate[0], peer = OpenBlas.IsInstalled ? rate[4] : double.NaN;
         return string.Create(CultureInfo.InvariantCulture,
             $"| {m}×{n}×{k} | {peak:0} | {rate[1]:0} | {rate[1] / peak:0.00} | {rate[2]:0} | {rate[2] / peak:0.00} | {rate[3]:0} | {rate[3] / peak:0.00} | {peer:0} | {rate[1] / peer:0.00} | {rate[2] / peer:0.00} |");
-    }
-
-    /// <summary>Room on a 64-byte boundary, as the arena gives it.</summary>
-    private static byte[] Aligned(long bytes, out int skip)
-    {
-        byte[] room = GC.AllocateUninitializedArray<byte>((int)bytes + 64, pinned: true);
-        skip = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(room, 0) & 63);
-        return room;
-    }
-
-    private static double[] Medians(Action[] runs)
-    {
-        var times = runs.Select(_ => new List<double>()).ToArray();
-        long begin = Stopwatch.GetTimestamp();
-        for (int round = -3; round < MinRounds || Stopwatch.GetElapsedTime(begin).TotalSeconds < Seconds; round++)
-        {
-            for (int i = 0; i < runs.Length; i++)
-            {
-                long start = Stopwatch.GetTimestamp();
-                runs[i]();
-                double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-                if (round >= 0)
-                {
-                    times[i].Add(seconds);
-                }
-            }
-        }
-        return [.. times.Select(list => list.Order().ElementAt(list.Count / 2))];
     }
 }

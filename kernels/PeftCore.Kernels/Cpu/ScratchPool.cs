@@ -1,11 +1,8 @@
-using System.Runtime.InteropServices;
-
 namespace PeftCore.Kernels;
 
 /// <summary>Native buffers that are lent, returned and lent again, so that a kernel in its stride allocates nothing.</summary>
 internal sealed unsafe class ScratchPool : IDisposable
 {
-    private const nuint Alignment = 64;
     private const uint Intact = 0x5AFE5AFE;
     private readonly object _gate = new();
     private Slot[] _slots = new Slot[32];
@@ -20,9 +17,9 @@ internal sealed unsafe class ScratchPool : IDisposable
             ref Slot s = ref _slots[slot];
             if (s.Bytes < bytes)
             {
-                NativeMemory.AlignedFree(s.Pointer);
+                HostPages.Free(s.Pointer);
                 s = default;
-                s.Pointer = NativeMemory.AlignedAlloc(bytes, Alignment);
+                s.Pointer = HostPages.Allocate(bytes);
                 s.Bytes = bytes;
             }
 
@@ -53,7 +50,7 @@ internal sealed unsafe class ScratchPool : IDisposable
         {
             foreach (ref Slot s in _slots.AsSpan())
             {
-                NativeMemory.AlignedFree(s.Pointer);
+                HostPages.Free(s.Pointer);
                 s = default;
             }
         }

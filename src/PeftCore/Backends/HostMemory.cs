@@ -1,8 +1,8 @@
-using System.Runtime.InteropServices;
+using PeftCore.Kernels;
 
 namespace PeftCore.Backends;
 
-/// <summary>Chunks of the process's own memory, aligned for the widest vectors.</summary>
+/// <summary>Chunks of the process's own memory, on large pages where there are some.</summary>
 internal sealed class HostMemory(long limit) : IChunkSource
 {
     private long _taken;
@@ -17,7 +17,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
         }
         try
         {
-            var address = (nint)NativeMemory.AlignedAlloc((nuint)bytes, (nuint)Arena.Granularity);
+            var address = (nint)HostPages.Allocate((nuint)bytes);
             _taken += bytes;
             return address;
         }
@@ -31,7 +31,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
 
     public unsafe void Return(nint address, long bytes)
     {
-        NativeMemory.AlignedFree((void*)address);
+        HostPages.Free((void*)address);
         _taken -= bytes;
     }
 

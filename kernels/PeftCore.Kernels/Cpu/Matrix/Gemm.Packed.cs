@@ -29,7 +29,7 @@ public static unsafe partial class Gemm
         Sizes.AtLeast<byte>(packed, PackedBytes(n, k, b.Type, level));
         fixed (byte* from = b.Data, to = packed)
         {
-            StripsBody body = new(new Strips(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
+            PackStrips body = new(new Strips(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
             pool.For(Ranges.Count(n, StripWidth(level)), ref body);
         }
     }
@@ -82,7 +82,7 @@ public static unsafe partial class Gemm
         _ => Tile<LanesPortable, Vector<float>>.Columns,
     };
 
-    private readonly struct StripsBody(Strips b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
+    private readonly struct PackStrips(Strips b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
     {
         private readonly byte* _packed = packed;
 

@@ -19,6 +19,14 @@ public static unsafe partial class Gemm
     internal static SimdLevel Best { get; } =
         Avx512F.IsSupported ? SimdLevel.Avx512 : Avx2.IsSupported && Fma.IsSupported ? SimdLevel.Avx2 : SimdLevel.Portable;
 
+    /// <summary>The instructions that products use on this processor, for a report.</summary>
+    public static string Instructions => Best switch
+    {
+        SimdLevel.Avx512 => "AVX-512",
+        SimdLevel.Avx2 => "AVX2",
+        _ => "portable vectors",
+    };
+
     /// <summary>
     /// C (m×n, row stride ldc) = alpha·op(A)·op(B), plus C when accumulating; op(X) is Xᵀ when trans. A is m×k (k×m when transA),
     /// B is k×n (n×k when transB). When not accumulating C is never read.

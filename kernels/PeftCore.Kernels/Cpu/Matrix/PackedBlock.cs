@@ -2,90 +2,85 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Some rows, columns and steps of a product, and where they are packed.</summary>
-internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packedA, float* packedB, bool direct)
+/// <summary>Some rows and steps of a product, and where A is packed.</summary>
+internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, bool direct)
     where TTile : struct, ITile
 {
     public readonly MatrixProduct Product = product;
-    public int Row, Rows, Column, Columns, Step, Steps;
-    private readonly float* _packedA = packedA, _packedB = packedB;
+    public int Row, Rows, Step, Steps;
+    private readonly float* _packed = packed;
 
-    public readonly int PanelsA => Ranges.Count(Rows, TTile.Rows);
+    public readonly int Panels => Ranges.Count(Rows, TTile.Rows);
 
-    public readonly int PanelsB => Ranges.Count(Columns, TTile.Columns);
+    public readonly int Strips => Ranges.Count(Product.N, TTile.Columns);
 
-    /// <summary>Read as stored, only a last strip that is too narrow needs packing; of an operand packed beforehand, none does.</summary>
-    public readonly int FirstPackedB => Product.B.IsPacked ? PanelsB : direct ? Columns / TTile.Columns : 0;
+    /// <summary>Bytes of a number of B where tiles read it.</summary>
+    public readonly int StripSize => Product.B.IsPacked || direct ? Elements.Size(Product.B.Type) : sizeof(float);
 
     public readonly void PackRows(int panel)
     {
         int row = panel * TTile.Rows;
-        Product.A.Pack(Row + row, Math.Min(TTile.Rows, Rows - row), TTile.Rows, Step, Steps, PanelA(panel));
+        Product.A.Pack(Row + row, Math.Min(TTile.Rows, Rows - row), TTile.Rows, Step, Steps, Panel(row));
     }
 
-    public readonly void PackColumns(int panel) => PackColumns(panel, PanelB(panel));
-
-    public readonly void PackColumns(int panel, float* into)
+    /// <summary>Packs some of this block's steps of a strip of B, unless tiles can read it where it is: then the answer is null.</summary>
+    public readonly float* PackColumns(int strip, int step, int steps, float* into)
     {
-        int column = panel * TTile.Columns;
-        Product.B.Pack(Column + column, Math.Min(TTile.Columns, Columns - column), TTile.Columns, Step, Steps, into);
-    }
-
-    /// <summary>Brings a part of a strip of B, as it is stored, closer.</summary>
-    public readonly void Prefetch(int panel, int part, int parts)
-    {
-        int column = panel * TTile.Columns;
-        if (column < Columns)
+        int column = strip * TTile.Columns, columns = Math.Min(TTile.Columns, Product.N - column);
+        if (Product.B.IsPacked || (direct && columns == TTile.Columns))
         {
-            Product.B.Prefetch(Column + column, Math.Min(TTile.Columns, Columns - column), Step, Steps, part, parts);
+            return null;
         }
+
+        Product.B.Pack(column, columns, TTile.Columns, Step + step, steps, into);
+        return into;
     }
 
-    /// <summary>A tile of C from a panel of A and the strip of B in this block's memory, or where it is stored.</summary>
-    public readonly void Compute(int panelA, int panelB) =>
-        Compute(panelA, panelB, panelB < FirstPackedB ? null : PanelB(panelB));
-
-    /// <summary>A tile of C from a panel of A and a strip of B packed there; null means the strip as it is stored.</summary>
-    public readonly void Compute(int panelA, int panelB, float* strip)
+    /// <summary>Brings a part of some steps of a strip of B closer: as much of it as rows row … row+count−1 are of all rows.</summary>
+    public readonly void Prefetch(int strip, int step, int steps, int row, int rows, int count)
     {
-        int row = panelA * TTile.Rows, column = panelB * TTile.Columns;
-        int rows = Math.Min(TTile.Rows, Rows - row), columns = Math.Min(TTile.Columns, Columns - column);
-        bool accumulate = Product.Accumulate || Step > 0;
+        int column = strip * TTile.Columns;
+        Product.B.Prefetch(column, Math.Min(TTile.Columns, Product.N - column), Step + step, steps, row / count, Ranges.Count(rows, count));
+    }
+
+    /// <summary>A tile of C from a panel of A and some steps of a strip of B, packed there or (null) as it is stored.</summary>
+    public readonly void Compute(int row, int strip, int step, int steps, float* packed)
+    {
+        int column = strip * TTile.Columns;
+        int rows = Math.Min(TTile.Rows, Rows - row), columns = Math.Min(TTile.Columns, Product.N - column);
+        bool accumulate = Product.Accumulate || Step + step > 0;
         if (columns == TTile.Columns && rows % 4 == 0 && Product.ColumnStride == 1)
         {
-            float* c = Product.C + ((Row + row) * Product.RowStride) + Column + column;
-            Tile(rows, panelA, panelB, strip, c, Product.RowStride, accumulate);
+            float* c = Product.C + ((Row + row) * Product.RowStride) + column;
+            Tile(row, rows, column, step, steps, packed, c, Product.RowStride, accumulate);
         }
         else
         {
-            Apart(row, rows, panelA, column, columns, panelB, strip, accumulate);
+            Apart(row, rows, column, columns, step, steps, packed, accumulate);
         }
     }
 
     // Computes the whole tile apart and moves the part that lies inside C to its place.
     [SkipLocalsInit]
-    private readonly void Apart(int row, int rows, int panelA, int column, int columns, int panelB, float* strip, bool accumulate)
+    private readonly void Apart(int row, int rows, int column, int columns, int step, int steps, float* packed, bool accumulate)
     {
         float* tile = stackalloc float[TTile.Rows * TTile.Columns];
-        Tile(rows, panelA, panelB, strip, tile, TTile.Columns, false);
-        Product.Put(tile, TTile.Columns, Row + row, rows, Column + column, columns, accumulate);
+        Tile(row, rows, column, step, steps, packed, tile, TTile.Columns, false);
+        Product.Put(tile, TTile.Columns, Row + row, rows, column, columns, accumulate);
     }
 
-    private readonly void Tile(int rows, int panelA, int panelB, float* strip, float* c, nint ldc, bool accumulate)
+    private readonly void Tile(int row, int rows, int column, int step, int steps, float* packed, float* c, nint ldc, bool accumulate)
     {
-        if (strip == null)
+        float* a = Panel(row) + ((nint)step * TTile.Rows);
+        if (packed == null)
         {
-            Product.B.Tile<TTile>(
-                rows, Column + (panelB * TTile.Columns), Step, Steps, PanelA(panelA), c, ldc, Product.Alpha, accumulate);
+            Product.B.Tile<TTile>(rows, column, Step + step, steps, a, c, ldc, Product.Alpha, accumulate);
         }
         else
         {
-            TTile.Run<StoredF32>(
-                rows, Steps, PanelA(panelA), TTile.Rows, (byte*)strip, TTile.Columns, c, ldc, Product.Alpha, accumulate);
+            TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)packed, TTile.Columns, c, ldc, Product.Alpha, accumulate);
         }
     }
 
-    private readonly float* PanelA(int panel) => _packedA + ((nint)panel * TTile.Rows * Steps);
-
-    private readonly float* PanelB(int panel) => _packedB + ((nint)(panel - FirstPackedB) * TTile.Columns * Steps);
+    private readonly float* Panel(int row) => _packed + ((nint)row * Steps);
 }

@@ -1,119 +1,88 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Packs the panels of A, and the strips of B if they are shared.</summary>
-internal readonly struct PackBody<TTile>(PackedBlock<TTile> block, bool withB) : IParallelBody
+/// <summary>Packs the panels of A.</summary>
+internal readonly struct PanelsBody<TTile>(PackedBlock<TTile> block) : IParallelBody
     where TTile : struct, ITile
 {
     private const int AtOnce = 16384;
-    private readonly int _atOnceA = Math.Max(1, AtOnce / (TTile.Rows * block.Steps));
-    private readonly int _atOnceB = Math.Max(1, AtOnce / (TTile.Columns * block.Steps));
+    private readonly int _atOnce = Math.Max(1, AtOnce / (TTile.Rows * block.Steps));
 
-    public int Items => ItemsA + (withB ? Ranges.Count(block.PanelsB - block.FirstPackedB, _atOnceB) : 0);
-
-    private int ItemsA => Ranges.Count(block.PanelsA, _atOnceA);
+    public int Items => Ranges.Count(block.Panels, _atOnce);
 
     public void Run(int item)
     {
-        if (item < ItemsA)
+        for (int i = item * _atOnce; i < Math.Min(block.Panels, (item + 1) * _atOnce); i++)
         {
-            for (int i = item * _atOnceA; i < Math.Min(block.PanelsA, (item + 1) * _atOnceA); i++)
-            {
-                block.PackRows(i);
-            }
-
-            return;
-        }
-
-        int first = block.FirstPackedB + ((item - ItemsA) * _atOnceB);
-        for (int i = first; i < Math.Min(block.PanelsB, first + _atOnceB); i++)
-        {
-            block.PackColumns(i);
-        }
-    }
-}
-
-/// <summary>Computes tiles of C from shared panels and strips.</summary>
-internal readonly struct TilesBody<TTile> : IParallelBody
-    where TTile : struct, ITile
-{
-    private const int Rows = 48, Columns = 1024, EnoughItems = 24;
-    private readonly PackedBlock<TTile> _block;
-    private readonly int _panelsA, _panelsB, _atOnceA, _atOnceB;
-
-    public TilesBody(PackedBlock<TTile> block)
-    {
-        _block = block;
-        _panelsA = block.PanelsA;
-        _panelsB = block.PanelsB;
-        _atOnceA = Math.Max(1, Rows / TTile.Rows);
-        _atOnceB = Math.Max(1, Columns / TTile.Columns);
-        // A thread that finishes early should find another item.
-        while (Items < EnoughItems && _atOnceA > 2)
-        {
-            _atOnceA /= 2;
-        }
-
-        while (Items < EnoughItems && _atOnceB > 1)
-        {
-            _atOnceB /= 2;
-        }
-    }
-
-    public int Items => Ranges.Count(_panelsA, _atOnceA) * Ranges.Count(_panelsB, _atOnceB);
-
-    public void Run(int item)
-    {
-        int across = Ranges.Count(_panelsA, _atOnceA);
-        int firstA = item % across * _atOnceA, firstB = item / across * _atOnceB;
-        int lastA = Math.Min(_panelsA, firstA + _atOnceA), lastB = Math.Min(_panelsB, firstB + _atOnceB);
-        for (int a = firstA; a < lastA; a++)
-        {
-            for (int b = firstB; b < lastB; b++)
-            {
-                _block.Compute(a, b);
-            }
+            block.PackRows(i);
         }
     }
 }
 
 /// <summary>
-/// Packs a run of strips of B one by one, each for all panels of A at once. The next strip is fetched from memory meanwhile: weights are
-/// read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
+/// Takes strips of B one by one, some steps at a time, each past all panels of some rows of A. The next piece is fetched from memory meanwhile:
+/// weights are read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
 /// </summary>
-internal readonly unsafe struct OwnStripsBody<TTile>(PackedBlock<TTile> block, WorkerPool pool, int run) : IParallelBody
+internal readonly unsafe struct StripsBody<TTile> : IParallelBody
     where TTile : struct, ITile
 {
-    public void Run(int item)
+    // A piece of a strip fills half of a first-level cache.
+    private const int PieceBytes = 49152;
+
+    // A thread that finishes early should find another item, but not one that is over before it is handed out.
+    private const int EnoughItems = 16, EnoughWork = 1 << 19;
+    private readonly PackedBlock<TTile> _block;
+    private readonly WorkerPool _pool;
+    private readonly int _rows, _strips, _runs, _run, _steps;
+
+    public StripsBody(PackedBlock<TTile> block, int rows, WorkerPool pool)
     {
-        if (block.Product.B.IsPacked)
+        _block = block;
+        _pool = pool;
+        _strips = block.Strips;
+        while (rows > 4 * TTile.Rows && Ranges.Count(block.Rows, rows) * _strips < EnoughItems)
         {
-            Run(item, null);
-            return;
+            rows = Ranges.Count(rows / 2, TTile.Rows) * TTile.Rows;
         }
 
-        using Scratch scratch = pool.Scratch.Rent((long)TTile.Columns * block.Steps);
-        Run(item, scratch.Pointer);
+        _rows = rows;
+        _run = (int)Math.Clamp(EnoughWork / ((long)TTile.Columns * rows * block.Steps), 1, _strips);
+        _runs = Ranges.Count(_strips, _run);
+        _steps = PackedProduct<TTile>.Even(block.Steps, PieceBytes / (TTile.Columns * block.StripSize), 4);
     }
 
-    private void Run(int item, float* strip)
+    public int Items => _runs * Ranges.Count(_block.Rows, _rows);
+
+    public void Run(int item)
     {
-        int last = Math.Min(block.PanelsB, (item + 1) * run), panels = block.PanelsA;
-        for (int b = item * run; b < last; b++)
+        using Scratch scratch = _pool.Scratch.Rent((long)TTile.Columns * _steps);
+        int first = item / _runs * _rows, last = Math.Min(_block.Rows, first + _rows), strip = item % _runs * _run;
+        for (int end = Math.Min(_strips, strip + _run); strip < end; strip++)
         {
-            if (strip != null)
+            for (int step = 0; step < _block.Steps; step += _steps)
             {
-                block.PackColumns(b, strip);
+                Piece(first, last, strip, step, scratch.Pointer);
+            }
+        }
+    }
+
+    private void Piece(int first, int last, int strip, int step, float* own)
+    {
+        int steps = Math.Min(_steps, _block.Steps - step), next = step + steps, nextStrip = strip;
+        if (next >= _block.Steps)
+        {
+            next = 0;
+            nextStrip++;
+        }
+
+        float* packed = _block.PackColumns(strip, step, steps, own);
+        for (int row = first; row < last; row += TTile.Rows)
+        {
+            if (nextStrip < _strips)
+            {
+                _block.Prefetch(nextStrip, next, Math.Min(_steps, _block.Steps - next), row - first, last - first, TTile.Rows);
             }
 
-            for (int a = 0; a < panels; a++)
-            {
-                if (b + 1 < last)
-                {
-                    block.Prefetch(b + 1, a, panels);
-                }
-
-                block.Compute(a, b, strip);
-            }
+            _block.Compute(row, strip, step, steps, packed);
         }
     }
 }

@@ -10,6 +10,8 @@ namespace PeftCore.Kernels;
 /// </summary>
 internal readonly unsafe struct Tile512 : ITile
 {
+    private const int Ahead = 16;
+
     public static int Rows => 12;
 
     public static int Columns => 32;
@@ -49,64 +51,84 @@ internal readonly unsafe struct Tile512 : ITile
         Vector512<float> l9 = default, r9 = default;
         Vector512<float> l10 = default, r10 = default;
         Vector512<float> l11 = default, r11 = default;
-        // C is needed last but lies farthest away.
-        for (int row = 0; row < TRows.Count && Sse.IsSupported; row++)
-        {
-            Sse.Prefetch0(c + (row * ldc));
-            Sse.Prefetch0(c + (row * ldc) + 16);
-        }
-
         bStep *= TStored.Size;
-        for (; steps > 0; steps--)
+        // The steps Ahead are asked for early. After the last ones come the first ones again, for the next panel; that one is the next A.
+        nint last = Math.Min(steps, Ahead), left = steps - last, ahead = Ahead * bStep, again = ahead - (steps * bStep);
+        while (true)
         {
-            Vector512<float> left = TStored.Load16(b), right = TStored.Load16(b + (16 * TStored.Size));
-            Vector512<float> x;
-            x = Vector512.Create(a[0]);
-            l0 = Vector512.FusedMultiplyAdd(x, left, l0);
-            r0 = Vector512.FusedMultiplyAdd(x, right, r0);
-            x = Vector512.Create(a[1]);
-            l1 = Vector512.FusedMultiplyAdd(x, left, l1);
-            r1 = Vector512.FusedMultiplyAdd(x, right, r1);
-            x = Vector512.Create(a[2]);
-            l2 = Vector512.FusedMultiplyAdd(x, left, l2);
-            r2 = Vector512.FusedMultiplyAdd(x, right, r2);
-            x = Vector512.Create(a[3]);
-            l3 = Vector512.FusedMultiplyAdd(x, left, l3);
-            r3 = Vector512.FusedMultiplyAdd(x, right, r3);
-            if (TRows.Count > 4)
+            for (; left > 0; left--)
             {
-                x = Vector512.Create(a[4]);
-                l4 = Vector512.FusedMultiplyAdd(x, left, l4);
-                r4 = Vector512.FusedMultiplyAdd(x, right, r4);
-                x = Vector512.Create(a[5]);
-                l5 = Vector512.FusedMultiplyAdd(x, left, l5);
-                r5 = Vector512.FusedMultiplyAdd(x, right, r5);
-                x = Vector512.Create(a[6]);
-                l6 = Vector512.FusedMultiplyAdd(x, left, l6);
-                r6 = Vector512.FusedMultiplyAdd(x, right, r6);
-                x = Vector512.Create(a[7]);
-                l7 = Vector512.FusedMultiplyAdd(x, left, l7);
-                r7 = Vector512.FusedMultiplyAdd(x, right, r7);
+                Vector512<float> low = TStored.Load16(b), high = TStored.Load16(b + (16 * TStored.Size));
+                Sse.Prefetch0(a + (Ahead * TRows.Count));
+                Sse.Prefetch0(b + ahead);
+                if (TStored.Size == 4)
+                {
+                    Sse.Prefetch0(b + ahead + 64);
+                }
+
+                Vector512<float> x;
+                x = Vector512.Create(a[0]);
+                l0 = Vector512.FusedMultiplyAdd(x, low, l0);
+                r0 = Vector512.FusedMultiplyAdd(x, high, r0);
+                x = Vector512.Create(a[1]);
+                l1 = Vector512.FusedMultiplyAdd(x, low, l1);
+                r1 = Vector512.FusedMultiplyAdd(x, high, r1);
+                x = Vector512.Create(a[2]);
+                l2 = Vector512.FusedMultiplyAdd(x, low, l2);
+                r2 = Vector512.FusedMultiplyAdd(x, high, r2);
+                x = Vector512.Create(a[3]);
+                l3 = Vector512.FusedMultiplyAdd(x, low, l3);
+                r3 = Vector512.FusedMultiplyAdd(x, high, r3);
+                if (TRows.Count > 4)
+                {
+                    x = Vector512.Create(a[4]);
+                    l4 = Vector512.FusedMultiplyAdd(x, low, l4);
+                    r4 = Vector512.FusedMultiplyAdd(x, high, r4);
+                    x = Vector512.Create(a[5]);
+                    l5 = Vector512.FusedMultiplyAdd(x, low, l5);
+                    r5 = Vector512.FusedMultiplyAdd(x, high, r5);
+                    x = Vector512.Create(a[6]);
+                    l6 = Vector512.FusedMultiplyAdd(x, low, l6);
+                    r6 = Vector512.FusedMultiplyAdd(x, high, r6);
+                    x = Vector512.Create(a[7]);
+                    l7 = Vector512.FusedMultiplyAdd(x, low, l7);
+                    r7 = Vector512.FusedMultiplyAdd(x, high, r7);
+                }
+
+                if (TRows.Count > 8)
+                {
+                    x = Vector512.Create(a[8]);
+                    l8 = Vector512.FusedMultiplyAdd(x, low, l8);
+                    r8 = Vector512.FusedMultiplyAdd(x, high, r8);
+                    x = Vector512.Create(a[9]);
+                    l9 = Vector512.FusedMultiplyAdd(x, low, l9);
+                    r9 = Vector512.FusedMultiplyAdd(x, high, r9);
+                    x = Vector512.Create(a[10]);
+                    l10 = Vector512.FusedMultiplyAdd(x, low, l10);
+                    r10 = Vector512.FusedMultiplyAdd(x, high, r10);
+                    x = Vector512.Create(a[11]);
+                    l11 = Vector512.FusedMultiplyAdd(x, low, l11);
+                    r11 = Vector512.FusedMultiplyAdd(x, high, r11);
+                }
+
+                a += aStep;
+                b += bStep;
             }
 
-            if (TRows.Count > 8)
+            if (last == 0)
             {
-                x = Vector512.Create(a[8]);
-                l8 = Vector512.FusedMultiplyAdd(x, left, l8);
-                r8 = Vector512.FusedMultiplyAdd(x, right, r8);
-                x = Vector512.Create(a[9]);
-                l9 = Vector512.FusedMultiplyAdd(x, left, l9);
-                r9 = Vector512.FusedMultiplyAdd(x, right, r9);
-                x = Vector512.Create(a[10]);
-                l10 = Vector512.FusedMultiplyAdd(x, left, l10);
-                r10 = Vector512.FusedMultiplyAdd(x, right, r10);
-                x = Vector512.Create(a[11]);
-                l11 = Vector512.FusedMultiplyAdd(x, left, l11);
-                r11 = Vector512.FusedMultiplyAdd(x, right, r11);
+                break;
             }
 
-            a += aStep;
-            b += bStep;
+            left = last;
+            last = 0;
+            ahead = again;
+            // C is needed last but lies farthest away; asked for earlier, it would be gone again.
+            for (int row = 0; row < TRows.Count; row++)
+            {
+                Sse.Prefetch0(c + (row * ldc));
+                Sse.Prefetch0(c + (row * ldc) + 16);
+            }
         }
 
         Vector512<float> factor = Vector512.Create(alpha);

@@ -1,0 +1,30 @@
+using System.Diagnostics;
+
+namespace PeftCore.Bench;
+
+/// <summary>Things timed by turns, so that what else the machine does meets all of them alike.</summary>
+internal static class Turns
+{
+    private const int Unmeasured = 3;
+
+    /// <summary>The median seconds of each, of as many rounds as fit into the given time, but of so many at least.</summary>
+    public static double[] Medians(Action[] runs, double seconds, int minRounds)
+    {
+        var times = runs.Select(_ => new List<double>()).ToArray();
+        long begin = Stopwatch.GetTimestamp();
+        for (int round = -Unmeasured; round < minRounds || Stopwatch.GetElapsedTime(begin).TotalSeconds < seconds; round++)
+        {
+            for (int i = 0; i < runs.Length; i++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                runs[i]();
+                double elapsed = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                if (round >= 0)
+                {
+                    times[i].Add(elapsed);
+                }
+            }
+        }
+        return [.. times.Select(list => list.Order().ElementAt(list.Count / 2))];
+    }
+}
