@@ -3,6 +3,8 @@ namespace PeftCore.Data;
 /// <summary>Samples side by side, ready to be put into tensors. All lists are row-major over (BatchSize, Length).</summary>
 public sealed class Batch
 {
+    private int[]? _ranges;
+
     internal Batch(int batchSize, int length)
     {
         (BatchSize, Length) = (batchSize, length);
@@ -11,9 +13,22 @@ public sealed class Batch
         Positions = new int[batchSize * length];
         Lengths = new int[batchSize];
         ClassLabels = new int[batchSize];
-        Array.Fill(Labels, Example.Masked);
-        Array.Fill(ClassLabels, -1);
+        Clear(0);
     }
+
+    /// <summary>Makes all of it padding.</summary>
+    internal void Clear(int padId)
+    {
+        Array.Fill(InputIds, padId);
+        Array.Fill(Labels, Example.Masked);
+        Array.Clear(Positions);
+        Array.Clear(Lengths);
+        Array.Fill(ClassLabels, -1);
+        (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
+    }
+
+    /// <summary>Room for <see cref="CausalRanges"/>: where they stood before, if they did.</summary>
+    internal int[] NewRanges() => CausalRanges = _ranges ??= new int[InputIds.Length * 2];
 
     /// <summary>How many rows there are.</summary>
     public int BatchSize { get; }

@@ -30,24 +30,49 @@ public sealed class Collator
     {
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentOutOfRangeException.ThrowIfZero(rows.Count);
-        int longest = rows.Max(row => row.Sum(sample => sample.Ids.Length));
+        Example[][] samples = [.. rows.Select(row => row.ToArray())];
+        var batch = new Batch(rows.Count, LengthOf(samples));
+        Fill(batch, samples);
+        return batch;
+    }
+
+    /// <summary>How long the rows of a batch of these are.</summary>
+    internal int LengthOf(ReadOnlySpan<Example[]> rows)
+    {
+        int longest = 0;
+        foreach (var row in rows)
+        {
+            int tokens = 0;
+            foreach (var sample in row)
+                tokens += sample.Ids.Length;
+            longest = Math.Max(longest, tokens);
+        }
         int length = _fixedLength ?? (longest + _multipleOf - 1) / _multipleOf * _multipleOf;
-        if (longest > length)
-            throw new ArgumentException($"A row has {longest} tokens, more than the fixed length {length}.", nameof(rows));
-        var batch = new Batch(rows.Count, length);
-        Array.Fill(batch.InputIds, _padId);
-        for (int row = 0; row < rows.Count; row++)
+        return longest <= length ? length : throw new ArgumentException($"A row has {longest} tokens, more than the fixed length {length}.", nameof(rows));
+    }
+
+    /// <summary>Puts rows into a batch of their number and length, whatever stood in it.</summary>
+    internal void Fill(Batch batch, ReadOnlySpan<Example[]> rows)
+    {
+        batch.Clear(_padId);
+        bool packed = false, tasks = false;
+        for (int row = 0; row < rows.Length; row++)
         {
             foreach (Example sample in rows[row])
                 Append(batch, row, sample);
-            if (rows[row].Count == 1)
+            if (rows[row].Length == 1)
                 batch.ClassLabels[row] = rows[row][0].ClassLabel;
+            packed |= rows[row].Length > 1;
+            tasks |= rows[row][0].TaskId is not null;
         }
-        if (rows.Any(row => row[0].TaskId is not null))
-            batch.TaskIds = [.. rows.Select(row => row[0].TaskId ?? 0)];
-        if (rows.Any(row => row.Count > 1))
-            batch.CausalRanges = Ranges(batch);
-        return batch;
+        if (tasks)
+        {
+            batch.TaskIds = new int[rows.Length];
+            for (int row = 0; row < rows.Length; row++)
+                batch.TaskIds[row] = rows[row][0].TaskId ?? 0;
+        }
+        if (packed)
+            Ranges(batch);
     }
 
     private static void Append(Batch batch, int row, Example sample)
@@ -63,9 +88,9 @@ public sealed class Collator
         batch.Lengths[row] += sample.Ids.Length;
     }
 
-    private static int[] Ranges(Batch batch)
+    private static void Ranges(Batch batch)
     {
-        int[] ranges = new int[batch.InputIds.Length * 2];
+        int[] ranges = batch.NewRanges();
         for (int at = 0; at < batch.InputIds.Length; at++)
         {
             // The position of padding is zero, so a padding token sees itself: an empty range would make a softmax over nothing.
@@ -73,6 +98,5 @@ public sealed class Collator
             ranges[2 * at] = i - batch.Positions[at];
             ranges[2 * at + 1] = i + 1;
         }
-        return ranges;
     }
 }

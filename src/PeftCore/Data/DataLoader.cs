@@ -4,9 +4,13 @@ namespace PeftCore.Data;
 /// position draws exactly what it would have drawn.</summary>
 public sealed class DataLoader
 {
+    private const int MostSpare = 64;
+
     private readonly Example[][] _rows;
     private readonly LoaderOptions _options;
     private readonly Collator _collator;
+    private readonly Example[][] _drawn;
+    private readonly List<Batch> _spare = [];
     private DataPosition _position;
     private (int Epoch, int[] Rows) _order = (-1, []);
 
@@ -20,6 +24,7 @@ public sealed class DataLoader
         if (options.PackInto is not null && samples.Any(s => s.ClassLabel >= 0))
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
         _options = options;
+        _drawn = new Example[options.BatchSize][];
         _collator = new Collator(options.PadId, options.PadToMultipleOf);
         _rows = options.PackInto is int length
             ? [.. Packing.Pack([.. samples.Select(s => s.Ids.Length)], length).Select(row => row.Select(i => samples[i]).ToArray())]
@@ -69,8 +74,34 @@ public sealed class DataLoader
     {
         if (_order.Epoch != position.Epoch)
             _order = (position.Epoch, Order(position.Epoch));
-        int start = position.Batch * _options.BatchSize;
-        return _collator.CollateRows([.. _order.Rows[start..Math.Min(start + _options.BatchSize, _rows.Length)].Select(i => _rows[i])]);
+        int start = position.Batch * _options.BatchSize, count = Math.Min(_options.BatchSize, _rows.Length - start);
+        for (int i = 0; i < count; i++)
+            _drawn[i] = _rows[_order.Rows[start + i]];
+        var rows = _drawn.AsSpan(0, count);
+        Batch batch = TakeSpare(count, _collator.LengthOf(rows));
+        _collator.Fill(batch, rows);
+        return batch;
+    }
+
+    /// <summary>Takes back a batch that nobody looks at any more: its memory serves the next one of its shape.</summary>
+    internal void Return(Batch batch)
+    {
+        if (_spare.Count < MostSpare)
+            _spare.Add(batch);
+    }
+
+    private Batch TakeSpare(int rows, int length)
+    {
+        for (int i = _spare.Count - 1; i >= 0; i--)
+        {
+            if (_spare[i].BatchSize == rows && _spare[i].Length == length)
+            {
+                Batch batch = _spare[i];
+                _spare.RemoveAt(i);
+                return batch;
+            }
+        }
+        return new Batch(rows, length);
     }
 
     private int[] Order(int epoch) => _options.Shuffle

@@ -12,7 +12,10 @@ internal sealed class RunLog : IDisposable
     private readonly FileStream _file;
     private readonly Action<string>? _fault;
 
-    private RunLog(FileStream file, Action<string>? fault) => (_file, _fault) = (file, fault);
+    private readonly MemoryStream _line = new();
+    private readonly Utf8JsonWriter _json;
+
+    private RunLog(FileStream file, Action<string>? fault) => (_file, _fault, _json) = (file, fault, new Utf8JsonWriter(_line));
 
     /// <summary>Bytes written.</summary>
     public long Length => _file.Length;
@@ -42,33 +45,36 @@ internal sealed class RunLog : IDisposable
 
     public void Write(params ReadOnlySpan<(string Name, double Value)> fields)
     {
-        using var line = new MemoryStream();
-        using (var json = new Utf8JsonWriter(line))
+        _line.SetLength(0);
+        _json.Reset(_line);
+        _json.WriteStartObject();
+        foreach (var (name, value) in fields)
         {
-            json.WriteStartObject();
-            foreach (var (name, value) in fields)
+            if (double.IsFinite(value))
             {
-                if (double.IsFinite(value))
-                {
-                    json.WriteNumber(name, value);
-                }
-                else
-                {
-                    json.WriteNull(name); // JSON has no infinity; the perplexity of a model that knows nothing can be one.
-                }
+                _json.WriteNumber(name, value);
             }
-            json.WriteEndObject();
+            else
+            {
+                _json.WriteNull(name); // JSON has no infinity; the perplexity of a model that knows nothing can be one.
+            }
         }
-        line.WriteByte((byte)'\n');
-        Append(line.ToArray());
+        _json.WriteEndObject();
+        _json.Flush();
+        _line.WriteByte((byte)'\n');
+        Append(_line.GetBuffer().AsSpan(0, (int)_line.Length));
     }
 
     /// <summary>Flushes to the disk, before a checkpoint counts on what was written.</summary>
     public void Flush() => _file.Flush(flushToDisk: true);
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _json.Dispose();
+        _file.Dispose();
+    }
 
-    private void Append(byte[] line)
+    private void Append(ReadOnlySpan<byte> line)
     {
         try
         {

@@ -15,6 +15,7 @@ internal sealed class TrainerRun : IDisposable
     private readonly CheckpointKeeper? _keeper;
     private readonly TrainerState _state;
     private readonly RunLog? _log;
+    private readonly List<Batch> _batches = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly double _elapsedBefore;
     private readonly int _firstStep;
@@ -137,14 +138,18 @@ internal sealed class TrainerRun : IDisposable
     private List<Batch> Draw()
     {
         var loader = _trainer.Train;
-        var batches = new List<Batch>();
+        foreach (var done in _batches)
+        {
+            loader.Return(done);
+        }
+        _batches.Clear();
         int epoch = loader.Position.Epoch;
         do
         {
-            batches.Add(loader.Next());
+            _batches.Add(loader.Next());
         }
-        while (batches.Count < _options.GradientAccumulationSteps && loader.Position.Epoch == epoch);
-        return batches;
+        while (_batches.Count < _options.GradientAccumulationSteps && loader.Position.Epoch == epoch);
+        return _batches;
     }
 
     private void Log(double rate, double norm)

@@ -35,6 +35,13 @@ internal static class Runs
         return examples;
     }
 
+    /// <summary>One sequence of a length, all of which is learned.</summary>
+    public static Example Sentence(int length, ulong seed)
+    {
+        int[] ids = [.. Enumerable.Range(0, length).Select(t => 3 + (int)(Philox.Next(seed, 7, (ulong)t).X % 90))];
+        return new Example(ids, ids);
+    }
+
     public static DataLoader Loader(int count, ulong seed, int batchSize, bool shuffle = true) =>
         new(Examples(count, seed), new LoaderOptions { BatchSize = batchSize, PadId = 0, Seed = seed, Shuffle = shuffle });
 
