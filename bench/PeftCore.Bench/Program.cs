@@ -1,3 +1,4 @@
+using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Running;
 using PeftCore.Bench;
 
@@ -12,6 +13,7 @@ switch (args)
     case ["peers", .. var rest]:
         return PeerProducts.Run(rest);
     default:
-        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        // A benchmark's program builds the libraries anew, which takes a small machine longer than the two minutes it is given.
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance).WithBuildTimeout(TimeSpan.FromMinutes(15)));
         return 0;
 }
