@@ -96,7 +96,8 @@ internal static class KernelCatalog
         visitor.Visit<RowDots, RowDotsArgs>();
         visitor.Visit<SoftmaxForward, SoftmaxArgs>();
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
-        visitor.Visit<CrossEntropyRows, CrossEntropyArgs>();
+        Unaligned<Single32>(visitor);
+        Unaligned<Brain16>(visitor);
         visitor.Visit<Rope, RopeArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
         Structured(visitor);
@@ -134,6 +135,12 @@ internal static class KernelCatalog
         visitor.Visit<LayerBackward8<TWeight>, Layer8Args<TWeight>>();
         visitor.Visit<Gather8<TWeight>, Gather8Args<TWeight>>();
         visitor.Visit<AddRow8<TWeight>, AddRow8Args<TWeight>>();
+    }
+
+    private static void Unaligned<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>
+    {
+        visitor.Visit<CrossEntropyRows<TStored>, CrossEntropyArgs<TStored>>();
+        visitor.Visit<PadRows<TStored>, PadRowsArgs<TStored>>();
     }
 
     private static void Structured(IKernelVisitor visitor)

@@ -71,7 +71,7 @@ internal sealed partial class IlgpuBackend
         bool takes = _options.ComputeDType == DType.BF16 && (_device.Products is not null || _device.MmaProducts is not null) && terms.Length > 0;
         foreach (var term in terms)
         {
-            takes = takes && TakesOperand(term.A) && TakesOperand(term.B) && term.Depth > 0;
+            takes = takes && term.A.DType is DType.F32 or DType.BF16 && term.B.DType is DType.F32 or DType.BF16 && term.Depth > 0;
         }
         foreach (var c in results)
         {
@@ -80,8 +80,10 @@ internal sealed partial class IlgpuBackend
         return takes;
     }
 
-    private static bool TakesOperand(Tensor tensor) =>
-        tensor.DType is DType.F32 or DType.BF16 && tensor.Shape.Columns % TensorPlan.Chunk == 0 && Address(tensor) % 16 == 0;
+    /// <summary>Whether an operand needs no copy into rows that start where 16 bytes of BF16 may be read at once.</summary>
+    private static bool TakesOperand(Tensor tensor) => tensor.DType is DType.F32 or DType.BF16 && LiesOnChunks(tensor);
+
+    private static bool LiesOnChunks(Tensor tensor) => tensor.Shape.Columns % TensorPlan.Chunk == 0 && Address(tensor) % 16 == 0;
 
     private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
@@ -147,5 +149,29 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private nint InBf16(Tensor tensor) => tensor.DType == DType.F32 ? _rounded.Of(tensor) : Address(tensor);
+    private nint InBf16(Tensor tensor) =>
+        !LiesOnChunks(tensor) ? _rounded.Padded(tensor) : tensor.DType == DType.F32 ? _rounded.Of(tensor) : Address(tensor);
+
+    /// <summary>Copies rows into rows of whole chunks; what is beyond the columns becomes 0.</summary>
+    internal void PadRows(Tensor from, Tensor to)
+    {
+        var product = _device.Work; // What the launch after this one does.
+        Moves(from, to);
+        if (from.DType == DType.BF16)
+        {
+            PadRows<Brain16>(from, to);
+        }
+        else
+        {
+            PadRows<Single32>(from, to);
+        }
+        _device.Work = product;
+    }
+
+    private void PadRows<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored>
+    {
+        int eights = to.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        _device.Run<PadRows<TStored>, PadRowsArgs<TStored>>(from.Shape.Rows * strips, 1,
+            new PadRowsArgs<TStored> { From = View<TStored>(from), To = Eights(to), Columns = from.Shape.Columns, Eights = eights, Strips = strips });
+    }
 }

@@ -81,10 +81,22 @@ internal sealed partial class IlgpuBackend
             });
             return;
         }
-        using var rows = Out(logits, true);
-        _device.Run<CrossEntropyRows, CrossEntropyArgs>(logits.Shape.Rows, 1, new CrossEntropyArgs
+        if (logits.DType == DType.BF16)
         {
-            Logits = rows.View,
+            CrossEntropy<Brain16>(logits, labels, ignoreLabel, scale, losses, writeGradient);
+            return;
+        }
+        using var rows = Out(logits, true);
+        CrossEntropy<Single32>(rows.Tensor, labels, ignoreLabel, scale, losses, writeGradient);
+    }
+
+    private void CrossEntropy<TStored>(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        Moves(logits, logits);
+        _device.Run<CrossEntropyRows<TStored>, CrossEntropyArgs<TStored>>(logits.Shape.Rows, 1, new CrossEntropyArgs<TStored>
+        {
+            Logits = View<TStored>(logits),
             Losses = F32(losses),
             Labels = I32(labels),
             Columns = logits.Shape.Columns,

@@ -14,7 +14,7 @@ internal struct CrossEntropy8Args
     public float Scale;
 }
 
-/// <summary><see cref="CrossEntropyRows"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
+/// <summary><see cref="CrossEntropyRows{TStored}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
 /// calculation for softmax").</summary>
 internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
 {

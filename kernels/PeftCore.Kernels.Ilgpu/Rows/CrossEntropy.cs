@@ -2,9 +2,10 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-internal struct CrossEntropyArgs
+internal struct CrossEntropyArgs<TStored> where TStored : unmanaged
 {
-    public ArrayView<float> Logits, Losses;
+    public ArrayView<TStored> Logits;
+    public ArrayView<float> Losses;
     public ArrayView<int> Labels;
     public int Columns, IgnoreLabel, WriteGradient;
     public float Scale;
@@ -12,9 +13,9 @@ internal struct CrossEntropyArgs
 
 /// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; on request the logits become (softmax − onehot)·scale. A label that is
 /// no class gives NaN, since a kernel cannot throw.</summary>
-internal readonly struct CrossEntropyRows : IKernel<CrossEntropyArgs>
+internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TStored>> where TStored : unmanaged, IStored<TStored>
 {
-    public static void Run(CrossEntropyArgs args)
+    public static void Run(CrossEntropyArgs<TStored> args)
     {
         ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
         int r = Grid.IdxX, label = args.Labels[r];
@@ -23,7 +24,7 @@ internal readonly struct CrossEntropyRows : IKernel<CrossEntropyArgs>
         {
             for (int c = Group.IdxX; c < args.Columns && args.WriteGradient != 0; c += Group.DimX)
             {
-                args.Logits[row + c] = 0;
+                args.Logits[row + c] = TStored.Narrow(0);
             }
 
             if (Group.IdxX == 0)
@@ -34,14 +35,27 @@ internal readonly struct CrossEntropyRows : IKernel<CrossEntropyArgs>
             return;
         }
 
-        float max = Reduce.Max(shared, args.Logits, row, args.Columns);
-        float sum = Reduce.SumOfExponentials(shared, args.Logits, row, args.Columns, max);
+        float max = float.NegativeInfinity;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            float x = TStored.Widen(args.Logits[row + c]);
+            max = x > max ? x : max;
+        }
+
+        max = Threads.Max(shared, max);
+        float sum = 0;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            sum += MathF.Exp(TStored.Widen(args.Logits[row + c]) - max);
+        }
+
+        sum = Threads.Sum(shared, sum);
         if (Group.IdxX == 0)
         {
             float target = float.NaN;
             if (label >= 0 && label < args.Columns)
             {
-                target = args.Logits[row + label];
+                target = TStored.Widen(args.Logits[row + label]);
             }
 
             args.Losses[r] = MathF.Log(sum) + (max - target);
@@ -53,8 +67,8 @@ internal readonly struct CrossEntropyRows : IKernel<CrossEntropyArgs>
             float factor = args.Scale / sum;
             for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
             {
-                float p = MathF.Exp(args.Logits[row + c] - max) * factor;
-                args.Logits[row + c] = c == label ? p - args.Scale : p;
+                float p = MathF.Exp(TStored.Widen(args.Logits[row + c]) - max) * factor;
+                args.Logits[row + c] = TStored.Narrow(c == label ? p - args.Scale : p);
             }
         }
     }

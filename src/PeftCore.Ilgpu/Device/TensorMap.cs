@@ -10,9 +10,9 @@ internal static unsafe class TensorMap
 
     private static readonly Lazy<nint> Encode = new(() => CudaDriver.Export("cuTensorMapEncodeTiled"));
 
-    /// <summary>Writes the map of a row-major matrix, read or written a box of so many rows and columns at a time.</summary>
+    /// <summary>Writes the map of a row-major matrix whose rows take whole chunks, read or written a box of so many rows and columns at a time.</summary>
     public static void Write(byte* map, nint address, int rows, int columns, (int Rows, int Columns) box) =>
-        Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)columns], [(uint)box.Columns, (uint)box.Rows]);
+        Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)TensorPlan.Pitch(columns)], [(uint)box.Columns, (uint)box.Rows]);
 
     /// <summary>Writes the map of a tensor of up to five axes, the first contiguous.</summary>
     /// <param name="map">128 bytes, on 64.</param>

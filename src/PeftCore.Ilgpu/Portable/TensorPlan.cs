@@ -42,6 +42,9 @@ internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int 
     /// <summary>Elements of a 16-byte copy: rows of operands must start at a multiple of it.</summary>
     public const int Chunk = 8;
 
+    /// <summary>Elements from a row of an operand to the next: whole chunks.</summary>
+    public static int Pitch(int columns) => (columns + Chunk - 1) / Chunk * Chunk;
+
     /// <summary>A piece of fewer stages costs more to add up than it gains.</summary>
     private const int ShortestPiece = 4;
 

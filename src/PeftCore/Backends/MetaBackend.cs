@@ -55,8 +55,12 @@ public sealed class MetaBackend : IBackend
     /// <inheritdoc/>
     public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false)
     {
-        Round(a);
-        Round(b);
+        using (PadRows(a))
+        using (PadRows(b))
+        {
+            Round(a);
+            Round(b);
+        }
         int k = transposeA ? a.Shape.Rows : a.Shape.Columns;
         _packed?.Of(c.Shape.Rows, k, a, b, transposeB);
         Flops += 2.0 * c.Count * k;
@@ -65,12 +69,21 @@ public sealed class MetaBackend : IBackend
     /// <summary>Tensor cores read BF16: a device with BF16 activations keeps a rounded copy of a parameter that trains in F32.</summary>
     private void Round(Tensor operand)
     {
-        if (ActivationDType == DType.BF16 && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
+        if (ReadsInBf16(operand) && !NeedsPadding(operand) && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
             !_rounded.ContainsKey(operand.Storage))
         {
             _rounded.Add(operand.Storage, Allocate(operand.Count * DType.BF16.Size, MemoryKind.Workspace));
         }
     }
+
+    // Rows that do not start on 16 bytes are copied into rows that do, for one product.
+    private Tensor? PadRows(Tensor operand) => ReadsInBf16(operand) && NeedsPadding(operand)
+        ? this.NewTensor([operand.Shape.Rows, (operand.Shape.Columns + 7) / 8 * 8], DType.BF16, MemoryKind.Workspace)
+        : null;
+
+    private bool ReadsInBf16(Tensor operand) => ActivationDType == DType.BF16 && operand.DType is DType.F32 or DType.BF16;
+
+    private static bool NeedsPadding(Tensor operand) => operand.Shape.Columns % 8 != 0;
 
     /// <inheritdoc/>
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) => Flops += call.Flops;

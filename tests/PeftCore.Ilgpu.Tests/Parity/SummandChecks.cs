@@ -29,6 +29,10 @@ internal static class SummandChecks
         Sum(bench, ta, tb, dtype, 2048, 16, [2056], true, null);
         Sum(bench, ta, tb, dtype, 1032, 8, [4104], false, null);
         Sum(bench, ta, tb, dtype, 136, 40, [5000], false, null);
+        Sum(bench, ta, tb, dtype, 301, 257, [93], false, DType.F32);
+        Sum(bench, ta, tb, dtype, 264, 515, [136, 5, 3], true, null);
+        Sum(bench, ta, tb, dtype, 1, 3, [1], false, null);
+        Sum(bench, ta, tb, dtype, 5, 2049, [4097], true, DType.BF16);
         if (!ta)
         {
             Sum(bench, ta, tb, dtype, 1001, 256, [72], false, DType.F32);

@@ -45,6 +45,20 @@ public sealed class MetaBackendTests
         Assert.That(meta.Flops, Is.EqualTo(2 * 2 * 3 * 5 * 7));
     }
 
+    [TestCase(7, 8)]
+    [TestCase(8, 0)]
+    public void It_books_the_copy_that_tensor_cores_need_of_rows_that_are_no_multiple_of_eight(int columns, int copied)
+    {
+        using var meta = new MetaBackend(DType.BF16);
+        using var scope = new TensorScope();
+        var (a, b, c) = (meta.NewTensor([512, columns], DType.BF16), meta.NewTensor([columns, 16], DType.BF16), meta.NewTensor([512, 16], DType.BF16));
+        long before = meta.Memory.PeakBytes;
+
+        meta.MatMul(a, false, b, false, c);
+
+        Assert.That(meta.Memory.PeakBytes - before, Is.EqualTo(512 * copied * DType.BF16.Size));
+    }
+
     private static (List<MemoryEvent> Events, long[] Peak) Books(IBackend backend, string family, bool checkpointing, double dropout)
     {
         using var scope = new TensorScope();
