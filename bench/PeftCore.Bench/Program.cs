@@ -10,6 +10,9 @@ switch (args)
     case ["paired-rows", .. var shapes]:
         PairedRows.Run(shapes);
         return 0;
+    case ["roofline", .. var threads]:
+        Roofline.Run(threads);
+        return 0;
     case ["peers", .. var rest]:
         return PeerProducts.Run(rest);
     default:
