@@ -76,12 +76,14 @@ internal static unsafe class Simd
 
     public static float Sum(float* x, int count)
     {
-        Vector<float> s0 = default, s1 = default;
+        Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
         int i = 0;
-        for (; i <= count - (2 * Width); i += 2 * Width)
+        for (; i <= count - (4 * Width); i += 4 * Width)
         {
             s0 += Vector.Load(x + i);
             s1 += Vector.Load(x + i + Width);
+            s2 += Vector.Load(x + i + (2 * Width));
+            s3 += Vector.Load(x + i + (3 * Width));
         }
 
         for (; i < count; i += Width)
@@ -89,18 +91,25 @@ internal static unsafe class Simd
             s0 += count - i >= Width ? Vector.Load(x + i) : LoadPart(x + i, count - i);
         }
 
-        return Vector.Sum(s0 + s1);
+        return Vector.Sum((s0 + s1) + (s2 + s3));
     }
 
     /// <summary>Σ (x − center)².</summary>
     public static float SquaredDistance(float* x, float center, int count)
     {
-        Vector<float> c = new(center), s = default;
+        Vector<float> c = new(center), s0 = default, s1 = default, s2 = default, s3 = default;
         int i = 0;
+        for (; i <= count - (4 * Width); i += 4 * Width)
+        {
+            s0 = AddSquare(Vector.Load(x + i) - c, s0);
+            s1 = AddSquare(Vector.Load(x + i + Width) - c, s1);
+            s2 = AddSquare(Vector.Load(x + i + (2 * Width)) - c, s2);
+            s3 = AddSquare(Vector.Load(x + i + (3 * Width)) - c, s3);
+        }
+
         for (; i <= count - Width; i += Width)
         {
-            Vector<float> d = Vector.Load(x + i) - c;
-            s = VectorMath.MultiplyAdd(d, d, s);
+            s0 = AddSquare(Vector.Load(x + i) - c, s0);
         }
 
         float rest = 0;
@@ -109,8 +118,11 @@ internal static unsafe class Simd
             rest += (x[i] - center) * (x[i] - center);
         }
 
-        return Vector.Sum(s) + rest;
+        return Vector.Sum((s0 + s1) + (s2 + s3)) + rest;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<float> AddSquare(Vector<float> d, Vector<float> sum) => VectorMath.MultiplyAdd(d, d, sum);
 
     public static float Max(float* x, int count)
     {

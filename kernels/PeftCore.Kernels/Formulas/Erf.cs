@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// The error function, which MathF lacks. Up to |x| = 1 it is x·P(x²), beyond it 1 − exp(Q(|x|)), with P and Q fitted at
-/// Chebyshev nodes; absolute error below 2·10⁻⁷ everywhere, relative error below 3·10⁻⁷.
+/// Chebyshev nodes; absolute error below 2·10⁻⁷ everywhere, relative error below 3·10⁻⁷, 4 ulp.
 /// </summary>
 internal static class Erf
 {

@@ -80,7 +80,7 @@ public sealed class FormulaTests
     [Test]
     public void Erf_keeps_its_stated_error()
     {
-        double absolute = 0, relative = 0;
+        double absolute = 0, relative = 0, units = 0;
         for (double x = -6; x < 6; x += 0.00037)
         {
             float at = (float)x;
@@ -89,12 +89,28 @@ public sealed class FormulaTests
             {
                 absolute = Math.Max(absolute, Math.Abs(found - expected));
                 relative = Math.Max(relative, Math.Abs(found - expected) / Math.Abs(expected));
+                units = Math.Max(units, Math.Abs(found - expected) / UnitInLastPlace(expected));
             }
         }
 
-        TestContext.Out.WriteLine($"erf: absolute {absolute:E2}, relative {relative:E2}");
+        TestContext.Out.WriteLine($"erf: absolute {absolute:E2}, relative {relative:E2}, {units:F2} ulp");
+        Assert.That(units, Is.LessThan(4));
         Assert.That(absolute, Is.LessThan(2e-7));
         Assert.That(relative, Is.LessThan(3e-7));
+    }
+
+    [Test]
+    public void The_logarithm_of_a_softmax_sum_is_within_one_unit_in_the_last_place()
+    {
+        double worst = 0;
+        for (double x = 1e-38; x < 3e38; x *= 1.0007)
+        {
+            double expected = Math.Log((float)x);
+            worst = Math.Max(worst, expected == 0 ? 0 : Math.Abs(MathF.Log((float)x) - expected) / UnitInLastPlace(expected));
+        }
+
+        TestContext.Out.WriteLine($"log: {worst:F2} ulp");
+        Assert.That(worst, Is.LessThan(1));
     }
 
     private static void Check<TFormula>(Func<double, double> exact)
