@@ -20,7 +20,8 @@ public static class LoraCalibration
     /// initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">Any configuration.</param>
-    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see.</param>
+    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see, and of what EVA sees the tokens whose labels
+    /// are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
     /// <param name="seed">Seed of what is random.</param>
     /// <param name="progress">Told the number of batches done.</param>
     /// <param name="cancel">Stops between two batches.</param>
@@ -45,7 +46,7 @@ public static class LoraCalibration
                 foreach (var batch in data)
                 {
                     cancel.ThrowIfCancellationRequested();
-                    Look(model.Base, batch, lora.Init == LoraInit.LoraGa);
+                    Look(model, batch, lora);
                     progress?.Invoke(++done);
                 }
             }, seed: seed);
@@ -60,33 +61,44 @@ public static class LoraCalibration
     private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
     {
         string init = config.InitName;
-        int tokens = data.Sum(batch => batch.Tokens), rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
+        int tokens = data.Sum(batch => Masks(config) ? batch.Labels.Count(label => label != Example.Masked) : batch.Tokens), rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
         if (config.Init == LoraInit.LoraGa && targets == 0)
         {
             throw new BadInputException($"{init} takes gradients over training data, but there is no token to learn in them: they are empty, or every label is masked");
         }
         if (config.Init != LoraInit.LoraGa && tokens <= rank)
         {
-            throw new BadInputException($"{init} with rank {rank} looks at more than {rank} tokens of training data, but there are {tokens}; add data, or lower the rank");
+            throw new BadInputException($"{init} with rank {rank} looks at more than {rank} tokens of training data{(Masks(config) ? " that are learned" : "")}, but there are {tokens}; add data, or lower the rank");
         }
     }
 
-    private static void Look(CausalModel model, Batch batch, bool backward)
+    /// <summary>Whether only tokens that are learned count.</summary>
+    private static bool Masks(LoraConfig config) => config is { Init: LoraInit.Eva, Calibration.UseLabelMask: true };
+
+    private static void Look(PeftModel model, Batch batch, LoraConfig config)
     {
-        var backend = TrainingStep.BackendOfModel(model);
-        if (!backward)
+        var backend = TrainingStep.BackendOfModel(model.Base);
+        if (config.Init != LoraInit.LoraGa)
         {
             foreach (var row in Rows(batch))
             {
                 using var scope = new TensorScope();
-                model.Logits(TrainingStep.Inputs(backend, row));
+                int[] learned = [.. Enumerable.Range(0, row.Labels.Length).Where(i => row.Labels[i] != Example.Masked)];
+                if (Masks(config))
+                {
+                    model.Observer!.Only = learned;
+                }
+                if (!Masks(config) || learned.Length > 0)
+                {
+                    model.Base.Logits(TrainingStep.Inputs(backend, row));
+                }
             }
         }
-        else if (TrainingStep.TargetsOf(model, batch) > 0)
+        else if (TrainingStep.TargetsOf(model.Base, batch) > 0)
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(model.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)));
+            tape.Backward(model.Base.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)));
         }
     }
 

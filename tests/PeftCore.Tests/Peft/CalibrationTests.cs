@@ -1,8 +1,10 @@
 using PeftCore.Backends;
+using PeftCore.Data;
 using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Numerics;
+using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
 
@@ -95,6 +97,26 @@ public sealed class CalibrationTests
         Assert.That(large, Is.LessThan(0.8 * small));
         Assert.That(turned, Is.LessThan(large));
         Assert.That(bench.Logits(), Is.EqualTo(plain), "the base is as it was");
+    }
+
+    [Test]
+    public void Eva_looks_at_learned_tokens_unless_told_otherwise()
+    {
+        using var bench = new Bench(Family.Llama);
+        int[] ids = [.. Enumerable.Range(0, 24).Select(i => 3 + i * 17 % 90)], late = [.. ids.Select((id, i) => i < 12 ? Example.Masked : id)];
+        float[] Start(int[] labels, bool masks, params int[] tail)
+        {
+            var data = new Collator(0).Collate([new Example(ids, labels), new Example([.. ids[..12], .. tail], [.. late[..12], .. tail])]);
+            LoraCalibration.Attach(bench.Model, Config(Family.Llama, LoraInit.Eva) with { Calibration = new Calibration { UseLabelMask = masks } }, [data]);
+            float[] start = [.. bench.Model.Parameters.Where(p => p.Name.Contains("lora_A", StringComparison.Ordinal)).SelectMany(p => p.Parameter.Value.ToArray<float>())];
+            bench.Model.Unload();
+            return start;
+        }
+
+        float[] all = Start(ids, masks: false), some = Start(late, masks: true);
+        Assert.That(Start(late, masks: false), Is.EqualTo(all));
+        Assert.That(some, Is.Not.EqualTo(all));
+        Assert.That(() => Start([.. ids.Select(_ => Example.Masked)], masks: true), Throws.TypeOf<BadInputException>().With.Message.Contains("that are learned, but there are 0"));
     }
 
     [Test]

@@ -28,7 +28,7 @@ public sealed class LoraStartFieldsTests
 
         Assert.That(config.Calibration, Is.EqualTo(new Calibration
         {
-            Rho = 1.5, Whiten = true, AdjustScaling = false, KeepKnowledge = true, Direction = LoraGaDirection.A2rBr, Scale = LoraGaScale.WeightSvd, StableGamma = 9,
+            Rho = 1.5, Whiten = true, UseLabelMask = false, AdjustScaling = false, KeepKnowledge = true, Direction = LoraGaDirection.A2rBr, Scale = LoraGaScale.WeightSvd, StableGamma = 9,
         }));
         Assert.That(config.LoftqIterations, Is.EqualTo(3));
         var saved = JsonNode.Parse(File.ReadAllText(path))!;

@@ -9,6 +9,9 @@ public sealed record Calibration
     /// <summary>Whether EVA divides each component by the square root of its singular value.</summary>
     public bool Whiten { get; init; }
 
+    /// <summary>Whether EVA looks only at tokens that are learned, not at those whose labels are masked.</summary>
+    public bool UseLabelMask { get; init; } = true;
+
     /// <summary>Whether EVA gives a layer α in proportion to its new rank, so that all layers keep one scale.</summary>
     public bool AdjustScaling { get; init; } = true;
 

@@ -1,5 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
@@ -9,10 +10,18 @@ internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
 {
     private readonly Dictionary<Layer, Sums> _sums = layers.ToDictionary(layer => (Layer)layer, layer => new Sums(layer));
 
+    /// <summary>The rows that count of what comes next; null for all.</summary>
+    public int[]? Only { get; set; }
+
     public void See(Layer layer, Tensor x)
     {
         if (_sums.TryGetValue(layer, out var sums))
         {
+            using var scope = new TensorScope();
+            if (Only is { } rows)
+            {
+                x = x.Reshape([x.Shape.Rows, x.Shape.Columns]).Rows(x.Backend.From(rows, [rows.Length]));
+            }
             x.Backend.MatMul(x, true, x, false, sums.Gram, 1, accumulate: true);
             x.Backend.SumRows(x, sums.Sum, accumulate: true);
             sums.Rows += x.Shape.Rows;

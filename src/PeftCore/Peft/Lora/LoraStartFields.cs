@@ -24,6 +24,7 @@ internal static class LoraStartFields
         {
             Rho = eva?.Float("rho", usual.Rho, min: 1) ?? usual.Rho,
             Whiten = eva?.Bool("whiten", usual.Whiten) ?? usual.Whiten,
+            UseLabelMask = eva?.Bool("use_label_mask", usual.UseLabelMask) ?? usual.UseLabelMask,
             AdjustScaling = eva?.Bool("adjust_scaling_factors", usual.AdjustScaling) ?? usual.AdjustScaling,
             KeepKnowledge = corda?.Choice("corda_method", "ipm", "ipm", "kpm") == "kpm",
             Direction = (LoraGaDirection)Array.IndexOf(Directions, ga?.Choice("direction", Directions[0], Directions) ?? Directions[0]),
@@ -66,6 +67,7 @@ internal static class LoraStartFields
         {
             fields["rho"] = PeftConfig.Float(settings.Rho);
             fields["whiten"] = settings.Whiten;
+            fields["use_label_mask"] = settings.UseLabelMask;
             fields["adjust_scaling_factors"] = settings.AdjustScaling;
         });
         Write(Corda, LoraInit.Corda, fields => fields["corda_method"] = settings.KeepKnowledge ? "kpm" : "ipm");
