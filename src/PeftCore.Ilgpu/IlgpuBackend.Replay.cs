@@ -10,6 +10,9 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     public bool CanRecord => _options.Replays && _device.Timer is null && _recording is null;
 
     /// <inheritdoc/>
+    public int MostRecordings => 8; // A graph takes memory on the card that no plan knows of.
+
+    /// <inheritdoc/>
     public Arena Arena => _arena;
 
     internal RecordedMemory MemoryNow => new(_arena.InUse, _device.Products?.PartBytes ?? 0);

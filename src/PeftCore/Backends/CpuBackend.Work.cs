@@ -15,6 +15,9 @@ public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
     bool IReplaysWork.CanRecord => _replays && _profile is null && _recording is null;
 
     /// <inheritdoc/>
+    int IReplaysWork.MostRecordings => 64; // Each is a list of some hundred calls.
+
+    /// <inheritdoc/>
     Arena IReplaysWork.Arena => _arena;
 
     internal Arena Arena => _arena;

@@ -7,6 +7,9 @@ internal interface IReplaysWork
     /// <summary>Whether work can be recorded now.</summary>
     bool CanRecord { get; }
 
+    /// <summary>How many recordings are worth keeping at a time.</summary>
+    int MostRecordings { get; }
+
     /// <summary>Where its memory comes from.</summary>
     Arena Arena { get; }
 

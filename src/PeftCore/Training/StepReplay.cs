@@ -16,8 +16,6 @@ namespace PeftCore.Training;
 internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainable trainable, Func<ModelInputs, Targets, Tensor> pass,
     Func<Batch, int, Tensor> plain) : IDisposable
 {
-    private const int MostShapes = 64;
-
     private readonly Dictionary<Key, RecordedPass?> _passes = [];
 
     /// <summary>What a recording depends on beside the batch's numbers.</summary>
@@ -40,7 +38,7 @@ internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainab
             trainable.Model.Mode.Seed, trains);
         if (!_passes.TryGetValue(key, out var known))
         {
-            if (_passes.Count < MostShapes)
+            if (_passes.Count < device.MostRecordings)
             {
                 _passes.Add(key, new RecordedPass());
             }
