@@ -141,7 +141,7 @@ internal sealed partial class IlgpuBackend
     // What products keep beside the arena is memory of this device too.
     private void BookParts()
     {
-        long bytes = _device.Products!.PartBytes;
+        long bytes = _device.Products!.TakenBytes;
         if (bytes != _bookedParts)
         {
             Memory.Add(bytes - _bookedParts, MemoryKind.Workspace);

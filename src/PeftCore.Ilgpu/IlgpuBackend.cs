@@ -38,6 +38,9 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     /// <inheritdoc/>
     public MemoryLedger Memory { get; } = new();
 
+    /// <inheritdoc/>
+    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.Products?.PartBytes ?? 0 : 0;
+
     /// <summary>Bytes taken from the device for tensors, in use or not.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
 

@@ -115,7 +115,7 @@ public abstract class StepReplayTests(string device)
         ModelLoader.Initialize(model, backend, DType.F32, 3);
         var peft = new PeftModel(model);
         peft.AddAdapter(method ?? new LoraConfig { Rank = 8, Alpha = 16, Dropout = dropout, TargetModules = ModuleSelector.Matching("all-linear") }, seed: 5);
-        ITrainable trainable = replays ? new TrainableAdapter(peft) { ReplaysEverywhere = true } : new Unreplayed(new TrainableAdapter(peft));
+        ITrainable trainable = replays ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
         using var step = new TrainingStep(trainable, optimizer, 1);
         var losses = new List<double>();

@@ -21,6 +21,7 @@ internal sealed class BenchGenerateVerb : Verb
         long planned = source.PlannedPeak();
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, packWeights: options.PackWeights);
+        planned += backend.OwnBytes;
         var model = source.Build(backend, call.Terminal.Note);
         for (int i = 0; i < options.Warmup; i++)
         {

@@ -41,6 +41,7 @@ internal sealed class BenchStepVerb : Verb
         }
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
+        planned += backend.OwnBytes;
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions(WeightDecay: (float)options.WeightDecay));

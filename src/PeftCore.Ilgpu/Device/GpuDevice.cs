@@ -43,7 +43,7 @@ internal sealed class GpuDevice : IDisposable
             Counters = Memory.Take(CounterBytes);
             Memory.Fill(Counters, 0, CounterBytes);
         }
-        Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory);
+        Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory, Accelerator.NumMultiprocessors);
         Thin = TensorCores is null ? null : new ThinPasses(TensorCores);
         MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
     }

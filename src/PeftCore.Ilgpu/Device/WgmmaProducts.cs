@@ -4,7 +4,7 @@ using PeftCore.Kernels.Ilgpu;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory where pieces of tiles are added up.</summary>
-internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory memory) : IDisposable
+internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
 {
     private const int FlagBytes = 8 * 1024; // two for each group
 
@@ -12,10 +12,12 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     private readonly Lock _lock = new();
     private string? _sharingRows, _sharingDepth;
     private nint _flags, _parts;
-    private long _partBytes;
 
-    /// <summary>Bytes taken for pieces of tiles.</summary>
-    public long PartBytes => _partBytes;
+    /// <summary>Bytes for pieces of tiles: what the largest plan on this card needs, so that they are taken once and known before.</summary>
+    public long PartBytes { get; } = TensorPlan.MostPartBytes(processors);
+
+    /// <summary>Bytes taken so far: none before the first product.</summary>
+    public long TakenBytes => _parts == 0 ? 0 : PartBytes;
 
     /// <summary>Queues a product. Nothing is allocated or waited for once its shape has been met.</summary>
     /// <param name="plan">How it runs.</param>
@@ -24,7 +26,7 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     public void Run(in TensorPlan plan, WgmmaArgs args, byte* maps)
     {
         nint function = Load(plan.Shape);
-        Reserve(plan.PartBytes);
+        Reserve();
         (args.TileN, args.Stages, args.Cluster) = (plan.Shape.TileN, plan.Shape.Stages, plan.Shape.Groups);
         args.Clusters = plan.Clusters;
         (args.TilesM, args.TilesN, args.Shared, args.Band) = (plan.TilesM, plan.TilesN, plan.Shared, 16 / plan.Shape.Cluster);
@@ -52,7 +54,7 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
 
     public void Dispose()
     {
-        foreach (var (address, bytes) in new[] { (_flags, FlagBytes), (_parts, _partBytes) })
+        foreach (var (address, bytes) in new[] { (_flags, FlagBytes), (_parts, PartBytes) })
         {
             if (address != 0)
             {
@@ -64,20 +66,13 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     private string Compile<TShare>() where TShare : struct, IClusterShare => kernels.Compile<WgmmaProduct<TShare>, WgmmaArgs>(ProductShape.Threads, 1);
 
     // Flags are zero between launches: whoever reads a part takes its flag back.
-    private void Reserve(long bytes)
+    private void Reserve()
     {
-        if (_flags == 0)
+        if (_parts == 0)
         {
             _flags = memory.Take(FlagBytes);
             memory.Fill(_flags, 0, FlagBytes);
-        }
-        if (bytes > _partBytes)
-        {
-            if (_parts != 0)
-            {
-                memory.Return(_parts, _partBytes);
-            }
-            (_parts, _partBytes) = (memory.Take(bytes), bytes);
+            _parts = memory.Take(PartBytes);
         }
     }
 }

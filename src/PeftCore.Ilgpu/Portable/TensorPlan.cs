@@ -60,6 +60,9 @@ internal readonly record struct TensorPlan(ProductShape Shape, bool Turned, int 
     /// <summary>Bytes where pieces of tiles wait to be added up; none where no tile is cut.</summary>
     public long PartBytes => Shared == 0 ? 0 : (long)Groups * ProductShape.TileM * Shape.TileN * sizeof(float);
 
+    /// <summary>The most that any plan needs there on a card with so many processors: each holds one piece of the widest tile.</summary>
+    public static long MostPartBytes(int processors) => (long)processors * ProductShape.TileM * Widths[0] * sizeof(float);
+
     /// <summary>The plan that should take the least time on a card with so many processors.</summary>
     public static TensorPlan For(in TensorWork work, int processors)
     {

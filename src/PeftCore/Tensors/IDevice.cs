@@ -9,6 +9,9 @@ public interface IDevice
     /// <summary>The books of this device's memory.</summary>
     MemoryLedger Memory { get; }
 
+    /// <summary>Bytes that the device takes for itself, once, when products first need them: its books count them, a plan made without it does not.</summary>
+    long OwnBytes => 0;
+
     /// <summary>Takes memory for a storage of the given size. Contents are undefined.</summary>
     /// <exception cref="InsufficientMemoryException">There is not enough memory; the message says how much was asked and used.</exception>
     Storage Allocate(long bytes, MemoryKind kind);

@@ -1,8 +1,6 @@
-using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Peft;
-using PeftCore.Peft.Lora;
 
 namespace PeftCore.Training;
 
@@ -12,7 +10,6 @@ public sealed class TrainableAdapter : ITrainable
     private readonly PeftModel _model;
     private readonly string _name;
     private readonly bool _replays;
-    private readonly bool _comparedOnCards;
     private (IReadOnlyList<string>? Applied, bool Checkpointing, string? Value) _key;
 
     /// <summary>Takes the adapter that is active.</summary>
@@ -25,15 +22,11 @@ public sealed class TrainableAdapter : ITrainable
             : throw new BadInputException($"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
         _replays = config.PassesRepeat;
-        _comparedOnCards = config is LoraConfig;
         Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
     }
 
     /// <inheritdoc/>
     public CausalModel Model => _model.Base;
-
-    /// <summary>Also replays on a card what has been replayed and compared on other devices only. LoRA has been on cards.</summary>
-    internal bool ReplaysEverywhere { get; init; }
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
@@ -52,8 +45,7 @@ public sealed class TrainableAdapter : ITrainable
     {
         get
         {
-            bool card = !_comparedOnCards && !ReplaysEverywhere && Model.TokenEmbedding.Weight.Value.Backend.Name.StartsWith("cuda", StringComparison.Ordinal);
-            if (!_replays || card || _model.RowAdapters is not null || _model.Observer is not null)
+            if (!_replays || _model.RowAdapters is not null || _model.Observer is not null)
             {
                 return null;
             }

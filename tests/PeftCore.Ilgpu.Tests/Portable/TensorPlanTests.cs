@@ -22,6 +22,7 @@ public sealed class TensorPlanTests
         Assert.That(plan.TilesM * height, Is.InRange(rows, rows + height - 1));
         Assert.That(plan.TilesN * plan.Shape.TileN, Is.InRange(columns, columns + plan.Shape.TileN - 1));
         Assert.That(plan.Groups, Is.InRange(1, Processors), "all groups run at once: those that share a tile wait for each other");
+        Assert.That(plan.PartBytes, Is.LessThanOrEqualTo(TensorPlan.MostPartBytes(Processors)));
         Assert.That(plan.Shared, Is.LessThanOrEqualTo(plan.TilesM * plan.TilesN));
         Assert.That((plan.TilesM * plan.TilesN - plan.Shared) % plan.Clusters == 0 || plan.Shared == 0, "what is left over is shared");
     }
