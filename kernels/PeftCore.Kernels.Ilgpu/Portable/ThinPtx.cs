@@ -4,7 +4,7 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>
-/// What C# cannot say of <see cref="ThinPass"/>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix, m16n8k16 products.
+/// What C# cannot say of <c>ThinPass</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix, m16n8k16 products.
 /// Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that they read without conflicts either way round;
 /// thin rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over columns (rows × thin), cs sums over rows (thin × columns).
 /// </summary>
