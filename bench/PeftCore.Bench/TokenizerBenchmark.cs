@@ -6,7 +6,7 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Bench;
 
 /// <summary>Texts to tokens and back, on one core: the bundled training data through the bundled tokenizer and those of the test fixtures, or through the tokenizer.json of the
-/// directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peers are bench/peers/tokenizer_rust and tokenizer_hf.py on the same texts.</summary>
+/// directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peer is bench/peers/tokenizer_rust on the same texts.</summary>
 [Config(typeof(Settings))]
 public class TokenizerBenchmark
 {
@@ -75,7 +75,7 @@ public class TokenizerBenchmark
         public Settings()
         {
             double bytes = Texts().Sum(text => (double)System.Text.Encoding.UTF8.GetByteCount(text));
-            AddColumn(new Rate("MB/s", "UTF-8 bytes of the text; peers: bench/peers/tokenizer_rust, tokenizer_hf.py;", _ => 1e3 * bytes));
+            AddColumn(new Rate("MB/s", "UTF-8 bytes of the text; peer: bench/peers/tokenizer_rust;", _ => 1e3 * bytes));
         }
     }
 }
