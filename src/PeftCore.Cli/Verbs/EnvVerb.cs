@@ -20,7 +20,7 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             ["cpu", $"{Processor.Name()}, {Environment.ProcessorCount} logical cores"],
             ["vectors", $"{Processor.VectorBits} bits: {string.Join(", ", features.DefaultIfEmpty("none"))}"],
             ["memory", $"{new ByteSize(memory)} for this process"],
-            ["ilgpu", ilgpu.Version is null ? ilgpu.Detail : $"{ilgpu.Version}, {ilgpu.Detail}"],
+            ["ilgpu", $"{ilgpu.Version}, {ilgpu.Detail}"],
             ["device", $"cpu: {Processor.Name()}"],
             .. ilgpu.Devices.Select(device => new[] { "device", Describe(device) }),
         ];
@@ -34,7 +34,7 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             .Add("architecture", RuntimeInformation.ProcessArchitecture.ToString())
             .Add("cpu", new JsonReport().Add("name", Processor.Name()).Add("cores", Environment.ProcessorCount).Add("vector_bits", Processor.VectorBits).Add("features", features))
             .Add("memory_bytes", memory)
-            .Add("ilgpu", new JsonReport().Add("found", ilgpu.Found).Add("version", ilgpu.Version).Add("detail", ilgpu.Detail))
+            .Add("ilgpu", new JsonReport().Add("found", true).Add("version", ilgpu.Version).Add("detail", ilgpu.Detail))
             .Add("devices", ilgpu.Devices
                 .Select(device => new JsonReport().Add("kind", device.Kind).Add("name", device.Name).Add("memory_bytes", device.MemoryBytes).Add("architecture", device.Architecture))
                 .Prepend(new JsonReport().Add("kind", "cpu").Add("name", Processor.Name()).Add("memory_bytes", memory).Add("architecture", RuntimeInformation.ProcessArchitecture.ToString()))));

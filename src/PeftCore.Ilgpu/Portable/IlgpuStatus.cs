@@ -1,11 +1,7 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>Whether this build has ILGPU, and what it finds on this machine.</summary>
-/// <param name="Version">The version of ILGPU built in; null if this build has none.</param>
-/// <param name="Detail">One sentence for people: what was found, or why there is nothing.</param>
-/// <param name="Devices">The devices found, CUDA ones first; empty without ILGPU.</param>
-public sealed record IlgpuStatus(string? Version, string Detail, IReadOnlyList<ComputeDevice> Devices)
-{
-    /// <summary>True if this build can run GPU kernels at all.</summary>
-    public bool Found => Version is not null;
-}
+/// <summary>The version of ILGPU, and what it finds on this machine.</summary>
+/// <param name="Version">The version of ILGPU.</param>
+/// <param name="Detail">One sentence for people: how many CUDA devices were found, or what to do without one.</param>
+/// <param name="Devices">The devices found, CUDA ones first and ILGPU's CPU accelerator last.</param>
+public sealed record IlgpuStatus(string Version, string Detail, IReadOnlyList<ComputeDevice> Devices);

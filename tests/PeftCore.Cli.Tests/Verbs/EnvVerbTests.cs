@@ -19,6 +19,7 @@ public sealed class EnvVerbTests
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Json.GetProperty("cpu").GetProperty("cores").GetInt32(), Is.EqualTo(Environment.ProcessorCount));
         Assert.That(run.Json.GetProperty("devices")[0].GetProperty("kind").GetString(), Is.EqualTo("cpu"));
+        Assert.That(run.Json.GetProperty("ilgpu").GetProperty("version").GetString(), Does.StartWith("1.5"));
         Assert.That(run.Json.GetProperty("ilgpu").GetProperty("detail").GetString(), Is.Not.Empty);
         Assert.That(run.Error, Does.Contain("ilgpu"));
     }
