@@ -1,4 +1,11 @@
 using ILGPU;
+using PeftCore.Kernels.Ilgpu.Hopper.Attention;
+using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
+using PeftCore.Kernels.Ilgpu.Portable.Attention;
+using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu;
 
@@ -98,7 +105,7 @@ internal static class KernelCatalog
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
         Unaligned<Single32>(visitor);
         Unaligned<Brain16>(visitor);
-        visitor.Visit<Rope, RopeArgs>();
+        visitor.Visit<Portable.Rows.Rope, RopeArgs>();
         visitor.Visit<SumParts, SumPartsArgs>();
         Structured(visitor);
     }

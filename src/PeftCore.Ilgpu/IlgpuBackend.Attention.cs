@@ -1,5 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Attention;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

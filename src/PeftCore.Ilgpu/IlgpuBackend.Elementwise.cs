@@ -1,5 +1,9 @@
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

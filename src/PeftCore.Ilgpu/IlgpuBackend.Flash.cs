@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Kernels;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.Attention;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

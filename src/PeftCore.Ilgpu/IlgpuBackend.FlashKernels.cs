@@ -1,5 +1,6 @@
 using ILGPU;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 namespace PeftCore.Ilgpu;
 

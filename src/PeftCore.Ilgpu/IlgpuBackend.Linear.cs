@@ -1,5 +1,8 @@
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

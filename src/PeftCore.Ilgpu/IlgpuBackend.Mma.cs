@@ -1,5 +1,8 @@
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Ampere;
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

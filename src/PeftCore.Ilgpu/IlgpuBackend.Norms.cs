@@ -1,4 +1,5 @@
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

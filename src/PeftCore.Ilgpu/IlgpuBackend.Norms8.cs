@@ -1,4 +1,5 @@
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

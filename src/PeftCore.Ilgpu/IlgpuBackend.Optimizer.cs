@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Kernels;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

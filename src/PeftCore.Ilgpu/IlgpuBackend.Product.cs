@@ -1,5 +1,6 @@
 using ILGPU;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

@@ -1,5 +1,6 @@
 using PeftCore.Kernels;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

@@ -1,6 +1,7 @@
 using ILGPU;
 using PeftCore.Backends;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

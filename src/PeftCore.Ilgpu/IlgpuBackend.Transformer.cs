@@ -1,5 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using ILGPU;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;

@@ -3,6 +3,9 @@ using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Ampere;
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu.Tests;
 

@@ -5,6 +5,10 @@ using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Ampere;
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Ilgpu;
 

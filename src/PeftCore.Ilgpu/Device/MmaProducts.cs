@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using ILGPU.Backends.PTX;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Ampere;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Ilgpu;
 

@@ -1,3 +1,5 @@
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
 namespace PeftCore.Ilgpu;
 
 /// <summary>What the copy engine knows of a BF16 tensor: 128 bytes that cuTensorMapEncodeTiled fills in. Boxes have rows of 128 bytes, swizzled;

@@ -1,5 +1,5 @@
 using ILGPU;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu;
 

@@ -5,6 +5,7 @@ using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 namespace PeftCore.Ilgpu;
 
@@ -24,10 +25,10 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
 
     public static PTXBackend NewBackend(Context context) => new(context, CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, null!);
 
-    /// <summary>PTX for sm_90a.</summary>
+    /// <summary>PTX of an attention kernel for sm_90a.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, in LaunchShape shape)
         where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => WgmmaPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.GroupsPerProcessor));
+        where TArgs : struct => FlashPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.GroupsPerProcessor));
 
     /// <summary>What ILGPU makes of a kernel, macros as they are.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int groupsPerProcessor)
@@ -80,7 +81,7 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     {
         accelerator.Bind();
         Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
-        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, WgmmaPtx.EntryOf(ptx)), "to find a tensor-core kernel", null);
+        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, PtxMacros.EntryOf(ptx)), "to find a tensor-core kernel", null);
         CudaDriver.AllowSharedMemory(function, sharedBytes);
         LoadTime += Stopwatch.GetElapsedTime(start);
         return function;

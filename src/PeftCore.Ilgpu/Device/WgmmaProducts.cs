@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
 

@@ -1,3 +1,5 @@
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
 namespace PeftCore.Ilgpu.Tests;
 
 public sealed class ProductPlanTests

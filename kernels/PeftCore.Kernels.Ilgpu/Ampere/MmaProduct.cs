@@ -1,0 +1,166 @@
+using ILGPU;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Kernels.Ilgpu.Ampere;
+
+/// <summary>A product of BF16 matrices. Addresses are plain numbers: this kernel is not launched by ILGPU.</summary>
+internal struct MmaArgs
+{
+    public long A, B, C;
+
+    /// <summary>Bytes from one row of an operand or of the result to the next, as it is stored.</summary>
+    public long StrideA, StrideB, StrideC;
+
+    public int M, N, K, TilesM, TilesN, Accumulate, ElementBytes;
+
+    /// <summary>Length of the part of K that one group sums; part s of the result starts M·StrideC·s behind C.</summary>
+    public int KPart;
+    public float Alpha;
+}
+
+/// <summary>Which way the rows of the operands lie, for the loads.</summary>
+internal interface IMmaLayout
+{
+    /// <summary>A is stored (K, M).</summary>
+    static abstract bool TransposeA { get; }
+
+    /// <summary>B is stored (K, N), so that N is contiguous.</summary>
+    static abstract bool AcrossB { get; }
+}
+
+internal readonly struct MmaAlong : IMmaLayout
+{
+    public static bool TransposeA => false;
+
+    public static bool AcrossB => false;
+}
+
+internal readonly struct MmaAcrossB : IMmaLayout
+{
+    public static bool TransposeA => false;
+
+    public static bool AcrossB => true;
+}
+
+internal readonly struct MmaTransposedA : IMmaLayout
+{
+    public static bool TransposeA => true;
+
+    public static bool AcrossB => false;
+}
+
+internal readonly struct MmaTransposedAAcrossB : IMmaLayout
+{
+    public static bool TransposeA => true;
+
+    public static bool AcrossB => true;
+}
+
+/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile; operands
+/// come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so that behind it the
+/// stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last products of this one run.</summary>
+internal readonly struct MmaProduct<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
+{
+    private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;
+
+    public static void Run(MmaArgs args)
+    {
+        CudaAsm.Emit("peft.begin;");
+        int t = Group.IdxX;
+        // Tiles are walked in bands eight high, whose operands stay in the L2 cache.
+        int band = 8 * args.TilesN, top = Grid.IdxX / band * 8, inBand = Grid.IdxX % band;
+        int height = args.TilesM - top < 8 ? args.TilesM - top : 8;
+        int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
+        int start = Grid.IdxY * args.KPart, end = start + args.KPart < args.K ? start + args.KPart : args.K;
+
+        MmaPanel a = TLayout.TransposeA ? MmaPanel.Across(args.A, args.StrideA, start, row, args.M) : MmaPanel.Along(args.A, args.StrideA, start, row, args.M);
+        MmaPanel b = TLayout.AcrossB ? MmaPanel.Across(args.B, args.StrideB, start, column, args.N) : MmaPanel.Along(args.B, args.StrideB, start, column, args.N);
+        int k = start;
+        for (int stage = 0; stage < RingBytes; stage += StageBytes)
+        {
+            Load(a, b, k, end, stage);
+            CudaAsm.Emit("cp.async.commit_group;");
+            (a, b, k) = (MmaPanel.Next(a), MmaPanel.Next(b), k + MmaShape.Depth);
+        }
+
+        CudaAsm.Emit("cp.async.wait_group 1;");
+        Group.Barrier();
+        CudaAsm.Emit("peft.first %0;", 0);
+        int now = 0;
+        for (int left = end - start; left > 0; left -= MmaShape.Depth)
+        {
+            CudaAsm.Emit("peft.multiply %0;", now);
+            CudaAsm.Emit("cp.async.wait_group 1;");
+            Group.Barrier();
+            int next = now == RingBytes - StageBytes ? 0 : now + StageBytes;
+            CudaAsm.Emit("peft.first %0;", next);
+            if (k < end)
+            {
+                Load(a, b, k, end, now);
+            }
+
+            CudaAsm.Emit("cp.async.commit_group;");
+            CudaAsm.Emit("peft.last;");
+            (a, b, k, now) = (MmaPanel.Next(a), MmaPanel.Next(b), k + MmaShape.Depth, next);
+        }
+
+        int lane = t % 32, i = row + (t / 64 * 64) + (lane / 4), j = column + (t / 32 % 2 * 64) + (lane % 4 * 2);
+        long place = args.C + ((((long)Grid.IdxY * args.M) + i) * args.StrideC) + ((long)j * args.ElementBytes);
+        CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6;", place, args.M - i, args.N - j, 8 * args.StrideC, args.ElementBytes, args.Alpha, args.Accumulate);
+    }
+
+    private static void Load(MmaPanel a, MmaPanel b, int k, int end, int stage)
+    {
+        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.Across(k, end) : a.Along(k, end), a.RowStep);
+        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.AcrossB ? b.Across(k, end) : b.Along(k, end), b.RowStep);
+    }
+}
+
+/// <summary>A thread's part in the copying of one operand: 16 bytes of every row that it comes to.</summary>
+internal struct MmaPanel
+{
+    /// <summary>Where the thread reads, what that moves by from stage to stage, and from row to row.</summary>
+    public long From, Step, RowStep;
+
+    /// <summary>Where it writes in a stage; rows of the operand from its first on; how far into K that is.</summary>
+    public int Shared, Rows, K;
+
+    /// <summary>K is contiguous: a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down.</summary>
+    public static MmaPanel Along(long from, long stride, int k, int row, int rows)
+    {
+        int chunks = MmaShape.Depth / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
+        MmaPanel panel = default;
+        panel.K = 8 * chunk;
+        panel.From = from + ((row + down) * stride) + ((k + panel.K) * 2L);
+        panel.Step = 2 * MmaShape.Depth;
+        panel.RowStep = MmaShape.Threads / chunks * stride;
+        panel.Shared = (down * 128) + ((chunk ^ (down & 7)) * 16);
+        panel.Rows = rows - row - down;
+        return panel;
+    }
+
+    /// <summary>M or N is contiguous: blocks of 64 columns, in each a row of 128 bytes for every k.</summary>
+    public static MmaPanel Across(long from, long stride, int k, int column, int columns)
+    {
+        int chunks = MmaShape.Tile / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
+        MmaPanel panel = default;
+        panel.K = down;
+        panel.From = from + ((k + down) * stride) + ((column + (8L * chunk)) * 2);
+        panel.Step = MmaShape.Depth * stride;
+        panel.RowStep = MmaShape.Threads / chunks * stride;
+        panel.Shared = (chunk / 8 * MmaShape.SquareBytes) + (down * 128) + (((chunk % 8) ^ (down & 7)) * 16);
+        panel.Rows = column + (8 * chunk) < columns ? 1 : 0;
+        return panel;
+    }
+
+    public static MmaPanel Next(MmaPanel panel)
+    {
+        panel.From += panel.Step;
+        return panel;
+    }
+
+    /// <summary>Rows that are there from the thread's first on, for a stage that begins at k.</summary>
+    public readonly int Along(int k, int end) => k + K < end ? Rows : 0;
+
+    public readonly int Across(int k, int end) => Rows != 0 ? end - k - K : 0;
+}

@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+
+namespace PeftCore.Kernels.Ilgpu.Ampere;
+
+/// <summary>What the code of a product for compute capability 8.0 and later is specialised for.</summary>
+/// <param name="TransposeA">A is stored (K, M).</param>
+/// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
+/// <param name="Narrow">The result is BF16 rather than F32.</param>
+/// <param name="Store">How the result is written.</param>
+internal readonly record struct MmaShape(bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+{
+    /// <summary>Rows and columns of a tile: four warps, each a square of 64.</summary>
+    public const int Tile = 128;
+
+    /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
+    public const int Depth = 64;
+
+    public const int Threads = 128;
+
+    /// <summary>Groups that a processor holds: one's products hide the other's waits.</summary>
+    public const int Groups = 2;
+
+    /// <summary>Stages in flight.</summary>
+    public const int Stages = 3;
+
+    /// <summary>Bytes of 64 rows or columns of an operand's part of a stage, what a warp reads.</summary>
+    public const int SquareBytes = 64 * Depth * 2;
+
+    /// <summary>Bytes of one operand's part of a stage.</summary>
+    public const int OperandBytes = 2 * SquareBytes;
+
+    /// <summary>Dynamic shared memory of a group: two groups fit a processor with 227 KiB, one fits one with 99.</summary>
+    public const int SharedBytes = (Stages * 2 * OperandBytes) + 1024;
+}
+
+/// <summary>
+/// What C# cannot say of a product by mma.sync: operands by cp.async into rows of 128 bytes whose 16-byte chunks are swizzled by the row's last
+/// three bits, fragments by ldmatrix, and m16n8k16 products. A warp's 4 × 8 fragments of sums are acc0 … acc127, a row of eight after the other.
+/// </summary>
+internal sealed class MmaPtx(MmaShape shape)
+{
+    private const int Rows = 4, Pairs = 4; // fragments of 16 rows of A and of 16 columns of B in a warp's square
+    private const int Last = (MmaShape.Depth / 16) - 1; // of a stage's parts of K
+
+    /// <summary>Completes what ILGPU compiled.</summary>
+    public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, target: "sm_80");
+
+    private bool Write(StringBuilder text, string[] name, string[] a)
+    {
+        switch (name[0])
+        {
+            case "begin": Begin(text); break;
+            case "tile": Copy(text, a, name[1] == "a" ? shape.TransposeA : shape.AcrossB); break;
+            case "first": First(text, a); break;
+            case "multiply": Multiply(text, a); break;
+            case "last": Products(text, Last); break;
+            case "store": Store(text, a); break;
+            default: return false;
+        }
+        return true;
+    }
+
+    private void Begin(StringBuilder text)
+    {
+        text.Append(".reg .f32 acc<128>;\n.reg .u32 sbase, rowsA, rowsB, swizzleA<4>, swizzleB<4>;\n.reg .b32 fa<32>, fb<32>;\n");
+        Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
+        for (int i = 0; i < 128; i++)
+        {
+            Add(text, $"mov.f32 acc{i}, 0f00000000;\n");
+        }
+        text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 eighth, lane, 7;\n");
+        text.Append("shr.u32 low, lane, 3;\nand.b32 low, low, 1;\nshr.u32 high, lane, 4;\nand.b32 high, high, 1;\n");
+        // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then eight columns on.
+        // Where an operand lies across K, its rows are those of K and ldmatrix turns them.
+        Fragments(text, "A", "shr.u32 at, warp, 1;\n", shape.TransposeA ? "high" : "low", shape.TransposeA ? "low" : "high", 0);
+        Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.AcrossB ? "low" : "high", shape.AcrossB ? "high" : "low", MmaShape.OperandBytes);
+        text.Append("}\n");
+    }
+
+    // Eight rows on where one bit of the lane is set, one chunk on where the other is.
+    private static void Fragments(StringBuilder text, string name, string half, string row, string chunk, int offset)
+    {
+        text.Append(half);
+        Add(text, $"mad.lo.u32 rows{name}, at, {MmaShape.SquareBytes}, sbase;\nadd.u32 rows{name}, rows{name}, {offset};\nmad.lo.u32 rows{name}, {row}, 1024, rows{name};\n");
+        Add(text, $"mad.lo.u32 rows{name}, eighth, 128, rows{name};\nxor.b32 at, {chunk}, eighth;\nshl.b32 at, at, 4;\n");
+        for (int i = 0; i < 4; i++)
+        {
+            Add(text, $"xor.b32 swizzle{name}{i}, at, {32 * i};\n");
+        }
+    }
+
+    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but zero.
+    private static void Copy(StringBuilder text, string[] a, bool across)
+    {
+        int rows = MmaShape.Threads / (across ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (across ? MmaShape.Depth : MmaShape.Tile) / rows;
+        text.Append("{\n.reg .u32 to, size;\n.reg .u64 from;\n.reg .pred inside;\n");
+        Add(text, $"add.u32 to, sbase, {a[0]};\nmov.u64 from, {a[1]};\n");
+        for (int i = 0; i < passes; i++)
+        {
+            Add(text, $"setp.gt.s32 inside, {a[2]}, {i * rows};\nselp.b32 size, 16, 0, inside;\n");
+            Add(text, $"cp.async.cg.shared.global [to+{i * rows * 128}], [from], 16, size;\nadd.u64 from, from, {a[3]};\n");
+        }
+        text.Append("}\n");
+    }
+
+    // Offset of the stage whose first fragments are read.
+    private void First(StringBuilder text, string[] a)
+    {
+        Addresses(text, a[0]);
+        Read(text, 0);
+        text.Append("}\n");
+    }
+
+    // Offset of the stage: all of its fragments but the first are read, and all but the last multiplied, each while the next are read.
+    private void Multiply(StringBuilder text, string[] a)
+    {
+        Addresses(text, a[0]);
+        for (int k = 0; k < Last; k++)
+        {
+            Read(text, k + 1);
+            Products(text, k);
+        }
+        text.Append("}\n");
+    }
+
+    private static void Addresses(StringBuilder text, string stage)
+    {
+        text.Append("{\n.reg .u32 atA<4>, atB<4>, stage;\n");
+        for (int i = 0; i < 4; i++)
+        {
+            Add(text, $"add.u32 stage, rowsA, {stage};\nadd.u32 atA{i}, stage, swizzleA{i};\nadd.u32 stage, rowsB, {stage};\nadd.u32 atB{i}, stage, swizzleB{i};\n");
+        }
+    }
+
+    private static void Products(StringBuilder text, int k)
+    {
+        for (int i = 0; i < Rows; i++)
+        {
+            for (int j = 0; j < 2 * Pairs; j++)
+            {
+                int c = (32 * i) + (4 * j), fa = Set(k) + (4 * i), fb = Set(k) + (2 * j);
+                string sums = $"{{acc{c}, acc{c + 1}, acc{c + 2}, acc{c + 3}}}";
+                Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {sums}, {{fa{fa}, fa{fa + 1}, fa{fa + 2}, fa{fa + 3}}}, {{fb{fb}, fb{fb + 1}}}, {sums};\n");
+            }
+        }
+    }
+
+    // Fragments of neighbouring parts of K take two sets of registers by turns.
+    private static int Set(int k) => k % 2 * 16;
+
+    private void Read(StringBuilder text, int k)
+    {
+        for (int i = 0; i < Rows; i++)
+        {
+            Matrices(text, "fa", Set(k) + (4 * i), "atA", shape.TransposeA, i, k);
+            Matrices(text, "fb", Set(k) + (4 * i), "atB", shape.AcrossB, i, k);
+        }
+    }
+
+    private static void Matrices(StringBuilder text, string to, int first, string at, bool across, int fragment, int k) => Add(text,
+        $"ldmatrix.sync.aligned.m8n8.x4{(across ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}{(across ? fragment : k)}+{2048 * (across ? k : fragment)}];\n");
+
+    // What ResultPtx.Elements takes, then alpha and whether to add. The warp's fragments lie 16 rows apart.
+    private void Store(StringBuilder text, string[] a)
+    {
+        text.Append("{\n.reg .u64 place;\n.reg .s32 left;\n.reg .pred plain;\n");
+        Add(text, $"mov.u64 place, {a[0]};\nmov.s32 left, {a[1]};\nsetp.eq.s32 plain, {a[6]}, 0;\n");
+        for (int i = 0; i < Rows; i++)
+        {
+            var results = new ResultPtx(64, 32 * i, shape.Narrow, shape.Store);
+            string[] arguments = ["place", "left", .. a[2..5]];
+            results.Scale(text, a[5]);
+            Add(text, $"@plain bra WRITE{i};\n");
+            results.Elements(text, arguments, add: true);
+            Add(text, $"WRITE{i}:\n");
+            results.Elements(text, arguments, add: false);
+            Add(text, $"add.u64 place, place, {a[3]};\nadd.u64 place, place, {a[3]};\nsub.s32 left, left, 16;\n");
+        }
+        text.Append("}\n");
+    }
+
+    private static void Add(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture));
+}

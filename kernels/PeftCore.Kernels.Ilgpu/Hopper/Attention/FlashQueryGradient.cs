@@ -1,0 +1,143 @@
+using ILGPU;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
+
+/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys they see.</summary>
+internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
+{
+    public static void Run(FlashArgs<ArrayView<int>> args)
+    {
+        TDim.BeginQueryGradient();
+        ArrayView<int> items = SharedMemory.Allocate<int>(2);
+        FlashGeometry tiles = FlashGeometry.QueryGradient(TDim.Dim);
+        FlashRoles.MakeBarriers(tiles, 1);
+        if (Group.IdxX < 128)
+        {
+            CudaAsm.Emit("peft.registers.copy;");
+            if (Group.IdxX < 32)
+            {
+                Copy(args, tiles, items);
+            }
+        }
+        else
+        {
+            CudaAsm.Emit("peft.registers.compute;");
+            Compute(args, tiles, items, (Group.IdxX / 128) - 1);
+        }
+    }
+
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items)
+    {
+        FlashRing set = default, ring = default;
+        int number = Grid.IdxX;
+        for (; number < args.Items; number = FlashItem.Next(args.Counters))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, keyHead = item.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
+            FlashRoles.Offer(items, set, number);
+            CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, item.Head, query, item.B);
+            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, item.Head, query, item.B);
+            set = FlashRing.Next(set, tiles.Sets);
+            for (int key = span.First / tiles.Columns * tiles.Columns; key < span.Last; key += tiles.Columns)
+            {
+                full = FlashGeometry.FirstFull + ring.Stage;
+                FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+                CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
+                CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, keyHead, key, item.B);
+                CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, keyHead, key, item.B);
+                ring = FlashRing.Next(ring, tiles.Stages);
+            }
+        }
+
+        FlashRoles.Offer(items, set, number);
+        FlashRoles.Release(FlashGeometry.SetFull + set.Stage);
+        if (Group.IdxX == 0)
+        {
+            FlashItem.Finish(args.Counters);
+        }
+    }
+
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items, int warpgroup)
+    {
+        FlashRing set = default, ring = default;
+        int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 2;
+        FlashRoles.BeginTurns(tiles, warpgroup);
+        for (int number = FlashRoles.Take(items, set); number < args.Items; number = FlashRoles.Take(items, set))
+        {
+            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
+            int query = item.Tile * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
+            int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
+            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows), seen = FlashSpan.Of(args, item.B, own, FlashGeometry.WarpgroupRows);
+            long stats = 4 * ((((long)item.B * args.Heads) + item.Head) * args.Queries);
+            CudaAsm.Emit("peft.rowstats %0, %1, %2, %3, %4, %5;", args.Lse + stats + (4L * row0), args.Lse + stats + (4L * row1),
+                args.Delta + stats + (4L * row0), args.Delta + stats + (4L * row1), row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0);
+
+            int q = tiles.KeptAt(set.Stage, 0) + rows, dO = tiles.KeptAt(set.Stage, 1) + rows;
+            CudaAsm.Emit("peft.clear.o;");
+            int key = span.First / tiles.Columns * tiles.Columns, before = -1;
+            if (key < seen.Last)
+            {
+                FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                while (true)
+                {
+                    CudaAsm.Emit("peft.scores.g %0, %1;", dO, tiles.PassingAt(ring.Stage, 1));
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                    if (before >= 0)
+                    {
+                        FlashRoles.Release(before);
+                    }
+
+                    FlashRoles.AwaitTurn(tiles, warpgroup);
+                    if (seen.Cuts(key, tiles.Columns))
+                    {
+                        FlashRoles.MaskRows(args, item.B, row0, key + column);
+                    }
+
+                    CudaAsm.Emit("peft.rowweights %0;", args.ScaleLog2);
+                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                    CudaAsm.Emit("peft.rowslopes;");
+                    CudaAsm.Emit("peft.pack.p.s;");
+                    CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(ring.Stage, 0));
+                    before = FlashGeometry.FirstEmpty + ring.Stage;
+                    ring = FlashRing.Next(ring, tiles.Stages);
+                    key += tiles.Columns;
+                    if (key >= seen.Last)
+                    {
+                        FlashRoles.PassTurn(tiles, warpgroup);
+                        break;
+                    }
+
+                    FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                    CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                    FlashRoles.PassTurn(tiles, warpgroup);
+                }
+
+                CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                FlashRoles.Release(before);
+            }
+
+            // Keys that only warpgroups of later queries see.
+            for (; key < span.Last; key += tiles.Columns)
+            {
+                FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                FlashRoles.AwaitTurn(tiles, warpgroup);
+                FlashRoles.PassTurn(tiles, warpgroup);
+                FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
+                ring = FlashRing.Next(ring, tiles.Stages);
+            }
+
+            // The gradient takes the place of the warpgroup's own queries.
+            CudaAsm.Emit("peft.factor %0;", args.Scale);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.stage.o %0;", q);
+            FlashRoles.WarpgroupBarrier(warpgroup);
+            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", q, item.Head, own, item.B, args.Add0);
+            FlashRoles.ReleaseSet(set.Stage);
+            set = FlashRing.Next(set, tiles.Sets);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Text;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
+/// <summary>
+/// What C# cannot say of a product on Hopper: barriers and the copy engine that fill a ring of stages, the products that empty it, and results in
+/// registers. Roles: threads 0–255 are two warpgroups that multiply 64 rows each; thread 256 asks for operands. Stage s is full when barrier s
+/// has counted its bytes, empty when every warpgroup that reads it, here and in the neighbour that shares B, has said so.
+/// </summary>
+internal sealed partial class ProductPtx(ProductShape shape)
+{
+    /// <summary>Operands' tensor maps come first, in pairs of A and B; then one for each result.</summary>
+    public const int OperandMaps = 16, ResultMaps = 4, MapBytes = 128;
+
+    private int Registers => shape.TileN / 2;
+
+    /// <summary>Completes what ILGPU compiled.</summary>
+    public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, string.Create(CultureInfo.InvariantCulture,
+        $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.Groups);
+
+    private bool Write(StringBuilder text, string[] name, string[] a)
+    {
+        switch (name[0])
+        {
+            case "begin": Begin(text); break;
+            case "behind": text.Append("griddepcontrol.wait;\n"); break;
+            case "fewer": text.Append("setmaxnreg.dec.sync.aligned.u32 40;\n"); break;
+            case "more": text.Append("setmaxnreg.inc.sync.aligned.u32 232;\n"); break;
+            case "empty": Wait(text, "empties", a); break;
+            case "full": Wait(text, "fulls", a); break;
+            case "load": Load(text, a); break;
+            case "multiply": Multiply(text, a); break;
+            case "drain": text.Append("wgmma.wait_group.sync.aligned 0;\n"); break;
+            case "release": Release(text, a); break;
+            case "meet": Meet(text); break;
+            case "end": End(text); break;
+            default: return WriteResults(text, name[0], a);
+        }
+        return true;
+    }
+
+    private void Begin(StringBuilder text)
+    {
+        Add(text, $".reg .f32 acc<{Registers}>;\n.reg .u32 sbase, fulls, empties, staged, mine;\n.reg .u64 descA, descB, maps;\n.reg .pred always, lead, tell;\n.reg .b16 both;\n");
+        Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\nsetp.eq.u32 always, sbase, sbase;\n");
+        Add(text, $"add.u32 fulls, sbase, {shape.BarriersAt};\nadd.u32 empties, fulls, {8 * shape.Stages};\n");
+        text.Append("mov.b64 maps, peft_maps;\ncvta.param.u64 maps, maps;\nmov.u16 both, 3;\n");
+        text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\nand.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
+        // Warp r of a warpgroup tells group r of the cluster that a stage was read.
+        Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\nsetp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
+        Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {ProductShape.Block};\n");
+        WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
+        Add(text, $"mov.u32 at, {ProductShape.BytesA};\n");
+        WgmmaPtx.Descriptor(text, "descB", "at", shape.AcrossB);
+        Add(text, $"mad.lo.u32 staged, group, {2 * ProductShape.Block}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
+        text.Append("setp.eq.u32 first, thread, 0;\n");
+        for (int s = 0; s < shape.Stages; s++)
+        {
+            Add(text, $"@first mbarrier.init.shared::cta.b64 [fulls+{8 * s}], 1;\n@first mbarrier.init.shared::cta.b64 [empties+{8 * s}], {2 * shape.Cluster};\n");
+        }
+        text.Append("@first fence.mbarrier_init.release.cluster;\nsetp.eq.u32 first, thread, 256;\n@first prefetch.tensormap [maps];\n@first prefetch.tensormap [maps+128];\n}\n");
+        text.Append(shape.Groups > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
+        text.Append("griddepcontrol.launch_dependents;\n");
+    }
+
+    // Nobody leaves while a neighbour may still use its shared memory; results must have been read out of it.
+    private void End(StringBuilder text)
+    {
+        if (shape.Store == ResultStore.Copied)
+        {
+            text.Append("@lead cp.async.bulk.wait_group.read 0;\n");
+        }
+        if (shape.Groups > 1)
+        {
+            Meet(text);
+        }
+    }
+
+    // The cluster's groups wait for each other.
+    private static void Meet(StringBuilder text) =>
+        text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
+
+    // Stage, parity of the phase that must be over.
+    private static void Wait(StringBuilder text, string barriers, string[] a)
+    {
+        Add(text, $"{{\n.reg .u32 bar;\n.reg .pred over;\nmad.lo.u32 bar, {a[0]}, 8, {barriers};\n");
+        Add(text, $"AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 over, [bar], {a[1]};\n@!over bra AGAIN;\n}}\n");
+    }
+
+    // Stage, index of A's map, and where to read: k, row of the result, column of the result, this group's rank in the cluster.
+    private void Load(StringBuilder text, string[] a)
+    {
+        text.Append("{\n.reg .u32 bar, at, row, column;\n.reg .u64 map;\n");
+        Add(text, $"mad.lo.u32 bar, {a[0]}, 8, fulls;\nmbarrier.arrive.expect_tx.shared::cta.b64 _, [bar], {shape.StageBytes};\n");
+        Add(text, $"mad.lo.u32 at, {a[0]}, {shape.StageBytes}, sbase;\nmad.wide.u32 map, {a[1]}, {MapBytes}, maps;\n");
+        for (int block = 0; block < (shape.TransposeA ? 2 : 1); block++)
+        {
+            Add(text, $"add.u32 row, {a[3]}, {64 * block};\n");
+            Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * ProductShape.Block, false);
+        }
+        Add(text, $"add.u64 map, map, {MapBytes};\n");
+        int share = shape.BytesB / shape.Cluster;
+        Add(text, $"add.u32 at, at, {ProductShape.BytesA};\nmov.u32 column, {a[4]};\n");
+        if (shape.Cluster > 1)
+        {
+            Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
+        }
+        for (int block = 0; block < (shape.AcrossB ? share / ProductShape.Block : 1); block++)
+        {
+            Add(text, $"add.u32 row, column, {64 * block};\n");
+            Copy(text, shape.AcrossB ? "row" : a[2], shape.AcrossB ? a[2] : "row", block * ProductShape.Block, shape.Cluster > 1);
+        }
+        text.Append("}\n");
+    }
+
+    private static void Copy(StringBuilder text, string inner, string outer, int offset, bool shared) => Add(text,
+        $"{{\n.reg .u32 to;\nadd.u32 to, at, {offset};\ncp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes{(shared ? ".multicast::cluster" : "")} [to], [map, {{{inner}, {outer}}}], [bar]{(shared ? ", both" : "")};\n}}\n");
+
+    // Stage, and whether sums go on.
+    private void Multiply(StringBuilder text, string[] a)
+    {
+        string sums = string.Join(", ", Enumerable.Range(0, Registers).Select(i => "acc" + i.ToString(CultureInfo.InvariantCulture)));
+        Add(text, $"{{\n.reg .u64 da, db;\n.reg .pred on;\nsetp.ne.s32 on, {a[1]}, 0;\n");
+        Add(text, $"mad.wide.u32 da, {a[0]}, {shape.StageBytes >> 4}, descA;\nmad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
+        for (int k = 0; k < ProductShape.Depth; k += 16)
+        {
+            Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.AcrossB)};\n");
+            if (k + 16 < ProductShape.Depth)
+            {
+                Add(text, $"add.u64 da, da, {WgmmaPtx.Step(shape.TransposeA)};\nadd.u64 db, db, {WgmmaPtx.Step(shape.AcrossB)};\n");
+            }
+        }
+        text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 1;\n}\n");
+    }
+
+    private void Release(StringBuilder text, string[] a)
+    {
+        Add(text, $"{{\n.reg .u32 bar, rank;\nmad.lo.u32 bar, {a[0]}, 8, empties;\n");
+        text.Append(shape.Cluster > 1
+            ? "mov.u32 rank, %tid.x;\nshr.u32 rank, rank, 5;\nand.b32 rank, rank, 3;\nmapa.shared::cluster.u32 bar, bar, rank;\n@tell mbarrier.arrive.shared::cluster.b64 _, [bar];\n}\n"
+            : "@tell mbarrier.arrive.shared::cta.b64 _, [bar];\n}\n");
+    }
+
+    private static int Bit(bool value) => value ? 1 : 0;
+
+    private static void Add(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture));
+}

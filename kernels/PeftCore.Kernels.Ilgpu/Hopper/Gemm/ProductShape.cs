@@ -1,0 +1,65 @@
+namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
+/// <summary>What the code of a Hopper product is specialised for.</summary>
+/// <param name="TileN">Width of a tile: a multiple of 16 up to 256.</param>
+/// <param name="Cluster">Groups that share one panel of B, each with its own rows of A: 1 or 2.</param>
+/// <param name="Split">Groups that share a tile, each with its own part of K: 1, or a cluster of 2 or 4 that has no other tile.</param>
+/// <param name="TransposeA">A is stored (K, M).</param>
+/// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
+/// <param name="Narrow">The result is BF16 rather than F32.</param>
+/// <param name="Store">How the result is written.</param>
+internal readonly record struct ProductShape(int TileN, int Cluster, int Split, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+{
+    /// <summary>Rows of a tile: two warpgroups of 64.</summary>
+    public const int TileM = 128;
+
+    /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
+    public const int Depth = 64;
+
+    /// <summary>Two warpgroups that multiply and one whose first thread asks for operands.</summary>
+    public const int Threads = 384;
+
+    /// <summary>Bytes of 64 rows of 128 bytes: half of A's part of a stage, 64 columns of an operand whose K is not contiguous, or 64 columns of a
+    /// warpgroup's results.</summary>
+    public const int Block = 64 * Depth * 2;
+
+    /// <summary>Dynamic shared memory that a group can have on compute capability 9.0.</summary>
+    public const int MostShared = 227 * 1024;
+
+    private const int MostStages = 8;
+    private const int Alignment = 1024;      // what a swizzled block starts at a multiple of
+    private const int BarrierBytes = 16 * MostStages;
+
+    /// <summary>Bytes of A's part of a stage.</summary>
+    public static int BytesA => 2 * Block;
+
+    /// <summary>Groups that are launched as one cluster.</summary>
+    public int Groups => Cluster * Split;
+
+    /// <summary>Columns of B that one group reads for itself and its neighbour.</summary>
+    public int ShareN => TileN / Cluster;
+
+    /// <summary>Bytes of B's part of a stage: whole blocks where N is contiguous.</summary>
+    public int BytesB => AcrossB ? (TileN + 63) / 64 * Block : TileN * Depth * 2;
+
+    /// <summary>Bytes of one stage.</summary>
+    public int StageBytes => BytesA + BytesB;
+
+    /// <summary>Bytes where results wait for the copy engine: two blocks a warpgroup.</summary>
+    public int ResultBytes => Store == ResultStore.Copied ? 4 * Block : 0;
+
+    /// <summary>Stages in flight: as many as there is room for.</summary>
+    public int Stages => Math.Min(MostStages, (MostShared - Alignment - BarrierBytes - ResultBytes) / StageBytes);
+
+    /// <summary>Dynamic shared memory of a group.</summary>
+    public int SharedBytes => Alignment + (Stages * StageBytes) + ResultBytes + BarrierBytes;
+
+    /// <summary>Where the barriers lie: one for each full stage, then one for each empty one.</summary>
+    public int BarriersAt => (Stages * StageBytes) + ResultBytes;
+
+    /// <summary>Rows and columns, contiguous ones last, of what one copy reads of A.</summary>
+    public (int Rows, int Columns) BoxA => TransposeA ? (Depth, 64) : (TileM, Depth);
+
+    /// <summary>Rows and columns, contiguous ones last, of what one copy reads of B.</summary>
+    public (int Rows, int Columns) BoxB => AcrossB ? (Depth, 64) : (ShareN, Depth);
+}

@@ -1,0 +1,307 @@
+using ILGPU;
+using ILGPU.Runtime.Cuda;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
+/// <summary>Up to four results of the same height, computed in one launch, each a sum of the same number of products. Addresses are plain
+/// numbers; operands are named by tensor maps, which travel as a parameter of their own.</summary>
+internal struct WgmmaArgs
+{
+    /// <summary>Where each result and its bias start; a bias at 0 is none.</summary>
+    public long C0, C1, C2, C3, Bias0, Bias1, Bias2, Bias3;
+
+    /// <summary>Bytes from a row of a result to the next.</summary>
+    public long Row0, Row1, Row2, Row3;
+
+    /// <summary>Sums of parts of K, a tile's for each group, and their flags.</summary>
+    public long Parts, Flags;
+
+    public int M, N0, N1, N2, N3;
+
+    /// <summary>First column of tiles of results 1 to 3.</summary>
+    public int Start1, Start2, Start3;
+
+    /// <summary>Groups of a cluster: each with its own rows, or each with its own part of K.</summary>
+    public int Cluster, Clusters;
+
+    public int TileN, Stages;
+
+    /// <summary>Rows of tiles, a cluster's counted as one; all columns of tiles; how many rows of tiles are walked together, for the L2 cache.</summary>
+    public int TilesM, TilesN, Band;
+
+    /// <summary>Tiles, from the first, that are cut along K so that every cluster gets the same share; the rest are done whole.</summary>
+    public int Shared;
+
+    /// <summary>Products that each result is a sum of; stages of K behind each; all of them.</summary>
+    public int Terms, End0, End1, End2, End3, End4, End5, End6, Steps;
+
+    public int Accumulate, NarrowBias, ColumnBytes;
+
+    public float Alpha;
+}
+
+/// <summary>Part of a tile that a cluster works on: stages From to To of K. The clusters walk the shared tiles as one line of stages, each a
+/// piece, the last cluster first: so a piece waits only for pieces of earlier clusters. Then come whole tiles, one for each cluster in turn.</summary>
+internal struct WgmmaWork
+{
+    public int Tile, From, To, At, End, Next;
+
+    public static WgmmaWork First(WgmmaArgs args)
+    {
+        int cluster = Grid.IdxX / args.Cluster, place = args.Clusters - 1 - cluster;
+        if (args.Shared == 0)
+        {
+            return Then(args, new WgmmaWork { Next = cluster });
+        }
+
+        return Then(args, new WgmmaWork { At = Begin(args, place), End = Begin(args, place + 1), Next = args.Shared + cluster });
+    }
+
+    /// <summary>The group's part of the cluster's one tile.</summary>
+    public static WgmmaWork Only(WgmmaArgs args)
+    {
+        int rank = Grid.IdxX % args.Cluster;
+        return new WgmmaWork
+        {
+            Tile = Grid.IdxX / args.Cluster,
+            From = args.Steps * rank / args.Cluster,
+            To = args.Steps * (rank + 1) / args.Cluster,
+            Next = args.TilesM * args.TilesN,
+        };
+    }
+
+    public static WgmmaWork Then(WgmmaArgs args, WgmmaWork work)
+    {
+        if (work.At < work.End)
+        {
+            work.Tile = work.At / args.Steps;
+            work.From = work.At - (work.Tile * args.Steps);
+            int left = work.End - work.At;
+            work.To = work.From + left < args.Steps ? work.From + left : args.Steps;
+            work.At += work.To - work.From;
+        }
+        else
+        {
+            work.Tile = work.Next;
+            work.From = 0;
+            work.To = work.Tile < args.TilesM * args.TilesN ? args.Steps : 0;
+            work.Next += args.Clusters;
+        }
+
+        return work;
+    }
+
+    /// <summary>Where the piece of the line begins that is the place-th from the last cluster.</summary>
+    public static int Begin(WgmmaArgs args, int place) => args.Shared * args.Steps * place / args.Clusters;
+}
+
+/// <summary>What the groups of a cluster share out among them.</summary>
+internal interface IClusterShare
+{
+    /// <summary>The depth of one tile rather than the rows of several.</summary>
+    static abstract bool Depth { get; }
+}
+
+internal readonly struct ShareRows : IClusterShare
+{
+    public static bool Depth => false;
+}
+
+internal readonly struct ShareDepth : IClusterShare
+{
+    public static bool Depth => true;
+}
+
+/// <summary>Where a tile lies: its result, the group's row in it, its column of tiles and its column in the result.</summary>
+internal struct WgmmaTile
+{
+    public int Result, Row, Column;
+
+    public static WgmmaTile Of<TShare>(WgmmaArgs args, int tile) where TShare : struct, IClusterShare
+    {
+        int band = args.Band * args.TilesN, first = tile / band * args.Band, inBand = tile % band;
+        int height = args.TilesM - first < args.Band ? args.TilesM - first : args.Band;
+        int row = first + (inBand % height), column = inBand / height;
+        row = TShare.Depth ? row : (row * args.Cluster) + (Grid.IdxX % args.Cluster);
+        int result = (column >= args.Start1 ? 1 : 0) + (column >= args.Start2 ? 1 : 0) + (column >= args.Start3 ? 1 : 0);
+        int start = result == 0 ? 0 : result == 1 ? args.Start1 : result == 2 ? args.Start2 : args.Start3;
+        return new WgmmaTile
+        {
+            Result = result,
+            Row = row * ProductShape.TileM,
+            Column = (column - start) * args.TileN,
+        };
+    }
+}
+
+/// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. The grid stays as the tiles go by: one thread keeps a ring of stages full
+/// through the copy engine, also while the two warpgroups that multiply write a tile's results.</summary>
+internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare : struct, IClusterShare
+{
+    public static void Run(WgmmaArgs args)
+    {
+        CudaAsm.Emit("peft.begin;");
+        if (Group.IdxX >= 256)
+        {
+            CudaAsm.Emit("peft.fewer;");
+            if (Group.IdxX == 256)
+            {
+                Ask(args);
+            }
+
+            if (TShare.Depth)
+            {
+                CudaAsm.Emit("peft.meet;");
+            }
+        }
+        else
+        {
+            CudaAsm.Emit("peft.more;");
+            Multiply(args);
+        }
+
+        CudaAsm.Emit("peft.end;");
+    }
+
+    private static void Ask(WgmmaArgs args)
+    {
+        int stage = 0, round = 1, rank = Grid.IdxX % args.Cluster;
+        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
+        var tile = WgmmaTile.Of<TShare>(args, work.Tile);
+        CudaAsm.Emit("peft.behind;");
+        while (work.To > 0)
+        {
+            int term = 0, begin = 0, end = EndOf(args, 0);
+            for (int step = work.From; step < work.To; step++)
+            {
+                while (step >= end)
+                {
+                    term++;
+                    begin = end;
+                    end = EndOf(args, term);
+                }
+
+                CudaAsm.Emit("peft.empty %0, %1;", stage, round);
+                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term), (step - begin) * ProductShape.Depth,
+                    tile.Row, tile.Column, rank);
+                stage++;
+                round = stage == args.Stages ? 1 - round : round;
+                stage = stage == args.Stages ? 0 : stage;
+            }
+
+            work = WgmmaWork.Then(args, work);
+            tile = WgmmaTile.Of<TShare>(args, work.Tile);
+        }
+    }
+
+    private static void Multiply(WgmmaArgs args)
+    {
+        int stage = 0, round = 0;
+        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
+        CudaAsm.Emit("peft.behind;");
+        for (; work.To > 0; work = WgmmaWork.Then(args, work))
+        {
+            int last = 0;
+            WgmmaTile tile = default;
+            for (int step = work.From; step < work.To; step++)
+            {
+                CudaAsm.Emit("peft.full %0, %1;", stage, round);
+                CudaAsm.Emit("peft.multiply %0, %1;", stage, step - work.From);
+                if (step > work.From)
+                {
+                    CudaAsm.Emit("peft.release %0;", last);
+                }
+                else
+                {
+                    tile = WgmmaTile.Of<TShare>(args, work.Tile); // While the first products run.
+                }
+
+                last = stage;
+                stage++;
+                round = stage == args.Stages ? 1 - round : round;
+                stage = stage == args.Stages ? 0 : stage;
+            }
+
+            CudaAsm.Emit("peft.drain;");
+            CudaAsm.Emit("peft.release %0;", last);
+            if (TShare.Depth)
+            {
+                CudaAsm.Emit("peft.share;");
+                CudaAsm.Emit("peft.meet;");
+                if (work.From == 0)
+                {
+                    for (int rank = 1; rank < args.Cluster; rank++)
+                    {
+                        CudaAsm.Emit("peft.fold %0;", rank);
+                    }
+
+                    Finish(args, tile);
+                }
+            }
+            else if (work.From > 0)
+            {
+                int group = Grid.IdxX;
+                CudaAsm.Emit("peft.part %0;", PartOf(args, group));
+                CudaAsm.Emit("peft.tell %0;", FlagOf(args, group));
+            }
+            else
+            {
+                if (work.To < args.Steps)
+                {
+                    Gather(args, work.Tile);
+                }
+
+                Finish(args, tile);
+            }
+        }
+    }
+
+    // The pieces that go on from here belong to the clusters before this one.
+    private static void Gather(WgmmaArgs args, int tile)
+    {
+        int end = (tile + 1) * args.Steps, place = args.Clusters - (Grid.IdxX / args.Cluster), group = Grid.IdxX - args.Cluster;
+        while (WgmmaWork.Begin(args, place) < end)
+        {
+            CudaAsm.Emit("peft.gather %0, %1;", PartOf(args, group), FlagOf(args, group));
+            place++;
+            group -= args.Cluster;
+        }
+    }
+
+    private static void Finish(WgmmaArgs args, WgmmaTile tile)
+    {
+        int t = Group.IdxX, lane = t % 32, warpgroup = t / 128, r = tile.Result;
+        int i = tile.Row + (warpgroup * 64) + (t / 32 % 4 * 16) + (lane / 4), j = tile.Column + (lane % 4 * 2);
+        int columns = (r == 0 ? args.N0 : r == 1 ? args.N1 : r == 2 ? args.N2 : args.N3) - j;
+        long row = r == 0 ? args.Row0 : r == 1 ? args.Row1 : r == 2 ? args.Row2 : args.Row3;
+        long bias = r == 0 ? args.Bias0 : r == 1 ? args.Bias1 : r == 2 ? args.Bias2 : args.Bias3;
+        long c = r == 0 ? args.C0 : r == 1 ? args.C1 : r == 2 ? args.C2 : args.C3;
+        c += (i * row) + ((long)j * args.ColumnBytes);
+        if (args.Alpha != 1)
+        {
+            CudaAsm.Emit("peft.scale %0;", args.Alpha);
+        }
+
+        if (bias != 0)
+        {
+            CudaAsm.Emit("peft.bias %0, %1, %2;", bias + (j * (args.NarrowBias != 0 ? 2L : 4L)), columns, args.NarrowBias);
+        }
+
+        if (args.Accumulate != 0)
+        {
+            CudaAsm.Emit("peft.add %0, %1, %2, %3, %4;", c, args.M - i, columns, 8 * row, args.ColumnBytes);
+        }
+
+        CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6, %7;", c, args.M - i, columns, 8 * row, args.ColumnBytes,
+            ProductPtx.OperandMaps + r, tile.Column, tile.Row + (warpgroup * 64));
+    }
+
+    private static int EndOf(WgmmaArgs args, int term) =>
+        term == 0 ? args.End0 : term == 1 ? args.End1 : term == 2 ? args.End2 : term == 3 ? args.End3
+        : term == 4 ? args.End4 : term == 5 ? args.End5 : term == 6 ? args.End6 : args.Steps;
+
+    private static long PartOf(WgmmaArgs args, int group) =>
+        args.Parts + ((long)group * ProductShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
+
+    private static long FlagOf(WgmmaArgs args, int group) => args.Flags + (8L * group) + (Group.IdxX / 128 * 4);
+}

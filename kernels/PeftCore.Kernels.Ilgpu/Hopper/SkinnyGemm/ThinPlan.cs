@@ -1,0 +1,57 @@
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
+
+/// <summary>How a pass over tall matrices is shared out over groups: strips of columns, and runs of rows.</summary>
+/// <param name="Shape">What its kernel is specialised for.</param>
+/// <param name="Strips">Strips of all matrices.</param>
+/// <param name="Run">Rows of a run: a multiple of what a group takes at once.</param>
+/// <param name="Runs">Runs of rows.</param>
+internal readonly record struct ThinPlan(ThinShape Shape, int Strips, int Run, int Runs)
+{
+    // Bytes a nanosecond on an H100: what all processors read of their matrices together, and what goes to parts and back, mostly through the cache.
+    private const double MemoryBytes = 3000, PartsBytes = 3000;
+
+    public int Groups => Strips * Runs;
+
+    /// <summary>Threads that add up sums over rows.</summary>
+    public int AcrossCount => Strips * Shape.Across * Shape.Tiles * ThinShape.Columns * ThinShape.TileR / 4;
+
+    /// <summary>Numbers that the groups leave: sums over columns, then sums over rows.</summary>
+    public long LowFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * ThinShape.TileR : 0;
+
+    public long AcrossFloats => Shape.Left ? 4L * Runs * AcrossCount : 0;
+
+    public int StripsOf(int width) => ProductPlan.Count(width, Shape.Across * ThinShape.Columns);
+
+    /// <summary>The plan that should take the least time on a card with so many processors.</summary>
+    public static ThinPlan For(int m, ReadOnlySpan<int> widths, int tiles, bool right, bool left, int processors)
+    {
+        ThinPlan best = default;
+        double least = double.MaxValue;
+        for (int across = 1; across <= ThinShape.Warps; across *= 2)
+        {
+            var plan = For(m, widths, new ThinShape(tiles, right, left, across), processors);
+            double read = (double)ProductPlan.Count(plan.Groups, processors) * processors * plan.Run * across * ThinShape.Columns * 2;
+            double parts = 2.0 * sizeof(float) * (plan.LowFloats(m) + plan.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
+            if (time < least)
+            {
+                (best, least) = (plan, time);
+            }
+        }
+        return best;
+    }
+
+    private static ThinPlan For(int m, ReadOnlySpan<int> widths, ThinShape shape, int processors)
+    {
+        var plan = new ThinPlan(shape, 0, 0, 0);
+        int strips = 0, height = shape.Down * ThinShape.Rows;
+        foreach (int width in widths)
+        {
+            strips += plan.StripsOf(width);
+        }
+        int runs = Math.Clamp(processors / strips, 1, ProductPlan.Count(m, height));
+        int run = ProductPlan.Count(ProductPlan.Count(m, runs), height) * height;
+        return plan with { Strips = strips, Run = run, Runs = ProductPlan.Count(m, run) };
+    }
+}

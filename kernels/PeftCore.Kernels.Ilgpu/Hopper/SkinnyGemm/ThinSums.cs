@@ -1,0 +1,125 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
+
+internal struct ThinSumArgs
+{
+    /// <summary>What the groups of <see cref="ThinPass"/> left: sums over a strip's columns, (strips, rows, thin columns), and over a run's rows, as its warps hold them.</summary>
+    public ArrayView<Float4> Lows, Sums;
+
+    /// <summary>(rows, rank) of each matrix, four BF16 at a time.</summary>
+    public ArrayView<ulong> Low0, Low1, Low2, Low3;
+
+    /// <summary>(columns, rank), or (rank, columns) of each thin matrix from the left of one.</summary>
+    public ArrayView<float> Across0, Across1, Across2, Across3;
+    public float Alpha0, Alpha1, Alpha2, Alpha3;
+    public int N0, N1, N2, N3, Start1, Start2, Start3, Strips;
+    public int M, Rank, PerLeft, Tiles, Warps, Runs;
+
+    /// <summary>Threads for sums over columns, and for those over rows.</summary>
+    public int LowCount, AcrossCount;
+
+    /// <summary>Results from the left are (rank, columns); bit i: what result i holds is added to.</summary>
+    public int Turned, Accumulate;
+}
+
+/// <summary>Adds up the parts that groups of <see cref="ThinPass"/> left, always in the same order.</summary>
+internal readonly struct ThinSums : IKernel<ThinSumArgs>
+{
+    public static void Run(ThinSumArgs args)
+    {
+        int p = (Grid.IdxX * Group.DimX) + Group.IdxX;
+        if (p < args.LowCount)
+        {
+            Low(args, p);
+        }
+        else if (p - args.LowCount < args.AcrossCount)
+        {
+            Across(args, p - args.LowCount);
+        }
+    }
+
+    private static void Low(ThinSumArgs args, int p)
+    {
+        int fours = args.Rank / 4, pitch = args.Tiles * 4, each = args.M * fours, item = p / each, rest = p % each, row = rest / fours, four = rest % fours;
+        int strip = item == 0 ? 0 : item == 1 ? args.Start1 : item == 2 ? args.Start2 : args.Start3;
+        int end = item == 0 ? args.Start1 : item == 1 ? args.Start2 : item == 2 ? args.Start3 : args.Strips;
+        end = end < args.Strips ? end : args.Strips;
+        float alpha = item == 0 ? args.Alpha0 : item == 1 ? args.Alpha1 : item == 2 ? args.Alpha2 : args.Alpha3;
+        Float4 sum = Sum(args.Lows, ((((long)strip * args.M) + row) * pitch) + four, (long)args.M * pitch, end - strip);
+        ulong stored = Brain16.Narrow(sum.X * alpha).Bits | ((ulong)Brain16.Narrow(sum.Y * alpha).Bits << 16)
+            | ((ulong)Brain16.Narrow(sum.Z * alpha).Bits << 32) | ((ulong)Brain16.Narrow(sum.W * alpha).Bits << 48);
+        if (item == 0)
+        {
+            args.Low0[rest] = stored;
+        }
+        else if (item == 1)
+        {
+            args.Low1[rest] = stored;
+        }
+        else if (item == 2)
+        {
+            args.Low2[rest] = stored;
+        }
+        else
+        {
+            args.Low3[rest] = stored;
+        }
+    }
+
+    // Fragments of 16 thin columns × 8 columns: a lane has, of the rows lane/4 and eight below, the two columns from 2·(lane mod 4) on.
+    private static void Across(ThinSumArgs args, int p)
+    {
+        int lane = p % 32, fragment = p / 32 % 8, tile = p / 256 % args.Tiles, warp = p / (256 * args.Tiles), strip = warp / args.Warps;
+        int item = (strip >= args.Start1 ? 1 : 0) + (strip >= args.Start2 ? 1 : 0) + (strip >= args.Start3 ? 1 : 0);
+        int start = item == 0 ? 0 : item == 1 ? args.Start1 : item == 2 ? args.Start2 : args.Start3;
+        int n = item == 0 ? args.N0 : item == 1 ? args.N1 : item == 2 ? args.N2 : args.N3;
+        int column = ((warp - (start * args.Warps)) * 64) + (fragment * 8) + (lane % 4 * 2), r = (tile % args.PerLeft * 16) + (lane / 4);
+        if (column >= n)
+        {
+            return;
+        }
+
+        Float4 sum = Sum(args.Sums, p, args.AcrossCount, args.Runs);
+        int result = item + (tile / args.PerLeft), add = (args.Accumulate >> result) & 1;
+        if (r < args.Rank)
+        {
+            Put(args, result, add, n, r, column, sum.X, sum.Y);
+        }
+
+        if (r + 8 < args.Rank)
+        {
+            Put(args, result, add, n, r + 8, column, sum.Z, sum.W);
+        }
+    }
+
+    private static void Put(ThinSumArgs args, int result, int add, int n, int r, int column, float x, float y)
+    {
+        long at = args.Turned != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r, next = at + (args.Turned != 0 ? 1 : args.Rank);
+        ArrayView<float> to = result == 0 ? args.Across0 : result == 1 ? args.Across1 : result == 2 ? args.Across2 : args.Across3;
+        to[at] = add != 0 ? to[at] + x : x;
+        to[next] = add != 0 ? to[next] + y : y;
+    }
+
+    private static Float4 Sum(ArrayView<Float4> parts, long at, long apart, int count)
+    {
+        Float4 sum = parts[at];
+        int i = 1;
+        for (; i + 3 < count; i += 4)
+        {
+            // Four reads under way at once.
+            Float4 a = parts[at + (i * apart)], b = parts[at + ((i + 1) * apart)], c = parts[at + ((i + 2) * apart)], d = parts[at + ((i + 3) * apart)];
+            sum = Plus(Plus(Plus(Plus(sum, a), b), c), d);
+        }
+
+        for (; i < count; i++)
+        {
+            sum = Plus(sum, parts[at + (i * apart)]);
+        }
+
+        return sum;
+    }
+
+    private static Float4 Plus(Float4 a, Float4 b) => new() { X = a.X + b.X, Y = a.Y + b.Y, Z = a.Z + b.Z, W = a.W + b.W };
+}

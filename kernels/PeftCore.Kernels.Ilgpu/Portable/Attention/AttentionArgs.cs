@@ -1,0 +1,192 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
+
+/// <summary>What every attention kernel is told.</summary>
+internal struct AttentionArgs<TStored> where TStored : unmanaged, IStored<TStored>
+{
+    public HeadsView<TStored> Q, K, V, O, DOut, DQ, DK, DV;
+    public ArrayView<float> Lse, Delta, Slopes, Bias, DBias;
+    public ArrayView<int> Ranges;
+    public int Batch, Queries, Keys, Heads, KeyHeads, Dim;
+    public int HasRanges, HasSlopes, HasBias, SharedBias;
+    public int HasDK, HasDV, AddDQ, AddDK, AddDV;
+    public float Scale, SoftCap;
+
+    /// <summary>Tiles along the rows that groups share out, and along the head dimension.</summary>
+    public int Tiles, Chunks;
+}
+
+/// <summary>A score and its slope.</summary>
+internal struct Score
+{
+    /// <summary>The score, −∞ where the query does not see the key.</summary>
+    public float Value;
+
+    /// <summary>d score / d (scale·q·k).</summary>
+    public float Slope;
+}
+
+/// <summary>Masks and shapes of scores, as in the CPU's attention.</summary>
+internal static class Scores
+{
+    /// <summary>First key a query sees.</summary>
+    public static int From<TStored>(AttentionArgs<TStored> args, int b, int i)
+        where TStored : unmanaged, IStored<TStored> =>
+        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+
+    /// <summary>One past the last key a query sees.</summary>
+    public static int To<TStored>(AttentionArgs<TStored> args, int b, int i)
+        where TStored : unmanaged, IStored<TStored> =>
+        Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
+
+    /// <summary>The score of a product q·k of query i and key j, which sees it if from ≤ j &lt; to.</summary>
+    public static Score Of<TStored>(AttentionArgs<TStored> args, float product, int h, int i, int j, int from, int to)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        Score score = default;
+        score.Value = float.NegativeInfinity;
+        if (j >= from && j < to)
+        {
+            float s = args.Scale * product, slope = 1f;
+            if (args.SoftCap != 0)
+            {
+                float bent = Tanh.Forward(s / args.SoftCap);
+                s = args.SoftCap * bent;
+                slope = 1f - (bent * bent);
+            }
+
+            if (args.HasSlopes != 0)
+            {
+                s += args.Slopes[h] * (j - (i + args.Keys - args.Queries));
+            }
+
+            if (args.HasBias != 0)
+            {
+                int biasHead = args.SharedBias != 0 ? 0 : h;
+                s += args.Bias[((((long)biasHead * args.Queries) + i) * args.Keys) + j];
+            }
+
+            score.Value = s;
+            score.Slope = slope;
+        }
+
+        return score;
+    }
+}
+
+/// <summary>Panels of heads in shared memory.</summary>
+internal static class HeadPanel
+{
+    /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
+    public static void Across<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
+        where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
+    {
+        int tile = 4 * TSide.Side;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        {
+            int p = e % Panel.Depth, r = e / Panel.Depth;
+            float value = 0;
+            if (first + r < tokens && d0 + p < dim)
+            {
+                value = TStored.Widen(heads.Data[heads.At(((long)b * tokens) + first + r, head) + d0 + p]);
+            }
+
+            shared[(p * Panel.Stride) + r] = value;
+        }
+    }
+
+    /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
+    public static void Along<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
+        where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
+    {
+        int tile = 4 * TSide.Side;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        {
+            int c = e % tile, p = e / tile;
+            float value = 0;
+            if (first + p < tokens && d0 + c < dim)
+            {
+                value = TStored.Widen(heads.Data[heads.At(((long)b * tokens) + first + p, head) + d0 + c]);
+            }
+
+            shared[(p * Panel.Stride) + c] = value;
+        }
+    }
+
+    /// <summary>a(r, ·)·b(c, ·) over the whole head dimension: a's tokens down the thread tile's rows, b's along its columns.</summary>
+    public static Tile4 Products<TSide, TStored>(
+        ArrayView<float> sharedA, ArrayView<float> sharedB, int dim, int b,
+        HeadsView<TStored> rows, int rowTokens, int firstRow, int rowHead, HeadsView<TStored> columns, int columnTokens, int firstColumn, int columnHead)
+        where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
+    {
+        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        Tile4 sum = default;
+        for (int d = 0; d < dim; d += Panel.Depth)
+        {
+            Across<TSide, TStored>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
+            Across<TSide, TStored>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
+            Group.Barrier();
+            sum = Panel.Multiply<TSide>(sum, sharedA.Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
+            Group.Barrier();
+        }
+
+        return sum;
+    }
+
+    /// <summary>sum + weightsᵀ·heads: weights(p, r) stand in shared memory, p runs over a tile of tokens, columns over a chunk of the head.</summary>
+    public static Tile4 Combine<TSide, TStored>(
+        Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
+        where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
+    {
+        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        for (int p = 0; p < 4 * TSide.Side; p += Panel.Depth)
+        {
+            Along<TSide, TStored>(sharedB, heads, b, tokens, first + p, head, d0, dim);
+            Group.Barrier();
+            sum = Panel.Multiply<TSide>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
+            Group.Barrier();
+        }
+
+        return sum;
+    }
+
+    /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile·factor.</summary>
+    public static void Store<TSide, TStored>(HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
+        where TSide : struct, IThreadSide
+        where TStored : unmanaged, IStored<TStored>
+    {
+        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        StoreRow(heads, b, tokens, first + (4 * ty), head, d0 + (4 * tx), dim, tile.R0, accumulate);
+        StoreRow(heads, b, tokens, first + (4 * ty) + 1, head, d0 + (4 * tx), dim, tile.R1, accumulate);
+        StoreRow(heads, b, tokens, first + (4 * ty) + 2, head, d0 + (4 * tx), dim, tile.R2, accumulate);
+        StoreRow(heads, b, tokens, first + (4 * ty) + 3, head, d0 + (4 * tx), dim, tile.R3, accumulate);
+    }
+
+    private static void StoreRow<TStored>(HeadsView<TStored> heads, int b, int tokens, int token, int head, int d, int dim, Float4 x, int accumulate)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        if (token < tokens)
+        {
+            long at = heads.At(((long)b * tokens) + token, head);
+            StoreOne(heads, at, d, dim, x.X, accumulate);
+            StoreOne(heads, at, d + 1, dim, x.Y, accumulate);
+            StoreOne(heads, at, d + 2, dim, x.Z, accumulate);
+            StoreOne(heads, at, d + 3, dim, x.W, accumulate);
+        }
+    }
+
+    private static void StoreOne<TStored>(HeadsView<TStored> heads, long at, int d, int dim, float x, int accumulate)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        if (d < dim)
+        {
+            heads.Data[at + d] = TStored.Narrow(accumulate != 0 ? TStored.Widen(heads.Data[at + d]) + x : x);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
+
+/// <summary>delta = rowsum(dO∘O), one a query and head.</summary>
+internal readonly struct AttentionDelta<TStored> : IKernel<AttentionArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+{
+    public static void Run(AttentionArgs<TStored> args)
+    {
+        long item = Threads.Linear();
+        if (item < (long)args.Batch * args.Queries * args.Heads)
+        {
+            int h = (int)(item % args.Heads);
+            long token = item / args.Heads, o = args.O.At(token, h), dO = args.DOut.At(token, h);
+            float sum = 0;
+            for (int d = 0; d < args.Dim; d++)
+            {
+                sum += TStored.Widen(args.O.Data[o + d]) * TStored.Widen(args.DOut.Data[dO + d]);
+            }
+
+            long b = token / args.Queries, i = token % args.Queries;
+            args.Delta[(((b * args.Heads) + h) * args.Queries) + i] = sum;
+        }
+    }
+}
+
+/// <summary>What is known of a tile of queries.</summary>
+internal struct QueryTile
+{
+    public ArrayView<int> From, To;
+    public ArrayView<float> Lse, Delta;
+    public int Head, First;
+
+    /// <summary>Fills the shared arrays; the caller puts a barrier behind it.</summary>
+    public static void Load<TStored>(QueryTile tile, AttentionArgs<TStored> args, int b, int count) where TStored : unmanaged, IStored<TStored>
+    {
+        int t = Group.IdxX;
+        if (t < count)
+        {
+            int i = tile.First + t;
+            tile.From[t] = Scores.From(args, b, i);
+            tile.To[t] = Scores.To(args, b, i);
+            long row = ((((long)b * args.Heads) + tile.Head) * args.Queries) + (i < args.Queries ? i : args.Queries - 1);
+            tile.Lse[t] = args.Lse[row];
+            tile.Delta[t] = args.Delta[row];
+        }
+    }
+
+    /// <summary>First key any of the queries sees.</summary>
+    public static int FirstKey(QueryTile tile, int keys, int count)
+    {
+        int first = keys;
+        for (int r = 0; r < count; r++)
+        {
+            int from = tile.From[r];
+            first = from < first ? from : first;
+        }
+
+        return first;
+    }
+
+    /// <summary>One past the last key any of the queries sees.</summary>
+    public static int LastKey(QueryTile tile, int count)
+    {
+        int last = 0;
+        for (int r = 0; r < count; r++)
+        {
+            int to = tile.To[r];
+            last = to > last ? to : last;
+        }
+
+        return last;
+    }
+
+    /// <summary>P = exp(score − lse) of query First + i and key j, from the product q·k.</summary>
+    public static float Probability<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, int i, int j)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        float s = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]).Value;
+        return s > float.NegativeInfinity ? MathF.Exp(s - tile.Lse[i]) : 0f;
+    }
+
+    /// <summary>d loss / d (q·k) from the products q·k and dO·v.</summary>
+    public static float Slope<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, float dProbability, int i, int j)
+        where TStored : unmanaged, IStored<TStored>
+    {
+        Score score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
+        float p = score.Value > float.NegativeInfinity ? MathF.Exp(score.Value - tile.Lse[i]) : 0f;
+        return p * (dProbability - tile.Delta[i]) * score.Slope * args.Scale;
+    }
+}

@@ -1,0 +1,74 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
+
+/// <summary>A run of elements that one group works on.</summary>
+internal struct TensorChunk
+{
+    /// <summary>Which tensor, and its first element of the run.</summary>
+    public int Slot, Start;
+}
+
+/// <summary>One of many tensors in a launch: numbers of elements from address 0 on, which is where the launch's views start.</summary>
+internal struct TensorSlot
+{
+    public long Parameter, Gradient, First, Second, Rounded;
+    public AdamFactors Factors;
+    public int Count, HasRounded;
+}
+
+internal struct ManyTensorsArgs
+{
+    /// <summary>All of the device's memory, as float32 and as BF16.</summary>
+    public ArrayView<float> Memory;
+    public ArrayView<Brain16> Halves;
+    public ArrayView<TensorSlot> Slots;
+    public ArrayView<TensorChunk> Chunks;
+    public ArrayView<float> Sums;
+
+    /// <summary>Elements of a chunk.</summary>
+    public int Run;
+}
+
+/// <summary>One AdamW step of many parameters, and their BF16 copies for the next products, in one launch.</summary>
+internal readonly struct AdamMany : IKernel<ManyTensorsArgs>
+{
+    public static void Run(ManyTensorsArgs args)
+    {
+        TensorChunk chunk = args.Chunks[Grid.IdxX];
+        TensorSlot slot = args.Slots[chunk.Slot];
+        int end = chunk.Start + args.Run < slot.Count ? chunk.Start + args.Run : slot.Count;
+        for (int i = chunk.Start + Group.IdxX; i < end; i += Group.DimX)
+        {
+            AdamStep.One(args.Memory, slot.Parameter + i, slot.Gradient + i, slot.First + i, slot.Second + i, slot.Factors);
+            if (slot.HasRounded != 0)
+            {
+                args.Halves[slot.Rounded + i] = Brain16.Narrow(args.Memory[slot.Parameter + i]);
+            }
+        }
+    }
+}
+
+/// <summary>sums[chunk] = Σ term(x) over a chunk of one of many tensors; Parameter is x.</summary>
+internal readonly struct SumMany<TTerm> : IKernel<ManyTensorsArgs> where TTerm : struct, IElementTerm
+{
+    public static void Run(ManyTensorsArgs args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        TensorChunk chunk = args.Chunks[Grid.IdxX];
+        TensorSlot slot = args.Slots[chunk.Slot];
+        int end = chunk.Start + args.Run < slot.Count ? chunk.Start + args.Run : slot.Count;
+        float sum = 0;
+        for (int i = chunk.Start + Group.IdxX; i < end; i += Group.DimX)
+        {
+            sum += TTerm.Of(args.Memory[slot.Parameter + i]);
+        }
+
+        sum = Threads.Sum(shared, sum);
+        if (Group.IdxX == 0)
+        {
+            args.Sums[Grid.IdxX] = sum;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+/// <summary>A product's operands. Element (i, p) of op(A) is A[i·ARow + p·AColumn]; element (p, j) of op(B) is B[p·BRow + j·BColumn].</summary>
+internal struct GemmArgs<TA, TB>
+    where TA : unmanaged
+    where TB : unmanaged
+{
+    public ArrayView<TA> A;
+    public ArrayView<TB> B;
+    public ArrayView<float> C;
+    public long ARow, AColumn, BRow, BColumn;
+    public int M, N, K, TilesN, Accumulate;
+
+    /// <summary>Length of the part of K that one group sums; part s of the result starts at C[s·M·N].</summary>
+    public int KPart;
+    public float Alpha;
+}
+
+/// <summary>C = α·op(A)·op(B) (+ C) on any device: a group computes a square tile from panels of both operands in shared memory.</summary>
+internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
+    where TA : unmanaged, IStored<TA>
+    where TB : unmanaged, IStored<TB>
+    where TSide : struct, IThreadSide
+{
+    public static void Run(GemmArgs<TA, TB> args)
+    {
+        ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
+        ArrayView<Float4> fourA = sharedA.Cast<Float4>(), fourB = sharedB.Cast<Float4>();
+        int tile = 4 * TSide.Side, t = Group.IdxX, tx = t % TSide.Side, ty = t / TSide.Side;
+        int row = Grid.IdxX / args.TilesN * tile, column = Grid.IdxX % args.TilesN * tile;
+        int first = Grid.IdxY * args.KPart, last = first + args.KPart < args.K ? first + args.KPart : args.K;
+        Tile4 sum = default;
+        for (int p = first; p < last; p += Panel.Depth)
+        {
+            LoadA(args, sharedA, row, p, last, tile);
+            LoadB(args, sharedB, column, p, last, tile);
+            Group.Barrier();
+            sum = Panel.Multiply<TSide>(sum, fourA, ty, fourB, tx);
+            Group.Barrier();
+        }
+
+        long part = (long)Grid.IdxY * args.M * args.N;
+        Store(args, part, row + (4 * ty), column + (4 * tx), sum.R0);
+        Store(args, part, row + (4 * ty) + 1, column + (4 * tx), sum.R1);
+        Store(args, part, row + (4 * ty) + 2, column + (4 * tx), sum.R2);
+        Store(args, part, row + (4 * ty) + 3, column + (4 * tx), sum.R3);
+    }
+
+    // Neighbouring threads read neighbouring addresses, whichever way the operand lies.
+    private static void LoadA(GemmArgs<TA, TB> args, ArrayView<float> shared, int row, int p0, int last, int tile)
+    {
+        bool alongK = args.AColumn == 1;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        {
+            int p = alongK ? e % Panel.Depth : e / tile, i = alongK ? e / Panel.Depth : e % tile;
+            float value = 0;
+            if (row + i < args.M && p0 + p < last)
+            {
+                value = TA.Widen(args.A[((row + i) * args.ARow) + ((p0 + p) * args.AColumn)]);
+            }
+
+            shared[(p * Panel.Stride) + i] = value;
+        }
+    }
+
+    private static void LoadB(GemmArgs<TA, TB> args, ArrayView<float> shared, int column, int p0, int last, int tile)
+    {
+        bool alongK = args.BRow == 1;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        {
+            int p = alongK ? e % Panel.Depth : e / tile, j = alongK ? e / Panel.Depth : e % tile;
+            float value = 0;
+            if (column + j < args.N && p0 + p < last)
+            {
+                value = TB.Widen(args.B[((p0 + p) * args.BRow) + ((column + j) * args.BColumn)]);
+            }
+
+            shared[(p * Panel.Stride) + j] = value;
+        }
+    }
+
+    private static void Store(GemmArgs<TA, TB> args, long part, int i, int j, Float4 sum)
+    {
+        Store(args, part, i, j, sum.X);
+        Store(args, part, i, j + 1, sum.Y);
+        Store(args, part, i, j + 2, sum.Z);
+        Store(args, part, i, j + 3, sum.W);
+    }
+
+    private static void Store(GemmArgs<TA, TB> args, long part, int i, int j, float sum)
+    {
+        if (i < args.M && j < args.N)
+        {
+            long at = part + ((long)i * args.N) + j;
+            float value = args.Alpha * sum;
+            args.C[at] = args.Accumulate != 0 ? args.C[at] + value : value;
+        }
+    }
+}
+
+/// <summary>A slice of an operand in shared memory: element (p, i) at p·Stride + i.</summary>
+internal static class Panel
+{
+    /// <summary>How much of the summed dimension a panel holds.</summary>
+    public const int Depth = 16;
+
+    /// <summary>64 elements and four more, so that columns start in different banks.</summary>
+    public const int Stride = 68;
+
+    /// <summary>Floats in a panel.</summary>
+    public const int Elements = Depth * Stride;
+
+    /// <summary>sum + aᵀ·b over the panel's depth, for this thread's four rows and columns.</summary>
+    public static Tile4 Multiply<TSide>(Tile4 sum, ArrayView<Float4> a, int ty, ArrayView<Float4> b, int tx) where TSide : struct, IThreadSide
+    {
+        for (int p = 0; p < Depth; p++)
+        {
+            sum = Tile4.MultiplyAdd(sum, a[(p * (Stride / 4)) + ty], b[(p * (Stride / 4)) + tx]);
+        }
+
+        return sum;
+    }
+}
+
+internal struct SumPartsArgs
+{
+    public ArrayView<float> Parts, C;
+    public int Count, Accumulate;
+}
+
+/// <summary>C (+)= Σ parts, in order: the second half of a product whose K was cut into parts.</summary>
+internal readonly struct SumParts : IKernel<SumPartsArgs>
+{
+    public static void Run(SumPartsArgs args)
+    {
+        long i = Threads.Linear();
+        if (i < args.C.Length)
+        {
+            float sum = 0;
+            for (int s = 0; s < args.Count; s++)
+            {
+                sum += args.Parts[(s * args.C.Length) + i];
+            }
+
+            args.C[i] = args.Accumulate != 0 ? args.C[i] + sum : sum;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
+
+internal struct CrossEntropyArgs<TStored> where TStored : unmanaged
+{
+    public ArrayView<TStored> Logits;
+    public ArrayView<float> Losses;
+    public ArrayView<int> Labels;
+    public int Columns, IgnoreLabel, WriteGradient;
+    public float Scale;
+}
+
+/// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; on request the logits become (softmax − onehot)·scale. A label that is
+/// no class gives NaN, since a kernel cannot throw.</summary>
+internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+{
+    public static void Run(CrossEntropyArgs<TStored> args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        int r = Grid.IdxX, label = args.Labels[r];
+        long row = (long)r * args.Columns;
+        if (label == args.IgnoreLabel)
+        {
+            for (int c = Group.IdxX; c < args.Columns && args.WriteGradient != 0; c += Group.DimX)
+            {
+                args.Logits[row + c] = TStored.Narrow(0);
+            }
+
+            if (Group.IdxX == 0)
+            {
+                args.Losses[r] = 0;
+            }
+
+            return;
+        }
+
+        float max = float.NegativeInfinity;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            float x = TStored.Widen(args.Logits[row + c]);
+            max = x > max ? x : max;
+        }
+
+        max = Threads.Max(shared, max);
+        float sum = 0;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            sum += MathF.Exp(TStored.Widen(args.Logits[row + c]) - max);
+        }
+
+        sum = Threads.Sum(shared, sum);
+        if (Group.IdxX == 0)
+        {
+            float target = float.NaN;
+            if (label >= 0 && label < args.Columns)
+            {
+                target = TStored.Widen(args.Logits[row + label]);
+            }
+
+            args.Losses[r] = MathF.Log(sum) + (max - target);
+        }
+
+        Group.Barrier(); // The target is read before its place takes the gradient.
+        if (args.WriteGradient != 0)
+        {
+            float factor = args.Scale / sum;
+            for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+            {
+                float p = MathF.Exp(TStored.Widen(args.Logits[row + c]) - max) * factor;
+                args.Logits[row + c] = TStored.Narrow(c == label ? p - args.Scale : p);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
+
+internal struct GatherArgs<TTable> where TTable : unmanaged
+{
+    public ArrayView<int> Ids;
+    public ArrayView<TTable> Table;
+    public ArrayView<float> Y;
+    public int Columns, TableRows, Strips;
+}
+
+/// <summary>y[i, :] = table[ids[i], :]; NaN where the id is outside the table, since a kernel cannot throw.</summary>
+internal readonly struct Gather<TTable> : IKernel<GatherArgs<TTable>> where TTable : unmanaged, IStored<TTable>
+{
+    public static void Run(GatherArgs<TTable> args)
+    {
+        int i = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        if (c < args.Columns)
+        {
+            int id = args.Ids[i];
+            float value = float.NaN;
+            if (id >= 0 && id < args.TableRows)
+            {
+                value = TTable.Widen(args.Table[((long)id * args.Columns) + c]);
+            }
+
+            args.Y[((long)i * args.Columns) + c] = value;
+        }
+    }
+}
+
+internal struct ScatterAddArgs
+{
+    public ArrayView<int> Ids;
+    public ArrayView<float> DOut, Table;
+    public int Count, Columns, TableRows;
+}
+
+/// <summary>table[ids[i], :] += dy[i, :]. A thread owns a column and walks the rows in order, so that equal ids never meet.</summary>
+internal readonly struct ScatterAdd : IKernel<ScatterAddArgs>
+{
+    public static void Run(ScatterAddArgs args)
+    {
+        long c = Threads.Linear();
+        if (c < args.Columns)
+        {
+            for (int i = 0; i < args.Count; i++)
+            {
+                int id = args.Ids[i];
+                if (id >= 0 && id < args.TableRows)
+                {
+                    args.Table[((long)id * args.Columns) + c] += args.DOut[((long)i * args.Columns) + c];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
+
+internal struct RmsArgs<TWeight> where TWeight : unmanaged
+{
+    public ArrayView<float> X, Y, Rstd, DOut, DX;
+    public ArrayView<TWeight> Weight;
+    public float Offset, Epsilon;
+    public int Columns, Accumulate;
+}
+
+/// <summary>y = x·rstd·(offset + weight); a group takes a row.</summary>
+internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+{
+    public static void Run(RmsArgs<TWeight> args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        long row = (long)Grid.IdxX * args.Columns;
+        float squares = 0;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            float x = args.X[row + c];
+            squares += x * x;
+        }
+
+        squares = Threads.Sum(shared, squares);
+        float rstd = 1f / MathF.Sqrt((squares / args.Columns) + args.Epsilon);
+        if (Group.IdxX == 0)
+        {
+            args.Rstd[Grid.IdxX] = rstd;
+        }
+
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            args.Y[row + c] = args.X[row + c] * rstd * (args.Offset + TWeight.Widen(args.Weight[c]));
+        }
+    }
+}
+
+/// <summary>dx (+)= rstd·(g − x·rstd²·mean(g·x)) with g = dy·(offset + weight).</summary>
+internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+{
+    public static void Run(RmsArgs<TWeight> args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        long row = (long)Grid.IdxX * args.Columns;
+        float dot = 0;
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            dot += args.X[row + c] * args.DOut[row + c] * (args.Offset + TWeight.Widen(args.Weight[c]));
+        }
+
+        dot = Threads.Sum(shared, dot);
+        float rstd = args.Rstd[Grid.IdxX];
+        float pull = rstd * rstd * rstd * (dot / args.Columns);
+        for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
+        {
+            float g = args.DOut[row + c] * (args.Offset + TWeight.Widen(args.Weight[c]));
+            float d = (rstd * g) - (pull * args.X[row + c]);
+            args.DX[row + c] = args.Accumulate != 0 ? args.DX[row + c] + d : d;
+        }
+    }
+}

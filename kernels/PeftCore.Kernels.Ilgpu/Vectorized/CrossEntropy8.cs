@@ -1,0 +1,99 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu.Portable.Elements;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
+
+namespace PeftCore.Kernels.Ilgpu.Vectorized;
+
+internal struct CrossEntropy8Args
+{
+    public ArrayView<Eight> Logits;
+    public ArrayView<float> Losses;
+    public ArrayView<int> Labels;
+
+    /// <summary>Eights of a row.</summary>
+    public int Eights;
+    public int IgnoreLabel, WriteGradient;
+    public float Scale;
+}
+
+/// <summary><see cref="CrossEntropyRows{TStored}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
+/// calculation for softmax").</summary>
+internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
+{
+    public static void Run(CrossEntropy8Args args)
+    {
+        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        int r = Grid.IdxX, label = args.Labels[r];
+        long row = (long)r * args.Eights;
+        if (label == args.IgnoreLabel)
+        {
+            for (int c = Group.IdxX; c < args.Eights && args.WriteGradient != 0; c += Group.DimX)
+            {
+                args.Logits[row + c] = default;
+            }
+
+            if (Group.IdxX == 0)
+            {
+                args.Losses[r] = 0;
+            }
+
+            return;
+        }
+
+        float max = float.NegativeInfinity, sum = 0;
+        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        {
+            Floats8 x = Eight.Widen(args.Logits[row + c]);
+            float largest = Floats8.Max(x);
+            if (largest > max)
+            {
+                sum *= MathF.Exp(max - largest);
+                max = largest;
+            }
+
+            sum += Floats8.Sum(Each<ExponentialAbove>.Apply(x, x, max));
+        }
+
+        float all = Threads.Max(shared, max);
+        // A thread without elements has no maximum of its own, and one that has only −∞ adds nothing.
+        sum = Threads.Sum(shared, max > float.NegativeInfinity ? sum * MathF.Exp(max - all) : 0);
+        if (Group.IdxX == 0)
+        {
+            bool known = label >= 0 && label < 8 * args.Eights;
+            float target = known ? Element(args.Logits[row + (known ? label / 8 : 0)], label % 8) : float.NaN;
+            args.Losses[r] = MathF.Log(sum) + (all - target);
+        }
+
+        Group.Barrier(); // The target is read before its place takes the gradient.
+        if (args.WriteGradient != 0)
+        {
+            float factor = args.Scale / sum;
+            for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+            {
+                Floats8 x = Eight.Widen(args.Logits[row + c]);
+                Floats8 p = Each<ExponentialAbove>.Apply(x, x, all) * factor;
+                args.Logits[row + c] = Eight.Narrow(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
+            }
+        }
+    }
+
+    private static float Element(Eight stored, int index)
+    {
+        Floats8 x = Eight.Widen(stored);
+        float low = index == 0 ? x.A : index == 1 ? x.B : index == 2 ? x.C : x.D;
+        float high = index == 4 ? x.E : index == 5 ? x.F : index == 6 ? x.G : x.H;
+        return index < 4 ? low : high;
+    }
+
+    private static Floats8 OneHot(int index, float value) => new()
+    {
+        A = index == 0 ? value : 0, B = index == 1 ? value : 0, C = index == 2 ? value : 0, D = index == 3 ? value : 0,
+        E = index == 4 ? value : 0, F = index == 5 ? value : 0, G = index == 6 ? value : 0, H = index == 7 ? value : 0,
+    };
+}
+
+/// <summary>exp(a − scalar).</summary>
+internal readonly struct ExponentialAbove : IPointwise
+{
+    public static float Apply(float a, float b, float scalar) => MathF.Exp(a - scalar);
+}

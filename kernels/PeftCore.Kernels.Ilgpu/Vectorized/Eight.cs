@@ -1,0 +1,95 @@
+using ILGPU;
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Vectorized;
+
+/// <summary>Eight neighbours of a row in float32. Named fields, because an array with an index would leave the registers.</summary>
+internal struct Floats8
+{
+    public float A, B, C, D, E, F, G, H;
+
+    public static Floats8 operator +(Floats8 x, Floats8 y) => new()
+    {
+        A = x.A + y.A, B = x.B + y.B, C = x.C + y.C, D = x.D + y.D,
+        E = x.E + y.E, F = x.F + y.F, G = x.G + y.G, H = x.H + y.H,
+    };
+
+    public static Floats8 operator -(Floats8 x, Floats8 y) => new()
+    {
+        A = x.A - y.A, B = x.B - y.B, C = x.C - y.C, D = x.D - y.D,
+        E = x.E - y.E, F = x.F - y.F, G = x.G - y.G, H = x.H - y.H,
+    };
+
+    public static Floats8 operator *(Floats8 x, Floats8 y) => new()
+    {
+        A = x.A * y.A, B = x.B * y.B, C = x.C * y.C, D = x.D * y.D,
+        E = x.E * y.E, F = x.F * y.F, G = x.G * y.G, H = x.H * y.H,
+    };
+
+    public static Floats8 operator *(Floats8 x, float y) => new()
+    {
+        A = x.A * y, B = x.B * y, C = x.C * y, D = x.D * y,
+        E = x.E * y, F = x.F * y, G = x.G * y, H = x.H * y,
+    };
+
+    public static Floats8 operator +(Floats8 x, float y) => new()
+    {
+        A = x.A + y, B = x.B + y, C = x.C + y, D = x.D + y,
+        E = x.E + y, F = x.F + y, G = x.G + y, H = x.H + y,
+    };
+
+    public static float Sum(Floats8 x) => ((x.A + x.B) + (x.C + x.D)) + ((x.E + x.F) + (x.G + x.H));
+
+    public static float Max(Floats8 x)
+    {
+        float a = x.A > x.B ? x.A : x.B, b = x.C > x.D ? x.C : x.D, c = x.E > x.F ? x.E : x.F, d = x.G > x.H ? x.G : x.H;
+        a = a > b ? a : b;
+        c = c > d ? c : d;
+        return a > c ? a : c;
+    }
+}
+
+/// <summary>Eight neighbours as they are stored.</summary>
+internal interface IPacked<TSelf> where TSelf : unmanaged, IPacked<TSelf>
+{
+    static abstract Floats8 Widen(TSelf stored);
+}
+
+/// <summary>Eight float32: 32 bytes, read as two times 16.</summary>
+internal struct Wide8 : IPacked<Wide8>
+{
+    public Float4 Low, High;
+
+    public static Floats8 Widen(Wide8 stored) => new()
+    {
+        A = stored.Low.X, B = stored.Low.Y, C = stored.Low.Z, D = stored.Low.W,
+        E = stored.High.X, F = stored.High.Y, G = stored.High.Z, H = stored.High.W,
+    };
+
+    public static Wide8 Of(Floats8 x) => new()
+    {
+        Low = new Float4 { X = x.A, Y = x.B, Z = x.C, W = x.D },
+        High = new Float4 { X = x.E, Y = x.F, Z = x.G, W = x.H },
+    };
+}
+
+/// <summary>Eight bfloat16: 16 bytes, the widest access a thread has.</summary>
+internal struct Eight : IPacked<Eight>
+{
+    public uint AB, CD, EF, GH;
+
+    public static Floats8 Widen(Eight stored) => new()
+    {
+        A = Low(stored.AB), B = High(stored.AB), C = Low(stored.CD), D = High(stored.CD),
+        E = Low(stored.EF), F = High(stored.EF), G = Low(stored.GH), H = High(stored.GH),
+    };
+
+    /// <summary>Rounds to nearest even.</summary>
+    public static Eight Narrow(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
+
+    private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
+
+    private static float High(uint pair) => Interop.IntAsFloat(pair & 0xFFFF0000u);
+
+    private static uint Pair(float low, float high) => Brain16.Narrow(low).Bits | ((uint)Brain16.Narrow(high).Bits << 16);
+}

@@ -1,0 +1,13 @@
+using PeftCore.Kernels.Ilgpu.Hopper.Attention;
+
+namespace PeftCore.Ilgpu;
+
+/// <summary>How a tensor-core kernel is compiled and launched.</summary>
+/// <param name="Threads">Threads of a group.</param>
+/// <param name="GroupsPerProcessor">Groups that must fit a processor at once; bounds the registers.</param>
+/// <param name="SharedBytes">Dynamic shared memory of a group.</param>
+internal readonly record struct LaunchShape(int Threads, int GroupsPerProcessor, int SharedBytes)
+{
+    /// <summary>Attention with these tiles.</summary>
+    public static LaunchShape Attention(in FlashGeometry tiles) => new(tiles.Threads, 1, tiles.SharedBytes);
+}
