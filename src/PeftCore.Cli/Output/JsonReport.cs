@@ -17,7 +17,7 @@ internal sealed class JsonReport
 
     public JsonReport Add(string name, int value) => Add(name, (long)value);
 
-    public JsonReport Add(string name, bool value) => Add(name, JsonValue.Create(value));
+    public JsonReport Add(string name, bool? value) => Add(name, value is { } known ? JsonValue.Create(known) : null);
 
     public JsonReport Add(string name, string? value) => Add(name, value is null ? null : JsonValue.Create(value));
 

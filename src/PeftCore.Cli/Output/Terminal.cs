@@ -5,6 +5,7 @@ namespace PeftCore.Cli.Output;
 /// <summary>Where text goes. With --json standard output belongs to the JSON object alone, and people read standard error.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error)
 {
+    private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
     private bool _statusShown;
 
     public TextWriter Output => output;
@@ -47,6 +48,15 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     {
         EndStatus();
         error.WriteLine(line);
+    }
+
+    /// <summary>A warning, shown once however often a model is read.</summary>
+    public void Warn(string sentence)
+    {
+        if (_warned.Add(sentence))
+        {
+            Note("warning: " + sentence);
+        }
     }
 
     /// <summary>A line on the screen that the next one replaces.</summary>

@@ -17,7 +17,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
         {
             throw new BadInputException("expected either --model DIR or --config FILE, the model to time.");
         }
-        var peft = new PeftModel(ModelSource.BaseOf(Options.ForTraining, Options.Config, backend));
+        var peft = new PeftModel(ModelSource.BaseOf(Options.ForTraining, Options.Config, backend, warn));
         peft.LoadAll(Options.Adapters, warn);
         int places = peft.Base.VirtualTokens?.Count ?? 0, length = Options.PromptLength + Options.MaxNewTokens + places;
         return length <= peft.Base.MaxLength ? peft : throw new BadInputException(

@@ -13,10 +13,10 @@ internal sealed class ModelSession : IDisposable
 {
     private readonly TensorScope _scope = new();
 
-    private ModelSession(IBackend backend, string directory, DType? dtype)
+    private ModelSession(IBackend backend, string directory, DType? dtype, Action<string>? warn)
     {
         (Backend, Directory) = (backend, directory);
-        Model = new PeftModel(ModelLoader.Load(directory, backend, dtype));
+        Model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
     }
 
     public IBackend Backend { get; }
@@ -31,11 +31,12 @@ internal sealed class ModelSession : IDisposable
     /// <param name="backend">Where to; the session disposes it.</param>
     /// <param name="directory">The model directory.</param>
     /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
-    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null)
+    /// <param name="warn">Gets a sentence for everything about the files that is contradictory.</param>
+    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null, Action<string>? warn = null)
     {
         try
         {
-            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype);
+            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn);
         }
         catch
         {

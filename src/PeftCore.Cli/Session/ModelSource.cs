@@ -13,7 +13,8 @@ namespace PeftCore.Cli.Session;
 /// <param name="Options">The flags; Model names the directory.</param>
 /// <param name="Config">A config.json; null to use the directory.</param>
 /// <param name="Adapted">The adapter's configuration, if it is known better than the flags say it.</param>
-internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null)
+/// <param name="Warn">Gets a sentence for everything about the files that is contradictory.</param>
+internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null, Action<string>? Warn = null)
 {
     /// <summary>What a plan without data cannot know; null if it knows all.</summary>
     public string? Unknown => AdapterSetup.ConfigOf(Options) is LoraConfig { Init: LoraInit.Eva }
@@ -22,7 +23,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
     public PeftModel Build(IBackend backend)
     {
-        var model = BaseOf(Options, Config, backend);
+        var model = BaseOf(Options, Config, backend, Warn);
         var peft = new PeftModel(model);
         peft.AddPlannedAdapter(Adapted ?? AdapterSetup.ConfigOf(Options), Options.Seed);
         model.GradientCheckpointing = Options.GradientCheckpointing;
@@ -30,13 +31,15 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Loads the model of a directory, or makes that of a config.json with random weights.</summary>
-    public static CausalModel BaseOf(TrainOptions options, string? config, IBackend backend)
+    public static CausalModel BaseOf(TrainOptions options, string? config, IBackend backend, Action<string>? warn = null)
     {
         if (config is null)
         {
-            return ModelLoader.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null);
+            return BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn);
         }
-        var model = ModelLoader.Declare(ConfigReader.Open(config));
+        var warnings = new List<string>();
+        var model = ModelLoader.Declare(ConfigReader.Open(config), warnings);
+        warnings.ForEach(warning => warn?.Invoke(warning));
         ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
         return model;
     }

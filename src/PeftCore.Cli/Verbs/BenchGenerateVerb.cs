@@ -22,7 +22,7 @@ internal sealed class BenchGenerateVerb : Verb
         using var scope = new TensorScope();
         using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, packWeights: options.PackWeights);
         planned += backend.OwnBytes;
-        var model = source.Build(backend, call.Terminal.Note);
+        var model = source.Build(backend, call.Terminal.Warn);
         for (int i = 0; i < options.Warmup; i++)
         {
             TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop);

@@ -33,7 +33,7 @@ internal sealed class BenchStepVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call.Parse);
-        var source = new ModelSource(options, call.Value(_config));
+        var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
         long planned = source.Plan().PeakBytes;
         if (source.Unknown is { } unknown)
         {

@@ -19,7 +19,7 @@ internal sealed class ChatVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call.Parse);
-        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model).WithAdapters(options.Adapters, call);
+        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn).WithAdapters(options.Adapters, call);
         var template = TemplateOf(session, options);
         var generation = new TextGeneration(session, options.TaskId);
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;

@@ -25,7 +25,7 @@ internal sealed class CompareVerb : Verb
         }
         double[] rates = [.. options.LearningRates.Split(',').Select(Rate)];
         int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model))); // What is misspelled is refused before the first hour is spent.
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         Directory.CreateDirectory(output);

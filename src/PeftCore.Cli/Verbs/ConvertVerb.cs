@@ -72,7 +72,7 @@ internal sealed class ConvertVerb : Verb
 
     private VerbResult OnModel(Invocation call, string adapter, string output, string model)
     {
-        using var session = ModelSession.Open(Devices.Open(call.Device), model).WithAdapters([adapter], call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn).WithAdapters([adapter], call);
         string name = session.Model.ActiveAdapters[0];
         if (call.Value(_rank) is not { } rank)
         {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using PeftCore.Cli.Output;
 using PeftCore.Io;
+using PeftCore.Models;
 using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
@@ -44,11 +45,45 @@ internal sealed class InspectVerb : Verb
         string[] architectures = config.StringsOrNull("architectures") ?? [];
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
         using WeightSource? weights = directory.HasWeights ? directory.OpenWeights() : null;
+        string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));
+        bool? tied = quantised is null ? Tied(call, config, weights) : null;
 
         List<string[]> rows = [["model", path], ["architecture", architecture], .. Fields(config, ModelFields)];
+        if (quantised is not null)
+        {
+            rows.Add(["quantised", $"{quantised}, which is not supported: such a model cannot be loaded"]);
+        }
+        if (tied is { } shared)
+        {
+            rows.Add(["head", shared ? "shares the embedding's table" : "has a table of its own"]);
+        }
         rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
         JsonReport report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture).Add("tokenizer", directory.TokenizerPath is not null);
-        return Describe(call, rows, report, weights);
+        return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
+    }
+
+    /// <summary>Whether the model, as it would be loaded, shares one table between embedding and head; null if it could not be loaded, which is said.</summary>
+    private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
+    {
+        if (!ModelLoader.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
+        {
+            return null;
+        }
+        var warnings = new List<string>();
+        try
+        {
+            var model = weights is null ? ModelLoader.Declare(config, warnings) : ModelLoader.Declare(config, weights, warnings);
+            return model.Head.Weight == model.TokenEmbedding.Weight;
+        }
+        catch (BadInputException e)
+        {
+            warnings.Add(e.Message);
+            return null;
+        }
+        finally
+        {
+            warnings.ForEach(call.Terminal.Warn);
+        }
     }
 
     private static VerbResult Adapter(Invocation call, string path, ConfigReader config)

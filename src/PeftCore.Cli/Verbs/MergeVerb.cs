@@ -26,7 +26,7 @@ internal sealed class MergeVerb : Verb
         {
             throw new BadInputException($"{output}: the merged model would replace its own base; name another --output-dir.");
         }
-        using var session = ModelSession.Open(Devices.Open(call.Device), source).WithAdapters(call.Value(_adapter)!, call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         ModelWriter.Save(merged, output, source);
         long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;

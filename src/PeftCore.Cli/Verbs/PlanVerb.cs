@@ -24,7 +24,7 @@ internal sealed class PlanVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call.Parse);
-        var source = new ModelSource(options, call.Value(_config));
+        var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
         var plan = source.Plan();
         int length = source.Length();
         double flops = plan.ForwardFlops + plan.BackwardFlops;

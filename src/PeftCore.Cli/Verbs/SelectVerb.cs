@@ -22,7 +22,7 @@ internal sealed class SelectVerb : Verb
     {
         var options = _settings.Read(call.Parse);
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where scores, mask and report go.");
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
         var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call), ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
         var mask = scores.Choose(options.Density, options.Scope, options.Threshold);
         var report = scores.Report(mask);

@@ -26,7 +26,7 @@ internal sealed class VerifyVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
-        var verifier = new FixtureVerifier(backend, call.Value(_model));
+        var verifier = new FixtureVerifier(backend, call.Value(_model), call.Terminal.Warn);
         int passed = 0, failed = 0, undetermined = 0;
         var failures = new List<string>();
         foreach (string directory in call.Value(_directories).SelectMany(FixtureVerifier.Find))

@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Cli.Session;
 using PeftCore.Models;
 using PeftCore.Optim;
 using PeftCore.Peft;
@@ -8,7 +9,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>An adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
-internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel)
+internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn = null)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 1e-2;
@@ -41,7 +42,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     {
         using var scope = new TensorScope();
         string baseDirectory = FixtureInputs.BaseOf(directory, baseModel);
-        var model = new PeftModel(ModelLoader.Load(baseDirectory, backend)) { GradientsLikeReference = true };
+        var model = new PeftModel(BaseLoading.Load(baseDirectory, backend, null, warn)) { GradientsLikeReference = true };
         try
         {
             var config = PromptNetworks.AreIn(expected)

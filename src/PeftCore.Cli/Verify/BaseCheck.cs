@@ -1,12 +1,13 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Cli.Session;
 using PeftCore.Models;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
 /// <summary>A base model: logits, loss, every gradient under full training, greedy tokens.</summary>
-internal sealed class BaseCheck(IBackend backend, string directory, Expected expected)
+internal sealed class BaseCheck(IBackend backend, string directory, Expected expected, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const int PromptLength = 4;
@@ -14,7 +15,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
     public List<Quantity> Run()
     {
         using var scope = new TensorScope();
-        var model = ModelLoader.Load(directory, backend);
+        var model = BaseLoading.Load(directory, backend, null, warn);
         try
         {
             return Run(model);

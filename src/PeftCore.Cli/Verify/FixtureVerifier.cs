@@ -5,7 +5,8 @@ namespace PeftCore.Cli.Verify;
 /// <summary>Recomputes what the reference implementation computed, directory by directory.</summary>
 /// <param name="backend">Where to compute.</param>
 /// <param name="baseModel">Base model of adapters; null for the one their configuration names, relative to them.</param>
-internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null)
+/// <param name="warn">Gets a sentence for everything about a model's files that is contradictory.</param>
+internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null, Action<string>? warn = null)
 {
     public const string ExpectedName = "expected.safetensors";
 
@@ -50,10 +51,10 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
     {
         if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
         {
-            return new BaseCheck(backend, directory, expected).Run();
+            return new BaseCheck(backend, directory, expected, warn).Run();
         }
         return expected.Has("train_batches")
-            ? new RunCheck(backend, directory, expected, baseModel).Run()
-            : new AdapterCheck(backend, directory, expected, baseModel).Run();
+            ? new RunCheck(backend, directory, expected, baseModel, warn).Run()
+            : new AdapterCheck(backend, directory, expected, baseModel, warn).Run();
     }
 }

@@ -1,5 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Cli.Session;
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Optim;
@@ -9,7 +10,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>A real training run: from the given initial values, every loss, the trained weights, and the loss on held-out text before and after.</summary>
-internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel)
+internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 2e-3;
@@ -17,7 +18,7 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
     public List<Quantity> Run()
     {
         using var scope = new TensorScope();
-        var model = new PeftModel(ModelLoader.Load(FixtureInputs.BaseOf(directory, baseModel), backend));
+        var model = new PeftModel(BaseLoading.Load(FixtureInputs.BaseOf(directory, baseModel), backend, null, warn));
         try
         {
             model.Load(directory, trainable: true);

@@ -111,7 +111,10 @@ public sealed class ConfigReader
         : throw Wrong(name, value, "an object");
 
     /// <summary>An error about a field in the words of the caller: the sentence is "file: field "name" problem."</summary>
-    public BadInputException Error(string name, string problem) => new($"{Source}: field \"{_prefix}{name}\" {problem}.");
+    public BadInputException Error(string name, string problem) => new(Sentence(name, problem));
+
+    /// <summary>The sentence of <see cref="Error"/>, for a warning.</summary>
+    internal string Sentence(string name, string problem) => $"{Source}: field \"{_prefix}{name}\" {problem}.";
 
     private static ConfigReader From(byte[] utf8, string source)
     {
@@ -142,7 +145,7 @@ public sealed class ConfigReader
         min.CompareTo(lowest) > 0 ? max.CompareTo(highest) < 0 ? $" from {min} to {max}" : $" of at least {min}"
         : max.CompareTo(highest) < 0 ? $" of at most {max}" : "";
 
-    private static string Describe(JsonElement value) => value.ValueKind switch
+    internal static string Describe(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "a list",

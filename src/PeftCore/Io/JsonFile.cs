@@ -8,6 +8,7 @@ namespace PeftCore.Io;
 public static class JsonFile
 {
     private const long MaxBytes = 256L << 20;
+    private const int MaxDepth = 64;
     private static readonly JsonWriterOptions Indented = new()
     {
         Indented = true,
@@ -16,7 +17,7 @@ public static class JsonFile
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Reads and parses a file. A field that stands twice is an error: readers would disagree about which one counts.</summary>
+    /// <summary>Reads and parses a file. A field that stands twice with different values is an error: readers would disagree about which one counts.</summary>
     /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
     public static JsonDocument Read(string path) => Parse(ReadBytes(path), path);
 
@@ -42,7 +43,7 @@ public static class JsonFile
             throw new BadInputException($"{source}: the file is not valid UTF-8; save it as UTF-8.");
         try
         {
-            var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 64 });
+            var document = ParseOnce(utf8, source);
             // The parser leaves escapes alone until they are asked for; half a surrogate pair would then surface far from here.
             if (utf8.Span.IndexOf("\\u"u8) >= 0)
                 CheckStrings(document.RootElement);
@@ -51,6 +52,19 @@ public static class JsonFile
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new BadInputException($"{source}: not valid JSON{Where(e)}: {Reason(e)}.", e);
+        }
+    }
+
+    private static JsonDocument ParseOnce(ReadOnlyMemory<byte> utf8, string source)
+    {
+        try
+        {
+            return JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MaxDepth });
+        }
+        catch (JsonException)
+        {
+            // A second reading either meets the same error or finds that the only fault is a name that stands twice.
+            return JsonDuplicates.Parse(utf8, source, MaxDepth);
         }
     }
 

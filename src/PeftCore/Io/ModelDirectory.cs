@@ -6,8 +6,6 @@ public sealed class ModelDirectory
 {
     private const string Weights = "model.safetensors";
     private const string Index = "model.safetensors.index.json";
-    private static readonly string[] Foreign =
-        ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack", "model.gguf"];
 
     private ModelDirectory(string path) => FullPath = path;
 
@@ -35,14 +33,19 @@ public sealed class ModelDirectory
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (File.Exists(path))
-            throw new BadInputException($"{path}: a model directory was expected, but this is a file; name the directory it lies in.");
+        {
+            string isFile = $"{path}: a model directory was expected, but this is a file";
+            throw new BadInputException(ForeignWeights.WhyNot(path) is { } why && !path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
+                ? $"{isFile}; {why}." : $"{isFile}; name the directory it lies in.");
+        }
         if (!Directory.Exists(path))
             throw new BadInputException($"{path}: there is no such directory; check the path of the model.");
         var directory = new ModelDirectory(path);
         if (File.Exists(directory.ConfigPath))
             return directory;
         throw new BadInputException(directory.IfThere("adapter_config.json") is null
-            ? $"{path}: the directory has no config.json, expected a Hugging Face model directory with config.json and {Weights}."
+            ? $"{path}: the directory has no config.json, expected a Hugging Face model directory with config.json and {Weights}"
+                + (!directory.HasWeights && ForeignWeights.In(path) is { } foreign ? $"; {foreign}." : ".")
             : $"{path}: this is an adapter, not a model; give the directory of its base model, and this one as the adapter.");
     }
 
@@ -56,15 +59,16 @@ public sealed class ModelDirectory
     /// <exception cref="BadInputException">There are none, they are in another format, or they are broken.</exception>
     public WeightSource OpenWeights()
     {
+        string? index = IfThere(Index);
         if (IfThere(Weights) is string single)
-            return WeightSource.OpenFile(single);
-        if (IfThere(Index) is string index)
+        {
+            return WeightSource.OpenFile(single, index is null ? [] : [$"{FullPath}: there are {Weights} and {Index}; {Weights} is read, and the index is ignored."]);
+        }
+        if (index is not null)
+        {
             return WeightSource.OpenIndex(index);
-        string? foreign = Foreign.FirstOrDefault(name => IfThere(name) is not null);
-        throw new BadInputException(foreign is null
-            ? $"{FullPath}: the directory has no weights, expected {Weights} or {Index}."
-            : $"{FullPath}: the weights are in {foreign}, which is not read here (pickles can run code); convert them once in Python with "
-                + "AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True).");
+        }
+        throw new BadInputException($"{FullPath}: " + (ForeignWeights.In(FullPath) is { } why ? $"{why}." : $"the directory has no weights, expected {Weights} or {Index}."));
     }
 
     private string? IfThere(string name)

@@ -4,10 +4,11 @@ namespace PeftCore.Io;
 public static class SafetensorsDType
 {
     // Ordered as the reference implementation orders them: by growing alignment. Files are written from the last to the first.
+    // Types of less than a byte (F4, F6_E2M3, F6_E3M2) are left out: only quantised weights have them.
     private static readonly (string Name, int Size)[] Types =
     [
-        ("BOOL", 1), ("U8", 1), ("I8", 1), ("F8_E5M2", 1), ("F8_E4M3", 1), ("I16", 2), ("U16", 2), ("F16", 2), ("BF16", 2),
-        ("I32", 4), ("U32", 4), ("F32", 4), ("F64", 8), ("I64", 8), ("U64", 8),
+        ("BOOL", 1), ("U8", 1), ("I8", 1), ("F8_E5M2", 1), ("F8_E4M3", 1), ("F8_E8M0", 1), ("I16", 2), ("U16", 2), ("F16", 2), ("BF16", 2),
+        ("I32", 4), ("U32", 4), ("F32", 4), ("C64", 8), ("F64", 8), ("I64", 8), ("U64", 8),
     ];
 
     /// <summary>The names that may stand in a file, for error sentences.</summary>

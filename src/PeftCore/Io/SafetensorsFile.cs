@@ -126,10 +126,20 @@ public sealed unsafe class SafetensorsFile : IDisposable
         ulong header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_file, LengthPrefix));
         if (header > MaxHeader)
             throw new BadInputException($"{Path}: the header claims {header} bytes, more than the format's limit of {MaxHeader}"
-                + "; this is not a safetensors file.");
+                + $"; this is not a safetensors file{OtherFormat()}.");
         if ((long)header > fileLength - LengthPrefix)
             throw new BadInputException($"{Path}: the header claims {header} bytes, but only {fileLength - LengthPrefix} follow its length"
                 + "; the file is cut off or not a safetensors file.");
         return (long)header;
+    }
+
+    /// <summary>What the file is instead, where its first bytes say it.</summary>
+    private string OtherFormat()
+    {
+        var start = new ReadOnlySpan<byte>(_file, LengthPrefix);
+        return start.SequenceEqual("version "u8) ? " but a pointer of Git LFS; fetch the file itself with git lfs pull"
+            : start.StartsWith("GGUF"u8) ? " but GGUF, which is not read here; take the original safetensors model"
+            : start.StartsWith("PK"u8) || start[0] == 0x80 ? " but a pickle of PyTorch, which can run code; convert it in Python with torch.load and safetensors.torch.save_file"
+            : start[0] is (byte)'<' or (byte)'{' ? " but text, perhaps the page of a failed download; download it again" : "";
     }
 }

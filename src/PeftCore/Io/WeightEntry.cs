@@ -6,7 +6,7 @@ public sealed class WeightEntry
 {
     private readonly SafetensorsEntry _entry;
 
-    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry) => (File, _entry) = (file, entry);
+    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry, bool isListed = true) => (File, _entry, IsListed) = (file, entry, isListed);
 
     /// <summary>The file that holds the tensor.</summary>
     public SafetensorsFile File { get; }
@@ -23,6 +23,9 @@ public sealed class WeightEntry
     /// <summary>How many bytes it has.</summary>
     public long Length => _entry.Length;
 
+    /// <summary>Whether the index of a sharded model names it; true where there is no index.</summary>
+    internal bool IsListed { get; }
+
     /// <summary>All its bytes; for tensors beyond 2 GiB use <see cref="Span"/>.</summary>
     public ReadOnlySpan<byte> Bytes => File.Bytes(_entry);
 
@@ -31,6 +34,25 @@ public sealed class WeightEntry
 
     /// <summary>Copies its bytes from <paramref name="offset"/> on, as many as the target holds.</summary>
     public void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
+
+    /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
+    internal bool IsCopyOf(WeightEntry other)
+    {
+        const int Piece = 64 << 20;
+        if (DType != other.DType || !Shape.AsSpan().SequenceEqual(other.Shape))
+        {
+            return false;
+        }
+        for (long at = 0; at < Length; at += Piece)
+        {
+            int length = (int)Math.Min(Piece, Length - at);
+            if (!Span(at, length).SequenceEqual(other.Span(at, length)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
 
     /// <summary>An error about this tensor in the words of the caller: the sentence is "file: tensor "name" problem."</summary>
     public BadInputException Error(string problem) => new($"{File.Path}: tensor \"{Name}\" {problem}.");

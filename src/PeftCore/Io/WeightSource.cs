@@ -8,8 +8,8 @@ public sealed class WeightSource : IDisposable
     private readonly SafetensorsFile[] _files;
     private readonly Dictionary<string, WeightEntry> _entries;
 
-    private WeightSource(string place, SafetensorsFile[] files, Dictionary<string, WeightEntry> entries) =>
-        (Place, _files, _entries) = (place, files, entries);
+    private WeightSource(string place, SafetensorsFile[] files, Dictionary<string, WeightEntry> entries, IReadOnlyList<string> warnings) =>
+        (Place, _files, _entries, Warnings) = (place, files, entries, warnings);
 
     /// <summary>The file or index the weights were opened from.</summary>
     public string Place { get; }
@@ -20,17 +20,17 @@ public sealed class WeightSource : IDisposable
     /// <summary>The files the tensors lie in.</summary>
     public IReadOnlyList<SafetensorsFile> Files => _files;
 
+    /// <summary>A sentence for everything about the files that is odd but can be read.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
     /// <summary>How many bytes all tensors have together.</summary>
     public long TotalBytes => _files.Sum(f => f.DataLength);
 
     /// <summary>Opens one safetensors file.</summary>
-    public static WeightSource OpenFile(string path)
-    {
-        var file = SafetensorsFile.Open(path);
-        return new WeightSource(path, [file], file.Entries.Values.ToDictionary(e => e.Name, e => new WeightEntry(file, e), StringComparer.Ordinal));
-    }
+    public static WeightSource OpenFile(string path) => OpenFile(path, []);
 
-    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. The index and the shards must agree.</summary>
+    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. Where the shards differ from the index, tensors are read from
+    /// where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
     public static WeightSource OpenIndex(string path)
     {
         Dictionary<string, string> shardOf = ShardIndex.Read(path);
@@ -39,7 +39,8 @@ public sealed class WeightSource : IDisposable
         {
             foreach (string shard in shardOf.Values.Distinct().Order(StringComparer.Ordinal))
                 files.Add(shard, OpenShard(path, shard));
-            return new WeightSource(path, [.. files.Values], Match(path, shardOf, files));
+            var match = new ShardMatch(path, shardOf, files);
+            return new WeightSource(path, [.. files.Values], match.Entries, match.Warnings);
         }
         catch
         {
@@ -64,28 +65,17 @@ public sealed class WeightSource : IDisposable
             file.Dispose();
     }
 
+    internal static WeightSource OpenFile(string path, IReadOnlyList<string> warnings)
+    {
+        var file = SafetensorsFile.Open(path);
+        var entries = file.Entries.Values.ToDictionary(e => e.Name, e => new WeightEntry(file, e), StringComparer.Ordinal);
+        return new WeightSource(path, [file], entries, warnings);
+    }
+
     private static SafetensorsFile OpenShard(string index, string shard)
     {
         string path = Path.Combine(Path.GetDirectoryName(index)!, shard);
         return File.Exists(path) ? SafetensorsFile.Open(path)
             : throw new BadInputException($"{index}: the shard {shard} it names is missing; copy the whole model directory.");
-    }
-
-    private static Dictionary<string, WeightEntry> Match(
-        string path, Dictionary<string, string> shardOf, Dictionary<string, SafetensorsFile> files)
-    {
-        var entries = new Dictionary<string, WeightEntry>(shardOf.Count, StringComparer.Ordinal);
-        foreach ((string name, string shard) in shardOf)
-        {
-            if (!files[shard].Entries.TryGetValue(name, out SafetensorsEntry? entry))
-                throw new BadInputException($"{path}: tensor \"{name}\" is not in {shard}, where the index says it is.");
-            entries.Add(name, new WeightEntry(files[shard], entry));
-        }
-        foreach ((string shard, SafetensorsFile file) in files)
-            foreach (string name in file.Entries.Keys)
-                if (!shardOf.TryGetValue(name, out string? home) || home != shard)
-                    throw new BadInputException($"{path}: {shard} holds tensor \"{name}\", but the index "
-                        + $"{(home is null ? "does not list it" : $"says it is in {home}")}; the index belongs to other files.");
-        return entries;
     }
 }

@@ -56,6 +56,9 @@ public abstract class CausalModel : Module
     /// <summary>What stands before every sequence without being in the input; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
 
+    /// <summary>Declares the same model with a table of its own for the head.</summary>
+    internal abstract CausalModel Untied();
+
     /// <summary>Names in a weight file that hold nothing to load.</summary>
     internal virtual bool IsBuffer(string name) => false;
 

@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Ops;
@@ -7,30 +6,6 @@ using PeftCore.Tensors;
 using Embedding = PeftCore.Nn.Embedding;
 
 namespace PeftCore.Models;
-
-/// <summary>Sizes of a GPT-2 model.</summary>
-public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSize, int Layers, int Heads, int MaxLength, float Epsilon, string Activation,
-    bool ScaleByLayer, bool TieEmbeddings)
-{
-    /// <summary>Reads a config.json.</summary>
-    public static Gpt2Config From(ConfigReader config)
-    {
-        int hidden = config.Int("n_embd", min: 1);
-        int heads = config.Int("n_head", min: 1);
-        if (hidden % heads != 0)
-        {
-            throw config.Error("n_head", $"is {heads}, which does not divide n_embd = {hidden}");
-        }
-        if (!config.Bool("scale_attn_weights", true))
-        {
-            throw config.Error("scale_attn_weights", "is false, which is not supported");
-        }
-        return new Gpt2Config(config.Int("vocab_size", min: 1), hidden, config.IntOrNull("n_inner", min: 1) ?? 4 * hidden,
-            config.Int("n_layer", min: 1, max: 10_000), heads, config.Int("n_positions", 1024, min: 1), (float)config.Float("layer_norm_epsilon", 1e-5, min: 0),
-            config.Choice("activation_function", "gelu_new", "gelu_new", "gelu_pytorch_tanh", "gelu", "relu"),
-            config.Bool("scale_attn_by_inverse_layer_idx", false), config.Bool("tie_word_embeddings", true));
-    }
-}
 
 /// <summary>GPT-2 (Radford et al. 2019): learned positions, layer norm before each sublayer, one fused q, k, v projection, weights stored
 /// transposed ("Conv1D").</summary>
@@ -76,6 +51,8 @@ public sealed class Gpt2 : CausalModel
 
     /// <inheritdoc/>
     public override string BasePrefix => "transformer.";
+
+    internal override CausalModel Untied() => new Gpt2(Config with { TieEmbeddings = false });
 
     internal override Layer FinalNorm => _transformer.LnF;
 

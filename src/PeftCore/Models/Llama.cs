@@ -51,6 +51,8 @@ public sealed class Llama : CausalModel
     /// <inheritdoc/>
     public override string BasePrefix => "model.";
 
+    internal override CausalModel Untied() => new Llama(Config with { TieEmbeddings = false });
+
     internal override Layer FinalNorm => _decoder.Norm;
 
     internal override BlockSums SumsOf(int block) => _decoder.Layers[block].Sums;

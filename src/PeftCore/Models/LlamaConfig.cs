@@ -6,8 +6,8 @@ namespace PeftCore.Models;
 /// <summary>Sizes and variants of the LLaMA family: Llama 1–3, Mistral, Qwen2 and Qwen3.</summary>
 public sealed record LlamaConfig
 {
-    /// <summary>Where the configuration does not say.</summary>
-    private const int DefaultWindow = 4096;
+    // Far above every model there is, and low enough that no product of two sizes overflows.
+    internal const int MostColumns = 1 << 24, MostRows = 1 << 28;
 
     /// <summary>"llama", "mistral", "qwen2" or "qwen3".</summary>
     public required string ModelType { get; init; }
@@ -67,84 +67,81 @@ public sealed record LlamaConfig
     public int FirstWindowLayer { get; init; }
 
     /// <summary>Reads a config.json.</summary>
-    public static LlamaConfig From(ConfigReader config)
+    /// <param name="config">The configuration.</param>
+    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <exception cref="BadInputException">A field is missing or wrong, or fields contradict each other.</exception>
+    public static LlamaConfig From(ConfigReader config, ICollection<string>? warnings = null)
     {
         string type = config.String("model_type");
         config.Choice("hidden_act", "silu", "silu", "swish");
-        int hidden = config.Int("hidden_size", min: 1);
-        int heads = config.Int("num_attention_heads", min: 1);
-        int keyHeads = config.Int("num_key_value_heads", heads, min: 1);
-        int headDim = config.IntOrNull("head_dim", min: 2) ?? hidden / heads;
-        if (headDim % 2 != 0)
+        int layers = config.Int("num_hidden_layers", min: 1, max: 10_000);
+        int length = config.Int("max_position_embeddings", type switch { "llama" => 2048, "mistral" => 131072, _ => 32768 }, min: 1);
+        var (heads, keyHeads, headDim) = HeadsOf(config, type);
+        var (theta, scaling) = RopeSettings.Read(config, length, warnings);
+        var (window, firstWindow) = WindowSettings.Read(config, type, layers, warnings);
+        CheckOtherNames(config, type, headDim, theta, warnings);
+        bool attentionBias = config.Bool("attention_bias", type == "qwen2");
+        if (type == "qwen2" && !attentionBias)
         {
-            throw config.Error("head_dim", $"is {headDim}, but rotary positions turn columns in pairs, so it must be even");
+            warnings?.Add(config.Sentence("attention_bias", "is false, but q, k and v of qwen2 models always have biases; it is ignored, as in transformers"));
         }
-        if (heads % keyHeads != 0)
-        {
-            throw config.Error("num_key_value_heads", $"is {keyHeads}, which does not divide the {heads} attention heads");
-        }
-        bool attentionBias = config.Bool("attention_bias", false);
         return new LlamaConfig
         {
             ModelType = type,
-            VocabularySize = config.Int("vocab_size", min: 1),
-            HiddenSize = hidden,
-            IntermediateSize = config.Int("intermediate_size", min: 1),
-            Layers = config.Int("num_hidden_layers", min: 1, max: 10_000),
+            VocabularySize = config.Int("vocab_size", min: 1, max: MostRows),
+            HiddenSize = config.Int("hidden_size", min: 1, max: MostColumns),
+            IntermediateSize = config.Int("intermediate_size", min: 1, max: MostColumns),
+            Layers = layers,
             Heads = heads,
             KeyHeads = keyHeads,
             HeadDim = headDim,
-            MaxLength = config.Int("max_position_embeddings", 2048, min: 1),
-            Epsilon = (float)config.Float("rms_norm_eps", 1e-6, min: 0),
-            RopeTheta = Rope(config).Theta,
-            RopeScaling = Rope(config).Scaling,
+            MaxLength = length,
+            Epsilon = (float)config.Float("rms_norm_eps", 1e-6, min: 0, max: 1),
+            RopeTheta = theta,
+            RopeScaling = scaling,
             TieEmbeddings = config.Bool("tie_word_embeddings", false),
             QkvBias = type == "qwen2" || attentionBias,
             OutputBias = type != "qwen2" && attentionBias,
             MlpBias = config.Bool("mlp_bias", false),
             QkNorm = type == "qwen3",
-            Window = WindowOf(config, type).Window,
-            FirstWindowLayer = WindowOf(config, type).FirstLayer,
+            Window = window,
+            FirstWindowLayer = firstWindow,
         };
     }
 
-    /// <summary>Mistral's window is everywhere. Qwen's is off unless asked for, and then starts at a block: max_window_layers counts those without.</summary>
-    private static (int Window, int FirstLayer) WindowOf(ConfigReader config, string type)
+    private static (int Heads, int KeyHeads, int HeadDim) HeadsOf(ConfigReader config, string type)
     {
-        bool used = type == "mistral" || (type is "qwen2" or "qwen3" && config.Bool("use_sliding_window", false));
-        int? window = config.Names.Contains("sliding_window") ? config.IntOrNull("sliding_window", min: 1) : DefaultWindow;
-        if (!used || window is null || type == "mistral")
+        int hidden = config.Int("hidden_size", min: 1, max: MostColumns);
+        int heads = config.Int("num_attention_heads", min: 1, max: MostColumns);
+        // A field that is absent has the family's default; one that is null means as many as there are heads.
+        int usual = type switch { "mistral" => 8, "qwen2" or "qwen3" => 32, _ => heads };
+        int keyHeads = config.Int("num_key_value_heads", config.Names.Contains("num_key_value_heads") || heads % usual != 0 ? heads : usual, min: 1);
+        if (heads % keyHeads != 0)
         {
-            return (used ? window ?? 0 : 0, 0);
+            throw config.Error("num_key_value_heads", $"is {keyHeads}, which does not divide the {heads} attention heads");
         }
-        if (config.StringsOrNull("layer_types") is not { } types)
+        int? given = config.IntOrNull("head_dim", min: 2, max: MostColumns) ?? (type == "qwen3" && !config.Names.Contains("head_dim") ? 128 : null);
+        if (given is null && hidden % heads != 0)
         {
-            return (window.Value, config.Int("max_window_layers", 28, min: 0));
+            throw config.Error("num_attention_heads", $"is {heads}, which does not divide hidden_size = {hidden}; without \"head_dim\" it must");
         }
-        int first = Array.IndexOf(types, "sliding_attention");
-        if (first >= 0 && types[first..].Any(kind => kind != "sliding_attention"))
+        int headDim = given ?? hidden / heads;
+        if (headDim % 2 != 0)
         {
-            throw config.Error("layer_types", "has blocks with and without a window in turns, which is not supported for this model");
+            throw config.Error("head_dim", $"is {headDim}, but rotary positions turn columns in pairs, so it must be even");
         }
-        return first < 0 ? (0, 0) : (window.Value, first);
+        return (long)heads * headDim <= MostColumns ? (heads, keyHeads, headDim)
+            : throw config.Error("num_attention_heads", $"is {heads}, with {headDim} elements each more than the {MostColumns} columns that are possible");
     }
 
-    /// <summary>New files keep rope_parameters; older ones rope_theta and rope_scaling.</summary>
-    private static (double Theta, RopeScaling Scaling) Rope(ConfigReader config)
+    private static void CheckOtherNames(ConfigReader config, string type, int headDim, double theta, ICollection<string>? warnings)
     {
-        var parameters = config.ObjectOrNull("rope_parameters") ?? config.ObjectOrNull("rope_scaling");
-        double theta = parameters?.FloatOrNull("rope_theta", min: 1) ?? config.Float("rope_theta", 10000, min: 1);
-        if (parameters is null)
-        {
-            return (theta, new RopeScaling("default"));
-        }
-        string type = parameters.Choice(parameters.Has("rope_type") ? "rope_type" : "type", "default", "default", "linear", "llama3");
-        return type switch
-        {
-            "linear" => (theta, new RopeScaling(type, (float)parameters.Float("factor", min: 1))),
-            "llama3" => (theta, new RopeScaling(type, (float)parameters.Float("factor", min: 1), (float)parameters.Float("low_freq_factor"),
-                (float)parameters.Float("high_freq_factor"), parameters.Int("original_max_position_embeddings", min: 1))),
-            _ => (theta, new RopeScaling("default")),
-        };
+        ForeignFields.Refuse(config, type, type == "qwen3" ? ["use_qk_norm", "qk_norm"] : [], ("attention_multiplier", [1 / Math.Sqrt(headDim)]),
+            ("query_pre_attn_scalar", [headDim]), ("rotary_dim", [headDim]), ("rotary_emb_base", [theta]), ("rope_base", [theta]),
+            ("scale_attn_by_inverse_layer_idx", [0]), ("scale_attn_weights", [1]));
+        ForeignFields.Compare(config, warnings, ("hidden_size", ["n_embd", "d_model", "dim"]), ("num_hidden_layers", ["n_layer", "n_layers", "num_layers"]),
+            ("num_attention_heads", ["n_head", "n_heads"]), ("num_key_value_heads", ["n_kv_heads", "num_kv_heads"]), ("max_position_embeddings", ["n_positions"]),
+            ("intermediate_size", ["n_inner", "ffn_hidden_size", "ffn_dim"]), ("hidden_act", ["hidden_activation", "activation_function"]),
+            ("rms_norm_eps", ["layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"]));
     }
 }

@@ -7,14 +7,17 @@ namespace PeftCore.Models;
 /// <summary>Makes models from Hugging Face directories.</summary>
 public static class ModelLoader
 {
-    private static readonly Dictionary<string, Func<ConfigReader, CausalModel>> Families = new()
+    private static readonly Dictionary<string, Func<ConfigReader, ICollection<string>?, CausalModel>> Families = new()
     {
-        ["llama"] = config => new Llama(LlamaConfig.From(config)),
-        ["mistral"] = config => new Llama(LlamaConfig.From(config)),
-        ["qwen2"] = config => new Llama(LlamaConfig.From(config)),
-        ["qwen3"] = config => new Llama(LlamaConfig.From(config)),
-        ["gpt2"] = config => new Gpt2(Gpt2Config.From(config)),
+        ["llama"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
+        ["mistral"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
+        ["qwen2"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
+        ["qwen3"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
+        ["gpt2"] = (config, warnings) => new Gpt2(Gpt2Config.From(config, warnings)),
     };
+
+    // Above the parameters of any model there is; a sum of bytes beyond it could overflow.
+    private const long MostParameters = 1L << 50;
 
     private const string HeadWeight = "lm_head.weight";
 
@@ -22,28 +25,68 @@ public static class ModelLoader
     public static IReadOnlyCollection<string> ModelTypes => Families.Keys;
 
     /// <summary>Declares the model a config.json describes, without weights.</summary>
-    /// <exception cref="BadInputException">The architecture is unknown, or a field is missing or wrong.</exception>
-    public static CausalModel Declare(ConfigReader config)
+    /// <param name="config">The configuration.</param>
+    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised, a field is missing or wrong, or fields contradict each other.</exception>
+    public static CausalModel Declare(ConfigReader config, ICollection<string>? warnings = null)
     {
         string type = config.String("model_type");
-        return Families.TryGetValue(type, out var family)
-            ? family(config)
-            : throw config.Error("model_type", $"is \"{type}\", which is not supported; supported are {string.Join(", ", Families.Keys)}");
+        if (!Families.TryGetValue(type, out var family))
+        {
+            throw config.Error("model_type", $"is \"{type}\", which is not supported; supported are {string.Join(", ", Families.Keys)}");
+        }
+        Quantization.Refuse(config);
+        ConfigChecks.Run(config, Families.Keys, warnings);
+        var model = family(config, warnings);
+        Int128 parameters = 0;
+        foreach (var (_, parameter) in model.NamedParameters())
+        {
+            parameters += parameter.Shape.Count;
+        }
+        return parameters <= MostParameters ? model
+            : throw new BadInputException($"{config.Source}: the sizes make {parameters} parameters, more than any machine holds; one of them is wrong.");
+    }
+
+    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration ties the head to the
+    /// embedding but the file holds two different tables, the head has its own.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <exception cref="BadInputException">As for the configuration alone, or the weights are quantised.</exception>
+    public static CausalModel Declare(ConfigReader config, WeightSource weights, ICollection<string>? warnings = null)
+    {
+        var model = Declare(config, warnings);
+        Quantization.Refuse(weights);
+        foreach (string warning in weights.Warnings)
+        {
+            warnings?.Add(warning);
+        }
+        weights.TryGet(HeadWeight, out var head);
+        if (!IsTied(model) || head is null || !TiedTables.Differ(FindEntry(model, weights, PathOfEmbedding(model)), head))
+        {
+            return model;
+        }
+        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{HeadWeight}\" and the embedding's table differ; " +
+            "the head keeps its own table. Set tie_word_embeddings to false to silence this.");
+        return model.Untied();
     }
 
     /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the file.</summary>
     /// <param name="directory">The model directory.</param>
     /// <param name="backend">Where to put the weights.</param>
     /// <param name="dtype">Convert floating-point weights to this; null to keep what the file has.</param>
+    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or tensors are missing, unknown or of the wrong shape.</exception>
-    public static CausalModel Load(string directory, IBackend backend, DType? dtype = null)
+    public static CausalModel Load(string directory, IBackend backend, DType? dtype = null, ICollection<string>? warnings = null)
     {
         var files = ModelDirectory.Open(directory);
-        var model = Declare(files.OpenConfig());
+        var config = files.OpenConfig();
+        Declare(config); // What the configuration alone is refused for comes before what the weights are.
         using var weights = files.OpenWeights();
+        var model = Declare(config, weights, warnings);
         try
         {
-            Fill(model, weights, backend, dtype);
+            Fill(model, weights, backend, dtype, warnings);
         }
         catch
         {
@@ -77,7 +120,7 @@ public static class ModelLoader
         }
     }
 
-    private static void Fill(CausalModel model, WeightSource weights, IBackend backend, DType? dtype)
+    private static void Fill(CausalModel model, WeightSource weights, IBackend backend, DType? dtype, ICollection<string>? warnings)
     {
         var unused = new HashSet<string>(weights.Names.Where(name => !model.IsBuffer(name)), StringComparer.Ordinal);
         var missing = new List<string>();
@@ -94,19 +137,48 @@ public static class ModelLoader
         }
         if (missing.Count > 0)
         {
-            throw new BadInputException($"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; " +
-                "the file belongs to another model or is incomplete");
+            throw Missing(weights, missing);
         }
-        // A tied head may be stored as well; it is the embedding's table again.
-        if (model.Head.Weight == model.TokenEmbedding.Weight)
+        if (IsTied(model))
         {
-            unused.Remove(HeadWeight);
+            unused.Remove(HeadWeight); // It is the embedding's table again, or the model would have been declared untied.
+        }
+        // What the index of a sharded model leaves out may be left over; what it names belongs to the model.
+        foreach (string name in unused.Where(name => weights.TryGet(name, out var entry) && !entry.IsListed).Order(StringComparer.Ordinal).ToArray())
+        {
+            unused.Remove(name);
+            warnings?.Add($"{weights.Place}: tensor \"{name}\" is not in the index and belongs to no part of a {model.ModelType} model; it is ignored.");
         }
         if (unused.Count > 0)
         {
-            throw new BadInputException($"{weights.Place}: {unused.Count} tensors belong to no part of a {model.ModelType} model, such as \"{unused.Order(StringComparer.Ordinal).First()}\"");
+            throw Unknown(model, weights, [.. unused.Order(StringComparer.Ordinal)]);
         }
     }
+
+    private static BadInputException Missing(WeightSource weights, List<string> missing) => new(missing is [HeadWeight]
+        ? $"{weights.Place}: the head's table \"{HeadWeight}\" is missing, and the configuration does not tie it to the embedding; " +
+            "if the model shares one table, set tie_word_embeddings to true in config.json."
+        : $"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; the file belongs to another model or is incomplete.");
+
+    private static BadInputException Unknown(CausalModel model, WeightSource weights, string[] unknown)
+    {
+        long blocks = unknown.Max(BlockOf) + 1L;
+        string why = blocks > model.LayerCount ? $"the file has {blocks} blocks, but the configuration says {model.LayerCount}"
+            : unknown[0].EndsWith(".bias", StringComparison.Ordinal) ? "the configuration says that there is no such bias" : "the file belongs to another model";
+        return new BadInputException($"{weights.Place}: {unknown.Length} tensors belong to no part of a {model.ModelType} model, such as \"{unknown[0]}\"; {why}.");
+    }
+
+    /// <summary>The number of the block in a tensor's name; -1 outside the blocks.</summary>
+    private static int BlockOf(string name)
+    {
+        string[] parts = name.Split('.');
+        int at = Array.FindIndex(parts, part => part is "layers" or "h");
+        return at >= 0 && at + 1 < parts.Length && int.TryParse(parts[at + 1], out int block) ? block : -1;
+    }
+
+    private static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
+
+    private static string PathOfEmbedding(CausalModel model) => model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
 
     /// <summary>Weight files made from the bare model leave the base prefix out.</summary>
     private static WeightEntry? FindEntry(CausalModel model, WeightSource weights, string path)
@@ -120,7 +192,7 @@ public static class ModelLoader
             return entry;
         }
         // Of two tied names a file may have either.
-        bool tied = model.Head.Weight == model.TokenEmbedding.Weight && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
+        bool tied = IsTied(model) && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
         return tied && weights.TryGet(HeadWeight, out entry) ? entry : null;
     }
 }

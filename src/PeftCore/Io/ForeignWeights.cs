@@ -1,0 +1,52 @@
+namespace PeftCore.Io;
+
+/// <summary>Weights in formats that are not read here: their name and the way out.</summary>
+internal static class ForeignWeights
+{
+    private const string Save = ".save_pretrained(dir, safe_serialization=True)";
+
+    // What a file name ends with, what it is, how to convert it.
+    private static readonly (string Ending, string Kind, string WayOut)[] Formats =
+    [
+        (".gguf", "GGUF, whose weights are usually quantised",
+            "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save + ", or take the original safetensors model"),
+        (".bin", "PyTorch's format (pickles can run code)", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".bin.index.json", "PyTorch's format (pickles can run code)", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".pt", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".pth", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".ckpt", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".h5", "TensorFlow's format", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_tf=True)" + Save),
+        (".msgpack", "Flax's format", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_flax=True)" + Save),
+        (".onnx", "ONNX", "take the safetensors model it was exported from"),
+        (".npz", "NumPy's format", "convert it once in Python with numpy.load and safetensors.numpy.save_file"),
+        (".safetensors", "safetensors under another name",
+            "rename a single file to model.safetensors; shards need their model.safetensors.index.json; Mistral's consolidated files need conversion"),
+    ];
+
+    // Files of these names hold no model weights.
+    private static readonly string[] Others = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin", "adapter_model.safetensors"];
+
+    /// <summary>The sentence for a file that is given as a model, or null if its name says nothing.</summary>
+    public static string? WhyNot(string path)
+    {
+        string name = Path.GetFileName(path);
+        var format = Formats.FirstOrDefault(f => name.EndsWith(f.Ending, StringComparison.OrdinalIgnoreCase));
+        return format.Ending is null || Others.Contains(name) ? null : $"the weights are in {name}, which is {format.Kind} and not read here; {format.WayOut}";
+    }
+
+    /// <summary>The sentence for a directory without readable weights, or null if it has none in another format either.</summary>
+    public static string? In(string directory)
+    {
+        string[] names;
+        try
+        {
+            names = [.. Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            return null;
+        }
+        return Formats.SelectMany(f => names.Where(name => name.EndsWith(f.Ending, StringComparison.OrdinalIgnoreCase)))
+            .Select(WhyNot).FirstOrDefault(found => found is not null);
+    }
+}

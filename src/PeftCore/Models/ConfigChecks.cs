@@ -1,0 +1,49 @@
+using System.Text.Json;
+using PeftCore.Io;
+
+namespace PeftCore.Models;
+
+/// <summary>What every family's configuration says twice.</summary>
+internal static class ConfigChecks
+{
+    private static readonly string[] Classes = ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "Model"];
+
+    /// <summary>Warns of contradictions between fields that do not change what is computed here.</summary>
+    /// <param name="config">config.json.</param>
+    /// <param name="families">The families that can be loaded.</param>
+    /// <param name="warnings">Gets the sentences.</param>
+    public static void Run(ConfigReader config, IEnumerable<string> families, ICollection<string>? warnings)
+    {
+        string type = config.String("model_type");
+        if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && family != type && families.Contains(family))
+        {
+            warnings?.Add(config.Sentence("architectures", $"names {architecture}, but \"model_type\" is \"{type}\", which counts"));
+        }
+        string? current = DTypeOf(config, "dtype"), old = DTypeOf(config, "torch_dtype");
+        if (current is not null && old is not null && current != old)
+        {
+            warnings?.Add(config.Sentence("torch_dtype", $"is \"{old}\", but \"dtype\" is \"{current}\"; weights keep the dtype they have in the file"));
+        }
+    }
+
+    private static string? DTypeOf(ConfigReader config, string name)
+    {
+        if (config.StringOrNull(name) is not { } text)
+        {
+            return null;
+        }
+        string dtype = text.StartsWith("torch.", StringComparison.Ordinal) ? text["torch.".Length..] : text;
+        return dtype is "auto" or "float32" or "float" or "bfloat16" or "float16" or "half" or "float64" or "double" || dtype.StartsWith("float8_", StringComparison.Ordinal) ? dtype
+            : throw config.Error(name, $"is \"{text}\", expected the name of a dtype such as float32, bfloat16 or float16");
+    }
+
+    private static string? ArchitectureOf(ConfigReader config) => config.Raw("architectures") switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        _ => config.StringsOrNull("architectures")!.FirstOrDefault(),
+    };
+
+    private static string? FamilyOf(string architecture) =>
+        Classes.FirstOrDefault(name => architecture.EndsWith(name, StringComparison.Ordinal)) is { } end ? architecture[..^end.Length].ToLowerInvariant() : null;
+}
