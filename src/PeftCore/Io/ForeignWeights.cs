@@ -8,18 +8,18 @@ internal static class ForeignWeights
     // What a file name ends with, what it is, how to convert it.
     private static readonly (string Ending, string Kind, string WayOut)[] Formats =
     [
-        (".gguf", "GGUF, whose weights are usually quantised",
+        (".gguf", "GGUF",
             "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save + ", or take the original safetensors model"),
-        (".bin", "PyTorch's format (pickles can run code)", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
-        (".bin.index.json", "PyTorch's format (pickles can run code)", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
-        (".pt", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
-        (".pth", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
-        (".ckpt", "PyTorch's format (pickles can run code)", "convert it once in Python with torch.load and safetensors.torch.save_file"),
-        (".h5", "TensorFlow's format", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_tf=True)" + Save),
-        (".msgpack", "Flax's format", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_flax=True)" + Save),
+        (".bin", "pickled by PyTorch, and pickles can run code", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".bin.index.json", "pickled by PyTorch, and pickles can run code", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".pt", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".pth", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".ckpt", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".h5", "TensorFlow", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_tf=True)" + Save),
+        (".msgpack", "Flax", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_flax=True)" + Save),
         (".onnx", "ONNX", "take the safetensors model it was exported from"),
-        (".npz", "NumPy's format", "convert it once in Python with numpy.load and safetensors.numpy.save_file"),
-        (".safetensors", "safetensors under another name",
+        (".npz", "NumPy", "convert it once in Python with numpy.load and safetensors.numpy.save_file"),
+        (".safetensors", "safetensors under an unknown name",
             "rename a single file to model.safetensors; shards need their model.safetensors.index.json; Mistral's consolidated files need conversion"),
     ];
 
@@ -31,7 +31,7 @@ internal static class ForeignWeights
     {
         string name = Path.GetFileName(path);
         var format = Formats.FirstOrDefault(f => name.EndsWith(f.Ending, StringComparison.OrdinalIgnoreCase));
-        return format.Ending is null || Others.Contains(name) ? null : $"the weights are in {name}, which is {format.Kind} and not read here; {format.WayOut}";
+        return format.Ending is null || Others.Contains(name) ? null : $"the weights are in {name} ({format.Kind}), which is not read here; {format.WayOut}";
     }
 
     /// <summary>The sentence for a directory without readable weights, or null if it has none in another format either.</summary>

@@ -115,6 +115,12 @@ public static class JsonFile
     private static string Reason(Exception e)
     {
         int cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        return (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.', ' ');
+        string reason = cut < 0 ? e.Message : e.Message[..cut];
+        foreach (string end in (string[])[" which is not supported in this mode", " Change the reader options", " Cannot read next"])
+        {
+            cut = reason.IndexOf(end, StringComparison.Ordinal);
+            reason = cut < 0 ? reason : reason[..cut];
+        }
+        return reason.TrimEnd('.', ' ');
     }
 }

@@ -80,7 +80,14 @@ public sealed class ConfigReaderTests
     [TestCase("[]", "expected, found a list")]
     [TestCase("{", "not valid JSON at line 1")]
     [TestCase("{\"a\":1,}", "not valid JSON at line 1")]
-    [TestCase("{\n\"a\":1,\n\"a\":2}", "not valid JSON")]
+    [TestCase("{\n\"a\":1,\n\"a\":2}", "field \"a\" stands twice with different values, 1 and 2; keep one of them")]
+    [TestCase("{\"o\":{\"a\":true,\"a\":\"x\"}}", "field \"o.a\" stands twice with different values, true and \"x\"")]
+    [TestCase("{\"o\":[{\"a\":1,\"a\":{}}]}", "field \"o.a\" stands twice")]
+    [TestCase("{\"a\":1,\"\\u0061\":2}", "field \"a\" stands twice")]
+    [TestCase("{\"a\":NaN}", "not valid JSON at line 1")]
+    [TestCase("{\"a\":-Infinity}", "not valid JSON at line 1")]
+    [TestCase("{\"a\":1} // end", "not valid JSON at line 1")]
+    [TestCase("{\"a\":1}{\"a\":1}", "not valid JSON at line 1")]
     [TestCase("{\"a\":\"\\ud800\"}", "not valid JSON")]
     public void A_file_that_is_no_object_is_refused(string text, string reason)
     {
@@ -98,6 +105,22 @@ public sealed class ConfigReaderTests
         Assert.That(ConfigReader.Open(directory["c.json"]).Int("a"), Is.EqualTo(1));
         File.WriteAllBytes(directory["c.json"], [.. "{\"a\":\""u8, 0xFF, .. "\"}"u8]);
         Assert.That(() => ConfigReader.Open(directory["c.json"]), Throws.TypeOf<BadInputException>().With.Message.Contains("UTF-8"));
+    }
+
+    [Test]
+    public void A_field_that_stands_twice_with_one_value_is_one_field()
+    {
+        var config = ConfigReader.Parse("""{"a": 1, "o": {"b": [1, {"c": null}], "b": [1, {"c": null}]}, "a": 1.0}""", "config.json");
+        Assert.That(config.Names, Is.EqualTo(["a", "o"]));
+        Assert.That(config.Int("a"), Is.EqualTo(1));
+        Assert.That(config.Object("o").Names, Is.EqualTo(["b"]));
+    }
+
+    [Test]
+    public void Brackets_beyond_any_use_are_a_sentence()
+    {
+        string deep = string.Concat(Enumerable.Repeat("{\"a\":", 5000)) + "1" + new string('}', 5000);
+        Assert.That(() => ConfigReader.Parse(deep, "config.json"), Throws.TypeOf<BadInputException>().With.Message.Contains("depth of 64"));
     }
 
     [Test]

@@ -34,7 +34,7 @@ public sealed class SafetensorsWriterTests
     [Test]
     public void Whatever_is_written_reads_back_the_same()
     {
-        string[] types = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2"];
+        string[] types = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "C64"];
         Gen<(string Name, string DType, long[] Shape)[]> tensors =
             from names in ArbMap.Default.GeneratorFor<NonNull<string>>().Select(n => Valid(n.Get)).ArrayOf()
             from rows in (from type in Gen.Elements(types) from shape in Gen.Choose(0, 4).Select(v => (long)v).ArrayOf() select (type, shape)).ArrayOf(50)

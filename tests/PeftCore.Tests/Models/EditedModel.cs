@@ -37,15 +37,24 @@ internal sealed class EditedModel : IDisposable
         Tensors[name] = new SafetensorsTensor(name, dtype, shape, new byte[shape.Aggregate(1L, (product, extent) => product * extent) * size]);
     }
 
+    /// <summary>Puts a tensor of given bytes in a name's place.</summary>
+    public void Put(string name, string dtype, long[] shape, byte[] bytes) => Tensors[name] = new SafetensorsTensor(name, dtype, shape, bytes);
+
+    /// <summary>The bytes of a tensor.</summary>
+    public byte[] BytesOf(string name)
+    {
+        using var stream = new MemoryStream();
+        Tensors[name].WriteTo(stream);
+        return stream.ToArray();
+    }
+
     /// <summary>Stores every tensor in another precision. Returns what it then holds, by name.</summary>
     public Dictionary<string, byte[]> Narrow(DType dtype)
     {
         var stored = new Dictionary<string, byte[]>();
         foreach (string name in Tensors.Keys.ToArray())
         {
-            using var stream = new MemoryStream();
-            Tensors[name].WriteTo(stream);
-            float[] values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(stream.ToArray()).ToArray();
+            float[] values = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(BytesOf(name)).ToArray();
             stored[name] = Numbers.Store(values, dtype.Element, out _);
             Tensors[name] = new SafetensorsTensor(name, dtype.ToString(), Tensors[name].Shape, stored[name]);
         }

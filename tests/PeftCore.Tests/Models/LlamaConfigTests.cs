@@ -72,7 +72,7 @@ public sealed class LlamaConfigTests
     [TestCase("llama", """, "head_dim": 5""", "field \"head_dim\" is 5, but rotary positions turn columns in pairs, so it must be even.")]
     [TestCase("llama", """, "hidden_act": "gelu" """, "field \"hidden_act\" is \"gelu\"")]
     [TestCase("llama", """, "rope_scaling": {"rope_type": "yarn", "factor": 4}""", "field \"rope_scaling.rope_type\" is \"yarn\"")]
-    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["sliding_attention", "full_attention"]""",
+    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]""",
         "field \"layer_types\" has blocks with and without a window in turns, which is not supported for this model.")]
     public void What_is_not_supported_is_refused(string type, string fields, string sentence) =>
         Assert.That(() => Read(type, fields), Throws.TypeOf<BadInputException>().With.Message.Contains(sentence));
