@@ -1,3 +1,4 @@
+using PeftCore.Cli.Session;
 using PeftCore.Tensors;
 using PeftCore.Models.Generation;
 
@@ -38,7 +39,7 @@ internal sealed record SamplingOptions
     [Setting("end the text before this string")]
     public string? Stop { get; init; }
 
-    [Setting("chat: a built-in template, if the model has none of its own", Value = "chatml|llama3|…")]
+    [Setting("chat: a template instead of the model's own", Value = NamedTemplate.Value)]
     public string? ChatTemplate { get; init; }
 
     [Setting("task that the text belongs to, for adapters that have several", Min = 0)]

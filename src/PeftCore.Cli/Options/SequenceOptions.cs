@@ -1,3 +1,5 @@
+using PeftCore.Cli.Session;
+
 namespace PeftCore.Cli.Options;
 
 /// <summary>What every verb takes that runs a model over data in batches.</summary>
@@ -14,6 +16,9 @@ internal record SequenceOptions
 
     [Setting("learn from answers only, not from prompts")]
     public bool MaskPrompt { get; init; } = true;
+
+    [Setting("how conversations become text, instead of the model's own template", Value = NamedTemplate.Value)]
+    public string? ChatTemplate { get; init; }
 
     [Setting("seed of every random choice")]
     public ulong Seed { get; init; } = 42;

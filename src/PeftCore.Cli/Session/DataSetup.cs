@@ -13,6 +13,7 @@ internal sealed class DataSetup
     /// <summary>Longer sequences must be asked for: few data need them, and all pay.</summary>
     private const int UsualLength = 1024;
 
+    private readonly ModelSession _session;
     private readonly Tokenizer _tokenizer;
     private readonly EncodeOptions _encoding;
     private readonly int _batchSize;
@@ -25,8 +26,9 @@ internal sealed class DataSetup
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
-        _tokenizer = session.Tokenizer;
-        _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt };
+        (_session, _tokenizer) = (session, session.Tokenizer);
+        var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
+        _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt, ChatTemplate = template };
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
 
@@ -47,6 +49,7 @@ internal sealed class DataSetup
     /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
     {
+        _session.TellOfTokenizer(call);
         var encoder = new ExampleEncoder(_tokenizer, _encoding);
         var examples = encoder.Encode(rows);
         foreach (string warning in encoder.Report.Warnings(MaxLength))

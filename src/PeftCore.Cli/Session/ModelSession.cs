@@ -12,6 +12,7 @@ namespace PeftCore.Cli.Session;
 internal sealed class ModelSession : IDisposable
 {
     private readonly TensorScope _scope = new();
+    private bool _toldOfTokenizer;
 
     private ModelSession(IBackend backend, string directory, DType? dtype, Action<string>? warn)
     {
@@ -50,6 +51,26 @@ internal sealed class ModelSession : IDisposable
     {
         Model.LoadAll(directories, call.Terminal.Note);
         return this;
+    }
+
+    /// <summary>Says once what the tokenizer's files contradict each other in.</summary>
+    /// <param name="call">Where to say it.</param>
+    /// <param name="generates">The model writes texts, which something must end.</param>
+    public void TellOfTokenizer(Invocation call, bool generates = false)
+    {
+        if (_toldOfTokenizer)
+        {
+            return;
+        }
+        _toldOfTokenizer = true;
+        foreach (string warning in Tokenizer.Warnings)
+        {
+            call.Terminal.Note(warning);
+        }
+        if (generates && Tokenizer.StopIds.Count == 0)
+        {
+            call.Terminal.Note($"{Directory}: no end-of-text token is known, so only the length ends a text; name eos_token in tokenizer_config.json, or eos_token_id in config.json.");
+        }
     }
 
     public void Dispose()

@@ -1,4 +1,3 @@
-using PeftCore.Io;
 using PeftCore.Models.Generation;
 using PeftCore.Tokenizers;
 
@@ -10,7 +9,6 @@ namespace PeftCore.Cli.Session;
 internal sealed class TextGeneration(ModelSession session, int task = 0)
 {
     private readonly Tokenizer _tokenizer = session.Tokenizer;
-    private readonly int[] _stopTokens = StopTokensOf(session);
 
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">The text to go on from.</param>
@@ -22,7 +20,7 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
     {
         int[] ids = Prompt(prompt, isRendered);
         return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
-            options with { StopTokens = [.. options.StopTokens, .. _stopTokens] }, tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop));
+            options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop));
     }
 
     /// <summary>A prompt's tokens. What a tokenizer puts after every text would end it before it begins.</summary>
@@ -31,18 +29,4 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
         int[] ids = [.. _tokenizer.Encode(prompt, addSpecialTokens: !isRendered).Ids];
         return ids.Length > 1 && ids[^1] == _tokenizer.EosId && !isRendered ? ids[..^1] : ids;
     }
-
-    private static int[] StopTokensOf(ModelSession session)
-    {
-        var directory = ModelDirectory.Open(session.Directory);
-        var configured = Read(directory.OpenGenerationConfig()) ?? Read(directory.OpenConfig()) ?? [];
-        return session.Tokenizer.EosId is { } eos ? [.. configured.Append(eos).Distinct()] : configured;
-    }
-
-    private static int[]? Read(ConfigReader? config) => config?.Raw("eos_token_id") switch
-    {
-        null => null,
-        { ValueKind: System.Text.Json.JsonValueKind.Array } => config.IntsOrNull("eos_token_id"),
-        _ => [config.Int("eos_token_id")],
-    };
 }

@@ -20,6 +20,7 @@ internal sealed class ChatVerb : Verb
     {
         var options = _settings.Read(call.Parse);
         using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn).WithAdapters(options.Adapters, call);
+        session.TellOfTokenizer(call, generates: true);
         var template = TemplateOf(session, options);
         var generation = new TextGeneration(session, options.TaskId);
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
@@ -27,7 +28,7 @@ internal sealed class ChatVerb : Verb
         while (!call.Stop.IsCancellationRequested && ReadTurn(call) is { Length: > 0 } turn)
         {
             messages.Add(new ChatMessage("user", turn));
-            string prompt = template.Render(messages, addGenerationPrompt: true, session.Tokenizer.BosToken, session.Tokenizer.EosToken);
+            string prompt = session.Tokenizer.RenderChat(messages, addGenerationPrompt: true, template);
             var reply = generation.Continue(prompt, options.ToGeneration(), piece => people.Write(piece), call.Stop, isRendered: true);
             people.WriteLine();
             messages.Add(new ChatMessage("assistant", reply.Text));
@@ -49,7 +50,7 @@ internal sealed class ChatVerb : Verb
     {
         if (options.ChatTemplate is { } name)
         {
-            return ChatTemplate.BuiltIn(name);
+            return NamedTemplate.Find(session.Tokenizer, name);
         }
         return session.Tokenizer.ChatTemplate ?? throw new BadInputException(
             $"{session.Directory}: the model has no chat template; choose one with --chat-template ({string.Join(", ", ChatTemplate.BuiltInNames)}), or use generate.");

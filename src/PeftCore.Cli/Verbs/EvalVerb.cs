@@ -18,6 +18,8 @@ internal sealed class EvalVerb : Verb
     private readonly Option<int?> _length = new("--max-seq-length") { Description = "longest sequence, in tokens" };
     private readonly Option<bool> _maskPrompt = new("--mask-prompt") { Description = "count answers only, not prompts [default: true]", DefaultValueFactory = _ => true };
 
+    private readonly Option<string?> _template = new("--chat-template") { Description = "how conversations become text, instead of the model's own template", HelpName = NamedTemplate.Value };
+
     private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute [default: f32]", DefaultValueFactory = _ => "f32" }
         .AcceptOnlyFromAmong("f32", "bf16");
 
@@ -29,7 +31,7 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _dtype, _cache])
+        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
         {
             Add(option);
         }
@@ -39,7 +41,7 @@ internal sealed class EvalVerb : Verb
     {
         string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
         using var session = ModelSession.Open(Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32), call.Value(_model), warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter) ?? [], call);
-        var options = new SequenceOptions { BatchSize = Math.Max(1, call.Value(_batchSize)), MaxSeqLength = call.Value(_length), MaskPrompt = call.Value(_maskPrompt) };
+        var options = new SequenceOptions { BatchSize = Math.Max(1, call.Value(_batchSize)), MaxSeqLength = call.Value(_length), MaskPrompt = call.Value(_maskPrompt), ChatTemplate = call.Value(_template) };
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokens?.Count ?? 0);
         var rows = DataFiles.Open(data).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);

@@ -18,6 +18,7 @@ internal sealed class GenerateVerb : Verb
         var options = _settings.Read(call.Parse);
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
         using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn).WithAdapters(options.Adapters, call);
+        session.TellOfTokenizer(call, generates: true);
         var generation = new TextGeneration(session, options.TaskId);
         var clock = Stopwatch.StartNew();
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;

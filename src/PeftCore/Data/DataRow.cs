@@ -29,7 +29,12 @@ public sealed record PromptRow(RowPlace Place, string Prompt, string Completion)
 /// <summary>A conversation: {"messages": [{"role", "content"}]}.</summary>
 /// <param name="Place">Where it stands.</param>
 /// <param name="Turns">What was said, in order.</param>
-public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place);
+public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place)
+{
+    /// <summary>What else the chat template reads, by its name there: {"tools"}, {"documents"}, and the fields of {"chat_template_kwargs"}. Null if
+    /// the row has none of these.</summary>
+    public IReadOnlyDictionary<string, object?>? Variables { get; init; }
+}
 
 /// <summary>An instruction, what it applies to, and the answer: Alpaca's {"instruction", "input", "output"}.</summary>
 /// <param name="Place">Where it stands.</param>

@@ -25,6 +25,12 @@ public sealed class EncodeReport
     /// <summary>How many turns of the assistant are not learned because the chat template leaves them out or rewrites them.</summary>
     public int TurnsNotFound { get; internal set; }
 
+    /// <summary>Whether texts end without an end-of-text token because none is known.</summary>
+    public bool NoEnd { get; internal set; }
+
+    /// <summary>In how many rows the chat template pays no attention to a field that is there, by its name.</summary>
+    internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
+
     /// <summary>How many tokens are learned in one pass.</summary>
     public long TrainableTokens { get; internal set; }
 
@@ -39,5 +45,10 @@ public sealed class EncodeReport
             yield return $"In {Joined} of {Rows} rows one token spans the end of the prompt and the begin of the completion; end prompts without a space.";
         if (TurnsNotFound > 0)
             yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template leaves them out or rewrites them.";
+        foreach ((string field, int rows) in Unread)
+            yield return $"In {rows} of {Rows} rows the chat template pays no attention to \"{field}\", so it is not in the text that is learned.";
+        if (NoEnd)
+            yield return "No end-of-text token is known: texts and completions end without one, so that the model does not learn to stop; "
+                + "name eos_token in tokenizer_config.json, or eos_token_id in config.json.";
     }
 }

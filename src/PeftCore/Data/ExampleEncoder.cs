@@ -20,7 +20,7 @@ public sealed class ExampleEncoder
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
         (_tokenizer, _options, _eos) = (tokenizer, options, options.AppendEos ? options.EosId ?? tokenizer.EosId : null);
-        _text = new RowText(tokenizer, Report);
+        _text = new RowText(tokenizer, options.MaskPrompt, Report);
     }
 
     /// <summary>What happened to the rows so far.</summary>
@@ -81,6 +81,7 @@ public sealed class ExampleEncoder
         EncodedText encoded = _tokenizer.Encode(sample.Text, addSpecialTokens: !sample.IsRendered);
         bool[] learned = Learned(sample, encoded);
         int[] ids = encoded.Ids;
+        Report.NoEnd |= !sample.IsRendered && _options.AppendEos && _eos is null;
         if (!sample.IsRendered && _eos is int eos && (ids.Length == 0 || ids[^1] != eos))
             (ids, learned) = ([.. ids, eos], [.. learned, true]);
         return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null) with { TaskId = row.TaskId };
@@ -144,6 +145,7 @@ public sealed class ExampleEncoder
         var ids = new List<int>();
         foreach (string piece in DocumentPieces.Of(document.Text))
             ids.AddRange(_tokenizer.Encode(piece, addSpecialTokens: false).Ids);
+        Report.NoEnd |= _options.AppendEos && _eos is null;
         if (_eos is int eos)
             ids.Add(eos);
         int size = _options.MaxSeqLength;

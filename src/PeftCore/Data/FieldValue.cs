@@ -6,7 +6,12 @@ namespace PeftCore.Data;
 /// <summary>The value of a field of a row: text from a csv file, or anything from a JSON object.</summary>
 internal readonly struct FieldValue
 {
-    private const string Roles = "\"system\", \"user\" or \"assistant\"";
+    /// <summary>Fields beside the messages of a conversation that its chat template may read.</summary>
+    public static readonly string[] ChatVariables = ["tools", "documents", "chat_template_kwargs"];
+
+    private static readonly string[] Roles =
+        ["system", "developer", "user", "assistant", "tool", "function", "ipython", "observation", "environment"];
+
     private readonly string? _text;
     private readonly JsonElement _json;
 
@@ -50,26 +55,68 @@ internal readonly struct FieldValue
             : throw place.Error($"\"{name}\" has no turn of the assistant, so there is nothing to learn from it");
     }
 
+    /// <summary>What a conversation's template reads beside the messages; null if the row has none of it.</summary>
+    public static Dictionary<string, object?>? AsVariables(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
+    {
+        var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (string name in ChatVariables.Where(fields.ContainsKey))
+        {
+            JsonElement value = fields[name].AsJson(place, name);
+            if (name != "chat_template_kwargs")
+            {
+                variables[name] = value.ValueKind == JsonValueKind.Array ? value : value.ValueKind == JsonValueKind.Null ? (object?)null
+                    : throw place.Error($"\"{name}\" is {Describe(value)}, expected a list of objects");
+                continue;
+            }
+            if (value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Null))
+                throw place.Error($"\"{name}\" is {Describe(value)}, expected an object from names to values");
+            foreach (JsonProperty field in value.ValueKind == JsonValueKind.Null ? [] : value.EnumerateObject().ToArray())
+                if (field.Name is "messages" or "add_generation_prompt" || ChatVariables.Contains(field.Name) || !variables.TryAdd(field.Name, field.Value))
+                    throw place.Error($"\"{name}\" names \"{field.Name}\", which the row gives the chat template itself");
+        }
+        return variables.Count == 0 ? null : variables;
+    }
+
+    /// <summary>A JSON value; some data sets hold it as a string.</summary>
+    private JsonElement AsJson(RowPlace place, string name)
+    {
+        if (_text is null && _json.ValueKind != JsonValueKind.String)
+            return _json.Clone();
+        try
+        {
+            using var document = JsonDocument.Parse(_text ?? _json.GetString()!, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return document.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            throw place.Error($"\"{name}\" is a string that is not valid JSON", e);
+        }
+    }
+
     private static ChatMessage AsTurn(JsonElement turn, RowPlace place, string name)
     {
         if (turn.ValueKind != JsonValueKind.Object)
             throw place.Error($"\"{name}\" holds {Describe(turn)}, expected objects with \"role\" and \"content\"");
+        var others = new Dictionary<string, object?>(StringComparer.Ordinal);
         string? role = null, content = null;
         foreach (JsonProperty field in turn.EnumerateObject())
         {
-            if (field.Name is not ("role" or "content"))
-                throw place.Error($"a turn in \"{name}\" has the unknown field \"{field.Name}\", expected \"role\" and \"content\"");
-            if (field.Value.ValueKind != JsonValueKind.String)
-                throw place.Error($"\"{field.Name}\" of a turn in \"{name}\" is {Describe(field.Value)}, expected a string");
-            if (field.Name == "role")
-                role = field.Value.GetString();
+            if (field is { Name: "role" or "content", Value.ValueKind: JsonValueKind.String })
+                _ = field.Name == "role" ? role = field.Value.GetString() : content = field.Value.GetString();
+            else if (field.Name == "role" || (field.Name == "content" && field.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Array)))
+                throw place.Error($"\"{field.Name}\" of a turn in \"{name}\" is {Describe(field.Value)}, expected a string{(field.Name == "role" ? "" : " or a list of parts")}");
             else
-                content = field.Value.GetString();
+                others[field.Name] = field.Value.Clone();
         }
-        if (role is null || content is null)
-            throw place.Error($"a turn in \"{name}\" has no \"{(role is null ? "role" : "content")}\"");
-        return role is "system" or "user" or "assistant" ? new ChatMessage(role, content)
-            : throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected {Roles}");
+        if (role is null)
+            throw place.Error($"a turn in \"{name}\" has no \"role\"");
+        bool says = content is not null || others.Any(field => field.Value is JsonElement { ValueKind: not JsonValueKind.Null });
+        if (!says)
+            throw place.Error($"a turn in \"{name}\" has no \"content\"");
+        if (!Roles.Contains(role))
+            throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected one of {string.Join(", ", Roles)}");
+        return others.Count == 0 ? new ChatMessage(role, content!)
+            : new ChatMessage(role, content ?? "") { Extra = others, Fields = [.. turn.EnumerateObject().Select(field => field.Name)] };
     }
 
     private BadInputException Wrong(RowPlace place, string name, string expected) =>

@@ -15,7 +15,10 @@ internal interface ITextEncoder
     EncodedText Encode(string text, bool addSpecialTokens);
 
     /// <summary>A conversation as text in the model's own form, and what the assistant says in it; null if there is no chat template.</summary>
-    RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns);
+    /// <param name="turns">The conversation.</param>
+    /// <param name="variables">What else the template reads, such as "tools".</param>
+    /// <param name="marked">Whether what the assistant says is looked for.</param>
+    RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked);
 }
 
 /// <summary>The tokens of a text.</summary>

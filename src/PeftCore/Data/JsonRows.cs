@@ -5,7 +5,7 @@ namespace PeftCore.Data;
 /// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json).</summary>
 internal static class JsonRows
 {
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
 
     public static List<DataRow> ReadLines(string path, ReadOptions options)
     {
@@ -45,7 +45,7 @@ internal static class JsonRows
 
     private static void ReadElements(ReadOnlyMemory<byte> bytes, ref RowPlace place, List<DataRow> rows, ReadOptions options)
     {
-        var reader = new Utf8JsonReader(bytes.Span, new JsonReaderOptions { MaxDepth = 16 });
+        var reader = new Utf8JsonReader(bytes.Span, new JsonReaderOptions { MaxDepth = 64 });
         int counted = 0;
         reader.Read();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)

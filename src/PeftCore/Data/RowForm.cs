@@ -10,7 +10,9 @@ internal static class RowForm
     private const string Task = "task_id";
 
     private static readonly string[][] Forms =
-        [["text"], ["prompt", "completion"], ["messages"], ["instruction", "input", "output"], ["text", "label"]];
+        [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"], ["text", "label"]];
+
+    private static readonly string[] Optional = ["input", .. FieldValue.ChatVariables];
 
     /// <summary>Refuses field names that are those of no form.</summary>
     public static void Check(RowPlace place, IReadOnlyCollection<string> names)
@@ -29,7 +31,7 @@ internal static class RowForm
             "text" => new TextRow(place, Text("text")),
             "label" => new LabelledRow(place, Text("text"), fields["label"].AsLabel(place, "label")),
             "completion" => new PromptRow(place, Text("prompt"), Text("completion")),
-            "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages")),
+            "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages")) { Variables = FieldValue.AsVariables(place, fields) },
             _ => new InstructionRow(place, Text("instruction"),
                 fields.TryGetValue("input", out FieldValue input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
         };
@@ -38,16 +40,16 @@ internal static class RowForm
 
     // An instruction need not apply to anything, and any row may say which task it belongs to.
     private static bool Fits(string[] form, IReadOnlyCollection<string> names) =>
-        form.All(field => field == "input" || names.Contains(field)) && names.All(name => name == Task || form.Contains(name));
+        form.All(field => Optional.Contains(field) || names.Contains(field)) && names.All(name => name == Task || form.Contains(name));
 
     // The form that shares most fields with the row is the one that was meant.
     private static string Problem(string[] found)
     {
         if (found.Length == 0)
             return $"the row has no fields, expected {Accepted}";
-        string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Count()).First();
+        string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Except(Optional).Count()).First();
         string? unknown = found.Except(meant).FirstOrDefault();
-        string? missing = meant.Except(found).FirstOrDefault(f => f != "input");
+        string? missing = meant.Except(found).FirstOrDefault(f => !Optional.Contains(f));
         return unknown is not null ? $"the field \"{Short(unknown)}\" does not belong here, expected {Accepted}"
             : $"the field \"{missing}\" is missing, expected {Accepted}";
     }

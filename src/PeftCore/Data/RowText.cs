@@ -1,9 +1,10 @@
+using System.Text.Json;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
 /// <summary>Turns a row into text: joins prompts with completions, fills the instruction form, renders conversations.</summary>
-internal sealed class RowText(ITextEncoder tokenizer, EncodeReport report)
+internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeReport report)
 {
     public SampleText Of(DataRow row) => row switch
     {
@@ -11,7 +12,7 @@ internal sealed class RowText(ITextEncoder tokenizer, EncodeReport report)
         PromptRow pair => SampleText.Prompted(pair.Prompt, pair.Completion),
         InstructionRow instruction => OfInstruction(instruction),
         LabelledRow labelled => SampleText.Prompted($"{labelled.Text}\nLabel:", $" {labelled.Label}"),
-        ChatRow chat => OfChat(chat.Place, chat.Turns) ?? throw chat.Place.Error(
+        ChatRow chat => OfChat(chat.Place, chat.Turns, chat.Variables) ?? throw chat.Place.Error(
             "the row is a conversation, but the model's tokenizer has no chat template; use rows of {\"prompt\", \"completion\"} or a model made for chat"),
         _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not encoded one by one.", nameof(row)),
     };
@@ -26,12 +27,12 @@ internal sealed class RowText(ITextEncoder tokenizer, EncodeReport report)
         return SampleText.Prompted($"### Instruction:\n{row.Instruction}\n\n{input}### Response:\n", row.Output);
     }
 
-    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatMessage> turns)
+    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables = null)
     {
         RenderedChat? chat;
         try
         {
-            chat = tokenizer.RenderChat(turns);
+            chat = tokenizer.RenderChat(turns, variables, marked: maskPrompt);
         }
         catch (BadInputException e)
         {
@@ -39,8 +40,41 @@ internal sealed class RowText(ITextEncoder tokenizer, EncodeReport report)
         }
         if (chat is null)
             return null;
+        CountUnread(turns, variables, chat.Text);
+        if (!maskPrompt)
+            return new SampleText(chat.Text, [], true);
         report.TurnsNotFound += Math.Max(0, turns.Count(t => t.Role == "assistant") - chat.AssistantSpans.Count);
         return chat.AssistantSpans.Count > 0 ? new SampleText(chat.Text, [.. chat.AssistantSpans.Select(s => (s.Start, s.End))], true)
-            : throw place.Error("in the text that the chat template makes, the assistant's turns cannot be told from the others");
+            : throw place.Error("in the text that the chat template makes, the assistant's turns cannot be told from the others; mark them in the template with "
+                + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations (--mask-prompt false)");
+    }
+
+    /// <summary>Counts fields that could be left out without a change of the text.</summary>
+    private void CountUnread(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, string text)
+    {
+        foreach (string name in variables?.Keys.Where(name => HasValue(variables[name])) ?? [])
+            CountIfSame(name, turns, variables!.Where(v => v.Key != name).ToDictionary(v => v.Key, v => v.Value), text);
+        foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key) ?? []).Distinct())
+            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields?.Where(field => field != name).ToArray() })], variables, text);
+    }
+
+    private static bool HasValue(object? value) => value switch
+    {
+        null => false,
+        JsonElement json => json.ValueKind != JsonValueKind.Null && (json.ValueKind != JsonValueKind.Array || json.GetArrayLength() > 0),
+        _ => true,
+    };
+
+    private void CountIfSame(string name, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, string text)
+    {
+        try
+        {
+            if (tokenizer.RenderChat(turns, variables, marked: false)?.Text == text)
+                report.Unread[name] = report.Unread.GetValueOrDefault(name) + 1;
+        }
+        catch (BadInputException)
+        {
+            // A template that fails without the field reads it.
+        }
     }
 }

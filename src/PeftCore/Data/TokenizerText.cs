@@ -5,8 +5,6 @@ namespace PeftCore.Data;
 /// <summary>A tokenizer as the data code sees it.</summary>
 internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) : ITextEncoder
 {
-    private readonly ChatTemplate? _template = chosen ?? (tokenizer.Config.ChatTemplate is string text ? ChatTemplate.Parse(text) : null);
-
     public int? BosId => tokenizer.BosId;
 
     public int? EosId => tokenizer.EosId;
@@ -20,6 +18,13 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
         return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
     }
 
-    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns) =>
-        _template?.RenderWithSpans(turns, tokenizer.BosToken, tokenizer.EosToken);
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
+    {
+        if ((chosen ?? tokenizer.FindTemplate(withTools: variables?.GetValueOrDefault("tools") is not null)) is not ChatTemplate template)
+        {
+            return null;
+        }
+        return marked ? tokenizer.RenderChatWithSpans(turns, template, variables)
+            : new RenderedChat(tokenizer.RenderChat(turns, addGenerationPrompt: false, template, variables), []);
+    }
 }

@@ -9,7 +9,7 @@ public sealed class Tokenizer
     private readonly IPostProcessor? _postProcessor;
     private readonly IDecoder? _decoder;
     private readonly AddedVocabulary _added;
-    private readonly Lazy<ChatTemplate?> _chatTemplate;
+    private readonly Dictionary<string, Lazy<ChatTemplate>> _chatTemplates;
 
     internal Tokenizer(
         AddedVocabulary added,
@@ -17,7 +17,8 @@ public sealed class Tokenizer
         ITokenModel model,
         IPostProcessor? postProcessor,
         IDecoder? decoder,
-        TokenizerConfig config)
+        TokenizerConfig config,
+        IReadOnlyList<string> warnings)
     {
         _added = added;
         _preTokenizer = preTokenizer;
@@ -25,7 +26,8 @@ public sealed class Tokenizer
         _postProcessor = postProcessor;
         _decoder = decoder;
         Config = config;
-        _chatTemplate = new(() => config.ChatTemplate is { } template ? ChatTemplate.Parse(template) : null);
+        _chatTemplates = config.ChatTemplates.ToDictionary(t => t.Key, t => new Lazy<ChatTemplate>(() => ChatTemplate.Parse(t.Value)));
+        Warnings = [.. config.Warnings, .. warnings, .. TokenizerWarnings.Of(this, config)];
     }
 
     /// <summary>How many tokens there are: those of the model and the added ones that it lacks.</summary>
@@ -35,34 +37,50 @@ public sealed class Tokenizer
     public int LargestId => Math.Max(_model.LargestId, _added.LargestId);
 
     /// <summary>The token that begins a sequence, where the tokenizer's directory names one.</summary>
-    public string? BosToken => Config.BosToken;
+    public string? BosToken => Config.Token("bos_token");
 
     /// <summary>The token that ends a sequence, where the tokenizer's directory names one.</summary>
-    public string? EosToken => Config.EosToken;
+    public string? EosToken => Config.Token("eos_token");
 
     /// <summary>The token that fills up short sequences of a batch, where the tokenizer's directory names one.</summary>
-    public string? PadToken => Config.PadToken;
+    public string? PadToken => Config.Token("pad_token");
 
     /// <summary>The token for unknown text, where the tokenizer's directory names one.</summary>
-    public string? UnkToken => Config.UnkToken;
+    public string? UnkToken => Config.Token("unk_token");
 
-    /// <summary>The id of <see cref="BosToken"/>.</summary>
-    public int? BosId => IdOrNull(BosToken);
+    /// <summary>All tokens with a role, by its name such as "mask_token" or "image_token": what chat templates can name.</summary>
+    public IReadOnlyDictionary<string, string> SpecialTokens => Config.SpecialTokens;
 
-    /// <summary>The id of <see cref="EosToken"/>.</summary>
-    public int? EosId => IdOrNull(EosToken);
+    /// <summary>The id of <see cref="BosToken"/>; where the vocabulary has no such token, the one that the model's config.json names.</summary>
+    public int? BosId => IdOrNull(BosToken) ?? Known(Config.ModelIds.Bos);
 
-    /// <summary>The id of <see cref="PadToken"/>.</summary>
-    public int? PadId => IdOrNull(PadToken);
+    /// <summary>The id of <see cref="EosToken"/>; where the vocabulary has no such token, the one that the model's config.json or
+    /// generation_config.json names.</summary>
+    public int? EosId => IdOrNull(EosToken) ?? Known(Config.ModelIds.Eos.Concat(Config.ModelIds.Ends).Cast<int?>().FirstOrDefault());
+
+    /// <summary>The id of <see cref="PadToken"/>; where the vocabulary has no such token, the one that the model's config.json names.</summary>
+    public int? PadId => IdOrNull(PadToken) ?? Known(Config.ModelIds.Pad);
+
+    /// <summary>The tokens that end generated text: those that generation_config.json names, else config.json's, and <see cref="EosId"/>.</summary>
+    public IReadOnlyList<int> StopIds => [.. Config.ModelIds.Ends.Concat(EosId is { } eos ? [eos] : []).Distinct()];
+
+    /// <summary>Sentences about what the tokenizer's files contradict each other in, and which of them holds.</summary>
+    public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>The id of <see cref="UnkToken"/>.</summary>
     public int? UnkId => IdOrNull(UnkToken);
 
     /// <summary>The template for conversations, where the tokenizer's directory brings one.</summary>
     /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
-    public ChatTemplate? ChatTemplate => _chatTemplate.Value;
+    public ChatTemplate? ChatTemplate => FindTemplate(withTools: false);
+
+    /// <summary>The names of the templates for conversations that the tokenizer's directory brings; one without a name is "default".</summary>
+    public IReadOnlyCollection<string> ChatTemplateNames => _chatTemplates.Keys;
 
     internal TokenizerConfig Config { get; }
+
+    /// <summary>The tokens that stand around every text.</summary>
+    internal int[] Around => _postProcessor is null ? [] : Process([new EncodingBuilder(0).Build(0)], true).Ids;
 
     /// <summary>Reads a tokenizer.json. It does not say which tokens begin and end a sequence: <see cref="FromDirectory"/> finds that
     /// out.</summary>
@@ -107,22 +125,56 @@ public sealed class Tokenizer
         return result;
     }
 
+    /// <summary>Writes a conversation as text, with everything that transformers gives a template: the special tokens, and tools and
+    /// documents, which are none unless given.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
+    /// <param name="template">The template; without it the tokenizer's own: "tool_use" where there are tools and a template of that name,
+    /// else "default".</param>
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    /// <exception cref="BadInputException">There is no template, or it refuses the messages.</exception>
+    public string RenderChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null) =>
+        (template ?? OwnTemplate(extra)).Render(messages, addGenerationPrompt, extra: WithSpecialTokens(extra));
+
     /// <summary>Encodes a conversation as the template writes it. The template brings the special tokens itself.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
-    public Encoding EncodeChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null) =>
-        Encode((template ?? OwnTemplate()).Render(messages, addGenerationPrompt, BosToken, EosToken), addSpecialTokens: false);
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    public Encoding EncodeChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null) =>
+        Encode(RenderChat(messages, addGenerationPrompt, template, extra), addSpecialTokens: false);
 
     /// <summary>Encodes a conversation to train on: the tokens, and for each whether the assistant says it.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
-    public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null)
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    /// <exception cref="BadInputException">There is no template, it refuses the messages, or what the assistant says cannot be told.</exception>
+    public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null)
     {
-        var rendered = (template ?? OwnTemplate()).RenderWithSpans(messages, BosToken, EosToken);
+        var rendered = RenderChatWithSpans(messages, template, extra);
         var encoding = Encode(rendered.Text, addSpecialTokens: false);
         return (encoding, rendered.AssistantMask(encoding));
     }
+
+    internal RenderedChat RenderChatWithSpans(IReadOnlyList<ChatMessage> messages, ChatTemplate? template, IReadOnlyDictionary<string, object?>? extra) =>
+        (template ?? OwnTemplate(extra)).RenderMarked(messages, EosText, WithSpecialTokens(extra));
+
+    /// <summary>The template for a conversation with or without tools; null if the tokenizer brings none.</summary>
+    /// <exception cref="BadInputException">There are several, and none for this.</exception>
+    internal ChatTemplate? FindTemplate(bool withTools) => _chatTemplates.Count == 0 ? null
+        : withTools && _chatTemplates.TryGetValue("tool_use", out var forTools) ? forTools.Value
+        : _chatTemplates.TryGetValue(ChatTemplateFiles.Default, out var usual) ? usual.Value
+        : throw new BadInputException($"{Config.Directory} has the chat templates {string.Join(", ", _chatTemplates.Keys)} but none called "
+            + "\"default\"; name the one to use.");
+
+    /// <summary>One of the tokenizer's own templates by its name.</summary>
+    /// <param name="name">One of <see cref="ChatTemplateNames"/>.</param>
+    /// <exception cref="BadInputException">The name is not known, or the template is not valid.</exception>
+    public ChatTemplate ChatTemplateNamed(string name) => _chatTemplates.TryGetValue(name, out var template) ? template.Value
+        : throw new BadInputException($"The tokenizer has no chat template \"{name}\"; it has {(_chatTemplates.Count == 0 ? "none" : string.Join(", ", _chatTemplates.Keys))}.");
 
     /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over. A special token is known by its id, so it is left out
     /// even where it is looked for in the normalized text (Hugging Face tokenizers 0.23 keeps such a one).</summary>
@@ -161,7 +213,23 @@ public sealed class Tokenizer
     /// <summary>Whether an id is of a token with a meaning beyond text, such as the end of a sequence.</summary>
     public bool IsSpecial(int id) => _added.Find(id)?.Special ?? false;
 
-    private ChatTemplate OwnTemplate() => ChatTemplate ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
+    /// <summary>The text of the token that ends a sequence, also where only the model's config names it.</summary>
+    private string? EosText => EosToken ?? (EosId is { } id ? TokenOf(id) : null);
+
+    private Dictionary<string, object?> WithSpecialTokens(IReadOnlyDictionary<string, object?>? extra)
+    {
+        var all = Config.SpecialTokens.ToDictionary(t => t.Key, t => (object?)t.Value);
+        foreach (var (name, value) in extra ?? new Dictionary<string, object?>())
+        {
+            all[name] = value;
+        }
+
+        return all;
+    }
+
+    private int? Known(int? id) => id is { } token && TokenOf(token) is not null ? id : null;
+
+    private ChatTemplate OwnTemplate(IReadOnlyDictionary<string, object?>? extra) => FindTemplate(extra?.GetValueOrDefault("tools") is not null) ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
         + $"one, such as ChatTemplate.BuiltIn with {string.Join(", ", ChatTemplate.BuiltInNames)}.");
 
     private int? IdOrNull(string? token) => token is null ? null : IdOf(token);

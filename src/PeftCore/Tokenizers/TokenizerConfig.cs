@@ -1,72 +1,53 @@
-using System.Text.Json;
-
 namespace PeftCore.Tokenizers;
 
 /// <summary>What a model directory says about its tokenizer besides tokenizer.json.</summary>
-internal sealed record TokenizerConfig(string? BosToken, string? EosToken, string? PadToken, string? UnkToken, string? ChatTemplate)
+internal sealed record TokenizerConfig
 {
-    public static TokenizerConfig Empty { get; } = new(null, null, null, null, null);
+    public static TokenizerConfig Empty { get; } = new();
+
+    /// <summary>The directory, or null for a tokenizer.json by itself.</summary>
+    public string? Directory { get; init; }
+
+    /// <summary>Tokens by their roles, "bos_token" and so on: what transformers calls special_tokens_map.</summary>
+    public IReadOnlyDictionary<string, string> SpecialTokens { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The chat templates by name; one without a name is "default".</summary>
+    public IReadOnlyDictionary<string, string> ChatTemplates { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What config.json and generation_config.json say.</summary>
+    public ModelTokenIds ModelIds { get; init; } = ModelTokenIds.None;
+
+    /// <summary>Whether tokenizer_config.json wants a begin token before every text; null if it does not say.</summary>
+    public bool? AddBos { get; init; }
+
+    /// <summary>Whether tokenizer_config.json wants an end token after every text; null if it does not say.</summary>
+    public bool? AddEos { get; init; }
+
+    /// <summary>The added tokens that tokenizer_config.json lists beside those of tokenizer.json.</summary>
+    public IReadOnlyDictionary<int, string> AddedTokens { get; init; } = new Dictionary<int, string>();
+
+    /// <summary>Tokens that are special without a role.</summary>
+    public IReadOnlyList<string> ExtraTokens { get; init; } = [];
+
+    /// <summary>Sentences about what the files contradict each other in.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    public string? Token(string role) => SpecialTokens.GetValueOrDefault(role);
 
     public static TokenizerConfig Read(string directory)
     {
-        var config = ReadIfThere(Path.Combine(directory, "tokenizer_config.json"), ReadConfig) ?? Empty;
-        var map = ReadIfThere(Path.Combine(directory, "special_tokens_map.json"), ReadConfig) ?? Empty;
-        return new TokenizerConfig(
-            config.BosToken ?? map.BosToken,
-            config.EosToken ?? map.EosToken,
-            config.PadToken ?? map.PadToken,
-            config.UnkToken ?? map.UnkToken,
-            ReadTemplateFile(directory) ?? config.ChatTemplate);
+        var warnings = new List<string>();
+        var tokens = SpecialTokenFiles.Read(directory, warnings);
+        return tokens with
+        {
+            Directory = directory,
+            ChatTemplates = ChatTemplateFiles.Read(directory, warnings),
+            ModelIds = ModelTokenIds.Read(directory),
+            Warnings = warnings,
+        };
     }
 
-    private static TokenizerConfig? ReadIfThere(string path, Func<JsonField, TokenizerConfig> read) =>
+    /// <summary>Reads a JSON file if it is there.</summary>
+    internal static T? ReadIfThere<T>(string path, Func<JsonField, T> read) where T : class =>
         File.Exists(path) ? JsonField.ReadFile(path, read) : null;
-
-    private static TokenizerConfig ReadConfig(JsonField root) => new(
-        ReadToken(root["bos_token"]),
-        ReadToken(root["eos_token"]),
-        ReadToken(root["pad_token"]),
-        ReadToken(root["unk_token"]),
-        ReadTemplate(root["chat_template"]));
-
-    /// <summary>A token is a string or an object with its content.</summary>
-    private static string? ReadToken(JsonField field) => field.IsNull ? null
-        : field.Element.ValueKind == JsonValueKind.Object ? field["content"].AsString()
-        : field.AsString();
-
-    /// <summary>A template is a string, or a list of named ones of which "default" is for conversations.</summary>
-    private static string? ReadTemplate(JsonField field)
-    {
-        if (field.Element.ValueKind != JsonValueKind.Array)
-        {
-            return field.AsStringOrNull();
-        }
-
-        var named = field.Items().Select(i => (Name: i["name"].AsString(), Template: i["template"].AsString())).ToList();
-        return named.LastOrDefault(t => t.Name == "default").Template ?? named.FirstOrDefault().Template;
-    }
-
-    private static string ReadText(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BadInputException($"{path} cannot be read ({e.Message}); make it readable or remove it.", e);
-        }
-    }
-
-    private static string? ReadTemplateFile(string directory)
-    {
-        var jinja = Path.Combine(directory, "chat_template.jinja");
-        if (File.Exists(jinja))
-        {
-            return ReadText(jinja);
-        }
-
-        var json = Path.Combine(directory, "chat_template.json");
-        return File.Exists(json) ? JsonField.ReadFile(json, root => ReadTemplate(root["chat_template"])) : null;
-    }
 }

@@ -22,14 +22,21 @@ internal static class TokenizerReader
             }
         }
 
-        var model = ModelReader.Read(root["model"]);
+        var problems = new List<string>();
+        var model = ModelReader.Read(root["model"], problems);
         var normalizer = NormalizerReader.Read(root["normalizer"]);
-        return new Tokenizer(
-            new AddedVocabulary(AddedTokenReader.Read(root["added_tokens"]), model, normalizer),
-            PreTokenizerReader.Read(root["pre_tokenizer"]),
-            model,
-            PostProcessorReader.Read(root["post_processor"]),
-            DecoderReader.Read(root["decoder"]),
-            config);
+        var added = new AddedVocabulary(AddedTokenReader.Read(root["added_tokens"]), model, normalizer, problems);
+        var postProcessor = PostProcessorReader.Read(root["post_processor"]);
+        foreach (var (token, id) in postProcessor?.SpecialTokens ?? [])
+        {
+            if ((added.IdOf(token) ?? model.IdOf(token)) is var known && known != id)
+            {
+                problems.Add($"post_processor gives \"{token}\" the id {id}, but {(known is null ? "the vocabulary has no such token" : $"in the vocabulary it is {known}")}; "
+                    + $"{id} is put around texts, as in Hugging Face's tokenizers.");
+            }
+        }
+
+        return new Tokenizer(added, PreTokenizerReader.Read(root["pre_tokenizer"]), model, postProcessor, DecoderReader.Read(root["decoder"]),
+            config, [.. problems.Distinct().Select(problem => $"{root.File}: {problem}")]);
     }
 }

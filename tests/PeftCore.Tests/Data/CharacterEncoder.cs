@@ -39,7 +39,7 @@ internal sealed class CharacterEncoder : ITextEncoder
         return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)], [.. tokens.Select(t => t.Special)]);
     }
 
-    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns)
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
     {
         if (!HasChat)
             return null;

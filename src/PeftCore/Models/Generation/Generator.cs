@@ -12,7 +12,7 @@ public sealed class Generator
     /// <summary>Uses a model.</summary>
     public Generator(CausalModel model, IBackend backend) => (_model, _backend) = (model, backend);
 
-    /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text token ends it.</summary>
+    /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text tokens end it.</summary>
     /// <param name="prompt">The text to go on from.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="options">How to choose tokens and when to stop; null for the defaults.</param>
@@ -24,9 +24,9 @@ public sealed class Generator
     {
         options ??= new GenerationOptions();
         int[] ids = [.. tokenizer.Encode(prompt).Ids];
+        options = options.StopTokens.Count > 0 ? options : options with { StopTokens = [.. tokenizer.StopIds] };
         if (tokenizer.EosId is { } end)
         {
-            options = options.StopTokens.Count > 0 ? options : options with { StopTokens = [end] };
             // Some tokenizers end every text; a prompt is not at its end.
             ids = ids.Length > 1 && ids[^1] == end ? ids[..^1] : ids;
         }

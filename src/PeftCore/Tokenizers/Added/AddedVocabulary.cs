@@ -10,17 +10,25 @@ internal sealed class AddedVocabulary
     private readonly AddedTokenMatcher _rawMatcher;
     private readonly AddedTokenMatcher _normalizedMatcher;
 
-    public AddedVocabulary(IEnumerable<AddedToken> tokens, ITokenModel model, INormalizer? normalizer)
+    public AddedVocabulary(IEnumerable<AddedToken> tokens, ITokenModel model, INormalizer? normalizer, List<string> problems)
     {
         _normalizer = normalizer;
         foreach (var token in tokens)
         {
             if (token.Content.Length == 0)
             {
+                problems.Add($"added_tokens has a token without content at id {token.Id}; it is left out, as in Hugging Face's tokenizers.");
                 continue;
             }
 
             var known = token with { Id = IdOf(token.Content) ?? model.IdOf(token.Content) ?? NextId(token, model) };
+            if (known.Id != token.Id || (_tokens.TryGetValue(known.Id, out var other) && other.Content != token.Content))
+            {
+                problems.Add($"added_tokens gives \"{token.Content}\" the id {token.Id}, "
+                    + (known.Id == token.Id ? $"which \"{_tokens[known.Id].Content}\" has too; the later one keeps it."
+                        : $"but it gets {known.Id}, {Origin(token, model)}, as in Hugging Face's tokenizers."));
+            }
+
             _ids[token.Content] = known.Id;
             _tokens[known.Id] = known;
             LargestId = Math.Max(LargestId, known.Id);
@@ -76,6 +84,9 @@ internal sealed class AddedVocabulary
 
         return pieces;
     }
+
+    private string Origin(AddedToken token, ITokenModel model) =>
+        _ids.ContainsKey(token.Content) ? "its id earlier in the list" : model.IdOf(token.Content) is null ? "the next after the vocabulary" : "its id in model.vocab";
 
     /// <summary>The reference numbers new tokens from the size of the vocabulary on, whatever the file says, and models are trained with its
     /// numbers. Where the vocabulary has holes that number is taken, and the file's is right.</summary>

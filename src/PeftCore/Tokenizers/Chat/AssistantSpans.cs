@@ -1,40 +1,29 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Finds what the assistant says in a rendered conversation whose template does not mark it.</summary>
-internal static class AssistantSpans
+/// <summary>Finds what the assistant says in a rendered conversation whose template does not mark it. An answer begins where the prompt for
+/// it ends, if the template knows a generation prompt, else where its content is written; it ends with the marker that the template writes
+/// after it. Where that cannot be told the conversation is refused: a mask that is wrong would train the wrong thing.</summary>
+/// <param name="render">Renders messages, with or without a generation prompt.</param>
+/// <param name="end">The text of the token that ends a sequence, or null.</param>
+internal sealed class AssistantSpans(Func<IReadOnlyList<ChatMessage>, bool, string> render, string? end)
 {
-    // Private-use characters at both ends, so that it shares neither its first nor its last character with any real answer.
-    private const string StandIn = "\uE000answer\uE001";
-
-    /// <summary>Renders the conversation again with a stand-in for each answer: where the two texts differ is the answer, however the
-    /// template rewrites it. The marker that ends the turn, which a model has to learn too, is what follows the stand-in when the
-    /// conversation stops there.</summary>
-    public static List<TextSpan> Find(IReadOnlyList<ChatMessage> messages, string text, Func<IReadOnlyList<ChatMessage>, string> render)
+    /// <summary>The ranges in UTF-16 units of the answers with their end markers. Answers that the template leaves out have none.</summary>
+    public List<TextSpan> Find(IReadOnlyList<ChatMessage> messages, string text)
     {
         var spans = new List<TextSpan>();
         for (var i = 0; i < messages.Count; i++)
         {
-            if (messages[i].Role != "assistant")
+            if (messages[i].Role != "assistant" || new AssistantAnswer(TryRender, end, messages, i, text).Find() is not var (start, stop) || stop <= start)
             {
                 continue;
             }
 
-            var changed = messages.ToArray();
-            changed[i] = changed[i] with { Content = StandIn };
-            var other = render(changed);
-            var start = text.AsSpan().CommonPrefixLength(other);
-            var content = Math.Max(start, text.Length - CommonSuffix(text, other));
-            var end = content + MarkerLength(text.AsSpan(content), render(changed[..(i + 1)]));
-            while (end > content && char.IsWhiteSpace(text[end - 1]))
+            if (spans.Count > 0 && start < spans[^1].End)
             {
-                // The line break between turns is not the assistant's.
-                end--;
+                throw AssistantAnswer.Unknown(i, "it is written into the one before it");
             }
 
-            if (text != other && end > start)
-            {
-                spans.Add(new TextSpan(start, end));
-            }
+            spans.Add(new TextSpan(start, stop));
         }
 
         return spans;
@@ -57,23 +46,16 @@ internal static class AssistantSpans
         return result;
     }
 
-    private static int MarkerLength(ReadOnlySpan<char> rest, string cut)
+    private string? TryRender(IReadOnlyList<ChatMessage> messages, bool prompt)
     {
-        var at = cut.LastIndexOf(StandIn, StringComparison.Ordinal);
-        var marker = at < 0 ? "" : cut[(at + StandIn.Length)..];
-        var length = rest.CommonPrefixLength(marker);
-        // A conversation may end with more than a turn does; what is only partly the same is cut back to whole lines.
-        return length == marker.Length ? length : Math.Max(0, rest[..length].LastIndexOf('\n'));
-    }
-
-    private static int CommonSuffix(string text, string other)
-    {
-        var length = 0;
-        while (length < text.Length && length < other.Length && text[^(length + 1)] == other[^(length + 1)])
+        try
         {
-            length++;
+            return render(messages, prompt);
         }
-
-        return length;
+        catch (BadInputException)
+        {
+            // Templates refuse some conversations, such as an empty one or a content of another form.
+            return null;
+        }
     }
 }

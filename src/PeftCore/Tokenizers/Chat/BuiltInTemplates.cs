@@ -4,6 +4,18 @@ namespace PeftCore.Tokenizers;
 /// templates that come with models also know tools.</summary>
 internal static class BuiltInTemplates
 {
+    // What a format has no place for must not vanish, nor be taken for an answer.
+    private const string Guard = """
+        {% if tools or documents %}{{ raise_exception('this format knows no tools or documents') }}{% endif %}
+        {% for m in messages %}
+        {% if m.role not in ['system', 'user', 'assistant'] %}{{ raise_exception('this format has no role ' ~ m.role) }}{% endif %}
+        {% if m.content is not string %}{{ raise_exception('this format knows only contents of text') }}{% endif %}
+        {% if m.tool_calls %}{{ raise_exception('this format knows no tool calls') }}{% endif %}
+        {% endfor %}
+        {% set bos_token = bos_token | default('') %}{% set eos_token = eos_token | default('') %}
+
+        """;
+
     private const string ChatMl = """
         {% for m in messages %}{% if m.role == 'assistant' %}{{ '<|im_start|>assistant\n' }}{% generation %}{{ m.content + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}
         {%- else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}
@@ -72,7 +84,7 @@ internal static class BuiltInTemplates
 
     public static IReadOnlyList<string> Names { get; } = ["alpaca", "chatml", "gemma", "llama2", "llama3", "mistral", "phi3", "zephyr"];
 
-    public static string Find(string name) => name switch
+    public static string Find(string name) => Guard + name switch
     {
         "alpaca" => Alpaca,
         "chatml" => ChatMl,

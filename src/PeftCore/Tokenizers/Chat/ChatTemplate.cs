@@ -39,9 +39,10 @@ public sealed class ChatTemplate
     /// <summary>Writes a conversation as text.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
-    /// <param name="bosToken">The text of the token that begins a sequence.</param>
-    /// <param name="eosToken">The text of the token that ends a sequence.</param>
-    /// <param name="extra">Other variables that the template reads, such as "tools" or "enable_thinking".</param>
+    /// <param name="bosToken">The text of the token that begins a sequence; undefined if null.</param>
+    /// <param name="eosToken">The text of the token that ends a sequence; undefined if null.</param>
+    /// <param name="extra">Other variables that the template reads, such as "pad_token" or "enable_thinking". "tools" and "documents" are
+    /// none where they are not given, as in transformers.</param>
     /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds.</exception>
     public string Render(
         IReadOnlyList<ChatMessage> messages,
@@ -49,47 +50,76 @@ public sealed class ChatTemplate
         string? bosToken = null,
         string? eosToken = null,
         IReadOnlyDictionary<string, object?>? extra = null) =>
-        Run(messages, addGenerationPrompt, bosToken, eosToken, extra).Output.ToString();
+        Run(messages, addGenerationPrompt, Variables(bosToken, eosToken, extra), _clock).Output.ToString();
 
     /// <summary>Writes a conversation as text and finds what the assistant says in it. A template with generation blocks says so itself;
-    /// any other is rendered once more for each answer with something else in its place, and the texts are compared.</summary>
-    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds.</exception>
+    /// any other is rendered with something else in the place of an answer, and the texts are compared.</summary>
+    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds, or what the assistant says cannot
+    /// be told.</exception>
     public RenderedChat RenderWithSpans(
         IReadOnlyList<ChatMessage> messages,
         string? bosToken = null,
         string? eosToken = null,
-        IReadOnlyDictionary<string, object?>? extra = null)
+        IReadOnlyDictionary<string, object?>? extra = null) =>
+        RenderMarked(messages, eosToken, Variables(bosToken, eosToken, extra));
+
+    /// <summary>As <see cref="RenderWithSpans"/>.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="end">The text of the token that ends a sequence, which may end answers.</param>
+    /// <param name="variables">All that the template reads besides the messages.</param>
+    internal RenderedChat RenderMarked(IReadOnlyList<ChatMessage> messages, string? end, IReadOnlyDictionary<string, object?> variables)
     {
-        var run = Run(messages, false, bosToken, eosToken, extra);
+        // The renderings that are compared must have the same time in them.
+        var clock = new FrozenClock(_clock);
+        var run = Run(messages, false, variables, clock);
         var text = run.Output.ToString();
         var spans = _hasGeneration
             ? run.Generated
-            : AssistantSpans.Find(messages, text, changed => Render(changed, false, bosToken, eosToken, extra));
+            : new AssistantSpans((changed, prompt) => Run(changed, prompt, variables, clock).Output.ToString(), end).Find(messages, text);
         return new RenderedChat(text, AssistantSpans.ToCodePoints(text, spans));
     }
+
+    /// <summary>Whether the template marks what the assistant says with generation blocks.</summary>
+    internal bool HasGeneration => _hasGeneration;
 
     /// <summary>The same template with another source of what strftime_now reads.</summary>
     internal ChatTemplate WithClock(TimeProvider clock) => new(Source, _body, _hasGeneration, clock);
 
-    private JinjaRun Run(
-        IReadOnlyList<ChatMessage> messages,
-        bool addGenerationPrompt,
-        string? bosToken,
-        string? eosToken,
-        IReadOnlyDictionary<string, object?>? extra)
+    private static Dictionary<string, object?> Variables(string? bosToken, string? eosToken, IReadOnlyDictionary<string, object?>? extra)
+    {
+        var variables = new Dictionary<string, object?>();
+        if (bosToken is not null)
+        {
+            variables["bos_token"] = bosToken;
+        }
+
+        if (eosToken is not null)
+        {
+            variables["eos_token"] = eosToken;
+        }
+
+        foreach (var (name, value) in extra ?? new Dictionary<string, object?>())
+        {
+            variables[name] = value;
+        }
+
+        return variables;
+    }
+
+    private JinjaRun Run(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, object?> variables, TimeProvider clock)
     {
         var scope = new JinjaScope(null);
         JinjaGlobals.AddTo(scope);
-        scope["messages"] = JinjaJson.Import(messages);
-        scope["add_generation_prompt"] = addGenerationPrompt;
-        scope["bos_token"] = bosToken ?? "";
-        scope["eos_token"] = eosToken ?? "";
-        foreach (var (name, value) in extra ?? new Dictionary<string, object?>())
+        scope["tools"] = null;
+        scope["documents"] = null;
+        foreach (var (name, value) in variables)
         {
             scope[name] = JinjaJson.Import(value);
         }
 
-        var run = new JinjaRun(_clock);
+        scope["messages"] = JinjaJson.Import(messages);
+        scope["add_generation_prompt"] = addGenerationPrompt;
+        var run = new JinjaRun(clock);
         try
         {
             _body.Run(scope, run);
@@ -104,5 +134,14 @@ public sealed class ChatTemplate
         }
 
         return run;
+    }
+
+    private sealed class FrozenClock(TimeProvider clock) : TimeProvider
+    {
+        private readonly DateTimeOffset _now = clock.GetUtcNow();
+
+        public override TimeZoneInfo LocalTimeZone => clock.LocalTimeZone;
+
+        public override DateTimeOffset GetUtcNow() => _now;
     }
 }

@@ -5,15 +5,15 @@ namespace PeftCore.Tokenizers;
 /// <summary>Reads the "model" of a tokenizer.json.</summary>
 internal static class ModelReader
 {
-    public static ITokenModel Read(JsonField model)
+    public static ITokenModel Read(JsonField model, List<string> problems)
     {
         var type = model["type"].AsStringOrNull() ?? GuessType(model);
         return type switch
         {
-            "BPE" => ReadBpe(model),
-            "WordPiece" => ReadWordPiece(model),
-            "WordLevel" => ReadWordLevel(model),
-            "Unigram" => ReadUnigram(model),
+            "BPE" => ReadBpe(model, problems),
+            "WordPiece" => ReadWordPiece(model, problems),
+            "WordLevel" => ReadWordLevel(model, problems),
+            "Unigram" => ReadUnigram(model, problems),
             _ => throw model["type"].Bad("BPE, WordPiece, WordLevel or Unigram"),
         };
     }
@@ -25,7 +25,7 @@ internal static class ModelReader
         : !model["continuing_subword_prefix"].IsNull ? "WordPiece"
         : "WordLevel";
 
-    private static BpeModel ReadBpe(JsonField model)
+    private static BpeModel ReadBpe(JsonField model, List<string> problems)
     {
         model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
             "ignore_merges", "vocab", "merges");
@@ -42,7 +42,7 @@ internal static class ModelReader
             model["fuse_unk"].AsBool(false),
             model["byte_fallback"].AsBool(false),
             model["ignore_merges"].AsBool(false));
-        var vocabulary = ReadVocabulary(model["vocab"]);
+        var vocabulary = ReadVocabulary(model["vocab"], problems);
         return new BpeModel(vocabulary, ReadMerges(model["merges"], vocabulary, options.ContinuingPrefix ?? ""), options);
     }
 
@@ -105,9 +105,10 @@ internal static class ModelReader
         throw merges.Child(index, item).Bad("a pair of tokens, as [\"a\", \"b\"] or \"a b\"");
     }
 
-    private static Vocabulary ReadVocabulary(JsonField vocab)
+    private static Vocabulary ReadVocabulary(JsonField vocab, List<string> problems)
     {
         vocab.AsObject();
+        var tokens = new Dictionary<int, string>();
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var member in vocab.Element.EnumerateObject())
         {
@@ -117,33 +118,38 @@ internal static class ModelReader
             }
 
             ids[member.Name] = id;
+            if (!tokens.TryAdd(id, member.Name))
+            {
+                problems.Add($"model.vocab gives the id {id} to \"{tokens[id]}\" and to \"{member.Name}\"; it decodes to the later one.");
+            }
         }
 
         return new Vocabulary(ids);
     }
 
-    private static WordPieceModel ReadWordPiece(JsonField model)
+    private static WordPieceModel ReadWordPiece(JsonField model, List<string> problems)
     {
         model.Only("type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab");
         return new WordPieceModel(
-            ReadVocabulary(model["vocab"]),
+            ReadVocabulary(model["vocab"], problems),
             model["unk_token"].AsString(),
             model["continuing_subword_prefix"].AsString(),
             model["max_input_chars_per_word"].AsIndex());
     }
 
-    private static WordLevelModel ReadWordLevel(JsonField model)
+    private static WordLevelModel ReadWordLevel(JsonField model, List<string> problems)
     {
         model.Only("type", "unk_token", "vocab");
-        return new WordLevelModel(ReadVocabulary(model["vocab"]), model["unk_token"].AsString());
+        return new WordLevelModel(ReadVocabulary(model["vocab"], problems), model["unk_token"].AsString());
     }
 
-    private static UnigramModel ReadUnigram(JsonField model)
+    private static UnigramModel ReadUnigram(JsonField model, List<string> problems)
     {
         model.Only("type", "unk_id", "byte_fallback", "vocab");
         var vocab = model["vocab"];
         var tokens = new List<string>();
         var scores = new List<double>();
+        var known = new HashSet<string>(StringComparer.Ordinal);
         if (vocab.Element.ValueKind != JsonValueKind.Array)
         {
             throw vocab.Bad("a list of tokens and scores");
@@ -157,12 +163,18 @@ internal static class ModelReader
             }
 
             var score = item[1];
-            if (score.ValueKind != JsonValueKind.Number || !score.TryGetDouble(out var value) || !double.IsFinite(value))
+            var value = score.ValueKind == JsonValueKind.Number ? UnigramScore.Parse(score.GetRawText()) : double.NaN;
+            if (!double.IsFinite(value))
             {
                 throw vocab.Child(tokens.Count, item).Bad("a token and its score, as [\"the\", -3.5]");
             }
 
             scores.Add(value);
+            if (!known.Add(item[0].GetString()!))
+            {
+                problems.Add($"model.vocab has the token \"{item[0].GetString()}\" twice; the later place is its id.");
+            }
+
             tokens.Add(item[0].GetString()!);
         }
 

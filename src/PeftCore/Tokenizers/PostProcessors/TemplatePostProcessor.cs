@@ -6,6 +6,8 @@ internal sealed record TemplatePiece(int Sequence, int TypeId, int[] Ids, string
 /// <summary>Puts the sequences and special tokens in the order that a template says.</summary>
 internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single, IReadOnlyList<TemplatePiece> pair) : IPostProcessor
 {
+    public IEnumerable<(string Token, int Id)> SpecialTokens => single.Concat(pair).SelectMany(piece => piece.Tokens.Zip(piece.Ids));
+
     public IReadOnlyList<Encoding> Process(IReadOnlyList<Encoding> sequences, bool addSpecialTokens)
     {
         if (sequences.Count > 2)

@@ -38,7 +38,7 @@ internal static class JinjaJson
             int or short or byte or uint or ushort or sbyte => Convert.ToInt64(value, CultureInfo.InvariantCulture),
             float or decimal => Convert.ToDouble(value, CultureInfo.InvariantCulture),
             JsonElement element => Import(element, depth),
-            ChatMessage message => Import(message, depth),
+            ChatMessage message => ImportPairs(message.Members(), depth),
             IEnumerable<KeyValuePair<string, object?>> pairs => ImportPairs(pairs, depth),
             System.Collections.IEnumerable items => items.Cast<object?>().Select(i => Import(i, depth + 1)).ToList(),
             _ => value.ToString(),
@@ -46,17 +46,6 @@ internal static class JinjaJson
     }
 
     private sealed record Style(string? Indent, string ItemSeparator, string KeySeparator, bool SortKeys, bool Ascii);
-
-    private static JinjaDict Import(ChatMessage message, int depth)
-    {
-        var dict = new JinjaDict { ["role"] = message.Role, ["content"] = message.Content };
-        foreach (var (key, value) in message.Extra ?? new Dictionary<string, object?>())
-        {
-            dict[key] = Import(value, depth + 1);
-        }
-
-        return dict;
-    }
 
     private static JinjaDict ImportPairs(IEnumerable<KeyValuePair<string, object?>> pairs, int depth)
     {

@@ -1,0 +1,192 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>The search for one answer in a rendered conversation.</summary>
+/// <param name="render">Renders messages, with or without a generation prompt; null where the template refuses them.</param>
+/// <param name="end">The text of the token that ends a sequence, or null.</param>
+/// <param name="messages">The conversation.</param>
+/// <param name="index">The message that is the answer.</param>
+/// <param name="text">The conversation as the template writes it.</param>
+internal sealed class AssistantAnswer(
+    Func<IReadOnlyList<ChatMessage>, bool, string?> render, string? end, IReadOnlyList<ChatMessage> messages, int index, string text)
+{
+    private readonly AnswerStandIn _standIn = AnswerStandIn.For(text);
+    private string _why = "the template does not take another text in its place";
+
+    /// <summary>The answer's range; null if the template leaves it out.</summary>
+    public TextSpan? Find()
+    {
+        var before = messages.Take(index).ToArray();
+        var (plain, prompt) = (render(before, false), render(before, true));
+        // A template that pays no attention to add_generation_prompt says nothing by it.
+        prompt = prompt == plain ? null : prompt;
+        foreach (var standing in _standIn.Variants(messages[index]))
+        {
+            if (render(With(index, standing), false) is not { } other)
+            {
+                continue;
+            }
+
+            if (other == text)
+            {
+                return HasOthers ? Whole(prompt) ?? throw Unknown(index, _why) : null;
+            }
+
+            if (_standIn.Split(other) is not var (head, tail))
+            {
+                _why = "its text is written more than once, or only in part";
+            }
+            else if (Place(head, tail, standing, plain, prompt) is { } span)
+            {
+                return span;
+            }
+        }
+
+        return Whole(prompt) ?? throw Unknown(index, _why);
+    }
+
+    private bool HasOthers => messages[index].Extra?.Keys.Any(name => name is not ("role" or "content")) == true;
+
+    private TextSpan? Place(string head, string tail, ChatMessage standing, string? plain, string? prompt)
+    {
+        var stop = text.Length - tail.Length;
+        if (!text.EndsWith(tail, StringComparison.Ordinal) || Start(head, standing, plain, prompt) is not { } start || start > stop)
+        {
+            _why = "what stands around it depends on its text";
+            return null;
+        }
+
+        return MarkerLength(standing, tail, stop) is { } marker ? new TextSpan(start, stop + marker) : null;
+    }
+
+    private int? Start(string head, ChatMessage standing, string? plain, string? prompt)
+    {
+        if (prompt is not null)
+        {
+            return text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : StartAfter(head, plain, prompt);
+        }
+
+        var bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = null }), false) : null;
+        return text.StartsWith(head, StringComparison.Ordinal) && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
+            ? head.Length
+            : null;
+    }
+
+    /// <summary>Earlier turns can be written otherwise in the prompt than here; what begins the answer is then what only the prompt adds.</summary>
+    private int? StartAfter(string head, string? plain, string prompt)
+    {
+        var opener = plain is not null && prompt.StartsWith(plain, StringComparison.Ordinal) ? prompt[plain.Length..] : "";
+        var at = string.IsNullOrWhiteSpace(opener) ? -1 : head.LastIndexOf(opener, StringComparison.Ordinal);
+        if (at >= 0 && !HoldsPrevious(head.AsSpan(at + opener.Length)))
+        {
+            return text.StartsWith(head[..(at + opener.Length)], StringComparison.Ordinal) ? at + opener.Length : null;
+        }
+
+        // The prompt may also begin what the model thinks, which an answer without thoughts has not.
+        return text.StartsWith(head, StringComparison.Ordinal)
+            && (text.AsSpan().CommonPrefixLength(prompt) >= head.Length || EndsWithBeginOf(head, opener)) ? head.Length : null;
+    }
+
+    private bool HoldsPrevious(ReadOnlySpan<char> part) =>
+        index > 0 && messages[index - 1].Content.Trim() is { Length: > 0 } said && part.Contains(said, StringComparison.OrdinalIgnoreCase);
+
+    private static bool EndsWithBeginOf(string head, string opener)
+    {
+        for (var length = opener.Length; length > 0; length--)
+        {
+            if (ChatMarkers.WholeLength(opener.AsSpan(0, length)) == length && !string.IsNullOrWhiteSpace(opener[..length])
+                && head.EndsWith(opener[..length], StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>What follows the answer where the conversation stops with it, as far as it stands here too; null if it cannot be told.</summary>
+    private int? MarkerLength(ChatMessage standing, string rest, int stop)
+    {
+        var cut = render([.. messages.Take(index), standing], false);
+        var length = 0;
+        if (cut is not null && _standIn.Split(cut) is var (_, marker))
+        {
+            length = rest.AsSpan().CommonPrefixLength(marker);
+            length = length == marker.Length ? length : ChatMarkers.WholeLength(rest.AsSpan(0, length));
+        }
+
+        if (string.IsNullOrWhiteSpace(rest[..length]))
+        {
+            // Some templates write the end marker only between turns.
+            if ((EndTokenLength(rest) ?? BetweenTurns(rest, stop)) is not { } between)
+            {
+                _why = "no turn before it shows where its end marker ends and the next turn begins";
+                return null;
+            }
+
+            length = between;
+        }
+
+        return rest.AsSpan(0, length).TrimEnd().Length;
+    }
+
+    private int? EndTokenLength(string rest)
+    {
+        var blank = rest.Length - rest.AsSpan().TrimStart().Length;
+        return !string.IsNullOrEmpty(end) && rest.AsSpan(blank).StartsWith(end) ? blank + end.Length : null;
+    }
+
+    /// <summary>Between an answer and the next message stand an end marker and what begins that message. The latter also stands before an
+    /// earlier message of that role.</summary>
+    private int? BetweenTurns(string rest, int stop)
+    {
+        if (rest.AsSpan().TrimStart() is not ['<' or '[', ..])
+        {
+            return 0;
+        }
+
+        var next = index + 1;
+        var earlier = next < messages.Count ? Enumerable.Range(0, index).Where(k => messages[k].Role == messages[next].Role).Cast<int?>().FirstOrDefault() : null;
+        if (earlier is not { } known || HeadOf(next) is not { } nextHead || HeadOf(known) is not { } knownHead
+            || !nextHead.AsSpan().StartsWith(text.AsSpan(0, stop)))
+        {
+            return null;
+        }
+
+        var gap = nextHead[stop..];
+        var shared = 0;
+        while (shared < gap.Length && shared < knownHead.Length && gap[^(shared + 1)] == knownHead[^(shared + 1)])
+        {
+            shared++;
+        }
+
+        var marker = gap[..^shared];
+        return string.IsNullOrWhiteSpace(marker) ? 0
+            : string.IsNullOrWhiteSpace(gap[^shared..]) || ChatMarkers.WholeLength(marker) != marker.Length ? null
+            : marker.Length;
+    }
+
+    private string? HeadOf(int message) => _standIn.Variants(messages[message]).Select(standing => render(With(message, standing), false))
+        .Select(other => other is null ? null : _standIn.Split(other)?.Before).FirstOrDefault(head => head is not null);
+
+    /// <summary>All that follows the prompt where the conversation stops with this turn.</summary>
+    private TextSpan? Whole(string? prompt)
+    {
+        var cut = render([.. messages.Take(index + 1)], false)?.TrimEnd();
+        return prompt is not null && cut is not null && cut.Length > prompt.Length && text.StartsWith(prompt, StringComparison.Ordinal)
+            && text.StartsWith(cut, StringComparison.Ordinal) ? new TextSpan(prompt.Length, cut.Length) : null;
+    }
+
+    private ChatMessage[] With(int message, ChatMessage standing)
+    {
+        var changed = messages.ToArray();
+        changed[message] = standing;
+        return changed;
+    }
+
+    private static Dictionary<string, object?>? ContentOf(ChatMessage message) =>
+        message.Extra?.Where(field => field.Key == "content").ToDictionary(field => field.Key, field => field.Value);
+
+    public static BadInputException Unknown(int message, string why) =>
+        new($"Where the chat template writes the answer in message {message + 1} cannot be told: {why}; mark the answers in the template with "
+            + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations (--mask-prompt false).");
+}
