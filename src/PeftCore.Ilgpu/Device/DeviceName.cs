@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace PeftCore.Ilgpu;
 
 /// <summary>A device as <c>--device</c> names it.</summary>
@@ -21,7 +19,7 @@ internal readonly record struct DeviceName(bool IsCuda, int Number)
             return new DeviceName(true, 0);
         }
         if (name.StartsWith(Cuda + ":", StringComparison.Ordinal) &&
-            int.TryParse(name.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+            NumberText.TryDigits(name.AsSpan(Cuda.Length + 1), out int number))
         {
             return new DeviceName(true, number);
         }

@@ -3,9 +3,10 @@ using System.Text;
 namespace PeftCore.Data;
 
 /// <summary>Splits comma-separated text into records as RFC 4180 has it: fields in quotes may hold commas, line ends and doubled quotes;
-/// lines end with LF, CR LF or CR. Blank lines are skipped.</summary>
-internal sealed class CsvParser(string file, string text)
+/// lines end with LF, CR LF or CR. Blank lines are skipped. Another delimiter may stand for the comma.</summary>
+internal sealed class CsvParser(string file, string text, char delimiter = ',')
 {
+    private readonly string _stops = $"{delimiter}\r\n\"";
     private readonly StringBuilder _quoted = new();
     private int _at;
     private int _line = 1;
@@ -24,7 +25,7 @@ internal sealed class CsvParser(string file, string text)
             fields.Add(_at < text.Length && text[_at] == '"' ? Quoted() : Plain());
             if (_at == text.Length)
                 return true;
-            if (text[_at] != ',')
+            if (text[_at] != delimiter)
                 break;
             _at++;
         }
@@ -35,7 +36,7 @@ internal sealed class CsvParser(string file, string text)
     private string Plain()
     {
         int start = _at;
-        int length = text.AsSpan(start).IndexOfAny(",\r\n\"");
+        int length = text.AsSpan(start).IndexOfAny(_stops);
         _at = length < 0 ? text.Length : start + length;
         if (_at < text.Length && text[_at] == '"')
             throw new RowPlace(file, _line).Error("a quote stands inside a field without quotes; put the field in quotes and double the quote");
@@ -59,7 +60,7 @@ internal sealed class CsvParser(string file, string text)
             _quoted.Append('"');
             _at++;
         }
-        if (_at < text.Length && text[_at] is not (',' or '\r' or '\n'))
+        if (_at < text.Length && text[_at] != delimiter && text[_at] is not ('\r' or '\n'))
             throw new RowPlace(file, _line).Error("text follows the closing quote of a field; double the quotes inside a field");
         return _quoted.ToString();
     }

@@ -3,19 +3,90 @@ namespace PeftCore.Data;
 /// <summary>Reads rows from a csv file whose first line names the columns.</summary>
 internal static class CsvRows
 {
-    public static List<DataRow> Read(string path, ReadOptions options)
+    private const string Delimiters = ",;\t|";
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="usual">The delimiter its ending stands for. If the header shows another one, that is taken, with a warning.</param>
+    /// <param name="options">How rows are read.</param>
+    public static List<DataRow> Read(string path, char usual, ReadOptions options)
     {
-        var csv = new CsvParser(path, DataBytes.ReadText(path));
+        string text = DataBytes.ReadText(path);
+        var reader = new RowReader(path, options);
+        char delimiter = DelimiterOf(path, text, usual, options);
+        var csv = new CsvParser(path, text, delimiter);
         csv.TryRead(out RowPlace first, out List<string> header);
-        RowForm.Check(first, options.Rename(first, header.Select(name => (name, new FieldValue(name)))).Keys);
-        var rows = new List<DataRow>();
+        CheckHeader(first, header, delimiter, options);
+        if (delimiter != usual)
+        {
+            reader.Warn($"the columns are divided by {Word(delimiter)}, not by {Word(usual)}; they were read so");
+        }
         while (csv.TryRead(out RowPlace place, out List<string> fields))
         {
             if (fields.Count != header.Count)
-                throw place.Error($"the row has {fields.Count} fields, but the header names {header.Count} ({string.Join(", ", header)})");
-            rows.Add(RowForm.Read(place, options.Rename(place, header.Zip(fields, (name, value) => (name, new FieldValue(value))))));
+                throw place.Error($"the row has {fields.Count} fields, but the header names {header.Count} ({string.Join(", ", header)}){Trailing(header, fields, delimiter)}");
+            reader.Add(place, header.Zip(fields, (name, value) => (name, new FieldValue(value))));
         }
-        return rows.Count > 0 ? rows
+        return reader.Rows.Count > 0 ? reader.Finish()
             : throw new BadInputException($"{path}: no row follows the first line, expected a header with the columns of {RowForm.Accepted}, and rows.");
     }
+
+    /// <summary>The usual delimiter, unless the first line is one column with it and several with another: then one wide column is not what is meant.</summary>
+    private static char DelimiterOf(string path, string text, char usual, ReadOptions options)
+    {
+        if (HeaderOf(path, text, usual) is not [var only] || RowForm.ProblemOf([options.Fields.GetValueOrDefault(only, only) ?? ""]) is null)
+        {
+            return usual;
+        }
+        foreach (char other in Delimiters.Where(other => other != usual))
+        {
+            if (HeaderOf(path, text, other) is { Count: > 1 } header && header.TrueForAll(name => name.Length < 64))
+            {
+                return other;
+            }
+        }
+        return usual;
+    }
+
+    private static List<string> HeaderOf(string path, string text, char delimiter)
+    {
+        try
+        {
+            new CsvParser(path, text, delimiter).TryRead(out _, out List<string> header);
+            return header;
+        }
+        catch (BadInputException) when (delimiter != ',')
+        {
+            return []; // A quote that makes sense with the usual delimiter alone.
+        }
+    }
+
+    private static void CheckHeader(RowPlace first, List<string> header, char delimiter, ReadOptions options)
+    {
+        int nameless = header.FindIndex(name => name.Length == 0);
+        string[] names = [.. options.Rename(first, header.Where((_, column) => column != nameless).Select(name => (name, new FieldValue(name)))).Keys];
+        if (nameless >= 0 && !options.Fields.ContainsKey(""))
+        {
+            throw first.Error($"column {nameless + 1} of {header.Count} has no name" + (nameless == 0
+                ? "; if it numbers the rows, leave it out, in Python with df.to_csv(path, index=False)"
+                : nameless == header.Count - 1 ? $"; leave out {Word(delimiter)} at the end of the line" : ""));
+        }
+        if (RowForm.ProblemOf(names) is { } problem)
+        {
+            throw first.Error($"{problem}; the first line names the columns, here {string.Join(", ", header.Take(12).Select(Short))}{(header.Count > 12 ? ", …" : "")}");
+        }
+    }
+
+    private static string Trailing(List<string> header, List<string> fields, char delimiter) =>
+        fields.Count == header.Count + 1 && fields[^1].Length == 0 ? $"; leave out {Word(delimiter)} at the end of the line" : "";
+
+    private static string Short(string name) => name.Length > 40 ? $"\"{name[..40]}…\"" : $"\"{name}\"";
+
+    private static string Word(char delimiter) => delimiter switch
+    {
+        ',' => "commas",
+        ';' => "semicolons",
+        '\t' => "tabs",
+        _ => "bars",
+    };
 }

@@ -34,10 +34,14 @@ internal static class DataBytes
 
     private static void Check(string path, ReadOnlySpan<byte> bytes)
     {
+        if (ForeignBytes.Problem(bytes) is { } problem)
+            throw new BadInputException($"{path}: {problem}.");
         if (!Utf8.IsValid(bytes))
             throw new RowPlace(path, BadLine(bytes)).Error("the text is not valid UTF-8; save the file as UTF-8");
         if (bytes.TrimStart(ByteOrderMark).IndexOfAnyExcept(" \t\r\n"u8) < 0)
             throw new BadInputException($"{path}: the file is empty, expected rows of {RowForm.Accepted}, or text.");
+        if (bytes.IndexOf((byte)0) is >= 0 and int zero)
+            throw new RowPlace(path, 1 + bytes[..zero].Count((byte)'\n')).Error("the text holds a NUL byte, which no text has; write the file anew");
     }
 
     private static int BadLine(ReadOnlySpan<byte> bytes)

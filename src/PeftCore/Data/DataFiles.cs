@@ -1,9 +1,11 @@
+using PeftCore.Io;
+
 namespace PeftCore.Data;
 
 /// <summary>Reads data sets: a file, or a directory with files for training, validation and test.</summary>
 public static class DataFiles
 {
-    private static readonly string[] Endings = [".jsonl", ".ndjson", ".json", ".csv", ".txt"];
+    private static readonly string[] Endings = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt"];
     private static readonly string[] TrainNames = ["train", "training"];
     private static readonly string[] ValidationNames = ["valid", "validation", "val", "dev"];
     private static readonly string[] TestNames = ["test"];
@@ -15,17 +17,20 @@ public static class DataFiles
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Directory.Exists(path))
             return new DataSplits(path, ReadFile(path, options), null, null);
-        string[] files = [.. Directory.EnumerateFiles(path).Order(StringComparer.Ordinal)];
+        string[] files = FilesOf(path);
         List<DataRow>? Split(string[] names) => Find(path, files, names) is string file ? ReadFile(file, options) : null;
         var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));
-        return splits.Train is null && splits.Validation is null && splits.Test is null
-            ? throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "
-                + $"{string.Join(", ", Endings)}; or name the data file itself.")
-            : splits;
+        if (splits.Train is null && splits.Validation is null && splits.Test is null)
+        {
+            throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "
+                + $"{string.Join(", ", Endings)}{Others(files)}; or name the data file itself.");
+        }
+        SharedRows.Warn(splits, options?.Warnings);
+        return splits;
     }
 
-    /// <summary>Reads the rows of one file; the ending tells the format: .jsonl, .json, .csv, .txt, and for any other a class number and
-    /// text on each line.</summary>
+    /// <summary>Reads the rows of one file; the ending tells the format: .jsonl, .json, .csv, .tsv, .txt, and for any other a class number
+    /// and text on each line.</summary>
     /// <exception cref="BadInputException">The file cannot be read, or something in it is wrong; the sentence names file and line.</exception>
     public static List<DataRow> ReadFile(string path, ReadOptions? options = null)
     {
@@ -35,12 +40,43 @@ public static class DataFiles
         {
             ".jsonl" or ".ndjson" => JsonRows.ReadLines(path, options),
             ".json" => JsonRows.ReadList(path, options),
-            ".csv" => CsvRows.Read(path, options),
-            ".txt" => [new DocumentRow(new RowPlace(path, 1), DataBytes.ReadText(path))],
+            ".csv" => CsvRows.Read(path, ',', options),
+            ".tsv" => CsvRows.Read(path, '\t', options),
+            ".txt" => [Document(path, options)],
             ".parquet" or ".arrow" => throw new BadInputException(
                 $"{path}: Parquet and Arrow files are not read; save the data as .jsonl, in Python with dataset.to_json(\"train.jsonl\")."),
             _ => LabelledLines.Read(path),
         };
+    }
+
+    private static DocumentRow Document(string path, ReadOptions options)
+    {
+        var document = new DocumentRow(new RowPlace(path, 1), DataBytes.ReadText(path));
+        if (JsonLayout.LooksLikeRow(document.Text.AsSpan().TrimStart()))
+        {
+            options.Warnings?.Add($"{path}: the text looks like JSON, but a .txt file is one long text and was read so; name it .jsonl if it holds rows.");
+        }
+        return document;
+    }
+
+    private static string[] FilesOf(string directory)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Reading(directory, e);
+        }
+    }
+
+    /// <summary>Files that have a split's name and an ending that is not read.</summary>
+    private static string Others(string[] files)
+    {
+        string[] near = [.. files.Select(file => Path.GetFileName(file)).Where(name => TrainNames.Concat(ValidationNames).Concat(TestNames)
+            .Any(split => name.StartsWith(split + ".", StringComparison.OrdinalIgnoreCase))).Take(3)];
+        return near.Length == 0 ? "" : $" (found {string.Join(", ", near)})";
     }
 
     // A split is named by the file ("train.jsonl") or, as the sentiment treebank has it, by the ending ("stsa.binary.train").

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using PeftCore.Tokenizers;
 
@@ -19,6 +20,9 @@ internal readonly struct FieldValue
 
     public FieldValue(JsonElement json) => _json = json;
 
+    /// <summary>Whether a JSON file has a number here, not text.</summary>
+    public bool IsNumber => _text is null && _json.ValueKind == JsonValueKind.Number;
+
     private bool IsNull => _text is null && _json.ValueKind == JsonValueKind.Null;
 
     public string AsText(RowPlace place, string name) =>
@@ -31,7 +35,7 @@ internal readonly struct FieldValue
         string? label = _text ?? _json.ValueKind switch
         {
             JsonValueKind.String => _json.GetString(),
-            JsonValueKind.Number when _json.TryGetInt32(out int number) => $"{number}",
+            JsonValueKind.Number when _json.TryGetInt32(out int number) => number.ToString(CultureInfo.InvariantCulture),
             _ => null,
         };
         return label is null or "" ? throw Wrong(place, name, "an integer or a string that is not empty") : label;
@@ -41,7 +45,7 @@ internal readonly struct FieldValue
     {
         int task = -1;
         bool whole = _text is not null
-            ? int.TryParse(_text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out task)
+            ? NumberText.TryDigits(_text, out task)
             : _json.ValueKind == JsonValueKind.Number && _json.TryGetInt32(out task);
         return whole && task >= 0 ? task : throw Wrong(place, name, "the number of a task, counted from 0");
     }
@@ -49,7 +53,7 @@ internal readonly struct FieldValue
     public ChatMessage[] AsTurns(RowPlace place, string name)
     {
         if (_text is not null || _json.ValueKind != JsonValueKind.Array || _json.GetArrayLength() == 0)
-            throw Wrong(place, name, "a list of {\"role\", \"content\"}");
+            throw Wrong(place, name, "a list of {\"role\", \"content\"}" + (IsListInText ? "; the list is written as a text, so leave out the quotes around it" : ""));
         ChatMessage[] turns = [.. _json.EnumerateArray().Select(turn => AsTurn(turn, place, name))];
         return turns.Any(t => t.Role == "assistant") ? turns
             : throw place.Error($"\"{name}\" has no turn of the assistant, so there is nothing to learn from it");
@@ -92,6 +96,8 @@ internal readonly struct FieldValue
             throw place.Error($"\"{name}\" is a string that is not valid JSON", e);
         }
     }
+
+    private bool IsListInText => (_text ?? (_json.ValueKind == JsonValueKind.String ? _json.GetString()! : "")).TrimStart().StartsWith('[');
 
     private static ChatMessage AsTurn(JsonElement turn, RowPlace place, string name)
     {

@@ -2,50 +2,114 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json).</summary>
+/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json). What stands in the other layout is read too, with a warning.</summary>
 internal static class JsonRows
 {
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = JsonLayout.MaxDepth };
 
+    /// <summary>Reads a file that is called .jsonl.</summary>
     public static List<DataRow> ReadLines(string path, ReadOptions options)
     {
-        ReadOnlyMemory<byte> rest = DataBytes.Read(path);
-        var rows = new List<DataRow>();
-        for (int line = 1; !rest.IsEmpty; line++)
+        ReadOnlyMemory<byte> bytes = DataBytes.Read(path);
+        var reader = new RowReader(path, options);
+        if (First(bytes) != (byte)'[')
         {
-            int end = rest.Span.IndexOf((byte)'\n');
-            ReadOnlyMemory<byte> text = end < 0 ? rest : rest[..end];
-            rest = end < 0 ? default : rest[(end + 1)..];
-            if (text.Span.IndexOfAnyExcept(" \t\r"u8) >= 0)
-                rows.Add(Parse(new RowPlace(path, line), text, options));
+            return ReadObjects(path, bytes, reader);
         }
-        return rows;
+        ReadList(new RowPlace(path, 1), bytes, reader);
+        reader.Warn("the file is one list of rows, not one object a line; it was read as a list");
+        return reader.Finish();
     }
 
+    /// <summary>Reads a file that is called .json.</summary>
     public static List<DataRow> ReadList(string path, ReadOptions options)
     {
         ReadOnlyMemory<byte> bytes = DataBytes.Read(path);
-        byte first = bytes.Span[bytes.Span.IndexOfAnyExcept(" \t\r\n"u8)];
-        if (first == (byte)'{')
-            return ReadLines(path, options); // Many files called .json hold one object a line.
-        if (first != (byte)'[')
-            throw new RowPlace(path, 1).Error($"expected a list of rows, each {RowForm.Accepted}");
-        var rows = new List<DataRow>();
-        var place = new RowPlace(path, 1);
+        var reader = new RowReader(path, options);
+        switch (First(bytes))
+        {
+            case (byte)'{':
+                return ReadObjects(path, bytes, reader); // Many files called .json hold one object a line.
+            case (byte)'[':
+                ReadList(new RowPlace(path, 1), bytes, reader);
+                return reader.Finish();
+            default:
+                throw new RowPlace(path, 1).Error($"expected a list of rows, each {RowForm.Accepted}");
+        }
+    }
+
+    private static byte First(ReadOnlyMemory<byte> bytes) => bytes.Span[bytes.Span.IndexOfAnyExcept(" \t\r\n"u8)];
+
+    private static List<DataRow> ReadObjects(string path, ReadOnlyMemory<byte> bytes, RowReader reader)
+    {
+        List<JsonPiece> pieces = JsonLayout.Lines(path, bytes);
+        if (pieces is [var only] && TryReadEnvelope(only, reader))
+        {
+            return reader.Finish();
+        }
         try
         {
-            ReadElements(bytes, ref place, rows, options);
+            pieces.ForEach(piece => Parse(piece, reader));
+        }
+        catch (BadInputException e) when (e.InnerException is JsonException && JsonLayout.Values(path, bytes) is { } values)
+        {
+            return ReadSpread(path, values, options: reader.Options);
+        }
+        return reader.Finish();
+    }
+
+    /// <summary>Objects that are written over several lines.</summary>
+    private static List<DataRow> ReadSpread(string path, List<JsonPiece> values, ReadOptions options)
+    {
+        var reader = new RowReader(path, options);
+        if (values is not [var only])
+        {
+            reader.Warn($"the {values.Count} objects are not one a line; they were read as they stand");
+        }
+        else if (TryReadEnvelope(only, reader))
+        {
+            return reader.Finish();
+        }
+        else
+        {
+            reader.Warn("the file is one object, not one object a line; it was read as one row");
+        }
+        values.ForEach(value => Parse(value, reader));
+        return reader.Finish();
+    }
+
+    /// <summary>Reads {"data": [rows]}: a file of one object that is no row and holds one list of objects, whatever its name.</summary>
+    private static bool TryReadEnvelope(JsonPiece file, RowReader reader)
+    {
+        if (JsonEnvelope.Of(file, reader.Options) is not { } envelope)
+        {
+            return false;
+        }
+        ReadList(envelope.Place, envelope.List, reader);
+        string rest = envelope.Others.Count == 0 ? "" : $"; its other fields ({string.Join(", ", envelope.Others)}) were left out";
+        reader.Warn($"the file is one object, not one object a line; its rows were read from the list in \"{envelope.Name}\"{rest}");
+        return true;
+    }
+
+    private static void ReadList(RowPlace place, ReadOnlyMemory<byte> bytes, RowReader rows)
+    {
+        try
+        {
+            ReadElements(bytes, ref place, rows);
         }
         catch (JsonException e)
         {
-            throw (place with { Line = (int)(e.LineNumber + 1 ?? place.Line) }).Error($"not valid JSON: {Reason(e)}", e);
+            throw (place with { Line = (int)(e.LineNumber + 1 ?? place.Line) }).Error($"not valid JSON: {JsonLayout.Reason(e)}", e);
         }
-        return rows.Count > 0 ? rows : throw new BadInputException($"{path}: the list is empty, expected rows of {RowForm.Accepted}.");
+        if (rows.Rows.Count == 0)
+        {
+            throw new BadInputException($"{place.File}: the list is empty, expected rows of {RowForm.Accepted}.");
+        }
     }
 
-    private static void ReadElements(ReadOnlyMemory<byte> bytes, ref RowPlace place, List<DataRow> rows, ReadOptions options)
+    private static void ReadElements(ReadOnlyMemory<byte> bytes, ref RowPlace place, RowReader rows)
     {
-        var reader = new Utf8JsonReader(bytes.Span, new JsonReaderOptions { MaxDepth = 64 });
+        var reader = new Utf8JsonReader(bytes.Span, new JsonReaderOptions { MaxDepth = JsonLayout.MaxDepth });
         int counted = 0;
         reader.Read();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
@@ -54,31 +118,26 @@ internal static class JsonRows
             place = place with { Line = place.Line + bytes.Span[counted..start].Count((byte)'\n') };
             counted = start;
             reader.Skip();
-            rows.Add(Parse(place, bytes[start..(int)reader.BytesConsumed], options));
+            Parse(new JsonPiece(place, bytes[start..(int)reader.BytesConsumed]), rows);
         }
         reader.Read(); // Only white space may follow: anything else throws here.
     }
 
-    private static DataRow Parse(RowPlace place, ReadOnlyMemory<byte> json, ReadOptions options)
+    private static void Parse(JsonPiece piece, RowReader rows)
     {
         try
         {
-            using var document = JsonDocument.Parse(json, Strict);
+            using var document = JsonDocument.Parse(piece.Json, Strict);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw place.Error($"expected an object, one of {RowForm.Accepted}");
-            var fields = options.Rename(place, document.RootElement.EnumerateObject().Select(p => (p.Name, new FieldValue(p.Value))));
-            return RowForm.Read(place, fields);
+            {
+                throw piece.Place.Error($"expected an object, one of {RowForm.Accepted}");
+            }
+            rows.Add(piece.Place, document.RootElement.EnumerateObject().Select(p => (p.Name, new FieldValue(p.Value))));
         }
         // Half a surrogate pair, written as an escape, is reported as InvalidOperationException when its string is asked for.
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw place.Error($"not valid JSON: {Reason(e)}", e);
+            throw piece.Place.Error($"not valid JSON: {JsonLayout.Reason(e)}{JsonLayout.Hint(e, piece.Json.Span)}", e);
         }
-    }
-
-    private static string Reason(Exception e)
-    {
-        int cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        return (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.', ' ');
     }
 }

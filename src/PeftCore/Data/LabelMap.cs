@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace PeftCore.Data;
 
 /// <summary>The classes of a data set and their numbers.</summary>
@@ -32,9 +30,7 @@ public sealed class LabelMap
         if (names.Length < 2)
             throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "
                 + $"{(names.Length == 0 ? "there are no labelled rows" : $"every row has the label \"{names[0]}\"")}, expected at least two classes.");
-        if (names.All(n => int.TryParse(n, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)))
-            names = [.. names.OrderBy(n => int.Parse(n, CultureInfo.InvariantCulture))];
-        return new LabelMap(names);
+        return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }
 
     /// <summary>The number of a row's class.</summary>
@@ -45,6 +41,22 @@ public sealed class LabelMap
         return _ids.TryGetValue(row.Label, out int id) ? id
             : throw row.Place.Error($"the label \"{row.Label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
     }
+
+    /// <summary>Numbers in their own order. Two spellings of one number would be two classes, which nobody means.</summary>
+    private static string[] Sorted(string file, string[] names)
+    {
+        string[] sorted = [.. names.OrderBy(name => Number(name))];
+        for (int i = 1; i < sorted.Length; i++)
+        {
+            if (Number(sorted[i]) == Number(sorted[i - 1]))
+            {
+                throw new BadInputException($"{file}: the labels \"{sorted[i - 1]}\" and \"{sorted[i]}\" are one number in two spellings; write it in one.");
+            }
+        }
+        return sorted;
+    }
+
+    private static int? Number(string name) => NumberText.TryWhole(name, out int number) ? number : null;
 
     internal static LabelledRow Labelled(DataRow row) =>
         row as LabelledRow ?? throw row.Place.Error("the row has no label, expected {\"text\", \"label\"} in every row for classification");

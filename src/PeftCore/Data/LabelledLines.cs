@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PeftCore.Data;
 
 /// <summary>Reads the plain format of the sentiment treebank: on each line a class number, a space, and the text.</summary>
@@ -15,10 +17,10 @@ internal static class LabelledLines
             if (line.IsEmpty)
                 continue;
             int space = line.IndexOfAny(" \t");
-            if (space < 0 || !int.TryParse(line[..space], out int label) || label < 0)
+            if (space < 0 || !NumberText.TryDigits(line[..space], out int label))
                 throw new RowPlace(path, number).Error("expected a class number, a space and the text (other formats are known by the endings "
-                    + ".jsonl, .json, .csv and .txt)");
-            rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(), $"{label}"));
+                    + ".jsonl, .json, .csv, .tsv and .txt)");
+            rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(), label.ToString(CultureInfo.InvariantCulture)));
         }
         return rows;
     }

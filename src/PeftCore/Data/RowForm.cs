@@ -14,17 +14,28 @@ internal static class RowForm
 
     private static readonly string[] Optional = ["input", .. FieldValue.ChatVariables];
 
-    /// <summary>Refuses field names that are those of no form.</summary>
-    public static void Check(RowPlace place, IReadOnlyCollection<string> names)
+    /// <summary>What is wrong with field names that are those of no form; null for those of a form.</summary>
+    public static string? ProblemOf(IReadOnlyCollection<string> names) =>
+        Forms.Any(form => Fits(form, names)) ? null : Problem([.. names.Where(name => name != Task)]);
+
+    /// <summary>Whether some form has a field of this name.</summary>
+    public static bool IsField(string name) => name == Task || Forms.Any(form => form.Contains(name));
+
+    /// <summary>The fields a row was recognised by.</summary>
+    public static string NameOf(DataRow row) => row switch
     {
-        if (!Forms.Any(form => Fits(form, names)))
-            throw place.Error(Problem([.. names.Where(name => name != Task)]));
-    }
+        LabelledRow => "\"text\" and \"label\"",
+        PromptRow => "\"prompt\" and \"completion\"",
+        ChatRow => "\"messages\"",
+        InstructionRow => "\"instruction\" and \"output\"",
+        _ => "\"text\" alone",
+    };
 
     public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
     {
         string[] names = [.. fields.Keys];
-        Check(place, names);
+        if (ProblemOf(names) is { } problem)
+            throw place.Error(problem);
         string Text(string name) => fields[name].AsText(place, name);
         DataRow row = Forms.First(form => Fits(form, names))[^1] switch
         {

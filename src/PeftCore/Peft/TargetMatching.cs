@@ -26,7 +26,7 @@ internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyLis
             var match = new PathPattern(name, "layers_pattern", @".*?\.{0}\.(?<number>\d+)\..*").Match(path);
             if (match.Success)
             {
-                return int.TryParse(match.Groups["number"].Value, System.Globalization.CultureInfo.InvariantCulture, out int number) && Layers.Contains(number);
+                return NumberText.TryDigits(match.Groups["number"].Value, out int number) && Layers.Contains(number);
             }
         }
         return false;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Optim;
@@ -92,7 +91,7 @@ public static class Checkpoint
     }
 
     private static int StepOf(string path) =>
-        int.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int step) ? step : -1;
+        NumberText.TryDigits(Path.GetFileName(path).AsSpan(Prefix.Length), out int step) ? step : -1;
 
     private static IEnumerable<SafetensorsTensor> TensorsOf(ParameterState state)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using PeftCore.Data;
 using PeftCore.Io;
@@ -141,7 +140,7 @@ internal sealed class TrainerState
 
     // A JSON number holds 53 bits; these have 64.
     private static ulong Word(ConfigReader file, string name) =>
-        ulong.TryParse(file.String(name), NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+        NumberText.TryWhole(file.String(name), out ulong value)
             ? value
             : throw file.Error(name, $"is \"{file.String(name)}\", expected a whole number in quotes");
 

@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace PeftCore.Tests.Architecture;
 
 /// <summary>What the sources look like.</summary>
-public sealed class SourceTests
+public sealed partial class SourceTests
 {
     private const int LongestFile = 400;
 
@@ -29,4 +31,22 @@ public sealed class SourceTests
 
         Assert.That(found, Is.Empty);
     }
+
+    /// <summary>By default .NET reads "0,0001" as 1 and takes the signs of the machine's culture. Templates read numbers as Python does and are compared with it.</summary>
+    [Test]
+    public void Numbers_are_read_in_one_place_or_with_the_styles_written_out()
+    {
+        string template = $"{Separator}Jinja{Separator}";
+        var found =
+            from file in Sources
+            where file.Contains($"{Separator}src{Separator}") && !file.Contains(template)
+            from line in File.ReadAllLines(file).Select((text, number) => (text, number: number + 1))
+            where NumberParse().IsMatch(line.text) && !line.text.Contains("NumberStyles.") && !line.text.Contains("Styles, CultureInfo.InvariantCulture")
+            select $"{Path.GetFileName(file)}:{line.number}";
+
+        Assert.That(found, Is.Empty, "read numbers with NumberText, or write the styles out");
+    }
+
+    [GeneratedRegex(@"\b(s?byte|u?short|u?int|u?long|n?u?int|Half|float|double|decimal|BigInteger|Int\d+|UInt\d+|Single|Double|Decimal)\.(Try)?Parse\(|\bConvert\.To(S?Byte|U?Int\d+|Single|Double|Decimal)\((?!.*, 8\))")]
+    private static partial Regex NumberParse();
 }

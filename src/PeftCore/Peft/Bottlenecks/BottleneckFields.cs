@@ -116,7 +116,7 @@ internal static class BottleneckFields
             var table = config.Object("reduction_factor");
             foreach (string name in table.Names.Where(name => name != "default"))
             {
-                factors[int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int block) ? block
+                factors[NumberText.TryDigits(name, out int block) ? block
                     : throw table.Error(name, "is no number of a block; blocks count from 0, \"default\" stands for the others")] = table.Float(name);
             }
         }

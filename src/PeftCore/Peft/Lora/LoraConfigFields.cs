@@ -75,7 +75,7 @@ internal static class LoraConfigFields
         "lora_ga" => LoraInit.LoraGa,
         "loftq" => LoraInit.Loftq,
         // The number says how closely the singular directions are approached; here they are always the exact ones.
-        _ when name.StartsWith("pissa_niter_", StringComparison.Ordinal) && uint.TryParse(name["pissa_niter_".Length..], System.Globalization.CultureInfo.InvariantCulture, out _) => LoraInit.Pissa,
+        _ when name.StartsWith("pissa_niter_", StringComparison.Ordinal) && NumberText.TryDigits(name.AsSpan("pissa_niter_".Length), out _) => LoraInit.Pissa,
         _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
         _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
     };

@@ -289,7 +289,7 @@ internal sealed class RegexParser
             return null;
         }
 
-        var counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, CultureInfo.InvariantCulture) : MaxRepeat + 1).ToArray();
+        var counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture) : MaxRepeat + 1).ToArray();
         var min = Math.Max(counts[0], 0);
         var max = counts.Length == 1 ? min : counts[1];
         if (min > MaxRepeat || max > MaxRepeat || (max >= 0 && max < min))

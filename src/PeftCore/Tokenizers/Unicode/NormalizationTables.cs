@@ -71,7 +71,7 @@ internal sealed class NormalizationTables
                 {
                     for (var c = first; c <= last; c++)
                     {
-                        _classes[c] = byte.Parse(right, CultureInfo.InvariantCulture);
+                        _classes[c] = byte.Parse(right, NumberStyles.None, CultureInfo.InvariantCulture);
                     }
                 }
 

@@ -1,0 +1,45 @@
+namespace PeftCore.Data;
+
+/// <summary>Finds rows that stand in two parts of a data set: what is evaluated on rows that were learned says little.</summary>
+internal static class SharedRows
+{
+    /// <summary>Adds a sentence for each pair of parts that share rows.</summary>
+    public static void Warn(DataSplits splits, ICollection<string>? warnings)
+    {
+        if (warnings is null)
+        {
+            return;
+        }
+        Warn(splits, ("training", splits.Train), ("validation", splits.Validation), warnings);
+        Warn(splits, ("training", splits.Train), ("test", splits.Test), warnings);
+    }
+
+    private static void Warn(DataSplits splits, (string Name, IReadOnlyList<DataRow>? Rows) learned, (string Name, IReadOnlyList<DataRow>? Rows) held, ICollection<string> warnings)
+    {
+        if (learned.Rows is null || held.Rows is null)
+        {
+            return;
+        }
+        var known = learned.Rows.Select(KeyOf).ToHashSet();
+        int shared = held.Rows.Count(row => known.Contains(KeyOf(row)));
+        if (shared > 0)
+        {
+            warnings.Add($"{splits.Path}: {(shared == held.Rows.Count ? $"all {shared}" : $"{shared} of {held.Rows.Count}")} {held.Name} rows are {learned.Name} rows too; "
+                + "a loss on them does not tell how the model does on new data.");
+        }
+    }
+
+    /// <summary>What makes two rows the same.</summary>
+    private static string KeyOf(DataRow row) => row switch
+    {
+        TextRow text => Joined("text", text.Text),
+        DocumentRow document => Joined("document", document.Text),
+        PromptRow pair => Joined("prompt", pair.Prompt, pair.Completion),
+        InstructionRow instruction => Joined("instruction", instruction.Instruction, instruction.Input, instruction.Output),
+        LabelledRow labelled => Joined("label", labelled.Label, labelled.Text),
+        ChatRow chat => Joined(["messages", .. chat.Turns.SelectMany(turn => new[] { turn.Role, turn.Content })]),
+        _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not compared.", nameof(row)),
+    };
+
+    private static string Joined(params string[] parts) => string.Join('\0', parts);
+}
