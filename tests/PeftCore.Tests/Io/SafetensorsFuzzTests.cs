@@ -12,7 +12,7 @@ public sealed class SafetensorsFuzzTests
     [
         SafetensorsBytes.TwoTensors,
         """{"w":{"dtype":"BF16","shape":[3,2],"data_offsets":[0,12]},"s":{"dtype":"F32","shape":[],"data_offsets":[12,16]},"e":{"dtype":"I64","shape":[0],"data_offsets":[16,16]}}""",
-        """{"h":{"dtype":"BOOL","shape":[1,1,3],"data_offsets":[0,3]},"__metadata__":{"x":"\u00e9","y":""},"f":{"dtype":"F8_E8M0","shape":[5],"data_offsets":[3,8]}}  """,
+        """{"h":{"dtype":"BOOL","shape":[1,1,3],"data_offsets":[0,3]},"__metadata__":{"x":"\u00e9","y":""},"f":{"dtype":"F8_E4M3","shape":[5],"data_offsets":[3,8]}}  """,
     ];
 
     private static readonly int[] DataBytes = [19, 16, 8];

@@ -3,15 +3,15 @@ using System.Globalization;
 using System.Numerics;
 using System.Text;
 
-namespace PeftCore.Tests.Io;
+namespace PeftCore.Fuzz.Inputs;
 
 /// <summary>A second, independent reading of the safetensors format, slow and plain: its own JSON parser into lists of pairs, its own
-/// arithmetic in big integers. It only says whether a file is valid.</summary>
+/// arithmetic in big integers. It says whether a file is valid, and what it holds.</summary>
 internal sealed class SafetensorsOracle
 {
     private static readonly Dictionary<string, int> Sizes = new()
     {
-        ["BOOL"] = 1, ["U8"] = 1, ["I8"] = 1, ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["F8_E8M0"] = 1, ["C64"] = 8, ["I16"] = 2, ["U16"] = 2, ["F16"] = 2, ["BF16"] = 2,
+        ["BOOL"] = 1, ["U8"] = 1, ["I8"] = 1, ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["I16"] = 2, ["U16"] = 2, ["F16"] = 2, ["BF16"] = 2,
         ["I32"] = 4, ["U32"] = 4, ["F32"] = 4, ["F64"] = 8, ["I64"] = 8, ["U64"] = 8,
     };
 
@@ -20,20 +20,22 @@ internal sealed class SafetensorsOracle
 
     private SafetensorsOracle(string text) => _text = text;
 
-    public static bool Accepts(byte[] file)
+    public static bool Accepts(byte[] file) => Read(file) is not null;
+
+    /// <summary>What a file holds; null if it is not valid.</summary>
+    public static SafetensorsContent? Read(byte[] file)
     {
         try
         {
-            Check(file);
-            return true;
+            return Check(file);
         }
         catch (InvalidDataException)
         {
-            return false;
+            return null;
         }
     }
 
-    private static void Check(byte[] file)
+    private static SafetensorsContent Check(byte[] file)
     {
         Demand(file.Length >= 8);
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(file);
@@ -52,33 +54,41 @@ internal sealed class SafetensorsOracle
         var root = (List<(string, object)>)parser.Value(0);
         parser.Space();
         Demand(parser._at == text.Length);
-        Tile(root, file.Length - 8 - (int)length);
+        return Tile(root, file[(8 + (int)length)..]);
     }
 
-    private static void Tile(List<(string Key, object Value)> root, int dataLength)
+    private static SafetensorsContent Tile(List<(string Key, object Value)> root, byte[] data)
     {
         Demand(root.Select(p => p.Key).Distinct().Count() == root.Count);
-        var pieces = new List<(BigInteger Begin, BigInteger End)>();
+        var pieces = new List<(string Name, BigInteger Begin, BigInteger End, string Label)>();
+        var metadata = new Dictionary<string, string>();
         foreach ((string key, object value) in root)
         {
             Demand(value is List<(string, object)>);
             var fields = (List<(string Key, object Value)>)value;
             Demand(fields.Select(p => p.Key).Distinct().Count() == fields.Count);
             if (key == "__metadata__")
+            {
                 Demand(fields.All(f => f.Value is string));
+                metadata = fields.ToDictionary(f => f.Key, f => (string)f.Value);
+            }
             else
-                pieces.Add(Piece(fields));
+            {
+                var (begin, end, label) = Piece(fields);
+                pieces.Add((key, begin, end, label));
+            }
         }
-        BigInteger end = 0;
-        foreach ((BigInteger begin, BigInteger stop) in pieces.OrderBy(p => p.Begin).ThenBy(p => p.End))
+        BigInteger reached = 0;
+        foreach (var (_, begin, end, _) in pieces.OrderBy(p => p.Begin).ThenBy(p => p.End))
         {
-            Demand(begin == end);
-            end = stop;
+            Demand(begin == reached);
+            reached = end;
         }
-        Demand(end == dataLength);
+        Demand(reached == data.Length);
+        return new SafetensorsContent(pieces.ToDictionary(p => p.Name, p => (p.Label, data[(int)p.Begin..(int)p.End])), metadata);
     }
 
-    private static (BigInteger, BigInteger) Piece(List<(string Key, object Value)> fields)
+    private static (BigInteger Begin, BigInteger End, string Label) Piece(List<(string Key, object Value)> fields)
     {
         Demand(fields.Select(f => f.Key).Order().SequenceEqual(["data_offsets", "dtype", "shape"]));
         Dictionary<string, object> field = fields.ToDictionary(f => f.Key, f => f.Value);
@@ -92,7 +102,7 @@ internal sealed class SafetensorsOracle
         bytes *= Sizes[(string)field["dtype"]];
         BigInteger[] offsets = Integers(field["data_offsets"]);
         Demand(offsets.Length == 2 && offsets[1] - offsets[0] == bytes);
-        return (offsets[0], offsets[1]);
+        return (offsets[0], offsets[1], $"{field["dtype"]} [{string.Join(",", Integers(field["shape"]))}]");
     }
 
     private static BigInteger[] Integers(object value)
@@ -218,3 +228,8 @@ internal sealed class SafetensorsOracle
             throw new InvalidDataException();
     }
 }
+
+/// <summary>What a file holds.</summary>
+/// <param name="Tensors">By name: the element type and the shape as "F32 [2,3]", and the bytes.</param>
+/// <param name="Metadata">The file's notes.</param>
+internal sealed record SafetensorsContent(IReadOnlyDictionary<string, (string Label, byte[] Bytes)> Tensors, IReadOnlyDictionary<string, string> Metadata);

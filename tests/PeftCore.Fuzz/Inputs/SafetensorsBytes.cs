@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace PeftCore.Tests.Io;
+namespace PeftCore.Fuzz.Inputs;
 
 /// <summary>Makes safetensors files by hand, right or wrong.</summary>
 internal static class SafetensorsBytes

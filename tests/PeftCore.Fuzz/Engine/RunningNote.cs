@@ -1,0 +1,34 @@
+using System.IO.MemoryMappedFiles;
+using System.Text;
+
+namespace PeftCore.Fuzz.Engine;
+
+/// <summary>A mapped file that names the inputs in work, one line a thread. It survives what ends the whole process, such as an overflow of the stack.</summary>
+internal sealed class RunningNote : IDisposable
+{
+    private const int LineBytes = 64, Lines = 64;
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly string _path;
+
+    public RunningNote(string path)
+    {
+        _path = path;
+        _file = MemoryMappedFile.CreateFromFile(path, FileMode.Create, null, LineBytes * Lines);
+        _view = _file.CreateViewAccessor();
+    }
+
+    public void Write(int thread, string kind, long index)
+    {
+        byte[] line = Encoding.ASCII.GetBytes($"{kind}:{index}".PadRight(LineBytes - 1) + "\n");
+        _view.WriteArray(thread % Lines * LineBytes, line, 0, LineBytes);
+    }
+
+    /// <summary>Removes the file: the process has survived.</summary>
+    public void Dispose()
+    {
+        _view.Dispose();
+        _file.Dispose();
+        File.Delete(_path);
+    }
+}

@@ -1,0 +1,55 @@
+using PeftCore.Fuzz.Inputs;
+using PeftCore.Io;
+using PeftCore.Models;
+
+namespace PeftCore.Fuzz.Kinds;
+
+/// <summary>Compares a loaded model with what its configuration means.</summary>
+/// <returns>What differs; null if nothing does.</returns>
+internal delegate string? ConfigCheck(CausalModel model, IReadOnlyCollection<string> warnings);
+
+/// <summary>What a rule claims of the configuration it changed.</summary>
+/// <param name="Expectation">What must come of it.</param>
+/// <param name="Names">Words of which a warning must hold one.</param>
+/// <param name="Check">What an accepted one must mean.</param>
+internal sealed record Claim(Expectation Expectation, IReadOnlyList<string> Names, ConfigCheck? Check = null)
+{
+    /// <summary>A contradiction about these fields.</summary>
+    public static Claim About(params string[] names) => new(Expectation.RefuseOrWarn, names);
+
+    /// <summary>Something that cannot be read at all.</summary>
+    public static Claim Impossible { get; } = new(Expectation.Refuse, []);
+}
+
+/// <summary>Comparisons of configurations.</summary>
+internal static class ConfigChecks
+{
+    /// <summary>The model must be the one that another config.json declares.</summary>
+    public static ConfigCheck SameAs(string json) => (model, _) =>
+        ConfigOf(model).Equals(ConfigOf(ModelLoader.Declare(ConfigReader.Parse(json, "neutral")))) ? null : $"the meaning differs: {ConfigOf(model)}";
+
+    /// <summary>Without a warning that names one of these fields, the model must be the one that another config.json declares.</summary>
+    public static ConfigCheck WarnedOrSameAs(string json, params string[] names) => (model, warnings) =>
+    {
+        if (warnings.Any(warning => names.Any(name => warning.Contains(name, StringComparison.Ordinal))))
+        {
+            return null;
+        }
+        try
+        {
+            return SameAs(json)(model, warnings);
+        }
+        catch (BadInputException)
+        {
+            return "read, though the part that counts is refused alone";
+        }
+    };
+
+    /// <summary>The hyperparameters of a model.</summary>
+    public static object ConfigOf(CausalModel model) => model switch
+    {
+        Llama llama => llama.Config,
+        Gpt2 gpt2 => gpt2.Config,
+        _ => throw new NotSupportedException($"{model.GetType()} has no configuration to compare"),
+    };
+}
