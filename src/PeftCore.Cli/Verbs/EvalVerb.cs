@@ -40,8 +40,15 @@ internal sealed class EvalVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
-        using var session = ModelSession.Open(Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32), call.Value(_model), warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter) ?? [], call);
-        var options = new SequenceOptions { BatchSize = Math.Max(1, call.Value(_batchSize)), MaxSeqLength = call.Value(_length), MaskPrompt = call.Value(_maskPrompt), ChatTemplate = call.Value(_template) };
+        var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
+        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter) ?? [], call);
+        var options = new SequenceOptions
+        {
+            BatchSize = Math.Max(1, call.Value(_batchSize)),
+            MaxSeqLength = call.Value(_length),
+            MaskPrompt = call.Value(_maskPrompt),
+            ChatTemplate = call.Value(_template),
+        };
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokens?.Count ?? 0);
         var rows = DataFiles.Open(data).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);

@@ -42,7 +42,7 @@ internal sealed class InspectVerb : Verb
     {
         ModelDirectory directory = ModelDirectory.Open(path);
         ConfigReader config = directory.OpenConfig();
-        string[] architectures = config.StringsOrNull("architectures") ?? [];
+        string[] architectures = config.Raw("architectures") is { ValueKind: JsonValueKind.String } one ? [one.GetString()!] : config.StringsOrNull("architectures") ?? [];
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
         using WeightSource? weights = directory.HasWeights ? directory.OpenWeights() : null;
         string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));

@@ -16,7 +16,8 @@ internal sealed class TrainVerb : Verb
     {
         var options = _settings.Read(call.Parse);
         _ = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights), options.Model, StoredAs(options), call.Terminal.Warn);
+        var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
+        using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn);
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan();
         job.SaveSettings(_settings.Resolve(options));

@@ -4,17 +4,18 @@ namespace PeftCore.Io;
 internal static class ForeignWeights
 {
     private const string Save = ".save_pretrained(dir, safe_serialization=True)";
+    private const string Pickle = "pickled by PyTorch, and pickles can run code";
 
     // What a file name ends with, what it is, how to convert it.
     private static readonly (string Ending, string Kind, string WayOut)[] Formats =
     [
         (".gguf", "GGUF",
             "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save + ", or take the original safetensors model"),
-        (".bin", "pickled by PyTorch, and pickles can run code", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
-        (".bin.index.json", "pickled by PyTorch, and pickles can run code", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
-        (".pt", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
-        (".pth", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
-        (".ckpt", "pickled by PyTorch, and pickles can run code", "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".bin", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".bin.index.json", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
+        (".pt", Pickle, "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".pth", Pickle, "convert it once in Python with torch.load and safetensors.torch.save_file"),
+        (".ckpt", Pickle, "convert it once in Python with torch.load and safetensors.torch.save_file"),
         (".h5", "TensorFlow", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_tf=True)" + Save),
         (".msgpack", "Flax", "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, from_flax=True)" + Save),
         (".onnx", "ONNX", "take the safetensors model it was exported from"),
@@ -24,7 +25,10 @@ internal static class ForeignWeights
     ];
 
     // Files of these names hold no model weights.
-    private static readonly string[] Others = ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin", "adapter_model.safetensors"];
+    private static readonly string[] Others =
+    [
+        "training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin", "adapter_model.safetensors",
+    ];
 
     /// <summary>The sentence for a file that is given as a model, or null if its name says nothing.</summary>
     public static string? WhyNot(string path)

@@ -62,13 +62,15 @@ public sealed class ModelDirectory
         string? index = IfThere(Index);
         if (IfThere(Weights) is string single)
         {
-            return WeightSource.OpenFile(single, index is null ? [] : [$"{FullPath}: there are {Weights} and {Index}; {Weights} is read, and the index is ignored."]);
+            return WeightSource.OpenFile(single, index is null ? []
+                : [$"{FullPath}: there are {Weights} and {Index}; {Weights} is read, and the index is ignored."]);
         }
         if (index is not null)
         {
             return WeightSource.OpenIndex(index);
         }
-        throw new BadInputException($"{FullPath}: " + (ForeignWeights.In(FullPath) is { } why ? $"{why}." : $"the directory has no weights, expected {Weights} or {Index}."));
+        string reason = ForeignWeights.In(FullPath) ?? $"the directory has no weights, expected {Weights} or {Index}";
+        throw new BadInputException($"{FullPath}: {reason}.");
     }
 
     private string? IfThere(string name)

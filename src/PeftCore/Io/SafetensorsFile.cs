@@ -139,7 +139,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
         var start = new ReadOnlySpan<byte>(_file, LengthPrefix);
         return start.SequenceEqual("version "u8) ? " but a pointer of Git LFS; fetch the file itself with git lfs pull"
             : start.StartsWith("GGUF"u8) ? " but GGUF, which is not read here; take the original safetensors model"
-            : start.StartsWith("PK"u8) || start[0] == 0x80 ? " but a pickle of PyTorch, which can run code; convert it in Python with torch.load and safetensors.torch.save_file"
+            : start.StartsWith("PK"u8) || start[0] == 0x80
+                ? " but a pickle of PyTorch, which can run code; convert it in Python with torch.load and safetensors.torch.save_file"
             : start[0] is (byte)'<' or (byte)'{' ? " but text, perhaps the page of a failed download; download it again" : "";
     }
 }

@@ -6,7 +6,10 @@ namespace PeftCore.Models;
 /// <summary>What every family's configuration says twice.</summary>
 internal static class ConfigChecks
 {
-    private static readonly string[] Classes = ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "Model"];
+    private static readonly string[] Classes =
+        ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "Model"];
+
+    private static readonly string[] DTypes = ["auto", "float32", "float", "bfloat16", "float16", "half", "float64", "double"];
 
     /// <summary>Warns of contradictions between fields that do not change what is computed here.</summary>
     /// <param name="config">config.json.</param>
@@ -33,7 +36,7 @@ internal static class ConfigChecks
             return null;
         }
         string dtype = text.StartsWith("torch.", StringComparison.Ordinal) ? text["torch.".Length..] : text;
-        return dtype is "auto" or "float32" or "float" or "bfloat16" or "float16" or "half" or "float64" or "double" || dtype.StartsWith("float8_", StringComparison.Ordinal) ? dtype
+        return DTypes.Contains(dtype) || dtype.StartsWith("float8_", StringComparison.Ordinal) ? dtype
             : throw config.Error(name, $"is \"{text}\", expected the name of a dtype such as float32, bfloat16 or float16");
     }
 

@@ -27,7 +27,8 @@ public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSiz
         {
             warnings?.Add(config.Sentence("n_ctx", $"is {context}, but \"n_positions\" is {length}, which counts"));
         }
-        ForeignFields.Refuse(config, "gpt2", [], ("rotary_dim", [0]), ("num_key_value_heads", [heads]), ("sliding_window", [0]));
+        ForeignFields.Refuse(config, "gpt2", [], ("rotary_dim", [0]), ("num_key_value_heads", [heads]), ("sliding_window", [0]),
+            ("rope_scaling", []), ("rope_parameters", []));
         ForeignFields.Compare(config, warnings, ("n_inner", ["intermediate_size"]), ("activation_function", ["hidden_act", "hidden_activation"]),
             ("layer_norm_epsilon", ["layer_norm_eps", "rms_norm_eps"]));
         return new Gpt2Config(config.Int("vocab_size", min: 1, max: LlamaConfig.MostRows), hidden,

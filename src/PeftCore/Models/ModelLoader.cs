@@ -47,8 +47,8 @@ public static class ModelLoader
             : throw new BadInputException($"{config.Source}: the sizes make {parameters} parameters, more than any machine holds; one of them is wrong.");
     }
 
-    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration ties the head to the
-    /// embedding but the file holds two different tables, the head has its own.</summary>
+    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration ties the
+    /// head to the embedding but the file holds two different tables, the head has its own.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="weights">The weights.</param>
     /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
@@ -66,8 +66,8 @@ public static class ModelLoader
         {
             return model;
         }
-        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{HeadWeight}\" and the embedding's table differ; " +
-            "the head keeps its own table. Set tie_word_embeddings to false to silence this.");
+        warnings?.Add($"{weights.Place}: {config.Source} ties the head to the embedding (tie_word_embeddings), but \"{HeadWeight}\" and " +
+            "the embedding's table differ; the head keeps its own table. Set tie_word_embeddings to false to silence this.");
         return model.Untied();
     }
 
@@ -165,7 +165,8 @@ public static class ModelLoader
         long blocks = unknown.Max(BlockOf) + 1L;
         string why = blocks > model.LayerCount ? $"the file has {blocks} blocks, but the configuration says {model.LayerCount}"
             : unknown[0].EndsWith(".bias", StringComparison.Ordinal) ? "the configuration says that there is no such bias" : "the file belongs to another model";
-        return new BadInputException($"{weights.Place}: {unknown.Length} tensors belong to no part of a {model.ModelType} model, such as \"{unknown[0]}\"; {why}.");
+        return new BadInputException(
+            $"{weights.Place}: {unknown.Length} tensors belong to no part of a {model.ModelType} model, such as \"{unknown[0]}\"; {why}.");
     }
 
     /// <summary>The number of the block in a tensor's name; -1 outside the blocks.</summary>
@@ -178,7 +179,8 @@ public static class ModelLoader
 
     private static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
 
-    private static string PathOfEmbedding(CausalModel model) => model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
+    private static string PathOfEmbedding(CausalModel model) =>
+        model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
 
     /// <summary>Weight files made from the bare model leave the base prefix out.</summary>
     private static WeightEntry? FindEntry(CausalModel model, WeightSource weights, string path)

@@ -12,7 +12,8 @@ public static class Quantization
     // Endings of names that only quantised weights have. The first that fits counts, so the special ones come before the common ones.
     private static readonly (string[] Endings, string Method)[] Marks =
     [
-        ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax"], "bitsandbytes (4 bits)"),
+        ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax"],
+            "bitsandbytes (4 bits)"),
         ([".SCB", ".weight_format"], "bitsandbytes (8 bits)"),
         ([".g_idx"], "GPTQ"),
         ([".qweight", ".qzeros"], "GPTQ or AWQ"),
@@ -93,7 +94,8 @@ public static class Quantization
         }
     }
 
-    private const string WayOut = "take the model as it was before, or convert it once in Python with transformers: from_pretrained(dir), dequantize(), save_pretrained(out)";
+    private const string WayOut = "take the model as it was before, or convert it once in Python with transformers: " +
+        "from_pretrained(dir), dequantize(), save_pretrained(out)";
 
     private static (string Method, string Tensor)? Find(WeightSource weights)
     {
@@ -108,10 +110,16 @@ public static class Quantization
         // A matrix of bytes or packed words is no weight of any model here.
         string? packed = names.FirstOrDefault(name => name.EndsWith(".weight", StringComparison.Ordinal) && weights.Get(name) is { Shape.Length: > 1 } entry
             && (entry.DType.StartsWith("F8", StringComparison.Ordinal) || entry.DType is "U8" or "I8" or "U32" or "I32"));
-        return packed is null ? null : (weights.Get(packed).DType.StartsWith("F8", StringComparison.Ordinal) ? "FP8" : $"a method of {weights.Get(packed).DType} matrices", packed);
+        if (packed is null)
+        {
+            return null;
+        }
+        string dtype = weights.Get(packed).DType;
+        return (dtype.StartsWith("F8", StringComparison.Ordinal) ? "FP8" : $"a method of {dtype} matrices", packed);
     }
 
     private static bool IsTrue(ConfigReader settings, string name) => settings.Raw(name) is { ValueKind: JsonValueKind.True };
 
-    private static string? Text(ConfigReader settings, string name) => settings.Raw(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+    private static string? Text(ConfigReader settings, string name) =>
+        settings.Raw(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
 }

@@ -40,14 +40,16 @@ internal static class RopeSettings
         return (theta, scaling);
     }
 
-    private static void Compare(ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling, int maxLength, ICollection<string>? warnings)
+    private static void Compare(
+        ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling, int maxLength, ICollection<string>? warnings)
     {
         if (current.FloatOrNull(Base, min: 1) is { } lost && lost != theta && !old.Has(Base))
         {
             throw config.Error(Old, $"stands beside \"{New}\" and replaces it, so that \"{New}.{Base}\" = {lost:R} would become {theta:R}; " +
                 $"put {Base} into \"{Old}\", or keep only one of the two");
         }
-        bool same = TypeOf(current) == scaling.Type && Scaling(config, current, maxLength, null) == scaling && (current.FloatOrNull(Base, min: 1) ?? theta) == theta;
+        bool same = TypeOf(current) == scaling.Type && Scaling(config, current, maxLength, null) == scaling
+            && (current.FloatOrNull(Base, min: 1) ?? theta) == theta;
         if (!same)
         {
             warnings?.Add($"{config.Source}: \"{New}\" ({TypeOf(current)}) and \"{Old}\" ({scaling.Type}) disagree; " +

@@ -102,6 +102,8 @@ public sealed class ContradictionTests : ModelTests
     [TestCase("mistral", """{"layer_types": ["full_attention", "full_attention"]}""", "has \"full_attention\", but \"sliding_window\" is 5")]
     [TestCase("mistral", """{"sliding_window": null, "layer_types": ["sliding_attention", "sliding_attention"]}""", "has \"sliding_attention\", but \"sliding_window\" is null")]
     [TestCase("mistral", """{"use_sliding_window": false}""", "\"use_sliding_window\" is false, but mistral models have a window")]
+    [TestCase("gpt2", """{"rope_scaling": {"type": "linear", "factor": 2}}""", "\"rope_scaling\" is an object: gpt2 models have no such thing")]
+    [TestCase("llama", """{"position_embedding_type": "alibi"}""", "\"position_embedding_type\" is \"alibi\", but llama models have rotary positions")]
     [TestCase("llama", """{"dtype": "float33"}""", "\"dtype\" is \"float33\"")]
     [TestCase("llama", """{"hidden_size": "32"}""", "\"hidden_size\" is \"32\", expected an integer")]
     [TestCase("llama", """{"num_hidden_layers": true}""", "\"num_hidden_layers\" is true, expected an integer")]
