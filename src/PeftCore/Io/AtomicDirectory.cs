@@ -1,56 +1,66 @@
 namespace PeftCore.Io;
 
-/// <summary>Writes a whole directory, such as a checkpoint, so that it is there complete or not at all. It is built beside under
-/// ".partial", flushed to the disk and renamed; an older directory of that name is kept as ".old" until the new one stands.</summary>
+/// <summary>Writes a whole directory, such as a checkpoint, or several files of one, such as an adapter's, so that a reader sees what was there
+/// before or all that is new. They are built in a hidden directory, flushed to the disk and renamed; <see cref="PendingFiles"/> says how older files
+/// are replaced.</summary>
 public static class AtomicDirectory
 {
-    private const string OldSuffix = ".old";
-
     /// <summary>Builds a directory with the callback, which gets the path to write into, and puts it in place. What stood at
     /// <paramref name="path"/> before is replaced as a whole.</summary>
     /// <exception cref="BadInputException">The place cannot be written to; the old directory is intact.</exception>
-    public static void Write(string path, Action<string> build)
+    public static void Write(string path, Action<string> build) => Put(path, build, owns: null);
+
+    /// <summary>Finishes what a writer that was killed left half moved into place. To be called before files written by this class are read; a
+    /// directory that may not be written to stays as it is.</summary>
+    public static void Recover(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        PendingFiles.Recover(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path.Length == 0 ? "." : path)));
+    }
+
+    /// <summary>Writes several files of a directory as one; other files there are kept.</summary>
+    /// <param name="path">The directory; made if it is missing.</param>
+    /// <param name="build">Gets the path to write into.</param>
+    /// <param name="owns">Whether an older file of this name belongs to what is written and goes if it is not written now; null for none.</param>
+    /// <exception cref="BadInputException">The place cannot be written to; the old files are intact.</exception>
+    internal static void Update(string path, Action<string> build, Func<string, bool>? owns = null) => Put(path, build, owns ?? (_ => false));
+
+    private static void Put(string path, Action<string> build, Func<string, bool>? owns)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(build);
-        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        string partial = full + AtomicFile.PartialSuffix;
         try
         {
-            if (File.Exists(full))
-                throw new BadInputException($"{path}: a directory is to be written here, but this is a file; choose another name.");
-            OutputPlace.Check(path, full);
-            Recover(full);
-            Clear(partial);
-            Directory.CreateDirectory(partial);
-            build(partial);
-            DiskSync.Tree(partial);
-            Replace(full, partial);
-        }
-        catch (Exception e)
-        {
-            TryClear(partial);
-            if (FileProblem.IsFileError(e))
-                throw FileProblem.Writing(path, e);
-            throw;
-        }
-    }
-
-    /// <summary>Puts an older directory back if its writer was killed between moving it aside and putting the new one in place, and
-    /// removes it if the new one stands. To be called before a directory written by <see cref="Write"/> is read.</summary>
-    public static void Recover(string path)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        string old = full + OldSuffix;
-        try
-        {
-            if (!Directory.Exists(old))
+            string full = FullPath(path);
+            if (HiddenNames.IsInPartial(full))
+            {
+                DiskChanges.CreateDirectory(full); // A part of something larger, which is put in place as a whole.
+                build(full);
                 return;
-            if (Directory.Exists(full))
-                Clear(old);
+            }
+            if (File.Exists(full))
+            {
+                throw new BadInputException($"{path}: a directory is to be written here, but this is a file; choose another name.");
+            }
+            bool exists = Directory.Exists(full);
+            string place = exists ? full : Path.GetDirectoryName(full)!;
+            OutputPlace.Check(path, exists ? Path.Combine(full, HiddenNames.Committed) : full);
+            PendingFiles.Recover(full);
+            DiskChanges.CreateDirectory(place);
+            if (exists && Path.GetDirectoryName(full) is { } parent)
+            {
+                Leftovers.Clean(parent); // Of a writer that was killed when the directory was new.
+            }
+            using var work = WorkDirectory.Create(place);
+            build(work.FullPath);
+            if (exists)
+            {
+                PendingFiles.Commit(full, work.FullPath, owns);
+            }
             else
-                Directory.Move(old, full);
+            {
+                PutNew(full, work.FullPath, owns);
+            }
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
@@ -58,41 +68,30 @@ public static class AtomicDirectory
         }
     }
 
-    private static void Replace(string full, string partial)
+    private static void PutNew(string full, string built, Func<string, bool>? owns)
     {
-        string parent = Path.GetDirectoryName(full)!;
-        bool replaces = Directory.Exists(full);
-        if (replaces)
-            Directory.Move(full, full + OldSuffix);
+        DiskChanges.SyncTree(built);
         try
         {
-            Directory.Move(partial, full);
+            DiskChanges.MoveDirectory(built, full);
         }
-        catch (Exception e) when (replaces && FileProblem.IsFileError(e))
+        catch (IOException) when (Directory.Exists(full) && Directory.Exists(built))
         {
-            Directory.Move(full + OldSuffix, full);
-            throw;
+            PendingFiles.Commit(full, built, owns); // Another process was faster.
+            return;
         }
-        DiskSync.Directory(parent);
-        if (replaces)
-            TryClear(full + OldSuffix);
+        DiskChanges.SyncDirectory(Path.GetDirectoryName(full)!);
     }
 
-    private static void Clear(string path)
+    /// <summary>A link to a directory that is not there yet stands for that directory.</summary>
+    private static string FullPath(string path)
     {
-        if (Directory.Exists(path))
-            Directory.Delete(path, recursive: true);
-    }
-
-    private static void TryClear(string path)
-    {
-        try
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        if (Directory.Exists(full) || new FileInfo(full).LinkTarget is null)
         {
-            Clear(path);
+            return full;
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
-        {
-            // The next writer clears it; the error that led here, or the success, is what counts.
-        }
+        string target = File.ResolveLinkTarget(full, returnFinalTarget: true)!.FullName;
+        return File.Exists(target) ? full : target;
     }
 }

@@ -2,11 +2,11 @@ using System.Text;
 
 namespace PeftCore.Io;
 
-/// <summary>Writes files so that a reader sees the old content or the new, never a part: the bytes go to a file beside, are flushed to
-/// the disk, and only then take the old file's name. A killed writer leaves at most one ".partial" file, which the next one reuses.</summary>
+/// <summary>Writes files so that a reader sees the old content or the new, never a part: the bytes go to a hidden file beside, are flushed to
+/// the disk, and only then take the old file's name. What a killed writer leaves, the next one removes.</summary>
 public static class AtomicFile
 {
-    internal const string PartialSuffix = ".partial";
+    private const int Attempts = 3;
 
     /// <summary>Writes text as UTF-8 without a byte-order mark.</summary>
     /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
@@ -26,33 +26,84 @@ public static class AtomicFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);
-        string full = Path.GetFullPath(path);
-        string partial = full + PartialSuffix;
-        bool ours = false;
         try
         {
+            string full = Path.GetFullPath(path);
             if (Directory.Exists(full))
-                throw new BadInputException($"{path}: a file is to be written here, but this is a directory; choose another name.");
-            OutputPlace.Check(path, full);
-            Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-            using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
             {
-                ours = true;
-                write(stream);
-                stream.Flush(flushToDisk: true);
+                throw new BadInputException($"{path}: a file is to be written here, but this is a directory; choose another name.");
             }
-            File.Move(partial, full, overwrite: true);
-            ours = false;
-            DiskSync.Directory(Path.GetDirectoryName(full)!);
+            OutputPlace.Check(path, full);
+            string directory = Path.GetDirectoryName(full)!;
+            DiskChanges.CreateDirectory(directory);
+            bool alone = !HiddenNames.IsInPartial(full);
+            if (alone)
+            {
+                PendingFiles.Recover(directory);
+                Leftovers.Clean(directory);
+                Leftovers.CleanFormer(full);
+            }
+            Write(full, write, flush: alone);
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
             throw FileProblem.Writing(path, e);
         }
+    }
+
+    /// <param name="full">The path to write.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <param name="flush">Whether the file counts by itself; what is part of something larger is flushed with that.</param>
+    private static void Write(string full, Action<Stream> write, bool flush)
+    {
+        string? partial = null;
+        try
+        {
+            // Renamed while it is open: as long as it has the hidden name, it is locked.
+            using var stream = CreateBeside(full);
+            partial = stream.Name;
+            write(stream);
+            if (flush)
+            {
+                DiskChanges.Flush(stream);
+            }
+            else
+            {
+                stream.Flush();
+            }
+            DiskChanges.MoveFile(partial, full);
+            partial = null;
+        }
         finally
         {
-            if (ours)
+            if (partial is not null)
+            {
                 TryDelete(partial);
+            }
+        }
+        if (flush)
+        {
+            DiskChanges.SyncDirectory(Path.GetDirectoryName(full)!);
+        }
+    }
+
+    private static FileStream CreateBeside(string full)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                var stream = DiskChanges.Create(HiddenNames.NewPartial(Path.GetDirectoryName(full)!));
+                if (File.Exists(stream.Name))
+                {
+                    return stream;
+                }
+                stream.Dispose();
+            }
+            catch (IOException) when (attempt < Attempts)
+            {
+                // A process that cleans came between making the file and locking it.
+            }
         }
     }
 
@@ -60,11 +111,11 @@ public static class AtomicFile
     {
         try
         {
-            File.Delete(path);
+            DiskChanges.DeleteFile(path);
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
-            // The error that led here is the one to report; a leftover is overwritten by the next writer.
+            // The error that led here is the one to report; the next writer removes it.
         }
     }
 }

@@ -20,19 +20,6 @@ internal static partial class DiskSync
         _ = Close(handle);
     }
 
-    /// <summary>Flushes every file below a directory, then the directories themselves.</summary>
-    public static void Tree(string path)
-    {
-        foreach (string file in System.IO.Directory.EnumerateFiles(path))
-        {
-            using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-            stream.Flush(flushToDisk: true);
-        }
-        foreach (string child in System.IO.Directory.EnumerateDirectories(path))
-            Tree(child);
-        Directory(path);
-    }
-
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
 

@@ -13,7 +13,7 @@ public sealed class ModelDirectory
     public string FullPath { get; }
 
     /// <summary>The path of config.json.</summary>
-    public string ConfigPath => Path.Combine(FullPath, "config.json");
+    public string ConfigPath => IfThere("config.json") ?? Path.Combine(FullPath, "config.json");
 
     /// <summary>The path of generation_config.json, or null if the directory has none.</summary>
     public string? GenerationConfigPath => IfThere("generation_config.json");
@@ -40,6 +40,7 @@ public sealed class ModelDirectory
         }
         if (!Directory.Exists(path))
             throw new BadInputException($"{path}: there is no such directory; check the path of the model.");
+        AtomicDirectory.Recover(path);
         var directory = new ModelDirectory(path);
         if (File.Exists(directory.ConfigPath))
             return directory;
@@ -73,9 +74,5 @@ public sealed class ModelDirectory
         throw new BadInputException($"{FullPath}: {reason}.");
     }
 
-    private string? IfThere(string name)
-    {
-        string path = Path.Combine(FullPath, name);
-        return File.Exists(path) ? path : null;
-    }
+    private string? IfThere(string name) => PendingFiles.Find(Path.Combine(FullPath, name));
 }

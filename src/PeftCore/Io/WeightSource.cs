@@ -74,8 +74,7 @@ public sealed class WeightSource : IDisposable
 
     private static SafetensorsFile OpenShard(string index, string shard)
     {
-        string path = Path.Combine(Path.GetDirectoryName(index)!, shard);
-        return File.Exists(path) ? SafetensorsFile.Open(path)
+        return PendingFiles.Find(Path.Combine(PendingFiles.Home(index), shard)) is { } path ? SafetensorsFile.Open(path)
             : throw new BadInputException($"{index}: the shard {shard} it names is missing; copy the whole model directory.");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
@@ -7,35 +8,58 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>Writes model directories that Hugging Face transformers loads.</summary>
-public static class ModelWriter
+public static partial class ModelWriter
 {
+    private const string ConfigName = "config.json";
+    private const string WeightsName = "model.safetensors";
+
     private static readonly string[] Companions =
     [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json",
         "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json",
     ];
 
-    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings along.</summary>
+    [GeneratedRegex(@"^model-\d+-of-\d+\.safetensors$")]
+    private static partial Regex Shard { get; }
+
+    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings along. A model that stood there before is replaced as a
+    /// whole; other files are kept.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="source">The directory the model was loaded from.</param>
     public static void Save(CausalModel model, string directory, string source)
     {
+        var from = ModelDirectory.Open(source);
+        AtomicDirectory.Update(directory, built =>
+        {
+            foreach (string name in Companions)
+            {
+                if (PendingFiles.Find(Path.Combine(source, name)) is { } file)
+                {
+                    Copy(file, Path.Combine(built, name));
+                }
+            }
+            var tensors = model.NamedParameters().Select(p => ToFile(p.Path, p.Parameter));
+            SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
+            JsonFile.Write(Path.Combine(built, ConfigName), ConfigOf(model, from.ConfigPath));
+        }, IsOwn);
+    }
+
+    /// <summary>Whether a file of a model directory belongs to the model, so that it goes with the model that is replaced.</summary>
+    private static bool IsOwn(string name) => name is ConfigName or WeightsName or WeightsName + ".index.json" || Companions.Contains(name) || Shard.IsMatch(name);
+
+    private static void Copy(string from, string to)
+    {
+        byte[] bytes;
         try
         {
-            Directory.CreateDirectory(directory);
-            foreach (string name in Companions.Where(name => File.Exists(Path.Combine(source, name))))
-            {
-                AtomicFile.WriteAllBytes(Path.Combine(directory, name), File.ReadAllBytes(Path.Combine(source, name)));
-            }
+            bytes = File.ReadAllBytes(from);
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
-            throw FileProblem.Writing(directory, e);
+            throw FileProblem.Reading(from, e);
         }
-        var tensors = model.NamedParameters().Select(p => ToFile(p.Path, p.Parameter));
-        SafetensorsWriter.Write(Path.Combine(directory, "model.safetensors"), tensors, new Dictionary<string, string> { ["format"] = "pt" });
-        JsonFile.Write(Path.Combine(directory, "config.json"), ConfigOf(model, Path.Combine(source, "config.json")));
+        AtomicFile.WriteAllBytes(to, bytes);
     }
 
     internal static SafetensorsTensor ToFile(string name, Parameter parameter) => ToFile(name, parameter.Value);

@@ -11,6 +11,11 @@ internal static class AdapterFiles
 {
     public const string WeightsName = "adapter_model.safetensors";
 
+    /// <summary>What training needs beside the adapter to go on.</summary>
+    public const string StateName = "adapter_state.safetensors";
+
+    private const int Attempts = 20;
+
     private static readonly Dictionary<string, string> Metadata = new() { ["format"] = "pt" };
 
     public static void Save(CausalModel model, Adapter adapter, string directory) =>
@@ -20,16 +25,28 @@ internal static class AdapterFiles
     public static IEnumerable<SafetensorsTensor> SavedTables(CausalModel model, Adapter adapter) =>
         SavedEmbeddings(model, adapter).Select(p => ModelWriter.ToFile(p.FileName, p.Parameter));
 
-    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors)
+    /// <summary>Writes configuration and weights as one: a reader sees both of the older adapter or both of the new one.</summary>
+    public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors) => Update(directory, built =>
     {
-        CreateDirectory(directory);
-        SafetensorsWriter.Write(Path.Combine(directory, WeightsName), tensors, Metadata);
-        config.Save(Path.Combine(directory, PeftConfig.FileName));
+        SafetensorsWriter.Write(Path.Combine(built, WeightsName), tensors, Metadata);
+        config.Save(Path.Combine(built, PeftConfig.FileName));
+    });
+
+    /// <summary>Replaces the files of an adapter as one; other files of the directory are kept.</summary>
+    public static void Update(string directory, Action<string> build) =>
+        AtomicDirectory.Update(directory, build, name => name is WeightsName or PeftConfig.FileName or StateName);
+
+    /// <summary>The configuration file of a directory.</summary>
+    public static string ConfigPath(string directory)
+    {
+        string usual = Path.Combine(directory, PeftConfig.FileName);
+        return PendingFiles.Find(usual) ?? usual;
     }
 
     public static void RefuseIfNotAnAdapter(string directory)
     {
-        if (!File.Exists(Path.Combine(directory, PeftConfig.FileName)))
+        AtomicDirectory.Recover(directory);
+        if (!File.Exists(ConfigPath(directory)))
         {
             throw new BadInputException($"{directory}: this is no adapter directory, it has no {PeftConfig.FileName}");
         }
@@ -45,10 +62,30 @@ internal static class AdapterFiles
     public static string? FindWeights(string directory)
     {
         string usual = Path.Combine(directory, WeightsName);
-        return File.Exists(usual) ? usual : Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null;
+        return PendingFiles.Find(usual) ?? (Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null);
     }
 
     public static WeightSource OpenWeights(string directory) => WeightSource.OpenFile(FindWeights(directory) ?? Path.Combine(directory, WeightsName));
+
+    /// <summary>Reads the configuration and opens the weights; again, if another process replaces them meanwhile.</summary>
+    /// <exception cref="BadInputException">A file is missing or damaged.</exception>
+    public static (PeftConfig Config, WeightSource Weights) Open(string directory, ICollection<string>? warnings)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            RefuseIfNotAnAdapter(directory);
+            var before = Stamp(directory);
+            var found = new List<string>();
+            var config = PeftConfig.Load(ConfigPath(directory), found);
+            var weights = OpenWeights(directory);
+            if (attempt == Attempts || before == Stamp(directory))
+            {
+                found.ForEach(warning => warnings?.Add(warning));
+                return (config, weights);
+            }
+            weights.Dispose();
+        }
+    }
 
     /// <summary>The most elements the tensors of a file can have: none takes less than two bytes.</summary>
     public static long MostElements(WeightSource source) => source.Names.Sum(name => source.Get(name).Length) / 2;
@@ -139,17 +176,14 @@ internal static class AdapterFiles
         throw new BadInputException($"{source.Place}: the adapter does not fit its configuration and this model: {string.Join(" and ", parts)}{trainedOn}");
     }
 
-    private static string Some(List<string> names) => string.Join(", ", names.Take(3)) + (names.Count > 3 ? ", …" : "");
-
-    private static void CreateDirectory(string directory)
+    /// <summary>Tells one state of an adapter's files from another.</summary>
+    private static ((string?, DateTime, long) Config, (string?, DateTime, long) Weights) Stamp(string directory)
     {
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception e) when (FileProblem.IsFileError(e))
-        {
-            throw FileProblem.Writing(directory, e);
-        }
+        return (Of(ConfigPath(directory)), Of(FindWeights(directory)));
+
+        static (string? Path, DateTime Written, long Length) Of(string? path) =>
+            path is null || new FileInfo(path) is not { Exists: true } file ? default : (path, file.LastWriteTimeUtc, file.Length);
     }
+
+    private static string Some(List<string> names) => string.Join(", ", names.Take(3)) + (names.Count > 3 ? ", …" : "");
 }

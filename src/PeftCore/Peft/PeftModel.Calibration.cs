@@ -65,7 +65,7 @@ public sealed partial class PeftModel
             Load(directory, name, trainable: true); // Its file says where the ranks went.
             return;
         }
-        using (var source = WeightSource.OpenFile(StateFile(directory, name)))
+        using (var source = OpenState(directory, name))
         {
             var factors = source.Names.Where(entry => entry.EndsWith(LoraState.InitialA, StringComparison.Ordinal)).Select(entry => entry[..^LoraState.InitialA.Length])
                 .ToDictionary(path => path, path => new InitialFactors(Wide(source.Get(path + LoraState.InitialA)), Wide(source.Get(path + LoraState.InitialB))), StringComparer.Ordinal);

@@ -11,16 +11,23 @@ public sealed partial class PeftModel
     /// <param name="names">The adapters to save; none for all.</param>
     public void Save(string directory, params IReadOnlyList<string> names)
     {
-        foreach (string name in names.Count == 0 ? [.. _adapters.Keys] : names)
+        if (names.Count == 0)
         {
-            var adapter = Get(name);
-            if (adapter.Config is Lora.LoraConfig { Init: Lora.LoraInit.Corda or Lora.LoraInit.LoraGa })
-            {
-                SaveConverted(directory, name); // Nobody could take the initial factors out of a base again.
-                continue;
-            }
-            OnPlainBase(() => AdapterFiles.Save(Base, adapter, DirectoryOf(directory, name)));
+            names = [.. _adapters.Keys];
         }
+        AdapterFiles.Update(directory, built =>
+        {
+            foreach (string name in names)
+            {
+                var adapter = Get(name);
+                if (adapter.Config is Lora.LoraConfig { Init: Lora.LoraInit.Corda or Lora.LoraInit.LoraGa })
+                {
+                    SaveConverted(built, name); // Nobody could take the initial factors out of a base again.
+                    continue;
+                }
+                OnPlainBase(() => AdapterFiles.Save(Base, adapter, DirectoryOf(built, name)));
+            }
+        });
     }
 
     /// <summary>Attaches a saved adapter and makes it the active one. If it cannot be loaded, everything stays as it was.</summary>
@@ -31,10 +38,9 @@ public sealed partial class PeftModel
     /// <exception cref="BadInputException">A file is missing or damaged, or the adapter does not fit this model.</exception>
     public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null)
     {
-        AdapterFiles.RefuseIfNotAnAdapter(directory);
-        string configPath = Path.Combine(directory, PeftConfig.FileName);
-        var config = PeftConfig.Load(configPath, warnings);
-        using var source = AdapterFiles.OpenWeights(directory);
+        var (config, source) = AdapterFiles.Open(directory, warnings);
+        using var open = source;
+        string configPath = AdapterFiles.ConfigPath(directory);
         var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath, Stored = source, LikeReference = GradientsLikeReference });
         try
         {
@@ -53,6 +59,7 @@ public sealed partial class PeftModel
     /// <summary>Reads the values of an attached adapter again from a directory it was saved to. If they do not fit, nothing changes.</summary>
     public void Reload(string directory, string name = DefaultAdapter)
     {
+        AtomicDirectory.Recover(directory);
         using var source = AdapterFiles.OpenWeights(directory);
         var adapter = Get(name);
         bool merged = _merged.ContainsKey(name);
@@ -68,14 +75,14 @@ public sealed partial class PeftModel
     /// its virtual tokens, or what ranks are chosen by.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="name">The adapter.</param>
-    public void SaveState(string directory, string name = DefaultAdapter)
+    public void SaveState(string directory, string name = DefaultAdapter) => AdapterFiles.Update(directory, built =>
     {
-        Save(directory, [name]);
+        Save(built, [name]);
         if (Get(name).State is { } state)
         {
-            SafetensorsWriter.Write(StateFile(directory, name), state().Select(entry => entry.ToFile()));
+            SafetensorsWriter.Write(StateFile(built, name), state().Select(entry => entry.ToFile()));
         }
-    }
+    });
 
     /// <summary>Reads into an attached adapter what <see cref="SaveState"/> wrote. If it does not fit, nothing changes.</summary>
     /// <param name="directory">Where it was saved.</param>
@@ -87,13 +94,20 @@ public sealed partial class PeftModel
             Reload(DirectoryOf(directory, name), name);
             return;
         }
-        using var source = WeightSource.OpenFile(StateFile(directory, name));
+        using var source = OpenState(directory, name);
         var entries = state().ToList();
         entries.ForEach(entry => entry.Check(source.Get(entry.Name)));
         entries.ForEach(entry => entry.Read(source.Get(entry.Name)));
     }
 
-    private static string StateFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), "adapter_state.safetensors");
+    private static WeightSource OpenState(string directory, string name)
+    {
+        string path = StateFile(directory, name);
+        AtomicDirectory.Recover(DirectoryOf(directory, name));
+        return WeightSource.OpenFile(PendingFiles.Find(path) ?? path);
+    }
+
+    private static string StateFile(string directory, string name) => Path.Combine(DirectoryOf(directory, name), AdapterFiles.StateName);
 
     /// <summary>Loads a base model and an adapter on it.</summary>
     public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend)

@@ -32,9 +32,8 @@ public sealed class SavedAdapter
     /// <exception cref="BadInputException">A file is missing or damaged, or the method is unknown.</exception>
     public static SavedAdapter Load(string directory, ICollection<string>? warnings = null)
     {
-        AdapterFiles.RefuseIfNotAnAdapter(directory);
-        var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName), warnings);
-        using var source = AdapterFiles.OpenWeights(directory);
+        var (config, source) = AdapterFiles.Open(directory, warnings);
+        using var open = source;
         return new SavedAdapter(config, [.. source.Names.Select(source.Get).Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray()))]);
     }
 
@@ -48,7 +47,7 @@ public sealed class SavedAdapter
     {
         AdapterFiles.RefuseIfNotAnAdapter(directory);
         AdapterFiles.RefuseIfNotAnAdapter(initialDirectory);
-        string path = Path.Combine(directory, PeftConfig.FileName);
+        string path = AdapterFiles.ConfigPath(directory);
         if (PeftConfig.Load(path, warnings) is not LoraConfig { Init.ChangesBase: true } config)
         {
             throw new BadInputException($"{path}: this adapter did not change its base when it started, so there is nothing to take out; it loads as it is");

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PeftCore.Io;
 
 namespace PeftCore.Tokenizers;
 
@@ -42,8 +43,7 @@ internal static class ChatTemplateFiles
     private static Dictionary<string, string> ReadFiles(string directory)
     {
         var templates = new Dictionary<string, string>(StringComparer.Ordinal);
-        var file = Path.Combine(directory, FileName);
-        if (File.Exists(file))
+        if (PendingFiles.Find(Path.Combine(directory, FileName)) is { } file)
         {
             templates[Default] = ReadText(file);
         }

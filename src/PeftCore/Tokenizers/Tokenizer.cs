@@ -1,3 +1,5 @@
+using PeftCore.Io;
+
 namespace PeftCore.Tokenizers;
 
 /// <summary>Turns text into the numbers that a model reads, and back, as a Hugging Face tokenizer.json says. Safe for use from many threads
@@ -92,8 +94,8 @@ public sealed class Tokenizer
     /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that this library does not know.</exception>
     public static Tokenizer FromDirectory(string directory)
     {
-        var path = Path.Combine(directory, "tokenizer.json");
-        return File.Exists(path)
+        AtomicDirectory.Recover(directory);
+        return PendingFiles.Find(Path.Combine(directory, "tokenizer.json")) is { } path
             ? TokenizerReader.ReadFile(path, TokenizerConfig.Read(directory))
             : throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
                 + "that has one.");

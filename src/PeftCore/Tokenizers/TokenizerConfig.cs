@@ -1,3 +1,5 @@
+using PeftCore.Io;
+
 namespace PeftCore.Tokenizers;
 
 /// <summary>What a model directory says about its tokenizer besides tokenizer.json.</summary>
@@ -49,5 +51,5 @@ internal sealed record TokenizerConfig
 
     /// <summary>Reads a JSON file if it is there.</summary>
     internal static T? ReadIfThere<T>(string path, Func<JsonField, T> read) where T : class =>
-        File.Exists(path) ? JsonField.ReadFile(path, read) : null;
+        PendingFiles.Find(path) is { } file ? JsonField.ReadFile(file, read) : null;
 }

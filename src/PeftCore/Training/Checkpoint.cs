@@ -23,12 +23,9 @@ public static class Checkpoint
         {
             return [];
         }
-        foreach (string path in Directory.GetDirectories(outputDirectory, Prefix + "*.old"))
-        {
-            AtomicDirectory.Recover(path[..^".old".Length]);
-        }
+        var former = FormerLeftovers.Recover(outputDirectory);
         return [.. Directory.GetDirectories(outputDirectory, Prefix + "*").Select(path => (Step: StepOf(path), Path: path))
-            .Where(found => found.Step >= 0).OrderBy(found => found.Step)];
+            .Where(found => found.Step >= 0).Concat(former).OrderBy(found => found.Step)];
     }
 
     internal static string PathOf(string outputDirectory, int step) => Path.Combine(outputDirectory, $"{Prefix}{step}");
@@ -48,15 +45,15 @@ public static class Checkpoint
     internal static TrainerState ReadState(string path)
     {
         AtomicDirectory.Recover(path);
-        string file = Path.Combine(path, StateFile);
-        return File.Exists(file)
+        return PendingFiles.Find(Path.Combine(path, StateFile)) is { } file
             ? TrainerState.Read(file)
             : throw new BadInputException($"{path}: this is not a checkpoint, it has no {StateFile}; name a checkpoint-N directory of a run");
     }
 
     internal static void ReadOptimizer(string path, Optimizer optimizer)
     {
-        using var source = WeightSource.OpenFile(Path.Combine(path, OptimizerFile));
+        string file = Path.Combine(path, OptimizerFile);
+        using var source = WeightSource.OpenFile(PendingFiles.Find(file) ?? file);
         var known = optimizer.States.SelectMany(TensorsOf).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         if (source.Names.FirstOrDefault(name => !known.ContainsKey(name)) is { } stranger)
         {
@@ -81,17 +78,15 @@ public static class Checkpoint
     /// <summary>Removes a checkpoint so that a half-removed one is never taken for one.</summary>
     internal static void Delete(string path)
     {
-        string doomed = path + ".partial";
-        if (Directory.Exists(doomed))
-        {
-            Directory.Delete(doomed, recursive: true);
-        }
-        Directory.Move(path, doomed);
-        Directory.Delete(doomed, recursive: true);
+        string doomed = HiddenNames.NewPartial(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        DiskChanges.MoveDirectory(path, doomed);
+        DiskChanges.DeleteTree(doomed);
     }
 
-    private static int StepOf(string path) =>
-        NumberText.TryDigits(Path.GetFileName(path).AsSpan(Prefix.Length), out int step) ? step : -1;
+    /// <summary>The step in a checkpoint's name; −1 if it is no such name.</summary>
+    internal static int StepOf(string path) =>
+        Path.GetFileName(path) is { } name && name.StartsWith(Prefix, StringComparison.Ordinal)
+        && NumberText.TryDigits(name.AsSpan(Prefix.Length), out int step) ? step : -1;
 
     private static IEnumerable<SafetensorsTensor> TensorsOf(ParameterState state)
     {

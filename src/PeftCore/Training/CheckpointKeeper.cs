@@ -23,11 +23,10 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
         OutputPlace.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
         try
         {
-            Directory.CreateDirectory(outputDirectory);
-            foreach (string path in Directory.GetDirectories(outputDirectory, "checkpoint-*.partial"))
-            {
-                Directory.Delete(path, recursive: true);
-            }
+            DiskChanges.CreateDirectory(Path.GetFullPath(outputDirectory));
+            AtomicDirectory.Recover(outputDirectory);
+            Leftovers.Clean(outputDirectory);
+            FormerLeftovers.Clean(outputDirectory);
             foreach (var (_, path) in all.Where(found => found.Step > resumedStep).Reverse())
             {
                 Checkpoint.Delete(path);

@@ -102,28 +102,6 @@ public sealed class AtomicWriteTests
         Assert.That(Tree(), Is.EqualTo(["c", "c/one"]));
     }
 
-    [Test]
-    public void A_writer_killed_at_any_step_leaves_a_complete_directory_after_recovery()
-    {
-        // The three states between which a kill can fall: built beside; old moved aside; new in place.
-        void State(params string[] names)
-        {
-            Directory.Delete(_directory.FullPath, recursive: true);
-            foreach (string name in names)
-                Directory.CreateDirectory(_directory[name, name]);
-            AtomicDirectory.Recover(_directory["c"]);
-        }
-        State("c", "c.partial");
-        Assert.That(Directory.Exists(_directory["c", "c"]));
-        State("c.old", "c.partial");
-        Assert.That(Directory.Exists(_directory["c", "c.old"]));
-        State("c", "c.old");
-        Assert.That(Tree(), Is.EqualTo(["c", "c/c"]));
-        State("c.old", "c.partial");
-        AtomicDirectory.Write(_directory["c"], d => File.WriteAllText(Path.Combine(d, "new"), ""));
-        Assert.That(Tree(), Is.EqualTo(["c", "c/new"]));
-    }
-
     private string[] Tree() =>
         [.. Directory.GetFileSystemEntries(_directory.FullPath, "*", SearchOption.AllDirectories)
             .Select(p => Path.GetRelativePath(_directory.FullPath, p).Replace('\\', '/')).Order(StringComparer.Ordinal)];

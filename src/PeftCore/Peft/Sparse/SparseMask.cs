@@ -31,7 +31,8 @@ public sealed class SparseMask
     /// <exception cref="BadInputException">The file is damaged or holds something else.</exception>
     public static SparseMask Load(string path)
     {
-        using var source = WeightSource.OpenFile(path);
+        AtomicDirectory.Recover(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        using var source = WeightSource.OpenFile(PendingFiles.Find(path) ?? path);
         return new SparseMask(source.Names.Select(name => KeyValuePair.Create(
             name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : throw source.Get(name).Error("is no mask of a module"), Read(source.Get(name)))));
     }

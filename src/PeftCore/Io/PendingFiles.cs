@@ -1,0 +1,237 @@
+using System.Text;
+
+namespace PeftCore.Io;
+
+/// <summary>Replaces several files of a directory as one. They are built in a hidden directory; one rename makes that
+/// <see cref="HiddenNames.Committed"/>, and from then on the new files count: they are moved into place one by one, by their writer or, if it
+/// was killed, by the next process that writes or reads here. Where nothing may be written, readers take them from the hidden directory.</summary>
+internal static class PendingFiles
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Puts what was built in the place of the older files.</summary>
+    /// <param name="directory">The directory, which exists.</param>
+    /// <param name="built">A hidden directory on the same disk with the new files, flushed.</param>
+    /// <param name="owns">Whether an older file of this name belongs to what is replaced and goes if there is no new one; null if all do.</param>
+    public static void Commit(string directory, string built, Func<string, bool>? owns)
+    {
+        string committed = Path.Combine(directory, HiddenNames.Committed);
+        using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience, () => true)
+            ?? throw new IOException($"another process is writing into {directory}");
+        if (Directory.Exists(committed))
+        {
+            Finish(directory, committed);
+        }
+        if (!Prepare(directory, built, owns))
+        {
+            return;
+        }
+        DiskChanges.SyncTree(built);
+        DiskChanges.MoveDirectory(built, committed);
+        try
+        {
+            DiskChanges.SyncDirectory(directory);
+            Finish(directory, committed);
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw new BadInputException($"{directory}: the new files are written, but cannot be moved into place: {e.Message.TrimEnd('.', ' ')}; "
+                + "the next run that writes here finishes it.", e);
+        }
+    }
+
+    /// <summary>Finishes what a killed writer left, if it may be written here; waits for a living one.</summary>
+    public static void Recover(string directory)
+    {
+        RecoverOne(directory);
+        // An adapter of another name than "default" is written together with its parent directory.
+        if (Path.GetDirectoryName(directory) is { } parent)
+        {
+            RecoverOne(parent);
+        }
+    }
+
+    /// <summary>The file to read for a path: the new one where it waits to be moved into place; null if there is no such file.</summary>
+    public static string? Find(string path)
+    {
+        string full = Path.GetFullPath(path);
+        string? directory = Path.GetDirectoryName(full);
+        for (int up = 0; up < 2 && directory is not null; up++, directory = Path.GetDirectoryName(directory))
+        {
+            string committed = Path.Combine(directory, HiddenNames.Committed);
+            if (!Directory.Exists(committed))
+            {
+                continue;
+            }
+            string name = Path.GetRelativePath(directory, full);
+            string waiting = Path.Combine(committed, name);
+            if (File.Exists(waiting))
+            {
+                return waiting;
+            }
+            if (Removals(committed).Contains(name.Replace('\\', '/')))
+            {
+                return null;
+            }
+        }
+        return File.Exists(path) ? path : null;
+    }
+
+    /// <summary>The directory a file belongs to, where it was found by <see cref="Find"/>.</summary>
+    public static string Home(string path)
+    {
+        string directory = Path.GetDirectoryName(path)!;
+        return Path.GetFileName(directory) == HiddenNames.Committed ? Path.GetDirectoryName(directory)! : directory;
+    }
+
+    private static void RecoverOne(string directory)
+    {
+        string committed = Path.Combine(directory, HiddenNames.Committed);
+        if (!Directory.Exists(committed))
+        {
+            return;
+        }
+        try
+        {
+            // Two writers move in turns; a directory that may not be written to is not waited for.
+            OutputPlace.Check(directory, committed);
+            using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience, () => Directory.Exists(committed) && MayWrite(directory));
+            if (held is not null && Directory.Exists(committed))
+            {
+                Finish(directory, committed);
+            }
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e) || e is BadInputException)
+        {
+            // Readers find the new files where they are.
+        }
+    }
+
+    private static bool MayWrite(string directory)
+    {
+        string probe = HiddenNames.NewPartial(directory);
+        try
+        {
+            DiskChanges.Create(probe).Dispose();
+            DiskChanges.DeleteFile(probe);
+            return true;
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Leaves in the built directory what differs from what is there, and the list of what goes. False if nothing does.</summary>
+    private static bool Prepare(string directory, string built, Func<string, bool>? owns)
+    {
+        var files = Files(built);
+        foreach (string name in files)
+        {
+            string old = Path.Combine(directory, name);
+            if (Directory.Exists(old))
+            {
+                throw new BadInputException($"{old}: a file is to be written here, but this is a directory; choose another name.");
+            }
+            OutputPlace.Check(old, old);
+            if (SameBytes(old, Path.Combine(built, name)))
+            {
+                DiskChanges.DeleteFile(Path.Combine(built, name));
+            }
+        }
+        var older = owns is null ? Files(directory) : Directory.GetFiles(directory).Select(path => Path.GetFileName(path)).Where(owns);
+        string[] gone = [.. older.Except(files, StringComparer.Ordinal)];
+        if (gone.Length > 0)
+        {
+            using var list = DiskChanges.Create(Path.Combine(built, HiddenNames.Removals));
+            list.Write(Encoding.UTF8.GetBytes(string.Join('\n', gone)));
+        }
+        return gone.Length > 0 || Files(built).Count > 0;
+    }
+
+    private static void Finish(string directory, string committed)
+    {
+        // A configuration goes last, so that where there was none, nobody takes a part for the whole.
+        foreach (string name in Files(committed).OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal)).ThenBy(name => name, StringComparer.Ordinal))
+        {
+            string target = Path.Combine(directory, name);
+            DiskChanges.CreateDirectory(Path.GetDirectoryName(target)!);
+            DiskChanges.MoveFile(Path.Combine(committed, name), target);
+            if (name.Contains('/'))
+            {
+                DiskChanges.SyncDirectory(Path.GetDirectoryName(target)!);
+            }
+        }
+        foreach (string name in Removals(committed))
+        {
+            Remove(directory, name);
+        }
+        DiskChanges.SyncDirectory(directory);
+        string done = HiddenNames.NewPartial(directory);
+        DiskChanges.MoveDirectory(committed, done);
+        DiskChanges.DeleteTree(done);
+    }
+
+    /// <summary>Removes a file and the directories that are empty without it.</summary>
+    private static void Remove(string directory, string name)
+    {
+        string path = Path.Combine(directory, name);
+        if (!File.Exists(path))
+        {
+            return;
+        }
+        DiskChanges.DeleteFile(path);
+        for (string parent = Path.GetDirectoryName(path)!; parent.Length > directory.Length && !Directory.EnumerateFileSystemEntries(parent).Any(); parent = Path.GetDirectoryName(parent)!)
+        {
+            DiskChanges.DeleteTree(parent);
+        }
+    }
+
+    private static string[] Removals(string committed)
+    {
+        string list = Path.Combine(committed, HiddenNames.Removals);
+        return File.Exists(list) ? File.ReadAllLines(list) : [];
+    }
+
+    /// <summary>Relative paths, with slashes, of all files but hidden ones of ours. Links to directories are not followed.</summary>
+    private static List<string> Files(string directory, string prefix = "")
+    {
+        var names = new List<string>();
+        foreach (var entry in new DirectoryInfo(directory).EnumerateFileSystemInfos())
+        {
+            if (entry.Name.StartsWith(HiddenNames.Prefix, StringComparison.Ordinal))
+            {
+                continue;
+            }
+            if (entry is FileInfo)
+            {
+                names.Add(prefix + entry.Name);
+            }
+            else if (entry.LinkTarget is null)
+            {
+                names.AddRange(Files(entry.FullName, $"{prefix}{entry.Name}/"));
+            }
+        }
+        return names;
+    }
+
+    private static bool SameBytes(string path, string other)
+    {
+        if (!File.Exists(path) || new FileInfo(path) is not { LinkTarget: null } info || info.Length != new FileInfo(other).Length)
+        {
+            return false;
+        }
+        using var first = File.OpenRead(path);
+        using var second = File.OpenRead(other);
+        byte[] a = new byte[1 << 16], b = new byte[1 << 16];
+        int read;
+        while ((read = first.ReadAtLeast(a, a.Length, throwOnEndOfStream: false)) > 0)
+        {
+            if (second.ReadAtLeast(b, b.Length, throwOnEndOfStream: false) != read || !a.AsSpan(0, read).SequenceEqual(b.AsSpan(0, read)))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+}

@@ -1,0 +1,48 @@
+using PeftCore.Io;
+
+namespace PeftCore.Training;
+
+/// <summary>What a killed run of an earlier version left: it built checkpoints under "checkpoint-N.partial" and kept a replaced one as
+/// "checkpoint-N.old".</summary>
+internal static class FormerLeftovers
+{
+    private const string Partial = ".partial";
+    private const string Old = ".old";
+
+    /// <summary>Puts an older checkpoint back if its writer was killed before the new one was in place.</summary>
+    /// <returns>Checkpoints that are to be read where they are, because nothing may be written here.</returns>
+    public static List<(int Step, string Path)> Recover(string directory)
+    {
+        var left = new List<(int Step, string Path)>();
+        foreach (var (path, checkpoint) in Find(directory, Old).Where(found => !Directory.Exists(found.Checkpoint)))
+        {
+            try
+            {
+                DiskChanges.MoveDirectory(path, checkpoint);
+            }
+            catch (Exception e) when (FileProblem.IsFileError(e))
+            {
+                left.Add((Checkpoint.StepOf(checkpoint), path));
+            }
+        }
+        return left;
+    }
+
+    /// <summary>Removes what is incomplete or replaced.</summary>
+    public static void Clean(string directory)
+    {
+        foreach (var (path, checkpoint) in Find(directory, Partial).Concat(Find(directory, Old)))
+        {
+            if (path.EndsWith(Partial, StringComparison.Ordinal) || Directory.Exists(checkpoint))
+            {
+                DiskChanges.DeleteTree(path);
+            }
+        }
+    }
+
+    private static List<(string Path, string Checkpoint)> Find(string directory, string ending) =>
+    [
+        .. Directory.GetDirectories(directory, "*" + ending).Select(path => (Path: path, Checkpoint: path[..^ending.Length]))
+            .Where(found => Checkpoint.StepOf(found.Checkpoint) >= 0),
+    ];
+}
