@@ -6,9 +6,33 @@ namespace PeftCore.Training;
 /// <summary>Writes a run's checkpoints and removes those that are no longer wanted: the last and the best always stay.</summary>
 internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action<string>? fault)
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     public string? LastSaved { get; private set; }
 
-    /// <summary>Makes the directory ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps belong to what the
+    /// <summary>Keeps other runs out of the directory until disposed of; the directory is made if it is missing.</summary>
+    /// <exception cref="BadInputException">Another process trains here, or the place cannot be written to.</exception>
+    public HeldFile Hold()
+    {
+        string full = Path.GetFullPath(outputDirectory);
+        string file = Path.Combine(full, HiddenNames.RunLock);
+        // Found out now rather than after hours, when the first checkpoint is due.
+        OutputPlace.Check(outputDirectory, file);
+        try
+        {
+            DiskChanges.CreateDirectory(full);
+            // A process that cleans holds what a killed run left for a moment.
+            return HeldFile.TryHold(file, Patience, () => true) ?? (File.Exists(file)
+                ? throw new BadInputException($"{outputDirectory}: another process is training into this directory; wait until it has ended, or choose another output directory")
+                : HeldFile.Hold(file));
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Writing(outputDirectory, e);
+        }
+    }
+
+    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps belong to what the
     /// resumed run is about to do again, and go.</summary>
     /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
     public void Prepare(int? resumedStep)
@@ -19,11 +43,9 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
             throw new BadInputException($"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
                 "remove it, or choose another output directory");
         }
-        // Found out now rather than after hours, when the first checkpoint is due.
         OutputPlace.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
         try
         {
-            DiskChanges.CreateDirectory(Path.GetFullPath(outputDirectory));
             AtomicDirectory.Recover(outputDirectory);
             Leftovers.Clean(outputDirectory);
             FormerLeftovers.Clean(outputDirectory);

@@ -66,7 +66,23 @@ internal sealed class RunLog : IDisposable
     }
 
     /// <summary>Flushes to the disk, before a checkpoint counts on what was written.</summary>
-    public void Flush() => _file.Flush(flushToDisk: true);
+    /// <exception cref="BadInputException">The disk is full, or the log is not where it was opened.</exception>
+    public void Flush()
+    {
+        try
+        {
+            _file.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (FileProblem.IsFileError(e))
+        {
+            throw FileProblem.Writing(_file.Name, e);
+        }
+        if (!File.Exists(_file.Name))
+        {
+            throw new BadInputException($"{Path.GetDirectoryName(_file.Name)}: the output directory was removed or renamed while training, so the run ends here; " +
+                "resume from a checkpoint where it is now, or start anew");
+        }
+    }
 
     public void Dispose()
     {

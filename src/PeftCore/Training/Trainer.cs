@@ -23,6 +23,9 @@ public sealed class Trainer
     public Trainer(PeftModel model, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
         : this(new TrainableAdapter(model), options, train, evaluation) { }
 
+    /// <summary>Once before the first step, when settings and data have been checked and the output directory is ready.</summary>
+    public event Action? Started;
+
     /// <summary>After each step.</summary>
     public event Action<TrainingProgress>? StepDone;
 
@@ -55,6 +58,7 @@ public sealed class Trainer
     public TrainingResult Run(CancellationToken cancel = default)
     {
         using var run = new TrainerRun(this);
+        Started?.Invoke();
         return run.ToEnd(cancel);
     }
 

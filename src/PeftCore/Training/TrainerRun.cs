@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PeftCore.Data;
+using PeftCore.Io;
 using PeftCore.Optim;
 
 namespace PeftCore.Training;
@@ -15,6 +16,7 @@ internal sealed class TrainerRun : IDisposable
     private readonly CheckpointKeeper? _keeper;
     private readonly TrainerState _state;
     private readonly RunLog? _log;
+    private readonly HeldFile? _place;
     private readonly List<Batch> _batches = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly double _elapsedBefore;
@@ -26,10 +28,12 @@ internal sealed class TrainerRun : IDisposable
         (_trainer, _options) = (trainer, trainer.Options);
         _state = Begin();
         _keeper = _options.OutputDirectory is { } output ? new CheckpointKeeper(output, _options.SaveTotalLimit, trainer.Fault) : null;
-        _keeper?.Prepare(GoesOnInPlace ? _state.Step : null);
-        _optimizer = _options.NewOptimizer(trainer.Trainable);
+        _place = _keeper?.Hold();
+        Optimizer? optimizer = null;
         try
         {
+            _keeper?.Prepare(GoesOnInPlace ? _state.Step : null);
+            _optimizer = optimizer = _options.NewOptimizer(trainer.Trainable);
             if (_options.ResumeFrom is { } checkpoint)
             {
                 trainer.Trainable.Load(checkpoint);
@@ -39,7 +43,8 @@ internal sealed class TrainerRun : IDisposable
         }
         catch
         {
-            _optimizer.Dispose();
+            optimizer?.Dispose();
+            _place?.Dispose();
             throw;
         }
         trainer.Train.Position = _state.Position;
@@ -88,6 +93,7 @@ internal sealed class TrainerRun : IDisposable
         _log?.Dispose();
         _step.Dispose();
         _optimizer.Dispose();
+        _place?.Dispose();
     }
 
     private TrainerState Begin()
@@ -218,6 +224,7 @@ internal sealed class TrainerRun : IDisposable
         }
         if (_options.OutputDirectory is { } output)
         {
+            _log!.Flush();
             _trainer.Fault?.Invoke("result");
             _trainer.Trainable.Save(output);
         }

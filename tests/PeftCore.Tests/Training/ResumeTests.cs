@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Tests.Io;
 using PeftCore.Training;
 
 namespace PeftCore.Tests.Training;
@@ -55,6 +56,42 @@ public sealed class ResumeTests
             Start(broken with { ResumeFrom = Checkpoint.Last(broken.OutputDirectory!) });
             AssertSame(options, broken, $"killed at write {kill}, \"{places[kill]}\"");
         }
+    }
+
+    [Test]
+    public void A_run_killed_before_any_change_of_the_disk_and_resumed_ends_as_if_it_had_never_stopped()
+    {
+        var options = Options("whole");
+        Start(options);
+        for (int point = 0; ; point += 5)
+        {
+            var broken = Options($"killed-{point}");
+            if (KillPoints.Stop(point, () => Start(broken), _ => throw new KillPoints.Killed(), once: false) is not { } place)
+            {
+                Assert.That(point, Is.GreaterThan(60));
+                return;
+            }
+            string[] found = Directory.Exists(broken.OutputDirectory) ? Directory.GetDirectories(broken.OutputDirectory, "checkpoint-*") : [];
+            Assert.That(found.Select(path => Directory.GetFiles(path).Length), Is.All.EqualTo(4), $"{point}: {place}");
+            Start(broken with { ResumeFrom = Checkpoint.Last(broken.OutputDirectory!) });
+            AssertSame(options, broken, $"killed at change {point}, \"{place}\"");
+        }
+    }
+
+    [Test]
+    public void A_run_whose_directory_is_taken_away_ends_with_a_sentence()
+    {
+        var options = Options("run");
+        bool moved = false;
+        Assert.That(() => Start(options, fault: place =>
+        {
+            if (place == "checkpoint standing" && !moved)
+            {
+                moved = true;
+                Directory.Move(options.OutputDirectory!, _directory["elsewhere"]);
+            }
+        }), Throws.TypeOf<BadInputException>().With.Message.Contains("was removed or renamed while training"));
+        Assert.That(options.OutputDirectory, Does.Not.Exist);
     }
 
     [Test]
@@ -146,6 +183,7 @@ public sealed class ResumeTests
         {
             Assert.That(Runs.ExactLog(broken), Is.EqualTo(Runs.ExactLog(whole)), how);
             Assert.That(Directory.GetDirectories(broken, "*.partial"), Is.Empty, how);
+            Assert.That(KillPoints.Hidden(broken), Is.Empty, how);
             // Which older checkpoints are left depends on where it stopped; the result and the last one do not.
             foreach (string name in new[] { "adapter_model.safetensors", $"checkpoint-{Steps}/adapter_model.safetensors", $"checkpoint-{Steps}/training_state.safetensors" })
             {
