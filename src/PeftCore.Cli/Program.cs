@@ -5,17 +5,23 @@ namespace PeftCore.Cli;
 
 internal static class Program
 {
+    private const int FirstSignalCode = 128, Interrupt = 2, Terminate = 15;
+
     private static int Main(string[] args)
     {
         using var stop = new CancellationTokenSource();
         // The first Ctrl-C asks the verb to save and end; the second is nobody's to refuse.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
-        return Tool.Run(args, Terminal.OfProcess(), stop.Token);
+        int number = 0;
+        int code = Tool.Run(args, Terminal.OfProcess(), stop.Token);
+        // What was done all the same is done; what was stopped ends as shells name it.
+        return code == Tool.Failed && number != 0 ? FirstSignalCode + number : code;
 
         void Ask(PosixSignalContext signal)
         {
             signal.Cancel = !stop.IsCancellationRequested;
+            number = signal.Signal == PosixSignal.SIGINT ? Interrupt : Terminate;
             stop.Cancel();
         }
     }

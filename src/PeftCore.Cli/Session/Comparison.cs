@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using PeftCore.Cli.Options;
 using PeftCore.Data;
+using PeftCore.Io;
 using PeftCore.Models.Generation;
 using PeftCore.Training;
 
@@ -40,7 +41,8 @@ internal sealed class Comparison
     /// <summary>Loss of the base on its own kind of text.</summary>
     public double BaseLoss { get; }
 
-    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts.</summary>
+    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts. The adapter's directory lies in one that is
+    /// put in place when all methods are done.</summary>
     public ComparedMethod Run(MethodSpec method, IReadOnlyList<double> rates, string adapterDirectory, CancellationToken stop)
     {
         ComparedMethod? best = null;
@@ -55,10 +57,7 @@ internal sealed class Comparison
                 best = run;
             }
         }
-        if (Directory.Exists(adapterDirectory + ".new"))
-        {
-            Directory.Delete(adapterDirectory + ".new", recursive: true);
-        }
+        DiskChanges.DeleteTree(adapterDirectory + ".new");
         return best ?? throw new BadInputException($"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
     }
 
@@ -108,11 +107,8 @@ internal sealed class Comparison
 
     private static void Replace(string from, string to)
     {
-        if (Directory.Exists(to))
-        {
-            Directory.Delete(to, recursive: true);
-        }
-        Directory.Move(from, to);
+        DiskChanges.DeleteTree(to);
+        DiskChanges.MoveDirectory(from, to);
     }
 }
 

@@ -16,6 +16,10 @@ internal static class LogCurve
         List<CurvePoint> train = [], eval = [];
         foreach (string line in File.ReadLines(Path.Combine(directory, LogName)))
         {
+            if (!line.EndsWith('}'))
+            {
+                continue; // A row that a full disk cut off.
+            }
             using var row = JsonDocument.Parse(line);
             Add(row.RootElement, "loss", train);
             Add(row.RootElement, "eval_loss", eval);

@@ -70,21 +70,23 @@ internal sealed class TrainingJob
     {
         try
         {
-            return _trainer.Run(_call.Stop);
-        }
-        finally
-        {
+            var result = _trainer.Run(_call.Stop);
             DrawCurve();
+            return result;
+        }
+        catch (Exception e)
+        {
+            TryDrawCurve(e);
+            throw;
         }
     }
 
-    /// <summary>Writes the settings of this run where -c can read them.</summary>
+    /// <summary>Writes the settings of this run where -c can read them, once it begins: a run that is refused leaves those of the run before.</summary>
     public void SaveSettings(JsonObject settings)
     {
         if (_options.OutputDir is { } output)
         {
-            Directory.CreateDirectory(output);
-            JsonFile.Write(Path.Combine(output, SettingsName), settings);
+            _trainer.Started += () => JsonFile.Write(Path.Combine(output, SettingsName), settings);
         }
     }
 
@@ -160,6 +162,22 @@ internal sealed class TrainingJob
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
         FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {evaluation.Result.Perplexity:0.00}{(evaluation.IsBest ? " (best)" : "")}"));
+
+    /// <summary>Draws what a run that failed had logged; why it failed counts more than why that cannot be drawn.</summary>
+    private void TryDrawCurve(Exception failure)
+    {
+        try
+        {
+            DrawCurve();
+        }
+        catch (Exception e) when (e is BadInputException or IOException or UnauthorizedAccessException)
+        {
+            if (_call.Terminal.Verbose)
+            {
+                _call.Terminal.Note($"after \"{failure.Message}\" the loss curve could not be drawn: {e.Message}");
+            }
+        }
+    }
 
     private void DrawCurve()
     {

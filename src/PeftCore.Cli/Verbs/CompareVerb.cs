@@ -28,16 +28,22 @@ internal sealed class CompareVerb : Verb
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
-        Directory.CreateDirectory(output);
         var results = new List<ComparedMethod>();
-        foreach (var method in methods)
+        string[][] table = [];
+        // The table speaks of the adapters beside it, so they come as one.
+        AtomicDirectory.Update(output, built =>
         {
-            results.Add(comparison.Run(method, rates, Path.Combine(output, $"{results.Count + 1:00}-{method.Text.Split('[')[0]}"), call.Stop));
-            call.Say(Text($"{method.Text}: held-out loss {results[^1].HeldLoss:0.0000} with learning rate {results[^1].LearningRate}"));
-        }
-        string[][] table = Table(results);
-        AtomicFile.WriteAllText(Path.Combine(output, "comparison.md"), Markdown(table));
-        AtomicFile.WriteAllText(Path.Combine(output, "comparison.svg"), MethodPlot.Svg(results, comparison.HeldLoss));
+            foreach (var method in methods)
+            {
+                string name = $"{results.Count + 1:00}-{method.Text.Split('[')[0]}";
+                results.Add(comparison.Run(method, rates, Path.Combine(built, name), call.Stop));
+                DiskChanges.DeleteTree(Path.Combine(output, name + ".new")); // What a killed comparison of an earlier version left.
+                call.Say(Text($"{method.Text}: held-out loss {results[^1].HeldLoss:0.0000} with learning rate {results[^1].LearningRate}"));
+            }
+            table = Table(results);
+            AtomicFile.WriteAllText(Path.Combine(built, "comparison.md"), Markdown(table));
+            AtomicFile.WriteAllText(Path.Combine(built, "comparison.svg"), MethodPlot.Svg(results, comparison.HeldLoss));
+        });
         call.Say();
         foreach (string line in TextTable.Lines(table, 1, 2, 3, 4, 5, 6, 7))
         {

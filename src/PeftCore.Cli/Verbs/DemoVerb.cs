@@ -4,6 +4,7 @@ using PeftCore.Cli.Demo;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Io;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -21,25 +22,15 @@ internal sealed class DemoVerb : Verb
     {
         var options = _settings.Read(call.Parse);
         var clock = Stopwatch.StartNew();
-        bool temporary = options.OutputDir is null;
-        string output = options.OutputDir ?? Directory.CreateTempSubdirectory("peftcore-demo-").FullName;
-        try
-        {
-            var outcome = new DemoRun(options, output, call).Run();
-            double seconds = clock.Elapsed.TotalSeconds;
-            bool agree = outcome.Disagreement <= LargestDisagreement;
-            call.Say(string.Create(CultureInfo.InvariantCulture, $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary ? "" : ", see " + output)}"));
-            var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
-                .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
-                .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
-            return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
-        }
-        finally
-        {
-            if (temporary)
-            {
-                Directory.Delete(output, recursive: true);
-            }
-        }
+        using var temporary = options.OutputDir is null ? WorkDirectory.Create(Path.GetTempPath()) : null;
+        string output = options.OutputDir ?? temporary!.FullPath;
+        var outcome = new DemoRun(options, output, call).Run();
+        double seconds = clock.Elapsed.TotalSeconds;
+        bool agree = outcome.Disagreement <= LargestDisagreement;
+        call.Say(string.Create(CultureInfo.InvariantCulture, $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary is null ? ", see " + output : "")}"));
+        var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
+            .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
+            .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
+        return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);
     }
 }

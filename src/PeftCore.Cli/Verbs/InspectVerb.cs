@@ -34,8 +34,9 @@ internal sealed class InspectVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string path = call.Value(_directory);
-        string adapterConfig = Path.Combine(path, "adapter_config.json");
-        return File.Exists(adapterConfig) && !File.Exists(Path.Combine(path, "config.json")) ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
+        AtomicDirectory.Recover(path);
+        string? adapterConfig = PendingFiles.Find(Path.Combine(path, "adapter_config.json"));
+        return adapterConfig is not null && PendingFiles.Find(Path.Combine(path, "config.json")) is null ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
     }
 
     private static VerbResult Model(Invocation call, string path)

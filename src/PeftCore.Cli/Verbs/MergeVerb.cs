@@ -28,6 +28,7 @@ internal sealed class MergeVerb : Verb
         }
         using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
+        call.Stop.ThrowIfCancellationRequested();
         ModelWriter.Save(merged, output, source);
         long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;
         call.Say($"{output}: {merged.ModelType}, {session.Model.ParameterCount:N0} parameters, {new ByteSize(bytes)}");

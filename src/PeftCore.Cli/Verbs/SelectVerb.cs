@@ -26,10 +26,13 @@ internal sealed class SelectVerb : Verb
         var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call), ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
         var mask = scores.Choose(options.Density, options.Scope, options.Threshold);
         var report = scores.Report(mask);
-        Directory.CreateDirectory(output);
-        scores.Save(Path.Combine(output, "scores.safetensors"));
-        mask.Save(Path.Combine(output, "mask.safetensors"));
-        JsonFile.Write(Path.Combine(output, "selection.json"), report);
+        call.Stop.ThrowIfCancellationRequested();
+        AtomicDirectory.Update(output, built =>
+        {
+            scores.Save(Path.Combine(built, "scores.safetensors"));
+            mask.Save(Path.Combine(built, "mask.safetensors"));
+            JsonFile.Write(Path.Combine(built, "selection.json"), report);
+        });
         Tell(call, report);
         call.Say(output);
         return VerbResult.Done(new JsonReport().Add("chosen", mask.Count).Add("entries", scores.Count).Add("criterion", options.Criterion.ToString().ToLowerInvariant())

@@ -45,6 +45,10 @@ internal sealed class TrainVerb : Verb
             : result.StoppedEarly ? $"stopped early at step {result.Steps}: the held-out loss fell no more (best at step {result.BestStep})"
             : $"done after {result.Steps} steps";
         string eval = result.EvalLoss is { } loss ? FormattableString.Invariant($", held-out loss {loss:0.0000}") : "";
+        if (result.Interrupted)
+        {
+            call.Terminal.Note($"peftcore: {ended}");
+        }
         call.Say(FormattableString.Invariant($"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak {new ByteSize(result.PeakBytes)}"));
         call.Say(options.OutputDir!);
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)

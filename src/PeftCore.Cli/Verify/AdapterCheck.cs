@@ -1,6 +1,7 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Cli.Session;
+using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Optim;
 using PeftCore.Peft;
@@ -127,21 +128,15 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         {
             return;
         }
-        string saved = Directory.CreateTempSubdirectory("peftcore-verify-").FullName;
-        try
-        {
-            model.Save(saved);
-            model.Load(saved, "reloaded");
-            AddLogits("reloaded.logits", model.Base);
-            model.Delete("reloaded");
-            model.SetActive(PeftModel.DefaultAdapter);
-            config.Save(Path.Combine(saved, PeftConfig.FileName));
-            _results.AddRange(SavedFiles.Compare(directory, saved));
-        }
-        finally
-        {
-            Directory.Delete(saved, recursive: true);
-        }
+        using var temporary = WorkDirectory.Create(Path.GetTempPath());
+        string saved = temporary.FullPath;
+        model.Save(saved);
+        model.Load(saved, "reloaded");
+        AddLogits("reloaded.logits", model.Base);
+        model.Delete("reloaded");
+        model.SetActive(PeftModel.DefaultAdapter);
+        config.Save(Path.Combine(saved, PeftConfig.FileName));
+        _results.AddRange(SavedFiles.Compare(directory, saved));
     }
 
     private void Train(PeftModel model)
