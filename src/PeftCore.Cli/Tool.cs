@@ -119,12 +119,19 @@ internal static class Tool
 
     private static int Fail(Terminal terminal, int code, string sentence, Exception e)
     {
-        terminal.EndStatus();
-        terminal.Error.WriteLine($"peftcore: {sentence}");
-        if (terminal.Verbose)
-            terminal.Error.WriteLine(e);
-        if (terminal.Json)
-            terminal.Output.WriteLine(new JsonReport().Add("error", sentence).ToJson());
+        try
+        {
+            terminal.EndStatus();
+            terminal.Error.WriteLine($"peftcore: {sentence}");
+            if (terminal.Verbose)
+                terminal.Error.WriteLine(e);
+            if (terminal.Json)
+                terminal.Output.WriteLine(new JsonReport().Add("error", sentence).ToJson());
+        }
+        catch (BadInputException)
+        {
+            // There is nowhere left to say it; the exit code does.
+        }
         return code;
     }
 }

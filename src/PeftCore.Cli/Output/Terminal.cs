@@ -28,7 +28,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     public static Terminal OfProcess()
     {
         bool screen = !Console.IsErrorRedirected;
-        return new Terminal(Utf8(Console.OpenStandardOutput()), Utf8(Console.OpenStandardError()))
+        return new Terminal(Utf8(Console.OpenStandardOutput(), "standard output"), Utf8(Console.OpenStandardError(), "standard error"))
         {
             Interactive = screen,
             Color = screen && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
@@ -76,5 +76,5 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         _statusShown = false;
     }
 
-    private static StreamWriter Utf8(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+    private static StreamWriter Utf8(Stream stream, string name) => new(new StandardStream(stream, name), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
 }

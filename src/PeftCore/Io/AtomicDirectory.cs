@@ -52,7 +52,7 @@ public static class AtomicDirectory
                 Leftovers.Clean(parent); // Of a writer that was killed when the directory was new.
             }
             using var work = WorkDirectory.Create(place);
-            build(work.FullPath);
+            Build(path, work.FullPath, build);
             if (exists)
             {
                 PendingFiles.Commit(full, work.FullPath, owns);
@@ -65,6 +65,19 @@ public static class AtomicDirectory
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
             throw FileProblem.Writing(path, e);
+        }
+    }
+
+    /// <summary>Builds; a sentence about a hidden file names the path it was to have.</summary>
+    private static void Build(string path, string hidden, Action<string> build)
+    {
+        try
+        {
+            build(hidden);
+        }
+        catch (BadInputException e) when (e.Message.Contains(hidden, StringComparison.Ordinal))
+        {
+            throw new BadInputException(e.Message.Replace(hidden, path, StringComparison.Ordinal), e);
         }
     }
 

@@ -15,6 +15,7 @@ public sealed class KilledProcessTests
     private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("PEFTCORE_KILLS"), out int kills) ? kills : UsualKills;
 
     private TemporaryDirectory _root;
+    private int _seed;
     private Random _random;
     private string _adapter;
     private string _changedBase;
@@ -25,9 +26,8 @@ public sealed class KilledProcessTests
     public void MakeInputs()
     {
         _root = new TemporaryDirectory();
-        int seed = Environment.TickCount;
-        _random = new Random(seed);
-        TestContext.Out.WriteLine($"seed {seed}");
+        _seed = Environment.TickCount;
+        _random = new Random(_seed);
         _adapter = Path.Combine(_root.FullPath, "adapter");
         var trained = ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--max-steps", "1", "--batch-size", "1", "--max-seq-length", "48", "--output-dir", _adapter);
         Assert.That(trained.ExitCode, Is.Zero, trained.Error);
@@ -71,9 +71,10 @@ public sealed class KilledProcessTests
         Finish([.. call, whole]);
         var usual = clock.Elapsed;
         var tally = new Tally();
-        for (int i = 0; i < Kills / Kinds; i++)
+        for (int i = 0; tally.Kills < Kills / Kinds; i++)
         {
-            string[] resume = Checkpoint.Last(killed) is null ? [] : ["--resume-from-checkpoint", killed];
+            string[] resume = Resume();
+            tally.Resumed += resume.Length > 0 ? 1 : 0;
             Kill([.. call, killed, .. resume], killed, usual, inWriting: i % 2 == 0, tally);
             foreach (string checkpoint in Directory.Exists(killed) ? Directory.GetDirectories(killed, "checkpoint-*") : [])
             {
@@ -81,12 +82,25 @@ public sealed class KilledProcessTests
                     Is.EquivalentTo(["adapter_config.json", "adapter_model.safetensors", "trainer_state.json", "training_state.safetensors"]));
                 SavedAdapter.Load(checkpoint);
             }
+            if (File.Exists(Path.Combine(killed, "training_loss.svg")))
+            {
+                FinishAndCompare();
+                Directory.Delete(killed, recursive: true);
+            }
         }
-        Finish(Checkpoint.Last(killed) is null ? [.. call, killed] : [.. call, killed, "--resume-from-checkpoint", killed]);
-        Assert.That(RunOutcome.Weights(killed), Is.EqualTo(RunOutcome.Weights(whole)));
-        Assert.That(RunOutcome.Log(killed), Is.EqualTo(RunOutcome.Log(whole)));
-        Assert.That(KillPoints.Hidden(killed), Is.Empty);
-        TestContext.Out.WriteLine($"train: {tally}");
+        FinishAndCompare();
+        TestContext.Out.WriteLine($"train, seed {_seed}: {tally}; {tally.Resumed} runs began from a checkpoint, {tally.New} ended with the bits of a run that was not killed");
+
+        string[] Resume() => Checkpoint.Last(killed) is null ? [] : ["--resume-from-checkpoint", killed];
+
+        void FinishAndCompare()
+        {
+            Finish([.. call, killed, .. Resume()]);
+            Assert.That(RunOutcome.Weights(killed), Is.EqualTo(RunOutcome.Weights(whole)));
+            Assert.That(RunOutcome.Log(killed), Is.EqualTo(RunOutcome.Log(whole)));
+            Assert.That(KillPoints.Hidden(killed), Is.Empty);
+            tally.New++;
+        }
     }
 
     /// <summary>Runs two calls in turn over each other's output and kills them; at times there is nothing before.</summary>
@@ -103,7 +117,7 @@ public sealed class KilledProcessTests
         Assert.That(contents[0], Is.Not.EqualTo(contents[1]));
         var usual = clock.Elapsed;
         var tally = new Tally();
-        for (int i = 0; i < Kills / Kinds; i++)
+        for (int i = 0; tally.Kills < Kills / Kinds; i++)
         {
             if (i % 4 == 3)
             {
@@ -117,12 +131,18 @@ public sealed class KilledProcessTests
                 string now = KillPoints.Content(Output);
                 Assert.That(now, Is.EqualTo(before).Or.EqualTo(contents[i % 2]), "half is written");
                 tally.New += now == before ? 0 : 1;
+                tally.Before += now == before ? 1 : 0;
+            }
+            else
+            {
+                Assert.That(before, Is.Empty, "the older files are gone");
+                tally.Before++;
             }
         }
         Finish([.. first, "--output-dir", Output]);
         Assert.That(KillPoints.Content(Output), Is.EqualTo(contents[0]));
         Assert.That(KillPoints.Hidden(_root.FullPath), Is.Empty, "the next run removes what the killed ones left");
-        TestContext.Out.WriteLine($"{first[0]}: {tally}");
+        TestContext.Out.WriteLine($"{first[0]}, seed {_seed}: {tally}; {tally.New} times the new files stood afterwards, {tally.Before} times what was there before");
     }
 
     private void Clear()
@@ -135,7 +155,7 @@ public sealed class KilledProcessTests
 
     private static void Finish(string[] call)
     {
-        using var run = Start(call);
+        using var run = ToolProcess.Start(call);
         run.WaitForExit();
         Assert.That(run.ExitCode, Is.Zero, string.Join(' ', call));
     }
@@ -146,7 +166,7 @@ public sealed class KilledProcessTests
         string parent = Path.GetDirectoryName(output)!;
         string[] before = Left();
         var clock = Stopwatch.StartNew();
-        using var run = Start(call);
+        using var run = ToolProcess.Start(call);
         var end = usual * _random.NextDouble();
         int writes = inWriting ? _random.Next(1, 4) : 0;
         string[] last = before;
@@ -167,26 +187,26 @@ public sealed class KilledProcessTests
             .Where(path => !path.EndsWith(HiddenNames.RunLock, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
     }
 
-    private static Process Start(string[] call)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(Tool).Assembly.Location, .. call]) { RedirectStandardError = true, RedirectStandardOutput = true };
-        var run = Process.Start(start)!;
-        run.ErrorDataReceived += (_, _) => { };
-        run.OutputDataReceived += (_, _) => { };
-        run.BeginErrorReadLine();
-        run.BeginOutputReadLine();
-        return run;
-    }
-
     /// <summary>Where kills fell.</summary>
     private sealed class Tally
     {
-        private int _kills, _ended, _inside;
+        private int _ended, _inside;
+
+        public int Kills { get; private set; }
 
         public int New { get; set; }
 
-        public void Add(bool alive, bool inside) => (_kills, _ended, _inside) = (_kills + (alive ? 1 : 0), _ended + (alive ? 0 : 1), _inside + (alive && inside ? 1 : 0));
+        public int Before { get; set; }
 
-        public override string ToString() => $"{_kills} killed, {_inside} of them inside writing, {_ended} had ended before; {New} times the new files stood afterwards";
+        public int Resumed { get; set; }
+
+        public void Add(bool alive, bool inside)
+        {
+            Kills += alive ? 1 : 0;
+            _ended += alive ? 0 : 1;
+            _inside += alive && inside ? 1 : 0;
+        }
+
+        public override string ToString() => $"{Kills} killed, {_inside} of them inside writing ({_ended} more had ended before the kill)";
     }
 }

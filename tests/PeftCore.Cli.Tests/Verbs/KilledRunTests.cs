@@ -48,14 +48,7 @@ public sealed class KilledRunTests
 
     private static Process Start(string output)
     {
-        string tool = typeof(Tool).Assembly.Location;
         string[] resume = Checkpoint.Last(output) is null ? [] : ["--resume-from-checkpoint", output];
-        var start = new ProcessStartInfo("dotnet", [tool, .. Arguments, "--output-dir", output, .. resume]) { RedirectStandardError = true, RedirectStandardOutput = true };
-        var run = Process.Start(start)!;
-        run.ErrorDataReceived += (_, _) => { };
-        run.OutputDataReceived += (_, _) => { };
-        run.BeginErrorReadLine();
-        run.BeginOutputReadLine();
-        return run;
+        return ToolProcess.Start([.. Arguments, "--output-dir", output, .. resume]);
     }
 }

@@ -102,6 +102,11 @@ public sealed class AtomicWriteTests
         Assert.That(Tree(), Is.EqualTo(["c", "c/one"]));
     }
 
+    [Test]
+    public void A_sentence_about_a_file_of_a_new_directory_names_where_it_was_to_be() =>
+        Assert.That(() => AtomicDirectory.Write(_directory["c"], d => AtomicFile.Write(Path.Combine(d, "f"), _ => throw new IOException("No space left on device"))),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith(_directory["c", "f"] + ": the disk is full"));
+
     private string[] Tree() =>
         [.. Directory.GetFileSystemEntries(_directory.FullPath, "*", SearchOption.AllDirectories)
             .Select(p => Path.GetRelativePath(_directory.FullPath, p).Replace('\\', '/')).Order(StringComparer.Ordinal)];
