@@ -121,8 +121,8 @@ internal readonly struct FieldValue
             throw place.Error($"a turn in \"{name}\" has no \"content\"");
         if (!Roles.Contains(role))
             throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected one of {string.Join(", ", Roles)}");
-        return others.Count == 0 ? new ChatMessage(role, content!)
-            : new ChatMessage(role, content ?? "") { Extra = others, Fields = [.. turn.EnumerateObject().Select(field => field.Name)] };
+        var order = new FieldOrder([.. turn.EnumerateObject().Select(field => field.Name)]);
+        return new ChatMessage(role, content ?? "") { Extra = others.Count > 0 ? others : null, Fields = order };
     }
 
     private BadInputException Wrong(RowPlace place, string name, string expected) =>

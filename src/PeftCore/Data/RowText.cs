@@ -55,7 +55,7 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         foreach (string name in variables?.Keys.Where(name => HasValue(variables[name])) ?? [])
             CountIfSame(name, turns, variables!.Where(v => v.Key != name).ToDictionary(v => v.Key, v => v.Value), text);
         foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key) ?? []).Distinct())
-            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields?.Where(field => field != name).ToArray() })], variables, text);
+            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields.Without(name) })], variables, text);
     }
 
     private static bool HasValue(object? value) => value switch

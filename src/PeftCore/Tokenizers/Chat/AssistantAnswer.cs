@@ -65,7 +65,7 @@ internal sealed class AssistantAnswer(
             return text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : StartAfter(head, plain, prompt);
         }
 
-        var bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = null }), false) : null;
+        var bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = default }), false) : null;
         return text.StartsWith(head, StringComparison.Ordinal) && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
             ? head.Length
             : null;
@@ -136,7 +136,7 @@ internal sealed class AssistantAnswer(
     }
 
     /// <summary>Between an answer and the next message stand an end marker and what begins that message. The latter also stands before an
-    /// earlier message of that role.</summary>
+    /// earlier message of that role where that one begins a conversation.</summary>
     private int? BetweenTurns(string rest, int stop)
     {
         if (rest.AsSpan().TrimStart() is not ['<' or '[', ..])
@@ -145,28 +145,30 @@ internal sealed class AssistantAnswer(
         }
 
         var next = index + 1;
-        var earlier = next < messages.Count ? Enumerable.Range(0, index).Where(k => messages[k].Role == messages[next].Role).Cast<int?>().FirstOrDefault() : null;
-        if (earlier is not { } known || HeadOf(next) is not { } nextHead || HeadOf(known) is not { } knownHead
-            || !nextHead.AsSpan().StartsWith(text.AsSpan(0, stop)))
+        var earlier = next < messages.Count ? messages.Take(index).FirstOrDefault(message => message.Role == messages[next].Role) : null;
+        if (earlier is null || Head(standing => [standing], earlier) is not { } first || Head(standing => With(next, standing), messages[next]) is not { } head
+            || !head.AsSpan().StartsWith(text.AsSpan(0, stop)))
         {
             return null;
         }
 
-        var gap = nextHead[stop..];
+        var gap = head[stop..];
         var shared = 0;
-        while (shared < gap.Length && shared < knownHead.Length && gap[^(shared + 1)] == knownHead[^(shared + 1)])
+        while (shared < gap.Length && shared < first.Length && gap[^(shared + 1)] == first[^(shared + 1)])
         {
             shared++;
         }
 
         var marker = gap[..^shared];
-        return string.IsNullOrWhiteSpace(marker) ? 0
+        // A default system turn has an end marker too, so that several markers in common can be more than the next turn's begin.
+        return string.IsNullOrWhiteSpace(marker) ? (ChatMarkers.Count(gap) > 1 ? null : 0)
             : string.IsNullOrWhiteSpace(gap[^shared..]) || ChatMarkers.WholeLength(marker) != marker.Length ? null
             : marker.Length;
     }
 
-    private string? HeadOf(int message) => _standIn.Variants(messages[message]).Select(standing => render(With(message, standing), false))
-        .Select(other => other is null ? null : _standIn.Split(other)?.Before).FirstOrDefault(head => head is not null);
+    private string? Head(Func<ChatMessage, ChatMessage[]> conversation, ChatMessage message) =>
+        _standIn.Variants(message).Select(standing => render(conversation(standing), false))
+            .Select(other => other is null ? null : _standIn.Split(other)?.Before).FirstOrDefault(head => head is not null);
 
     /// <summary>All that follows the prompt where the conversation stops with this turn.</summary>
     private TextSpan? Whole(string? prompt)

@@ -9,11 +9,11 @@ public sealed record ChatMessage(string Role, string Content)
     /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, stands in the place of <see cref="Content"/>.</summary>
     public IReadOnlyDictionary<string, object?>? Extra { get; init; }
 
-    /// <summary>The names of all fields in their order; null for role, content and then the others.</summary>
-    internal IReadOnlyList<string>? Fields { get; init; }
+    /// <summary>The names of all fields in their order. Two messages that differ in nothing else are equal.</summary>
+    internal FieldOrder Fields { get; init; }
 
     /// <summary>The message with another text as its content.</summary>
-    internal ChatMessage Saying(string content) => this with { Content = content, Extra = Without("content"), Fields = Fields?.Contains("content") == false ? [.. Fields, "content"] : Fields };
+    internal ChatMessage Saying(string content) => this with { Content = content, Extra = Without("content"), Fields = Fields.With("content") };
 
     /// <summary>The other fields without one of them.</summary>
     internal IReadOnlyDictionary<string, object?>? Without(string name) =>
@@ -21,6 +21,6 @@ public sealed record ChatMessage(string Role, string Content)
 
     /// <summary>All fields as the template sees them.</summary>
     internal IEnumerable<KeyValuePair<string, object?>> Members() =>
-        (Fields ?? [.. new[] { "role", "content" }.Concat(Extra?.Keys ?? []).Distinct()]).Select(name => KeyValuePair.Create(name,
+        (Fields.Names ?? ["role", .. new[] { "content" }.Concat(Extra?.Keys ?? []).Distinct()]).Select(name => KeyValuePair.Create(name,
             Extra is not null && Extra.TryGetValue(name, out var value) ? value : name == "role" ? Role : name == "content" ? Content : null));
 }

@@ -64,7 +64,9 @@ internal static class JinjaJson
         JsonValueKind.True => true,
         JsonValueKind.False => false,
         JsonValueKind.String => element.GetString(),
-        JsonValueKind.Number => element.TryGetInt64(out var number) ? (object)number : element.GetDouble(),
+        JsonValueKind.Number => element.TryGetInt64(out var number) ? (object)number
+            : element.GetRawText().AsSpan().IndexOfAny(".eE") >= 0 ? element.GetDouble()
+            : throw JinjaError.Of($"the number {element.GetRawText()} has more than 64 bits"),
         JsonValueKind.Array => element.EnumerateArray().Select(i => Import(i, depth + 1)).ToList(),
         _ => ImportPairs(element.EnumerateObject().Select(p => KeyValuePair.Create(p.Name, (object?)p.Value)), depth),
     };
