@@ -103,49 +103,59 @@ internal sealed class AssistantAnswer(
         return false;
     }
 
-    /// <summary>What follows the answer where the conversation stops with it, as far as it stands here too; null if it cannot be told.</summary>
+    /// <summary>How much of what follows the answer ends its turn. That is what also follows where the conversation stops with the answer, if
+    /// it is a marker; else what stands before the begin of the next message. Null if it cannot be told.</summary>
     private int? MarkerLength(ChatMessage standing, string rest, int stop)
     {
-        var cut = render([.. messages.Take(index), standing], false);
+        if (index == messages.Count - 1)
+        {
+            return rest.AsSpan().TrimEnd().Length;
+        }
+
         var length = 0;
-        if (cut is not null && _standIn.Split(cut) is var (_, marker))
+        if (render([.. messages.Take(index), standing], false) is { } cut && _standIn.Split(cut) is var (_, marker))
         {
             length = rest.AsSpan().CommonPrefixLength(marker);
             length = length == marker.Length ? length : ChatMarkers.WholeLength(rest.AsSpan(0, length));
         }
 
-        if (string.IsNullOrWhiteSpace(rest[..length]))
+        length = rest.AsSpan(0, length).TrimEnd().Length;
+        if (length > 0 && (rest[length - 1] is '>' or ']' || (!string.IsNullOrEmpty(end) && rest.AsSpan(0, length).EndsWith(end))))
         {
-            // Some templates write the end marker only between turns.
-            if ((EndTokenLength(rest) ?? BetweenTurns(rest, stop)) is not { } between)
-            {
-                _why = "no turn before it shows where its end marker ends and the next turn begins";
-                return null;
-            }
-
-            length = between;
+            return length;
         }
 
-        return rest.AsSpan(0, length).TrimEnd().Length;
+        if (EndTokenAt(rest, length) is { } token)
+        {
+            return token;
+        }
+
+        if (BetweenTurns(rest, stop) is { } between && between >= length)
+        {
+            return rest.AsSpan(0, between).TrimEnd().Length;
+        }
+
+        _why = "no turn before it shows where its end marker ends and the next turn begins";
+        return null;
     }
 
-    private int? EndTokenLength(string rest)
+    private int? EndTokenAt(string rest, int start)
     {
-        var blank = rest.Length - rest.AsSpan().TrimStart().Length;
-        return !string.IsNullOrEmpty(end) && rest.AsSpan(blank).StartsWith(end) ? blank + end.Length : null;
+        var at = rest.Length - rest.AsSpan(start).TrimStart().Length;
+        return !string.IsNullOrEmpty(end) && rest.AsSpan(at).StartsWith(end) ? at + end.Length : null;
     }
 
     /// <summary>Between an answer and the next message stand an end marker and what begins that message. The latter also stands before an
     /// earlier message of that role where that one begins a conversation.</summary>
     private int? BetweenTurns(string rest, int stop)
     {
-        if (rest.AsSpan().TrimStart() is not ['<' or '[', ..])
+        var next = index + 1;
+        if (string.IsNullOrWhiteSpace(rest))
         {
             return 0;
         }
 
-        var next = index + 1;
-        var earlier = next < messages.Count ? messages.Take(index).FirstOrDefault(message => message.Role == messages[next].Role) : null;
+        var earlier = messages.Take(index).FirstOrDefault(message => message.Role == messages[next].Role);
         if (earlier is null || Head(standing => [standing], earlier) is not { } first || Head(standing => With(next, standing), messages[next]) is not { } head
             || !head.AsSpan().StartsWith(text.AsSpan(0, stop)))
         {
@@ -159,11 +169,11 @@ internal sealed class AssistantAnswer(
             shared++;
         }
 
-        var marker = gap[..^shared];
+        var length = ChatMarkers.EndOfMarker(gap, gap.Length - shared);
         // A default system turn has an end marker too, so that several markers in common can be more than the next turn's begin.
-        return string.IsNullOrWhiteSpace(marker) ? (ChatMarkers.Count(gap) > 1 ? null : 0)
-            : string.IsNullOrWhiteSpace(gap[^shared..]) || ChatMarkers.WholeLength(marker) != marker.Length ? null
-            : marker.Length;
+        return string.IsNullOrWhiteSpace(gap[..length]) ? (ChatMarkers.Count(gap) > 1 ? null : 0)
+            : string.IsNullOrWhiteSpace(gap[length..]) ? null
+            : length;
     }
 
     private string? Head(Func<ChatMessage, ChatMessage[]> conversation, ChatMessage message) =>

@@ -6,6 +6,21 @@ internal static class ChatMarkers
     /// <summary>How many markers begin in a text.</summary>
     public static int Count(ReadOnlySpan<char> text) => text.Count('<') + text.Count('[');
 
+    /// <summary>A place in a text, moved to the end of the marker that it is inside of.</summary>
+    public static int EndOfMarker(string text, int place)
+    {
+        foreach (var (open, close) in new[] { ('<', '>'), ('[', ']') })
+        {
+            var at = text.AsSpan(0, place).LastIndexOf(open);
+            if (at >= 0 && text.IndexOf(close, at) is >= 0 and var end && end >= place)
+            {
+                place = end + 1;
+            }
+        }
+
+        return place;
+    }
+
     /// <summary>How much of a text holds no marker or word that is cut off at its end.</summary>
     public static int WholeLength(ReadOnlySpan<char> text)
     {
