@@ -1,6 +1,7 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Standard output or standard error. What cannot be written, because the file behind it is on a full disk, is said in a sentence.</summary>
+/// <summary>Standard output or standard error. What cannot be written, because the file behind it is on a full disk, is said
+/// in a sentence.</summary>
 internal sealed class StandardStream(Stream inner, string name) : Stream
 {
     public override bool CanRead => false;

@@ -76,5 +76,6 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         _statusShown = false;
     }
 
-    private static StreamWriter Utf8(Stream stream, string name) => new(new StandardStream(stream, name), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+    private static StreamWriter Utf8(Stream stream, string name) =>
+        new(new StandardStream(stream, name), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
 }

@@ -95,7 +95,8 @@ internal static class PendingFiles
         {
             // Two writers move in turns; a directory that may not be written to is not waited for.
             OutputPlace.Check(directory, committed);
-            using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience, () => Directory.Exists(committed) && MayWrite(directory));
+            using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience,
+                () => Directory.Exists(committed) && MayWrite(directory));
             if (held is not null && Directory.Exists(committed))
             {
                 Finish(directory, committed);
@@ -152,7 +153,8 @@ internal static class PendingFiles
     private static void Finish(string directory, string committed)
     {
         // A configuration goes last, so that where there was none, nobody takes a part for the whole.
-        foreach (string name in Files(committed).OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal)).ThenBy(name => name, StringComparer.Ordinal))
+        var files = Files(committed);
+        foreach (string name in files.OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal)).ThenBy(name => name, StringComparer.Ordinal))
         {
             string target = Path.Combine(directory, name);
             DiskChanges.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -181,9 +183,11 @@ internal static class PendingFiles
             return;
         }
         DiskChanges.DeleteFile(path);
-        for (string parent = Path.GetDirectoryName(path)!; parent.Length > directory.Length && !Directory.EnumerateFileSystemEntries(parent).Any(); parent = Path.GetDirectoryName(parent)!)
+        string parent = Path.GetDirectoryName(path)!;
+        while (parent.Length > directory.Length && !Directory.EnumerateFileSystemEntries(parent).Any())
         {
             DiskChanges.DeleteTree(parent);
+            parent = Path.GetDirectoryName(parent)!;
         }
     }
 

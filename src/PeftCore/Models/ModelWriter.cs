@@ -46,7 +46,8 @@ public static partial class ModelWriter
     }
 
     /// <summary>Whether a file of a model directory belongs to the model, so that it goes with the model that is replaced.</summary>
-    private static bool IsOwn(string name) => name is ConfigName or WeightsName or WeightsName + ".index.json" || Companions.Contains(name) || Shard.IsMatch(name);
+    private static bool IsOwn(string name) =>
+        name is ConfigName or WeightsName or WeightsName + ".index.json" || Companions.Contains(name) || Shard.IsMatch(name);
 
     private static void Copy(string from, string to)
     {

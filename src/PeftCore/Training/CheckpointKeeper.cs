@@ -23,7 +23,8 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
             DiskChanges.CreateDirectory(full);
             // A process that cleans holds what a killed run left for a moment.
             return HeldFile.TryHold(file, Patience, () => true) ?? (File.Exists(file)
-                ? throw new BadInputException($"{outputDirectory}: another process is training into this directory; wait until it has ended, or choose another output directory")
+                ? throw new BadInputException($"{outputDirectory}: another process is training into this directory; "
+                    + "wait until it has ended, or choose another output directory")
                 : HeldFile.Hold(file));
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
@@ -32,8 +33,8 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
         }
     }
 
-    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps belong to what the
-    /// resumed run is about to do again, and go.</summary>
+    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps
+    /// belong to what the resumed run is about to do again, and go.</summary>
     /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
     public void Prepare(int? resumedStep)
     {

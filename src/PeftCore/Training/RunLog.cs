@@ -79,8 +79,8 @@ internal sealed class RunLog : IDisposable
         }
         if (!File.Exists(_file.Name))
         {
-            throw new BadInputException($"{Path.GetDirectoryName(_file.Name)}: the output directory was removed or renamed while training, so the run ends here; " +
-                "resume from a checkpoint where it is now, or start anew");
+            throw new BadInputException($"{Path.GetDirectoryName(_file.Name)}: the output directory was removed or renamed while training, "
+                + "so the run ends here; resume from a checkpoint where it is now, or start anew");
         }
     }
 
