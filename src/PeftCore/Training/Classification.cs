@@ -89,6 +89,10 @@ public static class Classification
         {
             decoder.GoBack(common);
             double score = LogProbability(decoder, candidates[i], common, first);
+            if (!double.IsFinite(score))
+            {
+                throw new BadInputException(DamagedOutput.Sentence);
+            }
             if (score > highest)
             {
                 (best, highest) = (i, score);

@@ -11,8 +11,9 @@ namespace PeftCore.Training;
 /// <param name="Tokens">Number of target tokens.</param>
 public readonly record struct EvaluationResult(double Loss, long Tokens)
 {
-    /// <summary>e to the loss: among how many tokens the model is undecided on average.</summary>
-    public double Perplexity => Math.Exp(Loss);
+    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double holds; the largest double
+    /// stands for that, so that a file of results holds a number.</summary>
+    public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 
 /// <summary>Measures models on data.</summary>

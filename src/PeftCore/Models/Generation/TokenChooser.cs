@@ -22,10 +22,10 @@ internal sealed class TokenChooser
     /// <summary>Chooses a token; the logits are overwritten.</summary>
     public int Choose(Span<float> logits)
     {
-        // The first NaN, if there is one.
-        if (float.IsNaN(logits[Likeliest(logits)]))
+        // The first NaN, if there is one; an infinite logit leaves nothing to draw among.
+        if (!float.IsFinite(logits[Likeliest(logits)]))
         {
-            throw new BadInputException("the model's output is not a number: its weights, or an adapter's, are damaged");
+            throw new BadInputException(DamagedOutput.Sentence);
         }
         if (_options.RepetitionPenalty != 1)
         {
