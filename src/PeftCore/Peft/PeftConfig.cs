@@ -46,15 +46,24 @@ public abstract record PeftConfig
     /// <param name="method">The method, as the command line names it.</param>
     /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
     /// <exception cref="BadInputException">The method or a field is unknown, or a value does not fit.</exception>
-    public static PeftConfig Create(string method, JsonObject fields)
+    public static PeftConfig Create(string method, JsonObject fields) => Create(method, fields, _ => null);
+
+    /// <param name="method">The method, as the command line names it.</param>
+    /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
+    /// <param name="origin">What a field was called where it was given, if not by its own name.</param>
+    internal static PeftConfig Create(string method, JsonObject fields, Func<string, string?> origin)
     {
         var whole = (JsonObject)fields.DeepClone();
         whole["peft_type"] = PeftMethods.TypeOf(method);
         var reader = ConfigReader.Parse(whole.ToJsonString(), method);
         var config = PeftMethods.Get(reader).Read(reader);
         string[] unknown = config.Unknown(reader);
-        return unknown.Length == 0 ? config
-            : throw new BadInputException($"{method} has no field \"{unknown[0]}\"; it has {string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}");
+        if (unknown.Length == 0)
+        {
+            return config;
+        }
+        string has = $"has no field \"{unknown[0]}\"; it has {string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}";
+        throw new BadInputException(origin(unknown[0]) is { } flag ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 
     private string[] Unknown(ConfigReader reader)
