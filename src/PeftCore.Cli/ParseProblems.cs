@@ -26,6 +26,8 @@ internal static class ParseProblems
             throw new BadInputException($"{path} takes no further argument, found \"{surplus}\"{help}");
         if (parse.Errors.Count > 0)
             throw new BadInputException($"{parse.Errors[0].Message.TrimEnd('.')}{help}");
+        if (Values(parse).FirstOrDefault(pair => pair.Value.Length == 0 && pair.HoldsPath) is { Option: { } empty })
+            throw new BadInputException($"{empty} is empty, expected a file or directory{help}");
         if (parse.GetValue(GlobalOptions.Device) is { } device && !GlobalOptions.Devices.Contains(device))
             throw new BadInputException($"--device is \"{device}\", expected {string.Join(", ", GlobalOptions.Devices[..^1])} or {GlobalOptions.Devices[^1]}.");
     }
@@ -37,10 +39,10 @@ internal static class ParseProblems
     private static IEnumerable<string> Positional(ParseResult parse) =>
         parse.CommandResult.Children.OfType<ArgumentResult>().SelectMany(result => result.Tokens).Select(token => token.Value);
 
-    private static IEnumerable<(string Option, string Value)> Values(ParseResult parse) =>
+    private static IEnumerable<(string Option, string Value, bool HoldsPath)> Values(ParseResult parse) =>
         from result in parse.CommandResult.Children.OfType<OptionResult>()
         from token in result.Tokens
-        select (result.Option.Name, token.Value);
+        select (result.Option.Name, token.Value, result.Option.HelpName is { } help && (help.Contains("DIR") || help.Contains("FILE")));
 
     private static IEnumerable<string> OptionNames(CommandResult? result)
     {

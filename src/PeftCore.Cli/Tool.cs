@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Verbs;
@@ -48,6 +49,9 @@ internal static class Tool
         // Known before parsing, because a parse error must keep to them too.
         terminal.Json = args.Contains("--json");
         terminal.Verbose = args.Contains("--verbose");
+        // What is written is read by programs too, so numbers look the same on every machine.
+        var culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         try
         {
             return Run(Root(), Spelled(args), terminal, stop);
@@ -55,6 +59,10 @@ internal static class Tool
         catch (BadInputException e)
         {
             return Fail(terminal, BadInput, e.Message, e);
+        }
+        catch (Exception e) when (e is RunFailedException or Training.TrainingDivergedException)
+        {
+            return Fail(terminal, Failed, e.Message, e);
         }
         catch (OperationCanceledException e)
         {
@@ -64,6 +72,10 @@ internal static class Tool
         {
             string hint = terminal.Verbose ? "" : "; this should not happen: run again with --verbose to see where";
             return Fail(terminal, Failed, $"{e.GetType().Name}: {e.Message}{hint}", e);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
         }
     }
 
@@ -97,7 +109,10 @@ internal static class Tool
             return parse.Invoke(new InvocationConfiguration { Output = terminal.Output, Error = terminal.Error });
         ParseProblems.Refuse(parse);
 
-        VerbResult result = ((Verb)parse.CommandResult.Command).Run(new Invocation(parse, terminal, stop));
+        var call = new Invocation(parse, terminal, stop);
+        var verb = (Verb)parse.CommandResult.Command;
+        call.Note(!verb.Computes && call.IsGiven(GlobalOptions.Device) ? $"--device has no effect on {verb.Name}, which computes nothing." : null);
+        VerbResult result = verb.Run(call);
         terminal.EndStatus();
         if (terminal.Json)
             terminal.Output.WriteLine(result.Report.ToJson());

@@ -3,7 +3,7 @@ using PeftCore.Cli.Options;
 namespace PeftCore.Cli.Demo;
 
 /// <summary>What demo takes.</summary>
-internal sealed record DemoOptions
+internal sealed record DemoOptions : VerbOptions
 {
     [Setting("keep adapter, log and merged model here", Value = "DIR", Default = "nowhere: they are removed")]
     public string? OutputDir { get; init; }

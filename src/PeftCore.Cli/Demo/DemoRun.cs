@@ -68,7 +68,7 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
         return new DemoOutcome(before, after, adapterBytes, modelBytes, planned, result.PeakBytes, disagreement);
     }
 
-    private static double Evaluate(ModelSession session, TrainingJob job) => Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss;
+    private static double Evaluate(ModelSession session, TrainingJob job) => RunFailedException.Finite(Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss, "the held-out loss");
 
     private void Show(string when, ModelSession session, IReadOnlyList<PromptRow> held)
     {

@@ -15,10 +15,10 @@ internal sealed record CompareOptions : SequenceOptions
     [Setting("where the table, the plot and the adapters go", Value = "DIR")]
     public string? OutputDir { get; init; }
 
-    [Setting("the methods, with fields of their configuration in brackets", Value = "a,b[x=1]")]
+    [Setting("the methods, with fields of their configuration in brackets", Value = "a,b[x=1]", IsList = true)]
     public string Methods { get; init; } = Usual;
 
-    [Setting("learning rates every method is tried with; the best on held-out data counts", Value = "1e-3,1e-2")]
+    [Setting("learning rates every method is tried with; the best on held-out data counts", Value = "1e-3,1e-2", IsList = true)]
     public string LearningRates { get; init; } = "5e-3,2e-2,1e-1";
 
     [Setting("steps of every run", Min = 1)]

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What bench generate takes.</summary>
-internal sealed record DecodingOptions
+internal sealed record DecodingOptions : VerbOptions
 {
     [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
@@ -13,7 +13,7 @@ internal sealed record DecodingOptions
     [Setting("a config.json alone; weights are random", Value = "FILE")]
     public string? Config { get; init; }
 
-    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…")]
+    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
     [Setting("tokens of each prompt", Min = 1)]

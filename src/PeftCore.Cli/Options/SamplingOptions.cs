@@ -5,14 +5,14 @@ using PeftCore.Models.Generation;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What generate and chat take.</summary>
-internal sealed record SamplingOptions
+internal sealed record SamplingOptions : VerbOptions
 {
     internal const string KvCacheDTypeHelp = "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
 
     [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
 
-    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…")]
+    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
     [Setting("text to go on from; chat: what the system says")]

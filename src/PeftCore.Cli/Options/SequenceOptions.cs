@@ -3,7 +3,7 @@ using PeftCore.Cli.Session;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What every verb takes that runs a model over data in batches.</summary>
-internal record SequenceOptions
+internal record SequenceOptions : VerbOptions
 {
     [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }

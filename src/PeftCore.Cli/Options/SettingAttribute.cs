@@ -24,4 +24,10 @@ internal sealed class SettingAttribute(string description) : Attribute
 
     /// <summary>What --help says of the default where the property's own would say too little.</summary>
     public string? Default { get; init; }
+
+    /// <summary>Whether the text is a list with commas between, which a file may write as a list.</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>Whether true and false are among the texts.</summary>
+    public bool TakesBooleans { get; init; }
 }

@@ -7,9 +7,13 @@ namespace PeftCore.Cli.Options;
 
 /// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags win over the file, the file over defaults.</summary>
 internal sealed class Settings<T>
-    where T : class, new()
+    where T : VerbOptions, new()
 {
     private readonly Setting[] _all = [.. Find()];
+    private readonly NoEffect<T>[] _rules;
+
+    /// <param name="rules">Which settings do nothing when.</param>
+    public Settings(params NoEffect<T>[] rules) => _rules = rules;
 
     private readonly Option<string?> _file = new("--settings", "-c")
     {
@@ -25,27 +29,76 @@ internal sealed class Settings<T>
             command.Add(setting.Option);
     }
 
-    /// <exception cref="BadInputException">A name is unknown, or a value does not fit.</exception>
-    public T Read(ParseResult parse)
+    /// <summary>Reads the file and the flags, and tells of what has no effect.</summary>
+    /// <param name="call">The command line, and where to tell.</param>
+    /// <exception cref="BadInputException">A name is unknown, a value does not fit, or two values contradict each other.</exception>
+    public T Read(Verbs.Invocation call) => Read(call.Parse, call.Terminal.Note);
+
+    /// <exception cref="BadInputException">A name is unknown, a value does not fit, or two values contradict each other.</exception>
+    public T Read(ParseResult parse, Action<string>? warn = null)
     {
-        var options = new T();
+        T options = new(), defaults = new();
         if (parse.GetValue(_file) is { } file)
-            foreach (SettingsFile.Entry entry in SettingsFile.Read(file))
-                Find(entry).Set(options, entry.Value, entry.Place);
+        {
+            ReadFile(file, options, defaults);
+        }
         foreach (Setting setting in _all)
+        {
             if (parse.GetResult(setting.Option) is OptionResult { Implicit: false } given)
-                setting.Set(options, given.Tokens.Count > 0 ? given.Tokens[^1].Value : "true", "--" + setting.Name);
+            {
+                ReadFlag(setting, given, options, warn);
+            }
+        }
+        foreach (NoEffect<T> rule in _rules)
+        {
+            if (rule.Sentence(options) is { } sentence)
+            {
+                warn?.Invoke(sentence);
+            }
+        }
         return options;
     }
 
-    /// <summary>Every setting with its value, as a file that -c reads back.</summary>
+    /// <summary>Every setting that has an effect with its value, as a file that -c reads back.</summary>
     public JsonObject Resolve(T options)
     {
+        var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names).ToHashSet(StringComparer.Ordinal);
         var all = new JsonObject();
-        foreach (Setting setting in _all)
+        foreach (Setting setting in _all.Where(setting => !idle.Contains(setting.Name)))
+        {
             if (setting.Read(options) is { } text)
+            {
                 all.Add(setting.FileName, text);
+            }
+        }
         return all;
+    }
+
+    private void ReadFile(string file, T options, T defaults)
+    {
+        var read = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (SettingsFile.Entry entry in SettingsFile.Read(file))
+        {
+            Setting setting = Find(entry);
+            if (!read.TryAdd(setting.Name, entry.Name))
+            {
+                throw new BadInputException($"{entry.Place} is the same setting as {read[setting.Name]} above; write it once.");
+            }
+            setting.Set(options, entry.Value, entry.Place);
+            options.Given.Add(setting.Name, entry.Place, isFlag: false, differs: setting.Read(options) != setting.Read(defaults));
+        }
+    }
+
+    private static void ReadFlag(Setting setting, OptionResult given, T options, Action<string>? warn)
+    {
+        string flag = "--" + setting.Name;
+        string[] values = [.. given.Tokens.Select(token => token.Value)];
+        setting.Set(options, values.Length > 0 ? values[^1] : "true", flag);
+        options.Given.Add(setting.Name, flag, isFlag: true, differs: true);
+        if (values.Distinct(StringComparer.Ordinal).Count() > 1)
+        {
+            warn?.Invoke($"{flag} is given {values.Length} times, as {string.Join(" and ", values.Distinct(StringComparer.Ordinal))}; the last counts.");
+        }
     }
 
     private Setting Find(SettingsFile.Entry entry)

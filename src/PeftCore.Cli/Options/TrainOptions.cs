@@ -17,7 +17,7 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("how to fine-tune", Value = "NAME")]
     public string Method { get; init; } = "lora";
 
-    [Setting("fields of the method's adapter_config.json, such as r=16,alpha=32", Value = "a=1,b=2")]
+    [Setting("fields of the method's adapter_config.json, such as r=16,alpha=32", Value = "a=1,b=2", IsList = true)]
     public string? MethodOptions { get; init; }
 
     [Setting("rank of the update matrices", Min = 1)]
@@ -29,10 +29,10 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("dropout on the input of the update", Min = 0, Max = 0.99)]
     public double LoraDropout { get; init; }
 
-    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear", Default = "the model family's own")]
+    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear", Default = "the model family's own", IsList = true)]
     public string? TargetModules { get; init; }
 
-    [Setting("modules to train whole and save with the adapter", Value = "a,b")]
+    [Setting("modules to train whole and save with the adapter", Value = "a,b", IsList = true)]
     public string? ModulesToSave { get; init; }
 
     [Setting("which biases train")]
@@ -44,7 +44,7 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("train magnitude and direction apart (DoRA)")]
     public bool UseDora { get; init; }
 
-    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq")]
+    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq", TakesBooleans = true)]
     public string InitLoraWeights { get; init; } = "true";
 
     [Setting("batches of the training data that eva, corda and lora_ga look at", Min = 1)]
@@ -68,10 +68,10 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("make prefixes with a network")]
     public bool? PrefixProjection { get; init; }
 
-    [Setting("targets of ia3 whose input is rescaled", Value = "a,b", Default = "the model family's own")]
+    [Setting("targets of ia3 whose input is rescaled", Value = "a,b", Default = "the model family's own", IsList = true)]
     public string? FeedforwardModules { get; init; }
 
-    [Setting("tokens of trainable_tokens", Value = "1,2,3")]
+    [Setting("tokens of trainable_tokens", Value = "1,2,3", IsList = true)]
     public string? TokenIndices { get; init; }
 
     [Setting("hidden size over that of a bottleneck", Min = 1e-3, Default = "16, for par_bn 2")]

@@ -13,7 +13,7 @@ internal readonly partial record struct ByteSize(long Bytes)
     {
         size = default;
         Match match = Pattern().Match(text.Trim());
-        if (!match.Success || !double.TryParse(match.Groups["number"].Value, CultureInfo.InvariantCulture, out double number))
+        if (!match.Success || !NumberText.TryFloat(match.Groups["number"].ValueSpan, out double number))
             return false;
         int power = "kmgt".IndexOf(match.Groups["unit"].Value.ToLowerInvariant(), StringComparison.Ordinal) + 1;
         double bytes = number * Math.Pow(match.Groups["decimal"].Success ? 1000 : 1024, match.Groups["unit"].Length == 0 ? 0 : power);

@@ -4,14 +4,15 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>The one object that --json prints, on one line. Names are snake_case; a number that is not finite becomes null, for JSON has no word for it.</summary>
+/// <summary>The one object that --json prints, on one line. Names are snake_case. Null stands for what there is not; a number that should be there and is not finite is an error, for JSON has no word
+/// for it and null would pass for a result.</summary>
 internal sealed class JsonReport
 {
     private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly JsonObject _object = [];
 
-    public JsonReport Add(string name, double? value) => Add(name, value is { } number && double.IsFinite(number) ? JsonValue.Create(number) : null);
+    public JsonReport Add(string name, double? value) => Add(name, value is { } number ? JsonValue.Create(Finite(name, number)) : null);
 
     public JsonReport Add(string name, long? value) => Add(name, value is { } number ? JsonValue.Create(number) : null);
 
@@ -28,6 +29,9 @@ internal sealed class JsonReport
     public JsonReport Add(string name, IEnumerable<string> values) => Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
 
     public string ToJson() => _object.ToJsonString(OneLine);
+
+    private static double Finite(string name, double value) => double.IsFinite(value) ? value
+        : throw new RunFailedException($"{name} is {(double.IsNaN(value) ? "NaN" : "infinite")}, which is no result");
 
     private JsonReport Add(string name, JsonNode? value)
     {

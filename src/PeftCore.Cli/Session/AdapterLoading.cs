@@ -12,6 +12,10 @@ internal static class AdapterLoading
         var names = new List<string>();
         foreach (string directory in directories)
         {
+            if (directories.Count(other => RealPath.AreSame(other, directory)) > 1)
+            {
+                throw new BadInputException($"{directory}: the adapter is named twice, and would be added twice; name it once");
+            }
             string name = names.Count == 0 ? PeftModel.DefaultAdapter : $"{PeftModel.DefaultAdapter}{names.Count + 1}";
             model.Load(directory, name, warnings: warnings);
             names.Add(name);

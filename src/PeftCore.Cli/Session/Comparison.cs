@@ -27,12 +27,12 @@ internal sealed class Comparison
     {
         (_session, _options) = (session, options);
         _setup = new DataSetup(session, options, places);
-        var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."));
+        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."), call);
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
-        _baseText = options.BaseText is { } file ? _setup.Encode(DataFiles.ReadFile(file), call) : Written();
-        HeldLoss = Loss(_held);
-        BaseLoss = Loss(_baseText);
+        HeldLoss = RunFailedException.Finite(Loss(_held), "the held-out loss before training");
+        _baseText = options.BaseText is { } file ? _setup.Encode(DataSetup.ReadFile(file, call), call) : Written();
+        BaseLoss = RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
     }
 
     /// <summary>Held-out loss of the base.</summary>
@@ -58,7 +58,7 @@ internal sealed class Comparison
             }
         }
         DiskChanges.DeleteTree(adapterDirectory + ".new");
-        return best ?? throw new BadInputException($"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
+        return best ?? throw new RunFailedException($"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
     }
 
     /// <returns>Null if training diverged.</returns>
@@ -78,7 +78,8 @@ internal sealed class Comparison
             long peak = _session.Backend.Memory.PeakBytes, trains = model.TrainableCount;
             model.Save(directory);
             long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
-            return new ComparedMethod(method.Text, rate, Loss(_held), Loss(_baseText) - BaseLoss, trains, bytes, peak, seconds);
+            double held = Loss(_held), forgetting = Loss(_baseText) - BaseLoss;
+            return double.IsFinite(held) && double.IsFinite(forgetting) ? new ComparedMethod(method.Text, rate, held, forgetting, trains, bytes, peak, seconds) : null;
         }
         catch (TrainingDivergedException)
         {

@@ -19,6 +19,7 @@ internal sealed class DataSetup
     private readonly int _batchSize;
     private readonly ulong _seed;
     private readonly bool _packing;
+    private readonly string? _maskPromptPlace;
 
     /// <param name="session">The model and its tokenizer.</param>
     /// <param name="options">The flags.</param>
@@ -29,6 +30,7 @@ internal sealed class DataSetup
         (_session, _tokenizer) = (session, session.Tokenizer);
         var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
         _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt, ChatTemplate = template };
+        _maskPromptPlace = options.Given.IsMeant("mask-prompt") ? options.Given.PlaceOf("mask-prompt") : null;
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
 
@@ -46,10 +48,20 @@ internal sealed class DataSetup
         return asked ?? Math.Min(most, UsualLength);
     }
 
+    /// <summary>Reads a file or a directory, with a sentence for everything out of the ordinary.</summary>
+    public static DataSplits Open(string path, Invocation call) => Warned(call, warnings => DataFiles.Open(path, new ReadOptions { Warnings = warnings }));
+
+    /// <summary>Reads a file.</summary>
+    public static List<DataRow> ReadFile(string path, Invocation call) => Warned(call, warnings => DataFiles.ReadFile(path, new ReadOptions { Warnings = warnings }));
+
     /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
     {
         _session.TellOfTokenizer(call);
+        if (_maskPromptPlace is { } place && rows.All(row => row is TextRow or DocumentRow))
+        {
+            call.Terminal.Note($"{place} has no effect on rows of text alone: there is no prompt to mask.");
+        }
         var encoder = new ExampleEncoder(_tokenizer, _encoding);
         var examples = encoder.Encode(rows);
         foreach (string warning in encoder.Report.Warnings(MaxLength))
@@ -62,6 +74,14 @@ internal sealed class DataSetup
     /// <summary>Labelled rows, each with every label there is, for classification.</summary>
     public List<LabelledSample> EncodeClasses(IReadOnlyList<DataRow> rows) =>
         Classification.Encode(new ExampleEncoder(_tokenizer, _encoding with { MaskPrompt = true }), rows, LabelMap.From(rows));
+
+    private static T Warned<T>(Invocation call, Func<ICollection<string>, T> read)
+    {
+        var warnings = new List<string>();
+        var result = read(warnings);
+        warnings.ForEach(call.Terminal.Note);
+        return result;
+    }
 
     public DataLoader Loader(IReadOnlyList<Example> examples, bool train) => new(examples, new LoaderOptions
     {

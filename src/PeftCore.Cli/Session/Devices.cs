@@ -1,4 +1,3 @@
-using System.Globalization;
 using PeftCore.Backends;
 using PeftCore.Cli.Output;
 using PeftCore.Ilgpu;
@@ -46,7 +45,7 @@ internal static class Devices
         var processors = new int[names.Length];
         for (int i = 0; i < names.Length; i++)
         {
-            if (!int.TryParse(names[i], NumberStyles.None, CultureInfo.InvariantCulture, out processors[i]))
+            if (!NumberText.TryDigits(names[i], out processors[i]))
             {
                 throw new BadInputException($"{Affinity}={list} is no list of processors; expected numbers divided by commas, such as {Affinity}=0,1");
             }

@@ -50,16 +50,26 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
     public static MethodSpec Of(string name, JsonObject fields)
     {
         string method = name.Replace('-', '_');
-        if (Aliases.TryGetValue(method, out var alias))
+        if (!Aliases.TryGetValue(method, out var alias))
         {
-            fields[alias.Field] ??= Value(alias.Value);
-            method = alias.Method;
+            return new MethodSpec(name, method, fields);
         }
-        return new MethodSpec(name, method, fields);
+        var value = Value(alias.Value, alias.Field);
+        if (fields[alias.Field] is { } given && !JsonNode.DeepEquals(given, value))
+        {
+            throw new BadInputException($"the method {name} is {alias.Method} with {alias.Field}={alias.Value}, but {alias.Field} is given as {given.ToJsonString()}; leave one of them out");
+        }
+        fields[alias.Field] = value;
+        return new MethodSpec(name, alias.Method, fields);
     }
 
+    /// <summary>The method that a name stands for.</summary>
+    public static string MethodOf(string name) => Aliases.TryGetValue(name.Replace('-', '_'), out var alias) ? alias.Method : name.Replace('-', '_');
+
     /// <summary>The configuration for a model.</summary>
-    public PeftConfig Config(string? model)
+    /// <param name="model">The model's directory.</param>
+    /// <param name="origin">The flag that a field comes from, if any.</param>
+    public PeftConfig Config(string? model, Func<string, string?>? origin = null)
     {
         var fields = (JsonObject)Fields.DeepClone();
         fields["task_type"] ??= "CAUSAL_LM";
@@ -72,7 +82,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         {
             fields["tokenizer_name_or_path"] ??= model;
         }
-        return PeftConfig.Create(Method, fields);
+        return PeftConfig.Create(Method, fields, origin ?? (_ => null));
     }
 
     /// <summary>Fields from "a=1,b=text,c=[1,2]" or a JSON object.</summary>
@@ -86,7 +96,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         {
             if (text.TrimStart().StartsWith('{'))
             {
-                return JsonNode.Parse(text)!.AsObject();
+                return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false })!.AsObject();
             }
         }
         catch (JsonException e)
@@ -97,8 +107,15 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         foreach (string part in Parts(text))
         {
             string[] pair = part.Split('=', 2, StringSplitOptions.TrimEntries);
-            fields[pair[0]] = pair.Length == 2 ? Value(pair[1])
-                : throw new BadInputException($"\"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object");
+            if (pair.Length != 2 || pair[0].Length == 0)
+            {
+                string comma = NumberText.TryFloat(part, out _) ? "; numbers have a decimal point, not a comma" : "";
+                throw new BadInputException($"\"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object{comma}");
+            }
+            if (!fields.TryAdd(pair[0], Value(pair[1], pair[0])))
+            {
+                throw new BadInputException($"the field {pair[0]} is given twice; give it once");
+            }
         }
         return fields;
     }
@@ -122,15 +139,18 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         }
     }
 
-    private static JsonNode? Value(string text)
+    /// <summary>A JSON value, or text where it is none.</summary>
+    private static JsonNode? Value(string text, string field)
     {
         try
         {
-            return JsonNode.Parse(text);
+            return JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException)
         {
-            return text;
+            // Names without quotes in a list are the usual mistake; as a text it would be a regular expression of one character.
+            return text.StartsWith('[') || text.StartsWith('{')
+                ? throw new BadInputException($"the field {field} is {text}, which is no JSON; write texts in double quotes, such as [\"q_proj\",\"v_proj\"]") : text;
         }
     }
 }

@@ -1,8 +1,10 @@
 using PeftCore.Backends;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Verbs;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Peft;
+using PeftCore.Peft.Prompts;
 using PeftCore.Tensors;
 using PeftCore.Tokenizers;
 
@@ -72,6 +74,11 @@ internal sealed class ModelSession : IDisposable
             call.Terminal.Note($"{Directory}: no end-of-text token is known, so only the length ends a text; name eos_token in tokenizer_config.json, or eos_token_id in config.json.");
         }
     }
+
+    /// <summary>A sentence for a task that no adapter knows.</summary>
+    public string? TaskNote(SamplingOptions options) =>
+        options.Given.PlaceOf("task-id") is { } place && !Model.ActiveAdapters.Any(name => Model.ConfigOf(name) is MultitaskPromptTuningConfig)
+            ? $"{place} has no effect: none of the adapters has several tasks." : null;
 
     public void Dispose()
     {

@@ -50,6 +50,10 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>The longest sequence: what was asked for, or the model's usual length.</summary>
     public int Length()
     {
+        if (Config is not null && Options.Model is not null)
+        {
+            throw new BadInputException("expected either --model DIR or --config FILE, but both are given; leave one of them out.");
+        }
         var config = Config is { } file ? ConfigReader.Open(file)
             : ModelDirectory.Open(Options.Model ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
         return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength, AdapterSetup.PlacesOf(AdapterSetup.ConfigOf(Options)));

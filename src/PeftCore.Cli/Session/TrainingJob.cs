@@ -26,13 +26,14 @@ internal sealed class TrainingJob
         (_options, _call) = (options, call);
         var chosen = AdapterSetup.ConfigOf(options);
         Setup = new DataSetup(session, options, AdapterSetup.PlacesOf(chosen));
-        var splits = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."));
+        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the training data."), call);
         IReadOnlyList<Example> train = Setup.Encode(splits.RequireTrain(), call);
         IReadOnlyList<Example>? held = splits.Validation is { } rows ? Setup.Encode(rows, call) : null;
         if (held is null && options.ValidationSplit > 0)
         {
             (train, held) = ValidationSplit.Split(train, options.ValidationSplit, options.Seed);
         }
+        NoteIdle(splits, held is not null);
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
         var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
@@ -101,7 +102,7 @@ internal sealed class TrainingJob
         var lora = (LoraConfig)config;
         if (_options.ResumeFromCheckpoint is { } checkpoint)
         {
-            model.ResumeCalibratedAdapter(lora, CheckpointOf(checkpoint), seed: _options.Seed);
+            model.ResumeCalibratedAdapter(lora, Resumption.CheckpointOf(checkpoint), seed: _options.Seed);
         }
         else
         {
@@ -127,7 +128,7 @@ internal sealed class TrainingJob
         return new TrainerOptions
         {
             OutputDirectory = options.OutputDir,
-            ResumeFrom = options.ResumeFromCheckpoint is { } checkpoint ? CheckpointOf(checkpoint) : null,
+            ResumeFrom = options.ResumeFromCheckpoint is { } checkpoint ? Resumption.CheckpointOf(checkpoint) : null,
             Epochs = options.NumEpochs,
             MaxSteps = Math.Max(0, options.MaxSteps),
             GradientAccumulationSteps = options.GradientAccumulationSteps,
@@ -148,20 +149,26 @@ internal sealed class TrainingJob
         };
     }
 
-    /// <summary>A checkpoint, or the last one of a run's directory.</summary>
-    private static string CheckpointOf(string directory)
+    /// <summary>Settings that these data give nothing to do.</summary>
+    private void NoteIdle(DataSplits splits, bool held)
     {
-        if (File.Exists(Path.Combine(directory, "trainer_state.json")))
+        Note("eval-steps", !held, "without validation data");
+        Note("validation-split", splits.Validation is not null, "beside the validation data there are");
+        Note("packing", splits.Train!.All(row => row is DocumentRow), "on a text that is cut into full blocks");
+    }
+
+    private void Note(string name, bool idle, string why)
+    {
+        if (idle && _options.Given.IsMeant(name))
         {
-            return directory;
+            _call.Terminal.Note($"{_options.Given.PlaceOf(name)} has no effect {why}.");
         }
-        return Checkpoint.Last(directory) ?? throw new BadInputException($"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
     }
 
     private void Show(TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps).Show(at);
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
-        FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {evaluation.Result.Perplexity:0.00}{(evaluation.IsBest ? " (best)" : "")}"));
+        FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
 
     /// <summary>Draws what a run that failed had logged; why it failed counts more than why that cannot be drawn.</summary>
     private void TryDrawCurve(Exception failure)

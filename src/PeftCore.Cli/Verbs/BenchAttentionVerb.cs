@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using PeftCore.Backends;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Kernels;
@@ -14,7 +15,7 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<int> _batch = Size("--batch-size", "sequences", 4);
     private readonly Option<int> _length = Size("--length", "tokens of a sequence", 1024);
     private readonly Option<int> _heads = Size("--heads", "query heads", 16);
-    private readonly Option<int> _keyHeads = new("--kv-heads") { Description = "key and value heads [default: as many as query heads]" };
+    private readonly Option<int?> _keyHeads = NumberOption.WholeOrNone("--kv-heads", "key and value heads [default: as many as query heads]");
     private readonly Option<int> _dim = Size("--head-dim", "elements of a head", 64);
     private readonly Option<string> _dtype = new Option<string>("--dtype")
     {
@@ -33,15 +34,15 @@ internal sealed class BenchAttentionVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         int batch = call.Value(_batch), length = call.Value(_length), heads = call.Value(_heads), dim = call.Value(_dim);
-        int keyHeads = call.Value(_keyHeads) == 0 ? heads : call.Value(_keyHeads);
-        if (batch < 1 || length < 1 || heads < 1 || keyHeads < 1 || dim < 1 || heads % keyHeads != 0)
+        int keyHeads = call.Value(_keyHeads) ?? heads;
+        if (heads % keyHeads != 0)
         {
-            throw new BadInputException(
-                $"--batch-size {batch} --length {length} --heads {heads} --kv-heads {keyHeads} --head-dim {dim}: " +
-                "sizes must be at least 1, and the query heads a multiple of the key heads.");
+            throw new BadInputException($"--heads {heads} --kv-heads {keyHeads}: the query heads must be a multiple of the key heads.");
         }
+        var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
+        call.Note(SettingRules.DtypeOn(call.Device, dtype));
         using var scope = new TensorScope();
-        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
+        using var backend = Devices.Open(call.Device, compute: dtype);
         Heads Made(int count, ulong stream) => new(Timed.Normal(backend, [batch, length, count * dim], backend.ActivationDType, stream), count, dim);
         Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
         Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
@@ -67,6 +68,5 @@ internal sealed class BenchAttentionVerb : Verb
         report.Add($"{what}_gflops", rate).Add($"{what}_ms_median", median).Add($"{what}_ms_min", times[0]);
     }
 
-    private static Option<int> Size(string name, string description, int value) =>
-        new(name) { Description = $"{description} [default: {value}]", DefaultValueFactory = _ => value };
+    private static Option<int> Size(string name, string description, int value) => NumberOption.Whole(name, description, value);
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using PeftCore.Backends;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Ops;
@@ -37,10 +38,6 @@ internal sealed class BenchGemmVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         int m = call.Value(_m), n = call.Value(_n), k = call.Value(_k);
-        if (m < 1 || n < 1 || k < 1)
-        {
-            throw new BadInputException($"--m {m} --n {n} --k {k}: sizes must be at least 1.");
-        }
         bool narrow = call.Value(_dtype) == "bf16", transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
         using var scope = new TensorScope();
         using var backend = Devices.Open(call.Device, compute: narrow ? DType.BF16 : DType.F32);
@@ -57,5 +54,5 @@ internal sealed class BenchGemmVerb : Verb
 
     private static string Stored(int rows, int columns, bool transposed) => transposed ? $"({columns} × {rows})ᵀ" : $"({rows} × {columns})";
 
-    private static Option<int> Size(string name, string description) => new(name) { Description = description + " [default: 1024]", DefaultValueFactory = _ => 1024 };
+    private static Option<int> Size(string name, string description) => NumberOption.Whole(name, description, 1024);
 }

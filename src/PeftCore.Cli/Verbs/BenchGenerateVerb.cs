@@ -10,13 +10,13 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Times decoding: reading a prompt, then a token at a time with a cache of keys and values.</summary>
 internal sealed class BenchGenerateVerb : Verb
 {
-    private readonly Settings<DecodingOptions> _settings = new();
+    private readonly Settings<DecodingOptions> _settings = new(SettingRules.BenchGenerate);
 
     public BenchGenerateVerb() : base("generate", "Time reading a prompt and generating after it.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         var source = new DecodingSource(options);
         long planned = source.PlannedPeak();
         using var scope = new TensorScope();

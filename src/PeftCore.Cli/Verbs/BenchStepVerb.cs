@@ -5,7 +5,6 @@ using PeftCore.Backends;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Optim;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
@@ -14,10 +13,10 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Times whole training steps: forward, backward, optimizer.</summary>
 internal sealed class BenchStepVerb : Verb
 {
-    private readonly Settings<TrainOptions> _settings = new();
+    private readonly Settings<TrainOptions> _settings = new(SettingRules.BenchStep);
     private readonly Option<string?> _config = new("--config") { Description = "a config.json alone; weights are random", HelpName = "FILE" };
-    private readonly Option<int> _steps = new("--steps") { Description = "steps to time [default: 10]", DefaultValueFactory = _ => 10 };
-    private readonly Option<int> _warmup = new("--warmup") { Description = "steps before, not timed [default: 2]", DefaultValueFactory = _ => 2 };
+    private readonly Option<int> _steps = NumberOption.Whole("--steps", "steps to time", 10);
+    private readonly Option<int> _warmup = NumberOption.Whole("--warmup", "steps before, not timed", 2, min: 0);
 
     private readonly Option<bool> _profile = new("--profile") { Description = "run one more step and print its time by kernel" };
 
@@ -32,7 +31,7 @@ internal sealed class BenchStepVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
         long planned = source.Plan().PeakBytes;
         if (source.Unknown is { } unknown)
@@ -44,12 +43,13 @@ internal sealed class BenchStepVerb : Verb
         planned += backend.OwnBytes;
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
-        using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions(WeightDecay: (float)options.WeightDecay));
+        using var optimizer = new TrainerOptions { Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay }.NewOptimizer(trainable);
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
-        var times = Time(step, batch, options, call);
+        List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];
+        var times = Time(step, batches, options, call);
         double median = times.Order().ElementAt(times.Count / 2), best = times.Min();
-        double rate = batch.Tokens / (median / 1000);
+        double rate = (double)batch.Tokens * batches.Count / (median / 1000);
         var report = new JsonReport().Add("tok_s", rate).Add("ms_median", median).Add("ms_min", best)
             .Add("peak_bytes", backend.Memory.PeakBytes).Add("planned_bytes", planned)
             .Add("parameters", model.ParameterCount).Add("trainable", model.TrainableCount)
@@ -59,7 +59,7 @@ internal sealed class BenchStepVerb : Verb
         if (call.Value(_profile) && backend is IKernelProfiler profiler)
         {
             profiler.StartProfile();
-            step.Run([batch], options.LearningRate, times.Count, (ulong)times.Count);
+            step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count);
             call.Say(profiler.StopProfile());
         }
         model.Unload();
@@ -67,15 +67,15 @@ internal sealed class BenchStepVerb : Verb
         return VerbResult.Done(report);
     }
 
-    private List<double> Time(TrainingStep step, Data.Batch batch, TrainOptions options, Invocation call)
+    private List<double> Time(TrainingStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
     {
         var times = new List<double>();
-        int warmup = Math.Max(0, call.Value(_warmup)), steps = Math.Max(1, call.Value(_steps));
+        int warmup = call.Value(_warmup), steps = call.Value(_steps);
         for (int i = 0; i < warmup + steps; i++)
         {
             call.Stop.ThrowIfCancellationRequested();
             long start = Stopwatch.GetTimestamp();
-            step.Run([batch], options.LearningRate, i, (ulong)i);
+            step.Run(batches, options.LearningRate, i, (ulong)(i * batches.Count));
             if (i >= warmup)
             {
                 times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);

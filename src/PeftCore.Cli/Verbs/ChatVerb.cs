@@ -9,7 +9,7 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>A conversation: one line of standard input is one turn.</summary>
 internal sealed class ChatVerb : Verb
 {
-    private readonly Settings<SamplingOptions> _settings = new();
+    private readonly Settings<SamplingOptions> _settings = new(SettingRules.Chat);
 
     public ChatVerb() : base("chat", "Talk with a model; an empty line or end of input ends it.") => _settings.AddTo(this);
 
@@ -18,9 +18,10 @@ internal sealed class ChatVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn).WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
+        call.Note(session.TaskNote(options));
         var template = TemplateOf(session, options);
         var generation = new TextGeneration(session, options.TaskId);
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;

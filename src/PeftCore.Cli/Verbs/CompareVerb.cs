@@ -10,21 +10,25 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Trains several methods on one model and data under equal conditions, and writes a table and a plot.</summary>
 internal sealed class CompareVerb : Verb
 {
-    private readonly Settings<CompareOptions> _settings = new();
+    private readonly Settings<CompareOptions> _settings = new(SettingRules.Compare);
 
     public CompareVerb() : base("compare", "Train several methods under equal conditions; write a table and a plot.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the table, the plot and the adapters go.");
         var methods = MethodSpec.ParseAll(options.Methods);
         if (methods.Count == 0)
         {
             throw new BadInputException("--methods names no method; write some with commas between, such as lora,ia3");
         }
-        double[] rates = [.. options.LearningRates.Split(',').Select(Rate)];
+        double[] rates = [.. options.LearningRates.Split(',', StringSplitOptions.TrimEntries).Select(Rate)];
         int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model))); // What is misspelled is refused before the first hour is spent.
+        OutputDirectory.Check(output, OutputKind.Comparison, (options.Model, "the base model"));
+        string[] names = [.. methods.Select((method, number) => $"{number + 1:00}-{method.Text.Split('[')[0]}")];
+        OutputDirectory.RefuseOtherMethods(output, names);
+        OutputDirectory.SayReplaced(output, OutputKind.Comparison, call);
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
@@ -35,7 +39,7 @@ internal sealed class CompareVerb : Verb
         {
             foreach (var method in methods)
             {
-                string name = $"{results.Count + 1:00}-{method.Text.Split('[')[0]}";
+                string name = names[results.Count];
                 results.Add(comparison.Run(method, rates, Path.Combine(built, name), call.Stop));
                 DiskChanges.DeleteTree(Path.Combine(output, name + ".new")); // What a killed comparison of an earlier version left.
                 call.Say(Text($"{method.Text}: held-out loss {results[^1].HeldLoss:0.0000} with learning rate {results[^1].LearningRate}"));
@@ -71,8 +75,11 @@ internal sealed class CompareVerb : Verb
         .Add("methods", results.Select(result => new JsonReport().Add("method", result.Method).Add("learning_rate", result.LearningRate).Add("eval_loss", result.HeldLoss)
             .Add("forgetting", result.Forgetting).Add("trainable", result.Trainable).Add("adapter_bytes", result.AdapterBytes).Add("peak_bytes", result.PeakBytes).Add("seconds", result.Seconds)));
 
-    private static double Rate(string text) => double.TryParse(text, CultureInfo.InvariantCulture, out double rate) && rate > 0 && double.IsFinite(rate)
-        ? rate : throw new BadInputException($"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with commas between");
+    private static double Rate(string text) => NumberText.TryFloat(text, out double rate) && rate > 0 && !IsPadded(text)
+        ? rate : throw new BadInputException($"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with a decimal point, and commas between them");
+
+    /// <summary>"0001" is what is left of "0,0001" or "1,0001" behind the comma.</summary>
+    private static bool IsPadded(string text) => text.Length > 1 && text[0] == '0' && char.IsAsciiDigit(text[1]);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

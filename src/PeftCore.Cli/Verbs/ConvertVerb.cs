@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Peft;
@@ -12,7 +13,7 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<string> _adapter = new("--adapter") { Description = "directory of the adapter", HelpName = "DIR", Required = true };
     private readonly Option<string> _output = new("--output-dir") { Description = "where the converted adapter goes", HelpName = "DIR", Required = true };
     private readonly Option<string?> _model = new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
-    private readonly Option<int?> _rank = new("--rank", "--lora-r") { Description = "save the update as a LoRA of this rank", HelpName = "N" };
+    private readonly Option<int?> _rank = NumberOption.WholeOrNone("--rank", "save the update as a LoRA of this rank", min: 1, "--lora-r");
 
     private readonly Option<string?> _initial = new("--initial-adapter", "--path-initial-model-for-weight-conversion")
     {
@@ -31,9 +32,11 @@ internal sealed class ConvertVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string adapter = call.Value(_adapter)!, output = call.Value(_output)!;
-        if (Path.GetFullPath(adapter) == Path.GetFullPath(output))
+        OutputDirectory.Check(output, OutputKind.Adapter, (adapter, "the adapter itself"), (call.Value(_initial), "the initial adapter"), (call.Value(_model), "the base model"));
+        OutputDirectory.SayReplaced(output, OutputKind.Adapter, call);
+        if (call.Value(_model) is null)
         {
-            throw new BadInputException($"{output}: the converted adapter would replace the one it is made of; name another --output-dir.");
+            call.Note(call.IsGiven(GlobalOptions.Device) ? "--device has no effect without --model: files are copied, nothing is computed." : null);
         }
         if (call.Value(_initial) is { } initial)
         {

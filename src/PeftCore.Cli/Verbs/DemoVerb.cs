@@ -14,13 +14,19 @@ internal sealed class DemoVerb : Verb
     /// <summary>How far logits of the adapter, the reloaded adapter and the merged model may be apart, relative to the largest.</summary>
     private const double LargestDisagreement = 1e-4;
 
-    private readonly Settings<DemoOptions> _settings = new();
+    private readonly Settings<DemoOptions> _settings = new(SettingRules.Demo);
 
     public DemoVerb() : base("demo", "Fine-tune the bundled model on the bundled data and show what changes.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
+        if (options.OutputDir is { } kept)
+        {
+            OutputDirectory.RefuseFile(kept);
+            OutputDirectory.Check(Path.Combine(kept, "run"), OutputKind.Run);
+            OutputDirectory.Check(Path.Combine(kept, "merged"), OutputKind.Model);
+        }
         var clock = Stopwatch.StartNew();
         using var temporary = options.OutputDir is null ? WorkDirectory.Create(Path.GetTempPath()) : null;
         string output = options.OutputDir ?? temporary!.FullPath;

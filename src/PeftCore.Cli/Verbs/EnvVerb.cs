@@ -7,6 +7,8 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>What PeftCore finds on this machine.</summary>
 internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memory and devices.")
 {
+    public override bool Computes => false;
+
     public override VerbResult Run(Invocation call)
     {
         IlgpuStatus ilgpu = IlgpuDevices.Find();

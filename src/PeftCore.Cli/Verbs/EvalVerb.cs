@@ -14,8 +14,8 @@ internal sealed class EvalVerb : Verb
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
     private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of an adapter; several add up", HelpName = "DIR" };
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
-    private readonly Option<int> _batchSize = new("--batch-size") { Description = "sequences at once [default: 8]", DefaultValueFactory = _ => 8 };
-    private readonly Option<int?> _length = new("--max-seq-length") { Description = "longest sequence, in tokens" };
+    private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
+    private readonly Option<int?> _length = NumberOption.WholeOrNone("--max-seq-length", "longest sequence, in tokens");
     private readonly Option<bool> _maskPrompt = new("--mask-prompt") { Description = "count answers only, not prompts [default: true]", DefaultValueFactory = _ => true };
 
     private readonly Option<string?> _template = new("--chat-template") { Description = "how conversations become text, instead of the model's own template", HelpName = NamedTemplate.Value };
@@ -40,26 +40,42 @@ internal sealed class EvalVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string data = call.Value(_data) ?? throw new BadInputException("expected --data FILE, the data to evaluate on.");
-        var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
+        var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
+        call.Note(SettingRules.DtypeOn(call.Device, dtype));
+        var backend = Devices.Open(call.Device, compute: dtype);
         using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {
-            BatchSize = Math.Max(1, call.Value(_batchSize)),
+            BatchSize = call.Value(_batchSize),
             MaxSeqLength = call.Value(_length),
             MaskPrompt = call.Value(_maskPrompt),
             ChatTemplate = call.Value(_template),
         };
+        NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokens?.Count ?? 0);
-        var rows = DataFiles.Open(data).ForEvaluation();
+        var rows = DataSetup.Open(data, call).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
-        var report = new JsonReport().Add("loss", result.Loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
-        call.Say(FormattableString.Invariant($"loss {result.Loss:0.0000}  perplexity {result.Perplexity:0.00}  over {result.Tokens:N0} tokens"));
+        double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
+        var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
+        call.Say(FormattableString.Invariant($"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
+        call.Note(PerplexityText.Note(result));
         if (rows.All(row => row is LabelledRow))
         {
             var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop, SamplingOptions.CacheDType(call.Value(_cache)));
             report.Add("accuracy", classes.Accuracy).Add("f1", classes.MacroF1);
             call.Say(FormattableString.Invariant($"accuracy {classes.Accuracy:0.0000}  macro F1 {classes.MacroF1:0.0000}  over {rows.Count:N0} labelled texts"));
+            return VerbResult.Done(report);
         }
+        call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured." : null);
+        call.Note(rows.Any(row => row is LabelledRow) ? $"{data}: accuracy and F1 are left out, for they need a label in every row." : null);
         return VerbResult.Done(report);
+    }
+
+    private static void NoteGiven(Invocation call, Option option, SequenceOptions options)
+    {
+        if (call.IsGiven(option))
+        {
+            options.Given.Add(option.Name[2..], option.Name, isFlag: true, differs: true);
+        }
     }
 }

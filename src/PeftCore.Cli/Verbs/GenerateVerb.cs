@@ -9,16 +9,17 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Continues a text.</summary>
 internal sealed class GenerateVerb : Verb
 {
-    private readonly Settings<SamplingOptions> _settings = new();
+    private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);
 
     public GenerateVerb() : base("generate", "Continue a text.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
         using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn).WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
+        call.Note(session.TaskNote(options));
         var generation = new TextGeneration(session, options.TaskId);
         var clock = Stopwatch.StartNew();
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;

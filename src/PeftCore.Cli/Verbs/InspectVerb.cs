@@ -31,6 +31,8 @@ internal sealed class InspectVerb : Verb
 
     public InspectVerb() : base("inspect", "Show what a model or adapter directory holds.") => Add(_directory);
 
+    public override bool Computes => false;
+
     public override VerbResult Run(Invocation call)
     {
         string path = call.Value(_directory);

@@ -14,6 +14,18 @@ internal sealed record Invocation(ParseResult Parse, Terminal Terminal, Cancella
 
     public T Value<T>(Argument<T> argument) => Parse.GetRequiredValue(argument);
 
+    /// <summary>Whether an option was written.</summary>
+    public bool IsGiven(Option option) => Parse.GetResult(option) is System.CommandLine.Parsing.OptionResult { Implicit: false };
+
+    /// <summary>A warning, if there is one.</summary>
+    public void Note(string? sentence)
+    {
+        if (sentence is not null)
+        {
+            Terminal.Note(sentence);
+        }
+    }
+
     /// <summary>A line for people.</summary>
     public void Say(string line = "") => Terminal.Say(line);
 }

@@ -22,10 +22,11 @@ internal sealed class MergeVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string source = call.Value(_model)!, output = call.Value(_output)!;
-        if (Path.GetFullPath(source) == Path.GetFullPath(output))
-        {
-            throw new BadInputException($"{output}: the merged model would replace its own base; name another --output-dir.");
-        }
+        (string? Path, string Word)[] inputs = [(source, "the base model"), .. call.Value(_adapter)!.Select(adapter => ((string?)adapter, "the adapter"))];
+        OutputDirectory.Check(output, OutputKind.Model, inputs);
+        OutputDirectory.CheckApart(output, inputs);
+        OutputDirectory.RefuseOtherWeights(output);
+        OutputDirectory.SayReplaced(output, OutputKind.Model, call);
         using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         call.Stop.ThrowIfCancellationRequested();

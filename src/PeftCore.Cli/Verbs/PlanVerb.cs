@@ -11,7 +11,7 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>What a training step will take: bytes by kind and layer, peak, floating-point operations. Nothing of the model's size is allocated.</summary>
 internal sealed class PlanVerb : Verb
 {
-    private readonly Settings<TrainOptions> _settings = new();
+    private readonly Settings<TrainOptions> _settings = new(SettingRules.Plan);
 
     private readonly Option<string?> _config = new("--config") { Description = "a config.json alone, instead of a model directory", HelpName = "FILE" };
 
@@ -23,7 +23,7 @@ internal sealed class PlanVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         var source = new ModelSource(options, call.Value(_config), Warn: call.Terminal.Warn);
         var plan = source.Plan();
         int length = source.Length();
@@ -65,7 +65,7 @@ internal sealed class PlanVerb : Verb
     private static string Block(string path)
     {
         string[] parts = path.Split('.');
-        return parts.Length == 0 || path.Length == 0 ? "model" : parts.Length > 1 && int.TryParse(parts[1], out _) ? parts[0] + "." + parts[1] : parts[0];
+        return parts.Length == 0 || path.Length == 0 ? "model" : parts.Length > 1 && NumberText.TryDigits(parts[1], out _) ? parts[0] + "." + parts[1] : parts[0];
     }
 
     private static JsonReport Report(MemoryPlan plan, TrainOptions options, int length)

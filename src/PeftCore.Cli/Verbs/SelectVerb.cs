@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Text.Json.Nodes;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
@@ -14,16 +15,22 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Scores the entries of a model's weights and chooses those worth training.</summary>
 internal sealed class SelectVerb : Verb
 {
-    private readonly Settings<SelectOptions> _settings = new();
+    private readonly Settings<SelectOptions> _settings = new(SettingRules.Select);
 
     public SelectVerb() : base("select", "Choose the entries of a model's weights that are worth training.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
+        var options = _settings.Read(call);
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where scores, mask and report go.");
+        OutputDirectory.Check(output, OutputKind.Selection, (options.Model, "the base model"));
+        OutputDirectory.SayReplaced(output, OutputKind.Selection, call);
         using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
         var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call), ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
+        foreach (string path in scores.Paths)
+        {
+            RunFailedException.Finite(TensorPrimitives.Sum(scores.Of(path)), $"a score in {path}");
+        }
         var mask = scores.Choose(options.Density, options.Scope, options.Threshold);
         var report = scores.Report(mask);
         call.Stop.ThrowIfCancellationRequested();
@@ -46,7 +53,7 @@ internal sealed class SelectVerb : Verb
             return null;
         }
         var setup = new DataSetup(session, options);
-        var rows = DataFiles.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over.")).RequireTrain();
+        var rows = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), call).RequireTrain();
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }
 

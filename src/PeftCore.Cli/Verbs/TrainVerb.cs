@@ -8,19 +8,22 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Fine-tunes a model with an adapter.</summary>
 internal sealed class TrainVerb : Verb
 {
-    private readonly Settings<TrainOptions> _settings = new();
+    private readonly Settings<TrainOptions> _settings = new(SettingRules.Train);
 
     public TrainVerb() : base("train", "Fine-tune a model.") => _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
-        var options = _settings.Read(call.Parse);
-        _ = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
+        var options = _settings.Read(call);
+        string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
+        Resumption.CheckOutput(output, options, call);
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
         using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn);
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan();
-        job.SaveSettings(_settings.Resolve(options));
+        var settings = _settings.Resolve(options);
+        call.Note(Resumption.Differences(options, settings));
+        job.SaveSettings(settings);
         call.Say(session.Model.TrainableSummary);
         call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, {(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
         call.Say($"memory planned: {new ByteSize(plan.PeakBytes)} at the peak, {new ByteSize(plan.StandingBytes)} of it all the time");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Cli.Verify;
@@ -25,7 +26,9 @@ internal sealed class VerifyVerb : Verb
 
     public override VerbResult Run(Invocation call)
     {
-        using var backend = Devices.Open(call.Device, compute: call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32);
+        var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
+        call.Note(SettingRules.DtypeOn(call.Device, dtype));
+        using var backend = Devices.Open(call.Device, compute: dtype);
         var verifier = new FixtureVerifier(backend, call.Value(_model), call.Terminal.Warn);
         int passed = 0, failed = 0, undetermined = 0;
         var failures = new List<string>();

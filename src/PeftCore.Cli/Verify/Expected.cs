@@ -43,6 +43,10 @@ internal sealed class Expected : IDisposable
     public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours, Tolerances tolerances)
     {
         float[] gradient = Floats(gradientName);
+        if (!AreFinite(gradient))
+        {
+            return (double.PositiveInfinity, 0);
+        }
         bool[] counts = Array.ConvertAll(gradient, g => Math.Abs(g) > tolerances.Noise * LargestGradient);
         return (Error(ours, Floats(name), tolerances.Floor * LargestTrained, counts), counts.Count(count => !count));
     }
@@ -59,7 +63,8 @@ internal sealed class Expected : IDisposable
 
     private static double Error(ReadOnlySpan<float> ours, float[] reference, double floor, bool[]? counts)
     {
-        if (ours.Length != reference.Length)
+        // Beside an infinite reference every error would be small, and beside NaN none could be told.
+        if (ours.Length != reference.Length || !double.IsFinite(floor) || !AreFinite(reference) || !AreFinite(ours))
         {
             return double.PositiveInfinity;
         }
@@ -68,9 +73,21 @@ internal sealed class Expected : IDisposable
         {
             largest = Math.Max(largest, Math.Abs(reference[i]));
             double difference = counts is null || counts[i] ? Math.Abs((double)ours[i] - reference[i]) : 0;
-            worst = double.IsNaN(difference) ? double.PositiveInfinity : Math.Max(worst, difference);
+            worst = Math.Max(worst, difference);
         }
         return largest == 0 ? worst : worst / largest;
+    }
+
+    private static bool AreFinite(ReadOnlySpan<float> values)
+    {
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+            {
+                return false;
+            }
+        }
+        return true;
     }
 
     private double LargestOf(params ReadOnlySpan<string> prefixes)

@@ -1,0 +1,31 @@
+using System.Text.RegularExpressions;
+
+namespace PeftCore.Cli.Options;
+
+/// <summary>A value of a settings file: one scalar or a list of them.</summary>
+internal readonly partial record struct FileValue(IReadOnlyList<FileScalar> Items, bool IsList)
+{
+    public static FileValue Of(FileScalar scalar) => new([scalar], false);
+}
+
+/// <summary>A scalar of a settings file.</summary>
+/// <param name="Text">As it is written.</param>
+/// <param name="Boolean">What it is if its language reads it as a boolean.</param>
+/// <param name="IsOctal">YAML 1.1 reads it in base 8, YAML 1.2 in base 10.</param>
+internal readonly partial record struct FileScalar(string Text, bool? Boolean = null, bool IsOctal = false)
+{
+    /// <summary>A scalar without quotes in YAML. All its booleans count, those of version 1.1 too: they are what Python reads.</summary>
+    public static FileScalar OfYaml(string text) => new(text, YamlBoolean(text), Octal().IsMatch(text));
+
+    private static bool? YamlBoolean(string text) =>
+        True().IsMatch(text) ? true : False().IsMatch(text) ? false : null;
+
+    [GeneratedRegex("^(true|True|TRUE|yes|Yes|YES|on|On|ON)$", RegexOptions.CultureInvariant)]
+    private static partial Regex True();
+
+    [GeneratedRegex("^(false|False|FALSE|no|No|NO|off|Off|OFF)$", RegexOptions.CultureInvariant)]
+    private static partial Regex False();
+
+    [GeneratedRegex("^[-+]?0[0-9]+$", RegexOptions.CultureInvariant)]
+    private static partial Regex Octal();
+}

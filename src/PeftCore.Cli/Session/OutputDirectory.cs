@@ -1,0 +1,128 @@
+using PeftCore.Cli.Verbs;
+
+namespace PeftCore.Cli.Session;
+
+/// <summary>What a verb leaves in its output directory.</summary>
+internal enum OutputKind
+{
+    /// <summary>config.json and the weights of a whole model.</summary>
+    Model,
+
+    /// <summary>adapter_config.json and the weights of an adapter.</summary>
+    Adapter,
+
+    /// <summary>An adapter with a log and checkpoints.</summary>
+    Run,
+
+    /// <summary>What a run goes on from; only a run itself writes one.</summary>
+    Checkpoint,
+
+    /// <summary>Scores and a mask.</summary>
+    Selection,
+
+    /// <summary>A table, a plot and a directory for each method.</summary>
+    Comparison,
+}
+
+/// <summary>Looks at an output directory before anything is computed: two things in one directory are read as one by whoever opens it, half of this and half of that.
+/// What is there of the same kind is replaced, and that is said; anything else is refused.</summary>
+internal static class OutputDirectory
+{
+    private static readonly (OutputKind Kind, string Word, string[] Files)[] Marks =
+    [
+        (OutputKind.Checkpoint, "a checkpoint", ["trainer_state.json"]),
+        (OutputKind.Run, "a training run", ["training_log.jsonl", "training_settings.json"]),
+        (OutputKind.Adapter, "an adapter", ["adapter_config.json", "adapter_model*.safetensors", "adapter_model.bin"]),
+        (OutputKind.Model, "a model", ["config.json", "model*.safetensors", "model.safetensors.index.json", "pytorch_model*.bin"]),
+        (OutputKind.Selection, "a selection of entries", ["mask.safetensors", "selection.json"]),
+        (OutputKind.Comparison, "a comparison", ["comparison.md"]),
+    ];
+
+    /// <summary>Refuses an output directory that is one of the inputs, a file, or holds something of another kind.</summary>
+    /// <param name="output">The directory.</param>
+    /// <param name="kind">What is to be written.</param>
+    /// <param name="inputs">Directories that are read, each with the word for what it holds.</param>
+    /// <exception cref="BadInputException">Something else would be there too.</exception>
+    public static void Check(string output, OutputKind kind, params IReadOnlyList<(string? Path, string Word)> inputs)
+    {
+        RefuseFile(output);
+        foreach (var (path, word) in inputs)
+        {
+            if (path is not null && RealPath.AreSame(path, output))
+            {
+                throw new BadInputException($"{output}: this is the directory of {word}, which the result would be mixed with; name another --output-dir.");
+            }
+        }
+        // A run ends with an adapter of its own.
+        bool run = kind == OutputKind.Run && Holds(output, OutputKind.Run);
+        foreach (var (_, word, files) in Marks.Where(mark => mark.Kind != kind && !(run && mark.Kind == OutputKind.Adapter)))
+        {
+            if (Found(output, files) is { } file)
+            {
+                throw new BadInputException($"{output}: the directory holds {word} ({file}), which the result would be mixed with; name another --output-dir.");
+            }
+        }
+    }
+
+    /// <summary>Says that what is there of the same kind is replaced. To be called once nothing is refused any more.</summary>
+    public static void SayReplaced(string output, OutputKind kind, Invocation call)
+    {
+        var (_, word, files) = Marks.First(mark => mark.Kind == kind);
+        if (Found(output, files) is { } file)
+        {
+            call.Terminal.Note($"{output}: the directory holds {word} ({file}), which the result replaces.");
+        }
+    }
+
+    private static bool Holds(string output, OutputKind kind) => Found(output, Marks.First(mark => mark.Kind == kind).Files) is not null;
+
+    /// <summary>Refuses a file in the place of the directory.</summary>
+    public static void RefuseFile(string output)
+    {
+        if (File.Exists(output))
+        {
+            throw new BadInputException($"{output}: a directory is to be written here, but this is a file; name another --output-dir.");
+        }
+    }
+
+    /// <summary>Refuses an output directory inside an input or around it.</summary>
+    public static void CheckApart(string output, params IReadOnlyList<(string? Path, string Word)> inputs)
+    {
+        foreach (var (path, word) in inputs)
+        {
+            if (path is not null && (RealPath.IsInside(output, path) || RealPath.IsInside(path, output)))
+            {
+                throw new BadInputException($"{output}: this directory and that of {word}, {path}, are one inside the other; name another --output-dir.");
+            }
+        }
+    }
+
+    /// <summary>Weights in several files, or of another format, would stay beside the model that is written.</summary>
+    public static void RefuseOtherWeights(string output)
+    {
+        if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin"]) is { } file)
+        {
+            throw new BadInputException($"{output}: the directory holds weights ({file}) that would stay beside the new ones; name another --output-dir, or remove them.");
+        }
+    }
+
+    /// <summary>Refuses directories of methods that an earlier comparison left and this one does not write.</summary>
+    /// <param name="output">The directory.</param>
+    /// <param name="names">The directories that are written.</param>
+    public static void RefuseOtherMethods(string output, IReadOnlyCollection<string> names)
+    {
+        if (!Directory.Exists(output))
+        {
+            return;
+        }
+        string? other = Directory.EnumerateDirectories(output).Select(path => Path.GetFileName(path))
+            .FirstOrDefault(name => name.Length > 3 && char.IsAsciiDigit(name[0]) && char.IsAsciiDigit(name[1]) && name[2] == '-' && !name.EndsWith(".new", StringComparison.Ordinal) && !names.Contains(name));
+        if (other is not null)
+        {
+            throw new BadInputException($"{output}: the directory holds {other} of an earlier comparison, which would stay beside the new ones; name another --output-dir, or remove it.");
+        }
+    }
+
+    private static string? Found(string directory, string[] patterns) => !Directory.Exists(directory) ? null
+        : patterns.SelectMany(pattern => Directory.EnumerateFiles(directory, pattern)).Select(path => Path.GetFileName(path)).FirstOrDefault();
+}

@@ -1,0 +1,54 @@
+namespace PeftCore.Cli.Session;
+
+/// <summary>Where a path leads: absolute, without links, without a separator at its end.</summary>
+internal static class RealPath
+{
+    private const int MostLinks = 40;
+
+    private static StringComparison Comparison => OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+
+    /// <summary>Whether two paths lead to one place.</summary>
+    public static bool AreSame(string one, string other) => string.Equals(Of(one), Of(other), Comparison);
+
+    /// <summary>Whether a path leads to a place below a directory.</summary>
+    public static bool IsInside(string path, string directory)
+    {
+        string root = Of(directory);
+        return Of(path).StartsWith(root.EndsWith(Path.DirectorySeparatorChar) ? root : root + Path.DirectorySeparatorChar, Comparison);
+    }
+
+    /// <summary>Follows the links of every part of a path; parts that are not there stay as they are written.</summary>
+    public static string Of(string path)
+    {
+        string full = Path.GetFullPath(path), real = Path.GetPathRoot(full)!;
+        var parts = new Stack<string>(full[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Reverse());
+        for (int links = 0; parts.Count > 0;)
+        {
+            string next = Path.Combine(real, parts.Pop());
+            if (LinkOf(next) is not { } target || ++links > MostLinks)
+            {
+                real = next;
+                continue;
+            }
+            string whole = Path.GetFullPath(Path.Combine(real, target));
+            real = Path.GetPathRoot(whole)!;
+            foreach (string part in whole[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Reverse())
+            {
+                parts.Push(part);
+            }
+        }
+        return real;
+    }
+
+    private static string? LinkOf(string path)
+    {
+        try
+        {
+            return new DirectoryInfo(path).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
