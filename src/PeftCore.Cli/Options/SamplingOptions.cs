@@ -74,7 +74,8 @@ internal sealed record SamplingOptions : VerbOptions
     public GenerationOptions ToGeneration() => new()
     {
         MaxNewTokens = MaxNewTokens,
-        Temperature = (float)Temperature,
+        // What a float rounds to zero must not take the likeliest token in silence.
+        Temperature = Temperature > 0 ? Math.Max((float)Temperature, float.Epsilon) : 0,
         TopK = TopK,
         TopP = (float)TopP,
         MinP = (float)MinP,

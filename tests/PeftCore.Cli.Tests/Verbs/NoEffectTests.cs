@@ -136,6 +136,15 @@ public sealed class NoEffectTests
         Assert.That(drawn.Error, Does.Not.Contain("no effect"));
     }
 
+    [TestCase("1e-50")]
+    [TestCase("1e-40")]
+    public void A_temperature_that_would_be_rounded_to_zero_is_refused(string temperature)
+    {
+        ToolRun run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", temperature);
+        Assert.That(run.ExitCode, Is.EqualTo(2), run.Output);
+        Assert.That(run.Error, Does.Contain("temperature is").And.Contain("or at least 1e-30"));
+    }
+
     [Test]
     public void Verbs_tell_of_options_that_they_do_not_look_at()
     {

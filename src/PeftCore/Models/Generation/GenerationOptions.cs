@@ -6,6 +6,8 @@ namespace PeftCore.Models.Generation;
 /// of 0 the likeliest token is taken and the settings that shape a draw do nothing.</summary>
 public sealed record GenerationOptions
 {
+    private const float LeastTemperature = 1e-30f;
+
     /// <summary>Most tokens to generate.</summary>
     public int MaxNewTokens { get; init; } = 128;
 
@@ -43,7 +45,8 @@ public sealed record GenerationOptions
             KvCache.CheckDType(dtype);
         }
         Require(MaxNewTokens > 0, "max_new_tokens", $"{MaxNewTokens}", "at least 1");
-        Require(float.IsFinite(Temperature) && Temperature >= 0, "temperature", $"{Temperature}", "at least 0");
+        // Logits divided by less overflow.
+        Require(float.IsFinite(Temperature) && Temperature is 0 or >= LeastTemperature, "temperature", $"{Temperature}", "that is 0, for the likeliest token, or at least 1e-30");
         Require(TopK >= 0, "top_k", $"{TopK}", "at least 0");
         Require(TopP is > 0 and <= 1, "top_p", $"{TopP}", "above 0 and at most 1");
         Require(MinP is >= 0 and <= 1, "min_p", $"{MinP}", "between 0 and 1");
