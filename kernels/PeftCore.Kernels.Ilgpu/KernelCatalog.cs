@@ -129,7 +129,7 @@ internal static class KernelCatalog
         visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
         visitor.Visit<AttentionDelta8, AttentionDelta8Args>();
         visitor.Visit<AttentionShares8, AttentionShares8Args>();
-        visitor.Visit<ThinSums, ThinSumArgs>();
+        visitor.Visit<SkinnyGemmReduction, SkinnyGemmReductionArgs>();
         PackedWeights<Eight>(visitor);
         PackedWeights<Wide8>(visitor);
     }

@@ -75,13 +75,13 @@ public sealed class PtxTests
     {
         using Context context = GpuDevice.NewContext(cuda: false);
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
-        string compiled = WgmmaKernels.Compile<ThinPass, ThinArgs>(backend, ThinShape.Threads, 1);
-        var shapes = from tiles in Enumerable.Range(1, ThinShape.MostTiles)
+        string compiled = WgmmaKernels.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(backend, SkinnyGemmShape.Threads, 1);
+        var shapes = from tiles in Enumerable.Range(1, SkinnyGemmShape.MostTiles)
                      from right in new[] { false, true }
-                     from across in new[] { 1, 2, 4, 8 }
-                     select new ThinShape(tiles, right, true, across);
+                     from warpColumns in new[] { 1, 2, 4, 8 }
+                     select new SkinnyGemmShape(tiles, right, true, warpColumns);
 
-        string[] texts = [.. shapes.Select(shape => new ThinPtx(shape).Expand(compiled))];
+        string[] texts = [.. shapes.Select(shape => new SkinnyGemmPtx(shape).Expand(compiled))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 256"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));

@@ -48,7 +48,7 @@ internal sealed class GpuDevice : IDisposable
             Memory.Fill(Counters, 0, CounterBytes);
         }
         Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory, Accelerator.NumMultiprocessors);
-        Thin = TensorCores is null ? null : new ThinPasses(TensorCores);
+        SkinnyGemms = TensorCores is null ? null : new SkinnyGemms(TensorCores);
         MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
     }
 
@@ -75,8 +75,8 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
     public WgmmaProducts? Products { get; }
 
-    /// <summary>Passes over tall matrices with thin ones; null where the tensor cores are not Hopper's.</summary>
-    public ThinPasses? Thin { get; }
+    /// <summary>Products of tall matrices with skinny ones; null where the tensor cores are not Hopper's.</summary>
+    public SkinnyGemms? SkinnyGemms { get; }
 
     /// <summary>Products on other cards' tensor cores; null on Hopper and where there are none.</summary>
     public MmaProducts? MmaProducts { get; }
@@ -155,15 +155,15 @@ internal sealed class GpuDevice : IDisposable
         }
     }
 
-    /// <summary>Runs a pass over tall matrices with thin ones.</summary>
-    public void RunThin(in ThinPlan plan, in ThinArgs args)
+    /// <summary>Runs products of tall matrices with skinny ones.</summary>
+    public void RunSkinnyGemm(in SkinnyGemmSchedule plan, in SkinnyGemmArgs args)
     {
-        Thin!.Load(plan.Shape);
+        SkinnyGemms!.Load(plan.Shape);
         Timer?.Start();
-        Thin.Run(plan, args);
+        SkinnyGemms.Run(plan, args);
         if (Timer is not null)
         {
-            StopTiming($"thin products of {plan.Strips} strips of {plan.Shape.Across * ThinShape.Columns}, {plan.Runs} runs, {plan.Shape.Tiles} tiles{(plan.Shape.Right ? ", both sides" : "")}");
+            StopTiming($"skinny products of {plan.Strips} strips of {plan.Shape.WarpColumns * SkinnyGemmShape.Columns}, {plan.Runs} runs, {plan.Shape.Tiles} tiles{(plan.Shape.Right ? ", both sides" : "")}");
         }
     }
 

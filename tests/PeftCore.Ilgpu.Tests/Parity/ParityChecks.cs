@@ -9,5 +9,5 @@ internal static class ParityChecks
 
     /// <summary>What only a card with tensor cores does.</summary>
     public static IReadOnlyDictionary<string, Action<ParityBench>> TensorCores { get; } =
-        SummandChecks.All.Concat(ThinChecks.All).ToDictionary(check => check.Name, check => check.Body);
+        SummandChecks.All.Concat(SkinnyGemmChecks.All).ToDictionary(check => check.Name, check => check.Body);
 }

@@ -3,15 +3,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Passes over tall matrices with thin ones, as only tensor cores compute them: against the same products one by one on the processor.</summary>
-internal static class ThinChecks
+/// <summary>Products of tall matrices with skinny ones, as only tensor cores compute them: against the same products one by one on the processor.</summary>
+internal static class SkinnyGemmChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
     [
-        ("thin_products_on_both_sides", BothSides),
-        ("thin_products_from_the_left", FromTheLeft),
-        ("thin_products_twice_bit_equal", Twice),
-        ("thin_products_that_are_not_alike_are_refused", Refused),
+        ("skinny_products_on_both_sides", BothSides),
+        ("skinny_products_from_the_left", FromTheLeft),
+        ("skinny_products_twice_bit_equal", Twice),
+        ("skinny_products_that_are_not_alike_are_refused", Refused),
     ];
 
     private static void BothSides(ParityBench bench)

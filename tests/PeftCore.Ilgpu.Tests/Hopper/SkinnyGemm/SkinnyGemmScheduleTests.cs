@@ -4,7 +4,7 @@ using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu.Tests;
 
-public sealed class ThinPlanTests
+public sealed class SkinnyGemmScheduleTests
 {
     private const int Processors = 132;
 
@@ -15,8 +15,8 @@ public sealed class ThinPlanTests
     [TestCase(1000, new[] { 151_936 }, 2, true)]
     public void Groups_cover_every_row_and_column_once(int m, int[] widths, int tiles, bool right)
     {
-        var plan = ThinPlan.For(m, widths, tiles, right, true, Processors);
-        int width = plan.Shape.Across * ThinShape.Columns, height = plan.Shape.Down * ThinShape.Rows;
+        var plan = SkinnyGemmSchedule.For(m, widths, tiles, right, true, Processors);
+        int width = plan.Shape.WarpColumns * SkinnyGemmShape.Columns, height = plan.Shape.WarpRows * SkinnyGemmShape.Rows;
 
         Assert.That(plan.Strips, Is.EqualTo(widths.Sum(n => (n + width - 1) / width)));
         Assert.That(plan.Run % height, Is.Zero, "all warps of a group take the same number of steps");
@@ -39,8 +39,8 @@ public sealed class ThinPlanTests
     {
         foreach (var shape in Shapes())
         {
-            string[] products = [.. new ThinPtx(shape).Expand("peft.multiply %r1;").Split('\n').Where(line => line.Contains("mma.sync", StringComparison.Ordinal))];
-            int tall = ThinShape.Columns / 8, deep = ThinShape.Columns / 16;
+            string[] products = [.. new SkinnyGemmPtx(shape).Expand("peft.multiply %r1;").Split('\n').Where(line => line.Contains("mma.sync", StringComparison.Ordinal))];
+            int tall = SkinnyGemmShape.Columns / 8, deep = SkinnyGemmShape.Columns / 16;
 
             Assert.That(products, Has.Length.EqualTo(shape.Tiles * (tall + (shape.Right ? 2 * deep : 0))));
             Assert.That(products.SelectMany(line => Regex.Matches(line, @"cs\d+").Select(match => match.Value)).Distinct().Count(), Is.EqualTo(4 * tall * shape.Tiles));
@@ -48,9 +48,9 @@ public sealed class ThinPlanTests
         }
     }
 
-    private static IEnumerable<ThinShape> Shapes() =>
-        from tiles in Enumerable.Range(1, ThinShape.MostTiles)
+    private static IEnumerable<SkinnyGemmShape> Shapes() =>
+        from tiles in Enumerable.Range(1, SkinnyGemmShape.MostTiles)
         from right in new[] { false, true }
-        from across in new[] { 1, 2, 4, 8 }
-        select new ThinShape(tiles, right, true, across);
+        from warpColumns in new[] { 1, 2, 4, 8 }
+        select new SkinnyGemmShape(tiles, right, true, warpColumns);
 }

@@ -7,7 +7,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 /// <param name="Strips">Strips of all matrices.</param>
 /// <param name="Run">Rows of a run: a multiple of what a group takes at once.</param>
 /// <param name="Runs">Runs of rows.</param>
-internal readonly record struct ThinPlan(ThinShape Shape, int Strips, int Run, int Runs)
+internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int Strips, int Run, int Runs)
 {
     // Bytes a nanosecond on an H100: what all processors read of their matrices together, and what goes to parts and back, mostly through the cache.
     private const double MemoryBytes = 3000, PartsBytes = 3000;
@@ -15,24 +15,24 @@ internal readonly record struct ThinPlan(ThinShape Shape, int Strips, int Run, i
     public int Groups => Strips * Runs;
 
     /// <summary>Threads that add up sums over rows.</summary>
-    public int AcrossCount => Strips * Shape.Across * Shape.Tiles * ThinShape.Columns * ThinShape.TileR / 4;
+    public int AcrossCount => Strips * Shape.WarpColumns * Shape.Tiles * SkinnyGemmShape.Columns * SkinnyGemmShape.TileR / 4;
 
     /// <summary>Numbers that the groups leave: sums over columns, then sums over rows.</summary>
-    public long LowFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * ThinShape.TileR : 0;
+    public long LowFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * SkinnyGemmShape.TileR : 0;
 
     public long AcrossFloats => Shape.Left ? 4L * Runs * AcrossCount : 0;
 
-    public int StripsOf(int width) => ProductPlan.Count(width, Shape.Across * ThinShape.Columns);
+    public int StripsOf(int width) => ProductPlan.Count(width, Shape.WarpColumns * SkinnyGemmShape.Columns);
 
     /// <summary>The plan that should take the least time on a card with so many processors.</summary>
-    public static ThinPlan For(int m, ReadOnlySpan<int> widths, int tiles, bool right, bool left, int processors)
+    public static SkinnyGemmSchedule For(int m, ReadOnlySpan<int> widths, int tiles, bool right, bool left, int processors)
     {
-        ThinPlan best = default;
+        SkinnyGemmSchedule best = default;
         double least = double.MaxValue;
-        for (int across = 1; across <= ThinShape.Warps; across *= 2)
+        for (int warpColumns = 1; warpColumns <= SkinnyGemmShape.Warps; warpColumns *= 2)
         {
-            var plan = For(m, widths, new ThinShape(tiles, right, left, across), processors);
-            double read = (double)ProductPlan.Count(plan.Groups, processors) * processors * plan.Run * across * ThinShape.Columns * 2;
+            var plan = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
+            double read = (double)ProductPlan.Count(plan.Groups, processors) * processors * plan.Run * warpColumns * SkinnyGemmShape.Columns * 2;
             double parts = 2.0 * sizeof(float) * (plan.LowFloats(m) + plan.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
             if (time < least)
             {
@@ -42,10 +42,10 @@ internal readonly record struct ThinPlan(ThinShape Shape, int Strips, int Run, i
         return best;
     }
 
-    private static ThinPlan For(int m, ReadOnlySpan<int> widths, ThinShape shape, int processors)
+    private static SkinnyGemmSchedule For(int m, ReadOnlySpan<int> widths, SkinnyGemmShape shape, int processors)
     {
-        var plan = new ThinPlan(shape, 0, 0, 0);
-        int strips = 0, height = shape.Down * ThinShape.Rows;
+        var plan = new SkinnyGemmSchedule(shape, 0, 0, 0);
+        int strips = 0, height = shape.WarpRows * SkinnyGemmShape.Rows;
         foreach (int width in widths)
         {
             strips += plan.StripsOf(width);

@@ -4,13 +4,13 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 /// <summary>
-/// What C# cannot say of <c>ThinPass</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix, m16n8k16 products.
+/// What C# cannot say of <c>SkinnyGemmKernel</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix, m16n8k16 products.
 /// Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that they read without conflicts either way round;
-/// thin rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over columns (rows × thin), cs sums over rows (thin × columns).
+/// skinny rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over columns (rows × skinny), cs sums over rows (skinny × columns).
 /// </summary>
-internal sealed class ThinPtx(ThinShape shape)
+internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 {
-    private const int Steps = ThinShape.Columns / 16; // of 16 columns
+    private const int Steps = SkinnyGemmShape.Columns / 16; // of 16 columns
 
     private int Tiles => shape.Tiles;
 
@@ -22,18 +22,18 @@ internal sealed class ThinPtx(ThinShape shape)
         switch (name[0])
         {
             case "begin": Begin(text); break;
-            case "behind": text.Append("griddepcontrol.wait;\n"); break;
+            case "griddep_wait": text.Append("griddepcontrol.wait;\n"); break;
             case "rows": Copy(text, a, 4, 4 * 128, swizzled: true); break;
             case "left": Copy(text, a, 1, 0, swizzled: false); break;
             case "right": Right(text, a); break;
             case "commit": text.Append("cp.async.commit_group;\n"); break;
             case "ready": Add(text, $"cp.async.wait_group {shape.Stages - 2};\nbar.warp.sync 0xFFFFFFFF;\n"); break;
             case "multiply": Multiply(text, a); break;
-            case "meet": Keep(text, shape.MeetAt, a[0], "rs", 2 * Tiles); break;
+            case "stage_low": StageFragments(text, shape.ReductionAt, a[0], "rs", 2 * Tiles); break;
             case "drain": text.Append("cp.async.wait_group 0;\nbar.sync 0;\n"); break;
-            case "spill": Keep(text, 0, "0", "cs", 8 * Tiles); break;
-            case "gather" when name[1] == "low": Low(text, a); break;
-            case "gather": Across(text, a); break;
+            case "stage_across": StageFragments(text, 0, "0", "cs", 8 * Tiles); break;
+            case "reduce" when name[1] == "low": Low(text, a); break;
+            case "reduce": Across(text, a); break;
             default: return false;
         }
         return true;
@@ -47,12 +47,12 @@ internal sealed class ThinPtx(ThinShape shape)
         Add(text, $"mad.lo.u32 mine, warp, {shape.Stages * shape.StageBytes}, sbase;\n");
         // Lanes 0-15 name the rows of the first eight columns, 16-31 those of the next.
         text.Append("and.b32 row, lane, 15;\nshr.u32 half, lane, 4;\nand.b32 at, row, 7;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\nmad.lo.u32 rowsAt, row, 128, at;\n");
-        Thin(text, "rightAt");
+        SkinnyOffset(text, "rightAt");
         Add(text, $"mad.lo.u32 rightAt, warp, {Tiles * 64 * 32}, rightAt;\nadd.u32 rightAt, rightAt, sbase;\nadd.u32 rightAt, rightAt, {shape.RightAt};\n");
-        // Turned while it is read, so lanes 8-15 name the next thin columns and 16-31 the next rows.
+        // Transposed while it is read, so lanes 8-15 name the next skinny columns and 16-31 the next rows.
         text.Append("and.b32 row, lane, 7;\nshr.u32 at, lane, 4;\nmad.lo.u32 row, at, 8, row;\nshr.u32 half, lane, 3;\nand.b32 half, half, 1;\n");
-        Thin(text, "leftAt");
-        Add(text, $"add.u32 leftAt, leftAt, {ThinShape.BlockBytes};\nmad.lo.u32 keepAt, lane, 16, sbase;\n}}\n");
+        SkinnyOffset(text, "leftAt");
+        Add(text, $"add.u32 leftAt, leftAt, {SkinnyGemmShape.BlockBytes};\nmad.lo.u32 keepAt, lane, 16, sbase;\n}}\n");
         for (int i = 0; i < 32 * Tiles; i++)
         {
             Add(text, $"mov.f32 cs{i}, 0f00000000;\n");
@@ -60,7 +60,7 @@ internal sealed class ThinPtx(ThinShape shape)
         text.Append("griddepcontrol.launch_dependents;\n");
     }
 
-    private static void Thin(StringBuilder text, string name) =>
+    private static void SkinnyOffset(StringBuilder text, string name) =>
         Add(text, $"shr.u32 at, row, 2;\nand.b32 at, at, 1;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\nmad.lo.u32 {name}, row, 32, at;\n");
 
     // Offset in the warp's ring, global address, rows left from the thread's first, bytes from one of the thread's rows to the next, an address that may
@@ -82,7 +82,7 @@ internal sealed class ThinPtx(ThinShape shape)
         text.Append("}\n");
     }
 
-    // Offset among the thin matrices on the right, global address, rows left from the thread's first, bytes to its next row 16 below, an address to read.
+    // Offset among the skinny matrices on the right, global address, rows left from the thread's first, bytes to its next row 16 below, an address to read.
     private void Right(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 to, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");
@@ -104,7 +104,7 @@ internal sealed class ThinPtx(ThinShape shape)
             text.Append("add.u32 at, at, leftAt;\n");
             for (int t = 0; t < Tiles; t++)
             {
-                Matrices(text, true, "la", 4 * t, "at", ThinShape.LeftBytes * t);
+                Matrices(text, true, "la", 4 * t, "at", SkinnyGemmShape.LeftBytes * t);
             }
         }
         for (int i = 0; shape.Right && i < 8 * Tiles; i++)
@@ -141,7 +141,7 @@ internal sealed class ThinPtx(ThinShape shape)
     }
 
     // Where a warp's fragments wait to be added up: offset behind what is given, four numbers a lane.
-    private void Keep(StringBuilder text, int start, string offset, string sums, int fragments)
+    private void StageFragments(StringBuilder text, int start, string offset, string sums, int fragments)
     {
         Add(text, $"{{\n.reg .u32 at, warp;\nmov.u32 warp, %tid.x;\nshr.u32 warp, warp, 5;\nmad.lo.u32 at, warp, {512 * fragments}, keepAt;\nadd.u32 at, at, {offset};\n");
         for (int i = 0; i < fragments; i++)
@@ -154,7 +154,7 @@ internal sealed class ThinPtx(ThinShape shape)
     // Offset, where the sums of the upper row go, rows left from it, bytes from there to the row eight below.
     private void Low(StringBuilder text, string[] a)
     {
-        Sum(text, a[0], shape.MeetAt, shape.Across, 2 * Tiles * 512);
+        Sum(text, a[0], shape.ReductionAt, shape.WarpColumns, 2 * Tiles * 512);
         text.Append(".reg .u64 to;\n.reg .pred inside;\n");
         Add(text, $"mov.u64 to, {a[1]};\nsetp.gt.s32 inside, {a[2]}, 0;\n@inside st.global.v2.f32 [to], {{s0, s1}};\n");
         Add(text, $"setp.gt.s32 inside, {a[2]}, 8;\nadd.u64 to, to, {a[3]};\n@inside st.global.v2.f32 [to], {{s2, s3}};\n}}\n");
@@ -163,7 +163,7 @@ internal sealed class ThinPtx(ThinShape shape)
     // Offset, and where the sums go.
     private void Across(StringBuilder text, string[] a)
     {
-        Sum(text, a[0], 0, shape.Down, shape.Across * 8 * Tiles * 512);
+        Sum(text, a[0], 0, shape.WarpRows, shape.WarpColumns * 8 * Tiles * 512);
         Add(text, $".reg .u64 to;\nmov.u64 to, {a[1]};\nst.global.v4.f32 [to], {{s0, s1, s2, s3}};\n}}\n");
     }
 
@@ -182,8 +182,8 @@ internal sealed class ThinPtx(ThinShape shape)
         Add(text, $"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {to}, {{{a}{i}, {a}{i + 1}, {a}{i + 2}, {a}{i + 3}}}, {{{b}{j}, {b}{j + 1}}}, {to};\n");
     }
 
-    private static void Matrices(StringBuilder text, bool turned, string to, int first, string at, int offset) => Add(text,
-        $"ldmatrix.sync.aligned.m8n8.x4{(turned ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}+{offset}];\n");
+    private static void Matrices(StringBuilder text, bool transposed, string to, int first, string at, int offset) => Add(text,
+        $"ldmatrix.sync.aligned.m8n8.x4{(transposed ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}+{offset}];\n");
 
     private static void Add(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture));
 }

@@ -3,15 +3,15 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-internal struct ThinSumArgs
+internal struct SkinnyGemmReductionArgs
 {
-    /// <summary>What the groups of <see cref="ThinPass"/> left: sums over a strip's columns, (strips, rows, thin columns), and over a run's rows, as its warps hold them.</summary>
+    /// <summary>What the groups of <see cref="SkinnyGemmKernel"/> left: sums over a strip's columns, (strips, rows, skinny columns), and over a run's rows, as its warps hold them.</summary>
     public ArrayView<Float4> Lows, Sums;
 
     /// <summary>(rows, rank) of each matrix, four BF16 at a time.</summary>
     public ArrayView<ulong> Low0, Low1, Low2, Low3;
 
-    /// <summary>(columns, rank), or (rank, columns) of each thin matrix from the left of one.</summary>
+    /// <summary>(columns, rank), or (rank, columns) of each skinny matrix from the left of one.</summary>
     public ArrayView<float> Across0, Across1, Across2, Across3;
     public float Alpha0, Alpha1, Alpha2, Alpha3;
     public int N0, N1, N2, N3, Start1, Start2, Start3, Strips;
@@ -21,13 +21,13 @@ internal struct ThinSumArgs
     public int LowCount, AcrossCount;
 
     /// <summary>Results from the left are (rank, columns); bit i: what result i holds is added to.</summary>
-    public int Turned, Accumulate;
+    public int Transposed, Accumulate;
 }
 
-/// <summary>Adds up the parts that groups of <see cref="ThinPass"/> left, always in the same order.</summary>
-internal readonly struct ThinSums : IKernel<ThinSumArgs>
+/// <summary>Adds up the parts that groups of <see cref="SkinnyGemmKernel"/> left, always in the same order.</summary>
+internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
 {
-    public static void Run(ThinSumArgs args)
+    public static void Run(SkinnyGemmReductionArgs args)
     {
         int p = (Grid.IdxX * Group.DimX) + Group.IdxX;
         if (p < args.LowCount)
@@ -40,7 +40,7 @@ internal readonly struct ThinSums : IKernel<ThinSumArgs>
         }
     }
 
-    private static void Low(ThinSumArgs args, int p)
+    private static void Low(SkinnyGemmReductionArgs args, int p)
     {
         int fours = args.Rank / 4, pitch = args.Tiles * 4, each = args.M * fours, item = p / each, rest = p % each, row = rest / fours, four = rest % fours;
         int strip = item == 0 ? 0 : item == 1 ? args.Start1 : item == 2 ? args.Start2 : args.Start3;
@@ -68,8 +68,8 @@ internal readonly struct ThinSums : IKernel<ThinSumArgs>
         }
     }
 
-    // Fragments of 16 thin columns × 8 columns: a lane has, of the rows lane/4 and eight below, the two columns from 2·(lane mod 4) on.
-    private static void Across(ThinSumArgs args, int p)
+    // Fragments of 16 skinny columns × 8 columns: a lane has, of the rows lane/4 and eight below, the two columns from 2·(lane mod 4) on.
+    private static void Across(SkinnyGemmReductionArgs args, int p)
     {
         int lane = p % 32, fragment = p / 32 % 8, tile = p / 256 % args.Tiles, warp = p / (256 * args.Tiles), strip = warp / args.Warps;
         int item = (strip >= args.Start1 ? 1 : 0) + (strip >= args.Start2 ? 1 : 0) + (strip >= args.Start3 ? 1 : 0);
@@ -94,9 +94,9 @@ internal readonly struct ThinSums : IKernel<ThinSumArgs>
         }
     }
 
-    private static void Put(ThinSumArgs args, int result, int add, int n, int r, int column, float x, float y)
+    private static void Put(SkinnyGemmReductionArgs args, int result, int add, int n, int r, int column, float x, float y)
     {
-        long at = args.Turned != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r, next = at + (args.Turned != 0 ? 1 : args.Rank);
+        long at = args.Transposed != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r, next = at + (args.Transposed != 0 ? 1 : args.Rank);
         ArrayView<float> to = result == 0 ? args.Across0 : result == 1 ? args.Across1 : result == 2 ? args.Across2 : args.Across3;
         to[at] = add != 0 ? to[at] + x : x;
         to[next] = add != 0 ? to[next] + y : y;

@@ -4,22 +4,22 @@ using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Fills in what a pass over tall matrices says of each.</summary>
-internal static class ThinLaunch
+internal static class SkinnyGemmLaunch
 {
     /// <summary>Columns of each matrix, and where its strips start.</summary>
-    public static void Widths(ref ThinArgs args, ReadOnlySpan<int> widths, ReadOnlySpan<int> starts)
+    public static void Widths(ref SkinnyGemmArgs args, ReadOnlySpan<int> widths, ReadOnlySpan<int> starts)
     {
         (args.N0, args.N1, args.N2, args.N3) = (widths[0], widths[1], widths[2], widths[3]);
         (args.Start1, args.Start2, args.Start3) = (starts[1], starts[2], starts[3]);
     }
 
-    public static void Widths(ref ThinSumArgs sums, in ThinArgs args)
+    public static void Widths(ref SkinnyGemmReductionArgs sums, in SkinnyGemmArgs args)
     {
         (sums.N0, sums.N1, sums.N2, sums.N3) = (args.N0, args.N1, args.N2, args.N3);
         (sums.Start1, sums.Start2, sums.Start3, sums.Strips) = (args.Start1, args.Start2, args.Start3, args.Strips);
     }
 
-    public static void Matrices(ref ThinArgs args, int index, nint x, nint right, nint left)
+    public static void Matrices(ref SkinnyGemmArgs args, int index, nint x, nint right, nint left)
     {
         switch (index)
         {
@@ -30,7 +30,7 @@ internal static class ThinLaunch
         }
     }
 
-    public static void Results(ref ThinSumArgs sums, int index, ArrayView<ulong> low, ArrayView<float> across, float alpha)
+    public static void Results(ref SkinnyGemmReductionArgs sums, int index, ArrayView<ulong> low, ArrayView<float> across, float alpha)
     {
         switch (index)
         {

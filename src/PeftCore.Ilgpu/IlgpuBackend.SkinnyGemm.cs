@@ -8,34 +8,34 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    private const int MostThin = 4;
+    private const int MaxSkinnyOperands = 4;
 
     /// <inheritdoc/>
     public bool TryThinProducts(ReadOnlySpan<ThinProduct> products)
     {
-        if (_device.Thin is null || products.Length == 0 || !TakesThin(products))
+        if (_device.SkinnyGemms is null || products.Length == 0 || !TakesSkinnyGemm(products))
         {
             return false;
         }
         bool both = products[0].Right is not null;
-        int tiles = TilesOf(products[0]), most = both ? MostThin : Math.Min(MostThin, ThinShape.MostTiles / tiles);
+        int tiles = TilesOf(products[0]), most = both ? MaxSkinnyOperands : Math.Min(MaxSkinnyOperands, SkinnyGemmShape.MostTiles / tiles);
         for (int first = 0; first < products.Length; first += most)
         {
-            RunThin(products.Slice(first, Math.Min(most, products.Length - first)), both);
+            RunSkinnyGemm(products.Slice(first, Math.Min(most, products.Length - first)), both);
         }
         return true;
     }
 
     private static int RankOf(in ThinProduct product) => product.Left.Shape.Columns;
 
-    private static int TilesOf(in ThinProduct product) => ProductPlan.Count(RankOf(product), ThinShape.TileR);
+    private static int TilesOf(in ThinProduct product) => ProductPlan.Count(RankOf(product), SkinnyGemmShape.TileR);
 
-    /// <summary>Matrices of one height, each with thin ones on both sides; or one, with thin ones from the left.</summary>
-    private bool TakesThin(ReadOnlySpan<ThinProduct> products)
+    /// <summary>Matrices of one height, each with skinny ones on both sides; or one, with skinny ones from the left.</summary>
+    private bool TakesSkinnyGemm(ReadOnlySpan<ThinProduct> products)
     {
         var first = products[0];
         int rank = RankOf(first);
-        bool takes = _options.ComputeDType == DType.BF16 && TilesOf(first) <= ThinShape.MostTiles;
+        bool takes = _options.ComputeDType == DType.BF16 && TilesOf(first) <= SkinnyGemmShape.MostTiles;
         for (int i = 0; i < products.Length; i++)
         {
             var p = products[i];
@@ -53,22 +53,22 @@ internal sealed partial class IlgpuBackend
         return takes;
     }
 
-    private void RunThin(ReadOnlySpan<ThinProduct> products, bool both)
+    private void RunSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both)
     {
         int m = products[0].X.Shape.Rows, rank = RankOf(products[0]), perLeft = TilesOf(products[0]), matrices = both ? products.Length : 1;
-        Span<int> widths = stackalloc int[MostThin], starts = stackalloc int[MostThin + 1];
+        Span<int> widths = stackalloc int[MaxSkinnyOperands], starts = stackalloc int[MaxSkinnyOperands + 1];
         for (int i = 0; i < matrices; i++)
         {
             widths[i] = products[i].X.Shape.Columns;
         }
-        var plan = ThinPlan.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true, _device.Accelerator.NumMultiprocessors);
-        for (int i = 0; i < MostThin; i++)
+        var plan = SkinnyGemmSchedule.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true, _device.Accelerator.NumMultiprocessors);
+        for (int i = 0; i < MaxSkinnyOperands; i++)
         {
             starts[i + 1] = i < matrices ? starts[i] + plan.StripsOf(widths[i]) : plan.Strips;
         }
         long lows = plan.LowFloats(m);
         using var parts = new Scratch(this, lows + plan.AcrossFloats);
-        var args = new ThinArgs
+        var args = new SkinnyGemmArgs
         {
             Lows = parts.Address,
             Sums = parts.Address + (nint)(lows * sizeof(float)),
@@ -78,34 +78,34 @@ internal sealed partial class IlgpuBackend
             Rank = rank,
             PerLeft = perLeft,
             Tiles = plan.Shape.Tiles,
-            Across = plan.Shape.Across,
-            Down = plan.Shape.Down,
+            WarpColumns = plan.Shape.WarpColumns,
+            WarpRows = plan.Shape.WarpRows,
             StageBytes = plan.Shape.StageBytes,
             Stages = plan.Shape.Stages,
-            MeetBytes = plan.Shape.MeetBytes,
+            ReductionBytes = plan.Shape.ReductionBytes,
             HasRight = Flag(both),
             HasLeft = 1,
         };
-        ThinLaunch.Widths(ref args, widths, starts);
+        SkinnyGemmLaunch.Widths(ref args, widths, starts);
         double flops = 0;
         for (int i = 0; i < products.Length; i++)
         {
             var p = products[i];
-            ThinLaunch.Matrices(ref args, i, Address(p.X), both ? InBf16(p.Right!) : 0, Address(p.Left));
+            SkinnyGemmLaunch.Matrices(ref args, i, Address(p.X), both ? InBf16(p.Right!) : 0, Address(p.Left));
             flops += (both ? 4.0 : 2.0) * p.X.Count * rank;
         }
         _device.Work = new Work(flops, 0);
-        _device.RunThin(plan, args);
-        AddThin(products, both, plan, args);
+        _device.RunSkinnyGemm(plan, args);
+        ReduceSkinnyGemm(products, both, plan, args);
         foreach (var p in products)
         {
             Queued(p.Across);
         }
     }
 
-    private void AddThin(ReadOnlySpan<ThinProduct> products, bool both, in ThinPlan plan, in ThinArgs args)
+    private void ReduceSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both, in SkinnyGemmSchedule plan, in SkinnyGemmArgs args)
     {
-        var sums = new ThinSumArgs
+        var sums = new SkinnyGemmReductionArgs
         {
             Lows = _device.Space.View<Float4>((nint)args.Lows, plan.LowFloats(args.M) / 4),
             Sums = _device.Space.View<Float4>((nint)args.Sums, plan.AcrossFloats / 4),
@@ -113,21 +113,21 @@ internal sealed partial class IlgpuBackend
             Rank = args.Rank,
             PerLeft = args.PerLeft,
             Tiles = args.Tiles,
-            Warps = args.Across,
+            Warps = args.WarpColumns,
             Runs = plan.Runs,
             LowCount = both ? products.Length * args.M * (args.Rank / 4) : 0,
             AcrossCount = plan.AcrossCount,
-            Turned = Flag(!both),
+            Transposed = Flag(!both),
         };
-        ThinLaunch.Widths(ref sums, args);
-        for (int i = 0; i < MostThin; i++)
+        SkinnyGemmLaunch.Widths(ref sums, args);
+        for (int i = 0; i < MaxSkinnyOperands; i++)
         {
             var p = i < products.Length ? products[i] : default;
             bool there = i < products.Length;
-            ThinLaunch.Results(ref sums, i, there && both ? View4(p.Low!) : None<ulong>(), there ? F32(p.Across) : None<float>(), p.Alpha);
+            SkinnyGemmLaunch.Results(ref sums, i, there && both ? View4(p.Low!) : None<ulong>(), there ? F32(p.Across) : None<float>(), p.Alpha);
             sums.Accumulate |= there && p.Accumulate ? 1 << i : 0;
         }
-        _device.ForEach<ThinSums, ThinSumArgs>(sums.LowCount + sums.AcrossCount, sums);
+        _device.ForEach<SkinnyGemmReduction, SkinnyGemmReductionArgs>(sums.LowCount + sums.AcrossCount, sums);
     }
 
     private ArrayView<ulong> View4(Tensor tensor) => _device.Space.View<ulong>(Address(tensor), tensor.Count / 4);
