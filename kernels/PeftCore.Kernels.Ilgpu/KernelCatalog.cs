@@ -106,7 +106,7 @@ internal static class KernelCatalog
         Unaligned<Single32>(visitor);
         Unaligned<Brain16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();
-        visitor.Visit<SumParts, SumPartsArgs>();
+        visitor.Visit<SumPartials, SumPartialsArgs>();
         Structured(visitor);
     }
 

@@ -84,7 +84,7 @@ internal sealed partial class IlgpuBackend
         where TStored : unmanaged, IStored<TStored>
     {
         int tile = 4 * TSide.Side;
-        (args.Tiles, args.Chunks) = (ProductPlan.Count(args.Queries, tile), ProductPlan.Count(args.Dim, tile));
+        (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
         _device.Run<AttentionForward<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
     }
 
@@ -117,15 +117,15 @@ internal sealed partial class IlgpuBackend
         where TStored : unmanaged, IStored<TStored>
     {
         int tile = 4 * TSide.Side;
-        args.Chunks = ProductPlan.Count(args.Dim, tile);
+        args.Chunks = SplitKSchedule.Count(args.Dim, tile);
         if (wantsDQ)
         {
-            args.Tiles = ProductPlan.Count(args.Queries, tile);
+            args.Tiles = SplitKSchedule.Count(args.Queries, tile);
             _device.Run<AttentionQueryGradient<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
         }
         if (args.HasDK != 0 || args.HasDV != 0)
         {
-            args.Tiles = ProductPlan.Count(args.Keys, tile);
+            args.Tiles = SplitKSchedule.Count(args.Keys, tile);
             _device.Run<AttentionKeyGradient<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
         }
     }

@@ -34,7 +34,7 @@ internal sealed partial class IlgpuBackend
     private void Flash(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
         var tiles = FlashGeometry.Forward(FlashGeometry.DimFor(call.Shape.HeadDim));
-        var args = FlashArgs(call, FlashPlan.ForQueries(call.Shape, tiles, Processors));
+        var args = FlashArgs(call, FlashSchedule.ForQueries(call.Shape, tiles, Processors));
         args.Lse = Address(lse);
         (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
         (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
@@ -50,7 +50,7 @@ internal sealed partial class IlgpuBackend
         if (dq is { } queries)
         {
             var tiles = FlashGeometry.QueryGradient(FlashGeometry.DimFor(shape.HeadDim));
-            var args = FlashArgs(call, FlashPlan.ForQueries(shape, tiles, Processors));
+            var args = FlashArgs(call, FlashSchedule.ForQueries(shape, tiles, Processors));
             (args.Lse, args.Delta, args.Add0) = (Address(lse), Address(delta), Flag(accumulateDq));
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
@@ -82,20 +82,20 @@ internal sealed partial class IlgpuBackend
         Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv)
     {
         var shape = call.Shape;
-        var plan = FlashPlan.ForKeys(shape, tiles, Processors);
-        var args = FlashArgs(call, plan);
+        var schedule = FlashSchedule.ForKeys(shape, tiles, Processors);
+        var args = FlashArgs(call, schedule);
         (args.Lse, args.Delta) = (Address(lse), Address(delta));
         (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
         (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
         Scores(call, products: dk is null ? 2 : dv is null ? 3 : 4);
-        if (plan.Shares == 1)
+        if (schedule.Shares == 1)
         {
             (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
             (args.Result0, args.Result1) = (ResultMap(call, dk), ResultMap(call, dv));
             RunKeyGradient(tiles, args);
             return;
         }
-        int heads = shape.KeyHeads * plan.Shares;
+        int heads = shape.KeyHeads * schedule.Shares;
         Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
         using Tensor? keys = dk is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
         using Tensor? values = dv is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
@@ -104,11 +104,11 @@ internal sealed partial class IlgpuBackend
         RunKeyGradient(tiles, args);
         if (dk is { } toKeys)
         {
-            AddShares(keys!, plan.Shares, toKeys, accumulateDk);
+            AddShares(keys!, schedule.Shares, toKeys, accumulateDk);
         }
         if (dv is { } toValues)
         {
-            AddShares(values!, plan.Shares, toValues, accumulateDv);
+            AddShares(values!, schedule.Shares, toValues, accumulateDv);
         }
     }
 
@@ -164,7 +164,7 @@ internal sealed partial class IlgpuBackend
         _device.Work = new Work(call.Ranges is null ? 2.0 * products * shape.Batch * shape.Heads * shape.HeadDim * seen : 0, 0);
     }
 
-    private FlashArgs<RawView> FlashArgs(in AttentionCall call, in FlashPlan plan)
+    private FlashArgs<RawView> FlashArgs(in AttentionCall call, in FlashSchedule schedule)
     {
         var shape = call.Shape;
         return new FlashArgs<RawView>
@@ -177,10 +177,10 @@ internal sealed partial class IlgpuBackend
             Heads = shape.Heads,
             KeyHeads = shape.KeyHeads,
             HasRanges = Flag(call.Ranges is not null),
-            Tiles = plan.Tiles,
-            Items = plan.Items,
-            Section = plan.Section,
-            Shares = plan.Shares,
+            Tiles = schedule.Tiles,
+            Items = schedule.Items,
+            Section = schedule.Section,
+            Shares = schedule.Shares,
             Scale = shape.Scale,
             ScaleLog2 = shape.Scale * Log2E,
         };

@@ -165,7 +165,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
-        int strips = ProductPlan.Count(columns, _device.GroupSize);
+        int strips = SplitKSchedule.Count(columns, _device.GroupSize);
         using Wide source = In(from), target = Out(to, true); // The other columns stay what they are.
         _device.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
         {
@@ -196,14 +196,14 @@ internal sealed partial class IlgpuBackend
 
     private void AddRow8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IPacked<TRow>
     {
-        int eights = y.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        int eights = y.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
         _device.Run<AddRow8<TRow>, AddRow8Args<TRow>>(y.Shape.Rows * strips, 1,
             new AddRow8Args<TRow> { Y = Eights(y), Row = View8<TRow>(row), Eights = eights, Strips = strips });
     }
 
     private void Gather8<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IPacked<TTable>
     {
-        int eights = y.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        int eights = y.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
         _device.Run<Gather8<TTable>, Gather8Args<TTable>>((int)ids.Count * strips, 1, new Gather8Args<TTable>
         {
             Ids = I32(ids),
@@ -217,7 +217,7 @@ internal sealed partial class IlgpuBackend
 
     private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IStored<TRow>
     {
-        int columns = y.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        int columns = y.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
         using var to = Out(y, true);
         _device.Run<AddRow<TRow>, RowWiseArgs<TRow>>(y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
         {
@@ -231,7 +231,7 @@ internal sealed partial class IlgpuBackend
 
     private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IStored<TTable>
     {
-        int columns = table.Shape.Columns, strips = ProductPlan.Count(columns, _device.GroupSize);
+        int columns = table.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
         using var to = Out(y, false);
         _device.Run<Gather<TTable>, GatherArgs<TTable>>((int)ids.Count * strips, 1, new GatherArgs<TTable>
         {
@@ -248,8 +248,8 @@ internal sealed partial class IlgpuBackend
     private void SumColumns<TTerm>(ColumnSumArgs args, Tensor like, Tensor row, bool accumulate) where TTerm : struct, IColumnTerm
     {
         using var to = Out(row, accumulate);
-        int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, ProductPlan.Count(rows, RunOfRows));
-        (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, ProductPlan.Count(columns, _device.GroupSize), RunOfRows);
+        int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, SplitKSchedule.Count(rows, RunOfRows));
+        (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, SplitKSchedule.Count(columns, _device.GroupSize), RunOfRows);
         if (runs == 1)
         {
             (args.Sums, args.Accumulate) = (to.View, Flag(accumulate));
@@ -259,7 +259,7 @@ internal sealed partial class IlgpuBackend
         using var partial = new Scratch(this, (long)runs * columns);
         args.Sums = partial.View;
         _device.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.Strips, 1, args);
-        _device.ForEach<SumParts, SumPartsArgs>(columns,
-            new SumPartsArgs { Parts = partial.View, C = to.View, Count = runs, Accumulate = Flag(accumulate) });
+        _device.ForEach<SumPartials, SumPartialsArgs>(columns,
+            new SumPartialsArgs { Partials = partial.View, C = to.View, Count = runs, Accumulate = Flag(accumulate) });
     }
 }

@@ -13,7 +13,7 @@ internal sealed partial class IlgpuBackend
     private void MultiplyByMma(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns;
-        bool apart = terms.Length > 1 || PartsOf(m, n, terms[0].Depth) > 1;
+        bool apart = terms.Length > 1 || SplitsOf(m, n, terms[0].Depth) > 1;
         if (c.DType == DType.BF16 && apart)
         {
             using var wide = this.NewTensor(c.Shape);
@@ -39,7 +39,7 @@ internal sealed partial class IlgpuBackend
     private void MultiplyByMma(in MatMulTerm term, Tensor c, float alpha, bool accumulate)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns, k = term.Depth, bytes = c.DType == DType.BF16 ? 2 : 4;
-        var plan = PlanOf(m, n, k);
+        var schedule = ScheduleOf(m, n, k);
         bool pairs = n % 2 == 0 && Address(c) % (2 * bytes) == 0;
         var shape = new MmaShape(term.TransposeA, !term.TransposeB, c.DType == DType.BF16, pairs ? ResultStore.Pairs : ResultStore.Singles);
         var args = new MmaArgs
@@ -47,35 +47,35 @@ internal sealed partial class IlgpuBackend
             A = InBf16(term.A),
             B = InBf16(term.B),
             C = Address(c),
-            StrideA = 2L * TensorPlan.Pitch(term.A.Shape.Columns),
-            StrideB = 2L * TensorPlan.Pitch(term.B.Shape.Columns),
+            StrideA = 2L * GemmSchedule.Pitch(term.A.Shape.Columns),
+            StrideB = 2L * GemmSchedule.Pitch(term.B.Shape.Columns),
             StrideC = (long)bytes * n,
             M = m,
             N = n,
             K = k,
-            TilesM = plan.TilesM,
-            TilesN = plan.TilesN,
-            KPart = plan.KPart,
+            TilesM = schedule.TilesM,
+            TilesN = schedule.TilesN,
+            KPerSplit = schedule.KPerSplit,
             ElementBytes = bytes,
             Alpha = alpha,
             Accumulate = Flag(accumulate),
         };
-        if (plan.Parts == 1)
+        if (schedule.Splits == 1)
         {
-            _device.RunMma(shape, plan, args);
+            _device.RunMma(shape, schedule, args);
         }
         else
         {
-            using var parts = new Scratch(this, (long)plan.Parts * m * n);
-            (args.C, args.Accumulate) = (parts.Address, 0);
-            _device.RunMma(shape, plan, args);
-            _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
-                new SumPartsArgs { Parts = parts.View, C = F32(c), Count = plan.Parts, Accumulate = Flag(accumulate) });
+            using var partials = new Scratch(this, (long)schedule.Splits * m * n);
+            (args.C, args.Accumulate) = (partials.Address, 0);
+            _device.RunMma(shape, schedule, args);
+            _device.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
+                new SumPartialsArgs { Partials = partials.View, C = F32(c), Count = schedule.Splits, Accumulate = Flag(accumulate) });
         }
         Queued(c);
     }
 
-    private ProductPlan PlanOf(int m, int n, int k) => ProductPlan.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
+    private SplitKSchedule ScheduleOf(int m, int n, int k) => SplitKSchedule.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
 
-    private int PartsOf(int m, int n, int k) => PlanOf(m, n, k).Parts;
+    private int SplitsOf(int m, int n, int k) => ScheduleOf(m, n, k).Splits;
 }

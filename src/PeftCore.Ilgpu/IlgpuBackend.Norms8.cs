@@ -43,7 +43,7 @@ internal sealed partial class IlgpuBackend
             Accumulate = Flag(call.Accumulate),
             Known = Flag(call.Again),
         };
-        int groups = ProductPlan.Count(args.Rows, _device.GroupSize / _device.Accelerator.WarpSize);
+        int groups = SplitKSchedule.Count(args.Rows, _device.GroupSize / _device.Accelerator.WarpSize);
         if (backward)
         {
             Moves(call.Accumulate ? [call.X, call.From, call.To, call.To] : [call.X, call.From, call.To]);

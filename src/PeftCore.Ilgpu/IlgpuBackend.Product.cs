@@ -41,7 +41,7 @@ internal sealed partial class IlgpuBackend
         where TSide : struct, IThreadSide
     {
         int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
-        var plan = ProductPlan.For(m, n, k, tile, Panel.Depth, _device.Accelerator.NumMultiprocessors);
+        var schedule = SplitKSchedule.For(m, n, k, tile, Panel.Depth, _device.Accelerator.NumMultiprocessors);
         var args = new GemmArgs<TA, TB>
         {
             A = View<TA>(p.A),
@@ -53,21 +53,21 @@ internal sealed partial class IlgpuBackend
             M = m,
             N = n,
             K = k,
-            TilesN = plan.TilesN,
-            KPart = plan.KPart,
+            TilesN = schedule.TilesN,
+            KPerSplit = schedule.KPerSplit,
             Alpha = p.Alpha,
         };
-        if (plan.Parts == 1)
+        if (schedule.Splits == 1)
         {
             (args.C, args.Accumulate) = (F32(p.C), Flag(p.Accumulate));
-            _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(plan.TilesM * plan.TilesN, 1, args);
+            _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
             return;
         }
-        using var parts = new Scratch(this, (long)plan.Parts * m * n);
-        args.C = parts.View;
-        _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(plan.TilesM * plan.TilesN, plan.Parts, args);
-        _device.ForEach<SumParts, SumPartsArgs>((long)m * n,
-            new SumPartsArgs { Parts = parts.View, C = F32(p.C), Count = plan.Parts, Accumulate = Flag(p.Accumulate) });
+        using var partials = new Scratch(this, (long)schedule.Splits * m * n);
+        args.C = partials.View;
+        _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
+        _device.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
+            new SumPartialsArgs { Partials = partials.View, C = F32(p.C), Count = schedule.Splits, Accumulate = Flag(p.Accumulate) });
     }
 
     /// <summary>Floats that live while one method runs. They go back at once: whatever takes their place comes later in the stream.</summary>

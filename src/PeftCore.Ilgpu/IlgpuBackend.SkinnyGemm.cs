@@ -28,7 +28,7 @@ internal sealed partial class IlgpuBackend
 
     private static int RankOf(in ThinProduct product) => product.Left.Shape.Columns;
 
-    private static int TilesOf(in ThinProduct product) => ProductPlan.Count(RankOf(product), SkinnyGemmShape.TileR);
+    private static int TilesOf(in ThinProduct product) => SplitKSchedule.Count(RankOf(product), SkinnyGemmShape.TileR);
 
     /// <summary>Matrices of one height, each with skinny ones on both sides; or one, with skinny ones from the left.</summary>
     private bool TakesSkinnyGemm(ReadOnlySpan<ThinProduct> products)
@@ -61,28 +61,28 @@ internal sealed partial class IlgpuBackend
         {
             widths[i] = products[i].X.Shape.Columns;
         }
-        var plan = SkinnyGemmSchedule.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true, _device.Accelerator.NumMultiprocessors);
+        var schedule = SkinnyGemmSchedule.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true, _device.Accelerator.NumMultiprocessors);
         for (int i = 0; i < MaxSkinnyOperands; i++)
         {
-            starts[i + 1] = i < matrices ? starts[i] + plan.StripsOf(widths[i]) : plan.Strips;
+            starts[i + 1] = i < matrices ? starts[i] + schedule.StripsOf(widths[i]) : schedule.Strips;
         }
-        long lows = plan.LowFloats(m);
-        using var parts = new Scratch(this, lows + plan.AcrossFloats);
+        long lows = schedule.LowFloats(m);
+        using var parts = new Scratch(this, lows + schedule.AcrossFloats);
         var args = new SkinnyGemmArgs
         {
             Lows = parts.Address,
             Sums = parts.Address + (nint)(lows * sizeof(float)),
             M = m,
-            Strips = plan.Strips,
-            Run = plan.Run,
+            Strips = schedule.Strips,
+            Run = schedule.Run,
             Rank = rank,
             PerLeft = perLeft,
-            Tiles = plan.Shape.Tiles,
-            WarpColumns = plan.Shape.WarpColumns,
-            WarpRows = plan.Shape.WarpRows,
-            StageBytes = plan.Shape.StageBytes,
-            Stages = plan.Shape.Stages,
-            ReductionBytes = plan.Shape.ReductionBytes,
+            Tiles = schedule.Shape.Tiles,
+            WarpColumns = schedule.Shape.WarpColumns,
+            WarpRows = schedule.Shape.WarpRows,
+            StageBytes = schedule.Shape.StageBytes,
+            Stages = schedule.Shape.Stages,
+            ReductionBytes = schedule.Shape.ReductionBytes,
             HasRight = Flag(both),
             HasLeft = 1,
         };
@@ -95,28 +95,28 @@ internal sealed partial class IlgpuBackend
             flops += (both ? 4.0 : 2.0) * p.X.Count * rank;
         }
         _device.Work = new Work(flops, 0);
-        _device.RunSkinnyGemm(plan, args);
-        ReduceSkinnyGemm(products, both, plan, args);
+        _device.RunSkinnyGemm(schedule, args);
+        ReduceSkinnyGemm(products, both, schedule, args);
         foreach (var p in products)
         {
             Queued(p.Across);
         }
     }
 
-    private void ReduceSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both, in SkinnyGemmSchedule plan, in SkinnyGemmArgs args)
+    private void ReduceSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both, in SkinnyGemmSchedule schedule, in SkinnyGemmArgs args)
     {
         var sums = new SkinnyGemmReductionArgs
         {
-            Lows = _device.Space.View<Float4>((nint)args.Lows, plan.LowFloats(args.M) / 4),
-            Sums = _device.Space.View<Float4>((nint)args.Sums, plan.AcrossFloats / 4),
+            Lows = _device.Space.View<Float4>((nint)args.Lows, schedule.LowFloats(args.M) / 4),
+            Sums = _device.Space.View<Float4>((nint)args.Sums, schedule.AcrossFloats / 4),
             M = args.M,
             Rank = args.Rank,
             PerLeft = args.PerLeft,
             Tiles = args.Tiles,
             Warps = args.WarpColumns,
-            Runs = plan.Runs,
+            Runs = schedule.Runs,
             LowCount = both ? products.Length * args.M * (args.Rank / 4) : 0,
-            AcrossCount = plan.AcrossCount,
+            AcrossCount = schedule.AcrossCount,
             Transposed = Flag(!both),
         };
         SkinnyGemmLaunch.Widths(ref sums, args);

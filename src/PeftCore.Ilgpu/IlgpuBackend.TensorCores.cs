@@ -11,7 +11,7 @@ internal sealed partial class IlgpuBackend
 {
     private const int MostTerms = ProductPtx.OperandMaps / 2, MostResults = ProductPtx.ResultMaps;
 
-    private long _bookedParts;
+    private long _countedPartials;
 
     private bool TryTensorCores(in Product p) => TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
@@ -86,11 +86,11 @@ internal sealed partial class IlgpuBackend
     /// <summary>Whether an operand needs no copy into rows that start where 16 bytes of BF16 may be read at once.</summary>
     private static bool TakesOperand(Tensor tensor) => tensor.DType is DType.F32 or DType.BF16 && LiesOnChunks(tensor);
 
-    private static bool LiesOnChunks(Tensor tensor) => tensor.Shape.Columns % TensorPlan.Chunk == 0 && Address(tensor) % 16 == 0;
+    private static bool LiesOnChunks(Tensor tensor) => tensor.Shape.Columns % GemmSchedule.Chunk == 0 && Address(tensor) % 16 == 0;
 
     private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
-        bool mayTurn = true;
+        bool maySwapAB = true;
         var args = new WgmmaArgs { M = results[0].Shape.Rows, Terms = terms.Length / results.Length, Alpha = alpha, Accumulate = Flag(accumulate) };
         Span<int> widths = stackalloc int[results.Length], ends = stackalloc int[args.Terms];
         nint alignment = 16;
@@ -98,14 +98,14 @@ internal sealed partial class IlgpuBackend
         {
             widths[r] = results[r].Shape.Columns;
             alignment |= Address(results[r]);
-            mayTurn &= r >= biases.Length || biases[r] is null;
+            maySwapAB &= r >= biases.Length || biases[r] is null;
         }
         for (int t = 0; t < args.Terms; t++)
         {
-            args.Steps += ProductPlan.Count(terms[t].Depth, ProductShape.Depth);
+            args.Steps += SplitKSchedule.Count(terms[t].Depth, ProductShape.Depth);
             ends[t] = args.Steps;
         }
-        var plan = TensorPlan.For(new TensorWork
+        var schedule = GemmSchedule.For(new GemmProblem
         {
             M = args.M,
             Widths = widths,
@@ -114,27 +114,27 @@ internal sealed partial class IlgpuBackend
             AcrossB = !terms[0].TransposeB,
             Narrow = results[0].DType == DType.BF16,
             Alignment = (int)(alignment & -alignment),
-            MayTurn = mayTurn,
+            MaySwapAB = maySwapAB,
         }, _device.Accelerator.NumMultiprocessors);
-        WgmmaLaunch.Lay(ref args, plan, widths, ends);
+        WgmmaLaunch.Lay(ref args, schedule, widths, ends);
         byte* buffer = stackalloc byte[((ProductPtx.OperandMaps + ProductPtx.ResultMaps) * TensorMap.Bytes) + 64];
         byte* maps = (byte*)(((nint)buffer + 63) & ~(nint)63);
         for (int i = 0; i < terms.Length; i++)
         {
-            WgmmaLaunch.MapOperands(maps + (2 * i * TensorMap.Bytes), plan, InBf16(terms[i].A), terms[i].A.Shape, InBf16(terms[i].B), terms[i].B.Shape);
+            WgmmaLaunch.MapOperands(maps + (2 * i * TensorMap.Bytes), schedule, InBf16(terms[i].A), terms[i].A.Shape, InBf16(terms[i].B), terms[i].B.Shape);
         }
         for (int r = 0; r < results.Length; r++)
         {
             var bias = r < biases.Length ? biases[r] : null;
             WgmmaLaunch.Result(ref args, r, Address(results[r]), bias is null ? 0 : Address(bias));
             args.NarrowBias = bias is null ? args.NarrowBias : Flag(bias.DType == DType.BF16);
-            if (plan.Shape.Store == ResultStore.Copied)
+            if (schedule.Shape.Store == ResultStore.Copied)
             {
                 TensorMap.Write(maps + ((ProductPtx.OperandMaps + r) * TensorMap.Bytes), Address(results[r]), args.M, widths[r], (64, 64));
             }
         }
-        _device.RunProduct(plan, args, maps);
-        BookParts();
+        _device.RunProduct(schedule, args, maps);
+        CountPartials();
         foreach (var c in results)
         {
             Queued(c);
@@ -142,13 +142,13 @@ internal sealed partial class IlgpuBackend
     }
 
     // What products keep beside the arena is memory of this device too.
-    private void BookParts()
+    private void CountPartials()
     {
         long bytes = _device.Products!.TakenBytes;
-        if (bytes != _bookedParts)
+        if (bytes != _countedPartials)
         {
-            Memory.Add(bytes - _bookedParts, MemoryKind.Workspace);
-            _bookedParts = bytes;
+            Memory.Add(bytes - _countedPartials, MemoryKind.Workspace);
+            _countedPartials = bytes;
         }
     }
 
@@ -173,7 +173,7 @@ internal sealed partial class IlgpuBackend
 
     private void PadRows<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored>
     {
-        int eights = to.Shape.Columns / 8, strips = ProductPlan.Count(eights, _device.GroupSize);
+        int eights = to.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
         _device.Run<PadRows<TStored>, PadRowsArgs<TStored>>(from.Shape.Rows * strips, 1,
             new PadRowsArgs<TStored> { From = View<TStored>(from), To = Eights(to), Columns = from.Shape.Columns, Eights = eights, Strips = strips });
     }

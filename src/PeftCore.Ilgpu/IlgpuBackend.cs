@@ -41,7 +41,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     public MemoryLedger Memory { get; } = new();
 
     /// <inheritdoc/>
-    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.Products?.PartBytes ?? 0 : 0;
+    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.Products?.PartialBytes ?? 0 : 0;
 
     /// <summary>Bytes taken from the device for tensors, in use or not.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
@@ -158,7 +158,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         Synchronize();
         _rounded.Clear();
         _many.Dispose();
-        Memory.Add(-_bookedParts, MemoryKind.Workspace);
+        Memory.Add(-_countedPartials, MemoryKind.Workspace);
         _arena.Dispose();
         _device.Dispose();
     }

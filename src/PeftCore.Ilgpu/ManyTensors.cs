@@ -22,7 +22,7 @@ internal sealed class ManyTensors(IlgpuBackend backend) : IDisposable
         int chunks = 0;
         foreach (var slot in slots)
         {
-            chunks += ProductPlan.Count(slot.Count, Chunk);
+            chunks += SplitKSchedule.Count(slot.Count, Chunk);
         }
         return chunks;
     }

@@ -56,7 +56,7 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
     /// <summary>Address of the numbers in BF16 with every row on 16 bytes: a copy for one product, of what does not lie so.</summary>
     public nint Padded(Tensor tensor)
     {
-        var once = backend.NewTensor([tensor.Shape.Rows, TensorPlan.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace).Keep();
+        var once = backend.NewTensor([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace).Keep();
         backend.PadRows(tensor, once);
         lock (_lock)
         {

@@ -47,7 +47,7 @@ public sealed class PtxTests
         string rows = WgmmaKernels.Compile<WgmmaProduct<ShareRows>, WgmmaArgs>(backend, ProductShape.Threads, 1);
         string depth = WgmmaKernels.Compile<WgmmaProduct<ShareDepth>, WgmmaArgs>(backend, ProductShape.Threads, 1);
 
-        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(shape.Split > 1 ? depth : rows))];
+        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(shape.SplitK > 1 ? depth : rows))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));

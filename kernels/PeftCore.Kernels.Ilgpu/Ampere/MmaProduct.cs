@@ -13,8 +13,8 @@ internal struct MmaArgs
 
     public int M, N, K, TilesM, TilesN, Accumulate, ElementBytes;
 
-    /// <summary>Length of the part of K that one group sums; part s of the result starts M·StrideC·s behind C.</summary>
-    public int KPart;
+    /// <summary>Length of the slice of K that one group sums (split-K); partial sum s starts M·StrideC·s bytes behind C.</summary>
+    public int KPerSplit;
     public float Alpha;
 }
 
@@ -71,7 +71,7 @@ internal readonly struct MmaProduct<TLayout> : IKernel<MmaArgs> where TLayout : 
         int band = 8 * args.TilesN, top = Grid.IdxX / band * 8, inBand = Grid.IdxX % band;
         int height = args.TilesM - top < 8 ? args.TilesM - top : 8;
         int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
-        int start = Grid.IdxY * args.KPart, end = start + args.KPart < args.K ? start + args.KPart : args.K;
+        int start = Grid.IdxY * args.KPerSplit, end = start + args.KPerSplit < args.K ? start + args.KPerSplit : args.K;
 
         MmaPanel a = TLayout.TransposeA ? MmaPanel.Across(args.A, args.StrideA, start, row, args.M) : MmaPanel.Along(args.A, args.StrideA, start, row, args.M);
         MmaPanel b = TLayout.AcrossB ? MmaPanel.Across(args.B, args.StrideB, start, column, args.N) : MmaPanel.Along(args.B, args.StrideB, start, column, args.N);

@@ -111,7 +111,7 @@ internal sealed class GpuDevice : IDisposable
         Run<TKernel, TArgs>(checked((int)((count + GroupSize - 1) / GroupSize)), 1, args);
 
     /// <summary>Runs a kernel with so many groups of threads.</summary>
-    public void Run<TKernel, TArgs>(int groups, int parts, TArgs args)
+    public void Run<TKernel, TArgs>(int groups, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
@@ -121,58 +121,58 @@ internal sealed class GpuDevice : IDisposable
             Timer?.Start();
             if (Name.IsCuda)
             {
-                kernel(Stream, new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+                kernel(Stream, new KernelConfig(groups, splits, 1, GroupSize, 1, 1), args);
             }
             else
             {
-                Do(kernel, new KernelConfig(groups, parts, 1, GroupSize, 1, 1), args);
+                Do(kernel, new KernelConfig(groups, splits, 1, GroupSize, 1, 1), args);
             }
             StopTiming(typeof(TKernel));
         }
     }
 
     /// <summary>Runs a kernel for Hopper's tensor cores.</summary>
-    public void RunTensorCores<TKernel, TArgs, TRaw>(int groups, int parts, in LaunchShape shape, in TRaw args)
+    public void RunTensorCores<TKernel, TArgs, TRaw>(int groups, int splits, in LaunchShape shape, in TRaw args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
         where TRaw : unmanaged
     {
         TensorCores!.Load<TKernel, TArgs>(shape);
         Timer?.Start();
-        TensorCores.Run<TKernel, TArgs, TRaw>(groups, parts, shape, args);
+        TensorCores.Run<TKernel, TArgs, TRaw>(groups, splits, shape, args);
         StopTiming(typeof(TKernel));
     }
 
     /// <summary>Runs a product on Hopper's tensor cores.</summary>
-    public unsafe void RunProduct(in TensorPlan plan, in WgmmaArgs args, byte* maps)
+    public unsafe void RunProduct(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
     {
-        Products!.Load(plan.Shape);
+        Products!.Load(schedule.Shape);
         Timer?.Start();
-        Products.Run(plan, args, maps);
+        Products.Run(schedule, args, maps);
         if (Timer is not null)
         {
-            StopTiming($"product of {plan.TilesM}×{plan.TilesN} tiles of {plan.Shape.TileN}, {args.Steps} deep");
+            StopTiming($"product of {schedule.TilesM}×{schedule.TilesN} tiles of {schedule.Shape.TileN}, {args.Steps} deep");
         }
     }
 
     /// <summary>Runs products of tall matrices with skinny ones.</summary>
-    public void RunSkinnyGemm(in SkinnyGemmSchedule plan, in SkinnyGemmArgs args)
+    public void RunSkinnyGemm(in SkinnyGemmSchedule schedule, in SkinnyGemmArgs args)
     {
-        SkinnyGemms!.Load(plan.Shape);
+        SkinnyGemms!.Load(schedule.Shape);
         Timer?.Start();
-        SkinnyGemms.Run(plan, args);
+        SkinnyGemms.Run(schedule, args);
         if (Timer is not null)
         {
-            StopTiming($"skinny products of {plan.Strips} strips of {plan.Shape.WarpColumns * SkinnyGemmShape.Columns}, {plan.Runs} runs, {plan.Shape.Tiles} tiles{(plan.Shape.Right ? ", both sides" : "")}");
+            StopTiming($"skinny products of {schedule.Strips} strips of {schedule.Shape.WarpColumns * SkinnyGemmShape.Columns}, {schedule.Runs} runs, {schedule.Shape.Tiles} tiles{(schedule.Shape.Right ? ", both sides" : "")}");
         }
     }
 
     /// <summary>Runs a product on the tensor cores of cards other than Hopper's.</summary>
-    public void RunMma(in MmaShape shape, in ProductPlan plan, in MmaArgs args)
+    public void RunMma(in MmaShape shape, in SplitKSchedule schedule, in MmaArgs args)
     {
         MmaProducts!.Load(shape);
         Timer?.Start();
-        MmaProducts.Run(shape, plan, args);
+        MmaProducts.Run(shape, schedule, args);
         StopTiming(typeof(MmaProduct<MmaAlong>));
     }
 

@@ -12,11 +12,11 @@ internal sealed unsafe class MmaProducts(WgmmaKernels kernels) : IDisposable
     private readonly Lock _lock = new();
 
     /// <summary>Queues a product.</summary>
-    public void Run(in MmaShape shape, in ProductPlan plan, MmaArgs args)
+    public void Run(in MmaShape shape, in SplitKSchedule schedule, MmaArgs args)
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        kernels.Launch(Load(shape), plan.TilesM * plan.TilesN, plan.Parts, MmaShape.Threads, MmaShape.SharedBytes, parameters);
+        kernels.Launch(Load(shape), schedule.TilesM * schedule.TilesN, schedule.Splits, MmaShape.Threads, MmaShape.SharedBytes, parameters);
     }
 
     public void Dispose() => kernels.Dispose();

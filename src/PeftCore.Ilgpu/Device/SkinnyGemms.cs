@@ -11,11 +11,11 @@ internal sealed unsafe class SkinnyGemms(WgmmaKernels kernels)
     private string? _compiled;
 
     /// <summary>Queues a pass.</summary>
-    public void Run(in SkinnyGemmSchedule plan, SkinnyGemmArgs args)
+    public void Run(in SkinnyGemmSchedule schedule, SkinnyGemmArgs args)
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        kernels.LaunchEarly(Load(plan.Shape), plan.Groups, SkinnyGemmShape.Threads, plan.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(Load(schedule.Shape), schedule.Groups, SkinnyGemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>

@@ -14,7 +14,7 @@ internal static unsafe class TensorMap
 
     /// <summary>Writes the map of a row-major matrix whose rows take whole chunks, read or written a box of so many rows and columns at a time.</summary>
     public static void Write(byte* map, nint address, int rows, int columns, (int Rows, int Columns) box) =>
-        Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)TensorPlan.Pitch(columns)], [(uint)box.Columns, (uint)box.Rows]);
+        Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)GemmSchedule.Pitch(columns)], [(uint)box.Columns, (uint)box.Rows]);
 
     /// <summary>Writes the map of a tensor of up to five axes, the first contiguous.</summary>
     /// <param name="map">128 bytes, on 64.</param>

@@ -50,21 +50,21 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         where TArgs : struct => _ = Function<TKernel, TArgs>(shape);
 
     /// <summary>Queues a kernel. <typeparamref name="TRaw"/> looks in memory as <typeparamref name="TArgs"/> does in the kernel.</summary>
-    public unsafe void Run<TKernel, TArgs, TRaw>(int groups, int parts, in LaunchShape shape, TRaw args)
+    public unsafe void Run<TKernel, TArgs, TRaw>(int groups, int splits, in LaunchShape shape, TRaw args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
         where TRaw : unmanaged
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        Launch(Function<TKernel, TArgs>(shape), groups, parts, shape.Threads, shape.SharedBytes, parameters);
+        Launch(Function<TKernel, TArgs>(shape), groups, splits, shape.Threads, shape.SharedBytes, parameters);
     }
 
     /// <summary>Queues a loaded kernel.</summary>
-    public unsafe void Launch(nint function, int groups, int parts, int threads, int sharedBytes, nint* parameters)
+    public unsafe void Launch(nint function, int groups, int splits, int threads, int sharedBytes, nint* parameters)
     {
         accelerator.Bind();
-        Check(CudaAPI.CurrentAPI.LaunchKernel(function, groups, parts, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
+        Check(CudaAPI.CurrentAPI.LaunchKernel(function, groups, splits, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
             "to run a tensor-core kernel", null);
     }
 

@@ -8,23 +8,23 @@ namespace PeftCore.Ilgpu;
 internal static unsafe class WgmmaLaunch
 {
     /// <summary>Extents and strides of results, and where each summand's stages end.</summary>
-    public static void Lay(ref WgmmaArgs args, in TensorPlan plan, ReadOnlySpan<int> widths, ReadOnlySpan<int> ends)
+    public static void Lay(ref WgmmaArgs args, in GemmSchedule schedule, ReadOnlySpan<int> widths, ReadOnlySpan<int> ends)
     {
-        int bytes = plan.Shape.Narrow ? 2 : 4;
+        int bytes = schedule.Shape.Narrow ? 2 : 4;
         (args.N0, args.N1, args.N2, args.N3) = (widths[0], At(widths, 1), At(widths, 2), At(widths, 3));
         args.ColumnBytes = bytes;
-        if (plan.Turned)
+        if (schedule.SwapAB)
         {
             (args.M, args.N0, args.ColumnBytes) = (widths[0], args.M, bytes * widths[0]);
-            (args.Row0, args.Start1) = (bytes, plan.TilesN);
+            (args.Row0, args.Start1) = (bytes, schedule.TilesN);
         }
         else
         {
             (args.Row0, args.Row1, args.Row2, args.Row3) = ((long)bytes * args.N0, (long)bytes * args.N1, (long)bytes * args.N2, (long)bytes * args.N3);
-            args.Start1 = ProductPlan.Count(args.N0, plan.Shape.TileN);
+            args.Start1 = SplitKSchedule.Count(args.N0, schedule.Shape.TileN);
         }
-        args.Start2 = args.Start1 + ProductPlan.Count(args.N1, plan.Shape.TileN);
-        args.Start3 = args.Start2 + ProductPlan.Count(args.N2, plan.Shape.TileN);
+        args.Start2 = args.Start1 + SplitKSchedule.Count(args.N1, schedule.Shape.TileN);
+        args.Start3 = args.Start2 + SplitKSchedule.Count(args.N2, schedule.Shape.TileN);
         (args.End0, args.End1, args.End2, args.End3) = (ends[0], At(ends, 1), At(ends, 2), At(ends, 3));
         (args.End4, args.End5, args.End6) = (At(ends, 4), At(ends, 5), At(ends, 6));
     }
@@ -44,13 +44,13 @@ internal static unsafe class WgmmaLaunch
     }
 
     /// <summary>The maps of one summand's operands, in the order the kernel reads them.</summary>
-    public static void MapOperands(byte* maps, in TensorPlan plan, nint a, Shape shapeA, nint b, Shape shapeB)
+    public static void MapOperands(byte* maps, in GemmSchedule schedule, nint a, Shape shapeA, nint b, Shape shapeB)
     {
-        if (plan.Turned)
+        if (schedule.SwapAB)
         {
             (a, shapeA, b, shapeB) = (b, shapeB, a, shapeA);
         }
-        TensorMap.Write(maps, a, shapeA.Rows, shapeA.Columns, plan.Shape.BoxA);
-        TensorMap.Write(maps + TensorMap.Bytes, b, shapeB.Rows, shapeB.Columns, plan.Shape.BoxB);
+        TensorMap.Write(maps, a, shapeA.Rows, shapeA.Columns, schedule.Shape.BoxA);
+        TensorMap.Write(maps + TensorMap.Bytes, b, shapeB.Rows, shapeB.Columns, schedule.Shape.BoxB);
     }
 }

@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory where pieces of tiles are added up.</summary>
+/// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory of stream-K's partial sums.</summary>
 internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
 {
     private const int FlagBytes = 8 * 1024; // two for each group
@@ -11,29 +11,29 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     private readonly Dictionary<ProductShape, nint> _functions = [];
     private readonly Lock _lock = new();
     private string? _sharingRows, _sharingDepth;
-    private nint _flags, _parts;
+    private nint _flags, _partials;
 
-    /// <summary>Bytes for pieces of tiles: what the largest plan on this card needs, so that they are taken once and known before.</summary>
-    public long PartBytes { get; } = TensorPlan.MostPartBytes(processors);
+    /// <summary>Bytes of partial sums: what the largest schedule on this card needs, so that they are taken once and known before.</summary>
+    public long PartialBytes { get; } = GemmSchedule.MaxPartialBytes(processors);
 
     /// <summary>Bytes taken so far: none before the first product.</summary>
-    public long TakenBytes => _parts == 0 ? 0 : PartBytes;
+    public long TakenBytes => _partials == 0 ? 0 : PartialBytes;
 
     /// <summary>Queues a product. Nothing is allocated or waited for once its shape has been met.</summary>
-    /// <param name="plan">How it runs.</param>
-    /// <param name="args">All but what the plan says.</param>
+    /// <param name="schedule">How it runs.</param>
+    /// <param name="args">All but what the schedule says.</param>
     /// <param name="maps">Tensor maps of operands and results, at a multiple of 64 bytes.</param>
-    public void Run(in TensorPlan plan, WgmmaArgs args, byte* maps)
+    public void Run(in GemmSchedule schedule, WgmmaArgs args, byte* maps)
     {
-        nint function = Load(plan.Shape);
+        nint function = Load(schedule.Shape);
         Reserve();
-        (args.TileN, args.Stages, args.Cluster) = (plan.Shape.TileN, plan.Shape.Stages, plan.Shape.Groups);
-        args.Clusters = plan.Clusters;
-        (args.TilesM, args.TilesN, args.Shared, args.Band) = (plan.TilesM, plan.TilesN, plan.Shared, 16 / plan.Shape.Cluster);
-        (args.Parts, args.Flags) = (_parts, _flags);
+        (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.Groups);
+        args.Clusters = schedule.Clusters;
+        (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 / schedule.Shape.Cluster);
+        (args.Parts, args.Flags) = (_partials, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
-        kernels.LaunchEarly(function, plan.Groups, ProductShape.Threads, plan.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(function, schedule.Groups, ProductShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
@@ -44,7 +44,7 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
             if (!_functions.TryGetValue(shape, out nint function))
             {
                 long start = Stopwatch.GetTimestamp();
-                string compiled = shape.Split > 1 ? _sharingDepth ??= Compile<ShareDepth>() : _sharingRows ??= Compile<ShareRows>();
+                string compiled = shape.SplitK > 1 ? _sharingDepth ??= Compile<ShareDepth>() : _sharingRows ??= Compile<ShareRows>();
                 function = kernels.Load(new ProductPtx(shape).Expand(compiled), shape.SharedBytes, start);
                 _functions.Add(shape, function);
             }
@@ -54,7 +54,7 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
 
     public void Dispose()
     {
-        foreach (var (address, bytes) in new[] { (_flags, FlagBytes), (_parts, PartBytes) })
+        foreach (var (address, bytes) in new[] { (_flags, FlagBytes), (_partials, PartialBytes) })
         {
             if (address != 0)
             {
@@ -68,11 +68,11 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
     // Flags are zero between launches: whoever reads a part takes its flag back.
     private void Reserve()
     {
-        if (_parts == 0)
+        if (_partials == 0)
         {
             _flags = memory.Take(FlagBytes);
             memory.Fill(_flags, 0, FlagBytes);
-            _parts = memory.Take(PartBytes);
+            _partials = memory.Take(PartialBytes);
         }
     }
 }

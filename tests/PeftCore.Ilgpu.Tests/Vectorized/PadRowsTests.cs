@@ -13,7 +13,7 @@ public sealed class PadRowsTests
     public void Rows_of_any_width_come_to_lie_on_whole_chunks_with_zeros_behind_them(int columns, DType dtype)
     {
         const int Rows = 3;
-        int pitch = TensorPlan.Pitch(columns);
+        int pitch = GemmSchedule.Pitch(columns);
         using var scope = new TensorScope();
         using var backend = (IlgpuBackend)IlgpuDevices.Open("ilgpu-cpu", new IlgpuOptions(DType.BF16, Poison: true));
         float[] values = [.. Enumerable.Range(1, Rows * columns).Select(i => (float)i)];

@@ -3,12 +3,12 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <summary>What the code of a Hopper product is specialised for.</summary>
 /// <param name="TileN">Width of a tile: a multiple of 16 up to 256.</param>
 /// <param name="Cluster">Groups that share one panel of B, each with its own rows of A: 1 or 2.</param>
-/// <param name="Split">Groups that share a tile, each with its own part of K: 1, or a cluster of 2 or 4 that has no other tile.</param>
+/// <param name="SplitK">Groups that share a tile, each with its own slice of K: 1, or a cluster of 2 or 4 that has no other tile.</param>
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
 /// <param name="Narrow">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct ProductShape(int TileN, int Cluster, int Split, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+internal readonly record struct ProductShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
 {
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;
@@ -34,7 +34,7 @@ internal readonly record struct ProductShape(int TileN, int Cluster, int Split, 
     public static int BytesA => 2 * Block;
 
     /// <summary>Groups that are launched as one cluster.</summary>
-    public int Groups => Cluster * Split;
+    public int Groups => Cluster * SplitK;
 
     /// <summary>Columns of B that one group reads for itself and its neighbour.</summary>
     public int ShareN => TileN / Cluster;

@@ -29,8 +29,8 @@ internal struct WgmmaArgs
     /// <summary>Rows of tiles, a cluster's counted as one; all columns of tiles; how many rows of tiles are walked together, for the L2 cache.</summary>
     public int TilesM, TilesN, Band;
 
-    /// <summary>Tiles, from the first, that are cut along K so that every cluster gets the same share; the rest are done whole.</summary>
-    public int Shared;
+    /// <summary>Tiles, from the first, that are cut along K so that every cluster gets the same share (stream-K); the rest are computed whole.</summary>
+    public int StreamKTiles;
 
     /// <summary>Products that each result is a sum of; stages of K behind each; all of them.</summary>
     public int Terms, End0, End1, End2, End3, End4, End5, End6, Steps;
@@ -49,12 +49,12 @@ internal struct WgmmaWork
     public static WgmmaWork First(WgmmaArgs args)
     {
         int cluster = Grid.IdxX / args.Cluster, place = args.Clusters - 1 - cluster;
-        if (args.Shared == 0)
+        if (args.StreamKTiles == 0)
         {
             return Then(args, new WgmmaWork { Next = cluster });
         }
 
-        return Then(args, new WgmmaWork { At = Begin(args, place), End = Begin(args, place + 1), Next = args.Shared + cluster });
+        return Then(args, new WgmmaWork { At = Begin(args, place), End = Begin(args, place + 1), Next = args.StreamKTiles + cluster });
     }
 
     /// <summary>The group's part of the cluster's one tile.</summary>
@@ -92,7 +92,7 @@ internal struct WgmmaWork
     }
 
     /// <summary>Where the piece of the line begins that is the place-th from the last cluster.</summary>
-    public static int Begin(WgmmaArgs args, int place) => args.Shared * args.Steps * place / args.Clusters;
+    public static int Begin(WgmmaArgs args, int place) => args.StreamKTiles * args.Steps * place / args.Clusters;
 }
 
 /// <summary>What the groups of a cluster share out among them.</summary>

@@ -22,21 +22,21 @@ internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int St
 
     public long AcrossFloats => Shape.Left ? 4L * Runs * AcrossCount : 0;
 
-    public int StripsOf(int width) => ProductPlan.Count(width, Shape.WarpColumns * SkinnyGemmShape.Columns);
+    public int StripsOf(int width) => SplitKSchedule.Count(width, Shape.WarpColumns * SkinnyGemmShape.Columns);
 
-    /// <summary>The plan that should take the least time on a card with so many processors.</summary>
+    /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
     public static SkinnyGemmSchedule For(int m, ReadOnlySpan<int> widths, int tiles, bool right, bool left, int processors)
     {
         SkinnyGemmSchedule best = default;
         double least = double.MaxValue;
         for (int warpColumns = 1; warpColumns <= SkinnyGemmShape.Warps; warpColumns *= 2)
         {
-            var plan = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
-            double read = (double)ProductPlan.Count(plan.Groups, processors) * processors * plan.Run * warpColumns * SkinnyGemmShape.Columns * 2;
-            double parts = 2.0 * sizeof(float) * (plan.LowFloats(m) + plan.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
+            var schedule = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
+            double read = (double)SplitKSchedule.Count(schedule.Groups, processors) * processors * schedule.Run * warpColumns * SkinnyGemmShape.Columns * 2;
+            double parts = 2.0 * sizeof(float) * (schedule.LowFloats(m) + schedule.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
             if (time < least)
             {
-                (best, least) = (plan, time);
+                (best, least) = (schedule, time);
             }
         }
         return best;
@@ -44,14 +44,14 @@ internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int St
 
     private static SkinnyGemmSchedule For(int m, ReadOnlySpan<int> widths, SkinnyGemmShape shape, int processors)
     {
-        var plan = new SkinnyGemmSchedule(shape, 0, 0, 0);
+        var schedule = new SkinnyGemmSchedule(shape, 0, 0, 0);
         int strips = 0, height = shape.WarpRows * SkinnyGemmShape.Rows;
         foreach (int width in widths)
         {
-            strips += plan.StripsOf(width);
+            strips += schedule.StripsOf(width);
         }
-        int runs = Math.Clamp(processors / strips, 1, ProductPlan.Count(m, height));
-        int run = ProductPlan.Count(ProductPlan.Count(m, runs), height) * height;
-        return plan with { Strips = strips, Run = run, Runs = ProductPlan.Count(m, run) };
+        int runs = Math.Clamp(processors / strips, 1, SplitKSchedule.Count(m, height));
+        int run = SplitKSchedule.Count(SplitKSchedule.Count(m, runs), height) * height;
+        return schedule with { Strips = strips, Run = run, Runs = SplitKSchedule.Count(m, run) };
     }
 }

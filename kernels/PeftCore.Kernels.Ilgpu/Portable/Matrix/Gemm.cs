@@ -13,8 +13,8 @@ internal struct GemmArgs<TA, TB>
     public long ARow, AColumn, BRow, BColumn;
     public int M, N, K, TilesN, Accumulate;
 
-    /// <summary>Length of the part of K that one group sums; part s of the result starts at C[s·M·N].</summary>
-    public int KPart;
+    /// <summary>Length of the slice of K that one group sums (split-K); partial sum s starts at C[s·M·N].</summary>
+    public int KPerSplit;
     public float Alpha;
 }
 
@@ -30,7 +30,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
         ArrayView<Float4> fourA = sharedA.Cast<Float4>(), fourB = sharedB.Cast<Float4>();
         int tile = 4 * TSide.Side, t = Group.IdxX, tx = t % TSide.Side, ty = t / TSide.Side;
         int row = Grid.IdxX / args.TilesN * tile, column = Grid.IdxX % args.TilesN * tile;
-        int first = Grid.IdxY * args.KPart, last = first + args.KPart < args.K ? first + args.KPart : args.K;
+        int first = Grid.IdxY * args.KPerSplit, last = first + args.KPerSplit < args.K ? first + args.KPerSplit : args.K;
         Tile4 sum = default;
         for (int p = first; p < last; p += Panel.Depth)
         {
@@ -41,11 +41,11 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
             Group.Barrier();
         }
 
-        long part = (long)Grid.IdxY * args.M * args.N;
-        Store(args, part, row + (4 * ty), column + (4 * tx), sum.R0);
-        Store(args, part, row + (4 * ty) + 1, column + (4 * tx), sum.R1);
-        Store(args, part, row + (4 * ty) + 2, column + (4 * tx), sum.R2);
-        Store(args, part, row + (4 * ty) + 3, column + (4 * tx), sum.R3);
+        long partial = (long)Grid.IdxY * args.M * args.N;
+        Store(args, partial, row + (4 * ty), column + (4 * tx), sum.R0);
+        Store(args, partial, row + (4 * ty) + 1, column + (4 * tx), sum.R1);
+        Store(args, partial, row + (4 * ty) + 2, column + (4 * tx), sum.R2);
+        Store(args, partial, row + (4 * ty) + 3, column + (4 * tx), sum.R3);
     }
 
     // Neighbouring threads read neighbouring addresses, whichever way the operand lies.
@@ -81,19 +81,19 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
         }
     }
 
-    private static void Store(GemmArgs<TA, TB> args, long part, int i, int j, Float4 sum)
+    private static void Store(GemmArgs<TA, TB> args, long partial, int i, int j, Float4 sum)
     {
-        Store(args, part, i, j, sum.X);
-        Store(args, part, i, j + 1, sum.Y);
-        Store(args, part, i, j + 2, sum.Z);
-        Store(args, part, i, j + 3, sum.W);
+        Store(args, partial, i, j, sum.X);
+        Store(args, partial, i, j + 1, sum.Y);
+        Store(args, partial, i, j + 2, sum.Z);
+        Store(args, partial, i, j + 3, sum.W);
     }
 
-    private static void Store(GemmArgs<TA, TB> args, long part, int i, int j, float sum)
+    private static void Store(GemmArgs<TA, TB> args, long partial, int i, int j, float sum)
     {
         if (i < args.M && j < args.N)
         {
-            long at = part + ((long)i * args.N) + j;
+            long at = partial + ((long)i * args.N) + j;
             float value = args.Alpha * sum;
             args.C[at] = args.Accumulate != 0 ? args.C[at] + value : value;
         }
@@ -124,16 +124,16 @@ internal static class Panel
     }
 }
 
-internal struct SumPartsArgs
+internal struct SumPartialsArgs
 {
-    public ArrayView<float> Parts, C;
+    public ArrayView<float> Partials, C;
     public int Count, Accumulate;
 }
 
-/// <summary>C (+)= Σ parts, in order: the second half of a product whose K was cut into parts.</summary>
-internal readonly struct SumParts : IKernel<SumPartsArgs>
+/// <summary>C (+)= Σ partials, in order: the second half of a split-K GEMM.</summary>
+internal readonly struct SumPartials : IKernel<SumPartialsArgs>
 {
-    public static void Run(SumPartsArgs args)
+    public static void Run(SumPartialsArgs args)
     {
         long i = Threads.Linear();
         if (i < args.C.Length)
@@ -141,7 +141,7 @@ internal readonly struct SumParts : IKernel<SumPartsArgs>
             float sum = 0;
             for (int s = 0; s < args.Count; s++)
             {
-                sum += args.Parts[(s * args.C.Length) + i];
+                sum += args.Partials[(s * args.C.Length) + i];
             }
 
             args.C[i] = args.Accumulate != 0 ? args.C[i] + sum : sum;

@@ -91,10 +91,10 @@ public sealed class FlashTests
     public void Sections(int batch, int length, int heads, int keyHeads, int section)
     {
         var tiles = FlashGeometry.Forward(128);
-        var plan = FlashPlan.ForQueries(Shape(batch, length, heads, keyHeads, 128), tiles, processors: 132);
+        var schedule = FlashSchedule.ForQueries(Shape(batch, length, heads, keyHeads, 128), tiles, processors: 132);
 
-        Assert.That(plan.Section, Is.EqualTo(section));
-        Assert.That(plan.Items, Is.EqualTo(batch * heads * ((length + tiles.Rows - 1) / tiles.Rows)));
+        Assert.That(schedule.Section, Is.EqualTo(section));
+        Assert.That(schedule.Items, Is.EqualTo(batch * heads * ((length + tiles.Rows - 1) / tiles.Rows)));
     }
 
     [TestCase(4, 32, 4, 2)]
@@ -103,10 +103,10 @@ public sealed class FlashTests
     [TestCase(64, 32, 4, 1)]
     public void Few_key_heads_are_cut_into_shares_of_their_queries(int batch, int heads, int keyHeads, int shares)
     {
-        var plan = FlashPlan.ForKeys(Shape(batch, 1024, heads, keyHeads, 64), FlashGeometry.KeyGradient(64), processors: 132);
+        var schedule = FlashSchedule.ForKeys(Shape(batch, 1024, heads, keyHeads, 64), FlashGeometry.KeyGradient(64), processors: 132);
 
-        Assert.That(plan.Shares, Is.EqualTo(shares));
-        Assert.That(plan.Items, Is.EqualTo(batch * keyHeads * shares * plan.Tiles));
+        Assert.That(schedule.Shares, Is.EqualTo(shares));
+        Assert.That(schedule.Items, Is.EqualTo(batch * keyHeads * shares * schedule.Tiles));
     }
 
     private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) => new(batch, length, length, heads, keyHeads, dim, 1, 0);

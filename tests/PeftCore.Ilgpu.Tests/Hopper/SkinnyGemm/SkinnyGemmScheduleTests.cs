@@ -15,13 +15,13 @@ public sealed class SkinnyGemmScheduleTests
     [TestCase(1000, new[] { 151_936 }, 2, true)]
     public void Groups_cover_every_row_and_column_once(int m, int[] widths, int tiles, bool right)
     {
-        var plan = SkinnyGemmSchedule.For(m, widths, tiles, right, true, Processors);
-        int width = plan.Shape.WarpColumns * SkinnyGemmShape.Columns, height = plan.Shape.WarpRows * SkinnyGemmShape.Rows;
+        var schedule = SkinnyGemmSchedule.For(m, widths, tiles, right, true, Processors);
+        int width = schedule.Shape.WarpColumns * SkinnyGemmShape.Columns, height = schedule.Shape.WarpRows * SkinnyGemmShape.Rows;
 
-        Assert.That(plan.Strips, Is.EqualTo(widths.Sum(n => (n + width - 1) / width)));
-        Assert.That(plan.Run % height, Is.Zero, "all warps of a group take the same number of steps");
-        Assert.That(plan.Runs * plan.Run, Is.InRange(m, m + plan.Run - 1));
-        Assert.That(plan.Runs == 1 || plan.Groups <= Processors);
+        Assert.That(schedule.Strips, Is.EqualTo(widths.Sum(n => (n + width - 1) / width)));
+        Assert.That(schedule.Run % height, Is.Zero, "all warps of a group take the same number of steps");
+        Assert.That(schedule.Runs * schedule.Run, Is.InRange(m, m + schedule.Run - 1));
+        Assert.That(schedule.Runs == 1 || schedule.Groups <= Processors);
     }
 
     [Test]

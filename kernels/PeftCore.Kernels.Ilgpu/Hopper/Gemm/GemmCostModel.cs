@@ -1,0 +1,47 @@
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
+/// <summary>Roughly how many cycles a schedule takes, fitted to times on an H100: enough to choose between schedules.</summary>
+internal static class GemmCostModel
+{
+    // Bytes a cycle: what one group can read at most, all together from the L2 cache and, where operands do not fit it, from memory as well.
+    private const double GroupBytes = 82, CacheBytes = 6340, BeyondCacheBytes = 5280, MemoryBytes = 1750, Cache = 40e6;
+    private const double StoreBytes = 32;   // a cycle, for each group
+    private const double TileCycles = 900;  // to start a tile's products and to empty them
+
+    // Stream-K: partial sums that clusters add up through memory; such clusters are at different places of K and do not share operands in the cache.
+    private const double PartialCycles = 3000, ApartFactor = 1.15;
+
+    // Split-K: slices of K that a cluster's groups add up; a cluster of four waits for four free processors side by side.
+    private const double ReduceCycles = 1000, ReduceBytes = 10, FourCycles = 4000;
+
+    public static double Of(in GemmSchedule schedule, int steps)
+    {
+        var shape = schedule.Shape;
+        int tiles = schedule.TilesM * schedule.TilesN, whole = SplitKSchedule.Count(tiles - schedule.StreamKTiles, schedule.Clusters);
+        double rows = (double)schedule.TilesM * ProductShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
+        double operands = 2 * ProductShape.Depth * steps * (rows + columns), bytes = shape.Narrow ? 2 : 4;
+        double step = Step(shape, Math.Min(GroupBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Groups));
+        double tile = TileCycles + (ProductShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
+        double partial = ProductShape.TileM * shape.TileN * sizeof(float), cycles;
+        if (shape.SplitK > 1)
+        {
+            cycles = (SplitKSchedule.Count(steps, shape.SplitK) * step) + tile + ReduceCycles + ((shape.SplitK - 1) * partial / ReduceBytes) + (shape.SplitK > 2 ? FourCycles : 0);
+        }
+        else
+        {
+            cycles = whole * ((steps * step) + tile);
+            if (schedule.StreamKTiles > 0)
+            {
+                double share = (double)schedule.StreamKTiles * steps / schedule.Clusters, partials = Math.Max(1, steps / share);
+                cycles += (ApartFactor * Math.Ceiling(share) * step) + (Math.Ceiling((double)schedule.StreamKTiles / schedule.Clusters) * tile) +
+                    (partials * PartialCycles) + ((1 + partials) * partial / StoreBytes);
+            }
+        }
+        return Math.Max(cycles, TileCycles + ((operands + (rows * columns * bytes)) / MemoryBytes));
+    }
+
+    // 64 × N × 16 products take N/2 cycles, and two warpgroups take turns; narrow ones do not hide the waits between stages.
+    private static double Step(in ProductShape shape, double rate) => Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (ProductShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
+}

@@ -1,0 +1,127 @@
+using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+
+namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
+
+/// <summary>How a GEMM is cut into tiles and given to the clusters of a Hopper card.</summary>
+/// <param name="Shape">What its kernel is specialised for.</param>
+/// <param name="SwapAB">Bᵀ·Aᵀ is computed and its result written transposed: for results of few rows.</param>
+/// <param name="TilesM">Rows of tiles, a cluster's counted as one.</param>
+/// <param name="TilesN">Columns of tiles, of all results.</param>
+/// <param name="StreamKTiles">Tiles that are cut along K so that clusters get equal shares (stream-K); the others are computed whole.</param>
+/// <param name="Clusters">Persistent clusters.</param>
+internal readonly record struct GemmSchedule(ProductShape Shape, bool SwapAB, int TilesM, int TilesN, int StreamKTiles, int Clusters)
+{
+    /// <summary>Elements of a 16-byte copy: rows of operands must start at a multiple of it.</summary>
+    public const int Chunk = 8;
+
+    /// <summary>Elements from a row of an operand to the next: whole chunks.</summary>
+    public static int Pitch(int columns) => (columns + Chunk - 1) / Chunk * Chunk;
+
+    /// <summary>A stream-K share of fewer stages costs more to add up than it gains.</summary>
+    private const int MinStreamKSteps = 4;
+
+    private const int MaxSinglesTileN = 128; // addresses for every element do not fit the registers beside more sums
+
+    // Clusters of four cannot have every processor: those of a card stand in parts of 14 to 18.
+    private const int MaxSplitK = 4;
+
+    private static readonly int[] Widths = [256, 128, 64, 32, 16];
+
+    public int Groups => Clusters * Shape.Groups;
+
+    /// <summary>Bytes of the partial sums of tiles that are cut; 0 where none is.</summary>
+    public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Groups * ProductShape.TileM * Shape.TileN * sizeof(float);
+
+    /// <summary>The most that any schedule needs on a card with so many processors: each holds one partial sum of the widest tile.</summary>
+    public static long MaxPartialBytes(int processors) => (long)processors * ProductShape.TileM * Widths[0] * sizeof(float);
+
+    /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
+    public static GemmSchedule For(in GemmProblem problem, int processors)
+    {
+        var best = For(problem, swapAB: false, processors, out double cycles);
+        if (problem.MaySwapAB && problem.Widths.Length == 1 && problem.M < ProductShape.TileM && problem.M < problem.Widths[0])
+        {
+            var swapped = For(problem, swapAB: true, processors, out double other);
+            best = other < cycles ? swapped : best;
+        }
+        return best;
+    }
+
+    private static GemmSchedule For(in GemmProblem problem, bool swapAB, int processors, out double least)
+    {
+        GemmSchedule best = default;
+        least = double.MaxValue;
+        foreach (int tileN in Widths)
+        {
+            if (tileN > MaxSinglesTileN && For(problem, swapAB, tileN, 1, processors).Shape.Store == ResultStore.Singles)
+            {
+                continue;
+            }
+            for (int cluster = 1; cluster <= 2; cluster++)
+            {
+                if (cluster == 1 || (tileN >= 128 && problem.M > ProductShape.TileM && processors > 1))
+                {
+                    Keep(For(problem, swapAB, tileN, cluster, processors), problem.Steps, ref best, ref least);
+                }
+            }
+            for (int split = 2; split <= MaxSplitK; split *= 2)
+            {
+                var schedule = SplitK(problem, swapAB, tileN, split, processors);
+                if (schedule.Groups <= (split > 2 ? 3 * processors / 4 : processors) && problem.Steps >= split * MinStreamKSteps)
+                {
+                    Keep(schedule, problem.Steps, ref best, ref least);
+                }
+            }
+        }
+        return best;
+    }
+
+    private static void Keep(in GemmSchedule schedule, int steps, ref GemmSchedule best, ref double least)
+    {
+        double cycles = GemmCostModel.Of(schedule, steps);
+        if (cycles < least)
+        {
+            (best, least) = (schedule, cycles);
+        }
+    }
+
+    /// <summary>Split-K: a tile for each cluster, whose groups each take a slice of K.</summary>
+    internal static GemmSchedule SplitK(in GemmProblem problem, bool swapAB, int tileN, int split, int processors)
+    {
+        var schedule = For(problem, swapAB, tileN, 1, processors);
+        return schedule with { Shape = schedule.Shape with { SplitK = split }, StreamKTiles = 0, Clusters = schedule.TilesM * schedule.TilesN };
+    }
+
+    internal static GemmSchedule For(in GemmProblem problem, bool swapAB, int tileN, int cluster, int processors)
+    {
+        int tilesM = SplitKSchedule.Count(swapAB ? problem.Widths[0] : problem.M, ProductShape.TileM * cluster), tilesN = swapAB ? SplitKSchedule.Count(problem.M, tileN) : 0;
+        int width = 0;
+        foreach (int n in problem.Widths)
+        {
+            tilesN += swapAB ? 0 : SplitKSchedule.Count(n, tileN);
+            width |= n;
+        }
+        var shape = new ProductShape(tileN, cluster, 1, swapAB ? problem.AcrossB : problem.TransposeA, swapAB ? problem.TransposeA : problem.AcrossB,
+            problem.Narrow, StoreFor(problem, swapAB, width, tileN));
+        int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
+        int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
+        var whole = new GemmSchedule(shape, swapAB, tilesM, tilesN, 0, Math.Min(most, tiles));
+        int clusters = (int)Math.Min(most, Math.Max(tiles, (long)tiles * problem.Steps / MinStreamKSteps));
+        var cut = whole with { StreamKTiles = streamK, Clusters = clusters };
+        return streamK > 0 && problem.Steps >= 2 * MinStreamKSteps && GemmCostModel.Of(cut, problem.Steps) < GemmCostModel.Of(whole, problem.Steps) ? cut : whole;
+    }
+
+    // The bits of the widths together tell what all are multiples of.
+    private static ResultStore StoreFor(in GemmProblem problem, bool swapAB, int width, int tileN)
+    {
+        if (swapAB)
+        {
+            return ResultStore.Singles;
+        }
+        if (problem.Narrow && tileN >= 64 && width % Chunk == 0 && problem.Alignment % 16 == 0)
+        {
+            return ResultStore.Copied;
+        }
+        return width % 2 == 0 && problem.Alignment % (problem.Narrow ? 4 : 8) == 0 ? ResultStore.Pairs : ResultStore.Singles;
+    }
+}
