@@ -6,7 +6,7 @@ namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>
 /// The part of a kernel that C# cannot say. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline assembly; here they
-/// become PTX, each written out by the job's own writer (<c>ProductPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>).
+/// become PTX, each written out by the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>).
 /// </summary>
 internal static partial class PtxMacros
 {

@@ -15,7 +15,7 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     /// <inheritdoc/>
     public Arena Arena => _arena;
 
-    internal RecordedMemory MemoryNow => new(_arena.InUse, _device.Products?.TakenBytes ?? 0);
+    internal RecordedMemory MemoryNow => new(_arena.InUse, _device.WgmmaGemms?.TakenBytes ?? 0);
 
     /// <inheritdoc/>
     public IRecording Record(Action work, ulong pass)

@@ -9,7 +9,7 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    private const int MostTerms = ProductPtx.OperandMaps / 2, MostResults = ProductPtx.ResultMaps;
+    private const int MostTerms = GemmPtx.OperandMaps / 2, MostResults = GemmPtx.ResultMaps;
 
     private long _countedPartials;
 
@@ -23,7 +23,7 @@ internal sealed partial class IlgpuBackend
         {
             return false;
         }
-        if (_device.Products is null)
+        if (_device.WgmmaGemms is null)
         {
             MultiplyByMma(terms, c, alpha, accumulate, bias);
             return true;
@@ -47,7 +47,7 @@ internal sealed partial class IlgpuBackend
     internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
-        if (_device.Products is null || results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
+        if (_device.WgmmaGemms is null || results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
         {
             return false;
         }
@@ -71,7 +71,7 @@ internal sealed partial class IlgpuBackend
 
     private bool TakesProducts(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results)
     {
-        bool takes = _options.ComputeDType == DType.BF16 && (_device.Products is not null || _device.MmaProducts is not null) && terms.Length > 0;
+        bool takes = _options.ComputeDType == DType.BF16 && (_device.WgmmaGemms is not null || _device.MmaGemms is not null) && terms.Length > 0;
         foreach (var term in terms)
         {
             takes = takes && term.A.DType is DType.F32 or DType.BF16 && term.B.DType is DType.F32 or DType.BF16 && term.Depth > 0;
@@ -102,7 +102,7 @@ internal sealed partial class IlgpuBackend
         }
         for (int t = 0; t < args.Terms; t++)
         {
-            args.Steps += SplitKSchedule.Count(terms[t].Depth, ProductShape.Depth);
+            args.Steps += SplitKSchedule.Count(terms[t].Depth, GemmShape.Depth);
             ends[t] = args.Steps;
         }
         var schedule = GemmSchedule.For(new GemmProblem
@@ -117,7 +117,7 @@ internal sealed partial class IlgpuBackend
             MaySwapAB = maySwapAB,
         }, _device.Accelerator.NumMultiprocessors);
         WgmmaLaunch.Lay(ref args, schedule, widths, ends);
-        byte* buffer = stackalloc byte[((ProductPtx.OperandMaps + ProductPtx.ResultMaps) * TensorMap.Bytes) + 64];
+        byte* buffer = stackalloc byte[((GemmPtx.OperandMaps + GemmPtx.ResultMaps) * TensorMap.Bytes) + 64];
         byte* maps = (byte*)(((nint)buffer + 63) & ~(nint)63);
         for (int i = 0; i < terms.Length; i++)
         {
@@ -130,10 +130,10 @@ internal sealed partial class IlgpuBackend
             args.NarrowBias = bias is null ? args.NarrowBias : Flag(bias.DType == DType.BF16);
             if (schedule.Shape.Store == ResultStore.Copied)
             {
-                TensorMap.Write(maps + ((ProductPtx.OperandMaps + r) * TensorMap.Bytes), Address(results[r]), args.M, widths[r], (64, 64));
+                TensorMap.Write(maps + ((GemmPtx.OperandMaps + r) * TensorMap.Bytes), Address(results[r]), args.M, widths[r], (64, 64));
             }
         }
-        _device.RunProduct(schedule, args, maps);
+        _device.RunWgmmaGemm(schedule, args, maps);
         CountPartials();
         foreach (var c in results)
         {
@@ -144,7 +144,7 @@ internal sealed partial class IlgpuBackend
     // What products keep beside the arena is memory of this device too.
     private void CountPartials()
     {
-        long bytes = _device.Products!.TakenBytes;
+        long bytes = _device.WgmmaGemms!.TakenBytes;
         if (bytes != _countedPartials)
         {
             Memory.Add(bytes - _countedPartials, MemoryKind.Workspace);

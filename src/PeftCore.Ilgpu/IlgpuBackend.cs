@@ -41,7 +41,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     public MemoryLedger Memory { get; } = new();
 
     /// <inheritdoc/>
-    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.Products?.PartialBytes ?? 0 : 0;
+    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.WgmmaGemms?.PartialBytes ?? 0 : 0;
 
     /// <summary>Bytes taken from the device for tensors, in use or not.</summary>
     public long ReservedBytes => _arena.ReservedBytes;

@@ -44,10 +44,10 @@ public sealed class PtxTests
     {
         using Context context = GpuDevice.NewContext(cuda: false);
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
-        string rows = WgmmaKernels.Compile<WgmmaProduct<ShareRows>, WgmmaArgs>(backend, ProductShape.Threads, 1);
-        string depth = WgmmaKernels.Compile<WgmmaProduct<ShareDepth>, WgmmaArgs>(backend, ProductShape.Threads, 1);
+        string rows = WgmmaKernels.Compile<WgmmaGemm<MulticastB>, WgmmaArgs>(backend, GemmShape.Threads, 1);
+        string depth = WgmmaKernels.Compile<WgmmaGemm<SplitKCluster>, WgmmaArgs>(backend, GemmShape.Threads, 1);
 
-        string[] texts = [.. ProductShapes.All.Select(shape => new ProductPtx(shape).Expand(shape.SplitK > 1 ? depth : rows))];
+        string[] texts = [.. GemmShapes.All.Select(shape => new GemmPtx(shape).Expand(shape.SplitK > 1 ? depth : rows))];
 
         Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 384"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
@@ -64,7 +64,7 @@ public sealed class PtxTests
                      from store in new[] { ResultStore.Pairs, ResultStore.Singles }
                      select new MmaShape(transposeA, acrossB, narrow, store);
 
-        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaProducts.Compile(backend, shape)))];
+        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemms.Compile(backend, shape)))];
 
         Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 128"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));

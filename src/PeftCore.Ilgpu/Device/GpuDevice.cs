@@ -47,9 +47,9 @@ internal sealed class GpuDevice : IDisposable
             Counters = Memory.Take(CounterBytes);
             Memory.Fill(Counters, 0, CounterBytes);
         }
-        Products = TensorCores is null ? null : new WgmmaProducts(TensorCores, Memory, Accelerator.NumMultiprocessors);
+        WgmmaGemms = TensorCores is null ? null : new WgmmaGemms(TensorCores, Memory, Accelerator.NumMultiprocessors);
         SkinnyGemms = TensorCores is null ? null : new SkinnyGemms(TensorCores);
-        MmaProducts = TensorCores is null && HasMma ? new MmaProducts(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
+        MmaGemms = TensorCores is null && HasMma ? new MmaGemms(new WgmmaKernels(_context, (CudaStream)Stream, Accelerator)) : null;
     }
 
     public DeviceName Name { get; }
@@ -73,13 +73,13 @@ internal sealed class GpuDevice : IDisposable
     public WgmmaKernels? TensorCores { get; }
 
     /// <summary>Products on Hopper's tensor cores; null where there are none.</summary>
-    public WgmmaProducts? Products { get; }
+    public WgmmaGemms? WgmmaGemms { get; }
 
     /// <summary>Products of tall matrices with skinny ones; null where the tensor cores are not Hopper's.</summary>
     public SkinnyGemms? SkinnyGemms { get; }
 
     /// <summary>Products on other cards' tensor cores; null on Hopper and where there are none.</summary>
-    public MmaProducts? MmaProducts { get; }
+    public MmaGemms? MmaGemms { get; }
 
     /// <summary>What times each launch; null for nothing.</summary>
     public LaunchTimer? Timer { get; set; }
@@ -144,11 +144,11 @@ internal sealed class GpuDevice : IDisposable
     }
 
     /// <summary>Runs a product on Hopper's tensor cores.</summary>
-    public unsafe void RunProduct(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
+    public unsafe void RunWgmmaGemm(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
     {
-        Products!.Load(schedule.Shape);
+        WgmmaGemms!.Load(schedule.Shape);
         Timer?.Start();
-        Products.Run(schedule, args, maps);
+        WgmmaGemms.Run(schedule, args, maps);
         if (Timer is not null)
         {
             StopTiming($"product of {schedule.TilesM}×{schedule.TilesN} tiles of {schedule.Shape.TileN}, {args.Steps} deep");
@@ -170,17 +170,17 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>Runs a product on the tensor cores of cards other than Hopper's.</summary>
     public void RunMma(in MmaShape shape, in SplitKSchedule schedule, in MmaArgs args)
     {
-        MmaProducts!.Load(shape);
+        MmaGemms!.Load(shape);
         Timer?.Start();
-        MmaProducts.Run(shape, schedule, args);
-        StopTiming(typeof(MmaProduct<MmaAlong>));
+        MmaGemms.Run(shape, schedule, args);
+        StopTiming(typeof(MmaGemm<MmaAlong>));
     }
 
     public void Dispose()
     {
         Accelerator.Synchronize();
-        MmaProducts?.Dispose();
-        Products?.Dispose();
+        MmaGemms?.Dispose();
+        WgmmaGemms?.Dispose();
         if (Counters != 0)
         {
             Memory.Return(Counters, CounterBytes);

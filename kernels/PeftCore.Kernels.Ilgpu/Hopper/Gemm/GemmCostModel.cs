@@ -20,11 +20,11 @@ internal static class GemmCostModel
     {
         var shape = schedule.Shape;
         int tiles = schedule.TilesM * schedule.TilesN, whole = SplitKSchedule.Count(tiles - schedule.StreamKTiles, schedule.Clusters);
-        double rows = (double)schedule.TilesM * ProductShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
-        double operands = 2 * ProductShape.Depth * steps * (rows + columns), bytes = shape.Narrow ? 2 : 4;
+        double rows = (double)schedule.TilesM * GemmShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
+        double operands = 2 * GemmShape.Depth * steps * (rows + columns), bytes = shape.Narrow ? 2 : 4;
         double step = Step(shape, Math.Min(GroupBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Groups));
-        double tile = TileCycles + (ProductShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
-        double partial = ProductShape.TileM * shape.TileN * sizeof(float), cycles;
+        double tile = TileCycles + (GemmShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
+        double partial = GemmShape.TileM * shape.TileN * sizeof(float), cycles;
         if (shape.SplitK > 1)
         {
             cycles = (SplitKSchedule.Count(steps, shape.SplitK) * step) + tile + ReduceCycles + ((shape.SplitK - 1) * partial / ReduceBytes) + (shape.SplitK > 2 ? FourCycles : 0);
@@ -43,5 +43,5 @@ internal static class GemmCostModel
     }
 
     // 64 × N × 16 products take N/2 cycles, and two warpgroups take turns; narrow ones do not hide the waits between stages.
-    private static double Step(in ProductShape shape, double rate) => Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (ProductShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
+    private static double Step(in GemmShape shape, double rate) => Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (GemmShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
 }

@@ -9,7 +9,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="TilesN">Columns of tiles, of all results.</param>
 /// <param name="StreamKTiles">Tiles that are cut along K so that clusters get equal shares (stream-K); the others are computed whole.</param>
 /// <param name="Clusters">Persistent clusters.</param>
-internal readonly record struct GemmSchedule(ProductShape Shape, bool SwapAB, int TilesM, int TilesN, int StreamKTiles, int Clusters)
+internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int TilesM, int TilesN, int StreamKTiles, int Clusters)
 {
     /// <summary>Elements of a 16-byte copy: rows of operands must start at a multiple of it.</summary>
     public const int Chunk = 8;
@@ -30,16 +30,16 @@ internal readonly record struct GemmSchedule(ProductShape Shape, bool SwapAB, in
     public int Groups => Clusters * Shape.Groups;
 
     /// <summary>Bytes of the partial sums of tiles that are cut; 0 where none is.</summary>
-    public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Groups * ProductShape.TileM * Shape.TileN * sizeof(float);
+    public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Groups * GemmShape.TileM * Shape.TileN * sizeof(float);
 
     /// <summary>The most that any schedule needs on a card with so many processors: each holds one partial sum of the widest tile.</summary>
-    public static long MaxPartialBytes(int processors) => (long)processors * ProductShape.TileM * Widths[0] * sizeof(float);
+    public static long MaxPartialBytes(int processors) => (long)processors * GemmShape.TileM * Widths[0] * sizeof(float);
 
     /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
     public static GemmSchedule For(in GemmProblem problem, int processors)
     {
         var best = For(problem, swapAB: false, processors, out double cycles);
-        if (problem.MaySwapAB && problem.Widths.Length == 1 && problem.M < ProductShape.TileM && problem.M < problem.Widths[0])
+        if (problem.MaySwapAB && problem.Widths.Length == 1 && problem.M < GemmShape.TileM && problem.M < problem.Widths[0])
         {
             var swapped = For(problem, swapAB: true, processors, out double other);
             best = other < cycles ? swapped : best;
@@ -59,7 +59,7 @@ internal readonly record struct GemmSchedule(ProductShape Shape, bool SwapAB, in
             }
             for (int cluster = 1; cluster <= 2; cluster++)
             {
-                if (cluster == 1 || (tileN >= 128 && problem.M > ProductShape.TileM && processors > 1))
+                if (cluster == 1 || (tileN >= 128 && problem.M > GemmShape.TileM && processors > 1))
                 {
                     Keep(For(problem, swapAB, tileN, cluster, processors), problem.Steps, ref best, ref least);
                 }
@@ -94,14 +94,14 @@ internal readonly record struct GemmSchedule(ProductShape Shape, bool SwapAB, in
 
     internal static GemmSchedule For(in GemmProblem problem, bool swapAB, int tileN, int cluster, int processors)
     {
-        int tilesM = SplitKSchedule.Count(swapAB ? problem.Widths[0] : problem.M, ProductShape.TileM * cluster), tilesN = swapAB ? SplitKSchedule.Count(problem.M, tileN) : 0;
+        int tilesM = SplitKSchedule.Count(swapAB ? problem.Widths[0] : problem.M, GemmShape.TileM * cluster), tilesN = swapAB ? SplitKSchedule.Count(problem.M, tileN) : 0;
         int width = 0;
         foreach (int n in problem.Widths)
         {
             tilesN += swapAB ? 0 : SplitKSchedule.Count(n, tileN);
             width |= n;
         }
-        var shape = new ProductShape(tileN, cluster, 1, swapAB ? problem.AcrossB : problem.TransposeA, swapAB ? problem.TransposeA : problem.AcrossB,
+        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.AcrossB : problem.TransposeA, swapAB ? problem.TransposeA : problem.AcrossB,
             problem.Narrow, StoreFor(problem, swapAB, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;

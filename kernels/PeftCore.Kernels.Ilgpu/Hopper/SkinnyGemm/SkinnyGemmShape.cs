@@ -31,7 +31,7 @@ internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left
     public int StageBytes => BlockBytes + (Left ? Tiles * LeftBytes : 0);
 
     /// <summary>Steps in flight: as many as there is room for.</summary>
-    public int Stages => Math.Min(MostStages, (ProductShape.MostShared - Alignment - AfterStages) / (Warps * StageBytes));
+    public int Stages => Math.Min(MostStages, (GemmShape.MostShared - Alignment - AfterStages) / (Warps * StageBytes));
 
     /// <summary>Where the skinny matrices on the right lie, and where warps leave a step's sums over columns to be added up: two buffers by turns. Sums over
     /// rows are added up at the start of the memory, when all else has been read.</summary>

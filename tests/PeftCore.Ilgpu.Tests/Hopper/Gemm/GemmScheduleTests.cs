@@ -18,7 +18,7 @@ public sealed class GemmScheduleTests
     public void Tiles_cover_the_result_once_and_clusters_take_every_stage(int m, int n, int k)
     {
         var schedule = Plan(m, n, k);
-        int rows = schedule.SwapAB ? n : m, columns = schedule.SwapAB ? m : n, height = ProductShape.TileM * schedule.Shape.Cluster;
+        int rows = schedule.SwapAB ? n : m, columns = schedule.SwapAB ? m : n, height = GemmShape.TileM * schedule.Shape.Cluster;
 
         Assert.That(schedule.TilesM * height, Is.InRange(rows, rows + height - 1));
         Assert.That(schedule.TilesN * schedule.Shape.TileN, Is.InRange(columns, columns + schedule.Shape.TileN - 1));
@@ -42,7 +42,7 @@ public sealed class GemmScheduleTests
         var schedule = Plan(16, 2048, 4096, transposeA: true, acrossB: true);
 
         Assert.That(schedule.SwapAB);
-        Assert.That(schedule.Shape, Is.EqualTo(new ProductShape(16, schedule.Shape.Cluster, schedule.Shape.SplitK, true, true, false, ResultStore.Singles)));
+        Assert.That(schedule.Shape, Is.EqualTo(new GemmShape(16, schedule.Shape.Cluster, schedule.Shape.SplitK, true, true, false, ResultStore.Singles)));
         Assert.That(Plan(16, 2048, 4096, maySwapAB: false).SwapAB, Is.False);
     }
 

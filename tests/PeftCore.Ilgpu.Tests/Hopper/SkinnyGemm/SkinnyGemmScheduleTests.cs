@@ -29,7 +29,7 @@ public sealed class SkinnyGemmScheduleTests
     {
         foreach (var shape in Shapes())
         {
-            Assert.That(shape.SharedBytes, Is.LessThanOrEqualTo(ProductShape.MostShared), shape.ToString());
+            Assert.That(shape.SharedBytes, Is.LessThanOrEqualTo(GemmShape.MostShared), shape.ToString());
             Assert.That(shape.Stages, Is.GreaterThanOrEqualTo(3), shape.ToString());
         }
     }

@@ -59,7 +59,7 @@ internal readonly struct MmaTransposedAAcrossB : IMmaLayout
 /// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile; operands
 /// come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so that behind it the
 /// stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last products of this one run.</summary>
-internal readonly struct MmaProduct<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
+internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
 {
     private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;
 

@@ -13,15 +13,15 @@ internal struct WgmmaArgs
     /// <summary>Bytes from a row of a result to the next.</summary>
     public long Row0, Row1, Row2, Row3;
 
-    /// <summary>Sums of parts of K, a tile's for each group, and their flags.</summary>
-    public long Parts, Flags;
+    /// <summary>Stream-K: partial sums, a tile's for each group, and the flags that say that they are written.</summary>
+    public long Partials, Flags;
 
     public int M, N0, N1, N2, N3;
 
     /// <summary>First column of tiles of results 1 to 3.</summary>
     public int Start1, Start2, Start3;
 
-    /// <summary>Groups of a cluster: each with its own rows, or each with its own part of K.</summary>
+    /// <summary>Groups of a cluster: each with its own rows, or each with its own slice of K.</summary>
     public int Cluster, Clusters;
 
     public int TileN, Stages;
@@ -40,28 +40,29 @@ internal struct WgmmaArgs
     public float Alpha;
 }
 
-/// <summary>Part of a tile that a cluster works on: stages From to To of K. The clusters walk the shared tiles as one line of stages, each a
-/// piece, the last cluster first: so a piece waits only for pieces of earlier clusters. Then come whole tiles, one for each cluster in turn.</summary>
-internal struct WgmmaWork
+/// <summary>The tile scheduler: the tile that a cluster works on now, and stages From to To of its K. The stages of all stream-K tiles form one line, of
+/// which each cluster takes an equal share, the last cluster the first: so a share waits only for shares of earlier clusters. Then come whole tiles,
+/// one for each cluster in turn.</summary>
+internal struct TileScheduler
 {
     public int Tile, From, To, At, End, Next;
 
-    public static WgmmaWork First(WgmmaArgs args)
+    public static TileScheduler First(WgmmaArgs args)
     {
         int cluster = Grid.IdxX / args.Cluster, place = args.Clusters - 1 - cluster;
         if (args.StreamKTiles == 0)
         {
-            return Then(args, new WgmmaWork { Next = cluster });
+            return Then(args, new TileScheduler { Next = cluster });
         }
 
-        return Then(args, new WgmmaWork { At = Begin(args, place), End = Begin(args, place + 1), Next = args.StreamKTiles + cluster });
+        return Then(args, new TileScheduler { At = Begin(args, place), End = Begin(args, place + 1), Next = args.StreamKTiles + cluster });
     }
 
-    /// <summary>The group's part of the cluster's one tile.</summary>
-    public static WgmmaWork Only(WgmmaArgs args)
+    /// <summary>Split-K: the group's slice of K of the cluster's one tile.</summary>
+    public static TileScheduler Only(WgmmaArgs args)
     {
         int rank = Grid.IdxX % args.Cluster;
-        return new WgmmaWork
+        return new TileScheduler
         {
             Tile = Grid.IdxX / args.Cluster,
             From = args.Steps * rank / args.Cluster,
@@ -70,7 +71,7 @@ internal struct WgmmaWork
         };
     }
 
-    public static WgmmaWork Then(WgmmaArgs args, WgmmaWork work)
+    public static TileScheduler Then(WgmmaArgs args, TileScheduler work)
     {
         if (work.At < work.End)
         {
@@ -91,84 +92,84 @@ internal struct WgmmaWork
         return work;
     }
 
-    /// <summary>Where the piece of the line begins that is the place-th from the last cluster.</summary>
+    /// <summary>Where the share of the line begins that is the place-th from the last cluster.</summary>
     public static int Begin(WgmmaArgs args, int place) => args.StreamKTiles * args.Steps * place / args.Clusters;
 }
 
-/// <summary>What the groups of a cluster share out among them.</summary>
-internal interface IClusterShare
+/// <summary>What the groups of a cluster divide among them.</summary>
+internal interface IClusterMode
 {
-    /// <summary>The depth of one tile rather than the rows of several.</summary>
-    static abstract bool Depth { get; }
+    /// <summary>K of one tile (split-K) rather than the rows of several, which share B by multicast.</summary>
+    static abstract bool SplitsK { get; }
 }
 
-internal readonly struct ShareRows : IClusterShare
+internal readonly struct MulticastB : IClusterMode
 {
-    public static bool Depth => false;
+    public static bool SplitsK => false;
 }
 
-internal readonly struct ShareDepth : IClusterShare
+internal readonly struct SplitKCluster : IClusterMode
 {
-    public static bool Depth => true;
+    public static bool SplitsK => true;
 }
 
-/// <summary>Where a tile lies: its result, the group's row in it, its column of tiles and its column in the result.</summary>
+/// <summary>The place of a tile: its result, the group's row in it, its column of tiles and its column in the result.</summary>
 internal struct WgmmaTile
 {
     public int Result, Row, Column;
 
-    public static WgmmaTile Of<TShare>(WgmmaArgs args, int tile) where TShare : struct, IClusterShare
+    public static WgmmaTile Of<TMode>(WgmmaArgs args, int tile) where TMode : struct, IClusterMode
     {
         int band = args.Band * args.TilesN, first = tile / band * args.Band, inBand = tile % band;
         int height = args.TilesM - first < args.Band ? args.TilesM - first : args.Band;
         int row = first + (inBand % height), column = inBand / height;
-        row = TShare.Depth ? row : (row * args.Cluster) + (Grid.IdxX % args.Cluster);
+        row = TMode.SplitsK ? row : (row * args.Cluster) + (Grid.IdxX % args.Cluster);
         int result = (column >= args.Start1 ? 1 : 0) + (column >= args.Start2 ? 1 : 0) + (column >= args.Start3 ? 1 : 0);
         int start = result == 0 ? 0 : result == 1 ? args.Start1 : result == 2 ? args.Start2 : args.Start3;
         return new WgmmaTile
         {
             Result = result,
-            Row = row * ProductShape.TileM,
+            Row = row * GemmShape.TileM,
             Column = (column - start) * args.TileN,
         };
     }
 }
 
-/// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. The grid stays as the tiles go by: one thread keeps a ring of stages full
-/// through the copy engine, also while the two warpgroups that multiply write a tile's results.</summary>
-internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare : struct, IClusterShare
+/// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. Thread blocks are persistent: a producer thread keeps a ring of stages full
+/// through the copy engine, also while the two consumer warpgroups write a tile's results.</summary>
+internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : struct, IClusterMode
 {
     public static void Run(WgmmaArgs args)
     {
         CudaAsm.Emit("peft.begin;");
         if (Group.IdxX >= 256)
         {
-            CudaAsm.Emit("peft.fewer;");
+            CudaAsm.Emit("peft.setmaxnreg_dec;");
             if (Group.IdxX == 256)
             {
-                Ask(args);
+                Produce(args);
             }
 
-            if (TShare.Depth)
+            if (TMode.SplitsK)
             {
-                CudaAsm.Emit("peft.meet;");
+                CudaAsm.Emit("peft.cluster_sync;");
             }
         }
         else
         {
-            CudaAsm.Emit("peft.more;");
-            Multiply(args);
+            CudaAsm.Emit("peft.setmaxnreg_inc;");
+            Consume(args);
         }
 
         CudaAsm.Emit("peft.end;");
     }
 
-    private static void Ask(WgmmaArgs args)
+    private static void Produce(WgmmaArgs args)
     {
         int stage = 0, round = 1, rank = Grid.IdxX % args.Cluster;
-        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
-        var tile = WgmmaTile.Of<TShare>(args, work.Tile);
-        CudaAsm.Emit("peft.behind;");
+        var work = TMode.SplitsK ? TileScheduler.Only(args) : TileScheduler.First(args);
+        var tile = WgmmaTile.Of<TMode>(args, work.Tile);
+        CudaAsm.Emit("peft.griddep_wait;");
         while (work.To > 0)
         {
             int term = 0, begin = 0, end = EndOf(args, 0);
@@ -181,31 +182,31 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
                     end = EndOf(args, term);
                 }
 
-                CudaAsm.Emit("peft.empty %0, %1;", stage, round);
-                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term), (step - begin) * ProductShape.Depth,
+                CudaAsm.Emit("peft.wait_empty %0, %1;", stage, round);
+                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term), (step - begin) * GemmShape.Depth,
                     tile.Row, tile.Column, rank);
                 stage++;
                 round = stage == args.Stages ? 1 - round : round;
                 stage = stage == args.Stages ? 0 : stage;
             }
 
-            work = WgmmaWork.Then(args, work);
-            tile = WgmmaTile.Of<TShare>(args, work.Tile);
+            work = TileScheduler.Then(args, work);
+            tile = WgmmaTile.Of<TMode>(args, work.Tile);
         }
     }
 
-    private static void Multiply(WgmmaArgs args)
+    private static void Consume(WgmmaArgs args)
     {
         int stage = 0, round = 0;
-        var work = TShare.Depth ? WgmmaWork.Only(args) : WgmmaWork.First(args);
-        CudaAsm.Emit("peft.behind;");
-        for (; work.To > 0; work = WgmmaWork.Then(args, work))
+        var work = TMode.SplitsK ? TileScheduler.Only(args) : TileScheduler.First(args);
+        CudaAsm.Emit("peft.griddep_wait;");
+        for (; work.To > 0; work = TileScheduler.Then(args, work))
         {
             int last = 0;
             WgmmaTile tile = default;
             for (int step = work.From; step < work.To; step++)
             {
-                CudaAsm.Emit("peft.full %0, %1;", stage, round);
+                CudaAsm.Emit("peft.wait_full %0, %1;", stage, round);
                 CudaAsm.Emit("peft.multiply %0, %1;", stage, step - work.From);
                 if (step > work.From)
                 {
@@ -213,7 +214,7 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
                 }
                 else
                 {
-                    tile = WgmmaTile.Of<TShare>(args, work.Tile); // While the first products run.
+                    tile = WgmmaTile.Of<TMode>(args, work.Tile); // While the first products run.
                 }
 
                 last = stage;
@@ -224,15 +225,15 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
 
             CudaAsm.Emit("peft.drain;");
             CudaAsm.Emit("peft.release %0;", last);
-            if (TShare.Depth)
+            if (TMode.SplitsK)
             {
-                CudaAsm.Emit("peft.share;");
-                CudaAsm.Emit("peft.meet;");
+                CudaAsm.Emit("peft.share_partial;");
+                CudaAsm.Emit("peft.cluster_sync;");
                 if (work.From == 0)
                 {
                     for (int rank = 1; rank < args.Cluster; rank++)
                     {
-                        CudaAsm.Emit("peft.fold %0;", rank);
+                        CudaAsm.Emit("peft.reduce %0;", rank);
                     }
 
                     Finish(args, tile);
@@ -241,8 +242,8 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
             else if (work.From > 0)
             {
                 int group = Grid.IdxX;
-                CudaAsm.Emit("peft.part %0;", PartOf(args, group));
-                CudaAsm.Emit("peft.tell %0;", FlagOf(args, group));
+                CudaAsm.Emit("peft.store_partial %0;", PartialOf(args, group));
+                CudaAsm.Emit("peft.signal %0;", FlagOf(args, group));
             }
             else
             {
@@ -256,13 +257,13 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
         }
     }
 
-    // The pieces that go on from here belong to the clusters before this one.
+    // The shares that go on from here belong to the clusters before this one.
     private static void Gather(WgmmaArgs args, int tile)
     {
         int end = (tile + 1) * args.Steps, place = args.Clusters - (Grid.IdxX / args.Cluster), group = Grid.IdxX - args.Cluster;
-        while (WgmmaWork.Begin(args, place) < end)
+        while (TileScheduler.Begin(args, place) < end)
         {
-            CudaAsm.Emit("peft.gather %0, %1;", PartOf(args, group), FlagOf(args, group));
+            CudaAsm.Emit("peft.add_partial %0, %1;", PartialOf(args, group), FlagOf(args, group));
             place++;
             group -= args.Cluster;
         }
@@ -293,15 +294,15 @@ internal readonly struct WgmmaProduct<TShare> : IKernel<WgmmaArgs> where TShare 
         }
 
         CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6, %7;", c, args.M - i, columns, 8 * row, args.ColumnBytes,
-            ProductPtx.OperandMaps + r, tile.Column, tile.Row + (warpgroup * 64));
+            GemmPtx.OperandMaps + r, tile.Column, tile.Row + (warpgroup * 64));
     }
 
     private static int EndOf(WgmmaArgs args, int term) =>
         term == 0 ? args.End0 : term == 1 ? args.End1 : term == 2 ? args.End2 : term == 3 ? args.End3
         : term == 4 ? args.End4 : term == 5 ? args.End5 : term == 6 ? args.End6 : args.Steps;
 
-    private static long PartOf(WgmmaArgs args, int group) =>
-        args.Parts + ((long)group * ProductShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
+    private static long PartialOf(WgmmaArgs args, int group) =>
+        args.Partials + ((long)group * GemmShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
 
     private static long FlagOf(WgmmaArgs args, int group) => args.Flags + (8L * group) + (Group.IdxX / 128 * 4);
 }

@@ -4,9 +4,9 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu.Tests;
 
-public sealed class ProductPtxTests
+public sealed class GemmPtxTests
 {
-    private static readonly ProductShape Wide = new(256, 2, 1, false, true, true, ResultStore.Copied);
+    private static readonly GemmShape Wide = new(256, 2, 1, false, true, true, ResultStore.Copied);
 
     [Test]
     public void A_stage_is_multiplied_with_every_accumulator()
@@ -14,7 +14,7 @@ public sealed class ProductPtxTests
         string ptx = Expand(Wide, "peft.multiply %r1, %r2;");
         string[] products = Lines(ptx, "wgmma.mma_async");
 
-        Assert.That(products, Has.Length.EqualTo(ProductShape.Depth / 16));
+        Assert.That(products, Has.Length.EqualTo(GemmShape.Depth / 16));
         Assert.That(products, Has.All.Contains("m64n256k16").And.All.EndsWith("1, 1, 0, 1;"));
         Assert.That(Regex.Matches(products[0], @"\bacc\d+\b"), Has.Count.EqualTo(128));
         Assert.That(ptx, Does.Contain("add.u64 da, da, 2;").And.Contain("add.u64 db, db, 128;"), "32 bytes along a row of A, 16 rows of 128 bytes in B");
@@ -31,10 +31,10 @@ public sealed class ProductPtxTests
 
     [TestCase("peft.store %rd1, %r1, %r2, %rd2, %r3, %r4, %r5, %r6;", true, "st.global")]
     [TestCase("peft.store %rd1, %r1, %r2, %rd2, %r3, %r4, %r5, %r6;", false, "st.global")]
-    [TestCase("peft.part %rd1;", true, "st.global")]
+    [TestCase("peft.store_partial %rd1;", true, "st.global")]
     public void Every_accumulator_is_stored_once(string macro, bool pairs, string instruction)
     {
-        string ptx = Expand(new ProductShape(128, 1, 1, false, false, false, pairs ? ResultStore.Pairs : ResultStore.Singles), macro);
+        string ptx = Expand(new GemmShape(128, 1, 1, false, false, false, pairs ? ResultStore.Pairs : ResultStore.Singles), macro);
         IEnumerable<string> stored = Lines(ptx, instruction).SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value));
 
         Assert.That(stored.ToArray(), Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"acc{i}")));
@@ -60,7 +60,7 @@ public sealed class ProductPtxTests
     [Test]
     public void Every_shape_fits_a_processor_with_stages_at_multiples_of_1024()
     {
-        foreach (var shape in ProductShapes.All)
+        foreach (var shape in GemmShapes.All)
         {
             Assert.That(shape.SharedBytes, Is.LessThanOrEqualTo(227 * 1024), shape.ToString());
             Assert.That(shape.Stages, Is.InRange(4, 8), shape.ToString());
@@ -72,7 +72,7 @@ public sealed class ProductPtxTests
     public void An_unknown_macro_is_an_error() =>
         Assert.That(() => Expand(Wide, "peft.conquer;"), Throws.InvalidOperationException.With.Message.Contains("conquer"));
 
-    private static string Expand(ProductShape shape, string ptx) => new ProductPtx(shape).Expand(ptx);
+    private static string Expand(GemmShape shape, string ptx) => new GemmPtx(shape).Expand(ptx);
 
     private static string[] Lines(string ptx, string instruction) => [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
 }

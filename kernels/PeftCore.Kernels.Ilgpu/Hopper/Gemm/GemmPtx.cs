@@ -5,10 +5,10 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 /// <summary>
 /// What C# cannot say of a product on Hopper: barriers and the copy engine that fill a ring of stages, the products that empty it, and results in
-/// registers. Roles: threads 0–255 are two warpgroups that multiply 64 rows each; thread 256 asks for operands. Stage s is full when barrier s
+/// registers. Roles: threads 0–255 are two consumer warpgroups of 64 rows each; thread 256 is the producer. Stage s is full when barrier s
 /// has counted its bytes, empty when every warpgroup that reads it, here and in the neighbour that shares B, has said so.
 /// </summary>
-internal sealed partial class ProductPtx(ProductShape shape)
+internal sealed partial class GemmPtx(GemmShape shape)
 {
     /// <summary>Operands' tensor maps come first, in pairs of A and B; then one for each result.</summary>
     public const int OperandMaps = 16, ResultMaps = 4, MapBytes = 128;
@@ -24,16 +24,16 @@ internal sealed partial class ProductPtx(ProductShape shape)
         switch (name[0])
         {
             case "begin": Begin(text); break;
-            case "behind": text.Append("griddepcontrol.wait;\n"); break;
-            case "fewer": text.Append("setmaxnreg.dec.sync.aligned.u32 40;\n"); break;
-            case "more": text.Append("setmaxnreg.inc.sync.aligned.u32 232;\n"); break;
-            case "empty": Wait(text, "empties", a); break;
-            case "full": Wait(text, "fulls", a); break;
+            case "griddep_wait": text.Append("griddepcontrol.wait;\n"); break;
+            case "setmaxnreg_dec": text.Append("setmaxnreg.dec.sync.aligned.u32 40;\n"); break;
+            case "setmaxnreg_inc": text.Append("setmaxnreg.inc.sync.aligned.u32 232;\n"); break;
+            case "wait_empty": Wait(text, "empties", a); break;
+            case "wait_full": Wait(text, "fulls", a); break;
             case "load": Load(text, a); break;
             case "multiply": Multiply(text, a); break;
             case "drain": text.Append("wgmma.wait_group.sync.aligned 0;\n"); break;
             case "release": Release(text, a); break;
-            case "meet": Meet(text); break;
+            case "cluster_sync": ClusterSync(text); break;
             case "end": End(text); break;
             default: return WriteResults(text, name[0], a);
         }
@@ -49,11 +49,11 @@ internal sealed partial class ProductPtx(ProductShape shape)
         text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\nand.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
         // Warp r of a warpgroup tells group r of the cluster that a stage was read.
         Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\nsetp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
-        Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {ProductShape.Block};\n");
+        Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.Block};\n");
         WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
-        Add(text, $"mov.u32 at, {ProductShape.BytesA};\n");
+        Add(text, $"mov.u32 at, {GemmShape.BytesA};\n");
         WgmmaPtx.Descriptor(text, "descB", "at", shape.AcrossB);
-        Add(text, $"mad.lo.u32 staged, group, {2 * ProductShape.Block}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
+        Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.Block}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
         text.Append("setp.eq.u32 first, thread, 0;\n");
         for (int s = 0; s < shape.Stages; s++)
         {
@@ -73,12 +73,12 @@ internal sealed partial class ProductPtx(ProductShape shape)
         }
         if (shape.Groups > 1)
         {
-            Meet(text);
+            ClusterSync(text);
         }
     }
 
     // The cluster's groups wait for each other.
-    private static void Meet(StringBuilder text) =>
+    private static void ClusterSync(StringBuilder text) =>
         text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
 
     // Stage, parity of the phase that must be over.
@@ -97,19 +97,19 @@ internal sealed partial class ProductPtx(ProductShape shape)
         for (int block = 0; block < (shape.TransposeA ? 2 : 1); block++)
         {
             Add(text, $"add.u32 row, {a[3]}, {64 * block};\n");
-            Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * ProductShape.Block, false);
+            Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * GemmShape.Block, false);
         }
         Add(text, $"add.u64 map, map, {MapBytes};\n");
         int share = shape.BytesB / shape.Cluster;
-        Add(text, $"add.u32 at, at, {ProductShape.BytesA};\nmov.u32 column, {a[4]};\n");
+        Add(text, $"add.u32 at, at, {GemmShape.BytesA};\nmov.u32 column, {a[4]};\n");
         if (shape.Cluster > 1)
         {
             Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
         }
-        for (int block = 0; block < (shape.AcrossB ? share / ProductShape.Block : 1); block++)
+        for (int block = 0; block < (shape.AcrossB ? share / GemmShape.Block : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.AcrossB ? "row" : a[2], shape.AcrossB ? a[2] : "row", block * ProductShape.Block, shape.Cluster > 1);
+            Copy(text, shape.AcrossB ? "row" : a[2], shape.AcrossB ? a[2] : "row", block * GemmShape.Block, shape.Cluster > 1);
         }
         text.Append("}\n");
     }
@@ -123,10 +123,10 @@ internal sealed partial class ProductPtx(ProductShape shape)
         string sums = string.Join(", ", Enumerable.Range(0, Registers).Select(i => "acc" + i.ToString(CultureInfo.InvariantCulture)));
         Add(text, $"{{\n.reg .u64 da, db;\n.reg .pred on;\nsetp.ne.s32 on, {a[1]}, 0;\n");
         Add(text, $"mad.wide.u32 da, {a[0]}, {shape.StageBytes >> 4}, descA;\nmad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
-        for (int k = 0; k < ProductShape.Depth; k += 16)
+        for (int k = 0; k < GemmShape.Depth; k += 16)
         {
             Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.AcrossB)};\n");
-            if (k + 16 < ProductShape.Depth)
+            if (k + 16 < GemmShape.Depth)
             {
                 Add(text, $"add.u64 da, da, {WgmmaPtx.Step(shape.TransposeA)};\nadd.u64 db, db, {WgmmaPtx.Step(shape.AcrossB)};\n");
             }

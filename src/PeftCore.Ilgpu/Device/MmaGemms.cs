@@ -6,7 +6,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Products on the tensor cores of compute capability 8.0 and later: their kernels, one for each shape met.</summary>
-internal sealed unsafe class MmaProducts(WgmmaKernels kernels) : IDisposable
+internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
 {
     private readonly Dictionary<MmaShape, nint> _functions = [];
     private readonly Lock _lock = new();
@@ -31,7 +31,7 @@ internal sealed unsafe class MmaProducts(WgmmaKernels kernels) : IDisposable
     };
 
     private static string Compile<TLayout>(PTXBackend backend) where TLayout : struct, IMmaLayout =>
-        WgmmaKernels.Compile<MmaProduct<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.Groups);
+        WgmmaKernels.Compile<MmaGemm<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.Groups);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public nint Load(in MmaShape shape)

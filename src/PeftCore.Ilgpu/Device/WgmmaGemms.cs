@@ -4,13 +4,13 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory of stream-K's partial sums.</summary>
-internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
+internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
 {
     private const int FlagBytes = 8 * 1024; // two for each group
 
-    private readonly Dictionary<ProductShape, nint> _functions = [];
+    private readonly Dictionary<GemmShape, nint> _functions = [];
     private readonly Lock _lock = new();
-    private string? _sharingRows, _sharingDepth;
+    private string? _multicastB, _splitK;
     private nint _flags, _partials;
 
     /// <summary>Bytes of partial sums: what the largest schedule on this card needs, so that they are taken once and known before.</summary>
@@ -30,22 +30,22 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
         (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.Groups);
         args.Clusters = schedule.Clusters;
         (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 / schedule.Shape.Cluster);
-        (args.Parts, args.Flags) = (_partials, _flags);
+        (args.Partials, args.Flags) = (_partials, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
-        kernels.LaunchEarly(function, schedule.Groups, ProductShape.Threads, schedule.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(function, schedule.Groups, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
-    public nint Load(in ProductShape shape)
+    public nint Load(in GemmShape shape)
     {
         lock (_lock)
         {
             if (!_functions.TryGetValue(shape, out nint function))
             {
                 long start = Stopwatch.GetTimestamp();
-                string compiled = shape.SplitK > 1 ? _sharingDepth ??= Compile<ShareDepth>() : _sharingRows ??= Compile<ShareRows>();
-                function = kernels.Load(new ProductPtx(shape).Expand(compiled), shape.SharedBytes, start);
+                string compiled = shape.SplitK > 1 ? _splitK ??= Compile<SplitKCluster>() : _multicastB ??= Compile<MulticastB>();
+                function = kernels.Load(new GemmPtx(shape).Expand(compiled), shape.SharedBytes, start);
                 _functions.Add(shape, function);
             }
             return function;
@@ -63,9 +63,9 @@ internal sealed unsafe class WgmmaProducts(WgmmaKernels kernels, IDeviceMemory m
         }
     }
 
-    private string Compile<TShare>() where TShare : struct, IClusterShare => kernels.Compile<WgmmaProduct<TShare>, WgmmaArgs>(ProductShape.Threads, 1);
+    private string Compile<TMode>() where TMode : struct, IClusterMode => kernels.Compile<WgmmaGemm<TMode>, WgmmaArgs>(GemmShape.Threads, 1);
 
-    // Flags are zero between launches: whoever reads a part takes its flag back.
+    // Flags are zero between launches: whoever adds a partial sum clears its flag.
     private void Reserve()
     {
         if (_partials == 0)

@@ -3,10 +3,10 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu.Tests;
 
-internal static class ProductShapes
+internal static class GemmShapes
 {
     /// <summary>Every shape that a schedule may ask for.</summary>
-    public static IEnumerable<ProductShape> All =>
+    public static IEnumerable<GemmShape> All =>
         from tileN in new[] { 16, 32, 64, 128, 256 }
         from groups in tileN >= 128 ? new (int Cluster, int SplitK)[] { (1, 1), (2, 1), (1, 2) } : [(Cluster: 1, SplitK: 1), (1, 4)]
         from transposeA in new[] { false, true }
@@ -14,5 +14,5 @@ internal static class ProductShapes
         from narrow in new[] { false, true }
         from store in narrow && tileN >= 64 ? Enum.GetValues<ResultStore>() : [ResultStore.Pairs, ResultStore.Singles]
         where store != ResultStore.Singles || tileN <= 128
-        select new ProductShape(tileN, groups.Cluster, groups.SplitK, transposeA, acrossB, narrow, store);
+        select new GemmShape(tileN, groups.Cluster, groups.SplitK, transposeA, acrossB, narrow, store);
 }

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 /// <summary>From sums in registers to a result in memory. Lane l of warp w holds, of every eight columns, columns 2(l mod 4) and the next
 /// in row 16w + l/4 (acc4j, acc4j+1) and in the row eight below (acc4j+2, acc4j+3).</summary>
-internal sealed partial class ProductPtx
+internal sealed partial class GemmPtx
 {
     private readonly ResultPtx _results = new(shape.TileN, 0, shape.Narrow, shape.Store);
 
@@ -17,11 +17,11 @@ internal sealed partial class ProductPtx
             case "add": _results.Elements(text, a, add: true); break;
             case "store" when shape.Store == ResultStore.Copied: CopyOut(text, a); break;
             case "store": _results.Elements(text, a, add: false); break;
-            case "part": Part(text, a); break;
-            case "tell": Tell(text, a); break;
-            case "gather": Gather(text, a); break;
-            case "share": Share(text); break;
-            case "fold": Fold(text, a); break;
+            case "store_partial": StorePartial(text, a); break;
+            case "signal": Signal(text, a); break;
+            case "add_partial": AddPartial(text, a); break;
+            case "share_partial": SharePartial(text); break;
+            case "reduce": Reduce(text, a); break;
             default: return false;
         }
         return true;
@@ -37,7 +37,7 @@ internal sealed partial class ProductPtx
         text.Append("and.b32 to, lane, 7;\nxor.b32 swizzle, swizzle, to;\nshl.b32 swizzle, swizzle, 4;\n");
         for (int chunk = 0; chunk < shape.TileN / 64; chunk++)
         {
-            int block = chunk % 2 * ProductShape.Block;
+            int block = chunk % 2 * GemmShape.Block;
             text.Append("@lead cp.async.bulk.wait_group.read 1;\nbar.sync mine, 128;\n");
             for (int pair = 0; pair < 4; pair++)
             {
@@ -54,8 +54,8 @@ internal sealed partial class ProductPtx
         text.Append("}\n");
     }
 
-    // Where the thread's share of a part lies: four numbers, then those of the other threads of its warpgroup.
-    private void Part(StringBuilder text, string[] a)
+    // Address of the thread's numbers of a partial sum: four numbers, then those of the other threads of its warpgroup.
+    private void StorePartial(StringBuilder text, string[] a)
     {
         for (int i = 0; i < Registers; i += 4)
         {
@@ -63,12 +63,12 @@ internal sealed partial class ProductPtx
         }
     }
 
-    // Says through the flag at this address that the warpgroup's part is there.
-    private static void Tell(StringBuilder text, string[] a) =>
+    // Sets the flag at this address: the warpgroup's partial sum is written.
+    private static void Signal(StringBuilder text, string[] a) =>
         Add(text, $"barrier.sync mine, 128;\n@lead fence.acq_rel.gpu;\n@lead st.release.gpu.global.u32 [{a[0]}], 1;\n");
 
-    // Adds a part when its flag says that it is there, and takes the flag back for the next launch.
-    private void Gather(StringBuilder text, string[] a)
+    // Waits for the flag of a partial sum, adds the sum, and clears the flag for the next launch.
+    private void AddPartial(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 flag;\n.reg .pred waits;\n.reg .f32 x<4>;\n@!lead bra TOLD;\nAGAIN:\nld.acquire.gpu.global.u32 flag, [{a[1]}];\n");
         Add(text, $"setp.eq.u32 waits, flag, 0;\n@waits bra AGAIN;\nst.relaxed.gpu.global.u32 [{a[1]}], 0;\nTOLD:\nbarrier.sync mine, 128;\n");
@@ -83,8 +83,8 @@ internal sealed partial class ProductPtx
         text.Append("}\n");
     }
 
-    // Leaves the group's part in its shared memory, where the stages were, for the first group of the cluster.
-    private void Share(StringBuilder text)
+    // Writes the group's partial sum to its shared memory, where the stages were, for the first group of the cluster.
+    private void SharePartial(StringBuilder text)
     {
         text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\nsetp.ne.u32 other, rank, 0;\n");
         text.Append("mov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\n");
@@ -95,8 +95,8 @@ internal sealed partial class ProductPtx
         text.Append("}\n");
     }
 
-    // Adds the part of the group of this rank in the cluster.
-    private void Fold(StringBuilder text, string[] a)
+    // Adds the partial sum of the group of this rank in the cluster.
+    private void Reduce(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\nmapa.shared::cluster.u32 at, at, {a[0]};\n");
         for (int i = 0; i < Registers; i += 4)

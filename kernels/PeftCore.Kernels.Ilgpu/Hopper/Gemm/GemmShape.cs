@@ -8,7 +8,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
 /// <param name="Narrow">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct ProductShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
 {
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;
@@ -16,7 +16,7 @@ internal readonly record struct ProductShape(int TileN, int Cluster, int SplitK,
     /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
     public const int Depth = 64;
 
-    /// <summary>Two warpgroups that multiply and one whose first thread asks for operands.</summary>
+    /// <summary>Two consumer warpgroups and one whose first thread is the producer.</summary>
     public const int Threads = 384;
 
     /// <summary>Bytes of 64 rows of 128 bytes: half of A's part of a stage, 64 columns of an operand whose K is not contiguous, or 64 columns of a
