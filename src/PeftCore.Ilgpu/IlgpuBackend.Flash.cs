@@ -178,7 +178,7 @@ internal sealed partial class IlgpuBackend
             KeyHeads = shape.KeyHeads,
             HasRanges = Flag(call.Ranges is not null),
             Tiles = schedule.Tiles,
-            Items = schedule.Items,
+            WorkTiles = schedule.WorkTiles,
             Section = schedule.Section,
             Shares = schedule.Shares,
             Scale = shape.Scale,

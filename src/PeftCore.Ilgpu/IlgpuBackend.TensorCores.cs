@@ -111,7 +111,7 @@ internal sealed partial class IlgpuBackend
             Widths = widths,
             Steps = args.Steps,
             TransposeA = terms[0].TransposeA,
-            AcrossB = !terms[0].TransposeB,
+            RowMajorB = !terms[0].TransposeB,
             Narrow = results[0].DType == DType.BF16,
             Alignment = (int)(alignment & -alignment),
             MaySwapAB = maySwapAB,

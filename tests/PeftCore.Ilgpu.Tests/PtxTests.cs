@@ -59,10 +59,10 @@ public sealed class PtxTests
         using Context context = GpuDevice.NewContext(cuda: false);
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
         var shapes = from transposeA in new[] { false, true }
-                     from acrossB in new[] { false, true }
+                     from rowMajorB in new[] { false, true }
                      from narrow in new[] { false, true }
                      from store in new[] { ResultStore.Pairs, ResultStore.Singles }
-                     select new MmaShape(transposeA, acrossB, narrow, store);
+                     select new MmaShape(transposeA, rowMajorB, narrow, store);
 
         string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemms.Compile(backend, shape)))];
 

@@ -18,42 +18,42 @@ internal struct MmaArgs
     public float Alpha;
 }
 
-/// <summary>Which way the rows of the operands lie, for the loads.</summary>
+/// <summary>Layouts of the operands in memory, for the loads.</summary>
 internal interface IMmaLayout
 {
     /// <summary>A is stored (K, M).</summary>
     static abstract bool TransposeA { get; }
 
-    /// <summary>B is stored (K, N), so that N is contiguous.</summary>
-    static abstract bool AcrossB { get; }
+    /// <summary>B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</summary>
+    static abstract bool RowMajorB { get; }
 }
 
-internal readonly struct MmaAlong : IMmaLayout
+internal readonly struct MmaColumnMajorB : IMmaLayout
 {
     public static bool TransposeA => false;
 
-    public static bool AcrossB => false;
+    public static bool RowMajorB => false;
 }
 
-internal readonly struct MmaAcrossB : IMmaLayout
+internal readonly struct MmaRowMajorB : IMmaLayout
 {
     public static bool TransposeA => false;
 
-    public static bool AcrossB => true;
+    public static bool RowMajorB => true;
 }
 
-internal readonly struct MmaTransposedA : IMmaLayout
+internal readonly struct MmaTransposedAColumnMajorB : IMmaLayout
 {
     public static bool TransposeA => true;
 
-    public static bool AcrossB => false;
+    public static bool RowMajorB => false;
 }
 
-internal readonly struct MmaTransposedAAcrossB : IMmaLayout
+internal readonly struct MmaTransposedARowMajorB : IMmaLayout
 {
     public static bool TransposeA => true;
 
-    public static bool AcrossB => true;
+    public static bool RowMajorB => true;
 }
 
 /// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile; operands
@@ -73,8 +73,8 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
         int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
         int start = Grid.IdxY * args.KPerSplit, end = start + args.KPerSplit < args.K ? start + args.KPerSplit : args.K;
 
-        MmaPanel a = TLayout.TransposeA ? MmaPanel.Across(args.A, args.StrideA, start, row, args.M) : MmaPanel.Along(args.A, args.StrideA, start, row, args.M);
-        MmaPanel b = TLayout.AcrossB ? MmaPanel.Across(args.B, args.StrideB, start, column, args.N) : MmaPanel.Along(args.B, args.StrideB, start, column, args.N);
+        MmaPanel a = TLayout.TransposeA ? MmaPanel.MnMajor(args.A, args.StrideA, start, row, args.M) : MmaPanel.KMajor(args.A, args.StrideA, start, row, args.M);
+        MmaPanel b = TLayout.RowMajorB ? MmaPanel.MnMajor(args.B, args.StrideB, start, column, args.N) : MmaPanel.KMajor(args.B, args.StrideB, start, column, args.N);
         int k = start;
         for (int stage = 0; stage < RingBytes; stage += StageBytes)
         {
@@ -111,8 +111,8 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
 
     private static void Load(MmaPanel a, MmaPanel b, int k, int end, int stage)
     {
-        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.Across(k, end) : a.Along(k, end), a.RowStep);
-        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.AcrossB ? b.Across(k, end) : b.Along(k, end), b.RowStep);
+        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.RowsOfMnMajor(k, end) : a.RowsOfKMajor(k, end), a.RowStep);
+        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.RowMajorB ? b.RowsOfMnMajor(k, end) : b.RowsOfKMajor(k, end), b.RowStep);
     }
 }
 
@@ -125,8 +125,8 @@ internal struct MmaPanel
     /// <summary>Where it writes in a stage; rows of the operand from its first on; how far into K that is.</summary>
     public int Shared, Rows, K;
 
-    /// <summary>K is contiguous: a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down.</summary>
-    public static MmaPanel Along(long from, long stride, int k, int row, int rows)
+    /// <summary>K-major: K is contiguous, and a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down.</summary>
+    public static MmaPanel KMajor(long from, long stride, int k, int row, int rows)
     {
         int chunks = MmaShape.Depth / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
         MmaPanel panel = default;
@@ -139,8 +139,8 @@ internal struct MmaPanel
         return panel;
     }
 
-    /// <summary>M or N is contiguous: blocks of 64 columns, in each a row of 128 bytes for every k.</summary>
-    public static MmaPanel Across(long from, long stride, int k, int column, int columns)
+    /// <summary>MN-major: M or N is contiguous; blocks of 64 columns, in each a row of 128 bytes for every k.</summary>
+    public static MmaPanel MnMajor(long from, long stride, int k, int column, int columns)
     {
         int chunks = MmaShape.Tile / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
         MmaPanel panel = default;
@@ -160,7 +160,7 @@ internal struct MmaPanel
     }
 
     /// <summary>Rows that are there from the thread's first on, for a stage that begins at k.</summary>
-    public readonly int Along(int k, int end) => k + K < end ? Rows : 0;
+    public readonly int RowsOfKMajor(int k, int end) => k + K < end ? Rows : 0;
 
-    public readonly int Across(int k, int end) => Rows != 0 ? end - k - K : 0;
+    public readonly int RowsOfMnMajor(int k, int end) => Rows != 0 ? end - k - K : 0;
 }

@@ -5,10 +5,10 @@ namespace PeftCore.Kernels.Ilgpu.Ampere;
 
 /// <summary>What the code of a product for compute capability 8.0 and later is specialised for.</summary>
 /// <param name="TransposeA">A is stored (K, M).</param>
-/// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
+/// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Narrow">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct MmaShape(bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Narrow, ResultStore Store)
 {
     /// <summary>Rows and columns of a tile: four warps, each a square of 64.</summary>
     public const int Tile = 128;
@@ -51,7 +51,7 @@ internal sealed class MmaPtx(MmaShape shape)
         switch (name[0])
         {
             case "begin": Begin(text); break;
-            case "tile": Copy(text, a, name[1] == "a" ? shape.TransposeA : shape.AcrossB); break;
+            case "tile": Copy(text, a, name[1] == "a" ? shape.TransposeA : shape.RowMajorB); break;
             case "first": First(text, a); break;
             case "multiply": Multiply(text, a); break;
             case "last": Products(text, Last); break;
@@ -72,9 +72,9 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 eighth, lane, 7;\n");
         text.Append("shr.u32 low, lane, 3;\nand.b32 low, low, 1;\nshr.u32 high, lane, 4;\nand.b32 high, high, 1;\n");
         // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then eight columns on.
-        // Where an operand lies across K, its rows are those of K and ldmatrix turns them.
+        // The rows of an MN-major operand are those of K, and ldmatrix transposes them.
         Fragments(text, "A", "shr.u32 at, warp, 1;\n", shape.TransposeA ? "high" : "low", shape.TransposeA ? "low" : "high", 0);
-        Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.AcrossB ? "low" : "high", shape.AcrossB ? "high" : "low", MmaShape.OperandBytes);
+        Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.RowMajorB ? "low" : "high", shape.RowMajorB ? "high" : "low", MmaShape.OperandBytes);
         text.Append("}\n");
     }
 
@@ -91,9 +91,9 @@ internal sealed class MmaPtx(MmaShape shape)
     }
 
     // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but zero.
-    private static void Copy(StringBuilder text, string[] a, bool across)
+    private static void Copy(StringBuilder text, string[] a, bool mnMajor)
     {
-        int rows = MmaShape.Threads / (across ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (across ? MmaShape.Depth : MmaShape.Tile) / rows;
+        int rows = MmaShape.Threads / (mnMajor ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (mnMajor ? MmaShape.Depth : MmaShape.Tile) / rows;
         text.Append("{\n.reg .u32 to, size;\n.reg .u64 from;\n.reg .pred inside;\n");
         Add(text, $"add.u32 to, sbase, {a[0]};\nmov.u64 from, {a[1]};\n");
         for (int i = 0; i < passes; i++)
@@ -154,12 +154,12 @@ internal sealed class MmaPtx(MmaShape shape)
         for (int i = 0; i < Rows; i++)
         {
             Matrices(text, "fa", Set(k) + (4 * i), "atA", shape.TransposeA, i, k);
-            Matrices(text, "fb", Set(k) + (4 * i), "atB", shape.AcrossB, i, k);
+            Matrices(text, "fb", Set(k) + (4 * i), "atB", shape.RowMajorB, i, k);
         }
     }
 
-    private static void Matrices(StringBuilder text, string to, int first, string at, bool across, int fragment, int k) => Add(text,
-        $"ldmatrix.sync.aligned.m8n8.x4{(across ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}{(across ? fragment : k)}+{2048 * (across ? k : fragment)}];\n");
+    private static void Matrices(StringBuilder text, string to, int first, string at, bool mnMajor, int fragment, int k) => Add(text,
+        $"ldmatrix.sync.aligned.m8n8.x4{(mnMajor ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}{(mnMajor ? fragment : k)}+{2048 * (mnMajor ? k : fragment)}];\n");
 
     // What ResultPtx.Elements takes, then alpha and whether to add. The warp's fragments lie 16 rows apart.
     private void Store(StringBuilder text, string[] a)

@@ -173,7 +173,7 @@ internal sealed class GpuDevice : IDisposable
         MmaGemms!.Load(shape);
         Timer?.Start();
         MmaGemms.Run(shape, schedule, args);
-        StopTiming(typeof(MmaGemm<MmaAlong>));
+        StopTiming(typeof(MmaGemm<MmaColumnMajorB>));
     }
 
     public void Dispose()

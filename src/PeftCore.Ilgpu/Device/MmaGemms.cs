@@ -22,12 +22,12 @@ internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
     public void Dispose() => kernels.Dispose();
 
     /// <summary>PTX of one shape, macros as they are.</summary>
-    public static string Compile(PTXBackend backend, in MmaShape shape) => (shape.TransposeA, shape.AcrossB) switch
+    public static string Compile(PTXBackend backend, in MmaShape shape) => (shape.TransposeA, shape.RowMajorB) switch
     {
-        (false, false) => Compile<MmaAlong>(backend),
-        (false, true) => Compile<MmaAcrossB>(backend),
-        (true, false) => Compile<MmaTransposedA>(backend),
-        _ => Compile<MmaTransposedAAcrossB>(backend),
+        (false, false) => Compile<MmaColumnMajorB>(backend),
+        (false, true) => Compile<MmaRowMajorB>(backend),
+        (true, false) => Compile<MmaTransposedAColumnMajorB>(backend),
+        _ => Compile<MmaTransposedARowMajorB>(backend),
     };
 
     private static string Compile<TLayout>(PTXBackend backend) where TLayout : struct, IMmaLayout =>

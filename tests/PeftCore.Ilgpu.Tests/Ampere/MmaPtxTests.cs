@@ -18,12 +18,12 @@ public sealed class MmaPtxTests
 
     [TestCase(false, 0)]
     [TestCase(true, 16)]
-    public void What_lies_across_K_is_turned_as_it_is_read(bool across, int turned)
+    public void An_MN_major_operand_is_transposed_as_it_is_read(bool mnMajor, int transposed)
     {
-        string ptx = new MmaPtx(new MmaShape(across, false, false, ResultStore.Pairs)).Expand("peft.multiply %r1;\npeft.first %r2;");
+        string ptx = new MmaPtx(new MmaShape(mnMajor, false, false, ResultStore.Pairs)).Expand("peft.multiply %r1;\npeft.first %r2;");
 
         Assert.That(Lines(ptx, "ldmatrix"), Has.Length.EqualTo(32));
-        Assert.That(Lines(ptx, ".trans"), Has.Length.EqualTo(turned));
+        Assert.That(Lines(ptx, ".trans"), Has.Length.EqualTo(transposed));
     }
 
     [Test]

@@ -21,15 +21,15 @@ internal struct FlashArgs<TView> where TView : struct
 
     public TView Ranges;
 
-    /// <summary>Items given out beyond each group's first, and groups that are done. The last one sets both back to 0.</summary>
+    /// <summary>Tiles given out beyond each group's first, and groups that are done. The last one sets both back to 0.</summary>
     public TView Counters;
     public long Lse, Delta;
     public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;
 
-    /// <summary>Tiles of what stays, work items in all, and batch rows times heads whose other side stays in the L2 cache together.</summary>
-    public int Tiles, Items, Section;
+    /// <summary>Tiles of what stays, work tiles in all, and batch rows times heads whose other side stays in the L2 cache together.</summary>
+    public int Tiles, WorkTiles, Section;
 
-    /// <summary>Parts that the query heads of one key head are cut into for the keys' gradient, each an item with a result of its own.</summary>
+    /// <summary>Parts that the query heads of one key head are cut into for the keys' gradient, each a work tile with a result of its own.</summary>
     public int Shares;
 
     public float Scale, ScaleLog2;

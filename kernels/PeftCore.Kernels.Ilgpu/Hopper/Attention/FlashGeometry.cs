@@ -25,7 +25,7 @@ internal struct FlashGeometry
     public int Sets;
 
     /// <summary>Numbers kept of every passing row: its range, log-sum-exp and delta for the keys' gradient.</summary>
-    public int Stats;
+    public int RowStats;
 
     /// <summary>1 where warpgroups take turns with their products, so that the tensor cores have one's to do while another works on its scores.</summary>
     public int Turns;
@@ -66,7 +66,7 @@ internal struct FlashGeometry
     public static FlashGeometry KeyGradient(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.Stats) = (dim, 2, dim <= 128 ? 2 : 1, 2, 4);
+        (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.RowStats) = (dim, 2, dim <= 128 ? 2 : 1, 2, 4);
         (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : dim <= 128 ? (64, 2) : (32, 2);
         return g;
     }
@@ -85,9 +85,9 @@ internal struct FlashGeometry
     public readonly int Threads => (Warpgroups + 1) * 128;
 
     /// <summary>Registers a thread has left to copy, and to compute: 65536 in all.</summary>
-    public readonly int CopyRegisters => Stats > 0 ? 56 : Warpgroups == 3 ? 32 : 40;
+    public readonly int CopyRegisters => RowStats > 0 ? 56 : Warpgroups == 3 ? 32 : 40;
 
-    public readonly int ComputeRegisters => Stats > 0 ? 224 : Warpgroups == 3 ? 160 : 232;
+    public readonly int ComputeRegisters => RowStats > 0 ? 224 : Warpgroups == 3 ? 160 : 232;
 
     public readonly int KeptBytes => Rows * Width * 2;
 
@@ -96,14 +96,14 @@ internal struct FlashGeometry
     /// <summary>Columns of a head's panels, of 64 each, in shared memory.</summary>
     private readonly int Width => (Dim + 63) / 64 * 64;
 
-    public readonly int StatBytes => Columns * Stats * 4;
+    public readonly int RowStatBytes => Columns * RowStats * 4;
 
     public readonly int KeptAt(int set, int operand) => BarrierBytes + (((set * Kept) + operand) * KeptBytes);
 
     public readonly int PassingAt(int stage, int operand) => KeptAt(Sets, 0) + (((stage * 2) + operand) * PassingBytes);
 
-    public readonly int StatsAt(int stage) => PassingAt(Stages, 0) + (stage * StatBytes);
+    public readonly int RowStatsAt(int stage) => PassingAt(Stages, 0) + (stage * RowStatBytes);
 
     /// <summary>Dynamic shared memory, with room to align.</summary>
-    public readonly int SharedBytes => StatsAt(Stages) + 1024;
+    public readonly int SharedBytes => RowStatsAt(Stages) + 1024;
 }

@@ -16,7 +16,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
     {
         TDim.BeginKeyGradient();
         ArrayView<int> kinds = SharedMemory.Allocate<int>(4);
-        ArrayView<int> items = SharedMemory.Allocate<int>(2);
+        ArrayView<int> workTiles = SharedMemory.Allocate<int>(2);
         FlashGeometry tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
         if (Group.IdxX < 128)
@@ -24,97 +24,97 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             CudaAsm.Emit("peft.registers.copy;");
             if (Group.IdxX < 32)
             {
-                Copy(args, tiles, kinds, items);
+                Copy(args, tiles, kinds, workTiles);
             }
         }
         else
         {
             CudaAsm.Emit("peft.registers.compute;");
-            Compute(args, tiles, kinds, items, (Group.IdxX / 128) - 1);
+            Compute(args, tiles, kinds, workTiles, (Group.IdxX / 128) - 1);
         }
     }
 
-    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> items)
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> workTiles)
     {
-        FlashRing set = default, ring = default;
+        PipelineState set = default, pipe = default;
         int group = args.Heads / (args.KeyHeads * args.Shares);
         int number = Grid.IdxX;
-        for (; number < args.Items; number = FlashItem.Next(args.Counters))
+        for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
-            int key = item.Tile * tiles.Rows, keyHead = item.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
-            FlashRoles.Offer(items, set, number);
+            WorkTile work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
+            int key = work.Index * tiles.Rows, keyHead = work.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
+            FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, tiles.Kept * tiles.KeptBytes);
-            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, keyHead, key, item.B);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, keyHead, key, work.B);
             if (TDim.Keys)
             {
-                CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, keyHead, key, item.B);
+                CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, keyHead, key, work.B);
             }
 
-            set = FlashRing.Next(set, tiles.Sets);
+            set = PipelineState.Next(set, tiles.Sets);
 
             // Causal queries before the first key's own see nothing here.
             int start = args.HasRanges != 0 ? 0 : key - (args.Keys - args.Queries);
             start = start > 0 ? start / tiles.Columns * tiles.Columns : 0;
-            for (int h = item.Head * group; h < (item.Head + 1) * group; h++)
+            for (int h = work.Head * group; h < (work.Head + 1) * group; h++)
             {
                 for (int query = start; query < args.Queries; query += tiles.Columns)
                 {
-                    FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Columns);
-                    if (span.First < key + tiles.Rows && span.Last > key)
+                    KvRange range = KvRange.Of(args, work.B, query, tiles.Columns);
+                    if (range.First < key + tiles.Rows && range.Last > key)
                     {
-                        FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
-                        full = FlashGeometry.FirstFull + ring.Stage;
+                        FlashRoles.Await(FlashGeometry.FirstEmpty + pipe.Stage, pipe.Phase ^ 1);
+                        full = FlashGeometry.FirstFull + pipe.Stage;
                         CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
-                        CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, h, query, item.B);
-                        CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, h, query, item.B);
-                        Describe(args, tiles, item.B, h, query, tiles.StatsAt(ring.Stage));
-                        kinds[ring.Stage] = Kind(tiles, span, key, args.Keys);
+                        CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 0), full, h, query, work.B);
+                        CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 1), full, h, query, work.B);
+                        Describe(args, tiles, work.B, h, query, tiles.RowStatsAt(pipe.Stage));
+                        kinds[pipe.Stage] = Kind(tiles, range, key, args.Keys);
                         CudaAsm.Emit("peft.arrive.all %0;", full);
-                        ring = FlashRing.Next(ring, tiles.Stages);
+                        pipe = PipelineState.Next(pipe, tiles.Stages);
                     }
                 }
             }
 
-            FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
-            kinds[ring.Stage] = End;
-            FlashRoles.Release(FlashGeometry.FirstFull + ring.Stage);
-            CudaAsm.Emit("peft.arrive.all %0;", FlashGeometry.FirstFull + ring.Stage);
-            ring = FlashRing.Next(ring, tiles.Stages);
+            FlashRoles.Await(FlashGeometry.FirstEmpty + pipe.Stage, pipe.Phase ^ 1);
+            kinds[pipe.Stage] = End;
+            FlashRoles.Release(FlashGeometry.FirstFull + pipe.Stage);
+            CudaAsm.Emit("peft.arrive.all %0;", FlashGeometry.FirstFull + pipe.Stage);
+            pipe = PipelineState.Next(pipe, tiles.Stages);
         }
 
-        FlashRoles.Offer(items, set, number);
+        FlashRoles.Offer(workTiles, set, number);
         FlashRoles.Release(FlashGeometry.SetFull + set.Stage);
         if (Group.IdxX == 0)
         {
-            FlashItem.Finish(args.Counters);
+            WorkTile.Finish(args.Counters);
         }
     }
 
-    private static int Kind(FlashGeometry tiles, FlashSpan span, int key, int keys)
+    private static int Kind(FlashGeometry tiles, KvRange range, int key, int keys)
     {
-        int kind = span.Cuts(key, key + tiles.Rows < keys ? tiles.Rows : keys - key) ? Cut : Whole;
+        int kind = range.Cuts(key, key + tiles.Rows < keys ? tiles.Rows : keys - key) ? Cut : Whole;
         for (int warpgroup = 0; warpgroup < tiles.Warpgroups; warpgroup++)
         {
             int own = key + (warpgroup * FlashGeometry.WarpgroupRows);
-            kind += span.First < own + FlashGeometry.WarpgroupRows && span.Last > own ? 0 : Unseen << warpgroup;
+            kind += range.First < own + FlashGeometry.WarpgroupRows && range.Last > own ? 0 : Unseen << warpgroup;
         }
 
         return kind;
     }
 
     // Goes on to the first tile that the warpgroup's keys see, or to the end.
-    private static FlashRing Seek(FlashGeometry tiles, ArrayView<int> kinds, FlashRing ring, int warpgroup)
+    private static PipelineState Seek(FlashGeometry tiles, ArrayView<int> kinds, PipelineState pipe, int warpgroup)
     {
-        FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
-        while ((kinds[ring.Stage] & (Unseen << warpgroup)) != 0)
+        FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
+        while ((kinds[pipe.Stage] & (Unseen << warpgroup)) != 0)
         {
-            FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
-            ring = FlashRing.Next(ring, tiles.Stages);
-            FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+            FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
+            pipe = PipelineState.Next(pipe, tiles.Stages);
+            FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
         }
 
-        return ring;
+        return pipe;
     }
 
     private static void Describe(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
@@ -130,24 +130,24 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         }
     }
 
-    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> items, int warpgroup)
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> workTiles, int warpgroup)
     {
-        FlashRing set = default, ring = default;
+        PipelineState set = default, pipe = default;
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 8;
-        for (int number = FlashRoles.Take(items, set); number < args.Items; number = FlashRoles.Take(items, set))
+        for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            FlashItem item = FlashItem.Of(args, number, args.KeyHeads * args.Shares, 0);
-            int own = (item.Tile * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
+            WorkTile work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
+            int own = (work.Index * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
             int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, tiles.Kept - 1) + rows, before = -1;
             Clear();
-            ring = Seek(tiles, kinds, ring, warpgroup);
-            int kind = kinds[ring.Stage];
+            pipe = Seek(tiles, kinds, pipe, warpgroup);
+            int kind = kinds[pipe.Stage];
             if (kind != End)
             {
-                CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(ring.Stage, 0));
+                CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(pipe.Stage, 0));
                 while (true)
                 {
-                    int stats = tiles.StatsAt(ring.Stage) + column;
+                    int stats = tiles.RowStatsAt(pipe.Stage) + column;
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     if (before >= 0)
                     {
@@ -156,7 +156,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
 
                     if (TDim.Keys)
                     {
-                        CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(ring.Stage, 1));
+                        CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(pipe.Stage, 1));
                         CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     }
                     else
@@ -171,25 +171,25 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                     }
 
                     CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);
-                    Combine(tiles, ring, stats);
-                    before = FlashGeometry.FirstEmpty + ring.Stage;
-                    ring = FlashRing.Next(ring, tiles.Stages);
-                    FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
-                    kind = kinds[ring.Stage];
+                    Combine(tiles, pipe, stats);
+                    before = FlashGeometry.FirstEmpty + pipe.Stage;
+                    pipe = PipelineState.Next(pipe, tiles.Stages);
+                    FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
+                    kind = kinds[pipe.Stage];
                     if (kind == End)
                     {
                         break;
                     }
 
-                    CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(ring.Stage, 0));
+                    CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(pipe.Stage, 0));
                 }
 
                 CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                 FlashRoles.Release(before);
             }
 
-            FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
-            ring = FlashRing.Next(ring, tiles.Stages);
+            FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
+            pipe = PipelineState.Next(pipe, tiles.Stages);
 
             // Gradients take the place of the warpgroup's own keys and values.
             FlashRoles.WarpgroupBarrier(warpgroup);
@@ -208,16 +208,16 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             FlashRoles.WarpgroupBarrier(warpgroup);
             if (TDim.Keys)
             {
-                CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", k, item.Head, own, item.B, args.Add0);
+                CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", k, work.Head, own, work.B, args.Add0);
             }
 
             if (TDim.Values)
             {
-                CudaAsm.Emit("peft.send.result1 %0, %1, %2, %3, %4;", v, item.Head, own, item.B, args.Add1);
+                CudaAsm.Emit("peft.send.result1 %0, %1, %2, %3, %4;", v, work.Head, own, work.B, args.Add1);
             }
 
             FlashRoles.ReleaseSet(set.Stage);
-            set = FlashRing.Next(set, tiles.Sets);
+            set = PipelineState.Next(set, tiles.Sets);
         }
     }
 
@@ -234,7 +234,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         }
     }
 
-    private static void Combine(FlashGeometry tiles, FlashRing ring, int stats)
+    private static void Combine(FlashGeometry tiles, PipelineState pipe, int stats)
     {
         if (TDim.Keys)
         {
@@ -248,12 +248,12 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
 
         if (TDim.Values)
         {
-            CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(ring.Stage, 1));
+            CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(pipe.Stage, 1));
         }
 
         if (TDim.Keys)
         {
-            CudaAsm.Emit("peft.combine.w.o %0;", tiles.PassingAt(ring.Stage, 0));
+            CudaAsm.Emit("peft.combine.w.o %0;", tiles.PassingAt(pipe.Stage, 0));
         }
     }
 }

@@ -9,7 +9,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginQueryGradient();
-        ArrayView<int> items = SharedMemory.Allocate<int>(2);
+        ArrayView<int> workTiles = SharedMemory.Allocate<int>(2);
         FlashGeometry tiles = FlashGeometry.QueryGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
         if (Group.IdxX < 128)
@@ -17,74 +17,74 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
             CudaAsm.Emit("peft.registers.copy;");
             if (Group.IdxX < 32)
             {
-                Copy(args, tiles, items);
+                Copy(args, tiles, workTiles);
             }
         }
         else
         {
             CudaAsm.Emit("peft.registers.compute;");
-            Compute(args, tiles, items, (Group.IdxX / 128) - 1);
+            Compute(args, tiles, workTiles, (Group.IdxX / 128) - 1);
         }
     }
 
-    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items)
+    private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> workTiles)
     {
-        FlashRing set = default, ring = default;
+        PipelineState set = default, pipe = default;
         int number = Grid.IdxX;
-        for (; number < args.Items; number = FlashItem.Next(args.Counters))
+        for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
-            int query = item.Tile * tiles.Rows, keyHead = item.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
-            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows);
-            FlashRoles.Offer(items, set, number);
+            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            int query = work.Index * tiles.Rows, keyHead = work.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
+            KvRange range = KvRange.Of(args, work.B, query, tiles.Rows);
+            FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
-            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, item.Head, query, item.B);
-            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, item.Head, query, item.B);
-            set = FlashRing.Next(set, tiles.Sets);
-            for (int key = span.First / tiles.Columns * tiles.Columns; key < span.Last; key += tiles.Columns)
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, work.Head, query, work.B);
+            CudaAsm.Emit("peft.fetch.kept1 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 1), full, work.Head, query, work.B);
+            set = PipelineState.Next(set, tiles.Sets);
+            for (int key = range.First / tiles.Columns * tiles.Columns; key < range.Last; key += tiles.Columns)
             {
-                full = FlashGeometry.FirstFull + ring.Stage;
-                FlashRoles.Await(FlashGeometry.FirstEmpty + ring.Stage, ring.Phase ^ 1);
+                full = FlashGeometry.FirstFull + pipe.Stage;
+                FlashRoles.Await(FlashGeometry.FirstEmpty + pipe.Stage, pipe.Phase ^ 1);
                 CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
-                CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 0), full, keyHead, key, item.B);
-                CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(ring.Stage, 1), full, keyHead, key, item.B);
-                ring = FlashRing.Next(ring, tiles.Stages);
+                CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 0), full, keyHead, key, work.B);
+                CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 1), full, keyHead, key, work.B);
+                pipe = PipelineState.Next(pipe, tiles.Stages);
             }
         }
 
-        FlashRoles.Offer(items, set, number);
+        FlashRoles.Offer(workTiles, set, number);
         FlashRoles.Release(FlashGeometry.SetFull + set.Stage);
         if (Group.IdxX == 0)
         {
-            FlashItem.Finish(args.Counters);
+            WorkTile.Finish(args.Counters);
         }
     }
 
-    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> items, int warpgroup)
+    private static void Compute(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> workTiles, int warpgroup)
     {
-        FlashRing set = default, ring = default;
+        PipelineState set = default, pipe = default;
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 2;
         FlashRoles.BeginTurns(tiles, warpgroup);
-        for (int number = FlashRoles.Take(items, set); number < args.Items; number = FlashRoles.Take(items, set))
+        for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            FlashItem item = FlashItem.Of(args, number, args.Heads, 1);
-            int query = item.Tile * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
+            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            int query = work.Index * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
             int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
-            FlashSpan span = FlashSpan.Of(args, item.B, query, tiles.Rows), seen = FlashSpan.Of(args, item.B, own, FlashGeometry.WarpgroupRows);
-            long stats = 4 * ((((long)item.B * args.Heads) + item.Head) * args.Queries);
+            KvRange range = KvRange.Of(args, work.B, query, tiles.Rows), seen = KvRange.Of(args, work.B, own, FlashGeometry.WarpgroupRows);
+            long stats = 4 * ((((long)work.B * args.Heads) + work.Head) * args.Queries);
             CudaAsm.Emit("peft.rowstats %0, %1, %2, %3, %4, %5;", args.Lse + stats + (4L * row0), args.Lse + stats + (4L * row1),
                 args.Delta + stats + (4L * row0), args.Delta + stats + (4L * row1), row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0);
 
             int q = tiles.KeptAt(set.Stage, 0) + rows, dO = tiles.KeptAt(set.Stage, 1) + rows;
             CudaAsm.Emit("peft.clear.o;");
-            int key = span.First / tiles.Columns * tiles.Columns, before = -1;
+            int key = range.First / tiles.Columns * tiles.Columns, before = -1;
             if (key < seen.Last)
             {
-                FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
-                CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
+                CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(pipe.Stage, 0));
                 while (true)
                 {
-                    CudaAsm.Emit("peft.scores.g %0, %1;", dO, tiles.PassingAt(ring.Stage, 1));
+                    CudaAsm.Emit("peft.scores.g %0, %1;", dO, tiles.PassingAt(pipe.Stage, 1));
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     if (before >= 0)
                     {
@@ -94,16 +94,16 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                     FlashRoles.AwaitTurn(tiles, warpgroup);
                     if (seen.Cuts(key, tiles.Columns))
                     {
-                        FlashRoles.MaskRows(args, item.B, row0, key + column);
+                        FlashRoles.MaskRows(args, work.B, row0, key + column);
                     }
 
                     CudaAsm.Emit("peft.rowweights %0;", args.ScaleLog2);
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                     CudaAsm.Emit("peft.rowslopes;");
                     CudaAsm.Emit("peft.pack.p.s;");
-                    CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(ring.Stage, 0));
-                    before = FlashGeometry.FirstEmpty + ring.Stage;
-                    ring = FlashRing.Next(ring, tiles.Stages);
+                    CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(pipe.Stage, 0));
+                    before = FlashGeometry.FirstEmpty + pipe.Stage;
+                    pipe = PipelineState.Next(pipe, tiles.Stages);
                     key += tiles.Columns;
                     if (key >= seen.Last)
                     {
@@ -111,8 +111,8 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                         break;
                     }
 
-                    FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
-                    CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(ring.Stage, 0));
+                    FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
+                    CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(pipe.Stage, 0));
                     FlashRoles.PassTurn(tiles, warpgroup);
                 }
 
@@ -121,13 +121,13 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
             }
 
             // Keys that only warpgroups of later queries see.
-            for (; key < span.Last; key += tiles.Columns)
+            for (; key < range.Last; key += tiles.Columns)
             {
-                FlashRoles.Await(FlashGeometry.FirstFull + ring.Stage, ring.Phase);
+                FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
                 FlashRoles.AwaitTurn(tiles, warpgroup);
                 FlashRoles.PassTurn(tiles, warpgroup);
-                FlashRoles.Release(FlashGeometry.FirstEmpty + ring.Stage);
-                ring = FlashRing.Next(ring, tiles.Stages);
+                FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
+                pipe = PipelineState.Next(pipe, tiles.Stages);
             }
 
             // The gradient takes the place of the warpgroup's own queries.
@@ -135,9 +135,9 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
             FlashRoles.WarpgroupBarrier(warpgroup);
             CudaAsm.Emit("peft.stage.o %0;", q);
             FlashRoles.WarpgroupBarrier(warpgroup);
-            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", q, item.Head, own, item.B, args.Add0);
+            CudaAsm.Emit("peft.send.result0 %0, %1, %2, %3, %4;", q, work.Head, own, work.B, args.Add0);
             FlashRoles.ReleaseSet(set.Stage);
-            set = FlashRing.Next(set, tiles.Sets);
+            set = PipelineState.Next(set, tiles.Sets);
         }
     }
 }

@@ -4,10 +4,10 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>How attention is shared out over groups of threads.</summary>
 /// <param name="Tiles">Tiles of what stays, a head.</param>
-/// <param name="Items">Tiles in all.</param>
+/// <param name="WorkTiles">Tiles in all.</param>
 /// <param name="Section">Pairs of batch row and head that are worked on at a time, so that what passes comes from the L2 cache.</param>
 /// <param name="Shares">Parts that the query heads of a key head are cut into for the keys' gradient; 1 for queries.</param>
-internal readonly record struct FlashSchedule(int Tiles, int Items, int Section, int Shares)
+internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Section, int Shares)
 {
     private const long CacheBytes = 24L << 20;
 

@@ -16,7 +16,7 @@ internal readonly ref struct GemmProblem
     public required bool TransposeA { get; init; }
 
     /// <summary>B is stored (K, N).</summary>
-    public required bool AcrossB { get; init; }
+    public required bool RowMajorB { get; init; }
 
     /// <summary>Results are BF16 rather than F32.</summary>
     public bool Narrow { get; init; }

@@ -52,7 +52,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.Block};\n");
         WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
         Add(text, $"mov.u32 at, {GemmShape.BytesA};\n");
-        WgmmaPtx.Descriptor(text, "descB", "at", shape.AcrossB);
+        WgmmaPtx.Descriptor(text, "descB", "at", shape.RowMajorB);
         Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.Block}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
         text.Append("setp.eq.u32 first, thread, 0;\n");
         for (int s = 0; s < shape.Stages; s++)
@@ -106,10 +106,10 @@ internal sealed partial class GemmPtx(GemmShape shape)
         {
             Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
         }
-        for (int block = 0; block < (shape.AcrossB ? share / GemmShape.Block : 1); block++)
+        for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.Block : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.AcrossB ? "row" : a[2], shape.AcrossB ? a[2] : "row", block * GemmShape.Block, shape.Cluster > 1);
+            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.Block, shape.Cluster > 1);
         }
         text.Append("}\n");
     }
@@ -125,10 +125,10 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"mad.wide.u32 da, {a[0]}, {shape.StageBytes >> 4}, descA;\nmad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
         for (int k = 0; k < GemmShape.Depth; k += 16)
         {
-            Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.AcrossB)};\n");
+            Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.RowMajorB)};\n");
             if (k + 16 < GemmShape.Depth)
             {
-                Add(text, $"add.u64 da, da, {WgmmaPtx.Step(shape.TransposeA)};\nadd.u64 db, db, {WgmmaPtx.Step(shape.AcrossB)};\n");
+                Add(text, $"add.u64 da, da, {WgmmaPtx.Step(shape.TransposeA)};\nadd.u64 db, db, {WgmmaPtx.Step(shape.RowMajorB)};\n");
             }
         }
         text.Append("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 1;\n}\n");

@@ -101,7 +101,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             tilesN += swapAB ? 0 : SplitKSchedule.Count(n, tileN);
             width |= n;
         }
-        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.AcrossB : problem.TransposeA, swapAB ? problem.TransposeA : problem.AcrossB,
+        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.RowMajorB : problem.TransposeA, swapAB ? problem.TransposeA : problem.RowMajorB,
             problem.Narrow, StoreFor(problem, swapAB, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;

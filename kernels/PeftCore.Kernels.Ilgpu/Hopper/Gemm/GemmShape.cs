@@ -5,10 +5,10 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="Cluster">Groups that share one panel of B, each with its own rows of A: 1 or 2.</param>
 /// <param name="SplitK">Groups that share a tile, each with its own slice of K: 1, or a cluster of 2 or 4 that has no other tile.</param>
 /// <param name="TransposeA">A is stored (K, M).</param>
-/// <param name="AcrossB">B is stored (K, N), so that N is contiguous.</param>
+/// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Narrow">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool AcrossB, bool Narrow, ResultStore Store)
+internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool RowMajorB, bool Narrow, ResultStore Store)
 {
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;
@@ -40,7 +40,7 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     public int ShareN => TileN / Cluster;
 
     /// <summary>Bytes of B's part of a stage: whole blocks where N is contiguous.</summary>
-    public int BytesB => AcrossB ? (TileN + 63) / 64 * Block : TileN * Depth * 2;
+    public int BytesB => RowMajorB ? (TileN + 63) / 64 * Block : TileN * Depth * 2;
 
     /// <summary>Bytes of one stage.</summary>
     public int StageBytes => BytesA + BytesB;
@@ -61,5 +61,5 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     public (int Rows, int Columns) BoxA => TransposeA ? (Depth, 64) : (TileM, Depth);
 
     /// <summary>Rows and columns, contiguous ones last, of what one copy reads of B.</summary>
-    public (int Rows, int Columns) BoxB => AcrossB ? (Depth, 64) : (ShareN, Depth);
+    public (int Rows, int Columns) BoxB => RowMajorB ? (Depth, 64) : (ShareN, Depth);
 }

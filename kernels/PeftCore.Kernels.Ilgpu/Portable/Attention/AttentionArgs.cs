@@ -80,7 +80,7 @@ internal static class Scores
 internal static class HeadPanel
 {
     /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
-    public static void Across<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void LoadTransposed<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
         where TSide : struct, IThreadSide
         where TStored : unmanaged, IStored<TStored>
     {
@@ -99,7 +99,7 @@ internal static class HeadPanel
     }
 
     /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
-    public static void Along<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void Load<TSide, TStored>(ArrayView<float> shared, HeadsView<TStored> heads, int b, int tokens, int first, int head, int d0, int dim)
         where TSide : struct, IThreadSide
         where TStored : unmanaged, IStored<TStored>
     {
@@ -128,8 +128,8 @@ internal static class HeadPanel
         Tile4 sum = default;
         for (int d = 0; d < dim; d += Panel.Depth)
         {
-            Across<TSide, TStored>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
-            Across<TSide, TStored>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
+            LoadTransposed<TSide, TStored>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
+            LoadTransposed<TSide, TStored>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
             Group.Barrier();
             sum = Panel.Multiply<TSide>(sum, sharedA.Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();
@@ -147,7 +147,7 @@ internal static class HeadPanel
         int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
         for (int p = 0; p < 4 * TSide.Side; p += Panel.Depth)
         {
-            Along<TSide, TStored>(sharedB, heads, b, tokens, first + p, head, d0, dim);
+            Load<TSide, TStored>(sharedB, heads, b, tokens, first + p, head, d0, dim);
             Group.Barrier();
             sum = Panel.Multiply<TSide>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();

@@ -40,7 +40,7 @@ public sealed class FlashTests
         Assert.That(parts.Select(part => part.At % 1024), Is.All.Zero);
         Assert.That(parts.Zip(parts.Skip(1)), Has.All.Matches<((int At, int Bytes), (int At, int))>(two => two.Item1.At + two.Item1.Bytes <= two.Item2.At));
         Assert.That(parts[0].At, Is.GreaterThanOrEqualTo(8 * (FlashGeometry.SecondEmpty + geometry.Stages)), "barriers come first");
-        Assert.That(geometry.StatsAt(0), Is.EqualTo(parts[^1].At + parts[^1].Bytes));
+        Assert.That(geometry.RowStatsAt(0), Is.EqualTo(parts[^1].At + parts[^1].Bytes));
     }
 
     [TestCase("forward.64", 64, 96)]
@@ -94,7 +94,7 @@ public sealed class FlashTests
         var schedule = FlashSchedule.ForQueries(Shape(batch, length, heads, keyHeads, 128), tiles, processors: 132);
 
         Assert.That(schedule.Section, Is.EqualTo(section));
-        Assert.That(schedule.Items, Is.EqualTo(batch * heads * ((length + tiles.Rows - 1) / tiles.Rows)));
+        Assert.That(schedule.WorkTiles, Is.EqualTo(batch * heads * ((length + tiles.Rows - 1) / tiles.Rows)));
     }
 
     [TestCase(4, 32, 4, 2)]
@@ -106,7 +106,7 @@ public sealed class FlashTests
         var schedule = FlashSchedule.ForKeys(Shape(batch, 1024, heads, keyHeads, 64), FlashGeometry.KeyGradient(64), processors: 132);
 
         Assert.That(schedule.Shares, Is.EqualTo(shares));
-        Assert.That(schedule.Items, Is.EqualTo(batch * keyHeads * shares * schedule.Tiles));
+        Assert.That(schedule.WorkTiles, Is.EqualTo(batch * keyHeads * shares * schedule.Tiles));
     }
 
     private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) => new(batch, length, length, heads, keyHeads, dim, 1, 0);

@@ -39,7 +39,7 @@ public sealed class GemmScheduleTests
     [Test]
     public void A_result_of_few_rows_is_computed_with_operands_swapped()
     {
-        var schedule = Plan(16, 2048, 4096, transposeA: true, acrossB: true);
+        var schedule = Plan(16, 2048, 4096, transposeA: true, rowMajorB: true);
 
         Assert.That(schedule.SwapAB);
         Assert.That(schedule.Shape, Is.EqualTo(new GemmShape(16, schedule.Shape.Cluster, schedule.Shape.SplitK, true, true, false, ResultStore.Singles)));
@@ -48,11 +48,11 @@ public sealed class GemmScheduleTests
 
     [TestCase(false, true, TestName = "x·Wᵀ with swapped operands is W·xᵀ: both as stored")]
     [TestCase(true, false, TestName = "xᵀ·Wᵀ with swapped operands: each transposed")]
-    public void Operands_keep_their_layout_when_they_are_swapped(bool transposeA, bool acrossB)
+    public void Operands_keep_their_layout_when_they_are_swapped(bool transposeA, bool rowMajorB)
     {
-        var shape = Plan(16, 4096, 2048, transposeA, acrossB).Shape;
+        var shape = Plan(16, 4096, 2048, transposeA, rowMajorB).Shape;
 
-        Assert.That((shape.TransposeA, shape.AcrossB), Is.EqualTo((acrossB, transposeA)));
+        Assert.That((shape.TransposeA, shape.RowMajorB), Is.EqualTo((rowMajorB, transposeA)));
     }
 
     [TestCase(true, 4096, 16, nameof(ResultStore.Copied))]
@@ -73,16 +73,16 @@ public sealed class GemmScheduleTests
         Assert.That(schedule.TilesN, Is.EqualTo(new[] { 1024, 136, 264 }.Sum(n => (n + schedule.Shape.TileN - 1) / schedule.Shape.TileN)));
     }
 
-    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool acrossB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) =>
-        GemmSchedule.For(Problem(m, [n], k, transposeA, acrossB, narrow, alignment, maySwapAB), Processors);
+    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool rowMajorB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) =>
+        GemmSchedule.For(Problem(m, [n], k, transposeA, rowMajorB, narrow, alignment, maySwapAB), Processors);
 
-    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool acrossB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) => new()
+    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool rowMajorB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) => new()
     {
         M = m,
         Widths = widths,
         Steps = (k + 63) / 64,
         TransposeA = transposeA,
-        AcrossB = acrossB,
+        RowMajorB = rowMajorB,
         Narrow = narrow,
         Alignment = alignment,
         MaySwapAB = maySwapAB,

@@ -3,24 +3,6 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>Where one is in a ring of buffers, and which time around.</summary>
-internal struct FlashRing
-{
-    public int Stage, Phase;
-
-    public static FlashRing Next(FlashRing ring, int stages)
-    {
-        ring.Stage++;
-        if (ring.Stage == stages)
-        {
-            ring.Stage = 0;
-            ring.Phase ^= 1;
-        }
-
-        return ring;
-    }
-}
-
 /// <summary>What the attention kernels' roles share: barriers, roles, copies.</summary>
 internal static class FlashRoles
 {
@@ -53,21 +35,21 @@ internal static class FlashRoles
 
     public static void Await(int barrier, int phase) => CudaAsm.Emit("peft.await %0, %1;", barrier, phase);
 
-    /// <summary>Writes an item's number down for those who compute, once the set it goes with is free; they see it when the set is full.</summary>
-    public static void Offer(ArrayView<int> items, FlashRing set, int number)
+    /// <summary>Publishes a tile's number to the warps that compute, once its set is free; they read it when the set is full.</summary>
+    public static void Offer(ArrayView<int> workTiles, PipelineState set, int number)
     {
         Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
         if (Group.IdxX == 0)
         {
-            items[set.Stage] = number;
+            workTiles[set.Stage] = number;
         }
     }
 
-    /// <summary>Waits for a full set and tells its item; there are no more if the number is not below their count.</summary>
-    public static int Take(ArrayView<int> items, FlashRing set)
+    /// <summary>Waits for a full set and reads its tile's number; there are no more tiles if it is not below their count.</summary>
+    public static int Take(ArrayView<int> workTiles, PipelineState set)
     {
         Await(FlashGeometry.SetFull + set.Stage, set.Phase);
-        return items[set.Stage];
+        return workTiles[set.Stage];
     }
 
     /// <summary>One arrival a warp.</summary>
