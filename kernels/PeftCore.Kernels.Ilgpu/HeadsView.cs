@@ -3,9 +3,9 @@ using ILGPU;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>Attention heads where they lie in a projection (see <see cref="HeadLayout"/>).</summary>
-internal struct HeadsView<TStored> where TStored : unmanaged, IStored<TStored>
+internal struct HeadsView<TElement> where TElement : unmanaged, IElement<TElement>
 {
-    public ArrayView<TStored> Data;
+    public ArrayView<TElement> Data;
     public int RowStride, Offset, HeadStride;
 
     /// <summary>Index of the first element of one head of one token.</summary>

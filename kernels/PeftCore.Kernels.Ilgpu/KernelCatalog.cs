@@ -35,14 +35,14 @@ internal static class KernelCatalog
         Plain(visitor);
         Many(visitor);
         Eights(visitor);
-        Stored<Single32>(visitor);
-        Stored<Brain16>(visitor);
-        Stored<Half16>(visitor);
-        Attention<Single32, TSide>(visitor);
-        Attention<Brain16, TSide>(visitor);
-        Product<Single32, TSide>(visitor);
-        Product<Brain16, TSide>(visitor);
-        Product<Half16, TSide>(visitor);
+        Elements<Float32>(visitor);
+        Elements<BFloat16>(visitor);
+        Elements<Float16>(visitor);
+        Attention<Float32, TSide>(visitor);
+        Attention<BFloat16, TSide>(visitor);
+        Product<Float32, TSide>(visitor);
+        Product<BFloat16, TSide>(visitor);
+        Product<Float16, TSide>(visitor);
     }
 
     /// <summary>Shows a visitor Hopper's attention kernels.</summary>
@@ -103,8 +103,8 @@ internal static class KernelCatalog
         visitor.Visit<RowDots, RowDotsArgs>();
         visitor.Visit<SoftmaxForward, SoftmaxArgs>();
         visitor.Visit<SoftmaxBackward, SoftmaxArgs>();
-        Unaligned<Single32>(visitor);
-        Unaligned<Brain16>(visitor);
+        Unaligned<Float32>(visitor);
+        Unaligned<BFloat16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();
         visitor.Visit<SumPartials, SumPartialsArgs>();
         Structured(visitor);
@@ -123,8 +123,8 @@ internal static class KernelCatalog
         visitor.Visit<Pointwise8<Times>, Pointwise8Args>();
         visitor.Visit<Pointwise8<Scaled>, Pointwise8Args>();
         visitor.Visit<ScaleByDevice8, Pointwise8Args>();
-        visitor.Visit<Widen8, Cast8Args>();
-        visitor.Visit<Narrow8, Cast8Args>();
+        visitor.Visit<CastToFloat8, Cast8Args>();
+        visitor.Visit<CastFromFloat8, Cast8Args>();
         visitor.Visit<Rope8, Rope8Args>();
         visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
         visitor.Visit<AttentionDelta8, AttentionDelta8Args>();
@@ -144,10 +144,10 @@ internal static class KernelCatalog
         visitor.Visit<AddRow8<TWeight>, AddRow8Args<TWeight>>();
     }
 
-    private static void Unaligned<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>
+    private static void Unaligned<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
     {
-        visitor.Visit<CrossEntropyRows<TStored>, CrossEntropyArgs<TStored>>();
-        visitor.Visit<PadRows<TStored>, PadRowsArgs<TStored>>();
+        visitor.Visit<CrossEntropyRows<TElement>, CrossEntropyArgs<TElement>>();
+        visitor.Visit<PadRows<TElement>, PadRowsArgs<TElement>>();
     }
 
     private static void Structured(IKernelVisitor visitor)
@@ -159,35 +159,35 @@ internal static class KernelCatalog
         visitor.Visit<SparseEntries, SparseArgs>();
     }
 
-    private static void Stored<TStored>(IKernelVisitor visitor) where TStored : unmanaged, IStored<TStored>
+    private static void Elements<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>
     {
-        visitor.Visit<Widen<TStored>, CastArgs<TStored>>();
-        visitor.Visit<Narrow<TStored>, CastArgs<TStored>>();
-        visitor.Visit<AddRow<TStored>, RowWiseArgs<TStored>>();
-        visitor.Visit<Gather<TStored>, GatherArgs<TStored>>();
-        visitor.Visit<RmsForward<TStored>, RmsArgs<TStored>>();
-        visitor.Visit<RmsBackward<TStored>, RmsArgs<TStored>>();
-        visitor.Visit<LayerForward<TStored>, LayerArgs<TStored>>();
-        visitor.Visit<LayerBackward<TStored>, LayerArgs<TStored>>();
+        visitor.Visit<CastToFloat<TElement>, CastArgs<TElement>>();
+        visitor.Visit<CastFromFloat<TElement>, CastArgs<TElement>>();
+        visitor.Visit<AddRow<TElement>, RowWiseArgs<TElement>>();
+        visitor.Visit<Gather<TElement>, GatherArgs<TElement>>();
+        visitor.Visit<RmsForward<TElement>, RmsArgs<TElement>>();
+        visitor.Visit<RmsBackward<TElement>, RmsArgs<TElement>>();
+        visitor.Visit<LayerForward<TElement>, LayerArgs<TElement>>();
+        visitor.Visit<LayerBackward<TElement>, LayerArgs<TElement>>();
     }
 
-    private static void Attention<TStored, TSide>(IKernelVisitor visitor)
-        where TStored : unmanaged, IStored<TStored>
+    private static void Attention<TElement, TSide>(IKernelVisitor visitor)
+        where TElement : unmanaged, IElement<TElement>
         where TSide : struct, IThreadSide
     {
-        visitor.Visit<AttentionDelta<TStored>, AttentionArgs<TStored>>();
-        visitor.Visit<AttentionBiasGradient<TStored>, AttentionArgs<TStored>>();
-        visitor.Visit<AttentionForward<TSide, TStored>, AttentionArgs<TStored>>();
-        visitor.Visit<AttentionKeyGradient<TSide, TStored>, AttentionArgs<TStored>>();
-        visitor.Visit<AttentionQueryGradient<TSide, TStored>, AttentionArgs<TStored>>();
+        visitor.Visit<AttentionDelta<TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionForward<TSide, TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionKeyGradient<TSide, TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionQueryGradient<TSide, TElement>, AttentionArgs<TElement>>();
     }
 
     private static void Product<TB, TSide>(IKernelVisitor visitor)
-        where TB : unmanaged, IStored<TB>
+        where TB : unmanaged, IElement<TB>
         where TSide : struct, IThreadSide
     {
-        visitor.Visit<Gemm<Single32, TB, TSide>, GemmArgs<Single32, TB>>();
-        visitor.Visit<Gemm<Brain16, TB, TSide>, GemmArgs<Brain16, TB>>();
-        visitor.Visit<Gemm<Half16, TB, TSide>, GemmArgs<Half16, TB>>();
+        visitor.Visit<Gemm<Float32, TB, TSide>, GemmArgs<Float32, TB>>();
+        visitor.Visit<Gemm<BFloat16, TB, TSide>, GemmArgs<BFloat16, TB>>();
+        visitor.Visit<Gemm<Float16, TB, TSide>, GemmArgs<Float16, TB>>();
     }
 }

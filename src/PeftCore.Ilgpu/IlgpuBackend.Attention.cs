@@ -17,11 +17,11 @@ internal sealed partial class IlgpuBackend
         }
         else if (Stores(DType.F32, q, k, v, o))
         {
-            Attend<Single32>(call, q, k, v, o, lse);
+            Attend<Float32>(call, q, k, v, o, lse);
         }
         else if (Stores(DType.BF16, q, k, v, o))
         {
-            Attend<Brain16>(call, q, k, v, o, lse);
+            Attend<BFloat16>(call, q, k, v, o, lse);
         }
         else
         {
@@ -40,11 +40,11 @@ internal sealed partial class IlgpuBackend
         }
         else if (Stores(DType.F32, all))
         {
-            Gradients<Single32>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            Gradients<Float32>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
         }
         else if (Stores(DType.BF16, all))
         {
-            Gradients<Brain16>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            Gradients<BFloat16>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
         }
         else
         {
@@ -64,81 +64,81 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    private void Attend<TStored>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) where TStored : unmanaged, IStored<TStored>
+    private void Attend<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) where TElement : unmanaged, IElement<TElement>
     {
-        var args = AttentionArgs<TStored>(call, q, k, v);
-        args.O = HeadsOf<TStored>(o);
+        var args = AttentionArgs<TElement>(call, q, k, v);
+        args.O = HeadsOf<TElement>(o);
         args.Lse = F32(lse);
         if (_device.Name.IsCuda)
         {
-            Attend<WideGroup, TStored>(args);
+            Attend<WideGroup, TElement>(args);
         }
         else
         {
-            Attend<SmallGroup, TStored>(args);
+            Attend<SmallGroup, TElement>(args);
         }
     }
 
-    private void Attend<TSide, TStored>(AttentionArgs<TStored> args)
+    private void Attend<TSide, TElement>(AttentionArgs<TElement> args)
         where TSide : struct, IThreadSide
-        where TStored : unmanaged, IStored<TStored>
+        where TElement : unmanaged, IElement<TElement>
     {
         int tile = 4 * TSide.Side;
         (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
-        _device.Run<AttentionForward<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+        _device.Run<AttentionForward<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
     }
 
-    private void Gradients<TStored>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+    private void Gradients<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
-        where TStored : unmanaged, IStored<TStored>
+        where TElement : unmanaged, IElement<TElement>
     {
-        var args = AttentionArgs<TStored>(call, q, k, v);
-        (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf<TStored>(o), HeadsOf<TStored>(dO), F32(lse), F32(delta));
-        (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone<TStored>(dq), HeadsOrNone<TStored>(dk), HeadsOrNone<TStored>(dv), F32OrNone(dBias));
+        var args = AttentionArgs<TElement>(call, q, k, v);
+        (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf<TElement>(o), HeadsOf<TElement>(dO), F32(lse), F32(delta));
+        (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone<TElement>(dq), HeadsOrNone<TElement>(dk), HeadsOrNone<TElement>(dv), F32OrNone(dBias));
         (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
         (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
-        _device.ForEach<AttentionDelta<TStored>, AttentionArgs<TStored>>((long)args.Batch * args.Queries * args.Heads, args);
+        _device.ForEach<AttentionDelta<TElement>, AttentionArgs<TElement>>((long)args.Batch * args.Queries * args.Heads, args);
         if (dBias is not null)
         {
-            _device.ForEach<AttentionBiasGradient<TStored>, AttentionArgs<TStored>>(dBias.Count, args);
+            _device.ForEach<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>(dBias.Count, args);
         }
         if (_device.Name.IsCuda)
         {
-            Gradients<WideGroup, TStored>(args, dq is not null);
+            Gradients<WideGroup, TElement>(args, dq is not null);
         }
         else
         {
-            Gradients<SmallGroup, TStored>(args, dq is not null);
+            Gradients<SmallGroup, TElement>(args, dq is not null);
         }
     }
 
-    private void Gradients<TSide, TStored>(AttentionArgs<TStored> args, bool wantsDQ)
+    private void Gradients<TSide, TElement>(AttentionArgs<TElement> args, bool wantsDQ)
         where TSide : struct, IThreadSide
-        where TStored : unmanaged, IStored<TStored>
+        where TElement : unmanaged, IElement<TElement>
     {
         int tile = 4 * TSide.Side;
         args.Chunks = SplitKSchedule.Count(args.Dim, tile);
         if (wantsDQ)
         {
             args.Tiles = SplitKSchedule.Count(args.Queries, tile);
-            _device.Run<AttentionQueryGradient<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionQueryGradient<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
         }
         if (args.HasDK != 0 || args.HasDV != 0)
         {
             args.Tiles = SplitKSchedule.Count(args.Keys, tile);
-            _device.Run<AttentionKeyGradient<TSide, TStored>, AttentionArgs<TStored>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionKeyGradient<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
         }
     }
 
-    private AttentionArgs<TStored> AttentionArgs<TStored>(in AttentionCall call, Heads q, Heads k, Heads v) where TStored : unmanaged, IStored<TStored>
+    private AttentionArgs<TElement> AttentionArgs<TElement>(in AttentionCall call, Heads q, Heads k, Heads v) where TElement : unmanaged, IElement<TElement>
     {
         var shape = call.Shape;
-        var none = HeadsOrNone<TStored>(null);
-        return new AttentionArgs<TStored>
+        var none = HeadsOrNone<TElement>(null);
+        return new AttentionArgs<TElement>
         {
-            Q = HeadsOf<TStored>(q),
-            K = HeadsOf<TStored>(k),
-            V = HeadsOf<TStored>(v),
+            Q = HeadsOf<TElement>(q),
+            K = HeadsOf<TElement>(k),
+            V = HeadsOf<TElement>(v),
             O = none,
             DOut = none,
             DQ = none,

@@ -29,9 +29,9 @@ internal sealed partial class IlgpuBackend
         product = product with { C = sum.Tensor };
         switch (a.DType)
         {
-            case DType.F32: Multiply<Single32>(product); break;
-            case DType.BF16: Multiply<Brain16>(product); break;
-            default: Multiply<Half16>(product); break;
+            case DType.F32: Multiply<Float32>(product); break;
+            case DType.BF16: Multiply<BFloat16>(product); break;
+            default: Multiply<Float16>(product); break;
         }
     }
 
@@ -111,9 +111,9 @@ internal sealed partial class IlgpuBackend
         }
         switch (row.DType)
         {
-            case DType.F32: AddRow<Single32>(y, row); break;
-            case DType.BF16: AddRow<Brain16>(y, row); break;
-            default: AddRow<Half16>(y, row); break;
+            case DType.F32: AddRow<Float32>(y, row); break;
+            case DType.BF16: AddRow<BFloat16>(y, row); break;
+            default: AddRow<Float16>(y, row); break;
         }
     }
 
@@ -141,9 +141,9 @@ internal sealed partial class IlgpuBackend
         }
         switch (table.DType)
         {
-            case DType.F32: Gather<Single32>(ids, table, y); break;
-            case DType.BF16: Gather<Brain16>(ids, table, y); break;
-            default: Gather<Half16>(ids, table, y); break;
+            case DType.F32: Gather<Float32>(ids, table, y); break;
+            case DType.BF16: Gather<BFloat16>(ids, table, y); break;
+            default: Gather<Float16>(ids, table, y); break;
         }
     }
 
@@ -215,7 +215,7 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IStored<TRow>
+    private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IElement<TRow>
     {
         int columns = y.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
         using var to = Out(y, true);
@@ -229,7 +229,7 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IStored<TTable>
+    private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IElement<TTable>
     {
         int columns = table.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
         using var to = Out(y, false);

@@ -16,9 +16,9 @@ internal sealed partial class IlgpuBackend
         }
         switch (weight.DType)
         {
-            case DType.F32: RmsForward<Single32>(x, weight, weightOffset, y, rstd, epsilon); break;
-            case DType.BF16: RmsForward<Brain16>(x, weight, weightOffset, y, rstd, epsilon); break;
-            default: RmsForward<Half16>(x, weight, weightOffset, y, rstd, epsilon); break;
+            case DType.F32: RmsForward<Float32>(x, weight, weightOffset, y, rstd, epsilon); break;
+            case DType.BF16: RmsForward<BFloat16>(x, weight, weightOffset, y, rstd, epsilon); break;
+            default: RmsForward<Float16>(x, weight, weightOffset, y, rstd, epsilon); break;
         }
     }
 
@@ -53,9 +53,9 @@ internal sealed partial class IlgpuBackend
         }
         switch (weight.DType)
         {
-            case DType.F32: RmsBackward<Single32>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
-            case DType.BF16: RmsBackward<Brain16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
-            default: RmsBackward<Half16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+            case DType.F32: RmsBackward<Float32>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+            case DType.BF16: RmsBackward<BFloat16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
+            default: RmsBackward<Float16>(x, weight, weightOffset, rstd, dy, dx, accumulateDx); break;
         }
     }
 
@@ -76,9 +76,9 @@ internal sealed partial class IlgpuBackend
         }
         switch (weight.DType)
         {
-            case DType.F32: LayerForward<Single32>(x, weight, bias, y, mean, rstd, epsilon); break;
-            case DType.BF16: LayerForward<Brain16>(x, weight, bias, y, mean, rstd, epsilon); break;
-            default: LayerForward<Half16>(x, weight, bias, y, mean, rstd, epsilon); break;
+            case DType.F32: LayerForward<Float32>(x, weight, bias, y, mean, rstd, epsilon); break;
+            case DType.BF16: LayerForward<BFloat16>(x, weight, bias, y, mean, rstd, epsilon); break;
+            default: LayerForward<Float16>(x, weight, bias, y, mean, rstd, epsilon); break;
         }
     }
 
@@ -106,14 +106,14 @@ internal sealed partial class IlgpuBackend
         }
         switch (weight.DType)
         {
-            case DType.F32: LayerBackward<Single32>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
-            case DType.BF16: LayerBackward<Brain16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
-            default: LayerBackward<Half16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+            case DType.F32: LayerBackward<Float32>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+            case DType.BF16: LayerBackward<BFloat16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
+            default: LayerBackward<Float16>(x, weight, mean, rstd, dy, dx, accumulateDx); break;
         }
     }
 
     private void RmsForward<TWeight>(Tensor x, Tensor weight, float offset, Tensor y, Tensor rstd, float epsilon)
-        where TWeight : unmanaged, IStored<TWeight>
+        where TWeight : unmanaged, IElement<TWeight>
     {
         using Wide from = In(x), to = Out(y, false);
         _device.Run<RmsForward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
@@ -131,7 +131,7 @@ internal sealed partial class IlgpuBackend
     }
 
     private void RmsBackward<TWeight>(Tensor x, Tensor weight, float offset, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
-        where TWeight : unmanaged, IStored<TWeight>
+        where TWeight : unmanaged, IElement<TWeight>
     {
         using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
         _device.Run<RmsBackward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
@@ -149,7 +149,7 @@ internal sealed partial class IlgpuBackend
     }
 
     private void LayerForward<TWeight>(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
-        where TWeight : unmanaged, IStored<TWeight>
+        where TWeight : unmanaged, IElement<TWeight>
     {
         using Wide from = In(x), to = Out(y, false);
         _device.Run<LayerForward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
@@ -169,7 +169,7 @@ internal sealed partial class IlgpuBackend
     }
 
     private void LayerBackward<TWeight>(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
-        where TWeight : unmanaged, IStored<TWeight>
+        where TWeight : unmanaged, IElement<TWeight>
     {
         using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
         _device.Run<LayerBackward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>

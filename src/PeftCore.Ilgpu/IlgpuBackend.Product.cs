@@ -11,19 +11,19 @@ internal sealed partial class IlgpuBackend
 
     private readonly record struct Product(Tensor A, bool TransposeA, Tensor B, bool TransposeB, Tensor C, float Alpha, bool Accumulate);
 
-    private void Multiply<TA>(in Product product) where TA : unmanaged, IStored<TA>
+    private void Multiply<TA>(in Product product) where TA : unmanaged, IElement<TA>
     {
         switch (product.B.DType)
         {
-            case DType.F32: Multiply<TA, Single32>(product); break;
-            case DType.BF16: Multiply<TA, Brain16>(product); break;
-            default: Multiply<TA, Half16>(product); break;
+            case DType.F32: Multiply<TA, Float32>(product); break;
+            case DType.BF16: Multiply<TA, BFloat16>(product); break;
+            default: Multiply<TA, Float16>(product); break;
         }
     }
 
     private void Multiply<TA, TB>(in Product product)
-        where TA : unmanaged, IStored<TA>
-        where TB : unmanaged, IStored<TB>
+        where TA : unmanaged, IElement<TA>
+        where TB : unmanaged, IElement<TB>
     {
         if (_device.Name.IsCuda)
         {
@@ -36,8 +36,8 @@ internal sealed partial class IlgpuBackend
     }
 
     private void Multiply<TA, TB, TSide>(in Product p, int tile)
-        where TA : unmanaged, IStored<TA>
-        where TB : unmanaged, IStored<TB>
+        where TA : unmanaged, IElement<TA>
+        where TB : unmanaged, IElement<TB>
         where TSide : struct, IThreadSide
     {
         int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;

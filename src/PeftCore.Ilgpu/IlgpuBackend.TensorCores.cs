@@ -112,7 +112,7 @@ internal sealed partial class IlgpuBackend
             Steps = args.Steps,
             TransposeA = terms[0].TransposeA,
             RowMajorB = !terms[0].TransposeB,
-            Narrow = results[0].DType == DType.BF16,
+            Bf16Result = results[0].DType == DType.BF16,
             Alignment = (int)(alignment & -alignment),
             MaySwapAB = maySwapAB,
         }, _device.Accelerator.NumMultiprocessors);
@@ -127,7 +127,7 @@ internal sealed partial class IlgpuBackend
         {
             var bias = r < biases.Length ? biases[r] : null;
             WgmmaLaunch.Result(ref args, r, Address(results[r]), bias is null ? 0 : Address(bias));
-            args.NarrowBias = bias is null ? args.NarrowBias : Flag(bias.DType == DType.BF16);
+            args.Bf16Bias = bias is null ? args.Bf16Bias : Flag(bias.DType == DType.BF16);
             if (schedule.Shape.Store == ResultStore.Copied)
             {
                 TensorMap.Write(maps + ((GemmPtx.OperandMaps + r) * TensorMap.Bytes), Address(results[r]), args.M, widths[r], (64, 64));
@@ -162,19 +162,19 @@ internal sealed partial class IlgpuBackend
         Moves(from, to);
         if (from.DType == DType.BF16)
         {
-            PadRows<Brain16>(from, to);
+            PadRows<BFloat16>(from, to);
         }
         else
         {
-            PadRows<Single32>(from, to);
+            PadRows<Float32>(from, to);
         }
         _device.Work = product;
     }
 
-    private void PadRows<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored>
+    private void PadRows<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement>
     {
         int eights = to.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
-        _device.Run<PadRows<TStored>, PadRowsArgs<TStored>>(from.Shape.Rows * strips, 1,
-            new PadRowsArgs<TStored> { From = View<TStored>(from), To = Eights(to), Columns = from.Shape.Columns, Eights = eights, Strips = strips });
+        _device.Run<PadRows<TElement>, PadRowsArgs<TElement>>(from.Shape.Rows * strips, 1,
+            new PadRowsArgs<TElement> { From = View<TElement>(from), To = Eights(to), Columns = from.Shape.Columns, Eights = eights, Strips = strips });
     }
 }

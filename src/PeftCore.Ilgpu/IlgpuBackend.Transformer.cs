@@ -36,7 +36,7 @@ internal sealed partial class IlgpuBackend
         using var turned = Out(heads.Tensor, true);
         _device.ForEach<Rope, RopeArgs>((long)rows * heads.Count * half, new RopeArgs
         {
-            Heads = HeadsOf<Single32>(heads.On(turned.Tensor)),
+            Heads = HeadsOf<Float32>(heads.On(turned.Tensor)),
             Cos = F32(cos),
             Sin = F32(sin),
             Positions = I32(positions),
@@ -85,20 +85,20 @@ internal sealed partial class IlgpuBackend
         }
         if (logits.DType == DType.BF16)
         {
-            CrossEntropy<Brain16>(logits, labels, ignoreLabel, scale, losses, writeGradient);
+            CrossEntropy<BFloat16>(logits, labels, ignoreLabel, scale, losses, writeGradient);
             return;
         }
         using var rows = Out(logits, true);
-        CrossEntropy<Single32>(rows.Tensor, labels, ignoreLabel, scale, losses, writeGradient);
+        CrossEntropy<Float32>(rows.Tensor, labels, ignoreLabel, scale, losses, writeGradient);
     }
 
-    private void CrossEntropy<TStored>(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient)
-        where TStored : unmanaged, IStored<TStored>
+    private void CrossEntropy<TElement>(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient)
+        where TElement : unmanaged, IElement<TElement>
     {
         Moves(logits, logits);
-        _device.Run<CrossEntropyRows<TStored>, CrossEntropyArgs<TStored>>(logits.Shape.Rows, 1, new CrossEntropyArgs<TStored>
+        _device.Run<CrossEntropyRows<TElement>, CrossEntropyArgs<TElement>>(logits.Shape.Rows, 1, new CrossEntropyArgs<TElement>
         {
-            Logits = View<TStored>(logits),
+            Logits = View<TElement>(logits),
             Losses = F32(losses),
             Labels = I32(labels),
             Columns = logits.Shape.Columns,

@@ -37,7 +37,7 @@ internal sealed partial class IlgpuBackend
         _rounded.Trim();
     }
 
-    /// <summary>Numbers to read in F32: the tensor's own, or a widened copy for kernels that have no BF16 form.</summary>
+    /// <summary>Numbers to read in F32: the tensor's own, or a F32 copy for kernels that have no BF16 form.</summary>
     private Wide In(Tensor tensor) => new(this, tensor, reads: true, writes: false);
 
     /// <summary>Numbers to write in F32, rounded into the tensor when disposed; with <paramref name="accumulate"/> they are there to be added to.</summary>

@@ -113,19 +113,19 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         }
         else if (from.DType == DType.BF16 && to.DType == DType.F32 && Packs8(from, to))
         {
-            _device.ForEach<Widen8, Cast8Args>(to.Count / 8, new Cast8Args { Stored = Eights(from), Wide = Wides(to) });
+            _device.ForEach<CastToFloat8, Cast8Args>(to.Count / 8, new Cast8Args { Elements = Eights(from), Floats = Wides(to) });
         }
         else if (from.DType == DType.F32 && to.DType == DType.BF16 && Packs8(to, from))
         {
-            _device.ForEach<Narrow8, Cast8Args>(to.Count / 8, new Cast8Args { Stored = Eights(to), Wide = Wides(from) });
+            _device.ForEach<CastFromFloat8, Cast8Args>(to.Count / 8, new Cast8Args { Elements = Eights(to), Floats = Wides(from) });
         }
         else if (to.DType == DType.F32)
         {
-            Switch(from.DType, () => Widen<Brain16>(from, to), () => Widen<Half16>(from, to));
+            Switch(from.DType, () => ToFloat<BFloat16>(from, to), () => ToFloat<Float16>(from, to));
         }
         else if (from.DType == DType.F32)
         {
-            Switch(to.DType, () => Narrow<Brain16>(from, to), () => Narrow<Half16>(from, to));
+            Switch(to.DType, () => FromFloat<BFloat16>(from, to), () => FromFloat<Float16>(from, to));
         }
         else
         {
@@ -180,33 +180,33 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
 
     private ArrayView<T> None<T>() where T : unmanaged => _device.Space.View<T>(0, 0);
 
-    private HeadsView<TStored> HeadsOf<TStored>(Heads heads) where TStored : unmanaged, IStored<TStored> => new()
+    private HeadsView<TElement> HeadsOf<TElement>(Heads heads) where TElement : unmanaged, IElement<TElement> => new()
     {
-        Data = View<TStored>(heads.Tensor),
+        Data = View<TElement>(heads.Tensor),
         RowStride = heads.Layout.RowStride,
         Offset = heads.Layout.Offset,
         HeadStride = heads.Layout.HeadStride,
     };
 
-    private HeadsView<TStored> HeadsOrNone<TStored>(Heads? heads) where TStored : unmanaged, IStored<TStored> =>
-        heads is { } some ? HeadsOf<TStored>(some) : new HeadsView<TStored> { Data = None<TStored>() };
+    private HeadsView<TElement> HeadsOrNone<TElement>(Heads? heads) where TElement : unmanaged, IElement<TElement> =>
+        heads is { } some ? HeadsOf<TElement>(some) : new HeadsView<TElement> { Data = None<TElement>() };
 
-    private void Widen<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored> =>
-        _device.ForEach<Widen<TStored>, CastArgs<TStored>>(to.Count, new CastArgs<TStored> { Stored = View<TStored>(from), Wide = F32(to) });
+    private void ToFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
+        _device.ForEach<CastToFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement> { Elements = View<TElement>(from), Floats = F32(to) });
 
-    private void Narrow<TStored>(Tensor from, Tensor to) where TStored : unmanaged, IStored<TStored> =>
-        _device.ForEach<Narrow<TStored>, CastArgs<TStored>>(to.Count, new CastArgs<TStored> { Stored = View<TStored>(to), Wide = F32(from) });
+    private void FromFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
+        _device.ForEach<CastFromFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement> { Elements = View<TElement>(to), Floats = F32(from) });
 
-    private static void Switch(DType dtype, Action brain, Action half) => (dtype switch
+    private static void Switch(DType dtype, Action bf16, Action f16) => (dtype switch
     {
-        DType.BF16 => brain,
-        DType.F16 => half,
+        DType.BF16 => bf16,
+        DType.F16 => f16,
         _ => throw new ShapeException("cast", $"{dtype} is not a floating-point dtype"),
     })();
 
     /// <summary>Rounds as many float32 numbers at an address as the copy holds.</summary>
-    internal void Round(nint address, Tensor copy) => _device.ForEach<Narrow<Brain16>, CastArgs<Brain16>>(copy.Count,
-        new CastArgs<Brain16> { Stored = View<Brain16>(copy), Wide = _device.Space.View<float>(address, copy.Count) });
+    internal void Round(nint address, Tensor copy) => _device.ForEach<CastFromFloat<BFloat16>, CastArgs<BFloat16>>(copy.Count,
+        new CastArgs<BFloat16> { Elements = View<BFloat16>(copy), Floats = _device.Space.View<float>(address, copy.Count) });
 
     private static bool Packs8(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
 

@@ -44,7 +44,7 @@ internal sealed class ManyTensors(IlgpuBackend backend) : IDisposable
         device.Run<TKernel, ManyTensorsArgs>(count, 1, new ManyTensorsArgs
         {
             Memory = device.Space.View<float>(0, long.MaxValue / sizeof(float)),
-            Halves = device.Space.View<Brain16>(0, long.MaxValue / sizeof(ushort)),
+            Halves = device.Space.View<BFloat16>(0, long.MaxValue / sizeof(ushort)),
             Slots = device.Space.View<TensorSlot>(first, slots.Length),
             Chunks = device.Space.View<TensorChunk>(table.Address, count),
             Sums = sums ?? device.Space.View<float>(0, 0),

@@ -60,9 +60,9 @@ public sealed class PtxTests
         using PTXBackend backend = WgmmaKernels.NewBackend(context);
         var shapes = from transposeA in new[] { false, true }
                      from rowMajorB in new[] { false, true }
-                     from narrow in new[] { false, true }
+                     from bf16Result in new[] { false, true }
                      from store in new[] { ResultStore.Pairs, ResultStore.Singles }
-                     select new MmaShape(transposeA, rowMajorB, narrow, store);
+                     select new MmaShape(transposeA, rowMajorB, bf16Result, store);
 
         string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemms.Compile(backend, shape)))];
 

@@ -6,9 +6,9 @@ namespace PeftCore.Kernels.Ilgpu.Ampere;
 /// <summary>What the code of a product for compute capability 8.0 and later is specialised for.</summary>
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
-/// <param name="Narrow">The result is BF16 rather than F32.</param>
+/// <param name="Bf16Result">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Narrow, ResultStore Store)
+internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store)
 {
     /// <summary>Rows and columns of a tile: four warps, each a square of 64.</summary>
     public const int Tile = 128;
@@ -168,7 +168,7 @@ internal sealed class MmaPtx(MmaShape shape)
         Add(text, $"mov.u64 place, {a[0]};\nmov.s32 left, {a[1]};\nsetp.eq.s32 plain, {a[6]}, 0;\n");
         for (int i = 0; i < Rows; i++)
         {
-            var results = new ResultPtx(64, 32 * i, shape.Narrow, shape.Store);
+            var results = new ResultPtx(64, 32 * i, shape.Bf16Result, shape.Store);
             string[] arguments = ["place", "left", .. a[2..5]];
             results.Scale(text, a[5]);
             Add(text, $"@plain bra WRITE{i};\n");

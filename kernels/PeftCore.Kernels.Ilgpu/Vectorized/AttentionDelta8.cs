@@ -33,7 +33,7 @@ internal readonly struct AttentionDelta8 : IKernel<AttentionDelta8Args>
             long dO = ((long)token * args.RowDOut) + args.OffsetDOut + ((long)h * args.HeadDOut);
             for (int i = lane; i < args.Eights; i += Lanes)
             {
-                sum += Floats8.Sum(Eight.Widen(args.O[o + i]) * Eight.Widen(args.DOut[dO + i]));
+                sum += Floats8.Sum(Eight.ToFloat(args.O[o + i]) * Eight.ToFloat(args.DOut[dO + i]));
             }
         }
 

@@ -26,12 +26,12 @@ internal readonly struct AttentionShares8 : IKernel<AttentionShares8Args>
 
         int i = item % args.Eights, pair = item / args.Eights, token = pair / args.Heads, head = pair % args.Heads;
         long part = ((long)pair * args.Shares * args.Eights) + i, at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) + i;
-        Floats8 sum = Eight.Widen(args.Parts[part]);
+        Floats8 sum = Eight.ToFloat(args.Parts[part]);
         for (int share = 1; share < args.Shares; share++)
         {
-            sum += Eight.Widen(args.Parts[part + ((long)share * args.Eights)]);
+            sum += Eight.ToFloat(args.Parts[part + ((long)share * args.Eights)]);
         }
 
-        args.Sum[at] = Eight.Narrow(args.Accumulate != 0 ? sum + Eight.Widen(args.Sum[at]) : sum);
+        args.Sum[at] = Eight.FromFloat(args.Accumulate != 0 ? sum + Eight.ToFloat(args.Sum[at]) : sum);
     }
 }

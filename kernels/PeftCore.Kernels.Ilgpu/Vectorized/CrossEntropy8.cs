@@ -16,7 +16,7 @@ internal struct CrossEntropy8Args
     public float Scale;
 }
 
-/// <summary><see cref="CrossEntropyRows{TStored}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
+/// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
 /// calculation for softmax").</summary>
 internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
 {
@@ -43,7 +43,7 @@ internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
         float max = float.NegativeInfinity, sum = 0;
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            Floats8 x = Eight.Widen(args.Logits[row + c]);
+            Floats8 x = Eight.ToFloat(args.Logits[row + c]);
             float largest = Floats8.Max(x);
             if (largest > max)
             {
@@ -70,16 +70,16 @@ internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
             float factor = args.Scale / sum;
             for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
             {
-                Floats8 x = Eight.Widen(args.Logits[row + c]);
+                Floats8 x = Eight.ToFloat(args.Logits[row + c]);
                 Floats8 p = Each<ExponentialAbove>.Apply(x, x, all) * factor;
-                args.Logits[row + c] = Eight.Narrow(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
+                args.Logits[row + c] = Eight.FromFloat(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
             }
         }
     }
 
     private static float Element(Eight stored, int index)
     {
-        Floats8 x = Eight.Widen(stored);
+        Floats8 x = Eight.ToFloat(stored);
         float low = index == 0 ? x.A : index == 1 ? x.B : index == 2 ? x.C : x.D;
         float high = index == 4 ? x.E : index == 5 ? x.F : index == 6 ? x.G : x.H;
         return index < 4 ? low : high;

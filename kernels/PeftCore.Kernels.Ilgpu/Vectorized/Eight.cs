@@ -49,10 +49,10 @@ internal struct Floats8
     }
 }
 
-/// <summary>Eight neighbours as they are stored.</summary>
+/// <summary>Eight neighbouring elements in memory.</summary>
 internal interface IPacked<TSelf> where TSelf : unmanaged, IPacked<TSelf>
 {
-    static abstract Floats8 Widen(TSelf stored);
+    static abstract Floats8 ToFloat(TSelf stored);
 }
 
 /// <summary>Eight float32: 32 bytes, read as two times 16.</summary>
@@ -60,13 +60,13 @@ internal struct Wide8 : IPacked<Wide8>
 {
     public Float4 Low, High;
 
-    public static Floats8 Widen(Wide8 stored) => new()
+    public static Floats8 ToFloat(Wide8 stored) => new()
     {
         A = stored.Low.X, B = stored.Low.Y, C = stored.Low.Z, D = stored.Low.W,
         E = stored.High.X, F = stored.High.Y, G = stored.High.Z, H = stored.High.W,
     };
 
-    public static Wide8 Of(Floats8 x) => new()
+    public static Wide8 FromFloat(Floats8 x) => new()
     {
         Low = new Float4 { X = x.A, Y = x.B, Z = x.C, W = x.D },
         High = new Float4 { X = x.E, Y = x.F, Z = x.G, W = x.H },
@@ -78,18 +78,18 @@ internal struct Eight : IPacked<Eight>
 {
     public uint AB, CD, EF, GH;
 
-    public static Floats8 Widen(Eight stored) => new()
+    public static Floats8 ToFloat(Eight stored) => new()
     {
         A = Low(stored.AB), B = High(stored.AB), C = Low(stored.CD), D = High(stored.CD),
         E = Low(stored.EF), F = High(stored.EF), G = Low(stored.GH), H = High(stored.GH),
     };
 
     /// <summary>Rounds to nearest even.</summary>
-    public static Eight Narrow(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
+    public static Eight FromFloat(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
 
     private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
 
     private static float High(uint pair) => Interop.IntAsFloat(pair & 0xFFFF0000u);
 
-    private static uint Pair(float low, float high) => Brain16.Narrow(low).Bits | ((uint)Brain16.Narrow(high).Bits << 16);
+    private static uint Pair(float low, float high) => BFloat16.FromFloat(low).Bits | ((uint)BFloat16.FromFloat(high).Bits << 16);
 }

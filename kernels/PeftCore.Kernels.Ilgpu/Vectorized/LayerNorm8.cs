@@ -25,14 +25,14 @@ internal readonly struct LayerForward8<TWeight> : IKernel<Layer8Args<TWeight>> w
         float sum = 0;
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            sum += Floats8.Sum(Eight.Widen(args.X[row + c]));
+            sum += Floats8.Sum(Eight.ToFloat(args.X[row + c]));
         }
 
         float mean = Threads.Sum(shared, sum) / (8 * args.Eights);
         float squares = 0;
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            Floats8 x = Eight.Widen(args.X[row + c]) + -mean;
+            Floats8 x = Eight.ToFloat(args.X[row + c]) + -mean;
             squares += Floats8.Sum(x * x);
         }
 
@@ -45,13 +45,13 @@ internal readonly struct LayerForward8<TWeight> : IKernel<Layer8Args<TWeight>> w
 
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            Floats8 y = (Eight.Widen(args.X[row + c]) + -mean) * rstd * TWeight.Widen(args.Weight[c]);
+            Floats8 y = (Eight.ToFloat(args.X[row + c]) + -mean) * rstd * TWeight.ToFloat(args.Weight[c]);
             if (args.HasBias != 0)
             {
-                y += TWeight.Widen(args.Bias[c]);
+                y += TWeight.ToFloat(args.Bias[c]);
             }
 
-            args.Y[row + c] = Eight.Narrow(y);
+            args.Y[row + c] = Eight.FromFloat(y);
         }
     }
 }
@@ -67,23 +67,23 @@ internal readonly struct LayerBackward8<TWeight> : IKernel<Layer8Args<TWeight>> 
         float sum = 0, along = 0;
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            Floats8 g = Eight.Widen(args.DOut[row + c]) * TWeight.Widen(args.Weight[c]);
+            Floats8 g = Eight.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
             sum += Floats8.Sum(g);
-            along += Floats8.Sum(g * (Eight.Widen(args.X[row + c]) + -mean)) * rstd;
+            along += Floats8.Sum(g * (Eight.ToFloat(args.X[row + c]) + -mean)) * rstd;
         }
 
         sum = Threads.Sum(shared, sum) / (8 * args.Eights);
         along = Threads.Sum(shared, along) / (8 * args.Eights);
         for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
         {
-            Floats8 g = Eight.Widen(args.DOut[row + c]) * TWeight.Widen(args.Weight[c]);
-            Floats8 d = (g + -sum - ((Eight.Widen(args.X[row + c]) + -mean) * (rstd * along))) * rstd;
+            Floats8 g = Eight.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
+            Floats8 d = (g + -sum - ((Eight.ToFloat(args.X[row + c]) + -mean) * (rstd * along))) * rstd;
             if (args.Accumulate != 0)
             {
-                d += Eight.Widen(args.DX[row + c]);
+                d += Eight.ToFloat(args.DX[row + c]);
             }
 
-            args.DX[row + c] = Eight.Narrow(d);
+            args.DX[row + c] = Eight.FromFloat(d);
         }
     }
 }

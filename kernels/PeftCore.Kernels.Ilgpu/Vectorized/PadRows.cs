@@ -2,9 +2,9 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-internal struct PadRowsArgs<TStored> where TStored : unmanaged
+internal struct PadRowsArgs<TElement> where TElement : unmanaged
 {
-    public ArrayView<TStored> From;
+    public ArrayView<TElement> From;
     public ArrayView<Eight> To;
 
     /// <summary>Of a row: elements, eights, groups of threads.</summary>
@@ -12,9 +12,9 @@ internal struct PadRowsArgs<TStored> where TStored : unmanaged
 }
 
 /// <summary>Rows of any width as BF16 in whole eights, with zeros behind the last column: what tensor cores can read.</summary>
-internal readonly struct PadRows<TStored> : IKernel<PadRowsArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+internal readonly struct PadRows<TElement> : IKernel<PadRowsArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(PadRowsArgs<TStored> args)
+    public static void Run(PadRowsArgs<TElement> args)
     {
         int row = Grid.IdxX / args.Strips, i = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
         if (i >= args.Eights)
@@ -24,16 +24,16 @@ internal readonly struct PadRows<TStored> : IKernel<PadRowsArgs<TStored>> where 
 
         long at = ((long)row * args.Columns) + (8 * i);
         int left = args.Columns - (8 * i);
-        args.To[((long)row * args.Eights) + i] = Eight.Narrow(new Floats8
+        args.To[((long)row * args.Eights) + i] = Eight.FromFloat(new Floats8
         {
             A = Entry(args, at, 0, left), B = Entry(args, at, 1, left), C = Entry(args, at, 2, left), D = Entry(args, at, 3, left),
             E = Entry(args, at, 4, left), F = Entry(args, at, 5, left), G = Entry(args, at, 6, left), H = Entry(args, at, 7, left),
         });
     }
 
-    private static float Entry(PadRowsArgs<TStored> args, long at, int index, int left)
+    private static float Entry(PadRowsArgs<TElement> args, long at, int index, int left)
     {
-        float x = TStored.Widen(args.From[index < left ? at + index : at]);
+        float x = TElement.ToFloat(args.From[index < left ? at + index : at]);
         return index < left ? x : 0;
     }
 }

@@ -20,13 +20,13 @@ internal readonly struct Pointwise8<TOp> : IKernel<Pointwise8Args> where TOp : s
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Each<TOp>.Apply(Eight.Widen(args.A[i]), Eight.Widen(args.B[i]), args.Scalar);
+            Floats8 y = Each<TOp>.Apply(Eight.ToFloat(args.A[i]), Eight.ToFloat(args.B[i]), args.Scalar);
             if (args.Accumulate != 0)
             {
-                y += Eight.Widen(args.Y[i]);
+                y += Eight.ToFloat(args.Y[i]);
             }
 
-            args.Y[i] = Eight.Narrow(y);
+            args.Y[i] = Eight.FromFloat(y);
         }
     }
 }
@@ -39,13 +39,13 @@ internal readonly struct ScaleByDevice8 : IKernel<Pointwise8Args>
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Eight.Widen(args.A[i]) * args.Device[0];
+            Floats8 y = Eight.ToFloat(args.A[i]) * args.Device[0];
             if (args.Accumulate != 0)
             {
-                y += Eight.Widen(args.Y[i]);
+                y += Eight.ToFloat(args.Y[i]);
             }
 
-            args.Y[i] = Eight.Narrow(y);
+            args.Y[i] = Eight.FromFloat(y);
         }
     }
 }
@@ -63,41 +63,41 @@ internal readonly struct GatedGradient8<TFormula> : IKernel<GatedGradient8Args> 
         long i = Threads.Linear();
         if (i < args.Gate.Length)
         {
-            Floats8 gate = Eight.Widen(args.Gate[i]), up = Eight.Widen(args.Up[i]), d = Eight.Widen(args.DOut[i]);
-            args.DGate[i] = Eight.Narrow(Each<SlopeOf<TFormula>>.Apply(gate, d * up, 0));
-            args.DUp[i] = Eight.Narrow(Each<GateOf<TFormula>>.Apply(gate, d, 0));
+            Floats8 gate = Eight.ToFloat(args.Gate[i]), up = Eight.ToFloat(args.Up[i]), d = Eight.ToFloat(args.DOut[i]);
+            args.DGate[i] = Eight.FromFloat(Each<SlopeOf<TFormula>>.Apply(gate, d * up, 0));
+            args.DUp[i] = Eight.FromFloat(Each<GateOf<TFormula>>.Apply(gate, d, 0));
         }
     }
 }
 
 internal struct Cast8Args
 {
-    public ArrayView<Eight> Stored;
-    public ArrayView<Wide8> Wide;
+    public ArrayView<Eight> Elements;
+    public ArrayView<Wide8> Floats;
 }
 
 /// <summary>BF16 to float32.</summary>
-internal readonly struct Widen8 : IKernel<Cast8Args>
+internal readonly struct CastToFloat8 : IKernel<Cast8Args>
 {
     public static void Run(Cast8Args args)
     {
         long i = Threads.Linear();
-        if (i < args.Stored.Length)
+        if (i < args.Elements.Length)
         {
-            args.Wide[i] = Wide8.Of(Eight.Widen(args.Stored[i]));
+            args.Floats[i] = Wide8.FromFloat(Eight.ToFloat(args.Elements[i]));
         }
     }
 }
 
 /// <summary>float32 to BF16, rounding to nearest even.</summary>
-internal readonly struct Narrow8 : IKernel<Cast8Args>
+internal readonly struct CastFromFloat8 : IKernel<Cast8Args>
 {
     public static void Run(Cast8Args args)
     {
         long i = Threads.Linear();
-        if (i < args.Stored.Length)
+        if (i < args.Elements.Length)
         {
-            args.Stored[i] = Eight.Narrow(Wide8.Widen(args.Wide[i]));
+            args.Elements[i] = Eight.FromFloat(Wide8.ToFloat(args.Floats[i]));
         }
     }
 }

@@ -80,7 +80,7 @@ internal readonly struct RmsForward8<TWeight> : IKernel<Rms8Args<TWeight>> where
 
     private static float Square(Eight stored, bool counts)
     {
-        Floats8 x = Eight.Widen(stored);
+        Floats8 x = Eight.ToFloat(stored);
         return counts ? Floats8.Sum(x * x) : 0;
     }
 
@@ -88,7 +88,7 @@ internal readonly struct RmsForward8<TWeight> : IKernel<Rms8Args<TWeight>> where
     {
         if (part.Has(i))
         {
-            args.Y[row + part.At(i)] = Eight.Narrow(Eight.Widen(x) * rstd * (TWeight.Widen(args.Weight[part.At(i)]) + args.Offset));
+            args.Y[row + part.At(i)] = Eight.FromFloat(Eight.ToFloat(x) * rstd * (TWeight.ToFloat(args.Weight[part.At(i)]) + args.Offset));
         }
     }
 }
@@ -141,11 +141,11 @@ internal readonly struct RmsBackward8<TWeight> : IKernel<Rms8Args<TWeight>> wher
         }
     }
 
-    private static Floats8 Weighted(Rms8Args<TWeight> args, int at, Eight d) => Eight.Widen(d) * (TWeight.Widen(args.Weight[at]) + args.Offset);
+    private static Floats8 Weighted(Rms8Args<TWeight> args, int at, Eight d) => Eight.ToFloat(d) * (TWeight.ToFloat(args.Weight[at]) + args.Offset);
 
     private static float Dot(Rms8Args<TWeight> args, RowPart part, int i, Eight x, Eight d)
     {
-        float dot = Floats8.Sum(Weighted(args, part.Clamped(i), d) * Eight.Widen(x));
+        float dot = Floats8.Sum(Weighted(args, part.Clamped(i), d) * Eight.ToFloat(x));
         return part.Has(i) ? dot : 0;
     }
 
@@ -153,7 +153,7 @@ internal readonly struct RmsBackward8<TWeight> : IKernel<Rms8Args<TWeight>> wher
     {
         if (part.Has(i))
         {
-            args.DX[row + part.At(i)] = Eight.Narrow((Weighted(args, part.At(i), d) * rstd) - (Eight.Widen(x) * pull) + Eight.Widen(sum));
+            args.DX[row + part.At(i)] = Eight.FromFloat((Weighted(args, part.At(i), d) * rstd) - (Eight.ToFloat(x) * pull) + Eight.ToFloat(sum));
         }
     }
 }

@@ -31,11 +31,11 @@ internal readonly struct Rope8 : IKernel<Rope8Args>
         bool known = position >= 0 && position < args.TableRows;
         long angle = ((long)(known ? position : 0) * args.Half) + i;
         float valid = known ? 1f : float.NaN;
-        Floats8 c = Wide8.Widen(args.Cos[angle]) * valid;
-        Floats8 s = Wide8.Widen(args.Sin[angle]) * (args.Inverse != 0 ? -valid : valid);
+        Floats8 c = Wide8.ToFloat(args.Cos[angle]) * valid;
+        Floats8 s = Wide8.ToFloat(args.Sin[angle]) * (args.Inverse != 0 ? -valid : valid);
         long first = ((long)r * args.RowStride) + args.Offset + ((long)h * args.HeadStride) + i;
-        Floats8 a = Eight.Widen(args.Heads[first]), b = Eight.Widen(args.Heads[first + args.Half]);
-        args.Heads[first] = Eight.Narrow((a * c) - (b * s));
-        args.Heads[first + args.Half] = Eight.Narrow((b * c) + (a * s));
+        Floats8 a = Eight.ToFloat(args.Heads[first]), b = Eight.ToFloat(args.Heads[first + args.Half]);
+        args.Heads[first] = Eight.FromFloat((a * c) - (b * s));
+        args.Heads[first + args.Half] = Eight.FromFloat((b * c) + (a * s));
     }
 }

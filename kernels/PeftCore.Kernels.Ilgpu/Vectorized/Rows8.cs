@@ -24,8 +24,8 @@ internal readonly struct Gather8<TTable> : IKernel<Gather8Args<TTable>> where TT
         {
             int id = args.Ids[i];
             bool known = id >= 0 && id < args.TableRows;
-            Floats8 y = TTable.Widen(args.Table[((long)(known ? id : 0) * args.Eights) + c]);
-            args.Y[((long)i * args.Eights) + c] = Eight.Narrow(known ? y : y * float.NaN);
+            Floats8 y = TTable.ToFloat(args.Table[((long)(known ? id : 0) * args.Eights) + c]);
+            args.Y[((long)i * args.Eights) + c] = Eight.FromFloat(known ? y : y * float.NaN);
         }
     }
 }
@@ -46,7 +46,7 @@ internal readonly struct AddRow8<TRow> : IKernel<AddRow8Args<TRow>> where TRow :
         if (c < args.Eights)
         {
             long i = ((long)r * args.Eights) + c;
-            args.Y[i] = Eight.Narrow(Eight.Widen(args.Y[i]) + TRow.Widen(args.Row[c]));
+            args.Y[i] = Eight.FromFloat(Eight.ToFloat(args.Y[i]) + TRow.ToFloat(args.Row[c]));
         }
     }
 }

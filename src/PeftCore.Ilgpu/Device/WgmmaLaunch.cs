@@ -10,7 +10,7 @@ internal static unsafe class WgmmaLaunch
     /// <summary>Extents and strides of results, and where each summand's stages end.</summary>
     public static void Lay(ref WgmmaArgs args, in GemmSchedule schedule, ReadOnlySpan<int> widths, ReadOnlySpan<int> ends)
     {
-        int bytes = schedule.Shape.Narrow ? 2 : 4;
+        int bytes = schedule.Shape.Bf16Result ? 2 : 4;
         (args.N0, args.N1, args.N2, args.N3) = (widths[0], At(widths, 1), At(widths, 2), At(widths, 3));
         args.ColumnBytes = bytes;
         if (schedule.SwapAB)

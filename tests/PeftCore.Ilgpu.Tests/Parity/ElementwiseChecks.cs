@@ -120,11 +120,11 @@ internal static class ElementwiseChecks
         ];
         foreach (var dtype in new[] { DType.BF16, DType.F16 })
         {
-            Twin wide = bench.Floats(edges, [edges.Length]), narrow = bench.Empty([edges.Length], dtype), back = bench.Empty([edges.Length]);
-            bench.Run((b, t) => b.Cast(t(wide), t(narrow)));
-            bench.Run((b, t) => b.Cast(t(narrow), t(back)));
-            bench.Same(narrow, $"narrow to {dtype}", 0);
-            bench.Same(back, $"widen from {dtype}", 0);
+            Twin wide = bench.Floats(edges, [edges.Length]), bf16 = bench.Empty([edges.Length], dtype), back = bench.Empty([edges.Length]);
+            bench.Run((b, t) => b.Cast(t(wide), t(bf16)));
+            bench.Run((b, t) => b.Cast(t(bf16), t(back)));
+            bench.Same(bf16, $"cast to {dtype}", 0);
+            bench.Same(back, $"cast from {dtype}", 0);
         }
     }
 

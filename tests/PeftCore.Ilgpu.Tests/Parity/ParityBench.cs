@@ -39,10 +39,10 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
     /// <summary>Numbers that BF16 holds: in F32 on the CPU, in BF16 on the device.</summary>
     public Twin Activation(Shape shape, float scale = 1)
     {
-        var narrow = Random(shape, DType.BF16, scale);
+        var bf16 = Random(shape, DType.BF16, scale);
         var wide = cpu.NewTensor(shape);
-        cpu.Cast(narrow.Cpu, wide);
-        return new Twin(wide, narrow.Device);
+        cpu.Cast(bf16.Cpu, wide);
+        return new Twin(wide, bf16.Device);
     }
 
     /// <summary>Where such numbers go: unwritten memory, or numbers to add to.</summary>

@@ -53,13 +53,13 @@ internal static class RoundedProductChecks
 
     private static Twin Rounded(ParityBench bench, Shape shape, DType dtype)
     {
-        var narrow = bench.Random(shape, DType.BF16);
+        var bf16 = bench.Random(shape, DType.BF16);
         if (dtype == DType.BF16)
         {
-            return narrow;
+            return bf16;
         }
         var wide = bench.Empty(shape);
-        bench.Run((backend, t) => backend.Cast(t(narrow), t(wide)));
+        bench.Run((backend, t) => backend.Cast(t(bf16), t(wide)));
         return wide;
     }
 }

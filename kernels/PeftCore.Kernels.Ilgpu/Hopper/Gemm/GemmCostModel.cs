@@ -21,7 +21,7 @@ internal static class GemmCostModel
         var shape = schedule.Shape;
         int tiles = schedule.TilesM * schedule.TilesN, whole = SplitKSchedule.Count(tiles - schedule.StreamKTiles, schedule.Clusters);
         double rows = (double)schedule.TilesM * GemmShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
-        double operands = 2 * GemmShape.Depth * steps * (rows + columns), bytes = shape.Narrow ? 2 : 4;
+        double operands = 2 * GemmShape.Depth * steps * (rows + columns), bytes = shape.Bf16Result ? 2 : 4;
         double step = Step(shape, Math.Min(GroupBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Groups));
         double tile = TileCycles + (GemmShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
         double partial = GemmShape.TileM * shape.TileN * sizeof(float), cycles;

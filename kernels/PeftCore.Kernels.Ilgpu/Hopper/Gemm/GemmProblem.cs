@@ -19,7 +19,7 @@ internal readonly ref struct GemmProblem
     public required bool RowMajorB { get; init; }
 
     /// <summary>Results are BF16 rather than F32.</summary>
-    public bool Narrow { get; init; }
+    public bool Bf16Result { get; init; }
 
     /// <summary>Bytes of which each result's address is a multiple.</summary>
     public required int Alignment { get; init; }

@@ -6,7 +6,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// in row 16w + l/4 (acc4j, acc4j+1) and in the row eight below (acc4j+2, acc4j+3).</summary>
 internal sealed partial class GemmPtx
 {
-    private readonly ResultPtx _results = new(shape.TileN, 0, shape.Narrow, shape.Store);
+    private readonly ResultPtx _results = new(shape.TileN, 0, shape.Bf16Result, shape.Store);
 
     private bool WriteResults(StringBuilder text, string name, string[] a)
     {

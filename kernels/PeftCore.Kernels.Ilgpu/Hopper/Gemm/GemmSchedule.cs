@@ -102,7 +102,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             width |= n;
         }
         var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.RowMajorB : problem.TransposeA, swapAB ? problem.TransposeA : problem.RowMajorB,
-            problem.Narrow, StoreFor(problem, swapAB, width, tileN));
+            problem.Bf16Result, StoreFor(problem, swapAB, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
         var whole = new GemmSchedule(shape, swapAB, tilesM, tilesN, 0, Math.Min(most, tiles));
@@ -118,10 +118,10 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
         {
             return ResultStore.Singles;
         }
-        if (problem.Narrow && tileN >= 64 && width % Chunk == 0 && problem.Alignment % 16 == 0)
+        if (problem.Bf16Result && tileN >= 64 && width % Chunk == 0 && problem.Alignment % 16 == 0)
         {
             return ResultStore.Copied;
         }
-        return width % 2 == 0 && problem.Alignment % (problem.Narrow ? 4 : 8) == 0 ? ResultStore.Pairs : ResultStore.Singles;
+        return width % 2 == 0 && problem.Alignment % (problem.Bf16Result ? 4 : 8) == 0 ? ResultStore.Pairs : ResultStore.Singles;
     }
 }

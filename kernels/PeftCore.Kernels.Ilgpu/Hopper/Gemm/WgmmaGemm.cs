@@ -35,7 +35,7 @@ internal struct WgmmaArgs
     /// <summary>Products that each result is a sum of; stages of K behind each; all of them.</summary>
     public int Terms, End0, End1, End2, End3, End4, End5, End6, Steps;
 
-    public int Accumulate, NarrowBias, ColumnBytes;
+    public int Accumulate, Bf16Bias, ColumnBytes;
 
     public float Alpha;
 }
@@ -285,7 +285,7 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
 
         if (bias != 0)
         {
-            CudaAsm.Emit("peft.bias %0, %1, %2;", bias + (j * (args.NarrowBias != 0 ? 2L : 4L)), columns, args.NarrowBias);
+            CudaAsm.Emit("peft.bias %0, %1, %2;", bias + (j * (args.Bf16Bias != 0 ? 2L : 4L)), columns, args.Bf16Bias);
         }
 
         if (args.Accumulate != 0)

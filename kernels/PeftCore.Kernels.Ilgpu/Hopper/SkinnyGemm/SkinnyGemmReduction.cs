@@ -48,8 +48,8 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
         end = end < args.Strips ? end : args.Strips;
         float alpha = item == 0 ? args.Alpha0 : item == 1 ? args.Alpha1 : item == 2 ? args.Alpha2 : args.Alpha3;
         Float4 sum = Sum(args.Lows, ((((long)strip * args.M) + row) * pitch) + four, (long)args.M * pitch, end - strip);
-        ulong stored = Brain16.Narrow(sum.X * alpha).Bits | ((ulong)Brain16.Narrow(sum.Y * alpha).Bits << 16)
-            | ((ulong)Brain16.Narrow(sum.Z * alpha).Bits << 32) | ((ulong)Brain16.Narrow(sum.W * alpha).Bits << 48);
+        ulong stored = BFloat16.FromFloat(sum.X * alpha).Bits | ((ulong)BFloat16.FromFloat(sum.Y * alpha).Bits << 16)
+            | ((ulong)BFloat16.FromFloat(sum.Z * alpha).Bits << 32) | ((ulong)BFloat16.FromFloat(sum.W * alpha).Bits << 48);
         if (item == 0)
         {
             args.Low0[rest] = stored;

@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>dBias += P∘(dO·vᵀ − delta): a thread takes one element of the bias and adds up what shares it, in order.</summary>
-internal readonly struct AttentionBiasGradient<TStored> : IKernel<AttentionArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+internal readonly struct AttentionBiasGradient<TElement> : IKernel<AttentionArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(AttentionArgs<TStored> args)
+    public static void Run(AttentionArgs<TElement> args)
     {
         long item = Threads.Linear(), perHead = (long)args.Queries * args.Keys;
         if (item >= args.DBias.Length)
@@ -25,8 +25,8 @@ internal readonly struct AttentionBiasGradient<TStored> : IKernel<AttentionArgs<
                 float product = 0, dP = 0;
                 for (int d = 0; d < args.Dim; d++)
                 {
-                    product += TStored.Widen(args.Q.Data[q + d]) * TStored.Widen(args.K.Data[k + d]);
-                    dP += TStored.Widen(args.DOut.Data[dO + d]) * TStored.Widen(args.V.Data[v + d]);
+                    product += TElement.ToFloat(args.Q.Data[q + d]) * TElement.ToFloat(args.K.Data[k + d]);
+                    dP += TElement.ToFloat(args.DOut.Data[dO + d]) * TElement.ToFloat(args.V.Data[v + d]);
                 }
 
                 float s = Scores.Of(args, product, h, i, j, from, to).Value;

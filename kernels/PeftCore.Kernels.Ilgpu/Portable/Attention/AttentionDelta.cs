@@ -3,9 +3,9 @@ using ILGPU;
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>delta = rowsum(dO∘O), one a query and head.</summary>
-internal readonly struct AttentionDelta<TStored> : IKernel<AttentionArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+internal readonly struct AttentionDelta<TElement> : IKernel<AttentionArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(AttentionArgs<TStored> args)
+    public static void Run(AttentionArgs<TElement> args)
     {
         long item = Threads.Linear();
         if (item < (long)args.Batch * args.Queries * args.Heads)
@@ -15,7 +15,7 @@ internal readonly struct AttentionDelta<TStored> : IKernel<AttentionArgs<TStored
             float sum = 0;
             for (int d = 0; d < args.Dim; d++)
             {
-                sum += TStored.Widen(args.O.Data[o + d]) * TStored.Widen(args.DOut.Data[dO + d]);
+                sum += TElement.ToFloat(args.O.Data[o + d]) * TElement.ToFloat(args.DOut.Data[dO + d]);
             }
 
             long b = token / args.Queries, i = token % args.Queries;
@@ -32,7 +32,7 @@ internal struct QueryTile
     public int Head, First;
 
     /// <summary>Fills the shared arrays; the caller puts a barrier behind it.</summary>
-    public static void Load<TStored>(QueryTile tile, AttentionArgs<TStored> args, int b, int count) where TStored : unmanaged, IStored<TStored>
+    public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int b, int count) where TElement : unmanaged, IElement<TElement>
     {
         int t = Group.IdxX;
         if (t < count)
@@ -73,16 +73,16 @@ internal struct QueryTile
     }
 
     /// <summary>P = exp(score − lse) of query First + i and key j, from the product q·k.</summary>
-    public static float Probability<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, int i, int j)
-        where TStored : unmanaged, IStored<TStored>
+    public static float Probability<TElement>(QueryTile tile, AttentionArgs<TElement> args, float product, int i, int j)
+        where TElement : unmanaged, IElement<TElement>
     {
         float s = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]).Value;
         return s > float.NegativeInfinity ? MathF.Exp(s - tile.Lse[i]) : 0f;
     }
 
     /// <summary>d loss / d (q·k) from the products q·k and dO·v.</summary>
-    public static float Slope<TStored>(QueryTile tile, AttentionArgs<TStored> args, float product, float dProbability, int i, int j)
-        where TStored : unmanaged, IStored<TStored>
+    public static float Slope<TElement>(QueryTile tile, AttentionArgs<TElement> args, float product, float dProbability, int i, int j)
+        where TElement : unmanaged, IElement<TElement>
     {
         Score score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
         float p = score.Value > float.NegativeInfinity ? MathF.Exp(score.Value - tile.Lse[i]) : 0f;

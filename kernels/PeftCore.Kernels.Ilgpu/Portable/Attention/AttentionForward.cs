@@ -5,13 +5,13 @@ namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>Attention by tiles with a running softmax (Dao et al. 2022): a group takes a tile of queries of one head and one chunk of the head
 /// dimension, walks the keys, and keeps only a tile of scores. Scores stand transposed, key by query, as the product with V reads them.</summary>
-internal readonly struct AttentionForward<TSide, TStored> : IKernel<AttentionArgs<TStored>>
+internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionArgs<TElement>>
     where TSide : struct, IThreadSide
-    where TStored : unmanaged, IStored<TStored>
+    where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
 
-    public static void Run(AttentionArgs<TStored> args)
+    public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
         ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
@@ -45,13 +45,13 @@ internal readonly struct AttentionForward<TSide, TStored> : IKernel<AttentionArg
         Tile4 output = default;
         for (int key = first / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TSide, TStored>(
+            Tile4 s = HeadPanel.Products<TSide, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, query, h);
             Write(args, weights, s, h, query, key, from, to);
             Group.Barrier();
             Normalize(weights, max, sum, correction, part);
             output = Tile4.ScaleRows(output, correction.Cast<Float4>()[ty]);
-            output = HeadPanel.Combine<TSide, TStored>(output, weights, sharedB, args.V, b, args.Keys, key, keyHead, d0, args.Dim);
+            output = HeadPanel.Combine<TSide, TElement>(output, weights, sharedB, args.V, b, args.Keys, key, keyHead, d0, args.Dim);
         }
 
         if (t < tile && query + t < args.Queries)
@@ -67,11 +67,11 @@ internal readonly struct AttentionForward<TSide, TStored> : IKernel<AttentionArg
 
         Group.Barrier();
         output = Tile4.ScaleRows(output, correction.Cast<Float4>()[ty]);
-        HeadPanel.Store<TSide, TStored>(args.O, b, args.Queries, query, h, d0, args.Dim, output, 0);
+        HeadPanel.Store<TSide, TElement>(args.O, b, args.Queries, query, h, d0, args.Dim, output, 0);
     }
 
     // Rows of the thread's tile are keys, columns queries.
-    private static void Write(AttentionArgs<TStored> args, ArrayView<float> weights, Tile4 s, int h, int query, int key, ArrayView<int> from, ArrayView<int> to)
+    private static void Write(AttentionArgs<TElement> args, ArrayView<float> weights, Tile4 s, int h, int query, int key, ArrayView<int> from, ArrayView<int> to)
     {
         int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -82,7 +82,7 @@ internal readonly struct AttentionForward<TSide, TStored> : IKernel<AttentionArg
         four[at + (3 * (Panel.Stride / 4))] = Row(args, s.R3, h, query, 4 * tx, key + (4 * ty) + 3, from, to);
     }
 
-    private static Float4 Row(AttentionArgs<TStored> args, Float4 s, int h, int query, int i, int j, ArrayView<int> from, ArrayView<int> to)
+    private static Float4 Row(AttentionArgs<TElement> args, Float4 s, int h, int query, int i, int j, ArrayView<int> from, ArrayView<int> to)
     {
         s.X = Scores.Of(args, s.X, h, query + i, j, from[i], to[i]).Value;
         s.Y = Scores.Of(args, s.Y, h, query + i + 1, j, from[i + 1], to[i + 1]).Value;

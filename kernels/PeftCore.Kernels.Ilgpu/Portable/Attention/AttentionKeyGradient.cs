@@ -5,13 +5,13 @@ namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a group takes a tile of keys of one key head and one chunk of the head dimension, and walks all queries
 /// of all heads that share the key head. One writer an element, so no atomics.</summary>
-internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<AttentionArgs<TStored>>
+internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<AttentionArgs<TElement>>
     where TSide : struct, IThreadSide
-    where TStored : unmanaged, IStored<TStored>
+    where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
 
-    public static void Run(AttentionArgs<TStored> args)
+    public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
         ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
@@ -40,22 +40,22 @@ internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<Attentio
                 Group.Barrier();
                 if (QueryTile.FirstKey(queries, args.Keys, tile) < key + tile && QueryTile.LastKey(queries, tile) > key)
                 {
-                    Tile4 s = HeadPanel.Products<TSide, TStored>(
+                    Tile4 s = HeadPanel.Products<TSide, TElement>(
                         sharedA, sharedB, args.Dim, b, args.Q, args.Queries, query, h, args.K, args.Keys, key, keyHead);
                     if (args.HasDV != 0)
                     {
                         WriteProbabilities(args, queries, weights, s, key);
                         Group.Barrier();
-                        dV = HeadPanel.Combine<TSide, TStored>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
+                        dV = HeadPanel.Combine<TSide, TElement>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
                     }
 
                     if (args.HasDK != 0)
                     {
-                        Tile4 dP = HeadPanel.Products<TSide, TStored>(
+                        Tile4 dP = HeadPanel.Products<TSide, TElement>(
                             sharedA, sharedB, args.Dim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
                         WriteSlopes(args, queries, weights, s, dP, key);
                         Group.Barrier();
-                        dK = HeadPanel.Combine<TSide, TStored>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
+                        dK = HeadPanel.Combine<TSide, TElement>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
                     }
                 }
             }
@@ -63,16 +63,16 @@ internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<Attentio
 
         if (args.HasDK != 0)
         {
-            HeadPanel.Store<TSide, TStored>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
+            HeadPanel.Store<TSide, TElement>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
         }
 
         if (args.HasDV != 0)
         {
-            HeadPanel.Store<TSide, TStored>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
+            HeadPanel.Store<TSide, TElement>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
         }
     }
 
-    private static void WriteProbabilities(AttentionArgs<TStored> args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
+    private static void WriteProbabilities(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
     {
         int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -83,7 +83,7 @@ internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<Attentio
         four[at + (3 * (Panel.Stride / 4))] = Probabilities(args, queries, s.R3, i + 3, key + j);
     }
 
-    private static Float4 Probabilities(AttentionArgs<TStored> args, QueryTile queries, Float4 s, int i, int j)
+    private static Float4 Probabilities(AttentionArgs<TElement> args, QueryTile queries, Float4 s, int i, int j)
     {
         s.X = QueryTile.Probability(queries, args, s.X, i, j);
         s.Y = QueryTile.Probability(queries, args, s.Y, i, j + 1);
@@ -92,7 +92,7 @@ internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<Attentio
         return s;
     }
 
-    private static void WriteSlopes(AttentionArgs<TStored> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
+    private static void WriteSlopes(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
         int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -103,7 +103,7 @@ internal readonly struct AttentionKeyGradient<TSide, TStored> : IKernel<Attentio
         four[at + (3 * (Panel.Stride / 4))] = Slopes(args, queries, s.R3, dP.R3, i + 3, key + j);
     }
 
-    private static Float4 Slopes(AttentionArgs<TStored> args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
+    private static Float4 Slopes(AttentionArgs<TElement> args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
     {
         s.X = QueryTile.Slope(queries, args, s.X, dP.X, i, j);
         s.Y = QueryTile.Slope(queries, args, s.Y, dP.Y, i, j + 1);

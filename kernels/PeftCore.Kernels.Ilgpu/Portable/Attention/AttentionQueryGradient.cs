@@ -4,13 +4,13 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>dQ = dS·K: a group takes a tile of queries of one head and one chunk of the head dimension, and walks the keys they see.</summary>
-internal readonly struct AttentionQueryGradient<TSide, TStored> : IKernel<AttentionArgs<TStored>>
+internal readonly struct AttentionQueryGradient<TSide, TElement> : IKernel<AttentionArgs<TElement>>
     where TSide : struct, IThreadSide
-    where TStored : unmanaged, IStored<TStored>
+    where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
 
-    public static void Run(AttentionArgs<TStored> args)
+    public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
         ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
@@ -33,20 +33,20 @@ internal readonly struct AttentionQueryGradient<TSide, TStored> : IKernel<Attent
         Tile4 dQ = default;
         for (int key = QueryTile.FirstKey(queries, args.Keys, tile) / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TSide, TStored>(
+            Tile4 s = HeadPanel.Products<TSide, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, queries.First, queries.Head);
-            Tile4 dP = HeadPanel.Products<TSide, TStored>(
+            Tile4 dP = HeadPanel.Products<TSide, TElement>(
                 sharedA, sharedB, args.Dim, b, args.V, args.Keys, key, keyHead, args.DOut, args.Queries, queries.First, queries.Head);
             Write(args, queries, weights, s, dP, key);
             Group.Barrier();
-            dQ = HeadPanel.Combine<TSide, TStored>(dQ, weights, sharedB, args.K, b, args.Keys, key, keyHead, d0, args.Dim);
+            dQ = HeadPanel.Combine<TSide, TElement>(dQ, weights, sharedB, args.K, b, args.Keys, key, keyHead, d0, args.Dim);
         }
 
-        HeadPanel.Store<TSide, TStored>(args.DQ, b, args.Queries, queries.First, queries.Head, d0, args.Dim, dQ, args.AddDQ);
+        HeadPanel.Store<TSide, TElement>(args.DQ, b, args.Queries, queries.First, queries.Head, d0, args.Dim, dQ, args.AddDQ);
     }
 
     // Rows of the thread's tile are keys, columns queries.
-    private static void Write(AttentionArgs<TStored> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
+    private static void Write(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
         int j = 4 * (Group.IdxX / TSide.Side), i = 4 * (Group.IdxX % TSide.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
@@ -57,7 +57,7 @@ internal readonly struct AttentionQueryGradient<TSide, TStored> : IKernel<Attent
         four[at + (3 * (Panel.Stride / 4))] = Row(args, queries, s.R3, dP.R3, i, key + j + 3);
     }
 
-    private static Float4 Row(AttentionArgs<TStored> args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
+    private static Float4 Row(AttentionArgs<TElement> args, QueryTile queries, Float4 s, Float4 dP, int i, int j)
     {
         s.X = QueryTile.Slope(queries, args, s.X, dP.X, i, j);
         s.Y = QueryTile.Slope(queries, args, s.Y, dP.Y, i + 1, j);

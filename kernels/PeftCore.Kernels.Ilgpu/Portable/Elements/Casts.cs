@@ -2,34 +2,34 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
 
-internal struct CastArgs<TStored> where TStored : unmanaged
+internal struct CastArgs<TElement> where TElement : unmanaged
 {
-    public ArrayView<TStored> Stored;
-    public ArrayView<float> Wide;
+    public ArrayView<TElement> Elements;
+    public ArrayView<float> Floats;
 }
 
-/// <summary>Stored numbers to float32.</summary>
-internal readonly struct Widen<TStored> : IKernel<CastArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+/// <summary>Elements to float32.</summary>
+internal readonly struct CastToFloat<TElement> : IKernel<CastArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(CastArgs<TStored> args)
+    public static void Run(CastArgs<TElement> args)
     {
         long i = Threads.Linear();
-        if (i < args.Wide.Length)
+        if (i < args.Floats.Length)
         {
-            args.Wide[i] = TStored.Widen(args.Stored[i]);
+            args.Floats[i] = TElement.ToFloat(args.Elements[i]);
         }
     }
 }
 
-/// <summary>float32 to stored numbers, rounding to nearest even.</summary>
-internal readonly struct Narrow<TStored> : IKernel<CastArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+/// <summary>float32 to elements, rounding to nearest even.</summary>
+internal readonly struct CastFromFloat<TElement> : IKernel<CastArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(CastArgs<TStored> args)
+    public static void Run(CastArgs<TElement> args)
     {
         long i = Threads.Linear();
-        if (i < args.Wide.Length)
+        if (i < args.Floats.Length)
         {
-            args.Stored[i] = TStored.Narrow(args.Wide[i]);
+            args.Elements[i] = TElement.FromFloat(args.Floats[i]);
         }
     }
 }

@@ -22,7 +22,7 @@ internal struct ManyTensorsArgs
 {
     /// <summary>All of the device's memory, as float32 and as BF16.</summary>
     public ArrayView<float> Memory;
-    public ArrayView<Brain16> Halves;
+    public ArrayView<BFloat16> Halves;
     public ArrayView<TensorSlot> Slots;
     public ArrayView<TensorChunk> Chunks;
     public ArrayView<float> Sums;
@@ -44,7 +44,7 @@ internal readonly struct AdamMany : IKernel<ManyTensorsArgs>
             AdamStep.One(args.Memory, slot.Parameter + i, slot.Gradient + i, slot.First + i, slot.Second + i, slot.Factors);
             if (slot.HasRounded != 0)
             {
-                args.Halves[slot.Rounded + i] = Brain16.Narrow(args.Memory[slot.Parameter + i]);
+                args.Halves[slot.Rounded + i] = BFloat16.FromFloat(args.Memory[slot.Parameter + i]);
             }
         }
     }

@@ -20,8 +20,8 @@ internal struct GemmArgs<TA, TB>
 
 /// <summary>C = α·op(A)·op(B) (+ C) on any device: a group computes a square tile from panels of both operands in shared memory.</summary>
 internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
-    where TA : unmanaged, IStored<TA>
-    where TB : unmanaged, IStored<TB>
+    where TA : unmanaged, IElement<TA>
+    where TB : unmanaged, IElement<TB>
     where TSide : struct, IThreadSide
 {
     public static void Run(GemmArgs<TA, TB> args)
@@ -58,7 +58,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
             float value = 0;
             if (row + i < args.M && p0 + p < last)
             {
-                value = TA.Widen(args.A[((row + i) * args.ARow) + ((p0 + p) * args.AColumn)]);
+                value = TA.ToFloat(args.A[((row + i) * args.ARow) + ((p0 + p) * args.AColumn)]);
             }
 
             shared[(p * Panel.Stride) + i] = value;
@@ -74,7 +74,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
             float value = 0;
             if (column + j < args.N && p0 + p < last)
             {
-                value = TB.Widen(args.B[((p0 + p) * args.BRow) + ((column + j) * args.BColumn)]);
+                value = TB.ToFloat(args.B[((p0 + p) * args.BRow) + ((column + j) * args.BColumn)]);
             }
 
             shared[(p * Panel.Stride) + j] = value;

@@ -2,9 +2,9 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
 
-internal struct CrossEntropyArgs<TStored> where TStored : unmanaged
+internal struct CrossEntropyArgs<TElement> where TElement : unmanaged
 {
-    public ArrayView<TStored> Logits;
+    public ArrayView<TElement> Logits;
     public ArrayView<float> Losses;
     public ArrayView<int> Labels;
     public int Columns, IgnoreLabel, WriteGradient;
@@ -13,9 +13,9 @@ internal struct CrossEntropyArgs<TStored> where TStored : unmanaged
 
 /// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; on request the logits become (softmax − onehot)·scale. A label that is
 /// no class gives NaN, since a kernel cannot throw.</summary>
-internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TStored>> where TStored : unmanaged, IStored<TStored>
+internal readonly struct CrossEntropyRows<TElement> : IKernel<CrossEntropyArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
-    public static void Run(CrossEntropyArgs<TStored> args)
+    public static void Run(CrossEntropyArgs<TElement> args)
     {
         ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
         int r = Grid.IdxX, label = args.Labels[r];
@@ -24,7 +24,7 @@ internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TS
         {
             for (int c = Group.IdxX; c < args.Columns && args.WriteGradient != 0; c += Group.DimX)
             {
-                args.Logits[row + c] = TStored.Narrow(0);
+                args.Logits[row + c] = TElement.FromFloat(0);
             }
 
             if (Group.IdxX == 0)
@@ -38,7 +38,7 @@ internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TS
         float max = float.NegativeInfinity;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            float x = TStored.Widen(args.Logits[row + c]);
+            float x = TElement.ToFloat(args.Logits[row + c]);
             max = x > max ? x : max;
         }
 
@@ -46,7 +46,7 @@ internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TS
         float sum = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            sum += MathF.Exp(TStored.Widen(args.Logits[row + c]) - max);
+            sum += MathF.Exp(TElement.ToFloat(args.Logits[row + c]) - max);
         }
 
         sum = Threads.Sum(shared, sum);
@@ -55,7 +55,7 @@ internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TS
             float target = float.NaN;
             if (label >= 0 && label < args.Columns)
             {
-                target = TStored.Widen(args.Logits[row + label]);
+                target = TElement.ToFloat(args.Logits[row + label]);
             }
 
             args.Losses[r] = MathF.Log(sum) + (max - target);
@@ -67,8 +67,8 @@ internal readonly struct CrossEntropyRows<TStored> : IKernel<CrossEntropyArgs<TS
             float factor = args.Scale / sum;
             for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
             {
-                float p = MathF.Exp(TStored.Widen(args.Logits[row + c]) - max) * factor;
-                args.Logits[row + c] = TStored.Narrow(c == label ? p - args.Scale : p);
+                float p = MathF.Exp(TElement.ToFloat(args.Logits[row + c]) - max) * factor;
+                args.Logits[row + c] = TElement.FromFloat(c == label ? p - args.Scale : p);
             }
         }
     }

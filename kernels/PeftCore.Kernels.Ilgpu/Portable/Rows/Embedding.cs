@@ -11,7 +11,7 @@ internal struct GatherArgs<TTable> where TTable : unmanaged
 }
 
 /// <summary>y[i, :] = table[ids[i], :]; NaN where the id is outside the table, since a kernel cannot throw.</summary>
-internal readonly struct Gather<TTable> : IKernel<GatherArgs<TTable>> where TTable : unmanaged, IStored<TTable>
+internal readonly struct Gather<TTable> : IKernel<GatherArgs<TTable>> where TTable : unmanaged, IElement<TTable>
 {
     public static void Run(GatherArgs<TTable> args)
     {
@@ -22,7 +22,7 @@ internal readonly struct Gather<TTable> : IKernel<GatherArgs<TTable>> where TTab
             float value = float.NaN;
             if (id >= 0 && id < args.TableRows)
             {
-                value = TTable.Widen(args.Table[((long)id * args.Columns) + c]);
+                value = TTable.ToFloat(args.Table[((long)id * args.Columns) + c]);
             }
 
             args.Y[((long)i * args.Columns) + c] = value;

@@ -11,7 +11,7 @@ internal struct LayerArgs<TWeight> where TWeight : unmanaged
 }
 
 /// <summary>y = (x − mean)·rstd·weight + bias; a group takes a row.</summary>
-internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(LayerArgs<TWeight> args)
     {
@@ -40,10 +40,10 @@ internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> whe
 
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            float y = (args.X[row + c] - mean) * rstd * TWeight.Widen(args.Weight[c]);
+            float y = (args.X[row + c] - mean) * rstd * TWeight.ToFloat(args.Weight[c]);
             if (args.HasBias != 0)
             {
-                y += TWeight.Widen(args.Bias[c]);
+                y += TWeight.ToFloat(args.Bias[c]);
             }
 
             args.Y[row + c] = y;
@@ -52,7 +52,7 @@ internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> whe
 }
 
 /// <summary>dx (+)= rstd·(g − mean(g) − n·mean(g·n)) with n = (x − mean)·rstd and g = dy·weight.</summary>
-internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(LayerArgs<TWeight> args)
     {
@@ -62,7 +62,7 @@ internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> wh
         float sum = 0, along = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            float g = args.DOut[row + c] * TWeight.Widen(args.Weight[c]);
+            float g = args.DOut[row + c] * TWeight.ToFloat(args.Weight[c]);
             sum += g;
             along += g * (args.X[row + c] - mean) * rstd;
         }
@@ -71,7 +71,7 @@ internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> wh
         along = Threads.Sum(shared, along) / args.Columns;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            float g = args.DOut[row + c] * TWeight.Widen(args.Weight[c]);
+            float g = args.DOut[row + c] * TWeight.ToFloat(args.Weight[c]);
             float d = rstd * (g - sum - ((args.X[row + c] - mean) * rstd * along));
             args.DX[row + c] = args.Accumulate != 0 ? args.DX[row + c] + d : d;
         }

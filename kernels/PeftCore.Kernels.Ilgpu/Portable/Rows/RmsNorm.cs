@@ -11,7 +11,7 @@ internal struct RmsArgs<TWeight> where TWeight : unmanaged
 }
 
 /// <summary>y = x·rstd·(offset + weight); a group takes a row.</summary>
-internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(RmsArgs<TWeight> args)
     {
@@ -33,13 +33,13 @@ internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where T
 
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            args.Y[row + c] = args.X[row + c] * rstd * (args.Offset + TWeight.Widen(args.Weight[c]));
+            args.Y[row + c] = args.X[row + c] * rstd * (args.Offset + TWeight.ToFloat(args.Weight[c]));
         }
     }
 }
 
 /// <summary>dx (+)= rstd·(g − x·rstd²·mean(g·x)) with g = dy·(offset + weight).</summary>
-internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IStored<TWeight>
+internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(RmsArgs<TWeight> args)
     {
@@ -48,7 +48,7 @@ internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where 
         float dot = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            dot += args.X[row + c] * args.DOut[row + c] * (args.Offset + TWeight.Widen(args.Weight[c]));
+            dot += args.X[row + c] * args.DOut[row + c] * (args.Offset + TWeight.ToFloat(args.Weight[c]));
         }
 
         dot = Threads.Sum(shared, dot);
@@ -56,7 +56,7 @@ internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where 
         float pull = rstd * rstd * rstd * (dot / args.Columns);
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
-            float g = args.DOut[row + c] * (args.Offset + TWeight.Widen(args.Weight[c]));
+            float g = args.DOut[row + c] * (args.Offset + TWeight.ToFloat(args.Weight[c]));
             float d = (rstd * g) - (pull * args.X[row + c]);
             args.DX[row + c] = args.Accumulate != 0 ? args.DX[row + c] + d : d;
         }

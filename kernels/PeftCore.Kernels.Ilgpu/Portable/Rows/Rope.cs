@@ -4,7 +4,7 @@ namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
 
 internal struct RopeArgs
 {
-    public HeadsView<Single32> Heads;
+    public HeadsView<Float32> Heads;
     public ArrayView<float> Cos, Sin;
     public ArrayView<int> Positions;
     public int Rows, Count, Half, TableRows, Interleaved, Inverse;
@@ -37,7 +37,7 @@ internal readonly struct Rope : IKernel<RopeArgs>
         long first = args.Interleaved != 0 ? head + (2 * i) : head + i;
         long second = args.Interleaved != 0 ? first + 1 : first + args.Half;
         float a = args.Heads.Data[first].Value, b = args.Heads.Data[second].Value;
-        args.Heads.Data[first] = Single32.Narrow((a * c) - (b * s));
-        args.Heads.Data[second] = Single32.Narrow((b * c) + (a * s));
+        args.Heads.Data[first] = Float32.FromFloat((a * c) - (b * s));
+        args.Heads.Data[second] = Float32.FromFloat((b * c) + (a * s));
     }
 }

@@ -40,14 +40,14 @@ internal readonly struct MultiplyColumn : IKernel<RowWiseArgs<float>>
 }
 
 /// <summary>y[r, c] += row[c].</summary>
-internal readonly struct AddRow<TRow> : IKernel<RowWiseArgs<TRow>> where TRow : unmanaged, IStored<TRow>
+internal readonly struct AddRow<TRow> : IKernel<RowWiseArgs<TRow>> where TRow : unmanaged, IElement<TRow>
 {
     public static void Run(RowWiseArgs<TRow> args)
     {
         int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
-            args.Y[((long)r * args.Columns) + c] += TRow.Widen(args.Factor[c]);
+            args.Y[((long)r * args.Columns) + c] += TRow.ToFloat(args.Factor[c]);
         }
     }
 }

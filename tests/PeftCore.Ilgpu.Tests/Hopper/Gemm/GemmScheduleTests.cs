@@ -62,8 +62,8 @@ public sealed class GemmScheduleTests
     [TestCase(false, 4096, 16, nameof(ResultStore.Pairs))]
     [TestCase(false, 4096, 4, nameof(ResultStore.Singles))]
     [TestCase(false, 50_257, 16, nameof(ResultStore.Singles))]
-    public void Results_are_written_as_widely_as_their_rows_allow(bool narrow, int n, int alignment, string expected) =>
-        Assert.That(Plan(4096, n, 4096, narrow: narrow, alignment: alignment).Shape.Store.ToString(), Is.EqualTo(expected));
+    public void Results_are_written_as_widely_as_their_rows_allow(bool bf16Result, int n, int alignment, string expected) =>
+        Assert.That(Plan(4096, n, 4096, bf16Result: bf16Result, alignment: alignment).Shape.Store.ToString(), Is.EqualTo(expected));
 
     [Test]
     public void Results_beside_each_other_have_tiles_of_their_own()
@@ -73,17 +73,17 @@ public sealed class GemmScheduleTests
         Assert.That(schedule.TilesN, Is.EqualTo(new[] { 1024, 136, 264 }.Sum(n => (n + schedule.Shape.TileN - 1) / schedule.Shape.TileN)));
     }
 
-    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool rowMajorB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) =>
-        GemmSchedule.For(Problem(m, [n], k, transposeA, rowMajorB, narrow, alignment, maySwapAB), Processors);
+    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false, int alignment = 16, bool maySwapAB = true) =>
+        GemmSchedule.For(Problem(m, [n], k, transposeA, rowMajorB, bf16Result, alignment, maySwapAB), Processors);
 
-    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool rowMajorB = false, bool narrow = false, int alignment = 16, bool maySwapAB = true) => new()
+    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false, int alignment = 16, bool maySwapAB = true) => new()
     {
         M = m,
         Widths = widths,
         Steps = (k + 63) / 64,
         TransposeA = transposeA,
         RowMajorB = rowMajorB,
-        Narrow = narrow,
+        Bf16Result = bf16Result,
         Alignment = alignment,
         MaySwapAB = maySwapAB,
     };

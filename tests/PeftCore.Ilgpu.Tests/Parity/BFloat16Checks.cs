@@ -6,7 +6,7 @@ namespace PeftCore.Ilgpu.Tests;
 
 /// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that eights fit and at
 /// odd ones.</summary>
-internal static class BrainChecks
+internal static class BFloat16Checks
 {
     // A result is rounded once to eight bits of mantissa; sums of such results are rounded again.
     private const double Once = 4e-3, Twice = 1e-2;
@@ -209,11 +209,11 @@ internal static class BrainChecks
 
     private static void Casts(ParityBench bench, int columns)
     {
-        Twin wide = bench.Random([columns], scale: 1e3f), narrow = bench.Empty([columns], DType.BF16), back = bench.Empty([columns]);
-        bench.Run((b, t) => b.Cast(t(wide), t(narrow)));
-        bench.Run((b, t) => b.Cast(t(narrow), t(back)));
-        bench.Same(narrow, "narrow", 0);
-        bench.Same(back, "widen", 0);
+        Twin wide = bench.Random([columns], scale: 1e3f), bf16 = bench.Empty([columns], DType.BF16), back = bench.Empty([columns]);
+        bench.Run((b, t) => b.Cast(t(wide), t(bf16)));
+        bench.Run((b, t) => b.Cast(t(bf16), t(back)));
+        bench.Same(bf16, "cast to BF16", 0);
+        bench.Same(back, "cast from BF16", 0);
     }
 
     /// <summary>A job that writes and the same job that adds.</summary>
@@ -229,13 +229,13 @@ internal static class BrainChecks
 
     private static Twin Rounded(ParityBench bench, Shape shape, DType dtype)
     {
-        var narrow = bench.Random(shape, DType.BF16);
+        var bf16 = bench.Random(shape, DType.BF16);
         if (dtype == DType.BF16)
         {
-            return narrow;
+            return bf16;
         }
         var wide = bench.Empty(shape);
-        bench.Run((backend, t) => backend.Cast(t(narrow), t(wide)));
+        bench.Run((backend, t) => backend.Cast(t(bf16), t(wide)));
         return wide;
     }
 }
