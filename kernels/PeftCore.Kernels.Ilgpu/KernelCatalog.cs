@@ -33,8 +33,8 @@ internal static class KernelCatalog
         Formula<Tanh>(visitor);
         Formula<InverseSqrt>(visitor);
         Plain(visitor);
-        Many(visitor);
-        Eights(visitor);
+        MultiTensor(visitor);
+        Vectorized(visitor);
         Elements<Float32>(visitor);
         Elements<BFloat16>(visitor);
         Elements<Float16>(visitor);
@@ -78,10 +78,10 @@ internal static class KernelCatalog
         visitor.Visit<Pointwise<SlopeOf<TFormula>>, PointwiseArgs>();
         visitor.Visit<Pointwise<GateOf<TFormula>>, PointwiseArgs>();
         visitor.Visit<GatedGradient<TFormula>, GatedGradientArgs>();
-        visitor.Visit<Pointwise8<ValueOf<TFormula>>, Pointwise8Args>();
-        visitor.Visit<Pointwise8<SlopeOf<TFormula>>, Pointwise8Args>();
-        visitor.Visit<Pointwise8<GateOf<TFormula>>, Pointwise8Args>();
-        visitor.Visit<GatedGradient8<TFormula>, GatedGradient8Args>();
+        visitor.Visit<PointwiseBf16x8<ValueOf<TFormula>>, PointwiseBf16x8Args>();
+        visitor.Visit<PointwiseBf16x8<SlopeOf<TFormula>>, PointwiseBf16x8Args>();
+        visitor.Visit<PointwiseBf16x8<GateOf<TFormula>>, PointwiseBf16x8Args>();
+        visitor.Visit<GatedGradientBf16x8<TFormula>, GatedGradientBf16x8Args>();
     }
 
     private static void Plain(IKernelVisitor visitor)
@@ -110,38 +110,38 @@ internal static class KernelCatalog
         Structured(visitor);
     }
 
-    private static void Many(IKernelVisitor visitor)
+    private static void MultiTensor(IKernelVisitor visitor)
     {
-        visitor.Visit<AdamMany, ManyTensorsArgs>();
-        visitor.Visit<SumMany<SquareTerm>, ManyTensorsArgs>();
-        visitor.Visit<SumMany<FiniteTerm>, ManyTensorsArgs>();
+        visitor.Visit<MultiTensorAdam, MultiTensorArgs>();
+        visitor.Visit<MultiTensorSum<SquareTerm>, MultiTensorArgs>();
+        visitor.Visit<MultiTensorSum<FiniteTerm>, MultiTensorArgs>();
     }
 
-    private static void Eights(IKernelVisitor visitor)
+    private static void Vectorized(IKernelVisitor visitor)
     {
-        visitor.Visit<Pointwise8<Plus>, Pointwise8Args>();
-        visitor.Visit<Pointwise8<Times>, Pointwise8Args>();
-        visitor.Visit<Pointwise8<Scaled>, Pointwise8Args>();
-        visitor.Visit<ScaleByDevice8, Pointwise8Args>();
-        visitor.Visit<CastToFloat8, Cast8Args>();
-        visitor.Visit<CastFromFloat8, Cast8Args>();
-        visitor.Visit<Rope8, Rope8Args>();
-        visitor.Visit<CrossEntropyRows8, CrossEntropy8Args>();
-        visitor.Visit<AttentionDelta8, AttentionDelta8Args>();
-        visitor.Visit<AttentionShares8, AttentionShares8Args>();
+        visitor.Visit<PointwiseBf16x8<Plus>, PointwiseBf16x8Args>();
+        visitor.Visit<PointwiseBf16x8<Times>, PointwiseBf16x8Args>();
+        visitor.Visit<PointwiseBf16x8<Scaled>, PointwiseBf16x8Args>();
+        visitor.Visit<ScaleByDeviceBf16x8, PointwiseBf16x8Args>();
+        visitor.Visit<CastToFloatBf16x8, CastBf16x8Args>();
+        visitor.Visit<CastFromFloatBf16x8, CastBf16x8Args>();
+        visitor.Visit<RopeBf16x8, RopeBf16x8Args>();
+        visitor.Visit<CrossEntropyRowsBf16x8, CrossEntropyBf16x8Args>();
+        visitor.Visit<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>();
+        visitor.Visit<AttentionSharesBf16x8, AttentionSharesBf16x8Args>();
         visitor.Visit<SkinnyGemmReduction, SkinnyGemmReductionArgs>();
-        PackedWeights<Eight>(visitor);
-        PackedWeights<Wide8>(visitor);
+        VectorizedWeights<Bf16x8>(visitor);
+        VectorizedWeights<Float32x8>(visitor);
     }
 
-    private static void PackedWeights<TWeight>(IKernelVisitor visitor) where TWeight : unmanaged, IPacked<TWeight>
+    private static void VectorizedWeights<TWeight>(IKernelVisitor visitor) where TWeight : unmanaged, IVector8<TWeight>
     {
-        visitor.Visit<RmsForward8<TWeight>, Rms8Args<TWeight>>();
-        visitor.Visit<RmsBackward8<TWeight>, Rms8Args<TWeight>>();
-        visitor.Visit<LayerForward8<TWeight>, Layer8Args<TWeight>>();
-        visitor.Visit<LayerBackward8<TWeight>, Layer8Args<TWeight>>();
-        visitor.Visit<Gather8<TWeight>, Gather8Args<TWeight>>();
-        visitor.Visit<AddRow8<TWeight>, AddRow8Args<TWeight>>();
+        visitor.Visit<RmsForwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>();
+        visitor.Visit<RmsBackwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>();
+        visitor.Visit<LayerForwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>();
+        visitor.Visit<LayerBackwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>();
+        visitor.Visit<GatherBf16x8<TWeight>, GatherBf16x8Args<TWeight>>();
+        visitor.Visit<AddRowBf16x8<TWeight>, AddRowBf16x8Args<TWeight>>();
     }
 
     private static void Unaligned<TElement>(IKernelVisitor visitor) where TElement : unmanaged, IElement<TElement>

@@ -25,7 +25,7 @@ internal sealed partial class IlgpuBackend
         }
         else
         {
-            WideAttention(call, q, k, v, o, lse);
+            StagedAttention(call, q, k, v, o, lse);
         }
     }
 
@@ -48,7 +48,7 @@ internal sealed partial class IlgpuBackend
         }
         else
         {
-            WideAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            StagedAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
         }
     }
 

@@ -24,20 +24,20 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula
     {
-        if (Packs(gate, up, dh, dgate, dup))
+        if (CanVectorize(gate, up, dh, dgate, dup))
         {
             Moves(gate, up, dh, dgate, dup);
-            _device.ForEach<GatedGradient8<TFormula>, GatedGradient8Args>(gate.Count / 8, new GatedGradient8Args
+            _device.ForEach<GatedGradientBf16x8<TFormula>, GatedGradientBf16x8Args>(gate.Count / 8, new GatedGradientBf16x8Args
             {
-                Gate = Eights(gate),
-                Up = Eights(up),
-                DOut = Eights(dh),
-                DGate = Eights(dgate),
-                DUp = Eights(dup),
+                Gate = Bf16x8View(gate),
+                Up = Bf16x8View(up),
+                DOut = Bf16x8View(dh),
+                DGate = Bf16x8View(dgate),
+                DUp = Bf16x8View(dup),
             });
             return;
         }
-        using Wide g = In(gate), u = In(up), d = In(dh), dg = Out(dgate, false), du = Out(dup, false);
+        using Float32Staging g = StageIn(gate), u = StageIn(up), d = StageIn(dh), dg = StageOut(dgate, false), du = StageOut(dup, false);
         _device.ForEach<GatedGradient<TFormula>, GatedGradientArgs>(gate.Count, new GatedGradientArgs
         {
             Gate = g.View,
@@ -60,12 +60,12 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate)
     {
-        if (Packs(x, y))
+        if (CanVectorize(x, y))
         {
-            _device.ForEach<ScaleByDevice8, Pointwise8Args>(y.Count / 8, Pointwise8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
+            _device.ForEach<ScaleByDeviceBf16x8, PointwiseBf16x8Args>(y.Count / 8, PointwiseBf16x8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
             return;
         }
-        using Wide from = In(x), to = Out(y, accumulate);
+        using Float32Staging from = StageIn(x), to = StageOut(y, accumulate);
         _device.ForEach<ScaleByDevice, PointwiseArgs>(y.Count, Pointwise(from, F32(scalar), to, 0, accumulate));
     }
 
@@ -75,7 +75,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate)
     {
-        using Wide a = In(x), b = In(y);
+        using Float32Staging a = StageIn(x), b = StageIn(y);
         SumColumns<ProductTerm>(new ColumnSumArgs { X = a.View, Y = b.View, Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
     }
 
@@ -85,7 +85,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate)
     {
-        using Wide a = In(x), b = In(y), to = Out(dots, accumulate);
+        using Float32Staging a = StageIn(x), b = StageIn(y), to = StageOut(dots, accumulate);
         _device.Run<RowDots, RowDotsArgs>(x.Shape.Rows, 1, new RowDotsArgs
         {
             X = a.View,
@@ -100,7 +100,7 @@ internal sealed partial class IlgpuBackend
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
         _recording?.Forbid(); // Another pass draws another mask.
-        using Wide from = In(x), to = Out(y, accumulate);
+        using Float32Staging from = StageIn(x), to = StageOut(y, accumulate);
         _device.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {
             X = from.View,
@@ -138,26 +138,26 @@ internal sealed partial class IlgpuBackend
 
     private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
     {
-        if (Packs(a, b, y))
+        if (CanVectorize(a, b, y))
         {
             Moves(ReferenceEquals(a, b) ? [a, y] : [a, b, y]);
-            _device.ForEach<Pointwise8<TOp>, Pointwise8Args>(y.Count / 8, Pointwise8(a, b, y, scalar, accumulate));
+            _device.ForEach<PointwiseBf16x8<TOp>, PointwiseBf16x8Args>(y.Count / 8, PointwiseBf16x8(a, b, y, scalar, accumulate));
             return;
         }
-        using Wide left = In(a), right = In(b), to = Out(y, accumulate);
+        using Float32Staging left = StageIn(a), right = StageIn(b), to = StageOut(y, accumulate);
         _device.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(left, right.View, to, scalar, accumulate));
     }
 
-    private static PointwiseArgs Pointwise(in Wide a, ILGPU.ArrayView<float> b, in Wide y, float scalar, bool accumulate) =>
+    private static PointwiseArgs Pointwise(in Float32Staging a, ILGPU.ArrayView<float> b, in Float32Staging y, float scalar, bool accumulate) =>
         new() { A = a.View, B = b, Y = y.View, Scalar = scalar, Accumulate = Flag(accumulate) };
 
-    private Pointwise8Args Pointwise8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
-        new() { A = Eights(a), B = Eights(b), Y = Eights(y), Device = None<float>(), Scalar = scalar, Accumulate = Flag(accumulate) };
+    private PointwiseBf16x8Args PointwiseBf16x8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
+        new() { A = Bf16x8View(a), B = Bf16x8View(b), Y = Bf16x8View(y), Device = None<float>(), Scalar = scalar, Accumulate = Flag(accumulate) };
 
     private void ByRows<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate) where TKernel : struct, IKernel<RowWiseArgs<float>>
     {
         int columns = x.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
-        using Wide from = In(x), by = In(factor), to = Out(y, accumulate);
+        using Float32Staging from = StageIn(x), by = StageIn(factor), to = StageOut(y, accumulate);
         _device.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * strips, 1, new RowWiseArgs<float>
         {
             X = from.View,

@@ -118,14 +118,14 @@ internal sealed partial class IlgpuBackend
     private void AddShares(Tensor parts, int shares, Heads to, bool accumulate)
     {
         var layout = to.Layout;
-        _device.ForEach<AttentionShares8, AttentionShares8Args>(parts.Count / shares / 8, new AttentionShares8Args
+        _device.ForEach<AttentionSharesBf16x8, AttentionSharesBf16x8Args>(parts.Count / shares / 8, new AttentionSharesBf16x8Args
         {
-            Parts = Eights(parts),
-            Sum = Eights(to.Tensor),
+            Parts = Bf16x8View(parts),
+            Sum = Bf16x8View(to.Tensor),
             Row = layout.RowStride / 8,
             Offset = layout.Offset / 8,
             Head = layout.HeadStride / 8,
-            Eights = to.Dim / 8,
+            Vectors = to.Dim / 8,
             Heads = to.Count,
             Shares = shares,
             Items = checked((int)(parts.Count / shares / 8)),
@@ -137,10 +137,10 @@ internal sealed partial class IlgpuBackend
     {
         HeadLayout from = o.Layout, with = dO.Layout;
         Moves(o.Tensor, dO.Tensor, delta);
-        _device.ForEach<AttentionDelta8, AttentionDelta8Args>((long)shape.Batch * shape.QueryLength * shape.Heads * AttentionDelta8.Lanes, new AttentionDelta8Args
+        _device.ForEach<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>((long)shape.Batch * shape.QueryLength * shape.Heads * AttentionDeltaBf16x8.Lanes, new AttentionDeltaBf16x8Args
         {
-            O = Eights(o.Tensor),
-            DOut = Eights(dO.Tensor),
+            O = Bf16x8View(o.Tensor),
+            DOut = Bf16x8View(dO.Tensor),
             Delta = F32(delta),
             RowO = from.RowStride / 8,
             OffsetO = from.Offset / 8,
@@ -148,7 +148,7 @@ internal sealed partial class IlgpuBackend
             RowDOut = with.RowStride / 8,
             OffsetDOut = with.Offset / 8,
             HeadDOut = with.HeadStride / 8,
-            Eights = shape.HeadDim / 8,
+            Vectors = shape.HeadDim / 8,
             Batch = shape.Batch,
             Queries = shape.QueryLength,
             Heads = shape.Heads,

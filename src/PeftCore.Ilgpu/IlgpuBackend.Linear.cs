@@ -25,7 +25,7 @@ internal sealed partial class IlgpuBackend
         {
             return;
         }
-        using var sum = Out(c, accumulate);
+        using var sum = StageOut(c, accumulate);
         product = product with { C = sum.Tensor };
         switch (a.DType)
         {
@@ -49,7 +49,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>A sum that the tensor cores do not take, rounded once.</summary>
     private void OneByOne(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
-        using var sum = Out(c, accumulate);
+        using var sum = StageOut(c, accumulate);
         foreach (var (a, transposeA, b, transposeB) in terms)
         {
             MatMul(a, transposeA, b, transposeB, sum.Tensor, alpha, accumulate);
@@ -97,15 +97,15 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void AddRow(Tensor y, Tensor row)
     {
-        if (Packs(y) && PacksWeight(row))
+        if (CanVectorize(y) && CanVectorizeWeight(row))
         {
             if (row.DType == DType.BF16)
             {
-                AddRow8<Eight>(y, row);
+                AddRowBf16x8<Bf16x8>(y, row);
             }
             else
             {
-                AddRow8<Wide8>(y, row);
+                AddRowBf16x8<Float32x8>(y, row);
             }
             return;
         }
@@ -120,22 +120,22 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void SumRows(Tensor x, Tensor row, bool accumulate)
     {
-        using var from = In(x);
+        using var from = StageIn(x);
         SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
     }
 
     /// <inheritdoc/>
     public void Gather(Tensor ids, Tensor table, Tensor y)
     {
-        if (Packs(y) && PacksWeight(table))
+        if (CanVectorize(y) && CanVectorizeWeight(table))
         {
             if (table.DType == DType.BF16)
             {
-                Gather8<Eight>(ids, table, y);
+                GatherBf16x8<Bf16x8>(ids, table, y);
             }
             else
             {
-                Gather8<Wide8>(ids, table, y);
+                GatherBf16x8<Float32x8>(ids, table, y);
             }
             return;
         }
@@ -150,7 +150,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void ScatterAdd(Tensor ids, Tensor dy, Tensor table)
     {
-        using Wide from = In(dy), to = Out(table, true);
+        using Float32Staging from = StageIn(dy), to = StageOut(table, true);
         _device.ForEach<ScatterAdd, ScatterAddArgs>(table.Shape.Columns, new ScatterAddArgs
         {
             Ids = I32(ids),
@@ -166,7 +166,7 @@ internal sealed partial class IlgpuBackend
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
         int strips = SplitKSchedule.Count(columns, _device.GroupSize);
-        using Wide source = In(from), target = Out(to, true); // The other columns stay what they are.
+        using Float32Staging source = StageIn(from), target = StageOut(to, true); // The other columns stay what they are.
         _device.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
         {
             From = source.View,
@@ -194,22 +194,22 @@ internal sealed partial class IlgpuBackend
         _device.Work = new Work(flops, 0);
     }
 
-    private void AddRow8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IPacked<TRow>
+    private void AddRowBf16x8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IVector8<TRow>
     {
-        int eights = y.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
-        _device.Run<AddRow8<TRow>, AddRow8Args<TRow>>(y.Shape.Rows * strips, 1,
-            new AddRow8Args<TRow> { Y = Eights(y), Row = View8<TRow>(row), Eights = eights, Strips = strips });
+        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
+        _device.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>(y.Shape.Rows * strips, 1,
+            new AddRowBf16x8Args<TRow> { Y = Bf16x8View(y), Row = VectorView<TRow>(row), Vectors = vectors, Strips = strips });
     }
 
-    private void Gather8<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IPacked<TTable>
+    private void GatherBf16x8<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IVector8<TTable>
     {
-        int eights = y.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
-        _device.Run<Gather8<TTable>, Gather8Args<TTable>>((int)ids.Count * strips, 1, new Gather8Args<TTable>
+        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
+        _device.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>((int)ids.Count * strips, 1, new GatherBf16x8Args<TTable>
         {
             Ids = I32(ids),
-            Table = View8<TTable>(table),
-            Y = Eights(y),
-            Eights = eights,
+            Table = VectorView<TTable>(table),
+            Y = Bf16x8View(y),
+            Vectors = vectors,
             Strips = strips,
             TableRows = table.Shape.Rows,
         });
@@ -218,7 +218,7 @@ internal sealed partial class IlgpuBackend
     private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IElement<TRow>
     {
         int columns = y.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
-        using var to = Out(y, true);
+        using var to = StageOut(y, true);
         _device.Run<AddRow<TRow>, RowWiseArgs<TRow>>(y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
         {
             X = None<float>(),
@@ -232,7 +232,7 @@ internal sealed partial class IlgpuBackend
     private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IElement<TTable>
     {
         int columns = table.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
-        using var to = Out(y, false);
+        using var to = StageOut(y, false);
         _device.Run<Gather<TTable>, GatherArgs<TTable>>((int)ids.Count * strips, 1, new GatherArgs<TTable>
         {
             Ids = I32(ids),
@@ -247,7 +247,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>row (+)= Σ over the rows of <paramref name="like"/>: in one launch if they are few, else by runs that a second launch adds up.</summary>
     private void SumColumns<TTerm>(ColumnSumArgs args, Tensor like, Tensor row, bool accumulate) where TTerm : struct, IColumnTerm
     {
-        using var to = Out(row, accumulate);
+        using var to = StageOut(row, accumulate);
         int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, SplitKSchedule.Count(rows, RunOfRows));
         (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, SplitKSchedule.Count(columns, _device.GroupSize), RunOfRows);
         if (runs == 1)

@@ -9,9 +9,9 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
     {
-        if (Packs(x, y) && PacksWeight(weight))
+        if (CanVectorize(x, y) && CanVectorizeWeight(weight))
         {
-            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon), backward: false);
+            RmsBf16x8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon), backward: false);
             return;
         }
         switch (weight.DType)
@@ -25,9 +25,9 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
     {
-        if (Packs(x, y) && PacksWeight(weight))
+        if (CanVectorize(x, y) && CanVectorizeWeight(weight))
         {
-            Rms8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon, Again: true), backward: false);
+            RmsBf16x8(new RmsCall(x, weight, weightOffset, rstd, x, y, epsilon, Again: true), backward: false);
             return;
         }
         RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
@@ -39,16 +39,16 @@ internal sealed partial class IlgpuBackend
     {
         if (dWeight is not null)
         {
-            using Wide from = In(x), along = In(dy);
-            SumColumns<RmsTerm>(new ColumnSumArgs { X = from.View, Y = along.View, Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            using Float32Staging from = StageIn(x), gradient = StageIn(dy);
+            SumColumns<RmsTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
         }
         if (dx is null)
         {
             return;
         }
-        if (Packs(x, dy, dx) && PacksWeight(weight))
+        if (CanVectorize(x, dy, dx) && CanVectorizeWeight(weight))
         {
-            Rms8(new RmsCall(x, weight, weightOffset, rstd, dy, dx, 0, accumulateDx), backward: true);
+            RmsBf16x8(new RmsCall(x, weight, weightOffset, rstd, dy, dx, 0, accumulateDx), backward: true);
             return;
         }
         switch (weight.DType)
@@ -62,9 +62,9 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
     {
-        if (Packs(x, y) && PacksWeight(weight) && (bias is null || (PacksWeight(bias) && bias.DType == weight.DType)))
+        if (CanVectorize(x, y) && CanVectorizeWeight(weight) && (bias is null || (CanVectorizeWeight(bias) && bias.DType == weight.DType)))
         {
-            Layer8(new LayerCall(x, weight, bias, mean, rstd, x, y, epsilon), backward: false);
+            LayerBf16x8(new LayerCall(x, weight, bias, mean, rstd, x, y, epsilon), backward: false);
             return;
         }
         if (bias is not null && bias.DType != weight.DType)
@@ -88,8 +88,8 @@ internal sealed partial class IlgpuBackend
     {
         if (dWeight is not null)
         {
-            using Wide from = In(x), along = In(dy);
-            SumColumns<LayerTerm>(new ColumnSumArgs { X = from.View, Y = along.View, Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            using Float32Staging from = StageIn(x), gradient = StageIn(dy);
+            SumColumns<LayerTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
         }
         if (dBias is not null)
         {
@@ -99,9 +99,9 @@ internal sealed partial class IlgpuBackend
         {
             return;
         }
-        if (Packs(x, dy, dx) && PacksWeight(weight))
+        if (CanVectorize(x, dy, dx) && CanVectorizeWeight(weight))
         {
-            Layer8(new LayerCall(x, weight, null, mean, rstd, dy, dx, 0, accumulateDx), backward: true);
+            LayerBf16x8(new LayerCall(x, weight, null, mean, rstd, dy, dx, 0, accumulateDx), backward: true);
             return;
         }
         switch (weight.DType)
@@ -115,7 +115,7 @@ internal sealed partial class IlgpuBackend
     private void RmsForward<TWeight>(Tensor x, Tensor weight, float offset, Tensor y, Tensor rstd, float epsilon)
         where TWeight : unmanaged, IElement<TWeight>
     {
-        using Wide from = In(x), to = Out(y, false);
+        using Float32Staging from = StageIn(x), to = StageOut(y, false);
         _device.Run<RmsForward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
         {
             X = from.View,
@@ -133,13 +133,13 @@ internal sealed partial class IlgpuBackend
     private void RmsBackward<TWeight>(Tensor x, Tensor weight, float offset, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
         where TWeight : unmanaged, IElement<TWeight>
     {
-        using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
+        using Float32Staging from = StageIn(x), gradient = StageIn(dy), to = StageOut(dx, accumulate);
         _device.Run<RmsBackward<TWeight>, RmsArgs<TWeight>>(x.Shape.Rows, 1, new RmsArgs<TWeight>
         {
             X = from.View,
             Y = None<float>(),
             Rstd = F32(rstd),
-            DOut = along.View,
+            DOut = gradient.View,
             DX = to.View,
             Weight = View<TWeight>(weight),
             Offset = offset,
@@ -151,7 +151,7 @@ internal sealed partial class IlgpuBackend
     private void LayerForward<TWeight>(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
         where TWeight : unmanaged, IElement<TWeight>
     {
-        using Wide from = In(x), to = Out(y, false);
+        using Float32Staging from = StageIn(x), to = StageOut(y, false);
         _device.Run<LayerForward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
         {
             X = from.View,
@@ -171,14 +171,14 @@ internal sealed partial class IlgpuBackend
     private void LayerBackward<TWeight>(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy, Tensor dx, bool accumulate)
         where TWeight : unmanaged, IElement<TWeight>
     {
-        using Wide from = In(x), along = In(dy), to = Out(dx, accumulate);
+        using Float32Staging from = StageIn(x), gradient = StageIn(dy), to = StageOut(dx, accumulate);
         _device.Run<LayerBackward<TWeight>, LayerArgs<TWeight>>(x.Shape.Rows, 1, new LayerArgs<TWeight>
         {
             X = from.View,
             Y = None<float>(),
             Mean = F32(mean),
             Rstd = F32(rstd),
-            DOut = along.View,
+            DOut = gradient.View,
             DX = to.View,
             Weight = View<TWeight>(weight),
             Bias = None<TWeight>(),

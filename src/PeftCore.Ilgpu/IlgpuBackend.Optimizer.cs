@@ -20,20 +20,20 @@ internal sealed partial class IlgpuBackend
         {
             var (step, parameter, gradient, first, second) = parameters[i];
             Written(parameter);
-            var rounded = _rounded.ToUpdate(parameter);
+            var bf16Copy = _bf16Weights.ToUpdate(parameter);
             slots[i] = new TensorSlot
             {
                 Parameter = IndexOf(parameter),
                 Gradient = IndexOf(gradient),
                 First = IndexOf(first),
                 Second = IndexOf(second),
-                Rounded = rounded is null ? 0 : Address(rounded) / sizeof(ushort),
-                HasRounded = Flag(rounded is not null),
+                Bf16Copy = bf16Copy is null ? 0 : Address(bf16Copy) / sizeof(ushort),
+                HasBf16Copy = Flag(bf16Copy is not null),
                 Count = checked((int)parameter.Count),
                 Factors = AdamFactors.Of(step, gradientScale),
             };
         }
-        _many.Run<AdamMany>(slots, null);
+        _multiTensor.Run<MultiTensorAdam>(slots, null);
     }
 
     /// <inheritdoc/>
@@ -69,20 +69,20 @@ internal sealed partial class IlgpuBackend
     private double Sum<TTerm>(ReadOnlySpan<Tensor> tensors) where TTerm : struct, IElementTerm
     {
         var slots = new TensorSlot[tensors.Length];
-        var copies = new List<Wide>();
+        var copies = new List<Float32Staging>();
         for (int i = 0; i < slots.Length; i++)
         {
-            var wide = In(tensors[i]);
+            var wide = StageIn(tensors[i]);
             copies.Add(wide);
             slots[i] = new TensorSlot { Parameter = IndexOf(wide.Tensor), Count = checked((int)wide.Tensor.Count) };
         }
-        int chunks = ManyTensors.ChunksOf(slots);
+        int chunks = MultiTensorApply.ChunksOf(slots);
         if (chunks == 0)
         {
             return 0;
         }
         using var partial = new Scratch(this, chunks);
-        _many.Run<SumMany<TTerm>>(slots, partial.View);
+        _multiTensor.Run<MultiTensorSum<TTerm>>(slots, partial.View);
         copies.ForEach(copy => copy.Dispose());
         var host = new float[chunks];
         _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(host.AsSpan()));

@@ -35,5 +35,5 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     }
 
     /// <summary>Brings rounded copies of parameters up to date, for work that reads them without asking.</summary>
-    internal void RefreshRounded() => _rounded.Refresh();
+    internal void RefreshBf16Weights() => _bf16Weights.Refresh();
 }

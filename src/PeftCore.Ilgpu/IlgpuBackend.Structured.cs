@@ -10,7 +10,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
-        using Wide left = In(a), right = In(b), result = Out(c, product.Accumulate);
+        using Float32Staging left = StageIn(a), right = StageIn(b), result = StageOut(c, product.Accumulate);
         int matrices = product.IsSum ? 1 : product.Count;
         _device.ForEach<Batched, BatchedArgs>((long)matrices * product.M * product.N, new BatchedArgs
         {
@@ -46,7 +46,7 @@ internal sealed partial class IlgpuBackend
         {
             Copy(x, y);
         }
-        using Wide result = Out(y, accumulate: true);
+        using Float32Staging result = StageOut(y, accumulate: true);
         int side = x.Shape.Columns;
         _device.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = result.View, Side = side });
     }
@@ -54,7 +54,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void TopKSoftmax(Tensor x, int k, Tensor y)
     {
-        using Wide given = In(x), result = Out(y, accumulate: false);
+        using Float32Staging given = StageIn(x), result = StageOut(y, accumulate: false);
         _device.ForEach<TopKForward, TopKArgs>(x.Shape.Rows, new TopKArgs
         {
             X = given.View,
@@ -68,7 +68,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate)
     {
-        using Wide given = In(x), entries = In(values), result = Out(y, accumulate);
+        using Float32Staging given = StageIn(x), entries = StageIn(values), result = StageOut(y, accumulate);
         _device.ForEach<SparseForward, SparseArgs>(y.Count, new SparseArgs
         {
             X = given.View,
@@ -88,7 +88,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate)
     {
-        using Wide given = In(x), gradient = In(dy), result = Out(dValues, accumulate);
+        using Float32Staging given = StageIn(x), gradient = StageIn(dy), result = StageOut(dValues, accumulate);
         _device.ForEach<SparseEntries, SparseArgs>(dValues.Count, new SparseArgs
         {
             X = given.View,

@@ -153,7 +153,7 @@ internal sealed partial class IlgpuBackend
     }
 
     private nint InBf16(Tensor tensor) =>
-        !LiesOnChunks(tensor) ? _rounded.Padded(tensor) : tensor.DType == DType.F32 ? _rounded.Of(tensor) : Address(tensor);
+        !LiesOnChunks(tensor) ? _bf16Weights.Padded(tensor) : tensor.DType == DType.F32 ? _bf16Weights.Of(tensor) : Address(tensor);
 
     /// <summary>Copies rows into rows of whole chunks; what is beyond the columns becomes 0.</summary>
     internal void PadRows(Tensor from, Tensor to)
@@ -173,8 +173,8 @@ internal sealed partial class IlgpuBackend
 
     private void PadRows<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement>
     {
-        int eights = to.Shape.Columns / 8, strips = SplitKSchedule.Count(eights, _device.GroupSize);
+        int vectors = to.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
         _device.Run<PadRows<TElement>, PadRowsArgs<TElement>>(from.Shape.Rows * strips, 1,
-            new PadRowsArgs<TElement> { From = View<TElement>(from), To = Eights(to), Columns = from.Shape.Columns, Eights = eights, Strips = strips });
+            new PadRowsArgs<TElement> { From = View<TElement>(from), To = Bf16x8View(to), Columns = from.Shape.Columns, Vectors = vectors, Strips = strips });
     }
 }

@@ -13,14 +13,14 @@ internal sealed partial class IlgpuBackend
     {
         int rows = heads.Tensor.Shape.Rows, half = cos.Shape.Columns;
         var layout = heads.Layout;
-        if (!interleaved && half % 8 == 0 && heads.Tensor.Count <= int.MaxValue && Packs(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
+        if (!interleaved && half % 8 == 0 && heads.Tensor.Count <= int.MaxValue && CanVectorize(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
         {
             Moves(heads.Tensor, heads.Tensor);
-            _device.ForEach<Rope8, Rope8Args>((long)rows * heads.Count * (half / 8), new Rope8Args
+            _device.ForEach<RopeBf16x8, RopeBf16x8Args>((long)rows * heads.Count * (half / 8), new RopeBf16x8Args
             {
-                Heads = Eights(heads.Tensor),
-                Cos = Wides(cos),
-                Sin = Wides(sin),
+                Heads = Bf16x8View(heads.Tensor),
+                Cos = Float32x8View(cos),
+                Sin = Float32x8View(sin),
                 Positions = I32(positions),
                 RowStride = layout.RowStride / 8,
                 Offset = layout.Offset / 8,
@@ -33,10 +33,10 @@ internal sealed partial class IlgpuBackend
             });
             return;
         }
-        using var turned = Out(heads.Tensor, true);
+        using var rotated = StageOut(heads.Tensor, true);
         _device.ForEach<Rope, RopeArgs>((long)rows * heads.Count * half, new RopeArgs
         {
-            Heads = HeadsOf<Float32>(heads.On(turned.Tensor)),
+            Heads = HeadsOf<Float32>(heads.On(rotated.Tensor)),
             Cos = F32(cos),
             Sin = F32(sin),
             Positions = I32(positions),
@@ -52,7 +52,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Softmax(Tensor x, Tensor y)
     {
-        using Wide from = In(x), to = Out(y, false);
+        using Float32Staging from = StageIn(x), to = StageOut(y, false);
         _device.Run<SoftmaxForward, SoftmaxArgs>(x.Shape.Rows, 1,
             new SoftmaxArgs { X = from.View, Y = to.View, DOut = None<float>(), Columns = x.Shape.Columns });
     }
@@ -60,23 +60,23 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate)
     {
-        using Wide from = In(y), along = In(dy), to = Out(dx, accumulate);
+        using Float32Staging from = StageIn(y), gradient = StageIn(dy), to = StageOut(dx, accumulate);
         _device.Run<SoftmaxBackward, SoftmaxArgs>(y.Shape.Rows, 1,
-            new SoftmaxArgs { X = from.View, DOut = along.View, Y = to.View, Columns = y.Shape.Columns, Accumulate = Flag(accumulate) });
+            new SoftmaxArgs { X = from.View, DOut = gradient.View, Y = to.View, Columns = y.Shape.Columns, Accumulate = Flag(accumulate) });
     }
 
     /// <inheritdoc/>
     public void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient)
     {
-        if (Packs(logits))
+        if (CanVectorize(logits))
         {
             Moves(logits, logits);
-            _device.Run<CrossEntropyRows8, CrossEntropy8Args>(logits.Shape.Rows, 1, new CrossEntropy8Args
+            _device.Run<CrossEntropyRowsBf16x8, CrossEntropyBf16x8Args>(logits.Shape.Rows, 1, new CrossEntropyBf16x8Args
             {
-                Logits = Eights(logits),
+                Logits = Bf16x8View(logits),
                 Losses = F32(losses),
                 Labels = I32(labels),
-                Eights = logits.Shape.Columns / 8,
+                Vectors = logits.Shape.Columns / 8,
                 IgnoreLabel = ignoreLabel,
                 WriteGradient = Flag(writeGradient),
                 Scale = scale,
@@ -88,7 +88,7 @@ internal sealed partial class IlgpuBackend
             CrossEntropy<BFloat16>(logits, labels, ignoreLabel, scale, losses, writeGradient);
             return;
         }
-        using var rows = Out(logits, true);
+        using var rows = StageOut(logits, true);
         CrossEntropy<Float32>(rows.Tensor, labels, ignoreLabel, scale, losses, writeGradient);
     }
 

@@ -16,15 +16,15 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     private readonly GpuDevice _device;
     private readonly Arena _arena;
     private readonly IlgpuOptions _options;
-    private readonly RoundedOperands _rounded;
-    private readonly ManyTensors _many;
+    private readonly Bf16WeightCache _bf16Weights;
+    private readonly MultiTensorApply _multiTensor;
 
     public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
     {
         _options = options ?? new IlgpuOptions();
         _device = new GpuDevice(name, _options.AsAmpere, _options.MemoryLimit);
-        _rounded = new RoundedOperands(this);
-        _many = new ManyTensors(this);
+        _bf16Weights = new Bf16WeightCache(this);
+        _multiTensor = new MultiTensorApply(this);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 
@@ -63,7 +63,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     /// <inheritdoc/>
     public void Free(Storage storage)
     {
-        _rounded.Forget(storage);
+        _bf16Weights.Forget(storage);
         _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
     }
 
@@ -111,13 +111,13 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         {
             Copy(from, to);
         }
-        else if (from.DType == DType.BF16 && to.DType == DType.F32 && Packs8(from, to))
+        else if (from.DType == DType.BF16 && to.DType == DType.F32 && CanVectorizeCast(from, to))
         {
-            _device.ForEach<CastToFloat8, Cast8Args>(to.Count / 8, new Cast8Args { Elements = Eights(from), Floats = Wides(to) });
+            _device.ForEach<CastToFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args { Elements = Bf16x8View(from), Floats = Float32x8View(to) });
         }
-        else if (from.DType == DType.F32 && to.DType == DType.BF16 && Packs8(to, from))
+        else if (from.DType == DType.F32 && to.DType == DType.BF16 && CanVectorizeCast(to, from))
         {
-            _device.ForEach<CastFromFloat8, Cast8Args>(to.Count / 8, new Cast8Args { Elements = Eights(to), Floats = Wides(from) });
+            _device.ForEach<CastFromFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args { Elements = Bf16x8View(to), Floats = Float32x8View(from) });
         }
         else if (to.DType == DType.F32)
         {
@@ -156,8 +156,8 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     public void Dispose()
     {
         Synchronize();
-        _rounded.Clear();
-        _many.Dispose();
+        _bf16Weights.Clear();
+        _multiTensor.Dispose();
         Memory.Add(-_countedPartials, MemoryKind.Workspace);
         _arena.Dispose();
         _device.Dispose();
@@ -208,7 +208,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     internal void Round(nint address, Tensor copy) => _device.ForEach<CastFromFloat<BFloat16>, CastArgs<BFloat16>>(copy.Count,
         new CastArgs<BFloat16> { Elements = View<BFloat16>(copy), Floats = _device.Space.View<float>(address, copy.Count) });
 
-    private static bool Packs8(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
+    private static bool CanVectorizeCast(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
 
     /// <summary>The next launch reads and writes each of these once.</summary>
     private void Moves(params ReadOnlySpan<Tensor> tensors)

@@ -53,7 +53,7 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
         {
             return false;
         }
-        backend.RefreshRounded();
+        backend.RefreshBf16Weights();
         _captured.Run();
         return true;
     }

@@ -5,26 +5,26 @@ namespace PeftCore.Kernels.Ilgpu.Vectorized;
 internal struct PadRowsArgs<TElement> where TElement : unmanaged
 {
     public ArrayView<TElement> From;
-    public ArrayView<Eight> To;
+    public ArrayView<Bf16x8> To;
 
-    /// <summary>Of a row: elements, eights, groups of threads.</summary>
-    public int Columns, Eights, Strips;
+    /// <summary>Of a row: elements, vectors of eight, groups of threads.</summary>
+    public int Columns, Vectors, Strips;
 }
 
-/// <summary>Rows of any width as BF16 in whole eights, with zeros behind the last column: what tensor cores can read.</summary>
+/// <summary>Rows of any width as BF16 in whole vectors of eight, with zeros behind the last column: what tensor cores can read.</summary>
 internal readonly struct PadRows<TElement> : IKernel<PadRowsArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
     public static void Run(PadRowsArgs<TElement> args)
     {
         int row = Grid.IdxX / args.Strips, i = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
-        if (i >= args.Eights)
+        if (i >= args.Vectors)
         {
             return;
         }
 
         long at = ((long)row * args.Columns) + (8 * i);
         int left = args.Columns - (8 * i);
-        args.To[((long)row * args.Eights) + i] = Eight.FromFloat(new Floats8
+        args.To[((long)row * args.Vectors) + i] = Bf16x8.FromFloat(new Floats8
         {
             A = Entry(args, at, 0, left), B = Entry(args, at, 1, left), C = Entry(args, at, 2, left), D = Entry(args, at, 3, left),
             E = Entry(args, at, 4, left), F = Entry(args, at, 5, left), G = Entry(args, at, 6, left), H = Entry(args, at, 7, left),

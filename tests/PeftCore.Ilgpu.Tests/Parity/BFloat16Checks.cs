@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that eights fit and at
+/// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that vectors fit and at
 /// odd ones.</summary>
 internal static class BFloat16Checks
 {
@@ -12,7 +12,7 @@ internal static class BFloat16Checks
     private const double Once = 4e-3, Twice = 1e-2;
 
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
-        from size in new[] { (Name: "eights", Columns: 40), (Name: "odd", Columns: 19) }
+        from size in new[] { (Name: "vectors", Columns: 40), (Name: "odd", Columns: 19) }
         from check in new (string Name, Action<ParityBench, int> Body)[]
         {
             ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("arithmetic", Arithmetic), ("rows", Rows), ("norms", Norms), ("cross_entropy", CrossEntropy),

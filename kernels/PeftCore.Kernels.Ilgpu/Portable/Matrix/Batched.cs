@@ -10,7 +10,7 @@ internal struct BatchedArgs
     public float Alpha;
 }
 
-/// <summary>Many products of small or oddly placed matrices; a thread owns an element of C.</summary>
+/// <summary>MultiTensor products of small or oddly placed matrices; a thread owns an element of C.</summary>
 internal readonly struct Batched : IKernel<BatchedArgs>
 {
     public static void Run(BatchedArgs args)

@@ -59,20 +59,20 @@ internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> wh
         ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float mean = args.Mean[Grid.IdxX], rstd = args.Rstd[Grid.IdxX];
-        float sum = 0, along = 0;
+        float sum = 0, dotXdy = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
             float g = args.DOut[row + c] * TWeight.ToFloat(args.Weight[c]);
             sum += g;
-            along += g * (args.X[row + c] - mean) * rstd;
+            dotXdy += g * (args.X[row + c] - mean) * rstd;
         }
 
         sum = Threads.Sum(shared, sum) / args.Columns;
-        along = Threads.Sum(shared, along) / args.Columns;
+        dotXdy = Threads.Sum(shared, dotXdy) / args.Columns;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
             float g = args.DOut[row + c] * TWeight.ToFloat(args.Weight[c]);
-            float d = rstd * (g - sum - ((args.X[row + c] - mean) * rstd * along));
+            float d = rstd * (g - sum - ((args.X[row + c] - mean) * rstd * dotXdy));
             args.DX[row + c] = args.Accumulate != 0 ? args.DX[row + c] + d : d;
         }
     }

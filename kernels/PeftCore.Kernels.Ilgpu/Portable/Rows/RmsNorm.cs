@@ -53,11 +53,11 @@ internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where 
 
         dot = Threads.Sum(shared, dot);
         float rstd = args.Rstd[Grid.IdxX];
-        float pull = rstd * rstd * rstd * (dot / args.Columns);
+        float correction = rstd * rstd * rstd * (dot / args.Columns);
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
         {
             float g = args.DOut[row + c] * (args.Offset + TWeight.ToFloat(args.Weight[c]));
-            float d = (rstd * g) - (pull * args.X[row + c]);
+            float d = (rstd * g) - (correction * args.X[row + c]);
             args.DX[row + c] = args.Accumulate != 0 ? args.DX[row + c] + d : d;
         }
     }

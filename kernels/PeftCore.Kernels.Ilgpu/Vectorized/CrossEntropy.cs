@@ -4,30 +4,30 @@ using PeftCore.Kernels.Ilgpu.Portable.Rows;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-internal struct CrossEntropy8Args
+internal struct CrossEntropyBf16x8Args
 {
-    public ArrayView<Eight> Logits;
+    public ArrayView<Bf16x8> Logits;
     public ArrayView<float> Losses;
     public ArrayView<int> Labels;
 
-    /// <summary>Eights of a row.</summary>
-    public int Eights;
+    /// <summary>Vectors of a row.</summary>
+    public int Vectors;
     public int IgnoreLabel, WriteGradient;
     public float Scale;
 }
 
 /// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
 /// calculation for softmax").</summary>
-internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
+internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args>
 {
-    public static void Run(CrossEntropy8Args args)
+    public static void Run(CrossEntropyBf16x8Args args)
     {
         ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
         int r = Grid.IdxX, label = args.Labels[r];
-        long row = (long)r * args.Eights;
+        long row = (long)r * args.Vectors;
         if (label == args.IgnoreLabel)
         {
-            for (int c = Group.IdxX; c < args.Eights && args.WriteGradient != 0; c += Group.DimX)
+            for (int c = Group.IdxX; c < args.Vectors && args.WriteGradient != 0; c += Group.DimX)
             {
                 args.Logits[row + c] = default;
             }
@@ -41,9 +41,9 @@ internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
         }
 
         float max = float.NegativeInfinity, sum = 0;
-        for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+        for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 x = Eight.ToFloat(args.Logits[row + c]);
+            Floats8 x = Bf16x8.ToFloat(args.Logits[row + c]);
             float largest = Floats8.Max(x);
             if (largest > max)
             {
@@ -59,7 +59,7 @@ internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
         sum = Threads.Sum(shared, max > float.NegativeInfinity ? sum * MathF.Exp(max - all) : 0);
         if (Group.IdxX == 0)
         {
-            bool known = label >= 0 && label < 8 * args.Eights;
+            bool known = label >= 0 && label < 8 * args.Vectors;
             float target = known ? Element(args.Logits[row + (known ? label / 8 : 0)], label % 8) : float.NaN;
             args.Losses[r] = MathF.Log(sum) + (all - target);
         }
@@ -68,18 +68,18 @@ internal readonly struct CrossEntropyRows8 : IKernel<CrossEntropy8Args>
         if (args.WriteGradient != 0)
         {
             float factor = args.Scale / sum;
-            for (int c = Group.IdxX; c < args.Eights; c += Group.DimX)
+            for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
             {
-                Floats8 x = Eight.ToFloat(args.Logits[row + c]);
+                Floats8 x = Bf16x8.ToFloat(args.Logits[row + c]);
                 Floats8 p = Each<ExponentialAbove>.Apply(x, x, all) * factor;
-                args.Logits[row + c] = Eight.FromFloat(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
+                args.Logits[row + c] = Bf16x8.FromFloat(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
             }
         }
     }
 
-    private static float Element(Eight stored, int index)
+    private static float Element(Bf16x8 stored, int index)
     {
-        Floats8 x = Eight.ToFloat(stored);
+        Floats8 x = Bf16x8.ToFloat(stored);
         float low = index == 0 ? x.A : index == 1 ? x.B : index == 2 ? x.C : x.D;
         float high = index == 4 ? x.E : index == 5 ? x.F : index == 6 ? x.G : x.H;
         return index < 4 ? low : high;

@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>Eight neighbours of a row in float32. Named fields, because an array with an index would leave the registers.</summary>
+/// <summary>Eight neighbours of a row in float32 registers. Named fields, because an array with an index would leave the registers.</summary>
 internal struct Floats8
 {
     public float A, B, C, D, E, F, G, H;
@@ -50,23 +50,23 @@ internal struct Floats8
 }
 
 /// <summary>Eight neighbouring elements in memory.</summary>
-internal interface IPacked<TSelf> where TSelf : unmanaged, IPacked<TSelf>
+internal interface IVector8<TSelf> where TSelf : unmanaged, IVector8<TSelf>
 {
     static abstract Floats8 ToFloat(TSelf stored);
 }
 
 /// <summary>Eight float32: 32 bytes, read as two times 16.</summary>
-internal struct Wide8 : IPacked<Wide8>
+internal struct Float32x8 : IVector8<Float32x8>
 {
     public Float4 Low, High;
 
-    public static Floats8 ToFloat(Wide8 stored) => new()
+    public static Floats8 ToFloat(Float32x8 stored) => new()
     {
         A = stored.Low.X, B = stored.Low.Y, C = stored.Low.Z, D = stored.Low.W,
         E = stored.High.X, F = stored.High.Y, G = stored.High.Z, H = stored.High.W,
     };
 
-    public static Wide8 FromFloat(Floats8 x) => new()
+    public static Float32x8 FromFloat(Floats8 x) => new()
     {
         Low = new Float4 { X = x.A, Y = x.B, Z = x.C, W = x.D },
         High = new Float4 { X = x.E, Y = x.F, Z = x.G, W = x.H },
@@ -74,18 +74,18 @@ internal struct Wide8 : IPacked<Wide8>
 }
 
 /// <summary>Eight bfloat16: 16 bytes, the widest access a thread has.</summary>
-internal struct Eight : IPacked<Eight>
+internal struct Bf16x8 : IVector8<Bf16x8>
 {
     public uint AB, CD, EF, GH;
 
-    public static Floats8 ToFloat(Eight stored) => new()
+    public static Floats8 ToFloat(Bf16x8 stored) => new()
     {
         A = Low(stored.AB), B = High(stored.AB), C = Low(stored.CD), D = High(stored.CD),
         E = Low(stored.EF), F = High(stored.EF), G = Low(stored.GH), H = High(stored.GH),
     };
 
     /// <summary>Rounds to nearest even.</summary>
-    public static Eight FromFloat(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
+    public static Bf16x8 FromFloat(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
 
     private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
 

@@ -4,15 +4,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>F32 operands of products on tensor cores, rounded to BF16. The copy of a parameter is kept until the parameter is written or freed:
+/// <summary>BF16 copies of F32 operands for the tensor cores. The copy of a parameter is kept until the parameter is written or freed:
 /// a LoRA step reads each factor several times. What is computed anew for each product is rounded for that product alone.</summary>
-internal sealed class RoundedOperands(IlgpuBackend backend)
+internal sealed class Bf16WeightCache(IlgpuBackend backend)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<nint, Copy> _copies = [];
     private readonly List<Tensor> _temporary = [];
 
-    private sealed record Copy(Storage Owner, Tensor Rounded)
+    private sealed record Copy(Storage Owner, Tensor Bf16)
     {
         public bool Stale { get; set; }
     }
@@ -33,10 +33,10 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
         lock (_lock)
         {
             nint address = tensor.Storage.Address + (nint)tensor.ByteOffset;
-            if (_copies.TryGetValue(address, out var known) && known.Rounded.Count != tensor.Count)
+            if (_copies.TryGetValue(address, out var known) && known.Bf16.Count != tensor.Count)
             {
                 _copies.Remove(address);
-                known.Rounded.Dispose();
+                known.Bf16.Dispose();
                 known = null;
             }
             if (known is null)
@@ -46,10 +46,10 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
             }
             if (known.Stale)
             {
-                backend.Cast(tensor, known.Rounded);
+                backend.Cast(tensor, known.Bf16);
                 known.Stale = false;
             }
-            return known.Rounded.Storage.Address;
+            return known.Bf16.Storage.Address;
         }
     }
 
@@ -80,12 +80,12 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
     {
         lock (_lock)
         {
-            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy) || copy.Rounded.Count != parameter.Count)
+            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy) || copy.Bf16.Count != parameter.Count)
             {
                 return null;
             }
             copy.Stale = false;
-            return copy.Rounded;
+            return copy.Bf16;
         }
     }
 
@@ -96,7 +96,7 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
         {
             foreach (var (address, copy) in _copies.Where(entry => entry.Value.Stale))
             {
-                backend.Round(address, copy.Rounded);
+                backend.Round(address, copy.Bf16);
                 copy.Stale = false;
             }
         }
@@ -127,7 +127,7 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
                 foreach (var (address, copy) in _copies.Where(entry => ReferenceEquals(entry.Value.Owner, storage)).ToList())
                 {
                     _copies.Remove(address);
-                    copy.Rounded.Dispose();
+                    copy.Bf16.Dispose();
                 }
             }
         }
@@ -140,7 +140,7 @@ internal sealed class RoundedOperands(IlgpuBackend backend)
         {
             foreach (var copy in _copies.Values)
             {
-                copy.Rounded.Dispose();
+                copy.Bf16.Dispose();
             }
             _copies.Clear();
         }

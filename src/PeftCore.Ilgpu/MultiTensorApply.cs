@@ -7,9 +7,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Runs one kernel over many tensors: a table of them, and a list of the runs of elements that groups take, which stays on the device
+/// <summary>Multi-tensor apply: runs one kernel over many tensors by a table of them, and a list of the runs of elements that groups take, which stays on the device
 /// while the sizes are the same.</summary>
-internal sealed class ManyTensors(IlgpuBackend backend) : IDisposable
+internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
 {
     /// <summary>Elements of a chunk: what one group works on.</summary>
     internal const int Chunk = 4096;
@@ -28,7 +28,7 @@ internal sealed class ManyTensors(IlgpuBackend backend) : IDisposable
     }
 
     /// <summary>Queues the kernel; with sums there is one for each chunk.</summary>
-    public void Run<TKernel>(TensorSlot[] slots, ArrayView<float>? sums) where TKernel : struct, IKernel<ManyTensorsArgs>
+    public void Run<TKernel>(TensorSlot[] slots, ArrayView<float>? sums) where TKernel : struct, IKernel<MultiTensorArgs>
     {
         var (table, count) = ChunkTable(slots);
         if (count == 0)
@@ -41,10 +41,10 @@ internal sealed class ManyTensors(IlgpuBackend backend) : IDisposable
         var described = backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
         nint first = (described.Address + size - 1) / size * size;
         device.Memory.Upload(MemoryMarshal.AsBytes<TensorSlot>(slots), first);
-        device.Run<TKernel, ManyTensorsArgs>(count, 1, new ManyTensorsArgs
+        device.Run<TKernel, MultiTensorArgs>(count, 1, new MultiTensorArgs
         {
             Memory = device.Space.View<float>(0, long.MaxValue / sizeof(float)),
-            Halves = device.Space.View<BFloat16>(0, long.MaxValue / sizeof(ushort)),
+            Bf16Memory = device.Space.View<BFloat16>(0, long.MaxValue / sizeof(ushort)),
             Slots = device.Space.View<TensorSlot>(first, slots.Length),
             Chunks = device.Space.View<TensorChunk>(table.Address, count),
             Sums = sums ?? device.Space.View<float>(0, 0),

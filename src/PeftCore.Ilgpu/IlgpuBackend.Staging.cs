@@ -8,7 +8,7 @@ namespace PeftCore.Ilgpu;
 internal sealed partial class IlgpuBackend
 {
     /// <summary>Whether these can be worked on eight BF16 elements a thread, row by row.</summary>
-    private static bool Packs(params ReadOnlySpan<Tensor> tensors)
+    private static bool CanVectorize(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors)
         {
@@ -21,37 +21,37 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <summary>Whether a parameter's elements can be read eight at a time.</summary>
-    private static bool PacksWeight(Tensor weight) => weight.DType is DType.BF16 or DType.F32 && weight.Count % 8 == 0 && Address(weight) % 32 == 0;
+    private static bool CanVectorizeWeight(Tensor weight) => weight.DType is DType.BF16 or DType.F32 && weight.Count % 8 == 0 && Address(weight) % 32 == 0;
 
-    private ArrayView<Eight> Eights(Tensor tensor) => _device.Space.View<Eight>(Address(tensor), tensor.Count / 8);
+    private ArrayView<Bf16x8> Bf16x8View(Tensor tensor) => _device.Space.View<Bf16x8>(Address(tensor), tensor.Count / 8);
 
-    private ArrayView<Wide8> Wides(Tensor tensor) => _device.Space.View<Wide8>(Address(tensor), tensor.Count / 8);
+    private ArrayView<Float32x8> Float32x8View(Tensor tensor) => _device.Space.View<Float32x8>(Address(tensor), tensor.Count / 8);
 
     /// <summary>Called for every tensor that something was written to: rounded copies of parameters must not outlive it.</summary>
-    private void Written(Tensor tensor) => _rounded.Written(tensor);
+    private void Written(Tensor tensor) => _bf16Weights.Written(tensor);
 
     /// <summary>Called once a product is queued.</summary>
     private void Queued(Tensor product)
     {
         Written(product);
-        _rounded.Trim();
+        _bf16Weights.Trim();
     }
 
     /// <summary>Numbers to read in F32: the tensor's own, or a F32 copy for kernels that have no BF16 form.</summary>
-    private Wide In(Tensor tensor) => new(this, tensor, reads: true, writes: false);
+    private Float32Staging StageIn(Tensor tensor) => new(this, tensor, reads: true, writes: false);
 
     /// <summary>Numbers to write in F32, rounded into the tensor when disposed; with <paramref name="accumulate"/> they are there to be added to.</summary>
-    private Wide Out(Tensor tensor, bool accumulate) => new(this, tensor, accumulate, writes: true);
+    private Float32Staging StageOut(Tensor tensor, bool accumulate) => new(this, tensor, accumulate, writes: true);
 
-    /// <summary>A tensor as F32 for one launch.</summary>
-    private readonly struct Wide : IDisposable
+    /// <summary>A tensor staged as F32 for one launch.</summary>
+    private readonly struct Float32Staging : IDisposable
     {
         private readonly IlgpuBackend _backend;
         private readonly Tensor _tensor;
         private readonly Tensor? _copy;
         private readonly bool _writes;
 
-        public Wide(IlgpuBackend backend, Tensor tensor, bool reads, bool writes)
+        public Float32Staging(IlgpuBackend backend, Tensor tensor, bool reads, bool writes)
         {
             (_backend, _tensor, _writes) = (backend, tensor, writes);
             if (tensor.DType != DType.F32)

@@ -2,26 +2,26 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-internal struct AttentionDelta8Args
+internal struct AttentionDeltaBf16x8Args
 {
-    public ArrayView<Eight> O, DOut;
+    public ArrayView<Bf16x8> O, DOut;
     public ArrayView<float> Delta;
 
-    /// <summary>Where heads lie, in eights.</summary>
+    /// <summary>Where heads lie, in vectors.</summary>
     public int RowO, OffsetO, HeadO, RowDOut, OffsetDOut, HeadDOut;
 
-    /// <summary>Eights a head.</summary>
-    public int Eights;
+    /// <summary>Vectors a head.</summary>
+    public int Vectors;
     public int Batch, Queries, Heads;
 }
 
 /// <summary>delta = rowsum(dO∘O) of BF16 heads: eight lanes a query and head, which read 16 bytes each.</summary>
-internal readonly struct AttentionDelta8 : IKernel<AttentionDelta8Args>
+internal readonly struct AttentionDeltaBf16x8 : IKernel<AttentionDeltaBf16x8Args>
 {
     /// <summary>Lanes that share a row.</summary>
     public const int Lanes = 8;
 
-    public static void Run(AttentionDelta8Args args)
+    public static void Run(AttentionDeltaBf16x8Args args)
     {
         // In 32 bits, for the sake of the divisions.
         int item = (int)(Threads.Linear() / Lanes), lane = Group.IdxX % Lanes, items = args.Batch * args.Queries * args.Heads;
@@ -31,9 +31,9 @@ internal readonly struct AttentionDelta8 : IKernel<AttentionDelta8Args>
         {
             long o = ((long)token * args.RowO) + args.OffsetO + ((long)h * args.HeadO);
             long dO = ((long)token * args.RowDOut) + args.OffsetDOut + ((long)h * args.HeadDOut);
-            for (int i = lane; i < args.Eights; i += Lanes)
+            for (int i = lane; i < args.Vectors; i += Lanes)
             {
-                sum += Floats8.Sum(Eight.ToFloat(args.O[o + i]) * Eight.ToFloat(args.DOut[dO + i]));
+                sum += Floats8.Sum(Bf16x8.ToFloat(args.O[o + i]) * Bf16x8.ToFloat(args.DOut[dO + i]));
             }
         }
 

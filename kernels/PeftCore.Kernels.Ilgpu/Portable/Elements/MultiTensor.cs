@@ -13,16 +13,16 @@ internal struct TensorChunk
 /// <summary>One of many tensors in a launch: numbers of elements from address 0 on, which is where the launch's views start.</summary>
 internal struct TensorSlot
 {
-    public long Parameter, Gradient, First, Second, Rounded;
+    public long Parameter, Gradient, First, Second, Bf16Copy;
     public AdamFactors Factors;
-    public int Count, HasRounded;
+    public int Count, HasBf16Copy;
 }
 
-internal struct ManyTensorsArgs
+internal struct MultiTensorArgs
 {
     /// <summary>All of the device's memory, as float32 and as BF16.</summary>
     public ArrayView<float> Memory;
-    public ArrayView<BFloat16> Halves;
+    public ArrayView<BFloat16> Bf16Memory;
     public ArrayView<TensorSlot> Slots;
     public ArrayView<TensorChunk> Chunks;
     public ArrayView<float> Sums;
@@ -32,9 +32,9 @@ internal struct ManyTensorsArgs
 }
 
 /// <summary>One AdamW step of many parameters, and their BF16 copies for the next products, in one launch.</summary>
-internal readonly struct AdamMany : IKernel<ManyTensorsArgs>
+internal readonly struct MultiTensorAdam : IKernel<MultiTensorArgs>
 {
-    public static void Run(ManyTensorsArgs args)
+    public static void Run(MultiTensorArgs args)
     {
         TensorChunk chunk = args.Chunks[Grid.IdxX];
         TensorSlot slot = args.Slots[chunk.Slot];
@@ -42,18 +42,18 @@ internal readonly struct AdamMany : IKernel<ManyTensorsArgs>
         for (int i = chunk.Start + Group.IdxX; i < end; i += Group.DimX)
         {
             AdamStep.One(args.Memory, slot.Parameter + i, slot.Gradient + i, slot.First + i, slot.Second + i, slot.Factors);
-            if (slot.HasRounded != 0)
+            if (slot.HasBf16Copy != 0)
             {
-                args.Halves[slot.Rounded + i] = BFloat16.FromFloat(args.Memory[slot.Parameter + i]);
+                args.Bf16Memory[slot.Bf16Copy + i] = BFloat16.FromFloat(args.Memory[slot.Parameter + i]);
             }
         }
     }
 }
 
 /// <summary>sums[chunk] = Σ term(x) over a chunk of one of many tensors; Parameter is x.</summary>
-internal readonly struct SumMany<TTerm> : IKernel<ManyTensorsArgs> where TTerm : struct, IElementTerm
+internal readonly struct MultiTensorSum<TTerm> : IKernel<MultiTensorArgs> where TTerm : struct, IElementTerm
 {
-    public static void Run(ManyTensorsArgs args)
+    public static void Run(MultiTensorArgs args)
     {
         ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
         TensorChunk chunk = args.Chunks[Grid.IdxX];

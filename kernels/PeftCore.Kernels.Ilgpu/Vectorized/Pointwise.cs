@@ -4,100 +4,100 @@ using PeftCore.Kernels.Ilgpu.Portable.Elements;
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
 /// <summary>Arguments of kernels over eight BF16 elements a thread; where an op takes one tensor, B is A.</summary>
-internal struct Pointwise8Args
+internal struct PointwiseBf16x8Args
 {
-    public ArrayView<Eight> A, B, Y;
+    public ArrayView<Bf16x8> A, B, Y;
     public ArrayView<float> Device;
     public float Scalar;
     public int Accumulate;
 }
 
 /// <summary><see cref="Pointwise{TOp}"/> on BF16.</summary>
-internal readonly struct Pointwise8<TOp> : IKernel<Pointwise8Args> where TOp : struct, IPointwise
+internal readonly struct PointwiseBf16x8<TOp> : IKernel<PointwiseBf16x8Args> where TOp : struct, IPointwise
 {
-    public static void Run(Pointwise8Args args)
+    public static void Run(PointwiseBf16x8Args args)
     {
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Each<TOp>.Apply(Eight.ToFloat(args.A[i]), Eight.ToFloat(args.B[i]), args.Scalar);
+            Floats8 y = Each<TOp>.Apply(Bf16x8.ToFloat(args.A[i]), Bf16x8.ToFloat(args.B[i]), args.Scalar);
             if (args.Accumulate != 0)
             {
-                y += Eight.ToFloat(args.Y[i]);
+                y += Bf16x8.ToFloat(args.Y[i]);
             }
 
-            args.Y[i] = Eight.FromFloat(y);
+            args.Y[i] = Bf16x8.FromFloat(y);
         }
     }
 }
 
 /// <summary><see cref="ScaleByDevice"/> on BF16.</summary>
-internal readonly struct ScaleByDevice8 : IKernel<Pointwise8Args>
+internal readonly struct ScaleByDeviceBf16x8 : IKernel<PointwiseBf16x8Args>
 {
-    public static void Run(Pointwise8Args args)
+    public static void Run(PointwiseBf16x8Args args)
     {
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Eight.ToFloat(args.A[i]) * args.Device[0];
+            Floats8 y = Bf16x8.ToFloat(args.A[i]) * args.Device[0];
             if (args.Accumulate != 0)
             {
-                y += Eight.ToFloat(args.Y[i]);
+                y += Bf16x8.ToFloat(args.Y[i]);
             }
 
-            args.Y[i] = Eight.FromFloat(y);
+            args.Y[i] = Bf16x8.FromFloat(y);
         }
     }
 }
 
-internal struct GatedGradient8Args
+internal struct GatedGradientBf16x8Args
 {
-    public ArrayView<Eight> Gate, Up, DOut, DGate, DUp;
+    public ArrayView<Bf16x8> Gate, Up, DOut, DGate, DUp;
 }
 
 /// <summary><see cref="GatedGradient{TFormula}"/> on BF16; outputs may take inputs' places here too.</summary>
-internal readonly struct GatedGradient8<TFormula> : IKernel<GatedGradient8Args> where TFormula : struct, IUnaryFormula
+internal readonly struct GatedGradientBf16x8<TFormula> : IKernel<GatedGradientBf16x8Args> where TFormula : struct, IUnaryFormula
 {
-    public static void Run(GatedGradient8Args args)
+    public static void Run(GatedGradientBf16x8Args args)
     {
         long i = Threads.Linear();
         if (i < args.Gate.Length)
         {
-            Floats8 gate = Eight.ToFloat(args.Gate[i]), up = Eight.ToFloat(args.Up[i]), d = Eight.ToFloat(args.DOut[i]);
-            args.DGate[i] = Eight.FromFloat(Each<SlopeOf<TFormula>>.Apply(gate, d * up, 0));
-            args.DUp[i] = Eight.FromFloat(Each<GateOf<TFormula>>.Apply(gate, d, 0));
+            Floats8 gate = Bf16x8.ToFloat(args.Gate[i]), up = Bf16x8.ToFloat(args.Up[i]), d = Bf16x8.ToFloat(args.DOut[i]);
+            args.DGate[i] = Bf16x8.FromFloat(Each<SlopeOf<TFormula>>.Apply(gate, d * up, 0));
+            args.DUp[i] = Bf16x8.FromFloat(Each<GateOf<TFormula>>.Apply(gate, d, 0));
         }
     }
 }
 
-internal struct Cast8Args
+internal struct CastBf16x8Args
 {
-    public ArrayView<Eight> Elements;
-    public ArrayView<Wide8> Floats;
+    public ArrayView<Bf16x8> Elements;
+    public ArrayView<Float32x8> Floats;
 }
 
 /// <summary>BF16 to float32.</summary>
-internal readonly struct CastToFloat8 : IKernel<Cast8Args>
+internal readonly struct CastToFloatBf16x8 : IKernel<CastBf16x8Args>
 {
-    public static void Run(Cast8Args args)
+    public static void Run(CastBf16x8Args args)
     {
         long i = Threads.Linear();
         if (i < args.Elements.Length)
         {
-            args.Floats[i] = Wide8.FromFloat(Eight.ToFloat(args.Elements[i]));
+            args.Floats[i] = Float32x8.FromFloat(Bf16x8.ToFloat(args.Elements[i]));
         }
     }
 }
 
 /// <summary>float32 to BF16, rounding to nearest even.</summary>
-internal readonly struct CastFromFloat8 : IKernel<Cast8Args>
+internal readonly struct CastFromFloatBf16x8 : IKernel<CastBf16x8Args>
 {
-    public static void Run(Cast8Args args)
+    public static void Run(CastBf16x8Args args)
     {
         long i = Threads.Linear();
         if (i < args.Elements.Length)
         {
-            args.Elements[i] = Eight.FromFloat(Wide8.ToFloat(args.Floats[i]));
+            args.Elements[i] = Bf16x8.FromFloat(Float32x8.ToFloat(args.Floats[i]));
         }
     }
 }

@@ -1,0 +1,37 @@
+using ILGPU;
+
+namespace PeftCore.Kernels.Ilgpu.Vectorized;
+
+internal struct AttentionSharesBf16x8Args
+{
+    /// <summary>(tokens, heads, shares, head dimension).</summary>
+    public ArrayView<Bf16x8> Parts;
+    public ArrayView<Bf16x8> Sum;
+
+    /// <summary>Where heads lie in the sum, and how long one is, in vectors.</summary>
+    public int Row, Offset, Head, Vectors;
+    public int Heads, Shares, Items, Accumulate;
+}
+
+/// <summary>Adds up the shares of a gradient, in order and in F32.</summary>
+internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Args>
+{
+    public static void Run(AttentionSharesBf16x8Args args)
+    {
+        int item = (int)Threads.Linear();
+        if (item >= args.Items)
+        {
+            return;
+        }
+
+        int i = item % args.Vectors, pair = item / args.Vectors, token = pair / args.Heads, head = pair % args.Heads;
+        long part = ((long)pair * args.Shares * args.Vectors) + i, at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) + i;
+        Floats8 sum = Bf16x8.ToFloat(args.Parts[part]);
+        for (int share = 1; share < args.Shares; share++)
+        {
+            sum += Bf16x8.ToFloat(args.Parts[part + ((long)share * args.Vectors)]);
+        }
+
+        args.Sum[at] = Bf16x8.FromFloat(args.Accumulate != 0 ? sum + Bf16x8.ToFloat(args.Sum[at]) : sum);
+    }
+}
