@@ -20,8 +20,8 @@ internal interface IKernelVisitor
 /// <summary>Every portable kernel there is, in the forms a backend asks for.</summary>
 internal static class KernelCatalog
 {
-    /// <summary>Shows a visitor all kernels for groups of one size.</summary>
-    public static void Visit<TSide>(IKernelVisitor visitor) where TSide : struct, IThreadSide
+    /// <summary>Shows a visitor all kernels for thread blocks of one shape.</summary>
+    public static void Visit<TBlock>(IKernelVisitor visitor) where TBlock : struct, IBlockShape
     {
         Formula<Silu>(visitor);
         Formula<Gelu>(visitor);
@@ -38,11 +38,11 @@ internal static class KernelCatalog
         Elements<Float32>(visitor);
         Elements<BFloat16>(visitor);
         Elements<Float16>(visitor);
-        Attention<Float32, TSide>(visitor);
-        Attention<BFloat16, TSide>(visitor);
-        Product<Float32, TSide>(visitor);
-        Product<BFloat16, TSide>(visitor);
-        Product<Float16, TSide>(visitor);
+        Attention<Float32, TBlock>(visitor);
+        Attention<BFloat16, TBlock>(visitor);
+        Product<Float32, TBlock>(visitor);
+        Product<BFloat16, TBlock>(visitor);
+        Product<Float16, TBlock>(visitor);
     }
 
     /// <summary>Shows a visitor Hopper's attention kernels.</summary>
@@ -171,23 +171,23 @@ internal static class KernelCatalog
         visitor.Visit<LayerBackward<TElement>, LayerArgs<TElement>>();
     }
 
-    private static void Attention<TElement, TSide>(IKernelVisitor visitor)
+    private static void Attention<TElement, TBlock>(IKernelVisitor visitor)
         where TElement : unmanaged, IElement<TElement>
-        where TSide : struct, IThreadSide
+        where TBlock : struct, IBlockShape
     {
         visitor.Visit<AttentionDelta<TElement>, AttentionArgs<TElement>>();
         visitor.Visit<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>();
-        visitor.Visit<AttentionForward<TSide, TElement>, AttentionArgs<TElement>>();
-        visitor.Visit<AttentionKeyGradient<TSide, TElement>, AttentionArgs<TElement>>();
-        visitor.Visit<AttentionQueryGradient<TSide, TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>();
+        visitor.Visit<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>();
     }
 
-    private static void Product<TB, TSide>(IKernelVisitor visitor)
+    private static void Product<TB, TBlock>(IKernelVisitor visitor)
         where TB : unmanaged, IElement<TB>
-        where TSide : struct, IThreadSide
+        where TBlock : struct, IBlockShape
     {
-        visitor.Visit<Gemm<Float32, TB, TSide>, GemmArgs<Float32, TB>>();
-        visitor.Visit<Gemm<BFloat16, TB, TSide>, GemmArgs<BFloat16, TB>>();
-        visitor.Visit<Gemm<Float16, TB, TSide>, GemmArgs<Float16, TB>>();
+        visitor.Visit<Gemm<Float32, TB, TBlock>, GemmArgs<Float32, TB>>();
+        visitor.Visit<Gemm<BFloat16, TB, TBlock>, GemmArgs<BFloat16, TB>>();
+        visitor.Visit<Gemm<Float16, TB, TBlock>, GemmArgs<Float16, TB>>();
     }
 }

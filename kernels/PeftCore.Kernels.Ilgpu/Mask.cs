@@ -2,7 +2,8 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Which keys a query sees: those of its range, or, without ranges, all up to its own with the queries at the end of the keys.</summary>
+/// <summary>Which keys a query sees: those of its range, or, without ranges, all up to its own with the queries at the end of the
+/// keys.</summary>
 internal static class Mask
 {
     /// <summary>First key query i of batch row b sees.</summary>

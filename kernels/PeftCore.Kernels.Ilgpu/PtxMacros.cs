@@ -5,8 +5,9 @@ using System.Text.RegularExpressions;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>
-/// The part of a kernel that C# cannot say. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline assembly; here they
-/// become PTX, each written out by the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>).
+/// The part of a kernel that C# cannot say. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline
+/// assembly; here they become PTX, each written out by the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>,
+/// <c>MmaPtx</c>).
 /// </summary>
 internal static partial class PtxMacros
 {
@@ -15,7 +16,7 @@ internal static partial class PtxMacros
     /// <summary>Writes one macro out; false where it knows none of that name.</summary>
     internal delegate bool MacroWriter(StringBuilder text, string[] name, string[] arguments);
 
-    /// <summary>Makes loadable PTX of what ILGPU compiled, with one parameter more and in clusters of so many groups.</summary>
+    /// <summary>Makes loadable PTX of what ILGPU compiled, with one parameter more and in clusters of so many thread blocks.</summary>
     public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1, string target = "sm_90a")
     {
         StringBuilder text = new(ptx.Length * 4);

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>From sums in registers to a result in memory, a number or two at a time. Lane l holds, of every eight columns, columns 2(l mod 4) and
-/// the next in row l/4 (acc4j, acc4j+1, counted from the first register) and in the row eight below (acc4j+2, acc4j+3).</summary>
+/// <summary>From sums in registers to a result in memory, a number or two at a time. Lane l holds, of every eight columns, columns 2(l mod
+/// 4) and the next in row l/4 (acc4j, acc4j+1, counted from the first register) and in the row eight below (acc4j+2, acc4j+3).</summary>
 internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore store)
 {
     private int Bytes => narrow ? 2 : 4;
@@ -36,8 +36,8 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
         text.Append("}\n");
     }
 
-    /// <summary>Adds what the result holds, or writes it: address of the thread's first element, rows and columns left from there, bytes of eight
-    /// rows, bytes from a column to the next.</summary>
+    /// <summary>Adds what the result holds, or writes it: address of the thread's first element, rows and columns left from there, bytes of
+    /// eight rows, bytes from a column to the next.</summary>
     public void Elements(StringBuilder text, string[] a, bool add)
     {
         text.Append("{\n.reg .pred rowin, here;\n.reg .u64 at, from;\n.reg .f32 x, y;\n.reg .b32 bits;\n.reg .b16 h, zero;\n");

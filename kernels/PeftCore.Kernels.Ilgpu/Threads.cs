@@ -2,17 +2,17 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Where a thread stands, and sums over the threads of a group.</summary>
+/// <summary>Where a thread stands, and sums over the threads of a thread block.</summary>
 internal static class Threads
 {
-    /// <summary>The most threads a group has.</summary>
+    /// <summary>The most threads a thread block has.</summary>
     public const int Most = 256;
 
     /// <summary>This thread's number in the whole launch.</summary>
     public static long Linear() => ((long)Grid.IdxX * Group.DimX) + Group.IdxX;
 
-    /// <summary>Σ over the group, the same for every thread and in a fixed order: within warps by exchanging registers, then over the warps.
-    /// All threads must call it, and warps must be whole.</summary>
+    /// <summary>Σ over the thread block, the same for every thread and in a fixed order: within warps by exchanging registers, then over
+    /// the warps. All threads must call it, and warps must be whole.</summary>
     public static float Sum(ArrayView<float> shared, float value)
     {
         value = WarpSum(value);
@@ -44,7 +44,7 @@ internal static class Threads
         return value;
     }
 
-    /// <summary>The largest value in the group. All threads must call it, and warps must be whole.</summary>
+    /// <summary>The largest value in the thread block. All threads must call it, and warps must be whole.</summary>
     public static float Max(ArrayView<float> shared, float value)
     {
         for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)

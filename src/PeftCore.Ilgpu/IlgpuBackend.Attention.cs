@@ -71,21 +71,21 @@ internal sealed partial class IlgpuBackend
         args.Lse = F32(lse);
         if (_device.Name.IsCuda)
         {
-            Attend<WideGroup, TElement>(args);
+            Attend<Block16x16, TElement>(args);
         }
         else
         {
-            Attend<SmallGroup, TElement>(args);
+            Attend<Block4x4, TElement>(args);
         }
     }
 
-    private void Attend<TSide, TElement>(AttentionArgs<TElement> args)
-        where TSide : struct, IThreadSide
+    private void Attend<TBlock, TElement>(AttentionArgs<TElement> args)
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tile = 4 * TSide.Side;
+        int tile = 4 * TBlock.Side;
         (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
-        _device.Run<AttentionForward<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+        _device.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
     }
 
     private void Gradients<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
@@ -104,29 +104,29 @@ internal sealed partial class IlgpuBackend
         }
         if (_device.Name.IsCuda)
         {
-            Gradients<WideGroup, TElement>(args, dq is not null);
+            Gradients<Block16x16, TElement>(args, dq is not null);
         }
         else
         {
-            Gradients<SmallGroup, TElement>(args, dq is not null);
+            Gradients<Block4x4, TElement>(args, dq is not null);
         }
     }
 
-    private void Gradients<TSide, TElement>(AttentionArgs<TElement> args, bool wantsDQ)
-        where TSide : struct, IThreadSide
+    private void Gradients<TBlock, TElement>(AttentionArgs<TElement> args, bool wantsDQ)
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tile = 4 * TSide.Side;
+        int tile = 4 * TBlock.Side;
         args.Chunks = SplitKSchedule.Count(args.Dim, tile);
         if (wantsDQ)
         {
             args.Tiles = SplitKSchedule.Count(args.Queries, tile);
-            _device.Run<AttentionQueryGradient<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
         }
         if (args.HasDK != 0 || args.HasDV != 0)
         {
             args.Tiles = SplitKSchedule.Count(args.Keys, tile);
-            _device.Run<AttentionKeyGradient<TSide, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
         }
     }
 

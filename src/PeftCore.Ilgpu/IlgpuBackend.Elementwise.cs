@@ -156,7 +156,7 @@ internal sealed partial class IlgpuBackend
 
     private void ByRows<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate) where TKernel : struct, IKernel<RowWiseArgs<float>>
     {
-        int columns = x.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
+        int columns = x.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.BlockSize);
         using Float32Staging from = StageIn(x), by = StageIn(factor), to = StageOut(y, accumulate);
         _device.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * strips, 1, new RowWiseArgs<float>
         {

@@ -12,7 +12,8 @@ internal sealed partial class IlgpuBackend
 
     private int Processors => _device.Accelerator.NumMultiprocessors;
 
-    /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of up to 256, ranges or causal, no other mask, rows on 16 bytes.</summary>
+    /// <summary>Whether Hopper's attention kernels can take a call: BF16 heads of up to 256, ranges or causal, no other mask, rows on 16
+    /// bytes.</summary>
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
         if (_device.TensorCores is null || call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0 || call.Slopes is not null || call.Bias is not null ||

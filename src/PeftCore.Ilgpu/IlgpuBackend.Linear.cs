@@ -165,7 +165,7 @@ internal sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
-        int strips = SplitKSchedule.Count(columns, _device.GroupSize);
+        int strips = SplitKSchedule.Count(columns, _device.BlockSize);
         using Float32Staging source = StageIn(from), target = StageOut(to, true); // The other columns stay what they are.
         _device.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
         {
@@ -196,14 +196,14 @@ internal sealed partial class IlgpuBackend
 
     private void AddRowBf16x8<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IVector8<TRow>
     {
-        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
+        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.BlockSize);
         _device.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>(y.Shape.Rows * strips, 1,
             new AddRowBf16x8Args<TRow> { Y = Bf16x8View(y), Row = VectorView<TRow>(row), Vectors = vectors, Strips = strips });
     }
 
     private void GatherBf16x8<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IVector8<TTable>
     {
-        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
+        int vectors = y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.BlockSize);
         _device.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>((int)ids.Count * strips, 1, new GatherBf16x8Args<TTable>
         {
             Ids = I32(ids),
@@ -217,7 +217,7 @@ internal sealed partial class IlgpuBackend
 
     private void AddRow<TRow>(Tensor y, Tensor row) where TRow : unmanaged, IElement<TRow>
     {
-        int columns = y.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
+        int columns = y.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.BlockSize);
         using var to = StageOut(y, true);
         _device.Run<AddRow<TRow>, RowWiseArgs<TRow>>(y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
         {
@@ -231,7 +231,7 @@ internal sealed partial class IlgpuBackend
 
     private void Gather<TTable>(Tensor ids, Tensor table, Tensor y) where TTable : unmanaged, IElement<TTable>
     {
-        int columns = table.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.GroupSize);
+        int columns = table.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.BlockSize);
         using var to = StageOut(y, false);
         _device.Run<Gather<TTable>, GatherArgs<TTable>>((int)ids.Count * strips, 1, new GatherArgs<TTable>
         {
@@ -244,12 +244,13 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <summary>row (+)= Σ over the rows of <paramref name="like"/>: in one launch if they are few, else by runs that a second launch adds up.</summary>
+    /// <summary>row (+)= Σ over the rows of <paramref name="like"/>: in one launch if they are few, else by runs that a second launch adds
+    /// up.</summary>
     private void SumColumns<TTerm>(ColumnSumArgs args, Tensor like, Tensor row, bool accumulate) where TTerm : struct, IColumnTerm
     {
         using var to = StageOut(row, accumulate);
         int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, SplitKSchedule.Count(rows, RunOfRows));
-        (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, SplitKSchedule.Count(columns, _device.GroupSize), RunOfRows);
+        (args.Rows, args.Columns, args.Strips, args.Run) = (rows, columns, SplitKSchedule.Count(columns, _device.BlockSize), RunOfRows);
         if (runs == 1)
         {
             (args.Sums, args.Accumulate) = (to.View, Flag(accumulate));

@@ -9,7 +9,8 @@ namespace PeftCore.Ilgpu;
 
 internal sealed partial class IlgpuBackend
 {
-    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32 first.</summary>
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32
+    /// first.</summary>
     private void MultiplyByMma(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns;

@@ -27,18 +27,18 @@ internal sealed partial class IlgpuBackend
     {
         if (_device.Name.IsCuda)
         {
-            Multiply<TA, TB, WideGroup>(product, CardTile);
+            Multiply<TA, TB, Block16x16>(product, CardTile);
         }
         else
         {
-            Multiply<TA, TB, SmallGroup>(product, 4 * SmallGroup.Side);
+            Multiply<TA, TB, Block4x4>(product, 4 * Block4x4.Side);
         }
     }
 
-    private void Multiply<TA, TB, TSide>(in Product p, int tile)
+    private void Multiply<TA, TB, TBlock>(in Product p, int tile)
         where TA : unmanaged, IElement<TA>
         where TB : unmanaged, IElement<TB>
-        where TSide : struct, IThreadSide
+        where TBlock : struct, IBlockShape
     {
         int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
         var schedule = SplitKSchedule.For(m, n, k, tile, Panel.Depth, _device.Accelerator.NumMultiprocessors);
@@ -60,17 +60,18 @@ internal sealed partial class IlgpuBackend
         if (schedule.Splits == 1)
         {
             (args.C, args.Accumulate) = (F32(p.C), Flag(p.Accumulate));
-            _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
+            _device.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
             return;
         }
         using var partials = new Scratch(this, (long)schedule.Splits * m * n);
         args.C = partials.View;
-        _device.Run<Gemm<TA, TB, TSide>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
+        _device.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
         _device.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
             new SumPartialsArgs { Partials = partials.View, C = F32(p.C), Count = schedule.Splits, Accumulate = Flag(p.Accumulate) });
     }
 
-    /// <summary>Floats that live while one method runs. They go back at once: whatever takes their place comes later in the stream.</summary>
+    /// <summary>Floats that live while one method runs. They go back at once: whatever takes their place comes later in the
+    /// stream.</summary>
     private readonly struct Scratch(IlgpuBackend backend, long count) : IDisposable
     {
         private readonly Storage _storage = backend.Allocate(count * sizeof(float), MemoryKind.Workspace);

@@ -40,7 +40,8 @@ internal sealed partial class IlgpuBackend
     /// <summary>Numbers to read in F32: the tensor's own, or a F32 copy for kernels that have no BF16 form.</summary>
     private Float32Staging StageIn(Tensor tensor) => new(this, tensor, reads: true, writes: false);
 
-    /// <summary>Numbers to write in F32, rounded into the tensor when disposed; with <paramref name="accumulate"/> they are there to be added to.</summary>
+    /// <summary>Numbers to write in F32, rounded into the tensor when disposed; with <paramref name="accumulate"/> they are there to be
+    /// added to.</summary>
     private Float32Staging StageOut(Tensor tensor, bool accumulate) => new(this, tensor, accumulate, writes: true);
 
     /// <summary>A tensor staged as F32 for one launch.</summary>

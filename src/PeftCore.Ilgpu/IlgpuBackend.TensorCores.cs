@@ -15,8 +15,8 @@ internal sealed partial class IlgpuBackend
 
     private bool TryTensorCores(in Product p) => TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
-    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. MatMulTerms that lie
-    /// alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. MatMulTerms
+    /// that lie alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
     internal bool TryProducts(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         if (!TakesProducts(terms, [c]) || bias?.DType == DType.F16)
@@ -42,8 +42,8 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many for each,
-    /// as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
+    /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many
+    /// for each, as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
     internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -173,7 +173,7 @@ internal sealed partial class IlgpuBackend
 
     private void PadRows<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement>
     {
-        int vectors = to.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.GroupSize);
+        int vectors = to.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.BlockSize);
         _device.Run<PadRows<TElement>, PadRowsArgs<TElement>>(from.Shape.Rows * strips, 1,
             new PadRowsArgs<TElement> { From = View<TElement>(from), To = Bf16x8View(to), Columns = from.Shape.Columns, Vectors = vectors, Strips = strips });
     }

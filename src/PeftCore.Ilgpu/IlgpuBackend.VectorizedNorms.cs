@@ -43,16 +43,16 @@ internal sealed partial class IlgpuBackend
             Accumulate = Flag(call.Accumulate),
             Known = Flag(call.Again),
         };
-        int groups = SplitKSchedule.Count(args.Rows, _device.GroupSize / _device.Accelerator.WarpSize);
+        int blocks = SplitKSchedule.Count(args.Rows, _device.BlockSize / _device.Accelerator.WarpSize);
         if (backward)
         {
             Moves(call.Accumulate ? [call.X, call.From, call.To, call.To] : [call.X, call.From, call.To]);
-            _device.Run<RmsBackwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(groups, 1, args);
+            _device.Run<RmsBackwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(blocks, 1, args);
         }
         else
         {
             Moves(call.X, call.To);
-            _device.Run<RmsForwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(groups, 1, args);
+            _device.Run<RmsForwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(blocks, 1, args);
         }
     }
 

@@ -7,16 +7,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Multi-tensor apply: runs one kernel over many tensors by a table of them, and a list of the runs of elements that groups take, which stays on the device
-/// while the sizes are the same.</summary>
+/// <summary>Multi-tensor apply: runs one kernel over many tensors by a table of them, and a list of the runs of elements that thread blocks
+/// take, which stays on the device while the sizes are the same.</summary>
 internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
 {
-    /// <summary>Elements of a chunk: what one group works on.</summary>
+    /// <summary>Elements of a chunk: what one thread block works on.</summary>
     internal const int Chunk = 4096;
 
     private readonly Dictionary<string, (Storage Table, int Count)> _chunks = [];
 
-    /// <summary>Groups that the slots take.</summary>
+    /// <summary>Thread blocks that the slots take.</summary>
     public static int ChunksOf(ReadOnlySpan<TensorSlot> slots)
     {
         int chunks = 0;

@@ -19,7 +19,7 @@ public sealed class PtxTests
         using Context context = GpuDevice.NewContext(cuda: false);
         using var compiler = new Compiler(context, major == 8 ? CudaArchitecture.SM_80 : CudaArchitecture.SM_90);
 
-        KernelCatalog.Visit<WideGroup>(compiler);
+        KernelCatalog.Visit<Block16x16>(compiler);
 
         Assert.That(compiler.Failures, Is.Empty);
         Assert.That(compiler.Count, Is.GreaterThan(80));

@@ -13,7 +13,7 @@ internal struct MmaArgs
 
     public int M, N, K, TilesM, TilesN, Accumulate, ElementBytes;
 
-    /// <summary>Length of the slice of K that one group sums (split-K); partial sum s starts M·StrideC·s bytes behind C.</summary>
+    /// <summary>Length of the slice of K that one thread block sums (split-K); partial sum s starts M·StrideC·s bytes behind C.</summary>
     public int KPerSplit;
     public float Alpha;
 }
@@ -56,9 +56,10 @@ internal readonly struct MmaTransposedARowMajorB : IMmaLayout
     public static bool RowMajorB => true;
 }
 
-/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile; operands
-/// come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so that behind it the
-/// stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last products of this one run.</summary>
+/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile;
+/// operands come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so
+/// that behind it the stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last
+/// products of this one run.</summary>
 internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
 {
     private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;
@@ -125,7 +126,8 @@ internal struct MmaPanel
     /// <summary>Where it writes in a stage; rows of the operand from its first on; how far into K that is.</summary>
     public int Shared, Rows, K;
 
-    /// <summary>K-major: K is contiguous, and a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes down.</summary>
+    /// <summary>K-major: K is contiguous, and a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes
+    /// down.</summary>
     public static MmaPanel KMajor(long from, long stride, int k, int row, int rows)
     {
         int chunks = MmaShape.Depth / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;

@@ -18,8 +18,8 @@ internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool B
 
     public const int Threads = 128;
 
-    /// <summary>Groups that a processor holds: one's products hide the other's waits.</summary>
-    public const int Groups = 2;
+    /// <summary>Thread blocks that a processor holds: one's products hide the other's waits.</summary>
+    public const int BlocksPerProcessor = 2;
 
     /// <summary>Stages in flight.</summary>
     public const int Stages = 3;
@@ -30,13 +30,14 @@ internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool B
     /// <summary>Bytes of one operand's part of a stage.</summary>
     public const int OperandBytes = 2 * SquareBytes;
 
-    /// <summary>Dynamic shared memory of a group: two groups fit a processor with 227 KiB, one fits one with 99.</summary>
+    /// <summary>Dynamic shared memory of a thread block: two thread blocks fit a processor with 227 KiB, one fits one with 99.</summary>
     public const int SharedBytes = (Stages * 2 * OperandBytes) + 1024;
 }
 
 /// <summary>
-/// What C# cannot say of a product by mma.sync: operands by cp.async into rows of 128 bytes whose 16-byte chunks are swizzled by the row's last
-/// three bits, fragments by ldmatrix, and m16n8k16 products. A warp's 4 × 8 fragments of sums are acc0 … acc127, a row of eight after the other.
+/// What C# cannot say of a product by mma.sync: operands by cp.async into rows of 128 bytes whose 16-byte chunks are swizzled by the row's
+/// last three bits, fragments by ldmatrix, and m16n8k16 products. A warp's 4 × 8 fragments of sums are acc0 … acc127, a row of eight after
+/// the other.
 /// </summary>
 internal sealed class MmaPtx(MmaShape shape)
 {
@@ -71,8 +72,8 @@ internal sealed class MmaPtx(MmaShape shape)
         }
         text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 eighth, lane, 7;\n");
         text.Append("shr.u32 low, lane, 3;\nand.b32 low, low, 1;\nshr.u32 high, lane, 4;\nand.b32 high, high, 1;\n");
-        // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then eight columns on.
-        // The rows of an MN-major operand are those of K, and ldmatrix transposes them.
+        // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then
+        // eight columns on. The rows of an MN-major operand are those of K, and ldmatrix transposes them.
         Fragments(text, "A", "shr.u32 at, warp, 1;\n", shape.TransposeA ? "high" : "low", shape.TransposeA ? "low" : "high", 0);
         Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.RowMajorB ? "low" : "high", shape.RowMajorB ? "high" : "low", MmaShape.OperandBytes);
         text.Append("}\n");
@@ -90,7 +91,8 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but zero.
+    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but
+    // zero.
     private static void Copy(StringBuilder text, string[] a, bool mnMajor)
     {
         int rows = MmaShape.Threads / (mnMajor ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (mnMajor ? MmaShape.Depth : MmaShape.Tile) / rows;

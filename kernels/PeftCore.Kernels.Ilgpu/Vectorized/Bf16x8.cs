@@ -3,7 +3,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>Eight neighbours of a row in float32 registers. Named fields, because an array with an index would leave the registers.</summary>
+/// <summary>Eight neighbours of a row in float32 registers. Named fields, because an array with an index would leave the
+/// registers.</summary>
 internal struct Floats8
 {
     public float A, B, C, D, E, F, G, H;

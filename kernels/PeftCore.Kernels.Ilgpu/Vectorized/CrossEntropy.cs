@@ -16,8 +16,8 @@ internal struct CrossEntropyBf16x8Args
     public float Scale;
 }
 
-/// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online normalizer
-/// calculation for softmax").</summary>
+/// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online
+/// normalizer calculation for softmax").</summary>
 internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args>
 {
     public static void Run(CrossEntropyBf16x8Args args)

@@ -7,7 +7,7 @@ internal struct PadRowsArgs<TElement> where TElement : unmanaged
     public ArrayView<TElement> From;
     public ArrayView<Bf16x8> To;
 
-    /// <summary>Of a row: elements, vectors of eight, groups of threads.</summary>
+    /// <summary>Of a row: elements, vectors of eight, thread blocks.</summary>
     public int Columns, Vectors, Strips;
 }
 

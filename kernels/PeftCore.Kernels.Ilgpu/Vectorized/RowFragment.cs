@@ -2,8 +2,9 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>A lane's fragment of a row: eight vectors of eight BF16, each a warp's width from the next, all read before the first is used. Named fields, because an array
-/// with an index would leave the registers. Lanes behind the end of the row hold its last vector, which no sum may count.</summary>
+/// <summary>A lane's fragment of a row: eight vectors of eight BF16, each a warp's width from the next, all read before the first is used.
+/// Named fields, because an array with an index would leave the registers. Lanes behind the end of the row hold its last vector, which no
+/// sum may count.</summary>
 internal struct RowFragment
 {
     /// <summary>How many vectors a lane holds.</summary>

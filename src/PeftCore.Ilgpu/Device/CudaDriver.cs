@@ -56,17 +56,17 @@ internal static class CudaDriver
     }
 
     /// <summary>Queues a kernel that may start before the one before it has ended.</summary>
-    public static unsafe void LaunchEarly(nint function, int groups, int threads, int sharedBytes, nint stream, nint* parameters)
+    public static unsafe void LaunchEarly(nint function, int blocks, int threads, int sharedBytes, nint stream, nint* parameters)
     {
         const int ProgrammaticStreamSerialization = 6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
         LaunchAttribute attribute = default;
         (attribute.Id, attribute.Value) = (ProgrammaticStreamSerialization, 1);
         LaunchConfig config = default;
-        (config.GroupsX, config.GroupsY, config.GroupsZ, config.ThreadsX, config.ThreadsY, config.ThreadsZ) = ((uint)groups, 1, 1, (uint)threads, 1, 1);
+        (config.BlocksX, config.BlocksY, config.BlocksZ, config.ThreadsX, config.ThreadsY, config.ThreadsZ) = ((uint)blocks, 1, 1, (uint)threads, 1, 1);
         (config.SharedBytes, config.Stream, config.AttributeCount) = ((uint)sharedBytes, stream, 1);
         config.Attributes = &attribute;
         Check(((delegate* unmanaged<LaunchConfig*, nint, nint*, nint, int>)Export("cuLaunchKernelEx"))(&config, function, parameters, 0),
-            $"to run a kernel in {groups} groups");
+            $"to run a kernel in {blocks} thread blocks");
     }
 
     /// <summary>One of the driver's functions that ILGPU does not offer.</summary>
@@ -109,7 +109,7 @@ internal static class CudaDriver
     [StructLayout(LayoutKind.Sequential)]
     private unsafe struct LaunchConfig
     {
-        public uint GroupsX, GroupsY, GroupsZ, ThreadsX, ThreadsY, ThreadsZ, SharedBytes;
+        public uint BlocksX, BlocksY, BlocksZ, ThreadsX, ThreadsY, ThreadsZ, SharedBytes;
         public nint Stream;
         public LaunchAttribute* Attributes;
         public uint AttributeCount;

@@ -87,8 +87,8 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>What the next launch must do at least, for its rate.</summary>
     public Work Work { get; set; }
 
-    /// <summary>Threads in a group of kernels that take any number: 256 on a card. ILGPU's CPU accelerator has 16.</summary>
-    public int GroupSize => Name.IsCuda ? Threads.Most : 16;
+    /// <summary>Threads in a thread block of kernels that take any number: 256 on a card. ILGPU's CPU accelerator has 16.</summary>
+    public int BlockSize => Name.IsCuda ? Threads.Most : 16;
 
     /// <summary>How many kernels were compiled and loaded so far.</summary>
     public int LoadedKernels => _kernels.Count;
@@ -108,38 +108,38 @@ internal sealed class GpuDevice : IDisposable
     public void ForEach<TKernel, TArgs>(long count, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct =>
-        Run<TKernel, TArgs>(checked((int)((count + GroupSize - 1) / GroupSize)), 1, args);
+        Run<TKernel, TArgs>(checked((int)((count + BlockSize - 1) / BlockSize)), 1, args);
 
-    /// <summary>Runs a kernel with so many groups of threads.</summary>
-    public void Run<TKernel, TArgs>(int groups, int splits, TArgs args)
+    /// <summary>Runs a kernel with so many thread blocks.</summary>
+    public void Run<TKernel, TArgs>(int blocks, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
-        if (groups > 0)
+        if (blocks > 0)
         {
             var kernel = Kernel<TKernel, TArgs>();
             Timer?.Start();
             if (Name.IsCuda)
             {
-                kernel(Stream, new KernelConfig(groups, splits, 1, GroupSize, 1, 1), args);
+                kernel(Stream, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
             }
             else
             {
-                Do(kernel, new KernelConfig(groups, splits, 1, GroupSize, 1, 1), args);
+                Do(kernel, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
             }
             StopTiming(typeof(TKernel));
         }
     }
 
     /// <summary>Runs a kernel for Hopper's tensor cores.</summary>
-    public void RunTensorCores<TKernel, TArgs, TRaw>(int groups, int splits, in LaunchShape shape, in TRaw args)
+    public void RunTensorCores<TKernel, TArgs, TRaw>(int blocks, int splits, in LaunchShape shape, in TRaw args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
         where TRaw : unmanaged
     {
         TensorCores!.Load<TKernel, TArgs>(shape);
         Timer?.Start();
-        TensorCores.Run<TKernel, TArgs, TRaw>(groups, splits, shape, args);
+        TensorCores.Run<TKernel, TArgs, TRaw>(blocks, splits, shape, args);
         StopTiming(typeof(TKernel));
     }
 

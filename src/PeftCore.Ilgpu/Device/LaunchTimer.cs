@@ -5,7 +5,8 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Times launches: on a card by events in the stream, which nothing waits for until the end; elsewhere by waiting for each.</summary>
+/// <summary>Times launches: on a card by events in the stream, which nothing waits for until the end; elsewhere by waiting for
+/// each.</summary>
 internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream stream) : IDisposable
 {
     private readonly List<(string Kernel, Work Work, nint Start, nint End)> _events = [];

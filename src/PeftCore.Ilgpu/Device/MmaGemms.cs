@@ -31,7 +31,7 @@ internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
     };
 
     private static string Compile<TLayout>(PTXBackend backend) where TLayout : struct, IMmaLayout =>
-        WgmmaKernels.Compile<MmaGemm<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.Groups);
+        WgmmaKernels.Compile<MmaGemm<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.BlocksPerProcessor);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public nint Load(in MmaShape shape)

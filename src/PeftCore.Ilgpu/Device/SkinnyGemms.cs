@@ -15,7 +15,7 @@ internal sealed unsafe class SkinnyGemms(WgmmaKernels kernels)
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        kernels.LaunchEarly(Load(schedule.Shape), schedule.Groups, SkinnyGemmShape.Threads, schedule.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(Load(schedule.Shape), schedule.Blocks, SkinnyGemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>

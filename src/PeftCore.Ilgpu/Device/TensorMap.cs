@@ -2,8 +2,8 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>What the copy engine knows of a BF16 tensor: 128 bytes that cuTensorMapEncodeTiled fills in. Boxes have rows of 128 bytes, swizzled;
-/// what lies outside the tensor reads as zero and is not written.</summary>
+/// <summary>What the copy engine knows of a BF16 tensor: 128 bytes that cuTensorMapEncodeTiled fills in. Boxes have rows of 128 bytes,
+/// swizzled; what lies outside the tensor reads as zero and is not written.</summary>
 internal static unsafe class TensorMap
 {
     public const int Bytes = 128;
@@ -12,7 +12,8 @@ internal static unsafe class TensorMap
 
     private static readonly Lazy<nint> Encode = new(() => CudaDriver.Export("cuTensorMapEncodeTiled"));
 
-    /// <summary>Writes the map of a row-major matrix whose rows take whole chunks, read or written a box of so many rows and columns at a time.</summary>
+    /// <summary>Writes the map of a row-major matrix whose rows take whole chunks, read or written a box of so many rows and columns at a
+    /// time.</summary>
     public static void Write(byte* map, nint address, int rows, int columns, (int Rows, int Columns) box) =>
         Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)GemmSchedule.Pitch(columns)], [(uint)box.Columns, (uint)box.Rows]);
 

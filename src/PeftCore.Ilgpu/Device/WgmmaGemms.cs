@@ -6,14 +6,15 @@ namespace PeftCore.Ilgpu;
 /// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory of stream-K's partial sums.</summary>
 internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
 {
-    private const int FlagBytes = 8 * 1024; // two for each group
+    private const int FlagBytes = 8 * 1024; // two for each thread block
 
     private readonly Dictionary<GemmShape, nint> _functions = [];
     private readonly Lock _lock = new();
     private string? _multicastB, _splitK;
     private nint _flags, _partials;
 
-    /// <summary>Bytes of partial sums: what the largest schedule on this card needs, so that they are taken once and known before.</summary>
+    /// <summary>Bytes of partial sums: what the largest schedule on this card needs, so that they are taken once and known
+    /// before.</summary>
     public long PartialBytes { get; } = GemmSchedule.MaxPartialBytes(processors);
 
     /// <summary>Bytes taken so far: none before the first product.</summary>
@@ -27,13 +28,13 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
     {
         nint function = Load(schedule.Shape);
         Reserve();
-        (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.Groups);
+        (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.BlocksPerCluster);
         args.Clusters = schedule.Clusters;
         (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 / schedule.Shape.Cluster);
         (args.Partials, args.Flags) = (_partials, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
-        kernels.LaunchEarly(function, schedule.Groups, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
+        kernels.LaunchEarly(function, schedule.Blocks, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>

@@ -28,21 +28,21 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     /// <summary>PTX of an attention kernel for sm_90a.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, in LaunchShape shape)
         where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => FlashPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.GroupsPerProcessor));
+        where TArgs : struct => FlashPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.BlocksPerProcessor));
 
     /// <summary>What ILGPU makes of a kernel, macros as they are.</summary>
-    public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int groupsPerProcessor)
+    public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int blocksPerProcessor)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
         Action<TArgs> run = TKernel.Run;
         var entry = EntryPointDescription.FromExplicitlyGroupedKernel(run.Method);
-        return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(threads, groupsPerProcessor))).PTXAssembly;
+        return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(threads, blocksPerProcessor))).PTXAssembly;
     }
 
-    public string Compile<TKernel, TArgs>(int threads, int groupsPerProcessor)
+    public string Compile<TKernel, TArgs>(int threads, int blocksPerProcessor)
         where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => Compile<TKernel, TArgs>(_backend, threads, groupsPerProcessor);
+        where TArgs : struct => Compile<TKernel, TArgs>(_backend, threads, blocksPerProcessor);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public void Load<TKernel, TArgs>(in LaunchShape shape)
@@ -50,30 +50,30 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         where TArgs : struct => _ = Function<TKernel, TArgs>(shape);
 
     /// <summary>Queues a kernel. <typeparamref name="TRaw"/> looks in memory as <typeparamref name="TArgs"/> does in the kernel.</summary>
-    public unsafe void Run<TKernel, TArgs, TRaw>(int groups, int splits, in LaunchShape shape, TRaw args)
+    public unsafe void Run<TKernel, TArgs, TRaw>(int blocks, int splits, in LaunchShape shape, TRaw args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
         where TRaw : unmanaged
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        Launch(Function<TKernel, TArgs>(shape), groups, splits, shape.Threads, shape.SharedBytes, parameters);
+        Launch(Function<TKernel, TArgs>(shape), blocks, splits, shape.Threads, shape.SharedBytes, parameters);
     }
 
     /// <summary>Queues a loaded kernel.</summary>
-    public unsafe void Launch(nint function, int groups, int splits, int threads, int sharedBytes, nint* parameters)
+    public unsafe void Launch(nint function, int blocks, int splits, int threads, int sharedBytes, nint* parameters)
     {
         accelerator.Bind();
-        Check(CudaAPI.CurrentAPI.LaunchKernel(function, groups, splits, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
+        Check(CudaAPI.CurrentAPI.LaunchKernel(function, blocks, splits, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
             "to run a tensor-core kernel", null);
     }
 
-    /// <summary>Queues a loaded kernel that waits by itself for the work before it (griddepcontrol.wait), so that its groups may start as
-    /// those of the kernel before it leave.</summary>
-    public unsafe void LaunchEarly(nint function, int groups, int threads, int sharedBytes, nint* parameters)
+    /// <summary>Queues a loaded kernel that waits by itself for the work before it (griddepcontrol.wait), so that its thread blocks may
+    /// start as those of the kernel before it leave.</summary>
+    public unsafe void LaunchEarly(nint function, int blocks, int threads, int sharedBytes, nint* parameters)
     {
         accelerator.Bind();
-        CudaDriver.LaunchEarly(function, groups, threads, sharedBytes, stream.StreamPtr, parameters);
+        CudaDriver.LaunchEarly(function, blocks, threads, sharedBytes, stream.StreamPtr, parameters);
     }
 
     /// <summary>Loads the one kernel of a module whose making began at a time stamp.</summary>

@@ -54,7 +54,7 @@ public sealed class MmaPtxTests
         [.. lines.SelectMany(line => Regex.Matches(line, @"\bf[ab]\d+").Select(match => match.Value)).Distinct()];
 
     [Test]
-    public void Two_groups_fit_a_processor() => Assert.That(2 * (MmaShape.SharedBytes + 1024), Is.LessThanOrEqualTo(227 * 1024));
+    public void Two_thread_blocks_fit_a_processor() => Assert.That(2 * (MmaShape.SharedBytes + 1024), Is.LessThanOrEqualTo(227 * 1024));
 
     private static string[] Lines(string ptx, string instruction) => [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
 }

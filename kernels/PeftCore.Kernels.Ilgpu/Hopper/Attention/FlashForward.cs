@@ -3,9 +3,9 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024): one warpgroup copies, the others each take 64 queries
-/// of one head and walk the keys they see from the last to the first. The next scores are computed while the softmax of the last goes on, and
-/// the warpgroups take turns on the tensor cores.</summary>
+/// <summary>Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024): one warpgroup copies, the others each take 64
+/// queries of one head and walk the keys they see from the last to the first. The next scores are computed while the softmax of the last
+/// goes on, and the warpgroups take turns on the tensor cores.</summary>
 internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)

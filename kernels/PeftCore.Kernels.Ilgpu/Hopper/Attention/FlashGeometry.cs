@@ -1,8 +1,8 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
-/// Tiles of one of Hopper's attention kernels and where they lie in shared memory. A group keeps a tile of tokens (queries, or keys for their
-/// gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each 64 of the rows that stay.
+/// Tiles of one of Hopper's attention kernels and where they lie in shared memory. A thread block keeps a tile of tokens (queries, or keys
+/// for their gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each 64 of the rows that stay.
 /// </summary>
 internal struct FlashGeometry
 {
@@ -27,7 +27,8 @@ internal struct FlashGeometry
     /// <summary>Numbers kept of every passing row: its range, log-sum-exp and delta for the keys' gradient.</summary>
     public int RowStats;
 
-    /// <summary>1 where warpgroups take turns with their products, so that the tensor cores have one's to do while another works on its scores.</summary>
+    /// <summary>1 where warpgroups take turns with their products, so that the tensor cores have one's to do while another works on its
+    /// scores.</summary>
     public int Turns;
 
     /// <summary>Rows a warpgroup computes.</summary>
@@ -44,7 +45,8 @@ internal struct FlashGeometry
     /// <summary>The head dimensions that kernels are made for.</summary>
     public static readonly int[] Dims = [32, 64, 80, 96, 128, 256];
 
-    /// <summary>The least of these that holds a head; 0 if none does. Columns that a head does not have read as zeros and are not written.</summary>
+    /// <summary>The least of these that holds a head; 0 if none does. Columns that a head does not have read as zeros and are not
+    /// written.</summary>
     public static int DimFor(int headDim) => Array.Find(Dims, dim => dim >= headDim);
 
     public static FlashGeometry Forward(int dim)
@@ -71,7 +73,8 @@ internal struct FlashGeometry
         return g;
     }
 
-    /// <summary>The gradient of the values alone, for heads wider than <see cref="WidestTogether"/>: values themselves play no part in it.</summary>
+    /// <summary>The gradient of the values alone, for heads wider than <see cref="WidestTogether"/>: values themselves play no part in
+    /// it.</summary>
     public static FlashGeometry ValueGradient(int dim)
     {
         FlashGeometry g = KeyGradient(dim);

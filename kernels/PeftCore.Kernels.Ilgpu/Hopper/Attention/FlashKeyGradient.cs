@@ -4,12 +4,13 @@ using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and walk
-/// the queries of the heads that share it. One writer an element, so no atomics: where too few key heads would leave processors idle, their query
-/// heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up what comes of them.</summary>
+/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and
+/// walk the queries of the heads that share it. One writer an element, so no atomics: where too few key heads would leave processors idle,
+/// their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up what comes of them.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
 {
-    // What a tile of queries is to the group's keys, and from Unseen on, a bit a warpgroup, whether it is nothing to that warpgroup's.
+    // What a tile of queries is to the thread block's keys, and from Unseen on, a bit a warpgroup, whether it is nothing to that
+    // warpgroup's.
     private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
 
     public static void Run(FlashArgs<ArrayView<int>> args)

@@ -135,7 +135,8 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Addresses of lse and of delta of both rows, whether each row is one. A row with no key, or none at all, gets −∞: its weights become 0.
+    // Addresses of lse and of delta of both rows, whether each row is one. A row with no key, or none at all, gets −∞: its weights become
+    // 0.
     private static void RowStats(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred here;");

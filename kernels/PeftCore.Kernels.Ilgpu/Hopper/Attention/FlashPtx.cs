@@ -6,9 +6,9 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
 /// Macros of attention on Hopper's tensor cores. A tile of heads lies in shared memory in panels of 64 columns, each row of a panel 128
-/// swizzled bytes, as the copy engine leaves it and as wgmma reads it either way round. Scores (s, g) and sums (o, v) are registers; a thread
-/// has rows lane/4 and lane/4 + 8 of its warp's 16, and of every 8 columns the two from 2·(lane mod 4) on. Weights go on as the next product's
-/// first operand (p, w) without leaving registers (Shah et al. 2024, FlashAttention-3).
+/// swizzled bytes, as the copy engine leaves it and as wgmma reads it either way round. Scores (s, g) and sums (o, v) are registers; a
+/// thread has rows lane/4 and lane/4 + 8 of its warp's 16, and of every 8 columns the two from 2·(lane mod 4) on. Weights go on as the next
+/// product's first operand (p, w) without leaving registers (Shah et al. 2024, FlashAttention-3).
 /// </summary>
 internal sealed partial class FlashPtx
 {
@@ -17,8 +17,8 @@ internal sealed partial class FlashPtx
 
     private const string Infinity = "0fFF800000", Zero = "0f00000000";
 
-    // The upper half of an operand's descriptor: 128-byte swizzle, eight rows to the next group of rows. The lower holds the address and the
-    // distance between panels, both in units of 16 bytes.
+    // The upper half of an operand's descriptor: 128-byte swizzle, eight rows to the next group of rows. The lower holds the address and
+    // the distance between panels, both in units of 16 bytes.
     private const string Upper = "0x40000040";
 
     private readonly FlashGeometry _tiles;
@@ -207,8 +207,8 @@ internal sealed partial class FlashPtx
         Line(text, "fence.proxy.async.shared::cta;\n}");
     }
 
-    // Of an operand's descriptor, the address in units of 16 bytes. The shuffle tells the assembler that a warp has one and the same, so that
-    // descriptors are made in uniform registers.
+    // Of an operand's descriptor, the address in units of 16 bytes. The shuffle tells the assembler that a warp has one and the same, so
+    // that descriptors are made in uniform registers.
     private static void Address(StringBuilder text, string name, string offset) => Line(text,
         $"add.u32 {name}, sbase, {offset};\nshr.u32 {name}, {name}, 4;\nshfl.sync.idx.b32 {name}, {name}, 0, 31, 0xFFFFFFFF;");
 

@@ -3,7 +3,8 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys they see.</summary>
+/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys they
+/// see.</summary>
 internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)

@@ -6,7 +6,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// <summary>What the attention kernels' roles share: barriers, roles, copies.</summary>
 internal static class FlashRoles
 {
-    /// <summary>Makes the barriers: a full one is passed when its bytes are there, an empty one when every warp that computes is done.</summary>
+    /// <summary>Makes the barriers: a full one is passed when its bytes are there, an empty one when every warp that computes is
+    /// done.</summary>
     public static void MakeBarriers(FlashGeometry tiles, int fullArrivals)
     {
         if (Group.IdxX == 0)

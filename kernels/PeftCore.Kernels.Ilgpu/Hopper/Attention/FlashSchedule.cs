@@ -2,7 +2,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>How attention is shared out over groups of threads.</summary>
+/// <summary>How attention is shared out over thread blocks.</summary>
 /// <param name="Tiles">Tiles of what stays, a head.</param>
 /// <param name="WorkTiles">Tiles in all.</param>
 /// <param name="Section">Pairs of batch row and head that are worked on at a time, so that what passes comes from the L2 cache.</param>

@@ -5,15 +5,17 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <summary>Roughly how many cycles a schedule takes, fitted to times on an H100: enough to choose between schedules.</summary>
 internal static class GemmCostModel
 {
-    // Bytes a cycle: what one group can read at most, all together from the L2 cache and, where operands do not fit it, from memory as well.
-    private const double GroupBytes = 82, CacheBytes = 6340, BeyondCacheBytes = 5280, MemoryBytes = 1750, Cache = 40e6;
-    private const double StoreBytes = 32;   // a cycle, for each group
+    // Bytes a cycle: what one thread block can read at most, all together from the L2 cache and, where operands do not fit it, from memory
+    // as well.
+    private const double ThreadBlockBytes = 82, CacheBytes = 6340, BeyondCacheBytes = 5280, MemoryBytes = 1750, Cache = 40e6;
+    private const double StoreBytes = 32;   // a cycle, for each thread block
     private const double TileCycles = 900;  // to start a tile's products and to empty them
 
-    // Stream-K: partial sums that clusters add up through memory; such clusters are at different places of K and do not share operands in the cache.
+    // Stream-K: partial sums that clusters add up through memory; such clusters are at different places of K and do not share operands in
+    // the cache.
     private const double PartialCycles = 3000, ApartFactor = 1.15;
 
-    // Split-K: slices of K that a cluster's groups add up; a cluster of four waits for four free processors side by side.
+    // Split-K: slices of K that a cluster's thread blocks add up; a cluster of four waits for four free processors side by side.
     private const double ReduceCycles = 1000, ReduceBytes = 10, FourCycles = 4000;
 
     public static double Of(in GemmSchedule schedule, int steps)
@@ -22,7 +24,7 @@ internal static class GemmCostModel
         int tiles = schedule.TilesM * schedule.TilesN, whole = SplitKSchedule.Count(tiles - schedule.StreamKTiles, schedule.Clusters);
         double rows = (double)schedule.TilesM * GemmShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
         double operands = 2 * GemmShape.Depth * steps * (rows + columns), bytes = shape.Bf16Result ? 2 : 4;
-        double step = Step(shape, Math.Min(GroupBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Groups));
+        double step = Step(shape, Math.Min(ThreadBlockBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Blocks));
         double tile = TileCycles + (GemmShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
         double partial = GemmShape.TileM * shape.TileN * sizeof(float), cycles;
         if (shape.SplitK > 1)

@@ -27,7 +27,8 @@ internal sealed partial class GemmPtx
         return true;
     }
 
-    // Behind what ResultPtx.Elements needs: index of the result's map, column and row of the warpgroup's part. 64 columns at a time, in two blocks by turns.
+    // Behind what ResultPtx.Elements needs: index of the result's map, column and row of the warpgroup's part. 64 columns at a time, in two
+    // blocks by turns.
     private void CopyOut(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 at, lane, swizzle, column, to;\n.reg .u64 map;\n.reg .b32 h<4>;\n");
@@ -37,7 +38,7 @@ internal sealed partial class GemmPtx
         text.Append("and.b32 to, lane, 7;\nxor.b32 swizzle, swizzle, to;\nshl.b32 swizzle, swizzle, 4;\n");
         for (int chunk = 0; chunk < shape.TileN / 64; chunk++)
         {
-            int block = chunk % 2 * GemmShape.Block;
+            int block = chunk % 2 * GemmShape.SwizzleBlockBytes;
             text.Append("@lead cp.async.bulk.wait_group.read 1;\nbar.sync mine, 128;\n");
             for (int pair = 0; pair < 4; pair++)
             {
@@ -83,7 +84,7 @@ internal sealed partial class GemmPtx
         text.Append("}\n");
     }
 
-    // Writes the group's partial sum to its shared memory, where the stages were, for the first group of the cluster.
+    // Writes the thread block's partial sum to its shared memory, where the stages were, for the first thread block of the cluster.
     private void SharePartial(StringBuilder text)
     {
         text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\nsetp.ne.u32 other, rank, 0;\n");
@@ -95,7 +96,7 @@ internal sealed partial class GemmPtx
         text.Append("}\n");
     }
 
-    // Adds the partial sum of the group of this rank in the cluster.
+    // Adds the partial sum of the thread block of this rank in the cluster.
     private void Reduce(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\nmapa.shared::cluster.u32 at, at, {a[0]};\n");

@@ -4,9 +4,9 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 /// <summary>
-/// What C# cannot say of a product on Hopper: barriers and the copy engine that fill a ring of stages, the products that empty it, and results in
-/// registers. Roles: threads 0–255 are two consumer warpgroups of 64 rows each; thread 256 is the producer. Stage s is full when barrier s
-/// has counted its bytes, empty when every warpgroup that reads it, here and in the neighbour that shares B, has said so.
+/// What C# cannot say of a product on Hopper: barriers and the copy engine that fill a ring of stages, the products that empty it, and
+/// results in registers. Roles: threads 0–255 are two consumer warpgroups of 64 rows each; thread 256 is the producer. Stage s is full when
+/// barrier s has counted its bytes, empty when every warpgroup that reads it, here and in the neighbour that shares B, has said so.
 /// </summary>
 internal sealed partial class GemmPtx(GemmShape shape)
 {
@@ -17,7 +17,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
 
     /// <summary>Completes what ILGPU compiled.</summary>
     public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, string.Create(CultureInfo.InvariantCulture,
-        $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.Groups);
+        $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.BlocksPerCluster);
 
     private bool Write(StringBuilder text, string[] name, string[] a)
     {
@@ -47,20 +47,20 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"add.u32 fulls, sbase, {shape.BarriersAt};\nadd.u32 empties, fulls, {8 * shape.Stages};\n");
         text.Append("mov.b64 maps, peft_maps;\ncvta.param.u64 maps, maps;\nmov.u16 both, 3;\n");
         text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\nand.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
-        // Warp r of a warpgroup tells group r of the cluster that a stage was read.
+        // Warp r of a warpgroup tells thread block r of the cluster that a stage was read.
         Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\nsetp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
-        Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.Block};\n");
+        Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.SwizzleBlockBytes};\n");
         WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
         Add(text, $"mov.u32 at, {GemmShape.BytesA};\n");
         WgmmaPtx.Descriptor(text, "descB", "at", shape.RowMajorB);
-        Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.Block}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
+        Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.SwizzleBlockBytes}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
         text.Append("setp.eq.u32 first, thread, 0;\n");
         for (int s = 0; s < shape.Stages; s++)
         {
             Add(text, $"@first mbarrier.init.shared::cta.b64 [fulls+{8 * s}], 1;\n@first mbarrier.init.shared::cta.b64 [empties+{8 * s}], {2 * shape.Cluster};\n");
         }
         text.Append("@first fence.mbarrier_init.release.cluster;\nsetp.eq.u32 first, thread, 256;\n@first prefetch.tensormap [maps];\n@first prefetch.tensormap [maps+128];\n}\n");
-        text.Append(shape.Groups > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
+        text.Append(shape.BlocksPerCluster > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
         text.Append("griddepcontrol.launch_dependents;\n");
     }
 
@@ -71,13 +71,13 @@ internal sealed partial class GemmPtx(GemmShape shape)
         {
             text.Append("@lead cp.async.bulk.wait_group.read 0;\n");
         }
-        if (shape.Groups > 1)
+        if (shape.BlocksPerCluster > 1)
         {
             ClusterSync(text);
         }
     }
 
-    // The cluster's groups wait for each other.
+    // The cluster's thread blocks wait for each other.
     private static void ClusterSync(StringBuilder text) =>
         text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
 
@@ -88,7 +88,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 over, [bar], {a[1]};\n@!over bra AGAIN;\n}}\n");
     }
 
-    // Stage, index of A's map, and where to read: k, row of the result, column of the result, this group's rank in the cluster.
+    // Stage, index of A's map, and where to read: k, row of the result, column of the result, this thread block's rank in the cluster.
     private void Load(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 bar, at, row, column;\n.reg .u64 map;\n");
@@ -97,7 +97,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         for (int block = 0; block < (shape.TransposeA ? 2 : 1); block++)
         {
             Add(text, $"add.u32 row, {a[3]}, {64 * block};\n");
-            Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * GemmShape.Block, false);
+            Copy(text, shape.TransposeA ? "row" : a[2], shape.TransposeA ? a[2] : "row", block * GemmShape.SwizzleBlockBytes, false);
         }
         Add(text, $"add.u64 map, map, {MapBytes};\n");
         int share = shape.BytesB / shape.Cluster;
@@ -106,10 +106,10 @@ internal sealed partial class GemmPtx(GemmShape shape)
         {
             Add(text, $"mad.lo.u32 at, {a[5]}, {share}, at;\nmad.lo.u32 column, {a[5]}, {shape.ShareN}, column;\n");
         }
-        for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.Block : 1); block++)
+        for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.SwizzleBlockBytes : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.Block, shape.Cluster > 1);
+            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.SwizzleBlockBytes, shape.Cluster > 1);
         }
         text.Append("}\n");
     }

@@ -7,7 +7,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="SwapAB">Bᵀ·Aᵀ is computed and its result written transposed: for results of few rows.</param>
 /// <param name="TilesM">Rows of tiles, a cluster's counted as one.</param>
 /// <param name="TilesN">Columns of tiles, of all results.</param>
-/// <param name="StreamKTiles">Tiles that are cut along K so that clusters get equal shares (stream-K); the others are computed whole.</param>
+/// <param name="StreamKTiles">Tiles that are cut along K so that clusters get equal shares (stream-K); the others are computed
+/// whole.</param>
 /// <param name="Clusters">Persistent clusters.</param>
 internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int TilesM, int TilesN, int StreamKTiles, int Clusters)
 {
@@ -27,12 +28,13 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
 
     private static readonly int[] Widths = [256, 128, 64, 32, 16];
 
-    public int Groups => Clusters * Shape.Groups;
+    public int Blocks => Clusters * Shape.BlocksPerCluster;
 
     /// <summary>Bytes of the partial sums of tiles that are cut; 0 where none is.</summary>
-    public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Groups * GemmShape.TileM * Shape.TileN * sizeof(float);
+    public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Blocks * GemmShape.TileM * Shape.TileN * sizeof(float);
 
-    /// <summary>The most that any schedule needs on a card with so many processors: each holds one partial sum of the widest tile.</summary>
+    /// <summary>The most that any schedule needs on a card with so many processors: each holds one partial sum of the widest
+    /// tile.</summary>
     public static long MaxPartialBytes(int processors) => (long)processors * GemmShape.TileM * Widths[0] * sizeof(float);
 
     /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
@@ -67,7 +69,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             for (int split = 2; split <= MaxSplitK; split *= 2)
             {
                 var schedule = SplitK(problem, swapAB, tileN, split, processors);
-                if (schedule.Groups <= (split > 2 ? 3 * processors / 4 : processors) && problem.Steps >= split * MinStreamKSteps)
+                if (schedule.Blocks <= (split > 2 ? 3 * processors / 4 : processors) && problem.Steps >= split * MinStreamKSteps)
                 {
                     Keep(schedule, problem.Steps, ref best, ref least);
                 }
@@ -85,7 +87,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
         }
     }
 
-    /// <summary>Split-K: a tile for each cluster, whose groups each take a slice of K.</summary>
+    /// <summary>Split-K: a tile for each cluster, whose thread blocks each take a slice of K.</summary>
     internal static GemmSchedule SplitK(in GemmProblem problem, bool swapAB, int tileN, int split, int processors)
     {
         var schedule = For(problem, swapAB, tileN, 1, processors);

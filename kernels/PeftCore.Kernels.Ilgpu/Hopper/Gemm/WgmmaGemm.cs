@@ -13,7 +13,7 @@ internal struct WgmmaArgs
     /// <summary>Bytes from a row of a result to the next.</summary>
     public long Row0, Row1, Row2, Row3;
 
-    /// <summary>Stream-K: partial sums, a tile's for each group, and the flags that say that they are written.</summary>
+    /// <summary>Stream-K: partial sums, a tile's for each thread block, and the flags that say that they are written.</summary>
     public long Partials, Flags;
 
     public int M, N0, N1, N2, N3;
@@ -21,15 +21,17 @@ internal struct WgmmaArgs
     /// <summary>First column of tiles of results 1 to 3.</summary>
     public int Start1, Start2, Start3;
 
-    /// <summary>Groups of a cluster: each with its own rows, or each with its own slice of K.</summary>
+    /// <summary>Thread blocks of a cluster: each with its own rows, or each with its own slice of K.</summary>
     public int Cluster, Clusters;
 
     public int TileN, Stages;
 
-    /// <summary>Rows of tiles, a cluster's counted as one; all columns of tiles; how many rows of tiles are walked together, for the L2 cache.</summary>
+    /// <summary>Rows of tiles, a cluster's counted as one; all columns of tiles; how many rows of tiles are walked together, for the L2
+    /// cache.</summary>
     public int TilesM, TilesN, Band;
 
-    /// <summary>Tiles, from the first, that are cut along K so that every cluster gets the same share (stream-K); the rest are computed whole.</summary>
+    /// <summary>Tiles, from the first, that are cut along K so that every cluster gets the same share (stream-K); the rest are computed
+    /// whole.</summary>
     public int StreamKTiles;
 
     /// <summary>Products that each result is a sum of; stages of K behind each; all of them.</summary>
@@ -40,9 +42,9 @@ internal struct WgmmaArgs
     public float Alpha;
 }
 
-/// <summary>The tile scheduler: the tile that a cluster works on now, and stages From to To of its K. The stages of all stream-K tiles form one line, of
-/// which each cluster takes an equal share, the last cluster the first: so a share waits only for shares of earlier clusters. Then come whole tiles,
-/// one for each cluster in turn.</summary>
+/// <summary>The tile scheduler: the tile that a cluster works on now, and stages From to To of its K. The stages of all stream-K tiles form
+/// one line, of which each cluster takes an equal share, the last cluster the first: so a share waits only for shares of earlier clusters.
+/// Then come whole tiles, one for each cluster in turn.</summary>
 internal struct TileScheduler
 {
     public int Tile, From, To, At, End, Next;
@@ -58,7 +60,7 @@ internal struct TileScheduler
         return Then(args, new TileScheduler { At = Begin(args, place), End = Begin(args, place + 1), Next = args.StreamKTiles + cluster });
     }
 
-    /// <summary>Split-K: the group's slice of K of the cluster's one tile.</summary>
+    /// <summary>Split-K: the thread block's slice of K of the cluster's one tile.</summary>
     public static TileScheduler Only(WgmmaArgs args)
     {
         int rank = Grid.IdxX % args.Cluster;
@@ -96,7 +98,7 @@ internal struct TileScheduler
     public static int Begin(WgmmaArgs args, int place) => args.StreamKTiles * args.Steps * place / args.Clusters;
 }
 
-/// <summary>What the groups of a cluster divide among them.</summary>
+/// <summary>What the thread blocks of a cluster divide among them.</summary>
 internal interface IClusterMode
 {
     /// <summary>K of one tile (split-K) rather than the rows of several, which share B by multicast.</summary>
@@ -113,7 +115,7 @@ internal readonly struct SplitKCluster : IClusterMode
     public static bool SplitsK => true;
 }
 
-/// <summary>The place of a tile: its result, the group's row in it, its column of tiles and its column in the result.</summary>
+/// <summary>The place of a tile: its result, the thread block's row in it, its column of tiles and its column in the result.</summary>
 internal struct WgmmaTile
 {
     public int Result, Row, Column;
@@ -135,8 +137,8 @@ internal struct WgmmaTile
     }
 }
 
-/// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. Thread blocks are persistent: a producer thread keeps a ring of stages full
-/// through the copy engine, also while the two consumer warpgroups write a tile's results.</summary>
+/// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. Thread blocks are persistent: a producer thread keeps a ring of
+/// stages full through the copy engine, also while the two consumer warpgroups write a tile's results.</summary>
 internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : struct, IClusterMode
 {
     public static void Run(WgmmaArgs args)
@@ -241,9 +243,9 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
             }
             else if (work.From > 0)
             {
-                int group = Grid.IdxX;
-                CudaAsm.Emit("peft.store_partial %0;", PartialOf(args, group));
-                CudaAsm.Emit("peft.signal %0;", FlagOf(args, group));
+                int block = Grid.IdxX;
+                CudaAsm.Emit("peft.store_partial %0;", PartialOf(args, block));
+                CudaAsm.Emit("peft.signal %0;", FlagOf(args, block));
             }
             else
             {
@@ -260,12 +262,12 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
     // The shares that go on from here belong to the clusters before this one.
     private static void Gather(WgmmaArgs args, int tile)
     {
-        int end = (tile + 1) * args.Steps, place = args.Clusters - (Grid.IdxX / args.Cluster), group = Grid.IdxX - args.Cluster;
+        int end = (tile + 1) * args.Steps, place = args.Clusters - (Grid.IdxX / args.Cluster), block = Grid.IdxX - args.Cluster;
         while (TileScheduler.Begin(args, place) < end)
         {
-            CudaAsm.Emit("peft.add_partial %0, %1;", PartialOf(args, group), FlagOf(args, group));
+            CudaAsm.Emit("peft.add_partial %0, %1;", PartialOf(args, block), FlagOf(args, block));
             place++;
-            group -= args.Cluster;
+            block -= args.Cluster;
         }
     }
 
@@ -301,8 +303,8 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
         term == 0 ? args.End0 : term == 1 ? args.End1 : term == 2 ? args.End2 : term == 3 ? args.End3
         : term == 4 ? args.End4 : term == 5 ? args.End5 : term == 6 ? args.End6 : args.Steps;
 
-    private static long PartialOf(WgmmaArgs args, int group) =>
-        args.Partials + ((long)group * GemmShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
+    private static long PartialOf(WgmmaArgs args, int block) =>
+        args.Partials + ((long)block * GemmShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
 
-    private static long FlagOf(WgmmaArgs args, int group) => args.Flags + (8L * group) + (Group.IdxX / 128 * 4);
+    private static long FlagOf(WgmmaArgs args, int block) => args.Flags + (8L * block) + (Group.IdxX / 128 * 4);
 }

@@ -3,8 +3,8 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>Arguments of a pass over up to four matrices of one height, each with skinny ones; or over one with several from the left. Addresses are plain
-/// numbers, for the kernel is not launched by ILGPU.</summary>
+/// <summary>Arguments of a pass over up to four matrices of one height, each with skinny ones; or over one with several from the left.
+/// Addresses are plain numbers, for the kernel is not launched by ILGPU.</summary>
 internal struct SkinnyGemmArgs
 {
     /// <summary>The matrices, and the skinny ones on their right (columns, rank).</summary>
@@ -21,7 +21,7 @@ internal struct SkinnyGemmArgs
     /// <summary>First strip of matrices 1 to 3, and all of them.</summary>
     public int Start1, Start2, Start3, Strips;
 
-    /// <summary>Rows that a group goes down: a multiple of its step.</summary>
+    /// <summary>Rows that a thread block goes down: a multiple of its step.</summary>
     public int Run;
 
     /// <summary>Columns of each skinny matrix, tiles of 16 of one, and tiles of all that a matrix is multiplied with.</summary>
@@ -52,8 +52,9 @@ internal struct SkinnyGemmStrip
     }
 }
 
-/// <summary>X·R and Lᵀ·X for skinny R and L, from one reading of X: both gradients of a rank-r product come from the same dY. A group takes a strip of X's columns
-/// and goes down a run of rows; each warp keeps a ring of steps full for itself. Sums of several groups are added up in order by <see cref="SkinnyGemmReduction"/>.</summary>
+/// <summary>X·R and Lᵀ·X for skinny R and L, from one reading of X: both gradients of a rank-r product come from the same dY. A thread
+/// block takes a strip of X's columns and goes down a run of rows; each warp keeps a ring of steps full for itself. Sums of several thread
+/// blocks are added up in order by <see cref="SkinnyGemmReduction"/>.</summary>
 internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
 {
     public static void Run(SkinnyGemmArgs args)
@@ -117,7 +118,7 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
             return;
         }
 
-        int half = lane % 2, skinny = lane / 2, to = stage + SkinnyGemmShape.BlockBytes + (skinny * 32) + ((half ^ (skinny / 4 % 2)) * 16);
+        int half = lane % 2, skinny = lane / 2, to = stage + SkinnyGemmShape.WarpTileBytes + (skinny * 32) + ((half ^ (skinny / 4 % 2)) * 16);
         for (int t = 0; t < args.Tiles; t++)
         {
             int i = item.Index + (t / args.PerLeft), first = (t % args.PerLeft * SkinnyGemmShape.TileR) + (8 * half);

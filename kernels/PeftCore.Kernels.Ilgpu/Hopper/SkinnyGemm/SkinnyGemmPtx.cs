@@ -4,9 +4,10 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 /// <summary>
-/// What C# cannot say of <c>SkinnyGemmKernel</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix, m16n8k16 products.
-/// Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that they read without conflicts either way round;
-/// skinny rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over columns (rows × skinny), cs sums over rows (skinny × columns).
+/// What C# cannot say of <c>SkinnyGemmKernel</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix,
+/// m16n8k16 products. Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that they read
+/// without conflicts either way round; skinny rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over
+/// columns (rows × skinny), cs sums over rows (skinny × columns).
 /// </summary>
 internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 {
@@ -52,7 +53,7 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         // Transposed while it is read, so lanes 8-15 name the next skinny columns and 16-31 the next rows.
         text.Append("and.b32 row, lane, 7;\nshr.u32 at, lane, 4;\nmad.lo.u32 row, at, 8, row;\nshr.u32 half, lane, 3;\nand.b32 half, half, 1;\n");
         SkinnyOffset(text, "leftAt");
-        Add(text, $"add.u32 leftAt, leftAt, {SkinnyGemmShape.BlockBytes};\nmad.lo.u32 keepAt, lane, 16, sbase;\n}}\n");
+        Add(text, $"add.u32 leftAt, leftAt, {SkinnyGemmShape.WarpTileBytes};\nmad.lo.u32 keepAt, lane, 16, sbase;\n}}\n");
         for (int i = 0; i < 32 * Tiles; i++)
         {
             Add(text, $"mov.f32 cs{i}, 0f00000000;\n");
@@ -63,8 +64,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
     private static void SkinnyOffset(StringBuilder text, string name) =>
         Add(text, $"shr.u32 at, row, 2;\nand.b32 at, at, 1;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\nmad.lo.u32 {name}, row, 32, at;\n");
 
-    // Offset in the warp's ring, global address, rows left from the thread's first, bytes from one of the thread's rows to the next, an address that may
-    // always be read.
+    // Offset in the warp's ring, global address, rows left from the thread's first, bytes from one of the thread's rows to the next, an
+    // address that may always be read.
     private static void Copy(StringBuilder text, string[] a, int passes, int apart, bool swizzled)
     {
         text.Append("{\n.reg .u32 to, other, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");
@@ -82,7 +83,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         text.Append("}\n");
     }
 
-    // Offset among the skinny matrices on the right, global address, rows left from the thread's first, bytes to its next row 16 below, an address to read.
+    // Offset among the skinny matrices on the right, global address, rows left from the thread's first, bytes to its next row 16 below, an
+    // address to read.
     private void Right(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 to, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");

@@ -5,7 +5,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 internal struct SkinnyGemmReductionArgs
 {
-    /// <summary>What the groups of <see cref="SkinnyGemmKernel"/> left: sums over a strip's columns, (strips, rows, skinny columns), and over a run's rows, as its warps hold them.</summary>
+    /// <summary>What the thread blocks of <see cref="SkinnyGemmKernel"/> left: sums over a strip's columns, (strips, rows, skinny columns),
+    /// and over a run's rows, as its warps hold them.</summary>
     public ArrayView<Float4> Lows, Sums;
 
     /// <summary>(rows, rank) of each matrix, four BF16 at a time.</summary>
@@ -24,7 +25,7 @@ internal struct SkinnyGemmReductionArgs
     public int Transposed, Accumulate;
 }
 
-/// <summary>Adds up the parts that groups of <see cref="SkinnyGemmKernel"/> left, always in the same order.</summary>
+/// <summary>Adds up the parts that thread blocks of <see cref="SkinnyGemmKernel"/> left, always in the same order.</summary>
 internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
 {
     public static void Run(SkinnyGemmReductionArgs args)

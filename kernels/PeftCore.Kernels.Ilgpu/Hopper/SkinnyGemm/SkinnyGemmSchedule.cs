@@ -2,22 +2,23 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>How a pass over tall matrices is shared out over groups: strips of columns, and runs of rows.</summary>
+/// <summary>How a pass over tall matrices is shared out over thread blocks: strips of columns, and runs of rows.</summary>
 /// <param name="Shape">What its kernel is specialised for.</param>
 /// <param name="Strips">Strips of all matrices.</param>
-/// <param name="Run">Rows of a run: a multiple of what a group takes at once.</param>
+/// <param name="Run">Rows of a run: a multiple of what a thread block takes at once.</param>
 /// <param name="Runs">Runs of rows.</param>
 internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int Strips, int Run, int Runs)
 {
-    // Bytes a nanosecond on an H100: what all processors read of their matrices together, and what goes to parts and back, mostly through the cache.
+    // Bytes a nanosecond on an H100: what all processors read of their matrices together, and what goes to parts and back, mostly through
+    // the cache.
     private const double MemoryBytes = 3000, PartsBytes = 3000;
 
-    public int Groups => Strips * Runs;
+    public int Blocks => Strips * Runs;
 
     /// <summary>Threads that add up sums over rows.</summary>
     public int AcrossCount => Strips * Shape.WarpColumns * Shape.Tiles * SkinnyGemmShape.Columns * SkinnyGemmShape.TileR / 4;
 
-    /// <summary>Numbers that the groups leave: sums over columns, then sums over rows.</summary>
+    /// <summary>Numbers that the thread blocks leave: sums over columns, then sums over rows.</summary>
     public long LowFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * SkinnyGemmShape.TileR : 0;
 
     public long AcrossFloats => Shape.Left ? 4L * Runs * AcrossCount : 0;
@@ -32,7 +33,7 @@ internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int St
         for (int warpColumns = 1; warpColumns <= SkinnyGemmShape.Warps; warpColumns *= 2)
         {
             var schedule = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
-            double read = (double)SplitKSchedule.Count(schedule.Groups, processors) * processors * schedule.Run * warpColumns * SkinnyGemmShape.Columns * 2;
+            double read = (double)SplitKSchedule.Count(schedule.Blocks, processors) * processors * schedule.Run * warpColumns * SkinnyGemmShape.Columns * 2;
             double parts = 2.0 * sizeof(float) * (schedule.LowFloats(m) + schedule.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
             if (time < least)
             {

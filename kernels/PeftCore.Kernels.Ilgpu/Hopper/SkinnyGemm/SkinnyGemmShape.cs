@@ -2,7 +2,8 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>What the code of a pass over a tall matrix is specialised for: a group of eight warps, each with 64 columns of 16 rows at a time.</summary>
+/// <summary>What the code of a pass over a tall matrix is specialised for: a thread block of eight warps, each with 64 columns of 16 rows
+/// at a time.</summary>
 /// <param name="Tiles">Skinny columns it multiplies with, in tiles of 16.</param>
 /// <param name="Right">The matrix is multiplied with skinny ones from the right: a sum over its columns for each row.</param>
 /// <param name="Left">The matrix is multiplied with skinny ones from the left: a sum over its rows for each column.</param>
@@ -20,7 +21,7 @@ internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left
     public const int MostTiles = 4;
 
     /// <summary>Bytes of a warp's rows, and of one tile of the 16 skinny rows that they are multiplied with.</summary>
-    public const int BlockBytes = Rows * Columns * 2, LeftBytes = Rows * TileR * 2;
+    public const int WarpTileBytes = Rows * Columns * 2, LeftBytes = Rows * TileR * 2;
 
     private const int MostStages = 6, Alignment = 1024, RightBytes = Columns * TileR * 2;
 
@@ -28,13 +29,13 @@ internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left
     public int WarpRows => Warps / WarpColumns;
 
     /// <summary>Bytes that a warp reads for one step.</summary>
-    public int StageBytes => BlockBytes + (Left ? Tiles * LeftBytes : 0);
+    public int StageBytes => WarpTileBytes + (Left ? Tiles * LeftBytes : 0);
 
     /// <summary>Steps in flight: as many as there is room for.</summary>
     public int Stages => Math.Min(MostStages, (GemmShape.MostShared - Alignment - AfterStages) / (Warps * StageBytes));
 
-    /// <summary>Where the skinny matrices on the right lie, and where warps leave a step's sums over columns to be added up: two buffers by turns. Sums over
-    /// rows are added up at the start of the memory, when all else has been read.</summary>
+    /// <summary>Where the skinny matrices on the right lie, and where warps leave a step's sums over columns to be added up: two buffers by
+    /// turns. Sums over rows are added up at the start of the memory, when all else has been read.</summary>
     public int RightAt => Stages * Warps * StageBytes;
 
     public int ReductionAt => RightAt + (Right ? Warps * Tiles * RightBytes : 0);

@@ -14,7 +14,7 @@ internal struct AttentionArgs<TElement> where TElement : unmanaged, IElement<TEl
     public int HasDK, HasDV, AddDQ, AddDK, AddDV;
     public float Scale, SoftCap;
 
-    /// <summary>Tiles along the rows that groups share out, and along the head dimension.</summary>
+    /// <summary>Tiles along the rows that thread blocks share out, and along the head dimension.</summary>
     public int Tiles, Chunks;
 }
 
@@ -80,12 +80,12 @@ internal static class Scores
 internal static class HeadPanel
 {
     /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
-    public static void LoadTransposed<TSide, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
-        where TSide : struct, IThreadSide
+    public static void LoadTransposed<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tile = 4 * TSide.Side;
-        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        int tile = 4 * TBlock.Side;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TBlock.Side * TBlock.Side)
         {
             int p = e % Panel.Depth, r = e / Panel.Depth;
             float value = 0;
@@ -99,12 +99,12 @@ internal static class HeadPanel
     }
 
     /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
-    public static void Load<TSide, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
-        where TSide : struct, IThreadSide
+    public static void Load<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tile = 4 * TSide.Side;
-        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        int tile = 4 * TBlock.Side;
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TBlock.Side * TBlock.Side)
         {
             int c = e % tile, p = e / tile;
             float value = 0;
@@ -118,38 +118,39 @@ internal static class HeadPanel
     }
 
     /// <summary>a(r, ·)·b(c, ·) over the whole head dimension: a's tokens down the thread tile's rows, b's along its columns.</summary>
-    public static Tile4 Products<TSide, TElement>(
+    public static Tile4 Products<TBlock, TElement>(
         ArrayView<float> sharedA, ArrayView<float> sharedB, int dim, int b,
         HeadsView<TElement> rows, int rowTokens, int firstRow, int rowHead, HeadsView<TElement> columns, int columnTokens, int firstColumn, int columnHead)
-        where TSide : struct, IThreadSide
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
         Tile4 sum = default;
         for (int d = 0; d < dim; d += Panel.Depth)
         {
-            LoadTransposed<TSide, TElement>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
-            LoadTransposed<TSide, TElement>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
+            LoadTransposed<TBlock, TElement>(sharedA, rows, b, rowTokens, firstRow, rowHead, d, dim);
+            LoadTransposed<TBlock, TElement>(sharedB, columns, b, columnTokens, firstColumn, columnHead, d, dim);
             Group.Barrier();
-            sum = Panel.Multiply<TSide>(sum, sharedA.Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
+            sum = Panel.Multiply<TBlock>(sum, sharedA.Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();
         }
 
         return sum;
     }
 
-    /// <summary>sum + weightsᵀ·heads: weights(p, r) stand in shared memory, p runs over a tile of tokens, columns over a chunk of the head.</summary>
-    public static Tile4 Combine<TSide, TElement>(
+    /// <summary>sum + weightsᵀ·heads: weights(p, r) stand in shared memory, p runs over a tile of tokens, columns over a chunk of the
+    /// head.</summary>
+    public static Tile4 Combine<TBlock, TElement>(
         Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
-        where TSide : struct, IThreadSide
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
-        for (int p = 0; p < 4 * TSide.Side; p += Panel.Depth)
+        int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
+        for (int p = 0; p < 4 * TBlock.Side; p += Panel.Depth)
         {
-            Load<TSide, TElement>(sharedB, heads, b, tokens, first + p, head, d0, dim);
+            Load<TBlock, TElement>(sharedB, heads, b, tokens, first + p, head, d0, dim);
             Group.Barrier();
-            sum = Panel.Multiply<TSide>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
+            sum = Panel.Multiply<TBlock>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
             Group.Barrier();
         }
 
@@ -157,11 +158,11 @@ internal static class HeadPanel
     }
 
     /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile·factor.</summary>
-    public static void Store<TSide, TElement>(HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
-        where TSide : struct, IThreadSide
+    public static void Store<TBlock, TElement>(HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
+        where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
-        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
         StoreRow(heads, b, tokens, first + (4 * ty), head, d0 + (4 * tx), dim, tile.R0, accumulate);
         StoreRow(heads, b, tokens, first + (4 * ty) + 1, head, d0 + (4 * tx), dim, tile.R1, accumulate);
         StoreRow(heads, b, tokens, first + (4 * ty) + 2, head, d0 + (4 * tx), dim, tile.R2, accumulate);

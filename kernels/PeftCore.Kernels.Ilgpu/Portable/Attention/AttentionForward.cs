@@ -3,10 +3,11 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>Attention by tiles with a running softmax (Dao et al. 2022): a group takes a tile of queries of one head and one chunk of the head
-/// dimension, walks the keys, and keeps only a tile of scores. Scores stand transposed, key by query, as the product with V reads them.</summary>
-internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionArgs<TElement>>
-    where TSide : struct, IThreadSide
+/// <summary>Attention by tiles with a running softmax (Dao et al. 2022): a thread block takes a tile of queries of one head and one chunk
+/// of the head dimension, walks the keys, and keeps only a tile of scores. Scores stand transposed, key by query, as the product with V
+/// reads them.</summary>
+internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
+    where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
@@ -18,7 +19,7 @@ internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionAr
         ArrayView<float> max = SharedMemory.Allocate<float>(Tile), sum = SharedMemory.Allocate<float>(Tile);
         ArrayView<float> correction = SharedMemory.Allocate<float>(Tile), part = SharedMemory.Allocate<float>(Threads.Most);
         ArrayView<int> from = SharedMemory.Allocate<int>(Tile), to = SharedMemory.Allocate<int>(Tile);
-        int tile = 4 * TSide.Side, t = Group.IdxX, ty = t / TSide.Side;
+        int tile = 4 * TBlock.Side, t = Group.IdxX, ty = t / TBlock.Side;
 
         int item = Grid.IdxX, chunk = item % args.Chunks;
         item /= args.Chunks;
@@ -45,13 +46,13 @@ internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionAr
         Tile4 output = default;
         for (int key = first / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TSide, TElement>(
+            Tile4 s = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, query, h);
             Write(args, weights, s, h, query, key, from, to);
             Group.Barrier();
             Normalize(weights, max, sum, correction, part);
             output = Tile4.ScaleRows(output, correction.Cast<Float4>()[ty]);
-            output = HeadPanel.Combine<TSide, TElement>(output, weights, sharedB, args.V, b, args.Keys, key, keyHead, d0, args.Dim);
+            output = HeadPanel.Combine<TBlock, TElement>(output, weights, sharedB, args.V, b, args.Keys, key, keyHead, d0, args.Dim);
         }
 
         if (t < tile && query + t < args.Queries)
@@ -67,13 +68,13 @@ internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionAr
 
         Group.Barrier();
         output = Tile4.ScaleRows(output, correction.Cast<Float4>()[ty]);
-        HeadPanel.Store<TSide, TElement>(args.O, b, args.Queries, query, h, d0, args.Dim, output, 0);
+        HeadPanel.Store<TBlock, TElement>(args.O, b, args.Queries, query, h, d0, args.Dim, output, 0);
     }
 
     // Rows of the thread's tile are keys, columns queries.
     private static void Write(AttentionArgs<TElement> args, ArrayView<float> weights, Tile4 s, int h, int query, int key, ArrayView<int> from, ArrayView<int> to)
     {
-        int tx = Group.IdxX % TSide.Side, ty = Group.IdxX / TSide.Side;
+        int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
         ArrayView<Float4> four = weights.Cast<Float4>();
         int at = (4 * ty * (Panel.Stride / 4)) + tx;
         four[at] = Row(args, s.R0, h, query, 4 * tx, key + (4 * ty), from, to);
@@ -94,7 +95,7 @@ internal readonly struct AttentionForward<TSide, TElement> : IKernel<AttentionAr
     // Several threads share a query: each takes every parts-th key of the tile.
     private static void Normalize(ArrayView<float> weights, ArrayView<float> max, ArrayView<float> sum, ArrayView<float> correction, ArrayView<float> part)
     {
-        int tile = 4 * TSide.Side, parts = TSide.Side / 4, t = Group.IdxX, i = t % tile, mine = t / tile;
+        int tile = 4 * TBlock.Side, parts = TBlock.Side / 4, t = Group.IdxX, i = t % tile, mine = t / tile;
         float largest = float.NegativeInfinity;
         for (int j = mine; j < tile; j += parts)
         {

@@ -3,10 +3,10 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a group takes a tile of keys of one key head and one chunk of the head dimension, and walks all queries
-/// of all heads that share the key head. One writer an element, so no atomics.</summary>
-internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<AttentionArgs<TElement>>
-    where TSide : struct, IThreadSide
+/// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a thread block takes a tile of keys of one key head and one chunk of the head dimension, and walks
+/// all queries of all heads that share the key head. One writer an element, so no atomics.</summary>
+internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
+    where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
@@ -20,7 +20,7 @@ internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<Attenti
         queries.To = SharedMemory.Allocate<int>(Tile);
         queries.Lse = SharedMemory.Allocate<float>(Tile);
         queries.Delta = SharedMemory.Allocate<float>(Tile);
-        int tile = 4 * TSide.Side;
+        int tile = 4 * TBlock.Side;
 
         int item = Grid.IdxX, d0 = item % args.Chunks * tile;
         item /= args.Chunks;
@@ -40,22 +40,22 @@ internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<Attenti
                 Group.Barrier();
                 if (QueryTile.FirstKey(queries, args.Keys, tile) < key + tile && QueryTile.LastKey(queries, tile) > key)
                 {
-                    Tile4 s = HeadPanel.Products<TSide, TElement>(
+                    Tile4 s = HeadPanel.Products<TBlock, TElement>(
                         sharedA, sharedB, args.Dim, b, args.Q, args.Queries, query, h, args.K, args.Keys, key, keyHead);
                     if (args.HasDV != 0)
                     {
                         WriteProbabilities(args, queries, weights, s, key);
                         Group.Barrier();
-                        dV = HeadPanel.Combine<TSide, TElement>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
+                        dV = HeadPanel.Combine<TBlock, TElement>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
                     }
 
                     if (args.HasDK != 0)
                     {
-                        Tile4 dP = HeadPanel.Products<TSide, TElement>(
+                        Tile4 dP = HeadPanel.Products<TBlock, TElement>(
                             sharedA, sharedB, args.Dim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
                         WriteSlopes(args, queries, weights, s, dP, key);
                         Group.Barrier();
-                        dK = HeadPanel.Combine<TSide, TElement>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
+                        dK = HeadPanel.Combine<TBlock, TElement>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
                     }
                 }
             }
@@ -63,18 +63,18 @@ internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<Attenti
 
         if (args.HasDK != 0)
         {
-            HeadPanel.Store<TSide, TElement>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
+            HeadPanel.Store<TBlock, TElement>(args.DK, b, args.Keys, key, keyHead, d0, args.Dim, dK, args.AddDK);
         }
 
         if (args.HasDV != 0)
         {
-            HeadPanel.Store<TSide, TElement>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
+            HeadPanel.Store<TBlock, TElement>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
         }
     }
 
     private static void WriteProbabilities(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
     {
-        int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
+        int i = 4 * (Group.IdxX / TBlock.Side), j = 4 * (Group.IdxX % TBlock.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
         int at = (i * (Panel.Stride / 4)) + (j / 4);
         four[at] = Probabilities(args, queries, s.R0, i, key + j);
@@ -94,7 +94,7 @@ internal readonly struct AttentionKeyGradient<TSide, TElement> : IKernel<Attenti
 
     private static void WriteSlopes(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
-        int i = 4 * (Group.IdxX / TSide.Side), j = 4 * (Group.IdxX % TSide.Side);
+        int i = 4 * (Group.IdxX / TBlock.Side), j = 4 * (Group.IdxX % TBlock.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
         int at = (i * (Panel.Stride / 4)) + (j / 4);
         four[at] = Slopes(args, queries, s.R0, dP.R0, i, key + j);

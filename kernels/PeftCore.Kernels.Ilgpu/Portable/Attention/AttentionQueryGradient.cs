@@ -3,9 +3,10 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>dQ = dS·K: a group takes a tile of queries of one head and one chunk of the head dimension, and walks the keys they see.</summary>
-internal readonly struct AttentionQueryGradient<TSide, TElement> : IKernel<AttentionArgs<TElement>>
-    where TSide : struct, IThreadSide
+/// <summary>dQ = dS·K: a thread block takes a tile of queries of one head and one chunk of the head dimension, and walks the keys they
+/// see.</summary>
+internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
+    where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>
 {
     private const int Tile = 64;
@@ -19,7 +20,7 @@ internal readonly struct AttentionQueryGradient<TSide, TElement> : IKernel<Atten
         queries.To = SharedMemory.Allocate<int>(Tile);
         queries.Lse = SharedMemory.Allocate<float>(Tile);
         queries.Delta = SharedMemory.Allocate<float>(Tile);
-        int tile = 4 * TSide.Side;
+        int tile = 4 * TBlock.Side;
 
         int item = Grid.IdxX, d0 = item % args.Chunks * tile;
         item /= args.Chunks;
@@ -33,22 +34,22 @@ internal readonly struct AttentionQueryGradient<TSide, TElement> : IKernel<Atten
         Tile4 dQ = default;
         for (int key = QueryTile.FirstKey(queries, args.Keys, tile) / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TSide, TElement>(
+            Tile4 s = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, queries.First, queries.Head);
-            Tile4 dP = HeadPanel.Products<TSide, TElement>(
+            Tile4 dP = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.V, args.Keys, key, keyHead, args.DOut, args.Queries, queries.First, queries.Head);
             Write(args, queries, weights, s, dP, key);
             Group.Barrier();
-            dQ = HeadPanel.Combine<TSide, TElement>(dQ, weights, sharedB, args.K, b, args.Keys, key, keyHead, d0, args.Dim);
+            dQ = HeadPanel.Combine<TBlock, TElement>(dQ, weights, sharedB, args.K, b, args.Keys, key, keyHead, d0, args.Dim);
         }
 
-        HeadPanel.Store<TSide, TElement>(args.DQ, b, args.Queries, queries.First, queries.Head, d0, args.Dim, dQ, args.AddDQ);
+        HeadPanel.Store<TBlock, TElement>(args.DQ, b, args.Queries, queries.First, queries.Head, d0, args.Dim, dQ, args.AddDQ);
     }
 
     // Rows of the thread's tile are keys, columns queries.
     private static void Write(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
-        int j = 4 * (Group.IdxX / TSide.Side), i = 4 * (Group.IdxX % TSide.Side);
+        int j = 4 * (Group.IdxX / TBlock.Side), i = 4 * (Group.IdxX % TBlock.Side);
         ArrayView<Float4> four = weights.Cast<Float4>();
         int at = (j * (Panel.Stride / 4)) + (i / 4);
         four[at] = Row(args, queries, s.R0, dP.R0, i, key + j);

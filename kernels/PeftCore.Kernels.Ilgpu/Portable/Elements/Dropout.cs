@@ -10,8 +10,8 @@ internal struct DropoutArgs
     public int Accumulate;
 }
 
-/// <summary>y[i] (+)= x[i]·scale where the uniform number of element i is at least the probability, else 0; the mask is drawn again whenever
-/// it is needed.</summary>
+/// <summary>y[i] (+)= x[i]·scale where the uniform number of element i is at least the probability, else 0; the mask is drawn again
+/// whenever it is needed.</summary>
 internal readonly struct Dropout : IKernel<DropoutArgs>
 {
     public static void Run(DropoutArgs args)

@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Rows;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
 
-/// <summary>A run of elements that one group works on.</summary>
+/// <summary>A run of elements that one thread block works on.</summary>
 internal struct TensorChunk
 {
     /// <summary>Which tensor, and its first element of the run.</summary>

@@ -44,7 +44,8 @@ internal struct InverseArgs
     public int Side;
 }
 
-/// <summary>Inverts (side, side) matrices in place by Gauss and Jordan, without pivoting; a group takes one matrix, a thread its own columns.</summary>
+/// <summary>Inverts (side, side) matrices in place by Gauss and Jordan, without pivoting; a thread block takes one matrix, a thread its own
+/// columns.</summary>
 internal readonly struct Inverse : IKernel<InverseArgs>
 {
     public static void Run(InverseArgs args)

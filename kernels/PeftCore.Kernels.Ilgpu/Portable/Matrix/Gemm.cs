@@ -2,7 +2,8 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>A product's operands. Element (i, p) of op(A) is A[i·ARow + p·AColumn]; element (p, j) of op(B) is B[p·BRow + j·BColumn].</summary>
+/// <summary>A product's operands. Element (i, p) of op(A) is A[i·ARow + p·AColumn]; element (p, j) of op(B) is B[p·BRow +
+/// j·BColumn].</summary>
 internal struct GemmArgs<TA, TB>
     where TA : unmanaged
     where TB : unmanaged
@@ -13,22 +14,23 @@ internal struct GemmArgs<TA, TB>
     public long ARow, AColumn, BRow, BColumn;
     public int M, N, K, TilesN, Accumulate;
 
-    /// <summary>Length of the slice of K that one group sums (split-K); partial sum s starts at C[s·M·N].</summary>
+    /// <summary>Length of the slice of K that one thread block sums (split-K); partial sum s starts at C[s·M·N].</summary>
     public int KPerSplit;
     public float Alpha;
 }
 
-/// <summary>C = α·op(A)·op(B) (+ C) on any device: a group computes a square tile from panels of both operands in shared memory.</summary>
-internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
+/// <summary>C = α·op(A)·op(B) (+ C) on any device: a thread block computes a square tile from panels of both operands in shared
+/// memory.</summary>
+internal readonly struct Gemm<TA, TB, TBlock> : IKernel<GemmArgs<TA, TB>>
     where TA : unmanaged, IElement<TA>
     where TB : unmanaged, IElement<TB>
-    where TSide : struct, IThreadSide
+    where TBlock : struct, IBlockShape
 {
     public static void Run(GemmArgs<TA, TB> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
         ArrayView<Float4> fourA = sharedA.Cast<Float4>(), fourB = sharedB.Cast<Float4>();
-        int tile = 4 * TSide.Side, t = Group.IdxX, tx = t % TSide.Side, ty = t / TSide.Side;
+        int tile = 4 * TBlock.Side, t = Group.IdxX, tx = t % TBlock.Side, ty = t / TBlock.Side;
         int row = Grid.IdxX / args.TilesN * tile, column = Grid.IdxX % args.TilesN * tile;
         int first = Grid.IdxY * args.KPerSplit, last = first + args.KPerSplit < args.K ? first + args.KPerSplit : args.K;
         Tile4 sum = default;
@@ -37,7 +39,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
             LoadA(args, sharedA, row, p, last, tile);
             LoadB(args, sharedB, column, p, last, tile);
             Group.Barrier();
-            sum = Panel.Multiply<TSide>(sum, fourA, ty, fourB, tx);
+            sum = Panel.Multiply<TBlock>(sum, fourA, ty, fourB, tx);
             Group.Barrier();
         }
 
@@ -52,7 +54,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
     private static void LoadA(GemmArgs<TA, TB> args, ArrayView<float> shared, int row, int p0, int last, int tile)
     {
         bool alongK = args.AColumn == 1;
-        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TBlock.Side * TBlock.Side)
         {
             int p = alongK ? e % Panel.Depth : e / tile, i = alongK ? e / Panel.Depth : e % tile;
             float value = 0;
@@ -68,7 +70,7 @@ internal readonly struct Gemm<TA, TB, TSide> : IKernel<GemmArgs<TA, TB>>
     private static void LoadB(GemmArgs<TA, TB> args, ArrayView<float> shared, int column, int p0, int last, int tile)
     {
         bool alongK = args.BRow == 1;
-        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TSide.Side * TSide.Side)
+        for (int e = Group.IdxX; e < Panel.Depth * tile; e += TBlock.Side * TBlock.Side)
         {
             int p = alongK ? e % Panel.Depth : e / tile, j = alongK ? e / Panel.Depth : e % tile;
             float value = 0;
@@ -113,7 +115,7 @@ internal static class Panel
     public const int Elements = Depth * Stride;
 
     /// <summary>sum + aᵀ·b over the panel's depth, for this thread's four rows and columns.</summary>
-    public static Tile4 Multiply<TSide>(Tile4 sum, ArrayView<Float4> a, int ty, ArrayView<Float4> b, int tx) where TSide : struct, IThreadSide
+    public static Tile4 Multiply<TBlock>(Tile4 sum, ArrayView<Float4> a, int ty, ArrayView<Float4> b, int tx) where TBlock : struct, IBlockShape
     {
         for (int p = 0; p < Depth; p++)
         {

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>How a GEMM is cut for thread blocks: square tiles of the result, and split-K where the tiles alone would leave processors idle. Partial sums
-/// are added up in order, so results do not depend on timing.</summary>
+/// <summary>How a GEMM is cut for thread blocks: square tiles of the result, and split-K where the tiles alone would leave processors idle.
+/// Partial sums are added up in order, so results do not depend on timing.</summary>
 /// <param name="TilesM">Tiles down.</param>
 /// <param name="TilesN">Tiles across.</param>
 /// <param name="Splits">How many slices K is cut into.</param>

@@ -9,7 +9,7 @@ internal struct RowWiseArgs<TRow> where TRow : unmanaged
     public int Columns, Strips, Accumulate;
 }
 
-/// <summary>y[r, c] (+)= x[r, c]·row[c]. A group takes a strip of one row.</summary>
+/// <summary>y[r, c] (+)= x[r, c]·row[c]. A thread block takes a strip of one row.</summary>
 internal readonly struct MultiplyRow : IKernel<RowWiseArgs<float>>
 {
     public static void Run(RowWiseArgs<float> args)

@@ -8,7 +8,7 @@ internal struct SoftmaxArgs
     public int Columns, Accumulate;
 }
 
-/// <summary>Softmax of each row; a group takes a row, and y may be x.</summary>
+/// <summary>Softmax of each row; a thread block takes a row, and y may be x.</summary>
 internal readonly struct SoftmaxForward : IKernel<SoftmaxArgs>
 {
     public static void Run(SoftmaxArgs args)
@@ -46,7 +46,7 @@ internal readonly struct SoftmaxBackward : IKernel<SoftmaxArgs>
     }
 }
 
-/// <summary>Over one row, by all threads of a group.</summary>
+/// <summary>Over one row, by all threads of a thread block.</summary>
 internal static class Reduce
 {
     public static float Max(ArrayView<float> shared, ArrayView<float> x, long row, int columns)

@@ -12,7 +12,7 @@ public sealed class FlashTests
          select of(dim)).Append(FlashGeometry.ValueGradient(256));
 
     [TestCaseSource(nameof(Geometries))]
-    public void A_group_fits_a_processor(object tiles)
+    public void A_thread_block_fits_a_processor(object tiles)
     {
         var geometry = (FlashGeometry)tiles;
 

@@ -21,7 +21,7 @@ public sealed class GemmPtxTests
     }
 
     [Test]
-    public void A_group_of_a_cluster_reads_half_of_B_for_both()
+    public void A_thread_block_of_a_cluster_reads_half_of_B_for_both()
     {
         string[] copies = Lines(Expand(Wide, "peft.load %r1, %r2, %r3, %r4, %r5, %r6;"), "cp.async.bulk");
 

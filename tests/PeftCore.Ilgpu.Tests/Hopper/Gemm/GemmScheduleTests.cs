@@ -22,7 +22,7 @@ public sealed class GemmScheduleTests
 
         Assert.That(schedule.TilesM * height, Is.InRange(rows, rows + height - 1));
         Assert.That(schedule.TilesN * schedule.Shape.TileN, Is.InRange(columns, columns + schedule.Shape.TileN - 1));
-        Assert.That(schedule.Groups, Is.InRange(1, Processors), "all groups run at once: those that share a tile wait for each other");
+        Assert.That(schedule.Blocks, Is.InRange(1, Processors), "all thread blocks run at once: those that share a tile wait for each other");
         Assert.That(schedule.PartialBytes, Is.LessThanOrEqualTo(GemmSchedule.MaxPartialBytes(Processors)));
         Assert.That(schedule.StreamKTiles, Is.LessThanOrEqualTo(schedule.TilesM * schedule.TilesN));
         Assert.That((schedule.TilesM * schedule.TilesN - schedule.StreamKTiles) % schedule.Clusters == 0 || schedule.StreamKTiles == 0, "tiles that do not fill a wave are cut by stream-K");

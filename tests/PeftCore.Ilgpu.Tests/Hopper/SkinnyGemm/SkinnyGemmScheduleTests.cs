@@ -13,15 +13,15 @@ public sealed class SkinnyGemmScheduleTests
     [TestCase(2048, new[] { 11_008 }, 1, false)]
     [TestCase(1, new[] { 8 }, 4, true)]
     [TestCase(1000, new[] { 151_936 }, 2, true)]
-    public void Groups_cover_every_row_and_column_once(int m, int[] widths, int tiles, bool right)
+    public void Thread_blocks_cover_every_row_and_column_once(int m, int[] widths, int tiles, bool right)
     {
         var schedule = SkinnyGemmSchedule.For(m, widths, tiles, right, true, Processors);
         int width = schedule.Shape.WarpColumns * SkinnyGemmShape.Columns, height = schedule.Shape.WarpRows * SkinnyGemmShape.Rows;
 
         Assert.That(schedule.Strips, Is.EqualTo(widths.Sum(n => (n + width - 1) / width)));
-        Assert.That(schedule.Run % height, Is.Zero, "all warps of a group take the same number of steps");
+        Assert.That(schedule.Run % height, Is.Zero, "all warps of a thread block take the same number of steps");
         Assert.That(schedule.Runs * schedule.Run, Is.InRange(m, m + schedule.Run - 1));
-        Assert.That(schedule.Runs == 1 || schedule.Groups <= Processors);
+        Assert.That(schedule.Runs == 1 || schedule.Blocks <= Processors);
     }
 
     [Test]

@@ -1,0 +1,21 @@
+namespace PeftCore.Kernels.Ilgpu;
+
+/// <summary>The shape of a thread block. Tiled kernels are generic over it: a GPU takes 16 × 16 threads, ILGPU's CPU accelerator, which
+/// runs one OS thread for each, 4 × 4. A thread computes 4 × 4 elements of its block's tile.</summary>
+internal interface IBlockShape
+{
+    /// <summary>Threads along one side of the square.</summary>
+    static abstract int Side { get; }
+}
+
+/// <summary>256 threads, tiles of 64 × 64.</summary>
+internal readonly struct Block16x16 : IBlockShape
+{
+    public static int Side => 16;
+}
+
+/// <summary>16 threads, tiles of 16 × 16.</summary>
+internal readonly struct Block4x4 : IBlockShape
+{
+    public static int Side => 4;
+}
