@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Attention heads where they lie in a projection (see <see cref="HeadLayout"/>).</summary>
+/// <summary>A strided view of attention heads inside a projection (see <see cref="HeadLayout"/>).</summary>
 internal struct HeadsView<TElement> where TElement : unmanaged, IElement<TElement>
 {
     public ArrayView<TElement> Data;

@@ -17,7 +17,7 @@ internal interface IKernelVisitor
         where TArgs : struct;
 }
 
-/// <summary>Every portable kernel there is, in the forms a backend asks for.</summary>
+/// <summary>Every kernel, in the forms that a backend launches.</summary>
 internal static class KernelCatalog
 {
     /// <summary>Shows a visitor all kernels for thread blocks of one shape.</summary>

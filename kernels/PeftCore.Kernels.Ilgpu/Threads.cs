@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Where a thread stands, and sums over the threads of a thread block.</summary>
+/// <summary>A thread's index in the launch, and reductions over the threads of a block.</summary>
 internal static class Threads
 {
     /// <summary>The most threads a thread block has.</summary>

@@ -53,7 +53,8 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
     }
 
-    /// <summary>Address of the numbers in BF16 with every row on 16 bytes: a copy for one product, of what does not lie so.</summary>
+    /// <summary>Address of the numbers in BF16 with every row on 16 bytes: a copy for one product, of a tensor whose rows are not
+    /// aligned.</summary>
     public nint Padded(Tensor tensor)
     {
         var once = backend.NewTensor([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace).Keep();

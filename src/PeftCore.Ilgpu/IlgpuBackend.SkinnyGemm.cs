@@ -41,7 +41,7 @@ internal sealed partial class IlgpuBackend
             var p = products[i];
             foreach (var other in products[..i])
             {
-                // Two sums into one place must not meet in one launch.
+                // Two sums into one place must not be in one launch.
                 takes = takes && !(ReferenceEquals(p.Across.Storage, other.Across.Storage) && p.Across.ByteOffset == other.Across.ByteOffset);
             }
             takes = takes && p.X.DType == DType.BF16 && p.X.Count > 0 && TakesOperand(p.X) && p.X.Shape.Rows == first.X.Shape.Rows;

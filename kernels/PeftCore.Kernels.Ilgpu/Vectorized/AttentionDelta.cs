@@ -7,7 +7,7 @@ internal struct AttentionDeltaBf16x8Args
     public ArrayView<Bf16x8> O, DOut;
     public ArrayView<float> Delta;
 
-    /// <summary>Where heads lie, in vectors.</summary>
+    /// <summary>Strides of the heads, in vectors.</summary>
     public int RowO, OffsetO, HeadO, RowDOut, OffsetDOut, HeadDOut;
 
     /// <summary>Vectors a head.</summary>

@@ -25,7 +25,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
     {
         int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp), width = RowFragment.Count * warp;
         bool inside = r < args.Rows;
-        r = inside ? r : args.Rows - 1; // All lanes of all warps meet in the sums.
+        r = inside ? r : args.Rows - 1; // All lanes of all warps take part in the sums.
         long row = (long)r * args.Vectors;
         RowFragment x = default;
         float rstd;

@@ -18,7 +18,7 @@ internal static class BFloat16Checks
             ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("arithmetic", Arithmetic), ("rows", Rows), ("norms", Norms), ("cross_entropy", CrossEntropy),
             ("softmax", Softmax), ("lookups", Lookups), ("rope", Rope), ("products", Products), ("sums", Sums), ("attention", Attention), ("casts", Casts),
         }
-        select ($"brain_{check.Name}_{size.Name}", (Action<ParityBench>)(bench => check.Body(bench, bench.Size(size.Columns, (size.Columns * 50) + size.Columns))));
+        select ($"bf16_{check.Name}_{size.Name}", (Action<ParityBench>)(bench => check.Body(bench, bench.Size(size.Columns, (size.Columns * 50) + size.Columns))));
 
     private static void Formula<TFormula>(ParityBench bench, int columns) where TFormula : struct, IUnaryFormula
     {

@@ -55,7 +55,7 @@ public sealed class CudaParityTests() : ParityTests("cuda", big: true)
 public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType.BF16)
 {
     public static IEnumerable<string> TensorCores =>
-        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("brain", StringComparison.Ordinal)).Concat(ParityChecks.TensorCores.Keys);
+        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("bf16", StringComparison.Ordinal)).Concat(ParityChecks.TensorCores.Keys);
 
     [TestCaseSource(nameof(TensorCores))]
     public void Agrees_with_the_cpu_on_numbers_that_bf16_holds(string check) => Check(check);

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
-/// Tiles of one of Hopper's attention kernels and where they lie in shared memory. A thread block keeps a tile of tokens (queries, or keys
+/// Tiles of one of Hopper's attention kernels and their offsets in shared memory. A thread block keeps a tile of tokens (queries, or keys
 /// for their gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each 64 of the rows that stay.
 /// </summary>
 internal struct FlashGeometry
@@ -34,7 +34,7 @@ internal struct FlashGeometry
     /// <summary>Rows a warpgroup computes.</summary>
     public const int WarpgroupRows = 64;
 
-    /// <summary>Where barriers stand: behind full and empty ones of the kept sets those of the stages of both passing operands.</summary>
+    /// <summary>Numbers of the barriers: full and empty ones of the kept sets, then those of the stages of both passing operands.</summary>
     public const int SetFull = 0, SetEmpty = 2, FirstFull = 4, FirstEmpty = 8, SecondFull = 12, SecondEmpty = 16;
 
     private const int BarrierBytes = 1024;

@@ -23,7 +23,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
 
     private const int MaxSinglesTileN = 128; // addresses for every element do not fit the registers beside more sums
 
-    // Clusters of four cannot have every processor: those of a card stand in parts of 14 to 18.
+    // Clusters of four cannot have every processor: those of a card are in GPCs of 14 to 18.
     private const int MaxSplitK = 4;
 
     private static readonly int[] Widths = [256, 128, 64, 32, 16];

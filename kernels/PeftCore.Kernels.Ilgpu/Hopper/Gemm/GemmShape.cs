@@ -55,7 +55,7 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     /// <summary>Dynamic shared memory of a thread block.</summary>
     public int SharedBytes => Alignment + (Stages * StageBytes) + ResultBytes + BarrierBytes;
 
-    /// <summary>Where the barriers lie: one for each full stage, then one for each empty one.</summary>
+    /// <summary>Offset of the barriers: one for each full stage, then one for each empty one.</summary>
     public int BarriersAt => (Stages * StageBytes) + ResultBytes;
 
     /// <summary>Rows and columns, contiguous ones last, of what one copy reads of A.</summary>

@@ -138,7 +138,7 @@ internal static class HeadPanel
         return sum;
     }
 
-    /// <summary>sum + weightsᵀ·heads: weights(p, r) stand in shared memory, p runs over a tile of tokens, columns over a chunk of the
+    /// <summary>sum + weightsᵀ·heads: weights(p, r) are in shared memory, p runs over a tile of tokens, columns over a chunk of the
     /// head.</summary>
     public static Tile4 Combine<TBlock, TElement>(
         Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)

@@ -50,7 +50,7 @@ internal readonly struct Gemm<TA, TB, TBlock> : IKernel<GemmArgs<TA, TB>>
         Store(args, partial, row + (4 * ty) + 3, column + (4 * tx), sum.R3);
     }
 
-    // Neighbouring threads read neighbouring addresses, whichever way the operand lies.
+    // Neighbouring threads read neighbouring addresses, whether the operand is row- or column-major.
     private static void LoadA(GemmArgs<TA, TB> args, ArrayView<float> shared, int row, int p0, int last, int tile)
     {
         bool alongK = args.AColumn == 1;
