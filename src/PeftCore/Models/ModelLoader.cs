@@ -174,7 +174,7 @@ public static class ModelLoader
     {
         string[] parts = name.Split('.');
         int at = Array.FindIndex(parts, part => part is "layers" or "h");
-        return at >= 0 && at + 1 < parts.Length && int.TryParse(parts[at + 1], out int block) ? block : -1;
+        return at >= 0 && at + 1 < parts.Length && NumberText.TryDigits(parts[at + 1], out int block) ? block : -1;
     }
 
     private static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;

@@ -51,7 +51,7 @@ public sealed class SettingsFileTests
 
     [TestCase("{\"learning_rate\": \"0,0001\"}", "is \"0,0001\", expected a number")]
     [TestCase("{\"lora_r\": [4, 8]}", "lora_r is a list")]
-    [TestCase("{\"lora_r\": 4, \"lora_r\": 8}", "not valid JSON")]
+    [TestCase("{\"lora_r\": 4, \"lora_r\": 8}", "field \"lora_r\" stands twice with different values, 4 and 8")]
     [TestCase("{\"lora_r\": 4, \"lora-r\": 4}", "is the same setting as lora_r above")]
     [TestCase("{\"lora_r\": 4, // rank\n\"seed\": 1}", "not valid JSON")]
     [TestCase("{\"lora_r\": 4,}", "not valid JSON")]

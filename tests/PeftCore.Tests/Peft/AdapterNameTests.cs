@@ -55,7 +55,8 @@ public sealed class AdapterNameTests
     {
         using var bench = new Bench(Family.Llama);
         bench.Model.AddAdapter(_config, "taken");
-        Assert.That(() => bench.Model.AddAdapter(_config, name), Throws.TypeOf<BadInputException>().With.Message.StartsWith($"an adapter cannot be called \"{name}\": "));
+        Assert.That(() => bench.Model.AddAdapter(_config, name), Throws.TypeOf<BadInputException>().With.Message
+            .StartsWith($"an adapter cannot be called \"{name.Replace('\n', ' ')}\": "));
         Assert.That(bench.Model.ActiveAdapters, Is.EqualTo(new[] { "taken" }));
     }
 }

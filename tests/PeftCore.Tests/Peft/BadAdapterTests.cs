@@ -68,7 +68,7 @@ public sealed class BadAdapterTests
     }
 
     [Test]
-    public void A_configuration_that_is_no_json_is_refused([Values("", "{", "[]", "{\"peft_type\": \"LORA\", \"peft_type\": \"LORA\"}", "{\"peft_type\": \"\\ud800\"}")] string text)
+    public void A_configuration_that_is_no_json_is_refused([Values("", "{", "[]", "{\"peft_type\": \"LORA\", \"peft_type\": \"IA3\"}", "{\"peft_type\": \"\\ud800\"}")] string text)
     {
         using var folder = new AdapterFolder("llama", "lora");
         File.WriteAllText(folder.ConfigPath, text);

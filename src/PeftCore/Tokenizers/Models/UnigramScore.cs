@@ -57,5 +57,5 @@ internal static class UnigramScore
             : value / Power(-exponent);
     }
 
-    private static double Power(int exponent) => double.Parse($"1e{exponent}", CultureInfo.InvariantCulture);
+    private static double Power(int exponent) => double.Parse($"1e{exponent}", NumberStyles.Float, CultureInfo.InvariantCulture);
 }
