@@ -42,6 +42,11 @@ internal sealed class JinjaRun(TimeProvider clock)
         }
     }
 
+    /// <summary>Writes what a block gives; Jinja takes nothing but strings there.</summary>
+    public void WriteText(object? value, string what) => Write(JinjaText.IsText(value)
+        ? JinjaText.Str(value)
+        : throw JinjaError.Of($"{what} gives {JinjaText.Describe(value)} where a string is needed"));
+
     /// <summary>Counts characters or items before they are made.</summary>
     public void Spend(long amount)
     {
@@ -52,6 +57,9 @@ internal sealed class JinjaRun(TimeProvider clock)
         }
     }
 
+    /// <summary>Whether the template has turned on escaping for HTML where it is now.</summary>
+    public bool AutoEscape { get; set; }
+
     public string Made(string text)
     {
         Spend(text.Length);
@@ -61,9 +69,9 @@ internal sealed class JinjaRun(TimeProvider clock)
     /// <summary>Counts a value that a filter or function gave; one that it was given costs nothing.</summary>
     public object? Made(object? value, object? given)
     {
-        if (value is string text && !ReferenceEquals(value, given))
+        if (!ReferenceEquals(value, given))
         {
-            Spend(text.Length);
+            Spend(value switch { string text => text.Length, JinjaMarkup markup => markup.Text.Length, List<object?> list => list.Count, _ => 0 });
         }
 
         return value;
@@ -89,25 +97,11 @@ internal sealed class JinjaRun(TimeProvider clock)
     {
         if (++_calls > MaxCalls)
         {
-            throw JinjaError.Of($"its macros call each other more than {MaxCalls} deep");
+            throw JinjaError.Of($"its macros and loops call each other more than {MaxCalls} deep");
         }
 
         var result = body();
         _calls--;
         return result;
-    }
-}
-
-/// <summary>The variables that a part of a template sees.</summary>
-internal sealed class JinjaScope(JinjaScope? parent)
-{
-    private readonly Dictionary<string, object?> _values = new(StringComparer.Ordinal);
-
-    public int LoopDepth { get; init; } = parent?.LoopDepth ?? 0;
-
-    public object? this[string name]
-    {
-        get => _values.TryGetValue(name, out var value) ? value : parent is null ? new JinjaUndefined(name) : parent[name];
-        set => _values[name] = value;
     }
 }

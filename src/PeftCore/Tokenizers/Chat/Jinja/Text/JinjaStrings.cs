@@ -1,0 +1,197 @@
+using System.Globalization;
+using System.Text;
+
+namespace PeftCore.Tokenizers;
+
+/// <summary>Strings as Python has them: sequences of code points.</summary>
+internal static class JinjaStrings
+{
+    public static bool IsSpace(int c) => c is (>= '\t' and <= '\r') or (>= 0x1C and <= ' ') or 0x85 or 0xA0
+        || (c is > 0xFF and < 0x10000 && char.IsWhiteSpace((char)c));
+
+    /// <summary>The order by code points, which UTF-16 has not.</summary>
+    public static int Compare(string a, string b)
+    {
+        var at = a.AsSpan().CommonPrefixLength(b);
+        return at == a.Length || at == b.Length ? a.Length.CompareTo(b.Length)
+            : char.IsSurrogate(a[at]) == char.IsSurrogate(b[at]) ? a[at].CompareTo(b[at])
+            : char.IsSurrogate(a[at]) ? 1 : -1;
+    }
+
+    public static List<object?> Characters(string text)
+    {
+        var result = new List<object?>(text.Length);
+        for (var i = 0; i < text.Length;)
+        {
+            var length = text.AsSpan().CodePointLength(i);
+            result.Add(text.Substring(i, length));
+            i += length;
+        }
+
+        return result;
+    }
+
+    /// <summary>The place in UTF-16 of a code point.</summary>
+    public static int UnitOf(string text, long point)
+    {
+        if (!CodePoints.HasSurrogates(text))
+        {
+            return (int)point;
+        }
+
+        var unit = 0;
+        for (var i = 0L; i < point; i++)
+        {
+            unit += text.AsSpan().CodePointLength(unit);
+        }
+
+        return unit;
+    }
+
+    public static string Slice(string text, long start, long stop) =>
+        start >= stop ? "" : text[UnitOf(text, start)..UnitOf(text, stop)];
+
+    public static string Strip(string text, object? chars, bool left, bool right)
+    {
+        if (chars is not (null or string or JinjaMarkup))
+        {
+            throw JinjaError.Of($"strip takes a string of characters, not {JinjaText.Describe(chars)}");
+        }
+
+        var set = chars is null ? null : JinjaText.Str(chars).EnumerateRunes().Select(r => r.Value).ToHashSet();
+        var (start, end) = (0, text.Length);
+        while (left && start < end && Matches(text.AsSpan().CodePointAt(start)))
+        {
+            start += text.AsSpan().CodePointLength(start);
+        }
+
+        while (right && end > start && Last() is var at && Matches(text.AsSpan().CodePointAt(at)))
+        {
+            end = at;
+        }
+
+        return text[start..end];
+
+        bool Matches(int c) => set?.Contains(c) ?? IsSpace(c);
+
+        int Last() => end >= 2 && char.IsLowSurrogate(text[end - 1]) && char.IsHighSurrogate(text[end - 2]) ? end - 2 : end - 1;
+    }
+
+    /// <summary>The lines of a text by all line boundaries that Python knows.</summary>
+    public static List<string> Lines(string text, bool keepEnds)
+    {
+        var result = new List<string>();
+        for (var start = 0; start < text.Length;)
+        {
+            var end = start;
+            while (end < text.Length && !IsLineEnd(text[end]))
+            {
+                end++;
+            }
+
+            var next = end >= text.Length ? end : text[end] == '\r' && end + 1 < text.Length && text[end + 1] == '\n' ? end + 2 : end + 1;
+            result.Add(text[start..(keepEnds ? next : end)]);
+            start = next;
+        }
+
+        return result;
+    }
+
+    /// <summary>The parts of a text between white space.</summary>
+    public static List<string> Words(string text, long limit = -1, bool fromRight = false)
+    {
+        var result = new List<string>();
+        var (start, end) = (0, text.Length);
+        while (true)
+        {
+            while (start < end && IsSpace(text[fromRight ? end - 1 : start]))
+            {
+                (start, end) = fromRight ? (start, end - 1) : (start + 1, end);
+            }
+
+            if (start == end)
+            {
+                break;
+            }
+
+            if (limit >= 0 && result.Count >= limit)
+            {
+                result.Add(text[start..end]);
+                break;
+            }
+
+            var at = fromRight ? end - 1 : start;
+            while (at >= start && at < end && !IsSpace(text[at]))
+            {
+                at += fromRight ? -1 : 1;
+            }
+
+            result.Add(fromRight ? text[(at + 1)..end] : text[start..at]);
+            (start, end) = fromRight ? (start, at + 1) : (at, end);
+        }
+
+        if (fromRight)
+        {
+            result.Reverse();
+        }
+
+        return result;
+    }
+
+    public static string Replace(string text, string old, string fresh, long count, JinjaRun run)
+    {
+        var result = new StringBuilder();
+        var at = 0;
+        for (var done = 0L; count < 0 || done < count; done++)
+        {
+            var found = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? Next(at) : -1;
+            if (found < 0)
+            {
+                break;
+            }
+
+            run.Spend(fresh.Length + 1L);
+            result.Append(text, at, found - at).Append(fresh);
+            at = found + old.Length;
+        }
+
+        return at == 0 && result.Length == 0 ? text : run.Made(result.Append(text, at, text.Length - at).ToString());
+
+        int Next(int place) => place + text.AsSpan().CodePointLength(place);
+    }
+
+    /// <summary>How often a part occurs, without overlaps.</summary>
+    public static long Count(string text, string part)
+    {
+        var count = 0L;
+        for (var at = text.IndexOf(part, StringComparison.Ordinal); at >= 0; at = text.IndexOf(part, at + part.Length, StringComparison.Ordinal))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    public static string Pad(string text, long width, char fill, double left, JinjaRun run)
+    {
+        var missing = width - CodePoints.Count(text);
+        if (missing <= 0)
+        {
+            return text;
+        }
+
+        run.Spend(missing);
+        var before = left == 0.5 ? missing / 2 + (missing & width & 1) : (long)(missing * left);
+        return new string(fill, (int)before) + text + new string(fill, (int)(missing - before));
+    }
+
+    public static bool IsDecimal(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber;
+
+    public static bool IsDigit(Rune rune) => IsDecimal(rune) || CharUnicodeInfo.GetDigitValue(rune.ToString(), 0) >= 0;
+
+    public static bool IsNumeric(Rune rune) => IsDigit(rune) || CharUnicodeInfo.GetNumericValue(rune.ToString(), 0) != -1;
+
+    public static bool IsAlphanumeric(Rune rune) => Rune.IsLetter(rune) || IsNumeric(rune);
+
+    private static bool IsLineEnd(char c) => c is (>= '\n' and <= '\r') or (>= '\x1C' and <= '\x1E') or '\x85' or '\u2028' or '\u2029';
+}
