@@ -19,7 +19,7 @@ public sealed class HostileTemplateTests
     [TestCase("{{ range(10 ** 18) }}", TestName = "a_huge_range")]
     [TestCase("{{ 'a' * 10 ** 12 }}", TestName = "a_huge_string")]
     [TestCase("{{ [1] * 10 ** 12 }}", TestName = "a_huge_list")]
-    [TestCase("{{ 10 ** 10 ** 10 }}", TestName = "a_huge_number")]
+    [TestCase("{{ 10 ** (10 ** 10) }}", TestName = "a_huge_number")]
     [TestCase("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", TestName = "endless_recursion")]
     [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", TestName = "doubling")]
     [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}", TestName = "replacing_by_itself")]
@@ -47,12 +47,10 @@ public sealed class HostileTemplateTests
     [Test]
     public void A_long_sum_is_evaluated_or_refused()
     {
-        var template = ChatTemplate.Parse("{{ " + string.Concat(Enumerable.Repeat("1+", 100_000)) + "1 }}");
-
         string result;
         try
         {
-            result = template.Render(Messages);
+            result = ChatTemplate.Parse("{{ " + string.Concat(Enumerable.Repeat("1+", 100_000)) + "1 }}").Render(Messages);
         }
         catch (BadInputException e)
         {

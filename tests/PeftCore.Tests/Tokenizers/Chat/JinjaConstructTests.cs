@@ -48,8 +48,8 @@ public sealed class JinjaConstructTests
 
     [TestCase("{{ 'x' * 10 ** 9 }}")]
     [TestCase("{{ range(10 ** 12) }}")]
-    [TestCase("{{ 2 ** 10 ** 9 }}")]
-    [TestCase("{{ 9 ** 9 ** 9 ** 9 }}")]
+    [TestCase("{{ 2 ** (10 ** 9) }}")]
+    [TestCase("{{ 9 ** 9 ** 9 ** 9 ** 9 }}")]
     [TestCase("{{ '%1000000000d' % 1 }}")]
     [TestCase("{{ '{:1000000000}'.format(1) }}")]
     [TestCase("{{ '%.1000000000f' % 1.5 }}")]

@@ -60,11 +60,12 @@ internal static class JinjaListFilters
 
     private static IEnumerable<object?> Backwards(object? value, JinjaRun run) => value is JinjaIterator or JinjaLoop
         ? throw JinjaError.Of($"{JinjaText.Describe(value)} cannot be read backwards; |list makes a list of it")
+        : JinjaText.IsText(value) ? JinjaStrings.Characters(JinjaStrings.Reverse(JinjaText.Str(value)))
         : Enumerable.Reverse(JinjaMembers.ToList(value, run));
 
     private static object Reverse(object? value, JinjaGiven given, JinjaRun run) => value switch
     {
-        string or JinjaMarkup => JinjaMembers.Like(value, string.Concat(Enumerable.Reverse(JinjaStrings.Characters(JinjaText.Str(value))))),
+        string or JinjaMarkup => JinjaMembers.Like(value, JinjaStrings.Reverse(JinjaText.Str(value))),
         JinjaIterator => Enumerable.Reverse(JinjaMembers.ToList(value, run)).ToList(),
         _ => new JinjaIterator("reverse", Backwards(value, run)),
     };

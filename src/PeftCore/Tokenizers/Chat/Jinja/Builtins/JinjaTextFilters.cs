@@ -65,7 +65,7 @@ internal static class JinjaTextFilters
         }
 
         var found = JinjaMembers.OwnAttribute(value, name, run);
-        return found != JinjaMissing.Value ? found : new JinjaUndefined($"{JinjaText.Describe(value)} has no '{name}'");
+        return found != JinjaMissing.Value ? found : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no '{name}'");
     }
 
     private static object? Replace(object? value, JinjaGiven given, JinjaRun run)

@@ -18,17 +18,42 @@ internal static class JinjaStrings
             : char.IsSurrogate(a[at]) ? 1 : -1;
     }
 
-    public static List<object?> Characters(string text)
+    public static IEnumerable<object?> Characters(string text)
     {
-        var result = new List<object?>(text.Length);
         for (var i = 0; i < text.Length;)
         {
             var length = text.AsSpan().CodePointLength(i);
-            result.Add(text.Substring(i, length));
+            yield return text.Substring(i, length);
             i += length;
         }
+    }
 
-        return result;
+    public static string Reverse(string text)
+    {
+        var result = text.ToCharArray();
+        Array.Reverse(result);
+        for (var i = 0; i + 1 < result.Length; i++)
+        {
+            if (char.IsLowSurrogate(result[i]) && char.IsHighSurrogate(result[i + 1]))
+            {
+                (result[i], result[i + 1]) = (result[i + 1], result[i]);
+                i++;
+            }
+        }
+
+        return new string(result);
+    }
+
+    /// <summary>Every so many characters of a text without surrogates.</summary>
+    public static string Pick(string text, long first, long last, long step)
+    {
+        var result = new StringBuilder();
+        for (var i = first; step > 0 ? i < last : i > last; i += step)
+        {
+            result.Append(text[(int)i]);
+        }
+
+        return result.ToString();
     }
 
     /// <summary>The place in UTF-16 of a code point.</summary>

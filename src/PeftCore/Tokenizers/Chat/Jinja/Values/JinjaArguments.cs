@@ -55,8 +55,11 @@ internal sealed class JinjaBuiltin(string name, string parameters, Func<object?,
 
     public string Name => name;
 
-    public object? Call(object? target, JinjaArguments arguments, JinjaRun run) =>
-        body(target, new JinjaGiven(name, arguments.Bind(_signature)), run);
+    public object? Call(object? target, JinjaArguments arguments, JinjaRun run)
+    {
+        run.Read(target);
+        return body(target, new JinjaGiven(name, arguments.Bind(_signature)), run);
+    }
 }
 
 /// <summary>The values of a function's parameters.</summary>

@@ -5,6 +5,8 @@ namespace PeftCore.Tokenizers;
 /// <summary>A dictionary that keeps the order of its keys. As in Python 1, 1.0 and True are one key, and the first one stays.</summary>
 internal sealed class JinjaDict
 {
+    private const int MaxKeyParts = 1000;
+
     private static readonly object None = new();
 
     private readonly OrderedDictionary<object, object?> _items = new(new KeyComparer());
@@ -34,12 +36,35 @@ internal sealed class JinjaDict
     }
 
     /// <summary>Whether Python can use the value as a key.</summary>
-    public static bool IsKey(object? value) => value switch
+    public static bool IsKey(object? value)
     {
-        JinjaTuple tuple => tuple.TrueForAll(IsKey),
-        List<object?> or JinjaDict or JinjaDictView { Kind: not "values" } => false,
-        _ => true,
-    };
+        var parts = 0;
+        return IsKey(value, ref parts);
+    }
+
+    private static bool IsKey(object? value, ref int parts)
+    {
+        // Tuples that share their items can have exponentially many.
+        if (++parts > MaxKeyParts)
+        {
+            throw JinjaError.Of($"a key of a dictionary has more than {MaxKeyParts} parts");
+        }
+
+        if (value is JinjaTuple tuple)
+        {
+            foreach (var item in tuple)
+            {
+                if (!IsKey(item, ref parts))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        return value is not (List<object?> or JinjaDict or JinjaDictView { Kind: not "values" });
+    }
 
     private static object? Check(object? key) =>
         IsKey(key) ? key : throw JinjaError.Of($"{JinjaText.Describe(key)} cannot be a key of a dictionary");

@@ -9,7 +9,7 @@ internal static class JinjaMembers
         var found = OwnAttribute(value, name, run);
         return !ReferenceEquals(found, JinjaMissing.Value) ? found : ItemOrMissing(value, name) is var item && item != JinjaMissing.Value
             ? item
-            : new JinjaUndefined($"{JinjaText.Describe(value)} has no '{name}'");
+            : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no '{name}'");
     }
 
     /// <summary>The attribute that Python finds, without the items; <see cref="JinjaMissing"/> if there is none.</summary>
@@ -38,13 +38,14 @@ internal static class JinjaMembers
             throw undefined.Raise();
         }
 
+        run.Read(value);
         var item = ItemOrMissing(value, index);
         if (item == JinjaMissing.Value && JinjaText.IsText(index))
         {
             item = OwnAttribute(value, JinjaText.Str(index), run);
         }
 
-        return item != JinjaMissing.Value ? item : new JinjaUndefined($"{JinjaText.Describe(value)} has no item {JinjaText.Describe(index)}");
+        return item != JinjaMissing.Value ? item : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no item {JinjaText.Describe(index)}");
     }
 
     public static object Slice(object? value, object? start, object? stop, object? step, JinjaRun run)
@@ -57,7 +58,7 @@ internal static class JinjaMembers
             JinjaRange range => range.Count,
             _ => throw JinjaError.Of($"{JinjaText.Describe(value)} cannot be sliced"),
         };
-        run.Spend(value is JinjaRange ? 1 : count);
+        run.Read(value);
         var by = Bound(step) ?? 1;
         if (by == 0)
         {
@@ -78,7 +79,13 @@ internal static class JinjaMembers
             return Like(value, JinjaStrings.Slice(JinjaText.Str(value), first, last));
         }
 
-        var items = value as List<object?> ?? JinjaStrings.Characters(JinjaText.Str(value));
+        if (value is not (List<object?> or JinjaMarkup) && !CodePoints.HasSurrogates((string)value!))
+        {
+            return run.Made(JinjaStrings.Pick((string)value, first, last, by));
+        }
+
+        var items = value as List<object?> ?? JinjaStrings.Characters(JinjaText.Str(value)).ToList();
+        run.Spend(items.Count);
         var result = value is JinjaTuple ? new JinjaTuple() : new List<object?>();
         for (var i = first; by > 0 ? i < last : i > last; i += by)
         {

@@ -25,6 +25,7 @@ internal static class JinjaOperators
     {
         // Lists that share their elements can have exponentially many to compare.
         run.Step();
+        run.Read(left);
         return (left, right) switch
         {
             (null, null) => true,
@@ -63,6 +64,7 @@ internal static class JinjaOperators
 
     public static bool Contains(object? container, object? item, JinjaRun run)
     {
+        run.Read(container);
         switch (container)
         {
             case string or JinjaMarkup:
@@ -106,6 +108,7 @@ internal static class JinjaOperators
     private static int? Order(object? left, object? right, string name, JinjaRun run)
     {
         run.Step();
+        run.Read(left);
         return (left, right) switch
         {
             (JinjaUndefined undefined, _) => throw undefined.Raise(),

@@ -11,13 +11,18 @@ internal sealed class JinjaMissing
 }
 
 /// <summary>The value of what has none. It prints as nothing, is false and empty; most other uses raise <see cref="Why"/>.</summary>
-internal sealed class JinjaUndefined(string why)
+internal sealed class JinjaUndefined(Func<string> why)
 {
-    public string Why => why;
+    public JinjaUndefined(string why)
+        : this(() => why)
+    {
+    }
+
+    public string Why => why();
 
     public static JinjaUndefined Name(string name) => new($"'{name}' is undefined");
 
-    public BadInputException Raise() => JinjaError.Of(why);
+    public BadInputException Raise() => JinjaError.Of(why());
 }
 
 /// <summary>A tuple. It is not equal to a list of the same items.</summary>
