@@ -32,7 +32,7 @@ public sealed class Gpt2 : CausalModel
     public override string ModelType => "gpt2";
 
     /// <inheritdoc/>
-    public override int VocabularySize => Config.VocabularySize;
+    public override int VocabularySize => _transformer.Wte.Weight.Shape[0];
 
     /// <inheritdoc/>
     public override int HiddenSize => Config.HiddenSize;

@@ -31,7 +31,7 @@ public sealed class Llama : CausalModel
     public override string ModelType => Config.ModelType;
 
     /// <inheritdoc/>
-    public override int VocabularySize => Config.VocabularySize;
+    public override int VocabularySize => _decoder.EmbedTokens.Weight.Shape[0];
 
     /// <inheritdoc/>
     public override int HiddenSize => Config.HiddenSize;

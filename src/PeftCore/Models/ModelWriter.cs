@@ -72,11 +72,12 @@ public static partial class ModelWriter
         return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent), stream => value.WriteTo(stream));
     }
 
-    /// <summary>The source's configuration; a merge may have given a tied head its own table.</summary>
+    /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>
     private static JsonNode ConfigOf(CausalModel model, string path)
     {
         using var document = JsonFile.Read(path);
         var config = JsonObject.Create(document.RootElement.Clone())!;
+        config["vocab_size"] = model.VocabularySize;
         config["tie_word_embeddings"] = model.Head.Weight == model.TokenEmbedding.Weight;
         return config;
     }

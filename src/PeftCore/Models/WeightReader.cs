@@ -77,7 +77,7 @@ internal static class WeightReader
         _ => throw entry.Error($"has dtype {entry.DType}; weights may be F32, BF16 or F16"),
     };
 
-    private static void CheckShape(WeightEntry entry, Shape expected)
+    public static void CheckShape(WeightEntry entry, Shape expected)
     {
         var shape = entry.Shape;
         bool same = shape.Length == expected.Rank;

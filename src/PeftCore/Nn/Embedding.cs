@@ -12,6 +12,8 @@ public sealed class Embedding : Layer
     /// <summary>The table, (rows, columns).</summary>
     public Parameter Weight => OwnParameter("weight")!;
 
+    private protected override bool TakesRows => true;
+
     /// <inheritdoc/>
     protected internal override Tensor Compute(Tensor x) => Weight.Value.Rows(x);
 }

@@ -14,7 +14,7 @@ public sealed class Linear : Layer
     /// <param name="transposed">W is stored (in, out).</param>
     public Linear(int inputs, int outputs, bool bias = false, bool transposed = false)
     {
-        (Inputs, Outputs, Transposed) = (inputs, outputs, transposed);
+        (Inputs, Transposed) = (inputs, transposed);
         Add("weight", new Parameter(transposed ? [inputs, outputs] : [outputs, inputs]));
         if (bias)
         {
@@ -26,7 +26,9 @@ public sealed class Linear : Layer
     public int Inputs { get; }
 
     /// <summary>Columns of y.</summary>
-    public int Outputs { get; }
+    public int Outputs => Transposed ? Weight.Shape[1] : Weight.Shape[0];
+
+    private protected override bool TakesRows => !Transposed && Bias is null;
 
     /// <summary>Whether the weight is stored (in, out): "fan_in_fan_out".</summary>
     public bool Transposed { get; }

@@ -115,7 +115,7 @@ public abstract class Module
     protected internal Parameter Exchange(string name, Parameter parameter)
     {
         int i = _parameters.FindIndex(pair => pair.Key == name);
-        if (i < 0 || _parameters[i].Value.Shape != parameter.Shape)
+        if (i < 0 || (_parameters[i].Value.Shape != parameter.Shape && !(TakesRows && IsTable(parameter.Shape, _parameters[i].Value.Shape.Columns))))
         {
             throw new ShapeException("exchange", $"module '{Name}' has no parameter '{name}' of shape {parameter.Shape}");
         }
@@ -123,6 +123,11 @@ public abstract class Module
         _parameters[i] = new(name, parameter);
         return before;
     }
+
+    /// <summary>Whether the weight may be exchanged for one with another number of rows: it is a table with one row a token.</summary>
+    private protected virtual bool TakesRows => false;
+
+    private static bool IsTable(Shape shape, int columns) => shape.Rank == 2 && shape.Columns == columns;
 
     private void Adopt(RunMode mode)
     {

@@ -107,16 +107,18 @@ public sealed partial class PeftModel
         int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
         bool shared = keepTies || sharers == 1 ||
             (changes.Count == sharers && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
+        // Tables of another vocabulary cannot be written in place.
+        var common = !shared ? null : changes[0].Value.Shape == parameter.Shape ? parameter : new Parameter(changes[0].Value.Shape);
         foreach (var (module, name, value) in changes)
         {
-            var target = shared ? parameter : new Parameter(parameter.Shape);
+            var target = common ?? new Parameter(value.Shape);
             Fill(target, value, dtype);
-            if (!shared)
+            if (target != parameter)
             {
                 module.Exchange(name, target);
             }
         }
-        if (!shared && changes.Count == sharers)
+        if (common != parameter && changes.Count == sharers)
         {
             parameter.Dispose();
         }

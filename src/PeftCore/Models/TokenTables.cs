@@ -1,0 +1,67 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>The two tables with one row a token: the embedding's and the head's.</summary>
+internal static class TokenTables
+{
+    public static void Resize(CausalModel model, int rows)
+    {
+        var (embedding, head) = (model.TokenEmbedding, model.Head);
+        int before = model.VocabularySize;
+        if (rows < 1)
+        {
+            throw new BadInputException($"the token tables cannot have {rows} rows; a vocabulary has at least one token");
+        }
+        if (embedding.Tuner is not null || head.Tuner is not null)
+        {
+            throw new BadInputException("the token tables cannot be resized while adapters change them; resize the model before adapters are attached");
+        }
+        if (rows == before)
+        {
+            return;
+        }
+        bool tied = head.Weight == embedding.Weight;
+        var table = Resized(embedding.Weight, rows);
+        var headTable = tied ? table : Resized(head.Weight, rows);
+        embedding.Exchange("weight", table).Dispose();
+        var old = head.Exchange("weight", headTable);
+        if (!tied)
+        {
+            old.Dispose();
+        }
+        model.ResizedFrom ??= before;
+    }
+
+    private static Parameter Resized(Parameter table, int rows)
+    {
+        int columns = table.Shape.Columns, kept = Math.Min(rows, table.Shape[0]);
+        var backend = table.Value.Backend;
+        var resized = new Parameter([rows, columns]);
+        var value = resized.Materialize(backend, table.Value.DType);
+        backend.Copy(table.Value.View([kept, columns], 0), value.View([kept, columns], 0));
+        if (rows > kept && !backend.IsMeta)
+        {
+            using var scope = new TensorScope();
+            float[] mean = Mean(table.Value.ToFloats(), columns);
+            var row = backend.From(mean, [1, columns]);
+            for (int i = kept; i < rows; i++)
+            {
+                backend.Cast(row, value.View([1, columns], (long)i * columns));
+            }
+        }
+        return resized;
+    }
+
+    private static float[] Mean(float[] values, int columns)
+    {
+        var sums = new double[columns];
+        for (int i = 0; i < values.Length; i++)
+        {
+            sums[i % columns] += values[i];
+        }
+        return Array.ConvertAll(sums, sum => (float)(sum / (values.Length / columns)));
+    }
+}
