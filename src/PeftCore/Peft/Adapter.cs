@@ -22,6 +22,9 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters that stand in the place of the base's own while the adapter is active.</summary>
     public List<ParameterSwap> Swaps { get; } = [];
 
+    /// <summary>Token tables that are saved with the adapter because its file had them: the path of each and its key.</summary>
+    public List<(string Path, string Key)> Tables { get; } = [];
+
     /// <summary>Parameters of the whole adapter rather than of one layer, such as a vector bank that all layers share.</summary>
     public List<AdapterParameter> Shared { get; } = [];
 

@@ -1,7 +1,5 @@
-using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
-using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
@@ -21,9 +19,23 @@ internal static class AdapterFiles
     public static void Save(CausalModel model, Adapter adapter, string directory) =>
         Save(directory, adapter.Config, adapter.Entries.Select(entry => entry.ToFile()).Concat(SavedTables(model, adapter)));
 
-    /// <summary>Base tables that are saved along with an adapter.</summary>
-    public static IEnumerable<SafetensorsTensor> SavedTables(CausalModel model, Adapter adapter) =>
-        SavedEmbeddings(model, adapter).Select(p => ModelWriter.ToFile(p.FileName, p.Parameter));
+    /// <summary>Token tables that are saved along with an adapter: those its file had, those of a base whose vocabulary was resized, and those a LoRA targets under
+    /// their usual names, as Hugging Face PEFT does. To be asked while the base has its own parameters.</summary>
+    public static IEnumerable<SafetensorsTensor> SavedTables(CausalModel model, Adapter adapter)
+    {
+        var claimed = Claimed(adapter);
+        foreach (var (path, module) in AdapterTables.Of(model))
+        {
+            if (KeyOf(model, adapter, path, module) is { } key && !claimed.Contains(key))
+            {
+                yield return ModelWriter.ToFile(key, adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(module, "weight"))?.Value ?? module.OwnParameter("weight")!);
+            }
+        }
+    }
+
+    /// <summary>Of those tables the ones an adapter of another method needs as well: all but those that are saved because a LoRA targets them.</summary>
+    public static IEnumerable<SafetensorsTensor> KeptTables(CausalModel model, Adapter adapter) =>
+        adapter.Tables.Count > 0 || model.ResizedFrom is not null ? SavedTables(model, adapter) : [];
 
     /// <summary>Writes configuration and weights as one: a reader sees both of the older adapter or both of the new one.</summary>
     public static void Save(string directory, PeftConfig config, IEnumerable<SafetensorsTensor> tensors) => Update(directory, built =>
@@ -48,7 +60,9 @@ internal static class AdapterFiles
         AtomicDirectory.Recover(directory);
         if (!File.Exists(ConfigPath(directory)))
         {
-            throw new BadInputException($"{directory}: this is no adapter directory, it has no {PeftConfig.FileName}");
+            string below = Directory.Exists(directory) ? string.Join(", ", Directory.GetDirectories(directory)
+                .Where(inner => File.Exists(Path.Combine(inner, PeftConfig.FileName))).Order(StringComparer.Ordinal).Take(5)) : "";
+            throw new BadInputException($"{directory}: this is no adapter directory, it has no {PeftConfig.FileName}{(below.Length > 0 ? $"; there is one in {below}" : "")}");
         }
         if (FindWeights(directory) is null)
         {
@@ -65,11 +79,11 @@ internal static class AdapterFiles
         return PendingFiles.Find(usual) ?? (Directory.GetFiles(directory, "adapter_model*.safetensors") is [var other] ? other : null);
     }
 
-    public static WeightSource OpenWeights(string directory) => WeightSource.OpenFile(FindWeights(directory) ?? Path.Combine(directory, WeightsName));
+    public static AdapterWeights OpenWeights(string directory) => AdapterWeights.Open(FindWeights(directory) ?? Path.Combine(directory, WeightsName));
 
     /// <summary>Reads the configuration and opens the weights; again, if another process replaces them meanwhile.</summary>
     /// <exception cref="BadInputException">A file is missing or damaged.</exception>
-    public static (PeftConfig Config, WeightSource Weights) Open(string directory, ICollection<string>? warnings)
+    public static (PeftConfig Config, AdapterWeights Weights) Open(string directory, ICollection<string>? warnings)
     {
         for (int attempt = 0; ; attempt++)
         {
@@ -88,76 +102,47 @@ internal static class AdapterFiles
     }
 
     /// <summary>The most elements the tensors of a file can have: none takes less than two bytes.</summary>
-    public static long MostElements(WeightSource source) => source.Names.Sum(name => source.Get(name).Length) / 2;
+    public static long MostElements(AdapterWeights source) => source.Names.Sum(name => source.Get(name).Length) / 2;
 
     /// <summary>Reads every parameter of an attached adapter; all keys must fit, both ways. Nothing is changed before all is checked.</summary>
-    public static void ReadWeights(CausalModel model, Adapter adapter, WeightSource source)
+    public static void ReadWeights(Adapter adapter, AdapterWeights source, AdapterTables tables, ICollection<string>? warnings = null)
     {
         var unused = new HashSet<string>(source.Names, StringComparer.Ordinal);
-        var embeddings = SavedEmbeddings(model, adapter).Where(embedding => unused.Remove(embedding.FileName)).ToList();
         var entries = adapter.Entries.ToLookup(entry => unused.Remove(entry.Name));
+        var claimed = Claimed(adapter);
+        unused.ExceptWith(tables.Unclaimed(claimed));
         Refuse(source, adapter.Config, [.. entries[false].Where(entry => !entry.Optional).Select(entry => entry.Name)], [.. unused.Order(StringComparer.Ordinal)]);
         foreach (var entry in entries[true])
         {
             entry.Check(source.Get(entry.Name));
         }
-        foreach (var embedding in embeddings)
-        {
-            WeightReader.Check(source.Get(embedding.FileName), embedding.Parameter.Shape);
-        }
+        tables.Settle(adapter, claimed, warnings);
         foreach (var entry in entries[true])
         {
             entry.Read(source.Get(entry.Name));
         }
-        embeddings.ForEach(embedding => ReadEmbedding(model, adapter, embedding, source.Get(embedding.FileName)));
     }
 
-    /// <summary>Base tables that are saved along because the adapter targets them under their usual names; Hugging Face PEFT does so in case they
-    /// were resized. To be asked while the base has its own parameters.</summary>
-    private static IEnumerable<AdapterParameter> SavedEmbeddings(CausalModel model, Adapter adapter)
+    private static HashSet<string> Claimed(Adapter adapter) => [.. adapter.Entries.Select(entry => entry.Name)];
+
+    /// <summary>The key a token table is saved under; null if it is not saved.</summary>
+    private static string? KeyOf(CausalModel model, Adapter adapter, string path, Nn.Module module)
     {
-        if (adapter.Config is not Lora.LoraConfig { TargetModules: { } targets } ||
-            !(targets.Names?.Any(name => name is "embed_tokens" or "lm_head") ??
-              (targets.Pattern!.Contains("embed_tokens", StringComparison.Ordinal) || targets.Pattern.Contains("lm_head", StringComparison.Ordinal))))
+        if (adapter.Tables.Find(table => table.Path == path) is { Key: { } key })
         {
-            yield break;
+            return key;
         }
-        foreach (var (path, layer) in adapter.Layers)
-        {
-            var module = model.Find(path)!;
-            if (layer is not TrainableTokenRows && (module == model.TokenEmbedding || module == model.Head))
-            {
-                var own = TableOf(adapter, module)?.Parameter.Parameter;
-                yield return new AdapterParameter(path, "base_layer.weight", "base_layer.weight", own ?? module.OwnParameter("weight")!);
-            }
-        }
+        bool isChanged = adapter.Layers.Exists(layer => layer.Path == path && layer.Layer is not TrainableTokenRows);
+        return model.ResizedFrom is not null || (isChanged && IsNamed(adapter.Config))
+            ? (adapter.Prompt is null ? AdapterParameter.Prefix : AdapterParameter.ModelPrefix) + path + (isChanged ? ".base_layer.weight" : ".weight") : null;
     }
 
-    /// <summary>The table an adapter brought along, if it is another than the base's.</summary>
-    private static ParameterSwap? TableOf(Adapter adapter, Module module) => adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(module, "weight"));
+    /// <summary>Whether a LoRA targets a token table under its usual name; then Hugging Face PEFT saves it in case it was resized.</summary>
+    private static bool IsNamed(PeftConfig config) => config is Lora.LoraConfig { TargetModules: { } targets } &&
+        (targets.Names?.Any(name => name is "embed_tokens" or "lm_head") ??
+         (targets.Pattern!.Contains("embed_tokens", StringComparison.Ordinal) || targets.Pattern.Contains("lm_head", StringComparison.Ordinal)));
 
-    private static void ReadEmbedding(CausalModel model, Adapter adapter, AdapterParameter embedding, WeightEntry entry)
-    {
-        var module = model.Find(embedding.Path)!;
-        var own = module.OwnParameter("weight")!;
-        var copy = new Parameter(own.Shape);
-        WeightReader.Read(entry, copy, own.Value.Backend, own.Value.DType);
-        if (TableOf(adapter, module) is { } before)
-        {
-            adapter.Swaps.Remove(before);
-            before.Parameter.Parameter.Dispose();
-        }
-        if (copy.Value.ToBytes().AsSpan().SequenceEqual(own.Value.ToBytes()))
-        {
-            copy.Dispose();
-        }
-        else
-        {
-            adapter.Swaps.Add(new ParameterSwap(module, "weight", embedding with { Parameter = copy }, trains: false));
-        }
-    }
-
-    private static void Refuse(WeightSource source, PeftConfig config, List<string> missing, List<string> unused)
+    private static void Refuse(AdapterWeights source, PeftConfig config, List<string> missing, List<string> unused)
     {
         if (missing.Count == 0 && unused.Count == 0)
         {

@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -44,7 +43,10 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     public string? Place { get; init; }
 
     /// <summary>The weights the adapter is read from; null for a new adapter.</summary>
-    public WeightSource? Stored { get; init; }
+    public AdapterWeights? Stored { get; init; }
+
+    /// <summary>Gets a sentence for each thing a reader of the configuration should know; null for nobody to tell.</summary>
+    public ICollection<string>? Warnings { get; init; }
 
     /// <summary>The adapter, still empty.</summary>
     /// <param name="config">Its configuration as it will be saved.</param>

@@ -30,7 +30,19 @@ internal static class ConfigFields
         config.Raw(field) is { ValueKind: JsonValueKind.Number } ? [config.Int(field)] : config.IntsOrNull(field);
 
     public static IReadOnlyList<string>? StringOrStrings(ConfigReader config, string field) =>
-        config.Raw(field) is { ValueKind: JsonValueKind.String } ? [config.String(field)] : config.StringsOrNull(field);
+        config.Raw(field) is { ValueKind: JsonValueKind.String } ? config.String(field) is { Length: > 0 } one ? [one] : null : config.StringsOrNull(field);
+
+    /// <summary>Whether the projections that all layers share stand in the file. Those that stand there although the configuration says they do not are used: the adapter was
+    /// trained with them.</summary>
+    public static bool ProjectionsAreSaved(AttachContext context, bool saved, string name)
+    {
+        bool stored = context.StoredShape(AdapterParameter.ModelPrefix + name) is not null;
+        if (stored && !saved)
+        {
+            context.Warnings?.Add($"{context.Place}: save_projection is false, but the projections are in the file; they are used, and not drawn again from projection_prng_key");
+        }
+        return saved || stored;
+    }
 
     /// <summary>A field that is true, false or one of some names, as text.</summary>
     public static string BoolOrName(ConfigReader config, string field, string fallback, params ReadOnlySpan<string> names) => config.Raw(field) switch
@@ -40,6 +52,16 @@ internal static class ConfigFields
         { ValueKind: JsonValueKind.False } => "false",
         _ => config.Choice(field, null, names),
     };
+
+    /// <summary>A field that only says how training began: true, false or a name. A name that is not known is a problem for a new adapter alone.</summary>
+    public static (string Value, string? Problem) Start(ConfigReader config, string field, string fallback, params ReadOnlySpan<string> names)
+    {
+        if (config.Raw(field) is not { ValueKind: JsonValueKind.String } value || names.Contains(value.GetString()!))
+        {
+            return (BoolOrName(config, field, fallback, names), null);
+        }
+        return (fallback, $"field \"{field}\" is \"{value.GetString()}\", and not one of true, false{(names.Length > 0 ? ", " : "")}{string.Join(", ", names!)}");
+    }
 
     public static JsonNode BoolOrName(string value) => value switch
     {

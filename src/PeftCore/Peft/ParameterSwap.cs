@@ -13,6 +13,9 @@ internal sealed class ParameterSwap(Module module, string name, AdapterParameter
 
     public AdapterParameter Parameter => parameter;
 
+    /// <summary>What takes the base's place.</summary>
+    public Parameter Value => parameter.Parameter;
+
     public bool Trains => trains;
 
     /// <summary>The parameter that is not in use while this one is; null while this one is not.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftCore.Io;
+using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
@@ -35,9 +36,10 @@ public abstract record PeftConfig
     {
         var reader = ConfigReader.Open(path);
         var config = PeftMethods.Get(reader).Read(reader);
-        foreach (string name in config.Unknown(reader))
+        string[] unknown = config.Unknown(reader);
+        foreach (string sentence in ConfigChecks.Warnings(config, unknown))
         {
-            warnings?.Add($"{path}: field \"{name}\" is unknown and ignored");
+            warnings?.Add($"{path}: {sentence}");
         }
         return config;
     }
@@ -58,6 +60,10 @@ public abstract record PeftConfig
         var reader = ConfigReader.Parse(whole.ToJsonString(), method);
         var config = PeftMethods.Get(reader).Read(reader);
         string[] unknown = config.Unknown(reader);
+        if (config.StartProblem is { } problem)
+        {
+            throw new BadInputException(problem);
+        }
         if (unknown.Length == 0)
         {
             return config;
@@ -66,10 +72,13 @@ public abstract record PeftConfig
         throw new BadInputException(origin(unknown[0]) is { } flag ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 
+    /// <summary>Fields the method does not have. A field that asks for something is refused, because what the adapter computes may depend on it.</summary>
     private string[] Unknown(ConfigReader reader)
     {
         var known = ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
-        return [.. reader.Names.Where(name => !known.Contains(name))];
+        string[] unknown = [.. reader.Names.Where(name => !known.Contains(name))];
+        ConfigChecks.RefuseUnknownOptions(reader, unknown);
+        return unknown;
     }
 
     /// <summary>Writes the file as Hugging Face does: fields sorted, indented by two.</summary>
@@ -102,6 +111,20 @@ public abstract record PeftConfig
     /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about it is decided by chance or by
     /// values on the host, and no number comes from there. Dropout of an input is drawn on the device and does not count.</summary>
     internal virtual bool PassesRepeat => false;
+
+    /// <summary>What is wrong with fields that only say how training began: a new adapter cannot be made so, a trained one does not need them. Null for nothing.</summary>
+    internal string? StartProblem { get; init; }
+
+    /// <summary>What a reader of the file should know.</summary>
+    internal IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>Refuses a file whose tensors contradict the configuration in ways that their keys and shapes do not tell.</summary>
+    /// <param name="model">The base with its own parameters.</param>
+    /// <param name="stored">The file.</param>
+    /// <param name="trainable">Whether the adapter shall train.</param>
+    internal virtual void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
+    {
+    }
 
     /// <summary>Adds the method's own fields.</summary>
     internal abstract void Write(JsonObject json);

@@ -37,10 +37,10 @@ public sealed partial class PeftModel
         Unmerge();
         try
         {
-            return OnPlainBase(() =>
+            return OnTables(adapter, () =>
             {
                 var conversion = new LoraConversion(adapter, rank, path => Base.Find(path)!);
-                AdapterFiles.Save(DirectoryOf(directory, name), conversion.Config, conversion.Tensors);
+                AdapterFiles.Save(DirectoryOf(directory, name), conversion.Config, conversion.Tensors.Concat(AdapterFiles.KeptTables(Base, adapter)));
                 return conversion.Layers;
             });
         }
@@ -73,4 +73,19 @@ public sealed partial class PeftModel
         OnPlainBase(() => AdapterFiles.Save(DirectoryOf(directory, name), PlainConversion.Config(config),
             PlainConversion.Tensors(adapter).Concat(AdapterFiles.SavedTables(Base, adapter))));
     }
+
+    /// <summary>Runs code on the plain base but for the token tables of an adapter, whose rows its layers have.</summary>
+    private T OnTables<T>(Adapter adapter, Func<T> body) => OnPlainBase(() =>
+    {
+        var tables = adapter.Swaps.Where(swap => !swap.Trains && adapter.Tables.Exists(table => table.Path == swap.Parameter.Path)).ToList();
+        tables.ForEach(swap => swap.Activate());
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            tables.ForEach(swap => swap.Deactivate());
+        }
+    });
 }

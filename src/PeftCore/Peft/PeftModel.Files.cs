@@ -41,15 +41,27 @@ public sealed partial class PeftModel
         var (config, source) = AdapterFiles.Open(directory, warnings);
         using var open = source;
         string configPath = AdapterFiles.ConfigPath(directory);
-        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source)) { Place = configPath, Stored = source, LikeReference = GradientsLikeReference });
+        using var tables = OnPlainBase(() => AdapterTables.Read(Base, source));
+        var adapter = Attach(config, new AttachContext(Base, name, seed: 0, AdapterFiles.MostElements(source))
+        {
+            Place = configPath,
+            Stored = source,
+            Warnings = warnings,
+            LikeReference = GradientsLikeReference,
+        }, tables);
         try
         {
-            OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));
+            OnPlainBase(() => AdapterFiles.ReadWeights(adapter, source, tables, warnings));
+            OnPlainBase(() => config.CheckStored(Base, source, trainable));
         }
         catch
         {
             adapter.Free();
             throw;
+        }
+        foreach (string warning in source.Warnings())
+        {
+            warnings?.Add(warning);
         }
         Register(adapter);
         adapter.SetTrains(trainable, active: false);
@@ -63,7 +75,11 @@ public sealed partial class PeftModel
         using var source = AdapterFiles.OpenWeights(directory);
         var adapter = Get(name);
         bool merged = _merged.ContainsKey(name);
-        OnPlainBase(() => AdapterFiles.ReadWeights(Base, adapter, source));
+        OnPlainBase(() =>
+        {
+            using var tables = AdapterTables.Read(Base, source);
+            AdapterFiles.ReadWeights(adapter, source, tables);
+        });
         if (merged)
         {
             Unmerge(name);

@@ -73,6 +73,19 @@ public sealed partial class PeftModel
     /// <summary>The task of each row, for adapters that have several; null for the first of all rows.</summary>
     internal IReadOnlyList<int>? RowTasks { get; set; }
 
+    /// <summary>Gives the base's token embedding and head another number of rows; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Adapters that are attached later
+    /// save both tables with them.</summary>
+    /// <param name="rows">Tokens of the vocabulary from now on.</param>
+    /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached.</exception>
+    public void ResizeTokenEmbeddings(int rows)
+    {
+        if (_adapters.Count > 0)
+        {
+            throw new BadInputException($"the token tables cannot be resized while adapters are attached ({string.Join(", ", _adapters.Keys)}); resize the model before");
+        }
+        Base.ResizeTokenEmbeddings(rows);
+    }
+
     /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the weights.</summary>
     /// <param name="config">Method and hyperparameters.</param>
     /// <param name="name">The adapter's name; when saved, it becomes the name of a directory.</param>
@@ -131,14 +144,18 @@ public sealed partial class PeftModel
         : throw new BadInputException($"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
 
     /// <summary>Has a method attach itself; on failure nothing is left behind.</summary>
-    private Adapter Attach(PeftConfig config, AttachContext context)
+    private Adapter Attach(PeftConfig config, AttachContext context, AdapterTables? tables = null)
     {
         AdapterName.Check(context.Name, _adapters.Keys);
+        if (context.IsNew && config.StartProblem is { } problem)
+        {
+            throw new BadInputException(problem);
+        }
         return OnPlainBase(() =>
         {
             try
             {
-                return config.Attach(context);
+                return tables is null ? config.Attach(context) : tables.On(() => config.Attach(context));
             }
             catch (BadInputException e) when (context.Place is { } place)
             {

@@ -34,7 +34,11 @@ public sealed class SavedAdapter
     {
         var (config, source) = AdapterFiles.Open(directory, warnings);
         using var open = source;
-        return new SavedAdapter(config, [.. source.Names.Select(source.Get).Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray()))]);
+        foreach (string warning in source.Warnings())
+        {
+            warnings?.Add(warning);
+        }
+        return new SavedAdapter(config, [.. source.ToFile()]);
     }
 
     /// <summary>Reads a LoRA that started from directions of its base (PiSSA, OLoRA, CorDA, LoRA-GA), together with what it was before it trained, as a plain LoRA of

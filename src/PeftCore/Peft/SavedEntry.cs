@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
-using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -20,17 +19,27 @@ internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, A
     /// <summary>A parameter that trains: F32 here, whatever the file has.</summary>
     public static SavedEntry Of(AdapterParameter parameter) => new(parameter.FileName,
         () => ModelWriter.ToFile(parameter.FileName, parameter.Parameter),
-        entry => WeightReader.Check(entry, parameter.Parameter.Shape),
-        entry => ReadInto(entry, parameter.Parameter.Value));
+        entry => AdapterValues.Check(entry, parameter.Parameter.Shape),
+        entry => AdapterValues.Read(entry, parameter.Parameter.Value));
 
     /// <summary>A constant that is saved along, F32 or I32.</summary>
     public static SavedEntry Of(string name, Tensor value) => new(name, () => ModelWriter.ToFile(name, value),
-        entry => WeightReader.Check(entry, value.Shape, value.DType),
         entry =>
         {
             if (value.DType == DType.F32)
             {
-                ReadInto(entry, value);
+                AdapterValues.Check(entry, value.Shape);
+            }
+            else
+            {
+                WeightReader.Check(entry, value.Shape, value.DType);
+            }
+        },
+        entry =>
+        {
+            if (value.DType == DType.F32)
+            {
+                AdapterValues.Read(entry, value);
             }
             else
             {
@@ -43,11 +52,4 @@ internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, A
         () => new SafetensorsTensor(name, "F32", [values.Length], MemoryMarshal.AsBytes<float>(values).ToArray()),
         entry => WeightReader.Check(entry, [values.Length]),
         entry => MemoryMarshal.Cast<byte, float>(entry.Bytes).CopyTo(values));
-
-    private static void ReadInto(WeightEntry entry, Tensor value)
-    {
-        using var fresh = new Parameter(value.Shape);
-        WeightReader.Read(entry, fresh, value.Backend, DType.F32);
-        value.Backend.Copy(fresh.Value, value);
-    }
 }

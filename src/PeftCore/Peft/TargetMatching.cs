@@ -99,6 +99,25 @@ internal static class TargetMatching
         return fallback;
     }
 
+    /// <summary>Refuses a pattern of a new adapter that no layer matches, and tells of one in a file: it has no effect.</summary>
+    public static void CheckPatterns<T>(AttachContext context, string field, IReadOnlyList<KeyValuePair<string, T>> patterns, Adapter adapter)
+    {
+        foreach (string pattern in patterns.Select(pattern => pattern.Key))
+        {
+            var regex = new PathPattern(pattern, field, @"(?:.*\.)?{0}");
+            if (adapter.Layers.Exists(layer => regex.Matches(layer.Path)))
+            {
+                continue;
+            }
+            string sentence = $"{field}: no layer of the adapter matches \"{pattern}\", so its value has no effect";
+            if (context.IsNew)
+            {
+                throw new BadInputException(sentence + "; correct it or leave it out");
+            }
+            context.Warnings?.Add($"{context.Place}: {sentence}");
+        }
+    }
+
     private static bool Selects(CausalModel model, ModuleSelector targets, string path, Module module) =>
         targets.IsAllLinear ? module is Linear && module != model.Head : targets.Matches(path);
 

@@ -54,10 +54,24 @@ public abstract record TargetedConfig : PeftConfig
         {
             LayersToTransform = ConfigFields.IntOrInts(config, "layers_to_transform");
             LayersPattern = ConfigFields.StringOrStrings(config, "layers_pattern");
+            RefuseLayersWithoutMeaning(config);
         }
         if (Fields.HasFlag(TargetFields.FanInFanOut))
         {
             FanInFanOut = config.Bool("fan_in_fan_out", false);
+        }
+    }
+
+    /// <summary>Refuses numbers of blocks that go with no list of names, and names of the list of blocks without numbers, as Hugging Face PEFT does.</summary>
+    private void RefuseLayersWithoutMeaning(ConfigReader config)
+    {
+        if (LayersToTransform is not null && TargetModules is { Pattern: { } pattern, IsAllLinear: false })
+        {
+            throw config.Error("layers_to_transform", $"chooses blocks, but target_modules is the regular expression \"{pattern}\", which chooses them as well; name the layers in a list, or put the blocks into the expression");
+        }
+        if (LayersPattern is { Count: > 0 } && LayersToTransform is null)
+        {
+            throw config.Error("layers_pattern", "says what the list of blocks is called, but layers_to_transform chooses none; set both or neither");
         }
     }
 

@@ -24,6 +24,10 @@ internal sealed class TargetedLayers
     {
         (_context, _config) = (context, config);
         _selector = config.TargetModules ?? DefaultTargets.For(context.Base.ModelType, config.PeftType);
+        if (context.IsNew)
+        {
+            RefuseContradictions();
+        }
         var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern, context.IsNew);
         Layers = TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);
     }
@@ -53,11 +57,39 @@ internal sealed class TargetedLayers
 
     /// <summary>The adapter, still empty, with its configuration as it is saved: with the layers that were found for "all-linear", and the layout those
     /// have.</summary>
-    public Adapter NewAdapter() => _context.NewAdapter(_config with
+    public Adapter NewAdapter()
     {
-        TargetModules = _selector.IsAllLinear ? ModuleSelector.Of([.. Layers.Select(target => target.Path)]) : _selector,
-        FanInFanOut = Layers.Any(target => target.Layer is Linear { Transposed: true }),
-    });
+        bool transposed = Layers.Any(target => target.Layer is Linear { Transposed: true });
+        if (_context.Place is { } place && _config.Fields.HasFlag(TargetFields.FanInFanOut) && _config.FanInFanOut != transposed)
+        {
+            _context.Warnings?.Add($"{place}: fan_in_fan_out is {(transposed ? "false, but the layers store their weights" : "true, but the layers do not store their weights")} as (in, out); what the layers do counts");
+        }
+        return _context.NewAdapter(_config with
+        {
+            TargetModules = _selector.IsAllLinear ? ModuleSelector.Of([.. Layers.Select(target => target.Path)]) : _selector,
+            FanInFanOut = transposed,
+        });
+    }
+
+    /// <summary>Refuses a new adapter whose lists contradict each other. Of a file, one of the two counts as in Hugging Face PEFT, and its keys say which.</summary>
+    private void RefuseContradictions()
+    {
+        foreach (string name in _config.TargetModules?.Names ?? [])
+        {
+            if (_config.ExcludeModules?.Names?.Contains(name) == true)
+            {
+                throw new BadInputException($"target modules: \"{name}\" is named in exclude_modules as well; name it in one of them");
+            }
+        }
+        int blocks = _context.Base.LayerCount;
+        var layers = _config.LayersToTransform ?? [];
+        if (layers.Any(IsBlock) && !layers.All(IsBlock))
+        {
+            throw new BadInputException($"layers_to_transform: there is no layer {layers.First(number => !IsBlock(number))} of {blocks}; they count from 0");
+        }
+
+        bool IsBlock(int number) => number >= 0 && number < blocks;
+    }
 
     /// <summary>Takes biases and whole modules along.</summary>
     public void Finish(Adapter adapter)

@@ -19,6 +19,10 @@ internal static class TrainableTokens
             var (path, module) = name.Length == 0
                 ? context.Base.NamedModules().First(candidate => candidate.Module == context.Base.TokenEmbedding)
                 : TargetMatching.ByName(context.Base, [name], InLora.Field).First();
+            if (module == context.Base.Head && Lora.WeightTying.IsTied(context.Base) && IsThatOfEmbedding(context, tokens!, indices))
+            {
+                continue; // The head shares the rows of the embedding.
+            }
             if (module is not Embedding embedding)
             {
                 throw new BadInputException($"{InLora.Field}: \"{path}\" is not an embedding; name the token embedding");
@@ -26,6 +30,9 @@ internal static class TrainableTokens
             Attach(context, adapter, path, embedding, indices, InLora);
         }
     }
+
+    private static bool IsThatOfEmbedding(AttachContext context, IReadOnlyDictionary<string, IReadOnlyList<int>> tokens, IReadOnlyList<int> indices) =>
+        tokens.Any(pair => pair.Key.Length > 0 && TargetMatching.ByName(context.Base, [pair.Key], InLora.Field).First().Module == context.Base.TokenEmbedding && pair.Value.SequenceEqual(indices));
 
     /// <summary>Attaches rows of one table, and with the token embedding's those of a head that shares its table.</summary>
     /// <param name="context">Where to attach.</param>

@@ -1,6 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using PeftCore.Io;
 using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
@@ -13,11 +14,19 @@ public sealed class AdapterFuzzTests(string adapter)
     private static readonly string[] Values =
     [
         "null", "true", "false", "-1", "0", "1", "2", "4", "33", "0.5", "1e9", "1e308", "-1e308", "2147483648", "\"\"", "\"x\"", "\"all-linear\"", "\".*\"", "\"(\"", "\".*_proj\"",
-        "\"pissa\"", "\"olora\"", "\"all\"", "[]", "[\"\"]", "[\"q_proj\"]", "[\"lm_head\", \"norm\"]", "[\"mlp\"]", "[\"embed_tokens\"]", "[5, 9]", "[0]", "[[1]]", "[null]", "{}",
+        "\"pissa\"", "\"olora\"", "\"orthogonal\"", "\"pissa_new\"", "{\"x\": 1}", "[\"embed_tokens\", \"lm_head\"]", "{\"embed_tokens\": [1], \"lm_head\": [1]}", "\"all\"", "[]", "[\"\"]", "[\"q_proj\"]", "[\"lm_head\", \"norm\"]", "[\"mlp\"]", "[\"embed_tokens\"]", "[5, 9]", "[0]", "[[1]]", "[null]", "{}",
         "{\"q_proj\": 2}", "{\"q_proj\": \"x\"}", "{\"(\": 2}", "{\"embed_tokens\": [1]}", "{\"embed_tokens\": [-1]}", "{\"\": [1, 1]}", "\"layers\"", "{\"a\": {\"b\": []}}",
     ];
 
     private static readonly string[] Names = ["LORA", "IA3", "lora", "F32", "F16", "BF16", "I64", "F64", "U8", "BOOL", "0", "1", "32", "99999999999", "-1", "\"", "{", "}", ",", "[", "]"];
+
+    private static readonly string[] Parts = ["default", "weight", "module", "_orig_mod", "base_layer", "original_module", "modules_to_save", "lora_A", "token_adapter", ""];
+
+    private static readonly string[] Tables =
+    [
+        "", "base_model.model.model.embed_tokens.weight", "base_model.model.model.embed_tokens.base_layer.weight", "base_model.model.lm_head.weight",
+        "base_model.model.lm_head.original_module.weight", "base_model.model.lm_head.modules_to_save.default.weight",
+    ];
 
     private Bench _bench = null!;
     private AdapterFolder _folder = null!;
@@ -71,6 +80,36 @@ public sealed class AdapterFuzzTests(string adapter)
             byte[] damaged = damage(original);
             File.WriteAllBytes(_folder.WeightsPath, [.. BitConverter.GetBytes((ulong)damaged.Length), .. damaged, .. data]);
         });
+    }
+
+    [Test]
+    public void No_renamed_key_and_no_added_table_does_more_than_be_refused()
+    {
+        byte[] original = File.ReadAllBytes(_folder.WeightsPath);
+        var edits = from at in Gen.Choose(0, 60)
+                    from part in Gen.Elements(Parts)
+                    from everywhere in Gen.Elements(true, false)
+                    from rows in Gen.Choose(95, 99)
+                    from table in Gen.Elements(Tables)
+                    from dtype in Gen.Elements("F32", "F64", "BF16", "I32")
+                    select (at, part, everywhere, rows, table, dtype);
+        Run(edits, 1000, edit =>
+        {
+            File.WriteAllBytes(_folder.WeightsPath, original);
+            int number = 0;
+            SafetensorsTensor[] more = edit.table.Length == 0 ? []
+                : [new(edit.table, edit.dtype, [edit.rows, 32], new byte[edit.rows * 32 * (edit.dtype switch { "F64" => 8, "BF16" => 2, _ => 4 })])];
+            _folder.WithWeights((entry, bytes) => entry.Name == edit.table ? null
+                : new SafetensorsTensor(edit.everywhere || number++ == edit.at % 8 ? Inserted(entry.Name, edit.at, edit.part) : entry.Name, entry.DType, entry.Shape, bytes), more);
+        });
+    }
+
+    /// <summary>A key with a segment put in, counted from its end.</summary>
+    private static string Inserted(string key, int at, string part)
+    {
+        List<string> parts = [.. key.Split('.')];
+        parts.Insert(parts.Count - Math.Min(at % 12, parts.Count), part);
+        return string.Join('.', parts);
     }
 
     [Test]

@@ -61,6 +61,9 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>Of LoRA, not used here; kept for the file.</summary>
     internal int UnusedRank { get; init; } = 8;
 
+    /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
+    internal bool EnsureWeightTying { get; init; }
+
     internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
 
     internal override string BiasOfTargets => "lora_only";
@@ -77,8 +80,11 @@ public sealed record AdaLoraConfig : TargetedConfig
                 throw config.Error(field, "is an option of LoRA that AdaLoRA does not have");
             }
         }
+        var (init, problem) = ConfigFields.Start(config, "init_lora_weights", "true");
         return new AdaLoraConfig(config)
         {
+            StartProblem = problem,
+            EnsureWeightTying = config.Bool("ensure_weight_tying", false),
             InitialRank = config.Int("init_r", 12, min: 0),
             TargetRank = config.Int("target_r", 8, min: 0),
             Alpha = config.Float("lora_alpha", 8),
@@ -90,7 +96,7 @@ public sealed record AdaLoraConfig : TargetedConfig
             Beta2 = config.Float("beta2", 0.85),
             OrthogonalWeight = config.Float("orth_reg_weight", 0.5, min: 0),
             TotalSteps = config.IntOrNull("total_step", min: 1),
-            InitWeights = config.Bool("init_lora_weights", true),
+            InitWeights = init == "true",
             RankPattern = config.ObjectOrNull("rank_pattern") is { } pattern ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null,
             UnusedRank = config.Int("r", 8),
         };
@@ -102,6 +108,7 @@ public sealed record AdaLoraConfig : TargetedConfig
     {
         LoraConfigFields.WriteUnused(json);
         json["r"] = UnusedRank;
+        json["ensure_weight_tying"] = EnsureWeightTying;
         json["alpha_pattern"] = new JsonObject();
         json["use_dora"] = false;
         json["use_rslora"] = false;
@@ -127,6 +134,10 @@ public sealed record AdaLoraConfig : TargetedConfig
     {
         Check(context.IsNew);
         var adapter = new TargetedLayers(context, this).Attach((path, layer, site) => new AdaLoraAdapter(context, this, path, layer, site));
+        if (EnsureWeightTying)
+        {
+            WeightTying.RefuseIfChanged(context, adapter);
+        }
         var allocator = new RankAllocator(adapter);
         adapter.Penalty = allocator.Penalty;
         adapter.AfterStep = allocator.AfterStep;

@@ -49,11 +49,17 @@ public sealed record C3aConfig : TargetedConfig
 
     internal override bool StartsAsBase => Init == C3aInit.Zero;
 
-    internal static C3aConfig Read(ConfigReader config) => new(config)
+    internal static C3aConfig Read(ConfigReader config)
+    {
+        var (init, problem) = ConfigFields.Start(config, "init_weights", "xavier_uniform", "gaussian", "kaiming_uniform", "xavier_uniform");
+        return Read(config, init) with { StartProblem = problem };
+    }
+
+    private static C3aConfig Read(ConfigReader config, string init) => new(config)
     {
         BlockSize = config.Int("block_size", 256, min: 1),
         BlockSizePattern = ConfigFields.IntPattern(config, "block_size_pattern"),
-        Init = ConfigFields.BoolOrName(config, "init_weights", "xavier_uniform", "gaussian", "kaiming_uniform", "xavier_uniform") switch
+        Init = init switch
         {
             "true" => C3aInit.Zero,
             "gaussian" => C3aInit.Gaussian,

@@ -45,12 +45,18 @@ public sealed record LoKrConfig : LycorisConfig
 
     internal override bool StartsAsBase => Init != LoKrInit.Random;
 
-    internal static LoKrConfig Read(ConfigReader config) => new(config)
+    internal static LoKrConfig Read(ConfigReader config)
+    {
+        var (init, problem) = ConfigFields.Start(config, "init_weights", "true", "lycoris");
+        return Read(config, init) with { StartProblem = problem };
+    }
+
+    private static LoKrConfig Read(ConfigReader config, string init) => new(config)
     {
         DecomposeBoth = config.Bool("decompose_both", false),
         DecomposeFactor = config.Int("decompose_factor", -1, min: -1),
         RankDropoutScale = config.Bool("rank_dropout_scale", false),
-        Init = ConfigFields.BoolOrName(config, "init_weights", "true", "lycoris") switch { "lycoris" => LoKrInit.Lycoris, "false" => LoKrInit.Random, _ => LoKrInit.Default },
+        Init = init switch { "lycoris" => LoKrInit.Lycoris, "false" => LoKrInit.Random, _ => LoKrInit.Default },
     };
 
     internal override void WriteOwn(JsonObject json)

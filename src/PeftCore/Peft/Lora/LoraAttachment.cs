@@ -33,13 +33,46 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             }
             site++;
         }
+        OnTied(targets, site);
         targets.Finish(_adapter);
+        if (config.EnsureWeightTying)
+        {
+            WeightTying.ShareSaved(context, _adapter);
+        }
+        TargetMatching.CheckPatterns(context, "rank_pattern", config.RankPattern, _adapter);
+        TargetMatching.CheckPatterns(context, "alpha_pattern", config.AlphaPattern, _adapter);
         if (config.Init.NeedsData && config.Init.ChangesBase)
         {
             _adapter.State = () => LoraState.Of(_adapter);
         }
         TrainableTokens.Attach(context, _adapter, config.TrainableTokens);
         return _adapter;
+    }
+
+    /// <summary>A LoRA on both of two tied tables, where only one is a target: Hugging Face PEFT makes the other share its factors, and saves both.</summary>
+    private void OnTied(TargetedLayers targets, ulong site)
+    {
+        if (!config.EnsureWeightTying || !WeightTying.IsTied(context.Base))
+        {
+            return;
+        }
+        string embedding = WeightTying.PathOf(context.Base, context.Base.TokenEmbedding), head = WeightTying.PathOf(context.Base, context.Base.Head);
+        var there = targets.Layers.Where(target => target.Path == embedding || target.Path == head).Select(target => target.Path).ToList();
+        if (there is [var one] && context.StoredShape(AdapterParameter.Prefix + (one == head ? embedding + ".lora_embedding_A" : head + ".lora_A.weight")) is not null)
+        {
+            if (one == head)
+            {
+                OnEmbedding(embedding, context.Base.TokenEmbedding, site);
+            }
+            else
+            {
+                OnLinear(head, context.Base.Head, site);
+            }
+        }
+        else if (there.Count > 0 && there.Exists(path => WeightTying.IsKnown(path)) && (there.Count == 1 || context.IsNew))
+        {
+            throw WeightTying.NotThere(context, there[0], there[0] == head ? embedding : head);
+        }
     }
 
     private void OnLinear(string path, Linear layer, ulong site)

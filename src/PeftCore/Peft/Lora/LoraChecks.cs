@@ -1,3 +1,5 @@
+using PeftCore.Models;
+
 namespace PeftCore.Peft.Lora;
 
 /// <summary>Refuses values no LoRA can have, and options that exclude each other.</summary>
@@ -19,6 +21,21 @@ internal static class LoraChecks
         if (problem is not null)
         {
             throw new BadInputException(problem);
+        }
+    }
+
+    /// <summary>Refuses a saved token table on which the initialisation's directions were taken out: whether it holds the rest or the whole cannot be told, unless it
+    /// is the base's own.</summary>
+    public static void CheckTables(LoraConfig config, CausalModel model, AdapterWeights stored)
+    {
+        foreach (var (path, module) in config.Init.ChangesBase ? AdapterTables.Of(model) : [])
+        {
+            string key = AdapterParameter.Prefix + path;
+            if (stored.TryGet(key + ".lora_A.weight", out _) && (stored.TryGet(key + ".base_layer.weight", out var table) || stored.TryGet(key + ".weight", out table))
+                && !AdapterValues.Equals(table, module.OwnParameter("weight")!.Value))
+            {
+                throw table.Error($"is a weight that {config.InitName} takes directions out of, and differs from the base's; whether they are out already cannot be told: save the adapter without it");
+            }
         }
     }
 }

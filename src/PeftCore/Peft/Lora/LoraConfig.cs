@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftCore.Io;
+using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
@@ -71,7 +72,7 @@ public sealed record LoraConfig : TargetedConfig
     public LoraInit Init { get; init; }
 
     /// <summary>What the file calls <see cref="Init"/>.</summary>
-    public string InitName => LoraConfigFields.ToJson(Init).ToString();
+    public string InitName => OtherInit ?? LoraConfigFields.ToJson(Init).ToString();
 
     /// <summary>Settings of EVA, CorDA and LoRA-GA.</summary>
     public Calibration Calibration { get; init; } = new();
@@ -90,22 +91,29 @@ public sealed record LoraConfig : TargetedConfig
 
     /// <summary>The initialisation of a name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
     /// <exception cref="BadInputException">There is no such initialisation.</exception>
-    public static LoraInit ParseInit(string name) => LoraConfigFields.Named(null, name);
+    public static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);
 
     internal static LoraConfig Read(ConfigReader config)
     {
         LoraConfigFields.RefuseUnsupported(config);
+        var (init, other, problem, isKnown) = LoraConfigFields.Init(config);
+        var (calibration, iterations, broken) = LoraStartFields.Read(config, init);
         return new LoraConfig(config)
         {
+            OtherInit = other,
+            IsKnownInit = isKnown,
+            StartProblem = problem ?? broken,
+            EnsureWeightTying = config.Bool("ensure_weight_tying", false),
+            Notes = config.Float("lora_alpha", 8) == 0 ? ["lora_alpha is 0, so the adapter adds nothing"] : [],
             Rank = config.Int("r", 8, min: 1),
             Alpha = config.Float("lora_alpha", 8),
             Dropout = config.Float("lora_dropout", 0, min: 0, max: 1),
             LoraBias = config.Bool("lora_bias", false),
             UseRsLora = config.Bool("use_rslora", false),
             UseDora = config.Bool("use_dora", false),
-            Init = LoraConfigFields.Init(config),
-            LoftqIterations = LoraStartFields.LoftqIterations(config),
-            Calibration = LoraStartFields.Calibration(config),
+            Init = init,
+            LoftqIterations = iterations,
+            Calibration = calibration,
             StartFields = LoraStartFields.Keep(config),
             RankPattern = ConfigFields.IntPattern(config, "rank_pattern"),
             AlphaPattern = ConfigFields.FloatPattern(config, "alpha_pattern"),
@@ -115,6 +123,24 @@ public sealed record LoraConfig : TargetedConfig
 
     /// <summary>eva_config, corda_config, lora_ga_config and loftq_config as a file has them, with what means nothing here.</summary>
     internal JsonObject? StartFields { get; private init; }
+
+    /// <summary>What the file calls an initialisation that is not made here; null for one that is.</summary>
+    internal string? OtherInit { get; private init; }
+
+    /// <summary>Whether the initialisation's name is known, here or to Hugging Face PEFT.</summary>
+    internal bool IsKnownInit { get; private init; } = true;
+
+    /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
+    internal bool EnsureWeightTying { get; private init; }
+
+    internal override void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
+    {
+        if (EnsureWeightTying)
+        {
+            WeightTying.Check(model, stored, trainable);
+        }
+        LoraChecks.CheckTables(this, model, stored);
+    }
 
     internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
 
@@ -134,7 +160,8 @@ public sealed record LoraConfig : TargetedConfig
         json["lora_bias"] = LoraBias;
         json["use_rslora"] = UseRsLora;
         json["use_dora"] = UseDora;
-        json["init_lora_weights"] = LoraConfigFields.ToJson(Init);
+        json["init_lora_weights"] = OtherInit ?? LoraConfigFields.ToJson(Init);
+        json["ensure_weight_tying"] = EnsureWeightTying;
         json["rank_pattern"] = ConfigFields.ToJson(RankPattern);
         json["alpha_pattern"] = ConfigFields.ToJson(AlphaPattern);
         json["trainable_token_indices"] = TrainableTokens is null ? null

@@ -12,7 +12,6 @@ internal static class LoraConfigFields
     [
         ("alora_invocation_tokens", null),
         ("arrow_config", null),
-        ("ensure_weight_tying", JsonValue.Create(false)),
         ("kasa_config", null),
         ("layer_replication", null),
         ("megatron_config", null),
@@ -32,7 +31,7 @@ internal static class LoraConfigFields
     {
         foreach (var (name, value) in Unused)
         {
-            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) } && !IsEmptyList(config, name))
+            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) } && !IsEmpty(config, name))
             {
                 throw config.Error(name, "asks for a variant of LoRA that is not supported; only its default, " + (value?.ToJsonString() ?? "null") + ", is");
             }
@@ -47,23 +46,48 @@ internal static class LoraConfigFields
         }
     }
 
-    public static LoraInit Init(ConfigReader config)
+    /// <summary>Initialisations of Hugging Face PEFT that only say how training began and are not made here: a trained adapter is a LoRA like any other.</summary>
+    private static readonly HashSet<string> StartOnly = new(StringComparer.OrdinalIgnoreCase) { "orthogonal", "mica" };
+
+    /// <summary>Beginnings of the names whose initialisations change the base, so that a file does not fit the plain one.</summary>
+    private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "lora_ga", "loftq"];
+
+    private const string Supported = "supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq";
+
+    /// <summary>The initialisation of a file, the name it has there if there is none like it here, and what a new adapter and a reader should know about that.</summary>
+    public static (LoraInit Init, string? Other, string? Problem, bool Known) Init(ConfigReader config)
     {
         if (config.Raw("init_lora_weights") is not { } value)
         {
-            return LoraInit.Default;
+            return (LoraInit.Default, null, null, true);
         }
-        return value.ValueKind switch
+        switch (value.ValueKind)
         {
-            JsonValueKind.True => LoraInit.Default,
-            JsonValueKind.False => LoraInit.Random,
-            JsonValueKind.String => Named(config, value.GetString()!),
-            _ => throw config.Error("init_lora_weights", "must be true, false or a name"),
-        };
+            case JsonValueKind.True:
+                return (LoraInit.Default, null, null, true);
+            case JsonValueKind.False:
+                return (LoraInit.Random, null, null, true);
+            case JsonValueKind.String:
+                break;
+            default:
+                throw config.Error("init_lora_weights", "must be true, false or a name");
+        }
+        string name = value.GetString()!;
+        if (Find(name) is { } init)
+        {
+            return (init, null, null, true);
+        }
+        if (BaseChanging.FirstOrDefault(start => name.StartsWith(start, StringComparison.OrdinalIgnoreCase)) is { } changing)
+        {
+            throw config.Error("init_lora_weights", $"is \"{name}\", which is unknown; as a kind of {changing} it would change the base, so the file does not fit the plain one; {Supported}");
+        }
+        return (LoraInit.Default, name, $"init_lora_weights is \"{name}\"; {Supported}", StartOnly.Contains(name));
     }
 
     /// <summary>The initialisation of a name, as on the command line.</summary>
-    public static LoraInit Named(ConfigReader? config, string name) => name switch
+    public static LoraInit Named(string name) => Find(name) ?? throw new BadInputException($"init-lora-weights is \"{name}\"; {Supported}");
+
+    private static LoraInit? Find(string name) => name.ToLowerInvariant() switch
     {
         "true" or "default" => LoraInit.Default,
         "false" => LoraInit.Random,
@@ -75,9 +99,9 @@ internal static class LoraConfigFields
         "lora_ga" => LoraInit.LoraGa,
         "loftq" => LoraInit.Loftq,
         // The number says how closely the singular directions are approached; here they are always the exact ones.
-        _ when name.StartsWith("pissa_niter_", StringComparison.Ordinal) && NumberText.TryDigits(name.AsSpan("pissa_niter_".Length), out _) => LoraInit.Pissa,
-        _ when config is not null => throw config.Error("init_lora_weights", $"is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
-        _ => throw new BadInputException($"init-lora-weights is \"{name}\"; supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"),
+        var lower when lower.StartsWith("pissa_niter_", StringComparison.Ordinal)
+            && NumberText.TryDigits(lower.AsSpan("pissa_niter_".Length), out _) => LoraInit.Pissa,
+        _ => null,
     };
 
     public static JsonNode ToJson(LoraInit init) => init switch
@@ -104,5 +128,11 @@ internal static class LoraConfigFields
         };
     }
 
-    private static bool IsEmptyList(ConfigReader config, string name) => config.Raw(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() == 0;
+    /// <summary>An empty list asks for nothing, nor does an empty megatron_config; other settings that are empty ask for a variant's defaults.</summary>
+    private static bool IsEmpty(ConfigReader config, string name) => config.Raw(name) switch
+    {
+        { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() == 0,
+        { ValueKind: JsonValueKind.Object } settings => name == "megatron_config" && !settings.EnumerateObject().Any(),
+        _ => false,
+    };
 }

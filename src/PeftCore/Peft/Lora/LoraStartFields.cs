@@ -16,30 +16,64 @@ internal static class LoraStartFields
     /// <summary>The names of scales in a file, in the order of <see cref="LoraGaScale"/>.</summary>
     private static readonly string[] Scales = ["stable", "weight_svd", "gd_scale", "unit"];
 
-    public static Calibration Calibration(ConfigReader config)
+    /// <summary>The settings of a file, and what is wrong with those of the initialisation it names; those of others may be wrong, nobody reads them.</summary>
+    public static (Calibration Settings, int LoftqIterations, string? Problem) Read(ConfigReader config, LoraInit init)
     {
-        var usual = new Calibration();
-        var (eva, corda, ga) = (config.ObjectOrNull(Eva), config.ObjectOrNull(Corda), config.ObjectOrNull(LoraGa));
-        return new Calibration
+        string? problem = null;
+        var settings = new Calibration();
+        int iterations = 1;
+        Try(LoraInit.Eva, () =>
         {
-            Rho = eva?.Float("rho", usual.Rho, min: 1) ?? usual.Rho,
-            Whiten = eva?.Bool("whiten", usual.Whiten) ?? usual.Whiten,
-            UseLabelMask = eva?.Bool("use_label_mask", usual.UseLabelMask) ?? usual.UseLabelMask,
-            AdjustScaling = eva?.Bool("adjust_scaling_factors", usual.AdjustScaling) ?? usual.AdjustScaling,
-            KeepKnowledge = corda?.Choice("corda_method", "ipm", "ipm", "kpm") == "kpm",
-            Direction = (LoraGaDirection)Array.IndexOf(Directions, ga?.Choice("direction", Directions[0], Directions) ?? Directions[0]),
-            Scale = (LoraGaScale)Array.IndexOf(Scales, ga?.Choice("scale", Scales[0], Scales) ?? Scales[0]),
-            StableGamma = ga?.Float("stable_gamma", usual.StableGamma, min: 1e-6) ?? usual.StableGamma,
-        };
+            if (config.ObjectOrNull(Eva) is { } eva)
+            {
+                settings = settings with
+                {
+                    Rho = eva.Float("rho", settings.Rho, min: 1),
+                    Whiten = eva.Bool("whiten", settings.Whiten),
+                    UseLabelMask = eva.Bool("use_label_mask", settings.UseLabelMask),
+                    AdjustScaling = eva.Bool("adjust_scaling_factors", settings.AdjustScaling),
+                };
+            }
+        });
+        Try(LoraInit.Corda, () => settings = settings with { KeepKnowledge = config.ObjectOrNull(Corda)?.Choice("corda_method", "ipm", "ipm", "kpm") == "kpm" });
+        Try(LoraInit.LoraGa, () =>
+        {
+            if (config.ObjectOrNull(LoraGa) is { } ga)
+            {
+                settings = settings with
+                {
+                    Direction = (LoraGaDirection)Array.IndexOf(Directions, ga.Choice("direction", Directions[0], Directions)),
+                    Scale = (LoraGaScale)Array.IndexOf(Scales, ga.Choice("scale", Scales[0], Scales)),
+                    StableGamma = ga.Float("stable_gamma", settings.StableGamma, min: 1e-6),
+                };
+            }
+        });
+        Try(LoraInit.Loftq, () => iterations = LoftqIterations(config, init));
+        return (settings, iterations, problem);
+
+        void Try(LoraInit own, Action read)
+        {
+            try
+            {
+                read();
+            }
+            catch (BadInputException) when (own != init)
+            {
+            }
+            catch (BadInputException e) when (own == LoraInit.Eva)
+            {
+                problem = e.Message.Replace(config.Source + ": ", "", StringComparison.Ordinal).TrimEnd('.');
+            }
+        }
     }
 
-    public static int LoftqIterations(ConfigReader config)
+    private static int LoftqIterations(ConfigReader config, LoraInit init)
     {
         if (config.ObjectOrNull(Loftq) is not { } loftq)
         {
             return 1;
         }
-        if (LoraConfigFields.Init(config) == LoraInit.Loftq && loftq.Int("loftq_bits", 4) is not 4 and var bits)
+        if (init == LoraInit.Loftq && loftq.Int("loftq_bits", 4) is not 4 and var bits)
         {
             throw loftq.Error("loftq_bits", $"is {bits}; weights are rounded to NF4 here, which has 4 bits");
         }

@@ -40,24 +40,25 @@ internal static class PlainConversion
 
     /// <summary>The tensors of the plain adapter's file, from an adapter's file and the one that was written before it trained: [A; A₀] and [B, −B₀], in the dtype
     /// they have.</summary>
-    public static IEnumerable<SafetensorsTensor> Tensors(WeightSource trained, WeightSource initial)
+    public static IEnumerable<SafetensorsTensor> Tensors(AdapterWeights trained, AdapterWeights initial)
     {
-        foreach (var entry in trained.Names.Select(trained.Get))
+        foreach (string name in trained.Names)
         {
-            string kind = entry.Name.Split('.') is { Length: > 1 } parts ? parts[^1] == "weight" ? parts[^2] : parts[^1] : entry.Name;
+            var entry = trained.Get(name);
+            string kind = name.Split('.') is { Length: > 1 } parts ? parts[^1] == "weight" ? parts[^2] : parts[^1] : name;
             if (kind is not ("lora_A" or "lora_B" or "lora_embedding_A" or "lora_embedding_B"))
             {
-                yield return new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, entry.Bytes.ToArray());
+                yield return new SafetensorsTensor(name, entry.DType, entry.Shape, entry.Bytes.ToArray());
                 continue;
             }
-            var start = initial.Get(entry.Name);
+            var start = initial.Get(name);
             if (start.DType != entry.DType || !start.Shape.AsSpan().SequenceEqual(entry.Shape))
             {
                 throw start.Error($"is {start.DType} ({string.Join(", ", start.Shape)}), but the trained one is {entry.DType} ({string.Join(", ", entry.Shape)}); they are not of one run");
             }
             bool isA = kind.EndsWith('A');
             long[] shape = isA ? [2 * entry.Shape[0], entry.Shape[1]] : [entry.Shape[0], 2 * entry.Shape[1]];
-            yield return new SafetensorsTensor(entry.Name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes] : Beside(entry, start));
+            yield return new SafetensorsTensor(name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes] : Beside(entry, start));
         }
     }
 

@@ -18,11 +18,15 @@ internal sealed class OftAdapter : RotationAdapter
     private readonly int _side;
     private readonly BlockDropout _dropout;
 
-    public OftAdapter(AttachContext context, OftConfig config, Linear layer, ulong site) : base(layer)
+    public OftAdapter(AttachContext context, OftConfig config, string path, Linear layer, ulong site) : base(layer)
     {
         _config = config;
         _dropout = new BlockDropout(layer, config.ModuleDropout, site);
         int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted : Nearest(layer.Inputs, wanted);
+        if (fitting != wanted)
+        {
+            context.Warnings?.Add($"{context.Place}: {(config.BlockSize != 0 ? "oft_block_size" : "r")} is {wanted}, which does not divide the {layer.Inputs} inputs of \"{path}\"; {fitting} is taken, as Hugging Face PEFT does");
+        }
         _side = config.BlockSize != 0 ? fitting : layer.Inputs / fitting;
         _triangles = context.NewParameter([config.BlockShare ? 1 : layer.Inputs / _side, _side * (_side - 1) / 2]);
         _ = config.InitWeights ? _triangles.Zero() : _triangles.Normal(0, 0.1f, context.Seed, site);

@@ -42,8 +42,8 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 
     private MultitaskPromptTuningConfig(ConfigReader config) : base(config)
     {
-        string init = config.Choice("prompt_tuning_init", "RANDOM", [.. InitNames.Values]);
-        Init = InitNames.First(pair => pair.Value == init).Key;
+        var (init, problem) = PromptStart.Read(config, [.. InitNames.Values]);
+        (Init, StartProblem) = (InitNames.First(pair => pair.Value == init).Key, problem);
         InitText = config.StringOrNull("prompt_tuning_init_text");
         Tokenizer = config.StringOrNull("tokenizer_name_or_path");
         TokenizerArguments = config.Raw("tokenizer_kwargs");

@@ -17,7 +17,8 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         EncoderHiddenSize = config.IntOrNull("encoder_hidden_size", min: 1);
         PrefixProjection = config.Bool("prefix_projection", false);
-        InitZero = config.Has("init_weights") && config.Choice("init_weights", null, "zero") == "zero";
+        var (init, problem) = ConfigFields.Start(config, "init_weights", "false", "zero");
+        (InitZero, StartProblem) = (init == "zero", problem);
     }
 
     /// <inheritdoc/>
@@ -47,6 +48,10 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
 
     internal override PromptLearningConfig Resolved(AttachContext context)
     {
+        if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))
+        {
+            context.Warnings?.Add($"{context.Place}: num_attention_heads is {heads}, but the keys of this model have {HeadsIn(context.Base)} heads, which is what counts");
+        }
         var resolved = (PrefixTuningConfig)base.Resolved(context);
         return resolved with { EncoderHiddenSize = EncoderHiddenSize ?? resolved.TokenDim };
     }

@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -15,6 +16,14 @@ internal static class PromptStart
         "SAMPLE_VOCAB" => PromptInit.SampleVocab,
         _ => PromptInit.Random,
     };
+
+    /// <summary>The field that names the start. What is not one of the names is a problem for a new adapter alone.</summary>
+    public static (string Name, string? Problem) Read(ConfigReader config, string[] names)
+    {
+        const string Field = "prompt_tuning_init";
+        string name = config.String(Field, names[0]);
+        return names.Contains(name) ? (name, null) : (names[0], $"field \"{Field}\" is \"{name}\", and not one of {string.Join(", ", names)}");
+    }
 
     public static string Name(PromptInit init) => init switch
     {

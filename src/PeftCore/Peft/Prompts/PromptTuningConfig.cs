@@ -27,7 +27,8 @@ public sealed record PromptTuningConfig : PromptLearningConfig
 
     private PromptTuningConfig(ConfigReader config) : base(config)
     {
-        Init = PromptStart.Parse(config.Choice("prompt_tuning_init", "RANDOM", "RANDOM", "TEXT", "SAMPLE_VOCAB"));
+        var (init, problem) = PromptStart.Read(config, ["RANDOM", "TEXT", "SAMPLE_VOCAB"]);
+        (Init, StartProblem) = (PromptStart.Parse(init), problem);
         InitText = config.StringOrNull("prompt_tuning_init_text");
         Tokenizer = config.StringOrNull("tokenizer_name_or_path");
         TokenizerArguments = config.Raw("tokenizer_kwargs");

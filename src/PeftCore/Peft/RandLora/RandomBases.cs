@@ -24,7 +24,7 @@ internal sealed class RandomBases
             var (a, b) = Draw(config, r, small, large, bases);
             (_a, _b) = (context.NewConstant(a, [r, 1, small]), context.NewConstant(b, [large, bases, r]));
         }
-        if (config.SaveProjection)
+        if (ConfigFields.ProjectionsAreSaved(context, config.SaveProjection, "randlora_A"))
         {
             Save(context.Adapter, AdapterParameter.ModelPrefix);
             // Hugging Face PEFT writes what layers refer to once more for each of them.

@@ -1,0 +1,103 @@
+namespace PeftCore.Peft;
+
+/// <summary>Keys of adapter files as other programs write them, brought to the form <see cref="AdapterParameter.FileName"/> has: wrappers of training
+/// programs and the adapter's name taken out.</summary>
+internal static class AdapterKeys
+{
+    /// <summary>Segments that a wrapper of the whole model puts into every key (torch.compile, FSDP).</summary>
+    private static readonly HashSet<string> Wrappers = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+
+    /// <summary>Names of parameters that are modules of their own: ".weight" or ".bias" follows.</summary>
+    private static readonly HashSet<string> Modules = ["lora_A", "lora_B", "oft_R", "ln_tuning_layers"];
+
+    /// <summary>Names of parameters that end a key.</summary>
+    private static readonly HashSet<string> Ends =
+    [
+        "lora_E", "lora_embedding_A", "lora_embedding_B", "ia3_l", "vera_lambda_b", "vera_lambda_d", "vera_A", "vera_B", "hada_w1_a", "hada_w1_b",
+        "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "boft_R", "boft_s", "hra_u",
+        "shira_weight", "shira_indices", "fourierft_spectrum", Bank, "vblora_logits_A", "vblora_logits_B", "vblora_logits_A_topk_indices",
+        "vblora_logits_A_topk_weights", "vblora_logits_B_topk_indices", "vblora_logits_B_topk_weights", "randlora_A", "randlora_B", "randlora_lambda", "randlora_gamma",
+        "c3a_kernel", "miss_block", "trainable_tokens_delta",
+    ];
+
+    private const string Magnitude = "lora_magnitude_vector", Saved = "modules_to_save", Bank = "vblora_vector_bank";
+
+    /// <summary>Maps the keys of a file to their usual form.</summary>
+    /// <param name="place">The file, for error sentences.</param>
+    /// <param name="keys">The keys as they are stored.</param>
+    /// <returns>The stored key of each usual one, in the order of <paramref name="keys"/>.</returns>
+    /// <exception cref="BadInputException">The file holds several adapters, or one tensor under two keys.</exception>
+    public static IReadOnlyList<(string Key, string Stored)> Normalize(string place, IEnumerable<string> keys)
+    {
+        var found = new List<(string Key, string Stored)>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var storedAs = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string stored in keys)
+        {
+            string key = Shorten(Unwrapped(stored), names);
+            if (!storedAs.TryAdd(key, stored))
+            {
+                throw new BadInputException($"{place}: \"{storedAs[key]}\" and \"{stored}\" are the same tensor of an adapter; which one counts cannot be told: keep one");
+            }
+            found.Add((key, stored));
+        }
+        return names.Count < 2 ? found : throw new BadInputException(
+            $"{place}: the keys name {names.Count} adapters ({string.Join(", ", names.Order(StringComparer.Ordinal))}); save each to a directory of its own");
+    }
+
+    /// <summary>A key without what wraps the model. DistributedDataParallel puts "module." before all.</summary>
+    private static string Unwrapped(string key)
+    {
+        const string Parallel = "module." + AdapterParameter.ModelPrefix;
+        if (key.StartsWith(Parallel, StringComparison.Ordinal))
+        {
+            key = key["module.".Length..];
+        }
+        return key.Contains('_', StringComparison.Ordinal) ? string.Join('.', key.Split('.').Where(part => !Wrappers.Contains(part))) : key;
+    }
+
+    /// <summary>A key without the adapter's name, which is noted.</summary>
+    private static string Shorten(string key, HashSet<string> names)
+    {
+        string[] parts = key.Split('.');
+        int at = Array.FindLastIndex(parts, part => Modules.Contains(part) || Ends.Contains(part) || part is Magnitude or Saved);
+        if (at < 0)
+        {
+            return key;
+        }
+        if (at > 0 && !key.StartsWith(AdapterParameter.ModelPrefix, StringComparison.Ordinal))
+        {
+            return Shorten(AdapterParameter.Prefix + key, names); // Saved from the bare model.
+        }
+        string[] behind = parts[(at + 1)..];
+        if (parts[at] == Bank && at > 1)
+        {
+            (parts, at) = (["base_model", Bank, .. behind], 1); // A layer refers to it, but it belongs to the whole adapter.
+        }
+        switch (parts[at])
+        {
+            case Magnitude when behind is ["weight"]:
+                return Joined(parts[..(at + 1)]);
+            case Magnitude when behind is [_] or [_, "weight"]:
+                return Without(behind[0], parts[..(at + 1)]);
+            case Saved when behind.Length > 0:
+                // A module saved whole: its own path follows the adapter's name, or "modules_to_save" itself in files that left the name out.
+                return behind.Length == 1 ? Joined([.. parts[..at], .. behind]) : Without(behind[0], [.. parts[..at], .. behind[1..]]);
+            case var kind when Modules.Contains(kind):
+                return behind is [var named, "weight" or "bias"] ? Without(named, [.. parts[..(at + 1)], behind[1]])
+                    : behind is [not ("weight" or "bias")] ? Without(behind[0], parts[..(at + 1)]) : key;
+            case var kind when Ends.Contains(kind) && behind is [not ("weight" or "bias")]:
+                return Without(behind[0], parts[..(at + 1)]);
+            default:
+                return Joined(parts);
+        }
+
+        string Without(string name, string[] rest)
+        {
+            names.Add(name);
+            return Joined(rest);
+        }
+    }
+
+    private static string Joined(string[] parts) => string.Join('.', parts);
+}

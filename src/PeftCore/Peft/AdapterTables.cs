@@ -1,0 +1,197 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+
+namespace PeftCore.Peft;
+
+/// <summary>Token tables that an adapter's file holds whole: Hugging Face PEFT saves the input embedding and the head along where tokens were added. They take the
+/// base's place while the adapter is active, and may have more rows.</summary>
+internal sealed class AdapterTables : IDisposable
+{
+    /// <summary>What follows a table's path in files: the table itself, and below what PEFT wraps around it.</summary>
+    private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight", "original_module.weight"];
+
+    private readonly CausalModel _model;
+    private readonly string _place;
+    private readonly List<Table> _tables = [];
+
+    private AdapterTables(CausalModel model, string place) => (_model, _place) = (model, place);
+
+    /// <summary>The token embedding and the head with their paths.</summary>
+    public static IReadOnlyList<(string Path, Module Module)> Of(CausalModel model) =>
+        [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.Head)];
+
+    /// <summary>Reads the tables of a file. To be asked while the base has its own parameters.</summary>
+    /// <exception cref="BadInputException">A table fits no vocabulary of this base, or stands there twice.</exception>
+    public static AdapterTables Read(CausalModel model, AdapterWeights weights)
+    {
+        var tables = new AdapterTables(model, weights.Place);
+        try
+        {
+            foreach (var (path, module) in Of(model))
+            {
+                tables.Add(path, module, weights);
+            }
+            tables.Tie();
+            return tables;
+        }
+        catch
+        {
+            tables.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs code on the base with these tables, so that what is made has their rows.</summary>
+    public T On<T>(Func<T> body)
+    {
+        var swaps = _tables.Select(table => Swap(table)).ToList();
+        swaps.ForEach(swap => swap.Activate());
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            swaps.ForEach(swap => swap.Deactivate());
+        }
+    }
+
+    /// <summary>The keys of the file that are tables, but for those an adapter has parameters of its own for.</summary>
+    /// <param name="claimed">Keys of the adapter's parameters.</param>
+    public IEnumerable<string> Unclaimed(HashSet<string> claimed) => _tables.Where(table => !IsClaimed(table, claimed)).SelectMany(table => table.Keys)
+        .Concat(_tables.SelectMany(table => table.Keys.Where(key => !claimed.Contains(key) && key.EndsWith(Suffixes[^1], StringComparison.Ordinal))));
+
+    /// <summary>Gives an adapter its tables in the place of those it had; one that equals the base's replaces nothing.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="claimed">Keys of the adapter's parameters.</param>
+    /// <param name="warnings">Gets a sentence if a tie is undone.</param>
+    /// <exception cref="BadInputException">Embedding and head would have different rows.</exception>
+    public void Settle(Adapter adapter, HashSet<string> claimed, ICollection<string>? warnings)
+    {
+        var kept = _tables.Where(table => !IsClaimed(table, claimed) && !adapter.Swaps.Exists(swap => swap.Trains && swap.Replaces(table.Module, "weight"))
+            && !(table.Keys.Count == 0 && _tables.Exists(other => other.Value == table.Value && other.Keys.Count > 0 && IsClaimed(other, claimed)))).ToList();
+        kept.RemoveAll(table => IsShared(adapter, table.Module));
+        RefuseUnlike(adapter, kept);
+        adapter.Tables.RemoveAll(table => !IsShared(adapter, _model.Find(table.Path)!));
+        foreach (var table in kept)
+        {
+            if (adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(table.Module, "weight")) is { } before)
+            {
+                adapter.Swaps.Remove(before);
+                if (!adapter.Swaps.Exists(swap => swap.Value == before.Value))
+                {
+                    before.Value.Dispose();
+                }
+            }
+            if (table.Keys.Count > 0)
+            {
+                adapter.Tables.Add((table.Path, table.Keys[0]));
+            }
+            if (!Same(table.Value, table.Module.OwnParameter("weight")!))
+            {
+                adapter.Swaps.Insert(0, Swap(table));
+                table.IsTaken = true;
+            }
+        }
+        if (IsTied && kept is [{ IsTaken: true } first, { IsTaken: true } second] && first.Value != second.Value)
+        {
+            warnings?.Add($"{_place}: the base ties its head to the embedding, but the adapter holds two different tables; while it is active they are not tied");
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var table in _tables.Where(table => !_tables.Exists(other => other.IsTaken && other.Value == table.Value)))
+        {
+            table.Value.Dispose();
+        }
+    }
+
+    private bool IsTied => _model.Head.Weight == _model.TokenEmbedding.Weight;
+
+    private void Add(string path, Module module, AdapterWeights weights)
+    {
+        // Methods that wrap no layers have the shorter prefix.
+        List<string> keys = [.. Suffixes.SelectMany(suffix => new[] { AdapterParameter.Prefix, AdapterParameter.ModelPrefix }.Select(prefix => $"{prefix}{path}.{suffix}"))
+            .Where(key => weights.TryGet(key, out _))];
+        if (keys.Count == 0)
+        {
+            return;
+        }
+        var entry = weights.Get(keys[0]);
+        // Beside a module that was trained whole stands what it replaces.
+        if (keys.Skip(1).FirstOrDefault(key => !key.EndsWith(Suffixes[^1], StringComparison.Ordinal) && !AdapterValues.AreAlike(entry, weights.Get(key))) is { } other)
+        {
+            throw entry.Error($"is the table of \"{path}\", and \"{other}\" is another; which one counts cannot be told: keep one");
+        }
+        var own = module.OwnParameter("weight")!;
+        if (entry.Shape is not [var rows, var columns] || columns != own.Shape.Columns || rows > int.MaxValue / Math.Max(1, columns))
+        {
+            throw entry.Error($"has shape ({string.Join(", ", entry.Shape)}), but a table of this base has {own.Shape.Columns} columns");
+        }
+        if (rows < own.Shape[0])
+        {
+            throw entry.Error($"has {rows} rows, but the base has {own.Shape[0]} tokens: the adapter was trained on a smaller vocabulary; " +
+                $"resize the base first (--resize-token-embeddings {rows}, or ResizeTokenEmbeddings({rows}))");
+        }
+        var value = new Parameter([(int)rows, (int)columns]);
+        _tables.Add(new Table(path, module, keys, value));
+        AdapterValues.Check(entry, value.Shape);
+        AdapterValues.Read(entry, value.Materialize(own.Value.Backend, own.Value.DType));
+    }
+
+    /// <summary>Where the base has one table for both, a table that is stored once, or twice alike, is one table too.</summary>
+    private void Tie()
+    {
+        if (!IsTied || _tables.Count == 0)
+        {
+            return;
+        }
+        if (_tables is [var first, var second])
+        {
+            if (Same(first.Value, second.Value))
+            {
+                second.Value.Dispose();
+                _tables[1] = second with { Value = first.Value };
+            }
+            return;
+        }
+        var (path, module) = Of(_model).First(table => table.Module != _tables[0].Module);
+        _tables.Add(new Table(path, module, [], _tables[0].Value));
+    }
+
+    private void RefuseUnlike(Adapter adapter, List<Table> kept)
+    {
+        int embedding = Rows(_model.TokenEmbedding), head = Rows(_model.Head);
+        if (embedding != head)
+        {
+            throw new BadInputException($"{_place}: with this adapter the token embedding has {embedding} rows and the head {head}; " +
+                $"resize the base first (--resize-token-embeddings {Math.Max(embedding, head)}, or ResizeTokenEmbeddings({Math.Max(embedding, head)}))");
+        }
+
+        int Rows(Module module) => (kept.Find(table => table.Module == module)?.Value
+            ?? adapter.Swaps.Find(swap => (swap.Trains || IsShared(adapter, module)) && swap.Replaces(module, "weight"))?.Value ?? module.OwnParameter("weight")!).Shape[0];
+    }
+
+    /// <summary>Whether a module uses a parameter that the adapter trains in another.</summary>
+    private static bool IsShared(Adapter adapter, Module module) => adapter.Swaps.Exists(swap => !swap.Trains && swap.Replaces(module, "weight")
+        && adapter.Swaps.Exists(owner => owner.Trains && owner.Value == swap.Value));
+
+    private static ParameterSwap Swap(Table table) => new(table.Module, "weight", new AdapterParameter(table.Path, "weight", "weight", table.Value), trains: false);
+
+    private static bool IsClaimed(Table table, HashSet<string> claimed) => table.Keys.Any(claimed.Contains);
+
+    private static bool Same(Parameter a, Parameter b) => a.Shape == b.Shape && a.Value.DType == b.Value.DType && a.Value.ToBytes().AsSpan().SequenceEqual(b.Value.ToBytes());
+
+    /// <summary>One table.</summary>
+    /// <param name="Path">Path of its module.</param>
+    /// <param name="Module">The module.</param>
+    /// <param name="Keys">Its keys in the file; none for a table that another stands for as well.</param>
+    /// <param name="Value">The values, in the dtype of the base.</param>
+    private sealed record Table(string Path, Module Module, IReadOnlyList<string> Keys, Parameter Value)
+    {
+        /// <summary>Whether an adapter owns the values now.</summary>
+        public bool IsTaken { get; set; }
+    }
+}

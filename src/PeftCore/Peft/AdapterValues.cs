@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Values of an adapter's file, which may be F64 as well.</summary>
+internal static class AdapterValues
+{
+    private const int Piece = 1 << 16;
+
+    /// <summary>Checks shape and dtype alone.</summary>
+    public static void Check(WeightEntry entry, Shape expected)
+    {
+        if (entry.DType != "F64")
+        {
+            WeightReader.Check(entry, expected);
+            return;
+        }
+        WeightReader.CheckShape(entry, expected);
+        foreach (var values in Doubles(entry))
+        {
+            if (Array.Find(values, value => double.IsFinite(value) && !float.IsFinite((float)value)) is not 0 and var large)
+            {
+                throw entry.Error(FormattableString.Invariant($"holds {large:R}, which F32 cannot hold; adapters are F32 here"));
+            }
+        }
+    }
+
+    /// <summary>Checks and reads into memory that is there.</summary>
+    public static void Read(WeightEntry entry, Tensor value)
+    {
+        if (entry.DType != "F64")
+        {
+            using var fresh = new Parameter(value.Shape);
+            WeightReader.Read(entry, fresh, value.Backend, value.DType);
+            value.Backend.Copy(fresh.Value, value);
+            return;
+        }
+        Check(entry, value.Shape);
+        using var scope = new TensorScope();
+        float[] narrow = [.. Doubles(entry).SelectMany(values => Array.ConvertAll(values, x => (float)x))];
+        var wide = value.Backend.NewTensor(value.Shape);
+        value.Backend.Upload(MemoryMarshal.AsBytes<float>(narrow), wide);
+        value.Backend.Cast(wide, value);
+    }
+
+    /// <summary>Whether every number is one; tensors of integers are.</summary>
+    public static bool AreFinite(WeightEntry entry) => entry.DType switch
+    {
+        "F64" => Doubles(entry).All(values => Array.TrueForAll(values, double.IsFinite)),
+        "F32" => All<float>(entry, float.IsFinite),
+        "F16" => All<Half>(entry, Half.IsFinite),
+        "BF16" => All<ushort>(entry, bits => (bits & 0x7F80) != 0x7F80),
+        _ => true,
+    };
+
+    /// <summary>Whether two stored tensors have the same dtype, shape and bytes.</summary>
+    public static bool AreAlike(WeightEntry a, WeightEntry b)
+    {
+        if (a.DType != b.DType || !a.Shape.AsSpan().SequenceEqual(b.Shape))
+        {
+            return false;
+        }
+        bool same = true;
+        for (long at = 0; same && at < a.Length; at += Piece)
+        {
+            int count = (int)Math.Min(Piece, a.Length - at);
+            same = a.Span(at, count).SequenceEqual(b.Span(at, count));
+        }
+        return same;
+    }
+
+    /// <summary>Whether a stored tensor has the values of one in memory, once it is rounded to its dtype.</summary>
+    public static bool Equals(WeightEntry entry, Tensor value)
+    {
+        if (entry.Shape.Length != value.Shape.Rank || entry.Shape[0] != value.Shape[0] || entry.Shape[^1] != value.Shape.Columns)
+        {
+            return false;
+        }
+        using var copy = new Parameter(value.Shape);
+        Read(entry, copy.Materialize(value.Backend, value.DType));
+        return copy.Value.ToBytes().AsSpan().SequenceEqual(value.ToBytes());
+    }
+
+    /// <summary>Whether two stored matrices of one dtype are each other turned over.</summary>
+    public static bool AreTransposed(WeightEntry a, WeightEntry b)
+    {
+        if (a.DType != b.DType || a.Shape is not [var rows, var columns] || b.Shape is not [var height, var width] || rows != width || columns != height || a.Length == 0)
+        {
+            return false;
+        }
+        int size = (int)(a.Length / (rows * columns));
+        byte[] first = a.Bytes.ToArray(), second = b.Bytes.ToArray();
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                if (!first.AsSpan((int)(row * columns + column) * size, size).SequenceEqual(second.AsSpan((int)(column * rows + row) * size, size)))
+                {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    private static bool All<T>(WeightEntry entry, Predicate<T> holds) where T : unmanaged
+    {
+        bool all = true;
+        for (long at = 0; all && at < entry.Length; at += Piece)
+        {
+            all = Array.TrueForAll(MemoryMarshal.Cast<byte, T>(entry.Span(at, (int)Math.Min(Piece, entry.Length - at))).ToArray(), holds);
+        }
+        return all;
+    }
+
+    private static IEnumerable<double[]> Doubles(WeightEntry entry)
+    {
+        for (long at = 0; at < entry.Length; at += Piece)
+        {
+            yield return MemoryMarshal.Cast<byte, double>(entry.Span(at, (int)Math.Min(Piece, entry.Length - at))).ToArray();
+        }
+    }
+}

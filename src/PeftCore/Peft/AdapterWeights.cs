@@ -1,0 +1,67 @@
+using System.Diagnostics.CodeAnalysis;
+using PeftCore.Io;
+
+namespace PeftCore.Peft;
+
+/// <summary>The tensors of an adapter's file by the usual form of their keys.</summary>
+internal sealed class AdapterWeights : IDisposable
+{
+    private readonly WeightSource _source;
+    private readonly OrderedDictionary<string, WeightEntry> _entries;
+
+    private AdapterWeights(WeightSource source, OrderedDictionary<string, WeightEntry> entries) => (_source, _entries) = (source, entries);
+
+    /// <summary>The file.</summary>
+    public string Place => _source.Place;
+
+    /// <summary>The keys.</summary>
+    public IReadOnlyCollection<string> Names => _entries.Keys;
+
+    /// <summary>Opens a file.</summary>
+    /// <exception cref="BadInputException">It is damaged, or its keys contradict each other.</exception>
+    public static AdapterWeights Open(string path)
+    {
+        var source = WeightSource.OpenFile(path);
+        try
+        {
+            var entries = new OrderedDictionary<string, WeightEntry>(StringComparer.Ordinal);
+            foreach (var (key, stored) in AdapterKeys.Normalize(source.Place, source.Names))
+            {
+                entries.Add(key, source.Get(stored));
+            }
+            return new AdapterWeights(source, entries);
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Finds a tensor; false if there is none of that key.</summary>
+    public bool TryGet(string key, [NotNullWhen(true)] out WeightEntry? entry) => _entries.TryGetValue(key, out entry);
+
+    /// <summary>A tensor that must be there.</summary>
+    public WeightEntry Get(string key) => TryGet(key, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{key}\" is missing");
+
+    /// <summary>The tensors as they are stored, under their usual keys.</summary>
+    public IEnumerable<SafetensorsTensor> ToFile() =>
+        _entries.Select(pair => new SafetensorsTensor(pair.Key, pair.Value.DType, pair.Value.Shape, pair.Value.Bytes.ToArray()));
+
+    /// <summary>What a reader of the file should know: numbers that are rounded, and numbers that are none.</summary>
+    public IEnumerable<string> Warnings()
+    {
+        var wide = _entries.Where(pair => pair.Value.DType == "F64").ToList();
+        if (wide.Count > 0)
+        {
+            yield return $"{Place}: {wide.Count} of {_entries.Count} tensors are F64, such as \"{wide[0].Key}\"; they are rounded to F32";
+        }
+        var broken = _entries.Where(pair => !AdapterValues.AreFinite(pair.Value)).ToList();
+        if (broken.Count > 0)
+        {
+            yield return $"{Place}: {broken.Count} of {_entries.Count} tensors hold NaN or infinity, such as \"{broken[0].Key}\"; what the adapter computes will too";
+        }
+    }
+
+    public void Dispose() => _source.Dispose();
+}

@@ -1,0 +1,99 @@
+using PeftCore.Models;
+using PeftCore.Nn;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>"ensure_weight_tying": where the base has one table for embedding and head, an adapter shall not part them. It has effect only there, and only on adapters
+/// that change one of the two.</summary>
+internal static class WeightTying
+{
+    private const string Field = "ensure_weight_tying";
+
+    /// <summary>Names by which Hugging Face PEFT knows the two modules; those of other families it leaves alone.</summary>
+    private static readonly string[] Known = ["embed_tokens", "lm_head"];
+
+    public static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
+
+    /// <summary>Whether Hugging Face PEFT knows a module as one of the two.</summary>
+    public static bool IsKnown(string path) => Known.Contains(path[(path.LastIndexOf('.') + 1)..]);
+
+    /// <summary>Lets embedding and head that are trained whole be one parameter: the embedding's.</summary>
+    public static void ShareSaved(AttachContext context, Adapter adapter)
+    {
+        var model = context.Base;
+        var (embedding, head) = (Saved(adapter, model.TokenEmbedding), Saved(adapter, model.Head));
+        if (!IsTied(model) || (embedding ?? head) is null || !(IsKnown((embedding ?? head)!.Parameter.Path) || head is not null))
+        {
+            return;
+        }
+        var owner = embedding;
+        if (owner is null)
+        {
+            string path = PathOf(model, model.TokenEmbedding);
+            owner = new ParameterSwap(model.TokenEmbedding, "weight",
+                new AdapterParameter(path, "modules_to_save.{0}.weight", "weight", context.NewCopy(model.TokenEmbedding.Weight)));
+            adapter.Swaps.Add(owner);
+        }
+        if (head is not null)
+        {
+            adapter.Swaps.Remove(head);
+            head.Value.Dispose();
+        }
+        string headPath = PathOf(model, model.Head);
+        adapter.Swaps.Add(new ParameterSwap(model.Head, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value), trains: false));
+        string key = AdapterParameter.Prefix + headPath + ".weight";
+        if (context.IsNew || context.StoredShape(key) is not null)
+        {
+            adapter.Tables.Add((headPath, key));
+        }
+    }
+
+    /// <summary>Refuses an adapter that changes one of two tied tables by a method that cannot do so in both alike.</summary>
+    public static void RefuseIfChanged(AttachContext context, Adapter adapter)
+    {
+        if (IsTied(context.Base) && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
+            (adapter.Layers.Exists(layer => layer.Path == table.Path) || Saved(adapter, table.Module) is not null)) is { Path: { } path })
+        {
+            throw new BadInputException($"{Field} is true, the base ties its head to the embedding, and the adapter changes \"{path}\": {adapter.Config.PeftType} cannot change both alike; leave it out, or set {Field} to false");
+        }
+    }
+
+    /// <summary>Refuses a LoRA on one of two tied tables that would have to be made for the other.</summary>
+    /// <param name="context">Where it was to be attached.</param>
+    /// <param name="path">The module that has one.</param>
+    /// <param name="other">The one that has none.</param>
+    public static BadInputException NotThere(AttachContext context, string path, string other) => new(
+        $"{Field} is true, and the base ties its head to the embedding: \"{other}\" would need a LoRA that shares the factors of \"{path}\", " +
+        $"{(context.IsNew ? "which cannot be trained here" : "and the file has none")}; set {Field} to false{(context.IsNew ? $", or leave \"{path}\" out" : "")}");
+
+    /// <summary>Refuses a file whose tables or factors are not one.</summary>
+    public static void Check(CausalModel model, AdapterWeights stored, bool trainable)
+    {
+        if (!IsTied(model))
+        {
+            return;
+        }
+        string embedding = AdapterParameter.Prefix + PathOf(model, model.TokenEmbedding), head = AdapterParameter.Prefix + PathOf(model, model.Head);
+        if (stored.TryGet(embedding + ".weight", out var first) && stored.TryGet(head + ".weight", out var second) && !AdapterValues.AreAlike(first, second))
+        {
+            throw second.Error($"differs from \"{embedding}.weight\", but {Field} is true and the base ties both; which one counts cannot be told: keep one, or set {Field} to false");
+        }
+        if (!stored.TryGet(embedding + ".lora_embedding_A", out var a) || !stored.TryGet(embedding + ".lora_embedding_B", out var b) ||
+            !stored.TryGet(head + ".lora_A.weight", out var headA) || !stored.TryGet(head + ".lora_B.weight", out var headB))
+        {
+            return;
+        }
+        if (!AdapterValues.AreTransposed(a, headB) || !AdapterValues.AreTransposed(b, headA))
+        {
+            throw headA.Error($"is not that of the embedding turned over, but {Field} is true and the base ties both; set {Field} to false");
+        }
+        if (trainable)
+        {
+            throw new BadInputException($"{stored.Place}: {Field} is true, and a LoRA that embedding and head share cannot be trained further here; load it without training, or set {Field} to false");
+        }
+    }
+
+    public static string PathOf(CausalModel model, Module module) => model.NamedModules().First(candidate => candidate.Module == module).Path;
+
+    private static ParameterSwap? Saved(Adapter adapter, Module module) => adapter.Swaps.Find(swap => swap.Trains && swap.Replaces(module, "weight"));
+}
