@@ -13,6 +13,9 @@ internal sealed record DecodingOptions : VerbOptions
     [Setting("a config.json alone; weights are random", Value = "FILE")]
     public string? Config { get; init; }
 
+    [Setting(SequenceOptions.ResizeHelp, Min = 1, Default = "as the model has them")]
+    public int? ResizeTokenEmbeddings { get; init; }
+
     [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
@@ -57,5 +60,5 @@ internal sealed record DecodingOptions : VerbOptions
     public DecodingShape Shape => new(BatchSize, PromptLength, MaxNewTokens, SamplingOptions.CacheDType(KvCacheDtype), Seed);
 
     /// <summary>The model, as training takes it.</summary>
-    public TrainOptions ForTraining => new() { Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights };
+    public TrainOptions ForTraining => new() { Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights, ResizeTokenEmbeddings = ResizeTokenEmbeddings };
 }

@@ -15,6 +15,9 @@ internal sealed record SamplingOptions : VerbOptions
     [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
+    [Setting(SequenceOptions.ResizeHelp, Min = 1, Default = "as the model has them")]
+    public int? ResizeTokenEmbeddings { get; init; }
+
     [Setting("text to go on from; chat: what the system says")]
     public string? Prompt { get; init; }
 

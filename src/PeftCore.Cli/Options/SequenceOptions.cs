@@ -8,6 +8,12 @@ internal record SequenceOptions : VerbOptions
     [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
 
+    [Setting(ResizeHelp, Min = 1, Default = "as the model has them")]
+    public int? ResizeTokenEmbeddings { get; init; }
+
+    /// <summary>What --help says of the option that all verbs with a model have.</summary>
+    public const string ResizeHelp = "rows of the token tables, as after adding tokens; new rows are the mean of the others";
+
     [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
     public int BatchSize { get; init; } = 8;
 

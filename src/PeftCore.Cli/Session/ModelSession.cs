@@ -16,10 +16,14 @@ internal sealed class ModelSession : IDisposable
     private readonly TensorScope _scope = new();
     private bool _toldOfTokenizer;
 
-    private ModelSession(IBackend backend, string directory, DType? dtype, Action<string>? warn)
+    private ModelSession(IBackend backend, string directory, DType? dtype, Action<string>? warn, int? rows)
     {
         (Backend, Directory) = (backend, directory);
         Model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
+        if (rows is { } count)
+        {
+            Model.ResizeTokenEmbeddings(count);
+        }
     }
 
     public IBackend Backend { get; }
@@ -35,11 +39,12 @@ internal sealed class ModelSession : IDisposable
     /// <param name="directory">The model directory.</param>
     /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
     /// <param name="warn">Gets a sentence for everything about the files that is contradictory.</param>
-    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null, Action<string>? warn = null)
+    /// <param name="rows">Rows the token tables shall have; null for those of the file.</param>
+    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
     {
         try
         {
-            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn);
+            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows);
         }
         catch
         {

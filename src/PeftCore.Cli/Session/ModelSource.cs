@@ -33,14 +33,22 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     /// <summary>Loads the model of a directory, or makes that of a config.json with random weights.</summary>
     public static CausalModel BaseOf(TrainOptions options, string? config, IBackend backend, Action<string>? warn = null)
     {
+        CausalModel model;
         if (config is null)
         {
-            return BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn);
+            model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn);
         }
-        var warnings = new List<string>();
-        var model = ModelLoader.Declare(ConfigReader.Open(config), warnings);
-        warnings.ForEach(warning => warn?.Invoke(warning));
-        ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
+        else
+        {
+            var warnings = new List<string>();
+            model = ModelLoader.Declare(ConfigReader.Open(config), warnings);
+            warnings.ForEach(warning => warn?.Invoke(warning));
+            ModelLoader.Initialize(model, backend, options.Dtype, options.Seed);
+        }
+        if (options.ResizeTokenEmbeddings is { } rows)
+        {
+            model.ResizeTokenEmbeddings(rows);
+        }
         return model;
     }
 

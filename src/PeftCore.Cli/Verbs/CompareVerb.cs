@@ -29,7 +29,7 @@ internal sealed class CompareVerb : Verb
         string[] names = [.. methods.Select((method, number) => $"{number + 1:00}-{method.Text.Split('[')[0]}")];
         OutputDirectory.RefuseOtherMethods(output, names);
         OutputDirectory.SayReplaced(output, OutputKind.Comparison, call);
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         var results = new List<ComparedMethod>();

@@ -13,6 +13,7 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<string> _adapter = new("--adapter") { Description = "directory of the adapter", HelpName = "DIR", Required = true };
     private readonly Option<string> _output = new("--output-dir") { Description = "where the converted adapter goes", HelpName = "DIR", Required = true };
     private readonly Option<string?> _model = new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
+    private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<int?> _rank = NumberOption.WholeOrNone("--rank", "save the update as a LoRA of this rank", min: 1, "--lora-r");
 
     private readonly Option<string?> _initial = new("--initial-adapter", "--path-initial-model-for-weight-conversion")
@@ -26,6 +27,7 @@ internal sealed class ConvertVerb : Verb
         Add(_output);
         Add(_model);
         Add(_rank);
+        Add(_rows);
         Add(_initial);
     }
 
@@ -37,6 +39,10 @@ internal sealed class ConvertVerb : Verb
         if (call.Value(_model) is null)
         {
             call.Note(call.IsGiven(GlobalOptions.Device) ? "--device has no effect without --model: files are copied, nothing is computed." : null);
+        }
+        if (call.Value(_rows) is not null && call.Value(_model) is null)
+        {
+            throw new BadInputException("--resize-token-embeddings is about the base: name it with --model, or leave the option out.");
         }
         if (call.Value(_initial) is { } initial)
         {
@@ -67,7 +73,7 @@ internal sealed class ConvertVerb : Verb
 
     private static VerbResult Save(Invocation call, SavedAdapter saved, List<string> warnings, string output)
     {
-        warnings.ForEach(call.Say);
+        warnings.ForEach(call.Terminal.Note);
         saved.Save(output);
         call.Say($"{output}: {saved.Config.PeftType}, {saved.Names.Count} tensors, {saved.Parameters:N0} parameters on {saved.Modules.Count} modules");
         return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("method", saved.Config.PeftType).Add("tensors", saved.Names.Count).Add("parameters", saved.Parameters));
@@ -75,7 +81,7 @@ internal sealed class ConvertVerb : Verb
 
     private VerbResult OnModel(Invocation call, string adapter, string output, string model)
     {
-        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn).WithAdapters([adapter], call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters([adapter], call);
         string name = session.Model.ActiveAdapters[0];
         if (call.Value(_rank) is not { } rank)
         {

@@ -13,6 +13,7 @@ internal sealed class EvalVerb : Verb
 {
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
     private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of an adapter; several add up", HelpName = "DIR" };
+    private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
     private readonly Option<int?> _length = NumberOption.WholeOrNone("--max-seq-length", "longest sequence, in tokens");
@@ -31,7 +32,7 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (Option option in (Option[])[_model, _adapter, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
+        foreach (Option option in (Option[])[_model, _adapter, _rows, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
         {
             Add(option);
         }
@@ -43,7 +44,7 @@ internal sealed class EvalVerb : Verb
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         var backend = Devices.Open(call.Device, compute: dtype);
-        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter) ?? [], call);
+        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {
             BatchSize = call.Value(_batchSize),

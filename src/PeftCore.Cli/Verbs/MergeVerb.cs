@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
 using PeftCore.Models;
@@ -10,6 +11,7 @@ internal sealed class MergeVerb : Verb
 {
     private readonly Option<string> _model = new("--model") { Description = "directory of the base model", HelpName = "DIR", Required = true };
     private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of the adapter; several add up", HelpName = "DIR", Required = true };
+    private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string> _output = new("--output-dir") { Description = "where the merged model goes", HelpName = "DIR", Required = true };
 
     public MergeVerb() : base("merge", "Fold an adapter into its base and save the model.")
@@ -17,6 +19,7 @@ internal sealed class MergeVerb : Verb
         Add(_model);
         Add(_adapter);
         Add(_output);
+        Add(_rows);
     }
 
     public override VerbResult Run(Invocation call)
@@ -27,7 +30,7 @@ internal sealed class MergeVerb : Verb
         OutputDirectory.CheckApart(output, inputs);
         OutputDirectory.RefuseOtherWeights(output);
         OutputDirectory.SayReplaced(output, OutputKind.Model, call);
-        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn).WithAdapters(call.Value(_adapter)!, call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         call.Stop.ThrowIfCancellationRequested();
         ModelWriter.Save(merged, output, source);

@@ -25,7 +25,7 @@ internal sealed class SelectVerb : Verb
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where scores, mask and report go.");
         OutputDirectory.Check(output, OutputKind.Selection, (options.Model, "the base model"));
         OutputDirectory.SayReplaced(output, OutputKind.Selection, call);
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
         var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call), ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
         foreach (string path in scores.Paths)
         {

@@ -18,7 +18,7 @@ internal sealed class TrainVerb : Verb
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
         Resumption.CheckOutput(output, options, call);
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
-        using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn);
+        using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn, options.ResizeTokenEmbeddings);
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan();
         var settings = _settings.Resolve(options);
