@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using PeftCore.Io;
+using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verify;
 
@@ -11,10 +12,25 @@ internal static class SavedFiles
 
     public static IEnumerable<Quantity> Compare(string reference, string ours)
     {
-        string keys = Difference(Keys(reference), Keys(ours));
+        string keys = Difference(UsualKeys(reference), Keys(ours));
         yield return Quantity.Equal("saved.keys", keys.Length == 0, keys.Length == 0 ? null : keys);
         string fields = Difference(Fields(reference), Fields(ours));
         yield return Quantity.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
+    }
+
+    /// <summary>The keys of the reference in the form that is written here: files of other programs may have the adapter's name in them, and F64, which is read as F32.</summary>
+    private static HashSet<string> UsualKeys(string directory)
+    {
+        string usual = Directory.CreateTempSubdirectory("peftcore-verify-").FullName;
+        try
+        {
+            SavedAdapter.Load(directory).Save(usual);
+            return [.. Keys(usual).Select(key => key.Replace(" F64 [", " F32 [", StringComparison.Ordinal))];
+        }
+        finally
+        {
+            Directory.Delete(usual, recursive: true);
+        }
     }
 
     private static HashSet<string> Keys(string directory)
@@ -29,7 +45,9 @@ internal static class SavedFiles
         return [.. document.RootElement.EnumerateObject().Select(field => $"{field.Name}={Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
     }
 
-    private static string Canonical(string name, JsonNode? value) => value is JsonArray list && Sets.Contains(name)
+    /// <summary>A value as text; an empty list or text is none.</summary>
+    private static string Canonical(string name, JsonNode? value) => value is JsonArray { Count: 0 } || (value is JsonValue text && text.TryGetValue(out string? empty) && empty.Length == 0) ? "null"
+        : value is JsonArray list && Sets.Contains(name)
         ? string.Join(",", list.Select(item => item!.ToJsonString()).Order(StringComparer.Ordinal))
         : value?.ToJsonString() ?? "null";
 
