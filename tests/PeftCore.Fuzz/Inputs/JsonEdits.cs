@@ -29,6 +29,10 @@ internal static class JsonEdits
         tree.Fields.Insert(random.OnceIn(2) ? at : random.Between(at, tree.Fields.Count), (key, other));
     }
 
+    /// <summary>Whether two values are the same to every reader.</summary>
+    public static bool Same(JsonTree one, JsonTree other) =>
+        one.IsNumber && other.IsNumber ? one.Number == other.Number : one.ToString() == other.ToString();
+
     /// <summary>Changes one value anywhere: replaced, removed, doubled, renamed, or exchanged with a neighbour.</summary>
     public static string Anywhere(FuzzRandom random, JsonTree tree)
     {

@@ -104,7 +104,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
         FieldType.Bool => value.IsBool,
         FieldType.Name => value.IsString && Allowed.Contains(value.Text),
         FieldType.Int => value.IsNumber && value.Number == Math.Floor(value.Number) && value.Number >= Min && value.Number <= int.MaxValue,
-        _ => value.IsNumber && value.Number >= Min && float.IsFinite((float)value.Number) && (Name != "rope_theta" || value.Number > 0),
+        _ => value.IsNumber && value.Number >= Min && (Name == "rope_theta" ? value.Number > 0 && double.IsFinite(value.Number) : float.IsFinite((float)value.Number)),
     };
 
     // A bias that is false, or an inner size that is four times the hidden one, is what the fixture means by leaving it out.

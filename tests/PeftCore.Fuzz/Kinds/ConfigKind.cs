@@ -61,10 +61,10 @@ internal sealed class ConfigKind : FuzzKind
 
     private static FuzzInput Doubled(FuzzRandom random, string family, JsonTree config)
     {
-        string key = random.Pick(config.Fields!).Key;
+        var (key, value) = random.Pick(config.Fields!);
         JsonTree other = JsonTree.Parse(random.Pick(JsonEdits.Values));
         JsonEdits.Double(random, config, key, other);
-        return Input("a doubled field", Expectation.Refuse, family, config.ToString(" "));
+        return Input("a doubled field", JsonEdits.Same(value, other) ? Expectation.Any : Expectation.Refuse, family, config.ToString(" "));
     }
 
     private static FuzzInput Anywhere(FuzzRandom random, string family, JsonTree config)
@@ -92,7 +92,7 @@ internal sealed class ConfigKind : FuzzKind
         public override Reading Read(FuzzInput input)
         {
             var warnings = new List<string>();
-            CausalModel model = ModelLoader.Load(Path.Combine(Directory, input.Context), _backend);
+            CausalModel model = ModelLoader.Load(Path.Combine(Directory, input.Context), _backend, warnings: warnings);
             try
             {
                 return new Reading(warnings, ((ConfigCheck?)input.Meaning)?.Invoke(model, warnings));

@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Data files that contradict themselves, each of which must be refused.</summary>
+/// <summary>Data files that contradict themselves, each of which must be refused, or read with a warning.</summary>
 internal static class DataContradictions
 {
     private static readonly (string Rule, Func<FuzzRandom, string> Row)[] Rows =
@@ -30,7 +30,7 @@ internal static class DataContradictions
         ("a column twice", random => random.Pick("text,text\na,b\n", "text,label,label\na,1,2\n", "prompt,completion,prompt\na,b,c\n", "\"text\",text\na,b\n")),
         ("columns of no form", random => random.Pick("text,foo\na,b\n", "prompt\na\n", "foo\na\n", "text,completion\na,b\n", "Text,Label\na,1\n", ",\na,b\n", "text,label,\na,1,\n")),
         ("a ragged row", random => random.Pick("text,label\na\n", "text,label\na,1,2\n", "text,label\na,1\nb\n", "text,label\na,1\n\"b\n", "text,label\n,\n", "text,label\na,\n")),
-        ("another dialect", random => random.Pick("text;label\na;1\n", "text\tlabel\na\t1\n", "text|label\na|1\n", "'text','label'\n'a','1'\n")),
+        ("quotes of another dialect", _ => "'text','label'\n'a','1'\n"),
         ("quotes in the wrong place", random => random.Pick("text,label\na\"b,1\n", "text,label\n\"a\"b,1\n", "text,label\n\"a,1\n", "text,label\n\"a\"\"b,1\n", "text,label\n\"a\" ,1\n", "text,label\na,\"1\n")),
         ("no rows", random => random.Pick("text,label\n", "text,label", "text", "\n\n")),
     ];
@@ -39,8 +39,15 @@ internal static class DataContradictions
 
     public static FuzzInput Make(FuzzRandom random)
     {
-        switch (random.Below(10))
+        switch (random.Below(11))
         {
+            case 10:
+                string mark = random.Pick(";", "\t", "|"), text = random.Pick("a", "b c", "é");
+                return new FuzzInput("columns divided by other marks", Expectation.RefuseOrWarn, new FuzzFile("a.csv", $"text{mark}label\n{text}{mark}1\n"))
+                {
+                    Names = ["divided", "commas"],
+                    Meaning = new[] { $"labelled {DataTexts.Quote(text)} \"1\"" },
+                };
             case 0 or 1 or 2:
                 var (tableRule, table) = random.Pick(Tables);
                 return Refused(tableRule, "a.csv", table(random));

@@ -42,11 +42,12 @@ internal sealed class DataKind : FuzzKind
 
         public override Reading Read(FuzzInput input)
         {
-            List<DataRow> rows = DataFiles.ReadFile(Path.Combine(_directory, input.Files[0].Name));
+            var warnings = new List<string>();
+            List<DataRow> rows = DataFiles.ReadFile(Path.Combine(_directory, input.Files[0].Name), new ReadOptions { Warnings = warnings });
             string[] read = [.. rows.Select(DataTexts.Describe)];
-            return rows.Count == 0 ? new Reading([], "no rows")
-                : input.Meaning is string[] meant && !meant.SequenceEqual(read) ? new Reading([], $"rows were read otherwise: {string.Join(" ", read.Except(meant).Take(2))}")
-                : Reading.Silent;
+            return rows.Count == 0 ? new Reading(warnings, "no rows")
+                : input.Meaning is string[] meant && !meant.SequenceEqual(read) ? new Reading(warnings, $"rows were read otherwise: {string.Join(" ", read.Except(meant).Take(2))}")
+                : new Reading(warnings);
         }
     }
 }

@@ -90,5 +90,5 @@ internal static class DataTexts
         };
     }
 
-    private static string Quote(string text) => JsonSerializer.Serialize(text);
+    public static string Quote(string text) => JsonSerializer.Serialize(text);
 }

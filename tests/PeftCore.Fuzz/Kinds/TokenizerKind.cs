@@ -7,7 +7,8 @@ namespace PeftCore.Fuzz.Kinds;
 /// <summary>tokenizer.json of every model, and tokenizer_config.json beside it: changed, contradictory and damaged. What is read encodes a few texts.</summary>
 internal sealed class TokenizerKind : FuzzKind
 {
-    private const string FileName = "tokenizer.json", ConfigName = "tokenizer_config.json", MapName = "special_tokens_map.json";
+    private const string FileName = "tokenizer.json";
+    private static readonly string[] Beside = [TokenizerConfigs.FileName, TokenizerConfigs.MapName, TokenizerConfigs.ModelName, TokenizerConfigs.GenerationName, "chat_template.jinja"];
 
     public override string Name => "tokenizer";
 
@@ -55,11 +56,11 @@ internal sealed class TokenizerKind : FuzzKind
     private static FuzzInput Config(FuzzRandom random, string sample, JsonTree tree)
     {
         TokenizerConfigRule rule = random.Pick(TokenizerConfigs.Rules);
-        var (claim, config, map) = rule.Make(random, sample);
-        List<FuzzFile> files = [new(FileName, tree.ToString()), new(ConfigName, config)];
-        if (map is not null)
+        var (claim, config, beside) = rule.Make(random, sample);
+        List<FuzzFile> files = [new(FileName, tree.ToString()), new(TokenizerConfigs.FileName, config)];
+        if (beside is { } file)
         {
-            files.Add(new FuzzFile(MapName, map));
+            files.Add(file);
         }
         return new FuzzInput(rule.Name, claim.Expectation, files) { Context = sample, Names = claim.Names };
     }
@@ -68,8 +69,10 @@ internal sealed class TokenizerKind : FuzzKind
     {
         public override void Prepare(FuzzInput input)
         {
-            File.Delete(Path.Combine(Directory, ConfigName));
-            File.Delete(Path.Combine(Directory, MapName));
+            foreach (string name in Beside)
+            {
+                File.Delete(Path.Combine(Directory, name));
+            }
             base.Prepare(input);
         }
 
@@ -80,7 +83,7 @@ internal sealed class TokenizerKind : FuzzKind
         {
             var tokenizer = Tokenizer.FromDirectory(Directory);
             _ = tokenizer.ChatTemplate;
-            return new Reading([], TokenizerReading.Difference(tokenizer, (int[][]?)input.Meaning));
+            return new Reading(tokenizer.Warnings, TokenizerReading.Difference(tokenizer, (int[][]?)input.Meaning));
         }
     }
 }
