@@ -60,15 +60,23 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <param name="packed">Whether files hold less than the parameter itself.</param>
     public Parameter NewParameter(Shape shape, bool packed = false)
     {
+        RefuseMoreThanStored(packed ? 0 : shape.Count);
         _elements += packed ? 0 : shape.Count;
-        if (_elements > elementLimit)
-        {
-            throw new BadInputException($"the configuration asks for at least {_elements} elements, more than the weight file beside it holds; they do not belong together");
-        }
         var parameter = new Parameter(shape);
         _made.Add(parameter);
         parameter.Materialize(Backend, DType.F32).Storage.Rebook(MemoryKind.Trainable);
         return parameter;
+    }
+
+    /// <summary>Refuses a configuration that asks for more than its file can hold, before work or memory is spent on it.</summary>
+    /// <param name="elements">Elements that must be in the file beside those asked for so far.</param>
+    public void RefuseMoreThanStored(long elements)
+    {
+        if (_elements + elements > elementLimit)
+        {
+            throw new BadInputException(
+                $"the configuration asks for at least {_elements + elements} elements, more than the weight file beside it holds; they do not belong together");
+        }
     }
 
     /// <summary>A constant of the adapter, contents undefined: frozen, and freed with the adapter.</summary>

@@ -15,6 +15,7 @@ internal sealed class RandomBases
     {
         int inputs = targets.Max(target => target.Layer.Inputs), outputs = targets.Max(target => target.Layer.Outputs), r = config.Rank;
         int small = Math.Min(inputs, outputs), large = Math.Max(inputs, outputs), bases = Count(small, r);
+        context.RefuseMoreThanStored(r); // Each layer stores a scale for each of r columns.
         if (context.Backend.IsMeta)
         {
             (_a, _b) = (context.NewConstant([r, 1, small]), context.NewConstant([large, bases, r]));

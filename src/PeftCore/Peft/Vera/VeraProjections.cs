@@ -14,6 +14,7 @@ internal sealed class VeraProjections
     public VeraProjections(AttachContext context, VeraConfig config, IReadOnlyList<(string Path, Linear Layer)> targets)
     {
         int inputs = targets.Max(target => target.Layer.Inputs), outputs = targets.Max(target => target.Layer.Outputs), r = config.Rank;
+        context.RefuseMoreThanStored(r); // Each layer stores a scale for each of r columns.
         if (context.Backend.IsMeta)
         {
             (_a, _b) = (context.NewConstant([r, inputs]), context.NewConstant([outputs, r]));
