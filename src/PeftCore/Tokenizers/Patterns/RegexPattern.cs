@@ -5,7 +5,7 @@ namespace PeftCore.Tokenizers;
 /// <summary>Finds a regular expression written for Oniguruma, one code point at a time, with .NET's engine.</summary>
 internal sealed class RegexPattern : IPattern
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(0.5);
     private readonly string _source;
     private readonly Lazy<Regex> _basic;
     private readonly Lazy<(Regex Regex, StandIns StandIns)> _full;
@@ -54,7 +54,7 @@ internal sealed class RegexPattern : IPattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new BadInputException($"The tokenizer's regular expression \"{_source}\" takes longer than {Patience.TotalSeconds:0} s on "
+            throw new BadInputException($"The tokenizer's regular expression \"{_source}\" takes longer than {Patience.TotalMilliseconds:0} ms on "
                 + "this text; rewrite it so that it cannot backtrack without end.", e);
         }
     }

@@ -7,6 +7,9 @@ internal readonly record struct Rewrite(int CodePoint, int Change);
 /// <summary>Edits of an <see cref="AlignedText"/> that keep its alignment the way Hugging Face tokenizers keeps it.</summary>
 internal static class AlignedTextEdits
 {
+    private const long MostGrown = 1 << 20;
+    private const double MostRatio = 1.5;
+
     /// <summary>Replaces the whole text by <paramref name="rewrites"/>, walking the old text along with them.</summary>
     public static AlignedText Transform(this AlignedText text, List<Rewrite> rewrites)
     {
@@ -51,6 +54,7 @@ internal static class AlignedTextEdits
             return text;
         }
 
+        RefuseGrowth(text.Length, text.Length + (long)content.Length * matches.Count - matches.Sum(match => match.End - match.Start));
         var result = new AlignedText(text.Length, text.Shift);
         var last = 0;
         foreach (var match in matches)
@@ -62,6 +66,15 @@ internal static class AlignedTextEdits
 
         result.Append(text, last, text.Length - last);
         return result;
+    }
+
+    /// <summary>Replacements one after the other can double a text at every step; nobody means that.</summary>
+    private static void RefuseGrowth(int before, long after)
+    {
+        if (after > MostGrown && after > MostRatio * before)
+        {
+            throw new BadInputException($"The tokenizer's normalizer makes {after} characters from {before} by one replacement, as if without end; correct its Replace steps in tokenizer.json.");
+        }
     }
 
     /// <summary>Keeps the code points that <paramref name="keep"/> accepts.</summary>
