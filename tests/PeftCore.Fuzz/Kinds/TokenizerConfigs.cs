@@ -31,7 +31,7 @@ internal static class TokenizerConfigs
         new("a decoder of added tokens that says otherwise", (random, _) =>
             (Claim.About("added_tokens_decoder"), $"{{\"added_tokens_decoder\": {{\"{random.Pick("0", "1")}\": {{\"content\": \"<other>\", \"special\": true}}}}}}", null)),
         new("a chat template of the wrong type", (random, _) =>
-            (Claim.Impossible, $"{{\"chat_template\": {random.Pick("7", "true", "{}", "[7]", "[{\"name\": \"default\"}]", "[{\"template\": \"x\"}]", "\"{% if %}\"", "\"{{\"")}}}", null)),
+            (Claim.Impossible, $"{{\"chat_template\": {random.Pick("7", "true", "{\"default\": 7}", "[7]", "[{\"name\": \"default\"}]", "[{\"template\": \"x\"}]", "\"{% if %}\"", "\"{{\"")}}}", null)),
         new("a special token that is not in the vocabulary", (random, _) =>
         {
             string role = random.Pick(Roles);
