@@ -10,7 +10,8 @@ public sealed class JinjaFloatTests
     {
         // Written by tests/differential/jinja/floats.py.
         var lines = File.ReadAllLines(TestFiles.Fixture("jinja", "floats.txt")).Select(l => l.Split(' ')).ToList();
-        var wrong = lines.Where(l => JinjaFloatText.Repr(FromBits(l[0])) != l[1]).Select(l => $"{l[1]}: {JinjaFloatText.Repr(FromBits(l[0]))}");
+        var wrong = lines.Where(l => JinjaFloatText.Repr(FromBits(l[0])) != l[1]).Select(l =>
+            $"{l[1]}: {JinjaFloatText.Repr(FromBits(l[0]))}");
 
         Assert.That(lines, Has.Count.GreaterThan(900));
         Assert.That(wrong, Is.Empty);
@@ -43,7 +44,8 @@ public sealed class JinjaFloatTests
     public void Numbers_print_as_in_python(string expression, string expected) =>
         Assert.That(ChatTemplate.Parse("{{ " + expression + " }}").Render([]), Is.EqualTo(expected));
 
-    private static double FromBits(string hex) => BitConverter.UInt64BitsToDouble(ulong.Parse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+    private static double FromBits(string hex) => BitConverter.UInt64BitsToDouble(ulong.Parse(hex, NumberStyles.AllowHexSpecifier,
+        CultureInfo.InvariantCulture));
 
     private static string Digits(string text) => text.Split('E', 'e')[0].Replace(".", "", StringComparison.Ordinal).Trim('-', '0');
 }

@@ -58,7 +58,7 @@ internal sealed class JinjaRun(TimeProvider clock)
     }
 
     /// <summary>Counts a text that is looked through, which takes less than making it.</summary>
-    public void Read(object? value) => Spend(value switch { string text => text.Length, JinjaMarkup markup => markup.Text.Length, _ => 0 } / 128);
+    public void Read(object? value) => Spend(SizeOf(value) / 128);
 
     /// <summary>Whether the template has turned on escaping for HTML where it is now.</summary>
     public bool AutoEscape { get; set; }
@@ -74,7 +74,7 @@ internal sealed class JinjaRun(TimeProvider clock)
     {
         if (!ReferenceEquals(value, given))
         {
-            Spend(value switch { string text => text.Length, JinjaMarkup markup => markup.Text.Length, List<object?> list => list.Count, _ => 0 });
+            Spend(value is List<object?> list ? list.Count : SizeOf(value));
         }
 
         return value;
@@ -107,4 +107,6 @@ internal sealed class JinjaRun(TimeProvider clock)
         _calls--;
         return result;
     }
+
+    private static long SizeOf(object? value) => JinjaText.IsText(value) ? JinjaText.Str(value).Length : 0;
 }

@@ -73,7 +73,8 @@ internal static class JinjaGlobals
             case [var pairs]:
                 foreach (var item in JinjaMembers.Iterate(pairs, run))
                 {
-                    dict[JinjaMembers.ToList(item, run) is [var key, var value] ? key : throw JinjaError.Of($"{arguments.Function} needs pairs of key and value")]
+                    dict[JinjaMembers.ToList(item, run) is [var key, var value]
+                        ? key : throw JinjaError.Of($"{arguments.Function} needs pairs of key and value")]
                         = value;
                 }
 
@@ -134,7 +135,8 @@ internal sealed class JinjaCycler
 
     private object? Next(JinjaArguments arguments, object? result, int at)
     {
-        _at = arguments.Positional.Count + arguments.Named.Count == 0 ? at : throw JinjaError.Of("the methods of a cycler take no arguments");
+        _at = arguments.Positional.Count + arguments.Named.Count == 0
+            ? at : throw JinjaError.Of("the methods of a cycler take no arguments");
         return result;
     }
 }

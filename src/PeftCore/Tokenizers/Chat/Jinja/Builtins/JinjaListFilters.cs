@@ -131,7 +131,7 @@ internal static class JinjaListFilters
 
         if (value is not JinjaDict dict)
         {
-            throw value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"dictsort needs a dictionary, not {JinjaText.Describe(value)}");
+            throw JinjaText.Refuse(value, "dictsort needs a dictionary");
         }
 
         var fold = !given.Flag(0);
@@ -200,7 +200,7 @@ internal static class JinjaListFilters
         }
 
         run.Spend(Math.Max(0, slices));
-        var (size, extra) = (slices < 0 ? 0 : items.Count / (int)Math.Min(slices, int.MaxValue), slices < 0 ? 0 : items.Count % (int)Math.Min(slices, int.MaxValue));
+        var (size, extra) = slices < 0 ? (0, 0) : Math.DivRem(items.Count, (int)Math.Min(slices, int.MaxValue));
         var at = 0;
         for (var i = 0; i < slices; i++)
         {

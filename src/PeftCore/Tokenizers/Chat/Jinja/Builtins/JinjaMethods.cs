@@ -9,7 +9,8 @@ internal static class JinjaMethods
 
     private static readonly Dictionary<string, JinjaBuiltin> OfLists = Table(
         new("index", "_value _start= _stop=", (list, given, run) => Index(JinjaMembers.ToList(list, run), given, run)),
-        new("count", "_value", (list, given, run) => (long)JinjaMembers.Iterate(list, run).Count(i => JinjaOperators.AreEqual(i, given[0], run))));
+        new("count", "_value", (list, given, run) => (long)JinjaMembers.Iterate(list, run).Count(i =>
+            JinjaOperators.AreEqual(i, given[0], run))));
 
     private static readonly Dictionary<string, JinjaBuiltin> OfDicts = Table(
         new("items", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "items")),
@@ -44,7 +45,8 @@ internal static class JinjaMethods
             string or JinjaMarkup => JinjaStringMethods.Find(value, name),
             JinjaGroup group when name is "grouper" or "list" => group[name == "list" ? 1 : 0],
             JinjaTuple or JinjaRange when OfLists.TryGetValue(name, out var method) => Bound(value, method),
-            JinjaRange range when name is "start" or "stop" or "step" => name switch { "start" => range.Start, "stop" => range.Stop, _ => range.Step },
+            JinjaRange range when name is "start" or "stop" or "step" => name switch { "start" => range.Start, "stop" => range.Stop, _ =>
+                range.Step },
             JinjaTuple => JinjaMissing.Value,
             List<object?> list => name == "copy" ? Bound(value, new JinjaBuiltin(name, "", (_, _, _) => list.ToList()))
                 : OfLists.TryGetValue(name, out var method) ? Bound(value, method)
@@ -66,7 +68,8 @@ internal static class JinjaMethods
 
     public static BadInputException Unknown(string what, string name) => JinjaError.Of($"it uses the attribute '{name}' of {what}");
 
-    public static Dictionary<string, JinjaBuiltin> Table(params JinjaBuiltin[] methods) => methods.ToDictionary(m => m.Name, StringComparer.Ordinal);
+    public static Dictionary<string, JinjaBuiltin> Table(params JinjaBuiltin[] methods) => methods.ToDictionary(m =>
+        m.Name, StringComparer.Ordinal);
 
     private static object? OfNumber(object value, string name) => name switch
     {

@@ -114,12 +114,14 @@ internal static class JinjaNumberFilters
         }
 
         return double.TryParse(text.Replace("_", "", StringComparison.Ordinal),
-            NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var real) ? real : null;
+            NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture,
+                out var real) ? real : null;
     }
 
     /// <summary>Python reads the decimal digits of all scripts.</summary>
     private static string AsciiDigits(string text) => Ascii.IsValid(text) ? text : string.Concat(text.EnumerateRunes().Select(r =>
-        JinjaStrings.IsDecimal(r) ? CharUnicodeInfo.GetDecimalDigitValue(r.ToString(), 0).ToString(CultureInfo.InvariantCulture) : r.ToString()));
+        JinjaStrings.IsDecimal(r) ? CharUnicodeInfo.GetDecimalDigitValue(r.ToString(), 0).ToString(CultureInfo.InvariantCulture)
+            : r.ToString()));
 
     private static object? Round(object? value, JinjaGiven given)
     {
@@ -159,14 +161,17 @@ internal static class JinjaNumberFilters
     /// <summary>func(value * 10 ** precision) / 10 ** precision.</summary>
     private static object Towards(object value, JinjaGiven given, bool up)
     {
-        var scale = JinjaNumbers.Arithmetic("**", 10L, given.Has(0) && given[0] is { } precision ? (JinjaNumbers.IsNumber(precision) ? precision
+        var scale = JinjaNumbers.Arithmetic("**", 10L, given.Has(0) && given[0] is { } precision ? (JinjaNumbers.IsNumber(precision)
+            ? precision
             : throw JinjaError.Of("round needs a whole number as precision")) : 0L);
         var scaled = JinjaNumbers.Arithmetic("*", value, scale);
-        object whole = scaled is double real ? JinjaNumbers.Make(new BigInteger(up ? Math.Ceiling(NotSpecial(real)) : Math.Floor(NotSpecial(real)))) : scaled;
+        var whole = scaled is not double real ? scaled
+            : JinjaNumbers.Make(new BigInteger(up ? Math.Ceiling(NotSpecial(real)) : Math.Floor(NotSpecial(real))));
         return JinjaNumbers.Arithmetic("/", whole, scale);
     }
 
-    private static double NotSpecial(double value) => double.IsFinite(value) ? value : throw JinjaError.Of("infinity and nan cannot be rounded to an integer");
+    private static double NotSpecial(double value) => double.IsFinite(value)
+        ? value : throw JinjaError.Of("infinity and nan cannot be rounded to an integer");
 
     private static string FileSize(object? value, bool binary)
     {
@@ -188,7 +193,8 @@ internal static class JinjaNumberFilters
             if (i == 7 || JinjaNumbers.Compare(bytes, unit) < 0)
             {
                 var shown = JinjaNumbers.ToDouble(JinjaNumbers.Arithmetic("/", size * bytes, JinjaNumbers.Make(unit)));
-                return JinjaFormatSpec.Parse(".1f").Format(shown) + $" {"kMGTPEZY"[i]}{(binary ? "iB" : "B")}".Replace("kiB", "KiB", StringComparison.Ordinal);
+                return JinjaFormatSpec.Parse(".1f").Format(shown) + $" {"kMGTPEZY"[i]}{(binary ? "iB" : "B")}".Replace("kiB", "KiB",
+                    StringComparison.Ordinal);
             }
         }
     }

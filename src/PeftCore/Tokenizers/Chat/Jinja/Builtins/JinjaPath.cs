@@ -24,7 +24,9 @@ internal sealed class JinjaPath(object? attribute, bool fold = false, object? mi
     }
 
     /// <summary>Strings in lower case, if the case does not matter.</summary>
-    public static object? Fold(object? value, bool fold) => fold && JinjaText.IsText(value) ? JinjaCase.ToLower(JinjaText.Str(value)) : value;
+    public static object? Fold(object? value, bool fold) => fold && JinjaText.IsText(value)
+        ? JinjaCase.ToLower(JinjaText.Str(value)) : value;
 
-    private static object? Part(string part) => part.Length is > 0 and < 18 && part.All(char.IsAsciiDigit) ? long.Parse(part, CultureInfo.InvariantCulture) : part;
+    private static object? Part(string part) => part.Length is > 0 and < 18 && part.All(char.IsAsciiDigit)
+        ? long.Parse(part, CultureInfo.InvariantCulture) : part;
 }

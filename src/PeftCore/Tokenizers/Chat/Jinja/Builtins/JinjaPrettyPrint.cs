@@ -20,7 +20,8 @@ internal static class JinjaPrettyPrint
         {
             case JinjaDict dict:
                 var sorted = new JinjaDict();
-                foreach (var (key, item) in JinjaSort.Sort(dict.Items.ToList(), (a, b) => JinjaOperators.IsLess(a.Key, b.Key, run), reverse: false))
+                foreach (var (key, item) in JinjaSort.Sort(dict.Items.ToList(), (a, b) =>
+                    JinjaOperators.IsLess(a.Key, b.Key, run), reverse: false))
                 {
                     sorted[key] = Sorted(item, run);
                 }

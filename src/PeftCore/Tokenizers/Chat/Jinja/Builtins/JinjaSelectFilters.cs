@@ -3,7 +3,8 @@ namespace PeftCore.Tokenizers;
 /// <summary>map, select and their kin: filters that use other filters and tests. As in Python they compute when they are read.</summary>
 internal static class JinjaSelectFilters
 {
-    public static object? Map(object? value, JinjaArguments arguments, JinjaRun run) => new JinjaIterator("map", MapItems(value, arguments, run));
+    public static object? Map(object? value, JinjaArguments arguments, JinjaRun run) =>
+        new JinjaIterator("map", MapItems(value, arguments, run));
 
     public static object? Select(object? value, JinjaArguments arguments, JinjaRun run, bool byAttribute, bool keep) =>
         new JinjaIterator(arguments.Function, SelectItems(value, arguments, run, byAttribute, keep));

@@ -8,19 +8,23 @@ internal static class JinjaStringMethods
     // These give text that is marked as safe for text that is, and escape what they are given.
     private static readonly string[] KeepMarkup =
     [
-        "capitalize", "title", "lower", "upper", "replace", "ljust", "rjust", "lstrip", "rstrip", "center", "strip", "expandtabs", "swapcase", "zfill",
+        "capitalize", "title", "lower", "upper", "replace", "ljust", "rjust", "lstrip", "rstrip", "center", "strip", "expandtabs",
+            "swapcase", "zfill",
         "casefold", "removeprefix", "removesuffix", "split", "rsplit", "splitlines", "partition", "rpartition", "join",
     ];
 
     private static readonly Dictionary<string, JinjaBuiltin> All = JinjaMethods.Table(
         Make("capitalize", "", (text, _, _) => JinjaCase.Capitalize(text)),
-        Make("casefold", "", (text, _, _) => System.Text.Ascii.IsValid(text) ? text.ToLowerInvariant() : throw JinjaError.Of("it folds the case of letters that are not ASCII")),
+        Make("casefold", "", (text, _, _) => System.Text.Ascii.IsValid(text)
+            ? text.ToLowerInvariant() : throw JinjaError.Of("it folds the case of letters that are not ASCII")),
         Make("center", "_width _fillchar=", (text, given, run) => Pad(text, given, 0.5, run)),
         Make("count", "_sub _start= _end=", Count),
-        Make("endswith", "_suffix _start= _end=", (text, given, _) => Any(text, given, (part, suffix) => part.EndsWith(suffix, StringComparison.Ordinal))),
+        Make("endswith", "_suffix _start= _end=", (text, given, _) => Any(text, given, (part, suffix) =>
+            part.EndsWith(suffix, StringComparison.Ordinal))),
         Make("expandtabs", "tabsize=", ExpandTabs),
         Make("find", "_sub _start= _end=", (text, given, _) => JinjaStringSearch.Find(text, given, fromRight: false) ?? -1L),
-        Make("index", "_sub _start= _end=", (text, given, _) => JinjaStringSearch.Find(text, given, fromRight: false) ?? throw NotFound(given)),
+        Make("index", "_sub _start= _end=", (text, given, _) => JinjaStringSearch.Find(text, given,
+            fromRight: false) ?? throw NotFound(given)),
         Make("ljust", "_width _fillchar=", (text, given, run) => Pad(text, given, 0, run)),
         Make("lower", "", (text, _, _) => JinjaCase.ToLower(text)),
         Make("lstrip", "_chars=", (text, given, _) => JinjaStrings.Strip(text, given.Get(0, null), left: true, right: false)),
@@ -30,16 +34,19 @@ internal static class JinjaStringMethods
             given.Text(0) is var p && text.StartsWith(p, StringComparison.Ordinal) ? text[p.Length..] : text),
         Make("removesuffix", "_suffix", (text, given, _) =>
             given.Text(0) is { Length: > 0 } s && text.EndsWith(s, StringComparison.Ordinal) ? text[..^s.Length] : text),
-        Make("replace", "_old _new _count=", (text, given, run) => JinjaStrings.Replace(text, given.Text(0), given.Text(1), given.Integer(2, -1), run)),
+        Make("replace", "_old _new _count=", (text, given, run) =>
+            JinjaStrings.Replace(text, given.Text(0), given.Text(1), given.Integer(2, -1), run)),
         Make("rfind", "_sub _start= _end=", (text, given, _) => JinjaStringSearch.Find(text, given, fromRight: true) ?? -1L),
-        Make("rindex", "_sub _start= _end=", (text, given, _) => JinjaStringSearch.Find(text, given, fromRight: true) ?? throw NotFound(given)),
+        Make("rindex", "_sub _start= _end=", (text, given, _) =>
+            JinjaStringSearch.Find(text, given, fromRight: true) ?? throw NotFound(given)),
         Make("rjust", "_width _fillchar=", (text, given, run) => Pad(text, given, 1, run)),
         Make("rpartition", "_sep", (text, given, _) => JinjaStringSearch.Partition(text, given, fromRight: true)),
         Make("rsplit", "sep= maxsplit=", (text, given, run) => JinjaStringSearch.Split(text, given, fromRight: true, run)),
         Make("rstrip", "_chars=", (text, given, _) => JinjaStrings.Strip(text, given.Get(0, null), left: false, right: true)),
         Make("split", "sep= maxsplit=", (text, given, run) => JinjaStringSearch.Split(text, given, fromRight: false, run)),
         Make("splitlines", "keepends=", (text, given, _) => JinjaStrings.Lines(text, given.Flag(0)).ToList<object?>()),
-        Make("startswith", "_prefix _start= _end=", (text, given, _) => Any(text, given, (part, prefix) => part.StartsWith(prefix, StringComparison.Ordinal))),
+        Make("startswith", "_prefix _start= _end=", (text, given, _) => Any(text, given, (part, prefix) =>
+            part.StartsWith(prefix, StringComparison.Ordinal))),
         Make("strip", "_chars=", (text, given, _) => JinjaStrings.Strip(text, given.Get(0, null), left: true, right: true)),
         Make("swapcase", "", (text, _, _) => JinjaCase.SwapCase(text)),
         Make("title", "", (text, _, _) => JinjaCase.ToTitle(text)),
@@ -66,7 +73,8 @@ internal static class JinjaStringMethods
         if (name is "format" or "format_map")
         {
             return target is JinjaMarkup ? throw JinjaError.Of("it uses the method format of text that is marked as safe")
-                : new JinjaFunction(name, null, (arguments, run) => JinjaBraces.Format((string)target, name == "format" ? arguments : Mapped(arguments), run));
+                : new JinjaFunction(name, null, (arguments, run) =>
+                    JinjaBraces.Format((string)target, name == "format" ? arguments : Mapped(arguments), run));
         }
 
         return !All.TryGetValue(name, out var method)
@@ -107,11 +115,13 @@ internal static class JinjaStringMethods
             List<object?> list => list.Select(Marked).ToList(),
             _ => value,
         };
-        return Marked(method.Call(target, new JinjaArguments(arguments.Function, [.. arguments.Positional.Select(Escaped)], arguments.Named), run));
+        return Marked(method.Call(target, new JinjaArguments(arguments.Function, [.. arguments.Positional.Select(Escaped)],
+            arguments.Named), run));
     }
 
     private static JinjaArguments Mapped(JinjaArguments arguments) => arguments is { Named.Count: 0, Positional: [JinjaDict dict] }
-        ? new JinjaArguments("format_map", [], dict.Items.Where(i => i.Key is string).ToDictionary(i => (string)i.Key!, i => i.Value, StringComparer.Ordinal))
+        ? new JinjaArguments("format_map", [], dict.Items.Where(i => i.Key is string).ToDictionary(i => (string)i.Key!, i =>
+            i.Value, StringComparer.Ordinal))
         : throw JinjaError.Of("format_map takes one dictionary");
 
     private static BadInputException NotFound(JinjaGiven given) => JinjaError.Of($"{JinjaText.Describe(given[0])} is not in the string");
@@ -135,7 +145,8 @@ internal static class JinjaStringMethods
         return JinjaStringSearch.Part(text, given, out _) is { } part && choices.Exists(c => test(part, JinjaText.Str(c)));
     }
 
-    private static string Pad(string text, JinjaGiven given, double left, JinjaRun run) => given.Text(1, " ") is { } fill && CodePoints.Count(fill) == 1 && fill.Length == 1
+    private static string Pad(string text, JinjaGiven given, double left, JinjaRun run) =>
+        given.Text(1, " ") is { } fill && CodePoints.Count(fill) == 1 && fill.Length == 1
         ? JinjaStrings.Pad(text, given.Integer(0), fill[0], left, run)
         : throw JinjaError.Of("the fill character is not one character");
 

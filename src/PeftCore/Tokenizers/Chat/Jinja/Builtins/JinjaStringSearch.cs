@@ -3,7 +3,8 @@ namespace PeftCore.Tokenizers;
 /// <summary>Finding and cutting in strings; places count code points.</summary>
 internal static class JinjaStringSearch
 {
-    /// <summary>The part of a text that the arguments after the first, start and end, leave; null where the start is behind the end.</summary>
+    /// <summary>The part of a text that the arguments after the first, start and end, leave; null where the start is behind the
+    /// end.</summary>
     public static string? Part(string text, JinjaGiven given, out long start)
     {
         var count = CodePoints.Count(text);
@@ -49,7 +50,8 @@ internal static class JinjaStringSearch
             return [.. JinjaStrings.Words(text, limit, fromRight)];
         }
 
-        var separator = given.Text(0) is { Length: > 0 } some ? some : throw JinjaError.Of("split needs a separator of at least one character");
+        var separator = given.Text(0) is { Length: > 0 } some
+            ? some : throw JinjaError.Of("split needs a separator of at least one character");
         var parts = new List<object?>();
         var (start, end) = (0, text.Length);
         while (limit < 0 || parts.Count < limit)

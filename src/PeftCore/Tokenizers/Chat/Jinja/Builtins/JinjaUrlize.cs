@@ -92,14 +92,16 @@ internal static class JinjaUrlize
         string Shown() => CodePoints.Count(middle) > limit ? JinjaStrings.Slice(middle, 0, Math.Max(0, limit)) + "..." : middle;
         if (Web.IsMatch(middle))
         {
-            var scheme = middle.StartsWith("https://", StringComparison.Ordinal) || middle.StartsWith("http://", StringComparison.Ordinal) ? "" : "https://";
+            var scheme = middle.StartsWith("https://", StringComparison.Ordinal)
+                || middle.StartsWith("http://", StringComparison.Ordinal) ? "" : "https://";
             middle = $"<a href=\"{scheme}{middle}\"{attributes}>{Shown()}</a>";
         }
         else if (middle.StartsWith("mailto:", StringComparison.Ordinal) && Mail.IsMatch(middle[7..]))
         {
             middle = $"<a href=\"{middle}\">{middle[7..]}</a>";
         }
-        else if (middle.Contains('@', StringComparison.Ordinal) && !middle.StartsWith("www.", StringComparison.Ordinal) && !middle.StartsWith('@')
+        else if (middle.Contains('@', StringComparison.Ordinal) && !middle.StartsWith("www.", StringComparison.Ordinal)
+            && !middle.StartsWith('@')
             && !middle.Contains(':', StringComparison.Ordinal) && Mail.IsMatch(middle))
         {
             middle = $"<a href=\"mailto:{middle}\">{middle}</a>";

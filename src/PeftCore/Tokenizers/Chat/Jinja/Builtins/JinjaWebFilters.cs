@@ -46,7 +46,7 @@ internal static class JinjaWebFilters
     {
         if (value is not JinjaDict dict)
         {
-            throw value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"xmlattr needs a dictionary, not {JinjaText.Describe(value)}");
+            throw JinjaText.Refuse(value, "xmlattr needs a dictionary");
         }
 
         var parts = new List<string>();

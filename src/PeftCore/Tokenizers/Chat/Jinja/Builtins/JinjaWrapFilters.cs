@@ -16,7 +16,7 @@ internal static class JinjaWrapFilters
     {
         if (!JinjaText.IsText(value))
         {
-            throw value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"indent needs a string, not {JinjaText.Describe(value)}");
+            throw JinjaText.Refuse(value, "indent needs a string");
         }
 
         var width = given.Get(0, 4L);
@@ -70,13 +70,14 @@ internal static class JinjaWrapFilters
     {
         if (!JinjaText.IsText(value))
         {
-            throw value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"wordwrap needs a string, not {JinjaText.Describe(value)}");
+            throw JinjaText.Refuse(value, "wordwrap needs a string");
         }
 
         var width = given.Integer(0, 79);
         var separator = given.Get(2, null) is null ? "\n" : given.Text(2);
         var lines = JinjaStrings.Lines(JinjaText.Str(value), keepEnds: false)
-            .Select(line => string.Join(separator, JinjaWordWrap.Wrap(line, width, given.Flag(1, true), given.Flag(3, true), run))).ToList();
+            .Select(line => string.Join(separator, JinjaWordWrap.Wrap(line, width, given.Flag(1, true), given.Flag(3, true),
+                run))).ToList();
         run.Spend(lines.Count * (long)separator.Length);
         return string.Join(separator, lines);
     }

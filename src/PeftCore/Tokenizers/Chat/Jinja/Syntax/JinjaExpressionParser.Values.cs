@@ -88,7 +88,8 @@ internal sealed partial class JinjaExpressionParser
         }
 
         // Any name but these begins an argument, "if" and "in" too.
-        var takesOne = token.Kind is JinjaTokenKind.Text or JinjaTokenKind.Integer or JinjaTokenKind.Float || token.IsOperator("[") || token.IsOperator("{")
+        var takesOne = token.Kind is JinjaTokenKind.Text or JinjaTokenKind.Integer or JinjaTokenKind.Float || token.IsOperator("[")
+            || token.IsOperator("{")
             || (token.Kind == JinjaTokenKind.Name && token.Text is not ("else" or "or" or "and"));
         var arguments = token.IsOperator("(") ? ParseArguments()
             : takesOne ? new JinjaArgumentList([ParsePostfix(ParsePrimary())], [], null, null)

@@ -143,5 +143,6 @@ internal sealed partial class JinjaExpressionParser(JinjaTokens tokens)
         return value;
     }
 
-    private bool EndsTuple() => tokens.Current.Kind is JinjaTokenKind.BlockEnd or JinjaTokenKind.VariableEnd || tokens.Current.IsOperator(")");
+    private bool EndsTuple() => tokens.Current.Kind is JinjaTokenKind.BlockEnd or JinjaTokenKind.VariableEnd
+        || tokens.Current.IsOperator(")");
 }

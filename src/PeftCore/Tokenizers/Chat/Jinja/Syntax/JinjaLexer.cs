@@ -1,6 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Cuts a template into text and tags. Chat templates are read with trim_blocks and lstrip_blocks: a block tag takes the line break
+/// <summary>Cuts a template into text and tags. Chat templates are read with trim_blocks and lstrip_blocks: a block tag takes the line
+/// break
 /// after it and, if it is the first thing on its line, the white space before it.</summary>
 internal sealed class JinjaLexer
 {
@@ -85,7 +86,8 @@ internal sealed class JinjaLexer
         }
 
         var start = data.LastIndexOf('\n') + 1;
-        return kind != '{' && sign != '+' && (start > 0 || _lineStart) && data.Skip(start).All(c => JinjaStrings.IsSpace(c)) ? data[..start] : data;
+        return kind != '{' && sign != '+' && (start > 0 || _lineStart) && data.Skip(start).All(c =>
+            JinjaStrings.IsSpace(c)) ? data[..start] : data;
     }
 
     private void SkipComment()
@@ -120,7 +122,8 @@ internal sealed class JinjaLexer
 
         Advance(at);
         EndTag(strip ? '-' : ' ', trimNewline: false);
-        for (var tag = _source.IndexOf("{%", _at, StringComparison.Ordinal); tag >= 0; tag = _source.IndexOf("{%", tag + 2, StringComparison.Ordinal))
+        for (var tag = _source.IndexOf("{%", _at, StringComparison.Ordinal); tag >= 0; tag = _source.IndexOf("{%", tag + 2,
+            StringComparison.Ordinal))
         {
             var sign = Sign(tag + 2);
             var name = SkipBlanks(tag + (sign == ' ' ? 2 : 3));

@@ -111,7 +111,8 @@ internal sealed partial class JinjaParser
         var isTuple = false;
         while (true)
         {
-            if (parts.Count > 0 && (_tokens.Current.IsName(end) || _tokens.Current.Kind == JinjaTokenKind.BlockEnd || _tokens.Current.IsOperator(")")))
+            if (parts.Count > 0 && (_tokens.Current.IsName(end) || _tokens.Current.Kind == JinjaTokenKind.BlockEnd
+                || _tokens.Current.IsOperator(")")))
             {
                 break;
             }

@@ -38,7 +38,8 @@ internal static class JinjaStringReader
         if (digits > 0)
         {
             if (at + digits >= source.Length
-                || !uint.TryParse(source.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+                || !uint.TryParse(source.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                    out var value)
                 || !Rune.IsValid(value))
             {
                 throw JinjaError.At(line, $"'\\{source[at]}' in a string is not followed by the {digits} hexadecimal digits of a character");

@@ -8,7 +8,8 @@ internal static class JinjaTokenReader
 {
     // Longer ones first.
     private static readonly string[] Operators =
-        ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|", ";"];
+        ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|",
+            ";"];
 
     /// <summary>Appends the token at <paramref name="at"/> and returns where it ends.</summary>
     public static int Read(string source, int at, int line, Stack<char> open, List<JinjaToken> tokens)
@@ -77,7 +78,8 @@ internal static class JinjaTokenReader
         {
             var end = Digits(source, at, char.IsAsciiDigit);
             var isFloat = false;
-            if (end < source.Length && source[end] == '.' && Digits(source, end + 1, char.IsAsciiDigit) is var fraction && fraction > end + 1)
+            if (end < source.Length && source[end] == '.' && Digits(source, end + 1, char.IsAsciiDigit) is var fraction
+                && fraction > end + 1)
             {
                 (end, isFloat) = (fraction, true);
             }
@@ -119,7 +121,8 @@ internal static class JinjaTokenReader
     private static int Digits(string source, int at, Func<char, bool> isDigit)
     {
         var start = at;
-        while (at < source.Length && (isDigit(source[at]) || (source[at] == '_' && at > start && at + 1 < source.Length && isDigit(source[at + 1]))))
+        while (at < source.Length && (isDigit(source[at]) || (source[at] == '_' && at > start && at + 1 < source.Length
+            && isDigit(source[at + 1]))))
         {
             at++;
         }

@@ -40,7 +40,8 @@ internal sealed class JinjaTokens(List<JinjaToken> tokens)
         Take();
     }
 
-    public string ExpectName() => Current.Kind == JinjaTokenKind.Name ? Take().Text : throw Bad($"{Current} stands where a name was expected");
+    public string ExpectName() => Current.Kind == JinjaTokenKind.Name
+        ? Take().Text : throw Bad($"{Current} stands where a name was expected");
 
     public BadInputException Bad(string why) => JinjaError.At(Current.Line, why);
 }

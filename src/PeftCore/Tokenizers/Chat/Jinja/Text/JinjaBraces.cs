@@ -112,7 +112,8 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
 
             _numbered = first.Length > 0;
             var index = _numbered ? JinjaFormatSpec.ParseNumber(first) : _next++;
-            value = index < arguments.Positional.Count ? arguments.Positional[index] : throw JinjaError.Of("a format has more places than values");
+            value = index < arguments.Positional.Count ? arguments.Positional[index]
+                : throw JinjaError.Of("a format has more places than values");
         }
         else if (!arguments.Named.TryGetValue(first, out value))
         {
@@ -122,7 +123,8 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
         for (var at = end < 0 ? path.Length : end; at < path.Length;)
         {
             var isItem = path[at] == '[';
-            var stop = isItem ? path.IndexOf(']', at) : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var next ? at + 1 + next : path.Length;
+            var stop = isItem ? path.IndexOf(']', at) : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var next
+                ? at + 1 + next : path.Length;
             if (stop <= at + 1 || (!isItem && path[at] != '.'))
             {
                 throw JinjaError.Of($"a format has the place '{path}'");
@@ -130,7 +132,8 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
 
             var name = path[(at + 1)..stop];
             value = !isItem ? JinjaMembers.Attribute(value, name, run)
-                : JinjaMembers.Item(value, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : name, run);
+                : JinjaMembers.Item(value, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                    ? number : name, run);
             at = isItem ? stop + 1 : stop;
         }
 

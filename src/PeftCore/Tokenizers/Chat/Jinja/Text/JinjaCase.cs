@@ -148,8 +148,10 @@ internal static class JinjaCase
 
     /// <summary>Whether a letter has case: capitals, small letters and title-case digraphs.</summary>
     public static bool IsCased(Rune rune) =>
-        Rune.GetUnicodeCategory(rune) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
-        || rune.Value is 0xAA or 0xBA or (>= 0x2B0 and <= 0x2B8) or 0x2C0 or 0x2C1 or (>= 0x2160 and <= 0x217F) or (>= 0x24B6 and <= 0x24E9);
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
+            or UnicodeCategory.TitlecaseLetter
+        || rune.Value is 0xAA or 0xBA or (>= 0x2B0 and <= 0x2B8) or 0x2C0 or 0x2C1 or (>= 0x2160 and <= 0x217F)
+            or (>= 0x24B6 and <= 0x24E9);
 
     private static void AppendUpper(StringBuilder result, Rune rune)
     {
@@ -224,7 +226,8 @@ internal static class JinjaCase
             && (after >= text.Length || !IsCased(RuneAt(text, after)));
     }
 
-    private static bool IsIgnorable(char c) => c is '\'' or '.' or ':' or '^' or '`' or '\u00A8' or '\u00AD' or '\u00AF' or '\u00B4' or '\u00B7'
+    private static bool IsIgnorable(char c) => c is '\'' or '.' or ':' or '^' or '`' or '\u00A8' or '\u00AD' or '\u00AF' or '\u00B4'
+        or '\u00B7'
         or '\u00B8' or '\u2019' || char.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark
         or UnicodeCategory.Format or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
 

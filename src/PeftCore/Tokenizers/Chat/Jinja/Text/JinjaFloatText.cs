@@ -41,7 +41,8 @@ internal static class JinjaFloatText
         return (decimals == 0 ? digits : $"{digits[0]}.{digits[1..]}") + Exponent(exponent);
     }
 
-    /// <summary>|value| with a number of significant digits, and an exponent where it is short. <paramref name="addPoint"/> asks for the form
+    /// <summary>|value| with a number of significant digits, and an exponent where it is short. <paramref name="addPoint"/> asks for the
+    /// form
     /// that shows that it is a float.</summary>
     public static string General(double value, int precision, bool keepZeros, bool addPoint)
     {

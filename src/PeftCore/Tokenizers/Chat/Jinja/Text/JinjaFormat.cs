@@ -73,7 +73,8 @@ internal static class JinjaFormat
     public static string Character(object? value) => value switch
     {
         string one when CodePoints.Count(one) == 1 => one,
-        _ when JinjaNumbers.IsInteger(value) && JinjaNumbers.ToBig(value!) is var code && code >= 0 && code <= 0x10FFFF && Rune.IsValid((int)code) =>
+        _ when JinjaNumbers.IsInteger(value) && JinjaNumbers.ToBig(value!) is var code && code >= 0 && code <= 0x10FFFF
+            && Rune.IsValid((int)code) =>
             new Rune((int)code).ToString(),
         _ => throw JinjaError.Of($"{JinjaText.Describe(value)} is not one character"),
     };
@@ -105,7 +106,8 @@ internal static class JinjaFormat
         if (at < format.Length && format[at] == '*')
         {
             at++;
-            return Next(queue, false) is long given && Math.Abs(given) < 1 << 20 ? (int)given : throw JinjaError.Of("* in a format needs an integer");
+            return Next(queue, false) is long given && Math.Abs(given) < 1 << 20
+                ? (int)given : throw JinjaError.Of("* in a format needs an integer");
         }
 
         var start = at;

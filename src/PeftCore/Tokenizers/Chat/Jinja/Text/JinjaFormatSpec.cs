@@ -75,7 +75,8 @@ internal sealed class JinjaFormatSpec
         }
     }
 
-    public static int ParseNumber(string digits) => int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= MaxWidth
+    public static int ParseNumber(string digits) => int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture,
+        out var number) && number <= MaxWidth
         ? number
         : throw JinjaError.Of($"a format has the width or precision {digits}");
 
@@ -90,7 +91,8 @@ internal sealed class JinjaFormatSpec
             case double real:
                 return FormatFloat(real);
             case not null when JinjaNumbers.IsInteger(value):
-                return "eEfFgG%".Contains(Type, StringComparison.Ordinal) ? FormatFloat(JinjaNumbers.ToDouble(value)) : FormatInteger(JinjaNumbers.ToBig(value));
+                return "eEfFgG%".Contains(Type, StringComparison.Ordinal)
+                    ? FormatFloat(JinjaNumbers.ToDouble(value)) : FormatInteger(JinjaNumbers.ToBig(value));
             default:
                 return Type == '\0' && IsBare ? JinjaText.Str(value)
                     : throw JinjaError.Of($"the format does not take {JinjaText.Describe(value)}");
@@ -152,7 +154,8 @@ internal sealed class JinjaFormatSpec
 
     private string FormatInteger(BigInteger value)
     {
-        if (Precision is not null || !"\0bcdnoxX".Contains(Type, StringComparison.Ordinal) || (Grouping == ',' && "boxX".Contains(Type, StringComparison.Ordinal)))
+        if (Precision is not null || !"\0bcdnoxX".Contains(Type, StringComparison.Ordinal)
+            || (Grouping == ',' && "boxX".Contains(Type, StringComparison.Ordinal)))
         {
             throw JinjaError.Of("the format does not take an integer");
         }
@@ -163,7 +166,8 @@ internal sealed class JinjaFormatSpec
         }
 
         var prefix = Alternate && "boxX".Contains(Type, StringComparison.Ordinal) ? $"0{Type}" : "";
-        return Assemble(value.Sign < 0, prefix, Digits(BigInteger.Abs(value), Type), "boxX".Contains(Type, StringComparison.Ordinal) ? 4 : 3);
+        return Assemble(value.Sign < 0, prefix, Digits(BigInteger.Abs(value), Type), "boxX".Contains(Type, StringComparison.Ordinal)
+            ? 4 : 3);
     }
 
     private string FormatFloat(double value)

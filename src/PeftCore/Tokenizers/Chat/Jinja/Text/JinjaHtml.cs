@@ -22,7 +22,8 @@ internal static class JinjaHtml
             var end = text.AsSpan(at + 1).IndexOfAny(" &;\t\n") is >= 0 and var length ? at + 1 + length : text.Length;
             var whole = end < text.Length && text[end] == ';';
             var entity = text[at..(whole ? end + 1 : end)];
-            if (entity.Length > 1 && (char.IsAsciiLetter(entity[1]) || entity[1] == '#') && (!whole || WebUtility.HtmlDecode(entity) == entity))
+            if (entity.Length > 1 && (char.IsAsciiLetter(entity[1]) || entity[1] == '#') && (!whole
+                || WebUtility.HtmlDecode(entity) == entity))
             {
                 throw JinjaError.Of($"striptags meets '{entity}', which it does not decode");
             }
@@ -35,7 +36,8 @@ internal static class JinjaHtml
     {
         var kept = new System.Text.StringBuilder();
         var at = 0;
-        for (var start = text.IndexOf(opening, StringComparison.Ordinal); start >= 0; start = text.IndexOf(opening, at, StringComparison.Ordinal))
+        for (var start = text.IndexOf(opening, StringComparison.Ordinal); start >= 0; start = text.IndexOf(opening, at,
+            StringComparison.Ordinal))
         {
             var end = text.IndexOf(closing, start, StringComparison.Ordinal);
             if (end < 0)

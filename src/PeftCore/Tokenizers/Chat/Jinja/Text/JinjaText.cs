@@ -49,6 +49,10 @@ internal static class JinjaText
         return text.Length > 60 ? text[..(char.IsHighSurrogate(text[59]) ? 59 : 60)] + "…" : text;
     }
 
+    /// <summary>The complaint about a value that is not what something needs.</summary>
+    public static BadInputException Refuse(object? value, string need) =>
+        value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"{need}, not {Describe(value)}");
+
     private static void Append(StringBuilder text, object? value, int depth)
     {
         if (depth > MaxDepth || text.Length > MaxLength)

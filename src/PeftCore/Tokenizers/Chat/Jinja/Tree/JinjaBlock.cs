@@ -1,6 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A whole template, or the inside of a named block: statements that see the variables a template is given, and no others.</summary>
+/// <summary>A whole template, or the inside of a named block: statements that see the variables a template is given, and no
+/// others.</summary>
 internal sealed class JinjaBlock
 {
     private readonly JinjaSymbols _symbols = new(null);

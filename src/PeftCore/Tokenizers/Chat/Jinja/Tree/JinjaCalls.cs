@@ -2,11 +2,13 @@ namespace PeftCore.Tokenizers;
 
 /// <summary>The arguments of a call as they are written: f(1, *more, name=2, **others).</summary>
 internal sealed class JinjaArgumentList(
-    List<JinjaExpression> positional, List<(string Name, JinjaExpression Value)> named, JinjaExpression? more, JinjaExpression? others) : JinjaNode
+    List<JinjaExpression> positional, List<(string Name, JinjaExpression Value)> named, JinjaExpression? more, JinjaExpression? others)
+        : JinjaNode
 {
     public static JinjaArgumentList Empty { get; } = new([], [], null, null);
 
-    public override IEnumerable<JinjaNode> Children => positional.Concat(named.Select(n => n.Value)).Concat(new[] { more, others }.OfType<JinjaExpression>());
+    public override IEnumerable<JinjaNode> Children => positional.Concat(named.Select(n =>
+        n.Value)).Concat(new[] { more, others }.OfType<JinjaExpression>());
 
     public JinjaArguments Evaluate(string function, JinjaFrame frame, JinjaRun run, JinjaFunction? caller = null)
     {

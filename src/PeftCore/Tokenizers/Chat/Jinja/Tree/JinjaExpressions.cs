@@ -89,7 +89,8 @@ internal sealed class JinjaItem(JinjaExpression target, JinjaExpression index) :
         JinjaMembers.Item(target.Evaluate(frame, run), index.Evaluate(frame, run), run);
 }
 
-internal sealed class JinjaSlice(JinjaExpression target, JinjaExpression? start, JinjaExpression? stop, JinjaExpression? step) : JinjaExpression
+internal sealed class JinjaSlice(JinjaExpression target, JinjaExpression? start, JinjaExpression? stop, JinjaExpression? step)
+    : JinjaExpression
 {
     public override IEnumerable<JinjaNode> Children => new[] { target, start, stop, step }.OfType<JinjaNode>();
 
@@ -131,7 +132,8 @@ internal sealed class JinjaBinary(string name, JinjaExpression left, JinjaExpres
     {
         var (a, b) = (left.Evaluate(frame, run), right.Evaluate(frame, run));
         return name != "~" ? JinjaOperators.Binary(name, a, b, run)
-            : run.AutoEscape && (a is JinjaMarkup || b is JinjaMarkup) ? new JinjaMarkup(run.Made(JinjaHtml.Escape(a).Text + JinjaHtml.Escape(b).Text))
+            : run.AutoEscape && (a is JinjaMarkup || b is JinjaMarkup)
+                ? new JinjaMarkup(run.Made(JinjaHtml.Escape(a).Text + JinjaHtml.Escape(b).Text))
             : run.Made(JinjaText.Str(a) + JinjaText.Str(b));
     }
 }

@@ -1,7 +1,8 @@
 namespace PeftCore.Tokenizers;
 
 internal sealed class JinjaFor(
-    JinjaTarget target, JinjaExpression source, JinjaExpression? filter, bool isRecursive, JinjaBody body, JinjaBody? otherwise, int line) : JinjaStatement
+    JinjaTarget target, JinjaExpression source, JinjaExpression? filter, bool isRecursive, JinjaBody body, JinjaBody? otherwise,
+        int line) : JinjaStatement
 {
     // A filter has a scope of its own, with the same target in it.
     private readonly JinjaTarget _filterTarget = target.Copy(JinjaTargetKind.LoopItem);

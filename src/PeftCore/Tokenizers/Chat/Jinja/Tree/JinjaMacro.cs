@@ -35,7 +35,8 @@ internal sealed class JinjaCallBlock(JinjaCall call, JinjaMacroBody macro) : Jin
 }
 
 /// <summary>What a macro and a call block have in common: parameters and a body with a scope of its own.</summary>
-internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpression? Default)> parameters, JinjaBody body, int line) : JinjaNode
+internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpression? Default)> parameters, JinjaBody body, int line)
+    : JinjaNode
 {
     private JinjaSymbols _symbols = new(null);
     private JinjaPlace? _caller;
@@ -87,7 +88,8 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
             ["caller"] = _caller is not null,
         };
         var text = $"<Macro {(name is null ? "anonymous" : JinjaText.Repr(name))}>";
-        return new JinjaFunction(name ?? "caller", text, (arguments, run) => run.Call(() => Call(frame, arguments, autoEscape, run))) { Members = members };
+        return new JinjaFunction(name ?? "caller", text, (arguments, run) => run.Call(() =>
+            Call(frame, arguments, autoEscape, run))) { Members = members };
     }
 
     private object Call(JinjaFrame outer, JinjaArguments arguments, bool autoEscape, JinjaRun run)
@@ -113,7 +115,8 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
         {
             if (parameter.IsMissing(frame))
             {
-                parameter.Assign(frame, missing is null ? new JinjaUndefined($"the parameter '{parameter.Name}' is not given") : missing.Evaluate(frame, run), run);
+                parameter.Assign(frame, missing is null ? new JinjaUndefined($"the parameter '{parameter.Name}' is not given")
+                    : missing.Evaluate(frame, run), run);
             }
         }
 

@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>A part of a template's tree. Names are resolved once after parsing, by the rules of Jinja's compiler: which variable a name means
+/// <summary>A part of a template's tree. Names are resolved once after parsing, by the rules of Jinja's compiler: which variable a name
+/// means
 /// does not depend on what has run before.</summary>
 internal abstract class JinjaNode
 {

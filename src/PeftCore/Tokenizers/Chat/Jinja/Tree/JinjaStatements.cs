@@ -64,7 +64,8 @@ internal sealed class JinjaOutput(List<JinjaExpression> expressions) : JinjaStat
 
 internal sealed class JinjaIf(List<(JinjaExpression? Condition, JinjaBody Body)> branches) : JinjaStatement
 {
-    public override IEnumerable<JinjaNode> Children => branches.SelectMany(b => new JinjaNode?[] { b.Condition, b.Body }.OfType<JinjaNode>());
+    public override IEnumerable<JinjaNode> Children => branches.SelectMany(b =>
+        new JinjaNode?[] { b.Condition, b.Body }.OfType<JinjaNode>());
 
     public override void Declare(JinjaSymbols symbols)
     {

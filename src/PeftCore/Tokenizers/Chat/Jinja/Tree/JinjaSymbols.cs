@@ -3,7 +3,8 @@ namespace PeftCore.Tokenizers;
 /// <summary>Where a variable lies: so many frames up, in this slot.</summary>
 internal readonly record struct JinjaPlace(int Up, int Slot);
 
-/// <summary>The names of one scope, and what their variables hold when it is entered. The rules are those of Jinja's idtracking: a name that
+/// <summary>The names of one scope, and what their variables hold when it is entered. The rules are those of Jinja's idtracking: a name
+/// that
 /// is set anywhere in a scope is a variable of that scope from its beginning, with the outer value if there is one.</summary>
 internal sealed class JinjaSymbols
 {
@@ -18,7 +19,8 @@ internal sealed class JinjaSymbols
     }
 
     private JinjaSymbols(
-        JinjaSymbols? parent, Dictionary<string, int> slots, IEnumerable<string> names, IEnumerable<KeyValuePair<string, Load>> loads, IEnumerable<string> stores)
+        JinjaSymbols? parent, Dictionary<string, int> slots, IEnumerable<string> names, IEnumerable<KeyValuePair<string, Load>> loads,
+            IEnumerable<string> stores)
     {
         Parent = parent;
         _slots = slots;

@@ -13,7 +13,8 @@ internal sealed class JinjaArguments(string function, List<object?> positional, 
     public object?[] Bind(JinjaSignature signature) => signature.Bind(this);
 }
 
-/// <summary>The parameters of a function in the form "sep= maxsplit=": "=" makes one optional, "_" before it says that it cannot be named.</summary>
+/// <summary>The parameters of a function in the form "sep= maxsplit=": "=" makes one optional, "_" before it says that it cannot be
+/// named.</summary>
 internal sealed class JinjaSignature(string parameters)
 {
     private readonly string[] _names = [.. parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(p => p.TrimEnd('='))];

@@ -27,7 +27,8 @@ internal static class JinjaFloats
         };
     }
 
-    /// <summary>The digits of |value| rounded to a number of decimals (below zero: to tens, hundreds, …), half to even, as an integer of that
+    /// <summary>The digits of |value| rounded to a number of decimals (below zero: to tens, hundreds, …), half to even, as an integer of
+    /// that
     /// unit.</summary>
     public static BigInteger Scaled(double value, int decimals)
     {
@@ -103,6 +104,7 @@ internal static class JinjaFloats
         }
 
         var result = Math.Pow(x, y);
-        return double.IsInfinity(result) && double.IsFinite(x) && double.IsFinite(y) ? throw JinjaError.Of("a power is too large for a float") : result;
+        return double.IsInfinity(result) && double.IsFinite(x) && double.IsFinite(y)
+            ? throw JinjaError.Of("a power is too large for a float") : result;
     }
 }

@@ -45,7 +45,8 @@ internal static class JinjaMembers
             item = OwnAttribute(value, JinjaText.Str(index), run);
         }
 
-        return item != JinjaMissing.Value ? item : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no item {JinjaText.Describe(index)}");
+        return item != JinjaMissing.Value ? item : new JinjaUndefined(() =>
+            $"{JinjaText.Describe(value)} has no item {JinjaText.Describe(index)}");
     }
 
     public static object Slice(object? value, object? start, object? stop, object? step, JinjaRun run)

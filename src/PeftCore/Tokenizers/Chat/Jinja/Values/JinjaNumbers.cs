@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>Numbers as Python has them: a bool is an integer, integers have no bounds (long, or BigInteger beyond), and floats are doubles.</summary>
+/// <summary>Numbers as Python has them: a bool is an integer, integers have no bounds (long, or BigInteger beyond), and floats are
+/// doubles.</summary>
 internal static class JinjaNumbers
 {
     // Python refuses to print integers of more than 4300 digits.
@@ -91,7 +92,8 @@ internal static class JinjaNumbers
         var cut = quotient & ((BigInteger.One << excess) - 1);
         var up = cut > half || (cut == half && (!rest.IsZero || !kept.IsEven));
         var result = Math.ScaleB((double)(kept + (up ? 1 : 0)), excess - shift);
-        return double.IsInfinity(result) ? throw JinjaError.Of("an integer is too large for a float") : a.Sign * b.Sign < 0 ? -result : result;
+        return double.IsInfinity(result) ? throw JinjaError.Of("an integer is too large for a float") : a.Sign * b.Sign < 0
+            ? -result : result;
     }
 
     private static int? CompareMixed(object integer, double real)

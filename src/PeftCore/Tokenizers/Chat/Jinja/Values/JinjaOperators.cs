@@ -36,7 +36,8 @@ internal static class JinjaOperators
             (JinjaDict a, JinjaDict b) => a.Count == b.Count
                 && a.Items.All(i => b.TryGet(i.Key, out var other) && AreEqual(i.Value, other, run)),
             (JinjaUndefined, JinjaUndefined) => true,
-            (JinjaRange a, JinjaRange b) => a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1 || a.Step == b.Step))),
+            (JinjaRange a, JinjaRange b) => a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1
+                || a.Step == b.Step))),
             (JinjaDictView a, JinjaDictView b) when !ReferenceEquals(a, b) && a.Kind != "values" && b.Kind != "values" =>
                 a.Items.Count() == b.Items.Count() && a.Items.All(i => b.Items.Any(j => AreEqual(i, j, run))),
             (JinjaFunction a, JinjaFunction b) when a.Text is null && b.Text is null && a.Name == b.Name && !ReferenceEquals(a, b) =>
@@ -51,7 +52,8 @@ internal static class JinjaOperators
     public static bool Compare(string name, object? left, object? right, JinjaRun run) => name switch
     {
         "==" => AreEqual(left, right, run),
-        "!=" => JinjaNumbers.IsNumber(left) && JinjaNumbers.IsNumber(right) ? JinjaNumbers.Compare(left!, right!) != 0 : !AreEqual(left, right, run),
+        "!=" => JinjaNumbers.IsNumber(left) && JinjaNumbers.IsNumber(right)
+            ? JinjaNumbers.Compare(left!, right!) != 0 : !AreEqual(left, right, run),
         "in" => Contains(right, left, run),
         "not in" => !Contains(right, left, run),
         "<" => Order(left, right, name, run) < 0,
