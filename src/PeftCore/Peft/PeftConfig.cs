@@ -37,6 +37,8 @@ public abstract record PeftConfig
         var reader = ConfigReader.Open(path);
         var config = PeftMethods.Get(reader).Read(reader);
         string[] unknown = config.Unknown(reader);
+        // What the adapter computes may depend on a field that asks for something.
+        ConfigChecks.RefuseUnknownOptions(reader, unknown);
         foreach (string sentence in ConfigChecks.Warnings(config, unknown))
         {
             warnings?.Add($"{path}: {sentence}");
@@ -72,13 +74,11 @@ public abstract record PeftConfig
         throw new BadInputException(origin(unknown[0]) is { } flag ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 
-    /// <summary>Fields the method does not have. A field that asks for something is refused, because what the adapter computes may depend on it.</summary>
+    /// <summary>Fields the method does not have.</summary>
     private string[] Unknown(ConfigReader reader)
     {
         var known = ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
-        string[] unknown = [.. reader.Names.Where(name => !known.Contains(name))];
-        ConfigChecks.RefuseUnknownOptions(reader, unknown);
-        return unknown;
+        return [.. reader.Names.Where(name => !known.Contains(name))];
     }
 
     /// <summary>Writes the file as Hugging Face does: fields sorted, indented by two.</summary>
