@@ -24,7 +24,7 @@ internal static class ConfigFields
         new(pattern.Select(p => KeyValuePair.Create(p.Key, (JsonNode?)Number(p.Value))));
 
     /// <summary>A number that is written without a fraction where it has none.</summary>
-    public static JsonNode Number(double value) => value == Math.Floor(value) ? JsonValue.Create((long)value) : PeftConfig.Float(value);
+    public static JsonNode Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1L << 53 ? JsonValue.Create((long)value) : PeftConfig.Float(value);
 
     public static IReadOnlyList<int>? IntOrInts(ConfigReader config, string field) =>
         config.Raw(field) is { ValueKind: JsonValueKind.Number } ? [config.Int(field)] : config.IntsOrNull(field);

@@ -133,6 +133,10 @@ public sealed record AdaLoraConfig : TargetedConfig
     internal override Adapter Attach(AttachContext context)
     {
         Check(context.IsNew);
+        if (!context.IsNew && ScheduleProblem is { } problem)
+        {
+            context.Warnings?.Add($"{context.Place}: {problem}; it matters only if the adapter trains further");
+        }
         var adapter = new TargetedLayers(context, this).Attach((path, layer, site) => new AdaLoraAdapter(context, this, path, layer, site));
         if (EnsureWeightTying)
         {
@@ -145,6 +149,10 @@ public sealed record AdaLoraConfig : TargetedConfig
         return adapter;
     }
 
+    private string? ScheduleProblem => TotalSteps is { } total && InitialSteps >= total - FinalSteps
+        ? $"tinit {InitialSteps} and tfinal {FinalSteps} leave none of {total} steps for ranks to go down; lower them or raise total_step"
+        : null;
+
     private void Check(bool isNew)
     {
         Hyperparameters.Dropout("lora_dropout", Dropout);
@@ -152,8 +160,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         {
             { InitialRank: < 1 } when isNew => $"init_r is {InitialRank}; it must be at least 1",
             { TotalSteps: null } when isNew => "AdaLoRA needs total_step, the steps of the whole training, to know when ranks go down",
-            { TotalSteps: { } total } when isNew && InitialSteps >= total - FinalSteps =>
-                $"tinit {InitialSteps} and tfinal {FinalSteps} leave none of {total} steps for ranks to go down; lower them or raise total_step",
+            _ when isNew && ScheduleProblem is { } schedule => schedule,
             { OrthogonalWeight: < 0 } => $"orth_reg_weight is {OrthogonalWeight}; it must be at least 0",
             { Beta1: <= 0 or >= 1 } or { Beta2: <= 0 or >= 1 } => $"beta1 is {Beta1} and beta2 {Beta2}; both must be between 0 and 1",
             _ => null,
