@@ -7,18 +7,18 @@ namespace PeftCore.Models;
 internal static class ConfigChecks
 {
     private static readonly string[] Classes =
-        ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "Model"];
+        ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "ForMaskedLM",
+        "ForConditionalGeneration", "ForPreTraining", "ForImageClassification", "ForMultipleChoice", "EncoderModel", "Model"];
 
     private static readonly string[] DTypes = ["auto", "float32", "float", "bfloat16", "float16", "half", "float64", "double"];
 
     /// <summary>Warns of contradictions between fields that do not change what is computed here.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="families">The families that can be loaded.</param>
     /// <param name="warnings">Gets the sentences.</param>
-    public static void Run(ConfigReader config, IEnumerable<string> families, ICollection<string>? warnings)
+    public static void Run(ConfigReader config, ICollection<string>? warnings)
     {
         string type = config.String("model_type");
-        if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && family != type && families.Contains(family))
+        if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && family != type)
         {
             warnings?.Add(config.Sentence("architectures", $"names {architecture}, but \"model_type\" is \"{type}\", which counts"));
         }

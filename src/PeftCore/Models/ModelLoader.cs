@@ -36,7 +36,7 @@ public static class ModelLoader
             throw config.Error("model_type", $"is \"{type}\", which is not supported; supported are {string.Join(", ", Families.Keys)}");
         }
         Quantization.Refuse(config);
-        ConfigChecks.Run(config, Families.Keys, warnings);
+        ConfigChecks.Run(config, warnings);
         var model = family(config, warnings);
         Int128 parameters = 0;
         foreach (var (_, parameter) in model.NamedParameters())
