@@ -1,5 +1,3 @@
-using FsCheck;
-using FsCheck.Fluent;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Tokenizers.Chat;
@@ -7,13 +5,6 @@ namespace PeftCore.Tests.Tokenizers.Chat;
 public sealed class HostileTemplateTests
 {
     private static readonly ChatMessage[] Messages = [new("user", "Hi"), new("assistant", "Ho")];
-
-    private static readonly string[] Parts =
-    [
-        "{% if ", "{% for m in messages %}", "{% endfor %}", "{% endif %}", "{{ ", " }}", "{% set x = ", " %}", "messages", "[0]", ".role", "|", "tojson", "(",
-        ")", "'a'", "1", "{#", "#}", "{% macro f(x) %}", "{% endmacro %}", "f(1)", "{% raw %}", "{% endraw %}", "-", "~", "loop.index", " in ", " is ", "not ",
-        "none", "\n", "{", "}", "[", "]", ":", ",", "=", "{% generation %}", "{% endgeneration %}", "{% else %}", "*", "99999999999",
-    ];
 
     [TestCase("{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}", TestName = "endless_loops")]
     [TestCase("{{ range(10 ** 18) }}", TestName = "a_huge_range")]
@@ -30,6 +21,10 @@ public sealed class HostileTemplateTests
     [TestCase("{{ (['x' * 10 ** 6] * 10000) | map('upper') | list | length }}", TestName = "copying_many_strings")]
     [TestCase("{{ ([[['x' * 10 ** 6]]] * 10000) | join }}", TestName = "printing_many_lists")]
     [TestCase("{{ 'a'.center(10 ** 12) }}{{ 'a' | center(10 ** 12) }}", TestName = "wide_padding")]
+    [TestCase("{{ ('<&>' * 100000) | wordwrap(1) }}", TestName = "wrapping_a_long_word")]
+    [TestCase("{{ ('ab ' * 200000) | wordwrap(1) }}", TestName = "wrapping_many_words")]
+    [TestCase("{{ ('[1, 2], ' * 100000) | urlize }}", TestName = "linking_many_words")]
+    [TestCase("{{ [1, 2] | slice(1000000) | list }}", TestName = "many_empty_slices")]
     public void What_would_not_end_is_stopped(string template) =>
         Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());
 
@@ -74,21 +69,4 @@ public sealed class HostileTemplateTests
     [TestCase("{{ 1 + 'a' }}")]
     public void What_is_not_known_or_not_allowed_is_refused(string template) =>
         Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());
-
-    [Test]
-    public void Any_text_is_rendered_or_clearly_refused()
-    {
-        var templates = Gen.Elements(Parts).ArrayOf().Select(string.Concat).ToArbitrary();
-        Prop.ForAll(templates, template =>
-        {
-            try
-            {
-                ChatTemplate.Parse(template).RenderWithSpans(Messages);
-            }
-            catch (BadInputException)
-            {
-                // A refusal is as good as a text.
-            }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000).WithReplay(20250102, 1));
-    }
 }

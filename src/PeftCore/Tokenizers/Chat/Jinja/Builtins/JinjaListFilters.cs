@@ -190,6 +190,9 @@ internal static class JinjaListFilters
         }
     }
 
+    /// <summary>What an empty list costs, in characters.</summary>
+    private const int ListCost = 16;
+
     private static IEnumerable<object?> Slice(object? value, JinjaGiven given, JinjaRun run)
     {
         var items = JinjaMembers.ToList(value, run);
@@ -199,7 +202,7 @@ internal static class JinjaListFilters
             throw JinjaError.Of("slice makes no slices");
         }
 
-        run.Spend(Math.Max(0, slices));
+        run.Spend(Math.Max(0, Math.Min(slices, int.MaxValue) * ListCost));
         var (size, extra) = slices < 0 ? (0, 0) : Math.DivRem(items.Count, (int)Math.Min(slices, int.MaxValue));
         var at = 0;
         for (var i = 0; i < slices; i++)

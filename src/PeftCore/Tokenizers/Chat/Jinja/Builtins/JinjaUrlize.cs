@@ -40,7 +40,7 @@ internal static class JinjaUrlize
 
         var limit = given.Index(0, long.MaxValue);
         var text = JinjaHtml.Escape(value).Text;
-        run.Spend(text.Length * 4L);
+        run.Spend(text.Length * 16L);
         try
         {
             var result = string.Concat(Pieces(text).Select(word => Link(word, attributes, limit, schemes)));

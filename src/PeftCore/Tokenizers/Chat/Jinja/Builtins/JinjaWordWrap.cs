@@ -25,7 +25,7 @@ internal static class JinjaWordWrap
             throw JinjaError.Of($"wordwrap has the width {width}");
         }
 
-        run.Spend(text.Length * 2L);
+        run.Spend(text.Length * 16L);
         Stack<string> chunks;
         try
         {
@@ -53,6 +53,7 @@ internal static class JinjaWordWrap
 
             if (chunks.Count > 0 && CodePoints.Count(chunks.Peek()) > width)
             {
+                run.Spend(chunks.Peek().Length); // What is left of the word is copied for each line it fills.
                 Break(chunks, line, width - length, breakLong, breakHyphens);
             }
 
