@@ -6,7 +6,6 @@ namespace PeftCore.Fuzz.Engine;
 internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string workplace)
 {
     public const double DefaultPatience = 1;
-    private const int Chunk = 32;
     private const double Hopeless = 10, HopelessWall = 120;
     private const int MostAbandoned = 20;
     private const int StackBytes = 1 << 20;
@@ -105,13 +104,10 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         using FuzzSubject subject = kind.Open(directory);
         // The first reading of all compiles what it runs through; its time is not the input's.
         Judge.Try(subject, Prepared(subject, 0));
-        for (long first = Interlocked.Add(ref _next, Chunk) - Chunk; first < count && !slot.IsAbandoned; first = Interlocked.Add(ref _next, Chunk) - Chunk)
+        for (long index = Interlocked.Increment(ref _next) - 1; index < count && !slot.IsAbandoned; index = Interlocked.Increment(ref _next) - 1)
         {
-            for (long index = first; index < Math.Min(first + Chunk, count) && !slot.IsAbandoned; index++)
-            {
-                Started?.Invoke(number, index);
-                Read(subject, index, slot);
-            }
+            Started?.Invoke(number, index);
+            Read(subject, index, slot);
         }
     }
 

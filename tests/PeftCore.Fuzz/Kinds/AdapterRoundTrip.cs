@@ -23,7 +23,7 @@ internal static class AdapterRoundTrip
         var saved = JsonTree.Parse(File.ReadAllText(path));
         foreach (var (key, value) in JsonTree.Parse(WithoutMark(given)).Fields!)
         {
-            bool free = Free.Contains(key) || warnings.Any(warning => warning.Contains($"\"{key}\"", StringComparison.Ordinal));
+            bool free = Free.Contains(key) || warnings.Any(warning => warning.Contains(key, StringComparison.Ordinal));
             if (!free && !IsNothing(value) && Normal(value) != Normal(saved[key]))
             {
                 return $"{key} was read as another value: {value} became {saved[key]}";

@@ -43,12 +43,6 @@ internal static class MethodContradictions
         new("vectors that do not divide the layer", ["VBLORA"], AdapterContradictions.Impossible("vector_length", "5", "64", "0", "7")),
         new("another number of frequencies", ["FOURIERFT"], AdapterContradictions.Impossible("n_frequency", "19", "21", "0", "-20", "\"20\"", "100000000")),
         new("another block size", ["C3A"], AdapterContradictions.Impossible("block_size", "5", "16", "0", "-8", "\"8\"")),
-        new("sparse and very sparse", ["RANDLORA"], (_, adapter) =>
-        {
-            adapter.Config.Set("sparse", "true");
-            adapter.Config.Set("very_sparse", "true");
-            return Claim.About("sparse");
-        }),
         new("a mask nobody knows", ["SHIRA"], AdapterContradictions.Set("mask_type", "\"foo\"", "7", "\"\"")),
         new("another kind of network", ["P_TUNING"], AdapterContradictions.Impossible("encoder_reparameterization_type", "\"GRU\"", "7", "\"\"")),
     ];
