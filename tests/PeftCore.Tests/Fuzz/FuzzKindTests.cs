@@ -12,7 +12,7 @@ public sealed class FuzzKindTests
 
     [TestCase("safetensors", 5000)]
     [TestCase("config", 1500)]
-    [TestCase("adapter", 600)]
+    [TestCase("adapter", 1500)]
     [TestCase("tokenizer", 300)]
     [TestCase("template", 1000)]
     [TestCase("data", 4000)]
