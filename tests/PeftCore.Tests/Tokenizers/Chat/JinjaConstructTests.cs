@@ -11,6 +11,7 @@ public sealed class JinjaConstructTests
     [TestCase("{% for n in [{'v': 1, 'c': [{'v': 2, 'c': []}]}] recursive %}{{ n.v }}@{{ loop.depth }}({{ loop(n.c) }}){% endfor %}", "1@1(2@2())")]
     [TestCase("{% for k, g in [{'t': 'b', 'n': 1}, {'t': 'a', 'n': 2}, {'t': 'B', 'n': 3}] | groupby('t') %}{{ k }}{{ g | map(attribute='n') | list }}{% endfor %}", "a[2]b[1, 3]")]
     [TestCase("{{ 'foo bar baz qux' | truncate(9) }}|{{ 'foo bar baz qux' | truncate(9, true) }}|{{ 'foo bar baz qux' | truncate(11) }}", "foo...|foo ba...|foo bar baz qux")]
+    [TestCase("{{ 'a' | truncate(9223372036854775807) }}", "a")]
     [TestCase("{% filter upper | replace('A', 'o') %}banana{% endfilter %}", "BoNoNo")]
     [TestCase("{% set x | trim | title %} a b {% endset %}[{{ x }}]", "[A B]")]
     [TestCase("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}{{ j() }}", "aba|")]

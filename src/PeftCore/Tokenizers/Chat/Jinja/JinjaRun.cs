@@ -8,7 +8,7 @@ internal sealed class JinjaRun(TimeProvider clock)
 {
     private const int MaxSteps = 2_000_000;
     private const int MaxOutput = 4 << 20;
-    private const long MaxWork = 16L << 20;
+    private const long MaxWork = 12L << 20;
     private const int MaxCalls = 100;
     private int _steps;
     private long _work;

@@ -52,7 +52,7 @@ internal static class JinjaWrapFilters
         }
 
         var count = JinjaMembers.Length(value) ?? throw JinjaError.Of($"truncate needs a string, not {JinjaText.Describe(value)}");
-        if (count <= length + leeway)
+        if (count - leeway <= length)
         {
             return value;
         }
