@@ -4,7 +4,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Tokenizers.Chat;
 
-/// <summary>Random templates and what Jinja2 makes of them, written by tests/differential/jinja/generate.py.</summary>
+/// <summary>Random templates and what Jinja2 makes of them, written by tests/differential/jinja/generate.py. PEFTCORE_JINJA_CASES names a
+/// directory with any.jsonl.gz and chat.jsonl.gz of other seeds to run instead of the fixtures.</summary>
 public sealed class JinjaDifferentialTests
 {
     [TestCase("any")]
@@ -34,7 +35,9 @@ public sealed class JinjaDifferentialTests
 
     private static IEnumerable<string> Lines(string file)
     {
-        using var reader = new StreamReader(new GZipStream(File.OpenRead(TestFiles.Fixture("jinja", file)), CompressionMode.Decompress));
+        string path = Environment.GetEnvironmentVariable("PEFTCORE_JINJA_CASES") is { Length: > 0 } directory
+            ? Path.Combine(directory, file) : TestFiles.Fixture("jinja", file);
+        using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)
         {
             yield return line;
