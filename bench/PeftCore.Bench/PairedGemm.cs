@@ -41,7 +41,7 @@ internal static class PairedGemm
         int m = parts[0], n = parts[1], k = parts[2];
         using NativeNumbers a = NativeNumbers.Uniform((long)m * k, 0), b = NativeNumbers.Uniform((long)n * k, 1), c = new((long)m * n);
         using NativeNumbers packed = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.F32)), half = NativeNumbers.OfBytes(2L * n * k);
-        using NativeNumbers packedHalf = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.BF16));
+        using var packedHalf = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.BF16));
         Elements.Narrow(b.Span, half.Bytes, ElementType.BF16, pool);
         Gemm.Pack(n, k, Operand.F32(b.Span, k), true, packed.Bytes, pool);
         Gemm.Pack(n, k, new Operand(half.Bytes, ElementType.BF16, k), true, packedHalf.Bytes, pool);

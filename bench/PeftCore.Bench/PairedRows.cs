@@ -55,7 +55,8 @@ internal static unsafe class PairedRows
             (2 * weight, () => Product(ElementType.BF16, true)),
             (4 * weight, () => Product(ElementType.F32, false)),
             (2 * weight, () => Product(ElementType.BF16, false)),
-            (4 * weight, () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, x, (float*)Next(4), y); } }));
+            (4 * weight, () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, x, (float*)Next(4), y); } }
+        ));
         double peer = OpenBlas.IsInstalled ? rates[5] : double.NaN;
         string Part(int i) => string.Create(CultureInfo.InvariantCulture, $"{rates[i]:0.0} | {rates[i] / rates[0]:0.00}");
         return string.Create(CultureInfo.InvariantCulture,

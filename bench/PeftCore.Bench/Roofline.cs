@@ -86,7 +86,7 @@ internal static class Roofline
             () => CrossEntropy.ForwardBackward(logits.Span, labels, -100, 1, losses.Span, rows, words, true, pool));
         int[] positions = [.. Enumerable.Range(0, rows).Select(row => row % 128)];
         int dim = 32, half = dim / 2;
-        using NativeNumbers angles = NativeNumbers.Uniform(128L * half, 4);
+        using var angles = NativeNumbers.Uniform(128L * half, 4);
         Line($"RoPE {name}", OfRope * count, 8 * count, pool, () => Rope.Apply(
             y.Span, rows, cols / dim, new HeadLayout(cols, 0, dim), dim, angles.Span, angles.Span, positions, false, false, pool));
     }

@@ -23,7 +23,7 @@ public unsafe class SafetensorsBenchmark
     [GlobalSetup]
     public void Setup()
     {
-        var bytes = new byte[Bytes / Tensors];
+        byte[] bytes = new byte[Bytes / Tensors];
         new Random(1).NextBytes(bytes);
         SafetensorsWriter.Write(_path, Enumerable.Range(0, Tensors).Select(i => new SafetensorsTensor($"layer.{i}.weight", "BF16", [Rows, Columns], bytes)));
         _buffer = (byte*)NativeMemory.AlignedAlloc((nuint)new FileInfo(_path).Length, 64);

@@ -22,7 +22,7 @@ internal static partial class PtxMacros
         StringBuilder text = new(ptx.Length * 4);
         foreach (string line in ptx.Split('\n'))
         {
-            Match macro = Macro().Match(line);
+            var macro = Macro().Match(line);
             if (macro.Success)
             {
                 string[] arguments = macro.Groups["arguments"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -10,26 +10,46 @@ internal static class ParseProblems
     /// <exception cref="BadInputException">The command line cannot be carried out.</exception>
     public static void Refuse(ParseResult parse)
     {
-        Command command = parse.CommandResult.Command;
+        var command = parse.CommandResult.Command;
         string path = Path(parse.CommandResult);
         string help = $" (\"{path} --help\" lists what there is)";
 
         // Unknown options also end up as values of arguments, or of the option before them.
         string[] options = [.. OptionNames(parse.CommandResult)];
         if (parse.UnmatchedTokens.Concat(Positional(parse)).FirstOrDefault(IsOption) is { } unknown)
+        {
             throw new BadInputException($"{path} has no option {Name(unknown)}{Spelling.DidYouMean(Name(unknown), options)}{help}");
+        }
+
         if (Values(parse).FirstOrDefault(pair => IsOption(pair.Value) && options.Any(known => Spelling.Distance(known, pair.Value) <= 2)) is { Value: { } swallowed } pair)
+        {
             throw new BadInputException($"{pair.Option} has no value, for {swallowed} looks like an option{Spelling.DidYouMean(swallowed, options)}{help}");
+        }
+
         if (command is not Verbs.Verb && parse.UnmatchedTokens.FirstOrDefault() is { } verb)
+        {
             throw new BadInputException($"there is no verb {verb}{Spelling.DidYouMean(verb, command.Subcommands.Select(known => known.Name))}{help}");
+        }
+
         if (parse.UnmatchedTokens.FirstOrDefault() is { } surplus)
+        {
             throw new BadInputException($"{path} takes no further argument, found \"{surplus}\"{help}");
+        }
+
         if (parse.Errors.Count > 0)
+        {
             throw new BadInputException($"{parse.Errors[0].Message.TrimEnd('.')}{help}");
+        }
+
         if (Values(parse).FirstOrDefault(pair => pair.Value.Length == 0 && pair.HoldsPath) is { Option: { } empty })
+        {
             throw new BadInputException($"{empty} is empty, expected a file or directory{help}");
+        }
+
         if (parse.GetValue(GlobalOptions.Device) is { } device && !GlobalOptions.Devices.Contains(device))
+        {
             throw new BadInputException($"--device is \"{device}\", expected {string.Join(", ", GlobalOptions.Devices[..^1])} or {GlobalOptions.Devices[^1]}.");
+        }
     }
 
     private static bool IsOption(string token) => token.Length > 2 && token.StartsWith("--", StringComparison.Ordinal) && char.IsAsciiLetter(token[2]);
@@ -46,7 +66,7 @@ internal static class ParseProblems
 
     private static IEnumerable<string> OptionNames(CommandResult? result)
     {
-        IEnumerable<string> own = result!.Command.Options.SelectMany(option => option.Aliases.Prepend(option.Name)).Where(IsOption);
+        var own = result!.Command.Options.SelectMany(option => option.Aliases.Prepend(option.Name)).Where(IsOption);
         return result.Parent is CommandResult parent
             ? own.Concat(parent.Command.Options.Where(option => option.Recursive).Select(option => option.Name))
             : own;

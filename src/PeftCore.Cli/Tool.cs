@@ -82,8 +82,11 @@ internal static class Tool
     private static Command Root()
     {
         var root = new Command("peftcore", "Parameter-efficient fine-tuning of transformers, in C#.");
-        foreach (Command verb in Verbs())
+        foreach (var verb in Verbs())
+        {
             root.Add(verb);
+        }
+
         root.Add(GlobalOptions.Json);
         root.Add(GlobalOptions.Verbose);
         root.Add(GlobalOptions.Device);
@@ -95,9 +98,12 @@ internal static class Tool
     private static int Run(Command root, string[] args, Terminal terminal, CancellationToken stop)
     {
         // No response files: a prompt may start with @.
-        ParseResult parse = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        var parse = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
         if (args.Length == 0)
+        {
             throw new BadInputException($"expected a verb: {string.Join(", ", root.Subcommands.Select(verb => verb.Name))} (\"peftcore --help\" explains them)");
+        }
+
         if (parse.GetValue(GlobalOptions.Version))
         {
             terminal.Output.WriteLine(ToolVersion);
@@ -106,16 +112,22 @@ internal static class Tool
 
         // Verbs have no action of their own; help does.
         if (parse.Action is not (null or ParseErrorAction))
+        {
             return parse.Invoke(new InvocationConfiguration { Output = terminal.Output, Error = terminal.Error });
+        }
+
         ParseProblems.Refuse(parse);
 
         var call = new Invocation(parse, terminal, stop);
         var verb = (Verb)parse.CommandResult.Command;
         call.Note(!verb.Computes && call.IsGiven(GlobalOptions.Device) ? $"--device has no effect on {verb.Name}, which computes nothing." : null);
-        VerbResult result = verb.Run(call);
+        var result = verb.Run(call);
         terminal.EndStatus();
         if (terminal.Json)
+        {
             terminal.Output.WriteLine(result.Report.ToJson());
+        }
+
         return result.ExitCode;
     }
 
@@ -139,9 +151,14 @@ internal static class Tool
             terminal.EndStatus();
             terminal.Error.WriteLine($"peftcore: {sentence}");
             if (terminal.Verbose)
+            {
                 terminal.Error.WriteLine(e);
+            }
+
             if (terminal.Json)
+            {
                 terminal.Output.WriteLine(new JsonReport().Add("error", sentence).ToJson());
+            }
         }
         catch (BadInputException)
         {

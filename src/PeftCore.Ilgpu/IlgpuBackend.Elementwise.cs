@@ -125,7 +125,7 @@ internal sealed partial class IlgpuBackend
     private void Fill(Tensor y, DrawFrom draw)
     {
         const int Piece = 1 << 16;
-        var values = new float[y.Count];
+        float[] values = new float[y.Count];
         Parallel.For(0, (values.Length + Piece - 1) / Piece, piece =>
         {
             int first = piece * Piece;

@@ -63,7 +63,7 @@ internal sealed partial class IlgpuBackend
         if (dim <= FlashGeometry.WidestTogether && (dk is not null || dv is not null))
         {
             // The kernel computes both; what is not wanted goes nowhere.
-            using Tensor? spare = dk is null || dv is null ? this.NewTensor(k.Tensor.Shape, DType.BF16, MemoryKind.Workspace) : null;
+            using var spare = dk is null || dv is null ? this.NewTensor(k.Tensor.Shape, DType.BF16, MemoryKind.Workspace) : null;
             FlashKeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv ?? k.On(spare!), accumulateDv);
         }
         else
@@ -98,8 +98,8 @@ internal sealed partial class IlgpuBackend
         }
         int heads = shape.KeyHeads * schedule.Shares;
         Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
-        using Tensor? keys = dk is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
-        using Tensor? values = dv is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
+        using var keys = dk is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
+        using var values = dv is null ? null : this.NewTensor(parts, DType.BF16, MemoryKind.Workspace);
         args.Result0 = ResultMap(call, keys is null ? null : new Heads(keys, heads, shape.HeadDim));
         args.Result1 = ResultMap(call, values is null ? null : new Heads(values, heads, shape.HeadDim));
         RunKeyGradient(tiles, args);

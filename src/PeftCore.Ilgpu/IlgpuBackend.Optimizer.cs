@@ -84,7 +84,7 @@ internal sealed partial class IlgpuBackend
         using var partial = new Scratch(this, chunks);
         _multiTensor.Run<MultiTensorSum<TTerm>>(slots, partial.View);
         copies.ForEach(copy => copy.Dispose());
-        var host = new float[chunks];
+        float[] host = new float[chunks];
         _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(host.AsSpan()));
         double total = 0;
         foreach (float sum in host)

@@ -46,7 +46,7 @@ internal sealed partial class IlgpuBackend
         {
             Copy(x, y);
         }
-        using Float32Staging result = StageOut(y, accumulate: true);
+        using var result = StageOut(y, accumulate: true);
         int side = x.Shape.Columns;
         _device.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = result.View, Side = side });
     }

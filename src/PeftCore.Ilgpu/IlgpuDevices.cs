@@ -19,7 +19,7 @@ public static class IlgpuDevices
     public static IlgpuStatus Find()
     {
         CudaDriver.Resolve();
-        using Context context = Context.Create(builder => builder.Cuda().CPU(CPUDevice.Default));
+        using var context = Context.Create(builder => builder.Cuda().CPU(CPUDevice.Default));
         ComputeDevice[] devices = [.. context.Devices.OrderBy(device => device is not CudaDevice).Select(Describe)];
         int cards = devices.Count(device => device.Kind == "cuda");
         string detail = cards == 0

@@ -15,7 +15,7 @@ internal static class Spelling
     /// <summary>Levenshtein's edit distance.</summary>
     public static int Distance(string a, string b)
     {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
         for (int i = 1; i <= a.Length; i++)
         {
             int diagonal = row[0];

@@ -8,8 +8,13 @@ internal static class Repository
     private static string Find()
     {
         for (string? at = AppContext.BaseDirectory; at is not null; at = Path.GetDirectoryName(at))
+        {
             if (File.Exists(Path.Combine(at, "PeftCore.sln")))
+            {
                 return at;
+            }
+        }
+
         throw new DirectoryNotFoundException("PeftCore.sln is not above the test assembly.");
     }
 }

@@ -5,7 +5,7 @@ public sealed class ToolTests
     [Test]
     public void No_verb_is_bad_input_that_names_the_verbs()
     {
-        ToolRun run = ToolRun.Of();
+        var run = ToolRun.Of();
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("inspect").And.Contain("env").And.Contain("--help"));
@@ -14,7 +14,7 @@ public sealed class ToolTests
     [Test]
     public void Help_lists_every_verb()
     {
-        ToolRun run = ToolRun.Of("--help");
+        var run = ToolRun.Of("--help");
 
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Output, Does.Contain("inspect").And.Contain("env").And.Contain("--json"));
@@ -24,7 +24,7 @@ public sealed class ToolTests
     [TestCase("enf", "env")]
     public void A_misspelt_verb_is_answered_with_the_near_one(string verb, string meant)
     {
-        ToolRun run = ToolRun.Of(verb);
+        var run = ToolRun.Of(verb);
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain($"did you mean {meant}?"));
@@ -33,7 +33,7 @@ public sealed class ToolTests
     [Test]
     public void A_misspelt_option_is_answered_with_the_near_one_even_where_an_argument_was_expected()
     {
-        ToolRun run = ToolRun.Of("inspect", "--jsn", "somewhere");
+        var run = ToolRun.Of("inspect", "--jsn", "somewhere");
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("no option --jsn; did you mean --json?"));
@@ -55,7 +55,7 @@ public sealed class ToolTests
     [Test]
     public void A_surplus_argument_is_refused()
     {
-        ToolRun run = ToolRun.Of("env", "twice");
+        var run = ToolRun.Of("env", "twice");
 
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((2, "peftcore: peftcore env takes no further argument, found \"twice\" (\"peftcore env --help\" lists what there is)" + Environment.NewLine)));
     }
@@ -63,7 +63,7 @@ public sealed class ToolTests
     [Test]
     public void An_unknown_device_is_refused_with_the_known_ones()
     {
-        ToolRun run = ToolRun.Of("env", "--device", "tpu");
+        var run = ToolRun.Of("env", "--device", "tpu");
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("--device is \"tpu\", expected cpu, cuda or ilgpu-cpu"));
@@ -79,7 +79,7 @@ public sealed class ToolTests
     [Test]
     public void With_json_an_error_is_an_object_on_standard_output_too()
     {
-        ToolRun run = ToolRun.Of("inspect", "/no/such/place", "--json");
+        var run = ToolRun.Of("inspect", "/no/such/place", "--json");
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Json.GetProperty("error").GetString(), Does.Contain("no such directory"));

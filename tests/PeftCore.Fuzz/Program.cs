@@ -44,7 +44,7 @@ internal static class Program
         using var notes = new RunningNote(Path.Combine(options.Output, "running"));
         var tallies = new List<Tally>();
         FuzzKind[] kinds = options.Kind is null ? [.. FuzzKinds.All] : [FuzzKinds.Get(options.Kind)];
-        foreach (FuzzKind kind in kinds)
+        foreach (var kind in kinds)
         {
             long count = kinds.Length == 1 ? options.Count : options.Count * kind.Share / kinds.Sum(k => k.Share);
             double start = ThreadClock.Wall;
@@ -67,12 +67,12 @@ internal static class Program
 
     private static int Replay(FuzzOptions options, FuzzKind kind, long index, string place)
     {
-        FuzzInput input = kind.Make(FuzzRandom.For(options.Seed, kind.Name, index));
+        var input = kind.Make(FuzzRandom.For(options.Seed, kind.Name, index));
         string directory = Directory.CreateDirectory(Path.Combine(place, "replay")).FullName;
-        using FuzzSubject subject = kind.Open(directory);
+        using var subject = kind.Open(directory);
         subject.Prepare(input);
         double start = ThreadClock.Seconds(ThreadClock.CurrentThread);
-        Verdict verdict = Judge.Try(subject, input);
+        var verdict = Judge.Try(subject, input);
         double seconds = ThreadClock.Seconds(ThreadClock.CurrentThread) - start;
         string kept = new FailureFiles(options.Output).Keep(kind.Name, verdict, index, input, 0);
         Console.WriteLine($"{FailureFiles.Describe(verdict, input)}seconds: {seconds:F3}\nfiles: {kept}");

@@ -7,7 +7,7 @@ public sealed class DeviceNameTests
     [TestCase("ilgpu-cpu", false, 0, "ilgpu-cpu")]
     public void A_device_name_is_read(string text, bool cuda, int number, string full)
     {
-        DeviceName name = DeviceName.Parse(text);
+        var name = DeviceName.Parse(text);
 
         Assert.That(name, Is.EqualTo(new DeviceName(cuda, number)));
         Assert.That(name.ToString(), Is.EqualTo(full));

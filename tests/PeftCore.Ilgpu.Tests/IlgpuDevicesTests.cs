@@ -12,7 +12,7 @@ public sealed class IlgpuDevicesTests
     [Test]
     public void No_public_member_shows_a_type_of_ilgpu()
     {
-        IEnumerable<Type> seen =
+        var seen =
             from type in typeof(IlgpuDevices).Assembly.GetExportedTypes()
             from member in type.GetMembers()
             from used in member switch

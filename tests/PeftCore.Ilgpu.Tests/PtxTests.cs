@@ -16,7 +16,7 @@ public sealed class PtxTests
     [TestCase(9)]
     public void Every_kernel_compiles_to_ptx_without_local_memory(int major)
     {
-        using Context context = GpuDevice.NewContext(cuda: false);
+        using var context = GpuDevice.NewContext(cuda: false);
         using var compiler = new Compiler(context, major == 8 ? CudaArchitecture.SM_80 : CudaArchitecture.SM_90);
 
         KernelCatalog.Visit<Block16x16>(compiler);
@@ -28,8 +28,8 @@ public sealed class PtxTests
     [Test]
     public void Attention_kernels_compile_to_ptx_for_hopper_without_local_memory()
     {
-        using Context context = GpuDevice.NewContext(cuda: false);
-        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = WgmmaKernels.NewBackend(context);
         var compiler = new WgmmaCompiler(backend);
 
         KernelCatalog.VisitFlash(compiler);
@@ -42,8 +42,8 @@ public sealed class PtxTests
     [Test]
     public void A_product_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
     {
-        using Context context = GpuDevice.NewContext(cuda: false);
-        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = WgmmaKernels.NewBackend(context);
         string rows = WgmmaKernels.Compile<WgmmaGemm<MulticastB>, WgmmaArgs>(backend, GemmShape.Threads, 1);
         string depth = WgmmaKernels.Compile<WgmmaGemm<SplitKCluster>, WgmmaArgs>(backend, GemmShape.Threads, 1);
 
@@ -56,8 +56,8 @@ public sealed class PtxTests
     [Test]
     public void A_product_compiles_to_ptx_for_ampere_without_local_memory_in_every_layout()
     {
-        using Context context = GpuDevice.NewContext(cuda: false);
-        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = WgmmaKernels.NewBackend(context);
         var shapes = from transposeA in new[] { false, true }
                      from rowMajorB in new[] { false, true }
                      from bf16Result in new[] { false, true }
@@ -73,8 +73,8 @@ public sealed class PtxTests
     [Test]
     public void A_pass_over_a_tall_matrix_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
     {
-        using Context context = GpuDevice.NewContext(cuda: false);
-        using PTXBackend backend = WgmmaKernels.NewBackend(context);
+        using var context = GpuDevice.NewContext(cuda: false);
+        using var backend = WgmmaKernels.NewBackend(context);
         string compiled = WgmmaKernels.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(backend, SkinnyGemmShape.Threads, 1);
         var shapes = from tiles in Enumerable.Range(1, SkinnyGemmShape.MostTiles)
                      from right in new[] { false, true }

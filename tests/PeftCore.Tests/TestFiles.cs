@@ -12,8 +12,13 @@ internal static class TestFiles
     private static string FindRoot()
     {
         for (string? at = AppContext.BaseDirectory; at is not null; at = Path.GetDirectoryName(at))
+        {
             if (File.Exists(Path.Combine(at, "PeftCore.sln")))
+            {
                 return at;
+            }
+        }
+
         throw new DirectoryNotFoundException("PeftCore.sln is not above the test assembly.");
     }
 }

@@ -74,8 +74,8 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
         int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
         int start = Grid.IdxY * args.KPerSplit, end = start + args.KPerSplit < args.K ? start + args.KPerSplit : args.K;
 
-        MmaPanel a = TLayout.TransposeA ? MmaPanel.MnMajor(args.A, args.StrideA, start, row, args.M) : MmaPanel.KMajor(args.A, args.StrideA, start, row, args.M);
-        MmaPanel b = TLayout.RowMajorB ? MmaPanel.MnMajor(args.B, args.StrideB, start, column, args.N) : MmaPanel.KMajor(args.B, args.StrideB, start, column, args.N);
+        var a = TLayout.TransposeA ? MmaPanel.MnMajor(args.A, args.StrideA, start, row, args.M) : MmaPanel.KMajor(args.A, args.StrideA, start, row, args.M);
+        var b = TLayout.RowMajorB ? MmaPanel.MnMajor(args.B, args.StrideB, start, column, args.N) : MmaPanel.KMajor(args.B, args.StrideB, start, column, args.N);
         int k = start;
         for (int stage = 0; stage < RingBytes; stage += StageBytes)
         {

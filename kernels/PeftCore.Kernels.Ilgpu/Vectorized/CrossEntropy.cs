@@ -22,7 +22,7 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
 {
     public static void Run(CrossEntropyBf16x8Args args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         int r = Grid.IdxX, label = args.Labels[r];
         long row = (long)r * args.Vectors;
         if (label == args.IgnoreLabel)
@@ -43,7 +43,7 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
         float max = float.NegativeInfinity, sum = 0;
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 x = Bf16x8.ToFloat(args.Logits[row + c]);
+            var x = Bf16x8.ToFloat(args.Logits[row + c]);
             float largest = Floats8.Max(x);
             if (largest > max)
             {
@@ -70,8 +70,8 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
             float factor = args.Scale / sum;
             for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
             {
-                Floats8 x = Bf16x8.ToFloat(args.Logits[row + c]);
-                Floats8 p = Each<ExponentialAbove>.Apply(x, x, all) * factor;
+                var x = Bf16x8.ToFloat(args.Logits[row + c]);
+                var p = Each<ExponentialAbove>.Apply(x, x, all) * factor;
                 args.Logits[row + c] = Bf16x8.FromFloat(c == label / 8 ? p - OneHot(label % 8, args.Scale) : p);
             }
         }
@@ -79,7 +79,7 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
 
     private static float Element(Bf16x8 stored, int index)
     {
-        Floats8 x = Bf16x8.ToFloat(stored);
+        var x = Bf16x8.ToFloat(stored);
         float low = index == 0 ? x.A : index == 1 ? x.B : index == 2 ? x.C : x.D;
         float high = index == 4 ? x.E : index == 5 ? x.F : index == 6 ? x.G : x.H;
         return index < 4 ? low : high;

@@ -20,7 +20,7 @@ internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<T
 {
     public static void Run(LayerBf16x8Args<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Vectors;
         float sum = 0;
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
@@ -32,7 +32,7 @@ internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<T
         float squares = 0;
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 x = Bf16x8.ToFloat(args.X[row + c]) + -mean;
+            var x = Bf16x8.ToFloat(args.X[row + c]) + -mean;
             squares += Floats8.Sum(x * x);
         }
 
@@ -45,7 +45,7 @@ internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<T
 
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 y = (Bf16x8.ToFloat(args.X[row + c]) + -mean) * rstd * TWeight.ToFloat(args.Weight[c]);
+            var y = (Bf16x8.ToFloat(args.X[row + c]) + -mean) * rstd * TWeight.ToFloat(args.Weight[c]);
             if (args.HasBias != 0)
             {
                 y += TWeight.ToFloat(args.Bias[c]);
@@ -61,13 +61,13 @@ internal readonly struct LayerBackwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<
 {
     public static void Run(LayerBf16x8Args<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Vectors;
         float mean = args.Mean[Grid.IdxX], rstd = args.Rstd[Grid.IdxX];
         float sum = 0, dotXdy = 0;
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 g = Bf16x8.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
+            var g = Bf16x8.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
             sum += Floats8.Sum(g);
             dotXdy += Floats8.Sum(g * (Bf16x8.ToFloat(args.X[row + c]) + -mean)) * rstd;
         }
@@ -76,8 +76,8 @@ internal readonly struct LayerBackwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<
         dotXdy = Threads.Sum(shared, dotXdy) / (8 * args.Vectors);
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            Floats8 g = Bf16x8.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
-            Floats8 d = (g + -sum - ((Bf16x8.ToFloat(args.X[row + c]) + -mean) * (rstd * dotXdy))) * rstd;
+            var g = Bf16x8.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
+            var d = (g + -sum - ((Bf16x8.ToFloat(args.X[row + c]) + -mean) * (rstd * dotXdy))) * rstd;
             if (args.Accumulate != 0)
             {
                 d += Bf16x8.ToFloat(args.DX[row + c]);

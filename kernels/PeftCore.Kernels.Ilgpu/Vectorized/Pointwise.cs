@@ -20,7 +20,7 @@ internal readonly struct PointwiseBf16x8<TOp> : IKernel<PointwiseBf16x8Args> whe
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Each<TOp>.Apply(Bf16x8.ToFloat(args.A[i]), Bf16x8.ToFloat(args.B[i]), args.Scalar);
+            var y = Each<TOp>.Apply(Bf16x8.ToFloat(args.A[i]), Bf16x8.ToFloat(args.B[i]), args.Scalar);
             if (args.Accumulate != 0)
             {
                 y += Bf16x8.ToFloat(args.Y[i]);
@@ -39,7 +39,7 @@ internal readonly struct ScaleByDeviceBf16x8 : IKernel<PointwiseBf16x8Args>
         long i = Threads.Linear();
         if (i < args.Y.Length)
         {
-            Floats8 y = Bf16x8.ToFloat(args.A[i]) * args.Device[0];
+            var y = Bf16x8.ToFloat(args.A[i]) * args.Device[0];
             if (args.Accumulate != 0)
             {
                 y += Bf16x8.ToFloat(args.Y[i]);

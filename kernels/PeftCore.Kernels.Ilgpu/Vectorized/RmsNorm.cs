@@ -39,7 +39,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
             float squares = 0;
             for (int first = 0; first < args.Vectors; first += width)
             {
-                FragmentLayout layout = Layout(args, lane, first);
+                var layout = Layout(args, lane, first);
                 x = RowFragment.Read(args.X, row, layout);
                 squares += Square(x.A, layout.Has(0)) + Square(x.B, layout.Has(1)) + Square(x.C, layout.Has(2)) + Square(x.D, layout.Has(3));
                 squares += Square(x.E, layout.Has(4)) + Square(x.F, layout.Has(5)) + Square(x.G, layout.Has(6)) + Square(x.H, layout.Has(7));
@@ -59,7 +59,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
 
         for (int first = 0; first < args.Vectors; first += width)
         {
-            FragmentLayout layout = Layout(args, lane, first);
+            var layout = Layout(args, lane, first);
             if (args.Known != 0 ? first > 0 : args.Vectors > width)
             {
                 x = RowFragment.Read(args.X, row, layout);
@@ -80,7 +80,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
 
     private static float Square(Bf16x8 stored, bool counts)
     {
-        Floats8 x = Bf16x8.ToFloat(stored);
+        var x = Bf16x8.ToFloat(stored);
         return counts ? Floats8.Sum(x * x) : 0;
     }
 
@@ -129,7 +129,7 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
                 d = RowFragment.Read(args.DOut, row, layout);
             }
 
-            RowFragment sum = args.Accumulate != 0 ? RowFragment.Read(args.DX, row, layout) : default;
+            var sum = args.Accumulate != 0 ? RowFragment.Read(args.DX, row, layout) : default;
             Write(args, row, layout, 0, rstd, correction, x.A, d.A, sum.A);
             Write(args, row, layout, 1, rstd, correction, x.B, d.B, sum.B);
             Write(args, row, layout, 2, rstd, correction, x.C, d.C, sum.C);

@@ -31,8 +31,8 @@ internal readonly struct RopeBf16x8 : IKernel<RopeBf16x8Args>
         bool known = position >= 0 && position < args.TableRows;
         long angle = ((long)(known ? position : 0) * args.Half) + i;
         float valid = known ? 1f : float.NaN;
-        Floats8 c = Float32x8.ToFloat(args.Cos[angle]) * valid;
-        Floats8 s = Float32x8.ToFloat(args.Sin[angle]) * (args.Inverse != 0 ? -valid : valid);
+        var c = Float32x8.ToFloat(args.Cos[angle]) * valid;
+        var s = Float32x8.ToFloat(args.Sin[angle]) * (args.Inverse != 0 ? -valid : valid);
         long first = ((long)r * args.RowStride) + args.Offset + ((long)h * args.HeadStride) + i;
         Floats8 a = Bf16x8.ToFloat(args.Heads[first]), b = Bf16x8.ToFloat(args.Heads[first + args.Half]);
         args.Heads[first] = Bf16x8.FromFloat((a * c) - (b * s));

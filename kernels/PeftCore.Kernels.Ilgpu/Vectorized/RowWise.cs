@@ -24,7 +24,7 @@ internal readonly struct GatherBf16x8<TTable> : IKernel<GatherBf16x8Args<TTable>
         {
             int id = args.Ids[i];
             bool known = id >= 0 && id < args.TableRows;
-            Floats8 y = TTable.ToFloat(args.Table[((long)(known ? id : 0) * args.Vectors) + c]);
+            var y = TTable.ToFloat(args.Table[((long)(known ? id : 0) * args.Vectors) + c]);
             args.Y[((long)i * args.Vectors) + c] = Bf16x8.FromFloat(known ? y : y * float.NaN);
         }
     }

@@ -98,7 +98,7 @@ public static unsafe class Elements
     private static Vector<uint> UpperHalf(Vector<float> x)
     {
         Vector<uint> bits = Vector.AsVectorUInt32(x), upper = bits >> 16;
-        Vector<uint> rounded = (bits + new Vector<uint>(0x7FFF) + (upper & Vector<uint>.One)) >> 16;
+        var rounded = (bits + new Vector<uint>(0x7FFF) + (upper & Vector<uint>.One)) >> 16;
         return Vector.ConditionalSelect(Vector.AsVectorUInt32(Vector.Equals(x, x)), rounded, upper | new Vector<uint>(0x40));
     }
 

@@ -32,8 +32,8 @@ public static unsafe partial class Elementwise
             for (; i <= end - width; i += width)
             {
                 Vector<float> g = Vector.Load(_gate + i), d = Vector.Load(_dh + i);
-                Vector<float> dg = d * Vector.Load(_up + i) * TFormula.Derivative(g);
-                Vector<float> du = d * TFormula.Forward(g);
+                var dg = d * Vector.Load(_up + i) * TFormula.Derivative(g);
+                var du = d * TFormula.Forward(g);
                 dg.Store(_dgate + i);
                 du.Store(_dup + i);
             }
@@ -42,8 +42,8 @@ public static unsafe partial class Elementwise
             {
                 int rest = end - i;
                 Vector<float> g = Simd.LoadPart(_gate + i, rest), d = Simd.LoadPart(_dh + i, rest);
-                Vector<float> dg = d * Simd.LoadPart(_up + i, rest) * TFormula.Derivative(g);
-                Vector<float> du = d * TFormula.Forward(g);
+                var dg = d * Simd.LoadPart(_up + i, rest) * TFormula.Derivative(g);
+                var du = d * TFormula.Forward(g);
                 Simd.StorePart(dg, _dgate + i, rest);
                 Simd.StorePart(du, _dup + i, rest);
             }

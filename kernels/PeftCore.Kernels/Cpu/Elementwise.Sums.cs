@@ -32,7 +32,7 @@ public static unsafe partial class Elementwise
     public static float SumOfSquares(ReadOnlySpan<float> x, WorkerPool pool)
     {
         int blocks = Ranges.Count(x.Length, Ranges.Elements);
-        using Scratch scratch = pool.Scratch.Rent(blocks);
+        using var scratch = pool.Scratch.Rent(blocks);
         float* sums = scratch.Pointer;
         fixed (float* px = x)
         {
@@ -52,7 +52,7 @@ public static unsafe partial class Elementwise
     public static bool AllFinite(ReadOnlySpan<float> x, WorkerPool pool)
     {
         int blocks = Ranges.Count(x.Length, Ranges.Elements);
-        using Scratch scratch = pool.Scratch.Rent(blocks);
+        using var scratch = pool.Scratch.Rent(blocks);
         float* bad = scratch.Pointer;
         fixed (float* px = x)
         {
@@ -114,13 +114,13 @@ public static unsafe partial class Elementwise
             Vector<float> sum = default;
             for (; i <= end - width; i += width)
             {
-                Vector<float> v = Vector.Load(_x + i);
+                var v = Vector.Load(_x + i);
                 sum += v - v;
             }
 
             if (i < end)
             {
-                Vector<float> v = Simd.LoadPart(_x + i, end - i);
+                var v = Simd.LoadPart(_x + i, end - i);
                 sum += v - v;
             }
 

@@ -12,7 +12,7 @@ internal static unsafe class Exponentials
         Vector<float> sum = default, by = new(shift);
         for (; i <= count - width; i += width)
         {
-            Vector<float> e = VectorMath.ExpDown(Vector.Load(x + i) - by);
+            var e = VectorMath.ExpDown(Vector.Load(x + i) - by);
             sum += e;
             if (y != null)
             {
@@ -23,7 +23,7 @@ internal static unsafe class Exponentials
         float rest = 0;
         if (i < count)
         {
-            Vector<float> e = VectorMath.ExpDown(Simd.LoadPart(x + i, count - i) - by);
+            var e = VectorMath.ExpDown(Simd.LoadPart(x + i, count - i) - by);
             for (int lane = 0; lane < count - i; lane++)
             {
                 rest += e[lane];

@@ -13,15 +13,15 @@ internal static unsafe class NormGradient
             int count = Math.Min(width, cols - c);
             if (count == width)
             {
-                Vector<float> g = gain == null ? Vector.Load(dy + c) : Vector.Load(dy + c) * Vector.Load(gain + c);
-                Vector<float> d = Value(Vector.Load(x + c), a, b, g, rstd);
+                var g = gain == null ? Vector.Load(dy + c) : Vector.Load(dy + c) * Vector.Load(gain + c);
+                var d = Value(Vector.Load(x + c), a, b, g, rstd);
                 (accumulate ? Vector.Load(dx + c) + d : d).Store(dx + c);
             }
             else
             {
-                Vector<float> g = Simd.LoadPart(dy + c, count);
+                var g = Simd.LoadPart(dy + c, count);
                 g = gain == null ? g : g * Simd.LoadPart(gain + c, count);
-                Vector<float> d = Value(Simd.LoadPart(x + c, count), a, b, g, rstd);
+                var d = Value(Simd.LoadPart(x + c, count), a, b, g, rstd);
                 Simd.StorePart(accumulate ? Simd.LoadPart(dx + c, count) + d : d, dx + c, count);
             }
         }

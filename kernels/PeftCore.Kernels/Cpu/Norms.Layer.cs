@@ -17,7 +17,7 @@ public static unsafe partial class Norms
         Sizes.AtLeast<float>(rstd, rows);
         Sizes.AtLeast(weight, weight.IsEmpty ? 0 : 1, cols);
         Sizes.AtLeast(bias, bias.IsEmpty ? 0 : 1, cols);
-        using Scratch scratch = pool.Scratch.Rent(2L * cols);
+        using var scratch = pool.Scratch.Rent(2L * cols);
         fixed (byte* pw = weight.Data, pb = bias.Data)
         fixed (float* px = x, py = y, pm = mean, pr = rstd)
         {
@@ -54,7 +54,7 @@ public static unsafe partial class Norms
         Sizes.AtLeast<float>(dx, dx.IsEmpty ? 0 : (long)rows * cols);
         Sizes.AtLeast<float>(dWeight, dWeight.IsEmpty ? 0 : cols);
         Sizes.AtLeast(weight, weight.IsEmpty ? 0 : 1, cols);
-        using Scratch scratch = pool.Scratch.Rent(cols);
+        using var scratch = pool.Scratch.Rent(cols);
         fixed (byte* pw = weight.Data)
         fixed (float* px = x, pm = mean, pr = rstd, pdy = dy, pdx = dx, pdw = dWeight)
         {

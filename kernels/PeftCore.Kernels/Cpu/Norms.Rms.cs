@@ -15,7 +15,7 @@ public static unsafe partial class Norms
         Sizes.AtLeast<float>(y, (long)rows * cols);
         Sizes.AtLeast<float>(rstd, rows);
         Sizes.AtLeast(weight, weight.IsEmpty ? 0 : 1, cols);
-        using Scratch scratch = pool.Scratch.Rent(cols);
+        using var scratch = pool.Scratch.Rent(cols);
         fixed (byte* pw = weight.Data)
         fixed (float* px = x, py = y, pr = rstd)
         {
@@ -43,7 +43,7 @@ public static unsafe partial class Norms
         Sizes.AtLeast<float>(dx, dx.IsEmpty ? 0 : (long)rows * cols);
         Sizes.AtLeast<float>(dWeight, dWeight.IsEmpty ? 0 : cols);
         Sizes.AtLeast(weight, weight.IsEmpty ? 0 : 1, cols);
-        using Scratch scratch = pool.Scratch.Rent(cols);
+        using var scratch = pool.Scratch.Rent(cols);
         fixed (byte* pw = weight.Data)
         fixed (float* px = x, pr = rstd, pdy = dy, pdx = dx, pdw = dWeight)
         {

@@ -22,7 +22,7 @@ public static unsafe partial class Optimizers
     /// cost more than its arithmetic.</summary>
     public static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
-        AdamBody[] bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
+        var bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
         int[] lengths = ArrayPool<int>.Shared.Rent(tasks.Length), ends = ArrayPool<int>.Shared.Rent(tasks.Length);
         int blocks = 0;
         for (int i = 0; i < tasks.Length; i++)

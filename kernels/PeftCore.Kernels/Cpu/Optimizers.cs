@@ -18,7 +18,7 @@ public static unsafe partial class Optimizers
         Sizes.AtLeast(g, p.Length);
         Sizes.AtLeast<float>(m, p.Length);
         Sizes.AtLeast<float>(v, p.Length);
-        AdamFactors factors = AdamFactors.Of(h, gradientScale);
+        var factors = AdamFactors.Of(h, gradientScale);
         fixed (float* pp = p, pg = g, pm = m, pv = v)
         {
             Ranges.For(p.Length, new AdamBody(factors, pp, pg, pm, pv), pool);
@@ -70,10 +70,10 @@ public static unsafe partial class Optimizers
 
         private void Update(ref Vector<float> p, Vector<float> gradient, ref Vector<float> m, ref Vector<float> v)
         {
-            Vector<float> g = gradient * factors.Gradient;
+            var g = gradient * factors.Gradient;
             m += (g - m) * factors.Blend;
             v = (v * factors.Beta2) + (g * g * factors.Square);
-            Vector<float> denominator = (Vector.SquareRoot(v) / new Vector<float>(factors.Root)) + new Vector<float>(factors.Epsilon);
+            var denominator = (Vector.SquareRoot(v) / new Vector<float>(factors.Root)) + new Vector<float>(factors.Epsilon);
             p = (p * factors.Keep) - (factors.Rate * m / denominator);
         }
     }
@@ -89,11 +89,11 @@ public static unsafe partial class Optimizers
             for (int i = start; i < end; i += width)
             {
                 int n = Math.Min(width, end - i);
-                Vector<float> p = Load(_p + i, n);
-                Vector<float> g = (Load(_g + i, n) * gradientScale) + (p * weightDecay);
+                var p = Load(_p + i, n);
+                var g = (Load(_g + i, n) * gradientScale) + (p * weightDecay);
                 if (_buffer != null)
                 {
-                    Vector<float> b = firstStep ? g : (Load(_buffer + i, n) * momentum) + g;
+                    var b = firstStep ? g : (Load(_buffer + i, n) * momentum) + g;
                     Store(b, _buffer + i, n);
                     g = nesterov ? g + (b * momentum) : b;
                 }

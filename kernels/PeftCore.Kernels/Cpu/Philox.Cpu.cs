@@ -34,7 +34,7 @@ public static unsafe partial class Philox
     {
         for (int i = 0; i < y.Length; i += 4)
         {
-            RandomWords words = Next(seed, stream, (first + (ulong)i) >> 2);
+            var words = Next(seed, stream, (first + (ulong)i) >> 2);
             Pair(words.X, words.Y, out float a, out float b);
             Pair(words.Z, words.W, out float c, out float d);
             ReadOnlySpan<float> four = [a, b, c, d];
@@ -68,7 +68,7 @@ public static unsafe partial class Philox
             {
                 for (; i <= end - 16; i += 16)
                 {
-                    Next4(seed, stream, (ulong)i >> 2, out Vector256<uint> first, out Vector256<uint> second);
+                    Next4(seed, stream, (ulong)i >> 2, out var first, out var second);
                     Eight(i, first, scale);
                     Eight(i + 8, second, scale);
                 }
@@ -76,7 +76,7 @@ public static unsafe partial class Philox
 
             for (; i < end; i += 4)
             {
-                RandomWords words = Next(seed, stream, (ulong)i >> 2);
+                var words = Next(seed, stream, (ulong)i >> 2);
                 ReadOnlySpan<uint> four = [words.X, words.Y, words.Z, words.W];
                 for (int j = 0; j < Math.Min(4, end - i); j++)
                 {
@@ -88,9 +88,9 @@ public static unsafe partial class Philox
 
         private void Eight(int i, Vector256<uint> words, float scale)
         {
-            Vector256<float> uniform = Vector256.ConvertToSingle((words >> 8).AsInt32()) * (1f / 16777216f);
-            Vector256<float> keep = Vector256.GreaterThanOrEqual(uniform, Vector256.Create(probability));
-            Vector256<float> kept = (Vector256.Load(_x + i) * scale) & keep;
+            var uniform = Vector256.ConvertToSingle((words >> 8).AsInt32()) * (1f / 16777216f);
+            var keep = Vector256.GreaterThanOrEqual(uniform, Vector256.Create(probability));
+            var kept = (Vector256.Load(_x + i) * scale) & keep;
             (accumulate ? Vector256.Load(_y + i) + kept : kept).Store(_y + i);
         }
     }

@@ -73,7 +73,7 @@ public static unsafe class Rope
             for (; i <= half - width; i += width)
             {
                 Vector<float> a = Vector.Load(x + i), b = Vector.Load(y + i), cosine = Vector.Load(c + i);
-                Vector<float> sine = inverse ? -Vector.Load(s + i) : Vector.Load(s + i);
+                var sine = inverse ? -Vector.Load(s + i) : Vector.Load(s + i);
                 ((a * cosine) - (b * sine)).Store(x + i);
                 ((b * cosine) + (a * sine)).Store(y + i);
             }

@@ -31,7 +31,7 @@ internal static unsafe class RowSums
         }
 
         int runs = Ranges.Count(rows, Run);
-        using Scratch partial = pool.Scratch.Rent((long)runs * cols);
+        using var partial = pool.Scratch.Rent((long)runs * cols);
         StripBody<TTerm> body = new(term, partial.Pointer, rows, cols, false);
         pool.For(runs * Ranges.Count(cols, Strip), ref body);
         for (int run = 0; run < runs; run++)

@@ -14,7 +14,7 @@ internal sealed unsafe class ScratchPool : IDisposable
         lock (_gate)
         {
             int slot = Find(bytes);
-            ref Slot s = ref _slots[slot];
+            ref var s = ref _slots[slot];
             if (s.Bytes < bytes)
             {
                 HostPages.Free(s.Pointer);
@@ -48,7 +48,7 @@ internal sealed unsafe class ScratchPool : IDisposable
     {
         lock (_gate)
         {
-            foreach (ref Slot s in _slots.AsSpan())
+            foreach (ref var s in _slots.AsSpan())
             {
                 HostPages.Free(s.Pointer);
                 s = default;

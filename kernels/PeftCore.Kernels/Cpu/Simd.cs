@@ -130,7 +130,7 @@ internal static unsafe class Simd
         int i = 0;
         if (count >= Width)
         {
-            Vector<float> m = Vector.Load(x);
+            var m = Vector.Load(x);
             for (i = Width; i <= count - Width; i += Width)
             {
                 m = Vector.Max(m, Vector.Load(x + i));

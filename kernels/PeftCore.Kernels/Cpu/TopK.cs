@@ -20,7 +20,7 @@ public static unsafe class TopK
 
         public void Run(int start, int count)
         {
-            var chosen = new int[k];
+            int[] chosen = new int[k];
             for (int r = start; r < start + count; r++)
             {
                 float* x = _x + (long)r * cols, y = _y + (long)r * cols;

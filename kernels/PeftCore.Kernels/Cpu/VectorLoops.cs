@@ -50,14 +50,14 @@ internal static unsafe class VectorLoops
         int width = Simd.Width, i = 0;
         for (; i <= count - width; i += width)
         {
-            Vector<float> value = map.Apply(Vector.Load(x + i));
+            var value = map.Apply(Vector.Load(x + i));
             (TStore.Reads ? TStore.Combine(Vector.Load(y + i), value) : value).Store(y + i);
         }
 
         if (i < count)
         {
             int rest = count - i;
-            Vector<float> value = map.Apply(Simd.LoadPart(x + i, rest));
+            var value = map.Apply(Simd.LoadPart(x + i, rest));
             Simd.StorePart(TStore.Reads ? TStore.Combine(Simd.LoadPart(y + i, rest), value) : value, y + i, rest);
         }
     }
@@ -69,14 +69,14 @@ internal static unsafe class VectorLoops
         int width = Simd.Width, i = 0;
         for (; i <= count - width; i += width)
         {
-            Vector<float> value = zip.Apply(Vector.Load(a + i), Vector.Load(b + i));
+            var value = zip.Apply(Vector.Load(a + i), Vector.Load(b + i));
             (TStore.Reads ? TStore.Combine(Vector.Load(y + i), value) : value).Store(y + i);
         }
 
         if (i < count)
         {
             int rest = count - i;
-            Vector<float> value = zip.Apply(Simd.LoadPart(a + i, rest), Simd.LoadPart(b + i, rest));
+            var value = zip.Apply(Simd.LoadPart(a + i, rest), Simd.LoadPart(b + i, rest));
             Simd.StorePart(TStore.Reads ? TStore.Combine(Simd.LoadPart(y + i, rest), value) : value, y + i, rest);
         }
     }
@@ -88,7 +88,7 @@ internal static unsafe class VectorLoops
         Vector<float> factor = new(step);
         for (; i <= count - width; i += width)
         {
-            Vector<float> numbers = Vector<float>.Indices + new Vector<float>(start + i);
+            var numbers = Vector<float>.Indices + new Vector<float>(start + i);
             VectorMath.MultiplyAdd(numbers, factor, Vector.Load(y + i)).Store(y + i);
         }
 

@@ -21,7 +21,7 @@ internal static class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Polynomial(Vector<float> x, float c0, float c1, float c2, float c3)
     {
-        Vector<float> y = MultiplyAdd(x, new Vector<float>(c3), new Vector<float>(c2));
+        var y = MultiplyAdd(x, new Vector<float>(c3), new Vector<float>(c2));
         y = MultiplyAdd(x, y, new Vector<float>(c1));
         return MultiplyAdd(x, y, new Vector<float>(c0));
     }
@@ -29,14 +29,14 @@ internal static class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Polynomial(Vector<float> x, float c0, float c1, float c2, float c3, float c4)
     {
-        Vector<float> y = Polynomial(x, c1, c2, c3, c4);
+        var y = Polynomial(x, c1, c2, c3, c4);
         return MultiplyAdd(x, y, new Vector<float>(c0));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Polynomial(Vector<float> x, float c0, float c1, float c2, float c3, float c4, float c5)
     {
-        Vector<float> y = Polynomial(x, c1, c2, c3, c4, c5);
+        var y = Polynomial(x, c1, c2, c3, c4, c5);
         return MultiplyAdd(x, y, new Vector<float>(c0));
     }
 
@@ -49,11 +49,11 @@ internal static class VectorMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Exp(Vector<float> x)
     {
-        Vector<float> c = Clamp(x, -104f, 89f);
-        Reduce(c, out Vector<float> p, out Vector<int> n);
+        var c = Clamp(x, -104f, 89f);
+        Reduce(c, out var p, out var n);
         // Two factors, since 2ⁿ alone leaves the range of normal numbers at both ends.
-        Vector<int> half = Vector.ShiftRightArithmetic(n, 1);
-        Vector<float> y = (Vector<float>.One + p) * Power(half) * Power(n - half);
+        var half = Vector.ShiftRightArithmetic(n, 1);
+        var y = (Vector<float>.One + p) * Power(half) * Power(n - half);
         return Vector.ConditionalSelect(Vector.Equals(x, x), y, x);
     }
 
@@ -63,8 +63,8 @@ internal static class VectorMath
     {
         // The bound comes first: the processor's maximum of (bound, NaN) is then NaN.
         Vector<float> bound = new(-87f);
-        Reduce(Vector.MaxNative(bound, x), out Vector<float> p, out Vector<int> n);
-        Vector<float> power = Power(n);
+        Reduce(Vector.MaxNative(bound, x), out var p, out var n);
+        var power = Power(n);
         return Vector.ConditionalSelect(Vector.LessThan(x, bound), Vector<float>.Zero, MultiplyAdd(power, p, power));
     }
 
@@ -73,11 +73,11 @@ internal static class VectorMath
     public static Vector<float> Tanh(Vector<float> x)
     {
         // With m = e^2|x| − 1, tanh|x| = m / (m + 2); m keeps its relative accuracy near 0.
-        Vector<float> c = Clamp(Vector.Abs(x), 0f, 10f);
-        Reduce(c + c, out Vector<float> p, out Vector<int> n);
-        Vector<float> power = Power(n);
-        Vector<float> m = MultiplyAdd(power, p, power - Vector<float>.One);
-        Vector<float> y = WithSign(m / (m + new Vector<float>(2f)), x);
+        var c = Clamp(Vector.Abs(x), 0f, 10f);
+        Reduce(c + c, out var p, out var n);
+        var power = Power(n);
+        var m = MultiplyAdd(power, p, power - Vector<float>.One);
+        var y = WithSign(m / (m + new Vector<float>(2f)), x);
         return Vector.ConditionalSelect(Vector.Equals(x, x), y, x);
     }
 
@@ -86,12 +86,12 @@ internal static class VectorMath
     private static void Reduce(Vector<float> x, out Vector<float> p, out Vector<int> n)
     {
         Vector<float> rounder = new(Rounder);
-        Vector<float> shifted = MultiplyAdd(x, new Vector<float>(Log2E), rounder);
+        var shifted = MultiplyAdd(x, new Vector<float>(Log2E), rounder);
         n = Vector.AsVectorInt32(shifted) - Vector.AsVectorInt32(rounder);
-        Vector<float> whole = shifted - rounder;
-        Vector<float> r = MultiplyAdd(whole, new Vector<float>(-Ln2High), x);
+        var whole = shifted - rounder;
+        var r = MultiplyAdd(whole, new Vector<float>(-Ln2High), x);
         r = MultiplyAdd(whole, new Vector<float>(-Ln2Low), r);
-        Vector<float> q = Polynomial(r, 0.5f, 0.16666576266288757f, 0.041666556149721146f, 0.008363178931176662f, 0.0013926184037700295f);
+        var q = Polynomial(r, 0.5f, 0.16666576266288757f, 0.041666556149721146f, 0.008363178931176662f, 0.0013926184037700295f);
         p = MultiplyAdd(r * r, q, r);
     }
 

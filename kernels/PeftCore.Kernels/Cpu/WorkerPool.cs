@@ -58,7 +58,8 @@ public sealed unsafe class WorkerPool : IDisposable
                 }
 
                 Work(number);
-            }) { IsBackground = true, Name = "PeftCore worker" };
+            })
+            { IsBackground = true, Name = "PeftCore worker" };
             _workers[i].Start();
         }
 
@@ -95,7 +96,7 @@ public sealed unsafe class WorkerPool : IDisposable
         }
 
         // A copy on this stack frame, which stays until every worker has left, needs no pinning.
-        TBody copy = body;
+        var copy = body;
         try
         {
             RunShared(count, &Invoke<TBody>, Unsafe.AsPointer(ref copy));
@@ -116,7 +117,7 @@ public sealed unsafe class WorkerPool : IDisposable
             Monitor.PulseAll(_gate);
         }
 
-        foreach (Thread worker in _workers)
+        foreach (var worker in _workers)
         {
             worker.Join();
         }
@@ -174,13 +175,13 @@ public sealed unsafe class WorkerPool : IDisposable
 
     private void Drain(int number)
     {
-        delegate*<void*, int, void> invoke = _invoke;
+        var invoke = _invoke;
         void* body = _body;
         try
         {
             for (int i = 0; i < _shares.Length; i++)
             {
-                ref Share share = ref _shares[(number + i) % _shares.Length];
+                ref var share = ref _shares[(number + i) % _shares.Length];
                 int end = share.End;
                 for (int item = Interlocked.Increment(ref share.Next) - 1; item < end; item = Interlocked.Increment(ref share.Next) - 1)
                 {
@@ -191,7 +192,7 @@ public sealed unsafe class WorkerPool : IDisposable
         catch (Exception failure)
         {
             Interlocked.CompareExchange(ref _failure, failure, null);
-            foreach (ref Share share in _shares.AsSpan())
+            foreach (ref var share in _shares.AsSpan())
             {
                 Volatile.Write(ref share.Next, share.End);
             }

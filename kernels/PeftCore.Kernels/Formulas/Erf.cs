@@ -45,17 +45,17 @@ internal static class Erf
 
     public static Vector<float> Forward(Vector<float> x)
     {
-        Vector<float> a = Vector.Abs(x);
-        Vector<float> t = x * x;
-        Vector<float> p = VectorMath.Polynomial(t, P0, P1, P2, P3, P4, P5) * x;
-        Vector<float> b = Vector.ConditionalSelect(Vector.GreaterThan(a, new Vector<float>(Last)), new Vector<float>(Last), a);
-        Vector<float> low = VectorMath.Polynomial(b, Q0, Q1, Q2, Q3);
-        Vector<float> high = VectorMath.Polynomial(b, Q4, Q5, Q6, Q7);
-        Vector<float> square = b * b;
-        Vector<float> fourth = square * square;
+        var a = Vector.Abs(x);
+        var t = x * x;
+        var p = VectorMath.Polynomial(t, P0, P1, P2, P3, P4, P5) * x;
+        var b = Vector.ConditionalSelect(Vector.GreaterThan(a, new Vector<float>(Last)), new Vector<float>(Last), a);
+        var low = VectorMath.Polynomial(b, Q0, Q1, Q2, Q3);
+        var high = VectorMath.Polynomial(b, Q4, Q5, Q6, Q7);
+        var square = b * b;
+        var fourth = square * square;
         high = VectorMath.MultiplyAdd(fourth, new Vector<float>(Q8), high);
-        Vector<float> y = Vector<float>.One - VectorMath.Exp(VectorMath.MultiplyAdd(fourth, high, low));
-        Vector<float> signed = VectorMath.WithSign(y, x);
+        var y = Vector<float>.One - VectorMath.Exp(VectorMath.MultiplyAdd(fourth, high, low));
+        var signed = VectorMath.WithSign(y, x);
         return Vector.ConditionalSelect(Vector.LessThan(a, Vector<float>.One), p, signed);
     }
 }

@@ -22,16 +22,16 @@ public readonly struct GeluTanh : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Forward(Vector<float> x)
     {
-        Vector<float> t = VectorMath.Tanh(Root * x * (Vector<float>.One + (Cubic * x * x)));
+        var t = VectorMath.Tanh(Root * x * (Vector<float>.One + (Cubic * x * x)));
         return 0.5f * x * (Vector<float>.One + t);
     }
 
     /// <inheritdoc/>
     public static Vector<float> Derivative(Vector<float> x)
     {
-        Vector<float> squared = x * x;
-        Vector<float> t = VectorMath.Tanh(Root * x * (Vector<float>.One + (Cubic * squared)));
-        Vector<float> slope = Root * (Vector<float>.One + (3f * Cubic * squared));
+        var squared = x * x;
+        var t = VectorMath.Tanh(Root * x * (Vector<float>.One + (Cubic * squared)));
+        var slope = Root * (Vector<float>.One + (3f * Cubic * squared));
         return 0.5f * (Vector<float>.One + t + (x * (Vector<float>.One - (t * t)) * slope));
     }
 }

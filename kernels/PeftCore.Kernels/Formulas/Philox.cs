@@ -37,7 +37,7 @@ public static partial class Philox
     /// <summary>The uniform number of element <paramref name="index"/>: word index mod 4 of counter index / 4.</summary>
     public static float Uniform(ulong seed, ulong stream, ulong index)
     {
-        RandomWords words = Next(seed, stream, index >> 2);
+        var words = Next(seed, stream, index >> 2);
         uint lane = (uint)index & 3u;
         uint low = lane == 0u ? words.X : words.Y;
         uint high = lane == 2u ? words.Z : words.W;

@@ -23,7 +23,7 @@ public readonly struct QuickGelu : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Derivative(Vector<float> x)
     {
-        Vector<float> s = Sigmoid.Forward(Slope * x);
+        var s = Sigmoid.Forward(Slope * x);
         return s * (Vector<float>.One + (Slope * x * (Vector<float>.One - s)));
     }
 }

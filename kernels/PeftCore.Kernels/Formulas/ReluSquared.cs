@@ -18,7 +18,7 @@ public readonly struct ReluSquared : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Forward(Vector<float> x)
     {
-        Vector<float> y = Relu.Forward(x);
+        var y = Relu.Forward(x);
         return y * y;
     }
 

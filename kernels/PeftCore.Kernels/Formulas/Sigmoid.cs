@@ -21,7 +21,7 @@ public readonly struct Sigmoid : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Derivative(Vector<float> x)
     {
-        Vector<float> y = Forward(x);
+        var y = Forward(x);
         return y * (Vector<float>.One - y);
     }
 }

@@ -21,7 +21,7 @@ public readonly struct Silu : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Derivative(Vector<float> x)
     {
-        Vector<float> s = Sigmoid.Forward(x);
+        var s = Sigmoid.Forward(x);
         return s * (Vector<float>.One + (x * (Vector<float>.One - s)));
     }
 }

@@ -31,7 +31,7 @@ public readonly struct Tanh : IUnaryFormula
     /// <inheritdoc/>
     public static Vector<float> Derivative(Vector<float> x)
     {
-        Vector<float> y = VectorMath.Tanh(x);
+        var y = VectorMath.Tanh(x);
         return Vector<float>.One - (y * y);
     }
 }

@@ -75,7 +75,7 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
         var generation = new TextGeneration(session);
         foreach (var row in held.Take(Samples))
         {
-            var text = generation.Continue(row.Prompt, new GenerationOptions { MaxNewTokens = SampleTokens }, stop: call.Stop).Text;
+            string text = generation.Continue(row.Prompt, new GenerationOptions { MaxNewTokens = SampleTokens }, stop: call.Stop).Text;
             call.Say($"[{when}] {row.Prompt.Trim()}");
             foreach (string line in text.Trim().Split('\n'))
             {

@@ -73,7 +73,7 @@ internal sealed class Setting
         }
         if (_type == typeof(ByteSize))
         {
-            return ByteSize.TryParse(text, out ByteSize size) ? size : null;
+            return ByteSize.TryParse(text, out var size) ? size : null;
         }
         if (!NumberText.TryFloat(text, out double number) || number < _about.Min || number > _about.Max)
         {
@@ -95,7 +95,7 @@ internal sealed class Setting
         {
             throw new BadInputException($"{place} is a list, expected {(_type == typeof(string) ? "one text" : Description())}.");
         }
-        foreach (FileScalar item in value.Items)
+        foreach (var item in value.Items)
         {
             if (item.Boolean is { } boolean)
             {

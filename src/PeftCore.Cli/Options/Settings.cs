@@ -25,8 +25,10 @@ internal sealed class Settings<T>
     public void AddTo(Command command)
     {
         command.Add(_file);
-        foreach (Setting setting in _all.Where(setting => setting.Option != GlobalOptions.Device))
+        foreach (var setting in _all.Where(setting => setting.Option != GlobalOptions.Device))
+        {
             command.Add(setting.Option);
+        }
     }
 
     /// <summary>Reads the file and the flags, and tells of what has no effect.</summary>
@@ -42,14 +44,14 @@ internal sealed class Settings<T>
         {
             ReadFile(file, options, defaults);
         }
-        foreach (Setting setting in _all)
+        foreach (var setting in _all)
         {
             if (parse.GetResult(setting.Option) is OptionResult { Implicit: false } given)
             {
                 ReadFlag(setting, given, options, warn);
             }
         }
-        foreach (NoEffect<T> rule in _rules)
+        foreach (var rule in _rules)
         {
             if (rule.Sentence(options) is { } sentence)
             {
@@ -64,7 +66,7 @@ internal sealed class Settings<T>
     {
         var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names).ToHashSet(StringComparer.Ordinal);
         var all = new JsonObject();
-        foreach (Setting setting in _all.Where(setting => !idle.Contains(setting.Name)))
+        foreach (var setting in _all.Where(setting => !idle.Contains(setting.Name)))
         {
             if (setting.Read(options) is { } text)
             {
@@ -77,9 +79,9 @@ internal sealed class Settings<T>
     private void ReadFile(string file, T options, T defaults)
     {
         var read = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (SettingsFile.Entry entry in SettingsFile.Read(file))
+        foreach (var entry in SettingsFile.Read(file))
         {
-            Setting setting = Find(entry);
+            var setting = Find(entry);
             if (!read.TryAdd(setting.Name, entry.Name))
             {
                 throw new BadInputException($"{entry.Place} is the same setting as {read[setting.Name]} above; write it once.");

@@ -15,13 +15,13 @@ internal static class SettingsFile
 
     private static List<Entry> ReadJson(string path)
     {
-        using JsonDocument document = JsonFile.Read(path);
+        using var document = JsonFile.Read(path);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
             throw new BadInputException($"{path}: expected an object with settings by name, found {document.RootElement.ValueKind}.");
         }
         List<Entry> entries = [];
-        foreach (JsonProperty field in document.RootElement.EnumerateObject())
+        foreach (var field in document.RootElement.EnumerateObject())
         {
             string place = $"{path}: {field.Name}";
             if (field.Value.ValueKind != JsonValueKind.Null)

@@ -14,13 +14,13 @@ internal static class YamlSettings
 
     public static List<SettingsFile.Entry> Read(string path)
     {
-        YamlNode root = Root(path);
+        var root = Root(path);
         if (root is not YamlMappingNode mapping)
         {
             throw new BadInputException($"{path}: expected lines such as \"lora_r: 16\", found no names.");
         }
         List<SettingsFile.Entry> entries = [];
-        foreach ((YamlNode key, YamlNode value) in mapping.Children)
+        foreach ((var key, var value) in mapping.Children)
         {
             string name = (key as YamlScalarNode)?.Value
                 ?? throw new BadInputException($"{path}, line {key.Start.Line}: the name of a setting was expected, found {(key is YamlSequenceNode ? "a list" : "a mapping")}.");

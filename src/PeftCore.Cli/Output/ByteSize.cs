@@ -12,13 +12,19 @@ internal readonly partial record struct ByteSize(long Bytes)
     public static bool TryParse(string text, out ByteSize size)
     {
         size = default;
-        Match match = Pattern().Match(text.Trim());
+        var match = Pattern().Match(text.Trim());
         if (!match.Success || !NumberText.TryFloat(match.Groups["number"].ValueSpan, out double number))
+        {
             return false;
+        }
+
         int power = "kmgt".IndexOf(match.Groups["unit"].Value.ToLowerInvariant(), StringComparison.Ordinal) + 1;
         double bytes = number * Math.Pow(match.Groups["decimal"].Success ? 1000 : 1024, match.Groups["unit"].Length == 0 ? 0 : power);
         if (bytes is < 0 or > long.MaxValue / 2)
+        {
             return false;
+        }
+
         size = new ByteSize((long)bytes);
         return true;
     }

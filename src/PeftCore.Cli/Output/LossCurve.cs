@@ -20,7 +20,9 @@ internal static class LossCurve
         double unit = NiceStep((top - bottom) / 5);
         (bottom, top) = (Math.Floor(bottom / unit) * unit, Math.Ceiling(top / unit) * unit);
         if (top <= bottom)
+        {
             top = bottom + unit;
+        }
 
         var svg = new StringBuilder();
         svg.Append(Text($"""
@@ -30,16 +32,22 @@ internal static class LossCurve
 
             """));
         for (double loss = bottom; loss <= top + unit / 2; loss += unit)
+        {
             svg.Append(Text($"""
                 <line x1="{Left}" y1="{Y(loss)}" x2="{Width - Right}" y2="{Y(loss)}" stroke="#dddddd"/><text x="{Left - 8}" y="{Y(loss) + 4}" text-anchor="end" fill="#444444">{loss:0.####}</text>
 
                 """));
+        }
+
         double stepUnit = Math.Max(1, NiceStep(steps / 6));
         for (double step = 0; step <= steps; step += stepUnit)
+        {
             svg.Append(Text($"""
                 <text x="{X(step)}" y="{Height - Bottom + 18}" text-anchor="middle" fill="#444444">{step:0}</text>
 
                 """));
+        }
+
         svg.Append(Text($"""
             <path d="M{Left} {Top} V{Height - Bottom} H{Width - Right}" fill="none" stroke="#444444"/>
             <text x="{(Left + Width - Right) / 2}" y="{Height - 12}" text-anchor="middle">step</text>
@@ -48,8 +56,11 @@ internal static class LossCurve
             {Polyline(eval, "#d62728", "2")}
 
             """));
-        foreach (CurvePoint point in eval.Where(point => double.IsFinite(point.Loss)))
+        foreach (var point in eval.Where(point => double.IsFinite(point.Loss)))
+        {
             svg.Append(Text($"""<circle cx="{X(point.Step)}" cy="{Y(point.Loss)}" r="3" fill="#d62728"/>"""));
+        }
+
         svg.Append(Text($"""
             <text x="{Width - Right}" y="18" text-anchor="end"><tspan fill="#1f77b4">train</tspan> <tspan fill="#d62728">eval</tspan></text>
             </svg>
@@ -66,11 +77,14 @@ internal static class LossCurve
         {
             var path = new StringBuilder();
             bool down = false;
-            foreach (CurvePoint point in points)
+            foreach (var point in points)
             {
                 bool draw = double.IsFinite(point.Loss);
                 if (draw)
+                {
                     path.Append(Text($"{(down ? 'L' : 'M')}{X(point.Step)} {Y(point.Loss):0.##}"));
+                }
+
                 down = draw;
             }
 
@@ -82,7 +96,10 @@ internal static class LossCurve
     private static double NiceStep(double least)
     {
         if (!(least > 0))
+        {
             return 1;
+        }
+
         double power = Math.Pow(10, Math.Floor(Math.Log10(least)));
         return new[] { 1, 2, 5, 10 }.Select(factor => factor * power).First(step => step >= least * (1 - 1e-9));
     }

@@ -14,9 +14,13 @@ internal sealed class ProgressBar(Terminal terminal, int every)
     public void Show(in TrainingProgress at)
     {
         if (terminal.Interactive)
+        {
             terminal.Status(Fit(Line(at)));
+        }
         else if (at.Step % every == 0 || at.Step == at.TotalSteps)
+        {
             terminal.Note(Text(at));
+        }
     }
 
     private static string Text(in TrainingProgress at) => string.Create(CultureInfo.InvariantCulture,

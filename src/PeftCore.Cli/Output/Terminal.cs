@@ -72,7 +72,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     public void EndStatus()
     {
         if (_statusShown)
+        {
             error.WriteLine();
+        }
+
         _statusShown = false;
     }
 

@@ -42,7 +42,7 @@ internal static class Devices
             return null;
         }
         string[] names = list.Split(',', StringSplitOptions.TrimEntries);
-        var processors = new int[names.Length];
+        int[] processors = new int[names.Length];
         for (int i = 0; i < names.Length; i++)
         {
             if (!NumberText.TryDigits(names[i], out processors[i]))

@@ -25,7 +25,7 @@ internal sealed class BenchAttentionVerb : Verb
 
     public BenchAttentionVerb() : base("attention", "Time causal attention, forward and backward.")
     {
-        foreach (Option option in (Option[])[_batch, _length, _heads, _keyHeads, _dim, _dtype])
+        foreach (var option in (Option[])[_batch, _length, _heads, _keyHeads, _dim, _dtype])
         {
             Add(option);
         }

@@ -29,7 +29,7 @@ internal sealed class BenchGemmVerb : Verb
 
     public BenchGemmVerb() : base("gemm", "Time a matrix product.")
     {
-        foreach (Option option in (Option[])[_m, _n, _k, _dtype, _layout])
+        foreach (var option in (Option[])[_m, _n, _k, _dtype, _layout])
         {
             Add(option);
         }

@@ -11,7 +11,7 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
 
     public override VerbResult Run(Invocation call)
     {
-        IlgpuStatus ilgpu = IlgpuDevices.Find();
+        var ilgpu = IlgpuDevices.Find();
         string[] features = [.. Processor.Features()];
         long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
@@ -27,7 +27,9 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             .. ilgpu.Devices.Select(device => new[] { "device", Describe(device) }),
         ];
         foreach (string line in TextTable.Lines(rows))
+        {
             call.Say(line);
+        }
 
         return VerbResult.Done(new JsonReport()
             .Add("version", Tool.ToolVersion)

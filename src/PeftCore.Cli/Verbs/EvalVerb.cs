@@ -32,7 +32,7 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (Option option in (Option[])[_model, _adapter, _rows, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
+        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
         {
             Add(option);
         }

@@ -43,11 +43,11 @@ internal sealed class InspectVerb : Verb
 
     private static VerbResult Model(Invocation call, string path)
     {
-        ModelDirectory directory = ModelDirectory.Open(path);
-        ConfigReader config = directory.OpenConfig();
+        var directory = ModelDirectory.Open(path);
+        var config = directory.OpenConfig();
         string[] architectures = config.Raw("architectures") is { ValueKind: JsonValueKind.String } one ? [one.GetString()!] : config.StringsOrNull("architectures") ?? [];
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
-        using WeightSource? weights = directory.HasWeights ? directory.OpenWeights() : null;
+        using var weights = directory.HasWeights ? directory.OpenWeights() : null;
         string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));
         bool? tied = quantised is null ? Tied(call, config, weights) : null;
 
@@ -61,7 +61,7 @@ internal sealed class InspectVerb : Verb
             rows.Add(["head", shared ? "shares the embedding's table" : "has a table of its own"]);
         }
         rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
-        JsonReport report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture).Add("tokenizer", directory.TokenizerPath is not null);
+        var report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture).Add("tokenizer", directory.TokenizerPath is not null);
         return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
     }
 
@@ -93,14 +93,14 @@ internal sealed class InspectVerb : Verb
     {
         string method = config.String("peft_type").ToLowerInvariant();
         string? file = SavedAdapter.WeightFileOf(path);
-        using WeightSource? weights = file is null ? null : WeightSource.OpenFile(file);
+        using var weights = file is null ? null : WeightSource.OpenFile(file);
 
         List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields), .. Fields(config, [.. OwnFields(config)])];
         if (weights is not null && SavedAdapter.ModulesOf(weights.Names) is { Count: > 0 } modules)
         {
             rows.Add(["modules", $"{modules.Count}: {string.Join(", ", modules.Take(3))}{(modules.Count > 3 ? ", …" : "")}"]);
         }
-        JsonReport report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));
+        var report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));
         return Describe(call, rows, report, weights);
     }
 
@@ -126,11 +126,16 @@ internal sealed class InspectVerb : Verb
         rows.Add(["weights", weights is null ? "none" : $"{entries.Length} tensors in {weights.Files.Count} file{(weights.Files.Count == 1 ? "" : "s")}, {new ByteSize(weights.TotalBytes)}"]);
         rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) + (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);
         foreach (string line in TextTable.Lines(rows))
+        {
             call.Say(line);
+        }
 
         var counts = new JsonReport();
         foreach (var group in dtypes)
+        {
             counts.Add(group.Key, group.Sum(Elements));
+        }
+
         return VerbResult.Done(report.Add("tensors", entries.Length).Add("parameters", parameters).Add("dtypes", counts).Add("bytes", weights?.TotalBytes ?? 0));
     }
 

@@ -143,7 +143,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     {
         float[] reference = expected.Floats("adamw.losses");
         using var optimizer = new AdamW(model.Parameters, new AdamWOptions(WeightDecay: WeightDecay));
-        var losses = new float[reference.Length];
+        float[] losses = new float[reference.Length];
         for (int i = 0; i < losses.Length; i++)
         {
             losses[i] = Step(model);

@@ -22,7 +22,7 @@ internal sealed class Conditioning(Expected expected, IReadOnlyDictionary<string
             return results;
         }
         var trials = Enumerable.Range(1, Trials).Select(again).ToList();
-        return results.ConvertAll(quantity => quantity.Passed || !values.TryGetValue(quantity.Name, out var ours) ? quantity
+        return results.ConvertAll(quantity => quantity.Passed || !values.TryGetValue(quantity.Name, out float[]? ours) ? quantity
             : Judge(quantity, trials.Max(trial => expected.Distance(quantity.Name, trial[quantity.Name], ours))));
     }
 

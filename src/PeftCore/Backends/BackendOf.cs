@@ -49,7 +49,7 @@ public static class BackendOf
         /// <summary>Copies the elements to the host as they are stored.</summary>
         internal byte[] ToBytes()
         {
-            var bytes = new byte[tensor.ByteCount];
+            byte[] bytes = new byte[tensor.ByteCount];
             tensor.Backend.Download(tensor, bytes);
             return bytes;
         }

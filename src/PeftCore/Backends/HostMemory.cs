@@ -17,7 +17,7 @@ internal sealed class HostMemory(long limit) : IChunkSource
         }
         try
         {
-            var address = (nint)HostPages.Allocate((nuint)bytes);
+            nint address = (nint)HostPages.Allocate((nuint)bytes);
             _taken += bytes;
             return address;
         }

@@ -29,7 +29,7 @@ public partial interface IBackend : IDevice, IDisposable
     /// <summary>Sets every element of an F32 tensor.</summary>
     void Fill(Tensor tensor, float value)
     {
-        var values = new float[tensor.Count];
+        float[] values = new float[tensor.Count];
         Array.Fill(values, value);
         Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), tensor);
     }

@@ -198,14 +198,16 @@ public sealed class MetaBackend : IBackend
 
     /// <inheritdoc/>
     public void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
-        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight) { }
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight)
+    { }
 
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) { }
 
     /// <inheritdoc/>
     public void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
-        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias) { }
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
+    { }
 
     /// <inheritdoc/>
     public void Rope(Heads heads, Tensor cos, Tensor sin, Tensor positions, bool interleaved, bool inverse) { }
@@ -224,7 +226,8 @@ public sealed class MetaBackend : IBackend
 
     /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
-        float weightDecay, bool nesterov, bool firstStep) { }
+        float weightDecay, bool nesterov, bool firstStep)
+    { }
 
     /// <inheritdoc/>
     public void Dispose() => _arena.Dispose();
@@ -235,7 +238,7 @@ public sealed class MetaBackend : IBackend
 
         public nint Take(long bytes)
         {
-            var address = _next;
+            nint address = _next;
             _next += (nint)bytes;
             return address;
         }

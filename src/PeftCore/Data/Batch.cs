@@ -119,7 +119,9 @@ public sealed class Batch
                 ranges[2 * at] = padding ? i : i - Positions[at];
                 ranges[2 * at + 1] = padding ? i + 1 : end;
                 if (!padding && Positions[at] == 0)
+                {
                     end = i;
+                }
             }
         }
         return ranges;

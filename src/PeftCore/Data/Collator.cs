@@ -44,7 +44,10 @@ public sealed class Collator
         {
             int tokens = 0;
             foreach (var sample in row)
+            {
                 tokens += sample.Ids.Length;
+            }
+
             longest = Math.Max(longest, tokens);
         }
         int length = _fixedLength ?? (longest + _multipleOf - 1) / _multipleOf * _multipleOf;
@@ -58,10 +61,16 @@ public sealed class Collator
         bool packed = false, tasks = false;
         for (int row = 0; row < rows.Length; row++)
         {
-            foreach (Example sample in rows[row])
+            foreach (var sample in rows[row])
+            {
                 Append(batch, row, sample);
+            }
+
             if (rows[row].Length == 1)
+            {
                 batch.ClassLabels[row] = rows[row][0].ClassLabel;
+            }
+
             packed |= rows[row].Length > 1;
             tasks |= rows[row][0].TaskId is not null;
         }
@@ -69,10 +78,14 @@ public sealed class Collator
         {
             batch.TaskIds = new int[rows.Length];
             for (int row = 0; row < rows.Length; row++)
+            {
                 batch.TaskIds[row] = rows[row][0].TaskId ?? 0;
+            }
         }
         if (packed)
+        {
             Ranges(batch);
+        }
     }
 
     private static void Append(Batch batch, int row, Example sample)

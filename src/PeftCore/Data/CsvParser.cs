@@ -16,17 +16,29 @@ internal sealed class CsvParser(string file, string text, char delimiter = ',')
     {
         fields = [];
         while (_at < text.Length && text[_at] is '\r' or '\n')
+        {
             EndLine();
+        }
+
         place = new RowPlace(file, _line);
         if (_at == text.Length)
+        {
             return false;
+        }
+
         while (true)
         {
             fields.Add(_at < text.Length && text[_at] == '"' ? Quoted() : Plain());
             if (_at == text.Length)
+            {
                 return true;
+            }
+
             if (text[_at] != delimiter)
+            {
                 break;
+            }
+
             _at++;
         }
         EndLine();
@@ -39,7 +51,10 @@ internal sealed class CsvParser(string file, string text, char delimiter = ',')
         int length = text.AsSpan(start).IndexOfAny(_stops);
         _at = length < 0 ? text.Length : start + length;
         if (_at < text.Length && text[_at] == '"')
+        {
             throw new RowPlace(file, _line).Error("a quote stands inside a field without quotes; put the field in quotes and double the quote");
+        }
+
         return text[start.._at];
     }
 
@@ -52,22 +67,31 @@ internal sealed class CsvParser(string file, string text, char delimiter = ',')
         {
             int length = text.AsSpan(_at).IndexOf('"');
             if (length < 0)
+            {
                 throw opened.Error("a quote opens a field and is never closed");
+            }
+
             Append(length);
             _at++;
             if (_at == text.Length || text[_at] != '"')
+            {
                 break;
+            }
+
             _quoted.Append('"');
             _at++;
         }
         if (_at < text.Length && text[_at] != delimiter && text[_at] is not ('\r' or '\n'))
+        {
             throw new RowPlace(file, _line).Error("text follows the closing quote of a field; double the quotes inside a field");
+        }
+
         return _quoted.ToString();
     }
 
     private void Append(int length)
     {
-        ReadOnlySpan<char> piece = text.AsSpan(_at, length);
+        var piece = text.AsSpan(_at, length);
         _quoted.Append(piece);
         _line += piece.Count('\n');
         _at += length;

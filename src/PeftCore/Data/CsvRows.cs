@@ -15,16 +15,19 @@ internal static class CsvRows
         var reader = new RowReader(path, options);
         char delimiter = DelimiterOf(path, text, usual, options);
         var csv = new CsvParser(path, text, delimiter);
-        csv.TryRead(out RowPlace first, out List<string> header);
+        csv.TryRead(out var first, out var header);
         CheckHeader(first, header, delimiter, options);
         if (delimiter != usual)
         {
             reader.Warn($"the columns are divided by {Word(delimiter)}, not by {Word(usual)}; they were read so");
         }
-        while (csv.TryRead(out RowPlace place, out List<string> fields))
+        while (csv.TryRead(out var place, out var fields))
         {
             if (fields.Count != header.Count)
+            {
                 throw place.Error($"the row has {fields.Count} fields, but the header names {header.Count} ({string.Join(", ", header)}){Trailing(header, fields, delimiter)}");
+            }
+
             reader.Add(place, header.Zip(fields, (name, value) => (name, new FieldValue(value))));
         }
         return reader.Rows.Count > 0 ? reader.Finish()
@@ -52,7 +55,7 @@ internal static class CsvRows
     {
         try
         {
-            new CsvParser(path, text, delimiter).TryRead(out _, out List<string> header);
+            new CsvParser(path, text, delimiter).TryRead(out _, out var header);
             return header;
         }
         catch (BadInputException) when (delimiter != ',')

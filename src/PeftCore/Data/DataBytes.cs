@@ -18,7 +18,10 @@ internal static class DataBytes
             var info = new FileInfo(path);
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length > Array.MaxLength)
+            {
                 throw new BadInputException($"{path}: the file has {info.Length} bytes, more than can be read at once; split it into several files.");
+            }
+
             bytes = info.Length == 0 ? default : File.ReadAllBytes(path);
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
@@ -35,13 +38,24 @@ internal static class DataBytes
     private static void Check(string path, ReadOnlySpan<byte> bytes)
     {
         if (ForeignBytes.Problem(bytes) is { } problem)
+        {
             throw new BadInputException($"{path}: {problem}.");
+        }
+
         if (!Utf8.IsValid(bytes))
+        {
             throw new RowPlace(path, BadLine(bytes)).Error("the text is not valid UTF-8; save the file as UTF-8");
+        }
+
         if (bytes.TrimStart(ByteOrderMark).IndexOfAnyExcept(" \t\r\n"u8) < 0)
+        {
             throw new BadInputException($"{path}: the file is empty, expected rows of {RowForm.Accepted}, or text.");
+        }
+
         if (bytes.IndexOf((byte)0) is >= 0 and int zero)
+        {
             throw new RowPlace(path, 1 + bytes[..zero].Count((byte)'\n')).Error("the text holds a NUL byte, which no text has; write the file anew");
+        }
     }
 
     private static int BadLine(ReadOnlySpan<byte> bytes)

@@ -16,7 +16,10 @@ public static class DataFiles
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Directory.Exists(path))
+        {
             return new DataSplits(path, ReadFile(path, options), null, null);
+        }
+
         string[] files = FilesOf(path);
         List<DataRow>? Split(string[] names) => Find(path, files, names) is string file ? ReadFile(file, options) : null;
         var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));

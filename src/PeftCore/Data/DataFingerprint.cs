@@ -13,17 +13,22 @@ internal static class DataFingerprint
         Add(options.BatchSize);
         Add((long)options.Seed);
         Add(options.Shuffle ? 1 : 0);
-        foreach (IReadOnlyList<Example> row in rows)
+        foreach (var row in rows)
         {
             Add(row.Count);
-            foreach (Example sample in row)
+            foreach (var sample in row)
             {
                 Add(sample.Ids.Length);
                 Add(sample.ClassLabel);
                 if (sample.TaskId is int task)
+                {
                     Add(-2L - task); // Beside the class labels, so that data without tasks keep the fingerprint they had.
+                }
+
                 for (int i = 0; i < sample.Ids.Length; i++)
+                {
                     Add(((long)sample.Ids[i] << 32) | (uint)sample.Labels[i]);
+                }
             }
         }
         return hash;

@@ -22,7 +22,10 @@ public sealed class DataLoader
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1);
         if (options.PackInto is not null && samples.Any(s => s.ClassLabel >= 0))
+        {
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
+        }
+
         _options = options;
         _drawn = new Example[options.BatchSize][];
         _collator = new Collator(options.PadId, options.PadToMultipleOf);
@@ -58,7 +61,7 @@ public sealed class DataLoader
     /// <summary>Draws the next batch and moves on, into the next epoch after the last.</summary>
     public Batch Next()
     {
-        Batch batch = At(_position);
+        var batch = At(_position);
         _position = _position.Batch + 1 < BatchesPerEpoch ? _position with { Batch = _position.Batch + 1 } : new DataPosition(_position.Epoch + 1, 0);
         return batch;
     }
@@ -67,18 +70,26 @@ public sealed class DataLoader
     public IEnumerable<Batch> Epoch(int epoch = 0)
     {
         for (int batch = 0; batch < BatchesPerEpoch; batch++)
+        {
             yield return At(new DataPosition(epoch, batch));
+        }
     }
 
     private Batch At(DataPosition position)
     {
         if (_order.Epoch != position.Epoch)
+        {
             _order = (position.Epoch, Order(position.Epoch));
+        }
+
         int start = position.Batch * _options.BatchSize, count = Math.Min(_options.BatchSize, _rows.Length - start);
         for (int i = 0; i < count; i++)
+        {
             _drawn[i] = _rows[_order.Rows[start + i]];
+        }
+
         var rows = _drawn.AsSpan(0, count);
-        Batch batch = TakeSpare(count, _collator.LengthOf(rows));
+        var batch = TakeSpare(count, _collator.LengthOf(rows));
         _collator.Fill(batch, rows);
         return batch;
     }
@@ -87,7 +98,9 @@ public sealed class DataLoader
     internal void Return(Batch batch)
     {
         if (_spare.Count < MostSpare)
+        {
             _spare.Add(batch);
+        }
     }
 
     private Batch TakeSpare(int rows, int length)
@@ -96,7 +109,7 @@ public sealed class DataLoader
         {
             if (_spare[i].BatchSize == rows && _spare[i].Length == length)
             {
-                Batch batch = _spare[i];
+                var batch = _spare[i];
                 _spare.RemoveAt(i);
                 return batch;
             }

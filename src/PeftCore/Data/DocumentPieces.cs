@@ -12,7 +12,10 @@ internal static class DocumentPieces
         for (int at = size; at < text.Length; at++)
         {
             if (text[at - 1] != '\n' || char.IsWhiteSpace(text[at]) || at < 2 || char.IsWhiteSpace(text[at - 2]))
+            {
                 continue;
+            }
+
             yield return text[start..at];
             start = at;
             at += size;

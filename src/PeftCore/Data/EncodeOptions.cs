@@ -23,6 +23,8 @@ public sealed record EncodeOptions
     internal void Check()
     {
         if (MaxSeqLength < 2)
+        {
             throw new BadInputException($"max_seq_length is {MaxSeqLength}, expected at least 2: the second token is the first that can be learned.");
+        }
     }
 }

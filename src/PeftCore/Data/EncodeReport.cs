@@ -38,17 +38,34 @@ public sealed class EncodeReport
     public IEnumerable<string> Warnings(int maxSeqLength)
     {
         if (Cut > 0)
+        {
             yield return $"{Cut} of {Rows} samples were longer than max_seq_length {maxSeqLength} and were cut, by {TokensCut} tokens in all.";
+        }
+
         if (Dropped > 0)
+        {
             yield return $"{Dropped} of {Rows} rows were left out: they have no token to learn.";
+        }
+
         if (Joined > 0)
+        {
             yield return $"In {Joined} of {Rows} rows one token spans the end of the prompt and the begin of the completion; end prompts without a space.";
+        }
+
         if (TurnsNotFound > 0)
+        {
             yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template leaves them out or rewrites them.";
+        }
+
         foreach ((string field, int rows) in Unread)
+        {
             yield return $"In {rows} of {Rows} rows the chat template pays no attention to \"{field}\", so it is not in the text that is learned.";
+        }
+
         if (NoEnd)
+        {
             yield return "No end-of-text token is known: texts and completions end without one, so that the model does not learn to stop; "
                 + "name eos_token in tokenizer_config.json, or eos_token_id in config.json.";
+        }
     }
 }

@@ -32,14 +32,19 @@ public sealed class ExampleEncoder
     {
         ArgumentNullException.ThrowIfNull(rows);
         var examples = new List<Example>(rows.Count);
-        foreach (DataRow row in rows)
+        foreach (var row in rows)
         {
             Report.Rows++;
             int before = examples.Count;
             if (row is DocumentRow document)
+            {
                 AddBlocks(document, examples);
+            }
             else
+            {
                 Add(EncodeRow(row), examples);
+            }
+
             Report.Dropped += examples.Count == before ? 1 : 0;
         }
         return Finish(rows, examples);
@@ -52,15 +57,19 @@ public sealed class ExampleEncoder
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(labels);
         var examples = new List<Example>(rows.Count);
-        foreach (DataRow row in rows)
+        foreach (var row in rows)
         {
             Report.Rows++;
-            LabelledRow labelled = LabelMap.Labelled(row);
+            var labelled = LabelMap.Labelled(row);
             int[] ids = CutMiddle(_tokenizer.Encode(labelled.Text, addSpecialTokens: true));
             if (ids.Length > 0)
+            {
                 examples.Add(new Example(ids, Masked(ids.Length)) { ClassLabel = labels.IdOf(labelled), TaskId = row.TaskId });
+            }
             else
+            {
                 Report.Dropped++;
+            }
         }
         return Finish(rows, examples);
     }
@@ -70,20 +79,26 @@ public sealed class ExampleEncoder
         Report.Examples += examples.Count;
         Report.TrainableTokens += examples.Sum(e => (long)e.TrainableTokens);
         if (examples.Count > 0)
+        {
             return examples;
+        }
+
         string file = rows.Count > 0 ? rows[0].Place.File : "data";
         throw new BadInputException($"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
     }
 
     private Example EncodeRow(DataRow row)
     {
-        SampleText sample = _text.Of(row);
-        EncodedText encoded = _tokenizer.Encode(sample.Text, addSpecialTokens: !sample.IsRendered);
+        var sample = _text.Of(row);
+        var encoded = _tokenizer.Encode(sample.Text, addSpecialTokens: !sample.IsRendered);
         bool[] learned = Learned(sample, encoded);
         int[] ids = encoded.Ids;
         Report.NoEnd |= !sample.IsRendered && _options.AppendEos && _eos is null;
         if (!sample.IsRendered && _eos is int eos && (ids.Length == 0 || ids[^1] != eos))
+        {
             (ids, learned) = ([.. ids, eos], [.. learned, true]);
+        }
+
         return Cut(ids, learned, LeadingSpecials(encoded), fromLeft: sample.Learned is not null) with { TaskId = row.TaskId };
     }
 
@@ -106,7 +121,10 @@ public sealed class ExampleEncoder
                 continue;
             }
             while (part < sample.Learned.Count - 1 && encoded.Starts[i] >= sample.Learned[part].End)
+            {
                 part++;
+            }
+
             (int start, int end) = sample.Learned[part];
             learned[i] = encoded.Ends[i] > start && encoded.Starts[i] < end;
             joined |= learned[i] && encoded.Starts[i] < start;
@@ -129,25 +147,38 @@ public sealed class ExampleEncoder
         }
         int[] labels = Masked(ids.Length);
         for (int i = 1; i < ids.Length; i++)
+        {
             if (learned[i])
+            {
                 labels[i] = ids[i];
+            }
+        }
+
         return new Example(ids, labels);
     }
 
     private static void Add(Example example, List<Example> examples)
     {
         if (example.TrainableTokens > 0)
+        {
             examples.Add(example);
+        }
     }
 
     private void AddBlocks(DocumentRow document, List<Example> examples)
     {
         var ids = new List<int>();
         foreach (string piece in DocumentPieces.Of(document.Text))
+        {
             ids.AddRange(_tokenizer.Encode(piece, addSpecialTokens: false).Ids);
+        }
+
         Report.NoEnd |= _options.AppendEos && _eos is null;
         if (_eos is int eos)
+        {
             ids.Add(eos);
+        }
+
         int size = _options.MaxSeqLength;
         for (int at = 0; at < ids.Count; at += size)
         {
@@ -165,7 +196,10 @@ public sealed class ExampleEncoder
         int[] ids = encoded.Ids;
         int excess = ids.Length - _options.MaxSeqLength;
         if (excess <= 0)
+        {
             return ids;
+        }
+
         Report.Cut++;
         Report.TokensCut += excess;
         int tail = ids.Length - 1 - encoded.IsSpecial.AsSpan().LastIndexOf(false);

@@ -53,7 +53,10 @@ internal readonly struct FieldValue
     public ChatMessage[] AsTurns(RowPlace place, string name)
     {
         if (_text is not null || _json.ValueKind != JsonValueKind.Array || _json.GetArrayLength() == 0)
+        {
             throw Wrong(place, name, "a list of {\"role\", \"content\"}" + (IsListInText ? "; the list is written as a text, so leave out the quotes around it" : ""));
+        }
+
         ChatMessage[] turns = [.. _json.EnumerateArray().Select(turn => AsTurn(turn, place, name))];
         return turns.Any(t => t.Role == "assistant") ? turns
             : throw place.Error($"\"{name}\" has no turn of the assistant, so there is nothing to learn from it");
@@ -65,7 +68,7 @@ internal readonly struct FieldValue
         var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
         foreach (string name in ChatVariables.Where(fields.ContainsKey))
         {
-            JsonElement value = fields[name].AsJson(place, name);
+            var value = fields[name].AsJson(place, name);
             if (name != "chat_template_kwargs")
             {
                 variables[name] = value.ValueKind == JsonValueKind.Array ? value : value.ValueKind == JsonValueKind.Null ? (object?)null
@@ -73,10 +76,17 @@ internal readonly struct FieldValue
                 continue;
             }
             if (value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Null))
+            {
                 throw place.Error($"\"{name}\" is {Describe(value)}, expected an object from names to values");
-            foreach (JsonProperty field in value.ValueKind == JsonValueKind.Null ? [] : value.EnumerateObject().ToArray())
+            }
+
+            foreach (var field in value.ValueKind == JsonValueKind.Null ? [] : value.EnumerateObject().ToArray())
+            {
                 if (field.Name is "messages" or "add_generation_prompt" || ChatVariables.Contains(field.Name) || !variables.TryAdd(field.Name, field.Value))
+                {
                     throw place.Error($"\"{name}\" names \"{field.Name}\", which the row gives the chat template itself");
+                }
+            }
         }
         return variables.Count == 0 ? null : variables;
     }
@@ -85,7 +95,10 @@ internal readonly struct FieldValue
     private JsonElement AsJson(RowPlace place, string name)
     {
         if (_text is null && _json.ValueKind != JsonValueKind.String)
+        {
             return _json.Clone();
+        }
+
         try
         {
             using var document = JsonDocument.Parse(_text ?? _json.GetString()!, new JsonDocumentOptions { AllowDuplicateProperties = false });
@@ -102,25 +115,43 @@ internal readonly struct FieldValue
     private static ChatMessage AsTurn(JsonElement turn, RowPlace place, string name)
     {
         if (turn.ValueKind != JsonValueKind.Object)
+        {
             throw place.Error($"\"{name}\" holds {Describe(turn)}, expected objects with \"role\" and \"content\"");
+        }
+
         var others = new Dictionary<string, object?>(StringComparer.Ordinal);
         string? role = null, content = null;
-        foreach (JsonProperty field in turn.EnumerateObject())
+        foreach (var field in turn.EnumerateObject())
         {
             if (field is { Name: "role" or "content", Value.ValueKind: JsonValueKind.String })
+            {
                 _ = field.Name == "role" ? role = field.Value.GetString() : content = field.Value.GetString();
+            }
             else if (field.Name == "role" || (field.Name == "content" && field.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Array)))
+            {
                 throw place.Error($"\"{field.Name}\" of a turn in \"{name}\" is {Describe(field.Value)}, expected a string{(field.Name == "role" ? "" : " or a list of parts")}");
+            }
             else
+            {
                 others[field.Name] = field.Value.Clone();
+            }
         }
         if (role is null)
+        {
             throw place.Error($"a turn in \"{name}\" has no \"role\"");
+        }
+
         bool says = content is not null || others.Any(field => field.Value is JsonElement { ValueKind: not JsonValueKind.Null });
         if (!says)
+        {
             throw place.Error($"a turn in \"{name}\" has no \"content\"");
+        }
+
         if (!Roles.Contains(role))
+        {
             throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected one of {string.Join(", ", Roles)}");
+        }
+
         var order = new FieldOrder([.. turn.EnumerateObject().Select(field => field.Name)]);
         return new ChatMessage(role, content ?? "") { Extra = others.Count > 0 ? others : null, Fields = order };
     }

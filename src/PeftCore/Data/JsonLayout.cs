@@ -18,7 +18,7 @@ internal static class JsonLayout
         for (int line = 1; !rest.IsEmpty; line++)
         {
             int end = rest.Span.IndexOf((byte)'\n');
-            ReadOnlyMemory<byte> text = end < 0 ? rest : rest[..end];
+            var text = end < 0 ? rest : rest[..end];
             rest = end < 0 ? default : rest[(end + 1)..];
             if (text.Span.IndexOfAnyExcept(" \t\r"u8) >= 0)
             {

@@ -10,7 +10,7 @@ internal static class JsonRows
     /// <summary>Reads a file that is called .jsonl.</summary>
     public static List<DataRow> ReadLines(string path, ReadOptions options)
     {
-        ReadOnlyMemory<byte> bytes = DataBytes.Read(path);
+        var bytes = DataBytes.Read(path);
         var reader = new RowReader(path, options);
         if (First(bytes) != (byte)'[')
         {
@@ -24,7 +24,7 @@ internal static class JsonRows
     /// <summary>Reads a file that is called .json.</summary>
     public static List<DataRow> ReadList(string path, ReadOptions options)
     {
-        ReadOnlyMemory<byte> bytes = DataBytes.Read(path);
+        var bytes = DataBytes.Read(path);
         var reader = new RowReader(path, options);
         switch (First(bytes))
         {
@@ -42,7 +42,7 @@ internal static class JsonRows
 
     private static List<DataRow> ReadObjects(string path, ReadOnlyMemory<byte> bytes, RowReader reader)
     {
-        List<JsonPiece> pieces = JsonLayout.Lines(path, bytes);
+        var pieces = JsonLayout.Lines(path, bytes);
         if (pieces is [var only] && TryReadEnvelope(only, reader))
         {
             return reader.Finish();

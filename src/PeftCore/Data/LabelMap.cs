@@ -28,8 +28,11 @@ public sealed class LabelMap
         ArgumentNullException.ThrowIfNull(rows);
         string[] names = [.. rows.Select(row => Labelled(row).Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         if (names.Length < 2)
+        {
             throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "
                 + $"{(names.Length == 0 ? "there are no labelled rows" : $"every row has the label \"{names[0]}\"")}, expected at least two classes.");
+        }
+
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }
 

@@ -13,13 +13,19 @@ internal static class LabelledLines
         foreach (string raw in DataBytes.ReadText(path).Split('\n'))
         {
             number++;
-            ReadOnlySpan<char> line = raw.AsSpan().Trim();
+            var line = raw.AsSpan().Trim();
             if (line.IsEmpty)
+            {
                 continue;
+            }
+
             int space = line.IndexOfAny(" \t");
             if (space < 0 || !NumberText.TryDigits(line[..space], out int label))
+            {
                 throw new RowPlace(path, number).Error("expected a class number, a space and the text (other formats are known by the endings "
                     + ".jsonl, .json, .csv, .tsv and .txt)");
+            }
+
             rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(), label.ToString(CultureInfo.InvariantCulture)));
         }
         return rows;

@@ -18,10 +18,16 @@ internal static class Packing
         foreach (int sample in Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]).ThenBy(i => i))
         {
             if (lengths[sample] > rowLength || lengths[sample] < 1)
+            {
                 throw new ArgumentException($"Sample {sample} has {lengths[sample]} tokens, which do not fit a row of {rowLength}.", nameof(lengths));
+            }
+
             int row = room.TakeFirst(lengths[sample]);
             if (row == rows.Count)
+            {
                 rows.Add([]);
+            }
+
             rows[row].Add(sample);
         }
         return [.. rows.Select(row => row.ToArray())];
@@ -44,11 +50,17 @@ internal static class Packing
         {
             int node = 1;
             while (node < _leaves)
+            {
                 node = _max[2 * node] >= length ? 2 * node : 2 * node + 1;
+            }
+
             int row = node - _leaves;
             _max[node] -= length;
             while ((node /= 2) > 0)
+            {
                 _max[node] = Math.Max(_max[2 * node], _max[2 * node + 1]);
+            }
+
             return row;
         }
     }

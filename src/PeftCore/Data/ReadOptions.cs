@@ -13,9 +13,14 @@ public sealed record ReadOptions
     internal Dictionary<string, FieldValue> Rename(RowPlace place, IEnumerable<(string Name, FieldValue Value)> fields)
     {
         var renamed = new Dictionary<string, FieldValue>(StringComparer.Ordinal);
-        foreach ((string name, FieldValue value) in fields)
+        foreach ((string name, var value) in fields)
+        {
             if ((Fields.TryGetValue(name, out string? other) ? other : name) is string kept && !renamed.TryAdd(kept, value))
+            {
                 throw place.Error($"two fields are named \"{kept}\"");
+            }
+        }
+
         return renamed;
     }
 }

@@ -35,7 +35,10 @@ internal static class RowForm
     {
         string[] names = [.. fields.Keys];
         if (ProblemOf(names) is { } problem)
+        {
             throw place.Error(problem);
+        }
+
         string Text(string name) => fields[name].AsText(place, name);
         DataRow row = Forms.First(form => Fits(form, names))[^1] switch
         {
@@ -44,9 +47,9 @@ internal static class RowForm
             "completion" => new PromptRow(place, Text("prompt"), Text("completion")),
             "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages")) { Variables = FieldValue.AsVariables(place, fields) },
             _ => new InstructionRow(place, Text("instruction"),
-                fields.TryGetValue("input", out FieldValue input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
+                fields.TryGetValue("input", out var input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
         };
-        return fields.TryGetValue(Task, out FieldValue task) ? row with { TaskId = task.AsTask(place, Task) } : row;
+        return fields.TryGetValue(Task, out var task) ? row with { TaskId = task.AsTask(place, Task) } : row;
     }
 
     // An instruction need not apply to anything, and any row may say which task it belongs to.
@@ -57,7 +60,10 @@ internal static class RowForm
     private static string Problem(string[] found)
     {
         if (found.Length == 0)
+        {
             return $"the row has no fields, expected {Accepted}";
+        }
+
         string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Except(Optional).Count()).First();
         string? unknown = found.Except(meant).FirstOrDefault();
         string? missing = meant.Except(found).FirstOrDefault(f => !Optional.Contains(f));

@@ -14,7 +14,7 @@ internal sealed class RowReader(string path, ReadOptions options)
     public void Add(RowPlace place, IEnumerable<(string Name, FieldValue Value)> fields)
     {
         var named = options.Rename(place, fields);
-        DataRow row = RowForm.Read(place, named);
+        var row = RowForm.Read(place, named);
         if (row is LabelledRow labelled)
         {
             CheckType(labelled, named["label"].IsNumber);

@@ -22,7 +22,10 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
     {
         string question = row.Input.Length == 0 ? row.Instruction : $"{row.Instruction}\n\n{row.Input}";
         if (OfChat(row.Place, [new ChatMessage("user", question), new ChatMessage("assistant", row.Output)]) is SampleText chat)
+        {
             return chat;
+        }
+
         string input = row.Input.Length == 0 ? "" : $"### Input:\n{row.Input}\n\n";
         return SampleText.Prompted($"### Instruction:\n{row.Instruction}\n\n{input}### Response:\n", row.Output);
     }
@@ -39,10 +42,16 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
             throw place.Error(e.Message.TrimEnd('.'), e); // Templates refuse some conversations, such as two turns of the user in a row.
         }
         if (chat is null)
+        {
             return null;
+        }
+
         CountUnread(turns, variables, chat.Text);
         if (!maskPrompt)
+        {
             return new SampleText(chat.Text, [], true);
+        }
+
         report.TurnsNotFound += Math.Max(0, turns.Count(t => t.Role == "assistant") - chat.AssistantSpans.Count);
         return chat.AssistantSpans.Count > 0 ? new SampleText(chat.Text, [.. chat.AssistantSpans.Select(s => (s.Start, s.End))], true)
             : throw place.Error("in the text that the chat template makes, the assistant's turns cannot be told from the others; mark them in the template with "
@@ -53,9 +62,14 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
     private void CountUnread(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, string text)
     {
         foreach (string name in variables?.Keys.Where(name => HasValue(variables[name])) ?? [])
+        {
             CountIfSame(name, turns, variables!.Where(v => v.Key != name).ToDictionary(v => v.Key, v => v.Value), text);
+        }
+
         foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key) ?? []).Distinct())
+        {
             CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields.Without(name) })], variables, text);
+        }
     }
 
     private static bool HasValue(object? value) => value switch
@@ -70,7 +84,9 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         try
         {
             if (tokenizer.RenderChat(turns, variables, marked: false)?.Text == text)
+            {
                 report.Unread[name] = report.Unread.GetValueOrDefault(name) + 1;
+            }
         }
         catch (BadInputException)
         {

@@ -1,4 +1,3 @@
-using System.Text;
 
 namespace PeftCore.Data;
 
@@ -15,8 +14,11 @@ internal readonly record struct SampleText(string Text, List<(int Start, int End
     public static int CodePoints(ReadOnlySpan<char> text)
     {
         int count = 0;
-        foreach (Rune _ in text.EnumerateRunes())
+        foreach (var _ in text.EnumerateRunes())
+        {
             count++;
+        }
+
         return count;
     }
 }

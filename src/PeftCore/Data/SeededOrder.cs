@@ -18,10 +18,13 @@ internal static class SeededOrder
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         int[] order = new int[count];
         for (int i = 0; i < count; i++)
+        {
             order[i] = i;
+        }
+
         for (int i = count - 1; i > 0; i--)
         {
-            RandomWords words = Philox.Next(seed, Streams + stream, (ulong)i);
+            var words = Philox.Next(seed, Streams + stream, (ulong)i);
             // The upper half of a 64-bit fraction times the range: even to within 2⁻³², with no loop of unknown length.
             ulong fraction = ((ulong)words.X << 32) | words.Y;
             int other = (int)Math.BigMul(fraction, (ulong)(i + 1), out _);

@@ -11,10 +11,13 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public EncodedText Encode(string text, bool addSpecialTokens)
     {
-        Encoding encoding = tokenizer.Encode(text, addSpecialTokens);
+        var encoding = tokenizer.Encode(text, addSpecialTokens);
         int[] starts = new int[encoding.Length], ends = new int[encoding.Length];
         for (int i = 0; i < encoding.Length; i++)
+        {
             (starts[i], ends[i]) = (encoding.Offsets[i].Start, encoding.Offsets[i].End);
+        }
+
         return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
     }
 

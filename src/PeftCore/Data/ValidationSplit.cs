@@ -14,9 +14,15 @@ public static class ValidationSplit
     {
         ArgumentNullException.ThrowIfNull(samples);
         if (!(fraction > 0 && fraction < 1))
+        {
             throw new BadInputException($"validation_split is {fraction}, expected a fraction between 0 and 1, such as 0.1.");
+        }
+
         if (samples.Count < 2)
+        {
             throw new BadInputException($"validation_split needs at least 2 samples, but there is {samples.Count}; give validation data in a file of its own.");
+        }
+
         int count = Math.Clamp((int)Math.Round(samples.Count * fraction), 1, samples.Count - 1);
         HashSet<int> chosen = [.. SeededOrder.Permutation(samples.Count, seed, Stream).Take(count)];
         return ([.. samples.Where((_, i) => !chosen.Contains(i))], [.. samples.Where((_, i) => chosen.Contains(i))]);

@@ -35,11 +35,16 @@ public sealed class ConfigReader
     public int Int(string name, int? fallback = null, int min = int.MinValue, int max = int.MaxValue)
     {
         if (Find(name) is not JsonElement value)
+        {
             return fallback ?? throw Missing(name, "an integer");
+        }
         // Python writes some integers as 16.0; what counts is the value.
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == Math.Floor(number)
             && number >= min && number <= max)
+        {
             return (int)number;
+        }
+
         throw Wrong(name, value, "an integer" + Range(min, max, int.MinValue, int.MaxValue));
     }
 
@@ -50,9 +55,15 @@ public sealed class ConfigReader
     public double Float(string name, double? fallback = null, double min = double.MinValue, double max = double.MaxValue)
     {
         if (Find(name) is not JsonElement value)
+        {
             return fallback ?? throw Missing(name, "a number");
+        }
+
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= min && number <= max)
+        {
             return number;
+        }
+
         throw Wrong(name, value, "a number" + Range(min, max, double.MinValue, double.MaxValue));
     }
 
@@ -74,7 +85,10 @@ public sealed class ConfigReader
     {
         string value = String(name, fallback);
         if (allowed.Contains(value))
+        {
             return value;
+        }
+
         throw Error(name, $"is \"{value}\", expected one of {string.Join(", ", allowed!)}");
     }
 
@@ -119,20 +133,26 @@ public sealed class ConfigReader
     private static ConfigReader From(byte[] utf8, string source)
     {
         // The elements outlive this call, so the document is not disposed: its memory is an array of its own, not a pooled one.
-        JsonElement root = JsonFile.Parse(utf8, source).RootElement;
+        var root = JsonFile.Parse(utf8, source).RootElement;
         return root.ValueKind == JsonValueKind.Object ? new ConfigReader(source, "", root)
             : throw new BadInputException($"{source}: a JSON object was expected, found {Describe(root)}.");
     }
 
     private JsonElement? Find(string name) =>
-        _object.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        _object.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private T[]? List<T>(string name, string expected, Func<JsonElement, T?> read) where T : class
     {
         if (Find(name) is not JsonElement value)
+        {
             return null;
+        }
+
         if (value.ValueKind != JsonValueKind.Array)
+        {
             throw Wrong(name, value, expected);
+        }
+
         return [.. value.EnumerateArray().Select(e => read(e) ?? throw Error(name, $"holds {Describe(e)}, expected {expected}"))];
     }
 

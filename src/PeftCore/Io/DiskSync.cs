@@ -12,10 +12,16 @@ internal static partial class DiskSync
     public static void Directory(string path)
     {
         if (OperatingSystem.IsWindows())
+        {
             return;
+        }
+
         int handle = Open(path, ReadOnly);
         if (handle < 0)
+        {
             return;
+        }
+
         _ = Fsync(handle);
         _ = Close(handle);
     }

@@ -29,7 +29,10 @@ public static class JsonFile
         AtomicFile.Write(path, stream =>
         {
             using (var writer = new Utf8JsonWriter(stream, Indented))
+            {
                 value.WriteTo(writer);
+            }
+
             stream.WriteByte((byte)'\n');
         });
     }
@@ -38,15 +41,24 @@ public static class JsonFile
     {
         ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
         if (utf8.Span.StartsWith(mark))
+        {
             utf8 = utf8[mark.Length..];
+        }
+
         if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
+        {
             throw new BadInputException($"{source}: the file is not valid UTF-8; save it as UTF-8.");
+        }
+
         try
         {
             var document = ParseOnce(utf8, source);
             // The parser leaves escapes alone until they are asked for; half a surrogate pair would then surface far from here.
             if (utf8.Span.IndexOf("\\u"u8) >= 0)
+            {
                 CheckStrings(document.RootElement);
+            }
+
             return document;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -76,9 +88,15 @@ public static class JsonFile
             var info = new FileInfo(path);
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length > MaxBytes)
+            {
                 throw new BadInputException($"{path}: the file has {info.Length} bytes, more than any JSON file read here may have ({MaxBytes}).");
+            }
+
             if (info.Length == 0)
+            {
                 throw new BadInputException($"{path}: the file is empty, expected JSON.");
+            }
+
             return File.ReadAllBytes(path);
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
@@ -95,11 +113,14 @@ public static class JsonFile
                 value.GetString();
                 break;
             case JsonValueKind.Array:
-                foreach (JsonElement item in value.EnumerateArray())
+                foreach (var item in value.EnumerateArray())
+                {
                     CheckStrings(item);
+                }
+
                 break;
             case JsonValueKind.Object:
-                foreach (JsonProperty field in value.EnumerateObject())
+                foreach (var field in value.EnumerateObject())
                 {
                     _ = field.Name;
                     CheckStrings(field.Value);

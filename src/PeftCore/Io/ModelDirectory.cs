@@ -39,11 +39,17 @@ public sealed class ModelDirectory
                 ? $"{isFile}; {why}." : $"{isFile}; name the directory it lies in.");
         }
         if (!Directory.Exists(path))
+        {
             throw new BadInputException($"{path}: there is no such directory; check the path of the model.");
+        }
+
         AtomicDirectory.Recover(path);
         var directory = new ModelDirectory(path);
         if (File.Exists(directory.ConfigPath))
+        {
             return directory;
+        }
+
         throw new BadInputException(directory.IfThere("adapter_config.json") is null
             ? $"{path}: the directory has no config.json, expected a Hugging Face model directory with config.json and {Weights}"
                 + (!directory.HasWeights && ForeignWeights.In(path) is { } foreign ? $"; {foreign}." : ".")

@@ -11,14 +11,24 @@ internal static class OutputPlace
     public static void Check(string path, string full)
     {
         if (File.Exists(full) && (File.GetAttributes(full) & FileAttributes.ReadOnly) != 0)
+        {
             throw new BadInputException($"{path}: the file is read-only, nothing was changed; make it writable or choose another output directory.");
+        }
         // On Windows the mark means something else on a directory.
         if (OperatingSystem.IsWindows())
+        {
             return;
+        }
+
         string? parent = Path.GetDirectoryName(full);
         while (parent is not null && !Directory.Exists(parent))
+        {
             parent = Path.GetDirectoryName(parent);
+        }
+
         if (parent is not null && (File.GetUnixFileMode(parent) & AnyWrite) == 0)
+        {
             throw new BadInputException($"{path}: the directory {parent} is read-only, nothing was changed; make it writable or choose another output directory.");
+        }
     }
 }

@@ -27,8 +27,13 @@ public static class SafetensorsDType
     {
         bytes = 1;
         foreach (long axis in shape)
+        {
             if (axis < 0 || !TryMultiply(ref bytes, axis))
+            {
                 return false;
+            }
+        }
+
         return TryMultiply(ref bytes, elementSize);
     }
 
@@ -36,14 +41,19 @@ public static class SafetensorsDType
     internal static int Rank(string dtype)
     {
         for (int i = 0; i < Types.Length; i++)
+        {
             if (Types[i].Name == dtype)
+            {
                 return i;
+            }
+        }
+
         return -1;
     }
 
     private static bool TryMultiply(ref long value, long factor)
     {
-        Int128 product = (Int128)value * factor;
+        var product = (Int128)value * factor;
         value = (long)product;
         return product <= long.MaxValue;
     }

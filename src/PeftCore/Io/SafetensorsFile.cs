@@ -60,11 +60,17 @@ public sealed unsafe class SafetensorsFile : IDisposable
             var info = new FileInfo(path);
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length < LengthPrefix)
+            {
                 throw new BadInputException($"{path}: the file has {info.Length} bytes, too few for a safetensors file.");
+            }
+
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             long length = stream.Length;
             if (length < LengthPrefix)
+            {
                 throw new BadInputException($"{path}: the file has {length} bytes, too few for a safetensors file.");
+            }
+
             var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             stream = null; // The map owns it now.
             return new SafetensorsFile(path, map, length);
@@ -86,7 +92,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(entry);
         if (entry.Length > int.MaxValue)
+        {
             throw new ArgumentException($"Tensor \"{entry.Name}\" has {entry.Length} bytes; read it in pieces with Span.", nameof(entry));
+        }
+
         return Span(entry, 0, (int)entry.Length);
     }
 
@@ -103,7 +112,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, entry.Length - length);
         // An entry of another file must not reach outside this one's map.
         if (entry.Offset < 0 || entry.Offset > _dataLength - entry.Length)
+        {
             throw new ArgumentException($"Tensor \"{entry.Name}\" does not belong to {Path}.", nameof(entry));
+        }
+
         return new ReadOnlySpan<byte>(_file + _dataStart + entry.Offset + offset, length);
     }
 
@@ -114,7 +126,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
     public void Dispose()
     {
         if (_disposed)
+        {
             return;
+        }
+
         _disposed = true;
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
         _view.Dispose();
@@ -125,11 +140,17 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         ulong header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_file, LengthPrefix));
         if (header > MaxHeader)
+        {
             throw new BadInputException($"{Path}: the header claims {header} bytes, more than the format's limit of {MaxHeader}"
                 + $"; this is not a safetensors file{OtherFormat()}.");
+        }
+
         if ((long)header > fileLength - LengthPrefix)
+        {
             throw new BadInputException($"{Path}: the header claims {header} bytes, but only {fileLength - LengthPrefix} follow its length"
                 + "; the file is cut off or not a safetensors file.");
+        }
+
         return (long)header;
     }
 

@@ -25,9 +25,15 @@ internal ref struct SafetensorsHeader
         string path, ReadOnlySpan<byte> header, long dataLength)
     {
         if (header.IsEmpty || header[0] != (byte)'{')
+        {
             throw Bad(path, "the header does not begin with '{', so this is not a safetensors file");
+        }
+
         if (!Utf8.IsValid(header))
+        {
             throw Bad(path, "the header is not valid UTF-8");
+        }
+
         var reader = new SafetensorsHeader(path, header);
         try
         {
@@ -51,11 +57,18 @@ internal ref struct SafetensorsHeader
             string name = _json.GetString()!;
             _json.Read();
             if (name != MetadataKey)
+            {
                 ReadEntry(name);
+            }
             else if (!sawMetadata)
+            {
                 ReadMetadata();
+            }
             else
+            {
                 throw Bad(_path, "__metadata__ stands twice in the header");
+            }
+
             sawMetadata |= name == MetadataKey;
         }
         _json.Read(); // Only white space may follow: anything else throws here.
@@ -64,22 +77,33 @@ internal ref struct SafetensorsHeader
     private void ReadMetadata()
     {
         if (_json.TokenType != JsonTokenType.StartObject)
+        {
             throw Bad(_path, $"__metadata__ is {Found()}, expected an object of strings");
+        }
+
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
         {
             string key = _json.GetString()!;
             _json.Read();
             if (_json.TokenType != JsonTokenType.String)
+            {
                 throw Bad(_path, $"__metadata__ field {Show(key)} is {Found()}, expected a string");
+            }
+
             if (!_metadata.TryAdd(key, _json.GetString()!))
+            {
                 throw Bad(_path, $"__metadata__ field {Show(key)} stands twice");
+            }
         }
     }
 
     private void ReadEntry(string name)
     {
         if (_json.TokenType != JsonTokenType.StartObject)
+        {
             throw BadTensor(name, $"its header entry is {Found()}, expected an object with dtype, shape and data_offsets");
+        }
+
         string? dtype = null;
         long[]? shape = null, offsets = null;
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
@@ -94,7 +118,10 @@ internal ref struct SafetensorsHeader
                 _ => throw BadTensor(name, $"unknown header field {Show(field)}, expected dtype, shape and data_offsets"),
             };
             if (twice)
+            {
                 throw BadTensor(name, $"{field} stands twice in the header");
+            }
+
             switch (field)
             {
                 case "dtype": dtype = ReadDType(name); break;
@@ -103,15 +130,23 @@ internal ref struct SafetensorsHeader
             }
         }
         if (dtype is null || shape is null || offsets is null)
+        {
             throw BadTensor(name, $"{(dtype is null ? "dtype" : shape is null ? "shape" : "data_offsets")} is missing in the header");
+        }
+
         if (!_entries.TryAdd(name, Check(name, dtype, shape, offsets)))
+        {
             throw BadTensor(name, "the name stands twice in the header");
+        }
     }
 
     private string ReadDType(string name)
     {
         if (_json.TokenType != JsonTokenType.String)
+        {
             throw BadTensor(name, $"dtype is {Found()}, expected a string");
+        }
+
         string dtype = _json.GetString()!;
         return SafetensorsDType.TryGetSize(dtype, out _) ? dtype
             : throw BadTensor(name, $"unknown dtype {Show(dtype)}, expected one of {SafetensorsDType.Known}");
@@ -120,13 +155,19 @@ internal ref struct SafetensorsHeader
     private long[] ReadIntegers(string name, string field)
     {
         if (_json.TokenType != JsonTokenType.StartArray)
+        {
             throw BadTensor(name, $"{field} is {Found()}, expected a list of integers");
+        }
+
         var values = new List<long>(4);
         while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
         {
             // The sign is looked at as well: "-0" is no unsigned integer to the reference reader.
             if (_json.TokenType != JsonTokenType.Number || _json.ValueSpan[0] == (byte)'-' || !_json.TryGetInt64(out long value))
+            {
                 throw BadTensor(name, $"{field} holds {Found()}, expected integers from 0 to {long.MaxValue}");
+            }
+
             values.Add(value);
         }
         return [.. values];
@@ -135,14 +176,26 @@ internal ref struct SafetensorsHeader
     private readonly SafetensorsEntry Check(string name, string dtype, long[] shape, long[] offsets)
     {
         if (offsets.Length != 2)
+        {
             throw BadTensor(name, $"data_offsets has {offsets.Length} numbers, expected 2 (begin and end)");
+        }
+
         SafetensorsDType.TryGetSize(dtype, out int size);
         if (!SafetensorsDType.TryGetByteLength(shape, size, out long bytes))
+        {
             throw BadTensor(name, $"the shape {ShowShape(shape)} has more elements than any file can hold");
+        }
+
         if (offsets[1] < offsets[0])
+        {
             throw BadTensor(name, $"data_offsets ends at {offsets[1]}, before its begin {offsets[0]}");
+        }
+
         if (offsets[1] - offsets[0] != bytes)
+        {
             throw BadTensor(name, $"data_offsets span {offsets[1] - offsets[0]} bytes, but {dtype} {ShowShape(shape)} needs {bytes}");
+        }
+
         return new SafetensorsEntry(name, dtype, shape, offsets[0], bytes);
     }
 
@@ -151,19 +204,30 @@ internal ref struct SafetensorsHeader
     private readonly void CheckLayout(long dataLength)
     {
         long end = 0;
-        foreach (SafetensorsEntry entry in _entries.Values.OrderBy(e => e.Offset).ThenBy(e => e.Length))
+        foreach (var entry in _entries.Values.OrderBy(e => e.Offset).ThenBy(e => e.Length))
         {
             if (entry.Offset + entry.Length > dataLength)
+            {
                 throw BadTensor(entry.Name, $"data_offsets end at {entry.Offset + entry.Length}, but the file has only {dataLength} data bytes"
                     + " (was it cut off while copying?)");
+            }
+
             if (entry.Offset < end)
+            {
                 throw BadTensor(entry.Name, $"its data begins at {entry.Offset}, inside another tensor that ends at {end}");
+            }
+
             if (entry.Offset > end)
+            {
                 throw BadTensor(entry.Name, $"its data begins at {entry.Offset}, leaving a hole after {end}");
+            }
+
             end = entry.Offset + entry.Length;
         }
         if (end != dataLength)
+        {
             throw Bad(_path, $"the tensors end at byte {end} of the data section, but it has {dataLength} bytes");
+        }
     }
 
     private readonly string Found() => _json.TokenType switch

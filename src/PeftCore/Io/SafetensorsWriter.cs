@@ -25,8 +25,10 @@ public static class SafetensorsWriter
         AtomicFile.Write(path, stream =>
         {
             stream.Write(header);
-            foreach (SafetensorsTensor tensor in sorted)
+            foreach (var tensor in sorted)
+            {
                 WriteTensor(stream, tensor);
+            }
         });
     }
 
@@ -35,8 +37,10 @@ public static class SafetensorsWriter
         long before = stream.Position;
         tensor.WriteTo(stream);
         if (stream.Position - before != tensor.Length)
+        {
             throw new InvalidOperationException(
                 $"Tensor \"{tensor.Name}\" wrote {stream.Position - before} bytes, but its dtype and shape need {tensor.Length}.");
+        }
     }
 
     private static byte[] Header(SafetensorsTensor[] tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -60,10 +64,16 @@ public static class SafetensorsWriter
     private static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string>? metadata)
     {
         if (metadata is null or { Count: 0 })
+        {
             return;
+        }
+
         json.WriteStartObject("__metadata__");
         foreach ((string key, string value) in metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
+        {
             json.WriteString(key, value);
+        }
+
         json.WriteEndObject();
     }
 
@@ -71,15 +81,21 @@ public static class SafetensorsWriter
     {
         var names = new HashSet<string>(StringComparer.Ordinal) { "__metadata__" };
         long offset = 0;
-        foreach (SafetensorsTensor tensor in tensors)
+        foreach (var tensor in tensors)
         {
             if (!names.Add(tensor.Name))
+            {
                 throw new ArgumentException($"Two tensors are named \"{tensor.Name}\", or the name is reserved.", nameof(tensors));
+            }
+
             json.WriteStartObject(tensor.Name);
             json.WriteString("dtype", tensor.DType);
             json.WriteStartArray("shape");
             foreach (long axis in tensor.Shape)
+            {
                 json.WriteNumberValue(axis);
+            }
+
             json.WriteEndArray();
             json.WriteStartArray("data_offsets");
             json.WriteNumberValue(offset);

@@ -10,15 +10,21 @@ internal static class ShardIndex
 
     public static Dictionary<string, string> Read(string path)
     {
-        ConfigReader map = ConfigReader.Open(path).Object(Map);
+        var map = ConfigReader.Open(path).Object(Map);
         var shardOf = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string name in map.Names)
         {
             if (map.Raw(name) is not { ValueKind: JsonValueKind.String } value)
+            {
                 throw map.Error(name, "must name the file that holds the tensor");
+            }
+
             string shard = value.GetString()!;
             if (!IsPlainName(shard))
+            {
                 throw map.Error(name, $"names the file \"{shard}\", expected the name of a .safetensors file beside the index");
+            }
+
             shardOf.Add(name, shard);
         }
         return shardOf.Count > 0 ? shardOf : throw new BadInputException($"{path}: {Map} lists no tensors.");

@@ -33,19 +33,25 @@ public sealed class WeightSource : IDisposable
     /// where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
     public static WeightSource OpenIndex(string path)
     {
-        Dictionary<string, string> shardOf = ShardIndex.Read(path);
+        var shardOf = ShardIndex.Read(path);
         var files = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);
         try
         {
             foreach (string shard in shardOf.Values.Distinct().Order(StringComparer.Ordinal))
+            {
                 files.Add(shard, OpenShard(path, shard));
+            }
+
             var match = new ShardMatch(path, shardOf, files);
             return new WeightSource(path, [.. files.Values], match.Entries, match.Warnings);
         }
         catch
         {
-            foreach (SafetensorsFile file in files.Values)
+            foreach (var file in files.Values)
+            {
                 file.Dispose();
+            }
+
             throw;
         }
     }
@@ -56,13 +62,15 @@ public sealed class WeightSource : IDisposable
     /// <summary>A tensor that must be there.</summary>
     /// <exception cref="BadInputException">There is no tensor of that name.</exception>
     public WeightEntry Get(string name) =>
-        TryGet(name, out WeightEntry? entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{name}\" is missing.");
+        TryGet(name, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{name}\" is missing.");
 
     /// <summary>Closes all files. Spans taken from them must not be used any more.</summary>
     public void Dispose()
     {
-        foreach (SafetensorsFile file in _files)
+        foreach (var file in _files)
+        {
             file.Dispose();
+        }
     }
 
     internal static WeightSource OpenFile(string path, IReadOnlyList<string> warnings)

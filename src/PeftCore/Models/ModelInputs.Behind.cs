@@ -7,8 +7,8 @@ public sealed partial class ModelInputs
     internal ModelInputs BehindTokens(ReadOnlySpan<int> counts)
     {
         int places = Largest(counts), length = places + Length;
-        var positions = new int[Batch * length];
-        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
+        int[] positions = new int[Batch * length];
+        int[]? ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
         for (int b = 0; b < Batch; b++)
         {
             int unused = places - counts[b];
@@ -31,8 +31,8 @@ public sealed partial class ModelInputs
     internal ModelInputs BehindKeys(IPrefix prefix, ReadOnlySpan<int> counts)
     {
         int places = Largest(counts);
-        var positions = new int[_positions.Length];
-        var ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
+        int[] positions = new int[_positions.Length];
+        int[]? ranges = IsPlain(counts, places) ? null : new int[2 * positions.Length];
         for (int at = 0; at < positions.Length; at++)
         {
             int b = at / Length;

@@ -92,8 +92,8 @@ public sealed partial class ModelInputs
     internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1, IReadOnlyList<int>? tasks = null)
     {
         int start = cache.Length, length = ids.Length / batch;
-        var positions = new int[ids.Length];
-        var ranges = new int[2 * ids.Length];
+        int[] positions = new int[ids.Length];
+        int[] ranges = new int[2 * ids.Length];
         for (int i = 0; i < ids.Length; i++)
         {
             positions[i] = start + i % length;
@@ -104,7 +104,7 @@ public sealed partial class ModelInputs
 
     private Tensor Narrow(int window)
     {
-        var ranges = new int[2 * Batch * Length];
+        int[] ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)
         {
             // A token's own key stands at its place behind earlier keys; what padding sees ends before that.
@@ -117,7 +117,7 @@ public sealed partial class ModelInputs
 
     private static int[] Counting(int batch, int length)
     {
-        var positions = new int[batch * length];
+        int[] positions = new int[batch * length];
         for (int i = 0; i < positions.Length; i++)
         {
             positions[i] = i % length;
@@ -127,7 +127,7 @@ public sealed partial class ModelInputs
 
     private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length)
     {
-        var ranges = new int[2 * batch * length];
+        int[] ranges = new int[2 * batch * length];
         for (int b = 0; b < batch; b++)
         {
             var row = mask.Slice(b * length, length);

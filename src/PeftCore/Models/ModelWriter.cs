@@ -67,7 +67,7 @@ public static partial class ModelWriter
 
     internal static SafetensorsTensor ToFile(string name, Tensor value)
     {
-        var shape = new int[value.Shape.Rank];
+        int[] shape = new int[value.Shape.Rank];
         value.Shape.CopyTo(shape);
         return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent), stream => value.WriteTo(stream));
     }

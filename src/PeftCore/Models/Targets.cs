@@ -54,9 +54,9 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     /// <param name="places">Places that every row has for them.</param>
     internal Targets Behind(ReadOnlySpan<int> counts, int places)
     {
-        var labels = _labels ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
+        int[] labels = _labels ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
         int batch = counts.Length, length = labels.Length / batch;
-        var longer = new int[batch * (places + length)];
+        int[] longer = new int[batch * (places + length)];
         Array.Fill(longer, CrossEntropyOp.Ignore);
         for (int b = 0; b < batch; b++)
         {
@@ -68,7 +68,7 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
 
     private static Targets Shifted(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator)
     {
-        var next = new int[labels.Length];
+        int[] next = new int[labels.Length];
         int count = Shift(labels, batch, next);
         if (count == 0)
         {
@@ -79,7 +79,7 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         {
             return new Targets(backend.From(next, [batch, labels.Length / batch]), denominator ?? count) { Share = share };
         }
-        var rows = new int[count];
+        int[] rows = new int[count];
         Pick(next, rows);
         return new Targets(backend.From(next.AsSpan(0, count), [count]), denominator ?? count, backend.From(rows, [count])) { Share = share };
     }

@@ -57,7 +57,7 @@ internal static class TokenTables
 
     private static float[] Mean(float[] values, int columns)
     {
-        var sums = new double[columns];
+        double[] sums = new double[columns];
         for (int i = 0; i < values.Length; i++)
         {
             sums[i % columns] += values[i];

@@ -56,7 +56,7 @@ internal static class WeightReader
     public static Tensor ReadF32(WeightEntry entry, IBackend backend, MemoryKind kind)
     {
         var stored = DTypeOf(entry);
-        Shape shape = Shape.Of(Array.ConvertAll(entry.Shape, extent => checked((int)extent)));
+        var shape = Shape.Of(Array.ConvertAll(entry.Shape, extent => checked((int)extent)));
         var values = backend.NewTensor(shape, stored, kind);
         values.Upload(entry.Span);
         if (stored == DType.F32)
@@ -79,7 +79,7 @@ internal static class WeightReader
 
     public static void CheckShape(WeightEntry entry, Shape expected)
     {
-        var shape = entry.Shape;
+        long[] shape = entry.Shape;
         bool same = shape.Length == expected.Rank;
         for (int i = 0; same && i < shape.Length; i++)
         {

@@ -38,7 +38,7 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
     /// <summary>θ^(−2i/d), stretched as the configuration says.</summary>
     internal double[] Frequencies()
     {
-        var frequencies = new double[dimension / 2];
+        double[] frequencies = new double[dimension / 2];
         for (int i = 0; i < frequencies.Length; i++)
         {
             frequencies[i] = Stretch(Math.Pow(theta, -2.0 * i / dimension));
@@ -74,9 +74,9 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
     private RopeTables Build(IBackend backend, int length)
     {
         // The reference computes the angles in single precision; doing the same keeps far positions equal to it.
-        var frequencies = Array.ConvertAll(Frequencies(), f => (float)f);
-        var cos = new float[length * frequencies.Length];
-        var sin = new float[length * frequencies.Length];
+        float[] frequencies = Array.ConvertAll(Frequencies(), f => (float)f);
+        float[] cos = new float[length * frequencies.Length];
+        float[] sin = new float[length * frequencies.Length];
         for (int p = 0, at = 0; p < length; p++)
         {
             foreach (float frequency in frequencies)

@@ -82,7 +82,7 @@ internal sealed record SparseIndex(Tensor Offsets, Tensor Indices, Tensor Order)
     public static (int[] Offsets, int[] Indices, int[] Order) Sort(int[] axis, int[] other, int extent)
     {
         int[] order = [.. Enumerable.Range(0, axis.Length).OrderBy(e => axis[e]).ThenBy(e => other[e])];
-        var offsets = new int[extent + 1];
+        int[] offsets = new int[extent + 1];
         foreach (int index in axis)
         {
             offsets[index + 1]++;

@@ -69,7 +69,7 @@ internal static class MixedRows
     {
         var groups = rows.Select((name, row) => (name, row)).GroupBy(pair => pair.name, pair => pair.row).ToList();
         var together = Tensor.Concat([.. groups.Select(group => run(group.Key, [.. group]))]);
-        var order = groups.SelectMany(group => group).ToArray();
+        int[] order = groups.SelectMany(group => group).ToArray();
         return RowSelection.Take(together, [.. Enumerable.Range(0, order.Length).Select(row => Array.IndexOf(order, row))]);
     }
 }

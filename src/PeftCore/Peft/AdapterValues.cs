@@ -21,7 +21,7 @@ internal static class AdapterValues
             return;
         }
         WeightReader.CheckShape(entry, expected);
-        foreach (var values in Doubles(entry))
+        foreach (double[] values in Doubles(entry))
         {
             if (Array.Find(values, value => double.IsFinite(value) && !float.IsFinite((float)value)) is not 0 and var large)
             {

@@ -21,8 +21,8 @@ internal readonly record struct BlockDropout(Layer Layer, double Share, ulong Si
         }
         ulong stream = new LayerDropout(Layer, 1, Site).Stream, seed = Layer.Mode.Seed;
         var chosen = Enumerable.Range(0, n).OrderBy(i => Kernels.Philox.Next(seed, stream, (ulong)i).X).ThenBy(i => i).Take(gone).ToHashSet();
-        var keep = new float[n * side];
-        var identity = new float[n * side * side];
+        float[] keep = new float[n * side];
+        float[] identity = new float[n * side * side];
         for (int i = 0; i < n * side; i++)
         {
             bool kept = !chosen.Contains(i / side);

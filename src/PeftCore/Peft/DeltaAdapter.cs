@@ -86,7 +86,7 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 
     private float[] UnitRows(int first, int count)
     {
-        var rows = new float[count * layer.Inputs];
+        float[] rows = new float[count * layer.Inputs];
         for (int i = 0; i < count; i++)
         {
             rows[i * layer.Inputs + first + i] = 1;

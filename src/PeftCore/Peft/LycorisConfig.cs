@@ -83,7 +83,7 @@ internal readonly record struct LycorisDropout(Nn.Linear Layer, float Rank, floa
             return null;
         }
         ulong stream = new LayerDropout(Layer, 1, Site).Stream;
-        var factors = new float[Layer.Outputs];
+        float[] factors = new float[Layer.Outputs];
         if (Unit(stream, ulong.MaxValue) < Module)
         {
             return factors;

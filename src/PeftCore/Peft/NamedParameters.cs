@@ -24,7 +24,7 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
     public Parameter TruncatedNormal(string name, Shape shape, float deviation)
     {
         var parameter = New(name, shape);
-        var values = new float[shape.Count];
+        float[] values = new float[shape.Count];
         ulong draw = 0;
         for (int i = 0; i < values.Length;)
         {

@@ -26,8 +26,8 @@ internal sealed class TrainableTokenRows : LayerAdapter
     {
         (_layer, _tokens, _rows, _names, _owner) = (layer, tokens, rows, names, owner);
         int vocabulary = Weight.Shape[0];
-        var keep = new float[vocabulary];
-        var pick = new float[vocabulary * tokens.Count];
+        float[] keep = new float[vocabulary];
+        float[] pick = new float[vocabulary * tokens.Count];
         Array.Fill(keep, 1);
         for (int i = 0; i < tokens.Count; i++)
         {

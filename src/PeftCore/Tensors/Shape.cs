@@ -124,7 +124,7 @@ public readonly struct Shape : IEquatable<Shape>
     /// <inheritdoc/>
     public override string ToString()
     {
-        var extents = new int[Rank];
+        int[] extents = new int[Rank];
         CopyTo(extents);
         return $"({string.Join(", ", extents)})";
     }

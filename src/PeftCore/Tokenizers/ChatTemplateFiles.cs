@@ -48,10 +48,10 @@ internal static class ChatTemplateFiles
             templates[Default] = ReadText(file);
         }
 
-        var folder = Path.Combine(directory, FolderName);
+        string folder = Path.Combine(directory, FolderName);
         if (Directory.Exists(folder))
         {
-            foreach (var named in Directory.GetFiles(folder, "*.jinja").Order(StringComparer.Ordinal))
+            foreach (string? named in Directory.GetFiles(folder, "*.jinja").Order(StringComparer.Ordinal))
             {
                 templates[Path.GetFileNameWithoutExtension(named)] = ReadText(named);
             }

@@ -33,8 +33,8 @@ public sealed class Encoding
     /// <summary>Tokens that are put around texts, with no place in them.</summary>
     internal static Encoding Added(int[] ids, string[] tokens, int typeId)
     {
-        var typeIds = new int[ids.Length];
-        var special = new bool[ids.Length];
+        int[] typeIds = new int[ids.Length];
+        bool[] special = new bool[ids.Length];
         Array.Fill(typeIds, typeId);
         Array.Fill(special, true);
         return new Encoding(ids, tokens, new TextRange[ids.Length], typeIds, special);
@@ -49,7 +49,7 @@ public sealed class Encoding
 
     internal Encoding WithTypeId(int typeId)
     {
-        var typeIds = new int[Length];
+        int[] typeIds = new int[Length];
         Array.Fill(typeIds, typeId);
         return new Encoding(Ids, Tokens, Offsets, typeIds, SpecialTokensMask);
     }

@@ -19,7 +19,7 @@ internal sealed class EncodingBuilder
     {
         if (_count == _ids.Length)
         {
-            var capacity = Math.Max(16, _count * 2);
+            int capacity = Math.Max(16, _count * 2);
             Array.Resize(ref _ids, capacity);
             Array.Resize(ref _tokens, capacity);
             Array.Resize(ref _offsets, capacity);
@@ -35,7 +35,7 @@ internal sealed class EncodingBuilder
         Array.Resize(ref _ids, _count);
         Array.Resize(ref _tokens, _count);
         Array.Resize(ref _offsets, _count);
-        var types = new int[_count];
+        int[] types = new int[_count];
         Array.Fill(types, typeId);
         return new Encoding(_ids, _tokens, _offsets, types, new bool[_count]);
     }

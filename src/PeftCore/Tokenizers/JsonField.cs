@@ -38,7 +38,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
     {
         try
         {
-            var start = bytes.Span.StartsWith(System.Text.Encoding.UTF8.Preamble) ? 3 : 0;
+            int start = bytes.Span.StartsWith(System.Text.Encoding.UTF8.Preamble) ? 3 : 0;
             using var document = JsonDocument.Parse(bytes[start..], Strict);
             return read(new JsonField(file, "", document.RootElement));
         }
@@ -77,18 +77,18 @@ internal readonly struct JsonField(string file, string path, JsonElement element
 
     /// <summary>A number from 0 to the largest a vocabulary can have.</summary>
     public int AsIndex(int? missing = null) =>
-        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var value) && value >= 0 ? value
+        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int value) && value >= 0 ? value
         : IsNull && missing is { } other ? other
         : throw Bad("a whole number from 0 to 2147483647");
 
     public double AsNumber() =>
-        element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out var value) && double.IsFinite(value) ? value
+        element.ValueKind == JsonValueKind.Number && element.TryGetDouble(out double value) && double.IsFinite(value) ? value
         : throw Bad("a number");
 
     /// <summary>A string of exactly one code point.</summary>
     public string AsCharacter()
     {
-        var text = AsString();
+        string text = AsString();
         return text.Length > 0 && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length ? text : throw Bad("one character");
     }
 
@@ -99,7 +99,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
             throw Bad("a list");
         }
 
-        var index = 0;
+        int index = 0;
         foreach (var item in element.EnumerateArray())
         {
             yield return Child(index++, item);
@@ -140,7 +140,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
             return "missing";
         }
 
-        var raw = element.GetRawText();
+        string raw = element.GetRawText();
         return raw.Length <= 60 ? raw : $"{raw.AsSpan(0, 60)}…";
     }
 }

@@ -29,7 +29,7 @@ internal sealed record ModelTokenIds(int? Bos, int[] Eos, int? Pad, int[]? Gener
         [.. (field.IsNull ? [] : field.Element.ValueKind == JsonValueKind.Array ? field.Items() : [field]).Select(ReadId).Where(id => id >= 0)];
 
     private static int ReadId(JsonField field) =>
-        field.Element.ValueKind == JsonValueKind.Number && field.Element.TryGetDouble(out var value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue
+        field.Element.ValueKind == JsonValueKind.Number && field.Element.TryGetDouble(out double value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue
             ? (int)value
             : throw field.Bad("a token id, or a list of them");
 }

@@ -20,11 +20,11 @@ internal static class SpecialTokenFiles
             return config;
         }
 
-        var mapCounts = config.AddedTokens.Count == 0;
+        bool mapCounts = config.AddedTokens.Count == 0;
         var merged = new Dictionary<string, string>(config.SpecialTokens);
         foreach (var (role, token) in map)
         {
-            var other = config.Token(role);
+            string? other = config.Token(role);
             if (other != token && (other is not null || !mapCounts))
             {
                 warnings.Add($"{directory}: {role} is {Quote(other)} in {ConfigName} but {Quote(token)} in {MapName}; {Quote(mapCounts ? token : other)} is used, "
@@ -59,7 +59,7 @@ internal static class SpecialTokenFiles
         var tokens = new Dictionary<int, string>();
         foreach (var (name, token) in field.IsNull ? [] : field.Members())
         {
-            if (!int.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var id))
+            if (!int.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id))
             {
                 throw token.Bad("a token whose name is its id, a whole number");
             }
@@ -74,7 +74,7 @@ internal static class SpecialTokenFiles
     private static Dictionary<string, string> ReadTokens(JsonField root)
     {
         var tokens = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var role in Roles)
+        foreach (string role in Roles)
         {
             if (ReadToken(root[role]) is { } token)
             {

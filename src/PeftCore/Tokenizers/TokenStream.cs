@@ -22,7 +22,7 @@ public sealed class TokenStream
     public string Append(int id)
     {
         _ids.Add(id);
-        var text = Decode();
+        string text = Decode();
         // A text that ends in U+FFFD may be the first bytes of a character.
         if (text.Length <= _prefix.Length || text.EndsWith('\uFFFD'))
         {
@@ -35,14 +35,14 @@ public sealed class TokenStream
     /// <summary>Returns what is left at the end, with U+FFFD for bytes that never became a character.</summary>
     public string Finish()
     {
-        var text = Decode();
+        string text = Decode();
         return text.Length <= _prefix.Length ? "" : Advance(text);
     }
 
     /// <summary>Keeps only the ids of the last step: what they decode to is the context for the next.</summary>
     private string Advance(string text)
     {
-        var fresh = text[_prefix.Length..];
+        string fresh = text[_prefix.Length..];
         _ids.RemoveRange(0, _prefixLength);
         _prefix = Decode();
         _prefixLength = _ids.Count;

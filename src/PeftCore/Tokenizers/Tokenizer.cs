@@ -185,7 +185,7 @@ public sealed class Tokenizer
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
     {
         var tokens = new List<string>(ids.Length);
-        foreach (var id in ids)
+        foreach (int id in ids)
         {
             if (_added.Find(id) is { } added)
             {
@@ -254,8 +254,8 @@ public sealed class Tokenizer
             var origins = piece.Text.Origins.Slice(piece.Start, piece.Length);
             if (piece.IsToken)
             {
-                var content = _added.Find(piece.TokenId)!.Content;
-                var token = piece.Chars.SequenceEqual(content) ? content : piece.Chars.ToString();
+                string content = _added.Find(piece.TokenId)!.Content;
+                string token = piece.Chars.SequenceEqual(content) ? content : piece.Chars.ToString();
                 builder.Add(piece.TokenId, token, new TextRange(origins[0].Start, origins[^1].End));
                 continue;
             }

@@ -23,11 +23,11 @@ public static class TokenizerCases
 
     private static TokenizerCaseResult Check(Tokenizer tokenizer, JsonField item, int index)
     {
-        var text = item["text"].AsString();
-        var name = $"{index}: {JsonEncodedText.Encode(text.Length <= 40 ? text : text[..39])}";
+        string text = item["text"].AsString();
+        string name = $"{index}: {JsonEncodedText.Encode(text.Length <= 40 ? text : text[..39])}";
         var encoding = tokenizer.Encode(text);
-        var ids = item["ids"].Items().Select(i => i.AsIndex()).ToArray();
-        var difference = First("ids", ids, encoding.Ids)
+        int[] ids = item["ids"].Items().Select(i => i.AsIndex()).ToArray();
+        string? difference = First("ids", ids, encoding.Ids)
             ?? First("tokens", item["tokens"].Items().Select(i => i.AsString()), encoding.Tokens)
             ?? First("offsets", item["offsets"].Items().Select(ReadRange), encoding.Offsets)
             ?? First("ids_no_special", item["ids_no_special"].Items().Select(i => i.AsIndex()), tokenizer.Encode(text, false).Ids)
@@ -38,17 +38,17 @@ public static class TokenizerCases
 
     private static TextRange ReadRange(JsonField field)
     {
-        var ends = field.Items().Select(i => i.AsIndex()).ToArray();
+        int[] ends = field.Items().Select(i => i.AsIndex()).ToArray();
         return ends.Length == 2 ? new TextRange(ends[0], ends[1]) : throw field.Bad("a start and an end");
     }
 
     private static string? First<T>(string what, IEnumerable<T> expected, IReadOnlyList<T> actual)
     {
         var wanted = expected.ToList();
-        for (var i = 0; i < Math.Max(wanted.Count, actual.Count); i++)
+        for (int i = 0; i < Math.Max(wanted.Count, actual.Count); i++)
         {
-            var left = i < wanted.Count ? $"{wanted[i]}" : "nothing";
-            var right = i < actual.Count ? $"{actual[i]}" : "nothing";
+            string left = i < wanted.Count ? $"{wanted[i]}" : "nothing";
+            string right = i < actual.Count ? $"{actual[i]}" : "nothing";
             if (left != right || i >= wanted.Count || i >= actual.Count)
             {
                 return $"{what}[{i}] is {right}, expected {left}";

@@ -14,7 +14,7 @@ internal static class TokenizerReader
         }
 
         // Truncation and padding are the caller's: libraries above the file set them anew for each call.
-        foreach (var name in new[] { "truncation", "padding" })
+        foreach (string? name in new[] { "truncation", "padding" })
         {
             if (!root[name].IsNull)
             {

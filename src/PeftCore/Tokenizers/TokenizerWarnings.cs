@@ -21,7 +21,7 @@ internal static class TokenizerWarnings
 
     private static string Instead(Tokenizer tokenizer, string role)
     {
-        var id = role switch { "eos_token" => tokenizer.EosId, "bos_token" => tokenizer.BosId, "pad_token" => tokenizer.PadId, _ => null };
+        int? id = role switch { "eos_token" => tokenizer.EosId, "bos_token" => tokenizer.BosId, "pad_token" => tokenizer.PadId, _ => null };
         return id is { } other ? $"; token {other}, which the model's config names, is used." : ", so it is text like any other; add it there, or correct tokenizer_config.json.";
     }
 
@@ -36,7 +36,7 @@ internal static class TokenizerWarnings
 
         if (tokenizer.EosToken is { } token && tokenizer.IdOf(token) is { } id && ids.Ends.Length > 0 && !ids.Ends.Contains(id))
         {
-            var file = ids.GenerationEos is null ? "config.json" : "generation_config.json";
+            string file = ids.GenerationEos is null ? "config.json" : "generation_config.json";
             yield return $"the tokenizer's eos_token \"{token}\" is token {id}, but eos_token_id is {List(ids.Ends)} in {file}; "
                 + $"texts to learn end with {id}, and generation stops at {List(tokenizer.StopIds)}.";
         }
@@ -46,7 +46,7 @@ internal static class TokenizerWarnings
             yield return $"the tokenizer names no eos_token; token {fallback} (\"{tokenizer.TokenOf(fallback)}\"), the eos_token_id of the model's config, ends texts, and chat templates have no eos_token.";
         }
 
-        foreach (var unknown in ids.Ends.Concat(ids.Eos).Distinct().Where(end => tokenizer.TokenOf(end) is null))
+        foreach (int unknown in ids.Ends.Concat(ids.Eos).Distinct().Where(end => tokenizer.TokenOf(end) is null))
         {
             yield return $"eos_token_id {unknown} of the model's config is not in the vocabulary of tokenizer.json.";
         }
@@ -79,10 +79,10 @@ internal static class TokenizerWarnings
             yield break;
         }
 
-        var around = tokenizer.Around;
+        int[] around = tokenizer.Around;
         foreach (var (flag, wanted, id) in new[] { ("add_bos_token", config.AddBos, tokenizer.BosId), ("add_eos_token", config.AddEos, tokenizer.EosId) })
         {
-            var there = id is { } token && around.Contains(token);
+            bool there = id is { } token && around.Contains(token);
             if (wanted is { } wish && id is not null && wish != there && tokenizer.BosId != tokenizer.EosId)
             {
                 yield return $"{flag} is {(wish ? "true" : "false")} in tokenizer_config.json, but the post_processor of tokenizer.json "
@@ -102,7 +102,7 @@ internal static class TokenizerWarnings
             }
         }
 
-        foreach (var token in config.ExtraTokens.Where(token => tokenizer.IdOf(token) is null))
+        foreach (string? token in config.ExtraTokens.Where(token => tokenizer.IdOf(token) is null))
         {
             yield return $"the special token \"{token}\" of tokenizer_config.json is not in the vocabulary of tokenizer.json, so it is text like any other.";
         }

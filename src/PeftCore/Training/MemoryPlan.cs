@@ -72,7 +72,7 @@ public sealed record MemoryPlan
         var rows = new Example[batchSize];
         for (int row = 0; row < batchSize; row++)
         {
-            var ids = new int[length];
+            int[] ids = new int[length];
             for (int i = 0; i < length; i++)
             {
                 ids[i] = (int)(Kernels.Philox.Next(seed, (ulong)row, (ulong)i).X % (uint)trainable.Model.VocabularySize);

@@ -14,7 +14,7 @@ public sealed class DemoFilesTests
     {
         string model = Path.Combine(AppContext.BaseDirectory, "Demo", "base-llama");
 
-        ToolRun run = ToolRun.Of("inspect", model, "--json");
+        var run = ToolRun.Of("inspect", model, "--json");
 
         Assert.That(run.Json.GetProperty("parameters").GetInt64(), Is.EqualTo(3_221_952));
         Assert.That(Rows("train"), Has.Count.InRange(300, 400));
@@ -33,12 +33,14 @@ public sealed class DemoFilesTests
     [TestCase("valid")]
     public void Every_record_says_what_its_sentence_says(string part)
     {
-        foreach (PromptRow row in Rows(part))
+        foreach (var row in Rows(part))
         {
             string[][] lines = [.. row.Completion.Split('\n').Select(line => line.Split(": ", 2))];
             Assert.That(lines.Select(line => line[0]), Is.EqualTo(Fields), row.Prompt);
             foreach (string value in lines.SelectMany(line => line[1].Split(" and ")).Where(value => value != "not said"))
+            {
                 Assert.That(row.Prompt, Does.Contain(value).IgnoreCase);
+            }
         }
     }
 

@@ -37,7 +37,7 @@ public sealed class NumbersTests
     [TestCase("plan", "--lora-r", "4,8")]
     public void A_flag_that_is_no_number_is_refused_with_its_value(string verb, string flag, string value)
     {
-        ToolRun run = ToolRun.Of(verb, flag, value);
+        var run = ToolRun.Of(verb, flag, value);
         Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
         Assert.That(run.Error, Does.Contain(value.Trim()));
     }
@@ -52,7 +52,7 @@ public sealed class NumbersTests
     public void Options_outside_of_settings_files_read_numbers_the_same_way(string verb, string flag, string value)
     {
         string[] needed = verb == "convert" ? ["--adapter", "a", "--output-dir", "b"] : [];
-        ToolRun run = ToolRun.Of([verb, flag, value, .. needed]);
+        var run = ToolRun.Of([verb, flag, value, .. needed]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain($"{flag} is \"{value}\", expected a whole number of at least 1"));
     }
@@ -64,7 +64,7 @@ public sealed class NumbersTests
     [TestCase("step", "--warmup", "-1")]
     public void Benchmarks_refuse_sizes_they_would_have_changed(string bench, string flag, string value)
     {
-        ToolRun run = ToolRun.Of("bench", bench, flag, value);
+        var run = ToolRun.Of("bench", bench, flag, value);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain($"{flag} is \"{value}\""));
     }
@@ -83,7 +83,7 @@ public sealed class NumbersTests
     [TestCase("target_modules=[q_proj,v_proj]", "which is no JSON; write texts in double quotes")]
     public void Fields_of_a_method_are_numbers_or_refused(string options, string sentence)
     {
-        ToolRun run = ToolRun.Of([.. Plan, "--method-options", options]);
+        var run = ToolRun.Of([.. Plan, "--method-options", options]);
         Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
         Assert.That(run.Error, Does.Contain(sentence));
     }
@@ -95,7 +95,7 @@ public sealed class NumbersTests
     [TestCase("-1")]
     public void A_list_of_learning_rates_holds_numbers_above_zero(string rates)
     {
-        ToolRun run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", "nowhere", "--methods", "lora", "--learning-rates", rates);
+        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", "nowhere", "--methods", "lora", "--learning-rates", rates);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("is no learning rate; write numbers above 0 with a decimal point"));
     }
@@ -106,7 +106,7 @@ public sealed class NumbersTests
     [TestCase("1.5")]
     public void A_list_of_tokens_holds_digits(string tokens)
     {
-        ToolRun run = ToolRun.Of([.. Plan, "--method", "trainable_tokens", "--token-indices", tokens]);
+        var run = ToolRun.Of([.. Plan, "--method", "trainable_tokens", "--token-indices", tokens]);
         Assert.That(run.ExitCode, Is.EqualTo(tokens == "1,05" ? 0 : 2), run.Error);
     }
 
@@ -128,7 +128,7 @@ public sealed class NumbersTests
         var german = (CultureInfo)CultureInfo.InvariantCulture.Clone();
         (german.NumberFormat.NumberDecimalSeparator, german.NumberFormat.NumberGroupSeparator, german.NumberFormat.NegativeSign) = (",", ".", "\u2212");
         string one = Path.Combine(directory.FullPath, "one"), other = Path.Combine(directory.FullPath, "other");
-        ToolRun english = ToolRun.Of([.. train, "--output-dir", one]);
+        var english = ToolRun.Of([.. train, "--output-dir", one]);
         ToolRun there;
         try
         {

@@ -11,7 +11,7 @@ public sealed class SettingsTests
     [Test]
     public void Without_flags_every_setting_has_hugging_faces_default()
     {
-        TrainOptions options = Read();
+        var options = Read();
 
         Assert.That((options.LoraR, options.LoraAlpha, options.LearningRate, options.BatchSize, options.NumEpochs, options.Seed), Is.EqualTo((8, 8.0, 5e-5, 8, 3.0, 42UL)));
         Assert.That((options.UseDora, options.MaskPrompt, options.MaxSteps, options.EvalSteps), Is.EqualTo((false, true, -1, (int?)null)));
@@ -20,7 +20,7 @@ public sealed class SettingsTests
     [Test]
     public void Flags_set_values_of_every_kind()
     {
-        TrainOptions options = Read(
+        var options = Read(
             "--lora-r", "16", "--learning-rate", "1e-3", "--use-dora", "--mask-prompt", "false", "--bias", "lora_only", "--dtype", "bf16", "--max-steps", "-1",
             "--max-memory", "6GiB", "--target-modules", "q_proj,v_proj", "--seed", "18446744073709551615", "--device", "cuda", "--eval-steps", "5");
 
@@ -49,7 +49,7 @@ public sealed class SettingsTests
         using var directory = new TemporaryDirectory();
         string file = directory.Write(name, text);
 
-        TrainOptions options = Read("-c", file, "--lora-r", "32");
+        var options = Read("-c", file, "--lora-r", "32");
 
         Assert.That((options.LoraR, options.LearningRate, options.UseDora), Is.EqualTo((32, 1e-3, true)));
         Assert.That((options.TargetModules, options.InitLoraWeights), Is.EqualTo(("q_proj,v_proj", "false")));
@@ -83,7 +83,7 @@ public sealed class SettingsTests
     {
         using var directory = new TemporaryDirectory();
         string[] flags = ["--model", "m", "--learning-rate", "0.000123456789", "--max-memory", "6GiB", "--bias", "lora_only", "--dtype", "bf16", "--use-rslora", "--target-modules", "a,b"];
-        TrainOptions options = Read(flags);
+        var options = Read(flags);
 
         string file = directory.Write("resolved.json", new Settings<TrainOptions>().Resolve(options).ToJsonString());
 
@@ -96,7 +96,7 @@ public sealed class SettingsTests
         var command = new Command("train", "");
         settings.AddTo(command);
         command.Add(GlobalOptions.Device);
-        ParseResult parse = command.Parse(args);
+        var parse = command.Parse(args);
         Assert.That(parse.Errors, Is.Empty);
         return settings.Read(parse);
     }

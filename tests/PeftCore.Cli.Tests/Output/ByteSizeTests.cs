@@ -13,7 +13,7 @@ public sealed class ByteSizeTests
     [TestCase("7b", 7)]
     public void Reads_what_people_write(string text, long bytes)
     {
-        Assert.That(ByteSize.TryParse(text, out ByteSize size), Is.True);
+        Assert.That(ByteSize.TryParse(text, out var size), Is.True);
         Assert.That(size.Bytes, Is.EqualTo(bytes));
     }
 

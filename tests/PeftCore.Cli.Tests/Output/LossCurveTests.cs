@@ -11,7 +11,7 @@ public sealed class LossCurveTests
         CurvePoint[] train = [.. Enumerable.Range(1, 50).Select(step => new CurvePoint(step, 4 - step * 0.05))];
         CurvePoint[] eval = [new(0, 4), new(25, 2.9), new(50, 1.8)];
 
-        XDocument svg = XDocument.Parse(LossCurve.Svg(train, eval));
+        var svg = XDocument.Parse(LossCurve.Svg(train, eval));
 
         string[] texts = [.. svg.Descendants().Where(node => node.Name.LocalName is "text" or "tspan").Select(node => node.Value)];
         Assert.That(texts, Does.Contain("step").And.Contain("loss").And.Contain("train").And.Contain("eval"));

@@ -22,7 +22,9 @@ public sealed class ProgressBarTests
         using var error = new StringWriter();
         var bar = new ProgressBar(new Terminal(TextWriter.Null, error), every: 10);
         for (int step = 1; step <= 25; step++)
+        {
             bar.Show(new TrainingProgress(step, 25, 1, 1, 1e-4, 1, 10, 0, TimeSpan.FromSeconds(step), TimeSpan.FromSeconds(25 - step)));
+        }
 
         Assert.That(error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(3));
     }

@@ -57,7 +57,7 @@ public sealed class BenchGenerateVerbTests
 
         static void Refused(string sentence, params string[] args)
         {
-            ToolRun run = ToolRun.Of(["bench", "generate", .. args]);
+            var run = ToolRun.Of(["bench", "generate", .. args]);
             Assert.That(run.ExitCode, Is.EqualTo(2), run.Output);
             Assert.That(run.Error, Does.Contain(sentence));
         }
@@ -74,8 +74,8 @@ public sealed class BenchGenerateVerbTests
             """);
 
         ToolRun narrow = ToolRun.Of([.. write, "--kv-dtype", "bf16"]), wide = ToolRun.Of(write);
-        ToolRun eval = ToolRun.Of("eval", "--json", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "bf16");
-        ToolRun wrong = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "f16");
+        var eval = ToolRun.Of("eval", "--json", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "bf16");
+        var wrong = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "f16");
 
         Assert.That(narrow.Json.GetProperty("tokens").GetInt32(), Is.EqualTo(wide.Json.GetProperty("tokens").GetInt32()));
         Assert.That(eval.Json.GetProperty("accuracy").GetDouble(), Is.InRange(0, 1));

@@ -12,7 +12,7 @@ public sealed class ChatTemplateVerbTests
         directory.Write("chat_template.jinja", "{% set OUT %}{% if tools is not none %}T{% else %}-{% endif %}{{ tools is defined }}{{ documents is none }}[{{ unk_token }}]"
             + "[{{ pad_token }}]{% endset %}{{ raise_exception(OUT) }}");
 
-        ToolRun run = ToolRun.Of("eval", "--model", directory.FullPath, "--data", directory.Write("talk.jsonl", Talk));
+        var run = ToolRun.Of("eval", "--model", directory.FullPath, "--data", directory.Write("talk.jsonl", Talk));
 
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((2, run.Error)));
         Assert.That(run.Error, Does.Contain("-TrueTrue[][<|pad|>]"));
@@ -27,10 +27,10 @@ public sealed class ChatTemplateVerbTests
 
         foreach (string template in (string[])["chatml", file])
         {
-            ToolRun run = ToolRun.Of("eval", "--json", "--model", directory.FullPath, "--data", talk, "--chat-template", template);
+            var run = ToolRun.Of("eval", "--json", "--model", directory.FullPath, "--data", talk, "--chat-template", template);
             Assert.That(run.ExitCode, Is.Zero, run.Error);
         }
-        ToolRun refused = ToolRun.Of("eval", "--model", directory.FullPath, "--data", talk, "--chat-template", "klingon");
+        var refused = ToolRun.Of("eval", "--model", directory.FullPath, "--data", talk, "--chat-template", "klingon");
         Assert.That((refused.ExitCode, refused.Error), Is.EqualTo((2, refused.Error)));
         Assert.That(refused.Error, Does.Contain("--chat-template is \"klingon\", expected alpaca"));
     }
@@ -42,14 +42,14 @@ public sealed class ChatTemplateVerbTests
         directory.Write("generation_config.json", "{\"eos_token_id\": [5, 7]}");
         string text = directory.Write("text.jsonl", "{\"text\": \"A ship sails.\"}\n");
 
-        ToolRun contradicting = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
+        var contradicting = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
         Assert.That(contradicting.Error, Does.Contain("is token 0, but eos_token_id is 5 and 7 in generation_config.json; texts to learn end with 0"));
 
         File.Delete(Path.Combine(directory.FullPath, "generation_config.json"));
         directory.Write("tokenizer_config.json", "{}");
         directory.Write("config.json", File.ReadAllText(Path.Combine(Bundled.BaseLlama, "config.json")).Replace("\"eos_token_id\": 0", "\"eos_token_id\": null", StringComparison.Ordinal));
-        ToolRun without = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
-        ToolRun generated = ToolRun.Of("generate", "--model", directory.FullPath, "--prompt", "A", "--max-new-tokens", "1");
+        var without = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
+        var generated = ToolRun.Of("generate", "--model", directory.FullPath, "--prompt", "A", "--max-new-tokens", "1");
 
         Assert.That(without.Error, Does.Contain("No end-of-text token is known"));
         Assert.That(generated.Error, Does.Contain("no end-of-text token is known, so only the length ends a text"));

@@ -19,17 +19,17 @@ public sealed class ContradictionVerbTests
         string model = Copy(Bundled.Fixture("hf", "llama", "base"), config => config["tie_word_embeddings"] = true);
         string merged = Path.Combine(_directory.FullPath, "merged"), adapter = Bundled.Fixture("hf", "llama", "lora");
 
-        ToolRun verify = ToolRun.Of("verify", "--json", model);
-        ToolRun inspect = ToolRun.Of("inspect", "--json", model);
-        ToolRun plan = ToolRun.Of("plan", "--json", "--model", model);
-        ToolRun merge = ToolRun.Of("merge", "--json", "--model", model, "--adapter", adapter, "--output-dir", merged);
+        var verify = ToolRun.Of("verify", "--json", model);
+        var inspect = ToolRun.Of("inspect", "--json", model);
+        var plan = ToolRun.Of("plan", "--json", "--model", model);
+        var merge = ToolRun.Of("merge", "--json", "--model", model, "--adapter", adapter, "--output-dir", merged);
 
         Assert.That((verify.ExitCode, inspect.ExitCode, plan.ExitCode, merge.ExitCode), Is.EqualTo((0, 0, 0, 0)), verify.Error + merge.Error);
         Assert.That(verify.Json.GetProperty("passed").GetInt32(), Is.EqualTo(24));
         Assert.That(inspect.Json.GetProperty("tied_embeddings").GetBoolean(), Is.False);
         Assert.That(plan.Json.GetProperty("parameters").GetInt64() - plan.Json.GetProperty("trainable").GetInt64(), Is.EqualTo(23264));
         Assert.That(JsonNode.Parse(File.ReadAllText(Path.Combine(merged, "config.json")))!["tie_word_embeddings"]!.GetValue<bool>(), Is.False);
-        foreach (ToolRun run in (ToolRun[])[verify, inspect, plan, merge])
+        foreach (var run in (ToolRun[])[verify, inspect, plan, merge])
         {
             Assert.That(run.Error.Split("warning: ").Length - 1, Is.EqualTo(1), run.Error);
             Assert.That(run.Error, Does.Contain("lm_head.weight").And.Contain("tie_word_embeddings"));
@@ -50,8 +50,8 @@ public sealed class ContradictionVerbTests
         });
         string yarn = Copy(Bundled.BaseLlama, config => config["rope_scaling"] = new JsonObject { ["type"] = "yarn", ["factor"] = 2 });
 
-        ToolRun scaled = Eval(both, data);
-        ToolRun refused = Eval(yarn, data);
+        var scaled = Eval(both, data);
+        var refused = Eval(yarn, data);
 
         Assert.That(Loss(scaled), Is.EqualTo(Loss(Eval(old, data))));
         Assert.That(Loss(scaled), Is.Not.EqualTo(Loss(Eval(plain, data))).Within(0.01));
@@ -72,11 +72,11 @@ public sealed class ContradictionVerbTests
         ];
         foreach (string[] arguments in runs)
         {
-            ToolRun run = ToolRun.Of(arguments);
+            var run = ToolRun.Of(arguments);
             Assert.That((run.ExitCode, run.Error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), run.Error);
             Assert.That(run.Error, Does.Contain("quantised with gptq (4 bits), which is not supported").And.Contain("dequantize()"));
         }
-        ToolRun inspect = ToolRun.Of("inspect", "--json", model);
+        var inspect = ToolRun.Of("inspect", "--json", model);
         Assert.That(inspect.ExitCode, Is.Zero);
         Assert.That(inspect.Json.GetProperty("quantization").GetString(), Is.EqualTo("gptq (4 bits)"));
     }
@@ -87,7 +87,7 @@ public sealed class ContradictionVerbTests
         string model = Copy(Bundled.BaseLlama, _ => { }), file = Path.Combine(model, "config.json");
         File.WriteAllText(file, File.ReadAllText(file).TrimEnd().TrimEnd('}') + """, "num_hidden_layers": 5}""");
 
-        ToolRun run = ToolRun.Of("plan", "--model", model);
+        var run = ToolRun.Of("plan", "--model", model);
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("field \"num_hidden_layers\" stands twice with different values, 6 and 5"));

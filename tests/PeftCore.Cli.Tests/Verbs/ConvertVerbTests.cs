@@ -9,7 +9,7 @@ public sealed class ConvertVerbTests
     public void An_adapter_becomes_a_lora_with_its_errors(string method)
     {
         using var directory = new TemporaryDirectory();
-        ToolRun run = ToolRun.Of("convert", "--model", Base, "--adapter", Bundled.Fixture("hf", "llama", method), "--rank", "4", "--output-dir", directory.FullPath);
+        var run = ToolRun.Of("convert", "--model", Base, "--adapter", Bundled.Fixture("hf", "llama", method), "--rank", "4", "--output-dir", directory.FullPath);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Output, Does.Contain("relative error").And.Contain("q_proj"));
         Assert.That(ToolRun.Of("inspect", directory.FullPath, "--json").Json.GetProperty("method").GetString(), Is.EqualTo("lora"));
@@ -20,7 +20,7 @@ public sealed class ConvertVerbTests
     {
         using var directory = new TemporaryDirectory();
         string adapter = Bundled.Fixture("hf", "llama", "hra");
-        ToolRun run = ToolRun.Of("convert", "--adapter", adapter, "--output-dir", directory.FullPath, "--json");
+        var run = ToolRun.Of("convert", "--adapter", adapter, "--output-dir", directory.FullPath, "--json");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Json.GetProperty("tensors").GetInt32(), Is.EqualTo(4));
         Assert.That(ToolRun.Of("convert", "--adapter", adapter, "--output-dir", directory.FullPath, "--rank", "4").ExitCode, Is.EqualTo(2));

@@ -25,8 +25,8 @@ public sealed class DamagedModelTests
     {
         string model = ModelWith(value);
 
-        ToolRun eval = ToolRun.Of(["eval", "--model", model, .. Small, "--json"]);
-        ToolRun generate = ToolRun.Of("generate", "--model", model, "--prompt", "On Monday", "--max-new-tokens", "2");
+        var eval = ToolRun.Of(["eval", "--model", model, .. Small, "--json"]);
+        var generate = ToolRun.Of("generate", "--model", model, "--prompt", "On Monday", "--max-new-tokens", "2");
 
         Assert.That(eval.ExitCode, Is.EqualTo(1));
         Assert.That(eval.Error, Does.Contain(Sentence));
@@ -40,14 +40,14 @@ public sealed class DamagedModelTests
     public void An_adapter_that_makes_nan_fails_too()
     {
         string adapter = Path.Combine(_directory.FullPath, "adapter");
-        ToolRun train = ToolRun.Of(["train", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "1", "--target-modules", "q_proj", "--output-dir", adapter]);
+        var train = ToolRun.Of(["train", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "1", "--target-modules", "q_proj", "--output-dir", adapter]);
         Assert.That(train.ExitCode, Is.Zero, train.Error);
         string weights = Path.Combine(adapter, "adapter_model.safetensors");
         byte[] bytes = File.ReadAllBytes(weights);
         BitConverter.GetBytes(float.NaN).CopyTo(bytes, bytes.Length - 4);
         File.WriteAllBytes(weights, bytes);
 
-        ToolRun eval = ToolRun.Of(["eval", "--model", Bundled.BaseLlama, "--adapter", adapter, .. Small, "--json"]);
+        var eval = ToolRun.Of(["eval", "--model", Bundled.BaseLlama, "--adapter", adapter, .. Small, "--json"]);
 
         Assert.That(eval.ExitCode, Is.EqualTo(1));
         Assert.That(eval.Json.GetProperty("error").GetString(), Does.StartWith(Sentence));
@@ -65,7 +65,7 @@ public sealed class DamagedModelTests
         ];
         foreach (var (call, expected) in calls)
         {
-            ToolRun run = ToolRun.Of([.. call, "--model", model, .. Small, "--output-dir", Path.Combine(_directory.FullPath, call[0]), "--json"]);
+            var run = ToolRun.Of([.. call, "--model", model, .. Small, "--output-dir", Path.Combine(_directory.FullPath, call[0]), "--json"]);
             Assert.That(run.ExitCode, Is.EqualTo(1), call[0]);
             Assert.That(run.Error, Does.Contain(expected));
             Assert.That(run.Output, Does.Not.Contain("null"));
@@ -75,7 +75,7 @@ public sealed class DamagedModelTests
     [Test]
     public void Methods_that_diverge_at_every_rate_fail()
     {
-        ToolRun run = ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "3", "--methods", "lora[r=2,target_modules=[\"q_proj\"]]", "--learning-rates", "1e30",
+        var run = ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "3", "--methods", "lora[r=2,target_modules=[\"q_proj\"]]", "--learning-rates", "1e30",
             "--output-dir", Path.Combine(_directory.FullPath, "out")]);
         Assert.That(run.ExitCode, Is.EqualTo(1), run.Error);
         Assert.That(run.Error, Does.Contain("diverges with every learning rate of 1e30"));
@@ -84,7 +84,7 @@ public sealed class DamagedModelTests
     [Test]
     public void A_perplexity_beyond_all_doubles_is_the_largest_one_and_it_is_said()
     {
-        ToolRun run = ToolRun.Of(["eval", "--model", ModelWith(Huge), .. Small, "--json"]);
+        var run = ToolRun.Of(["eval", "--model", ModelWith(Huge), .. Small, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Json.GetProperty("loss").GetDouble(), Is.GreaterThan(709));

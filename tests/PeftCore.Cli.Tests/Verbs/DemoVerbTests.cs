@@ -5,7 +5,7 @@ public sealed class DemoVerbTests
     [Test]
     public void The_demo_lowers_the_held_out_loss_and_all_three_agree()
     {
-        ToolRun run = ToolRun.Of("demo", "--json", "--max-steps", "20");
+        var run = ToolRun.Of("demo", "--json", "--max-steps", "20");
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Json.GetProperty("eval_loss_after").GetDouble(), Is.LessThan(0.8 * run.Json.GetProperty("eval_loss_before").GetDouble()));

@@ -5,7 +5,7 @@ public sealed class EnvVerbTests
     [Test]
     public void People_read_about_cpu_memory_and_ilgpu()
     {
-        ToolRun run = ToolRun.Of("env");
+        var run = ToolRun.Of("env");
 
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((0, "")));
         Assert.That(run.Output, Does.Contain("cpu").And.Contain("memory").And.Contain("ilgpu").And.Contain("logical cores"));
@@ -14,7 +14,7 @@ public sealed class EnvVerbTests
     [Test]
     public void Programs_read_one_object_and_people_standard_error()
     {
-        ToolRun run = ToolRun.Of("env", "--json");
+        var run = ToolRun.Of("env", "--json");
 
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Json.GetProperty("cpu").GetProperty("cores").GetInt32(), Is.EqualTo(Environment.ProcessorCount));

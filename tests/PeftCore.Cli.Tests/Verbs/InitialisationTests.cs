@@ -16,11 +16,11 @@ public sealed class InitialisationTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = ToolRun.Of(["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--learning-rate", "1e-3", "--output-dir", directory.FullPath, "--json"]);
+        var run = ToolRun.Of(["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--learning-rate", "1e-3", "--output-dir", directory.FullPath, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error.Contains("looks at 2 batches of the training data", StringComparison.Ordinal), Is.EqualTo(init is "eva" or "corda" or "lora_ga"), run.Error);
-        ToolRun eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--max-seq-length", "64", "--batch-size", "2", "--json");
+        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--max-seq-length", "64", "--batch-size", "2", "--json");
         Assert.That(eval.ExitCode, Is.Zero, eval.Error);
         Assert.That(eval.Json.GetProperty("loss").GetDouble(), Is.EqualTo(run.Json.GetProperty("eval_loss").GetDouble()).Within(1e-4));
     }
@@ -35,7 +35,7 @@ public sealed class InitialisationTests
         string[] call = ["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--save-steps", "1", "--learning-rate", "1e-3"];
         Assert.That(ToolRun.Of([.. call, "--output-dir", whole.FullPath]).ExitCode, Is.Zero);
 
-        ToolRun last = ToolRun.Of([.. call, "--output-dir", parts.FullPath, "--resume-from-checkpoint", Path.Combine(whole.FullPath, "checkpoint-2")]);
+        var last = ToolRun.Of([.. call, "--output-dir", parts.FullPath, "--resume-from-checkpoint", Path.Combine(whole.FullPath, "checkpoint-2")]);
 
         Assert.That(last.ExitCode, Is.Zero, last.Error);
         Assert.That(last.Error, Does.Not.Contain("looks at"));
@@ -51,7 +51,7 @@ public sealed class InitialisationTests
         using var directory = new TemporaryDirectory();
         string data = directory.Write("few.jsonl", """{"text": "On Monday"}""" + "\n");
 
-        ToolRun run = ToolRun.Of(Without(["train", .. Small, "--init-lora-weights", init, "--lora-r", "16", "--data", data, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")],
+        var run = ToolRun.Of(Without(["train", .. Small, "--init-lora-weights", init, "--lora-r", "16", "--data", data, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")],
             "--data", Bundled.DemoData));
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
@@ -65,8 +65,8 @@ public sealed class InitialisationTests
     {
         string[] flags = ["--model", Bundled.BaseLlama, "--init-lora-weights", init, "--batch-size", "1", "--max-seq-length", "32"];
 
-        ToolRun plan = ToolRun.Of(["plan", .. flags]);
-        ToolRun step = ToolRun.Of(["bench", "step", .. flags, "--steps", "1", "--warmup", "0", "--json"]);
+        var plan = ToolRun.Of(["plan", .. flags]);
+        var step = ToolRun.Of(["bench", "step", .. flags, "--steps", "1", "--warmup", "0", "--json"]);
 
         Assert.That(plan.ExitCode, Is.Zero, plan.Error);
         Assert.That(plan.Output.Contains("moves ranks between layers", StringComparison.Ordinal), Is.EqualTo(unsure));
@@ -79,7 +79,7 @@ public sealed class InitialisationTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "48", "--max-steps", "1", "--learning-rates", "1e-3",
+        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "48", "--max-steps", "1", "--learning-rates", "1e-3",
             "--methods", "eva[r=2,target_modules=[\"layers.1.self_attn.q_proj\"]]", "--output-dir", directory.FullPath, "--json");
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -91,7 +91,7 @@ public sealed class InitialisationTests
     public void A_misspelled_start_is_refused_with_those_there_are()
     {
         using var directory = new TemporaryDirectory();
-        ToolRun run = ToolRun.Of(["train", .. Small, "--init-lora-weights", "evil", "--output-dir", directory.FullPath]);
+        var run = ToolRun.Of(["train", .. Small, "--init-lora-weights", "evil", "--output-dir", directory.FullPath]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("evil").And.Contain("lora_ga"));
     }
@@ -107,8 +107,8 @@ public sealed class InitialisationTests
         // Steps this small are lost in rounding: what is saved is the start.
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-30", "--output-dir", start]).ExitCode, Is.Zero);
 
-        ToolRun byFiles = ToolRun.Of("convert", "--adapter", run, "--initial-adapter", start, "--output-dir", plain);
-        ToolRun byBase = ToolRun.Of("convert", "--adapter", run, "--model", Bundled.BaseLlama, "--output-dir", same);
+        var byFiles = ToolRun.Of("convert", "--adapter", run, "--initial-adapter", start, "--output-dir", plain);
+        var byBase = ToolRun.Of("convert", "--adapter", run, "--model", Bundled.BaseLlama, "--output-dir", same);
 
         Assert.That(byFiles.ExitCode, Is.Zero, byFiles.Error);
         Assert.That(byBase.ExitCode, Is.Zero, byBase.Error);

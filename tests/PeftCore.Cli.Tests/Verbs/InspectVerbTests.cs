@@ -7,7 +7,7 @@ public sealed class InspectVerbTests
     [Test]
     public void A_model_is_counted_without_loading_it()
     {
-        ToolRun run = ToolRun.Of("inspect", BaseModel, "--json");
+        var run = ToolRun.Of("inspect", BaseModel, "--json");
 
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Json.GetProperty("architecture").GetString(), Is.EqualTo("LlamaForCausalLM"));
@@ -20,7 +20,7 @@ public sealed class InspectVerbTests
     {
         string adapter = Path.Combine(Repository.Root, "tests", "fixtures", "hf", "llama", "lora");
 
-        ToolRun run = ToolRun.Of("inspect", adapter, "--json");
+        var run = ToolRun.Of("inspect", adapter, "--json");
 
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Json.GetProperty("method").GetString(), Is.EqualTo("lora"));
@@ -30,7 +30,7 @@ public sealed class InspectVerbTests
     [Test]
     public void People_see_shapes_and_sizes()
     {
-        ToolRun run = ToolRun.Of("inspect", BaseModel);
+        var run = ToolRun.Of("inspect", BaseModel);
 
         Assert.That((run.ExitCode, run.Error), Is.EqualTo((0, "")));
         Assert.That(run.Output, Does.Contain("hidden size").And.Contain("tensors in 1 file"));
@@ -39,7 +39,7 @@ public sealed class InspectVerbTests
     [Test]
     public void A_directory_without_a_model_is_bad_input()
     {
-        ToolRun run = ToolRun.Of("inspect", Path.Combine(Repository.Root, "docs"));
+        var run = ToolRun.Of("inspect", Path.Combine(Repository.Root, "docs"));
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
     }

@@ -19,7 +19,7 @@ public sealed class MethodVerbsTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = ToolRun.Of(["train", .. Small, "--method", method, .. flags, "--max-steps", "2", "--output-dir", directory.FullPath]);
+        var run = ToolRun.Of(["train", .. Small, "--method", method, .. flags, "--max-steps", "2", "--output-dir", directory.FullPath]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory.FullPath, "adapter_config.json")));
@@ -29,9 +29,9 @@ public sealed class MethodVerbsTests
             string given = Array.IndexOf(flags, flag) + 1 is var next && next < flags.Length && !flags[next].StartsWith("--", StringComparison.Ordinal) ? flags[next] : "true";
             Assert.That(Plain(config.RootElement.GetProperty(flag[2..].Replace('-', '_')).ToString()), Is.EqualTo(Plain(given)), flag);
         }
-        ToolRun text = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--prompt", "On Monday", "--max-new-tokens", "3", "--json");
+        var text = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--prompt", "On Monday", "--max-new-tokens", "3", "--json");
         Assert.That(text.ExitCode, Is.Zero, text.Error);
-        ToolRun eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--json");
+        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--json");
         Assert.That(eval.Json.GetProperty("loss").GetDouble(), Is.GreaterThan(0).And.LessThan(20), eval.Error);
     }
 
@@ -47,7 +47,7 @@ public sealed class MethodVerbsTests
         using var stop = new CancellationTokenSource();
         stop.Cancel();
         Assert.That(ToolRun.Of(stop.Token, [.. call, "--max-steps", "3", "--output-dir", parts.FullPath]).ExitCode, Is.EqualTo(1));
-        ToolRun last = ToolRun.Of([.. call, "--max-steps", "3", "--output-dir", parts.FullPath, "--resume-from-checkpoint", parts.FullPath]);
+        var last = ToolRun.Of([.. call, "--max-steps", "3", "--output-dir", parts.FullPath, "--resume-from-checkpoint", parts.FullPath]);
         Assert.That(last.ExitCode, Is.Zero, last.Error);
         Assert.That(RunOutcome.Weights(parts.FullPath), Is.EqualTo(RunOutcome.Weights(whole.FullPath)));
     }
@@ -58,7 +58,7 @@ public sealed class MethodVerbsTests
         using var directory = new TemporaryDirectory();
         string selection = Path.Combine(directory.FullPath, "selection"), mask = Path.Combine(selection, "mask.safetensors");
 
-        ToolRun run = ToolRun.Of(["select", .. Small, "--density", "0.002", "--batches", "2", "--output-dir", selection, "--json"]);
+        var run = ToolRun.Of(["select", .. Small, "--density", "0.002", "--batches", "2", "--output-dir", selection, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         long chosen = run.Json.GetProperty("chosen").GetInt64();
@@ -66,7 +66,7 @@ public sealed class MethodVerbsTests
         using var report = JsonDocument.Parse(File.ReadAllText(Path.Combine(selection, "selection.json")));
         Assert.That(report.RootElement.GetProperty("modules").EnumerateObject().Sum(module => module.Value.GetProperty("chosen").GetInt64()), Is.EqualTo(chosen));
         Assert.That(new FileInfo(Path.Combine(selection, "scores.safetensors")).Length, Is.GreaterThan(4 * run.Json.GetProperty("entries").GetInt64()));
-        ToolRun train = ToolRun.Of(["train", .. Small, "--method", "sparse", "--mask", mask, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")]);
+        var train = ToolRun.Of(["train", .. Small, "--method", "sparse", "--mask", mask, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")]);
         Assert.That(train.ExitCode, Is.Zero, train.Error);
         Assert.That(train.Output + train.Error, Does.Contain(FormattableString.Invariant($"trainable params: {chosen:N0}")));
     }
@@ -76,7 +76,7 @@ public sealed class MethodVerbsTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = ToolRun.Of(["compare", .. Small, "--methods", "lora[r=2,target_modules=[\"q_proj\"]],ia3", "--learning-rates", "1e-2,1e9", "--max-steps", "2", "--output-dir", directory.FullPath, "--json"]);
+        var run = ToolRun.Of(["compare", .. Small, "--methods", "lora[r=2,target_modules=[\"q_proj\"]],ia3", "--learning-rates", "1e-2,1e9", "--max-steps", "2", "--output-dir", directory.FullPath, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         var methods = run.Json.GetProperty("methods").EnumerateArray().ToList();
@@ -94,7 +94,7 @@ public sealed class MethodVerbsTests
     public void A_misspelled_method_is_refused_before_anything_runs(string methods, string sentence)
     {
         using var directory = new TemporaryDirectory();
-        ToolRun run = ToolRun.Of(["compare", .. Small, "--methods", methods, "--output-dir", Path.Combine(directory.FullPath, "out")]);
+        var run = ToolRun.Of(["compare", .. Small, "--methods", methods, "--output-dir", Path.Combine(directory.FullPath, "out")]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain(sentence));
         Assert.That(Path.Combine(directory.FullPath, "out"), Does.Not.Exist);
@@ -110,10 +110,10 @@ public sealed class MethodVerbsTests
         using var directory = new TemporaryDirectory();
         string data = directory.Write("long.jsonl", string.Concat(Enumerable.Repeat($$"""{"text": "{{string.Join(' ', Enumerable.Repeat("the old gardener", 300))}}"}""" + "\n", 2)));
         string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "prefix_tuning", "--num-virtual-tokens", "30", "--batch-size", "1", "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")];
-        ToolRun run = ToolRun.Of(call);
+        var run = ToolRun.Of(call);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("longer than max_seq_length 482"));
-        ToolRun refused = ToolRun.Of([.. call, "--max-seq-length", "500"]);
+        var refused = ToolRun.Of([.. call, "--max-seq-length", "500"]);
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("30 of them taken by virtual tokens"));
     }
@@ -125,10 +125,10 @@ public sealed class MethodVerbsTests
         string data = directory.Write("tasks.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"prompt": "Now", "completion": " then {{i}}", "task_id": {{i % 2}}}""" + "\n")));
         string output = Path.Combine(directory.FullPath, "run");
         string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "multitask_prompt_tuning", "--num-virtual-tokens", "3", "--batch-size", "2", "--max-steps", "1", "--output-dir", output];
-        ToolRun refused = ToolRun.Of([.. call, "--method-options", "num_tasks=1"]);
+        var refused = ToolRun.Of([.. call, "--method-options", "num_tasks=1"]);
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("there is no task 1: the adapter has 1, counted from 0"));
-        ToolRun run = ToolRun.Of([.. call, "--method-options", "num_tasks=2"]);
+        var run = ToolRun.Of([.. call, "--method-options", "num_tasks=2"]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", output, "--data", data).ExitCode, Is.Zero);
         string[] generate = ["generate", "--model", Bundled.BaseLlama, "--adapter", output, "--prompt", "Now", "--max-new-tokens", "2"];
@@ -140,7 +140,7 @@ public sealed class MethodVerbsTests
     public void A_flag_of_another_method_is_refused_by_name()
     {
         using var directory = new TemporaryDirectory();
-        ToolRun run = ToolRun.Of(["train", .. Small, "--num-virtual-tokens", "4", "--output-dir", directory.FullPath]);
+        var run = ToolRun.Of(["train", .. Small, "--num-virtual-tokens", "4", "--output-dir", directory.FullPath]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("--num-virtual-tokens is not for lora"));
     }

@@ -13,7 +13,7 @@ public sealed class ModelVerbsTests
             "--max-seq-length", "96", "--learning-rate", "1e-2", "--eval-steps", "100"];
         Assert.That(ToolRun.Of(train).ExitCode, Is.Zero);
 
-        ToolRun merge = ToolRun.Of("merge", "--json", "--model", Bundled.BaseLlama, "--adapter", adapter, "--output-dir", merged);
+        var merge = ToolRun.Of("merge", "--json", "--model", Bundled.BaseLlama, "--adapter", adapter, "--output-dir", merged);
         double with = Evaluate("--model", Bundled.BaseLlama, "--adapter", adapter), whole = Evaluate("--model", merged), without = Evaluate("--model", Bundled.BaseLlama);
 
         Assert.That(merge.ExitCode, Is.Zero, merge.Error);
@@ -52,7 +52,7 @@ public sealed class ModelVerbsTests
     [Test]
     public void A_prompt_that_is_too_long_gets_a_sentence()
     {
-        ToolRun run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", string.Concat(Enumerable.Repeat("word ", 2000)));
+        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", string.Concat(Enumerable.Repeat("word ", 2000)));
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("512"));
@@ -61,7 +61,7 @@ public sealed class ModelVerbsTests
     [Test]
     public void A_model_without_a_chat_template_says_which_could_be_used()
     {
-        ToolRun run = ToolRun.Of("chat", "--model", Bundled.BaseLlama);
+        var run = ToolRun.Of("chat", "--model", Bundled.BaseLlama);
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("--chat-template").And.Contain("chatml"));
@@ -99,7 +99,7 @@ public sealed class ModelVerbsTests
 
     private static double Evaluate(params string[] model)
     {
-        ToolRun run = ToolRun.Of(["eval", "--json", "--data", Bundled.DemoData, "--max-seq-length", "96", .. model]);
+        var run = ToolRun.Of(["eval", "--json", "--data", Bundled.DemoData, "--max-seq-length", "96", .. model]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         return run.Json.GetProperty("loss").GetDouble();
     }

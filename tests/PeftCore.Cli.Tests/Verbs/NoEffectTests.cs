@@ -31,7 +31,7 @@ public sealed class NoEffectTests
     [TestCase("pissa", "--init-lora-weights", "olora", "the method pissa is lora with init_lora_weights=pissa")]
     public void A_flag_of_another_method_is_refused(string method, string flag, string value, string sentence)
     {
-        ToolRun run = ToolRun.Of([.. Plan, "--method", method, flag, value]);
+        var run = ToolRun.Of([.. Plan, "--method", method, flag, value]);
         Assert.That(run.ExitCode, Is.EqualTo(2), run.Error);
         Assert.That(run.Error, Does.Contain(sentence));
     }
@@ -52,7 +52,7 @@ public sealed class NoEffectTests
     [Test]
     public void A_field_and_a_flag_that_differ_are_refused()
     {
-        ToolRun run = ToolRun.Of([.. Plan, "--method-options", "r=4", "--lora-r", "8"]);
+        var run = ToolRun.Of([.. Plan, "--method-options", "r=4", "--lora-r", "8"]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("--lora-r says 8, but --method-options says r=4; leave one of them out"));
         Assert.That(ToolRun.Of([.. Plan, "--config", "config.json"]).Error, Does.Contain("either --model DIR or --config FILE, but both are given"));
@@ -66,7 +66,7 @@ public sealed class NoEffectTests
     [TestCase("--init-batches 4", "--init-batches")]
     public void A_plan_tells_what_has_no_effect(string flags, string sentence)
     {
-        ToolRun run = ToolRun.Of([.. Plan, .. flags.Split(' ')]);
+        var run = ToolRun.Of([.. Plan, .. flags.Split(' ')]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain(sentence));
     }
@@ -77,7 +77,7 @@ public sealed class NoEffectTests
         string data = _directory.Write("text.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"text": "It was day number {{i}}."}""" + "\n")));
         string output = Path.Combine(_directory.FullPath, "run");
 
-        ToolRun run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", output, "--num-epochs", "2", "--warmup-steps", "1", "--warmup-ratio", "0.1", "--init-batches", "2",
+        var run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", output, "--num-epochs", "2", "--warmup-steps", "1", "--warmup-ratio", "0.1", "--init-batches", "2",
             "--eval-steps", "1", "--mask-prompt"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -90,7 +90,7 @@ public sealed class NoEffectTests
         Assert.That(settings.RootElement.TryGetProperty("num_epochs", out _), Is.False);
         Assert.That(settings.RootElement.GetProperty("max_steps").GetString(), Is.EqualTo("1"));
 
-        ToolRun again = ToolRun.Of("train", "-c", Path.Combine(output, "training_settings.json"), "--output-dir", Path.Combine(_directory.FullPath, "again"));
+        var again = ToolRun.Of("train", "-c", Path.Combine(output, "training_settings.json"), "--output-dir", Path.Combine(_directory.FullPath, "again"));
         Assert.That(again.ExitCode, Is.Zero, again.Error);
         Assert.That(again.Error, Does.Not.Contain("beside"));
     }
@@ -99,7 +99,7 @@ public sealed class NoEffectTests
     public void A_file_of_all_settings_is_told_of_those_that_do_nothing_and_still_read()
     {
         string file = _directory.Write("all.yaml", "method: ia3\nlora_r: 8\nlora_alpha: 8\nbias: none\n");
-        ToolRun run = ToolRun.Of([.. Plan, "-c", file]);
+        var run = ToolRun.Of([.. Plan, "-c", file]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("lora_r").And.Contain("have no effect with --method ia3"));
         Assert.That(ToolRun.Of([.. Plan, "-c", _directory.Write("other.yaml", "method: ia3\nlora_r: 16\n")]).Error, Does.Contain("other.yaml, line 2: lora_r is not for ia3"));
@@ -108,7 +108,7 @@ public sealed class NoEffectTests
     [Test]
     public void A_validation_split_beside_validation_data_is_told()
     {
-        ToolRun run = ToolRun.Of(["train", .. Small, "--data", Bundled.DemoData, "--validation-split", "0.1", "--output-dir", Path.Combine(_directory.FullPath, "run")]);
+        var run = ToolRun.Of(["train", .. Small, "--data", Bundled.DemoData, "--validation-split", "0.1", "--output-dir", Path.Combine(_directory.FullPath, "run")]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("--validation-split has no effect beside the validation data there are"));
     }
@@ -119,7 +119,7 @@ public sealed class NoEffectTests
         string output = Path.Combine(_directory.FullPath, "run");
         string[] call = ["train", .. Small, "--data", Bundled.DemoData, "--output-dir", output, "--eval-steps", "9"];
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-3"]).ExitCode, Is.Zero);
-        ToolRun run = ToolRun.Of([.. call, "--learning-rate", "2e-3", "--lora-alpha", "16", "--resume-from-checkpoint", output]);
+        var run = ToolRun.Of([.. call, "--learning-rate", "2e-3", "--lora-alpha", "16", "--resume-from-checkpoint", output]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("goes on with other settings than it began with").And.Contain("learning_rate was 0.001 and is 0.002").And.Contain("lora_alpha was 8 and is 16"));
     }
@@ -127,12 +127,12 @@ public sealed class NoEffectTests
     [Test]
     public void Settings_of_draws_do_nothing_while_the_likeliest_token_is_taken()
     {
-        ToolRun run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--top-k", "5", "--seed", "3", "--chat-template", "chatml",
+        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--top-k", "5", "--seed", "3", "--chat-template", "chatml",
             "--task-id", "1", "--dtype", "bf16");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("--top-k, --seed have no effect while --temperature is 0").And.Contain("--chat-template has no effect in generate")
             .And.Contain("--task-id has no effect: none of the adapters has several tasks").And.Contain("--dtype has no effect on the CPU"));
-        ToolRun drawn = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", "1", "--top-k", "5", "--seed", "3");
+        var drawn = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", "1", "--top-k", "5", "--seed", "3");
         Assert.That(drawn.Error, Does.Not.Contain("no effect"));
     }
 
@@ -140,7 +140,7 @@ public sealed class NoEffectTests
     [TestCase("1e-40")]
     public void A_temperature_that_would_be_rounded_to_zero_is_refused(string temperature)
     {
-        ToolRun run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", temperature);
+        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", temperature);
         Assert.That(run.ExitCode, Is.EqualTo(2), run.Output);
         Assert.That(run.Error, Does.Contain("temperature is").And.Contain("or at least 1e-30"));
     }
@@ -149,9 +149,9 @@ public sealed class NoEffectTests
     public void Verbs_tell_of_options_that_they_do_not_look_at()
     {
         string data = _directory.Write("text.jsonl", "{\"text\": \"It was a day.\"}\n{\"text\": \"It was.\", \"label\": 1}\n");
-        ToolRun eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "bf16", "--dtype", "bf16");
+        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "bf16", "--dtype", "bf16");
         Assert.That(eval.Error, Does.Contain("--kv-cache-dtype has no effect").And.Contain("--dtype has no effect").And.Contain("accuracy and F1 are left out").And.Contain("different forms"));
-        ToolRun select = ToolRun.Of("select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--data", data, "--threshold", "0.5", "--density", "0.1", "--seed", "1",
+        var select = ToolRun.Of("select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--data", data, "--threshold", "0.5", "--density", "0.1", "--seed", "1",
             "--target-modules", "layers.0.self_attn.q_proj", "--output-dir", Path.Combine(_directory.FullPath, "selection"));
         Assert.That(select.Error, Does.Contain("--data has no effect with --criterion magnitude").And.Contain("--density has no effect beside --threshold").And.Contain("--seed has no effect"));
         Assert.That(ToolRun.Of("inspect", Bundled.BaseLlama, "--device", "cuda").Error, Does.Contain("--device has no effect on inspect"));
@@ -168,21 +168,21 @@ public sealed class NoEffectTests
         string data = Directory.CreateDirectory(Path.Combine(_directory.FullPath, "data")).FullName;
         File.WriteAllText(Path.Combine(data, "train.jsonl"), rows);
         File.WriteAllText(Path.Combine(data, "valid.jsonl"), rows);
-        ToolRun run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", Path.Combine(_directory.FullPath, "run")]);
+        var run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", Path.Combine(_directory.FullPath, "run")]);
         Assert.That(run.Error, Does.Contain("all 4 validation rows are training rows too"));
     }
 
     [Test]
     public void A_benchmark_takes_the_optimizer_and_the_accumulation_that_it_plans_for()
     {
-        JsonElement report = ToolRun.Of("bench", "step", "--model", Bundled.BaseLlama, "--batch-size", "1", "--max-seq-length", "16", "--optimizer", "sgd", "--gradient-accumulation-steps", "2",
+        var report = ToolRun.Of("bench", "step", "--model", Bundled.BaseLlama, "--batch-size", "1", "--max-seq-length", "16", "--optimizer", "sgd", "--gradient-accumulation-steps", "2",
             "--steps", "1", "--warmup", "1", "--json").Json;
         Assert.That(report.GetProperty("peak_bytes").GetInt64(), Is.EqualTo(report.GetProperty("planned_bytes").GetInt64()));
     }
 
     private static long Trainable(string[] call)
     {
-        ToolRun run = ToolRun.Of(call);
+        var run = ToolRun.Of(call);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         return run.Json.GetProperty("trainable").GetInt64();
     }

@@ -51,7 +51,7 @@ public sealed class OutputDirectoryTests
     public void A_merge_replaces_a_model_aloud_and_refuses_anything_else()
     {
         Assert.That(Merge(In("out")).ExitCode, Is.Zero);
-        ToolRun again = Merge(In("out") + "/");
+        var again = Merge(In("out") + "/");
         Assert.That(again.ExitCode, Is.Zero, again.Error);
         Assert.That(again.Error, Does.Contain("the directory holds a model (config.json), which the result replaces"));
         File.WriteAllText(In("out", "model-00001-of-00002.safetensors"), "");

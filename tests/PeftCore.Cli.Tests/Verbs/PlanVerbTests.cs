@@ -39,7 +39,7 @@ public sealed class PlanVerbTests
     [Test]
     public void A_plan_that_does_not_fit_fails()
     {
-        ToolRun run = ToolRun.Of("plan", "--model", Bundled.BaseLlama, "--max-memory", "8MiB", "--max-seq-length", "64");
+        var run = ToolRun.Of("plan", "--model", Bundled.BaseLlama, "--max-memory", "8MiB", "--max-seq-length", "64");
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Output, Does.Contain("does not fit"));

@@ -13,7 +13,7 @@ public sealed class TrainVerbTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = Train(directory.FullPath, "--max-steps", "4", "--save-steps", "2", "--json");
+        var run = Train(directory.FullPath, "--max-steps", "4", "--save-steps", "2", "--json");
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("trainable params: 16,128 || all params: "));
@@ -41,7 +41,7 @@ public sealed class TrainVerbTests
         {
             Train(stop.Token, parts.FullPath, [.. more, "--resume-from-checkpoint", parts.FullPath]);
         }
-        ToolRun last = Train(parts.FullPath, [.. more, "--resume-from-checkpoint", parts.FullPath]);
+        var last = Train(parts.FullPath, [.. more, "--resume-from-checkpoint", parts.FullPath]);
 
         Assert.That(last.ExitCode, Is.Zero, last.Error);
         Assert.That(RunOutcome.Weights(parts.FullPath), Is.EqualTo(RunOutcome.Weights(whole.FullPath)));
@@ -55,7 +55,7 @@ public sealed class TrainVerbTests
         Train(directory.FullPath, "--max-steps", "1");
         using var second = new TemporaryDirectory();
 
-        ToolRun run = ToolRun.Of("train", "-c", Path.Combine(directory.FullPath, "training_settings.json"), "--output-dir", second.FullPath);
+        var run = ToolRun.Of("train", "-c", Path.Combine(directory.FullPath, "training_settings.json"), "--output-dir", second.FullPath);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(RunOutcome.Weights(second.FullPath), Is.EqualTo(RunOutcome.Weights(directory.FullPath)));
@@ -71,7 +71,7 @@ public sealed class TrainVerbTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = Train(directory.FullPath, "--max-steps", "1", flag, value);
+        var run = Train(directory.FullPath, "--max-steps", "1", flag, value);
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain(expected));
@@ -83,7 +83,7 @@ public sealed class TrainVerbTests
     {
         using var directory = new TemporaryDirectory();
 
-        ToolRun run = Train(directory.FullPath, "--max-steps", "30", "--learning-rate", "1e38", "--max-grad-norm", "0");
+        var run = Train(directory.FullPath, "--max-steps", "30", "--learning-rate", "1e38", "--max-grad-norm", "0");
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("step "));

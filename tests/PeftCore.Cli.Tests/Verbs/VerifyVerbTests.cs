@@ -16,7 +16,7 @@ public sealed class VerifyVerbTests
     [TestCase("gpt2")]
     public void What_single_precision_does_not_determine_fails_and_is_named(string family)
     {
-        ToolRun run = ToolRun.Of("verify", Bundled.Fixture("hf", family, "randlora"));
+        var run = ToolRun.Of("verify", Bundled.Fixture("hf", family, "randlora"));
 
         string[] failures = [.. run.Output.Split('\n').Where(line => line.Contains("FAIL", StringComparison.Ordinal))];
         Assert.That(run.ExitCode, Is.EqualTo(1));
@@ -41,7 +41,7 @@ public sealed class VerifyVerbTests
         File.Copy(Bundled.Fixture("hf", "llama", "lora", "expected.safetensors"), Path.Combine(directory.FullPath, "expected.safetensors"));
         directory.Write("adapter_config.json", """{"peft_type":"NOT_A_METHOD","base_model_name_or_path":"."}""");
 
-        ToolRun run = ToolRun.Of("verify", directory.FullPath);
+        var run = ToolRun.Of("verify", directory.FullPath);
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Output, Does.Contain("FAIL").And.Contain("0 passed, 1 failed"));

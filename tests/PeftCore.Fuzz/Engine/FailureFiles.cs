@@ -13,7 +13,7 @@ internal sealed class FailureFiles(string output)
         if (like < MostOfASort)
         {
             Directory.CreateDirectory(directory);
-            foreach (FuzzFile file in input.Files)
+            foreach (var file in input.Files)
             {
                 File.WriteAllBytes(Path.Combine(directory, file.Name), file.Bytes);
             }

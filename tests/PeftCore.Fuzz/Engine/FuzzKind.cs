@@ -29,7 +29,7 @@ internal abstract class FuzzSubject(string directory) : IDisposable
     /// <summary>Prepares what is not part of the reading, such as writing the input's files.</summary>
     public virtual void Prepare(FuzzInput input)
     {
-        foreach (FuzzFile file in input.Files)
+        foreach (var file in input.Files)
         {
             File.WriteAllBytes(Path.Combine(directory, file.Name), file.Bytes);
         }

@@ -101,7 +101,7 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         }
         string directory = Path.Combine(workplace, $"{kind.Name}-{number}");
         Directory.CreateDirectory(directory);
-        using FuzzSubject subject = kind.Open(directory);
+        using var subject = kind.Open(directory);
         // The first reading of all compiles what it runs through; its time is not the input's.
         Judge.Try(subject, Prepared(subject, 0));
         for (long index = Interlocked.Increment(ref _next) - 1; index < count && !slot.IsAbandoned; index = Interlocked.Increment(ref _next) - 1)
@@ -113,17 +113,17 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
 
     private FuzzInput Prepared(FuzzSubject subject, long index)
     {
-        FuzzInput input = Input(index);
+        var input = Input(index);
         subject.Prepare(input);
         return input;
     }
 
     private void Read(FuzzSubject subject, long index, WorkerSlot slot)
     {
-        FuzzInput input = Prepared(subject, index);
+        var input = Prepared(subject, index);
         long before = GC.GetAllocatedBytesForCurrentThread();
         slot.Begin(index);
-        Verdict verdict = Judge.Try(subject, input);
+        var verdict = Judge.Try(subject, input);
         double seconds = slot.End();
         long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
         if (slot.IsAbandoned)

@@ -20,10 +20,10 @@ internal static class Report
         {
             writer.WriteLine(string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : cell.PadLeft(widths[column]))).TrimEnd());
         }
-        foreach (Tally tally in tallies.Where(tally => tally.Failures > 0))
+        foreach (var tally in tallies.Where(tally => tally.Failures > 0))
         {
             writer.WriteLine();
-            foreach (FailureGroup group in tally.Groups)
+            foreach (var group in tally.Groups)
             {
                 writer.WriteLine($"{tally.Kind}: {group.Outcome}, {group.Count} times: {group.Signature}");
                 writer.WriteLine($"    --replay {tally.Kind}:{group.First}: {FirstLine(group.Detail)}");

@@ -41,7 +41,7 @@ internal sealed class Tally(string kind)
                 return -1;
             }
             var key = (verdict.Outcome, verdict.Signature);
-            if (!_failures.TryGetValue(key, out FailureGroup? group))
+            if (!_failures.TryGetValue(key, out var group))
             {
                 _failures.Add(key, group = new FailureGroup(verdict.Outcome, verdict.Signature, index, verdict.Detail));
             }

@@ -13,7 +13,7 @@ internal static partial class ThreadClock
     {
         // Linux numbers the clock of a thread by the complement of its id, with 4 for "one thread" and 2 for "scheduled time".
         int clock = (~thread << 3) | 6;
-        return OperatingSystem.IsLinux() && GetTime(clock, out Time time) == 0 ? time.Seconds + time.Nanoseconds * 1e-9 : Wall;
+        return OperatingSystem.IsLinux() && GetTime(clock, out var time) == 0 ? time.Seconds + time.Nanoseconds * 1e-9 : Wall;
     }
 
     public static double Wall => Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;

@@ -41,8 +41,8 @@ internal static class JsonEdits
         {
             return "nothing";
         }
-        JsonTree holder = random.Pick(holders);
-        JsonTree value = random.OnceIn(3) ? random.Pick(tree.All().ToArray()).Clone() : JsonTree.Parse(random.Pick(Values));
+        var holder = random.Pick(holders);
+        var value = random.OnceIn(3) ? random.Pick(tree.All().ToArray()).Clone() : JsonTree.Parse(random.Pick(Values));
         return holder.Fields is { } fields ? InObject(random, fields, value) : InList(random, holder.Items!, value);
     }
 

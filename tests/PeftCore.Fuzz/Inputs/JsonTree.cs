@@ -88,7 +88,7 @@ internal sealed class JsonTree
     /// <summary>All values in it, itself first.</summary>
     public IEnumerable<JsonTree> All()
     {
-        IEnumerable<JsonTree> inner = Fields?.Select(field => field.Value) ?? Items ?? Enumerable.Empty<JsonTree>();
+        var inner = Fields?.Select(field => field.Value) ?? Items ?? Enumerable.Empty<JsonTree>();
         return inner.SelectMany(value => value.All()).Prepend(this);
     }
 

@@ -19,7 +19,10 @@ internal static class SafetensorsBytes
         BinaryPrimitives.WriteUInt64LittleEndian(file, (ulong)header.Length);
         header.CopyTo(file, 8);
         for (int i = 0; i < dataBytes; i++)
+        {
             file[8 + header.Length + i] = (byte)(i * 7);
+        }
+
         return file;
     }
 }

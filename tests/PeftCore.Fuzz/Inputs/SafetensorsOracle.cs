@@ -91,16 +91,16 @@ internal sealed class SafetensorsOracle
     private static (BigInteger Begin, BigInteger End, string Label) Piece(List<(string Key, object Value)> fields)
     {
         Demand(fields.Select(f => f.Key).Order().SequenceEqual(["data_offsets", "dtype", "shape"]));
-        Dictionary<string, object> field = fields.ToDictionary(f => f.Key, f => f.Value);
+        var field = fields.ToDictionary(f => f.Key, f => f.Value);
         Demand(field["dtype"] is string name && Sizes.ContainsKey(name));
         BigInteger bytes = 1;
-        foreach (BigInteger axis in Integers(field["shape"]))
+        foreach (var axis in Integers(field["shape"]))
         {
             bytes *= axis;
             Demand(bytes <= long.MaxValue);
         }
         bytes *= Sizes[(string)field["dtype"]];
-        BigInteger[] offsets = Integers(field["data_offsets"]);
+        var offsets = Integers(field["data_offsets"]);
         Demand(offsets.Length == 2 && offsets[1] - offsets[0] == bytes);
         return (offsets[0], offsets[1], $"{field["dtype"]} [{string.Join(",", Integers(field["shape"]))}]");
     }
@@ -154,7 +154,10 @@ internal sealed class SafetensorsOracle
             Space();
             char after = Next();
             if (after == close)
+            {
                 return;
+            }
+
             Demand(after == ',');
         }
     }
@@ -163,12 +166,21 @@ internal sealed class SafetensorsOracle
     {
         int start = _at;
         while (_at < _text.Length && (char.IsAsciiLetterOrDigit(_text[_at]) || _text[_at] is '-' or '+' or '.'))
+        {
             _at++;
+        }
+
         string word = _text[start.._at];
         if (word is "true" or "false" or "null")
+        {
             return word[0];
+        }
+
         if (System.Text.RegularExpressions.Regex.IsMatch(word, "^(0|[1-9][0-9]*)$"))
+        {
             return BigInteger.Parse(word, CultureInfo.InvariantCulture);
+        }
+
         Demand(System.Text.RegularExpressions.Regex.IsMatch(word, @"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"));
         return 0.5;
     }
@@ -184,8 +196,13 @@ internal sealed class SafetensorsOracle
         }
         string result = text.ToString();
         for (int i = 0; i < result.Length; i++)
+        {
             if (char.IsSurrogate(result[i]))
+            {
                 Demand(char.IsHighSurrogate(result[i]) && i + 1 < result.Length && char.IsLowSurrogate(result[++i]));
+            }
+        }
+
         return result;
     }
 
@@ -206,7 +223,9 @@ internal sealed class SafetensorsOracle
     private void Space()
     {
         while (_at < _text.Length && _text[_at] is ' ' or '\t' or '\n' or '\r')
+        {
             _at++;
+        }
     }
 
     private char Peek()
@@ -225,7 +244,9 @@ internal sealed class SafetensorsOracle
     private static void Demand(bool condition)
     {
         if (!condition)
+        {
             throw new InvalidDataException();
+        }
     }
 }
 

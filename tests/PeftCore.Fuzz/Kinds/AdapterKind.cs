@@ -16,7 +16,7 @@ internal sealed class AdapterKind : FuzzKind
 
     public override FuzzInput Make(FuzzRandom random)
     {
-        AdapterSample sample = random.Pick(AdapterSample.All).Copy();
+        var sample = random.Pick(AdapterSample.All).Copy();
         return random.OneOf(
             (8, () => Contradiction(random, sample)),
             (6, () => Field(random, sample)),
@@ -33,7 +33,7 @@ internal sealed class AdapterKind : FuzzKind
 
     private static FuzzInput Contradiction(FuzzRandom random, AdapterSample sample)
     {
-        AdapterRule rule = random.Pick(AdapterContradictions.For(sample.PeftType));
+        var rule = random.Pick(AdapterContradictions.For(sample.PeftType));
         if (rule.Apply(random, sample) is not { } claim)
         {
             return Input($"unchanged {sample.PeftType}", Expectation.Accept, sample, sample.Config.ToString());
@@ -60,7 +60,7 @@ internal sealed class AdapterKind : FuzzKind
     private static FuzzInput Doubled(FuzzRandom random, AdapterSample sample)
     {
         var (key, value) = random.Pick(sample.Config.Fields!);
-        JsonTree other = JsonTree.Parse(random.Pick(JsonEdits.Values));
+        var other = JsonTree.Parse(random.Pick(JsonEdits.Values));
         JsonEdits.Double(random, sample.Config, key, other);
         return Input("a doubled field", JsonEdits.Same(value, other) ? Expectation.Any : Expectation.Refuse, sample, sample.Config.ToString());
     }
@@ -102,7 +102,7 @@ internal sealed class AdapterKind : FuzzKind
 
         public override Reading Read(FuzzInput input)
         {
-            PeftModel model = _models[input.Context];
+            var model = _models[input.Context];
             long before = _backend.Memory.CurrentBytes;
             var warnings = new List<string>();
             string? difference = null;
@@ -122,7 +122,7 @@ internal sealed class AdapterKind : FuzzKind
 
         public override void Dispose()
         {
-            foreach (PeftModel model in _models.Values)
+            foreach (var model in _models.Values)
             {
                 model.Unload().Free();
             }

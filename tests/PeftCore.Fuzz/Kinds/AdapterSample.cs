@@ -38,7 +38,7 @@ internal sealed record AdapterSample(string Family, string Name, JsonTree Config
     {
         var header = new StringBuilder("{\"__metadata__\":{\"format\":\"pt\"}");
         long at = 0;
-        foreach (SampleTensor tensor in Tensors)
+        foreach (var tensor in Tensors)
         {
             header.Append($",{JsonTree.Of(tensor.Name)}:{{\"dtype\":\"{tensor.DType}\",\"shape\":[{string.Join(",", tensor.Shape)}],\"data_offsets\":[{at},{at + tensor.Bytes.Length}]}}");
             at += tensor.Bytes.Length;
@@ -54,7 +54,7 @@ internal sealed record AdapterSample(string Family, string Name, JsonTree Config
 
     private static AdapterSample Read(string family, string directory, string name)
     {
-        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(directory, WeightsName));
+        using var file = SafetensorsFile.Open(Path.Combine(directory, WeightsName));
         List<SampleTensor> tensors = [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal).Select(entry => new SampleTensor(entry.Name, entry.DType, entry.Shape, file.Bytes(entry).ToArray()))];
         return new AdapterSample(family, name, JsonTree.Parse(File.ReadAllText(Path.Combine(directory, ConfigName))), tensors);
     }
@@ -69,7 +69,7 @@ internal sealed record AdapterSample(string Family, string Name, JsonTree Config
             model.AddAdapter(PeftConfig.Create(method, JsonNode.Parse(fields)!.AsObject()));
             model.Save(directory);
             model.Unload().Free();
-            AdapterSample sample = Read(family, directory, method);
+            var sample = Read(family, directory, method);
             System.IO.Directory.Delete(directory, recursive: true);
             yield return sample;
         }

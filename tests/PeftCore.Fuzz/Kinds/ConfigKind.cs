@@ -20,7 +20,7 @@ internal sealed class ConfigKind : FuzzKind
     public override FuzzInput Make(FuzzRandom random)
     {
         string family = random.Pick(Families);
-        JsonTree config = Configs[family].Clone();
+        var config = Configs[family].Clone();
         return random.OneOf(
             (8, () => Contradiction(random, family, config)),
             (8, () => Field(random, family, config)),
@@ -37,32 +37,32 @@ internal sealed class ConfigKind : FuzzKind
 
     private static FuzzInput Contradiction(FuzzRandom random, string family, JsonTree config)
     {
-        ConfigRule rule = random.Pick(ConfigContradictions.For(family));
-        Claim claim = rule.Apply(random, config);
+        var rule = random.Pick(ConfigContradictions.For(family));
+        var claim = rule.Apply(random, config);
         string text = JsonEdits.Rewritten(random, config);
         return Input(rule.Name, claim.Expectation, family, text) with { Names = claim.Names, Meaning = claim.Check };
     }
 
     private static FuzzInput Field(FuzzRandom random, string family, JsonTree config)
     {
-        ConfigField field = random.Pick(ConfigField.Of(family));
-        JsonTree holder = field.Holder is null ? config : config[field.Holder]!;
-        JsonTree? before = holder[field.Name];
+        var field = random.Pick(ConfigField.Of(family));
+        var holder = field.Holder is null ? config : config[field.Holder]!;
+        var before = holder[field.Name];
         if (random.OnceIn(6))
         {
             holder.Remove(field.Name);
             return Input($"{field.Name} is missing", field.Required ? Expectation.Refuse : Expectation.Any, family, JsonEdits.Rewritten(random, config));
         }
-        JsonTree value = JsonTree.Parse(random.Pick(JsonEdits.Values));
+        var value = JsonTree.Parse(random.Pick(JsonEdits.Values));
         holder[field.Name] = value;
-        Expectation expectation = field.Judge(before, value);
+        var expectation = field.Judge(before, value);
         return Input($"{field.Name} is {field.Describe(value)}", expectation, family, JsonEdits.Rewritten(random, config)) with { Meaning = field.CheckOf(value) };
     }
 
     private static FuzzInput Doubled(FuzzRandom random, string family, JsonTree config)
     {
         var (key, value) = random.Pick(config.Fields!);
-        JsonTree other = JsonTree.Parse(random.Pick(JsonEdits.Values));
+        var other = JsonTree.Parse(random.Pick(JsonEdits.Values));
         JsonEdits.Double(random, config, key, other);
         return Input("a doubled field", JsonEdits.Same(value, other) ? Expectation.Any : Expectation.Refuse, family, config.ToString(" "));
     }
@@ -92,7 +92,7 @@ internal sealed class ConfigKind : FuzzKind
         public override Reading Read(FuzzInput input)
         {
             var warnings = new List<string>();
-            CausalModel model = ModelLoader.Load(Path.Combine(Directory, input.Context), _backend, warnings: warnings);
+            var model = ModelLoader.Load(Path.Combine(Directory, input.Context), _backend, warnings: warnings);
             try
             {
                 return new Reading(warnings, ((ConfigCheck?)input.Meaning)?.Invoke(model, warnings));

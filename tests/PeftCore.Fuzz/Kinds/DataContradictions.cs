@@ -74,7 +74,7 @@ internal static class DataContradictions
 
     private static string Doubled(FuzzRandom random)
     {
-        JsonTree row = DataTexts.Row(random).Json;
+        var row = DataTexts.Row(random).Json;
         JsonEdits.Double(random, row, random.Pick(row.Fields!).Key, JsonTree.Of(DataTexts.Text(random)));
         return row.ToString("");
     }

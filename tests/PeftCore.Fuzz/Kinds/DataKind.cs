@@ -22,16 +22,16 @@ internal sealed class DataKind : FuzzKind
 
     private static FuzzInput Damaged(FuzzRandom random)
     {
-        FuzzFile file = DataTexts.Valid(random).Files[0];
+        var file = DataTexts.Valid(random).Files[0];
         return new FuzzInput($"damaged bytes{Path.GetExtension(file.Name)}", Expectation.Any, new FuzzFile(file.Name, Damage.Apply(random, file.Bytes)));
     }
 
     /// <summary>The text in another encoding than UTF-8; it is refused unless it is plain ASCII.</summary>
     private static FuzzInput Recoded(FuzzRandom random)
     {
-        FuzzFile file = DataTexts.Valid(random).Files[0];
+        var file = DataTexts.Valid(random).Files[0];
         string text = Encoding.UTF8.GetString(file.Bytes) + "\né";
-        Encoding encoding = random.Pick(Encoding.Latin1, Encoding.Unicode, Encoding.BigEndianUnicode, Encoding.UTF32);
+        var encoding = random.Pick(Encoding.Latin1, Encoding.Unicode, Encoding.BigEndianUnicode, Encoding.UTF32);
         byte[] bytes = [.. random.OnceIn(2) ? encoding.Preamble.ToArray() : [], .. encoding.GetBytes(text)];
         return new FuzzInput($"another encoding{Path.GetExtension(file.Name)}", Expectation.Refuse, new FuzzFile(file.Name, bytes));
     }
@@ -43,7 +43,7 @@ internal sealed class DataKind : FuzzKind
         public override Reading Read(FuzzInput input)
         {
             var warnings = new List<string>();
-            List<DataRow> rows = DataFiles.ReadFile(Path.Combine(_directory, input.Files[0].Name), new ReadOptions { Warnings = warnings });
+            var rows = DataFiles.ReadFile(Path.Combine(_directory, input.Files[0].Name), new ReadOptions { Warnings = warnings });
             string[] read = [.. rows.Select(DataTexts.Describe)];
             return rows.Count == 0 ? new Reading(warnings, "no rows")
                 : input.Meaning is string[] meant && !meant.SequenceEqual(read) ? new Reading(warnings, $"rows were read otherwise: {string.Join(" ", read.Except(meant).Take(2))}")

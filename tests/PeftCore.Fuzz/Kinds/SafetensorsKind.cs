@@ -51,7 +51,7 @@ internal sealed class SafetensorsKind : FuzzKind
 
     public static FuzzInput Judged(string rule, byte[] bytes)
     {
-        SafetensorsContent? content = SafetensorsOracle.Read(bytes);
+        var content = SafetensorsOracle.Read(bytes);
         return new FuzzInput(rule, content is null ? Expectation.Refuse : Expectation.Accept, new FuzzFile(FileName, bytes)) { Meaning = content };
     }
 
@@ -120,7 +120,7 @@ internal sealed class SafetensorsKind : FuzzKind
         public override Reading Read(FuzzInput input)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
-            using SafetensorsFile file = SafetensorsFile.Open(_path);
+            using var file = SafetensorsFile.Open(_path);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             return new Reading([], Difference(file, (SafetensorsContent?)input.Meaning) ?? (allocated < 64_000 + 100 * input.Length ? null : $"memory: {allocated} bytes for {input.Length}"));
         }
@@ -137,7 +137,7 @@ internal sealed class SafetensorsKind : FuzzKind
             }
             foreach (var (name, (label, bytes)) in content.Tensors)
             {
-                SafetensorsEntry entry = file.Entries[name];
+                var entry = file.Entries[name];
                 if ($"{entry.DType} [{string.Join(",", entry.Shape)}]" != label || !file.Bytes(entry).SequenceEqual(bytes))
                 {
                     return $"a tensor differs: {name}";

@@ -53,9 +53,9 @@ internal sealed class TemplateKind : FuzzKind
 
         public override Reading Read(FuzzInput input)
         {
-            ChatMessage[] messages = Conversations[int.Parse(input.Context, System.Globalization.CultureInfo.InvariantCulture)];
+            var messages = Conversations[int.Parse(input.Context, System.Globalization.CultureInfo.InvariantCulture)];
             var template = ChatTemplate.Parse(System.Text.Encoding.UTF8.GetString(input.Files[0].Bytes));
-            RenderedChat chat = template.RenderWithSpans(messages, "<s>", "</s>");
+            var chat = template.RenderWithSpans(messages, "<s>", "</s>");
             template.Render(messages, addGenerationPrompt: true, "<s>", "</s>", Extra);
             return new Reading([], Difference(chat));
         }
@@ -63,7 +63,7 @@ internal sealed class TemplateKind : FuzzKind
         private static string? Difference(RenderedChat chat)
         {
             int length = chat.Text.EnumerateRunes().Count(), end = 0;
-            foreach (TextRange span in chat.AssistantSpans)
+            foreach (var span in chat.AssistantSpans)
             {
                 if (span.Start < end || span.End < span.Start || span.End > length)
                 {

@@ -17,7 +17,7 @@ internal static class TensorContradictions
         }),
         new("a tensor too many", [], (random, adapter) =>
         {
-            SampleTensor tensor = random.Pick(adapter.Tensors);
+            var tensor = random.Pick(adapter.Tensors);
             string other = random.Pick(tensor.Name + "x", "base_model.model." + tensor.Name, tensor.Name.Replace(".1.", ".7.", StringComparison.Ordinal).Replace(".0.", ".9.", StringComparison.Ordinal),
                 tensor.Name.Replace("q_proj", "k_proj", StringComparison.Ordinal), "base_model.model.nothing.weight", "");
             if (adapter.Tensors.Exists(known => known.Name == other))
@@ -43,7 +43,7 @@ internal static class TensorContradictions
             {
                 return null;
             }
-            SampleTensor tensor = random.Pick(choices);
+            var tensor = random.Pick(choices);
             adapter.Tensors.Add(tensor with { Name = tensor.Name.Replace(".weight", ".default.weight", StringComparison.Ordinal), Bytes = [.. tensor.Bytes.Select(value => (byte)(value ^ 1))] });
             return Claim.About("default", tensor.Name);
         }),
@@ -58,7 +58,7 @@ internal static class TensorContradictions
             {
                 return null;
             }
-            SampleTensor table = random.Pick(tables);
+            var table = random.Pick(tables);
             adapter.Tensors.Add(table with { Name = table.Name.Replace(".base_layer", "", StringComparison.Ordinal), Bytes = [.. table.Bytes.Select(value => (byte)(value ^ 1))] });
             return Claim.About(table.Name, "embed_tokens");
         }),
@@ -72,7 +72,7 @@ internal static class TensorContradictions
         {
             return null;
         }
-        SampleTensor chosen = random.Pick(choices);
+        var chosen = random.Pick(choices);
         adapter.Tensors[adapter.Tensors.IndexOf(chosen)] = change(chosen);
         return Claim.Impossible;
     }

@@ -35,7 +35,7 @@ internal static class TokenizerContradictions
         }),
         new("a merge of a token that is none", Bpe, (random, tree) =>
         {
-            List<JsonTree> merges = tree["model"]!["merges"]!.Items!;
+            var merges = tree["model"]!["merges"]!.Items!;
             merges[random.Below(merges.Count)] = JsonTree.Parse(random.Pick("\"qqqzz x\"", "[\"qqqzz\", \"x\"]", "[\"x\"]", "\"x\"", "7", "null", "[\"x\", \"y\", \"z\"]", "\"a b c\"", "[1, 2]", "\"\""));
             return Claim.Impossible;
         }),
@@ -46,13 +46,13 @@ internal static class TokenizerContradictions
         }),
         new("two added tokens with one id", [], (random, tree) =>
         {
-            List<JsonTree> tokens = tree["added_tokens"]!.Items!;
+            var tokens = tree["added_tokens"]!.Items!;
             tokens[1]["id"] = tokens[0]["id"]!.Clone();
             return Claim.About("added_tokens");
         }),
         new("an added token twice, with two ids", [], (random, tree) =>
         {
-            JsonTree again = random.Pick(tree["added_tokens"]!.Items!).Clone();
+            var again = random.Pick(tree["added_tokens"]!.Items!).Clone();
             again["id"] = JsonTree.Of(random.Pick(4000, 9000, 5));
             tree["added_tokens"]!.Items!.Add(again);
             return Claim.About("added_tokens");
@@ -75,8 +75,8 @@ internal static class TokenizerContradictions
         }),
         new("a scored token twice, with two scores", ["unigram"], (random, tree) =>
         {
-            List<JsonTree> items = tree["model"]!["vocab"]!.Items!;
-            JsonTree again = random.Pick(items).Clone();
+            var items = tree["model"]!["vocab"]!.Items!;
+            var again = random.Pick(items).Clone();
             again.Items![1] = JsonTree.Of(again.Items[1].Number - 1);
             items.Add(again);
             return Claim.About("vocab");
@@ -98,7 +98,7 @@ internal static class TokenizerContradictions
         }),
         new("a post-processor with more ids than tokens", Templates, (random, tree) =>
         {
-            JsonTree special = Special(random, tree);
+            var special = Special(random, tree);
             special.Set("ids", $"[{special["ids"]!.Items![0]}, 5]");
             return Claim.About("post_processor", "special_tokens");
         }),
@@ -114,13 +114,13 @@ internal static class TokenizerContradictions
         }),
         new("a field nobody knows", [], (random, tree) =>
         {
-            JsonTree holder = random.Pick(tree, tree["model"]!, tree["added_tokens"]!.Items![0]);
+            var holder = random.Pick(tree, tree["model"]!, tree["added_tokens"]!.Items![0]);
             holder.Set(random.Pick("foo", "Vocab", "unk", "ids"), random.Pick("7", "null", "{}"));
             return Claim.Impossible;
         }),
         new("a field twice", [], (random, tree) =>
         {
-            JsonTree holder = random.Pick(tree, tree["model"]!, tree["added_tokens"]!.Items![0]);
+            var holder = random.Pick(tree, tree["model"]!, tree["added_tokens"]!.Items![0]);
             var (key, value) = random.Pick(holder.Fields!.Where(field => field.Key is not ("vocab" or "merges" or "model")).ToArray());
             JsonEdits.Double(random, holder, key, value.IsBool ? JsonTree.Parse(value.Raw == "true" ? "false" : "true") : value.IsNumber ? JsonTree.Of(value.Number + 1) : JsonTree.Parse("null"));
             return value.IsNull ? new Claim(Expectation.Any, []) : Claim.Impossible;

@@ -17,7 +17,7 @@ internal sealed class TokenizerKind : FuzzKind
     public override FuzzInput Make(FuzzRandom random)
     {
         string sample = random.Pick(TokenizerSample.Names);
-        JsonTree tree = TokenizerSample.Get(sample);
+        var tree = TokenizerSample.Get(sample);
         return random.OneOf(
             (8, () => Contradiction(random, sample, tree)),
             (6, () => Anywhere(random, sample, tree)),
@@ -33,8 +33,8 @@ internal sealed class TokenizerKind : FuzzKind
 
     private static FuzzInput Contradiction(FuzzRandom random, string sample, JsonTree tree)
     {
-        TokenizerRule rule = random.Pick(TokenizerContradictions.For(sample));
-        Claim claim = rule.Apply(random, tree);
+        var rule = random.Pick(TokenizerContradictions.For(sample));
+        var claim = rule.Apply(random, tree);
         return Input($"{rule.Name} ({sample})", claim.Expectation, sample, JsonEdits.Rewritten(random, tree)) with { Names = claim.Names };
     }
 
@@ -55,7 +55,7 @@ internal sealed class TokenizerKind : FuzzKind
 
     private static FuzzInput Config(FuzzRandom random, string sample, JsonTree tree)
     {
-        TokenizerConfigRule rule = random.Pick(TokenizerConfigs.Rules);
+        var rule = random.Pick(TokenizerConfigs.Rules);
         var (claim, config, beside) = rule.Make(random, sample);
         List<FuzzFile> files = [new(FileName, tree.ToString()), new(TokenizerConfigs.FileName, config)];
         if (beside is { } file)

@@ -22,7 +22,7 @@ internal static class TokenizerReading
     {
         for (int i = 0; i < Texts.Length; i++)
         {
-            Encoding encoding = tokenizer.Encode(Texts[i]);
+            var encoding = tokenizer.Encode(Texts[i]);
             if (expected is not null && !encoding.Ids.SequenceEqual(expected[i]))
             {
                 return $"a text is encoded otherwise: {Texts[i]}";

@@ -15,7 +15,7 @@ internal static class TokenizerSample
     private static JsonTree Shortened(string name)
     {
         var tree = JsonTree.Parse(Fixture.Text("tokenizers", name, "tokenizer.json"));
-        JsonTree model = tree["model"]!;
+        var model = tree["model"]!;
         int most = name == "wordpiece" ? 200 : 380;
         if (model["vocab"]!.Items is { } scored)
         {

@@ -65,9 +65,9 @@ internal static class AttentionChecks
         var shape = new AttentionShape(batch, queries, keys, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), c.SoftCap);
         Shape qs = [batch, queries, c.Heads * c.Dim], ks = [batch, keys, c.KeyHeads * c.Dim];
         Twin q = Numbers(bench, c, qs, 2), k = Numbers(bench, c, ks, 2), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs);
-        Twin o = c.Brain ? bench.Result(qs) : bench.Empty(qs);
+        var o = c.Brain ? bench.Result(qs) : bench.Empty(qs);
         Twin lse = bench.Empty([batch, c.Heads, queries]), delta = bench.Empty([batch, c.Heads, queries]);
-        Twin? ranges = c.Ranges is { } see ? bench.Ints(see(batch, queries, keys), [batch, queries, 2]) : null;
+        var ranges = c.Ranges is { } see ? bench.Ints(see(batch, queries, keys), [batch, queries, 2]) : null;
         Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? bench.Random([c.BiasHeads, queries, keys]) : null;
         AttentionCall Call(Func<Twin, Tensor> t) =>
             new(shape, ranges is null ? null : t(ranges), slopes is null ? null : t(slopes), bias is null ? null : t(bias));
@@ -77,7 +77,7 @@ internal static class AttentionChecks
         bench.Same(lse, "lse", c.Brain ? 1e-4 : 5e-6);
 
         Twin dq = Gradient(bench, c, qs), dk = Gradient(bench, c, ks), dv = Gradient(bench, c, ks);
-        Twin? dBias = bias is null ? null : bench.Random(bias.Cpu.Shape);
+        var dBias = bias is null ? null : bench.Random(bias.Cpu.Shape);
         bench.Run((b, t) => b.AttentionGradient(Call(t), Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads),
             Of(t(dO), c.Heads), t(lse), t(delta), Of(t(dq), c.Heads), c.Accumulate, Of(t(dk), c.KeyHeads), c.Accumulate,
             Of(t(dv), c.KeyHeads), c.Accumulate, dBias is null ? null : t(dBias)));
@@ -96,7 +96,7 @@ internal static class AttentionChecks
         int batch = 2, keys = bench.Size(18, 200), dim = bench.Size(8, 64);
         Shape qs = [batch, 1, 4 * dim], ks = [batch, keys, 2 * dim];
         Twin q = bench.Random(qs, scale: 2), k = bench.Random(ks, DType.BF16, 2), v = bench.Random(ks, DType.BF16), o = bench.Empty(qs), lse = bench.Empty([batch, 4, 1]);
-        Twin ranges = bench.Ints([0, keys - 3, 2, keys - 1], [batch, 1, 2]);
+        var ranges = bench.Ints([0, keys - 3, 2, keys - 1], [batch, 1, 2]);
         var shape = new AttentionShape(batch, 1, keys, 4, 2, dim, 1 / MathF.Sqrt(dim), 0);
         bench.Run((b, t) => b.Attention(new AttentionCall(shape, t(ranges)), Of(t(q), 4), Of(t(k), 2), Of(t(v), 2), Of(t(o), 4), t(lse)));
         bench.Same(o, "o", 1e-5);

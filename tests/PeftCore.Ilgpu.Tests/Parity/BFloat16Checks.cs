@@ -84,7 +84,7 @@ internal static class BFloat16Checks
             bench.Run((b, t) => b.RmsNorm(t(x), t(w), 1, t(y), t(rstd), 1e-5f));
             bench.Run((b, t) => b.LayerNorm(t(x), t(w), t(bias), t(z), t(mean), t(root), 1e-5f));
             bench.Same(y, "rms", Once);
-            Twin again = bench.Result(shape);
+            var again = bench.Result(shape);
             bench.Run((b, t) => b.RmsNormAgain(t(x), t(w), 1, t(again), t(rstd), 1e-5f));
             bench.Same(again, "rms once more", Once);
             bench.Same(rstd, "rstd", 2e-6);
@@ -120,7 +120,7 @@ internal static class BFloat16Checks
         Twin x = bench.Activation(shape, 8), y = bench.Result(shape), dy = bench.Activation(shape);
         bench.Run((b, t) => b.Softmax(t(x), t(y)));
         bench.Same(y, "y", Once);
-        Twin shares = bench.Activation(shape, 0.1f); // not y: the device's is rounded, the CPU's is not
+        var shares = bench.Activation(shape, 0.1f); // not y: the device's is rounded, the CPU's is not
         Each(bench, shape, (dx, add) => bench.Run((b, t) => b.SoftmaxGradient(t(shares), t(dy), t(dx), add)), "dx");
     }
 
@@ -170,7 +170,7 @@ internal static class BFloat16Checks
         int rows = bench.Size(24, 600), inner = columns % 8 == 0 ? 48 : 21, rank = columns % 8 == 0 ? 8 : 5;
         Twin x = bench.Activation([rows, inner]), s = bench.Activation([rows, rank]), w = Rounded(bench, [columns, inner], DType.BF16);
         Twin v = Rounded(bench, [columns + 8, inner], DType.BF16), a = Rounded(bench, [columns, rank], DType.F32), b = Rounded(bench, [columns + 8, rank], DType.F32);
-        Twin bias = bench.Random([columns]);
+        var bias = bench.Random([columns]);
         foreach (bool add in new[] { false, true })
         {
             Twin y = bench.Result([rows, columns], add), first = bench.Result([rows, columns], add), second = bench.Result([rows, columns + 8], add);

@@ -93,7 +93,7 @@ internal static class ElementwiseChecks
     private static void Dropped(ParityBench bench)
     {
         Shape shape = [bench.Size(37, 10007)];
-        Twin x = bench.Random(shape);
+        var x = bench.Random(shape);
         foreach (bool accumulate in new[] { false, true })
         {
             var y = bench.Target(shape, accumulate);
@@ -168,7 +168,7 @@ internal static class ElementwiseChecks
     {
         int count = bench.Size(301, 1_000_003);
         Twin x = bench.Random([count]), bad = bench.Floats([.. Enumerable.Range(0, count).Select(i => i == count - 1 ? float.PositiveInfinity : i)], [count]);
-        Twin sums = bench.Empty([3]);
+        var sums = bench.Empty([3]);
         bench.Run((b, t) => b.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(
             [(float)b.SumOfSquares(t(x)), b.AllFinite(t(x)) ? 1 : 0, b.AllFinite(t(bad)) ? 1 : 0]), t(sums)));
         bench.Same(sums, "sums", 1e-5);

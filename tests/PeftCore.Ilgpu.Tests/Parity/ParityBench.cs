@@ -20,7 +20,7 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
     /// <summary>Uniform in ±<paramref name="scale"/>.</summary>
     public Twin Random(Shape shape, DType dtype = DType.F32, float scale = 1)
     {
-        var values = new float[shape.Count];
+        float[] values = new float[shape.Count];
         for (int i = 0; i < values.Length; i++)
         {
             values[i] = scale * ((2 * _random.NextSingle()) - 1);
@@ -93,7 +93,7 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
 
     private float[] Widened(Tensor tensor)
     {
-        var bytes = new byte[tensor.ByteCount];
+        byte[] bytes = new byte[tensor.ByteCount];
         ((IBackend)tensor.Device).Download(tensor, bytes);
         if (tensor.DType == DType.F32)
         {

@@ -19,7 +19,7 @@ internal static class RoundedProductChecks
         int size = bench.Size(16, 256);
         Shape shape = [size, size];
         Twin x = Rounded(bench, shape, DType.F32), w = Rounded(bench, shape, DType.BF16), first = bench.Empty(shape), second = bench.Empty(shape);
-        Twin third = bench.Empty(shape);
+        var third = bench.Empty(shape);
         bench.Run((b, t) =>
         {
             b.MatMul(t(x), false, t(w), true, t(first));

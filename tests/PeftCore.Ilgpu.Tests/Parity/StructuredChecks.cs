@@ -43,7 +43,7 @@ internal static class StructuredChecks
     private static void TopK(ParityBench bench)
     {
         int rows = bench.Size(5, 700), columns = bench.Size(9, 256);
-        Twin x = bench.Random([rows, columns]);
+        var x = bench.Random([rows, columns]);
         foreach (int k in new[] { 1, 2, columns + 1 })
         {
             var y = bench.Empty([rows, columns]);
@@ -57,7 +57,7 @@ internal static class StructuredChecks
         int rows = bench.Size(5, 300), inputs = bench.Size(7, 129), outputs = bench.Size(4, 65), each = 3;
         int n = outputs * each;
         Twin x = bench.Random([rows, inputs]), dy = bench.Random([rows, outputs]), values = bench.Random([n]), columns = bench.Ints([n], 0, inputs);
-        Twin offsets = bench.Ints([.. Enumerable.Range(0, outputs + 1).Select(r => r * each)], [outputs + 1]);
+        var offsets = bench.Ints([.. Enumerable.Range(0, outputs + 1).Select(r => r * each)], [outputs + 1]);
         Twin order = bench.Ints([.. Enumerable.Range(0, n).Reverse()], [n]), rowOf = bench.Ints([.. Enumerable.Range(0, n).Select(e => e / each)], [n]);
         foreach (bool accumulate in new[] { false, true })
         {

@@ -85,7 +85,7 @@ internal static class SummandChecks
     private static void Grouped(ParityBench bench)
     {
         int[] widths = [1024, 136, 264];
-        Twin x = bench.Random([1000, 520], DType.BF16);
+        var x = bench.Random([1000, 520], DType.BF16);
         Twin[] w = [.. widths.Select(n => bench.Random([n, 520], DType.BF16))], b = [.. widths.Select(n => bench.Random([n, 8], DType.BF16))];
         Twin[] s = [.. widths.Select(_ => bench.Random([1000, 8], DType.BF16))], y = [.. widths.Select(n => bench.Empty([1000, n], DType.BF16))];
         var terms = new List<MatMulTerm>();

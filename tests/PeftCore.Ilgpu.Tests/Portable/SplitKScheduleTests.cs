@@ -11,7 +11,7 @@ public sealed class SplitKScheduleTests
     [TestCase(5, 5, 0)]
     public void Tiles_and_splits_cover_the_product_once(int m, int n, int k)
     {
-        SplitKSchedule schedule = SplitKSchedule.For(m, n, k, 64, 16, 132);
+        var schedule = SplitKSchedule.For(m, n, k, 64, 16, 132);
 
         Assert.That((long)schedule.TilesM * 64, Is.InRange(m, m + 63));
         Assert.That((long)schedule.TilesN * 64, Is.InRange(n, n + 63));

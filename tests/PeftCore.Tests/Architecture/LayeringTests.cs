@@ -24,7 +24,7 @@ public sealed class LayeringTests
     [Test]
     public void Every_namespace_has_its_layer()
     {
-        IEnumerable<string> unknown = Assemblies.SelectMany(OwnTypes).Select(type => type.Namespace!).Distinct().Where(name => LayerOf(name) < 0);
+        var unknown = Assemblies.SelectMany(OwnTypes).Select(type => type.Namespace!).Distinct().Where(name => LayerOf(name) < 0);
 
         Assert.That(unknown, Is.Empty, "name these namespaces in the layers above");
     }
@@ -32,7 +32,7 @@ public sealed class LayeringTests
     [Test]
     public void References_only_go_down()
     {
-        IEnumerable<string> upward =
+        var upward =
             from type in Assemblies.SelectMany(OwnTypes)
             from used in MetadataReferences.Of(type)
             where Assemblies.Contains(used.Assembly) && used.Namespace is not null && LayerOf(used.Namespace) > LayerOf(type.Namespace!)

@@ -16,38 +16,68 @@ internal static class MetadataReferences
     private static IEnumerable<Type> Direct(Type type)
     {
         if (type.BaseType is { } parent)
-            yield return parent;
-        foreach (Type contract in type.GetInterfaces())
-            yield return contract;
-        foreach (FieldInfo field in type.GetFields(Everything))
-            yield return field.FieldType;
-        foreach (MethodBase method in type.GetMethods(Everything).Concat<MethodBase>(type.GetConstructors(Everything)))
         {
-            foreach (ParameterInfo parameter in method.GetParameters())
+            yield return parent;
+        }
+
+        foreach (var contract in type.GetInterfaces())
+        {
+            yield return contract;
+        }
+
+        foreach (var field in type.GetFields(Everything))
+        {
+            yield return field.FieldType;
+        }
+
+        foreach (var method in type.GetMethods(Everything).Concat<MethodBase>(type.GetConstructors(Everything)))
+        {
+            foreach (var parameter in method.GetParameters())
+            {
                 yield return parameter.ParameterType;
+            }
+
             if (method is MethodInfo { ReturnType: var result })
+            {
                 yield return result;
-            foreach (Type used in InBody(method))
+            }
+
+            foreach (var used in InBody(method))
+            {
                 yield return used;
+            }
         }
     }
 
     private static IEnumerable<Type> InBody(MethodBase method)
     {
         if (method.GetMethodBody() is not { } body)
+        {
             yield break;
-        foreach (LocalVariableInfo local in body.LocalVariables)
+        }
+
+        foreach (var local in body.LocalVariables)
+        {
             yield return local.LocalType;
-        Type[] typeArguments = method.DeclaringType!.GetGenericArguments();
-        Type[] methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : [];
+        }
+
+        var typeArguments = method.DeclaringType!.GetGenericArguments();
+        var methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : [];
         foreach (int token in Tokens(body.GetILAsByteArray()!))
         {
-            MemberInfo? member = method.Module.ResolveMember(token, typeArguments, methodArguments);
+            var member = method.Module.ResolveMember(token, typeArguments, methodArguments);
             if (member is MethodInfo { IsGenericMethod: true } generic)
-                foreach (Type argument in generic.GetGenericArguments())
+            {
+                foreach (var argument in generic.GetGenericArguments())
+                {
                     yield return argument;
+                }
+            }
+
             if ((member as Type ?? member?.DeclaringType) is { } type)
+            {
                 yield return type;
+            }
         }
     }
 
@@ -57,10 +87,13 @@ internal static class MetadataReferences
         for (int at = 0; at < il.Length;)
         {
             short value = il[at] == 0xFE ? (short)(0xFE00 | il[at + 1]) : il[at];
-            OpCode code = OpCodesByValue[value];
+            var code = OpCodesByValue[value];
             at += code.Size;
             if (code.OperandType is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType)
+            {
                 tokens.Add(BitConverter.ToInt32(il, at));
+            }
+
             at += code.OperandType switch
             {
                 OperandType.InlineNone => 0,
@@ -78,7 +111,10 @@ internal static class MetadataReferences
     private static IEnumerable<Type> Parts(Type type)
     {
         if (type.HasElementType)
+        {
             return Parts(type.GetElementType()!);
+        }
+
         return type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Append(type.GetGenericTypeDefinition()) : [type];
     }
 }

@@ -14,7 +14,10 @@ internal static class PublicApi
     private static IEnumerable<string> Members(Type type)
     {
         if (type.IsSubclassOf(typeof(Delegate)))
+        {
             return [];
+        }
+
         string owner = Full(type);
         return type.GetMembers(Declared).Where(IsWritten).Select(member => member switch
         {
@@ -42,7 +45,7 @@ internal static class PublicApi
             _ => "class",
         };
         IEnumerable<Type> inherited = type.IsEnum || type.IsValueType || type.BaseType is null || type.BaseType == typeof(object) ? [] : [type.BaseType];
-        IEnumerable<Type> contracts = type.GetInterfaces().Where(contract => contract.IsPublic && contract.Namespace!.StartsWith("PeftCore", StringComparison.Ordinal));
+        var contracts = type.GetInterfaces().Where(contract => contract.IsPublic && contract.Namespace!.StartsWith("PeftCore", StringComparison.Ordinal));
         string[] parents = [.. inherited.Concat(type.IsEnum ? [] : contracts).Select(Name)];
         string invoke = type.GetMethod("Invoke") is { } call && kind == "delegate" ? $"({Parameters(call)}) : {Name(call.ReturnType)}" : "";
         return $"{Full(type)}{invoke}{(parents.Length > 0 && invoke == "" ? " : " + string.Join(", ", parents) : "")}, {kind}";
@@ -86,15 +89,30 @@ internal static class PublicApi
     private static string Name(Type type)
     {
         if (type.IsByRef)
+        {
             return Name(type.GetElementType()!);
+        }
+
         if (type.IsArray)
+        {
             return $"{Name(type.GetElementType()!)}[{new string(',', type.GetArrayRank() - 1)}]";
+        }
+
         if (type.IsPointer)
+        {
             return $"{Name(type.GetElementType()!)}*";
+        }
+
         if (type.IsGenericParameter)
+        {
             return type.Name;
+        }
+
         if (Nullable.GetUnderlyingType(type) is { } inner)
+        {
             return $"{Name(inner)}?";
+        }
+
         string name = Keyword(type) ?? (type.IsNested ? $"{Name(type.DeclaringType!)}." : "") + type.Name.Split('`')[0];
         return type.IsGenericType && type.Name.Contains('`') ? $"{name}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>" : name;
     }

@@ -12,7 +12,10 @@ public sealed class PublicApiTests
     {
         string[] actual = [.. PublicApi.Lines(typeof(BadInputException).Assembly), .. PublicApi.Lines(typeof(PeftCore.Kernels.ElementType).Assembly)];
         if (Environment.GetEnvironmentVariable(Update) == "1")
+        {
             File.WriteAllText(ListFile, string.Concat(actual.Select(line => line + "\n")));
+        }
+
         string[] listed = File.Exists(ListFile) ? File.ReadAllLines(ListFile) : [];
 
         string[] difference = [.. actual.Except(listed).Select(line => "+ " + line), .. listed.Except(actual).Select(line => "- " + line)];

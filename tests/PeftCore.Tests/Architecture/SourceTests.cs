@@ -18,7 +18,7 @@ public sealed partial class SourceTests
     [Test]
     public void No_file_is_longer_than_anyone_wants_to_read()
     {
-        IEnumerable<string> tooLong = Sources.Where(file => File.ReadLines(file).Count() > LongestFile);
+        var tooLong = Sources.Where(file => File.ReadLines(file).Count() > LongestFile);
 
         Assert.That(tooLong, Is.Empty, $"more than {LongestFile} lines: split them");
     }
@@ -27,7 +27,7 @@ public sealed partial class SourceTests
     public void No_source_names_a_place_on_one_machine()
     {
         string[] places = ["/" + "home/", "/" + "work/", "/" + "root/", "/" + "Users/", "C:" + "\\Users"];
-        IEnumerable<string> found = Sources.Where(file => places.Any(File.ReadAllText(file).Contains));
+        var found = Sources.Where(file => places.Any(File.ReadAllText(file).Contains));
 
         Assert.That(found, Is.Empty);
     }

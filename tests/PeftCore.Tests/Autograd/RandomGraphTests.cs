@@ -60,7 +60,7 @@ public sealed class RandomGraphTests
         Prop.ForAll(Programs.ToArbitrary(), Gen.Choose(1, (1 << Leaves) - 1).ToArbitrary(), (program, mask) =>
         {
             double[][] leaves = [.. Enumerable.Range(0, Leaves).Select(i => Array.ConvertAll(Numbers.Random(i, Side * Side), x => (double)x))];
-            var gradients = Gradients(backend, program, mask, upstream, out var output);
+            float[]?[] gradients = Gradients(backend, program, mask, upstream, out float[]? output);
             AssertClose(output, OnNumbers(), "output");
             for (int i = 0; i < Leaves; i++)
             {

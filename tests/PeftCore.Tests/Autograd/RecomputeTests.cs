@@ -81,7 +81,7 @@ public sealed class RecomputeTests
         var positions = _backend.From([0, 1], [2]);
         using var tape = new Tape();
         var computed = x * 1f;
-        var before = computed.ToArray<float>();
+        float[] before = computed.ToArray<float>();
         Recompute.Run(h => new Heads(h, 2, 2).Rope(tables, positions), computed);
         Assert.That(computed.ToArray<float>(), Is.EqualTo(before));
     }
@@ -126,7 +126,7 @@ public sealed class RecomputeTests
         var loss = TinyModels.Loss(model);
         long saved = tape.SavedBytes;
         tape.Backward(loss);
-        var gradients = peft.Parameters.Select(p => p.Parameter.Gradient!.ToArray<float>()).ToArray();
+        float[][] gradients = peft.Parameters.Select(p => p.Parameter.Gradient!.ToArray<float>()).ToArray();
         foreach (var (_, parameter) in peft.Parameters)
         {
             parameter.Value.FreeGradient();

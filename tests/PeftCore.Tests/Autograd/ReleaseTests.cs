@@ -56,7 +56,7 @@ public sealed class ReleaseTests
     {
         var x = _backend.Zeros([64, 64]).TrackGradient();
         using var tape = new Tape();
-        Tensor y = x;
+        var y = x;
         for (int i = 0; i < Links; i++)
         {
             using var scope = new TensorScope();

@@ -80,7 +80,7 @@ public sealed class TrainingStepTests
         model.Mode.Training = true;
         using var optimizer = new AdamW(parameters);
         Step(model, optimizer); // the first one builds what the model keeps, such as rotary tables
-        var before = Bytes();
+        long[] before = Bytes();
         for (int i = 0; i < 3; i++)
         {
             Step(model, optimizer);

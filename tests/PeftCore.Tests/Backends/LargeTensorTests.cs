@@ -71,7 +71,7 @@ public sealed class LargeTensorTests
         var table = backend.NewTensor([600_000, 2048], DType.BF16); // 2.3 GiB
         ushort[] row = [.. Enumerable.Range(0, 2048).Select(i => (ushort)(BitConverter.SingleToUInt32Bits(i % 16) >> 16))];
         backend.Upload(MemoryMarshal.AsBytes<ushort>(row), table.View([2048], 599_999L * 2048));
-        var found = table.Rows(backend.From([599_999], [1])).ToArray<float>();
+        float[] found = table.Rows(backend.From([599_999], [1])).ToArray<float>();
         Assert.That(found, Is.EqualTo(Enumerable.Range(0, 2048).Select(i => (float)(i % 16))));
     }
 

@@ -11,7 +11,7 @@ public sealed class BatchTests
     [Test]
     public void Samples_are_padded_on_the_right()
     {
-        Batch batch = new Collator(Pad).Collate([Sample(1, 2, 3), Sample(4, 5) with { ClassLabel = 1 }]);
+        var batch = new Collator(Pad).Collate([Sample(1, 2, 3), Sample(4, 5) with { ClassLabel = 1 }]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That((batch.BatchSize, batch.Length, batch.Tokens, batch.TrainableTokens), Is.EqualTo((2, 3, 5, 3)));
@@ -36,7 +36,7 @@ public sealed class BatchTests
     [Test]
     public void Packed_samples_have_their_own_positions_ranges_and_first_labels()
     {
-        Batch batch = new Collator(Pad).CollateRows([[Sample(1, 2), Sample(3, 4, 5)], [Sample(6, 7, 8, 9)]]);
+        var batch = new Collator(Pad).CollateRows([[Sample(1, 2), Sample(3, 4, 5)], [Sample(6, 7, 8, 9)]]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(batch.InputIds, Is.EqualTo([1, 2, 3, 4, 5, 6, 7, 8, 9, Pad]));
@@ -58,7 +58,7 @@ public sealed class BatchTests
     [Test]
     public void Packing_is_first_fit_decreasing_and_loses_and_doubles_nothing()
     {
-        Gen<int[]> lengths = Gen.Choose(1, 40).ArrayOf();
+        var lengths = Gen.Choose(1, 40).ArrayOf();
         Prop.ForAll(lengths.ToArbitrary(), sizes =>
         {
             int[][] rows = Packing.Pack(sizes, 40);
@@ -70,7 +70,7 @@ public sealed class BatchTests
     [Test]
     public void Packed_batches_keep_every_token_and_no_token_sees_another_sample()
     {
-        Gen<Example[]> samples = Gen.Choose(2, 12).NonEmptyListOf().Select(l => l.Select(Numbered).ToArray());
+        var samples = Gen.Choose(2, 12).NonEmptyListOf().Select(l => l.Select(Numbered).ToArray());
         Prop.ForAll(samples.ToArbitrary(), all =>
         {
             var loader = new DataLoader(all, new LoaderOptions { BatchSize = 3, PadId = Pad, PackInto = 16, Seed = 5 });
@@ -88,12 +88,17 @@ public sealed class BatchTests
         {
             int row = at / batch.Length, i = at % batch.Length, id = batch.InputIds[at];
             if (i >= batch.Lengths[row])
+            {
                 continue;
+            }
+
             int first = batch.CausalRanges is null ? 0 : batch.CausalRanges[2 * at];
             bool causal = (batch.CausalRanges is null || batch.CausalRanges[2 * at + 1] == i + 1) && i - first == batch.Positions[at] && id % 100 == i - first
                 && Enumerable.Range(first, i - first + 1).All(j => batch.InputIds[row * batch.Length + j] == id - (i - j));
             if (!causal || both[2 * at] != first || both[2 * at + 1] != first + id / 100 || (batch.Labels[at] == -100) != (i == first))
+            {
                 return false;
+            }
         }
         return true;
     }
@@ -107,9 +112,13 @@ public sealed class BatchTests
         foreach (int i in Enumerable.Range(0, sizes.Length).OrderBy(i => -sizes[i]).ThenBy(i => i))
         {
             if (rows.Find(r => r.Sum(j => sizes[j]) + sizes[i] <= room) is List<int> row)
+            {
                 row.Add(i);
+            }
             else
+            {
                 rows.Add([i]);
+            }
         }
         return rows;
     }

@@ -26,7 +26,10 @@ internal sealed class CharacterEncoder : ITextEncoder
     {
         var tokens = new List<(int Id, int Start, int End, bool Special)>();
         if (addSpecialTokens && AddsBos)
+        {
             tokens.Add((Bos, 0, 0, true));
+        }
+
         Rune[] runes = [.. text.EnumerateRunes()];
         for (int i = 0; i < runes.Length; i++)
         {
@@ -35,23 +38,31 @@ internal sealed class CharacterEncoder : ITextEncoder
             i += pair ? 1 : 0;
         }
         if (addSpecialTokens && AddsEos)
+        {
             tokens.Add((Eos, 0, 0, true));
+        }
+
         return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)], [.. tokens.Select(t => t.Special)]);
     }
 
     public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
     {
         if (!HasChat)
+        {
             return null;
+        }
+
         var text = new StringBuilder();
         var spans = new List<TextRange>();
-        foreach (ChatMessage turn in turns)
+        foreach (var turn in turns)
         {
             text.Append($"[{turn.Role[0]}]");
             int start = text.Length;
             text.Append($"{turn.Content};");
             if (turn.Role == "assistant" && turn.Content != "lost")
+            {
                 spans.Add(new TextRange(start, text.Length));
+            }
         }
         return turns[0].Content == "refused" ? throw new BadInputException("the chat template says no.") : new RenderedChat(text.ToString(), spans);
     }

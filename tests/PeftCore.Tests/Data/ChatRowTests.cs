@@ -45,7 +45,7 @@ public sealed class ChatRowTests
     [Test]
     public void What_the_template_pays_no_attention_to_is_said()
     {
-        ExampleEncoder encoder = Encode("""{"messages": [{"role": "assistant", "content": "a b c d", "thoughts": "t"}], "tools": [{"name": "f"}], "documents": []}""", "{{ messages[0].content }}", mask: false);
+        var encoder = Encode("""{"messages": [{"role": "assistant", "content": "a b c d", "thoughts": "t"}], "tools": [{"name": "f"}], "documents": []}""", "{{ messages[0].content }}", mask: false);
 
         Assert.That(encoder.Report.Warnings(99), Is.EqualTo(new[]
         {
@@ -69,7 +69,7 @@ public sealed class ChatRowTests
     public void Texts_without_a_known_end_token_are_said_to_have_none()
     {
         var encoder = new ExampleEncoder(TokenizerFixtures.Load("byte_bpe"), new EncodeOptions { MaxSeqLength = 99 });
-        Example example = encoder.Encode([new TextRow(new RowPlace("data", 1), "the fox")])[0];
+        var example = encoder.Encode([new TextRow(new RowPlace("data", 1), "the fox")])[0];
 
         Assert.That(TokenizerFixtures.Load("byte_bpe").Decode(example.Ids, skipSpecialTokens: false).Trim(), Is.EqualTo("the fox"));
         Assert.That(encoder.Report.Warnings(99), Has.One.Contains("No end-of-text token is known"));

@@ -16,7 +16,7 @@ public sealed class DataFilesTests
     [Test]
     public void Each_form_is_recognised_line_by_line()
     {
-        List<DataRow> rows = Read("a.jsonl", """
+        var rows = Read("a.jsonl", """
             {"text": "plain é"}
 
             {"prompt": "p", "completion": "c"}
@@ -44,7 +44,7 @@ public sealed class DataFilesTests
     [Test]
     public void Any_form_may_say_which_task_a_row_belongs_to()
     {
-        List<DataRow> rows = Read("a.jsonl", """
+        var rows = Read("a.jsonl", """
             {"text": "x", "task_id": 2}
             {"task_id": 0, "prompt": "p", "completion": "c"}
             {"text": "x"}
@@ -146,7 +146,7 @@ public sealed class DataFilesTests
         Assert.That(() => DataFiles.Open(_directory.FullPath).RequireTrain(), Throws.TypeOf<BadInputException>().With.Message.Contains("no training data"));
         File.WriteAllText(_directory["train.jsonl"], "{\"text\": \"x\"}\n{\"text\": \"y\"}");
         File.WriteAllText(_directory["validation.json"], "[{\"text\": \"x\"}]");
-        DataSplits splits = DataFiles.Open(_directory.FullPath);
+        var splits = DataFiles.Open(_directory.FullPath);
         Assert.That((splits.RequireTrain().Count, splits.Validation!.Count, splits.ForEvaluation()[0].Place.File), Is.EqualTo((2, 1, _directory["test.csv"])));
         File.WriteAllText(_directory["dev.json"], "[{\"text\": \"x\"}]");
         Assert.That(() => DataFiles.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("dev.json and validation.json both"));
@@ -156,8 +156,11 @@ public sealed class DataFilesTests
     public void A_directory_may_name_its_splits_by_their_endings()
     {
         foreach (string split in new[] { "train", "dev", "test" })
+        {
             File.WriteAllText(_directory["stsa.binary." + split], "1 x\n0 y\n");
-        DataSplits splits = DataFiles.Open(_directory.FullPath);
+        }
+
+        var splits = DataFiles.Open(_directory.FullPath);
         Assert.That((splits.Train?.Count, splits.Validation?.Count, splits.Test?.Count), Is.EqualTo((2, 2, 2)));
     }
 

@@ -36,7 +36,7 @@ public sealed class DataLoaderTests
     [Test]
     public void An_epoch_draws_every_sample_once_and_the_next_in_another_order()
     {
-        DataLoader loader = Loader(10, 4);
+        var loader = Loader(10, 4);
         int[] Epoch() => [.. Enumerable.Range(0, loader.BatchesPerEpoch).SelectMany(_ => Firsts(loader.Next()))];
         int[] first = Epoch(), second = Epoch();
         using (Assert.EnterMultipleScope())
@@ -52,12 +52,12 @@ public sealed class DataLoaderTests
     [Test]
     public void A_loader_resumed_anywhere_draws_what_it_would_have_drawn()
     {
-        DataLoader whole = Loader(10, 3);
+        var whole = Loader(10, 3);
         for (int step = 0; step < 12; step++)
         {
-            DataLoader resumed = Loader(10, 3);
+            var resumed = Loader(10, 3);
             resumed.Position = whole.Position;
-            Batch expected = whole.Next();
+            var expected = whole.Next();
             Assert.That(resumed.Next().InputIds, Is.EqualTo(expected.InputIds));
             Assert.That(resumed.Position, Is.EqualTo(whole.Position));
         }
@@ -80,8 +80,8 @@ public sealed class DataLoaderTests
     public void Rows_keep_their_tasks_and_the_fingerprint_tells_them()
     {
         DataLoader Of(params int?[] tasks) => new([.. tasks.Select(task => Sample(3) with { TaskId = task })], new LoaderOptions { BatchSize = 3, PadId = 0, Shuffle = false });
-        DataLoader loader = Of(2, null, 1);
-        Batch batch = loader.Next();
+        var loader = Of(2, null, 1);
+        var batch = loader.Next();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(batch.TaskIds, Is.EqualTo(new[] { 2, 0, 1 }));
@@ -104,7 +104,7 @@ public sealed class DataLoaderTests
     public void A_validation_split_takes_its_part_and_keeps_the_order(int count, double fraction, int expected)
     {
         int[] all = [.. Enumerable.Range(0, count)];
-        (List<int> train, List<int> validation) = ValidationSplit.Split(all, fraction, seed: 1);
+        (var train, var validation) = ValidationSplit.Split(all, fraction, seed: 1);
         Assert.That(validation, Has.Count.EqualTo(expected).And.Ordered);
         Assert.That(train, Is.Ordered);
         Assert.That(train.Concat(validation), Is.EquivalentTo(all));

@@ -40,7 +40,7 @@ public sealed class ExampleEncoderTests
     [Test]
     public void In_a_conversation_all_turns_of_the_assistant_are_learned()
     {
-        Example example = One(new ChatRow(Place, Talk), mask: true);
+        var example = One(new ChatRow(Place, Talk), mask: true);
         Assert.That(ShowIds(example), Is.EqualTo("[s]S;[u]U;[a]A1;[u]V;[a]A2;"));
         Assert.That(Show(example), Is.EqualTo(".............A1;........A2;"));
         Assert.That(Show(One(new ChatRow(Place, Talk))), Is.EqualTo(".s]S;[u]U;[a]A1;[u]V;[a]A2;"));
@@ -66,7 +66,7 @@ public sealed class ExampleEncoderTests
     public void A_long_prompt_loses_its_begin_and_a_long_text_its_end()
     {
         var encoder = Encoder(6, mask: true, new CharacterEncoder { AddsBos = true });
-        List<Example> examples = encoder.Encode([new PromptRow(Place, "prompt", "co"), new PromptRow(Place, "prompt", "completion"), new TextRow(Place, "long text")]);
+        var examples = encoder.Encode([new PromptRow(Place, "prompt", "co"), new PromptRow(Place, "prompt", "completion"), new TextRow(Place, "long text")]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(examples.Select(ShowIds), Is.EqualTo(["<ptco>", "<tion>", "<long "]));
@@ -86,7 +86,7 @@ public sealed class ExampleEncoderTests
     public void Rows_with_nothing_to_learn_are_counted_and_an_empty_rest_is_an_error()
     {
         var encoder = Encoder(8, mask: true);
-        List<Example> examples = encoder.Encode([new TextRow(Place, ""), new TextRow(Place, "ab")]);
+        var examples = encoder.Encode([new TextRow(Place, ""), new TextRow(Place, "ab")]);
         Assert.That((examples.Count, encoder.Report.Rows, encoder.Report.Examples, encoder.Report.Dropped), Is.EqualTo((1, 2, 1, 1)));
         Assert.That(encoder.Report.Warnings(8), Has.One.Contains("1 of 2 rows were left out"));
         Assert.That(() => Encoder(8, true).Encode([new TextRow(Place, "")]), Throws.TypeOf<BadInputException>().With.Message.StartsWith("data.jsonl: none of its 1 rows"));
@@ -119,7 +119,7 @@ public sealed class ExampleEncoderTests
     public void A_document_is_cut_into_blocks_and_loses_nothing(int length, int size, int[] blocks)
     {
         string text = new([.. Enumerable.Range(0, length).Select(i => (char)('a' + i))]);
-        List<Example> examples = Encoder(size, false).Encode([new DocumentRow(Place, text)]);
+        var examples = Encoder(size, false).Encode([new DocumentRow(Place, text)]);
         Assert.That(examples.Select(e => e.Ids.Length), Is.EqualTo(blocks));
         Assert.That(string.Concat(examples.Select(ShowIds)).Distinct(), Is.EqualTo(text + ">"));
         Assert.That(examples.All(e => e.Labels[0] == Example.Masked && e.Labels.Skip(1).SequenceEqual(e.Ids.Skip(1))));
@@ -140,9 +140,9 @@ public sealed class ExampleEncoderTests
     public void Classes_are_numbered_and_their_texts_cut_before_the_last_special_token()
     {
         DataRow[] rows = [new LabelledRow(Place, "good film", "pos"), new LabelledRow(Place, "bad", "neg")];
-        LabelMap map = LabelMap.From(rows);
+        var map = LabelMap.From(rows);
         var encoder = Encoder(6, false, new CharacterEncoder { AddsBos = true, AddsEos = true });
-        List<Example> examples = encoder.EncodeClasses(rows, map);
+        var examples = encoder.EncodeClasses(rows, map);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(map.Names, Is.EqualTo(["neg", "pos"]));

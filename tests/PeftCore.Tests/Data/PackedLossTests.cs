@@ -17,16 +17,18 @@ public sealed class PackedLossTests
         Example[] samples = [.. Enumerable.Range(0, 9).Select(_ => Sample(random, random.Next(2, 14)))];
         using var backend = new CpuBackend(2);
         using var scope = new TensorScope();
-        CausalModel model = ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
+        var model = ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
         model.SetTrains(true);
-        (float packedLoss, Dictionary<string, float[]> packed) = Run(model, backend, samples, packInto: 24);
-        (float plainLoss, Dictionary<string, float[]> plain) = Run(model, backend, samples, packInto: null);
+        (float packedLoss, var packed) = Run(model, backend, samples, packInto: 24);
+        (float plainLoss, var plain) = Run(model, backend, samples, packInto: null);
         Assert.That(packedLoss, Is.EqualTo(plainLoss).Within(1e-5f));
         float largest = plain.Values.Max(g => g.Max(Math.Abs));
         using (Assert.EnterMultipleScope())
         {
             foreach ((string name, float[] gradient) in plain)
+            {
                 Assert.That(Fixtures.Error(packed[name], gradient, 1e-4 * largest), Is.LessThan(1e-4), name);
+            }
         }
         model.Free();
     }
@@ -34,11 +36,11 @@ public sealed class PackedLossTests
     private static (float Loss, Dictionary<string, float[]> Gradients) Run(CausalModel model, IBackend backend, Example[] samples, int? packInto)
     {
         var options = new LoaderOptions { BatchSize = 99, PadId = 5, PackInto = packInto };
-        Batch batch = new DataLoader(samples, options).Next();
+        var batch = new DataLoader(samples, options).Next();
         Assert.That(batch.CausalRanges is not null, Is.EqualTo(packInto is not null));
         using var tape = new Tape();
-        ModelInputs inputs = ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges);
-        Tensor loss = model.Loss(inputs, Targets.FromLabels(backend, batch.Labels, batch.BatchSize));
+        var inputs = ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges);
+        var loss = model.Loss(inputs, Targets.FromLabels(backend, batch.Labels, batch.BatchSize));
         tape.Backward(loss);
         var gradients = new Dictionary<string, float[]>();
         foreach (var (path, parameter) in model.NamedParameters())

@@ -10,7 +10,7 @@ public sealed class RealTokenizerTests
     [TestCase("unigram")]
     public void What_is_learned_decodes_to_the_completion(string kind)
     {
-        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", kind, "tokenizer.json"));
         var encoder = new ExampleEncoder(tokenizer, new EncodeOptions { MaxSeqLength = 200, MaskPrompt = true, EosId = 0 });
         (string Prompt, string Completion)[] pairs =
         [
@@ -22,7 +22,7 @@ public sealed class RealTokenizerTests
         for (int i = 0; i < pairs.Length; i++)
         {
             int joined = encoder.Report.Joined;
-            Example example = encoder.Encode([new PromptRow(place, pairs[i].Prompt, pairs[i].Completion)])[0];
+            var example = encoder.Encode([new PromptRow(place, pairs[i].Prompt, pairs[i].Completion)])[0];
             int[] learned = [.. example.Labels.Where(id => id != Example.Masked)];
             Assert.That(learned[^1], Is.Zero);
             // The first token of a sample cannot be learned, so an empty prompt costs the completion's first.
@@ -37,10 +37,10 @@ public sealed class RealTokenizerTests
     [TestCase("llama3")]
     public void Of_a_conversation_in_a_real_template_the_answers_and_their_ends_are_learned(string template)
     {
-        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
         ChatMessage[] turns = [new("user", "Who are you?"), new("assistant", "A boat. 🙂"), new("user", "Where to?"), new("assistant", "Home.")];
         var options = new EncodeOptions { MaxSeqLength = 500, MaskPrompt = true, ChatTemplate = ChatTemplate.BuiltIn(template) };
-        Example example = new ExampleEncoder(tokenizer, options).Encode([new ChatRow(new RowPlace("data", 1), turns)])[0];
+        var example = new ExampleEncoder(tokenizer, options).Encode([new ChatRow(new RowPlace("data", 1), turns)])[0];
         string learned = tokenizer.Decode([.. example.Labels.Where(id => id != Example.Masked)], skipSpecialTokens: false);
         string whole = tokenizer.Decode(example.Ids, skipSpecialTokens: false);
         string end = whole[(whole.LastIndexOf("Home.", StringComparison.Ordinal) + 5)..].TrimEnd();
@@ -55,7 +55,7 @@ public sealed class RealTokenizerTests
     [Test]
     public void A_long_document_is_the_same_in_pieces_and_as_a_whole()
     {
-        Tokenizer tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
+        var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
         var random = new Random(4);
         string[] words = ["the", " sea", "\n", "\n\n", " was", " calm", ",", ".", " ", "I", " don't"];
         string text = string.Concat(Enumerable.Range(0, 5000).Select(_ => words[random.Next(words.Length)]));

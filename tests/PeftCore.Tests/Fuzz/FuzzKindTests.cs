@@ -20,7 +20,7 @@ public sealed class FuzzKindTests
     {
         using var directory = new TemporaryDirectory();
 
-        Tally tally = new FuzzRun(FuzzKinds.Get(name), Seed, count, directory.FullPath).Run(threads: 2);
+        var tally = new FuzzRun(FuzzKinds.Get(name), Seed, count, directory.FullPath).Run(threads: 2);
 
         using var report = new StringWriter();
         Report.Write(report, [tally]);
@@ -32,7 +32,7 @@ public sealed class FuzzKindTests
     [TestCaseSource(nameof(Kinds))]
     public void An_input_can_be_made_again_from_its_index(string name)
     {
-        FuzzKind kind = FuzzKinds.Get(name);
+        var kind = FuzzKinds.Get(name);
         for (long index = 0; index < 20; index++)
         {
             FuzzInput first = kind.Make(FuzzRandom.For(Seed, name, index)), second = kind.Make(FuzzRandom.For(Seed, name, index));

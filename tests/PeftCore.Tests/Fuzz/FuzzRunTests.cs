@@ -23,7 +23,7 @@ public sealed class FuzzRunTests
     {
         using var directory = new TemporaryDirectory();
 
-        Tally tally = new FuzzRun(new OneAct(act, Enum.Parse<Expectation>(expectation)), 1, 1, directory.FullPath) { Patience = Patience }.Run(threads: 1);
+        var tally = new FuzzRun(new OneAct(act, Enum.Parse<Expectation>(expectation)), 1, 1, directory.FullPath) { Patience = Patience }.Run(threads: 1);
 
         return Enum.GetValues<Outcome>().Single(outcome => tally[outcome] == 1).ToString();
     }

@@ -66,7 +66,10 @@ public sealed class AtomicWriteTests
         Directory.CreateDirectory(_directory["d"]);
         File.WriteAllText(_directory["d", "f"], "old");
         if (!OperatingSystem.IsWindows())
+        {
             File.SetUnixFileMode(_directory["d"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => AtomicFile.WriteAllText(_directory["d", "f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
@@ -75,7 +78,9 @@ public sealed class AtomicWriteTests
             Assert.That(Tree(), Is.EqualTo(["d", "d/f"]));
         }
         if (!OperatingSystem.IsWindows())
+        {
             File.SetUnixFileMode(_directory["d"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
     }
 
     [Test]

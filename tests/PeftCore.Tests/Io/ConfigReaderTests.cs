@@ -142,11 +142,14 @@ public sealed class ConfigReaderTests
         {
             byte[] bytes = [.. valid];
             foreach ((int at, int value) in changes)
+            {
                 bytes[at] = (byte)value;
+            }
+
             try
             {
                 File.WriteAllBytes(directory["c.json"], bytes);
-                ConfigReader config = ConfigReader.Open(directory["c.json"]);
+                var config = ConfigReader.Open(directory["c.json"]);
                 return config.Names.All(n => n.Length == 0 || config.Has(n) == (config.Raw(n) is not null)) && (config.IntOrNull("hidden_size") ?? 0) < int.MaxValue;
             }
             catch (BadInputException e)

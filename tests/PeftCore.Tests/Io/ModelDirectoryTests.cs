@@ -19,8 +19,8 @@ public sealed class ModelDirectoryTests
     [Test]
     public void A_reference_model_opens()
     {
-        ModelDirectory model = ModelDirectory.Open(TestFiles.Fixture("hf", "llama", "base"));
-        using WeightSource weights = model.OpenWeights();
+        var model = ModelDirectory.Open(TestFiles.Fixture("hf", "llama", "base"));
+        using var weights = model.OpenWeights();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(model.OpenConfig().Int("hidden_size"), Is.EqualTo(32));
@@ -39,7 +39,7 @@ public sealed class ModelDirectoryTests
         Shard("s1.safetensors", "a", "b");
         Shard("s2.safetensors", "c");
         Index("""{"metadata":{"total_size":3},"weight_map":{"a":"s1.safetensors","b":"s1.safetensors","c":"s2.safetensors"}}""");
-        using WeightSource weights = ModelDirectory.Open(_directory.FullPath).OpenWeights();
+        using var weights = ModelDirectory.Open(_directory.FullPath).OpenWeights();
         Assert.That(weights.Names.Select(n => weights.Get(n).Bytes[0]), Is.EquivalentTo("abc"u8.ToArray()));
         Assert.That((weights.Files.Count, weights.TotalBytes), Is.EqualTo((2, 3L)));
     }

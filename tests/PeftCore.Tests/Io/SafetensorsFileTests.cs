@@ -15,7 +15,7 @@ public sealed class SafetensorsFileTests
     [Test]
     public void A_valid_file_gives_its_entries_metadata_and_bytes()
     {
-        using SafetensorsFile file = SafetensorsFile.Open(Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19)));
+        using var file = SafetensorsFile.Open(Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19)));
         SafetensorsEntry a = file.Entries["a"], b = file.Entries["b"];
         byte[] copy = new byte[2];
         file.CopyTo(b, copy, offset: 1);
@@ -35,7 +35,7 @@ public sealed class SafetensorsFileTests
     public void Scalars_and_empty_tensors_are_valid()
     {
         const string header = """{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]}}   """;
-        using SafetensorsFile file = SafetensorsFile.Open(Save(SafetensorsBytes.File(header, 4)));
+        using var file = SafetensorsFile.Open(Save(SafetensorsBytes.File(header, 4)));
         Assert.That((file.Bytes(file.Entries["s"]).Length, file.Bytes(file.Entries["e"]).Length), Is.EqualTo((4, 0)));
     }
 
@@ -118,15 +118,15 @@ public sealed class SafetensorsFileTests
     {
         string path = Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19));
         File.CreateSymbolicLink(_directory["link"], path);
-        using SafetensorsFile file = SafetensorsFile.Open(_directory["link"]);
+        using var file = SafetensorsFile.Open(_directory["link"]);
         Assert.That(file.Entries, Has.Count.EqualTo(2));
     }
 
     [Test]
     public void Views_stay_inside_their_tensor_and_end_with_the_file()
     {
-        SafetensorsFile file = SafetensorsFile.Open(Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19)));
-        SafetensorsEntry b = file.Entries["b"];
+        var file = SafetensorsFile.Open(Save(SafetensorsBytes.File(SafetensorsBytes.TwoTensors, 19)));
+        var b = file.Entries["b"];
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => file.Span(b, 1, 3).Length, Throws.InstanceOf<ArgumentOutOfRangeException>());
@@ -144,7 +144,7 @@ public sealed class SafetensorsFileTests
         Assert.That(files, Is.Not.Empty);
         foreach (string path in files)
         {
-            using SafetensorsFile file = SafetensorsFile.Open(path);
+            using var file = SafetensorsFile.Open(path);
             Assert.That(file.Entries.Values.Sum(e => e.Length), Is.EqualTo(file.DataLength), path);
         }
     }

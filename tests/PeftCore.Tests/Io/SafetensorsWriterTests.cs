@@ -21,7 +21,7 @@ public sealed class SafetensorsWriterTests
     public void Rewriting_a_reference_file_gives_the_same_bytes(string fixture)
     {
         string path = TestFiles.Fixture(fixture.Split('/'));
-        using (SafetensorsFile file = SafetensorsFile.Open(path))
+        using (var file = SafetensorsFile.Open(path))
         {
             // Shuffled, so that the order in the file is the writer's own doing.
             SafetensorsEntry[] entries = [.. file.Entries.Values];
@@ -86,7 +86,7 @@ public sealed class SafetensorsWriterTests
             random.NextBytes(bytes[name] = new byte[length]);
         }
         SafetensorsWriter.Write(_directory["f"], tensors.Select(t => new SafetensorsTensor(t.Name, t.DType, t.Shape, bytes[t.Name])));
-        using SafetensorsFile file = SafetensorsFile.Open(_directory["f"]);
+        using var file = SafetensorsFile.Open(_directory["f"]);
         return file.Entries.Count == tensors.Length && tensors.All(t => file.Entries[t.Name] is var e && e.DType == t.DType
             && e.Shape.SequenceEqual(t.Shape) && file.Bytes(e).SequenceEqual(bytes[t.Name]));
     }

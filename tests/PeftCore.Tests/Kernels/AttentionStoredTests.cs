@@ -32,7 +32,7 @@ public sealed class AttentionStoredTests
         int[] seen = ranges ? Windows(shape) : [];
         AttentionReference reference = new(shape, Wide(q), Dense(wideK, kl, keys, keyWidth), Dense(wideV, kl, keys, keyWidth), seen, [], []);
         reference.Forward(new double[q.Length]);
-        foreach (SimdLevel level in Levels)
+        foreach (var level in Levels)
         {
             float[] o = Numbers.Poison(q.Length), lse = Numbers.Poison(queries * shape.Heads), o32 = Numbers.Poison(q.Length), lse32 = Numbers.Poison(lse.Length);
             Attention.Forward(shape, q, ql, k, kl, v, kl, ElementType.BF16, o, ql, lse, seen, [], [], pool, level);

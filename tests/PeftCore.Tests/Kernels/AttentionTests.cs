@@ -136,7 +136,7 @@ public sealed class AttentionTests
         }
 
         float[][] results = [];
-        foreach (SimdLevel level in levels)
+        foreach (var level in levels)
         {
             float[] o = Numbers.Poison(queries * ol.RowStride), lse = Numbers.Poison(queries * shape.Heads), delta = Numbers.Poison(queries * shape.Heads);
             Attention.Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, level);

@@ -61,7 +61,7 @@ public sealed class CrossEntropyTests
 
     private static double LogSoftmax(float[] x, int r, int cols, int c)
     {
-        IEnumerable<double> row = x.Skip(r * cols).Take(cols).Select(v => (double)v);
+        var row = x.Skip(r * cols).Take(cols).Select(v => (double)v);
         double max = row.Max();
         return x[(r * cols) + c] - max - Math.Log(row.Sum(v => Math.Exp(v - max)));
     }

@@ -10,7 +10,7 @@ public sealed class ElementsTests
     {
         using WorkerPool pool = new(2);
         ushort[] all = [.. Enumerable.Range(0, 65536).Select(i => (ushort)i)];
-        foreach (ElementType type in new[] { ElementType.F16, ElementType.BF16 })
+        foreach (var type in new[] { ElementType.F16, ElementType.BF16 })
         {
             float[] wide = Numbers.Poison(65536);
             Elements.Widen(MemoryMarshal.AsBytes<ushort>(all), type, wide, pool);

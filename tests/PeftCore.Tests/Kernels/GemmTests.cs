@@ -16,7 +16,7 @@ public sealed class GemmTests
         for (int round = 0; round < 400; round++)
         {
             int m = random.Next(1, 71), n = random.Next(1, 71), k = random.Next(1, 71);
-            foreach (SimdLevel level in Levels)
+            foreach (var level in Levels)
             {
                 Check(random, m, n, k, pool, level);
             }
@@ -46,7 +46,7 @@ public sealed class GemmTests
     {
         using WorkerPool pool = new(2);
         Random random = new(2);
-        foreach (SimdLevel level in Levels)
+        foreach (var level in Levels)
         {
             for (int transposes = 0; transposes < 4; transposes++)
             {
@@ -84,7 +84,7 @@ public sealed class GemmTests
         for (int round = 0; round < 200; round++)
         {
             int m = random.Next(1, 60), n = random.Next(1, 110), k = random.Next(1, 60);
-            foreach (SimdLevel level in Levels)
+            foreach (var level in Levels)
             {
                 Check(random, m, n, k, pool, level, packed: true);
             }
@@ -99,7 +99,7 @@ public sealed class GemmTests
     {
         using WorkerPool pool = new(2);
         Random random = new(4);
-        foreach (SimdLevel level in Levels)
+        foreach (var level in Levels)
         {
             for (int transposes = 0; transposes < 4; transposes++)
             {

@@ -13,7 +13,7 @@ public sealed class NormTests
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 2f), dy = Numbers.Random(2, rows * cols);
         byte[] stored = Numbers.Store(Numbers.Random(3, cols), type, out float[] w);
-        Operand weight = affine ? Operand.Row(stored, type) : default;
+        var weight = affine ? Operand.Row(stored, type) : default;
         float[] y = Numbers.Poison(x.Length), rstd = Numbers.Poison(rows);
         Norms.RmsForward(x, weight, offset, y, rstd, rows, cols, (float)Epsilon, pool);
         double[] gain = [.. w.Select(v => affine ? (double)v + offset : 1)];

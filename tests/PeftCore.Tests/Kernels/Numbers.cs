@@ -33,7 +33,7 @@ internal static class Numbers
         rounded = new float[x.Length];
         for (int i = 0; i < x.Length; i++)
         {
-            Span<byte> at = bytes.AsSpan(i * size, size);
+            var at = bytes.AsSpan(i * size, size);
             switch (type)
             {
                 case ElementType.F32:

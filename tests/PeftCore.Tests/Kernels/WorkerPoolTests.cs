@@ -91,8 +91,8 @@ public sealed class WorkerPoolTests
 
     private static unsafe nint Use(WorkerPool pool, out bool apart)
     {
-        using Scratch a = pool.Scratch.Rent(1000);
-        using Scratch b = pool.Scratch.Rent(10);
+        using var a = pool.Scratch.Rent(1000);
+        using var b = pool.Scratch.Rent(10);
         apart = b.Pointer + 10 <= a.Pointer || b.Pointer >= a.Pointer + 1000;
         return (nint)a.Pointer;
     }

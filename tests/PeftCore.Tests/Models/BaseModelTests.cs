@@ -24,7 +24,7 @@ public sealed class BaseModelTests
         var inputs = ModelInputs.From(backend, Fixtures.Ints(expected, "in.input_ids"), batch, Fixtures.Ints(expected, "in.attention_mask"));
         var targets = Targets.FromLabels(backend, Fixtures.Ints(expected, "in.labels"), batch);
 
-        var logits = model.Logits(inputs).ToArray<float>();
+        float[] logits = model.Logits(inputs).ToArray<float>();
         Assert.That(Fixtures.Error(logits, Fixtures.Floats(expected, "logits")), Is.LessThan(1e-5));
 
         model.SetTrains(true);
@@ -38,7 +38,7 @@ public sealed class BaseModelTests
         {
             foreach (var (path, parameter) in model.NamedParameters())
             {
-                var gradient = parameter.Gradient!.ToArray<float>();
+                float[] gradient = parameter.Gradient!.ToArray<float>();
                 Assert.That(Fixtures.Error(gradient, Fixtures.Floats(expected, "grad." + path), 1e-4 * largest), Is.LessThan(1e-4), path);
             }
         });

@@ -85,7 +85,7 @@ public sealed class KvCacheTests(string family)
     public void A_step_allocates_no_more_late_than_early()
     {
         using var decoder = new CachedDecoder(_model, _backend, 60, DType.BF16);
-        var logits = new float[_model.VocabularySize];
+        float[] logits = new float[_model.VocabularySize];
         decoder.Read(Ids(0).AsSpan(0, 3), logits);
         long[] garbage = [.. Enumerable.Range(0, 50).Select(i => Step([i]))];
         Assert.That(garbage[40..].Order().ElementAt(5), Is.LessThanOrEqualTo(garbage[5..15].Max())); // The middle one: growth would lift them all.

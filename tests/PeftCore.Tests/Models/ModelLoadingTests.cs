@@ -33,7 +33,7 @@ public sealed class ModelLoadingTests : ModelTests
         var norm = model.Find("model.norm")!.OwnParameter("weight")!.Value;
         Assert.That(norm.DType, Is.EqualTo(half ? DType.F16 : DType.F32));
         float[] expected = [.. stored["model.norm.weight"].Chunk(2).Select(bytes => BitConverter.UInt32BitsToSingle((uint)BitConverter.ToUInt16(bytes) << 16))];
-        var found = half ? Array.ConvertAll(norm.ToArray<Half>(), value => (float)value) : norm.ToArray<float>();
+        float[] found = half ? Array.ConvertAll(norm.ToArray<Half>(), value => (float)value) : norm.ToArray<float>();
         Assert.That(found, Is.EqualTo(expected).Within(half ? 1e-3f : 0));
         Assert.That(Backend.Memory.CurrentBytes, Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(p.Parameter.Value.ByteCount))), "nothing else is left");
     }

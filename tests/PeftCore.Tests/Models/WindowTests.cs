@@ -32,17 +32,17 @@ public sealed class WindowTests
     public int[] A_token_sees_as_far_back_as_its_windows_reach_together(int layers)
     {
         var model = Model(layers, window: 3, first: 0);
-        var logits = Logits(model, Ids());
+        float[] logits = Logits(model, Ids());
         return [Enumerable.Range(0, Length).First(changed => !SameAt(6, logits, Logits(model, Ids(changed))))];
     }
 
     [Test]
     public void Blocks_before_the_first_with_a_window_see_all_the_way()
     {
-        var everywhere = Logits(Model(2, 3, 0), Ids());
-        var late = Logits(Model(2, 3, 1), Ids());
-        var never = Logits(Model(2, 3, 2), Ids());
-        var none = Logits(Model(2, 0, 0), Ids());
+        float[] everywhere = Logits(Model(2, 3, 0), Ids());
+        float[] late = Logits(Model(2, 3, 1), Ids());
+        float[] never = Logits(Model(2, 3, 2), Ids());
+        float[] none = Logits(Model(2, 0, 0), Ids());
         Assert.That(never, Is.EqualTo(none));
         Assert.That(late, Is.Not.EqualTo(none).And.Not.EqualTo(everywhere));
         Assert.That(Logits(Model(2, Length, 0), Ids()), Is.EqualTo(none), "a window as long as the sequence is none");
@@ -52,11 +52,11 @@ public sealed class WindowTests
     public void Padding_changes_nothing_for_the_tokens()
     {
         var model = Model(2, 3, 0);
-        var alone = Logits(model, Ids());
+        float[] alone = Logits(model, Ids());
         int[] mask = [.. Enumerable.Repeat(1, Length), 0, 0, .. Enumerable.Repeat(0, 2), .. Enumerable.Repeat(1, Length)];
         int[] positions = [.. Enumerable.Range(0, Length + 2), 0, 0, .. Enumerable.Range(0, Length)];
         var inputs = ModelInputs.From(_backend, [.. Ids(), 1, 1, 1, 1, .. Ids()], 2, mask, positions);
-        var padded = model.Logits(inputs).ToArray<float>();
+        float[] padded = model.Logits(inputs).ToArray<float>();
         int row = TinyModels.Vocabulary;
         Assert.That(padded[..(Length * row)], Is.EqualTo(alone).Within(1e-6f), "padding behind");
         Assert.That(padded[^(Length * row)..], Is.EqualTo(alone).Within(1e-6f), "padding before");
@@ -66,9 +66,9 @@ public sealed class WindowTests
     public void Tokens_one_at_a_time_have_the_logits_of_all_at_once()
     {
         var model = Model(2, 3, 1);
-        var together = Logits(model, Ids());
+        float[] together = Logits(model, Ids());
         using var cache = new KvCache(_backend, 2, Length, model.KeyColumns);
-        var apart = Ids().SelectMany(id => model.Logits(ModelInputs.After(cache, _backend, [id])).ToArray<float>()).ToArray();
+        float[] apart = Ids().SelectMany(id => model.Logits(ModelInputs.After(cache, _backend, [id])).ToArray<float>()).ToArray();
         Assert.That(apart, Is.EqualTo(together).Within(1e-6f));
     }
 

@@ -38,7 +38,7 @@ internal sealed class Differences
         for (int i = 0; i < _sample.Inputs.Length; i++)
         {
             bool wanted = (run.Mask >> i & 1) != 0 && (run.Roles is null || run.Roles[i] == i);
-            var found = result.Gradients[i];
+            float[]? found = result.Gradients[i];
             worst = Math.Max(worst, !wanted || found is null
                 ? Error([], wanted == found is not null)
                 : Error(_slopes.Value[i].Select(s => (s.Of(found), factor * s.Value, s.Length)), found.Length == _sample.Inputs[i].Shape.Count));
@@ -65,7 +65,7 @@ internal sealed class Differences
 
     private double Moved(int input, double[] direction, double by)
     {
-        var values = _sample.Values();
+        double[][] values = _sample.Values();
         values[input] = Naive.Zip(values[input], direction, (x, d) => x + by * d);
         return _sample.Reference(Seen(values)).Zip(Upstream, (y, g) => y * g).Sum();
     }
@@ -80,7 +80,7 @@ internal sealed class Differences
         var elements = small ? Enumerable.Range(0, count) : Enumerable.Range(0, SomeElements).Select(i => (int)((long)i * (count - 1) / (SomeElements - 1)));
         foreach (int element in elements)
         {
-            var direction = new double[count];
+            double[] direction = new double[count];
             direction[element] = 1;
             yield return direction;
         }

@@ -8,7 +8,7 @@ internal static class Naive
     /// <summary>(m, k) times (k, n); a is stored (k, m) and b (n, k) where transposed.</summary>
     public static double[] MatMul(double[] a, double[] b, int m, int k, int n, bool transposeA = false, bool transposeB = false)
     {
-        var c = new double[m * n];
+        double[] c = new double[m * n];
         for (int i = 0; i < m; i++)
         {
             for (int j = 0; j < n; j++)
@@ -60,7 +60,7 @@ internal static class Naive
         double sum = 0;
         for (int r = 0; r < targets.Length; r++)
         {
-            var row = logits[(r * columns)..((r + 1) * columns)];
+            double[] row = logits[(r * columns)..((r + 1) * columns)];
             double max = row.Max();
             sum += targets[r] < 0 ? 0 : max + Math.Log(row.Sum(value => Math.Exp(value - max))) - row[targets[r]];
         }
@@ -70,7 +70,7 @@ internal static class Naive
     /// <summary>Rotates pairs of columns in each head of each row by position·frequency.</summary>
     public static double[] Rope(double[] x, int columns, int heads, int offset, int stride, int[] positions, double[] frequencies, bool interleaved)
     {
-        var y = (double[])x.Clone();
+        double[] y = (double[])x.Clone();
         for (int r = 0; r < positions.Length; r++)
         {
             for (int h = 0; h < heads; h++)

@@ -70,7 +70,8 @@ internal static partial class OpCatalog
             Dense(v[2], keyColumns, s.KeyHeads, variant.Padding), bias == 0 ? [] : v[3]);
 
         double[] Dense(double[] x, int width, int heads, int offset) => HeadsOf(x, width, heads, s.HeadDim, offset, s.HeadDim + variant.Padding);
-    }) { Tolerance = 5e-5 };
+    })
+    { Tolerance = 5e-5 };
 
     /// <summary>q, k and v in one projection: each query head's q, then all k, then all v.</summary>
     private static OpEntry Fused(string name, Variant variant, string[] saves) => new(name, saves, size =>
@@ -84,7 +85,8 @@ internal static partial class OpCatalog
                 Options(t[0], s, variant, bias == 0 ? null : t[1])),
             v => Attend(s, variant, HeadsOf(v[0], columns, s.Heads, dim, 0, dim), HeadsOf(v[0], columns, s.KeyHeads, dim, keys, dim),
                 HeadsOf(v[0], columns, s.KeyHeads, dim, values, dim), bias == 0 ? [] : v[1]));
-    }) { Tolerance = 5e-5 };
+    })
+    { Tolerance = 5e-5 };
 
     private static AttentionOptions Options(Tensor like, AttentionShape s, Variant variant, Tensor? bias)
     {

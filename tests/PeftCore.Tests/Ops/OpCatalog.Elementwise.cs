@@ -19,7 +19,7 @@ internal static partial class OpCatalog
         yield return Row("add row", [], t => t[0].AddRow(t[1]), (x, row) => x + row);
         yield return new OpEntry("multiply column", ["x: column", "column: x"], size =>
         {
-            Shape shape = size.Pick<Shape>([1, 1], [2, 3, 5], [6, 6], [530, 7], [0, 3]);
+            var shape = size.Pick<Shape>([1, 1], [2, 3, 5], [6, 6], [530, 7], [0, 3]);
             return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("column", shape.Rows)], t => t[0].MultiplyColumn(t[1]),
                 v => [.. v[0].Select((x, i) => x * v[1][i / shape.Columns])]);
         });
@@ -69,7 +69,7 @@ internal static partial class OpCatalog
 
     private static OpEntry Row(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) => new(name, saves, size =>
     {
-        Shape shape = size.Pick<Shape>([1], [2, 3, 5], [6], [530, 11], [0, 3]);
+        var shape = size.Pick<Shape>([1], [2, 3, 5], [6], [530, 11], [0, 3]);
         return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("row", shape.Columns)], apply, v => Naive.Rows(v[0], v[1], exact));
     });
 

@@ -53,7 +53,8 @@ internal static partial class OpCatalog
         OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Frozen("weight", DType.BF16, transposed ? [inputs, outputs] : [outputs, inputs]), OpInput.Of("wanted", rows, inputs)];
         return new OpSample(given, t => t[0].ObservedLinear(t[1], null, transposed, t[2], new Unseeing()),
             v => Affine(v[0], v[1], null, rows, inputs, outputs, transposed));
-    }) { Unread = 2 }; // The gradient of the weight goes to the observer: a product, and the copy of columns it is made from.
+    })
+    { Unread = 2 }; // The gradient of the weight goes to the observer: a product, and the copy of columns it is made from.
 
     private sealed class Unseeing : IWeightGradientObserver
     {
@@ -90,13 +91,13 @@ internal static partial class OpCatalog
 
             double[] Reference(double[][] v)
             {
-                var y = Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed);
+                double[] y = Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed);
                 for (int i = 0; i < branches; i++)
                 {
                     int at = first + step * i;
-                    var x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, (ulong)i), (value, kept) => value * kept);
-                    var low = Naive.MatMul(x, v[at], rows, inputs, rank, transposeB: true);
-                    var delta = Affine(low, v[at + 1], loraBias ? v[at + 2] : null, rows, rank, outputs, transposed: false);
+                    double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, (ulong)i), (value, kept) => value * kept);
+                    double[] low = Naive.MatMul(x, v[at], rows, inputs, rank, transposeB: true);
+                    double[] delta = Affine(low, v[at + 1], loraBias ? v[at + 2] : null, rows, rank, outputs, transposed: false);
                     y = Naive.Zip(y, Naive.Scale(delta, Alpha + i), (sum, more) => sum + more);
                 }
                 return y;
@@ -121,8 +122,8 @@ internal static partial class OpCatalog
 
         double[] One(double[][] v, int at)
         {
-            var low = Naive.MatMul(v[0], v[at + 1], rows, inputs, rank, transposeB: true);
-            var delta = Naive.Scale(Naive.MatMul(low, v[at + 2], rows, rank, outputs, transposeB: true), Alpha);
+            double[] low = Naive.MatMul(v[0], v[at + 1], rows, inputs, rank, transposeB: true);
+            double[] delta = Naive.Scale(Naive.MatMul(low, v[at + 2], rows, rank, outputs, transposeB: true), Alpha);
             return Naive.Zip(Affine(v[0], v[at], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
         }
     });
@@ -133,9 +134,9 @@ internal static partial class OpCatalog
         OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs), OpInput.Of("B", outputs, rank), OpInput.Of("m", rank)];
         return new OpSample(given, t => t[0].LoraLinear(t[1], null, false, new LoraBranch(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
         {
-            var x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
-            var low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);
-            var delta = Naive.Scale(Naive.MatMul(low, v[3], rows, rank, outputs, transposeB: true), Alpha);
+            double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
+            double[] low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);
+            double[] delta = Naive.Scale(Naive.MatMul(low, v[3], rows, rank, outputs, transposeB: true), Alpha);
             return Naive.Zip(Affine(v[0], v[1], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
         });
     });
@@ -153,7 +154,7 @@ internal static partial class OpCatalog
 
     private static double[] Affine(double[] x, double[] weight, double[]? bias, int rows, int inputs, int outputs, bool transposed)
     {
-        var y = Naive.MatMul(x, weight, rows, inputs, outputs, transposeB: !transposed);
+        double[] y = Naive.MatMul(x, weight, rows, inputs, outputs, transposeB: !transposed);
         return bias is null ? y : Naive.Rows(y, bias, (a, b) => a + b);
     }
 }

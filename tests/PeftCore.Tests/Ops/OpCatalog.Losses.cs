@@ -42,10 +42,11 @@ internal static partial class OpCatalog
                 t => Recompute.Run(x => x.Dropout(key).Linear(t[1]).Activate<Gelu>(), t[0]),
                 v =>
                 {
-                    var kept = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, 0.25f, 3, 9), (x, mask) => x * mask);
+                    double[] kept = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, 0.25f, 3, 9), (x, mask) => x * mask);
                     return Array.ConvertAll(Naive.MatMul(kept, v[1], rows, inputs, outputs, transposeB: true), Exact.Gelu);
                 });
-        }) { Unread = 1 }; // A stretch that is run again makes its output once more, whose values nobody reads.
+        })
+        { Unread = 1 }; // A stretch that is run again makes its output once more, whose values nobody reads.
     }
 
     /// <summary>Every third row has no target.</summary>

@@ -31,7 +31,8 @@ internal static partial class OpCatalog
                 backend.From(Array.ConvertAll(angles, a => (float)Math.Sin(a)), [37, half]), interleaved);
             return new Heads(t[0], heads, dim, padding, stride).Rope(tables, Ids(t[0], positions, batch * length));
         }
-    }) { Consumes = true };
+    })
+    { Consumes = true };
 
     private static Tensor Ids(Tensor like, int[] ids, int count) => like.Backend.From(ids, [count]);
 }

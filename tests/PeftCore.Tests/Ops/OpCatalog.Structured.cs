@@ -25,7 +25,8 @@ internal static partial class OpCatalog
             const float Diagonal = 9;
             return new OpSample([OpInput.Of("x", n, side * side)], t => (t[0] + Identities(t[0].Backend, n, side, Diagonal)).Reshape([n, side, side]).Inverse(),
                 v => [.. Enumerable.Range(0, n).SelectMany(i => Inverted(v[0].AsSpan(i * side * side, side * side), side, Diagonal))]);
-        }) { Tolerance = 1e-4 };
+        })
+        { Tolerance = 1e-4 };
         yield return new OpEntry("top-k softmax", ["y: *"], size =>
         {
             var (rows, columns, k) = size.Pick((1, 1, 1), (3, 7, 2), (4, 4, 3), (70, 256, 5), (0, 3, 2));
@@ -68,7 +69,7 @@ internal static partial class OpCatalog
             int elements = side * (side - 1) / 2;
             return new OpSample([OpInput.Of("v", n, elements)], t => t[0].SkewSymmetric(side), v => [.. v[0].Chunk(elements).SelectMany(triangle =>
             {
-                var q = new double[side * side];
+                double[] q = new double[side * side];
                 for (int i = 0, at = 0; i < side; i++)
                 {
                     for (int j = i + 1; j < side; j++, at++)
@@ -125,10 +126,11 @@ internal static partial class OpCatalog
         return new OpSample([OpInput.Of("a", ofColumns ? [n, r] : [r, n])], t => t[0].Orthogonality(ofColumns), v =>
         {
             double[] rows = ofColumns ? Transposed(v[0], n, r) : v[0];
-            var gram = Naive.MatMul(rows, rows, r, n, r, transposeB: true);
+            double[] gram = Naive.MatMul(rows, rows, r, n, r, transposeB: true);
             return [Math.Sqrt(gram.Select((x, i) => x - (i % (r + 1) == 0 ? 1 : 0)).Sum(x => x * x))];
         });
-    }) { Sizes = [Size.One, Size.Odd, Size.Same, Size.Large] };
+    })
+    { Sizes = [Size.One, Size.Odd, Size.Same, Size.Large] };
 
     private static OpSample Sparse(Size size)
     {
@@ -137,7 +139,7 @@ internal static partial class OpCatalog
         int[] rowOf = Array.ConvertAll(chosen, i => i / inputs), columnOf = Array.ConvertAll(chosen, i => i % inputs);
         return new OpSample([OpInput.Of("x", rows, inputs), OpInput.Of("values", n)], t => t[0].SparseLinear(t[1], Pattern(t[0].Backend)), v =>
         {
-            var y = new double[rows * outputs];
+            double[] y = new double[rows * outputs];
             for (int t = 0; t < rows; t++)
             {
                 for (int e = 0; e < n; e++)
@@ -164,7 +166,7 @@ internal static partial class OpCatalog
 
     private static double[] Inverted(ReadOnlySpan<double> x, int side, double diagonal)
     {
-        var a = new double[side, 2 * side];
+        double[,] a = new double[side, 2 * side];
         for (int i = 0; i < side; i++)
         {
             for (int j = 0; j < side; j++)

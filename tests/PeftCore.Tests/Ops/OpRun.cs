@@ -40,7 +40,7 @@ internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false
         string[] saved = [.. tape.Nodes.Skip(ownNodes).SelectMany(node => node.SavedTensors).Select(s => s.Name)];
         float[] values = output.ToArray<float>();
         tape.Backward(output, backend.From(upstream, output.Shape));
-        var gradients = leaves.Select(leaf => leaf.Gradient?.ToArray<float>()).ToArray();
+        float[]?[] gradients = leaves.Select(leaf => leaf.Gradient?.ToArray<float>()).ToArray();
         Array.ForEach(leaves, leaf => leaf.UntrackGradient());
         Assert.That(tape.Nodes, Is.Empty);
         return new OpResult(values, gradients, saved);

@@ -22,7 +22,7 @@ public sealed class OpTests
     {
         var (op, sample) = Make(entry, size);
         var truth = new Differences(sample);
-        var output = OpRun.Forward(_backend, sample);
+        float[] output = OpRun.Forward(_backend, sample);
         Assert.That(truth.ErrorOf(new OpResult(output, new float[]?[sample.Inputs.Length], []), new OpRun(0)), Is.LessThan(op.Tolerance));
     }
 
@@ -75,7 +75,7 @@ public sealed class OpTests
     public void Exactly_what_the_wanted_gradients_use_is_saved(object entry)
     {
         var (op, sample) = Make(entry, Size.Odd);
-        var upstream = new Differences(sample).Upstream;
+        float[] upstream = new Differences(sample).Upstream;
         foreach (int mask in sample.Masks())
         {
             Assert.That(new OpRun(mask).On(_backend, sample, upstream).Saved, Is.EquivalentTo(op.SavedFor(sample, mask)), Wanted(sample, mask));

@@ -80,7 +80,7 @@ public sealed class OptimizerTests
         second.States[0].Restore(from.Steps, name =>
         {
             var moment = from.Moments.Single(m => m.Name == name).Value;
-            var bytes = new byte[moment.ByteCount];
+            byte[] bytes = new byte[moment.ByteCount];
             _backend.Download(moment, bytes);
             return bytes;
         });

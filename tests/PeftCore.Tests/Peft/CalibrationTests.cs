@@ -71,7 +71,7 @@ public sealed class CalibrationTests
         var parameters = bench.Model.Parameters.ToDictionary(p => p.Name.Contains("lora_A", StringComparison.Ordinal) ? "A" : "B", p => p.Parameter);
         double[] Wide(PeftCore.Tensors.Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
         // ΔW after a small step is −(dB·A + B·dA); with rank 8 of 32 it must follow the gradient closely.
-        var delta = Dense.Multiply(Wide(parameters["B"].Gradient!), Wide(parameters["A"].Value), layer.Outputs, 8, layer.Inputs)
+        double[] delta = Dense.Multiply(Wide(parameters["B"].Gradient!), Wide(parameters["A"].Value), layer.Outputs, 8, layer.Inputs)
             .Zip(Dense.Multiply(Wide(parameters["B"].Value), Wide(parameters["A"].Gradient!), layer.Outputs, 8, layer.Inputs), (x, y) => x + y).ToArray();
         layer.Weight.Trains = true;
         bench.Step();

@@ -22,7 +22,7 @@ internal static class CombinationReference
     /// <summary>Mean, weighted, over the tensors that have the majority's sign.</summary>
     public static double[] DisjointMerge(IReadOnlyList<double[]> pruned, IReadOnlyList<double> weights, bool byFrequency)
     {
-        var merged = new double[pruned[0].Length];
+        double[] merged = new double[pruned[0].Length];
         for (int k = 0; k < merged.Length; k++)
         {
             double vote = pruned.Sum(x => byFrequency ? Math.Sign(x[k]) : x[k]);
@@ -37,7 +37,7 @@ internal static class CombinationReference
     /// <summary>B (m, r) · A (r, n).</summary>
     public static double[] Product(double[] b, double[] a, int m, int r, int n)
     {
-        var c = new double[m * n];
+        double[] c = new double[m * n];
         for (int i = 0; i < m; i++)
         {
             for (int j = 0; j < n; j++)
@@ -55,7 +55,7 @@ internal static class CombinationReference
     public static double[] BestOfRank(double[] w, int m, int n, int r)
     {
         double[] u = [.. w];
-        var v = new double[n * n];
+        double[] v = new double[n * n];
         for (int i = 0; i < n; i++)
         {
             v[i * n + i] = 1;
@@ -73,8 +73,8 @@ internal static class CombinationReference
             }
         }
         double[] norms = [.. Enumerable.Range(0, n).Select(j => Enumerable.Range(0, m).Sum(i => u[i * n + j] * u[i * n + j]))];
-        var kept = Enumerable.Range(0, n).OrderByDescending(j => norms[j]).Take(r).ToArray();
-        var best = new double[m * n];
+        int[] kept = Enumerable.Range(0, n).OrderByDescending(j => norms[j]).Take(r).ToArray();
+        double[] best = new double[m * n];
         foreach (int j in kept)
         {
             for (int i = 0; i < m; i++)

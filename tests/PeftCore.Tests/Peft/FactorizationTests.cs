@@ -79,7 +79,7 @@ public sealed class FactorizationTests
     [Test]
     public void The_identity_is_its_own_factors_at_any_size([Values(6, 512)] int n)
     {
-        var w = new double[n * n];
+        double[] w = new double[n * n];
         for (int i = 0; i < n; i++)
         {
             w[i * (n + 1)] = 1;
@@ -159,7 +159,7 @@ public sealed class FactorizationTests
     private static double[] Product(double[] u, double[] s, double[] v, int m, int n)
     {
         int r = s.Length;
-        var scaled = new double[r * n];
+        double[] scaled = new double[r * n];
         for (int i = 0; i < scaled.Length; i++)
         {
             scaled[i] = s[i / n] * v[i];

@@ -194,7 +194,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Model.AddAdapter(method.Config(family), "good");
         _bench.Perturb();
         float[] good = _bench.Logits();
-        var bytes = _bench.Backend.Memory.CurrentBytes;
+        long bytes = _bench.Backend.Memory.CurrentBytes;
         foreach (var (_, parameter) in Model.Parameters)
         {
             float[] values = parameter.Value.ToArray<float>();

@@ -62,7 +62,7 @@ public sealed class BadTokenizerTests
     [TestCaseSource(typeof(TokenizerFixtures), nameof(TokenizerFixtures.Kinds))]
     public void Changed_bytes_give_a_tokenizer_or_a_clear_refusal(string kind)
     {
-        var file = System.Text.Encoding.UTF8.GetBytes(Small(kind).ToJsonString());
+        byte[] file = System.Text.Encoding.UTF8.GetBytes(Small(kind).ToJsonString());
         var edits = from position in Gen.Choose(0, file.Length - 1)
                     from length in Gen.Choose(0, 40)
                     from value in Gen.Choose(0, 255)
@@ -75,7 +75,7 @@ public sealed class BadTokenizerTests
     public void Changed_values_give_a_tokenizer_or_a_clear_refusal(string kind)
     {
         var file = Small(kind);
-        var places = Places(file).ToArray();
+        string[][] places = Places(file).ToArray();
         var edits = from place in Gen.Elements(places)
                     from value in Gen.Elements(Values)
                     select (place, value);
@@ -97,8 +97,8 @@ public sealed class BadTokenizerTests
 
     private static byte[] Edit(byte[] bytes, (int Position, int Length, int Value, int Action) edit)
     {
-        var at = Math.Min(edit.Position, bytes.Length);
-        var end = Math.Min(at + edit.Length, bytes.Length);
+        int at = Math.Min(edit.Position, bytes.Length);
+        int end = Math.Min(at + edit.Length, bytes.Length);
         return edit.Action switch
         {
             0 => bytes[..at],
@@ -113,9 +113,9 @@ public sealed class BadTokenizerTests
         try
         {
             var tokenizer = TokenizerFixtures.Read(bytes);
-            foreach (var text in Texts)
+            foreach (string text in Texts)
             {
-                var ids = tokenizer.Encode(text, text).Ids;
+                int[] ids = tokenizer.Encode(text, text).Ids;
                 tokenizer.Decode(ids, skipSpecialTokens: false);
                 tokenizer.Decode([.. ids, -1, int.MaxValue]);
             }
@@ -168,10 +168,10 @@ public sealed class BadTokenizerTests
 
     private static void Set(JsonNode root, string[] place, string value)
     {
-        JsonNode? at = root;
-        foreach (var name in place.AsSpan(0, place.Length - 1))
+        var at = root;
+        foreach (string? name in place.AsSpan(0, place.Length - 1))
         {
-            at = at is JsonArray list ? (int.TryParse(name, out var i) && i < list.Count ? list[i] : null) : (at as JsonObject)?[name];
+            at = at is JsonArray list ? (int.TryParse(name, out int i) && i < list.Count ? list[i] : null) : (at as JsonObject)?[name];
         }
 
         var parsed = JsonNode.Parse(value == "\"\\ud800\"" ? "\"\uFFFD\"" : value);
@@ -179,7 +179,7 @@ public sealed class BadTokenizerTests
         {
             map[place[^1]] = parsed;
         }
-        else if (at is JsonArray items && int.TryParse(place[^1], out var index) && index < items.Count)
+        else if (at is JsonArray items && int.TryParse(place[^1], out int index) && index < items.Count)
         {
             items[index] = parsed;
         }

@@ -1,4 +1,3 @@
-using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Tokenizers;
 
@@ -30,7 +29,7 @@ public sealed class EndTokenTests
             directory["generation_config.json"] = generation;
         }
 
-        Tokenizer tokenizer = directory.Load();
+        var tokenizer = directory.Load();
 
         Assert.That((tokenizer.EosId, tokenizer.StopIds), Is.EqualTo((eos, stops)));
         Assert.That(tokenizer.Warnings, Has.One.Contains(warning));

@@ -23,9 +23,9 @@ public sealed class ReferenceVariantTests
         var tokenizer = TokenizerFixtures.Read(Changed(variant.RootElement));
         foreach (var item in variant.RootElement.GetProperty("cases").EnumerateArray())
         {
-            var text = item.GetProperty("text").GetString()!;
+            string text = item.GetProperty("text").GetString()!;
             var encoding = tokenizer.Encode(text);
-            var shown = JsonSerializer.Serialize(text);
+            string shown = JsonSerializer.Serialize(text);
 
             Assert.That(encoding.Ids, Is.EqualTo(Numbers(item.GetProperty("ids"))), shown);
             Assert.That(encoding.Offsets.SelectMany(o => new[] { o.Start, o.End }), Is.EqualTo(Numbers(item.GetProperty("offsets"))), shown);

@@ -14,11 +14,11 @@ public sealed class SharedGoldTests
     public void Real_vocabularies_give_their_gold_encodings()
     {
         var failures = new List<string>();
-        var compared = 0;
+        int compared = 0;
         foreach (var (name, tokenizer, text, expected) in Gold())
         {
             compared++;
-            var ids = tokenizer.Encode(text, addSpecialTokens: expected.Special).Ids;
+            int[] ids = tokenizer.Encode(text, addSpecialTokens: expected.Special).Ids;
             if (!ids.SequenceEqual(expected.Ids))
             {
                 failures.Add($"{name}: {text[..Math.Min(60, text.Length)]}");
@@ -54,7 +54,7 @@ public sealed class SharedGoldTests
 
         var questions = Array(Path("tokenizers", "bert-base-uncased", "question_tokens.json"));
         var tokens = Array(Path("tokenizers", "bert-base-uncased", "tokenized_questions.json"));
-        for (var i = 0; i < questions.Length; i++)
+        for (int i = 0; i < questions.Length; i++)
         {
             yield return ($"question {i}", bert, questions[i].GetProperty("original").GetString()!, (Ids(tokens[i]), false));
         }
@@ -85,7 +85,7 @@ public sealed class SharedGoldTests
     private static Tokenizer Bert(string vocabFile)
     {
         var json = TokenizerFixtures.Json("wordpiece");
-        var words = File.ReadAllLines(vocabFile);
+        string[] words = File.ReadAllLines(vocabFile);
         json["model"]!["vocab"] = new JsonObject(words.Select((w, i) => KeyValuePair.Create(w, (JsonNode?)i)));
         foreach (var token in json["added_tokens"]!.AsArray())
         {

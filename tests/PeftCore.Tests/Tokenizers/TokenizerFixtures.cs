@@ -26,7 +26,7 @@ internal static class TokenizerFixtures
     public static Tokenizer Words(string parts, params ReadOnlySpan<string> words)
     {
         var vocab = new JsonObject { ["<unk>"] = 0 };
-        foreach (var word in words)
+        foreach (string word in words)
         {
             vocab[word] = vocab.Count;
         }

@@ -50,7 +50,7 @@ public sealed class TokenizerTests
         var tokenizer = TokenizerFixtures.Load(kind);
         const string Text = "The naïve fox — 日本語 😀👩‍👩‍👧 said: “don't!” \u0000 end ";
         // The byte tokens of this fixture are marked special.
-        var ids = tokenizer.Encode(Text, addSpecialTokens: false).Ids;
+        int[] ids = tokenizer.Encode(Text, addSpecialTokens: false).Ids;
         var stream = tokenizer.StartStream(skipSpecialTokens: false);
 
         var parts = ids.Select(stream.Append).ToList();
@@ -65,7 +65,7 @@ public sealed class TokenizerTests
     public void A_stream_that_ends_inside_a_character_says_so_at_the_end()
     {
         var tokenizer = TokenizerFixtures.Load("byte_bpe");
-        var ids = tokenizer.Encode("日").Ids;
+        int[] ids = tokenizer.Encode("日").Ids;
         var stream = tokenizer.StartStream();
 
         Assert.That(ids[..^1].Select(stream.Append), Is.All.Empty);
@@ -78,7 +78,7 @@ public sealed class TokenizerTests
         var tokenizer = TokenizerFixtures.Load("unigram");
         var stream = tokenizer.StartStream();
 
-        var parts = tokenizer.Encode("the dog and the fox", addSpecialTokens: false).Ids.Select(stream.Append).ToArray();
+        string[] parts = tokenizer.Encode("the dog and the fox", addSpecialTokens: false).Ids.Select(stream.Append).ToArray();
 
         Assert.That(string.Concat(parts), Is.EqualTo("the dog and the fox"));
         Assert.That(parts[0], Does.Not.StartWith(" "));
@@ -163,7 +163,7 @@ public sealed class TokenizerTests
     public void A_text_of_one_long_word_is_merged_in_reasonable_time()
     {
         var tokenizer = TokenizerFixtures.Load("sentencepiece_bpe");
-        var text = string.Concat(Enumerable.Repeat("thequickbrownfox", 20_000));
+        string text = string.Concat(Enumerable.Repeat("thequickbrownfox", 20_000));
 
         var encoding = tokenizer.Encode(text, addSpecialTokens: false);
 

@@ -47,7 +47,7 @@ public sealed class GarbageTests
         var loader = new DataLoader(examples, new LoaderOptions { BatchSize = 2, PadId = 0, PackInto = packed ? 10 : null });
         var options = new TrainerOptions { MaxSteps = 50, LoggingSteps = 2, OutputDirectory = directory.FullPath, SaveSteps = 0 };
         var trainer = new Trainer(Runs.Lora("llama", cpu), options, loader);
-        var allocated = new long[options.MaxSteps];
+        long[] allocated = new long[options.MaxSteps];
         trainer.StepDone += progress => allocated[progress.Step - 1] = GC.GetTotalAllocatedBytes(precise: true);
         trainer.Run();
         var perStep = allocated.Zip(allocated.Skip(1), (before, after) => after - before).ToList();

@@ -115,7 +115,7 @@ public sealed class ResumeTests
         var first = Options("first");
         using var cancel = new CancellationTokenSource();
         string checkpoint = Start(first, cancel: cancel, cancelAfter: 4).Checkpoint!;
-        var before = Directory.GetFileSystemEntries(first.OutputDirectory!, "*", SearchOption.AllDirectories);
+        string[] before = Directory.GetFileSystemEntries(first.OutputDirectory!, "*", SearchOption.AllDirectories);
         var second = Options("second");
         Start(second with { ResumeFrom = checkpoint + "/" });
         AssertSame(whole, second, "resumed elsewhere");

@@ -21,7 +21,7 @@ internal static class Runs
         for (int i = 0; i < count; i++)
         {
             var words = Philox.Next(seed, 99, (ulong)i);
-            var ids = new int[4 + (int)(words.X % (uint)(longest - 3))];
+            int[] ids = new int[4 + (int)(words.X % (uint)(longest - 3))];
             ids[0] = 3 + (int)(words.Y % 90);
             for (int t = 1; t < ids.Length; t++)
             {

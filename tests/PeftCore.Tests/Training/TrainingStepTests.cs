@@ -130,7 +130,7 @@ public sealed class TrainingStepTests
     private void Poison(FullModel trainable, string name)
     {
         var parameter = trainable.Parameters.Single(p => p.Name == name).Parameter;
-        var values = parameter.Value.ToArray<float>();
+        float[] values = parameter.Value.ToArray<float>();
         values[3] = float.NaN;
         _backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()), parameter.Value);
     }

@@ -11,8 +11,8 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginForward();
-        ArrayView<int> workTiles = SharedMemory.Allocate<int>(2);
-        FlashGeometry tiles = FlashGeometry.Forward(TDim.Dim);
+        var workTiles = SharedMemory.Allocate<int>(2);
+        var tiles = FlashGeometry.Forward(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
         if (Group.IdxX < 128)
         {
@@ -35,9 +35,9 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
         int number = Grid.IdxX;
         for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            var work = WorkTile.Of(args, number, args.Heads, 1);
             int query = work.Index * tiles.Rows, keyHead = work.Head / (args.Heads / args.KeyHeads);
-            KvRange range = KvRange.Of(args, work.B, query, tiles.Rows);
+            var range = KvRange.Of(args, work.B, query, tiles.Rows);
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.SetFull + set.Stage, tiles.KeptBytes);
             CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), FlashGeometry.SetFull + set.Stage, work.Head, query, work.B);
@@ -72,7 +72,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
         FlashRoles.BeginTurns(tiles, warpgroup);
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            var work = WorkTile.Of(args, number, args.Heads, 1);
             int query = work.Index * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
             int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
             KvRange range = KvRange.Of(args, work.B, query, tiles.Rows), seen = KvRange.Of(args, work.B, own, FlashGeometry.WarpgroupRows);
@@ -115,7 +115,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
 
                 CudaAsm.Emit("peft.softmax %0;", args.ScaleLog2);
                 CudaAsm.Emit("peft.pack.p.s;");
-                PipelineState values = keys;
+                var values = keys;
                 keys = PipelineState.Next(keys, tiles.Stages);
                 for (key -= tiles.Columns; key >= first; key -= tiles.Columns)
                 {

@@ -77,7 +77,7 @@ internal struct FlashGeometry
     /// it.</summary>
     public static FlashGeometry ValueGradient(int dim)
     {
-        FlashGeometry g = KeyGradient(dim);
+        var g = KeyGradient(dim);
         (g.Kept, g.Columns) = (1, 64);
         return g;
     }

@@ -16,9 +16,9 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginKeyGradient();
-        ArrayView<int> kinds = SharedMemory.Allocate<int>(4);
-        ArrayView<int> workTiles = SharedMemory.Allocate<int>(2);
-        FlashGeometry tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
+        var kinds = SharedMemory.Allocate<int>(4);
+        var workTiles = SharedMemory.Allocate<int>(2);
+        var tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
         if (Group.IdxX < 128)
         {
@@ -42,7 +42,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         int number = Grid.IdxX;
         for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            WorkTile work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
+            var work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
             int key = work.Index * tiles.Rows, keyHead = work.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, tiles.Kept * tiles.KeptBytes);
@@ -61,7 +61,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             {
                 for (int query = start; query < args.Queries; query += tiles.Columns)
                 {
-                    KvRange range = KvRange.Of(args, work.B, query, tiles.Columns);
+                    var range = KvRange.Of(args, work.B, query, tiles.Columns);
                     if (range.First < key + tiles.Rows && range.Last > key)
                     {
                         FlashRoles.Await(FlashGeometry.FirstEmpty + pipe.Stage, pipe.Phase ^ 1);
@@ -137,7 +137,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 8;
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            WorkTile work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
+            var work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
             int own = (work.Index * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
             int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, tiles.Kept - 1) + rows, before = -1;
             Clear();

@@ -10,8 +10,8 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginQueryGradient();
-        ArrayView<int> workTiles = SharedMemory.Allocate<int>(2);
-        FlashGeometry tiles = FlashGeometry.QueryGradient(TDim.Dim);
+        var workTiles = SharedMemory.Allocate<int>(2);
+        var tiles = FlashGeometry.QueryGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
         if (Group.IdxX < 128)
         {
@@ -34,9 +34,9 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
         int number = Grid.IdxX;
         for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            var work = WorkTile.Of(args, number, args.Heads, 1);
             int query = work.Index * tiles.Rows, keyHead = work.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
-            KvRange range = KvRange.Of(args, work.B, query, tiles.Rows);
+            var range = KvRange.Of(args, work.B, query, tiles.Rows);
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
             CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, work.Head, query, work.B);
@@ -68,7 +68,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
         FlashRoles.BeginTurns(tiles, warpgroup);
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            WorkTile work = WorkTile.Of(args, number, args.Heads, 1);
+            var work = WorkTile.Of(args, number, args.Heads, 1);
             int query = work.Index * tiles.Rows, own = query + (warpgroup * FlashGeometry.WarpgroupRows);
             int row0 = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4), row1 = row0 + 8;
             KvRange range = KvRange.Of(args, work.B, query, tiles.Rows), seen = KvRange.Of(args, work.B, own, FlashGeometry.WarpgroupRows);

@@ -48,7 +48,7 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
         int end = item == 0 ? args.Start1 : item == 1 ? args.Start2 : item == 2 ? args.Start3 : args.Strips;
         end = end < args.Strips ? end : args.Strips;
         float alpha = item == 0 ? args.Alpha0 : item == 1 ? args.Alpha1 : item == 2 ? args.Alpha2 : args.Alpha3;
-        Float4 sum = Sum(args.Lows, ((((long)strip * args.M) + row) * pitch) + four, (long)args.M * pitch, end - strip);
+        var sum = Sum(args.Lows, ((((long)strip * args.M) + row) * pitch) + four, (long)args.M * pitch, end - strip);
         ulong stored = BFloat16.FromFloat(sum.X * alpha).Bits | ((ulong)BFloat16.FromFloat(sum.Y * alpha).Bits << 16)
             | ((ulong)BFloat16.FromFloat(sum.Z * alpha).Bits << 32) | ((ulong)BFloat16.FromFloat(sum.W * alpha).Bits << 48);
         if (item == 0)
@@ -82,7 +82,7 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
             return;
         }
 
-        Float4 sum = Sum(args.Sums, p, args.AcrossCount, args.Runs);
+        var sum = Sum(args.Sums, p, args.AcrossCount, args.Runs);
         int result = item + (tile / args.PerLeft), add = (args.Accumulate >> result) & 1;
         if (r < args.Rank)
         {
@@ -98,14 +98,14 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
     private static void Put(SkinnyGemmReductionArgs args, int result, int add, int n, int r, int column, float x, float y)
     {
         long at = args.Transposed != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r, next = at + (args.Transposed != 0 ? 1 : args.Rank);
-        ArrayView<float> to = result == 0 ? args.Across0 : result == 1 ? args.Across1 : result == 2 ? args.Across2 : args.Across3;
+        var to = result == 0 ? args.Across0 : result == 1 ? args.Across1 : result == 2 ? args.Across2 : args.Across3;
         to[at] = add != 0 ? to[at] + x : x;
         to[next] = add != 0 ? to[next] + y : y;
     }
 
     private static Float4 Sum(ArrayView<Float4> parts, long at, long apart, int count)
     {
-        Float4 sum = parts[at];
+        var sum = parts[at];
         int i = 1;
         for (; i + 3 < count; i += 4)
         {

@@ -84,7 +84,7 @@ internal struct QueryTile
     public static float Slope<TElement>(QueryTile tile, AttentionArgs<TElement> args, float product, float dProbability, int i, int j)
         where TElement : unmanaged, IElement<TElement>
     {
-        Score score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
+        var score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
         float p = score.Value > float.NegativeInfinity ? MathF.Exp(score.Value - tile.Lse[i]) : 0f;
         return p * (dProbability - tile.Delta[i]) * score.Slope * args.Scale;
     }

@@ -15,7 +15,7 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
     public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
-        ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
+        var weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
         ArrayView<float> max = SharedMemory.Allocate<float>(Tile), sum = SharedMemory.Allocate<float>(Tile);
         ArrayView<float> correction = SharedMemory.Allocate<float>(Tile), part = SharedMemory.Allocate<float>(Threads.Most);
         ArrayView<int> from = SharedMemory.Allocate<int>(Tile), to = SharedMemory.Allocate<int>(Tile);
@@ -46,7 +46,7 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
         Tile4 output = default;
         for (int key = first / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TBlock, TElement>(
+            var s = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, query, h);
             Write(args, weights, s, h, query, key, from, to);
             Group.Barrier();
@@ -75,7 +75,7 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
     private static void Write(AttentionArgs<TElement> args, ArrayView<float> weights, Tile4 s, int h, int query, int key, ArrayView<int> from, ArrayView<int> to)
     {
         int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
-        ArrayView<Float4> four = weights.Cast<Float4>();
+        var four = weights.Cast<Float4>();
         int at = (4 * ty * (Panel.Stride / 4)) + tx;
         four[at] = Row(args, s.R0, h, query, 4 * tx, key + (4 * ty), from, to);
         four[at + (Panel.Stride / 4)] = Row(args, s.R1, h, query, 4 * tx, key + (4 * ty) + 1, from, to);

@@ -14,7 +14,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
     public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
-        ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
+        var weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
         QueryTile queries = default;
         queries.From = SharedMemory.Allocate<int>(Tile);
         queries.To = SharedMemory.Allocate<int>(Tile);
@@ -40,7 +40,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
                 Group.Barrier();
                 if (QueryTile.FirstKey(queries, args.Keys, tile) < key + tile && QueryTile.LastKey(queries, tile) > key)
                 {
-                    Tile4 s = HeadPanel.Products<TBlock, TElement>(
+                    var s = HeadPanel.Products<TBlock, TElement>(
                         sharedA, sharedB, args.Dim, b, args.Q, args.Queries, query, h, args.K, args.Keys, key, keyHead);
                     if (args.HasDV != 0)
                     {
@@ -51,7 +51,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
 
                     if (args.HasDK != 0)
                     {
-                        Tile4 dP = HeadPanel.Products<TBlock, TElement>(
+                        var dP = HeadPanel.Products<TBlock, TElement>(
                             sharedA, sharedB, args.Dim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
                         WriteSlopes(args, queries, weights, s, dP, key);
                         Group.Barrier();
@@ -75,7 +75,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
     private static void WriteProbabilities(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, int key)
     {
         int i = 4 * (Group.IdxX / TBlock.Side), j = 4 * (Group.IdxX % TBlock.Side);
-        ArrayView<Float4> four = weights.Cast<Float4>();
+        var four = weights.Cast<Float4>();
         int at = (i * (Panel.Stride / 4)) + (j / 4);
         four[at] = Probabilities(args, queries, s.R0, i, key + j);
         four[at + (Panel.Stride / 4)] = Probabilities(args, queries, s.R1, i + 1, key + j);
@@ -95,7 +95,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
     private static void WriteSlopes(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
         int i = 4 * (Group.IdxX / TBlock.Side), j = 4 * (Group.IdxX % TBlock.Side);
-        ArrayView<Float4> four = weights.Cast<Float4>();
+        var four = weights.Cast<Float4>();
         int at = (i * (Panel.Stride / 4)) + (j / 4);
         four[at] = Slopes(args, queries, s.R0, dP.R0, i, key + j);
         four[at + (Panel.Stride / 4)] = Slopes(args, queries, s.R1, dP.R1, i + 1, key + j);

@@ -14,7 +14,7 @@ internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<Atte
     public static void Run(AttentionArgs<TElement> args)
     {
         ArrayView<float> sharedA = SharedMemory.Allocate<float>(Panel.Elements), sharedB = SharedMemory.Allocate<float>(Panel.Elements);
-        ArrayView<float> weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
+        var weights = SharedMemory.Allocate<float>(Tile * Panel.Stride);
         QueryTile queries = default;
         queries.From = SharedMemory.Allocate<int>(Tile);
         queries.To = SharedMemory.Allocate<int>(Tile);
@@ -34,9 +34,9 @@ internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<Atte
         Tile4 dQ = default;
         for (int key = QueryTile.FirstKey(queries, args.Keys, tile) / tile * tile; key < last; key += tile)
         {
-            Tile4 s = HeadPanel.Products<TBlock, TElement>(
+            var s = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, queries.First, queries.Head);
-            Tile4 dP = HeadPanel.Products<TBlock, TElement>(
+            var dP = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.V, args.Keys, key, keyHead, args.DOut, args.Queries, queries.First, queries.Head);
             Write(args, queries, weights, s, dP, key);
             Group.Barrier();
@@ -50,7 +50,7 @@ internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<Atte
     private static void Write(AttentionArgs<TElement> args, QueryTile queries, ArrayView<float> weights, Tile4 s, Tile4 dP, int key)
     {
         int j = 4 * (Group.IdxX / TBlock.Side), i = 4 * (Group.IdxX % TBlock.Side);
-        ArrayView<Float4> four = weights.Cast<Float4>();
+        var four = weights.Cast<Float4>();
         int at = (j * (Panel.Stride / 4)) + (i / 4);
         four[at] = Row(args, queries, s.R0, dP.R0, i, key + j);
         four[at + (Panel.Stride / 4)] = Row(args, queries, s.R1, dP.R1, i, key + j + 1);

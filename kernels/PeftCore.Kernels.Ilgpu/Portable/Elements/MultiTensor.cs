@@ -36,8 +36,8 @@ internal readonly struct MultiTensorAdam : IKernel<MultiTensorArgs>
 {
     public static void Run(MultiTensorArgs args)
     {
-        TensorChunk chunk = args.Chunks[Grid.IdxX];
-        TensorSlot slot = args.Slots[chunk.Slot];
+        var chunk = args.Chunks[Grid.IdxX];
+        var slot = args.Slots[chunk.Slot];
         int end = chunk.Start + args.Run < slot.Count ? chunk.Start + args.Run : slot.Count;
         for (int i = chunk.Start + Group.IdxX; i < end; i += Group.DimX)
         {
@@ -55,9 +55,9 @@ internal readonly struct MultiTensorSum<TTerm> : IKernel<MultiTensorArgs> where 
 {
     public static void Run(MultiTensorArgs args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
-        TensorChunk chunk = args.Chunks[Grid.IdxX];
-        TensorSlot slot = args.Slots[chunk.Slot];
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
+        var chunk = args.Chunks[Grid.IdxX];
+        var slot = args.Slots[chunk.Slot];
         int end = chunk.Start + args.Run < slot.Count ? chunk.Start + args.Run : slot.Count;
         float sum = 0;
         for (int i = chunk.Start + Group.IdxX; i < end; i += Group.DimX)

@@ -17,7 +17,7 @@ internal readonly struct CrossEntropyRows<TElement> : IKernel<CrossEntropyArgs<T
 {
     public static void Run(CrossEntropyArgs<TElement> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         int r = Grid.IdxX, label = args.Labels[r];
         long row = (long)r * args.Columns;
         if (label == args.IgnoreLabel)

@@ -15,7 +15,7 @@ internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> whe
 {
     public static void Run(LayerArgs<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float sum = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
@@ -56,7 +56,7 @@ internal readonly struct LayerBackward<TWeight> : IKernel<LayerArgs<TWeight>> wh
 {
     public static void Run(LayerArgs<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float mean = args.Mean[Grid.IdxX], rstd = args.Rstd[Grid.IdxX];
         float sum = 0, dotXdy = 0;

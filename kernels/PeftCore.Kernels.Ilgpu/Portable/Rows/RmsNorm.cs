@@ -15,7 +15,7 @@ internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where T
 {
     public static void Run(RmsArgs<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float squares = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)
@@ -43,7 +43,7 @@ internal readonly struct RmsBackward<TWeight> : IKernel<RmsArgs<TWeight>> where 
 {
     public static void Run(RmsArgs<TWeight> args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float dot = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)

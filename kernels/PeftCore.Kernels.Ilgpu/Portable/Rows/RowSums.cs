@@ -13,7 +13,7 @@ internal readonly struct RowDots : IKernel<RowDotsArgs>
 {
     public static void Run(RowDotsArgs args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float sum = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)

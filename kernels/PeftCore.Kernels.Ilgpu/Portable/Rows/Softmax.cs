@@ -13,7 +13,7 @@ internal readonly struct SoftmaxForward : IKernel<SoftmaxArgs>
 {
     public static void Run(SoftmaxArgs args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float max = Reduce.Max(shared, args.X, row, args.Columns);
         float sum = Reduce.SumOfExponentials(shared, args.X, row, args.Columns, max);
@@ -29,7 +29,7 @@ internal readonly struct SoftmaxBackward : IKernel<SoftmaxArgs>
 {
     public static void Run(SoftmaxArgs args)
     {
-        ArrayView<float> shared = SharedMemory.Allocate<float>(Threads.Most);
+        var shared = SharedMemory.Allocate<float>(Threads.Most);
         long row = (long)Grid.IdxX * args.Columns;
         float dot = 0;
         for (int c = Group.IdxX; c < args.Columns; c += Group.DimX)

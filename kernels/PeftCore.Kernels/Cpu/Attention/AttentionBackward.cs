@@ -49,7 +49,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
 
     public void Run()
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         int pairs = shape.Batch * shape.KeyHeads, keyBlocks = Ranges.Count(shape.KeyLength, AttentionGradientBlock<TTile>.Keys);
         bool keysWanted = dk.Wanted || dv.Wanted;
         if (pairs >= EnoughItems || keyBlocks <= 1)
@@ -80,7 +80,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
     {
         public void Run(int item)
         {
-            AttentionShape shape = work.Inputs.Shape;
+            var shape = work.Inputs.Shape;
             int group = work.Inputs.Group, keyHead = item % shape.KeyHeads;
             work.Block(item / shape.KeyHeads, keyHead, true, true)
                 .Run(keyHead * group, group, 0, shape.QueryLength, 0, shape.KeyLength, work.Pool);
@@ -91,7 +91,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
     {
         public void Run(int item)
         {
-            AttentionShape shape = work.Inputs.Shape;
+            var shape = work.Inputs.Shape;
             int pair = item / blocks, keyHead = pair % shape.KeyHeads, group = work.Inputs.Group;
             int first = item % blocks * AttentionGradientBlock<TTile>.Keys;
             work.Block(pair / shape.KeyHeads, keyHead, false, true).Run(
@@ -103,7 +103,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
     {
         public void Run(int item)
         {
-            AttentionShape shape = work.Inputs.Shape;
+            var shape = work.Inputs.Shape;
             int pair = item / blocks, h = pair % shape.Heads, first = item % blocks * AttentionGradientBlock<TTile>.Queries;
             work.Block(pair / shape.Heads, h / work.Inputs.Group, true, false).Run(
                 h, 1, first, Math.Min(AttentionGradientBlock<TTile>.Queries, shape.QueryLength - first), 0, shape.KeyLength, work.Pool);

@@ -11,8 +11,8 @@ internal readonly unsafe struct AttentionBiasGradient(
 
     public void Run(int i)
     {
-        AttentionShape shape = inputs.Shape;
-        using Scratch scratch = pool.Scratch.Rent(shape.KeyLength);
+        var shape = inputs.Shape;
+        using var scratch = pool.Scratch.Rent(shape.KeyLength);
         float* p = scratch.Pointer;
         for (int b = 0; b < shape.Batch; b++)
         {
@@ -41,7 +41,7 @@ internal readonly unsafe struct AttentionBiasGradient(
     // products[j − from] = scale·q·k.
     private void Products(int b, int i, int h, int from, int to, float* products)
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         float* query = inputs.Query(b, i, h);
         for (int j = from; j < to; j++)
         {

@@ -23,10 +23,10 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
 
     public void Run(int item)
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         int parts = Parts, pair = item / parts, part = item % parts, keyHead = pair % shape.KeyHeads, b = pair / shape.KeyHeads;
         int first = (keyHead * inputs.Group) + (inputs.Group * part / parts), heads = (keyHead * inputs.Group) + (inputs.Group * (part + 1) / parts) - first;
-        using Scratch scratch = pool.Scratch.Rent((long)heads * shape.KeyLength);
+        using var scratch = pool.Scratch.Rent((long)heads * shape.KeyLength);
         for (int i = 0; i < shape.QueryLength; i++)
         {
             inputs.Range(b, i, out int from, out int to);
@@ -47,7 +47,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
     private void Attend<TStored>(int b, int i, int first, int heads, int from, int to, float* scores)
         where TStored : struct, IStored
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         int keyHead = first / inputs.Group, count = to - from;
         long row = (long)b * shape.KeyLength;
         for (int j = from; j < to; j += Block)
@@ -125,7 +125,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
         TVector s0 = default, s1 = default, s2 = default, s3 = default;
         for (; d <= dim - TLanes.Count; d += TLanes.Count)
         {
-            TVector x = TLanes.Load<StoredF32>((byte*)(q + d));
+            var x = TLanes.Load<StoredF32>((byte*)(q + d));
             int at = d * TStored.Size;
             s0 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k0 + at), s0);
             s1 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k1 + at), s1);
@@ -133,7 +133,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
             s3 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k3 + at), s3);
         }
 
-        Vector128<float> sums = TLanes.Sums(s0, s1, s2, s3);
+        var sums = TLanes.Sums(s0, s1, s2, s3);
         for (; d < dim; d++)
         {
             int at = d * TStored.Size;
@@ -162,7 +162,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
                     Ask(v + (Ahead * row), row, 1, 4 * width * TStored.Size);
                 }
 
-                TVector p = TLanes.Broadcast(weights[j]);
+                var p = TLanes.Broadcast(weights[j]);
                 s0 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v), s0);
                 s1 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v + (width * TStored.Size)), s1);
                 s2 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v + (2 * width * TStored.Size)), s2);
@@ -177,7 +177,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
 
         for (; d <= dim - width; d += width)
         {
-            TVector s = TLanes.Load<StoredF32>((byte*)(into + d));
+            var s = TLanes.Load<StoredF32>((byte*)(into + d));
             byte* v = value + (d * TStored.Size);
             for (int j = 0; j < keys; j++, v += row)
             {

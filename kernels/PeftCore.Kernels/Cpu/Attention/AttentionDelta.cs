@@ -7,7 +7,7 @@ internal readonly unsafe struct AttentionDelta(AttentionInputs inputs, HeadPoint
 
     public void Run(int start, int count)
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         for (int token = start; token < start + count; token++)
         {
             int b = token / shape.QueryLength, i = token % shape.QueryLength;

@@ -15,7 +15,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
 
     public void Run(int item)
     {
-        AttentionShape shape = inputs.Shape;
+        var shape = inputs.Shape;
         int blocks = Ranges.Count(shape.QueryLength, QueryBlock), heads = shape.Batch * shape.Heads;
         // The last block of queries sees the most keys, so it starts first.
         int first = (blocks - 1 - (item / heads)) * QueryBlock, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
@@ -46,7 +46,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         public void Run(WorkerPool pool)
         {
             long perToken = _dim + _width;
-            using Scratch scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))));
+            using var scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))));
             _queries = scratch.Pointer;
             _keys = _queries + (QueryBlock * _dim);
             _values = _keys + (KeyBlock * _dim);

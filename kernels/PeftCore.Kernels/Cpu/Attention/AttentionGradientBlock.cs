@@ -39,8 +39,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     /// <summary>All that query heads firstHead … see of the keys, in blocks.</summary>
     public void Run(int firstHead, int heads, int firstQuery, int queries, int firstKey, int keys, WorkerPool pool)
     {
-        AttentionShape shape = _inputs.Shape;
-        using Scratch scratch = pool.Scratch.Rent(Divide(null));
+        var shape = _inputs.Shape;
+        using var scratch = pool.Scratch.Rent(Divide(null));
         Divide(scratch.Pointer);
         for (int h = firstHead; h < firstHead + heads; h++)
         {

@@ -103,7 +103,7 @@ internal readonly unsafe struct AttentionInputs(
         for (int j = 0; j < count; j += width)
         {
             int n = Math.Min(width, count - j);
-            Vector<float> t = VectorMath.Tanh(Simd.LoadPart(s + j, n) / new Vector<float>(Shape.SoftCap));
+            var t = VectorMath.Tanh(Simd.LoadPart(s + j, n) / new Vector<float>(Shape.SoftCap));
             Simd.StorePart(t * Shape.SoftCap, s + j, n);
             if (bent != null)
             {

@@ -25,7 +25,7 @@ public static unsafe class BlockInverse
 
         public void Run(int start, int count)
         {
-            var work = new double[side * side];
+            double[] work = new double[side * side];
             for (int n = start; n < start + count; n++)
             {
                 long at = (long)n * side * side;

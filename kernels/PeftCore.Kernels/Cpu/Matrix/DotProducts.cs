@@ -21,7 +21,7 @@ internal static unsafe class DotProducts<TLanes, TVector>
     {
         int few = product.N == 1 ? 1 : Ranges.Count(product.N, 4) * 4;
         nint length = (nint)Ranges.Count(product.K, TLanes.Count) * TLanes.Count;
-        using Scratch scratch = pool.Scratch.Rent(few * length);
+        using var scratch = pool.Scratch.Rent(few * length);
         for (int row = 0; row < few; row++)
         {
             // Rows of their own, in float32, with zeros after the last step and in rows that are not there.
@@ -81,14 +81,14 @@ internal static unsafe class DotProducts<TLanes, TVector>
         {
             if (present == 4)
             {
-                Vector128<float> dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(i, step), row, _rows + step, steps, ahead);
+                var dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(i, step), row, _rows + step, steps, ahead);
                 Put(product.C + (i * product.RowStride), product.RowStride, dots, 4, accumulate);
                 return;
             }
 
             for (int r = i; r < i + present; r++)
             {
-                Vector128<float> dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(r, step), 0, _rows + step, steps, ahead);
+                var dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(r, step), 0, _rows + step, steps, ahead);
                 Put(product.C + (r * product.RowStride), product.RowStride, dots, 1, accumulate);
             }
         }
@@ -104,7 +104,7 @@ internal static unsafe class DotProducts<TLanes, TVector>
                 if (TLanes.Count == Vector512<float>.Count && few - j > 4)
                 {
                     DotTiles<TLanes, TVector>.TwoByEight<TStored>(
-                        x, second, z, length, steps, ahead, out dotsX, out Vector128<float> moreX, out dotsY, out Vector128<float> moreY);
+                        x, second, z, length, steps, ahead, out dotsX, out var moreX, out dotsY, out var moreY);
                     Put(i, j + 4, present, moreX, moreY, accumulate);
                     Put(i, j, present, dotsX, dotsY, accumulate);
                     j += 4;

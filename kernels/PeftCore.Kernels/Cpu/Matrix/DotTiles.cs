@@ -23,7 +23,7 @@ internal static unsafe class DotTiles<TLanes, TVector>
         for (; p <= steps - width; p += width)
         {
             nint at = (nint)p * TStored.Size;
-            TVector v = TLanes.Load<StoredF32>((byte*)(z + p));
+            var v = TLanes.Load<StoredF32>((byte*)(z + p));
             if (Ahead.IsDue(at))
             {
                 Ahead.Ask(x + at + ahead);
@@ -38,7 +38,7 @@ internal static unsafe class DotTiles<TLanes, TVector>
             s3 = TLanes.MultiplyAdd(TLanes.Load<TStored>(y + row + at), v, s3);
         }
 
-        Vector128<float> sums = TLanes.Sums(s0, s1, s2, s3);
+        var sums = TLanes.Sums(s0, s1, s2, s3);
         for (; p < steps; p++)
         {
             nint at = (nint)p * TStored.Size;
@@ -65,7 +65,7 @@ internal static unsafe class DotTiles<TLanes, TVector>
             }
 
             TVector vx = TLanes.Load<TStored>(at), vy = TLanes.Load<TStored>(at + row);
-            TVector vz = TLanes.Load<StoredF32>((byte*)(z + p));
+            var vz = TLanes.Load<StoredF32>((byte*)(z + p));
             x0 = TLanes.MultiplyAdd(vx, vz, x0);
             y0 = TLanes.MultiplyAdd(vy, vz, y0);
             vz = TLanes.Load<StoredF32>((byte*)(z + length + p));
@@ -84,7 +84,7 @@ internal static unsafe class DotTiles<TLanes, TVector>
         for (; p < steps; p++)
         {
             byte* at = x + ((nint)p * TStored.Size);
-            Vector128<float> vz = Vector128.Create(z[p], z[length + p], z[(2 * length) + p], z[(3 * length) + p]);
+            var vz = Vector128.Create(z[p], z[length + p], z[(2 * length) + p], z[(3 * length) + p]);
             dotsX += TStored.Load(at) * vz;
             dotsY += TStored.Load(at + row) * vz;
         }
@@ -110,7 +110,7 @@ internal static unsafe class DotTiles<TLanes, TVector>
 
             nint next = length * sizeof(float);
             TVector vx = TLanes.Load<TStored>(at), vy = TLanes.Load<TStored>(at + row);
-            TVector vz = TLanes.Load<StoredF32>(first);
+            var vz = TLanes.Load<StoredF32>(first);
             x0 = TLanes.MultiplyAdd(vx, vz, x0);
             y0 = TLanes.MultiplyAdd(vy, vz, y0);
             vz = TLanes.Load<StoredF32>(first + next);
@@ -144,8 +144,8 @@ internal static unsafe class DotTiles<TLanes, TVector>
         {
             byte* at = x + ((nint)p * TStored.Size);
             float* f = z + p, g = f + (4 * length);
-            Vector128<float> low = Vector128.Create(f[0], f[length], f[2 * length], f[3 * length]);
-            Vector128<float> high = Vector128.Create(g[0], g[length], g[2 * length], g[3 * length]);
+            var low = Vector128.Create(f[0], f[length], f[2 * length], f[3 * length]);
+            var high = Vector128.Create(g[0], g[length], g[2 * length], g[3 * length]);
             float vx = TStored.Load(at), vy = TStored.Load(at + row);
             dotsX += vx * low;
             moreX += vx * high;

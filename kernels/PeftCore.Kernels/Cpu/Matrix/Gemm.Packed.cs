@@ -96,7 +96,7 @@ public static unsafe partial class Gemm
                 return;
             }
 
-            using Scratch wide = pool.Scratch.Rent(count);
+            using var wide = pool.Scratch.Rent(count);
             b.Pack(column, used, width, 0, k, wide.Pointer);
             ushort* narrow = (ushort*)_packed + at;
             for (long i = 0; i < count; i++)

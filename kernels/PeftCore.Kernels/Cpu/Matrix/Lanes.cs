@@ -87,8 +87,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Four(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     {
-        Vector128<float> ab = Interleave.Low(a, b) + Interleave.High(a, b);
-        Vector128<float> cd = Interleave.Low(c, d) + Interleave.High(c, d);
+        var ab = Interleave.Low(a, b) + Interleave.High(a, b);
+        var cd = Interleave.Low(c, d) + Interleave.High(c, d);
         return Interleave.LowerHalves(ab, cd) + Interleave.UpperHalves(ab, cd);
     }
 }

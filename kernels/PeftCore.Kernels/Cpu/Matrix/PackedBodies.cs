@@ -54,7 +54,7 @@ internal readonly unsafe struct StripsBody<TTile> : IParallelBody
 
     public void Run(int item)
     {
-        using Scratch scratch = _pool.Scratch.Rent((long)TTile.Columns * _steps);
+        using var scratch = _pool.Scratch.Rent((long)TTile.Columns * _steps);
         int first = item / _runs * _rows, last = Math.Min(_block.Rows, first + _rows), strip = item % _runs * _run;
         for (int end = Math.Min(_strips, strip + _run); strip < end; strip++)
         {

@@ -21,7 +21,7 @@ internal static unsafe class PackedProduct<TTile>
     {
         bool direct = !product.B.IsPacked && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
         int steps = Even(product.K, product.M <= FewRows ? MaxStepsOfFewRows : MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows);
-        using Scratch packed = pool.Scratch.Rent((long)rows * steps);
+        using var packed = pool.Scratch.Rent((long)rows * steps);
         PackedBlock<TTile> block = new(product, packed.Pointer, direct);
         for (block.Step = 0; block.Step < product.K; block.Step += steps)
         {

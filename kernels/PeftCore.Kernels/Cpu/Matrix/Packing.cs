@@ -102,10 +102,10 @@ internal static unsafe class Packing
         for (; p <= steps - 4; p += 4, to += 4 * width)
         {
             nint at = p * TStored.Size;
-            Vector512<float> r0 = Quarters<TStored>(x + at, x4 + at, x8 + at, x12 + at);
-            Vector512<float> r1 = Quarters<TStored>(x + stride + at, x4 + stride + at, x8 + stride + at, x12 + stride + at);
-            Vector512<float> r2 = Quarters<TStored>(x + stride2 + at, x4 + stride2 + at, x8 + stride2 + at, x12 + stride2 + at);
-            Vector512<float> r3 = Quarters<TStored>(x + stride3 + at, x4 + stride3 + at, x8 + stride3 + at, x12 + stride3 + at);
+            var r0 = Quarters<TStored>(x + at, x4 + at, x8 + at, x12 + at);
+            var r1 = Quarters<TStored>(x + stride + at, x4 + stride + at, x8 + stride + at, x12 + stride + at);
+            var r2 = Quarters<TStored>(x + stride2 + at, x4 + stride2 + at, x8 + stride2 + at, x12 + stride2 + at);
+            var r3 = Quarters<TStored>(x + stride3 + at, x4 + stride3 + at, x8 + stride3 + at, x12 + stride3 + at);
             Vector512<double> low01 = Avx512F.UnpackLow(r0, r1).AsDouble(), low23 = Avx512F.UnpackLow(r2, r3).AsDouble();
             Vector512<double> high01 = Avx512F.UnpackHigh(r0, r1).AsDouble(), high23 = Avx512F.UnpackHigh(r2, r3).AsDouble();
             Avx512F.UnpackLow(low01, low23).AsSingle().Store(to);

@@ -23,7 +23,7 @@ internal static unsafe class RowSweep<TLanes, TVector>
         // Rows of A in float32 with alpha in them, and zeros up to a whole number of sweeps.
         nint length = (nint)Ranges.Count(product.K, Steps) * Steps;
         SweepCut cut = new(product, TLanes.Count, Steps, product.M);
-        using Scratch scratch = pool.Scratch.Rent((product.M * length) + cut.SumLength);
+        using var scratch = pool.Scratch.Rent((product.M * length) + cut.SumLength);
         for (int row = 0; row < product.M; row++)
         {
             float* a = scratch.Pointer + (row * length);
@@ -135,8 +135,8 @@ internal static unsafe class RowSweep<TLanes, TVector>
                     Ahead.Ask(next6 + stride);
                 }
 
-                TVector even = TLanes.MultiplyAdd(a0, TLanes.Load<TStored>(b + at), TLanes.Load<StoredF32>((byte*)(c + j)));
-                TVector odd = TLanes.Multiply(a1, TLanes.Load<TStored>(b + stride + at));
+                var even = TLanes.MultiplyAdd(a0, TLanes.Load<TStored>(b + at), TLanes.Load<StoredF32>((byte*)(c + j)));
+                var odd = TLanes.Multiply(a1, TLanes.Load<TStored>(b + stride + at));
                 even = TLanes.MultiplyAdd(a2, TLanes.Load<TStored>(b + (2 * stride) + at), even);
                 odd = TLanes.MultiplyAdd(a3, TLanes.Load<TStored>(b3 + at), odd);
                 even = TLanes.MultiplyAdd(a4, TLanes.Load<TStored>(b3 + stride + at), even);

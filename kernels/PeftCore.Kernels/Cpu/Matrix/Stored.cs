@@ -71,8 +71,8 @@ internal readonly unsafe struct StoredF16 : IStored
     public static Vector128<float> Load4(byte* p)
     {
         Vector128<uint> x = Words.Load4(p), exponent = Vector128.Create(Exponent);
-        Vector128<float> magnitude = ((x & Vector128.Create(Magnitude)) << 13).AsSingle() * Rebias;
-        Vector128<uint> special = Vector128.Equals(x & exponent, exponent) & Vector128.Create(AllOnes);
+        var magnitude = ((x & Vector128.Create(Magnitude)) << 13).AsSingle() * Rebias;
+        var special = Vector128.Equals(x & exponent, exponent) & Vector128.Create(AllOnes);
         return (magnitude.AsUInt32() | special | ((x & Vector128.Create(Sign)) << 16)).AsSingle();
     }
 
@@ -80,8 +80,8 @@ internal readonly unsafe struct StoredF16 : IStored
     public static Vector256<float> Load8(byte* p)
     {
         Vector256<uint> x = Words.Load8(p), exponent = Vector256.Create(Exponent);
-        Vector256<float> magnitude = ((x & Vector256.Create(Magnitude)) << 13).AsSingle() * Rebias;
-        Vector256<uint> special = Vector256.Equals(x & exponent, exponent) & Vector256.Create(AllOnes);
+        var magnitude = ((x & Vector256.Create(Magnitude)) << 13).AsSingle() * Rebias;
+        var special = Vector256.Equals(x & exponent, exponent) & Vector256.Create(AllOnes);
         return (magnitude.AsUInt32() | special | ((x & Vector256.Create(Sign)) << 16)).AsSingle();
     }
 
@@ -89,8 +89,8 @@ internal readonly unsafe struct StoredF16 : IStored
     public static Vector512<float> Load16(byte* p)
     {
         Vector512<uint> x = Words.Load16(p), exponent = Vector512.Create(Exponent);
-        Vector512<float> magnitude = ((x & Vector512.Create(Magnitude)) << 13).AsSingle() * Rebias;
-        Vector512<uint> special = Vector512.Equals(x & exponent, exponent) & Vector512.Create(AllOnes);
+        var magnitude = ((x & Vector512.Create(Magnitude)) << 13).AsSingle() * Rebias;
+        var special = Vector512.Equals(x & exponent, exponent) & Vector512.Create(AllOnes);
         return (magnitude.AsUInt32() | special | ((x & Vector512.Create(Sign)) << 16)).AsSingle();
     }
 }
@@ -104,7 +104,7 @@ internal static unsafe class Words
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<uint> Load8(byte* p)
     {
-        Vector128<ushort> words = Vector128.Load((ushort*)p);
+        var words = Vector128.Load((ushort*)p);
         return Avx2.IsSupported
             ? Avx2.ConvertToVector256Int32(words).AsUInt32()
             : Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words));

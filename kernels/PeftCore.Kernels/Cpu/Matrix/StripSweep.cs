@@ -18,7 +18,7 @@ internal static unsafe class StripSweep<TTile>
         int panels = Ranges.Count(product.M, TTile.Rows);
         nint panel = (nint)product.K * TTile.Rows;
         SweepCut cut = new(product, TTile.Columns, Steps, panels * TTile.Rows);
-        using Scratch scratch = pool.Scratch.Rent((panels * panel) + cut.SumLength);
+        using var scratch = pool.Scratch.Rent((panels * panel) + cut.SumLength);
         for (int i = 0; i < panels; i++)
         {
             int row = i * TTile.Rows;
@@ -65,7 +65,7 @@ internal static unsafe class StripSweep<TTile>
                 }
 
                 // A tile reads whole strips; the last columns are fewer.
-                using Scratch strip = pool.Scratch.Rent(steps * TTile.Columns);
+                using var strip = pool.Scratch.Rent(steps * TTile.Columns);
                 product.B.Pack(column, used, TTile.Columns, step, steps, strip.Pointer);
                 TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha, accumulate);
             }

@@ -26,7 +26,7 @@ internal readonly unsafe struct Tile<TLanes, TVector> : ITile
         for (; steps > 0; steps--)
         {
             TVector left = TLanes.Load<TStored>(b), middle = TLanes.Load<TStored>(b + (width * TStored.Size));
-            TVector right = TLanes.Load<TStored>(b + (2 * width * TStored.Size));
+            var right = TLanes.Load<TStored>(b + (2 * width * TStored.Size));
             TVector x;
             x = TLanes.Broadcast(a[0]);
             l0 = TLanes.MultiplyAdd(x, left, l0);
@@ -48,7 +48,7 @@ internal readonly unsafe struct Tile<TLanes, TVector> : ITile
             b += bStep;
         }
 
-        TVector factor = TLanes.Broadcast(alpha);
+        var factor = TLanes.Broadcast(alpha);
         Put(c, l0, m0, r0, factor, accumulate);
         Put(c + ldc, l1, m1, r1, factor, accumulate);
         Put(c + (2 * ldc), l2, m2, r2, factor, accumulate);

@@ -131,7 +131,7 @@ internal readonly unsafe struct Tile512 : ITile
             }
         }
 
-        Vector512<float> factor = Vector512.Create(alpha);
+        var factor = Vector512.Create(alpha);
         Put(c, l0, r0, factor, accumulate);
         Put(c + ldc, l1, r1, factor, accumulate);
         Put(c + (2 * ldc), l2, r2, factor, accumulate);

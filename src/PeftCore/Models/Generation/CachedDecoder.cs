@@ -39,7 +39,7 @@ internal sealed class CachedDecoder : IDisposable
     /// <summary>Reads tokens and returns the logits after the last of them, for each sequence.</summary>
     public float[] Read(ReadOnlySpan<int> ids)
     {
-        var logits = new float[_batch * _model.VocabularySize];
+        float[] logits = new float[_batch * _model.VocabularySize];
         Read(ids, logits);
         return logits;
     }

@@ -89,7 +89,7 @@ public sealed class Generator
         int room = Math.Min(options.MaxNewTokens, RoomOf(_model) - prompt.Length);
         using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room, options.KvCacheDType);
         var chooser = new TokenChooser(options, prompt);
-        var logits = new float[_model.VocabularySize];
+        float[] logits = new float[_model.VocabularySize];
         scoped var unread = prompt;
         int token = 0;
         while (!cancel.IsCancellationRequested)

@@ -28,7 +28,7 @@ internal static class LogitsProcessors
             return;
         }
         // The k largest so far, ascending: nearly all logits fail the first comparison.
-        var largest = new float[k];
+        float[] largest = new float[k];
         Array.Fill(largest, float.NegativeInfinity);
         foreach (float logit in logits)
         {
@@ -49,7 +49,7 @@ internal static class LogitsProcessors
     /// <summary>Keeps the likeliest tokens until their probabilities reach p (Holtzman et al. 2020, nucleus sampling); at least one.</summary>
     public static void TopP(Span<float> logits, float p)
     {
-        var probabilities = Probabilities(logits);
+        double[] probabilities = Probabilities(logits);
         int[] order = [.. Enumerable.Range(0, logits.Length)];
         Array.Sort(Array.ConvertAll(probabilities, probability => probability), order);
         double below = 0;
@@ -67,7 +67,7 @@ internal static class LogitsProcessors
     /// <summary>Keeps tokens at least p times as likely as the likeliest (Nguyen et al. 2024, min-p).</summary>
     public static void MinP(Span<float> logits, float p)
     {
-        var probabilities = Probabilities(logits);
+        double[] probabilities = Probabilities(logits);
         double least = p * probabilities.Max();
         for (int token = 0; token < logits.Length; token++)
         {
@@ -82,7 +82,7 @@ internal static class LogitsProcessors
     public static double[] Probabilities(ReadOnlySpan<float> logits)
     {
         double largest = Largest(logits), sum = 0;
-        var probabilities = new double[logits.Length];
+        double[] probabilities = new double[logits.Length];
         for (int i = 0; i < logits.Length; i++)
         {
             sum += probabilities[i] = Math.Exp(logits[i] - largest);

@@ -27,7 +27,7 @@ internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> St
         try
         {
             using var decoder = new CachedDecoder(model, backend, shape.PromptLength + shape.NewTokens, shape.CacheDType, shape.Batch);
-            var logits = new float[shape.Batch * model.VocabularySize];
+            float[] logits = new float[shape.Batch * model.VocabularySize];
             int[] prompts = Prompts(shape, model.VocabularySize), last = new int[shape.Batch];
             double first = Step(decoder, prompts, logits, last);
             var steps = new List<double>(shape.NewTokens);
@@ -58,7 +58,7 @@ internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> St
 
     private static int[] Prompts(DecodingShape shape, int vocabulary)
     {
-        var ids = new int[shape.Batch * shape.PromptLength];
+        int[] ids = new int[shape.Batch * shape.PromptLength];
         for (int i = 0; i < ids.Length; i++)
         {
             ids[i] = (int)(Philox.Next(shape.Seed, 0, (ulong)i).X % (uint)vocabulary);

@@ -57,7 +57,7 @@ internal sealed class TokenChooser
         {
             LogitsProcessors.MinP(logits, _options.MinP);
         }
-        var probabilities = LogitsProcessors.Probabilities(logits);
+        double[] probabilities = LogitsProcessors.Probabilities(logits);
         double left = Uniform();
         int last = 0;
         for (int token = 0; token < probabilities.Length; token++)

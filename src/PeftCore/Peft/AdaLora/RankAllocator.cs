@@ -59,7 +59,7 @@ internal sealed class RankAllocator
     /// <summary>Which directions of a layer are gone: 1 for those.</summary>
     private SavedEntry Gone(AdaLoraAdapter layer)
     {
-        var gone = new float[layer.E.Shape[0]];
+        float[] gone = new float[layer.E.Shape[0]];
         for (int i = 0; i < gone.Length; i++)
         {
             gone[i] = layer.Mask is { } mask && !mask[i] ? 1 : 0;
@@ -161,7 +161,7 @@ internal sealed class RankAllocator
     private float[] Scores(AdaLoraAdapter layer)
     {
         int rank = layer.E.Shape[0], inputs = layer.A.Shape[1], outputs = layer.B.Shape[0];
-        var score = new float[rank];
+        float[] score = new float[rank];
         for (int i = 0; i < rank; i++)
         {
             float a = 0, b = 0;

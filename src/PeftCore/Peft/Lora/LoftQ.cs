@@ -48,7 +48,7 @@ internal static class LoftQ
     /// <summary>The nearest level of each number, in blocks that share their largest magnitude.</summary>
     public static double[] Round(double[] values)
     {
-        var rounded = new double[values.Length];
+        double[] rounded = new double[values.Length];
         for (int first = 0; first < values.Length; first += Block)
         {
             var block = values.AsSpan(first, Math.Min(Block, values.Length - first));

@@ -27,7 +27,7 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
         }
         double[] delta = LoraConversion.Delta(path, adapter, layer);
         int side = Math.Min(layer.Inputs, layer.Outputs);
-        var identity = new double[side * side];
+        double[] identity = new double[side * side];
         for (int i = 0; i < side; i++)
         {
             identity[i * (side + 1)] = 1;
@@ -42,7 +42,7 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
     {
         var first = parts[0];
         int rank = parts.Sum(part => part.Rank);
-        var b = new double[first.Outputs * rank];
+        double[] b = new double[first.Outputs * rank];
         int at = 0;
         foreach (var part in parts)
         {
@@ -58,7 +58,7 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
     /// <summary>The same with B multiplied.</summary>
     public LowRank Times(double factor)
     {
-        var b = new double[B.Length];
+        double[] b = new double[B.Length];
         TensorPrimitives.Multiply(B, factor, b);
         return this with { B = b };
     }
@@ -104,8 +104,8 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
     public void Upload(Tensor a, Tensor b)
     {
         int rank = a.Shape[0];
-        var valuesA = new float[rank * Inputs];
-        var valuesB = new float[Outputs * rank];
+        float[] valuesA = new float[rank * Inputs];
+        float[] valuesB = new float[Outputs * rank];
         TensorPrimitives.ConvertTruncating<double, float>(A, valuesA.AsSpan(0, A.Length));
         for (int o = 0; o < Outputs; o++)
         {

@@ -95,7 +95,7 @@ internal static class PlainConversion
         {
             return ToFile(parameter.FileName, [.. values, .. new double[values.Length]], 2 * height, width);
         }
-        var wide = new double[2 * values.Length];
+        double[] wide = new double[2 * values.Length];
         for (int i = 0; i < height; i++)
         {
             values.AsSpan(i * width, width).CopyTo(wide.AsSpan(2 * i * width));

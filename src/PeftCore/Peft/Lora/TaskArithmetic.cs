@@ -41,7 +41,7 @@ internal sealed class TaskArithmetic(CombinationType type, double density, Major
 
     private static double[] Sum(double[][] tensors, IReadOnlyList<double> weights)
     {
-        var sum = new double[tensors[0].Length];
+        double[] sum = new double[tensors[0].Length];
         for (int i = 0; i < tensors.Length; i++)
         {
             TensorPrimitives.MultiplyAdd(tensors[i], weights[i], sum, sum);
@@ -52,7 +52,7 @@ internal sealed class TaskArithmetic(CombinationType type, double density, Major
     /// <summary>The weighted mean of those elements whose sign is the elected one.</summary>
     private double[] Agreeing(double[][] tensors, IReadOnlyList<double> weights)
     {
-        var mean = new double[tensors[0].Length];
+        double[] mean = new double[tensors[0].Length];
         for (int k = 0; k < mean.Length; k++)
         {
             double votes = 0;

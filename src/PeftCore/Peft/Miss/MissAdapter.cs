@@ -40,7 +40,7 @@ internal sealed class MissAdapter : DeltaAdapter
     /// <summary>Puts copies of some columns beside each other.</summary>
     private static float[] Repeat(int columns, int outputs)
     {
-        var repeat = new float[columns * outputs];
+        float[] repeat = new float[columns * outputs];
         for (int o = 0; o < outputs; o++)
         {
             repeat[o % columns * outputs + o] = 1;

@@ -88,7 +88,7 @@ public sealed record MissConfig : TargetedConfig
     /// <summary>(r, in) of ones and zeros that adds up the pieces of an input; the last piece may be short.</summary>
     private Tensors.Tensor Pieces(AttachContext context, int inputs)
     {
-        var ones = new float[Rank * inputs];
+        float[] ones = new float[Rank * inputs];
         for (int i = 0; i < inputs; i++)
         {
             ones[i % Rank * inputs + i] = 1;

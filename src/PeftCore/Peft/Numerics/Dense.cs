@@ -18,7 +18,7 @@ internal static class Dense
     public static double[] Transpose(double[] a, int rows, int columns)
     {
         const int Block = 32;
-        var t = new double[a.Length];
+        double[] t = new double[a.Length];
         Parallel.For(0, (rows + Block - 1) / Block, block =>
         {
             int end = Math.Min(rows, (block + 1) * Block);
@@ -40,7 +40,7 @@ internal static class Dense
     /// <summary>A (m, k) · B (k, n). B is read once for all rows of A.</summary>
     public static double[] Multiply(double[] a, double[] b, int m, int k, int n)
     {
-        var c = new double[m * n];
+        double[] c = new double[m * n];
         Parallel.For(0, (n + Tile - 1) / Tile, tile =>
         {
             int first = tile * Tile, width = Math.Min(Tile, n - first);
@@ -68,7 +68,7 @@ internal static class Dense
     public static double[] MultiplyTransposed(double[] a, double[] b, int m, int k, int n)
     {
         const int Rows = 16;
-        var c = new double[m * n];
+        double[] c = new double[m * n];
         Parallel.For(0, (n + Rows - 1) / Rows, block =>
         {
             int end = Math.Min(n, (block + 1) * Rows);

@@ -37,7 +37,7 @@ internal static class Factorization
     /// <returns>Q (m, r), R (r, n)</returns>
     public static (double[] Q, double[] R) TruncatedQr(double[] w, int m, int n, int r)
     {
-        var columns = new double[r * m]; // transposed: one row a column of W
+        double[] columns = new double[r * m]; // transposed: one row a column of W
         for (int i = 0; i < r; i++)
         {
             for (int k = 0; k < m; k++)
@@ -53,7 +53,7 @@ internal static class Factorization
     private static (double[] U, double[] S, double[] V) FromBasis(double[] basis, double[] w, int m, int n, int r)
     {
         double[] v = Dense.Multiply(basis, w, r, m, n); // diag(S)·V
-        var values = new double[r];
+        double[] values = new double[r];
         for (int i = 0; i < r; i++)
         {
             var row = v.AsSpan(i * n, n);

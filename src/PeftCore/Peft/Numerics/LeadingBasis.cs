@@ -61,7 +61,7 @@ internal sealed class LeadingBasis
 
     private double[] Start(Random random)
     {
-        var block = new double[Block * _m];
+        double[] block = new double[Block * _m];
         foreach (ref double x in block.AsSpan())
         {
             x = random.NextDouble() - 0.5;
@@ -110,7 +110,7 @@ internal sealed class LeadingBasis
 
     private (double[] Values, double[] Vectors) Ritz()
     {
-        var gram = new double[_size * _size];
+        double[] gram = new double[_size * _size];
         for (int i = 0; i < _size; i++)
         {
             _gram.AsSpan(i * _capacity, _size).CopyTo(gram.AsSpan(i * _size));
@@ -121,7 +121,7 @@ internal sealed class LeadingBasis
     /// <summary>What W·Wᵀ maps a vector of the span to lies in the span but for the part that goes through the last block.</summary>
     private bool Settled(double[] values, double[] vectors, double[] coupling)
     {
-        var last = new double[_wanted * Block];
+        double[] last = new double[_wanted * Block];
         for (int i = 0; i < _wanted; i++)
         {
             vectors.AsSpan(i * _size + _size - Block, Block).CopyTo(last.AsSpan(i * Block));

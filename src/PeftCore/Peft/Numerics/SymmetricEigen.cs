@@ -13,16 +13,16 @@ internal static class SymmetricEigen
     /// <summary>Solves A (n, n); A is destroyed. Values fall, vectors come as rows.</summary>
     public static (double[] Values, double[] Vectors) Solve(double[] a, int n)
     {
-        var off = new double[n];
+        double[] off = new double[n];
         double[] vectors = Tridiagonalize(a, n, off);
-        var values = new double[n];
+        double[] values = new double[n];
         for (int i = 0; i < n; i++)
         {
             values[i] = a[i * n + i];
         }
         Diagonalize(values, off, vectors, n);
         int[] order = [.. Enumerable.Range(0, n).OrderByDescending(i => values[i])];
-        var sorted = new double[n * n];
+        double[] sorted = new double[n * n];
         for (int i = 0; i < n; i++)
         {
             vectors.AsSpan(order[i] * n, n).CopyTo(sorted.AsSpan(i * n));
@@ -34,9 +34,9 @@ internal static class SymmetricEigen
     /// transposed: its rows are the basis in which A is tridiagonal.</summary>
     private static double[] Tridiagonalize(double[] a, int n, double[] off)
     {
-        var reflections = new double[n * n]; // v of step k in row k, from column k + 1 on
-        var betas = new double[n];
-        var p = new double[n];
+        double[] reflections = new double[n * n]; // v of step k in row k, from column k + 1 on
+        double[] betas = new double[n];
+        double[] p = new double[n];
         for (int k = 0; k + 1 < n; k++)
         {
             int rest = n - k - 1;
@@ -79,7 +79,7 @@ internal static class SymmetricEigen
     /// <summary>The rows of (H₀·H₁ ⋯)ᵀ, gathered from the last reflection to the first, so that each touches only what is not yet zero.</summary>
     private static double[] Product(double[] reflections, double[] betas, int n)
     {
-        var z = new double[n * n];
+        double[] z = new double[n * n];
         for (int i = 0; i < n; i++)
         {
             z[i * n + i] = 1;

@@ -43,7 +43,7 @@ internal sealed class TorchRandom
     public float[] Uniform(int count, float from, float to)
     {
         const int Digits = 24;
-        var values = new float[count];
+        float[] values = new float[count];
         for (int i = 0; i < count; i++)
         {
             values[i] = (Next() & ((1u << Digits) - 1)) * (1f / (1 << Digits)) * (to - from) + from;
@@ -56,7 +56,7 @@ internal sealed class TorchRandom
     {
         const int Digits = 8;
         float low = Brain(from), width = Brain(Brain(to) - low);
-        var values = new float[count];
+        float[] values = new float[count];
         for (int i = 0; i < count; i++)
         {
             values[i] = Brain((Next() & ((1u << Digits) - 1)) * (1f / (1 << Digits)) * width + low);
@@ -73,7 +73,7 @@ internal sealed class TorchRandom
             throw new BadInputException($"a layer of {n} weights is too large for a random choice that Hugging Face PEFT would repeat; the limit is {ShuffleLimit}");
         }
         var moved = new Dictionary<long, long>();
-        var chosen = new long[count];
+        long[] chosen = new long[count];
         for (int i = 0; i < count; i++)
         {
             long other = i + (i < n - 1 ? Next() % (n - i) : 0);

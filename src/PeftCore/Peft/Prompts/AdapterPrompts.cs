@@ -21,7 +21,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
             var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
             pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
             var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
-            var places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row])).Sum(piece => piece.Prompt.Count));
+            int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row])).Sum(piece => piece.Prompt.Count));
             embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
             inputs = inputs.BehindTokens(CountsOf(rows));
         }
@@ -57,7 +57,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
     {
         int[] counts = CountsOf(rows);
         int width = counts.Max();
-        var places = new int[rows.Length * width];
+        int[] places = new int[rows.Length * width];
         for (int b = 0; b < rows.Length; b++)
         {
             int at = b * width + width - counts[b];

@@ -70,7 +70,7 @@ internal sealed class RandomBases
             return (Scaled(Signs(sparseA, sparsity), x => x), Scaled(Signs(sparseB, sparsity), x => x));
         }
         float[] a = random.UniformBrain(r * small, (float)(-1 / Math.Sqrt(small)), (float)(1 / Math.Sqrt(small)));
-        var b = new float[large * bases * r];
+        float[] b = new float[large * bases * r];
         for (int basis = 0; basis < bases; basis++)
         {
             float[] part = random.UniformBrain(large * r, (float)(-1 / Math.Sqrt(r)), (float)(1 / Math.Sqrt(r)));

@@ -56,7 +56,7 @@ internal static class EntryChoice
     /// <summary>The bucket that holds the score of a rank, and how many scores lie above it.</summary>
     private static (int Bucket, long Above) Bucket(IReadOnlyList<float[]> scores, long rank, Func<uint, int> bucketOf)
     {
-        var counts = new long[Half];
+        long[] counts = new long[Half];
         foreach (float[] tensor in scores)
         {
             foreach (float score in tensor)

@@ -49,7 +49,7 @@ internal sealed class TopKLogits(Parameter logits, int k)
 
     private void Fill(float[] weights)
     {
-        var values = new float[_pieces * _vectors];
+        float[] values = new float[_pieces * _vectors];
         Array.Fill(values, float.NegativeInfinity);
         for (int piece = 0; piece < _pieces; piece++)
         {

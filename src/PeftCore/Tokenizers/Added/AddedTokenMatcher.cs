@@ -29,8 +29,8 @@ internal sealed class AddedTokenMatcher
     public List<(TextSpan Span, AddedToken? Token)> Find(ReadOnlySpan<char> text)
     {
         var parts = new List<(TextSpan, AddedToken?)>();
-        var covered = 0;
-        for (var position = 0; Next(text, position) is var (start, end, token); position = Math.Max(end, position + 1))
+        int covered = 0;
+        for (int position = 0; Next(text, position) is var (start, end, token); position = Math.Max(end, position + 1))
         {
             if (token.SingleWord && (IsWordBefore(text, start) || (end < text.Length && CharacterKinds.IsWord(text.CodePointAt(end)))))
             {
@@ -69,7 +69,7 @@ internal sealed class AddedTokenMatcher
     {
         while (position < text.Length)
         {
-            var step = text[position..].IndexOfAny(_firstChars);
+            int step = text[position..].IndexOfAny(_firstChars);
             if (step < 0)
             {
                 return null;
@@ -77,8 +77,8 @@ internal sealed class AddedTokenMatcher
 
             position += step;
             var (end, value) = (0, -1);
-            var node = CharTrie.Root;
-            for (var i = position; i < text.Length && (node = _trie.Child(node, text[i])) >= 0; i++)
+            int node = CharTrie.Root;
+            for (int i = position; i < text.Length && (node = _trie.Child(node, text[i])) >= 0; i++)
             {
                 if (_trie.Value(node) >= 0)
                 {

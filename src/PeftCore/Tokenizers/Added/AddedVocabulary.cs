@@ -47,7 +47,7 @@ internal sealed class AddedVocabulary
 
     public int LargestId { get; } = -1;
 
-    public int? IdOf(string token) => _ids.TryGetValue(token, out var id) ? id : null;
+    public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     public AddedToken? Find(int id) => _tokens.GetValueOrDefault(id);
 
@@ -58,8 +58,8 @@ internal sealed class AddedVocabulary
     public List<Piece> Extract(string text)
     {
         var pieces = new List<Piece>();
-        var position = 0;
-        var shift = 0;
+        int position = 0;
+        int shift = 0;
         foreach (var (span, token) in _rawMatcher.Find(text))
         {
             // A token that takes white space may begin before the end of the one before it.
@@ -92,7 +92,7 @@ internal sealed class AddedVocabulary
     /// numbers. Where the vocabulary has holes that number is taken, and the file's is right.</summary>
     private int NextId(AddedToken token, ITokenModel model)
     {
-        var next = model.VocabularySize + NotInModel++;
+        int next = model.VocabularySize + NotInModel++;
         return model.TokenOf(next) is null ? next : token.Id;
     }
 }

@@ -9,7 +9,7 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
     /// <summary>A pair that a text does not have.</summary>
     public static AnswerStandIn For(string text)
     {
-        var free = Enumerable.Range(FirstPrivate, LastPrivate - FirstPrivate + 1).Select(c => (char)c).Where(c => !text.Contains(c)).Take(2).ToArray();
+        char[] free = Enumerable.Range(FirstPrivate, LastPrivate - FirstPrivate + 1).Select(c => (char)c).Where(c => !text.Contains(c)).Take(2).ToArray();
         return free.Length == 2 ? new AnswerStandIn(free[0], free[1])
             : throw new BadInputException("The conversation has every character for private use, so that none is left to find the answers by; remove some.");
     }
@@ -22,7 +22,7 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
             return JinjaJson.Import(content) is List<object?> parts ? [InParts(message, parts, keep: false), InParts(message, parts, keep: true)] : [];
         }
 
-        var text = message.Extra?.GetValueOrDefault("content") as string ?? message.Content;
+        string text = message.Extra?.GetValueOrDefault("content") as string ?? message.Content;
         return [message.Saying($"{Open}answer{Close}"), message.Saying($"{Open}{text}{Close}")];
     }
 
@@ -38,10 +38,10 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
     /// <summary>The characters around or in the place of all parts of a content that are text.</summary>
     private ChatMessage InParts(ChatMessage message, List<object?> parts, bool keep)
     {
-        var texts = parts.Select((part, index) => (part, index)).Where(p => p.part is JinjaDict dict && dict.TryGet("text", out var text) && text is string)
+        int[] texts = parts.Select((part, index) => (part, index)).Where(p => p.part is JinjaDict dict && dict.TryGet("text", out object? text) && text is string)
             .Select(p => p.index).ToArray();
         var changed = parts.ToList();
-        foreach (var index in texts)
+        foreach (int index in texts)
         {
             var copy = new JinjaDict();
             foreach (var (key, value) in ((JinjaDict)parts[index]!).Items)

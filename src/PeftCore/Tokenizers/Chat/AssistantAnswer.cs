@@ -48,7 +48,7 @@ internal sealed class AssistantAnswer(
 
     private TextSpan? Place(string head, string tail, ChatMessage standing, string? plain, string? prompt)
     {
-        var stop = text.Length - tail.Length;
+        int stop = text.Length - tail.Length;
         if (!text.EndsWith(tail, StringComparison.Ordinal) || Start(head, standing, plain, prompt) is not { } start || start > stop)
         {
             _why = "what stands around it depends on its text";
@@ -65,7 +65,7 @@ internal sealed class AssistantAnswer(
             return text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : StartAfter(head, plain, prompt);
         }
 
-        var bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = default }), false) : null;
+        string? bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = default }), false) : null;
         return text.StartsWith(head, StringComparison.Ordinal) && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
             ? head.Length
             : null;
@@ -74,8 +74,8 @@ internal sealed class AssistantAnswer(
     /// <summary>Earlier turns can be written otherwise in the prompt than here; what begins the answer is then what only the prompt adds.</summary>
     private int? StartAfter(string head, string? plain, string prompt)
     {
-        var opener = plain is not null && prompt.StartsWith(plain, StringComparison.Ordinal) ? prompt[plain.Length..] : "";
-        var at = string.IsNullOrWhiteSpace(opener) ? -1 : head.LastIndexOf(opener, StringComparison.Ordinal);
+        string opener = plain is not null && prompt.StartsWith(plain, StringComparison.Ordinal) ? prompt[plain.Length..] : "";
+        int at = string.IsNullOrWhiteSpace(opener) ? -1 : head.LastIndexOf(opener, StringComparison.Ordinal);
         if (at >= 0 && !HoldsPrevious(head.AsSpan(at + opener.Length)))
         {
             return text.StartsWith(head[..(at + opener.Length)], StringComparison.Ordinal) ? at + opener.Length : null;
@@ -91,7 +91,7 @@ internal sealed class AssistantAnswer(
 
     private static bool EndsWithBeginOf(string head, string opener)
     {
-        for (var length = opener.Length; length > 0; length--)
+        for (int length = opener.Length; length > 0; length--)
         {
             if (ChatMarkers.WholeLength(opener.AsSpan(0, length)) == length && !string.IsNullOrWhiteSpace(opener[..length])
                 && head.EndsWith(opener[..length], StringComparison.Ordinal))
@@ -112,7 +112,7 @@ internal sealed class AssistantAnswer(
             return rest.AsSpan().TrimEnd().Length;
         }
 
-        var length = 0;
+        int length = 0;
         if (render([.. messages.Take(index), standing], false) is { } cut && _standIn.Split(cut) is var (_, marker))
         {
             length = rest.AsSpan().CommonPrefixLength(marker);
@@ -141,7 +141,7 @@ internal sealed class AssistantAnswer(
 
     private int? EndTokenAt(string rest, int start)
     {
-        var at = rest.Length - rest.AsSpan(start).TrimStart().Length;
+        int at = rest.Length - rest.AsSpan(start).TrimStart().Length;
         return !string.IsNullOrEmpty(end) && rest.AsSpan(at).StartsWith(end) ? at + end.Length : null;
     }
 
@@ -149,7 +149,7 @@ internal sealed class AssistantAnswer(
     /// earlier message of that role where that one begins a conversation.</summary>
     private int? BetweenTurns(string rest, int stop)
     {
-        var next = index + 1;
+        int next = index + 1;
         if (string.IsNullOrWhiteSpace(rest))
         {
             return 0;
@@ -162,14 +162,14 @@ internal sealed class AssistantAnswer(
             return null;
         }
 
-        var gap = head[stop..];
-        var shared = 0;
+        string gap = head[stop..];
+        int shared = 0;
         while (shared < gap.Length && shared < first.Length && gap[^(shared + 1)] == first[^(shared + 1)])
         {
             shared++;
         }
 
-        var length = ChatMarkers.EndOfMarker(gap, gap.Length - shared);
+        int length = ChatMarkers.EndOfMarker(gap, gap.Length - shared);
         // A default system turn has an end marker too, so that several markers in common can be more than the next turn's begin.
         return string.IsNullOrWhiteSpace(gap[..length]) ? (ChatMarkers.Count(gap) > 1 ? null : 0)
             : string.IsNullOrWhiteSpace(gap[length..]) ? null
@@ -183,7 +183,7 @@ internal sealed class AssistantAnswer(
     /// <summary>All that follows the prompt where the conversation stops with this turn.</summary>
     private TextSpan? Whole(string? prompt)
     {
-        var cut = render([.. messages.Take(index + 1)], false)?.TrimEnd();
+        string? cut = render([.. messages.Take(index + 1)], false)?.TrimEnd();
         return prompt is not null && cut is not null && cut.Length > prompt.Length && text.StartsWith(prompt, StringComparison.Ordinal)
             && text.StartsWith(cut, StringComparison.Ordinal) ? new TextSpan(prompt.Length, cut.Length) : null;
     }

@@ -11,7 +11,7 @@ internal sealed class AssistantSpans(Func<IReadOnlyList<ChatMessage>, bool, stri
     public List<TextSpan> Find(IReadOnlyList<ChatMessage> messages, string text)
     {
         var spans = new List<TextSpan>();
-        for (var i = 0; i < messages.Count; i++)
+        for (int i = 0; i < messages.Count; i++)
         {
             if (messages[i].Role != "assistant" || new AssistantAnswer(TryRender, end, messages, i, text).Find() is not var (start, stop) || stop <= start)
             {
@@ -37,7 +37,7 @@ internal sealed class AssistantSpans(Func<IReadOnlyList<ChatMessage>, bool, stri
         foreach (var span in spans)
         {
             point += CodePoints.Count(text.AsSpan(unit, span.Start - unit));
-            var start = point;
+            int start = point;
             point += CodePoints.Count(text.AsSpan(span.Start, span.End - span.Start));
             unit = span.End;
             result.Add(new TextRange(start, point));

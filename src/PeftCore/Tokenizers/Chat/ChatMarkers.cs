@@ -11,7 +11,7 @@ internal static class ChatMarkers
     {
         foreach (var (open, close) in new[] { ('<', '>'), ('[', ']') })
         {
-            var at = text.AsSpan(0, place).LastIndexOf(open);
+            int at = text.AsSpan(0, place).LastIndexOf(open);
             if (at >= 0 && text.IndexOf(close, at) is >= 0 and var end && end >= place)
             {
                 place = end + 1;
@@ -26,14 +26,14 @@ internal static class ChatMarkers
     {
         foreach (var (open, close) in new[] { ('<', '>'), ('[', ']') })
         {
-            var at = text.LastIndexOf(open);
+            int at = text.LastIndexOf(open);
             if (at >= 0 && text[at..].IndexOf(close) < 0)
             {
                 text = text[..at];
             }
         }
 
-        var length = text.Length;
+        int length = text.Length;
         while (length > 0 && char.IsLetterOrDigit(text[length - 1]))
         {
             length--;

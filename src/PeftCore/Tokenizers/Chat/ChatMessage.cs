@@ -22,5 +22,5 @@ public sealed record ChatMessage(string Role, string Content)
     /// <summary>All fields as the template sees them.</summary>
     internal IEnumerable<KeyValuePair<string, object?>> Members() =>
         (Fields.Names ?? ["role", .. new[] { "content" }.Concat(Extra?.Keys ?? []).Distinct()]).Select(name => KeyValuePair.Create(name,
-            Extra is not null && Extra.TryGetValue(name, out var value) ? value : name == "role" ? Role : name == "content" ? Content : null));
+            Extra is not null && Extra.TryGetValue(name, out object? value) ? value : name == "role" ? Role : name == "content" ? Content : null));
 }

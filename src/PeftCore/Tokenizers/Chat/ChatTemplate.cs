@@ -72,7 +72,7 @@ public sealed class ChatTemplate
         // The renderings that are compared must have the same time in them.
         var clock = new FrozenClock(_clock);
         var run = Run(messages, false, variables, clock);
-        var text = run.Output.ToString();
+        string text = run.Output.ToString();
         var spans = _hasGeneration
             ? run.Generated
             : new AssistantSpans((changed, prompt) => Run(changed, prompt, variables, clock).Output.ToString(), end).Find(messages, text);

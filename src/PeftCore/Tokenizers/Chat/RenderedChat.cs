@@ -10,7 +10,7 @@ public sealed record RenderedChat(string Text, IReadOnlyList<TextRange> Assistan
     /// <param name="encoding">The encoding of <see cref="Text"/>.</param>
     public bool[] AssistantMask(Encoding encoding)
     {
-        var mask = new bool[encoding.Length];
+        bool[] mask = new bool[encoding.Length];
         for (int i = 0, span = 0; i < mask.Length; i++)
         {
             var (start, end) = encoding.Offsets[i];

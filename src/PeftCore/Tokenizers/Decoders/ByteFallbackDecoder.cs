@@ -10,10 +10,10 @@ internal sealed class ByteFallbackDecoder : IDecoder
     {
         var result = new List<string>(tokens.Count);
         var bytes = new List<byte>();
-        foreach (var token in tokens)
+        foreach (string token in tokens)
         {
             if (token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
-                && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+                && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
             {
                 bytes.Add(value);
                 continue;
@@ -34,7 +34,7 @@ internal sealed class ByteFallbackDecoder : IDecoder
             return;
         }
 
-        var run = bytes.ToArray();
+        byte[] run = bytes.ToArray();
         if (Utf8.IsValid(run))
         {
             result.Add(System.Text.Encoding.UTF8.GetString(run));

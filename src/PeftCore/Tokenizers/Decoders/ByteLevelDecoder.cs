@@ -9,12 +9,12 @@ internal sealed class ByteLevelDecoder : IDecoder
     public List<string> Decode(List<string> tokens)
     {
         var bytes = new List<byte>(tokens.Count * 4);
-        foreach (var token in tokens)
+        foreach (string token in tokens)
         {
-            var start = bytes.Count;
-            foreach (var c in token)
+            int start = bytes.Count;
+            foreach (char c in token)
             {
-                var value = ByteAlphabet.ToByte(c);
+                int value = ByteAlphabet.ToByte(c);
                 if (value < 0)
                 {
                     CollectionsMarshal.SetCount(bytes, start);

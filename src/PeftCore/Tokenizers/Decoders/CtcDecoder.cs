@@ -6,14 +6,14 @@ internal sealed class CtcDecoder(string padToken, string wordDelimiter, bool cle
     public List<string> Decode(List<string> tokens)
     {
         var result = new List<string>();
-        for (var i = 0; i < tokens.Count; i++)
+        for (int i = 0; i < tokens.Count; i++)
         {
             if (i > 0 && tokens[i] == tokens[i - 1])
             {
                 continue;
             }
 
-            var text = padToken.Length == 0 ? tokens[i] : tokens[i].Replace(padToken, "", StringComparison.Ordinal);
+            string text = padToken.Length == 0 ? tokens[i] : tokens[i].Replace(padToken, "", StringComparison.Ordinal);
             if (cleanup)
             {
                 text = TextCleanup.Clean(text);

@@ -40,7 +40,7 @@ internal static class DecoderReader
         var (prefix, cleanup) = (field["prefix"].AsString(), field["cleanup"].AsBool());
         return new TokenDecoder((token, index, _) =>
         {
-            var text = index == 0 ? token
+            string text = index == 0 ? token
                 : token.StartsWith(prefix, StringComparison.Ordinal) ? token[prefix.Length..]
                 : " " + token;
             return cleanup ? TextCleanup.Clean(text) : text;
@@ -56,12 +56,12 @@ internal static class DecoderReader
         return new TokenDecoder((token, _, _) =>
         {
             var (first, last) = (0, token.Length);
-            for (var i = 0; i < start && token.AsSpan(first).StartsWith(content); i++)
+            for (int i = 0; i < start && token.AsSpan(first).StartsWith(content); i++)
             {
                 first += content.Length;
             }
 
-            for (var i = 0; i < stop && token.AsSpan(first, last - first).EndsWith(content); i++)
+            for (int i = 0; i < stop && token.AsSpan(first, last - first).EndsWith(content); i++)
             {
                 last -= content.Length;
             }
@@ -83,7 +83,7 @@ internal static class DecoderReader
             }
 
             var result = new StringBuilder();
-            var last = 0;
+            int last = 0;
             foreach (var match in matches)
             {
                 result.Append(token, last, match.Start - last).Append(content);

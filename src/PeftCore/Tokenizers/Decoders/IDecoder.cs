@@ -17,7 +17,7 @@ internal sealed class TokenDecoder(Func<string, int, int, string> change) : IDec
 {
     public List<string> Decode(List<string> tokens)
     {
-        for (var i = 0; i < tokens.Count; i++)
+        for (int i = 0; i < tokens.Count; i++)
         {
             tokens[i] = change(tokens[i], i, tokens.Count);
         }

@@ -28,9 +28,9 @@ internal sealed class BpeModel : ITokenModel
         _merges = merges;
         _options = options;
         _unknown = options.UnknownToken is { } unknown ? vocabulary.IdOf(unknown) ?? -1 : -1;
-        for (var c = 0; c < _characters.Length; c++)
+        for (int c = 0; c < _characters.Length; c++)
         {
-            _characters[c] = vocabulary.TryGet([(char)c], out var id) ? id : -1;
+            _characters[c] = vocabulary.TryGet([(char)c], out int id) ? id : -1;
         }
 
         _bytes = options.ByteFallback ? ByteTokens(vocabulary) : null;
@@ -51,7 +51,7 @@ internal sealed class BpeModel : ITokenModel
             return tokens;
         }
 
-        if (_options.IgnoreMerges && _vocabulary.TryGet(piece, out var whole))
+        if (_options.IgnoreMerges && _vocabulary.TryGet(piece, out int whole))
         {
             tokens = [new ModelToken(whole, 0, piece.Length)];
         }
@@ -68,8 +68,8 @@ internal sealed class BpeModel : ITokenModel
     /// <summary>The ids of "&lt;0x00&gt;" to "&lt;0xFF&gt;", -1 where the vocabulary lacks one.</summary>
     internal static int[] ByteTokens(Vocabulary vocabulary)
     {
-        var ids = new int[256];
-        for (var b = 0; b < 256; b++)
+        int[] ids = new int[256];
+        for (int b = 0; b < 256; b++)
         {
             ids[b] = vocabulary.IdOf($"<0x{b:X2}>") ?? -1;
         }
@@ -80,15 +80,15 @@ internal sealed class BpeModel : ITokenModel
     private ModelToken[] Merge(ReadOnlySpan<char> piece)
     {
         // Byte fallback makes up to four symbols of a character, three of a UTF-16 unit; affixes may add bytes of their own.
-        var affixes = (_options.ContinuingPrefix?.Length ?? 0) + (_options.EndOfWordSuffix?.Length ?? 0);
+        int affixes = (_options.ContinuingPrefix?.Length ?? 0) + (_options.EndOfWordSuffix?.Length ?? 0);
         var word = new BpeWord(_bytes is null ? piece.Length + 1 : (piece.Length * (1 + affixes)) * 3 + 1);
-        var pending = 0;
+        int pending = 0;
         Span<byte> utf8 = stackalloc byte[4];
-        for (var i = 0; i < piece.Length;)
+        for (int i = 0; i < piece.Length;)
         {
-            var units = piece.CodePointLength(i);
-            var bytes = CodePoints.Utf8Length(piece.CodePointAt(i));
-            var id = SymbolId(piece, i, units, out var affixed);
+            int units = piece.CodePointLength(i);
+            int bytes = CodePoints.Utf8Length(piece.CodePointAt(i));
+            int id = SymbolId(piece, i, units, out string? affixed);
             if (id >= 0)
             {
                 if (pending > 0)
@@ -120,17 +120,17 @@ internal sealed class BpeModel : ITokenModel
 
     private int SymbolId(ReadOnlySpan<char> piece, int start, int units, out string? affixed)
     {
-        var prefix = start > 0 ? _options.ContinuingPrefix : null;
-        var suffix = start + units == piece.Length ? _options.EndOfWordSuffix : null;
+        string? prefix = start > 0 ? _options.ContinuingPrefix : null;
+        string? suffix = start + units == piece.Length ? _options.EndOfWordSuffix : null;
         affixed = null;
         if (!string.IsNullOrEmpty(prefix) || !string.IsNullOrEmpty(suffix))
         {
             affixed = string.Concat(prefix, piece.Slice(start, units), suffix);
-            return _vocabulary.TryGet(affixed, out var affixedId) ? affixedId : -1;
+            return _vocabulary.TryGet(affixed, out int affixedId) ? affixedId : -1;
         }
 
         return piece[start] < _characters.Length ? _characters[piece[start]]
-            : _vocabulary.TryGet(piece.Slice(start, units), out var id) ? id : -1;
+            : _vocabulary.TryGet(piece.Slice(start, units), out int id) ? id : -1;
     }
 
     private bool TryAddBytes(ref BpeWord word, ReadOnlySpan<char> symbol, scoped Span<byte> utf8)
@@ -140,11 +140,11 @@ internal sealed class BpeModel : ITokenModel
             return false;
         }
 
-        for (var pass = 0; pass < 2; pass++)
+        for (int pass = 0; pass < 2; pass++)
         {
-            for (var i = 0; i < symbol.Length; i += symbol.CodePointLength(i))
+            for (int i = 0; i < symbol.Length; i += symbol.CodePointLength(i))
             {
-                foreach (var value in utf8[..CodePoints.WriteUtf8(symbol.CodePointAt(i), utf8)])
+                foreach (byte value in utf8[..CodePoints.WriteUtf8(symbol.CodePointAt(i), utf8)])
                 {
                     if (_bytes[value] < 0)
                     {

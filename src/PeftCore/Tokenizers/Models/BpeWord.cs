@@ -43,20 +43,20 @@ internal ref struct BpeWord
     public readonly void Merge(PairTable merges)
     {
         // At most one entry for each neighbouring pair at the start and two for each merge.
-        var memory = ArrayPool<ulong>.Shared.Rent(3 * Count);
+        ulong[] memory = ArrayPool<ulong>.Shared.Rent(3 * Count);
         var queue = new MergeHeap(memory);
-        for (var i = 0; i + 1 < Count; i++)
+        for (int i = 0; i + 1 < Count; i++)
         {
             Enqueue(ref queue, merges, i, i + 1);
         }
 
-        while (queue.TryPop(out var entry))
+        while (queue.TryPop(out ulong entry))
         {
-            var position = (int)(uint)entry;
-            var right = _lengths[position] == 0 ? -1 : _next[position];
+            int position = (int)(uint)entry;
+            int right = _lengths[position] == 0 ? -1 : _next[position];
 
             // An entry is stale when one of its two symbols has been merged away since.
-            if (right < 0 || !merges.TryGet(_ids[position], _ids[right], out var rank, out var merged) || rank != (int)(entry >> 32))
+            if (right < 0 || !merges.TryGet(_ids[position], _ids[right], out int rank, out int merged) || rank != (int)(entry >> 32))
             {
                 continue;
             }
@@ -64,7 +64,7 @@ internal ref struct BpeWord
             _ids[position] = merged;
             _lengths[position] += _lengths[right];
             _lengths[right] = 0;
-            var next = _next[position] = _next[right];
+            int next = _next[position] = _next[right];
             if (next >= 0)
             {
                 _previous[next] = position;
@@ -83,14 +83,14 @@ internal ref struct BpeWord
     /// <summary>The symbols that are left, with their ranges in bytes of UTF-8.</summary>
     public readonly ModelToken[] ToTokens()
     {
-        var count = 0;
-        for (var i = 0; i < Count; i++)
+        int count = 0;
+        for (int i = 0; i < Count; i++)
         {
             count += _lengths[i] == 0 ? 0 : 1;
         }
 
         var tokens = new ModelToken[count];
-        var offset = 0;
+        int offset = 0;
         for (int i = 0, token = 0; i < Count; i++)
         {
             if (_lengths[i] != 0)
@@ -104,7 +104,7 @@ internal ref struct BpeWord
 
     private readonly void Enqueue(ref MergeHeap queue, PairTable merges, int left, int right)
     {
-        if (merges.TryGet(_ids[left], _ids[right], out var rank, out _))
+        if (merges.TryGet(_ids[left], _ids[right], out int rank, out _))
         {
             queue.Push(((ulong)(uint)rank << 32) | (uint)left);
         }

@@ -13,15 +13,15 @@ internal static class ByteOffsets
             return;
         }
 
-        var unit = 0;
-        var unitByte = 0;
-        for (var i = 0; i < tokens.Length; i++)
+        int unit = 0;
+        int unitByte = 0;
+        for (int i = 0; i < tokens.Length; i++)
         {
             var (_, start, end, _) = tokens[i];
             Advance(piece, start, ref unit, ref unitByte);
-            var startUnit = unit;
+            int startUnit = unit;
             Advance(piece, end - 1, ref unit, ref unitByte);
-            var endUnit = unit < piece.Length ? unit + piece.CodePointLength(unit) : unit;
+            int endUnit = unit < piece.Length ? unit + piece.CodePointLength(unit) : unit;
             tokens[i] = tokens[i] with { Start = startUnit, End = endUnit };
         }
     }
@@ -31,7 +31,7 @@ internal static class ByteOffsets
     {
         while (unit < piece.Length)
         {
-            var bytes = CodePoints.Utf8Length(piece.CodePointAt(unit));
+            int bytes = CodePoints.Utf8Length(piece.CodePointAt(unit));
             if (unitByte + bytes > target)
             {
                 return;

@@ -8,10 +8,10 @@ internal ref struct MergeHeap(Span<ulong> items)
 
     public void Push(ulong item)
     {
-        var i = _count++;
+        int i = _count++;
         while (i > 0)
         {
-            var parent = (i - 1) / 2;
+            int parent = (i - 1) / 2;
             if (_items[parent] <= item)
             {
                 break;
@@ -33,11 +33,11 @@ internal ref struct MergeHeap(Span<ulong> items)
         }
 
         smallest = _items[0];
-        var last = _items[--_count];
-        var i = 0;
+        ulong last = _items[--_count];
+        int i = 0;
         while (true)
         {
-            var child = 2 * i + 1;
+            int child = 2 * i + 1;
             if (child >= _count)
             {
                 break;

@@ -7,7 +7,7 @@ internal static class ModelReader
 {
     public static ITokenModel Read(JsonField model, List<string> problems)
     {
-        var type = model["type"].AsStringOrNull() ?? GuessType(model);
+        string type = model["type"].AsStringOrNull() ?? GuessType(model);
         return type switch
         {
             "BPE" => ReadBpe(model, problems),
@@ -54,8 +54,8 @@ internal static class ModelReader
         }
 
         var table = new PairTable(merges.Element.GetArrayLength());
-        var rank = 0;
-        var index = -1;
+        int rank = 0;
+        int index = -1;
         foreach (var item in merges.Element.EnumerateArray())
         {
             index++;
@@ -65,9 +65,9 @@ internal static class ModelReader
             }
 
             if (right.Length < prefix.Length
-                || !vocabulary.TryGet(left, out var leftId)
-                || !vocabulary.TryGet(right, out var rightId)
-                || !vocabulary.TryGet(string.Concat(left, right.AsSpan(prefix.Length)), out var mergedId))
+                || !vocabulary.TryGet(left, out int leftId)
+                || !vocabulary.TryGet(right, out int rightId)
+                || !vocabulary.TryGet(string.Concat(left, right.AsSpan(prefix.Length)), out int mergedId))
             {
                 throw merges.Child(index, item).Bad("two tokens of model.vocab whose concatenation is a token too");
             }
@@ -89,13 +89,13 @@ internal static class ModelReader
 
         if (item.ValueKind == JsonValueKind.String)
         {
-            var text = item.GetString()!;
+            string text = item.GetString()!;
             if (text.StartsWith("#version", StringComparison.Ordinal))
             {
                 return null;
             }
 
-            var space = text.IndexOf(' ', StringComparison.Ordinal);
+            int space = text.IndexOf(' ', StringComparison.Ordinal);
             if (space >= 0 && text.IndexOf(' ', space + 1) < 0)
             {
                 return (text[..space], text[(space + 1)..]);
@@ -112,7 +112,7 @@ internal static class ModelReader
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var member in vocab.Element.EnumerateObject())
         {
-            if (member.Value.ValueKind != JsonValueKind.Number || !member.Value.TryGetInt32(out var id) || id < 0)
+            if (member.Value.ValueKind != JsonValueKind.Number || !member.Value.TryGetInt32(out int id) || id < 0)
             {
                 throw vocab.Child(member.Name, member.Value).Bad("a token id from 0 to 2147483647");
             }
@@ -163,7 +163,7 @@ internal static class ModelReader
             }
 
             var score = item[1];
-            var value = score.ValueKind == JsonValueKind.Number ? UnigramScore.Parse(score.GetRawText()) : double.NaN;
+            double value = score.ValueKind == JsonValueKind.Number ? UnigramScore.Parse(score.GetRawText()) : double.NaN;
             if (!double.IsFinite(value))
             {
                 throw vocab.Child(tokens.Count, item).Bad("a token and its score, as [\"the\", -3.5]");
@@ -178,7 +178,7 @@ internal static class ModelReader
             tokens.Add(item[0].GetString()!);
         }
 
-        var unknown = model["unk_id"].IsNull ? -1 : model["unk_id"].AsIndex();
+        int unknown = model["unk_id"].IsNull ? -1 : model["unk_id"].AsIndex();
         if (unknown >= tokens.Count)
         {
             throw model["unk_id"].Bad($"an index below {tokens.Count}, the size of model.vocab");

@@ -12,7 +12,7 @@ internal sealed class PairTable
 
     public PairTable(int count)
     {
-        var capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(count * 2, 16));
+        int capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(count * 2, 16));
         _keys = new ulong[capacity];
         _values = new ulong[capacity];
         _shift = 64 - BitOperations.Log2((uint)capacity);
@@ -22,16 +22,16 @@ internal sealed class PairTable
     /// <summary>Sets the merge of a pair; a pair given twice keeps the later rank.</summary>
     public void Set(int left, int right, int rank, int merged)
     {
-        var slot = Slot(Key(left, right));
+        int slot = Slot(Key(left, right));
         _keys[slot] = Key(left, right);
         _values[slot] = ((ulong)(uint)rank << 32) | (uint)merged;
     }
 
     public bool TryGet(int left, int right, out int rank, out int merged)
     {
-        var key = Key(left, right);
-        var slot = Slot(key);
-        var value = _values[slot];
+        ulong key = Key(left, right);
+        int slot = Slot(key);
+        ulong value = _values[slot];
         rank = (int)(value >> 32);
         merged = (int)value;
         return _keys[slot] == key;
@@ -41,7 +41,7 @@ internal sealed class PairTable
 
     private int Slot(ulong key)
     {
-        var slot = (int)((key * 0x9E3779B97F4A7C15) >> _shift);
+        int slot = (int)((key * 0x9E3779B97F4A7C15) >> _shift);
         while (_keys[slot] != key && _keys[slot] != ulong.MaxValue)
         {
             slot = (slot + 1) & (_keys.Length - 1);

@@ -20,7 +20,7 @@ internal sealed class UnigramModel : ITokenModel
     public UnigramModel(string[] tokens, double[] scores, int unknown, bool byteFallback)
     {
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var i = 0; i < tokens.Length; i++)
+        for (int i = 0; i < tokens.Length; i++)
         {
             ids[tokens[i]] = i;
             if (tokens[i].Length > 0)
@@ -59,20 +59,20 @@ internal sealed class UnigramModel : ITokenModel
     /// <summary>The tokens of the best path as (start, end), unknown characters in a row taken together.</summary>
     private List<TextSpan> BestPath(ReadOnlySpan<char> piece)
     {
-        var length = piece.Length;
-        var best = ArrayPool<double>.Shared.Rent(length + 1);
-        var memory = ArrayPool<int>.Shared.Rent(2 * (length + 1));
+        int length = piece.Length;
+        double[] best = ArrayPool<double>.Shared.Rent(length + 1);
+        int[] memory = ArrayPool<int>.Shared.Rent(2 * (length + 1));
         var from = memory.AsSpan(0, length + 1);
         var ids = memory.AsSpan(length + 1, length + 1);
         from.Fill(-1);
         best[0] = 0;
-        for (var start = 0; start < length;)
+        for (int start = 0; start < length;)
         {
-            var score = best[start];
-            var single = piece.CodePointLength(start);
-            var hasSingle = false;
-            var node = CharTrie.Root;
-            for (var end = start; end < length && (node = _trie.Child(node, piece[end])) >= 0;)
+            double score = best[start];
+            int single = piece.CodePointLength(start);
+            bool hasSingle = false;
+            int node = CharTrie.Root;
+            for (int end = start; end < length && (node = _trie.Child(node, piece[end])) >= 0;)
             {
                 end++;
                 if (_trie.Value(node) is >= 0 and var id)
@@ -97,10 +97,10 @@ internal sealed class UnigramModel : ITokenModel
         }
 
         var path = new List<TextSpan>();
-        var fusing = false;
-        for (var end = length; end > 0; end = from[end])
+        bool fusing = false;
+        for (int end = length; end > 0; end = from[end])
         {
-            var unknown = ids[end] == _unknown;
+            bool unknown = ids[end] == _unknown;
             if (unknown && fusing)
             {
                 path[^1] = path[^1] with { Start = from[end] };
@@ -136,7 +136,7 @@ internal sealed class UnigramModel : ITokenModel
         foreach (var (start, end) in path)
         {
             var text = piece[start..end];
-            if (_vocabulary.TryGet(text, out var id))
+            if (_vocabulary.TryGet(text, out int id))
             {
                 tokens.Add(new ModelToken(id, start, end));
             }
@@ -156,10 +156,10 @@ internal sealed class UnigramModel : ITokenModel
             return false;
         }
 
-        var count = tokens.Count;
-        for (var i = 0; i < text.Length; i += text.CodePointLength(i))
+        int count = tokens.Count;
+        for (int i = 0; i < text.Length; i += text.CodePointLength(i))
         {
-            foreach (var value in utf8[..CodePoints.WriteUtf8(text.CodePointAt(i), utf8)])
+            foreach (byte value in utf8[..CodePoints.WriteUtf8(text.CodePointAt(i), utf8)])
             {
                 if (_bytes[value] < 0)
                 {

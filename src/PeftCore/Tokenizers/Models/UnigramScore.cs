@@ -10,10 +10,10 @@ internal static class UnigramScore
 
     public static double Parse(string text)
     {
-        var negative = text.StartsWith('-');
-        var at = negative ? 1 : 0;
+        bool negative = text.StartsWith('-');
+        int at = negative ? 1 : 0;
         var (digits, exponent, full) = (0UL, 0, false);
-        var fraction = false;
+        bool fraction = false;
         for (; at < text.Length && text[at] is '.' or (>= '0' and <= '9'); at++)
         {
             if (text[at] == '.')
@@ -22,7 +22,7 @@ internal static class UnigramScore
                 continue;
             }
 
-            var digit = (ulong)(text[at] - '0');
+            ulong digit = (ulong)(text[at] - '0');
             full |= digits > (ulong.MaxValue - digit) / 10;
             if (full)
             {

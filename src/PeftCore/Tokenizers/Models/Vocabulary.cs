@@ -46,7 +46,7 @@ internal sealed class Vocabulary
 
     public bool TryGet(ReadOnlySpan<char> token, out int id) => _lookup.TryGetValue(token, out id);
 
-    public int? IdOf(string token) => _ids.TryGetValue(token, out var id) ? id : null;
+    public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     public string? TokenOf(int id) =>
         (uint)id < (uint)_dense.Length ? _dense[id] : _sparse.GetValueOrDefault(id);

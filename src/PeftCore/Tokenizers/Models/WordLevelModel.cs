@@ -12,6 +12,6 @@ internal sealed class WordLevelModel(Vocabulary vocabulary, string unknownToken)
     public string? TokenOf(int id) => vocabulary.TokenOf(id);
 
     public ModelToken[] Tokenize(ReadOnlySpan<char> piece) =>
-        [new ModelToken(vocabulary.TryGet(piece, out var id) ? id : vocabulary.IdOf(unknownToken)
+        [new ModelToken(vocabulary.TryGet(piece, out int id) ? id : vocabulary.IdOf(unknownToken)
             ?? throw WordPieceModel.Missing(unknownToken), 0, piece.Length)];
 }

@@ -28,14 +28,14 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken,
     private ModelToken[]? Cover(ReadOnlySpan<char> word)
     {
         var tokens = new List<ModelToken>();
-        var candidate = new char[continuingPrefix.Length + word.Length];
-        for (var start = 0; start < word.Length;)
+        char[] candidate = new char[continuingPrefix.Length + word.Length];
+        for (int start = 0; start < word.Length;)
         {
-            var prefix = start == 0 ? 0 : continuingPrefix.Length;
+            int prefix = start == 0 ? 0 : continuingPrefix.Length;
             continuingPrefix.AsSpan(0, prefix).CopyTo(candidate);
             word[start..].CopyTo(candidate.AsSpan(prefix));
-            var longest = Math.Min(word.Length - start, Math.Max(vocabulary.LongestToken - prefix, 0));
-            var length = longest;
+            int longest = Math.Min(word.Length - start, Math.Max(vocabulary.LongestToken - prefix, 0));
+            int length = longest;
             int id;
             while (!vocabulary.TryGet(candidate.AsSpan(0, prefix + length), out id) && length > 0)
             {

@@ -25,17 +25,17 @@ internal static class NormalForms
     {
         var tables = NormalizationTables.Instance;
         var result = new List<Rewrite>(text.Length + 16);
-        var pending = 0;
-        for (var i = 0; i < text.Length; i += text.CodePointLength(i))
+        int pending = 0;
+        for (int i = 0; i < text.Length; i += text.CodePointLength(i))
         {
-            var codePoint = text.CodePointAt(i);
+            int codePoint = text.CodePointAt(i);
             if (codePoint < 0x80)
             {
                 Push(codePoint, 0);
             }
             else if (Hangul.IsSyllable(codePoint))
             {
-                var index = codePoint - Hangul.FirstSyllable;
+                int index = codePoint - Hangul.FirstSyllable;
                 Push(Hangul.FirstLeading + index / (Hangul.VowelCount * Hangul.TrailingCount), 0);
                 Push(Hangul.FirstVowel + index % (Hangul.VowelCount * Hangul.TrailingCount) / Hangul.TrailingCount, 1);
                 if (index % Hangul.TrailingCount > 0)
@@ -45,7 +45,7 @@ internal static class NormalForms
             }
             else if (tables.Decompose(codePoint, compatible) is { } parts)
             {
-                for (var p = 0; p < parts.Length; p++)
+                for (int p = 0; p < parts.Length; p++)
                 {
                     Push(parts[p], p == 0 ? 0 : 1);
                 }
@@ -88,11 +88,11 @@ internal static class NormalForms
     {
         var tables = NormalizationTables.Instance;
         var result = new List<Rewrite>(decomposed.Count);
-        var starter = -1;
-        var lastClass = -1;
+        int starter = -1;
+        int lastClass = -1;
         foreach (var next in decomposed)
         {
-            var combiningClass = tables.CombiningClass(next.CodePoint);
+            int combiningClass = tables.CombiningClass(next.CodePoint);
             // A mark is blocked from the starter by one of the same or a higher class between them.
             if (starter >= 0 && lastClass < combiningClass
                 && tables.Compose(result[starter].CodePoint, next.CodePoint) is >= 0 and var composed

@@ -49,7 +49,7 @@ internal static class NormalizerReader
     private static NormalizerSequence ReadBert(JsonField field)
     {
         field.Only("type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase");
-        var lowercase = field["lowercase"].AsBool();
+        bool lowercase = field["lowercase"].AsBool();
         var steps = new List<INormalizer>();
         if (field["clean_text"].AsBool())
         {

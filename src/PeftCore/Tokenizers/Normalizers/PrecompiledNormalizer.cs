@@ -25,24 +25,24 @@ internal sealed class PrecompiledNormalizer : INormalizer
             return new NormalizerSequence([]);
         }
 
-        if (!field.Element.TryGetBytesFromBase64(out var bytes) || bytes.Length < 4)
+        if (!field.Element.TryGetBytesFromBase64(out byte[]? bytes) || bytes.Length < 4)
         {
             throw field.Bad("a character map of SentencePiece in base64");
         }
 
-        var size = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
+        uint size = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
         if (size > bytes.Length - 4 || size % 4 != 0 || size == 0)
         {
             throw field.Bad("a character map whose trie is as long as its first four bytes say");
         }
 
-        var trie = new uint[size / 4];
-        for (var i = 0; i < trie.Length; i++)
+        uint[] trie = new uint[size / 4];
+        for (int i = 0; i < trie.Length; i++)
         {
             trie[i] = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(4 + 4 * i));
         }
 
-        var replacements = bytes[(4 + (int)size)..];
+        byte[] replacements = bytes[(4 + (int)size)..];
         return Utf8.IsValid(replacements)
             ? new PrecompiledNormalizer(trie, replacements)
             : throw field.Bad("a character map whose replacements are valid UTF-8");
@@ -52,10 +52,10 @@ internal sealed class PrecompiledNormalizer : INormalizer
     {
         var chars = text.Chars;
         var rewrites = new List<Rewrite>(chars.Length);
-        var modified = false;
-        for (var i = 0; i < chars.Length;)
+        bool modified = false;
+        for (int i = 0; i < chars.Length;)
         {
-            var length = StringInfo.GetNextTextElementLength(chars[i..]);
+            int length = StringInfo.GetNextTextElementLength(chars[i..]);
             var cluster = chars.Slice(i, length);
             i += length;
             if (System.Text.Encoding.UTF8.GetByteCount(cluster) < MaxClusterBytes && Find(cluster) is { } whole)
@@ -65,9 +65,9 @@ internal sealed class PrecompiledNormalizer : INormalizer
                 continue;
             }
 
-            for (var j = 0; j < cluster.Length;)
+            for (int j = 0; j < cluster.Length;)
             {
-                var units = cluster.CodePointLength(j);
+                int units = cluster.CodePointLength(j);
                 if (Find(cluster.Slice(j, units)) is { } part)
                 {
                     modified = true;
@@ -87,8 +87,8 @@ internal sealed class PrecompiledNormalizer : INormalizer
 
     private static void Replace(List<Rewrite> rewrites, int oldCount, string replacement)
     {
-        var newCount = CodePoints.Count(replacement);
-        var index = 0;
+        int newCount = CodePoints.Count(replacement);
+        int index = 0;
         foreach (var rune in replacement.EnumerateRunes())
         {
             rewrites.Add(new Rewrite(rune.Value, index++ < oldCount ? 0 : 1));
@@ -110,9 +110,9 @@ internal sealed class PrecompiledNormalizer : INormalizer
             return null;
         }
 
-        var length = System.Text.Encoding.UTF8.GetBytes(text, utf8);
-        var node = Offset(_trie[0]);
-        foreach (var value in utf8[..length])
+        int length = System.Text.Encoding.UTF8.GetBytes(text, utf8);
+        uint node = Offset(_trie[0]);
+        foreach (byte value in utf8[..length])
         {
             if (value == 0)
             {
@@ -125,7 +125,7 @@ internal sealed class PrecompiledNormalizer : INormalizer
                 return null;
             }
 
-            var unit = _trie[node];
+            uint unit = _trie[node];
             node ^= Offset(unit);
             if (((unit >> 8) & 1) == 1)
             {
@@ -143,7 +143,7 @@ internal sealed class PrecompiledNormalizer : INormalizer
             return null;
         }
 
-        var end = _replacements.AsSpan(start).IndexOf((byte)0);
+        int end = _replacements.AsSpan(start).IndexOf((byte)0);
         return System.Text.Encoding.UTF8.GetString(_replacements.AsSpan(start, end < 0 ? _replacements.Length - start : end));
     }
 

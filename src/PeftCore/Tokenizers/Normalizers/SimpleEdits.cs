@@ -13,9 +13,9 @@ internal static class SimpleEdits
 
         // The dotted capital I is the only character that becomes two.
         var result = new AlignedText(text.Length + 1, text.Shift);
-        for (var i = 0; i < chars.Length; i += chars.CodePointLength(i))
+        for (int i = 0; i < chars.Length; i += chars.CodePointLength(i))
         {
-            var codePoint = chars.CodePointAt(i);
+            int codePoint = chars.CodePointAt(i);
             result.AppendCodePoint(CharacterKinds.ToLower(codePoint), text.Origins[i]);
             if (codePoint == 0x130)
             {
@@ -50,9 +50,9 @@ internal static class SimpleEdits
     {
         var chars = text.Chars;
         AlignedText? result = null;
-        for (var i = 0; i < chars.Length;)
+        for (int i = 0; i < chars.Length;)
         {
-            var length = chars.CodePointLength(i);
+            int length = chars.CodePointLength(i);
             if (IsChinese(chars.CodePointAt(i)))
             {
                 result ??= text.Slice(0, i, text.Shift);

@@ -5,9 +5,9 @@ internal sealed class CodePointPattern(Func<int, bool> accept) : IPattern
 {
     public void FindMatches(ReadOnlySpan<char> text, List<TextSpan> matches)
     {
-        for (var i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length;)
         {
-            var length = text.CodePointLength(i);
+            int length = text.CodePointLength(i);
             if (accept(text.CodePointAt(i)))
             {
                 matches.Add(new TextSpan(i, i + length));

@@ -38,13 +38,13 @@ internal sealed class CodePointSet
 
     public bool Contains(int codePoint)
     {
-        var index = Array.BinarySearch(_bounds, codePoint);
+        int index = Array.BinarySearch(_bounds, codePoint);
         return index >= 0 || (~index & 1) == 1;
     }
 
     public IEnumerable<(int First, int Last)> Ranges()
     {
-        for (var i = 0; i < _bounds.Length; i += 2)
+        for (int i = 0; i < _bounds.Length; i += 2)
         {
             yield return (_bounds[i], _bounds[i + 1]);
         }
@@ -55,7 +55,7 @@ internal sealed class CodePointSet
     public CodePointSet Complement()
     {
         var result = new List<(int, int)>();
-        var next = 0;
+        int next = 0;
         foreach (var (first, last) in Ranges())
         {
             if (first > next)

@@ -5,10 +5,10 @@ internal sealed class LiteralPattern(string literal) : IPattern
 {
     public void FindMatches(ReadOnlySpan<char> text, List<TextSpan> matches)
     {
-        var start = 0;
+        int start = 0;
         while (true)
         {
-            var step = text[start..].IndexOf(literal, StringComparison.Ordinal);
+            int step = text[start..].IndexOf(literal, StringComparison.Ordinal);
             if (step < 0)
             {
                 return;

@@ -12,7 +12,7 @@ internal static class PatternReader
         }
 
         var (name, value) = members[0];
-        var text = value.AsString();
+        string text = value.AsString();
         try
         {
             // The empty string matches between all characters, which only a regular expression does.

@@ -16,11 +16,11 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             throw bad($"nests more than {MaxDepth} brackets");
         }
 
-        var negated = at < pattern.Length && pattern[at] == '^';
+        bool negated = at < pattern.Length && pattern[at] == '^';
         at += negated ? 1 : 0;
         CharacterClass? intersection = null;
         var current = CharacterClass.Named(CodePointSet.Empty, "");
-        for (var first = true; ; first = false)
+        for (bool first = true; ; first = false)
         {
             if (at >= pattern.Length)
             {
@@ -62,7 +62,7 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             throw bad("ends with a lone backslash");
         }
 
-        var c = pattern[at + 1];
+        char c = pattern[at + 1];
         var word = inBrackets ? RegexClasses.Word : RegexClasses.WordEscape;
         var known = c switch
         {
@@ -109,7 +109,7 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             return start;
         }
 
-        var mark = at++;
+        int mark = at++;
         var end = pattern[at] == '\\' ? ParseEscape(ref at, inBrackets: true) : CharacterClass.Single(Literal(ref at));
         if (end.Set.RangeCount != 1 || end.Set[0].First != end.Set[0].Last)
         {
@@ -124,20 +124,20 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             throw bad("has a range that runs backwards");
         }
 
-        var inner = start.Inner is not null && end.Inner is not null && (last < 0xE000 || first > 0xF8FF) ? $"{start.Inner}-{end.Inner}" : null;
+        string? inner = start.Inner is not null && end.Inner is not null && (last < 0xE000 || first > 0xF8FF) ? $"{start.Inner}-{end.Inner}" : null;
         return CharacterClass.Named(CodePointSet.Range(first, last), inner);
     }
 
     private CharacterClass? ParsePosix(ref int at)
     {
-        var end = pattern.IndexOf(":]", at + 2, StringComparison.Ordinal);
+        int end = pattern.IndexOf(":]", at + 2, StringComparison.Ordinal);
         if (end < 0)
         {
             return null;
         }
 
-        var name = pattern[(at + 2)..end];
-        var negated = name.StartsWith('^');
+        string name = pattern[(at + 2)..end];
+        bool negated = name.StartsWith('^');
         name = negated ? name[1..] : name;
         // In brackets, unlike in \p, punctuation takes the symbols too.
         var found = name == "punct"
@@ -154,14 +154,14 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
 
     private CharacterClass ParseProperty(ref int at)
     {
-        var end = at + 2 < pattern.Length && pattern[at + 2] == '{' ? pattern.IndexOf('}', at) : -1;
+        int end = at + 2 < pattern.Length && pattern[at + 2] == '{' ? pattern.IndexOf('}', at) : -1;
         if (end < 0)
         {
             throw bad($"has \\{pattern[at + 1]} without a {{name}}");
         }
 
-        var name = pattern[(at + 3)..end];
-        var negated = pattern[at + 1] == 'P';
+        string name = pattern[(at + 3)..end];
+        bool negated = pattern[at + 1] == 'P';
         if (name.StartsWith('^'))
         {
             name = name[1..];
@@ -175,7 +175,7 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
 
     private int Literal(ref int at)
     {
-        var codePoint = pattern.AsSpan().CodePointAt(at);
+        int codePoint = pattern.AsSpan().CodePointAt(at);
         at += pattern.AsSpan().CodePointLength(at);
         return codePoint;
     }
@@ -183,14 +183,14 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
     /// <summary>Parses an escaped character, from its backslash.</summary>
     private int ParseCharacter(ref int at)
     {
-        var c = pattern[at + 1];
+        char c = pattern[at + 1];
         switch (c)
         {
             case 'x' when at + 2 < pattern.Length && pattern[at + 2] == '{':
-                var close = pattern.IndexOf('}', at);
+                int close = pattern.IndexOf('}', at);
                 return Hex(ref at, at + 3, close < 0 ? 0 : close - at - 3, 1);
             case 'x':
-                var digits = 0;
+                int digits = 0;
                 while (digits < 2 && at + 2 + digits < pattern.Length && char.IsAsciiHexDigit(pattern[at + 2 + digits]))
                 {
                     digits++;
@@ -200,19 +200,19 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             case 'u':
                 return Hex(ref at, at + 2, 4, 0);
             case '0':
-                var end = at + 2;
+                int end = at + 2;
                 while (end < pattern.Length && end < at + 4 && pattern[end] is >= '0' and <= '7')
                 {
                     end++;
                 }
 
-                var octal = Convert.ToInt32("0" + pattern[(at + 2)..end], 8);
+                int octal = Convert.ToInt32("0" + pattern[(at + 2)..end], 8);
                 at = end;
                 return octal;
         }
 
         at++;
-        var codePoint = Literal(ref at);
+        int codePoint = Literal(ref at);
         return codePoint switch
         {
             't' => '\t',
@@ -231,7 +231,7 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
     private int Hex(ref int at, int start, int length, int closing)
     {
         if (length is < 1 or > 8 || start + length > pattern.Length
-            || !int.TryParse(pattern.AsSpan(start, length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var value)
+            || !int.TryParse(pattern.AsSpan(start, length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int value)
             || value > 0x10FFFF || value is >= 0xD800 and <= 0xDFFF)
         {
             throw bad("has an escape that is not a character's number");

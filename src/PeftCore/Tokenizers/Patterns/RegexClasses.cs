@@ -32,7 +32,7 @@ internal static class RegexClasses
     public static CharacterClass? Find(string name)
     {
         var plain = new StringBuilder();
-        foreach (var c in name)
+        foreach (char c in name)
         {
             if (c is not (' ' or '-' or '_'))
             {
@@ -40,7 +40,7 @@ internal static class RegexClasses
             }
         }
 
-        var key = plain.ToString();
+        string key = plain.ToString();
         if (LongNames.GetValueOrDefault(key, key) is { Length: <= 2 } category && CategorySets.Find(category) is { } set)
         {
             // .NET's C counts the private use area and surrogates, where stand-ins live.

@@ -84,7 +84,7 @@ internal sealed class RegexParser
 
     private RegexNode? ParseAtom(Options options)
     {
-        var c = Current;
+        char c = Current;
         switch (c)
         {
             case '(':
@@ -107,7 +107,7 @@ internal sealed class RegexParser
             case '\\':
                 return ParseEscape(options);
             default:
-                var codePoint = _pattern.AsSpan().CodePointAt(_at);
+                int codePoint = _pattern.AsSpan().CodePointAt(_at);
                 _at += _pattern.AsSpan().CodePointLength(_at);
                 return Literal(codePoint, options);
         }
@@ -126,7 +126,7 @@ internal sealed class RegexParser
 
     private RegexNode ParseEscape(Options options)
     {
-        var next = _at + 1 < _pattern.Length ? _pattern[_at + 1] : throw Bad("ends with a lone backslash");
+        char next = _at + 1 < _pattern.Length ? _pattern[_at + 1] : throw Bad("ends with a lone backslash");
         RegexNode? place = next switch
         {
             'A' => new RegexNode.Anchor(@"\A"),
@@ -170,14 +170,14 @@ internal sealed class RegexParser
 
         if (Take('#'))
         {
-            var end = _pattern.IndexOf(')', _at);
+            int end = _pattern.IndexOf(')', _at);
             _at = end < 0 ? throw Bad("has a comment without end") : end + 1;
             return null;
         }
 
         if (Current is '<' or '\'')
         {
-            var end = _pattern.IndexOf(Current == '<' ? '>' : '\'', _at + 1);
+            int end = _pattern.IndexOf(Current == '<' ? '>' : '\'', _at + 1);
             _at = end < 0 ? throw Bad("has a group name without end") : end + 1;
             return CloseGroup("(?:", options);
         }
@@ -191,7 +191,7 @@ internal sealed class RegexParser
     /// <summary>Reads (?i-m:…) or (?i-m), which holds to the end of the group around it.</summary>
     private RegexNode ParseOptions(Options options)
     {
-        var on = true;
+        bool on = true;
         for (; ; _at++)
         {
             switch (Current)
@@ -228,7 +228,7 @@ internal sealed class RegexParser
 
     private RegexNode ParseQuantifiers(RegexNode atom)
     {
-        for (var count = 0; ParseCount() is var (min, max, interval); count++)
+        for (int count = 0; ParseCount() is var (min, max, interval); count++)
         {
             if (count == MaxQuantifiers)
             {
@@ -277,21 +277,21 @@ internal sealed class RegexParser
     /// <summary>Reads {n}, {n,}, {,m} or {n,m}; anything else in braces is literal text.</summary>
     private (int Min, int Max, bool Interval)? ParseInterval()
     {
-        var end = _pattern.IndexOf('}', _at);
+        int end = _pattern.IndexOf('}', _at);
         if (end < 0)
         {
             return null;
         }
 
-        var parts = _pattern[(_at + 1)..end].Split(',');
+        string[] parts = _pattern[(_at + 1)..end].Split(',');
         if (parts.Length > 2 || parts.All(p => p.Length == 0) || !parts.All(p => p.All(char.IsAsciiDigit)))
         {
             return null;
         }
 
-        var counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture) : MaxRepeat + 1).ToArray();
-        var min = Math.Max(counts[0], 0);
-        var max = counts.Length == 1 ? min : counts[1];
+        int[] counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture) : MaxRepeat + 1).ToArray();
+        int min = Math.Max(counts[0], 0);
+        int max = counts.Length == 1 ? min : counts[1];
         if (min > MaxRepeat || max > MaxRepeat || (max >= 0 && max < min))
         {
             throw Bad($"has a repetition that is not from 0 to {MaxRepeat} times");

@@ -39,7 +39,7 @@ internal sealed class RegexPattern : IPattern
     {
         try
         {
-            var previous = -1;
+            int previous = -1;
             foreach (var match in regex.EnumerateMatches(text))
             {
                 var (start, end) = (match.Index, match.Index + match.Length);

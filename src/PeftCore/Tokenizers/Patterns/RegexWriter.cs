@@ -43,7 +43,7 @@ internal sealed class RegexWriter(StandIns? standIns)
                 break;
             case RegexNode.Alternation a:
                 _text.Append("(?:");
-                for (var i = 0; i < a.Branches.Count; i++)
+                for (int i = 0; i < a.Branches.Count; i++)
                 {
                     _text.Append(i > 0 ? "|" : "");
                     Append(a.Branches[i]);
@@ -60,7 +60,7 @@ internal sealed class RegexWriter(StandIns? standIns)
                 _text.Append(anchor.Net);
                 break;
             case RegexNode.WordBoundary b:
-                var word = RegexClasses.WordEscape.ToNet(standIns);
+                string word = RegexClasses.WordEscape.ToNet(standIns);
                 _text.Append(b.Negated ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))" : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
                 break;
             case RegexNode.Repeat r:
@@ -72,7 +72,7 @@ internal sealed class RegexWriter(StandIns? standIns)
     private void Append(RegexNode.Repeat repeat)
     {
         _text.Append(repeat.Greed == Greed.Possessive ? "(?>" : "");
-        var single = repeat.Body is RegexNode.Character;
+        bool single = repeat.Body is RegexNode.Character;
         _text.Append(single ? "" : "(?:");
         Append(repeat.Body);
         _text.Append(single ? "" : ")");

@@ -28,7 +28,7 @@ internal sealed class Splitter(IPattern pattern, SplitBehavior behavior, bool in
         pattern.FindMatches(piece.Chars, matches);
         if (behavior == SplitBehavior.Isolated)
         {
-            var last = 0;
+            int last = 0;
             foreach (var match in matches)
             {
                 Add(piece, last, match.Start, result);
@@ -57,7 +57,7 @@ internal sealed class Splitter(IPattern pattern, SplitBehavior behavior, bool in
     /// <summary>Matches and what lies between them, covering the whole piece.</summary>
     private IEnumerable<(TextSpan Span, bool IsMatch)> Segments(List<TextSpan> matches, int length)
     {
-        var last = 0;
+        int last = 0;
         foreach (var match in matches)
         {
             if (match.Start > last)
@@ -83,12 +83,12 @@ internal sealed class Splitter(IPattern pattern, SplitBehavior behavior, bool in
         }
 
         var result = new List<TextSpan>();
-        var forward = behavior != SplitBehavior.MergedWithNext;
-        var previous = false;
+        bool forward = behavior != SplitBehavior.MergedWithNext;
+        bool previous = false;
         foreach (var (span, isMatch) in forward ? segments : segments.Reverse())
         {
             // A run of one kind grows for Contiguous; for the others only a match that follows a non-match joins it.
-            var joins = behavior == SplitBehavior.Contiguous ? isMatch == previous : isMatch && !previous;
+            bool joins = behavior == SplitBehavior.Contiguous ? isMatch == previous : isMatch && !previous;
             if (joins && result.Count > 0)
             {
                 result[^1] = forward ? result[^1] with { End = span.End } : result[^1] with { Start = span.Start };

@@ -32,17 +32,17 @@ internal sealed class StandIns
         _starts = [.. starts];
         _standIns = new char[_starts.Length];
         var known = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var i = 0; i < _starts.Length; i++)
+        for (int i = 0; i < _starts.Length; i++)
         {
-            var start = _starts[i];
-            var membership = string.Create(sets.Count, start, (bits, at) =>
+            int start = _starts[i];
+            string membership = string.Create(sets.Count, start, (bits, at) =>
             {
-                for (var s = 0; s < bits.Length; s++)
+                for (int s = 0; s < bits.Length; s++)
                 {
                     bits[s] = sets[s].Contains(at) ? '1' : '0';
                 }
             });
-            if (!known.TryGetValue(membership, out var index))
+            if (!known.TryGetValue(membership, out int index))
             {
                 index = known.Count;
                 if (index == MaxStandIns)
@@ -69,12 +69,12 @@ internal sealed class StandIns
     /// <summary>The text with one unit a code point, and where each unit began.</summary>
     public (char[] Text, int[] Positions) Replace(ReadOnlySpan<char> text)
     {
-        var count = CodePoints.Count(text);
-        var result = new char[count];
-        var positions = new int[count + 1];
+        int count = CodePoints.Count(text);
+        char[] result = new char[count];
+        int[] positions = new int[count + 1];
         for (int i = 0, unit = 0; unit < count; unit++)
         {
-            var c = text[i];
+            char c = text[i];
             positions[unit] = i;
             result[unit] = c is < '\uD800' or > '\uF8FF' ? c : StandIn(text.CodePointAt(i));
             i += text.CodePointLength(i);
@@ -86,7 +86,7 @@ internal sealed class StandIns
 
     private char StandIn(int codePoint)
     {
-        var index = Array.BinarySearch(_starts, codePoint);
+        int index = Array.BinarySearch(_starts, codePoint);
         return _standIns[index >= 0 ? index : Math.Max(~index - 1, 0)];
     }
 }

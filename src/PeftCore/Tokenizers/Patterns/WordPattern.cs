@@ -6,11 +6,11 @@ internal sealed class WordPattern : IPattern
 {
     public void FindMatches(ReadOnlySpan<char> text, List<TextSpan> matches)
     {
-        var start = 0;
+        int start = 0;
         var kind = Kind.Space;
-        for (var i = 0; i < text.Length; i += text.CodePointLength(i))
+        for (int i = 0; i < text.Length; i += text.CodePointLength(i))
         {
-            var codePoint = text.CodePointAt(i);
+            int codePoint = text.CodePointAt(i);
             var next = CharacterKinds.IsWord(codePoint) ? Kind.Word : CharacterKinds.IsWhiteSpace(codePoint) ? Kind.Space : Kind.Other;
             if (next != kind)
             {

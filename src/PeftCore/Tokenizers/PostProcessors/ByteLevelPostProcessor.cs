@@ -9,17 +9,17 @@ internal sealed class ByteLevelPostProcessor(bool addPrefixSpace, bool trimOffse
     internal static Encoding Trim(Encoding sequence, bool addPrefixSpace)
     {
         var offsets = (TextRange[])sequence.Offsets.Clone();
-        for (var i = 0; i < offsets.Length; i++)
+        for (int i = 0; i < offsets.Length; i++)
         {
-            var token = sequence.Tokens[i];
+            string token = sequence.Tokens[i];
             var (start, end) = offsets[i];
-            var leading = 0;
+            int leading = 0;
             while (leading < token.Length && IsSpace(token[leading]))
             {
                 leading++;
             }
 
-            var trailing = 0;
+            int trailing = 0;
             while (trailing < token.Length && IsSpace(token[^(trailing + 1)]))
             {
                 trailing++;

@@ -51,8 +51,8 @@ internal static class PostProcessorReader
         foreach (var (name, token) in field["special_tokens"].Members())
         {
             token.Only("id", "ids", "tokens");
-            var ids = token["ids"].Items().Select(i => i.AsIndex()).ToArray();
-            var texts = token["tokens"].Items().Select(i => i.AsString()).ToArray();
+            int[] ids = token["ids"].Items().Select(i => i.AsIndex()).ToArray();
+            string[] texts = token["tokens"].Items().Select(i => i.AsString()).ToArray();
             if (ids.Length != texts.Length)
             {
                 throw token.Bad("as many ids as tokens");
@@ -72,9 +72,9 @@ internal static class PostProcessorReader
         foreach (var item in field.Items())
         {
             item.Only("Sequence", "SpecialToken");
-            var isSequence = !item["Sequence"].IsNull;
+            bool isSequence = !item["Sequence"].IsNull;
             var body = item[isSequence ? "Sequence" : "SpecialToken"].Only("id", "type_id");
-            var type = body["type_id"].AsIndex();
+            int type = body["type_id"].AsIndex();
             pieces.Add(body["id"].AsString() switch
             {
                 "A" when isSequence => Sequence(0, type),

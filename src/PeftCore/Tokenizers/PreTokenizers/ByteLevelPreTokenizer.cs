@@ -19,12 +19,12 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) 
         }
 
         var bytes = new AlignedText(pieces.Sum(p => p.IsToken ? 0 : p.Length), 0);
-        for (var i = 0; i < pieces.Count; i++)
+        for (int i = 0; i < pieces.Count; i++)
         {
             var piece = pieces[i];
             if (!piece.IsToken)
             {
-                var start = bytes.Length;
+                int start = bytes.Length;
                 ByteAlphabet.Append(bytes, piece.Text, piece.Start, piece.Length);
                 pieces[i] = new Piece(bytes, start, bytes.Length - start, piece.Shift);
             }

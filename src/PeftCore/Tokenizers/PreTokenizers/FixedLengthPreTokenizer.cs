@@ -16,7 +16,7 @@ internal sealed class FixedLengthPreTokenizer(int length) : IPreTokenizer
 
             for (int start = 0, end = 0; start < piece.Length; start = end)
             {
-                for (var count = 0; count < length && end < piece.Length; count++)
+                for (int count = 0; count < length && end < piece.Length; count++)
                 {
                     end += piece.Chars.CodePointLength(end);
                 }

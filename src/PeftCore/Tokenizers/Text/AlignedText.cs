@@ -29,8 +29,8 @@ internal sealed class AlignedText
         var result = new AlignedText(text.Length, shift) { Length = text.Length };
         text.CopyTo(result._chars);
         var origins = result._origins;
-        var position = shift;
-        for (var i = 0; i < text.Length; i++)
+        int position = shift;
+        for (int i = 0; i < text.Length; i++)
         {
             var range = new TextRange(position, ++position);
             origins[i] = range;
@@ -97,7 +97,7 @@ internal sealed class AlignedText
             return;
         }
 
-        var capacity = Math.Max(Length + count, _chars.Length * 2);
+        int capacity = Math.Max(Length + count, _chars.Length * 2);
         Array.Resize(ref _chars, capacity);
         Array.Resize(ref _origins, capacity);
     }

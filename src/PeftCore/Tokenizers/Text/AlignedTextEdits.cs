@@ -14,14 +14,14 @@ internal static class AlignedTextEdits
     public static AlignedText Transform(this AlignedText text, List<Rewrite> rewrites)
     {
         var result = new AlignedText(text.Length + 8, text.Shift);
-        var offset = 0;
+        int offset = 0;
         foreach (var (codePoint, change) in rewrites)
         {
             // A composition may claim more characters than the text has left; the last one then stands for the missing.
             var origin = change > 0 ? text.OriginBefore(offset) : text.Length == 0 ? text.OriginBefore(0)
                 : text.Origins[Math.Min(offset, text.Length - 1)];
             result.AppendCodePoint(codePoint, origin);
-            for (var consumed = change > 0 ? 0 : 1 - change; consumed > 0 && offset < text.Length; consumed--)
+            for (int consumed = change > 0 ? 0 : 1 - change; consumed > 0 && offset < text.Length; consumed--)
             {
                 offset += text.Chars.CodePointLength(offset);
             }
@@ -56,7 +56,7 @@ internal static class AlignedTextEdits
 
         RefuseGrowth(text.Length, text.Length + (long)content.Length * matches.Count - matches.Sum(match => match.End - match.Start));
         var result = new AlignedText(text.Length, text.Shift);
-        var last = 0;
+        int last = 0;
         foreach (var match in matches)
         {
             result.Append(text, last, match.Start - last);
@@ -82,9 +82,9 @@ internal static class AlignedTextEdits
     {
         var chars = text.Chars;
         AlignedText? result = null;
-        for (var i = 0; i < chars.Length;)
+        for (int i = 0; i < chars.Length;)
         {
-            var length = chars.CodePointLength(i);
+            int length = chars.CodePointLength(i);
             if (!keep(chars.CodePointAt(i)))
             {
                 result ??= text.Slice(0, i, text.Shift);
@@ -105,11 +105,11 @@ internal static class AlignedTextEdits
     {
         var chars = text.Chars;
         AlignedText? result = null;
-        for (var i = 0; i < chars.Length;)
+        for (int i = 0; i < chars.Length;)
         {
-            var length = chars.CodePointLength(i);
-            var codePoint = chars.CodePointAt(i);
-            var mapped = map(codePoint);
+            int length = chars.CodePointLength(i);
+            int codePoint = chars.CodePointAt(i);
+            int mapped = map(codePoint);
             if (mapped != codePoint)
             {
                 result ??= text.Slice(0, i, text.Shift);
@@ -130,8 +130,8 @@ internal static class AlignedTextEdits
     public static AlignedText Strip(this AlignedText text, bool left, bool right)
     {
         var chars = text.Chars;
-        var start = 0;
-        var end = chars.Length;
+        int start = 0;
+        int end = chars.Length;
         while (left && start < end && char.IsWhiteSpace(chars[start]))
         {
             start++;

@@ -20,16 +20,16 @@ internal static class ByteAlphabet
     {
         var chars = source.Chars;
         Span<byte> utf8 = stackalloc byte[4];
-        for (var i = start; i < start + length;)
+        for (int i = start; i < start + length;)
         {
-            var c = chars[i];
+            char c = chars[i];
             if (c < 0x80)
             {
                 target.Append(Chars[c], source.Origins[i++]);
                 continue;
             }
 
-            foreach (var value in utf8[..CodePoints.WriteUtf8(chars.CodePointAt(i), utf8)])
+            foreach (byte value in utf8[..CodePoints.WriteUtf8(chars.CodePointAt(i), utf8)])
             {
                 target.Append(Chars[value], source.Origins[i]);
             }
@@ -40,9 +40,9 @@ internal static class ByteAlphabet
 
     private static char[] MakeChars()
     {
-        var chars = new char[256];
-        var next = 0x100;
-        for (var b = 0; b < 256; b++)
+        char[] chars = new char[256];
+        int next = 0x100;
+        for (int b = 0; b < 256; b++)
         {
             chars[b] = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : (char)next++;
         }
@@ -52,9 +52,9 @@ internal static class ByteAlphabet
 
     private static short[] MakeBytes()
     {
-        var bytes = new short[0x144];
+        short[] bytes = new short[0x144];
         Array.Fill<short>(bytes, -1);
-        for (var b = 0; b < 256; b++)
+        for (int b = 0; b < 256; b++)
         {
             bytes[Chars[b]] = (short)b;
         }

@@ -19,10 +19,10 @@ internal sealed class CharTrie
     /// <summary>Stores a value of at least 0 under a key; a key given again keeps the later one.</summary>
     public void Add(ReadOnlySpan<char> key, int value)
     {
-        var node = Root;
-        foreach (var c in key)
+        int node = Root;
+        foreach (char c in key)
         {
-            var child = Child(node, c);
+            int child = Child(node, c);
             node = child >= 0 ? child : AddChild(node, c);
         }
 
@@ -32,7 +32,7 @@ internal sealed class CharTrie
     /// <summary>The node that a character leads to, or -1.</summary>
     public int Child(int node, char c)
     {
-        var slot = Slot(Key(node, c));
+        int slot = Slot(Key(node, c));
         return _keys[slot] == ulong.MaxValue ? -1 : _children[slot];
     }
 
@@ -43,14 +43,14 @@ internal sealed class CharTrie
 
     private static ulong[] NewKeys(int capacity)
     {
-        var keys = new ulong[capacity];
+        ulong[] keys = new ulong[capacity];
         Array.Fill(keys, ulong.MaxValue);
         return keys;
     }
 
     private int Slot(ulong key)
     {
-        var slot = (int)((key * 0x9E3779B97F4A7C15) >> (64 - BitOperations.Log2((uint)_keys.Length)));
+        int slot = (int)((key * 0x9E3779B97F4A7C15) >> (64 - BitOperations.Log2((uint)_keys.Length)));
         while (_keys[slot] != key && _keys[slot] != ulong.MaxValue)
         {
             slot = (slot + 1) & (_keys.Length - 1);
@@ -72,7 +72,7 @@ internal sealed class CharTrie
             _values.AsSpan(_nodes).Fill(-1);
         }
 
-        var slot = Slot(Key(node, c));
+        int slot = Slot(Key(node, c));
         _keys[slot] = Key(node, c);
         return _children[slot] = _nodes++;
     }
@@ -82,11 +82,11 @@ internal sealed class CharTrie
         var (keys, children) = (_keys, _children);
         _keys = NewKeys(keys.Length * 2);
         _children = new int[_keys.Length];
-        for (var i = 0; i < keys.Length; i++)
+        for (int i = 0; i < keys.Length; i++)
         {
             if (keys[i] != ulong.MaxValue)
             {
-                var slot = Slot(keys[i]);
+                int slot = Slot(keys[i]);
                 _keys[slot] = keys[i];
                 _children[slot] = children[i];
             }

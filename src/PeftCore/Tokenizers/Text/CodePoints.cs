@@ -10,7 +10,7 @@ internal static class CodePoints
 
     public static int CodePointAt(this ReadOnlySpan<char> text, int index)
     {
-        var c = text[index];
+        char c = text[index];
         return char.IsHighSurrogate(c) && index + 1 < text.Length && char.IsLowSurrogate(text[index + 1])
             ? char.ConvertToUtf32(c, text[index + 1])
             : c;
@@ -22,13 +22,13 @@ internal static class CodePoints
     /// <summary>How many code points a text has.</summary>
     public static int Count(ReadOnlySpan<char> text)
     {
-        var count = text.Length;
+        int count = text.Length;
         if (!HasSurrogates(text))
         {
             return count;
         }
 
-        for (var i = 0; i < text.Length; i++)
+        for (int i = 0; i < text.Length; i++)
         {
             if (text.CodePointLength(i) == 2)
             {
@@ -52,10 +52,10 @@ internal static class CodePoints
     /// <summary>The text with lone surrogates replaced by U+FFFD: no vocabulary can hold half a character.</summary>
     public static string WellFormed(string text)
     {
-        var i = 0;
+        int i = 0;
         while (true)
         {
-            var step = text.AsSpan(i).IndexOfAny(Surrogates);
+            int step = text.AsSpan(i).IndexOfAny(Surrogates);
             if (step < 0)
             {
                 return text;
@@ -73,8 +73,8 @@ internal static class CodePoints
 
     private static SearchValues<char> MakeSurrogates()
     {
-        var all = new char[0x800];
-        for (var i = 0; i < all.Length; i++)
+        char[] all = new char[0x800];
+        for (int i = 0; i < all.Length; i++)
         {
             all[i] = (char)(0xD800 + i);
         }

@@ -19,14 +19,14 @@ internal static class CaseFolding
     private static Dictionary<int, int[]> Build()
     {
         var groups = new Dictionary<int, List<int>>();
-        for (var c = 0; c < 0x1F000; c++)
+        for (int c = 0; c < 0x1F000; c++)
         {
             if (c is >= 0xD800 and <= 0xDFFF || (Fold(c) == c && Rune.ToUpperInvariant(new Rune(c)).Value == c))
             {
                 continue;
             }
 
-            var fold = Fold(c);
+            int fold = Fold(c);
             if (!groups.TryGetValue(fold, out var group))
             {
                 groups[fold] = group = [fold];

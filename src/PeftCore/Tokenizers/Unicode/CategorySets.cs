@@ -35,14 +35,14 @@ internal static class CategorySets
     private static CodePointSet[] Scan()
     {
         var ranges = new List<(int, int)>[Names.Length];
-        for (var i = 0; i < ranges.Length; i++)
+        for (int i = 0; i < ranges.Length; i++)
         {
             ranges[i] = [];
         }
 
-        var start = 0;
+        int start = 0;
         var category = CharUnicodeInfo.GetUnicodeCategory(0);
-        for (var codePoint = 1; codePoint <= 0x110000; codePoint++)
+        for (int codePoint = 1; codePoint <= 0x110000; codePoint++)
         {
             var next = codePoint < 0x110000 ? CharUnicodeInfo.GetUnicodeCategory(codePoint) : (UnicodeCategory)(-1);
             if (next != category)

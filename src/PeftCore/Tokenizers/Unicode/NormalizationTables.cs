@@ -14,12 +14,12 @@ internal sealed class NormalizationTables
 
     private NormalizationTables()
     {
-        foreach (var line in UnicodeResource.Lines("Normalization.txt"))
+        foreach (string line in UnicodeResource.Lines("Normalization.txt"))
         {
-            var entries = line.Split(' ');
-            foreach (var entry in entries.AsSpan(1))
+            string[] entries = line.Split(' ');
+            foreach (string? entry in entries.AsSpan(1))
             {
-                var sides = entry.Split('=');
+                string[] sides = entry.Split('=');
                 Add(entries[0], sides[0], sides[1]);
             }
         }
@@ -29,7 +29,7 @@ internal sealed class NormalizationTables
 
     /// <summary>The full decomposition, or null for a character that has none. Hangul syllables are not in the table.</summary>
     public int[]? Decompose(int codePoint, bool compatible) =>
-        compatible && _compatible.TryGetValue(codePoint, out var loose) ? loose : _canonical.GetValueOrDefault(codePoint);
+        compatible && _compatible.TryGetValue(codePoint, out int[]? loose) ? loose : _canonical.GetValueOrDefault(codePoint);
 
     public int CombiningClass(int codePoint) => codePoint < 0x300 ? 0 : _classes.GetValueOrDefault(codePoint);
 
@@ -63,13 +63,13 @@ internal sealed class NormalizationTables
                 _compatible[Hex(left)] = [.. right.Split('+').Select(Hex)];
                 break;
             case "compose":
-                var pair = left.Split('+');
+                string[] pair = left.Split('+');
                 _compositions[(Hex(pair[0]), Hex(pair[1]))] = Hex(right);
                 break;
             case "class":
                 foreach (var (first, last) in Scripts.ParseRanges(left))
                 {
-                    for (var c = first; c <= last; c++)
+                    for (int c = first; c <= last; c++)
                     {
                         _classes[c] = byte.Parse(right, NumberStyles.None, CultureInfo.InvariantCulture);
                     }

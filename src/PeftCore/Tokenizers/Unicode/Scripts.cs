@@ -9,13 +9,13 @@ internal static class Scripts
     private static readonly Lazy<Dictionary<string, string>> Lines = new(Read);
 
     public static CodePointSet? Find(string name) =>
-        Lines.Value.TryGetValue(name, out var ranges) ? CodePointSet.Of(ParseRanges(ranges)) : null;
+        Lines.Value.TryGetValue(name, out string? ranges) ? CodePointSet.Of(ParseRanges(ranges)) : null;
 
     internal static IEnumerable<(int First, int Last)> ParseRanges(string text)
     {
-        foreach (var range in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string range in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            var dash = range.IndexOf('-', StringComparison.Ordinal);
+            int dash = range.IndexOf('-', StringComparison.Ordinal);
             yield return dash < 0 ? (Hex(range), Hex(range)) : (Hex(range.AsSpan(0, dash)), Hex(range.AsSpan(dash + 1)));
         }
     }
@@ -25,9 +25,9 @@ internal static class Scripts
     private static Dictionary<string, string> Read()
     {
         var lines = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var line in UnicodeResource.Lines("Scripts.txt"))
+        foreach (string line in UnicodeResource.Lines("Scripts.txt"))
         {
-            var space = line.IndexOf(' ', StringComparison.Ordinal);
+            int space = line.IndexOf(' ', StringComparison.Ordinal);
             lines[line[..space]] = line[(space + 1)..];
         }
 

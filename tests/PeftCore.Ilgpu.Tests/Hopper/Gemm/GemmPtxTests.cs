@@ -35,7 +35,7 @@ public sealed class GemmPtxTests
     public void Every_accumulator_is_stored_once(string macro, bool pairs, string instruction)
     {
         string ptx = Expand(new GemmShape(128, 1, 1, false, false, false, pairs ? ResultStore.Pairs : ResultStore.Singles), macro);
-        IEnumerable<string> stored = Lines(ptx, instruction).SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value));
+        var stored = Lines(ptx, instruction).SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value));
 
         Assert.That(stored.ToArray(), Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"acc{i}")));
     }

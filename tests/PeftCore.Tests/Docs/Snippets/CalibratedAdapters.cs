@@ -11,7 +11,7 @@ internal static class CalibratedAdapters
         var config = new LoraConfig { Rank = 8, Init = LoraInit.Eva, TargetModules = ModuleSelector.Of("q_proj", "v_proj") };
         model.AddCalibratedAdapter(config, () => model.Base.Logits(batch), "eva");
         model.Save(outputDirectory);
-        IReadOnlyList<ConvertedLayer> lost = model.SaveAsLora(smallDirectory, rank: 4, "eva");
+        var lost = model.SaveAsLora(smallDirectory, rank: 4, "eva");
         return lost;
     }
 }

@@ -39,7 +39,7 @@ public sealed class GeneratorTests(string family)
     {
         int[] ids = [.. Enumerable.Range(0, 20).Select(i => 3 + i * 17 % 90)];
         using var scope = new TensorScope();
-        var whole = _model.Logits(ModelInputs.From(_backend, ids, 1)).ToArray<float>();
+        float[] whole = _model.Logits(ModelInputs.From(_backend, ids, 1)).ToArray<float>();
         using var decoder = new CachedDecoder(_model, _backend, 20);
         List<float> pieces = [.. decoder.ReadAll(ids[..5]), .. decoder.ReadAll(ids[5..6])];
         decoder.ReadAll([9, 9, 9]);

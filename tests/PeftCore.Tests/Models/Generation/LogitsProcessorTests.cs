@@ -49,7 +49,7 @@ public sealed class LogitsProcessorTests
     {
         const int Draws = 20_000;
         var chooser = new TokenChooser(new GenerationOptions { Temperature = 0.5f, TopK = 3, TopP = 0.99f, Seed = 3 }, [0]);
-        var counts = new int[4];
+        int[] counts = new int[4];
         for (int i = 0; i < Draws; i++)
         {
             counts[chooser.Choose((float[])Logits.Clone())]++;
@@ -66,7 +66,7 @@ public sealed class LogitsProcessorTests
 
     private static IEnumerable<int> Kept(Action<float[]> process)
     {
-        var logits = (float[])Logits.Clone();
+        float[] logits = (float[])Logits.Clone();
         process(logits);
         return Enumerable.Range(0, 4).Where(i => logits[i] != Out);
     }

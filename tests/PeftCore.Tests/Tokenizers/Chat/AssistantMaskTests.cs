@@ -32,8 +32,8 @@ public sealed class AssistantMaskTests
     public void Answers_are_found_as_if_they_were_marked_or_refused(string template, string conversation)
     {
         string marked = MarkedTemplates.All[template];
-        RenderedChat expected = ChatTemplate.Parse(marked).RenderMarked(Conversations[conversation], "</s>", Tokens);
-        RenderedChat? found = Find(marked, Conversations[conversation], out string? refusal);
+        var expected = ChatTemplate.Parse(marked).RenderMarked(Conversations[conversation], "</s>", Tokens);
+        var found = Find(marked, Conversations[conversation], out string? refusal);
 
         if (found is null)
         {
@@ -90,7 +90,7 @@ public sealed class AssistantMaskTests
     [Test]
     public void Marks_count_exactly_as_they_stand()
     {
-        RenderedChat chat = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}{% if m.role == 'assistant' %}: {% generation %}{{ m.content[1:] }}{% endgeneration %}</s>{% endif %}{% endfor %}")
+        var chat = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}{% if m.role == 'assistant' %}: {% generation %}{{ m.content[1:] }}{% endgeneration %}</s>{% endif %}{% endfor %}")
             .RenderWithSpans([new("user", "q"), new("assistant", "abc")]);
 
         Assert.That(Said(chat), Is.EqualTo(new[] { "bc" }));
@@ -99,7 +99,7 @@ public sealed class AssistantMaskTests
     [Test]
     public void A_token_across_the_begin_of_an_answer_counts_as_the_answers()
     {
-        Tokenizer tokenizer = TokenizerFixtures.Load("wordpiece");
+        var tokenizer = TokenizerFixtures.Load("wordpiece");
         ChatMessage[] talk = [new("user", "q"), new("assistant", "\u0301the fox")];
         var (encoding, mask) = tokenizer.EncodeChatWithMask(talk, ChatTemplate.Parse("{% for m in messages %}{{ m.role + ' e' + m.content + '. ' }}{% endfor %}"));
 

@@ -52,8 +52,8 @@ public sealed class BuiltInTemplateTests
     public void The_marked_spans_are_the_answers_with_their_ends(string name)
     {
         var rendered = ChatTemplate.BuiltIn(name).RenderWithSpans(For(name), "<s>", "</s>");
-        var spans = rendered.AssistantSpans.Select(s => rendered.Text[s.Start..s.End]).ToArray();
-        var end = name switch { "chatml" => "<|im_end|>", "llama2" => " </s>", "llama3" => "<|eot_id|>", "gemma" => "<end_of_turn>", "phi3" => "<|end|>", _ => "</s>" };
+        string[] spans = rendered.AssistantSpans.Select(s => rendered.Text[s.Start..s.End]).ToArray();
+        string end = name switch { "chatml" => "<|im_end|>", "llama2" => " </s>", "llama3" => "<|eot_id|>", "gemma" => "<end_of_turn>", "phi3" => "<|end|>", _ => "</s>" };
 
         Assert.That(spans.Select(s => s.TrimStart()), Is.EqualTo(new[] { "Hello!" + end, "See you." + end }));
     }

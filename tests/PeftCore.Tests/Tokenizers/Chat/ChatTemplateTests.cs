@@ -20,7 +20,7 @@ public sealed class ChatTemplateTests
             """);
         var tool = new Dictionary<string, object?> { ["name"] = "add", ["args"] = new object[] { 1, "é" }, ["none"] = new Dictionary<string, object?>() };
 
-        var text = template.Render([new("user", " hi ")], extra: new Dictionary<string, object?> { ["tools"] = new[] { tool } });
+        string text = template.Render([new("user", " hi ")], extra: new Dictionary<string, object?> { ["tools"] = new[] { tool } });
 
         Assert.That(text, Is.EqualTo("Tools:\n{\n    \"name\": \"add\",\n    \"args\": [\n        1,\n        \"é\"\n    ],\n    \"none\": {}\n}\n\nhi"));
     }
@@ -117,7 +117,7 @@ public sealed class ChatTemplateTests
 
         var (encoding, mask) = tokenizer.EncodeChatWithMask(messages, ChatTemplate.BuiltIn("chatml"));
 
-        var spoken = tokenizer.Decode([.. encoding.Ids.Where((_, i) => mask[i])]);
+        string spoken = tokenizer.Decode([.. encoding.Ids.Where((_, i) => mask[i])]);
         Assert.That(spoken, Is.EqualTo("the answer 日本<|im_end|>more<|im_end|>"));
         Assert.That(encoding.Ids, Is.EqualTo(tokenizer.EncodeChat(messages, template: ChatTemplate.BuiltIn("chatml")).Ids));
     }

@@ -31,7 +31,7 @@ public sealed class HostileTemplateTests
     [Test]
     public void Deeply_nested_templates_are_refused()
     {
-        foreach (var nested in new[] { "{{ " + new string('(', 200_000), "{{ " + new string('-', 200_000) + "1 }}", Repeat("{% if 1 %}"), "{{ " + Repeat("not ") + "1 }}" })
+        foreach (string? nested in new[] { "{{ " + new string('(', 200_000), "{{ " + new string('-', 200_000) + "1 }}", Repeat("{% if 1 %}"), "{{ " + Repeat("not ") + "1 }}" })
         {
             Assert.That(() => ChatTemplate.Parse(nested).Render(Messages), Throws.InstanceOf<BadInputException>());
         }

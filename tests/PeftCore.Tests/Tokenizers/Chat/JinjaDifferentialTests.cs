@@ -14,12 +14,12 @@ public sealed class JinjaDifferentialTests
     {
         var wrong = new List<string>();
         var (agreed, rendered) = (0, 0);
-        foreach (var line in Lines($"{grammar}.jsonl.gz"))
+        foreach (string line in Lines($"{grammar}.jsonl.gz"))
         {
             using var json = JsonDocument.Parse(line);
-            var template = json.RootElement.GetProperty("template").GetString()!;
+            string template = json.RootElement.GetProperty("template").GetString()!;
             var (text, refusal) = Render(template, json.RootElement.GetProperty("context"));
-            var expected = json.RootElement.TryGetProperty("output", out var output) ? output.GetString() : null;
+            string? expected = json.RootElement.TryGetProperty("output", out var output) ? output.GetString() : null;
             rendered += expected is null ? 0 : 1;
             agreed += expected is not null && text == expected ? 1 : 0;
             if (text is null ? refusal.Length < 60 : text != expected)

@@ -21,12 +21,12 @@ public sealed class JinjaFloatTests
     public void Any_float_reads_back_as_itself_from_the_shortest_digits()
     {
         var random = new Random(7);
-        for (var i = 0; i < 100_000; i++)
+        for (int i = 0; i < 100_000; i++)
         {
-            var value = BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue));
+            double value = BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue));
             if (double.IsFinite(value))
             {
-                var text = JinjaFloatText.Repr(value);
+                string text = JinjaFloatText.Repr(value);
                 Assert.That(double.Parse(text, CultureInfo.InvariantCulture), Is.EqualTo(value), text);
                 Assert.That(Digits(text), Is.EqualTo(Digits(value.ToString("R", CultureInfo.InvariantCulture))), text);
             }

@@ -23,7 +23,7 @@ public sealed class JinjaTableTests
     [TestCaseSource(nameof(Kinds))]
     public void The_documentation_names_all_there_is_and_no_more(string kind, string[] names)
     {
-        var row = File.ReadLines(Path.Combine(TestFiles.Root, "docs", "chat-templates.md"))
+        string row = File.ReadLines(Path.Combine(TestFiles.Root, "docs", "chat-templates.md"))
             .Single(l => l.StartsWith($"| {kind} |", StringComparison.Ordinal));
 
         Assert.That(Regex.Matches(row, "`([^`]+)`").Select(m => m.Groups[1].Value), Is.EquivalentTo(names));

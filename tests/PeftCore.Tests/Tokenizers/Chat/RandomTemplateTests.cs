@@ -21,12 +21,12 @@ public sealed class RandomTemplateTests
             string marked = Template(random);
             for (int talk = 0; talk < 4; talk++)
             {
-                ChatMessage[] messages = Talk(random);
-                RenderedChat expected = ChatTemplate.Parse(marked).RenderMarked(messages, "</s>", Tokens);
+                var messages = Talk(random);
+                var expected = ChatTemplate.Parse(marked).RenderMarked(messages, "</s>", Tokens);
                 string bare = marked.Replace("{% generation %}", "", StringComparison.Ordinal).Replace("{% endgeneration %}", "", StringComparison.Ordinal);
                 try
                 {
-                    RenderedChat found = ChatTemplate.Parse(bare).RenderMarked(messages, "</s>", Tokens);
+                    var found = ChatTemplate.Parse(bare).RenderMarked(messages, "</s>", Tokens);
                     Assert.That(found.AssistantSpans, Is.EqualTo(expected.AssistantSpans.Where(span => span.End > span.Start)), $"{bare}\n{expected.Text}");
                     equal++;
                 }

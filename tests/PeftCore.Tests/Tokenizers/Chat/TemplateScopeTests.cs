@@ -51,7 +51,7 @@ public sealed class TemplateScopeTests
         directory["tokenizer_config.json"] = config;
         directory["special_tokens_map.json"] = """{"unk_token": "b"}""";
 
-        Tokenizer tokenizer = directory.Load();
+        var tokenizer = directory.Load();
 
         Assert.That(tokenizer.UnkToken, Is.EqualTo(used));
         Assert.That(tokenizer.Warnings, Has.One.Contains(warning));
@@ -62,7 +62,7 @@ public sealed class TemplateScopeTests
     {
         using var directory = new TokenizerDirectory();
         directory["tokenizer_config.json"] = """{"chat_template": [{"name": "tool_use", "template": "{{ tools[0].name }}"}, {"name": "default", "template": "{{ tools is none }}"}, {"name": "rag", "template": "r"}]}""";
-        Tokenizer tokenizer = directory.Load();
+        var tokenizer = directory.Load();
         var tools = new Dictionary<string, object?> { ["tools"] = new[] { new Dictionary<string, object?> { ["name"] = "add" } } };
 
         Assert.That(tokenizer.RenderChat(Hi, extra: tools), Is.EqualTo("add"));
@@ -78,7 +78,7 @@ public sealed class TemplateScopeTests
         directory["tokenizer_config.json"] = """{"chat_template": "old"}""";
         directory["chat_template.jinja"] = "new";
         directory["additional_chat_templates/tool_use.jinja"] = "tools";
-        Tokenizer tokenizer = directory.Load();
+        var tokenizer = directory.Load();
 
         Assert.That(tokenizer.RenderChat(Hi), Is.EqualTo("new"));
         Assert.That(tokenizer.RenderChat(Hi, extra: new Dictionary<string, object?> { ["tools"] = new[] { 1 } }), Is.EqualTo("tools"));

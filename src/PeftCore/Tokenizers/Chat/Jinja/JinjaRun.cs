@@ -103,7 +103,7 @@ internal sealed class JinjaRun(TimeProvider clock)
             throw JinjaError.Of($"its macros and loops call each other more than {MaxCalls} deep");
         }
 
-        var result = body();
+        object? result = body();
         _calls--;
         return result;
     }

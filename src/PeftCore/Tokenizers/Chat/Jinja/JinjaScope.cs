@@ -8,7 +8,7 @@ internal sealed class JinjaScope(JinjaScope? parent)
     /// <summary>The value of a name; <see cref="JinjaMissing"/> if it has none.</summary>
     public object? this[string name]
     {
-        get => _values.TryGetValue(name, out var value) ? value : parent is null ? JinjaMissing.Value : parent[name];
+        get => _values.TryGetValue(name, out object? value) ? value : parent is null ? JinjaMissing.Value : parent[name];
         set => _values[name] = value;
     }
 }

@@ -37,7 +37,7 @@ internal static class JinjaGlobals
     private static JinjaRange Range(JinjaGiven given)
     {
         var (start, stop) = given.Has(1) ? (given.Integer(0), given.Integer(1)) : (0, given.Integer(0));
-        var step = given.Integer(2, 1);
+        long step = given.Integer(2, 1);
         if (step == 0)
         {
             throw JinjaError.Of("range has a step of zero");
@@ -71,7 +71,7 @@ internal static class JinjaGlobals
                 dict = other.Copy();
                 break;
             case [var pairs]:
-                foreach (var item in JinjaMembers.Iterate(pairs, run))
+                foreach (object? item in JinjaMembers.Iterate(pairs, run))
                 {
                     dict[JinjaMembers.ToList(item, run) is [var key, var value]
                         ? key : throw JinjaError.Of($"{arguments.Function} needs pairs of key and value")]
@@ -93,7 +93,7 @@ internal static class JinjaGlobals
 
     private static JinjaFunction MakeJoiner(object? separator)
     {
-        var used = false;
+        bool used = false;
         return new JinjaFunction("joiner", null, (arguments, _) =>
         {
             if (arguments.Positional.Count + arguments.Named.Count > 0)
@@ -101,7 +101,7 @@ internal static class JinjaGlobals
                 throw JinjaError.Of("a joiner takes no arguments");
             }
 
-            var result = used ? separator : "";
+            object? result = used ? separator : "";
             used = true;
             return result;
         });

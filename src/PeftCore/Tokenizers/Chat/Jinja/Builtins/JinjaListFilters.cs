@@ -33,24 +33,24 @@ internal static class JinjaListFilters
 
     private static object Join(object? value, JinjaGiven given, JinjaRun run)
     {
-        var separator = given.Get(0, "");
+        object? separator = given.Get(0, "");
         var path = new JinjaPath(given.Get(1, null));
         var items = JinjaMembers.Iterate(value, run).Select(i => path.Find(i, run)).ToList();
-        var safe = run.AutoEscape && (separator is JinjaMarkup || items.Exists(i => i is JinjaMarkup));
+        bool safe = run.AutoEscape && (separator is JinjaMarkup || items.Exists(i => i is JinjaMarkup));
         string Part(object? part) => safe ? JinjaHtml.Escape(part).Text : JinjaText.Str(part);
-        var text = Part(separator);
-        foreach (var item in items)
+        string text = Part(separator);
+        foreach (object? item in items)
         {
             run.Spend(text.Length);
         }
 
-        var joined = string.Join(text, items.Select(i => i is string or JinjaMarkup ? Part(i) : run.Made(Part(i))));
+        string joined = string.Join(text, items.Select(i => i is string or JinjaMarkup ? Part(i) : run.Made(Part(i))));
         return safe ? (object)new JinjaMarkup(joined) : joined;
     }
 
     private static object? First(IEnumerable<object?> items, string why)
     {
-        foreach (var item in items)
+        foreach (object? item in items)
         {
             return item;
         }
@@ -74,9 +74,9 @@ internal static class JinjaListFilters
     {
         var path = new JinjaPath(given.Get(1, null), fold: !given.Flag(0));
         var seen = new JinjaDict();
-        foreach (var item in JinjaMembers.Iterate(value, run))
+        foreach (object? item in JinjaMembers.Iterate(value, run))
         {
-            var key = path.Find(item, run);
+            object? key = path.Find(item, run);
             if (!seen.TryGet(key, out _))
             {
                 seen[key] = null;
@@ -87,7 +87,7 @@ internal static class JinjaListFilters
 
     private static object Sort(object? value, JinjaGiven given, JinjaRun run)
     {
-        var attribute = given.Get(2, null);
+        object? attribute = given.Get(2, null);
         var paths = (JinjaText.IsText(attribute) ? JinjaText.Str(attribute).Split(',').ToArray<object?>() : [attribute])
             .Select(a => new JinjaPath(a, fold: !given.Flag(1))).ToList();
         var keyed = JinjaMembers.Iterate(value, run)
@@ -100,9 +100,9 @@ internal static class JinjaListFilters
         var path = new JinjaPath(given.Get(1, null), fold: !given.Flag(0));
         object? best = new JinjaUndefined("the least or greatest of nothing");
         object? bestKey = JinjaMissing.Value;
-        foreach (var item in JinjaMembers.Iterate(value, run))
+        foreach (object? item in JinjaMembers.Iterate(value, run))
         {
-            var key = path.Find(item, run);
+            object? key = path.Find(item, run);
             if (ReferenceEquals(bestKey, JinjaMissing.Value) || JinjaOperators.Compare(better, key, bestKey, run))
             {
                 (best, bestKey) = (item, key);
@@ -115,7 +115,7 @@ internal static class JinjaListFilters
     private static object? Sum(object? value, JinjaGiven given, JinjaRun run)
     {
         var path = new JinjaPath(given.Get(0, null));
-        var start = given.Get(1, 0L);
+        object? start = given.Get(1, 0L);
         return JinjaText.IsText(start)
             ? throw JinjaError.Of("sum does not add strings; join does")
             : JinjaMembers.Iterate(value, run).Aggregate(start, (sum, item) => JinjaOperators.Binary("+", sum, path.Find(item, run), run));
@@ -123,7 +123,7 @@ internal static class JinjaListFilters
 
     private static object DictSort(object? value, JinjaGiven given, JinjaRun run)
     {
-        var by = given.Get(1, "key") is var choice && JinjaText.IsText(choice) ? JinjaText.Str(choice) : "";
+        string by = given.Get(1, "key") is var choice && JinjaText.IsText(choice) ? JinjaText.Str(choice) : "";
         if (by is not ("key" or "value"))
         {
             throw JinjaError.Of("dictsort sorts by key or value");
@@ -134,7 +134,7 @@ internal static class JinjaListFilters
             throw JinjaText.Refuse(value, "dictsort needs a dictionary");
         }
 
-        var fold = !given.Flag(0);
+        bool fold = !given.Flag(0);
         var items = dict.Items.Select(i => (Key: JinjaPath.Fold(by == "key" ? i.Key : i.Value, fold), Item: i)).ToList();
         return JinjaSort.Sort(items, (a, b) => JinjaOperators.IsLess(a.Key, b.Key, run), given.Flag(2))
             .Select(i => (object?)new JinjaTuple([i.Item.Key, i.Item.Value])).ToList();
@@ -142,8 +142,8 @@ internal static class JinjaListFilters
 
     private static object GroupBy(object? value, JinjaGiven given, JinjaRun run)
     {
-        var missing = given.Get(1, null);
-        var fold = !given.Flag(2);
+        object? missing = given.Get(1, null);
+        bool fold = !given.Flag(2);
         var path = new JinjaPath(given[0], fold, missing);
         var plain = new JinjaPath(given[0], fold: false, missing);
         var keyed = JinjaMembers.Iterate(value, run).Select(item => (Key: path.Find(item, run), Item: item)).ToList();
@@ -165,9 +165,9 @@ internal static class JinjaListFilters
 
     private static IEnumerable<object?> Batch(object? value, JinjaGiven given, JinjaRun run)
     {
-        var size = given[0];
+        object? size = given[0];
         var batch = new List<object?>();
-        foreach (var item in JinjaMembers.Iterate(value, run))
+        foreach (object? item in JinjaMembers.Iterate(value, run))
         {
             if (JinjaOperators.AreEqual((long)batch.Count, size, run))
             {
@@ -196,7 +196,7 @@ internal static class JinjaListFilters
     private static IEnumerable<object?> Slice(object? value, JinjaGiven given, JinjaRun run)
     {
         var items = JinjaMembers.ToList(value, run);
-        var slices = given.Integer(0);
+        long slices = given.Integer(0);
         if (slices == 0)
         {
             throw JinjaError.Of("slice makes no slices");
@@ -204,8 +204,8 @@ internal static class JinjaListFilters
 
         run.Spend(Math.Max(0, Math.Min(slices, int.MaxValue) * ListCost));
         var (size, extra) = slices < 0 ? (0, 0) : Math.DivRem(items.Count, (int)Math.Min(slices, int.MaxValue));
-        var at = 0;
-        for (var i = 0; i < slices; i++)
+        int at = 0;
+        for (int i = 0; i < slices; i++)
         {
             var slice = items.GetRange(at, size + (i < extra ? 1 : 0));
             at += slice.Count;

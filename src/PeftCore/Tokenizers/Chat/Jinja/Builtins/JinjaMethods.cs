@@ -16,7 +16,7 @@ internal static class JinjaMethods
         new("items", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "items")),
         new("keys", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "keys")),
         new("values", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "values")),
-        new("get", "_key _default=", (dict, given, _) => ((JinjaDict)dict!).TryGet(given[0], out var value) ? value : given.Get(1, null)),
+        new("get", "_key _default=", (dict, given, _) => ((JinjaDict)dict!).TryGet(given[0], out object? value) ? value : given.Get(1, null)),
         new("copy", "", (dict, _, _) => ((JinjaDict)dict!).Copy()));
 
     private static readonly Dictionary<string, JinjaBuiltin> OfNumbers = Table(
@@ -45,8 +45,13 @@ internal static class JinjaMethods
             string or JinjaMarkup => JinjaStringMethods.Find(value, name),
             JinjaGroup group when name is "grouper" or "list" => group[name == "list" ? 1 : 0],
             JinjaTuple or JinjaRange when OfLists.TryGetValue(name, out var method) => Bound(value, method),
-            JinjaRange range when name is "start" or "stop" or "step" => name switch { "start" => range.Start, "stop" => range.Stop, _ =>
-                range.Step },
+            JinjaRange range when name is "start" or "stop" or "step" => name switch
+            {
+                "start" => range.Start,
+                "stop" => range.Stop,
+                _ =>
+                range.Step
+            },
             JinjaTuple => JinjaMissing.Value,
             List<object?> list => name == "copy" ? Bound(value, new JinjaBuiltin(name, "", (_, _, _) => list.ToList()))
                 : OfLists.TryGetValue(name, out var method) ? Bound(value, method)
@@ -89,9 +94,9 @@ internal static class JinjaMethods
 
     private static object? Index(List<object?> list, JinjaGiven given, JinjaRun run)
     {
-        var start = Clamp(given.Index(1, 0), list.Count);
-        var stop = Clamp(given.Index(2, list.Count), list.Count);
-        for (var i = start; i < stop; i++)
+        int start = Clamp(given.Index(1, 0), list.Count);
+        int stop = Clamp(given.Index(2, list.Count), list.Count);
+        for (int i = start; i < stop; i++)
         {
             if (JinjaOperators.AreEqual(list[i], given[0], run))
             {

@@ -29,7 +29,7 @@ internal static class JinjaNumberFilters
                     : double.IsInfinity(real) ? throw JinjaError.Of("infinity is no integer")
                     : JinjaNumbers.Make(new BigInteger(Math.Truncate(real)));
             case string or JinjaMarkup:
-                var text = JinjaText.Str(value);
+                string text = JinjaText.Str(value);
                 return Parse(text, given.Integer(1, 10)) is { } whole ? JinjaNumbers.Make(whole)
                     : ParseFloat(text) is { } number && double.IsFinite(number) ? JinjaNumbers.Make(new BigInteger(Math.Truncate(number)))
                     : given.Get(0, 0L);
@@ -54,9 +54,9 @@ internal static class JinjaNumberFilters
         }
 
         text = AsciiDigits(JinjaStrings.Strip(text, null, left: true, right: true)).ToLowerInvariant();
-        var sign = text.StartsWith('-') ? -1 : 1;
+        int sign = text.StartsWith('-') ? -1 : 1;
         text = text.Length > 0 && text[0] is '-' or '+' ? text[1..] : text;
-        var prefix = text.Length > 1 && text[0] == '0' ? text[1] switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 } : 0;
+        int prefix = text.Length > 1 && text[0] == '0' ? text[1] switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 } : 0;
         if (prefix > 0 && (radix == prefix || radix == 0))
         {
             (text, radix) = (text[2..], prefix);
@@ -78,9 +78,9 @@ internal static class JinjaNumberFilters
         }
 
         var result = BigInteger.Zero;
-        foreach (var c in text.Where(c => c != '_'))
+        foreach (char c in text.Where(c => c != '_'))
         {
-            var digit = char.IsAsciiDigit(c) ? c - '0' : char.IsAsciiLetterLower(c) ? c - 'a' + 10 : int.MaxValue;
+            int digit = char.IsAsciiDigit(c) ? c - '0' : char.IsAsciiLetterLower(c) ? c - 'a' + 10 : int.MaxValue;
             if (digit >= radix)
             {
                 return null;
@@ -104,7 +104,7 @@ internal static class JinjaNumberFilters
                 return double.NaN;
         }
 
-        for (var i = 0; i < text.Length; i++)
+        for (int i = 0; i < text.Length; i++)
         {
             if (text[i] == '_' ? i == 0 || i + 1 == text.Length || !char.IsAsciiDigit(text[i - 1]) || !char.IsAsciiDigit(text[i + 1])
                 : !(char.IsAsciiDigit(text[i]) || text[i] is '.' or 'e' or '+' or '-'))
@@ -115,7 +115,7 @@ internal static class JinjaNumberFilters
 
         return double.TryParse(text.Replace("_", "", StringComparison.Ordinal),
             NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture,
-                out var real) ? real : null;
+                out double real) ? real : null;
     }
 
     /// <summary>Python reads the decimal digits of all scripts.</summary>
@@ -125,7 +125,7 @@ internal static class JinjaNumberFilters
 
     private static object? Round(object? value, JinjaGiven given)
     {
-        var method = given.Get(1, "common");
+        object? method = given.Get(1, "common");
         if (!(JinjaText.IsText(method) && JinjaText.Str(method) is "common" or "ceil" or "floor"))
         {
             throw JinjaError.Of($"round knows common, ceil and floor, not {JinjaText.Describe(method)}");
@@ -143,7 +143,7 @@ internal static class JinjaNumberFilters
 
         if (value is double real)
         {
-            var digits = given.Get(0, 0L);
+            object? digits = given.Get(0, 0L);
             return digits is null ? JinjaNumbers.Make(JinjaFloats.Scaled(NotSpecial(real), 0) * (real < 0 ? -1 : 1))
                 : JinjaFloats.Round(real, (int)Math.Clamp(given.Integer(0, 0), -1000, 1000));
         }
@@ -161,11 +161,11 @@ internal static class JinjaNumberFilters
     /// <summary>func(value * 10 ** precision) / 10 ** precision.</summary>
     private static object Towards(object value, JinjaGiven given, bool up)
     {
-        var scale = JinjaNumbers.Arithmetic("**", 10L, given.Has(0) && given[0] is { } precision ? (JinjaNumbers.IsNumber(precision)
+        object scale = JinjaNumbers.Arithmetic("**", 10L, given.Has(0) && given[0] is { } precision ? (JinjaNumbers.IsNumber(precision)
             ? precision
             : throw JinjaError.Of("round needs a whole number as precision")) : 0L);
-        var scaled = JinjaNumbers.Arithmetic("*", value, scale);
-        var whole = scaled is not double real ? scaled
+        object scaled = JinjaNumbers.Arithmetic("*", value, scale);
+        object whole = scaled is not double real ? scaled
             : JinjaNumbers.Make(new BigInteger(up ? Math.Ceiling(NotSpecial(real)) : Math.Floor(NotSpecial(real))));
         return JinjaNumbers.Arithmetic("/", whole, scale);
     }
@@ -175,8 +175,8 @@ internal static class JinjaNumberFilters
 
     private static string FileSize(object? value, bool binary)
     {
-        var bytes = ToFloat(value) is double real ? real : throw JinjaError.Of($"filesizeformat needs a number, not {JinjaText.Describe(value)}");
-        var size = binary ? 1024 : 1000;
+        double bytes = ToFloat(value) is double real ? real : throw JinjaError.Of($"filesizeformat needs a number, not {JinjaText.Describe(value)}");
+        int size = binary ? 1024 : 1000;
         if (bytes == 1)
         {
             return "1 Byte";
@@ -187,12 +187,12 @@ internal static class JinjaNumberFilters
             return JinjaNumbers.ToBig(JinjaNumbers.Make(new BigInteger(Math.Truncate(NotSpecial(bytes))))).ToString(CultureInfo.InvariantCulture) + " Bytes";
         }
 
-        for (var i = 0; ; i++)
+        for (int i = 0; ; i++)
         {
             var unit = BigInteger.Pow(size, i + 2);
             if (i == 7 || JinjaNumbers.Compare(bytes, unit) < 0)
             {
-                var shown = JinjaNumbers.ToDouble(JinjaNumbers.Arithmetic("/", size * bytes, JinjaNumbers.Make(unit)));
+                double shown = JinjaNumbers.ToDouble(JinjaNumbers.Arithmetic("/", size * bytes, JinjaNumbers.Make(unit)));
                 return JinjaFormatSpec.Parse(".1f").Format(shown) + $" {"kMGTPEZY"[i]}{(binary ? "iB" : "B")}".Replace("kiB", "KiB",
                     StringComparison.Ordinal);
             }

@@ -14,7 +14,7 @@ internal sealed class JinjaPath(object? attribute, bool fold = false, object? mi
 
     public object? Find(object? value, JinjaRun run)
     {
-        foreach (var part in _parts)
+        foreach (object? part in _parts)
         {
             value = JinjaMembers.Item(value, part, run);
             value = missing is not null && value is JinjaUndefined ? missing : value;

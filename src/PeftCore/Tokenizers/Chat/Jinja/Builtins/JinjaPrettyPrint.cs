@@ -7,7 +7,7 @@ internal static class JinjaPrettyPrint
 
     public static string Write(object? value, JinjaRun run)
     {
-        var text = JinjaText.Repr(Sorted(value, run));
+        string text = JinjaText.Repr(Sorted(value, run));
         return text.Length <= Width || !(value is string or JinjaMarkup or List<object?> or JinjaDict)
             ? text
             : throw JinjaError.Of($"pprint writes a value of more than {Width} characters");

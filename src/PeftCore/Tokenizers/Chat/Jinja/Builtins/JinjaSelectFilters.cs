@@ -17,7 +17,7 @@ internal static class JinjaSelectFilters
         }
 
         Func<object?, object?> function;
-        if (arguments.Positional.Count == 0 && arguments.Named.TryGetValue("attribute", out var attribute))
+        if (arguments.Positional.Count == 0 && arguments.Named.TryGetValue("attribute", out object? attribute))
         {
             if (arguments.Named.Keys.FirstOrDefault(k => k is not ("attribute" or "default")) is { } other)
             {
@@ -29,11 +29,11 @@ internal static class JinjaSelectFilters
         }
         else
         {
-            var name = arguments.Positional.Count > 0 ? Name(arguments.Positional[0], "filter") : throw JinjaError.Of("map needs a filter");
+            string name = arguments.Positional.Count > 0 ? Name(arguments.Positional[0], "filter") : throw JinjaError.Of("map needs a filter");
             function = item => JinjaFilters.Apply(name, item, new JinjaArguments(name, arguments.Positional[1..], arguments.Named), run);
         }
 
-        foreach (var item in JinjaMembers.Iterate(value, run))
+        foreach (object? item in JinjaMembers.Iterate(value, run))
         {
             yield return function(item);
         }
@@ -54,11 +54,11 @@ internal static class JinjaSelectFilters
             rest = rest[1..];
         }
 
-        var test = rest.Count > 0 ? Name(rest[0], "test") : null;
+        string? test = rest.Count > 0 ? Name(rest[0], "test") : null;
         var given = new JinjaArguments(test ?? "", rest.Count > 0 ? rest[1..] : [], arguments.Named);
-        foreach (var item in JinjaMembers.Iterate(value, run))
+        foreach (object? item in JinjaMembers.Iterate(value, run))
         {
-            var looked = path is null ? item : path.Find(item, run);
+            object? looked = path is null ? item : path.Find(item, run);
             if (JinjaOperators.IsTrue(test is null ? looked : JinjaTests.Check(test, looked, given, run)) == keep)
             {
                 yield return item;

@@ -29,7 +29,7 @@ internal static class JinjaStringKinds
         var (inWord, any) = (false, false);
         foreach (var rune in text.EnumerateRunes())
         {
-            var starts = Rune.IsUpper(rune) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter;
+            bool starts = Rune.IsUpper(rune) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter;
             if (starts ? inWord : Rune.IsLower(rune) && !inWord)
             {
                 return false;
@@ -44,7 +44,7 @@ internal static class JinjaStringKinds
 
     public static bool IsIdentifier(string text)
     {
-        var first = true;
+        bool first = true;
         foreach (var rune in text.EnumerateRunes())
         {
             if (!(Rune.IsLetter(rune) || rune.Value == '_' || Rune.GetUnicodeCategory(rune) == UnicodeCategory.LetterNumber
@@ -62,7 +62,7 @@ internal static class JinjaStringKinds
 
     private static bool AllCased(string text, Func<Rune, bool> test)
     {
-        var any = false;
+        bool any = false;
         foreach (var rune in text.EnumerateRunes())
         {
             if (JinjaCase.IsCased(rune))

@@ -87,7 +87,7 @@ internal static class JinjaStringMethods
     public static string Join(string separator, object? items, JinjaRun run)
     {
         var texts = new List<string>();
-        foreach (var item in JinjaMembers.Iterate(items, run))
+        foreach (object? item in JinjaMembers.Iterate(items, run))
         {
             run.Spend(separator.Length);
             texts.Add(JinjaText.IsText(item) ? run.Made(JinjaText.Str(item))
@@ -128,8 +128,8 @@ internal static class JinjaStringMethods
 
     private static object Count(string text, JinjaGiven given, JinjaRun run)
     {
-        var sub = given.Text(0);
-        var part = JinjaStringSearch.Part(text, given, out _);
+        string sub = given.Text(0);
+        string? part = JinjaStringSearch.Part(text, given, out _);
         return part is null ? 0L : sub.Length > 0 ? JinjaStrings.Count(part, sub) : CodePoints.Count(part) + 1L;
     }
 
@@ -152,22 +152,22 @@ internal static class JinjaStringMethods
 
     private static string FillZeros(string text, long width, JinjaRun run)
     {
-        var sign = text.StartsWith('-') || text.StartsWith('+') ? 1 : 0;
-        var missing = Math.Max(0, width - CodePoints.Count(text));
+        int sign = text.StartsWith('-') || text.StartsWith('+') ? 1 : 0;
+        long missing = Math.Max(0, width - CodePoints.Count(text));
         run.Spend(missing);
         return string.Concat(text.AsSpan(0, sign), new string('0', (int)missing), text.AsSpan(sign));
     }
 
     private static object ExpandTabs(string text, JinjaGiven given, JinjaRun run)
     {
-        var size = given.Integer(0, 8);
+        long size = given.Integer(0, 8);
         var result = new System.Text.StringBuilder();
-        var column = 0L;
+        long column = 0L;
         foreach (var rune in text.EnumerateRunes())
         {
             if (rune.Value == '\t')
             {
-                var width = size > 0 ? size - column % size : 0;
+                long width = size > 0 ? size - column % size : 0;
                 run.Spend(width);
                 result.Append(' ', (int)width);
                 column += width;

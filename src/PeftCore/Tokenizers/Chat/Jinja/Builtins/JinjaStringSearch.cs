@@ -7,9 +7,9 @@ internal static class JinjaStringSearch
     /// end.</summary>
     public static string? Part(string text, JinjaGiven given, out long start)
     {
-        var count = CodePoints.Count(text);
+        int count = CodePoints.Count(text);
         start = given.Index(1, 0);
-        var end = given.Index(2, count);
+        long end = given.Index(2, count);
         start = start < 0 ? Math.Max(0, start + count) : start;
         end = Math.Min(end < 0 ? Math.Max(0, end + count) : end, count);
         return start > end ? null : JinjaStrings.Slice(text, start, end);
@@ -17,25 +17,25 @@ internal static class JinjaStringSearch
 
     public static object? Find(string text, JinjaGiven given, bool fromRight)
     {
-        var sub = given.Text(0);
-        if (Part(text, given, out var start) is not { } part)
+        string sub = given.Text(0);
+        if (Part(text, given, out long start) is not { } part)
         {
             return null;
         }
 
-        var at = fromRight ? part.LastIndexOf(sub, StringComparison.Ordinal) : part.IndexOf(sub, StringComparison.Ordinal);
+        int at = fromRight ? part.LastIndexOf(sub, StringComparison.Ordinal) : part.IndexOf(sub, StringComparison.Ordinal);
         return at < 0 ? null : start + CodePoints.Count(part.AsSpan(0, at));
     }
 
     public static JinjaTuple Partition(string text, JinjaGiven given, bool fromRight)
     {
-        var separator = given.Text(0);
+        string separator = given.Text(0);
         if (separator.Length == 0)
         {
             throw JinjaError.Of("partition needs a separator of at least one character");
         }
 
-        var at = fromRight ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        int at = fromRight ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         return at >= 0 ? new JinjaTuple([text[..at], separator, text[(at + separator.Length)..]])
             : fromRight ? new JinjaTuple(["", "", text])
             : new JinjaTuple([text, "", ""]);
@@ -44,20 +44,20 @@ internal static class JinjaStringSearch
     public static List<object?> Split(string text, JinjaGiven given, bool fromRight, JinjaRun run)
     {
         run.Spend(text.Length);
-        var limit = given.Integer(1, -1);
+        long limit = given.Integer(1, -1);
         if (given.Get(0, null) is null)
         {
             return [.. JinjaStrings.Words(text, limit, fromRight)];
         }
 
-        var separator = given.Text(0) is { Length: > 0 } some
+        string separator = given.Text(0) is { Length: > 0 } some
             ? some : throw JinjaError.Of("split needs a separator of at least one character");
         var parts = new List<object?>();
         var (start, end) = (0, text.Length);
         while (limit < 0 || parts.Count < limit)
         {
             var rest = text.AsSpan(start, end - start);
-            var at = fromRight ? rest.LastIndexOf(separator, StringComparison.Ordinal) : rest.IndexOf(separator, StringComparison.Ordinal);
+            int at = fromRight ? rest.LastIndexOf(separator, StringComparison.Ordinal) : rest.IndexOf(separator, StringComparison.Ordinal);
             if (at < 0)
             {
                 break;

@@ -64,7 +64,7 @@ internal static class JinjaTextFilters
             throw ((JinjaUndefined)value).Raise();
         }
 
-        var found = JinjaMembers.OwnAttribute(value, name, run);
+        object? found = JinjaMembers.OwnAttribute(value, name, run);
         return found != JinjaMissing.Value ? found : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no '{name}'");
     }
 
@@ -76,9 +76,9 @@ internal static class JinjaTextFilters
             return JinjaStrings.Replace(JinjaText.Str(value), JinjaText.Str(old), JinjaText.Str(fresh), count, run);
         }
 
-        var safe = old is JinjaMarkup || fresh is JinjaMarkup || value is JinjaMarkup;
+        bool safe = old is JinjaMarkup || fresh is JinjaMarkup || value is JinjaMarkup;
         string Part(object? part) => safe ? JinjaHtml.Escape(part).Text : JinjaText.Str(part);
-        var result = JinjaStrings.Replace(Part(value), Part(old), Part(fresh), count, run);
+        string result = JinjaStrings.Replace(Part(value), Part(old), Part(fresh), count, run);
         return safe ? new JinjaMarkup(result) : result;
     }
 
@@ -86,16 +86,16 @@ internal static class JinjaTextFilters
     private static string Title(string text)
     {
         var result = new StringBuilder(text.Length);
-        for (var at = 0; at < text.Length;)
+        for (int at = 0; at < text.Length;)
         {
-            var end = at;
-            var separates = IsSeparator(text[at]);
+            int end = at;
+            bool separates = IsSeparator(text[at]);
             while (end < text.Length && IsSeparator(text[end]) == separates)
             {
                 end++;
             }
 
-            var first = text.AsSpan().CodePointLength(at);
+            int first = text.AsSpan().CodePointLength(at);
             result.Append(JinjaCase.ToUpper(text.Substring(at, first))).Append(JinjaCase.ToLower(text[(at + first)..end]));
             at = end;
         }
@@ -110,7 +110,7 @@ internal static class JinjaTextFilters
         var (count, inWord) = (0L, false);
         foreach (var rune in text.EnumerateRunes())
         {
-            var isWord = JinjaStrings.IsAlphanumeric(rune) || rune.Value == '_';
+            bool isWord = JinjaStrings.IsAlphanumeric(rune) || rune.Value == '_';
             count += isWord && !inWord ? 1 : 0;
             inWord = isWord;
         }

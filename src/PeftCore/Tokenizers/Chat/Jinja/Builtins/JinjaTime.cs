@@ -8,7 +8,7 @@ internal static class JinjaTime
     public static string Format(string format, DateTimeOffset time)
     {
         var text = new System.Text.StringBuilder();
-        for (var i = 0; i < format.Length; i++)
+        for (int i = 0; i < format.Length; i++)
         {
             if (format[i] != '%' || i + 1 == format.Length)
             {
@@ -16,8 +16,8 @@ internal static class JinjaTime
                 continue;
             }
 
-            var flag = format[i + 1] is '-' or '_' or '^' or '#' or '0' && i + 2 < format.Length ? format[i + 1] : '\0';
-            var code = format[i += flag == '\0' ? 1 : 2];
+            char flag = format[i + 1] is '-' or '_' or '^' or '#' or '0' && i + 2 < format.Length ? format[i + 1] : '\0';
+            char code = format[i += flag == '\0' ? 1 : 2];
             text.Append(Flagged(Part(code, time), flag, code));
         }
 
@@ -26,7 +26,7 @@ internal static class JinjaTime
 
     private static string Flagged(string part, char flag, char code)
     {
-        var isNumber = part.Length > 1 && part.All(c => char.IsAsciiDigit(c) || c == ' ');
+        bool isNumber = part.Length > 1 && part.All(c => char.IsAsciiDigit(c) || c == ' ');
         return flag switch
         {
             '-' when isNumber => part.TrimStart('0', ' ').PadLeft(1, '0'),
@@ -42,7 +42,7 @@ internal static class JinjaTime
     {
         string Net(string pattern) => time.ToString(pattern, CultureInfo.InvariantCulture);
         string Number(int value, int width) => value.ToString(CultureInfo.InvariantCulture).PadLeft(width, '0');
-        var sunday = (int)time.DayOfWeek;
+        int sunday = (int)time.DayOfWeek;
         return code switch
         {
             'a' => Net("ddd"),

@@ -32,18 +32,18 @@ internal static class JinjaUrlize
 
         rel.UnionWith(given.Get(3, null) is null ? [] : JinjaStrings.Words(given.Text(3)));
         rel.UnionWith(given.Flag(1) ? ["nofollow"] : Array.Empty<string>());
-        var attributes = $" rel=\"{JinjaHtml.Escape(string.Join(' ', rel)).Text}\"";
+        string attributes = $" rel=\"{JinjaHtml.Escape(string.Join(' ', rel)).Text}\"";
         if (given.Get(2, null) is not null && given.Text(2).Length > 0)
         {
             attributes += $" target=\"{JinjaHtml.Escape(given.Text(2)).Text}\"";
         }
 
-        var limit = given.Index(0, long.MaxValue);
-        var text = JinjaHtml.Escape(value).Text;
+        long limit = given.Index(0, long.MaxValue);
+        string text = JinjaHtml.Escape(value).Text;
         run.Spend(text.Length * 16L);
         try
         {
-            var result = string.Concat(Pieces(text).Select(word => Link(word, attributes, limit, schemes)));
+            string result = string.Concat(Pieces(text).Select(word => Link(word, attributes, limit, schemes)));
             return run.AutoEscape ? new JinjaMarkup(result) : result;
         }
         catch (RegexMatchTimeoutException)
@@ -55,9 +55,9 @@ internal static class JinjaUrlize
     /// <summary>Words and the white space between them.</summary>
     private static IEnumerable<string> Pieces(string text)
     {
-        for (var at = 0; at < text.Length;)
+        for (int at = 0; at < text.Length;)
         {
-            var end = at;
+            int end = at;
             while (end < text.Length && JinjaStrings.IsSpace(text[end]) == JinjaStrings.IsSpace(text[at]))
             {
                 end++;
@@ -70,21 +70,21 @@ internal static class JinjaUrlize
 
     private static string Link(string word, string attributes, long limit, List<string> schemes)
     {
-        var head = Head.Match(word).Value;
-        var middle = word[head.Length..];
-        var tail = Tail.Match(middle).Value;
+        string head = Head.Match(word).Value;
+        string middle = word[head.Length..];
+        string tail = Tail.Match(middle).Value;
         middle = middle[..^tail.Length];
         foreach (var (opening, closing) in new[] { ("(", ")"), ("<", ">"), ("&lt;", "&gt;") })
         {
-            var open = JinjaStrings.Count(middle, opening);
+            long open = JinjaStrings.Count(middle, opening);
             if (open <= JinjaStrings.Count(middle, closing))
             {
                 continue;
             }
 
-            for (var i = Math.Min(open, JinjaStrings.Count(tail, closing)); i > 0; i--)
+            for (long i = Math.Min(open, JinjaStrings.Count(tail, closing)); i > 0; i--)
             {
-                var end = tail.IndexOf(closing, StringComparison.Ordinal) + closing.Length;
+                int end = tail.IndexOf(closing, StringComparison.Ordinal) + closing.Length;
                 (middle, tail) = (middle + tail[..end], tail[end..]);
             }
         }
@@ -92,7 +92,7 @@ internal static class JinjaUrlize
         string Shown() => CodePoints.Count(middle) > limit ? JinjaStrings.Slice(middle, 0, Math.Max(0, limit)) + "..." : middle;
         if (Web.IsMatch(middle))
         {
-            var scheme = middle.StartsWith("https://", StringComparison.Ordinal)
+            string scheme = middle.StartsWith("https://", StringComparison.Ordinal)
                 || middle.StartsWith("http://", StringComparison.Ordinal) ? "" : "https://";
             middle = $"<a href=\"{scheme}{middle}\"{attributes}>{Shown()}</a>";
         }
@@ -108,7 +108,7 @@ internal static class JinjaUrlize
         }
         else
         {
-            foreach (var scheme in schemes.Where(s => middle != s && middle.StartsWith(s, StringComparison.Ordinal)))
+            foreach (string? scheme in schemes.Where(s => middle != s && middle.StartsWith(s, StringComparison.Ordinal)))
             {
                 middle = $"<a href=\"{middle}\"{attributes}>{middle}</a>";
             }

@@ -32,9 +32,9 @@ internal static class JinjaWebFilters
     private static string Quote(object? value, bool inQuery, JinjaRun run)
     {
         var text = new StringBuilder();
-        foreach (var b in System.Text.Encoding.UTF8.GetBytes(JinjaText.Str(value)))
+        foreach (byte b in System.Text.Encoding.UTF8.GetBytes(JinjaText.Str(value)))
         {
-            var c = (char)b;
+            char c = (char)b;
             text.Append(char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-' or '~' || (c == '/' && !inQuery) ? c.ToString()
                 : c == ' ' && inQuery ? "+" : $"%{b:X2}");
         }
@@ -60,7 +60,7 @@ internal static class JinjaWebFilters
             parts.Add(run.Made($"{JinjaHtml.Escape(key).Text}=\"{JinjaHtml.Escape(item).Text}\""));
         }
 
-        var text = string.Join(' ', parts);
+        string text = string.Join(' ', parts);
         text = given.Flag(0, true) && text.Length > 0 ? " " + text : text;
         return run.AutoEscape ? new JinjaMarkup(text) : text;
     }

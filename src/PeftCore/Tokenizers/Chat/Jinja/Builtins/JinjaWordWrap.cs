@@ -77,12 +77,12 @@ internal static class JinjaWordWrap
     {
         if (breakLong)
         {
-            var chunk = chunks.Pop();
-            var count = CodePoints.Count(chunk);
-            var end = room;
+            string chunk = chunks.Pop();
+            int count = CodePoints.Count(chunk);
+            long end = room;
             if (breakHyphens && count > end)
             {
-                var hyphen = JinjaStrings.Slice(chunk, 0, end).LastIndexOf('-');
+                int hyphen = JinjaStrings.Slice(chunk, 0, end).LastIndexOf('-');
                 if (hyphen > 0 && chunk[..hyphen].Any(c => c != '-'))
                 {
                     end = CodePoints.Count(chunk.AsSpan(0, hyphen)) + 1;

@@ -19,13 +19,13 @@ internal static class JinjaWrapFilters
             throw JinjaText.Refuse(value, "indent needs a string");
         }
 
-        var width = given.Get(0, 4L);
+        object? width = given.Get(0, 4L);
         if (!JinjaText.IsText(width))
         {
             run.Spend(Math.Max(0, given.Integer(0, 4)));
         }
 
-        var indent = JinjaText.IsText(width) ? JinjaText.Str(width) : new string(' ', (int)Math.Max(0, given.Integer(0, 4)));
+        string indent = JinjaText.IsText(width) ? JinjaText.Str(width) : new string(' ', (int)Math.Max(0, given.Integer(0, 4)));
         if (value is JinjaMarkup)
         {
             indent = JinjaHtml.Escape(width is JinjaMarkup ? width : indent).Text;
@@ -33,9 +33,9 @@ internal static class JinjaWrapFilters
 
         var lines = JinjaStrings.Lines(JinjaText.Str(value) + "\n", keepEnds: false);
         run.Spend(JinjaText.Str(value).Length + (long)lines.Count * indent.Length);
-        var blank = given.Flag(2);
+        bool blank = given.Flag(2);
         var text = new StringBuilder(given.Flag(1) ? indent : "").Append(lines[0]);
-        foreach (var line in lines.Skip(1))
+        foreach (string? line in lines.Skip(1))
         {
             text.Append('\n').Append(blank || line.Length > 0 ? indent : "").Append(line);
         }
@@ -51,7 +51,7 @@ internal static class JinjaWrapFilters
             throw JinjaError.Of("truncate has a length below that of its end, or a leeway below zero");
         }
 
-        var count = JinjaMembers.Length(value) ?? throw JinjaError.Of($"truncate needs a string, not {JinjaText.Describe(value)}");
+        long count = JinjaMembers.Length(value) ?? throw JinjaError.Of($"truncate needs a string, not {JinjaText.Describe(value)}");
         if (count - leeway <= length)
         {
             return value;
@@ -62,7 +62,7 @@ internal static class JinjaWrapFilters
             throw JinjaError.Of($"truncate needs a string, not {JinjaText.Describe(value)}");
         }
 
-        var kept = JinjaStrings.Slice(text, 0, length - CodePoints.Count(end));
+        string kept = JinjaStrings.Slice(text, 0, length - CodePoints.Count(end));
         return given.Flag(1) ? kept + end : (kept.LastIndexOf(' ') is >= 0 and var at ? kept[..at] : kept) + end;
     }
 
@@ -73,8 +73,8 @@ internal static class JinjaWrapFilters
             throw JinjaText.Refuse(value, "wordwrap needs a string");
         }
 
-        var width = given.Integer(0, 79);
-        var separator = given.Get(2, null) is null ? "\n" : given.Text(2);
+        long width = given.Integer(0, 79);
+        string separator = given.Get(2, null) is null ? "\n" : given.Text(2);
         var lines = JinjaStrings.Lines(JinjaText.Str(value), keepEnds: false)
             .Select(line => string.Join(separator, JinjaWordWrap.Wrap(line, width, given.Flag(1, true), given.Flag(3, true),
                 run))).ToList();

@@ -31,7 +31,7 @@ internal sealed partial class JinjaExpressionParser
             }
             else if (tokens.Current.Kind == JinjaTokenKind.Name && tokens.Next.IsOperator("="))
             {
-                var name = tokens.Take().Text;
+                string name = tokens.Take().Text;
                 tokens.Take();
                 if (named.Any(n => n.Item1 == name))
                 {
@@ -60,14 +60,14 @@ internal sealed partial class JinjaExpressionParser
 
     public JinjaFilter ParseFilter(JinjaExpression? target)
     {
-        var line = tokens.Current.Line;
-        var name = ParseDottedName();
+        int line = tokens.Current.Line;
+        string name = ParseDottedName();
         return new JinjaFilter(target, name, tokens.Current.IsOperator("(") ? ParseArguments() : JinjaArgumentList.Empty, line);
     }
 
     private string ParseDottedName()
     {
-        var name = tokens.ExpectName();
+        string name = tokens.ExpectName();
         while (tokens.TryTake("."))
         {
             name += "." + tokens.ExpectName();
@@ -78,9 +78,9 @@ internal sealed partial class JinjaExpressionParser
 
     private JinjaExpression ParseTest(JinjaExpression target)
     {
-        var negated = tokens.TryTake("not");
-        var line = tokens.Current.Line;
-        var name = ParseDottedName();
+        bool negated = tokens.TryTake("not");
+        int line = tokens.Current.Line;
+        string name = ParseDottedName();
         var token = tokens.Current;
         if (token.IsName("is"))
         {
@@ -88,7 +88,7 @@ internal sealed partial class JinjaExpressionParser
         }
 
         // Any name but these begins an argument, "if" and "in" too.
-        var takesOne = token.Kind is JinjaTokenKind.Text or JinjaTokenKind.Integer or JinjaTokenKind.Float || token.IsOperator("[")
+        bool takesOne = token.Kind is JinjaTokenKind.Text or JinjaTokenKind.Integer or JinjaTokenKind.Float || token.IsOperator("[")
             || token.IsOperator("{")
             || (token.Kind == JinjaTokenKind.Name && token.Text is not ("else" or "or" or "and"));
         var arguments = token.IsOperator("(") ? ParseArguments()
@@ -178,7 +178,7 @@ internal sealed partial class JinjaExpressionParser
                     _ => new JinjaName(token.Text, token.Line),
                 };
             case JinjaTokenKind.Text:
-                var text = token.Text;
+                string text = token.Text;
                 while (tokens.Current.Kind == JinjaTokenKind.Text)
                 {
                     text += tokens.Take().Text;
@@ -202,7 +202,7 @@ internal sealed partial class JinjaExpressionParser
 
     private static object ReadInteger(JinjaToken token)
     {
-        var radix = token.Text.Length < 2 ? 'd' : char.ToLowerInvariant(token.Text[1]);
+        char radix = token.Text.Length < 2 ? 'd' : char.ToLowerInvariant(token.Text[1]);
         if (token.Text.Length > 4300)
         {
             throw JinjaError.At(token.Line, "an integer has more than 4300 digits");

@@ -33,7 +33,7 @@ internal sealed class JinjaLexer
 
     private void ReadDataAndTag()
     {
-        var tag = FindTag(_at);
+        int tag = FindTag(_at);
         if (tag < 0)
         {
             AddData(_source[_at..]);
@@ -41,8 +41,8 @@ internal sealed class JinjaLexer
             return;
         }
 
-        var kind = _source[tag + 1];
-        var sign = Sign(tag + 2);
+        char kind = _source[tag + 1];
+        char sign = Sign(tag + 2);
         AddData(StripBeforeTag(_source[_at..tag], kind, sign));
         Advance(tag + (sign == ' ' ? 2 : 3));
         switch (kind)
@@ -67,7 +67,7 @@ internal sealed class JinjaLexer
 
     private int FindTag(int from)
     {
-        for (var i = _source.IndexOf('{', from); i >= 0 && i + 1 < _source.Length; i = _source.IndexOf('{', i + 1))
+        for (int i = _source.IndexOf('{', from); i >= 0 && i + 1 < _source.Length; i = _source.IndexOf('{', i + 1))
         {
             if (_source[i + 1] is '{' or '%' or '#')
             {
@@ -85,20 +85,20 @@ internal sealed class JinjaLexer
             return JinjaStrings.Strip(data, null, left: false, right: true);
         }
 
-        var start = data.LastIndexOf('\n') + 1;
+        int start = data.LastIndexOf('\n') + 1;
         return kind != '{' && sign != '+' && (start > 0 || _lineStart) && data.Skip(start).All(c =>
             JinjaStrings.IsSpace(c)) ? data[..start] : data;
     }
 
     private void SkipComment()
     {
-        var end = _source.IndexOf("#}", _at, StringComparison.Ordinal);
+        int end = _source.IndexOf("#}", _at, StringComparison.Ordinal);
         if (end < 0)
         {
             throw Bad("a comment has no end");
         }
 
-        var sign = end > _at ? Sign(end - 1) : ' ';
+        char sign = end > _at ? Sign(end - 1) : ' ';
         Advance(end);
         EndTag(sign, trimNewline: true);
     }
@@ -106,14 +106,14 @@ internal sealed class JinjaLexer
     /// <summary>Reads {% raw %} … {% endraw %} as the text it is.</summary>
     private bool TryReadRaw()
     {
-        var at = SkipBlanks(_at);
+        int at = SkipBlanks(_at);
         if (!_source.AsSpan(at).StartsWith("raw"))
         {
             return false;
         }
 
         at = SkipBlanks(at + 3);
-        var strip = Sign(at) == '-';
+        bool strip = Sign(at) == '-';
         at += strip ? 1 : 0;
         if (!_source.AsSpan(at).StartsWith("%}"))
         {
@@ -122,18 +122,18 @@ internal sealed class JinjaLexer
 
         Advance(at);
         EndTag(strip ? '-' : ' ', trimNewline: false);
-        for (var tag = _source.IndexOf("{%", _at, StringComparison.Ordinal); tag >= 0; tag = _source.IndexOf("{%", tag + 2,
+        for (int tag = _source.IndexOf("{%", _at, StringComparison.Ordinal); tag >= 0; tag = _source.IndexOf("{%", tag + 2,
             StringComparison.Ordinal))
         {
-            var sign = Sign(tag + 2);
-            var name = SkipBlanks(tag + (sign == ' ' ? 2 : 3));
+            char sign = Sign(tag + 2);
+            int name = SkipBlanks(tag + (sign == ' ' ? 2 : 3));
             if (!_source.AsSpan(name).StartsWith("endraw"))
             {
                 continue;
             }
 
-            var end = SkipBlanks(name + 6);
-            var endSign = Sign(end);
+            int end = SkipBlanks(name + 6);
+            char endSign = Sign(end);
             end += endSign == ' ' ? 0 : 1;
             if (_source.AsSpan(end).StartsWith("%}"))
             {
@@ -160,7 +160,7 @@ internal sealed class JinjaLexer
 
             if (open.Count == 0)
             {
-                var sign = Sign(_at);
+                char sign = Sign(_at);
                 sign = end == JinjaTokenKind.VariableEnd && sign == '+' ? ' ' : sign;
                 if (_source.AsSpan(_at + (sign == ' ' ? 0 : 1)).StartsWith(closing))
                 {
@@ -178,7 +178,7 @@ internal sealed class JinjaLexer
     /// <summary>Passes the two closing characters of a tag and the white space that goes with them.</summary>
     private void EndTag(char sign, bool trimNewline)
     {
-        var after = _at + 2;
+        int after = _at + 2;
         if (sign == '-')
         {
             after = SkipBlanks(after);

@@ -83,13 +83,13 @@ internal sealed partial class JinjaParser
 
     private JinjaNamedBlock ParseNamedBlock()
     {
-        var name = _tokens.ExpectName();
+        string name = _tokens.ExpectName();
         if (!_blocks.Add(name))
         {
             throw _tokens.Bad($"there are two blocks '{name}'");
         }
 
-        var isScoped = _tokens.TryTake("scoped");
+        bool isScoped = _tokens.TryTake("scoped");
         if (_tokens.Current.IsName("required"))
         {
             throw _tokens.Bad("a required block needs another template that fills it");
@@ -108,7 +108,7 @@ internal sealed partial class JinjaParser
     private JinjaTarget ParseTarget(JinjaTargetKind kind, bool allowMember, string end = "")
     {
         var parts = new List<JinjaTarget>();
-        var isTuple = false;
+        bool isTuple = false;
         while (true)
         {
             if (parts.Count > 0 && (_tokens.Current.IsName(end) || _tokens.Current.Kind == JinjaTokenKind.BlockEnd
@@ -131,7 +131,7 @@ internal sealed partial class JinjaParser
 
     private JinjaTarget ParseNameTarget(JinjaTargetKind kind, bool allowMember = false)
     {
-        var name = _tokens.ExpectName();
+        string name = _tokens.ExpectName();
         if (name is "true" or "false" or "none" or "True" or "False" or "None")
         {
             throw _tokens.Bad($"'{name}' cannot be set");

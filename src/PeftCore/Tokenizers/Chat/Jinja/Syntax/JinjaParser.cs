@@ -77,8 +77,8 @@ internal sealed partial class JinjaParser
     /// <summary>Parses a statement up to the end of its last tag.</summary>
     private JinjaStatement ParseStatement()
     {
-        var line = _tokens.Current.Line;
-        var name = _tokens.ExpectName();
+        int line = _tokens.Current.Line;
+        string name = _tokens.ExpectName();
         switch (name)
         {
             case "if":
@@ -118,7 +118,7 @@ internal sealed partial class JinjaParser
     private JinjaIf ParseIf()
     {
         var branches = new List<(JinjaExpression?, JinjaBody)>();
-        JinjaExpression? condition = _expressions.ParseTuple(withCondition: false);
+        var condition = _expressions.ParseTuple(withCondition: false);
         while (true)
         {
             EndHead();
@@ -143,9 +143,9 @@ internal sealed partial class JinjaParser
         _tokens.Expect("in");
         var source = _expressions.ParseTuple(withCondition: false, "recursive");
         var filter = _tokens.TryTake("if") ? _expressions.Parse() : null;
-        var isRecursive = _tokens.TryTake("recursive");
+        bool isRecursive = _tokens.TryTake("recursive");
         EndHead();
-        var outside = _loops++;
+        int outside = _loops++;
         var body = ParseBody("else", "endfor");
         // A recursive loop is a function, out of which nothing can jump.
         _loops = isRecursive ? 0 : outside;
@@ -197,7 +197,7 @@ internal sealed partial class JinjaParser
     /// <summary>The same for what runs as a function of its own.</summary>
     private JinjaBody ParseApart(string end)
     {
-        var loops = _loops;
+        int loops = _loops;
         _loops = 0;
         var body = ParseInside(end);
         _loops = loops;

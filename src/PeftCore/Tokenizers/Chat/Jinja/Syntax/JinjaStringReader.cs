@@ -8,9 +8,9 @@ internal static class JinjaStringReader
 {
     public static int Read(string source, int at, int line, List<JinjaToken> tokens)
     {
-        var quote = source[at];
+        char quote = source[at];
         var text = new StringBuilder();
-        for (var i = at + 1; i < source.Length; i++)
+        for (int i = at + 1; i < source.Length; i++)
         {
             if (source[i] == quote)
             {
@@ -34,12 +34,12 @@ internal static class JinjaStringReader
     /// <summary>Reads what follows a backslash and returns its last character's place.</summary>
     private static int ReadEscape(string source, int at, int line, StringBuilder text)
     {
-        var digits = source[at] switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
+        int digits = source[at] switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
         if (digits > 0)
         {
             if (at + digits >= source.Length
                 || !uint.TryParse(source.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
-                    out var value)
+                    out uint value)
                 || !Rune.IsValid(value))
             {
                 throw JinjaError.At(line, $"'\\{source[at]}' in a string is not followed by the {digits} hexadecimal digits of a character");
@@ -51,8 +51,8 @@ internal static class JinjaStringReader
 
         if (source[at] is >= '0' and <= '7')
         {
-            var end = at;
-            var code = 0;
+            int end = at;
+            int code = 0;
             while (end < source.Length && end < at + 3 && source[end] is >= '0' and <= '7')
             {
                 code = code * 8 + (source[end++] - '0');

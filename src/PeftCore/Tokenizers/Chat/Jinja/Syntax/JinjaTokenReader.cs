@@ -14,7 +14,7 @@ internal static class JinjaTokenReader
     /// <summary>Appends the token at <paramref name="at"/> and returns where it ends.</summary>
     public static int Read(string source, int at, int line, Stack<char> open, List<JinjaToken> tokens)
     {
-        var c = source[at];
+        char c = source[at];
         if (c is '"' or '\'')
         {
             return JinjaStringReader.Read(source, at, line, tokens);
@@ -25,16 +25,16 @@ internal static class JinjaTokenReader
             return ReadNumber(source, at, tokens, line);
         }
 
-        var end = EndOfName(source, at);
+        int end = EndOfName(source, at);
         if (end > at)
         {
-            var name = source[at..end];
+            string name = source[at..end];
             tokens.Add(JinjaStringKinds.IsIdentifier(name) ? new JinjaToken(JinjaTokenKind.Name, name, line)
                 : throw JinjaError.At(line, $"'{name}' is not a name"));
             return end;
         }
 
-        foreach (var text in Operators)
+        foreach (string text in Operators)
         {
             if (source.AsSpan(at).StartsWith(text))
             {
@@ -65,7 +65,7 @@ internal static class JinjaTokenReader
         {
             open.Push(c switch { '(' => ')', '[' => ']', _ => '}' });
         }
-        else if (c is ')' or ']' or '}' && (!open.TryPop(out var expected) || expected != c))
+        else if (c is ')' or ']' or '}' && (!open.TryPop(out char expected) || expected != c))
         {
             throw JinjaError.At(line, $"'{c}' closes nothing");
         }
@@ -76,8 +76,8 @@ internal static class JinjaTokenReader
     {
         if (at == 0 || source[at - 1] != '.')
         {
-            var end = Digits(source, at, char.IsAsciiDigit);
-            var isFloat = false;
+            int end = Digits(source, at, char.IsAsciiDigit);
+            bool isFloat = false;
             if (end < source.Length && source[end] == '.' && Digits(source, end + 1, char.IsAsciiDigit) is var fraction
                 && fraction > end + 1)
             {
@@ -86,8 +86,8 @@ internal static class JinjaTokenReader
 
             if (end < source.Length && source[end] is 'e' or 'E')
             {
-                var digits = end + (end + 1 < source.Length && source[end + 1] is '+' or '-' ? 2 : 1);
-                var exponent = Digits(source, digits, char.IsAsciiDigit);
+                int digits = end + (end + 1 < source.Length && source[end + 1] is '+' or '-' ? 2 : 1);
+                int exponent = Digits(source, digits, char.IsAsciiDigit);
                 (end, isFloat) = exponent > digits ? (exponent, true) : (end, isFloat);
             }
 
@@ -98,7 +98,7 @@ internal static class JinjaTokenReader
             }
         }
 
-        var last = source[at] != '0' ? Digits(source, at, char.IsAsciiDigit) : EndOfZero(source, at);
+        int last = source[at] != '0' ? Digits(source, at, char.IsAsciiDigit) : EndOfZero(source, at);
         tokens.Add(new JinjaToken(JinjaTokenKind.Integer, source[at..last].Replace("_", "", StringComparison.Ordinal), line));
         return last;
     }
@@ -112,7 +112,7 @@ internal static class JinjaTokenReader
             'x' => char.IsAsciiHexDigit,
             _ => null,
         };
-        var start = at + 2;
+        int start = at + 2;
         start += digit is not null && start < source.Length && source[start] == '_' ? 1 : 0;
         return digit is not null && Digits(source, start, digit) is var end && end > start ? end : Digits(source, at, c => c == '0');
     }
@@ -120,7 +120,7 @@ internal static class JinjaTokenReader
     /// <summary>The end of digits that may have single underscores between them.</summary>
     private static int Digits(string source, int at, Func<char, bool> isDigit)
     {
-        var start = at;
+        int start = at;
         while (at < source.Length && (isDigit(source[at]) || (source[at] == '_' && at > start && at + 1 < source.Length
             && isDigit(source[at + 1]))))
         {

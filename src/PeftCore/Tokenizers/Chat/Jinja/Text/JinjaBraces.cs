@@ -20,7 +20,7 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
         }
 
         var text = new StringBuilder();
-        for (var i = 0; i < format.Length; i++)
+        for (int i = 0; i < format.Length; i++)
         {
             if (format[i] is not ('{' or '}'))
             {
@@ -36,7 +36,7 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
             }
             else
             {
-                var end = ClosingBrace(format, i);
+                int end = ClosingBrace(format, i);
                 text.Append(run.Made(Field(format[(i + 1)..end], depth)));
                 i = end;
             }
@@ -48,7 +48,7 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
     private static int ClosingBrace(string format, int at)
     {
         var (depth, bracket) = (0, false);
-        for (var i = at; i < format.Length; i++)
+        for (int i = at; i < format.Length; i++)
         {
             bracket = format[i] == '[' && depth == 1 ? true : format[i] != ']' && bracket;
             depth += bracket ? 0 : format[i] switch { '{' => 1, '}' => -1, _ => 0 };
@@ -63,18 +63,18 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
 
     private string Field(string field, int depth)
     {
-        var bracket = false;
-        var end = 0;
+        bool bracket = false;
+        int end = 0;
         while (end < field.Length && (bracket || field[end] is not ('!' or ':')))
         {
             bracket = field[end] == '[' ? true : field[end] != ']' && bracket;
             end++;
         }
 
-        var value = Find(field[..end]);
+        object? value = Find(field[..end]);
         if (end < field.Length && field[end] == '!')
         {
-            var conversion = end + 1 < field.Length ? field[end + 1] : '\0';
+            char conversion = end + 1 < field.Length ? field[end + 1] : '\0';
             value = conversion switch
             {
                 's' => JinjaText.Str(value),
@@ -89,7 +89,7 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
             }
         }
 
-        var spec = end < field.Length ? Format(field[(end + 1)..], depth - 1) : "";
+        string spec = end < field.Length ? Format(field[(end + 1)..], depth - 1) : "";
         return spec.Length == 0 ? JinjaText.Str(value)
             : value is JinjaUndefined ? throw JinjaError.Of("a format is used for an undefined value")
             : JinjaFormatSpec.Parse(spec).Format(value);
@@ -97,8 +97,8 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
 
     private object? Find(string path)
     {
-        var end = path.IndexOfAny(['.', '[']);
-        var first = end < 0 ? path : path[..end];
+        int end = path.IndexOfAny(['.', '[']);
+        string first = end < 0 ? path : path[..end];
         object? value;
         if (first.Length == 0 || first.All(char.IsAsciiDigit))
         {
@@ -111,7 +111,7 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
             }
 
             _numbered = first.Length > 0;
-            var index = _numbered ? JinjaFormatSpec.ParseNumber(first) : _next++;
+            int index = _numbered ? JinjaFormatSpec.ParseNumber(first) : _next++;
             value = index < arguments.Positional.Count ? arguments.Positional[index]
                 : throw JinjaError.Of("a format has more places than values");
         }
@@ -120,19 +120,19 @@ internal sealed class JinjaBraces(JinjaArguments arguments, JinjaRun run)
             throw JinjaError.Of($"a format names '{first}', which is not given");
         }
 
-        for (var at = end < 0 ? path.Length : end; at < path.Length;)
+        for (int at = end < 0 ? path.Length : end; at < path.Length;)
         {
-            var isItem = path[at] == '[';
-            var stop = isItem ? path.IndexOf(']', at) : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var next
+            bool isItem = path[at] == '[';
+            int stop = isItem ? path.IndexOf(']', at) : path.AsSpan(at + 1).IndexOfAny('.', '[') is >= 0 and var next
                 ? at + 1 + next : path.Length;
             if (stop <= at + 1 || (!isItem && path[at] != '.'))
             {
                 throw JinjaError.Of($"a format has the place '{path}'");
             }
 
-            var name = path[(at + 1)..stop];
+            string name = path[(at + 1)..stop];
             value = !isItem ? JinjaMembers.Attribute(value, name, run)
-                : JinjaMembers.Item(value, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                : JinjaMembers.Item(value, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
                     ? number : name, run);
             at = isItem ? stop + 1 : stop;
         }

@@ -67,7 +67,7 @@ internal static class JinjaCase
         }
 
         var result = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length;)
         {
             AppendLower(result, text, i);
             i += text.AsSpan().CodePointLength(i);
@@ -80,7 +80,7 @@ internal static class JinjaCase
     public static string Capitalize(string text)
     {
         var result = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length;)
         {
             if (i == 0)
             {
@@ -101,8 +101,8 @@ internal static class JinjaCase
     public static string ToTitle(string text)
     {
         var result = new StringBuilder(text.Length);
-        var inWord = false;
-        for (var i = 0; i < text.Length;)
+        bool inWord = false;
+        for (int i = 0; i < text.Length;)
         {
             var rune = RuneAt(text, i);
             if (inWord)
@@ -124,7 +124,7 @@ internal static class JinjaCase
     public static string SwapCase(string text)
     {
         var result = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length;)
         {
             var rune = RuneAt(text, i);
             if (Rune.IsUpper(rune))
@@ -155,7 +155,7 @@ internal static class JinjaCase
 
     private static void AppendUpper(StringBuilder result, Rune rune)
     {
-        if (UpperOf.TryGetValue(rune.Value, out var several))
+        if (UpperOf.TryGetValue(rune.Value, out string? several))
         {
             result.Append(several);
         }
@@ -168,7 +168,7 @@ internal static class JinjaCase
 
     private static void AppendTitle(StringBuilder result, Rune rune)
     {
-        if (TitleOf.TryGetValue(rune.Value, out var several))
+        if (TitleOf.TryGetValue(rune.Value, out string? several))
         {
             result.Append(several);
         }
@@ -210,13 +210,13 @@ internal static class JinjaCase
     /// <summary>Whether a sigma is the last letter of its word.</summary>
     private static bool EndsWord(string text, int at)
     {
-        var before = at - 1;
+        int before = at - 1;
         while (before >= 0 && IsIgnorable(text[before]))
         {
             before--;
         }
 
-        var after = at + 1;
+        int after = at + 1;
         while (after < text.Length && IsIgnorable(text[after]))
         {
             after++;

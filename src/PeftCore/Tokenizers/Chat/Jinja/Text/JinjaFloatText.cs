@@ -14,12 +14,12 @@ internal static class JinjaFloatText
             return Special(value);
         }
 
-        var sign = double.IsNegative(value) ? "-" : "";
-        var shortest = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture).Split('E');
-        var mantissa = shortest[0].Split('.');
-        var point = mantissa[0].Length + (shortest.Length == 2 ? int.Parse(shortest[1], CultureInfo.InvariantCulture) : 0);
-        var all = mantissa[0] + (mantissa.Length == 2 ? mantissa[1] : "");
-        var digits = all.TrimStart('0');
+        string sign = double.IsNegative(value) ? "-" : "";
+        string[] shortest = Math.Abs(value).ToString("R", CultureInfo.InvariantCulture).Split('E');
+        string[] mantissa = shortest[0].Split('.');
+        int point = mantissa[0].Length + (shortest.Length == 2 ? int.Parse(shortest[1], CultureInfo.InvariantCulture) : 0);
+        string all = mantissa[0] + (mantissa.Length == 2 ? mantissa[1] : "");
+        string digits = all.TrimStart('0');
         point -= all.Length - digits.Length;
         digits = digits.TrimEnd('0');
         return digits.Length == 0 ? sign + "0.0" : sign + Place(digits, point, point is <= -4 or > 16, addPoint: true);
@@ -30,7 +30,7 @@ internal static class JinjaFloatText
     /// <summary>|value| with a number of decimals.</summary>
     public static string Fixed(double value, int decimals)
     {
-        var digits = JinjaFloats.Scaled(value, decimals).ToString(CultureInfo.InvariantCulture).PadLeft(decimals + 1, '0');
+        string digits = JinjaFloats.Scaled(value, decimals).ToString(CultureInfo.InvariantCulture).PadLeft(decimals + 1, '0');
         return decimals == 0 ? digits : $"{digits[..^decimals]}.{digits[^decimals..]}";
     }
 
@@ -48,13 +48,13 @@ internal static class JinjaFloatText
     {
         precision = Math.Max(precision, 1);
         var (digits, exponent) = Digits(value, precision);
-        var withExponent = exponent < -4 || exponent >= precision - (addPoint ? 1 : 0);
+        bool withExponent = exponent < -4 || exponent >= precision - (addPoint ? 1 : 0);
         if (!keepZeros)
         {
             digits = digits.TrimEnd('0') is { Length: > 0 } some ? some : "0";
         }
 
-        var text = Place(digits, exponent + 1, withExponent, addPoint);
+        string text = Place(digits, exponent + 1, withExponent, addPoint);
         return keepZeros && !text.Contains('.', StringComparison.Ordinal) ? text + "." : text;
     }
 
@@ -66,11 +66,11 @@ internal static class JinjaFloatText
             return (new string('0', count), 0);
         }
 
-        var exponent = (int)Math.Floor(Math.Log10(Math.Abs(value)));
+        int exponent = (int)Math.Floor(Math.Log10(Math.Abs(value)));
         while (true)
         {
             var scaled = JinjaFloats.Scaled(value, count - 1 - exponent);
-            var text = scaled.ToString(CultureInfo.InvariantCulture);
+            string text = scaled.ToString(CultureInfo.InvariantCulture);
             if (text.Length > count && scaled == BigInteger.Pow(10, count) && IsBelow(value, exponent + 1))
             {
                 // Rounding made it one digit longer.

@@ -11,7 +11,7 @@ internal static class JinjaFormat
         var dict = values as JinjaDict;
         var queue = new Queue<object?>(values is JinjaTuple tuple ? tuple : [values]);
         var (text, named) = (new StringBuilder(), false);
-        for (var i = 0; i < format.Length; i++)
+        for (int i = 0; i < format.Length; i++)
         {
             if (format[i] != '%')
             {
@@ -23,8 +23,8 @@ internal static class JinjaFormat
             object? key = JinjaMissing.Value;
             if (i < format.Length && format[i] == '(')
             {
-                var end = ClosingParenthesis(format, i);
-                key = dict?.TryGet(format[(i + 1)..end], out var found) ?? throw JinjaError.Of("a format names its values, but they are not a dictionary")
+                int end = ClosingParenthesis(format, i);
+                key = dict?.TryGet(format[(i + 1)..end], out object? found) ?? throw JinjaError.Of("a format names its values, but they are not a dictionary")
                     ? found
                     : throw JinjaError.Of($"a format names '{format[(i + 1)..end]}', which the values have not");
                 named = true;
@@ -32,7 +32,7 @@ internal static class JinjaFormat
             }
 
             var spec = new JinjaFormatSpec();
-            var flags = "";
+            string flags = "";
             while (i < format.Length && "-+ #0".Contains(format[i], StringComparison.Ordinal))
             {
                 flags += format[i++];
@@ -58,7 +58,7 @@ internal static class JinjaFormat
                 continue;
             }
 
-            var value = ReferenceEquals(key, JinjaMissing.Value) ? Next(queue, dict is not null && named) : key;
+            object? value = ReferenceEquals(key, JinjaMissing.Value) ? Next(queue, dict is not null && named) : key;
             text.Append(run.Made(Convert(spec, flags, value)));
         }
 
@@ -82,14 +82,14 @@ internal static class JinjaFormat
     // Python lets what has items but is no string be unused, a list too.
     private static bool HasItems(object? values) => values is JinjaDict or JinjaRange or List<object?>;
 
-    private static object? Next(Queue<object?> queue, bool exhausted) => !exhausted && queue.TryDequeue(out var value)
+    private static object? Next(Queue<object?> queue, bool exhausted) => !exhausted && queue.TryDequeue(out object? value)
         ? value
         : throw JinjaError.Of("a format has more places than values");
 
     private static int ClosingParenthesis(string format, int at)
     {
-        var depth = 0;
-        for (var i = at; i < format.Length; i++)
+        int depth = 0;
+        for (int i = at; i < format.Length; i++)
         {
             depth += format[i] switch { '(' => 1, ')' => -1, _ => 0 };
             if (depth == 0)
@@ -110,7 +110,7 @@ internal static class JinjaFormat
                 ? (int)given : throw JinjaError.Of("* in a format needs an integer");
         }
 
-        var start = at;
+        int start = at;
         while (at < format.Length && char.IsAsciiDigit(format[at]))
         {
             at++;
@@ -121,14 +121,14 @@ internal static class JinjaFormat
 
     private static string Convert(JinjaFormatSpec spec, string flags, object? value)
     {
-        var left = flags.Contains('-', StringComparison.Ordinal);
-        var zero = flags.Contains('0', StringComparison.Ordinal);
-        var alternate = flags.Contains('#', StringComparison.Ordinal);
-        var plus = flags.Contains('+', StringComparison.Ordinal) ? "+" : flags.Contains(' ', StringComparison.Ordinal) ? " " : "";
+        bool left = flags.Contains('-', StringComparison.Ordinal);
+        bool zero = flags.Contains('0', StringComparison.Ordinal);
+        bool alternate = flags.Contains('#', StringComparison.Ordinal);
+        string plus = flags.Contains('+', StringComparison.Ordinal) ? "+" : flags.Contains(' ', StringComparison.Ordinal) ? " " : "";
         switch (spec.Type)
         {
             case 's' or 'r' or 'a':
-                var text = spec.Type == 's' ? JinjaText.Str(value) : JinjaText.Repr(value);
+                string text = spec.Type == 's' ? JinjaText.Str(value) : JinjaText.Repr(value);
                 if (spec.Type == 'a' && !Ascii.IsValid(text))
                 {
                     throw JinjaError.Of("it formats with %a");
@@ -140,14 +140,14 @@ internal static class JinjaFormat
                 return Fit("", Character(value), spec.Width, left, zero: false);
             case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
                 var whole = Integer(spec.Type, value);
-                var kind = spec.Type is 'i' or 'u' ? 'd' : spec.Type;
-                var digits = JinjaFormatSpec.Digits(BigInteger.Abs(whole), kind).PadLeft(spec.Precision ?? 0, '0');
+                char kind = spec.Type is 'i' or 'u' ? 'd' : spec.Type;
+                string digits = JinjaFormatSpec.Digits(BigInteger.Abs(whole), kind).PadLeft(spec.Precision ?? 0, '0');
                 return Fit((whole.Sign < 0 ? "-" : plus) + (alternate && kind != 'd' ? $"0{kind}" : ""), digits, spec.Width, left, zero);
             case 'e' or 'E' or 'f' or 'F' or 'g' or 'G':
-                var real = value is JinjaUndefined undefined ? throw undefined.Raise()
+                double real = value is JinjaUndefined undefined ? throw undefined.Raise()
                     : JinjaNumbers.IsNumber(value) ? JinjaNumbers.ToDouble(value!)
                     : throw JinjaError.Of($"%{spec.Type} does not format {JinjaText.Describe(value)}");
-                var shown = JinjaFormatSpec.Digits(real, spec.Type, spec.Precision ?? 6, alternate);
+                string shown = JinjaFormatSpec.Digits(real, spec.Type, spec.Precision ?? 6, alternate);
                 return Fit(double.IsNegative(real) && !double.IsNaN(real) ? "-" : plus, shown, spec.Width, left, zero);
             default:
                 throw JinjaError.Of($"there is no format %{spec.Type}");
@@ -164,7 +164,7 @@ internal static class JinjaFormat
 
     private static string Fit(string sign, string digits, int width, bool left, bool zero)
     {
-        var missing = Math.Max(0, width - sign.Length - CodePoints.Count(digits));
+        int missing = Math.Max(0, width - sign.Length - CodePoints.Count(digits));
         return left ? sign + digits + new string(' ', missing)
             : zero ? sign + new string('0', missing) + digits
             : new string(' ', missing) + sign + digits;

@@ -28,8 +28,8 @@ internal sealed class JinjaFormatSpec
     public static JinjaFormatSpec Parse(string text)
     {
         var spec = new JinjaFormatSpec();
-        var at = 0;
-        var first = text.Length > 0 ? text.AsSpan().CodePointLength(0) : 0;
+        int at = 0;
+        int first = text.Length > 0 ? text.AsSpan().CodePointLength(0) : 0;
         if (first > 0 && first < text.Length && "<>^=".Contains(text[first], StringComparison.Ordinal))
         {
             (spec.Fill, spec.Align, at) = (text[..first], text[first], first + 1);
@@ -65,7 +65,7 @@ internal sealed class JinjaFormatSpec
 
         int? Number()
         {
-            var start = at;
+            int start = at;
             while (at < text.Length && char.IsAsciiDigit(text[at]))
             {
                 at++;
@@ -76,7 +76,7 @@ internal sealed class JinjaFormatSpec
     }
 
     public static int ParseNumber(string digits) => int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture,
-        out var number) && number <= MaxWidth
+        out int number) && number <= MaxWidth
         ? number
         : throw JinjaError.Of($"a format has the width or precision {digits}");
 
@@ -107,16 +107,16 @@ internal sealed class JinjaFormatSpec
             return magnitude.ToString(CultureInfo.InvariantCulture);
         }
 
-        var size = type switch { 'o' => 3, 'b' => 1, _ => 4 };
+        int size = type switch { 'o' => 3, 'b' => 1, _ => 4 };
         var digits = new Stack<char>();
         do
         {
-            var digit = (int)(magnitude & ((1 << size) - 1));
+            int digit = (int)(magnitude & ((1 << size) - 1));
             digits.Push("0123456789abcdef"[digit]);
             magnitude >>= size;
         }
         while (!magnitude.IsZero);
-        var text = string.Concat(digits);
+        string text = string.Concat(digits);
         return type == 'X' ? text.ToUpperInvariant() : text;
     }
 
@@ -125,11 +125,11 @@ internal sealed class JinjaFormatSpec
     {
         if (!double.IsFinite(value))
         {
-            var special = double.IsNaN(value) ? "nan" : "inf";
+            string special = double.IsNaN(value) ? "nan" : "inf";
             return char.IsUpper(type) ? special.ToUpperInvariant() : special;
         }
 
-        var text = char.ToLowerInvariant(type) switch
+        string text = char.ToLowerInvariant(type) switch
         {
             'e' => JinjaFloatText.Scientific(value, precision),
             'f' => JinjaFloatText.Fixed(value, precision),
@@ -165,7 +165,7 @@ internal sealed class JinjaFormatSpec
             return Fit("", JinjaFormat.Character((object)JinjaNumbers.Make(value)), Align == '\0' ? '<' : Align);
         }
 
-        var prefix = Alternate && "boxX".Contains(Type, StringComparison.Ordinal) ? $"0{Type}" : "";
+        string prefix = Alternate && "boxX".Contains(Type, StringComparison.Ordinal) ? $"0{Type}" : "";
         return Assemble(value.Sign < 0, prefix, Digits(BigInteger.Abs(value), Type), "boxX".Contains(Type, StringComparison.Ordinal)
             ? 4 : 3);
     }
@@ -196,14 +196,14 @@ internal sealed class JinjaFormatSpec
 
     private string Assemble(bool negative, string prefix, string digits, int group)
     {
-        var sign = (negative ? "-" : Sign == '-' ? "" : Sign.ToString()) + prefix;
-        var whole = digits.TakeWhile(char.IsAsciiHexDigit).Count();
+        string sign = (negative ? "-" : Sign == '-' ? "" : Sign.ToString()) + prefix;
+        int whole = digits.TakeWhile(char.IsAsciiHexDigit).Count();
         if (digits.Length > 0 && whole > 0 && digits.IndexOfAny(['e', 'E']) is >= 0 and var mark && group == 3)
         {
             whole = Math.Min(whole, mark);
         }
 
-        var padded = Align == '=' && Fill == "0";
+        bool padded = Align == '=' && Fill == "0";
         if (Grouping != '\0')
         {
             digits = Group(digits[..whole], group, padded ? Width - sign.Length - (digits.Length - whole) : 0) + digits[whole..];
@@ -214,10 +214,10 @@ internal sealed class JinjaFormatSpec
 
     private string Group(string whole, int size, int least)
     {
-        var text = "";
-        for (var taken = 0; taken < whole.Length || text.Length < least; taken++)
+        string text = "";
+        for (int taken = 0; taken < whole.Length || text.Length < least; taken++)
         {
-            var mark = taken > 0 && taken % size == 0 ? Grouping.ToString() : "";
+            string mark = taken > 0 && taken % size == 0 ? Grouping.ToString() : "";
             text = (taken < whole.Length ? whole[^(taken + 1)] : '0') + mark + text;
         }
 
@@ -226,8 +226,8 @@ internal sealed class JinjaFormatSpec
 
     private string Fit(string sign, string text, char align)
     {
-        var missing = Math.Max(0, Width - sign.Length - CodePoints.Count(text));
-        var left = align switch { '<' => 0, '^' => missing / 2, _ => missing };
+        int missing = Math.Max(0, Width - sign.Length - CodePoints.Count(text));
+        int left = align switch { '<' => 0, '^' => missing / 2, _ => missing };
         string Pad(int count) => string.Concat(Enumerable.Repeat(Fill, count));
         return align == '=' ? sign + Pad(missing) + text : Pad(left) + sign + text + Pad(missing - left);
     }

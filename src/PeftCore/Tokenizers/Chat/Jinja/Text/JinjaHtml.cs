@@ -16,12 +16,12 @@ internal static class JinjaHtml
     public static string StripTags(string text)
     {
         text = Remove(Remove(text, "<!--", "-->"), "<", ">");
-        var plain = WebUtility.HtmlDecode(string.Join(' ', JinjaStrings.Words(text)));
-        for (var at = text.IndexOf('&', StringComparison.Ordinal); at >= 0; at = text.IndexOf('&', at + 1))
+        string plain = WebUtility.HtmlDecode(string.Join(' ', JinjaStrings.Words(text)));
+        for (int at = text.IndexOf('&', StringComparison.Ordinal); at >= 0; at = text.IndexOf('&', at + 1))
         {
-            var end = text.AsSpan(at + 1).IndexOfAny(" &;\t\n") is >= 0 and var length ? at + 1 + length : text.Length;
-            var whole = end < text.Length && text[end] == ';';
-            var entity = text[at..(whole ? end + 1 : end)];
+            int end = text.AsSpan(at + 1).IndexOfAny(" &;\t\n") is >= 0 and var length ? at + 1 + length : text.Length;
+            bool whole = end < text.Length && text[end] == ';';
+            string entity = text[at..(whole ? end + 1 : end)];
             if (entity.Length > 1 && (char.IsAsciiLetter(entity[1]) || entity[1] == '#') && (!whole
                 || WebUtility.HtmlDecode(entity) == entity))
             {
@@ -35,11 +35,11 @@ internal static class JinjaHtml
     private static string Remove(string text, string opening, string closing)
     {
         var kept = new System.Text.StringBuilder();
-        var at = 0;
-        for (var start = text.IndexOf(opening, StringComparison.Ordinal); start >= 0; start = text.IndexOf(opening, at,
+        int at = 0;
+        for (int start = text.IndexOf(opening, StringComparison.Ordinal); start >= 0; start = text.IndexOf(opening, at,
             StringComparison.Ordinal))
         {
-            var end = text.IndexOf(closing, start, StringComparison.Ordinal);
+            int end = text.IndexOf(closing, start, StringComparison.Ordinal);
             if (end < 0)
             {
                 break;

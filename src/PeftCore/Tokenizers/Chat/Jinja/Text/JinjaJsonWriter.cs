@@ -98,7 +98,7 @@ internal sealed class JinjaJsonWriter
     private void AppendItems<T>(char opening, char closing, List<T> items, int depth, Action<T> append)
     {
         _text.Append(opening);
-        for (var i = 0; i < items.Count; i++)
+        for (int i = 0; i < items.Count; i++)
         {
             _text.Append(i > 0 ? _itemSeparator : "");
             AppendLine(depth + 1);
@@ -124,7 +124,7 @@ internal sealed class JinjaJsonWriter
     private void AppendString(string value)
     {
         _text.Append('"');
-        foreach (var c in value)
+        foreach (char c in value)
         {
             _text.Append(c switch
             {

@@ -12,7 +12,7 @@ internal static class JinjaStrings
     /// <summary>The order by code points, which UTF-16 has not.</summary>
     public static int Compare(string a, string b)
     {
-        var at = a.AsSpan().CommonPrefixLength(b);
+        int at = a.AsSpan().CommonPrefixLength(b);
         return at == a.Length || at == b.Length ? a.Length.CompareTo(b.Length)
             : char.IsSurrogate(a[at]) == char.IsSurrogate(b[at]) ? a[at].CompareTo(b[at])
             : char.IsSurrogate(a[at]) ? 1 : -1;
@@ -20,9 +20,9 @@ internal static class JinjaStrings
 
     public static IEnumerable<object?> Characters(string text)
     {
-        for (var i = 0; i < text.Length;)
+        for (int i = 0; i < text.Length;)
         {
-            var length = text.AsSpan().CodePointLength(i);
+            int length = text.AsSpan().CodePointLength(i);
             yield return text.Substring(i, length);
             i += length;
         }
@@ -30,9 +30,9 @@ internal static class JinjaStrings
 
     public static string Reverse(string text)
     {
-        var result = text.ToCharArray();
+        char[] result = text.ToCharArray();
         Array.Reverse(result);
-        for (var i = 0; i + 1 < result.Length; i++)
+        for (int i = 0; i + 1 < result.Length; i++)
         {
             if (char.IsLowSurrogate(result[i]) && char.IsHighSurrogate(result[i + 1]))
             {
@@ -48,7 +48,7 @@ internal static class JinjaStrings
     public static string Pick(string text, long first, long last, long step)
     {
         var result = new StringBuilder();
-        for (var i = first; step > 0 ? i < last : i > last; i += step)
+        for (long i = first; step > 0 ? i < last : i > last; i += step)
         {
             result.Append(text[(int)i]);
         }
@@ -64,8 +64,8 @@ internal static class JinjaStrings
             return (int)point;
         }
 
-        var unit = 0;
-        for (var i = 0L; i < point; i++)
+        int unit = 0;
+        for (long i = 0L; i < point; i++)
         {
             unit += text.AsSpan().CodePointLength(unit);
         }
@@ -106,15 +106,15 @@ internal static class JinjaStrings
     public static List<string> Lines(string text, bool keepEnds)
     {
         var result = new List<string>();
-        for (var start = 0; start < text.Length;)
+        for (int start = 0; start < text.Length;)
         {
-            var end = start;
+            int end = start;
             while (end < text.Length && !IsLineEnd(text[end]))
             {
                 end++;
             }
 
-            var next = end >= text.Length ? end : text[end] == '\r' && end + 1 < text.Length && text[end + 1] == '\n' ? end + 2 : end + 1;
+            int next = end >= text.Length ? end : text[end] == '\r' && end + 1 < text.Length && text[end + 1] == '\n' ? end + 2 : end + 1;
             result.Add(text[start..(keepEnds ? next : end)]);
             start = next;
         }
@@ -145,7 +145,7 @@ internal static class JinjaStrings
                 break;
             }
 
-            var at = fromRight ? end - 1 : start;
+            int at = fromRight ? end - 1 : start;
             while (at >= start && at < end && !IsSpace(text[at]))
             {
                 at += fromRight ? -1 : 1;
@@ -166,10 +166,10 @@ internal static class JinjaStrings
     public static string Replace(string text, string old, string fresh, long count, JinjaRun run)
     {
         var result = new StringBuilder();
-        var at = 0;
-        for (var done = 0L; count < 0 || done < count; done++)
+        int at = 0;
+        for (long done = 0L; count < 0 || done < count; done++)
         {
-            var found = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? Next(at) : -1;
+            int found = old.Length > 0 ? text.IndexOf(old, at, StringComparison.Ordinal) : done == 0 ? 0 : at < text.Length ? Next(at) : -1;
             if (found < 0)
             {
                 break;
@@ -188,8 +188,8 @@ internal static class JinjaStrings
     /// <summary>How often a part occurs, without overlaps.</summary>
     public static long Count(string text, string part)
     {
-        var count = 0L;
-        for (var at = text.IndexOf(part, StringComparison.Ordinal); at >= 0; at = text.IndexOf(part, at + part.Length,
+        long count = 0L;
+        for (int at = text.IndexOf(part, StringComparison.Ordinal); at >= 0; at = text.IndexOf(part, at + part.Length,
             StringComparison.Ordinal))
         {
             count++;
@@ -200,14 +200,14 @@ internal static class JinjaStrings
 
     public static string Pad(string text, long width, char fill, double left, JinjaRun run)
     {
-        var missing = width - CodePoints.Count(text);
+        long missing = width - CodePoints.Count(text);
         if (missing <= 0)
         {
             return text;
         }
 
         run.Spend(missing);
-        var before = left == 0.5 ? missing / 2 + (missing & width & 1) : (long)(missing * left);
+        long before = left == 0.5 ? missing / 2 + (missing & width & 1) : (long)(missing * left);
         return new string(fill, (int)before) + text + new string(fill, (int)(missing - before));
     }
 

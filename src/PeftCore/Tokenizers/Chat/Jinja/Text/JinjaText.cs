@@ -129,8 +129,8 @@ internal static class JinjaText
 
     private static void AppendItems(StringBuilder text, IEnumerable<object?> items, int depth)
     {
-        var separator = "";
-        foreach (var item in items)
+        string separator = "";
+        foreach (object? item in items)
         {
             text.Append(separator);
             separator = ", ";
@@ -140,7 +140,7 @@ internal static class JinjaText
 
     private static void AppendDict(StringBuilder text, JinjaDict dict, int depth)
     {
-        var separator = "{";
+        string separator = "{";
         foreach (var (key, item) in dict.Items)
         {
             text.Append(separator);
@@ -155,11 +155,11 @@ internal static class JinjaText
 
     private static void AppendQuoted(StringBuilder text, string value)
     {
-        var quote = value.Contains('\'', StringComparison.Ordinal) && !value.Contains('"', StringComparison.Ordinal) ? '"' : '\'';
+        char quote = value.Contains('\'', StringComparison.Ordinal) && !value.Contains('"', StringComparison.Ordinal) ? '"' : '\'';
         text.Append(quote);
         foreach (var rune in value.EnumerateRunes())
         {
-            var c = rune.Value;
+            int c = rune.Value;
             text.Append(c switch
             {
                 '\n' => "\\n",

@@ -119,7 +119,7 @@ internal sealed class JinjaLogic(JinjaExpression left, JinjaExpression right, bo
 
     protected override object? Value(JinjaFrame frame, JinjaRun run)
     {
-        var value = left.Evaluate(frame, run);
+        object? value = left.Evaluate(frame, run);
         return JinjaOperators.IsTrue(value) == isAnd ? right.Evaluate(frame, run) : value;
     }
 }
@@ -145,10 +145,10 @@ internal sealed class JinjaComparison(JinjaExpression first, List<(string Name, 
 
     protected override object? Value(JinjaFrame frame, JinjaRun run)
     {
-        var left = first.Evaluate(frame, run);
+        object? left = first.Evaluate(frame, run);
         foreach (var (name, operand) in rest)
         {
-            var right = operand.Evaluate(frame, run);
+            object? right = operand.Evaluate(frame, run);
             if (!JinjaOperators.Compare(name, left, right, run))
             {
                 return false;

@@ -48,7 +48,7 @@ internal sealed class JinjaFor(
 
     public override JinjaFlow Run(JinjaFrame frame, JinjaRun run)
     {
-        var items = source.Evaluate(frame, run);
+        object? items = source.Evaluate(frame, run);
         if (isRecursive)
         {
             run.Write(JinjaText.Str(Recurse(frame, items, 0, run)));
@@ -60,7 +60,7 @@ internal sealed class JinjaFor(
 
     private object? Recurse(JinjaFrame frame, object? items, int depth, JinjaRun run) => run.Call(() =>
     {
-        var text = run.Capture(() => Loop(frame, items, depth, run));
+        string text = run.Capture(() => Loop(frame, items, depth, run));
         return run.AutoEscape ? new JinjaMarkup(text) : text;
     });
 
@@ -69,7 +69,7 @@ internal sealed class JinjaFor(
         var each = JinjaMembers.Iterate(items, run);
         var loop = new JinjaLoop(filter is null ? items : null, filter is null ? each : Filtered(each, frame, run), depth,
             isRecursive ? (inner, level) => Recurse(frame, inner, level, run) : null, run);
-        var complete = false;
+        bool complete = false;
         while (loop.MoveNext())
         {
             run.Step();
@@ -95,7 +95,7 @@ internal sealed class JinjaFor(
 
     private IEnumerable<object?> Filtered(IEnumerable<object?> items, JinjaFrame frame, JinjaRun run)
     {
-        foreach (var item in items)
+        foreach (object? item in items)
         {
             var inner = new JinjaFrame(_filter, frame, frame.Scope);
             _filterTarget.Assign(inner, item, run);

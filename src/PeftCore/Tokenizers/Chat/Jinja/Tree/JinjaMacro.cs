@@ -54,9 +54,9 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
     {
         _symbols = new JinjaSymbols(binding.Symbols);
         _symbols.Declare(Children);
-        foreach (var name in FindUndeclared([body], "caller", "kwargs", "varargs"))
+        foreach (string name in FindUndeclared([body], "caller", "kwargs", "varargs"))
         {
-            var own = parameters.FindIndex(p => p.Parameter.Name == name);
+            int own = parameters.FindIndex(p => p.Parameter.Name == name);
             if (name == "caller" && own >= 0 && parameters[own].Default is null)
             {
                 throw JinjaError.At(line, "a macro has the parameter 'caller' without a default");
@@ -87,24 +87,25 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
             ["catch_varargs"] = _varargs is not null,
             ["caller"] = _caller is not null,
         };
-        var text = $"<Macro {(name is null ? "anonymous" : JinjaText.Repr(name))}>";
+        string text = $"<Macro {(name is null ? "anonymous" : JinjaText.Repr(name))}>";
         return new JinjaFunction(name ?? "caller", text, (arguments, run) => run.Call(() =>
-            Call(frame, arguments, autoEscape, run))) { Members = members };
+            Call(frame, arguments, autoEscape, run)))
+        { Members = members };
     }
 
     private object Call(JinjaFrame outer, JinjaArguments arguments, bool autoEscape, JinjaRun run)
     {
-        var around = run.AutoEscape;
+        bool around = run.AutoEscape;
         run.AutoEscape = autoEscape;
         var frame = new JinjaFrame(_symbols, outer, outer.Scope);
         var named = new Dictionary<string, object?>(arguments.Named, StringComparer.Ordinal);
-        for (var i = 0; i < parameters.Count; i++)
+        for (int i = 0; i < parameters.Count; i++)
         {
             if (i < arguments.Positional.Count)
             {
                 parameters[i].Parameter.Assign(frame, arguments.Positional[i], run);
             }
-            else if (named.Remove(parameters[i].Parameter.Name, out var value))
+            else if (named.Remove(parameters[i].Parameter.Name, out object? value))
             {
                 parameters[i].Parameter.Assign(frame, value, run);
             }
@@ -120,7 +121,7 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
             }
         }
 
-        var text = run.Capture(() => body.Run(frame, run));
+        string text = run.Capture(() => body.Run(frame, run));
         run.AutoEscape = around;
         return around ? new JinjaMarkup(text) : text;
     }
@@ -129,7 +130,7 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
     {
         if (_caller is { } caller)
         {
-            frame[caller] = named.Remove("caller", out var given) && given is not null ? given : new JinjaUndefined("no caller is given");
+            frame[caller] = named.Remove("caller", out object? given) && given is not null ? given : new JinjaUndefined("no caller is given");
         }
 
         if (_kwargs is { } kwargs)

@@ -48,7 +48,7 @@ internal sealed class JinjaAutoEscape(JinjaExpression on, JinjaBody body) : Jinj
     public override JinjaFlow Run(JinjaFrame frame, JinjaRun run)
     {
         var inner = new JinjaFrame(_symbols, frame, frame.Scope);
-        var before = run.AutoEscape;
+        bool before = run.AutoEscape;
         run.AutoEscape = on.IsTrue(inner, run);
         var flow = body.Run(inner, run);
         run.AutoEscape = before;
@@ -78,7 +78,7 @@ internal sealed class JinjaSetBlock(JinjaTarget target, List<JinjaFilter> filter
     {
         var inner = new JinjaFrame(_symbols, frame, frame.Scope);
         var flow = JinjaFlow.Next;
-        var text = run.Capture(() => flow = body.Run(inner, run));
+        string text = run.Capture(() => flow = body.Run(inner, run));
         if (flow == JinjaFlow.Next)
         {
             object? value = run.AutoEscape ? new JinjaMarkup(text) : text;
@@ -110,7 +110,7 @@ internal sealed class JinjaFilterBlock(List<JinjaFilter> filters, JinjaBody body
     {
         var inner = new JinjaFrame(_symbols, frame, frame.Scope);
         var flow = JinjaFlow.Next;
-        var text = run.Capture(() => flow = body.Run(inner, run));
+        string text = run.Capture(() => flow = body.Run(inner, run));
         if (flow == JinjaFlow.Next)
         {
             object? value = run.AutoEscape ? new JinjaMarkup(text) : text;
@@ -129,7 +129,7 @@ internal sealed class JinjaGeneration(JinjaMacroBody body) : JinjaStatement
 
     public override JinjaFlow Run(JinjaFrame frame, JinjaRun run)
     {
-        var start = run.Output.Length;
+        int start = run.Output.Length;
         run.Write(JinjaText.Str(body.Make(null, frame, run.AutoEscape).Call(new JinjaArguments("generation", [], []), run)));
         if (run.IsMainOutput && run.Output.Length > start)
         {

@@ -54,7 +54,7 @@ internal sealed class JinjaOutput(List<JinjaExpression> expressions) : JinjaStat
     {
         foreach (var expression in expressions)
         {
-            var value = expression.Evaluate(frame, run);
+            object? value = expression.Evaluate(frame, run);
             run.Write(run.AutoEscape ? JinjaHtml.Escape(value).Text : JinjaText.Str(value));
         }
 

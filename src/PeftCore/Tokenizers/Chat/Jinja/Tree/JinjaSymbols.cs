@@ -43,7 +43,7 @@ internal sealed class JinjaSymbols
 
     public JinjaPlace? Find(string name)
     {
-        var up = 0;
+        int up = 0;
         for (var symbols = this; symbols is not null; symbols = symbols.Parent)
         {
             if (symbols._names.Contains(name))
@@ -107,7 +107,7 @@ internal sealed class JinjaSymbols
             }
         }
 
-        foreach (var name in fresh)
+        foreach (string? name in fresh)
         {
             _loads[name] = Parent?.Find(name) is { } outer ? new Load(Source.Outer, outer) : new Load(Source.Given);
         }
@@ -179,7 +179,7 @@ internal sealed class JinjaFrame
     private JinjaFrame Up(JinjaPlace place)
     {
         var frame = this;
-        for (var i = 0; i < place.Up; i++)
+        for (int i = 0; i < place.Up; i++)
         {
             frame = frame.Parent!;
         }

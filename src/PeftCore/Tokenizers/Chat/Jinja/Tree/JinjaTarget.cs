@@ -93,7 +93,7 @@ internal sealed class JinjaTarget(string name, string? member, List<JinjaTarget>
                 throw JinjaError.Of($"{JinjaText.Describe(value)} is not {parts.Count} values");
             }
 
-            for (var i = 0; i < parts.Count; i++)
+            for (int i = 0; i < parts.Count; i++)
             {
                 parts[i].Set(frame, values[i], run);
             }

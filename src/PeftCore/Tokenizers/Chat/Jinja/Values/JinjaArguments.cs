@@ -28,12 +28,12 @@ internal sealed class JinjaSignature(string parameters)
             throw JinjaError.Of($"{arguments.Function} takes {_names.Length} arguments, not {arguments.Positional.Count}");
         }
 
-        var values = new object?[_names.Length];
+        object?[] values = new object?[_names.Length];
         Array.Fill(values, JinjaMissing.Value);
         arguments.Positional.CopyTo(values);
         foreach (var (name, value) in arguments.Named)
         {
-            var at = Array.IndexOf(_names, name);
+            int at = Array.IndexOf(_names, name);
             if (at < 0 || values[at] != JinjaMissing.Value)
             {
                 throw JinjaError.Of($"{arguments.Function} {(at < 0 ? "has no argument" : "gets twice the argument")} '{name}'");
@@ -42,7 +42,7 @@ internal sealed class JinjaSignature(string parameters)
             values[at] = value;
         }
 
-        var missing = Array.IndexOf(values, JinjaMissing.Value);
+        int missing = Array.IndexOf(values, JinjaMissing.Value);
         return missing < 0 || missing >= _required
             ? values
             : throw JinjaError.Of($"{arguments.Function} needs an argument '{_names[missing].TrimStart('_')}'");

@@ -38,7 +38,7 @@ internal sealed class JinjaDict
     /// <summary>Whether Python can use the value as a key.</summary>
     public static bool IsKey(object? value)
     {
-        var parts = 0;
+        int parts = 0;
         return IsKey(value, ref parts);
     }
 
@@ -52,7 +52,7 @@ internal sealed class JinjaDict
 
         if (value is JinjaTuple tuple)
         {
-            foreach (var item in tuple)
+            foreach (object? item in tuple)
             {
                 if (!IsKey(item, ref parts))
                 {

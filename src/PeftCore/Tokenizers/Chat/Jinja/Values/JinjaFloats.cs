@@ -37,10 +37,10 @@ internal static class JinjaFloats
             throw JinjaError.Of($"it formats a number with more than {MaxDigits} digits");
         }
 
-        var bits = BitConverter.DoubleToInt64Bits(Math.Abs(value));
-        var exponent = (int)(bits >> 52);
+        long bits = BitConverter.DoubleToInt64Bits(Math.Abs(value));
+        int exponent = (int)(bits >> 52);
         var top = new BigInteger(exponent == 0 ? bits : (bits & 0xFFFFFFFFFFFFF) | 0x10000000000000);
-        var power = (exponent == 0 ? 1 : exponent) - 1075;
+        int power = (exponent == 0 ? 1 : exponent) - 1075;
         var bottom = BigInteger.One;
         top = decimals > 0 ? top * BigInteger.Pow(10, decimals) : top;
         bottom = decimals < 0 ? BigInteger.Pow(10, -decimals) : bottom;
@@ -51,7 +51,7 @@ internal static class JinjaFloats
     public static BigInteger HalfEven(BigInteger top, BigInteger bottom)
     {
         var quotient = BigInteger.DivRem(top, bottom, out var rest);
-        var order = (rest * 2).CompareTo(bottom);
+        int order = (rest * 2).CompareTo(bottom);
         return order > 0 || (order == 0 && !quotient.IsEven) ? quotient + 1 : quotient;
     }
 
@@ -63,14 +63,14 @@ internal static class JinjaFloats
         }
 
         var scaled = decimals < -309 ? BigInteger.Zero : Scaled(value, decimals);
-        var result = double.Parse($"{scaled}E{-decimals}", CultureInfo.InvariantCulture);
+        double result = double.Parse($"{scaled}E{-decimals}", CultureInfo.InvariantCulture);
         return double.IsInfinity(result) ? throw JinjaError.Of("a rounded number is too large") : Math.CopySign(result, value);
     }
 
     private static double FloorDivide(double x, double y)
     {
-        var modulo = x % y;
-        var quotient = (x - modulo) / y;
+        double modulo = x % y;
+        double quotient = (x - modulo) / y;
         if (modulo != 0 && (y < 0) != (modulo < 0))
         {
             quotient -= 1;
@@ -81,13 +81,13 @@ internal static class JinjaFloats
             return Math.CopySign(0, x / y);
         }
 
-        var floor = Math.Floor(quotient);
+        double floor = Math.Floor(quotient);
         return quotient - floor > 0.5 ? floor + 1 : floor;
     }
 
     private static double Modulo(double x, double y)
     {
-        var modulo = x % y;
+        double modulo = x % y;
         return modulo == 0 ? Math.CopySign(0, y) : (y < 0) != (modulo < 0) ? modulo + y : modulo;
     }
 
@@ -103,7 +103,7 @@ internal static class JinjaFloats
             throw JinjaError.Of("it makes a complex number");
         }
 
-        var result = Math.Pow(x, y);
+        double result = Math.Pow(x, y);
         return double.IsInfinity(result) && double.IsFinite(x) && double.IsFinite(y)
             ? throw JinjaError.Of("a power is too large for a float") : result;
     }

@@ -55,7 +55,7 @@ internal static class JinjaJson
     /// <summary>A number without point and exponent is an integer, however long.</summary>
     private static object ImportNumber(JsonElement element)
     {
-        var text = element.GetRawText();
+        string text = element.GetRawText();
         return text.AsSpan().IndexOfAny(".eE") >= 0 ? element.GetDouble()
             : JinjaNumbers.Make(BigInteger.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture));
     }

@@ -83,7 +83,7 @@ internal sealed class JinjaLoop(object? source, IEnumerable<object?> items, int 
 
     private object Changed(JinjaTuple value)
     {
-        var same = !ReferenceEquals(_changed, JinjaMissing.Value) && JinjaOperators.AreEqual(_changed, value, run);
+        bool same = !ReferenceEquals(_changed, JinjaMissing.Value) && JinjaOperators.AreEqual(_changed, value, run);
         _changed = value;
         return !same;
     }

@@ -6,7 +6,7 @@ internal static class JinjaMembers
     /// <summary>value.name: an attribute, else the item of that name.</summary>
     public static object? Attribute(object? value, string name, JinjaRun run)
     {
-        var found = OwnAttribute(value, name, run);
+        object? found = OwnAttribute(value, name, run);
         return !ReferenceEquals(found, JinjaMissing.Value) ? found : ItemOrMissing(value, name) is var item && item != JinjaMissing.Value
             ? item
             : new JinjaUndefined(() => $"{JinjaText.Describe(value)} has no '{name}'");
@@ -20,11 +20,11 @@ internal static class JinjaMembers
             case JinjaUndefined undefined:
                 throw undefined.Raise();
             case JinjaNamespace space:
-                return space.Members.TryGet(name, out var member) ? member : JinjaMissing.Value;
+                return space.Members.TryGet(name, out object? member) ? member : JinjaMissing.Value;
             case JinjaLoop loop:
                 return loop.Member(name, run);
             case JinjaFunction { Members: { } members }:
-                return members.TryGet(name, out var part) ? part : JinjaMissing.Value;
+                return members.TryGet(name, out object? part) ? part : JinjaMissing.Value;
             default:
                 return JinjaMethods.Find(value, name);
         }
@@ -39,7 +39,7 @@ internal static class JinjaMembers
         }
 
         run.Read(value);
-        var item = ItemOrMissing(value, index);
+        object? item = ItemOrMissing(value, index);
         if (item == JinjaMissing.Value && JinjaText.IsText(index))
         {
             item = OwnAttribute(value, JinjaText.Str(index), run);
@@ -51,7 +51,7 @@ internal static class JinjaMembers
 
     public static object Slice(object? value, object? start, object? stop, object? step, JinjaRun run)
     {
-        var count = value switch
+        long count = value switch
         {
             JinjaUndefined undefined => throw undefined.Raise(),
             List<object?> list => list.Count,
@@ -60,7 +60,7 @@ internal static class JinjaMembers
             _ => throw JinjaError.Of($"{JinjaText.Describe(value)} cannot be sliced"),
         };
         run.Read(value);
-        var by = Bound(step) ?? 1;
+        long by = Bound(step) ?? 1;
         if (by == 0)
         {
             throw JinjaError.Of("a slice has a step of zero");
@@ -68,8 +68,8 @@ internal static class JinjaMembers
 
         by = Math.Clamp(by, -int.MaxValue, int.MaxValue);
         var (low, high) = by > 0 ? (0L, count) : (-1L, count - 1);
-        var first = Bound(start) is { } s ? Math.Clamp(s < 0 ? s + count : s, low, high) : by > 0 ? low : high;
-        var last = Bound(stop) is { } e ? Math.Clamp(e < 0 ? e + count : e, low, high) : by > 0 ? high : low;
+        long first = Bound(start) is { } s ? Math.Clamp(s < 0 ? s + count : s, low, high) : by > 0 ? low : high;
+        long last = Bound(stop) is { } e ? Math.Clamp(e < 0 ? e + count : e, low, high) : by > 0 ? high : low;
         if (value is JinjaRange whole)
         {
             return new JinjaRange(whole[first], whole[last], whole.Step * by);
@@ -88,7 +88,7 @@ internal static class JinjaMembers
         var items = value as List<object?> ?? JinjaStrings.Characters(JinjaText.Str(value)).ToList();
         run.Spend(items.Count);
         var result = value is JinjaTuple ? new JinjaTuple() : new List<object?>();
-        for (var i = first; by > 0 ? i < last : i > last; i += by)
+        for (long i = first; by > 0 ? i < last : i > last; i += by)
         {
             result.Add(items[(int)i]);
         }
@@ -135,7 +135,7 @@ internal static class JinjaMembers
 
     private static IEnumerable<object?> Counted(IEnumerable<object?> items, JinjaRun run)
     {
-        foreach (var item in items)
+        foreach (object? item in items)
         {
             run.Step();
             yield return item;
@@ -147,10 +147,10 @@ internal static class JinjaMembers
         switch (value)
         {
             case JinjaDict dict:
-                return JinjaDict.IsKey(index) && dict.TryGet(index, out var item) ? item : JinjaMissing.Value;
+                return JinjaDict.IsKey(index) && dict.TryGet(index, out object? item) ? item : JinjaMissing.Value;
             case List<object?> or string or JinjaMarkup or JinjaRange when index is long or bool:
-                var count = Length(value)!.Value;
-                var at = index is long number ? number : index is true ? 1 : 0;
+                long count = Length(value)!.Value;
+                long at = index is long number ? number : index is true ? 1 : 0;
                 at = at < 0 ? at + count : at;
                 return at < 0 || at >= count ? JinjaMissing.Value : value switch
                 {

@@ -85,13 +85,13 @@ internal static class JinjaNumbers
         }
 
         var (top, bottom) = (BigInteger.Abs(a), BigInteger.Abs(b));
-        var shift = 66 + (int)bottom.GetBitLength() - (int)top.GetBitLength();
+        int shift = 66 + (int)bottom.GetBitLength() - (int)top.GetBitLength();
         var quotient = BigInteger.DivRem(shift > 0 ? top << shift : top, shift > 0 ? bottom : bottom << -shift, out var rest);
-        var excess = (int)quotient.GetBitLength() - 53;
+        int excess = (int)quotient.GetBitLength() - 53;
         var (kept, half) = (quotient >> excess, BigInteger.One << (excess - 1));
         var cut = quotient & ((BigInteger.One << excess) - 1);
-        var up = cut > half || (cut == half && (!rest.IsZero || !kept.IsEven));
-        var result = Math.ScaleB((double)(kept + (up ? 1 : 0)), excess - shift);
+        bool up = cut > half || (cut == half && (!rest.IsZero || !kept.IsEven));
+        double result = Math.ScaleB((double)(kept + (up ? 1 : 0)), excess - shift);
         return double.IsInfinity(result) ? throw JinjaError.Of("an integer is too large for a float") : a.Sign * b.Sign < 0
             ? -result : result;
     }
@@ -108,7 +108,7 @@ internal static class JinjaNumbers
             return real > 0 ? -1 : 1;
         }
 
-        var order = ToBig(integer).CompareTo(new BigInteger(Math.Floor(real)));
+        int order = ToBig(integer).CompareTo(new BigInteger(Math.Floor(real)));
         return order != 0 ? order : Math.Floor(real) < real ? -1 : 0;
     }
 

@@ -34,7 +34,7 @@ internal static class JinjaOperators
             (List<object?> a, List<object?> b) => a is JinjaTuple == b is JinjaTuple && a.Count == b.Count
                 && a.Zip(b).All(p => ReferenceEquals(p.First, p.Second) || AreEqual(p.First, p.Second, run)),
             (JinjaDict a, JinjaDict b) => a.Count == b.Count
-                && a.Items.All(i => b.TryGet(i.Key, out var other) && AreEqual(i.Value, other, run)),
+                && a.Items.All(i => b.TryGet(i.Key, out object? other) && AreEqual(i.Value, other, run)),
             (JinjaUndefined, JinjaUndefined) => true,
             (JinjaRange a, JinjaRange b) => a.Count == b.Count && (a.Count == 0 || (a.Start == b.Start && (a.Count == 1
                 || a.Step == b.Step))),
@@ -124,7 +124,7 @@ internal static class JinjaOperators
 
     private static int? OrderLists(List<object?> a, List<object?> b, string name, JinjaRun run)
     {
-        for (var i = 0; i < Math.Min(a.Count, b.Count); i++)
+        for (int i = 0; i < Math.Min(a.Count, b.Count); i++)
         {
             if (!ReferenceEquals(a[i], b[i]) && !AreEqual(a[i], b[i], run))
             {
@@ -151,8 +151,8 @@ internal static class JinjaOperators
 
     private static object Repeat(object sequence, object times, JinjaRun run)
     {
-        var count = JinjaNumbers.ToBig(times) is var big && big > int.MaxValue ? int.MaxValue : big.Sign < 0 ? 0 : (int)big;
-        var length = sequence is List<object?> items ? items.Count : JinjaText.Str(sequence).Length;
+        int count = JinjaNumbers.ToBig(times) is var big && big > int.MaxValue ? int.MaxValue : big.Sign < 0 ? 0 : (int)big;
+        int length = sequence is List<object?> items ? items.Count : JinjaText.Str(sequence).Length;
         run.Spend(length * (long)count);
         count = length == 0 ? 0 : count;
         return sequence switch

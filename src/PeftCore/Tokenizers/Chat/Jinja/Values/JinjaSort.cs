@@ -28,16 +28,16 @@ internal static class JinjaSort
             return;
         }
 
-        var middle = (start + end) / 2;
+        int middle = (start + end) / 2;
         Merge(items, buffer, start, middle, isLess);
         Merge(items, buffer, middle, end, isLess);
         var (left, right) = (start, middle);
-        for (var i = start; i < end; i++)
+        for (int i = start; i < end; i++)
         {
             buffer[i] = left < middle && (right >= end || !isLess(items[right], items[left])) ? items[left++] : items[right++];
         }
 
-        for (var i = start; i < end; i++)
+        for (int i = start; i < end; i++)
         {
             items[i] = buffer[i];
         }

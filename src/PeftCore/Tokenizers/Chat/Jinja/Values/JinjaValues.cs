@@ -79,7 +79,7 @@ internal sealed class JinjaRange(long start, long stop, long step)
     {
         get
         {
-            for (var i = 0L; i < Count; i++)
+            for (long i = 0L; i < Count; i++)
             {
                 yield return this[i];
             }
