@@ -9,8 +9,8 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Bench;
 
-/// <summary>Causal attention on the CPU and, where there is one, on a card in bf16 (whose peer is bench/peers/attention_torch.py), beside forward
-/// attention of one core by System.Numerics.Tensors' dot products and softmax.</summary>
+/// <summary>Causal attention on the CPU and, where there is one, on a card in bf16 (whose peer is bench/peers/attention_torch.py), beside
+/// forward attention of one core by System.Numerics.Tensors' dot products and softmax.</summary>
 [Config(typeof(Settings))]
 public class AttentionBenchmark
 {
@@ -93,7 +93,8 @@ public class AttentionBenchmark
 
     private ReadOnlySpan<float> Row(AttentionShape s, int token) => _values.AsSpan(token * s.HeadDim, s.HeadDim);
 
-    private Heads Made(AttentionShape s, int heads) => new(_bench!.Activation([s.Batch, s.QueryLength, heads * s.HeadDim]), heads, s.HeadDim);
+    private Heads Made(AttentionShape s, int heads) =>
+        new(_bench!.Activation([s.Batch, s.QueryLength, heads * s.HeadDim]), heads, s.HeadDim);
 
     private sealed class Settings : ManualConfig
     {

@@ -19,7 +19,8 @@ internal sealed class Bench : IDisposable
     public IBackend Backend { get; }
 
     /// <summary>Opens a device: a card with BF16 activations.</summary>
-    public static Bench Open(string device) => new(device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(device, new IlgpuOptions(DType.BF16)));
+    public static Bench Open(string device) =>
+        new(device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(device, new IlgpuOptions(DType.BF16)));
 
     /// <summary>Normal numbers, stored as given.</summary>
     public Tensor Normal(Shape shape, DType dtype, float deviation = 1)

@@ -9,7 +9,8 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Bench;
 
-/// <summary>SwiGLU's gate, silu(gate)·up, as an op: alone, and with its gradients. The peer is the forward pass by System.Numerics.Tensors on one core.</summary>
+/// <summary>SwiGLU's gate, silu(gate)·up, as an op: alone, and with its gradients. The peer is the forward pass by System.Numerics.Tensors
+/// on one core.</summary>
 [Config(typeof(Settings))]
 public class GateBenchmark
 {
@@ -71,6 +72,7 @@ public class GateBenchmark
     {
         // In F32; forward reads two and writes one, both ways read and write three and five more.
         public Settings() => AddColumn(new Rate("GB/s", "what a pass must read and write in F32", benchmark =>
-            (benchmark.Descriptor.WorkloadMethod.Name == nameof(BothWays) ? 8.0 : 3.0) * sizeof(float) * (int)benchmark.Parameters[nameof(Elements)]));
+            (benchmark.Descriptor.WorkloadMethod.Name == nameof(BothWays) ? 8.0 : 3.0) * sizeof(float) *
+            (int)benchmark.Parameters[nameof(Elements)]));
     }
 }

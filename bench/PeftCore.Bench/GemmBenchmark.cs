@@ -16,7 +16,8 @@ public class GemmBenchmark
     private readonly WorkerPool _one = new(1), _all = new(Environment.ProcessorCount);
 
     /// <summary>Rows of x, outputs, inputs.</summary>
-    [Params("512x512x512", "1024x1024x1024", "1024x192x192", "1024x512x4096", "1024x4096x512", "1024x8x512", "1024x512x8", "1024x512x16", "1x4096x4096")]
+    [Params("512x512x512", "1024x1024x1024", "1024x192x192", "1024x512x4096", "1024x4096x512", "1024x8x512", "1024x512x8", "1024x512x16",
+        "1x4096x4096")]
     public string Size { get; set; } = "";
 
     [GlobalSetup]

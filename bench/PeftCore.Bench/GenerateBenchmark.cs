@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>Generating with a cache of keys and values: 32 tokens after a prompt of 128, the time being a token's. The peer is bench/peers/generate_torch_cpu.py;
-/// `peftcore bench generate` takes any shape and tells prompt and tokens apart.</summary>
+/// <summary>Generating with a cache of keys and values: 32 tokens after a prompt of 128, the time being a token's. The peer is
+/// bench/peers/generate_torch_cpu.py; `peftcore bench generate` takes any shape and tells prompt and tokens apart.</summary>
 [Config(typeof(Settings))]
 public class GenerateBenchmark
 {
@@ -53,12 +53,15 @@ public class GenerateBenchmark
     }
 
     [Benchmark(OperationsPerInvoke = NewTokens)]
-    public GenerationResult Generate() => _generator!.Generate(_prompt, new GenerationOptions { MaxNewTokens = NewTokens, KvCacheDType = DTypeOf(Cache) });
+    public GenerationResult Generate() =>
+        _generator!.Generate(_prompt, new GenerationOptions { MaxNewTokens = NewTokens, KvCacheDType = DTypeOf(Cache) });
 
     private static DType DTypeOf(string name) => name == "BF16" ? DType.BF16 : DType.F32;
 
     private sealed class Settings : ManualConfig
     {
-        public Settings() => AddColumn(new Rate("tok/s", "new tokens, the reading of the prompt included; peer: bench/peers/generate_torch_cpu.py;", _ => 1e9));
+        public Settings() =>
+            AddColumn(new Rate("tok/s", "new tokens, the reading of the prompt included; peer: bench/peers/generate_torch_cpu.py;",
+                _ => 1e9));
     }
 }

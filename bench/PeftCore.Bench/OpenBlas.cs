@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Bench;
 
-/// <summary>The peer of a matrix product on the processor, called in the same process so that runs can take turns: Debian's libopenblas0-pthread.
-/// OPENBLAS_CORETYPE=SKYLAKEX makes it use AVX-512 on processors it does not know.</summary>
+/// <summary>The peer of a matrix product on the processor, called in the same process so that runs can take turns: Debian's
+/// libopenblas0-pthread. OPENBLAS_CORETYPE=SKYLAKEX makes it use AVX-512 on processors it does not know.</summary>
 internal static unsafe partial class OpenBlas
 {
     private const string Library = "libopenblas.so.0";
@@ -38,6 +38,7 @@ internal static unsafe partial class OpenBlas
     private static partial nint CoreName();
 
     [LibraryImport(Library, EntryPoint = "cblas_sgemm")]
-    private static partial void Sgemm(int order, int transA, int transB, int m, int n, int k, float alpha, float* a, int lda, float* b, int ldb, float beta,
+    private static partial void Sgemm(int order, int transA, int transB, int m, int n, int k, float alpha, float* a, int lda, float* b,
+        int ldb, float beta,
         float* c, int ldc);
 }

@@ -3,9 +3,10 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>x·Wᵀ as it is, with W packed beforehand in F32 and in BF16, OpenBLAS, and the peak of the cores, by turns in one process: what else the machine does
-/// meets all of them alike, and ratios hold. Prints medians.
-/// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-gemm [THREADS [MxNxK …]]</code></summary>
+/// <summary>x·Wᵀ as it is, with W packed beforehand in F32 and in BF16, OpenBLAS, and the peak of the cores, by turns in one process: what
+/// else the machine does meets all of them alike, and ratios hold. Prints medians.
+/// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-gemm [THREADS [MxNxK
+/// …]]</code></summary>
 internal static class PairedGemm
 {
     private const double Seconds = 1.5;
@@ -26,8 +27,11 @@ internal static class PairedGemm
         {
             OpenBlas.SetThreads(threads);
         }
-        Console.WriteLine($"{threads} threads, {Gemm.Instructions}, GFLOP/s; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
-        Console.WriteLine("| m×n×k | FMA peak | plain | of peak | packed F32 | of peak | packed BF16 | of peak | OpenBLAS | plain/OpenBLAS | packed/OpenBLAS |");
+        Console.WriteLine(
+            $"{threads} threads, {Gemm.Instructions}, GFLOP/s; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
+        Console.WriteLine(
+            "| m×n×k | FMA peak | plain | of peak | packed F32 | of peak | packed BF16 | of peak | OpenBLAS | plain/OpenBLAS | " +
+            "packed/OpenBLAS |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         foreach (string size in args.Length > 1 ? args[1..] : Usual)
         {
@@ -40,7 +44,8 @@ internal static class PairedGemm
         int[] parts = [.. size.Split('x').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
         int m = parts[0], n = parts[1], k = parts[2];
         using NativeNumbers a = NativeNumbers.Uniform((long)m * k, 0), b = NativeNumbers.Uniform((long)n * k, 1), c = new((long)m * n);
-        using NativeNumbers packed = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.F32)), half = NativeNumbers.OfBytes(2L * n * k);
+        using NativeNumbers packed = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.F32)),
+            half = NativeNumbers.OfBytes(2L * n * k);
         using var packedHalf = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.BF16));
         Elements.Narrow(b.Span, half.Bytes, ElementType.BF16, pool);
         Gemm.Pack(n, k, Operand.F32(b.Span, k), true, packed.Bytes, pool);
@@ -51,7 +56,8 @@ internal static class PairedGemm
             () => FmaPeak.Run(pool),
             () => Gemm.Multiply(m, n, k, Operand.F32(a.Span, k), false, Operand.F32(b.Span, k), true, c.Span, n, 1f, false, pool),
             () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a.Span, k), false, packed.Bytes, ElementType.F32, c.Span, n, 1f, false, pool),
-            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a.Span, k), false, packedHalf.Bytes, ElementType.BF16, c.Span, n, 1f, false, pool),
+            () => Gemm.MultiplyPacked(m, n, k, Operand.F32(a.Span, k), false, packedHalf.Bytes, ElementType.BF16, c.Span, n, 1f, false,
+                pool),
             () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, a.Span, b.Span, c.Span); } },
         ];
         double[] rate = Turns.Medians(runs, Seconds, MinRounds);

@@ -5,16 +5,19 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>Products of a few rows with weights that no cache holds, beside reading the same bytes and doing nothing, and beside OpenBLAS in F32, by turns in one
-/// process. Decoding is made of these. Prints medians in GB of weights a second.
-/// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-rows [THREADS [ROWS:MxK …]]</code></summary>
+/// <summary>Products of a few rows with weights that no cache holds, beside reading the same bytes and doing nothing, and beside OpenBLAS
+/// in F32, by turns in one process. Decoding is made of these. Prints medians in GB of weights a second.
+/// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-rows [THREADS [ROWS:MxK
+/// …]]</code></summary>
 internal static unsafe class PairedRows
 {
     private const long Bytes = 192L << 20;
     private const double Seconds = 0.5;
 
     /// <summary>Outputs × inputs of GPT-2 124M and TinyLlama.</summary>
-    private static readonly string[] Usual = [.. new[] { 1, 4, 8 }.SelectMany(rows => new[] { "2304x768", "768x768", "3072x768", "768x3072", "50257x768", "2048x2048" }.Select(size => $"{rows}:{size}"))];
+    private static readonly string[] Usual =
+        [.. new[] { 1, 4, 8 }.SelectMany(rows => new[] { "2304x768", "768x768", "3072x768", "768x3072", "50257x768",
+            "2048x2048" }.Select(size => $"{rows}:{size}"))];
 
     public static void Run(string[] args)
     {
@@ -27,7 +30,9 @@ internal static unsafe class PairedRows
         byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
         Philox.FillUniform(new Span<float>(memory, (int)(Bytes / 4)), -1, 1, 1, 0);
         Console.WriteLine($"{threads} threads, GB/s of weights; OpenBLAS: {(OpenBlas.IsInstalled ? OpenBlas.Core : "not installed")}");
-        Console.WriteLine("| rows, out×in | reading only | W (out, in) F32 | of reading | BF16 | of reading | W (in, out) F32 | of reading | BF16 | of reading | OpenBLAS F32 | F32/OpenBLAS |");
+        Console.WriteLine(
+            "| rows, out×in | reading only | W (out, in) F32 | of reading | BF16 | of reading | W (in, out) F32 | of reading | BF16 | of " +
+            "reading | OpenBLAS F32 | F32/OpenBLAS |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         foreach (string size in args.Length > 1 ? args[1..] : Usual)
         {
@@ -48,7 +53,8 @@ internal static unsafe class PairedRows
         // Every call takes the next weight, so that none is in a cache.
         byte* Next(int element) => memory + (turn++ % (Bytes / (weight * element)) * weight * element);
         void Product(ElementType type, bool across) => Gemm.Multiply(m, n, k, Operand.F32(x, k), false,
-            new Operand(new ReadOnlySpan<byte>(Next(type == ElementType.F32 ? 4 : 2), (int)(weight * (type == ElementType.F32 ? 4 : 2))), type, across ? k : n), across, y, n, 1f, false, pool);
+            new Operand(new ReadOnlySpan<byte>(Next(type == ElementType.F32 ? 4 : 2), (int)(weight * (type == ElementType.F32 ? 4 : 2))),
+                type, across ? k : n), across, y, n, 1f, false, pool);
         double[] rates = Rates(
             (Bytes, () => ReadPeak.Run(memory, Bytes, pool)),
             (4 * weight, () => Product(ElementType.F32, true)),

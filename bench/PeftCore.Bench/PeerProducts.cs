@@ -31,7 +31,8 @@ internal static class PeerProducts
                 }
                 any = true;
                 double rate = Ours(size, pool), peer = double.Parse(line!.Split(": ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{line}; here {rate:0.0} GFLOP/s, {rate / peer:0.00} times as fast"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{line}; here {rate:0.0} GFLOP/s, {rate / peer:0.00} times as fast"));
             }
         }
         return any ? 0 : 2;
@@ -60,7 +61,8 @@ internal static class PeerProducts
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            return (null, $"{script} did not run: there is no {python} ({e.Message}); install Python 3, or name one: peers /usr/bin/python3");
+            return (null, $"{script} did not run: there is no {python} ({e.Message}); install Python 3, or name one: peers " +
+                "/usr/bin/python3");
         }
     }
 

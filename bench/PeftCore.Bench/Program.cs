@@ -17,6 +17,7 @@ switch (args)
         return PeerProducts.Run(rest);
     default:
         // A benchmark's program builds the libraries anew, which takes a small machine longer than the two minutes it is given.
-        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance).WithBuildTimeout(TimeSpan.FromMinutes(15)));
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance)
+            .WithBuildTimeout(TimeSpan.FromMinutes(15)));
         return 0;
 }

@@ -3,7 +3,8 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>How fast all threads together read memory and do nothing else: the most that a product with few rows, which reads its weights once, can reach.</summary>
+/// <summary>How fast all threads together read memory and do nothing else: the most that a product with few rows, which reads its weights
+/// once, can reach.</summary>
 internal static unsafe class ReadPeak
 {
     private const int Block = 1 << 18;

@@ -7,8 +7,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>Loading 256 MiB of weights, from the system's file cache, into tensors: by the memory map, as models are loaded, and by opening alone, which reads the header and checks
-/// it. The peer is reading the raw file into one buffer.</summary>
+/// <summary>Loading 256 MiB of weights, from the system's file cache, into tensors: by the memory map, as models are loaded, and by opening
+/// alone, which reads the header and checks it. The peer is reading the raw file into one buffer.</summary>
 [Config(typeof(Settings))]
 public unsafe class SafetensorsBenchmark
 {
@@ -25,7 +25,8 @@ public unsafe class SafetensorsBenchmark
     {
         byte[] bytes = new byte[Bytes / Tensors];
         new Random(1).NextBytes(bytes);
-        SafetensorsWriter.Write(_path, Enumerable.Range(0, Tensors).Select(i => new SafetensorsTensor($"layer.{i}.weight", "BF16", [Rows, Columns], bytes)));
+        SafetensorsWriter.Write(_path, Enumerable.Range(0, Tensors)
+            .Select(i => new SafetensorsTensor($"layer.{i}.weight", "BF16", [Rows, Columns], bytes)));
         _buffer = (byte*)NativeMemory.AlignedAlloc((nuint)new FileInfo(_path).Length, 64);
         _backend = new CpuBackend();
         _into.AddRange(Enumerable.Range(0, Tensors).Select(_ => _backend.NewTensor([Rows, Columns], DType.BF16).Keep()));

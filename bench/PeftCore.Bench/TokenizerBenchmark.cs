@@ -5,8 +5,9 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Bench;
 
-/// <summary>Texts to tokens and back, on one core: the bundled training data through the bundled tokenizer and those of the test fixtures, or through the tokenizer.json of the
-/// directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peer is bench/peers/tokenizer_rust on the same texts.</summary>
+/// <summary>Texts to tokens and back, on one core: the bundled training data through the bundled tokenizer and those of the test fixtures,
+/// or through the tokenizer.json of the directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peer is
+/// bench/peers/tokenizer_rust on the same texts.</summary>
 [Config(typeof(Settings))]
 public class TokenizerBenchmark
 {
@@ -22,7 +23,8 @@ public class TokenizerBenchmark
     public Place Tokenizer { get; set; } = new("");
 
     private static IEnumerable<Place> Fixtures =>
-        new[] { "byte_bpe", "sentencepiece_bpe", "wordpiece", "unigram" }.Select(name => new Place(Repository.Path("tests", "fixtures", "tokenizers", name)));
+        new[] { "byte_bpe", "sentencepiece_bpe", "wordpiece",
+            "unigram" }.Select(name => new Place(Repository.Path("tests", "fixtures", "tokenizers", name)));
 
     [GlobalSetup]
     public void Setup()
@@ -60,7 +62,8 @@ public class TokenizerBenchmark
         .. File.ReadLines(Repository.Path("src", "PeftCore.Cli", "Demo", "data", "train.jsonl")).SelectMany(line =>
         {
             using var row = JsonDocument.Parse(line);
-            return row.RootElement.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.String).Select(field => field.Value.GetString()!).ToArray();
+            return row.RootElement.EnumerateObject().Where(field => field.Value.ValueKind == JsonValueKind.String)
+                .Select(field => field.Value.GetString()!).ToArray();
         }),
     ];
 

@@ -25,7 +25,8 @@ internal static partial class PtxMacros
             var macro = Macro().Match(line);
             if (macro.Success)
             {
-                string[] arguments = macro.Groups["arguments"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+                string[] arguments = macro.Groups["arguments"].Value.Split(',', StringSplitOptions.TrimEntries |
+                    StringSplitOptions.RemoveEmptyEntries);
                 string name = macro.Groups["name"].Value;
                 if (!write(text, name.Split('.'), arguments))
                 {

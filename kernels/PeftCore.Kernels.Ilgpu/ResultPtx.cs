@@ -21,16 +21,19 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
     /// <summary>Adds a row: address of the thread's first entry, columns left from there, whether it is BF16.</summary>
     public void Bias(StringBuilder text, string[] a)
     {
-        text.Append("{\n.reg .pred here, narrow, wide;\n.reg .u32 size;\n.reg .b16 h, zero;\n.reg .b32 bits;\n.reg .f32 x;\n.reg .u64 from;\nmov.b16 zero, 0;\n");
+        text.Append("{\n.reg .pred here, narrow, wide;\n.reg .u32 size;\n.reg .b16 h, zero;\n.reg .b32 bits;\n.reg .f32 x;\n" +
+            ".reg .u64 from;\nmov.b16 zero, 0;\n");
         Add(text, $"setp.ne.s32 narrow, {a[2]}, 0;\nselp.u32 size, 2, 4, narrow;\n");
         for (int j = 0; j < tileN / 8; j++)
         {
             for (int i = 0; i < 2; i++)
             {
-                Add(text, $"mad.wide.u32 from, size, {(8 * j) + i}, {a[0]};\nmov.b32 bits, 0;\nmov.b16 h, 0;\nsetp.gt.s32 here, {a[1]}, {(8 * j) + i};\n");
+                Add(text, $"mad.wide.u32 from, size, {(8 * j) + i}, {a[0]};\nmov.b32 bits, 0;\nmov.b16 h, 0;\n");
+                Add(text, $"setp.gt.s32 here, {a[1]}, {(8 * j) + i};\n");
                 Add(text, $"and.pred wide, here, narrow;\n@wide ld.global.nc.b16 h, [from];\nmov.b32 bits, {{zero, h}};\n");
                 Add(text, $"not.pred wide, narrow;\nand.pred wide, wide, here;\n@wide ld.global.nc.b32 bits, [from];\nmov.b32 x, bits;\n");
-                Add(text, $"add.f32 {Name((4 * j) + i)}, {Name((4 * j) + i)}, x;\nadd.f32 {Name((4 * j) + 2 + i)}, {Name((4 * j) + 2 + i)}, x;\n");
+                Add(text, $"add.f32 {Name((4 * j) + i)}, {Name((4 * j) + i)}, x;\n");
+                Add(text, $"add.f32 {Name((4 * j) + 2 + i)}, {Name((4 * j) + 2 + i)}, x;\n");
             }
         }
         text.Append("}\n");
@@ -71,13 +74,15 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
         if (!add)
         {
             text.Append(narrow ? $"cvt.rn.bf16x2.f32 bits, {next}, {acc};\n" : "");
-            Add(text, narrow ? (FormattableString)$"@here st.global.b32 [at+{offset}], bits;\n" : $"@here st.global.v2.f32 [at+{offset}], {{{acc}, {next}}};\n");
+            Add(text, narrow ? (FormattableString)$"@here st.global.b32 [at+{offset}], bits;\n"
+                : $"@here st.global.v2.f32 [at+{offset}], {{{acc}, {next}}};\n");
             return;
         }
         if (narrow)
         {
             Add(text, $"mov.b32 bits, 0;\n@here ld.global.b32 bits, [at+{offset}];\n");
-            text.Append("{\n.reg .b32 low, high;\nshl.b32 low, bits, 16;\nand.b32 high, bits, 0xFFFF0000;\nmov.b32 x, low;\nmov.b32 y, high;\n}\n");
+            text.Append("{\n.reg .b32 low, high;\nshl.b32 low, bits, 16;\nand.b32 high, bits, 0xFFFF0000;\nmov.b32 x, low;\n" +
+                "mov.b32 y, high;\n}\n");
         }
         else
         {

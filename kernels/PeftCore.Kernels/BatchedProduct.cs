@@ -1,6 +1,7 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Where the matrices of one operand lie: element (row, column) of matrix i is at offset + i·batch + row·row stride + column·column stride.</summary>
+/// <summary>Where the matrices of one operand lie: element (row, column) of matrix i is at offset + i·batch + row·row stride +
+/// column·column stride.</summary>
 /// <param name="Batch">From one matrix to the next; 0 for one that all products share.</param>
 /// <param name="Row">From one row to the next.</param>
 /// <param name="Column">From one column to the next.</param>
@@ -14,8 +15,8 @@ public readonly record struct MatrixStrides(int Batch, int Row, int Column, int 
     public long At(int matrix, int row, int column) => Offset + (long)matrix * Batch + (long)row * Row + (long)column * Column;
 }
 
-/// <summary>C[i] = α·A[i]·B[i] (+ C[i]) for i below <see cref="Count"/>, with A (m, k), B (k, n) and C (m, n). If C's batch stride is 0, the products of
-/// all i are added up.</summary>
+/// <summary>C[i] = α·A[i]·B[i] (+ C[i]) for i below <see cref="Count"/>, with A (m, k), B (k, n) and C (m, n). If C's batch stride is 0,
+/// the products of all i are added up.</summary>
 /// <param name="Count">How many products.</param>
 /// <param name="M">Rows of A and C.</param>
 /// <param name="K">Columns of A, rows of B.</param>

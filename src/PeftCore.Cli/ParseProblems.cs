@@ -21,14 +21,17 @@ internal static class ParseProblems
             throw new BadInputException($"{path} has no option {Name(unknown)}{Spelling.DidYouMean(Name(unknown), options)}{help}");
         }
 
-        if (Values(parse).FirstOrDefault(pair => IsOption(pair.Value) && options.Any(known => Spelling.Distance(known, pair.Value) <= 2)) is { Value: { } swallowed } pair)
+        if (Values(parse).FirstOrDefault(pair => IsOption(pair.Value)
+            && options.Any(known => Spelling.Distance(known, pair.Value) <= 2)) is { Value: { } swallowed } pair)
         {
-            throw new BadInputException($"{pair.Option} has no value, for {swallowed} looks like an option{Spelling.DidYouMean(swallowed, options)}{help}");
+            throw new BadInputException(
+                $"{pair.Option} has no value, for {swallowed} looks like an option{Spelling.DidYouMean(swallowed, options)}{help}");
         }
 
         if (command is not Verbs.Verb && parse.UnmatchedTokens.FirstOrDefault() is { } verb)
         {
-            throw new BadInputException($"there is no verb {verb}{Spelling.DidYouMean(verb, command.Subcommands.Select(known => known.Name))}{help}");
+            throw new BadInputException(
+                $"there is no verb {verb}{Spelling.DidYouMean(verb, command.Subcommands.Select(known => known.Name))}{help}");
         }
 
         if (parse.UnmatchedTokens.FirstOrDefault() is { } surplus)
@@ -48,11 +51,13 @@ internal static class ParseProblems
 
         if (parse.GetValue(GlobalOptions.Device) is { } device && !GlobalOptions.Devices.Contains(device))
         {
-            throw new BadInputException($"--device is \"{device}\", expected {string.Join(", ", GlobalOptions.Devices[..^1])} or {GlobalOptions.Devices[^1]}.");
+            throw new BadInputException(
+                $"--device is \"{device}\", expected {string.Join(", ", GlobalOptions.Devices[..^1])} or {GlobalOptions.Devices[^1]}.");
         }
     }
 
-    private static bool IsOption(string token) => token.Length > 2 && token.StartsWith("--", StringComparison.Ordinal) && char.IsAsciiLetter(token[2]);
+    private static bool IsOption(string token) => token.Length > 2 && token.StartsWith("--", StringComparison.Ordinal)
+        && char.IsAsciiLetter(token[2]);
 
     private static string Name(string token) => token.Split('=')[0];
 

@@ -101,7 +101,8 @@ internal static class Tool
         var parse = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
         if (args.Length == 0)
         {
-            throw new BadInputException($"expected a verb: {string.Join(", ", root.Subcommands.Select(verb => verb.Name))} (\"peftcore --help\" explains them)");
+            throw new BadInputException(
+                $"expected a verb: {string.Join(", ", root.Subcommands.Select(verb => verb.Name))} (\"peftcore --help\" explains them)");
         }
 
         if (parse.GetValue(GlobalOptions.Version))
@@ -120,7 +121,8 @@ internal static class Tool
 
         var call = new Invocation(parse, terminal, stop);
         var verb = (Verb)parse.CommandResult.Command;
-        call.Note(!verb.Computes && call.IsGiven(GlobalOptions.Device) ? $"--device has no effect on {verb.Name}, which computes nothing." : null);
+        call.Note(!verb.Computes && call.IsGiven(GlobalOptions.Device) ? $"--device has no effect on {verb.Name}, which computes nothing."
+            : null);
         var result = verb.Run(call);
         terminal.EndStatus();
         if (terminal.Json)

@@ -57,7 +57,8 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
     /// aligned.</summary>
     public nint Padded(Tensor tensor)
     {
-        var once = backend.NewTensor([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace).Keep();
+        var once = backend.NewTensor([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace)
+            .Keep();
         backend.PadRows(tensor, once);
         lock (_lock)
         {
@@ -81,7 +82,8 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
     {
         lock (_lock)
         {
-            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy) || copy.Bf16.Count != parameter.Count)
+            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy)
+                || copy.Bf16.Count != parameter.Count)
             {
                 return null;
             }

@@ -64,7 +64,8 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    private void Attend<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse) where TElement : unmanaged, IElement<TElement>
+    private void Attend<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
+        where TElement : unmanaged, IElement<TElement>
     {
         var args = AttentionArgs<TElement>(call, q, k, v);
         args.O = HeadsOf<TElement>(o);
@@ -85,7 +86,8 @@ internal sealed partial class IlgpuBackend
     {
         int tile = 4 * TBlock.Side;
         (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
-        _device.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+        _device.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1,
+            args);
     }
 
     private void Gradients<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
@@ -94,7 +96,8 @@ internal sealed partial class IlgpuBackend
     {
         var args = AttentionArgs<TElement>(call, q, k, v);
         (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf<TElement>(o), HeadsOf<TElement>(dO), F32(lse), F32(delta));
-        (args.DQ, args.DK, args.DV, args.DBias) = (HeadsOrNone<TElement>(dq), HeadsOrNone<TElement>(dk), HeadsOrNone<TElement>(dv), F32OrNone(dBias));
+        (args.DQ, args.DK, args.DV, args.DBias) =
+            (HeadsOrNone<TElement>(dq), HeadsOrNone<TElement>(dk), HeadsOrNone<TElement>(dv), F32OrNone(dBias));
         (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
         (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
         _device.ForEach<AttentionDelta<TElement>, AttentionArgs<TElement>>((long)args.Batch * args.Queries * args.Heads, args);
@@ -121,16 +124,19 @@ internal sealed partial class IlgpuBackend
         if (wantsDQ)
         {
             args.Tiles = SplitKSchedule.Count(args.Queries, tile);
-            _device.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles *
+                args.Chunks, 1, args);
         }
         if (args.HasDK != 0 || args.HasDV != 0)
         {
             args.Tiles = SplitKSchedule.Count(args.Keys, tile);
-            _device.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
+            _device.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles *
+                args.Chunks, 1, args);
         }
     }
 
-    private AttentionArgs<TElement> AttentionArgs<TElement>(in AttentionCall call, Heads q, Heads k, Heads v) where TElement : unmanaged, IElement<TElement>
+    private AttentionArgs<TElement> AttentionArgs<TElement>(in AttentionCall call, Heads q, Heads k, Heads v)
+        where TElement : unmanaged, IElement<TElement>
     {
         var shape = call.Shape;
         var none = HeadsOrNone<TElement>(null);

@@ -62,7 +62,8 @@ internal sealed partial class IlgpuBackend
     {
         if (CanVectorize(x, y))
         {
-            _device.ForEach<ScaleByDeviceBf16x8, PointwiseBf16x8Args>(y.Count / 8, PointwiseBf16x8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
+            _device.ForEach<ScaleByDeviceBf16x8, PointwiseBf16x8Args>(y.Count / 8,
+                PointwiseBf16x8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
             return;
         }
         using Float32Staging from = StageIn(x), to = StageOut(y, accumulate);
@@ -76,7 +77,8 @@ internal sealed partial class IlgpuBackend
     public void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate)
     {
         using Float32Staging a = StageIn(x), b = StageIn(y);
-        SumColumns<ProductTerm>(new ColumnSumArgs { X = a.View, Y = b.View, Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+        SumColumns<ProductTerm>(new ColumnSumArgs { X = a.View, Y = b.View, Mean = None<float>(), Rstd = None<float>() }, x, row,
+            accumulate);
     }
 
     /// <inheritdoc/>
@@ -148,11 +150,16 @@ internal sealed partial class IlgpuBackend
         _device.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(left, right.View, to, scalar, accumulate));
     }
 
-    private static PointwiseArgs Pointwise(in Float32Staging a, ILGPU.ArrayView<float> b, in Float32Staging y, float scalar, bool accumulate) =>
+    private static PointwiseArgs Pointwise(in Float32Staging a, ILGPU.ArrayView<float> b, in Float32Staging y, float scalar,
+        bool accumulate) =>
         new() { A = a.View, B = b, Y = y.View, Scalar = scalar, Accumulate = Flag(accumulate) };
 
     private PointwiseBf16x8Args PointwiseBf16x8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
-        new() { A = Bf16x8View(a), B = Bf16x8View(b), Y = Bf16x8View(y), Device = None<float>(), Scalar = scalar, Accumulate = Flag(accumulate) };
+        new()
+        {
+            A = Bf16x8View(a), B = Bf16x8View(b), Y = Bf16x8View(y), Device = None<float>(), Scalar = scalar,
+            Accumulate = Flag(accumulate)
+        };
 
     private void ByRows<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate) where TKernel : struct, IKernel<RowWiseArgs<float>>
     {

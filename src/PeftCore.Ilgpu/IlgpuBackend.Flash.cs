@@ -16,7 +16,8 @@ internal sealed partial class IlgpuBackend
     /// bytes.</summary>
     private bool TakesFlash(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
-        if (_device.TensorCores is null || call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0 || call.Slopes is not null || call.Bias is not null ||
+        if (_device.TensorCores is null || call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0
+            || call.Slopes is not null || call.Bias is not null ||
             call.Shape.SoftCap != 0 || call.Shape.Scale <= 0 || (long)call.Shape.Batch * call.Shape.QueryLength * call.Shape.KeyLength == 0)
         {
             return false;
@@ -24,7 +25,8 @@ internal sealed partial class IlgpuBackend
         foreach (var part in heads)
         {
             var layout = part.Layout;
-            if (part.Tensor.DType != DType.BF16 || Address(part.Tensor) % 16 != 0 || (layout.RowStride | layout.Offset | layout.HeadStride) % 8 != 0)
+            if (part.Tensor.DType != DType.BF16 || Address(part.Tensor) % 16 != 0
+                || (layout.RowStride | layout.Offset | layout.HeadStride) % 8 != 0)
             {
                 return false;
             }
@@ -64,7 +66,8 @@ internal sealed partial class IlgpuBackend
         {
             // The kernel computes both; what is not wanted goes nowhere.
             using var spare = dk is null || dv is null ? this.NewTensor(k.Tensor.Shape, DType.BF16, MemoryKind.Workspace) : null;
-            FlashKeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv ?? k.On(spare!), accumulateDv);
+            FlashKeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk, dv
+                ?? k.On(spare!), accumulateDv);
         }
         else
         {
@@ -79,7 +82,8 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void FlashKeyGradient(in FlashGeometry tiles, in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse, Tensor delta,
+    private void FlashKeyGradient(in FlashGeometry tiles, in AttentionCall call, Heads q, Heads k, Heads v, Heads dO, Tensor lse,
+        Tensor delta,
         Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv)
     {
         var shape = call.Shape;
@@ -138,22 +142,23 @@ internal sealed partial class IlgpuBackend
     {
         HeadLayout from = o.Layout, with = dO.Layout;
         Moves(o.Tensor, dO.Tensor, delta);
-        _device.ForEach<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>((long)shape.Batch * shape.QueryLength * shape.Heads * AttentionDeltaBf16x8.Lanes, new AttentionDeltaBf16x8Args
-        {
-            O = Bf16x8View(o.Tensor),
-            DOut = Bf16x8View(dO.Tensor),
-            Delta = F32(delta),
-            RowO = from.RowStride / 8,
-            OffsetO = from.Offset / 8,
-            HeadO = from.HeadStride / 8,
-            RowDOut = with.RowStride / 8,
-            OffsetDOut = with.Offset / 8,
-            HeadDOut = with.HeadStride / 8,
-            Vectors = shape.HeadDim / 8,
-            Batch = shape.Batch,
-            Queries = shape.QueryLength,
-            Heads = shape.Heads,
-        });
+        _device.ForEach<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>((long)shape.Batch * shape.QueryLength * shape.Heads *
+            AttentionDeltaBf16x8.Lanes, new AttentionDeltaBf16x8Args
+            {
+                O = Bf16x8View(o.Tensor),
+                DOut = Bf16x8View(dO.Tensor),
+                Delta = F32(delta),
+                RowO = from.RowStride / 8,
+                OffsetO = from.Offset / 8,
+                HeadO = from.HeadStride / 8,
+                RowDOut = with.RowStride / 8,
+                OffsetDOut = with.Offset / 8,
+                HeadDOut = with.HeadStride / 8,
+                Vectors = shape.HeadDim / 8,
+                Batch = shape.Batch,
+                Queries = shape.QueryLength,
+                Heads = shape.Heads,
+            });
     }
 
     // The next launch does so many products of what a causal mask leaves of the scores. What ranges leave is known on the device alone.
@@ -196,7 +201,8 @@ internal sealed partial class IlgpuBackend
         byte* room = stackalloc byte[TensorMap.Bytes + 64];
         byte* map = (byte*)(((nint)room + 63) & ~63);
         TensorMap.Write(map, Address(heads.Tensor) + (layout.Offset * 2),
-            [(ulong)heads.Dim, (ulong)heads.Count, (ulong)tokens, (ulong)call.Shape.Batch], [(ulong)layout.HeadStride * 2, row, row * (ulong)tokens],
+            [(ulong)heads.Dim, (ulong)heads.Count, (ulong)tokens, (ulong)call.Shape.Batch],
+            [(ulong)layout.HeadStride * 2, row, row * (ulong)tokens],
             [64, 1, (uint)rows, 1]);
         return *(CopyMap*)map;
     }

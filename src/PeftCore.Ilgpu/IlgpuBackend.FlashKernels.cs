@@ -47,7 +47,8 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
+    private void Flash<TKernel>(in FlashGeometry tiles, in FlashArgs<RawView> args)
+        where TKernel : struct, IKernel<FlashArgs<ArrayView<int>>> =>
         _device.RunTensorCores<TKernel, FlashArgs<ArrayView<int>>, FlashArgs<RawView>>(
             Math.Min(args.WorkTiles, Processors), 1, LaunchShape.Attention(tiles), args);
 }

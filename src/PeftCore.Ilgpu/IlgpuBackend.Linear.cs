@@ -62,7 +62,8 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    public void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
         for (int first = 0; first < results.Length;)
@@ -75,7 +76,8 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void GroupOrOneByOne(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    private void GroupOrOneByOne(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
         Multiplies(terms, results);
@@ -121,7 +123,8 @@ internal sealed partial class IlgpuBackend
     public void SumRows(Tensor x, Tensor row, bool accumulate)
     {
         using var from = StageIn(x);
-        SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row, accumulate);
+        SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = None<float>(), Mean = None<float>(), Rstd = None<float>() }, x, row,
+            accumulate);
     }
 
     /// <inheritdoc/>
@@ -189,7 +192,8 @@ internal sealed partial class IlgpuBackend
         double flops = 0;
         for (int i = 0; i < terms.Length; i++)
         {
-            flops += 2.0 * results[i * results.Length / terms.Length].Count * (terms[i].TransposeA ? terms[i].A.Shape.Rows : terms[i].A.Shape.Columns);
+            flops += 2.0 * results[i * results.Length / terms.Length].Count * (terms[i].TransposeA ? terms[i].A.Shape.Rows
+                : terms[i].A.Shape.Columns);
         }
         _device.Work = new Work(flops, 0);
     }

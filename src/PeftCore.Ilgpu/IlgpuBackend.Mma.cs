@@ -76,7 +76,8 @@ internal sealed partial class IlgpuBackend
         Queued(c);
     }
 
-    private SplitKSchedule ScheduleOf(int m, int n, int k) => SplitKSchedule.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
+    private SplitKSchedule ScheduleOf(int m, int n, int k) =>
+        SplitKSchedule.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
 
     private int SplitsOf(int m, int n, int k) => ScheduleOf(m, n, k).Splits;
 }

@@ -40,7 +40,8 @@ internal sealed partial class IlgpuBackend
         if (dWeight is not null)
         {
             using Float32Staging from = StageIn(x), gradient = StageIn(dy);
-            SumColumns<RmsTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            SumColumns<RmsTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = None<float>(), Rstd = F32(rstd) }, x, dWeight,
+                accumulateDWeight);
         }
         if (dx is null)
         {
@@ -89,7 +90,8 @@ internal sealed partial class IlgpuBackend
         if (dWeight is not null)
         {
             using Float32Staging from = StageIn(x), gradient = StageIn(dy);
-            SumColumns<LayerTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight, accumulateDWeight);
+            SumColumns<LayerTerm>(new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = F32(mean), Rstd = F32(rstd) }, x, dWeight,
+                accumulateDWeight);
         }
         if (dBias is not null)
         {

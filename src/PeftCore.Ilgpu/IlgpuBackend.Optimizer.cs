@@ -9,7 +9,8 @@ namespace PeftCore.Ilgpu;
 internal sealed partial class IlgpuBackend
 {
     /// <inheritdoc/>
-    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) =>
+    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+        Tensor secondMoment) =>
         AdamW([new AdamWTensors(step, parameter, gradient, firstMoment, secondMoment)], gradientScale);
 
     /// <inheritdoc/>

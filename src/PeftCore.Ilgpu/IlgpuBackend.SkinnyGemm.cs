@@ -42,13 +42,16 @@ internal sealed partial class IlgpuBackend
             foreach (var other in products[..i])
             {
                 // Two sums into one place must not be in one launch.
-                takes = takes && !(ReferenceEquals(p.Across.Storage, other.Across.Storage) && p.Across.ByteOffset == other.Across.ByteOffset);
+                takes = takes && !(ReferenceEquals(p.Across.Storage, other.Across.Storage)
+                    && p.Across.ByteOffset == other.Across.ByteOffset);
             }
             takes = takes && p.X.DType == DType.BF16 && p.X.Count > 0 && TakesOperand(p.X) && p.X.Shape.Rows == first.X.Shape.Rows;
             takes = takes && p.Left.DType == DType.BF16 && TakesOperand(p.Left) && RankOf(p) == rank && p.Across.DType == DType.F32;
             takes = takes && (first.Right is null
-                ? p.Right is null && ReferenceEquals(p.X.Storage, first.X.Storage) && p.X.ByteOffset == first.X.ByteOffset && p.X.Count == first.X.Count
-                : p.Right is { } right && TakesOperand(right) && right.Shape.Columns == rank && p.Low is { DType: DType.BF16 } low && Address(low) % 8 == 0);
+                ? p.Right is null && ReferenceEquals(p.X.Storage, first.X.Storage) && p.X.ByteOffset == first.X.ByteOffset
+                && p.X.Count == first.X.Count
+                : p.Right is { } right && TakesOperand(right) && right.Shape.Columns == rank && p.Low is { DType: DType.BF16 } low
+                && Address(low) % 8 == 0);
         }
         return takes;
     }
@@ -61,7 +64,8 @@ internal sealed partial class IlgpuBackend
         {
             widths[i] = products[i].X.Shape.Columns;
         }
-        var schedule = SkinnyGemmSchedule.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true, _device.Accelerator.NumMultiprocessors);
+        var schedule = SkinnyGemmSchedule.For(m, widths[..matrices], both ? perLeft : perLeft * products.Length, both, true,
+            _device.Accelerator.NumMultiprocessors);
         for (int i = 0; i < MaxSkinnyOperands; i++)
         {
             starts[i + 1] = i < matrices ? starts[i] + schedule.StripsOf(widths[i]) : schedule.Strips;
@@ -124,7 +128,8 @@ internal sealed partial class IlgpuBackend
         {
             var p = i < products.Length ? products[i] : default;
             bool there = i < products.Length;
-            SkinnyGemmLaunch.Results(ref sums, i, there && both ? View4(p.Low!) : None<ulong>(), there ? F32(p.Across) : None<float>(), p.Alpha);
+            SkinnyGemmLaunch.Results(ref sums, i, there && both ? View4(p.Low!) : None<ulong>(), there ? F32(p.Across) : None<float>(),
+                p.Alpha);
             sums.Accumulate |= there && p.Accumulate ? 1 << i : 0;
         }
         _device.ForEach<SkinnyGemmReduction, SkinnyGemmReductionArgs>(sums.LowCount + sums.AcrossCount, sums);

@@ -15,7 +15,8 @@ internal sealed partial class IlgpuBackend
     private void StagedAttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
-        using Float32Staging wq = StageIn(q.Tensor), wk = StageIn(k.Tensor), wv = StageIn(v.Tensor), wo = StageIn(o.Tensor), wdo = StageIn(dO.Tensor);
+        using Float32Staging wq = StageIn(q.Tensor), wk = StageIn(k.Tensor), wv = StageIn(v.Tensor), wo = StageIn(o.Tensor),
+            wdo = StageIn(dO.Tensor);
         // One tensor may take several of the gradients, each its own columns: then they share one copy.
         var copies = new Dictionary<Tensor, Float32Staging>(ReferenceEqualityComparer.Instance);
         AttentionGradient(call, q.On(wq.Tensor), k.On(wk.Tensor), v.On(wv.Tensor), o.On(wo.Tensor), dO.On(wdo.Tensor), lse, delta,

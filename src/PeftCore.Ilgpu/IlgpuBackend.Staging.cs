@@ -21,7 +21,8 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <summary>Whether a parameter's elements can be read eight at a time.</summary>
-    private static bool CanVectorizeWeight(Tensor weight) => weight.DType is DType.BF16 or DType.F32 && weight.Count % 8 == 0 && Address(weight) % 32 == 0;
+    private static bool CanVectorizeWeight(Tensor weight) => weight.DType is DType.BF16 or DType.F32 && weight.Count % 8 == 0
+        && Address(weight) % 32 == 0;
 
     private ArrayView<Bf16x8> Bf16x8View(Tensor tensor) => _device.Space.View<Bf16x8>(Address(tensor), tensor.Count / 8);
 

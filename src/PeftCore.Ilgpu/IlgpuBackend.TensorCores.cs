@@ -13,7 +13,8 @@ internal sealed partial class IlgpuBackend
 
     private long _countedPartials;
 
-    private bool TryTensorCores(in Product p) => TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
+    private bool TryTensorCores(in Product p) =>
+        TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
     /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. MatMulTerms
     /// that lie alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
@@ -44,7 +45,8 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many
     /// for each, as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
-    internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
         if (_device.WgmmaGemms is null || results.Length > MostResults || terms.Length > MostTerms || !TakesProducts(terms, results))
@@ -71,7 +73,8 @@ internal sealed partial class IlgpuBackend
 
     private bool TakesProducts(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results)
     {
-        bool takes = _options.ComputeDType == DType.BF16 && (_device.WgmmaGemms is not null || _device.MmaGemms is not null) && terms.Length > 0;
+        bool takes = _options.ComputeDType == DType.BF16 && (_device.WgmmaGemms is not null || _device.MmaGemms is not null)
+            && terms.Length > 0;
         foreach (var term in terms)
         {
             takes = takes && term.A.DType is DType.F32 or DType.BF16 && term.B.DType is DType.F32 or DType.BF16 && term.Depth > 0;
@@ -88,10 +91,15 @@ internal sealed partial class IlgpuBackend
 
     private static bool LiesOnChunks(Tensor tensor) => tensor.Shape.Columns % GemmSchedule.Chunk == 0 && Address(tensor) % 16 == 0;
 
-    private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
     {
         bool maySwapAB = true;
-        var args = new WgmmaArgs { M = results[0].Shape.Rows, Terms = terms.Length / results.Length, Alpha = alpha, Accumulate = Flag(accumulate) };
+        var args = new WgmmaArgs
+        {
+            M = results[0].Shape.Rows, Terms = terms.Length / results.Length, Alpha = alpha,
+            Accumulate = Flag(accumulate)
+        };
         Span<int> widths = stackalloc int[results.Length], ends = stackalloc int[args.Terms];
         nint alignment = 16;
         for (int r = 0; r < results.Length; r++)
@@ -121,7 +129,8 @@ internal sealed partial class IlgpuBackend
         byte* maps = (byte*)(((nint)buffer + 63) & ~(nint)63);
         for (int i = 0; i < terms.Length; i++)
         {
-            WgmmaLaunch.MapOperands(maps + (2 * i * TensorMap.Bytes), schedule, InBf16(terms[i].A), terms[i].A.Shape, InBf16(terms[i].B), terms[i].B.Shape);
+            WgmmaLaunch.MapOperands(maps + (2 * i * TensorMap.Bytes), schedule, InBf16(terms[i].A), terms[i].A.Shape, InBf16(terms[i].B),
+                terms[i].B.Shape);
         }
         for (int r = 0; r < results.Length; r++)
         {
@@ -175,6 +184,10 @@ internal sealed partial class IlgpuBackend
     {
         int vectors = to.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, _device.BlockSize);
         _device.Run<PadRows<TElement>, PadRowsArgs<TElement>>(from.Shape.Rows * strips, 1,
-            new PadRowsArgs<TElement> { From = View<TElement>(from), To = Bf16x8View(to), Columns = from.Shape.Columns, Vectors = vectors, Strips = strips });
+            new PadRowsArgs<TElement>
+            {
+                From = View<TElement>(from), To = Bf16x8View(to), Columns = from.Shape.Columns, Vectors = vectors,
+                Strips = strips
+            });
     }
 }

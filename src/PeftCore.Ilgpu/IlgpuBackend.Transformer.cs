@@ -13,7 +13,8 @@ internal sealed partial class IlgpuBackend
     {
         int rows = heads.Tensor.Shape.Rows, half = cos.Shape.Columns;
         var layout = heads.Layout;
-        if (!interleaved && half % 8 == 0 && heads.Tensor.Count <= int.MaxValue && CanVectorize(heads.Tensor) && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
+        if (!interleaved && half % 8 == 0 && heads.Tensor.Count <= int.MaxValue && CanVectorize(heads.Tensor)
+            && (layout.RowStride | layout.Offset | layout.HeadStride) % 8 == 0)
         {
             Moves(heads.Tensor, heads.Tensor);
             _device.ForEach<RopeBf16x8, RopeBf16x8Args>((long)rows * heads.Count * (half / 8), new RopeBf16x8Args

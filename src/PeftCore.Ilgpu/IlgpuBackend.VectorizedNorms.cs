@@ -8,7 +8,8 @@ internal sealed partial class IlgpuBackend
 {
     /// <summary>An RMS norm on BF16: from x to y, or from dy to dx.</summary>
     private readonly record struct RmsCall(
-        Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false, bool Again = false);
+        Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false,
+        bool Again = false);
 
     /// <summary>A layer norm on BF16: from x to y, or from dy to dx.</summary>
     private readonly record struct LayerCall(
@@ -95,5 +96,6 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private ILGPU.ArrayView<TVector> VectorView<TVector>(Tensor tensor) where TVector : unmanaged => _device.Space.View<TVector>(Address(tensor), tensor.Count / 8);
+    private ILGPU.ArrayView<TVector> VectorView<TVector>(Tensor tensor) where TVector : unmanaged =>
+        _device.Space.View<TVector>(Address(tensor), tensor.Count / 8);
 }

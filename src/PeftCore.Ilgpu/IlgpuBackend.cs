@@ -113,11 +113,16 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         }
         else if (from.DType == DType.BF16 && to.DType == DType.F32 && CanVectorizeCast(from, to))
         {
-            _device.ForEach<CastToFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args { Elements = Bf16x8View(from), Floats = Float32x8View(to) });
+            _device.ForEach<CastToFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args
+            {
+                Elements = Bf16x8View(from),
+                Floats = Float32x8View(to)
+            });
         }
         else if (from.DType == DType.F32 && to.DType == DType.BF16 && CanVectorizeCast(to, from))
         {
-            _device.ForEach<CastFromFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args { Elements = Bf16x8View(to), Floats = Float32x8View(from) });
+            _device.ForEach<CastFromFloatBf16x8, CastBf16x8Args>(to.Count / 8,
+                new CastBf16x8Args { Elements = Bf16x8View(to), Floats = Float32x8View(from) });
         }
         else if (to.DType == DType.F32)
         {
@@ -192,10 +197,18 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
         heads is { } some ? HeadsOf<TElement>(some) : new HeadsView<TElement> { Data = None<TElement>() };
 
     private void ToFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
-        _device.ForEach<CastToFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement> { Elements = View<TElement>(from), Floats = F32(to) });
+        _device.ForEach<CastToFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement>
+        {
+            Elements = View<TElement>(from),
+            Floats = F32(to)
+        });
 
     private void FromFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
-        _device.ForEach<CastFromFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement> { Elements = View<TElement>(to), Floats = F32(from) });
+        _device.ForEach<CastFromFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement>
+        {
+            Elements = View<TElement>(to),
+            Floats = F32(from)
+        });
 
     private static void Switch(DType dtype, Action bf16, Action f16) => (dtype switch
     {
@@ -208,7 +221,8 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     internal void Round(nint address, Tensor copy) => _device.ForEach<CastFromFloat<BFloat16>, CastArgs<BFloat16>>(copy.Count,
         new CastArgs<BFloat16> { Elements = View<BFloat16>(copy), Floats = _device.Space.View<float>(address, copy.Count) });
 
-    private static bool CanVectorizeCast(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0 && Address(wide) % 32 == 0;
+    private static bool CanVectorizeCast(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0
+        && Address(wide) % 32 == 0;
 
     /// <summary>The next launch reads and writes each of these once.</summary>
     private void Moves(params ReadOnlySpan<Tensor> tensors)

@@ -3,8 +3,8 @@ using System.Text;
 namespace PeftCore;
 
 /// <summary>Input from outside (a file, a configuration, a flag) that cannot be used. The message is one sentence for the user:
-/// what was found, where, what was expected, and the way out. What it quotes may hold anything, so line ends become spaces, control characters
-/// are written as escapes, and of a very long message the middle is left out.</summary>
+/// what was found, where, what was expected, and the way out. What it quotes may hold anything, so line ends become spaces, control
+/// characters are written as escapes, and of a very long message the middle is left out.</summary>
 public class BadInputException : Exception
 {
     private const int LongestMessage = 1000, Head = 600, Tail = 300;

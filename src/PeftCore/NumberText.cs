@@ -3,13 +3,15 @@ using System.Numerics;
 
 namespace PeftCore;
 
-/// <summary>Reads numbers from text, everywhere the same way and in every culture: ASCII digits, one decimal point, an exponent, one sign in front. Anything else
-/// is no number: digits in groups ("1,000", "1_000"), a decimal comma ("0,0001"), spaces, hexadecimal digits, "nan" and "infinity".</summary>
+/// <summary>Reads numbers from text, everywhere the same way and in every culture: ASCII digits, one decimal point, an exponent, one sign
+/// in front. Anything else is no number: digits in groups ("1,000", "1_000"), a decimal comma ("0,0001"), spaces, hexadecimal digits, "nan"
+/// and "infinity".</summary>
 internal static class NumberText
 {
     private const int MostDigits = 400;
 
-    /// <summary>Reads a finite number. Text whose value a double cannot hold, such as 1e400 and 1e-400, is refused: it would become infinity or zero.</summary>
+    /// <summary>Reads a finite number. Text whose value a double cannot hold, such as 1e400 and 1e-400, is refused: it would become
+    /// infinity or zero.</summary>
     public static bool TryFloat(ReadOnlySpan<char> text, out double value)
     {
         value = 0;
@@ -18,10 +20,12 @@ internal static class NumberText
             return false;
         }
         const NumberStyles Styles = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
-        return double.TryParse(text, Styles, CultureInfo.InvariantCulture, out value) && double.IsFinite(value) && (value != 0 || parts.IsZero);
+        return double.TryParse(text, Styles, CultureInfo.InvariantCulture, out value) && double.IsFinite(value)
+            && (value != 0 || parts.IsZero);
     }
 
-    /// <summary>Reads an integer. What counts is the value, as Python writes some integers as 16.0 or 1e3; it is read exactly, not by way of a double.</summary>
+    /// <summary>Reads an integer. What counts is the value, as Python writes some integers as 16.0 or 1e3; it is read exactly, not by way
+    /// of a double.</summary>
     public static bool TryWhole<T>(ReadOnlySpan<char> text, out T value)
         where T : struct, IBinaryInteger<T>, IMinMaxValue<T>
     {

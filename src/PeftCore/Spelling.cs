@@ -7,7 +7,8 @@ internal static class Spelling
     public static string DidYouMean(string name, IEnumerable<string> known)
     {
         var near = known.Select(candidate => (candidate, distance: Distance(name, candidate)))
-            .Where(pair => pair.distance <= Math.Max(1, name.Length / 3) || (name.Length > 2 && pair.candidate.Contains(name, StringComparison.Ordinal)))
+            .Where(pair => pair.distance <= Math.Max(1, name.Length / 3)
+                || (name.Length > 2 && pair.candidate.Contains(name, StringComparison.Ordinal)))
             .OrderBy(pair => pair.distance).Take(3).Select(pair => pair.candidate).ToList();
         return near.Count == 0 ? "" : $"; did you mean {string.Join(" or ", near)}?";
     }

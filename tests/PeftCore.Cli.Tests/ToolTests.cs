@@ -41,7 +41,8 @@ public sealed class ToolTests
 
     [Test]
     public void Underscores_in_a_flag_are_dashes() =>
-        Assert.That(ToolRun.Of("train", "--output_dir=a_b", "--lora_r", "zero").Error, Does.Contain("--lora-r is \"zero\", expected a whole number"));
+        Assert.That(ToolRun.Of("train", "--output_dir=a_b", "--lora_r", "zero").Error,
+            Does.Contain("--lora-r is \"zero\", expected a whole number"));
 
     [TestCase("--lora-rnk")]
     [TestCase("--lora_rnk")]
@@ -57,7 +58,10 @@ public sealed class ToolTests
     {
         var run = ToolRun.Of("env", "twice");
 
-        Assert.That((run.ExitCode, run.Error), Is.EqualTo((2, "peftcore: peftcore env takes no further argument, found \"twice\" (\"peftcore env --help\" lists what there is)" + Environment.NewLine)));
+        Assert.That((run.ExitCode, run.Error),
+            Is.EqualTo((2,
+                "peftcore: peftcore env takes no further argument, found \"twice\" (\"peftcore env --help\" lists what there is)" +
+                Environment.NewLine)));
     }
 
     [Test]

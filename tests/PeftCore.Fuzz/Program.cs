@@ -4,7 +4,8 @@ using PeftCore.Fuzz.Kinds;
 
 namespace PeftCore.Fuzz;
 
-/// <summary>Feeds the library malformed and contradictory inputs and counts what comes of them; README.md beside this file says how to read the table.</summary>
+/// <summary>Feeds the library malformed and contradictory inputs and counts what comes of them; README.md beside this file says how to read
+/// the table.</summary>
 internal static class Program
 {
     private static int Main(string[] arguments)
@@ -13,7 +14,8 @@ internal static class Program
         try
         {
             var options = FuzzOptions.Parse(arguments);
-            string place = Directory.Exists("/dev/shm") ? Directory.CreateDirectory(Path.Combine("/dev/shm", Path.GetFileName(workplace))).FullName : workplace;
+            string place = Directory.Exists("/dev/shm")
+                ? Directory.CreateDirectory(Path.Combine("/dev/shm", Path.GetFileName(workplace))).FullName : workplace;
             try
             {
                 return options.Replay is var (kind, index) ? Replay(options, FuzzKinds.Get(kind), index, place) : Run(options, place);

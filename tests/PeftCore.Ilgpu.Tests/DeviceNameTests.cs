@@ -18,5 +18,6 @@ public sealed class DeviceNameTests
     [TestCase("cuda:-1")]
     [TestCase("cuda:x")]
     public void Another_name_is_refused_with_the_names_there_are(string text) =>
-        Assert.That(() => DeviceName.Parse(text), Throws.TypeOf<BadInputException>().With.Message.Contains(text).And.Message.Contains("cuda:<number>"));
+        Assert.That(() => DeviceName.Parse(text),
+            Throws.TypeOf<BadInputException>().With.Message.Contains(text).And.Message.Contains("cuda:<number>"));
 }

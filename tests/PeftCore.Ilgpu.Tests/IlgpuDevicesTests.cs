@@ -17,7 +17,8 @@ public sealed class IlgpuDevicesTests
             from member in type.GetMembers()
             from used in member switch
             {
-                System.Reflection.MethodBase method => method.GetParameters().Select(p => p.ParameterType).Append((method as System.Reflection.MethodInfo)?.ReturnType ?? typeof(void)),
+                System.Reflection.MethodBase method => method.GetParameters().Select(p => p.ParameterType)
+                    .Append((method as System.Reflection.MethodInfo)?.ReturnType ?? typeof(void)),
                 System.Reflection.FieldInfo field => [field.FieldType],
                 _ => [],
             }

@@ -14,7 +14,8 @@ public sealed class KernelProfileTests
 
         string[] lines = profile.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-        Assert.That(lines[0], Does.Contain("3.000 ms").And.Contain("60.0 %").And.Contain("1 ×").And.Contain("2.0 TFLOP/s").And.EndsWith("b"));
+        Assert.That(lines[0], Does.Contain("3.000 ms").And.Contain("60.0 %").And.Contain("1 ×").And.Contain("2.0 TFLOP/s").And.EndsWith(
+            "b"));
         Assert.That(lines[1], Does.Contain("2.000 ms").And.Contain("2 ×").And.Contain("2.50 TB/s").And.EndsWith("a"));
         Assert.That(lines[2], Does.Contain("5.000 ms in all"));
     }

@@ -35,7 +35,8 @@ public sealed class PtxTests
         KernelCatalog.VisitFlash(compiler);
 
         Assert.That(compiler.Texts, Has.Count.EqualTo(19));
-        Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(".maxntid 256"));
+        Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(
+            ".maxntid 256"));
         Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));
     }
 
@@ -66,7 +67,8 @@ public sealed class PtxTests
 
         string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemms.Compile(backend, shape)))];
 
-        Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 128"));
+        Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(
+            ".maxntid 128"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft.").And.None.Contains("wgmma"));
     }
 
@@ -83,7 +85,8 @@ public sealed class PtxTests
 
         string[] texts = [.. shapes.Select(shape => new SkinnyGemmPtx(shape).Expand(compiled))];
 
-        Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(".maxntid 256"));
+        Assert.That(texts, Has.All.Contains(".target sm_90a").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(
+            ".maxntid 256"));
         Assert.That(texts, Has.None.Contains(".local").And.None.Contains("peft."));
     }
 

@@ -28,7 +28,8 @@ public abstract class StepReplayTests(string device)
 {
     private static readonly LlamaConfig Config = new()
     {
-        ModelType = "llama", VocabularySize = 24, HiddenSize = 16, IntermediateSize = 16, Layers = 1, Heads = 2, KeyHeads = 1, HeadDim = 8, MaxLength = 16,
+        ModelType = "llama", VocabularySize = 24, HiddenSize = 16, IntermediateSize = 16, Layers = 1, Heads = 2, KeyHeads = 1, HeadDim = 8,
+        MaxLength = 16,
     };
 
     [TestCase(DType.F32, 1, 0.0, 4)]
@@ -97,7 +98,8 @@ public abstract class StepReplayTests(string device)
         }
     }
 
-    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays, bool disturb = false, int steps = 6, PeftConfig? method = null)
+    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays,
+        bool disturb = false, int steps = 6, PeftConfig? method = null)
     {
         IBackend backend;
         try
@@ -114,7 +116,11 @@ public abstract class StepReplayTests(string device)
         var model = new Llama(Config);
         ModelLoader.Initialize(model, backend, DType.F32, 3);
         var peft = new PeftModel(model);
-        peft.AddAdapter(method ?? new LoraConfig { Rank = 8, Alpha = 16, Dropout = dropout, TargetModules = ModuleSelector.Matching("all-linear") }, seed: 5);
+        peft.AddAdapter(method ?? new LoraConfig
+        {
+            Rank = 8, Alpha = 16, Dropout = dropout,
+            TargetModules = ModuleSelector.Matching("all-linear")
+        }, seed: 5);
         ITrainable trainable = replays ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
         using var step = new TrainingStep(trainable, optimizer, 1);
@@ -123,7 +129,8 @@ public abstract class StepReplayTests(string device)
         for (int i = 0; i < steps; i++)
         {
             other ??= disturb && i == 3 ? backend.NewTensor([1 << 12]) : null;
-            var batches = Enumerable.Range(0, accumulation).Select(j => MemoryPlan.FullBatch(trainable, 1, 6, (ulong)(10 * i + j))).ToList();
+            var batches = Enumerable.Range(0, accumulation).Select(j => MemoryPlan.FullBatch(trainable, 1, 6, (ulong)(10 * i + j)))
+                .ToList();
             var result = step.Run(batches, 1e-2, i, (ulong)(i * accumulation));
             losses.AddRange([result.Loss, result.GradientNorm]);
         }

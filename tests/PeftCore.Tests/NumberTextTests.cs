@@ -5,7 +5,8 @@ namespace PeftCore.Tests;
 public sealed class NumberTextTests
 {
     // Made by hand, for a machine without ICU knows no culture by name: English, German, Swedish, French signs.
-    private static readonly CultureInfo[] Cultures = [Culture(".", ",", "-"), Culture(",", ".", "-"), Culture(",", "\u00A0", "\u2212"), Culture(",", "\u202F", "-")];
+    private static readonly CultureInfo[] Cultures = [Culture(".", ",", "-"), Culture(",", ".", "-"), Culture(",", "\u00A0", "\u2212"),
+        Culture(",", "\u202F", "-")];
 
     [TestCase("0.0001", 1e-4)]
     [TestCase("1e-4", 1e-4)]
@@ -111,7 +112,8 @@ public sealed class NumberTextTests
             double value = BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue));
             if (double.IsFinite(value))
             {
-                Assert.That(NumberText.TryFloat(value.ToString("R", CultureInfo.InvariantCulture), out double read) && read.Equals(value), Is.True);
+                Assert.That(NumberText.TryFloat(value.ToString("R", CultureInfo.InvariantCulture), out double read) && read.Equals(value),
+                    Is.True);
             }
         }
     }
@@ -125,12 +127,14 @@ public sealed class NumberTextTests
     }
 
     private static T? Whole<T>(string text)
-        where T : struct, System.Numerics.IBinaryInteger<T>, System.Numerics.IMinMaxValue<T> => NumberText.TryWhole(text, out T value) ? value : null;
+        where T : struct, System.Numerics.IBinaryInteger<T>, System.Numerics.IMinMaxValue<T> =>
+        NumberText.TryWhole(text, out T value) ? value : null;
 
     private static CultureInfo Culture(string point, string group, string minus)
     {
         var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
-        (culture.NumberFormat.NumberDecimalSeparator, culture.NumberFormat.NumberGroupSeparator, culture.NumberFormat.NegativeSign) = (point, group, minus);
+        (culture.NumberFormat.NumberDecimalSeparator, culture.NumberFormat.NumberGroupSeparator, culture.NumberFormat.NegativeSign) =
+            (point, group, minus);
         return culture;
     }
 

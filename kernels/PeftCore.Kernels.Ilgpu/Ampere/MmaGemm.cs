@@ -74,8 +74,10 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
         int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
         int start = Grid.IdxY * args.KPerSplit, end = start + args.KPerSplit < args.K ? start + args.KPerSplit : args.K;
 
-        var a = TLayout.TransposeA ? MmaPanel.MnMajor(args.A, args.StrideA, start, row, args.M) : MmaPanel.KMajor(args.A, args.StrideA, start, row, args.M);
-        var b = TLayout.RowMajorB ? MmaPanel.MnMajor(args.B, args.StrideB, start, column, args.N) : MmaPanel.KMajor(args.B, args.StrideB, start, column, args.N);
+        var a = TLayout.TransposeA ? MmaPanel.MnMajor(args.A, args.StrideA, start, row, args.M)
+            : MmaPanel.KMajor(args.A, args.StrideA, start, row, args.M);
+        var b = TLayout.RowMajorB ? MmaPanel.MnMajor(args.B, args.StrideB, start, column, args.N)
+            : MmaPanel.KMajor(args.B, args.StrideB, start, column, args.N);
         int k = start;
         for (int stage = 0; stage < RingBytes; stage += StageBytes)
         {
@@ -107,13 +109,16 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
 
         int lane = t % 32, i = row + (t / 64 * 64) + (lane / 4), j = column + (t / 32 % 2 * 64) + (lane % 4 * 2);
         long place = args.C + ((((long)Grid.IdxY * args.M) + i) * args.StrideC) + ((long)j * args.ElementBytes);
-        CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6;", place, args.M - i, args.N - j, 8 * args.StrideC, args.ElementBytes, args.Alpha, args.Accumulate);
+        CudaAsm.Emit("peft.store %0, %1, %2, %3, %4, %5, %6;", place, args.M - i, args.N - j, 8 * args.StrideC, args.ElementBytes,
+            args.Alpha, args.Accumulate);
     }
 
     private static void Load(MmaPanel a, MmaPanel b, int k, int end, int stage)
     {
-        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.RowsOfMnMajor(k, end) : a.RowsOfKMajor(k, end), a.RowStep);
-        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.RowMajorB ? b.RowsOfMnMajor(k, end) : b.RowsOfKMajor(k, end), b.RowStep);
+        CudaAsm.Emit("peft.tile.a %0, %1, %2, %3;", stage + a.Shared, a.From, TLayout.TransposeA ? a.RowsOfMnMajor(k, end)
+            : a.RowsOfKMajor(k, end), a.RowStep);
+        CudaAsm.Emit("peft.tile.b %0, %1, %2, %3;", stage + MmaShape.OperandBytes + b.Shared, b.From, TLayout.RowMajorB
+            ? b.RowsOfMnMajor(k, end) : b.RowsOfKMajor(k, end), b.RowStep);
     }
 }
 

@@ -70,12 +70,14 @@ internal sealed class MmaPtx(MmaShape shape)
         {
             Add(text, $"mov.f32 acc{i}, 0f00000000;\n");
         }
-        text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 eighth, lane, 7;\n");
+        text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\n" +
+            "and.b32 eighth, lane, 7;\n");
         text.Append("shr.u32 low, lane, 3;\nand.b32 low, low, 1;\nshr.u32 high, lane, 4;\nand.b32 high, high, 1;\n");
         // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then
         // eight columns on. The rows of an MN-major operand are those of K, and ldmatrix transposes them.
         Fragments(text, "A", "shr.u32 at, warp, 1;\n", shape.TransposeA ? "high" : "low", shape.TransposeA ? "low" : "high", 0);
-        Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.RowMajorB ? "low" : "high", shape.RowMajorB ? "high" : "low", MmaShape.OperandBytes);
+        Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.RowMajorB ? "low" : "high", shape.RowMajorB ? "high" : "low",
+            MmaShape.OperandBytes);
         text.Append("}\n");
     }
 
@@ -83,7 +85,8 @@ internal sealed class MmaPtx(MmaShape shape)
     private static void Fragments(StringBuilder text, string name, string half, string row, string chunk, int offset)
     {
         text.Append(half);
-        Add(text, $"mad.lo.u32 rows{name}, at, {MmaShape.SquareBytes}, sbase;\nadd.u32 rows{name}, rows{name}, {offset};\nmad.lo.u32 rows{name}, {row}, 1024, rows{name};\n");
+        Add(text, $"mad.lo.u32 rows{name}, at, {MmaShape.SquareBytes}, sbase;\nadd.u32 rows{name}, rows{name}, {offset};\n");
+        Add(text, $"mad.lo.u32 rows{name}, {row}, 1024, rows{name};\n");
         Add(text, $"mad.lo.u32 rows{name}, eighth, 128, rows{name};\nxor.b32 at, {chunk}, eighth;\nshl.b32 at, at, 4;\n");
         for (int i = 0; i < 4; i++)
         {
@@ -95,7 +98,8 @@ internal sealed class MmaPtx(MmaShape shape)
     // zero.
     private static void Copy(StringBuilder text, string[] a, bool mnMajor)
     {
-        int rows = MmaShape.Threads / (mnMajor ? MmaShape.Tile / 8 : MmaShape.Depth / 8), passes = (mnMajor ? MmaShape.Depth : MmaShape.Tile) / rows;
+        int rows = MmaShape.Threads / (mnMajor ? MmaShape.Tile / 8 : MmaShape.Depth / 8),
+            passes = (mnMajor ? MmaShape.Depth : MmaShape.Tile) / rows;
         text.Append("{\n.reg .u32 to, size;\n.reg .u64 from;\n.reg .pred inside;\n");
         Add(text, $"add.u32 to, sbase, {a[0]};\nmov.u64 from, {a[1]};\n");
         for (int i = 0; i < passes; i++)
@@ -131,7 +135,8 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("{\n.reg .u32 atA<4>, atB<4>, stage;\n");
         for (int i = 0; i < 4; i++)
         {
-            Add(text, $"add.u32 stage, rowsA, {stage};\nadd.u32 atA{i}, stage, swizzleA{i};\nadd.u32 stage, rowsB, {stage};\nadd.u32 atB{i}, stage, swizzleB{i};\n");
+            Add(text, $"add.u32 stage, rowsA, {stage};\nadd.u32 atA{i}, stage, swizzleA{i};\nadd.u32 stage, rowsB, {stage};\n");
+            Add(text, $"add.u32 atB{i}, stage, swizzleB{i};\n");
         }
     }
 

@@ -25,7 +25,8 @@ internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Ar
         }
 
         int i = item % args.Vectors, pair = item / args.Vectors, token = pair / args.Heads, head = pair % args.Heads;
-        long part = ((long)pair * args.Shares * args.Vectors) + i, at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) + i;
+        long part = ((long)pair * args.Shares * args.Vectors) + i, at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) +
+            i;
         var sum = Bf16x8.ToFloat(args.Parts[part]);
         for (int share = 1; share < args.Shares; share++)
         {

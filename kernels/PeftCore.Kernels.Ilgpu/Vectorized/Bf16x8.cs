@@ -86,7 +86,8 @@ internal struct Bf16x8 : IVector8<Bf16x8>
     };
 
     /// <summary>Rounds to nearest even.</summary>
-    public static Bf16x8 FromFloat(Floats8 x) => new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
+    public static Bf16x8 FromFloat(Floats8 x) =>
+        new() { AB = Pair(x.A, x.B), CD = Pair(x.C, x.D), EF = Pair(x.E, x.F), GH = Pair(x.G, x.H) };
 
     private static float Low(uint pair) => Interop.IntAsFloat(pair << 16);
 

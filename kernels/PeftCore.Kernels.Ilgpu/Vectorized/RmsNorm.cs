@@ -23,7 +23,8 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
 {
     public static void Run(RmsBf16x8Args<TWeight> args)
     {
-        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp), width = RowFragment.Count * warp;
+        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp),
+            width = RowFragment.Count * warp;
         bool inside = r < args.Rows;
         r = inside ? r : args.Rows - 1; // All lanes of all warps take part in the sums.
         long row = (long)r * args.Vectors;
@@ -41,8 +42,10 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
             {
                 var layout = Layout(args, lane, first);
                 x = RowFragment.Read(args.X, row, layout);
-                squares += Square(x.A, layout.Has(0)) + Square(x.B, layout.Has(1)) + Square(x.C, layout.Has(2)) + Square(x.D, layout.Has(3));
-                squares += Square(x.E, layout.Has(4)) + Square(x.F, layout.Has(5)) + Square(x.G, layout.Has(6)) + Square(x.H, layout.Has(7));
+                squares += Square(x.A, layout.Has(0)) + Square(x.B, layout.Has(1)) + Square(x.C, layout.Has(2)) +
+                    Square(x.D, layout.Has(3));
+                squares += Square(x.E, layout.Has(4)) + Square(x.F, layout.Has(5)) + Square(x.G, layout.Has(6)) +
+                    Square(x.H, layout.Has(7));
             }
 
             rstd = 1f / MathF.Sqrt((Threads.WarpSum(squares) / (8 * args.Vectors)) + args.Epsilon);
@@ -76,7 +79,8 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
         }
     }
 
-    private static FragmentLayout Layout(RmsBf16x8Args<TWeight> args, int lane, int first) => new() { First = first + lane, Step = Warp.WarpSize, Vectors = args.Vectors };
+    private static FragmentLayout Layout(RmsBf16x8Args<TWeight> args, int lane, int first) =>
+        new() { First = first + lane, Step = Warp.WarpSize, Vectors = args.Vectors };
 
     private static float Square(Bf16x8 stored, bool counts)
     {
@@ -88,7 +92,8 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
     {
         if (layout.Has(i))
         {
-            args.Y[row + layout.At(i)] = Bf16x8.FromFloat(Bf16x8.ToFloat(x) * rstd * (TWeight.ToFloat(args.Weight[layout.At(i)]) + args.Offset));
+            args.Y[row + layout.At(i)] = Bf16x8.FromFloat(Bf16x8.ToFloat(x) * rstd * (TWeight.ToFloat(args.Weight[layout.At(i)]) +
+                args.Offset));
         }
     }
 }
@@ -98,7 +103,8 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
 {
     public static void Run(RmsBf16x8Args<TWeight> args)
     {
-        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp), width = RowFragment.Count * warp;
+        int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp),
+            width = RowFragment.Count * warp;
         bool inside = r < args.Rows;
         r = inside ? r : args.Rows - 1;
         long row = (long)r * args.Vectors;
@@ -109,8 +115,10 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
             var layout = new FragmentLayout { First = first + lane, Step = warp, Vectors = args.Vectors };
             x = RowFragment.Read(args.X, row, layout);
             d = RowFragment.Read(args.DOut, row, layout);
-            dot += Dot(args, layout, 0, x.A, d.A) + Dot(args, layout, 1, x.B, d.B) + Dot(args, layout, 2, x.C, d.C) + Dot(args, layout, 3, x.D, d.D);
-            dot += Dot(args, layout, 4, x.E, d.E) + Dot(args, layout, 5, x.F, d.F) + Dot(args, layout, 6, x.G, d.G) + Dot(args, layout, 7, x.H, d.H);
+            dot += Dot(args, layout, 0, x.A, d.A) + Dot(args, layout, 1, x.B, d.B) + Dot(args, layout, 2, x.C, d.C) +
+                Dot(args, layout, 3, x.D, d.D);
+            dot += Dot(args, layout, 4, x.E, d.E) + Dot(args, layout, 5, x.F, d.F) + Dot(args, layout, 6, x.G, d.G) +
+                Dot(args, layout, 7, x.H, d.H);
         }
 
         float rstd = args.Rstd[r];
@@ -141,7 +149,8 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
         }
     }
 
-    private static Floats8 Weighted(RmsBf16x8Args<TWeight> args, int at, Bf16x8 d) => Bf16x8.ToFloat(d) * (TWeight.ToFloat(args.Weight[at]) + args.Offset);
+    private static Floats8 Weighted(RmsBf16x8Args<TWeight> args, int at, Bf16x8 d) =>
+        Bf16x8.ToFloat(d) * (TWeight.ToFloat(args.Weight[at]) + args.Offset);
 
     private static float Dot(RmsBf16x8Args<TWeight> args, FragmentLayout layout, int i, Bf16x8 x, Bf16x8 d)
     {
@@ -149,11 +158,13 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
         return layout.Has(i) ? dot : 0;
     }
 
-    private static void Write(RmsBf16x8Args<TWeight> args, long row, FragmentLayout layout, int i, float rstd, float correction, Bf16x8 x, Bf16x8 d, Bf16x8 sum)
+    private static void Write(RmsBf16x8Args<TWeight> args, long row, FragmentLayout layout, int i, float rstd, float correction, Bf16x8 x,
+        Bf16x8 d, Bf16x8 sum)
     {
         if (layout.Has(i))
         {
-            args.DX[row + layout.At(i)] = Bf16x8.FromFloat((Weighted(args, layout.At(i), d) * rstd) - (Bf16x8.ToFloat(x) * correction) + Bf16x8.ToFloat(sum));
+            args.DX[row + layout.At(i)] = Bf16x8.FromFloat((Weighted(args, layout.At(i), d) * rstd) - (Bf16x8.ToFloat(x) * correction) +
+                Bf16x8.ToFloat(sum));
         }
     }
 }

@@ -14,8 +14,10 @@ internal struct RowFragment
 
     public static RowFragment Read(ArrayView<Bf16x8> from, long row, FragmentLayout layout) => new()
     {
-        A = from[row + layout.Clamped(0)], B = from[row + layout.Clamped(1)], C = from[row + layout.Clamped(2)], D = from[row + layout.Clamped(3)],
-        E = from[row + layout.Clamped(4)], F = from[row + layout.Clamped(5)], G = from[row + layout.Clamped(6)], H = from[row + layout.Clamped(7)],
+        A = from[row + layout.Clamped(0)], B = from[row + layout.Clamped(1)], C = from[row + layout.Clamped(2)],
+        D = from[row + layout.Clamped(3)],
+        E = from[row + layout.Clamped(4)], F = from[row + layout.Clamped(5)], G = from[row + layout.Clamped(6)],
+        H = from[row + layout.Clamped(7)],
     };
 }
 

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Which processors a thread may run on. A thread that stays where its caches are, and two that never share a core, make rates steadier.</summary>
+/// <summary>Which processors a thread may run on. A thread that stays where its caches are, and two that never share a core, make rates
+/// steadier.</summary>
 public static unsafe partial class Affinity
 {
     private const int Processors = 1024, Word = 64;

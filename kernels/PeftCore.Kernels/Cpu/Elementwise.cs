@@ -9,7 +9,8 @@ public static unsafe partial class Elementwise
         Map<FormulaValue<TFormula>, Overwrite>(default, x, y, pool);
 
     /// <summary>dx (+)= dy·f'(x). dx may be x or dy when not accumulating.</summary>
-    public static void MapGradient<TFormula>(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx, bool accumulate, WorkerPool pool)
+    public static void MapGradient<TFormula>(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> dx, bool accumulate,
+        WorkerPool pool)
         where TFormula : struct, IUnaryFormula =>
         Zip(default(FormulaSlope<TFormula>), x, dy, dx, accumulate, pool);
 

@@ -9,7 +9,8 @@ public static unsafe partial class Norms
     /// Gemma's; with an empty weight y = x·rstd. y may be x. (Zhang and Sennrich 2019.)
     /// </summary>
     public static void RmsForward(
-        ReadOnlySpan<float> x, Operand weight, float weightOffset, Span<float> y, Span<float> rstd, int rows, int cols, float eps, WorkerPool pool)
+        ReadOnlySpan<float> x, Operand weight, float weightOffset, Span<float> y, Span<float> rstd, int rows, int cols, float eps,
+        WorkerPool pool)
     {
         Sizes.AtLeast(x, (long)rows * cols);
         Sizes.AtLeast<float>(y, (long)rows * cols);
@@ -90,7 +91,8 @@ public static unsafe partial class Norms
         }
     }
 
-    private readonly struct RmsBackwardBody(float* x, float* gain, float* rstd, float* dy, float* dx, bool accumulate, int cols) : IRangeBody
+    private readonly struct RmsBackwardBody(float* x, float* gain, float* rstd, float* dy, float* dx, bool accumulate, int cols)
+        : IRangeBody
     {
         private readonly float* _x = x, _gain = gain, _rstd = rstd, _dy = dy, _dx = dx;
 

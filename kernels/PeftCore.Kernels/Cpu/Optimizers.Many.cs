@@ -18,8 +18,8 @@ public static unsafe partial class Optimizers
         internal AdamBody Body(float gradientScale) => new(AdamFactors.Of(settings, gradientScale), parameter, gradient, first, second);
     }
 
-    /// <summary>One AdamW step of many parameters, shared out over the threads as one job: adapters are many small tensors, and a job for each would
-    /// cost more than its arithmetic.</summary>
+    /// <summary>One AdamW step of many parameters, shared out over the threads as one job: adapters are many small tensors, and a job for
+    /// each would cost more than its arithmetic.</summary>
     public static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
         var bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);

@@ -26,8 +26,8 @@ public static unsafe partial class Optimizers
     }
 
     /// <summary>
-    /// With g = g·gradientScale + wd·p: buffer = momentum·buffer + g (g itself on the first step), g = nesterov ? g + momentum·buffer : buffer,
-    /// p −= lr·g. An empty buffer means no momentum.
+    /// With g = g·gradientScale + wd·p: buffer = momentum·buffer + g (g itself on the first step), g = nesterov ? g + momentum·buffer :
+    /// buffer, p −= lr·g. An empty buffer means no momentum.
     /// </summary>
     public static void SgdStep(
         Span<float> p, ReadOnlySpan<float> g, float gradientScale, Span<float> momentumBuffer, float lr, float momentum, float weightDecay,
@@ -79,7 +79,8 @@ public static unsafe partial class Optimizers
     }
 
     private readonly struct SgdBody(
-        float* p, float* g, float gradientScale, float* buffer, float lr, float momentum, float weightDecay, bool nesterov, bool firstStep) : IRangeBody
+        float* p, float* g, float gradientScale, float* buffer, float lr, float momentum, float weightDecay, bool nesterov, bool firstStep)
+        : IRangeBody
     {
         private readonly float* _p = p, _g = g, _buffer = buffer;
 

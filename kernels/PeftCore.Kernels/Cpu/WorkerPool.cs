@@ -39,7 +39,8 @@ public sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Starts a pool of <paramref name="threads"/> threads, the caller of <see cref="For"/> being one of them.</summary>
     /// <param name="threads">How many threads take part.</param>
-    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to leave that to the system.</param>
+    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to leave that to the
+    /// system.</param>
     public WorkerPool(int threads, IReadOnlyList<int>? processors = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);

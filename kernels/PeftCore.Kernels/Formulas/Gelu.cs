@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>y = x·Φ(x), Φ the normal distribution function;  dy/dx = Φ(x) + x·φ(x), φ the normal density (Hendrycks and Gimpel 2016).</summary>
+/// <summary>y = x·Φ(x), Φ the normal distribution function;  dy/dx = Φ(x) + x·φ(x), φ the normal density (Hendrycks and Gimpel
+/// 2016).</summary>
 public readonly struct Gelu : IUnaryFormula
 {
     private const float InverseRoot2 = 0.707106781f;

@@ -59,16 +59,20 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
         double after = Evaluate(session, job);
         call.Say();
         Show("after", session, held);
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"held-out loss: {before:0.0000} before, {after:0.0000} after ({(1 - after / before) * 100:0} % lower)"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"held-out loss: {before:0.0000} before, {after:0.0000} after ({(1 - after / before) * 100:0} % lower)"));
         long adapterBytes = FileBytes(Path.Combine(output, "run", "adapter_model.safetensors"));
         long modelBytes = FileBytes(Path.Combine(BaseModel, "model.safetensors"));
-        call.Say($"adapter {new ByteSize(adapterBytes)}, model {new ByteSize(modelBytes)}; memory planned {new ByteSize(planned)}, measured {new ByteSize(result.PeakBytes)}");
+        call.Say($"adapter {new ByteSize(adapterBytes)}, model {new ByteSize(modelBytes)}; memory planned {new ByteSize(planned)}, " +
+            $"measured {new ByteSize(result.PeakBytes)}");
         double disagreement = new DemoAgreement(session, held).Measure(Path.Combine(output, "run"), Path.Combine(output, "merged"));
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"adapter saved, loaded again, merged into the model: their logits differ by at most {disagreement:0.0e+00} of the largest"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"adapter saved, loaded again, merged into the model: their logits differ by at most {disagreement:0.0e+00} of the largest"));
         return new DemoOutcome(before, after, adapterBytes, modelBytes, planned, result.PeakBytes, disagreement);
     }
 
-    private static double Evaluate(ModelSession session, TrainingJob job) => RunFailedException.Finite(Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss, "the held-out loss");
+    private static double Evaluate(ModelSession session, TrainingJob job) =>
+        RunFailedException.Finite(Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss, "the held-out loss");
 
     private void Show(string when, ModelSession session, IReadOnlyList<PromptRow> held)
     {
@@ -89,4 +93,5 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
 }
 
 /// <summary>What the demo found.</summary>
-internal sealed record DemoOutcome(double LossBefore, double LossAfter, long AdapterBytes, long ModelBytes, long PlannedBytes, long PeakBytes, double Disagreement);
+internal sealed record DemoOutcome(double LossBefore, double LossAfter, long AdapterBytes, long ModelBytes, long PlannedBytes,
+    long PeakBytes, double Disagreement);

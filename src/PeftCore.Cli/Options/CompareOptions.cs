@@ -6,7 +6,8 @@ internal sealed record CompareOptions : SequenceOptions
     private const string Everywhere = "[target_modules=all-linear]";
 
     /// <summary>Methods that fit any model, in the order of their families.</summary>
-    private const string Usual = $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},oft{Everywhere},hra{Everywhere},shira{Everywhere},"
+    private const string Usual =
+        $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},oft{Everywhere},hra{Everywhere},shira{Everywhere},"
         + $"randlora{Everywhere},miss{Everywhere},ia3,prompt_tuning,p_tuning,prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,ln_tuning,sparse";
 
     [Setting("data to train and evaluate on: a directory with train and valid files", Value = "DIR")]
@@ -24,6 +25,7 @@ internal sealed record CompareOptions : SequenceOptions
     [Setting("steps of every run", Min = 1)]
     public int MaxSteps { get; init; } = 60;
 
-    [Setting("text like what the base was trained on, to see what is forgotten", Value = "FILE", Default = "what the base writes by itself")]
+    [Setting("text like what the base was trained on, to see what is forgotten", Value = "FILE",
+        Default = "what the base writes by itself")]
     public string? BaseText { get; init; }
 }

@@ -43,7 +43,8 @@ internal sealed record DecodingOptions : VerbOptions
     [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
 
-    [Setting("in what to compute; on the CPU, how weights are stored", Choices = ["f32", "bf16"], Default = "f32; a directory's weights stay as they are")]
+    [Setting("in what to compute; on the CPU, how weights are stored", Choices = ["f32", "bf16"],
+        Default = "f32; a directory's weights stay as they are")]
     public DType Dtype { get; init; } = DType.F32;
 
     [Setting("the most memory to take", Value = "6GiB")]
@@ -60,5 +61,9 @@ internal sealed record DecodingOptions : VerbOptions
     public DecodingShape Shape => new(BatchSize, PromptLength, MaxNewTokens, SamplingOptions.CacheDType(KvCacheDtype), Seed);
 
     /// <summary>The model, as training takes it.</summary>
-    public TrainOptions ForTraining => new() { Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights, ResizeTokenEmbeddings = ResizeTokenEmbeddings };
+    public TrainOptions ForTraining => new()
+    {
+        Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights,
+        ResizeTokenEmbeddings = ResizeTokenEmbeddings
+    };
 }

@@ -1,6 +1,7 @@
 namespace PeftCore.Cli.Options;
 
-/// <summary>The settings somebody wrote, by their names with dashes. Not part of any comparison of options: they are equal if their values are.</summary>
+/// <summary>The settings somebody wrote, by their names with dashes. Not part of any comparison of options: they are equal if their values
+/// are.</summary>
 internal sealed class GivenSettings : IEquatable<GivenSettings>
 {
     private readonly Dictionary<string, (string Place, bool IsFlag, bool Differs)> _all = new(StringComparer.Ordinal);
@@ -8,7 +9,8 @@ internal sealed class GivenSettings : IEquatable<GivenSettings>
     /// <summary>Where a setting was written last, such as "--lora-r" or "run.yaml, line 3: lora_r"; null if nowhere.</summary>
     public string? PlaceOf(string name) => _all.TryGetValue(name, out var given) ? given.Place : null;
 
-    /// <summary>Whether a setting was written on purpose: as a flag, or in a file with another value than the default. A file of all settings is not meant so.</summary>
+    /// <summary>Whether a setting was written on purpose: as a flag, or in a file with another value than the default. A file of all
+    /// settings is not meant so.</summary>
     public bool IsMeant(string name) => _all.TryGetValue(name, out var given) && (given.IsFlag || given.Differs);
 
     /// <summary>Notes a setting; flags come last and win.</summary>

@@ -7,7 +7,8 @@ namespace PeftCore.Cli.Options;
 /// <summary>What generate and chat take.</summary>
 internal sealed record SamplingOptions : VerbOptions
 {
-    internal const string KvCacheDTypeHelp = "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
+    internal const string KvCacheDTypeHelp =
+        "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
 
     [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }

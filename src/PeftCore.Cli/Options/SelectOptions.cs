@@ -23,7 +23,8 @@ internal sealed record SelectOptions : SequenceOptions
     [Setting("whether entries compete with all or within their tensor")]
     public SelectionScope Scope { get; init; }
 
-    [Setting("layers to choose from: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear", IsList = true)]
+    [Setting("layers to choose from: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear",
+        IsList = true)]
     public string TargetModules { get; init; } = "all-linear";
 
     [Setting("batches that gradients are taken over", Min = 1)]

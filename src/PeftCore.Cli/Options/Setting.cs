@@ -45,7 +45,8 @@ internal sealed class Setting
     public string? Read(object options) => Text(_property.GetValue(options));
 
     /// <summary>What --help shows in the place of the value.</summary>
-    public string Expected => _about.Value ?? (Choices is not null ? string.Join('|', Choices) : _type == typeof(bool) ? "true|false" : _type == typeof(string) ? "TEXT" : "N");
+    public string Expected => _about.Value ?? (Choices is not null ? string.Join('|', Choices) : _type == typeof(bool) ? "true|false"
+        : _type == typeof(string) ? "TEXT" : "N");
 
     private object Parse(string text, string place)
     {
@@ -69,7 +70,8 @@ internal sealed class Setting
     {
         if (_type == typeof(bool))
         {
-            return text.Equals("true", StringComparison.OrdinalIgnoreCase) ? true : text.Equals("false", StringComparison.OrdinalIgnoreCase) ? false : null;
+            return text.Equals("true", StringComparison.OrdinalIgnoreCase) ? true : text.Equals("false", StringComparison.OrdinalIgnoreCase)
+                ? false : null;
         }
         if (_type == typeof(ByteSize))
         {
@@ -84,7 +86,8 @@ internal sealed class Setting
             : NumberText.TryWhole(text, out ulong seed) ? seed : null;
     }
 
-    /// <summary>The text a flag would have. Where a file's language makes something else of a value than this setting needs, it is refused rather than converted.</summary>
+    /// <summary>The text a flag would have. Where a file's language makes something else of a value than this setting needs, it is refused
+    /// rather than converted.</summary>
     private string TextOf(FileValue value, string place)
     {
         if (!value.IsList)
@@ -103,7 +106,9 @@ internal sealed class Setting
             }
             if (item.Text.Contains(',') && !item.Text.Contains('['))
             {
-                throw new BadInputException($"{place} holds \"{item.Text}\", a comma inside an item of a list; write items apart, and numbers with a decimal point.");
+                throw new BadInputException(
+                    $"{place} holds \"{item.Text}\", a comma inside an item of a list; write items apart, and numbers with a decimal " +
+                    "point.");
             }
         }
         return string.Join(',', value.Items.Select(item => item.Text));
@@ -121,14 +126,16 @@ internal sealed class Setting
         }
         if (scalar.IsOctal && _type != typeof(string) && !_type.IsEnum)
         {
-            throw new BadInputException($"{place} is {scalar.Text}, which YAML 1.1 reads in base 8 and YAML 1.2 in base 10; write it without the leading zero.");
+            throw new BadInputException(
+                $"{place} is {scalar.Text}, which YAML 1.1 reads in base 8 and YAML 1.2 in base 10; write it without the leading zero.");
         }
         return scalar.Text;
     }
 
     private BadInputException AsBoolean(string text, bool value, string place) => new(
         $"{place} is {text}, which the file's language reads as {(value ? "true" : "false")}, expected "
-        + (Choices is not null ? $"{string.Join(", ", Choices[..^1])} or {Choices[^1]}." : _type == typeof(string) ? "a text; put it in quotes if it is one." : $"{Description()}."));
+        + (Choices is not null ? $"{string.Join(", ", Choices[..^1])} or {Choices[^1]}." : _type == typeof(string)
+            ? "a text; put it in quotes if it is one." : $"{Description()}."));
 
     private static string Hint(string text) =>
         text.Contains(',') ? "; numbers have a decimal point and no commas"
@@ -138,15 +145,21 @@ internal sealed class Setting
     {
         string[] aliases = [.. _about.Aliases.Select(alias => "--" + alias)];
         string description = _about.Description + (fallback is null ? "" : $" [default: {fallback}]");
-        // A flag without a value means true, so only a bool may leave its value out. Of a repeated flag the last counts: a script adds to another's line.
+        // A flag without a value means true, so only a bool may leave its value out. Of a repeated flag the last counts: a script adds to
+        // another's line.
         return _type == typeof(bool)
             ? new Option<bool>("--" + Name, aliases) { Description = description }
-            : new Option<string[]>("--" + Name, aliases) { Description = description, HelpName = Expected, Arity = ArgumentArity.OneOrMore };
+            : new Option<string[]>("--" + Name, aliases)
+            {
+                Description = description, HelpName = Expected,
+                Arity = ArgumentArity.OneOrMore
+            };
     }
 
     private string Description()
     {
-        string kind = _type == typeof(bool) ? "true or false" : _type == typeof(ByteSize) ? "a size such as 6GiB" : _type == typeof(double) ? "a number" : "a whole number";
+        string kind = _type == typeof(bool) ? "true or false" : _type == typeof(ByteSize) ? "a size such as 6GiB" : _type == typeof(double)
+            ? "a number" : "a whole number";
         return (_about.Min, _about.Max) switch
         {
             (double.NegativeInfinity, double.PositiveInfinity) => kind,

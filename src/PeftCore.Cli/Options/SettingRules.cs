@@ -6,7 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>The table of settings that do nothing under some condition, verb by verb. What only the data or the model decide is told where they are read.</summary>
+/// <summary>The table of settings that do nothing under some condition, verb by verb. What only the data or the model decide is told where
+/// they are read.</summary>
 internal static class SettingRules
 {
     private const string OnCpu = "on the CPU, which computes in F32 whatever the weights are stored in";
@@ -14,26 +15,33 @@ internal static class SettingRules
     /// <summary>Of a run; none of them changes what a step of training takes.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs", "max-steps", "eval-steps", "save-steps",
-        "save-total-limit", "load-best-model-at-end", "early-stopping-patience", "validation-split", "logging-steps", "resume-from-checkpoint",
+        "data", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
+        "max-steps", "eval-steps", "save-steps",
+        "save-total-limit", "load-best-model-at-end", "early-stopping-patience", "validation-split", "logging-steps",
+        "resume-from-checkpoint",
     ];
 
     private static readonly NoEffect<TrainOptions>[] OfTraining =
     [
-        new(AdapterFlags.OfLora, options => AdapterSetup.TryConfigOf(options) is { } config && !AdapterFlags.IsLora(config) ? $"with --method {options.Method}" : null),
+        new(AdapterFlags.OfLora, options => AdapterSetup.TryConfigOf(options) is { } config && !AdapterFlags.IsLora(config)
+            ? $"with --method {options.Method}" : null),
         new(["prompt-tuning-init-text"], options => AdapterSetup.TryConfigOf(options) is PromptTuningConfig { Init: not PromptInit.Text }
             ? "unless --prompt-tuning-init is TEXT" : null),
-        new(["encoder-hidden-size"], options => AdapterSetup.TryConfigOf(options) is PrefixTuningConfig { PrefixProjection: false } ? "without --prefix-projection" : null),
-        new(["density", "criterion"], options => AdapterSetup.TryConfigOf(options) is SparseConfig { MaskPath: not null } ? "beside --mask, which names the entries" : null),
+        new(["encoder-hidden-size"], options => AdapterSetup.TryConfigOf(options) is PrefixTuningConfig { PrefixProjection: false }
+            ? "without --prefix-projection" : null),
+        new(["density", "criterion"], options => AdapterSetup.TryConfigOf(options) is SparseConfig { MaskPath: not null }
+            ? "beside --mask, which names the entries" : null),
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
-        new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? "on what the CPU computes, which is in F32; it only stores the frozen weights in bf16" : null, Wholly: false),
+        new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
+            ? "on what the CPU computes, which is in F32; it only stores the frozen weights in bf16" : null, Wholly: false),
     ];
 
     public static NoEffect<TrainOptions>[] Train { get; } =
     [
         .. OfTraining,
         new(["num-epochs"], options => options.MaxSteps > 0 ? "beside --max-steps, which says how long to train" : null),
-        new(["warmup-ratio"], options => options.WarmupSteps > 0 ? "beside --warmup-steps, which says how long the learning rate rises" : null),
+        new(["warmup-ratio"], options => options.WarmupSteps > 0 ? "beside --warmup-steps, which says how long the learning rate rises"
+            : null),
         new(["init-batches"], options => AdapterSetup.TryConfigOf(options) is { } config && !Training.LoraCalibration.NeedsData(config)
             ? "unless --init-lora-weights is eva, corda or lora_ga" : null),
     ];
@@ -45,7 +53,8 @@ internal static class SettingRules
 
     public static NoEffect<SamplingOptions>[] Chat { get; } =
     [
-        new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0 ? "while --temperature is 0, which takes the likeliest token" : null),
+        new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0
+            ? "while --temperature is 0, which takes the likeliest token" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
     ];
 
@@ -55,22 +64,29 @@ internal static class SettingRules
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [
         new(["threads", "pack-weights"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
-        new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? "on what the CPU computes, which is in F32; it only stores the weights in bf16" : null, Wholly: false),
+        new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 }
+            ? "on what the CPU computes, which is in F32; it only stores the weights in bf16" : null, Wholly: false),
     ];
 
     public static NoEffect<SelectOptions>[] Select { get; } =
     [
-        new(["data", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude or SelectionCriterion.Random
+        new(["data", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
+            or SelectionCriterion.Random
             ? $"with --criterion {options.Criterion.ToString().ToLowerInvariant()}, which looks at no data" : null),
-        new(["density", "scope"], options => options.Threshold is not null ? "beside --threshold, which chooses every entry that reaches it" : null),
-        new(["seed"], options => options.Criterion == SelectionCriterion.Magnitude ? "with --criterion magnitude, which draws nothing" : null),
+        new(["density", "scope"], options => options.Threshold is not null ? "beside --threshold, which chooses every entry that reaches it"
+            : null),
+        new(["seed"], options => options.Criterion == SelectionCriterion.Magnitude ? "with --criterion magnitude, which draws nothing"
+            : null),
         new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null),
     ];
 
-    public static NoEffect<CompareOptions>[] Compare { get; } = [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
+    public static NoEffect<CompareOptions>[] Compare { get; } =
+        [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
 
-    public static NoEffect<DemoOptions>[] Demo { get; } = [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
+    public static NoEffect<DemoOptions>[] Demo { get; } =
+        [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
 
     /// <summary>For verbs without a settings record: what --dtype bf16 does there.</summary>
-    public static string? DtypeOn(string device, DType dtype) => device == "cpu" && dtype == DType.BF16 ? $"--dtype has no effect {OnCpu}." : null;
+    public static string? DtypeOn(string device, DType dtype) => device == "cpu" && dtype == DType.BF16 ? $"--dtype has no effect {OnCpu}."
+        : null;
 }

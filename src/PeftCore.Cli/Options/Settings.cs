@@ -5,7 +5,8 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags win over the file, the file over defaults.</summary>
+/// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags win over the file, the
+/// file over defaults.</summary>
 internal sealed class Settings<T>
     where T : VerbOptions, new()
 {
@@ -64,7 +65,8 @@ internal sealed class Settings<T>
     /// <summary>Every setting that has an effect with its value, as a file that -c reads back.</summary>
     public JsonObject Resolve(T options)
     {
-        var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names).ToHashSet(StringComparer.Ordinal);
+        var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names)
+            .ToHashSet(StringComparer.Ordinal);
         var all = new JsonObject();
         foreach (var setting in _all.Where(setting => !idle.Contains(setting.Name)))
         {
@@ -99,7 +101,8 @@ internal sealed class Settings<T>
         options.Given.Add(setting.Name, flag, isFlag: true, differs: true);
         if (values.Distinct(StringComparer.Ordinal).Count() > 1)
         {
-            warn?.Invoke($"{flag} is given {values.Length} times, as {string.Join(" and ", values.Distinct(StringComparer.Ordinal))}; the last counts.");
+            warn?.Invoke($"{flag} is given {values.Length} times, as {string.Join(" and ", values.Distinct(StringComparer.Ordinal))}; " +
+                "the last counts.");
         }
     }
 

@@ -29,7 +29,8 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("dropout on the input of the update", Min = 0, Max = 0.99)]
     public double LoraDropout { get; init; }
 
-    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear", Default = "the model family's own", IsList = true)]
+    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear",
+        Default = "the model family's own", IsList = true)]
     public string? TargetModules { get; init; }
 
     [Setting("modules to train whole and save with the adapter", Value = "a,b", IsList = true)]
@@ -44,7 +45,8 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("train magnitude and direction apart (DoRA)")]
     public bool UseDora { get; init; }
 
-    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq", TakesBooleans = true)]
+    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq",
+        TakesBooleans = true)]
     public string InitLoraWeights { get; init; } = "true";
 
     [Setting("batches of the training data that eva, corda and lora_ga look at", Min = 1)]
@@ -86,7 +88,8 @@ internal sealed record TrainOptions : SequenceOptions
     [Setting("share of the entries that sparse trains", Min = 0, Max = 1, Default = "0.01")]
     public double? Density { get; init; }
 
-    [Setting("what sparse chooses entries by", Choices = ["magnitude", "gradient", "fisher", "snip", "movement", "random"], Default = "gradient")]
+    [Setting("what sparse chooses entries by", Choices = ["magnitude", "gradient", "fisher", "snip", "movement", "random"],
+        Default = "gradient")]
     public string? Criterion { get; init; }
 
     [Setting("the entries, as peftcore select writes them", Value = "FILE")]

@@ -6,7 +6,8 @@ using YamlDotNet.RepresentationModel;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>Reads a YAML file of settings. Scalars keep their text; whether 010, yes or a date is meant is decided where the type of the setting is known.</summary>
+/// <summary>Reads a YAML file of settings. Scalars keep their text; whether 010, yes or a date is meant is decided where the type of the
+/// setting is known.</summary>
 internal static class YamlSettings
 {
     private const int MaxDepth = 8;
@@ -23,7 +24,9 @@ internal static class YamlSettings
         foreach ((var key, var value) in mapping.Children)
         {
             string name = (key as YamlScalarNode)?.Value
-                ?? throw new BadInputException($"{path}, line {key.Start.Line}: the name of a setting was expected, found {(key is YamlSequenceNode ? "a list" : "a mapping")}.");
+                ?? throw new BadInputException(
+                $"{path}, line {key.Start.Line}: the name of a setting was expected, found " +
+                $"{(key is YamlSequenceNode ? "a list" : "a mapping")}.");
             string place = $"{path}, line {key.Start.Line}: {name}";
             if (name == "<<")
             {
@@ -48,11 +51,13 @@ internal static class YamlSettings
         }
         catch (YamlException e)
         {
-            throw new BadInputException($"{path}, line {e.Start.Line}, column {e.Start.Column}: not valid YAML: {e.Message.TrimEnd('.')}.", e);
+            throw new BadInputException($"{path}, line {e.Start.Line}, column {e.Start.Column}: not valid YAML: {e.Message.TrimEnd('.')}.",
+                e);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            throw new BadInputException($"{path}: not valid YAML: {e.Message.Split(" (Parameter", 2)[0].TrimEnd('.')}.", e); // The parser's own checks.
+            // The parser's own checks.
+            throw new BadInputException($"{path}: not valid YAML: {e.Message.Split(" (Parameter", 2)[0].TrimEnd('.')}.", e);
         }
         return yaml.Documents.Count == 1 ? yaml.Documents[0].RootNode
             : throw new BadInputException($"{path}: expected one YAML document with settings, found {yaml.Documents.Count}.");
@@ -86,7 +91,9 @@ internal static class YamlSettings
             // A stream and its document count one each.
             if (depth > MaxDepth + 2)
             {
-                throw new BadInputException($"{path}, line {parser.Current.Start.Line}: the values are nested more than {MaxDepth} deep; a setting is one value or a list of values.");
+                throw new BadInputException(
+                    $"{path}, line {parser.Current.Start.Line}: the values are nested more than {MaxDepth} deep; a setting is one value " +
+                    "or a list of values.");
             }
         }
     }
@@ -120,5 +127,6 @@ internal static class YamlSettings
     private static string TagOf(YamlNode node) => node.Tag.IsEmpty ? "" : node.Tag.IsNonSpecific ? "!" : node.Tag.Value;
 
     private static bool IsNull(YamlNode value) =>
-        value is YamlScalarNode { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" } scalar && TagOf(scalar) is "" or Prefix + "null";
+        value is YamlScalarNode { Style: ScalarStyle.Plain, Value: null or "" or "~" or "null" or "Null" or "NULL" } scalar
+        && TagOf(scalar) is "" or Prefix + "null";
 }

@@ -43,6 +43,7 @@ internal readonly partial record struct ByteSize(long Bytes)
         return $"{number} {Units[unit]}";
     }
 
-    [GeneratedRegex(@"^(?<number>[0-9]+(\.[0-9]+)?) ?((?<unit>[kmgt])((?<decimal>b)|i?b?)|b)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^(?<number>[0-9]+(\.[0-9]+)?) ?((?<unit>[kmgt])((?<decimal>b)|i?b?)|b)?$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Pattern();
 }

@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>The one object that --json prints, on one line. Names are snake_case. Null stands for what there is not; a number that should be there and is not finite is an error, for JSON has no word
-/// for it and null would pass for a result.</summary>
+/// <summary>The one object that --json prints, on one line. Names are snake_case. Null stands for what there is not; a number that should
+/// be there and is not finite is an error, for JSON has no word for it and null would pass for a result.</summary>
 internal sealed class JsonReport
 {
     private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -24,9 +24,11 @@ internal sealed class JsonReport
 
     public JsonReport Add(string name, JsonReport value) => Add(name, value._object);
 
-    public JsonReport Add(string name, IEnumerable<JsonReport> values) => Add(name, new JsonArray([.. values.Select(value => value._object)]));
+    public JsonReport Add(string name, IEnumerable<JsonReport> values) =>
+        Add(name, new JsonArray([.. values.Select(value => value._object)]));
 
-    public JsonReport Add(string name, IEnumerable<string> values) => Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
+    public JsonReport Add(string name, IEnumerable<string> values) =>
+        Add(name, new JsonArray([.. values.Select(value => JsonValue.Create(value))]));
 
     public string ToJson() => _object.ToJsonString(OneLine);
 

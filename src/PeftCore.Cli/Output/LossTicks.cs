@@ -1,7 +1,7 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Where an axis of losses is marked. Losses that lie far apart get the usual digits of a logarithmic axis, those that lie close round steps, so that the
-/// marks reach no further than the losses do.</summary>
+/// <summary>Where an axis of losses is marked. Losses that lie far apart get the usual digits of a logarithmic axis, those that lie close
+/// round steps, so that the marks reach no further than the losses do.</summary>
 internal static class LossTicks
 {
     private const int Wanted = 6;
@@ -21,14 +21,16 @@ internal static class LossTicks
     private static List<double> Logarithmic(double lowest, double highest)
     {
         int first = (int)Math.Floor(Math.Log10(lowest)), last = (int)Math.Ceiling(Math.Log10(highest));
-        var all = Enumerable.Range(first, last - first + 1).SelectMany(power => Digits.Select(digit => digit * Math.Pow(10, power))).ToList();
+        var all = Enumerable.Range(first, last - first + 1).SelectMany(power => Digits.Select(digit => digit * Math.Pow(10, power)))
+            .ToList();
         double bottom = all.Last(tick => tick <= lowest), top = all.First(tick => tick >= highest);
         return [.. all.Where(tick => tick >= bottom && tick <= top)];
     }
 
     private static List<double> Even(double lowest, double highest)
     {
-        double rough = (highest - lowest) / Wanted, power = Math.Pow(10, Math.Floor(Math.Log10(rough))), step = power * Steps.First(digit => digit * power >= rough);
+        double rough = (highest - lowest) / Wanted, power = Math.Pow(10, Math.Floor(Math.Log10(rough))),
+            step = power * Steps.First(digit => digit * power >= rough);
         long first = (long)Math.Floor(lowest / step), last = (long)Math.Ceiling(highest / step);
         return [.. Enumerable.Range(0, (int)(last - first) + 1).Select(i => Math.Round((first + i) * step, 10)).Where(tick => tick > 0)];
     }

@@ -4,15 +4,16 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, both on logarithmic axes; the redder a dot, the more was
-/// forgotten.</summary>
+/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, both on logarithmic axes; the redder a dot, the more
+/// was forgotten.</summary>
 internal static class MethodPlot
 {
     private const double Width = 760, Height = 480, Left = 64, Right = 130, Top = 36, Bottom = 56;
 
     public static string Svg(IReadOnlyList<ComparedMethod> methods, double baseLoss)
     {
-        double low = Math.Floor(methods.Min(method => Math.Log10(method.Trainable))), high = Math.Ceiling(methods.Max(method => Math.Log10(method.Trainable)));
+        double low = Math.Floor(methods.Min(method => Math.Log10(method.Trainable))),
+            high = Math.Ceiling(methods.Max(method => Math.Log10(method.Trainable)));
         high = Math.Max(high, low + 1);
         var ticks = LossTicks.Between(methods.Min(method => method.HeldLoss), Math.Min(baseLoss, methods.Max(method => method.HeldLoss)));
         double bottom = ticks[0], top = ticks[^1];
@@ -58,7 +59,8 @@ internal static class MethodPlot
         double X(double power) => Math.Round(Left + (power - low) / (high - low) * (Width - Left - Right), 1);
 
         // What is above the axis stands at its upper end.
-        double Y(double loss) => Math.Round(Top + Math.Log(top / Math.Clamp(loss, bottom, top)) / Math.Log(top / bottom) * (Height - Top - Bottom), 1);
+        double Y(double loss) =>
+            Math.Round(Top + Math.Log(top / Math.Clamp(loss, bottom, top)) / Math.Log(top / bottom) * (Height - Top - Bottom), 1);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

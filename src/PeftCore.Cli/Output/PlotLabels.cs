@@ -7,7 +7,8 @@ internal static class PlotLabels
 
     private readonly record struct Box(double Left, double Top, double Right, double Bottom)
     {
-        public double Shared(Box other) => Math.Max(0, Math.Min(Right, other.Right) - Math.Max(Left, other.Left)) * Math.Max(0, Math.Min(Bottom, other.Bottom) - Math.Max(Top, other.Top));
+        public double Shared(Box other) => Math.Max(0, Math.Min(Right, other.Right) - Math.Max(Left, other.Left)) *
+            Math.Max(0, Math.Min(Bottom, other.Bottom) - Math.Max(Top, other.Top));
     }
 
     /// <summary>Left end of the baseline of each name.</summary>
@@ -43,5 +44,6 @@ internal static class PlotLabels
         }
     }
 
-    private static Box Around((double X, double Y) place, double width) => new(place.X, place.Y - LineHeight + 3, place.X + width, place.Y + 3);
+    private static Box Around((double X, double Y) place, double width) =>
+        new(place.X, place.Y - LineHeight + 3, place.X + width, place.Y + 3);
 }

@@ -7,7 +7,8 @@ internal static class TextTable
     public static IEnumerable<string> Lines(IReadOnlyList<string[]> rows, params int[] right)
     {
         int columns = rows.Count == 0 ? 0 : rows.Max(row => row.Length);
-        int[] widths = [.. Enumerable.Range(0, columns).Select(column => rows.Where(row => column < row.Length).Max(row => row[column].Length))];
+        int[] widths = [.. Enumerable.Range(0, columns).Select(column => rows.Where(row => column < row.Length)
+            .Max(row => row[column].Length))];
         return rows.Select(row => string.Join("  ", row.Select((cell, column) =>
             right.Contains(column) ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]))).TrimEnd());
     }

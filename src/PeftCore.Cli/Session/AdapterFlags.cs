@@ -11,13 +11,15 @@ namespace PeftCore.Cli.Session;
 /// <param name="Value">Its value; null if it was not given.</param>
 internal readonly record struct AdapterFlag(string Name, string? Field, JsonNode? Value);
 
-/// <summary>The flags of adapters and the fields they set. A flag with a default counts only where somebody wrote it: other methods have other defaults.</summary>
+/// <summary>The flags of adapters and the fields they set. A flag with a default counts only where somebody wrote it: other methods have
+/// other defaults.</summary>
 internal static class AdapterFlags
 {
     private static readonly TrainOptions Defaults = new();
 
     /// <summary>Flags named after LoRA. Methods that have the same fields take them too.</summary>
-    public static string[] OfLora { get; } = ["lora-r", "lora-alpha", "lora-dropout", "bias", "use-rslora", "use-dora", "init-lora-weights"];
+    public static string[] OfLora { get; } = ["lora-r", "lora-alpha", "lora-dropout", "bias", "use-rslora", "use-dora",
+        "init-lora-weights"];
 
     public static bool IsLora(PeftConfig config) => config is LoraConfig;
 
@@ -31,12 +33,14 @@ internal static class AdapterFlags
         [
             // AdaLoRA's own r is that of LoRA's file, which nothing reads.
             new("lora-r", method == "adalora" ? null : "r", Meant("lora-r", options.LoraR, Defaults.LoraR, r => r)),
-            new("lora-alpha", method is "loha" or "lokr" ? "alpha" : "lora_alpha", Meant("lora-alpha", options.LoraAlpha, Defaults.LoraAlpha, alpha => alpha)),
+            new("lora-alpha", method is "loha" or "lokr" ? "alpha" : "lora_alpha",
+                Meant("lora-alpha", options.LoraAlpha, Defaults.LoraAlpha, alpha => alpha)),
             new("lora-dropout", "lora_dropout", Meant("lora-dropout", options.LoraDropout, Defaults.LoraDropout, dropout => dropout)),
             new("bias", "bias", Meant("bias", options.Bias, Defaults.Bias, BiasName)),
             new("use-rslora", "use_rslora", Meant("use-rslora", options.UseRslora, Defaults.UseRslora, use => use)),
             new("use-dora", "use_dora", Meant("use-dora", options.UseDora, Defaults.UseDora, use => use)),
-            new("init-lora-weights", "init_lora_weights", Meant("init-lora-weights", options.InitLoraWeights, Defaults.InitLoraWeights, InitNode)),
+            new("init-lora-weights", "init_lora_weights", Meant("init-lora-weights", options.InitLoraWeights, Defaults.InitLoraWeights,
+                InitNode)),
             new("target-modules", "target_modules", options.TargetModules is { } targets ? Selector(targets) : null),
             new("modules-to-save", "modules_to_save", options.ModulesToSave is { } saved ? Strings(Split(saved)) : null),
             new("num-virtual-tokens", "num_virtual_tokens", options.NumVirtualTokens),
@@ -58,7 +62,8 @@ internal static class AdapterFlags
         return flags.Where(flag => flag.Value is not null);
     }
 
-    private static JsonValue BiasName(BiasMode bias) => JsonValue.Create(bias switch { BiasMode.LoraOnly => "lora_only", BiasMode.All => "all", _ => "none" })!;
+    private static JsonValue BiasName(BiasMode bias) =>
+        JsonValue.Create(bias switch { BiasMode.LoraOnly => "lora_only", BiasMode.All => "all", _ => "none" })!;
 
     private static JsonNode InitNode(string init) => init switch
     {
@@ -73,7 +78,8 @@ internal static class AdapterFlags
         return selector.Names is { } names ? Strings(names) : JsonValue.Create(selector.Pattern)!;
     }
 
-    private static JsonArray Integers(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => NumberText.TryDigits(part, out int value)
+    private static JsonArray Integers(string text) =>
+        [.. text.Split(',', StringSplitOptions.TrimEntries).Select(part => NumberText.TryDigits(part, out int value)
         ? JsonValue.Create(value)
         : throw new BadInputException($"--token-indices: \"{part}\" is no token; write numbers with commas between"))];
 

@@ -5,7 +5,8 @@ using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From flags to the configuration of an adapter. Common settings have flags of their own; any method takes fields of its configuration with
+/// <summary>From flags to the configuration of an adapter. Common settings have flags of their own; any method takes fields of its
+/// configuration with
 /// --method-options.</summary>
 internal static class AdapterSetup
 {
@@ -17,10 +18,14 @@ internal static class AdapterSetup
         foreach (var flag in AdapterFlags.Of(options))
         {
             string place = options.Given.PlaceOf(flag.Name) ?? "--" + flag.Name;
-            string field = flag.Field ?? throw new BadInputException($"{place} is not for {options.Method}; give its fields with --method-options, such as init_r=12,target_r=8");
+            string field = flag.Field
+                ?? throw new BadInputException(
+                $"{place} is not for {options.Method}; give its fields with --method-options, such as init_r=12,target_r=8");
             if (fields[field] is { } given && !AreEqual(given, flag.Value!))
             {
-                throw new BadInputException($"{place} says {flag.Value!.ToJsonString()}, but --method-options says {field}={given.ToJsonString()}; leave one of them out");
+                throw new BadInputException(
+                    $"{place} says {flag.Value!.ToJsonString()}, but --method-options says {field}={given.ToJsonString()}; leave one of " +
+                    "them out");
             }
             fields[field] = flag.Value;
             origins[field] = place;
@@ -46,5 +51,6 @@ internal static class AdapterSetup
 
     /// <summary>Whether two values are the same, 16 and 16.0 among them.</summary>
     private static bool AreEqual(JsonNode one, JsonNode other) => JsonNode.DeepEquals(one, other)
-        || (NumberText.TryFloat(one.ToJsonString(), out double a) && NumberText.TryFloat(other.ToJsonString(), out double b) && a.Equals(b));
+        || (NumberText.TryFloat(one.ToJsonString(), out double a) && NumberText.TryFloat(other.ToJsonString(), out double b)
+            && a.Equals(b));
 }

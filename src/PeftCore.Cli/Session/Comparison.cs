@@ -7,7 +7,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Trains methods under equal conditions: the same model, batches in the same order, steps, schedule and learning rates to choose from.</summary>
+/// <summary>Trains methods under equal conditions: the same model, batches in the same order, steps, schedule and learning rates to choose
+/// from.</summary>
 internal sealed class Comparison
 {
     private const int BaseTexts = 24, BaseLength = 64;
@@ -21,15 +22,18 @@ internal sealed class Comparison
 
     /// <param name="session">The base model.</param>
     /// <param name="options">The flags.</param>
-    /// <param name="places">The most places of the context that virtual tokens take in any method: all methods get sequences of one length.</param>
+    /// <param name="places">The most places of the context that virtual tokens take in any method: all methods get sequences of one
+    /// length.</param>
     /// <param name="call">Where to say what is out of the ordinary.</param>
     public Comparison(ModelSession session, CompareOptions options, int places, Verbs.Invocation call)
     {
         (_session, _options) = (session, options);
         _setup = new DataSetup(session, options, places);
-        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."), call);
+        var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."),
+            call);
         _train = _setup.Encode(splits.RequireTrain(), call);
-        _held = _setup.Encode(splits.Validation ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
+        _held = _setup.Encode(splits.Validation
+            ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);
         HeldLoss = RunFailedException.Finite(Loss(_held), "the held-out loss before training");
         _baseText = options.BaseText is { } file ? _setup.Encode(DataSetup.ReadFile(file, call), call) : Written();
         BaseLoss = RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
@@ -41,8 +45,8 @@ internal sealed class Comparison
     /// <summary>Loss of the base on its own kind of text.</summary>
     public double BaseLoss { get; }
 
-    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts. The adapter's directory lies in one that is
-    /// put in place when all methods are done.</summary>
+    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts. The adapter's directory lies in
+    /// one that is put in place when all methods are done.</summary>
     public ComparedMethod Run(MethodSpec method, IReadOnlyList<double> rates, string adapterDirectory, CancellationToken stop)
     {
         ComparedMethod? best = null;
@@ -58,7 +62,8 @@ internal sealed class Comparison
             }
         }
         DiskChanges.DeleteTree(adapterDirectory + ".new");
-        return best ?? throw new RunFailedException($"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
+        return best ?? throw new RunFailedException(
+            $"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
     }
 
     /// <returns>Null if training diverged.</returns>
@@ -66,11 +71,16 @@ internal sealed class Comparison
     {
         var model = _session.Model;
         var loader = _setup.Loader(_train, train: true);
-        var config = WeightSelection.Prepare(model.Base, method.Config(_session.Directory), loader.Epoch().Take(WeightSelection.UsualBatches), stop);
+        var config = WeightSelection.Prepare(model.Base, method.Config(_session.Directory),
+            loader.Epoch().Take(WeightSelection.UsualBatches), stop);
         LoraCalibration.Attach(model, config, loader.Epoch().Take(LoraCalibration.UsualBatches), _options.Seed, cancel: stop);
         try
         {
-            var trainer = new Trainer(model, new TrainerOptions { MaxSteps = _options.MaxSteps, LearningRate = rate, WarmupRatio = 0.1, Seed = _options.Seed }, loader);
+            var trainer = new Trainer(model, new TrainerOptions
+            {
+                MaxSteps = _options.MaxSteps, LearningRate = rate, WarmupRatio = 0.1,
+                Seed = _options.Seed
+            }, loader);
             _session.Backend.Memory.ResetPeak();
             var clock = Stopwatch.StartNew();
             trainer.Run(stop);
@@ -79,7 +89,8 @@ internal sealed class Comparison
             model.Save(directory);
             long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
             double held = Loss(_held), forgetting = Loss(_baseText) - BaseLoss;
-            return double.IsFinite(held) && double.IsFinite(forgetting) ? new ComparedMethod(method.Text, rate, held, forgetting, trains, bytes, peak, seconds) : null;
+            return double.IsFinite(held) && double.IsFinite(forgetting) ? new ComparedMethod(method.Text, rate, held, forgetting, trains,
+                bytes, peak, seconds) : null;
         }
         catch (TrainingDivergedException)
         {
@@ -93,14 +104,16 @@ internal sealed class Comparison
 
     private double Loss(List<Example> examples) => Evaluation.Run(_session.Model.Base, _setup.Loader(examples, train: false).Epoch()).Loss;
 
-    /// <summary>Text the base writes by itself: what its loss on it rises by is how far its distribution has moved, KL(base ‖ adapted) per token.</summary>
+    /// <summary>Text the base writes by itself: what its loss on it rises by is how far its distribution has moved, KL(base ‖ adapted) per
+    /// token.</summary>
     private List<Example> Written()
     {
         var generator = new Generator(_session.Model.Base, _session.Backend);
         int start = _session.Tokenizer.BosId ?? _session.Tokenizer.EosId ?? 0;
         return [.. Enumerable.Range(0, BaseTexts).Select(number =>
         {
-            var written = generator.Generate([start], new GenerationOptions { MaxNewTokens = Math.Min(BaseLength, _setup.MaxLength - 1), Temperature = 1, Seed = _options.Seed + (ulong)number });
+            var written = generator.Generate([start], new GenerationOptions { MaxNewTokens = Math.Min(BaseLength, _setup.MaxLength - 1),
+                Temperature = 1, Seed = _options.Seed + (ulong)number });
             int[] ids = [start, .. written.Tokens];
             return new Example(ids, ids);
         })];
@@ -122,7 +135,8 @@ internal sealed class Comparison
 /// <param name="AdapterBytes">Bytes of the saved adapter.</param>
 /// <param name="PeakBytes">The most bytes alive at once in training, the model included.</param>
 /// <param name="Seconds">Time of the training.</param>
-internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double Forgetting, long Trainable, long AdapterBytes, long PeakBytes, double Seconds)
+internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double Forgetting, long Trainable,
+    long AdapterBytes, long PeakBytes, double Seconds)
 {
     /// <summary>The name without the fields in brackets.</summary>
     public string ShortName => Method.Split('[')[0];

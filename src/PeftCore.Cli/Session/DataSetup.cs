@@ -43,16 +43,20 @@ internal sealed class DataSetup
         if (most < 1 || asked > most)
         {
             string beside = places > 0 ? $", {places} of them taken by virtual tokens" : "";
-            throw new BadInputException($"--max-seq-length is {asked ?? UsualLength}, but the model allows sequences of {model.MaxLength} tokens{beside}; lower it.");
+            throw new BadInputException(
+                $"--max-seq-length is {asked ?? UsualLength}, but the model allows sequences of {model.MaxLength} tokens{beside}; lower " +
+                "it.");
         }
         return asked ?? Math.Min(most, UsualLength);
     }
 
     /// <summary>Reads a file or a directory, with a sentence for everything out of the ordinary.</summary>
-    public static DataSplits Open(string path, Invocation call) => Warned(call, warnings => DataFiles.Open(path, new ReadOptions { Warnings = warnings }));
+    public static DataSplits Open(string path, Invocation call) =>
+        Warned(call, warnings => DataFiles.Open(path, new ReadOptions { Warnings = warnings }));
 
     /// <summary>Reads a file.</summary>
-    public static List<DataRow> ReadFile(string path, Invocation call) => Warned(call, warnings => DataFiles.ReadFile(path, new ReadOptions { Warnings = warnings }));
+    public static List<DataRow> ReadFile(string path, Invocation call) =>
+        Warned(call, warnings => DataFiles.ReadFile(path, new ReadOptions { Warnings = warnings }));
 
     /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)

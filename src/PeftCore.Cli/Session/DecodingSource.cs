@@ -21,7 +21,8 @@ internal sealed record DecodingSource(DecodingOptions Options)
         peft.LoadAll(Options.Adapters, warn);
         int places = peft.Base.VirtualTokens?.Count ?? 0, length = Options.PromptLength + Options.MaxNewTokens + places;
         return length <= peft.Base.MaxLength ? peft : throw new BadInputException(
-            $"--prompt-length {Options.PromptLength} and --max-new-tokens {Options.MaxNewTokens}{(places > 0 ? $" with {places} virtual tokens" : "")} " +
+            $"--prompt-length {Options.PromptLength} and --max-new-tokens {Options.MaxNewTokens}{(places > 0 ? $" with {places} virtual " +
+            "tokens" : "")} " +
             $"make {length} tokens, but the model's context holds {peft.Base.MaxLength}; lower one of them.");
     }
 

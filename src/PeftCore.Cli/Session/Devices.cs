@@ -23,7 +23,8 @@ internal static class Devices
     {
         if (name == "cpu")
         {
-            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays, processors: Processors());
+            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays,
+                processors: Processors());
         }
         try
         {
@@ -31,7 +32,8 @@ internal static class Devices
         }
         catch (BadInputException e)
         {
-            throw new BadInputException($"{e.Message.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.", e);
+            throw new BadInputException(
+                $"{e.Message.TrimEnd('.')}; \"peftcore env\" shows the devices there are, and --device cpu always works.", e);
         }
     }
 
@@ -47,7 +49,8 @@ internal static class Devices
         {
             if (!NumberText.TryDigits(names[i], out processors[i]))
             {
-                throw new BadInputException($"{Affinity}={list} is no list of processors; expected numbers divided by commas, such as {Affinity}=0,1");
+                throw new BadInputException(
+                    $"{Affinity}={list} is no list of processors; expected numbers divided by commas, such as {Affinity}=0,1");
             }
         }
         return processors;

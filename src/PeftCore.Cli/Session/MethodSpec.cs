@@ -4,7 +4,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A method and some fields of its configuration, as in "lora", "houlsby" or "prefix_tuning[num_virtual_tokens=8,prefix_projection=true]".</summary>
+/// <summary>A method and some fields of its configuration, as in "lora", "houlsby" or
+/// "prefix_tuning[num_virtual_tokens=8,prefix_projection=true]".</summary>
 /// <param name="Text">How it was written.</param>
 /// <param name="Method">The method's name.</param>
 /// <param name="Fields">Fields of its adapter_config.json.</param>
@@ -57,14 +58,17 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         var value = Value(alias.Value, alias.Field);
         if (fields[alias.Field] is { } given && !JsonNode.DeepEquals(given, value))
         {
-            throw new BadInputException($"the method {name} is {alias.Method} with {alias.Field}={alias.Value}, but {alias.Field} is given as {given.ToJsonString()}; leave one of them out");
+            throw new BadInputException(
+                $"the method {name} is {alias.Method} with {alias.Field}={alias.Value}, but {alias.Field} is given as " +
+                $"{given.ToJsonString()}; leave one of them out");
         }
         fields[alias.Field] = value;
         return new MethodSpec(name, alias.Method, fields);
     }
 
     /// <summary>The method that a name stands for.</summary>
-    public static string MethodOf(string name) => Aliases.TryGetValue(name.Replace('-', '_'), out var alias) ? alias.Method : name.Replace('-', '_');
+    public static string MethodOf(string name) => Aliases.TryGetValue(name.Replace('-', '_'), out var alias) ? alias.Method
+        : name.Replace('-', '_');
 
     /// <summary>The configuration for a model.</summary>
     /// <param name="model">The model's directory.</param>
@@ -110,7 +114,8 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
             if (pair.Length != 2 || pair[0].Length == 0)
             {
                 string comma = NumberText.TryFloat(part, out _) ? "; numbers have a decimal point, not a comma" : "";
-                throw new BadInputException($"\"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object{comma}");
+                throw new BadInputException(
+                    $"\"{part}\" is no name=value; write fields with commas between, such as r=16,alpha=32, or a JSON object{comma}");
             }
             if (!fields.TryAdd(pair[0], Value(pair[1], pair[0])))
             {
@@ -150,7 +155,8 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         {
             // Names without quotes in a list are the usual mistake; as a text it would be a regular expression of one character.
             return text.StartsWith('[') || text.StartsWith('{')
-                ? throw new BadInputException($"the field {field} is {text}, which is no JSON; write texts in double quotes, such as [\"q_proj\",\"v_proj\"]") : text;
+                ? throw new BadInputException(
+                $"the field {field} is {text}, which is no JSON; write texts in double quotes, such as [\"q_proj\",\"v_proj\"]") : text;
         }
     }
 }

@@ -44,7 +44,8 @@ internal sealed class ModelSession : IDisposable
     {
         try
         {
-            return new ModelSession(backend, directory ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows);
+            return new ModelSession(backend, directory
+                ?? throw new BadInputException("expected --model DIR, the directory of the base model."), dtype, warn, rows);
         }
         catch
         {
@@ -76,13 +77,16 @@ internal sealed class ModelSession : IDisposable
         }
         if (generates && Tokenizer.StopIds.Count == 0)
         {
-            call.Terminal.Note($"{Directory}: no end-of-text token is known, so only the length ends a text; name eos_token in tokenizer_config.json, or eos_token_id in config.json.");
+            call.Terminal.Note(
+                $"{Directory}: no end-of-text token is known, so only the length ends a text; name eos_token in tokenizer_config.json, " +
+                "or eos_token_id in config.json.");
         }
     }
 
     /// <summary>A sentence for a task that no adapter knows.</summary>
     public string? TaskNote(SamplingOptions options) =>
-        options.Given.PlaceOf("task-id") is { } place && !Model.ActiveAdapters.Any(name => Model.ConfigOf(name) is MultitaskPromptTuningConfig)
+        options.Given.PlaceOf("task-id") is { } place
+        && !Model.ActiveAdapters.Any(name => Model.ConfigOf(name) is MultitaskPromptTuningConfig)
             ? $"{place} has no effect: none of the adapters has several tasks." : null;
 
     public void Dispose()
@@ -97,10 +101,13 @@ internal sealed class ModelSession : IDisposable
     {
         if (ModelDirectory.Open(directory).TokenizerPath is null)
         {
-            throw new BadInputException($"{directory}: there is no tokenizer.json; copy it from the model's repository, or convert the tokenizer with Hugging Face tokenizers.");
+            throw new BadInputException(
+                $"{directory}: there is no tokenizer.json; copy it from the model's repository, or convert the tokenizer with Hugging " +
+                "Face tokenizers.");
         }
         var tokenizer = Tokenizer.FromDirectory(directory);
         return tokenizer.LargestId < model.VocabularySize ? tokenizer : throw new BadInputException(
-            $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {model.VocabularySize} tokens; they do not belong together.");
+            $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {model.VocabularySize} " +
+            "tokens; they do not belong together.");
     }
 }

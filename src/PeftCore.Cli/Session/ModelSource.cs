@@ -9,7 +9,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A model from a directory, or from a config.json alone with random weights, with a fresh adapter on it: what plan and bench run.</summary>
+/// <summary>A model from a directory, or from a config.json alone with random weights, with a fresh adapter on it: what plan and bench
+/// run.</summary>
 /// <param name="Options">The flags; Model names the directory.</param>
 /// <param name="Config">A config.json; null to use the directory.</param>
 /// <param name="Adapted">The adapter's configuration, if it is known better than the flags say it.</param>
@@ -53,7 +54,8 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Plans a step without allocating weights.</summary>
-    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(), Options.Activations, Options.Packs);
+    public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(),
+        Options.Activations, Options.Packs);
 
     /// <summary>The longest sequence: what was asked for, or the model's usual length.</summary>
     public int Length()
@@ -63,7 +65,8 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
             throw new BadInputException("expected either --model DIR or --config FILE, but both are given; leave one of them out.");
         }
         var config = Config is { } file ? ConfigReader.Open(file)
-            : ModelDirectory.Open(Options.Model ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
+            : ModelDirectory.Open(Options.Model
+                ?? throw new BadInputException("expected --model DIR or --config FILE, the model to plan for.")).OpenConfig();
         return DataSetup.LengthOf(ModelLoader.Declare(config), Options.MaxSeqLength, AdapterSetup.PlacesOf(AdapterSetup.ConfigOf(Options)));
     }
 

@@ -19,8 +19,11 @@ internal static class NamedTemplate
         }
         if (!File.Exists(name))
         {
-            string own = tokenizer.ChatTemplateNames.Count == 0 ? "" : $", one of the model's own ({string.Join(", ", tokenizer.ChatTemplateNames)})";
-            throw new BadInputException($"--chat-template is \"{name}\", expected {string.Join(", ", ChatTemplate.BuiltInNames)}{own} or a file with a template in Jinja.");
+            string own = tokenizer.ChatTemplateNames.Count == 0 ? ""
+                : $", one of the model's own ({string.Join(", ", tokenizer.ChatTemplateNames)})";
+            throw new BadInputException(
+                $"--chat-template is \"{name}\", expected {string.Join(", ", ChatTemplate.BuiltInNames)}{own} or a file with a template " +
+                "in Jinja.");
         }
         try
         {

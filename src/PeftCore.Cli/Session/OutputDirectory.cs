@@ -24,8 +24,8 @@ internal enum OutputKind
     Comparison,
 }
 
-/// <summary>Looks at an output directory before anything is computed: two things in one directory are read as one by whoever opens it, half of this and half of that.
-/// What is there of the same kind is replaced, and that is said; anything else is refused.</summary>
+/// <summary>Looks at an output directory before anything is computed: two things in one directory are read as one by whoever opens it, half
+/// of this and half of that. What is there of the same kind is replaced, and that is said; anything else is refused.</summary>
 internal static class OutputDirectory
 {
     private static readonly (OutputKind Kind, string Word, string[] Files)[] Marks =
@@ -50,7 +50,8 @@ internal static class OutputDirectory
         {
             if (path is not null && RealPath.AreSame(path, output))
             {
-                throw new BadInputException($"{output}: this is the directory of {word}, which the result would be mixed with; name another --output-dir.");
+                throw new BadInputException(
+                    $"{output}: this is the directory of {word}, which the result would be mixed with; name another --output-dir.");
             }
         }
         // A run ends with an adapter of its own.
@@ -59,7 +60,8 @@ internal static class OutputDirectory
         {
             if (Found(output, files) is { } file)
             {
-                throw new BadInputException($"{output}: the directory holds {word} ({file}), which the result would be mixed with; name another --output-dir.");
+                throw new BadInputException(
+                    $"{output}: the directory holds {word} ({file}), which the result would be mixed with; name another --output-dir.");
             }
         }
     }
@@ -92,7 +94,8 @@ internal static class OutputDirectory
         {
             if (path is not null && (RealPath.IsInside(output, path) || RealPath.IsInside(path, output)))
             {
-                throw new BadInputException($"{output}: this directory and that of {word}, {path}, are one inside the other; name another --output-dir.");
+                throw new BadInputException(
+                    $"{output}: this directory and that of {word}, {path}, are one inside the other; name another --output-dir.");
             }
         }
     }
@@ -102,7 +105,9 @@ internal static class OutputDirectory
     {
         if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin"]) is { } file)
         {
-            throw new BadInputException($"{output}: the directory holds weights ({file}) that would stay beside the new ones; name another --output-dir, or remove them.");
+            throw new BadInputException(
+                $"{output}: the directory holds weights ({file}) that would stay beside the new ones; name another --output-dir, or " +
+                "remove them.");
         }
     }
 
@@ -116,13 +121,17 @@ internal static class OutputDirectory
             return;
         }
         string? other = Directory.EnumerateDirectories(output).Select(path => Path.GetFileName(path))
-            .FirstOrDefault(name => name.Length > 3 && char.IsAsciiDigit(name[0]) && char.IsAsciiDigit(name[1]) && name[2] == '-' && !name.EndsWith(".new", StringComparison.Ordinal) && !names.Contains(name));
+            .FirstOrDefault(name => name.Length > 3 && char.IsAsciiDigit(name[0]) && char.IsAsciiDigit(name[1]) && name[2] == '-'
+                && !name.EndsWith(".new", StringComparison.Ordinal) && !names.Contains(name));
         if (other is not null)
         {
-            throw new BadInputException($"{output}: the directory holds {other} of an earlier comparison, which would stay beside the new ones; name another --output-dir, or remove it.");
+            throw new BadInputException(
+                $"{output}: the directory holds {other} of an earlier comparison, which would stay beside the new ones; name another " +
+                "--output-dir, or remove it.");
         }
     }
 
     private static string? Found(string directory, string[] patterns) => !Directory.Exists(directory) ? null
-        : patterns.SelectMany(pattern => Directory.EnumerateFiles(directory, pattern)).Select(path => Path.GetFileName(path)).FirstOrDefault();
+        : patterns.SelectMany(pattern => Directory.EnumerateFiles(directory, pattern)).Select(path => Path.GetFileName(path))
+        .FirstOrDefault();
 }

@@ -21,7 +21,8 @@ internal static class RealPath
     public static string Of(string path)
     {
         string full = Path.GetFullPath(path), real = Path.GetPathRoot(full)!;
-        var parts = new Stack<string>(full[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Reverse());
+        var parts = new Stack<string>(full[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries)
+            .Reverse());
         for (int links = 0; parts.Count > 0;)
         {
             string next = Path.Combine(real, parts.Pop());
@@ -32,7 +33,8 @@ internal static class RealPath
             }
             string whole = Path.GetFullPath(Path.Combine(real, target));
             real = Path.GetPathRoot(whole)!;
-            foreach (string part in whole[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Reverse())
+            foreach (string part in whole[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries)
+                .Reverse())
             {
                 parts.Push(part);
             }

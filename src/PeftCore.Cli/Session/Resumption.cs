@@ -11,7 +11,8 @@ internal static class Resumption
 {
     /// <summary>Settings that may differ between a run and its continuation without making it another run.</summary>
     private static readonly HashSet<string> Free =
-        ["output_dir", "resume_from_checkpoint", "device", "threads", "max_memory", "no_replay", "pack_weights", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "model", "data"];
+        ["output_dir", "resume_from_checkpoint", "device", "threads", "max_memory", "no_replay", "pack_weights", "logging_steps",
+            "eval_steps", "save_steps", "save_total_limit", "model", "data"];
 
     /// <summary>A checkpoint, or the last one of a run's directory.</summary>
     public static string CheckpointOf(string directory)
@@ -20,7 +21,9 @@ internal static class Resumption
         {
             return directory;
         }
-        return Checkpoint.Last(directory) ?? throw new BadInputException($"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
+        return Checkpoint.Last(directory)
+            ?? throw new BadInputException(
+            $"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
     }
 
     /// <summary>Refuses an output directory that holds something else. A run may go on in its own.</summary>
@@ -42,17 +45,20 @@ internal static class Resumption
     /// <summary>A sentence for settings that differ from those the run began with; null if none does, or they are not known.</summary>
     public static string? Differences(TrainOptions options, JsonObject settings)
     {
-        if (options.ResumeFromCheckpoint is not { } checkpoint || Path.Combine(RunOf(CheckpointOf(checkpoint)), TrainingJob.SettingsName) is not { } file || !File.Exists(file))
+        if (options.ResumeFromCheckpoint is not { } checkpoint || Path.Combine(RunOf(CheckpointOf(checkpoint)),
+            TrainingJob.SettingsName) is not { } file || !File.Exists(file))
         {
             return null;
         }
         using var document = JsonFile.Read(file);
         var before = JsonObject.Create(document.RootElement.Clone()) ?? [];
         string[] changed = [.. settings.Select(setting => setting.Key).Where(name => !Free.Contains(name))
-            .Select(name => (Name: name, Was: before[name]?.ToString(), Is: settings[name]?.ToString())).Where(setting => setting.Was != setting.Is)
+            .Select(name => (Name: name, Was: before[name]?.ToString(), Is: settings[name]?.ToString()))
+            .Where(setting => setting.Was != setting.Is)
             .Select(setting => $"{setting.Name} was {setting.Was ?? "its default"} and is {setting.Is ?? "its default"}")];
         return changed.Length == 0 ? null : $"the run goes on with other settings than it began with: {string.Join(", ", changed)}.";
     }
 
-    private static string RunOf(string checkpoint) => Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) ?? checkpoint;
+    private static string RunOf(string checkpoint) => Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint)))
+        ?? checkpoint;
 }

@@ -16,11 +16,13 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
     /// <param name="show">Called with each new piece of text.</param>
     /// <param name="stop">Ends the text.</param>
     /// <param name="isRendered">The prompt comes from a chat template, which wrote its own special tokens.</param>
-    public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null, CancellationToken stop = default, bool isRendered = false)
+    public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null,
+        CancellationToken stop = default, bool isRendered = false)
     {
         int[] ids = Prompt(prompt, isRendered);
         return session.Model.WithTasks([task], () => new Generator(session.Model.Base, session.Backend).Generate(ids,
-            options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]), token => show?.Invoke(token.Text), stop));
+            options with { StopTokens = [.. options.StopTokens, .. _tokenizer.StopIds] }, tokens => _tokenizer.Decode([.. tokens]),
+            token => show?.Invoke(token.Text), stop));
     }
 
     /// <summary>A prompt's tokens. What a tokenizer puts after every text would end it before it begins.</summary>

@@ -59,11 +59,15 @@ internal sealed class TrainingJob
         var source = new ModelSource(_options, Config: null, _calibrated);
         int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
         // Every epoch has the same longest sample; which others share its batch differs little, so a few epochs tell.
-        var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch).MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
-        var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)), [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
+        var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch)
+            .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
+        var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
+            [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
             ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.Packs);
         return _options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes
-            ? throw new BadInputException($"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences or --gradient-checkpointing need less.")
+            ? throw new BadInputException(
+            $"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences " +
+            "or --gradient-checkpointing need less.")
             : plan;
     }
 
@@ -82,7 +86,8 @@ internal sealed class TrainingJob
         }
     }
 
-    /// <summary>Writes the settings of this run where -c can read them, once it begins: a run that is refused leaves those of the run before.</summary>
+    /// <summary>Writes the settings of this run where -c can read them, once it begins: a run that is refused leaves those of the run
+    /// before.</summary>
     public void SaveSettings(JsonObject settings)
     {
         if (_options.OutputDir is { } output)
@@ -91,7 +96,8 @@ internal sealed class TrainingJob
         }
     }
 
-    /// <summary>Attaches the adapter. Where its start needs data, the first batches of the training data are looked at, but only once: a checkpoint holds what was found.</summary>
+    /// <summary>Attaches the adapter. Where its start needs data, the first batches of the training data are looked at, but only once: a
+    /// checkpoint holds what was found.</summary>
     private void Attach(PeftModel model, PeftConfig config)
     {
         if (!LoraCalibration.NeedsData(config))
@@ -109,7 +115,8 @@ internal sealed class TrainingJob
             int batches = Math.Min(_options.InitBatches, Train.BatchesPerEpoch);
             _call.Terminal.Note($"{lora.InitName} looks at {batches} {(batches == 1 ? "batch" : "batches")} of the training data"
                 + (batches < _options.InitBatches ? ", all there are" : lora.Init == LoraInit.LoraGa ? ", once for each layer" : ""));
-            LoraCalibration.Attach(model, lora, Train.Epoch().Take(batches), _options.Seed, done => ShowCalibration(done, batches), _call.Stop);
+            LoraCalibration.Attach(model, lora, Train.Epoch().Take(batches), _options.Seed, done => ShowCalibration(done, batches),
+                _call.Stop);
         }
         _calibrated = model.ConfigOf(PeftModel.DefaultAdapter);
     }
@@ -118,7 +125,8 @@ internal sealed class TrainingJob
     {
         if (_call.Terminal.Interactive)
         {
-            _call.Terminal.Status(done <= batches ? $"batch {done} of {batches}" : $"layer {(done - 1) / batches + 1}, batch {(done - 1) % batches + 1} of {batches}");
+            _call.Terminal.Status(done <= batches ? $"batch {done} of {batches}"
+                : $"layer {(done - 1) / batches + 1}, batch {(done - 1) % batches + 1} of {batches}");
         }
     }
 
@@ -168,7 +176,8 @@ internal sealed class TrainingJob
     private void Show(TrainingProgress at) => new ProgressBar(_call.Terminal, _options.LoggingSteps).Show(at);
 
     private void Tell(TrainingEvaluation evaluation) => _call.Terminal.Note(
-        FormattableString.Invariant($"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
+        FormattableString.Invariant(
+        $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
 
     /// <summary>Draws what a run that failed had logged; why it failed counts more than why that cannot be drawn.</summary>
     private void TryDrawCurve(Exception failure)

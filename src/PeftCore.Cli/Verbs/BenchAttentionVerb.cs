@@ -15,7 +15,8 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<int> _batch = Size("--batch-size", "sequences", 4);
     private readonly Option<int> _length = Size("--length", "tokens of a sequence", 1024);
     private readonly Option<int> _heads = Size("--heads", "query heads", 16);
-    private readonly Option<int?> _keyHeads = NumberOption.WholeOrNone("--kv-heads", "key and value heads [default: as many as query heads]");
+    private readonly Option<int?> _keyHeads = NumberOption.WholeOrNone("--kv-heads",
+        "key and value heads [default: as many as query heads]");
     private readonly Option<int> _dim = Size("--head-dim", "elements of a head", 64);
     private readonly Option<string> _dtype = new Option<string>("--dtype")
     {
@@ -43,7 +44,8 @@ internal sealed class BenchAttentionVerb : Verb
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         using var scope = new TensorScope();
         using var backend = Devices.Open(call.Device, compute: dtype);
-        Heads Made(int count, ulong stream) => new(Timed.Normal(backend, [batch, length, count * dim], backend.ActivationDType, stream), count, dim);
+        Heads Made(int count, ulong stream) =>
+            new(Timed.Normal(backend, [batch, length, count * dim], backend.ActivationDType, stream), count, dim);
         Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
         Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
         Tensor lse = backend.NewTensor([batch, heads, length]), delta = backend.NewTensor([batch, heads, length]);

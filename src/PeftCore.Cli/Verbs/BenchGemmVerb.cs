@@ -38,7 +38,8 @@ internal sealed class BenchGemmVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         int m = call.Value(_m), n = call.Value(_n), k = call.Value(_k);
-        bool narrow = call.Value(_dtype) == "bf16", transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
+        bool narrow = call.Value(_dtype) == "bf16", transposeA = call.Value(_layout) is "tn" or "tt",
+            transposeB = call.Value(_layout) is "nt" or "tt";
         using var scope = new TensorScope();
         using var backend = Devices.Open(call.Device, compute: narrow ? DType.BF16 : DType.F32);
         var activations = narrow ? backend.ActivationDType : DType.F32;
@@ -48,7 +49,8 @@ internal sealed class BenchGemmVerb : Verb
         double[] times = Timed.Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c));
         double median = times[times.Length / 2];
         double gflops = 2.0 * m * n * k / (median * 1e6);
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times[0]:0.0000})"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{Stored(m, k, transposeA)}·{Stored(k, n, transposeB)}: {gflops:N0} GFLOP/s, {median:0.0000} ms (best {times[0]:0.0000})"));
         return VerbResult.Done(new JsonReport().Add("gflops", gflops).Add("ms_median", median).Add("ms_min", times[0]));
     }
 

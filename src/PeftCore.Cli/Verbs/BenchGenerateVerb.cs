@@ -20,7 +20,8 @@ internal sealed class BenchGenerateVerb : Verb
         var source = new DecodingSource(options);
         long planned = source.PlannedPeak();
         using var scope = new TensorScope();
-        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, packWeights: options.PackWeights);
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype,
+            packWeights: options.PackWeights);
         planned += backend.OwnBytes;
         var model = source.Build(backend, call.Terminal.Warn);
         for (int i = 0; i < options.Warmup; i++)
@@ -29,7 +30,8 @@ internal sealed class BenchGenerateVerb : Verb
         }
         backend.Memory.ResetPeak();
         var runs = Enumerable.Range(0, options.Runs).Select(_ => TimedDecoding.Run(model.Base, backend, options.Shape, call.Stop)).ToList();
-        double first = Median(runs.Select(run => run.FirstToken)), step = Median(runs.SelectMany(run => run.Steps)), best = runs.Min(run => run.Steps.Min());
+        double first = Median(runs.Select(run => run.FirstToken)), step = Median(runs.SelectMany(run => run.Steps)),
+            best = runs.Min(run => run.Steps.Min());
         double promptRate = options.BatchSize * options.PromptLength / first, rate = options.BatchSize / step;
         long peak = backend.Memory.PeakBytes, cache = runs[0].CacheBytes;
         string kept = Word(runs[0].CacheDType);

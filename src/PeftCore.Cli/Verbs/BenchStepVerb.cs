@@ -14,7 +14,11 @@ namespace PeftCore.Cli.Verbs;
 internal sealed class BenchStepVerb : Verb
 {
     private readonly Settings<TrainOptions> _settings = new(SettingRules.BenchStep);
-    private readonly Option<string?> _config = new("--config") { Description = "a config.json alone; weights are random", HelpName = "FILE" };
+    private readonly Option<string?> _config = new("--config")
+    {
+        Description = "a config.json alone; weights are random",
+        HelpName = "FILE"
+    };
     private readonly Option<int> _steps = NumberOption.Whole("--steps", "steps to time", 10);
     private readonly Option<int> _warmup = NumberOption.Whole("--warmup", "steps before, not timed", 2, min: 0);
 
@@ -39,11 +43,13 @@ internal sealed class BenchStepVerb : Verb
             call.Say(unknown);
         }
         using var scope = new TensorScope();
-        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
+        using var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
+            options.PackWeights);
         planned += backend.OwnBytes;
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
-        using var optimizer = new TrainerOptions { Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay }.NewOptimizer(trainable);
+        using var optimizer = new TrainerOptions { Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay }.NewOptimizer(
+            trainable);
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
         List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];

@@ -19,7 +19,8 @@ internal sealed class ChatVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
-        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings).WithAdapters(options.Adapters, call);
+        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn,
+            rows: options.ResizeTokenEmbeddings).WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var template = TemplateOf(session, options);
@@ -54,6 +55,7 @@ internal sealed class ChatVerb : Verb
             return NamedTemplate.Find(session.Tokenizer, name);
         }
         return session.Tokenizer.ChatTemplate ?? throw new BadInputException(
-            $"{session.Directory}: the model has no chat template; choose one with --chat-template ({string.Join(", ", ChatTemplate.BuiltInNames)}), or use generate.");
+            $"{session.Directory}: the model has no chat template; choose one with --chat-template " +
+            $"({string.Join(", ", ChatTemplate.BuiltInNames)}), or use generate.");
     }
 }

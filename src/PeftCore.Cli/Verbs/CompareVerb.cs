@@ -12,24 +12,28 @@ internal sealed class CompareVerb : Verb
 {
     private readonly Settings<CompareOptions> _settings = new(SettingRules.Compare);
 
-    public CompareVerb() : base("compare", "Train several methods under equal conditions; write a table and a plot.") => _settings.AddTo(this);
+    public CompareVerb() : base("compare", "Train several methods under equal conditions; write a table and a plot.") =>
+        _settings.AddTo(this);
 
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
-        string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the table, the plot and the adapters go.");
+        string output = options.OutputDir
+            ?? throw new BadInputException("expected --output-dir DIR, where the table, the plot and the adapters go.");
         var methods = MethodSpec.ParseAll(options.Methods);
         if (methods.Count == 0)
         {
             throw new BadInputException("--methods names no method; write some with commas between, such as lora,ia3");
         }
         double[] rates = [.. options.LearningRates.Split(',', StringSplitOptions.TrimEntries).Select(Rate)];
-        int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model))); // What is misspelled is refused before the first hour is spent.
+        // What is misspelled is refused before the first hour is spent.
+        int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model)));
         OutputDirectory.Check(output, OutputKind.Comparison, (options.Model, "the base model"));
         string[] names = [.. methods.Select((method, number) => $"{number + 1:00}-{method.Text.Split('[')[0]}")];
         OutputDirectory.RefuseOtherMethods(output, names);
         OutputDirectory.SayReplaced(output, OutputKind.Comparison, call);
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn,
+            rows: options.ResizeTokenEmbeddings);
         var comparison = new Comparison(session, options, places, call);
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         var results = new List<ComparedMethod>();
@@ -62,21 +66,26 @@ internal sealed class CompareVerb : Verb
         ["method", "learning rate", "held-out loss", "forgetting", "trained", "adapter", "peak memory", "time"],
         .. results.Select(result => new[]
         {
-            result.Method, Text($"{result.LearningRate}"), Text($"{result.HeldLoss:0.000}"), Text($"{result.Forgetting:0.000}"), Text($"{result.Trainable:N0}"),
+            result.Method, Text($"{result.LearningRate}"), Text($"{result.HeldLoss:0.000}"), Text($"{result.Forgetting:0.000}"),
+            Text($"{result.Trainable:N0}"),
             $"{new ByteSize(result.AdapterBytes)}", $"{new ByteSize(result.PeakBytes)}", Text($"{result.Seconds:0} s"),
         }),
     ];
 
     private static string Markdown(string[][] table) =>
-        string.Concat(table.Take(1).Append([.. table[0].Select((_, column) => column == 0 ? "---" : "---:")]).Concat(table.Skip(1)).Select(row => $"| {string.Join(" | ", row)} |\n"));
+        string.Concat(table.Take(1).Append([.. table[0].Select((_, column) => column == 0 ? "---" : "---:")]).Concat(table.Skip(1))
+            .Select(row => $"| {string.Join(" | ", row)} |\n"));
 
     private static JsonReport Report(List<ComparedMethod> results, Comparison comparison) => new JsonReport()
         .Add("eval_loss_before", comparison.HeldLoss).Add("base_loss_before", comparison.BaseLoss)
-        .Add("methods", results.Select(result => new JsonReport().Add("method", result.Method).Add("learning_rate", result.LearningRate).Add("eval_loss", result.HeldLoss)
-            .Add("forgetting", result.Forgetting).Add("trainable", result.Trainable).Add("adapter_bytes", result.AdapterBytes).Add("peak_bytes", result.PeakBytes).Add("seconds", result.Seconds)));
+        .Add("methods", results.Select(result => new JsonReport().Add("method", result.Method).Add("learning_rate", result.LearningRate)
+            .Add("eval_loss", result.HeldLoss)
+            .Add("forgetting", result.Forgetting).Add("trainable", result.Trainable).Add("adapter_bytes", result.AdapterBytes)
+            .Add("peak_bytes", result.PeakBytes).Add("seconds", result.Seconds)));
 
     private static double Rate(string text) => NumberText.TryFloat(text, out double rate) && rate > 0 && !IsPadded(text)
-        ? rate : throw new BadInputException($"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with a decimal point, and commas between them");
+        ? rate : throw new BadInputException(
+        $"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with a decimal point, and commas between them");
 
     /// <summary>"0001" is what is left of "0,0001" or "1,0001" behind the comma.</summary>
     private static bool IsPadded(string text) => text.Length > 1 && text[0] == '0' && char.IsAsciiDigit(text[1]);

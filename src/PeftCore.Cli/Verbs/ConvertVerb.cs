@@ -7,12 +7,22 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Saves an adapter anew: as it is, as a plain LoRA if it starts from directions of the base, or any method's update as a LoRA of a chosen rank.</summary>
+/// <summary>Saves an adapter anew: as it is, as a plain LoRA if it starts from directions of the base, or any method's update as a LoRA of
+/// a chosen rank.</summary>
 internal sealed class ConvertVerb : Verb
 {
-    private readonly Option<string> _adapter = new("--adapter") { Description = "directory of the adapter", HelpName = "DIR", Required = true };
-    private readonly Option<string> _output = new("--output-dir") { Description = "where the converted adapter goes", HelpName = "DIR", Required = true };
-    private readonly Option<string?> _model = new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
+    private readonly Option<string> _adapter = new("--adapter")
+    {
+        Description = "directory of the adapter", HelpName = "DIR",
+        Required = true
+    };
+    private readonly Option<string> _output = new("--output-dir")
+    {
+        Description = "where the converted adapter goes", HelpName = "DIR",
+        Required = true
+    };
+    private readonly Option<string?> _model =
+        new("--model") { Description = "directory of the base model; needed for all but saving it as it is", HelpName = "DIR" };
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<int?> _rank = NumberOption.WholeOrNone("--rank", "save the update as a LoRA of this rank", min: 1, "--lora-r");
 
@@ -34,11 +44,13 @@ internal sealed class ConvertVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string adapter = call.Value(_adapter)!, output = call.Value(_output)!;
-        OutputDirectory.Check(output, OutputKind.Adapter, (adapter, "the adapter itself"), (call.Value(_initial), "the initial adapter"), (call.Value(_model), "the base model"));
+        OutputDirectory.Check(output, OutputKind.Adapter, (adapter, "the adapter itself"), (call.Value(_initial), "the initial adapter"),
+            (call.Value(_model), "the base model"));
         OutputDirectory.SayReplaced(output, OutputKind.Adapter, call);
         if (call.Value(_model) is null)
         {
-            call.Note(call.IsGiven(GlobalOptions.Device) ? "--device has no effect without --model: files are copied, nothing is computed." : null);
+            call.Note(call.IsGiven(GlobalOptions.Device) ? "--device has no effect without --model: files are copied, nothing is computed."
+                : null);
         }
         if (call.Value(_rows) is not null && call.Value(_model) is null)
         {
@@ -65,7 +77,8 @@ internal sealed class ConvertVerb : Verb
     {
         if (call.Value(_rank) is not null || call.Value(_model) is not null)
         {
-            throw new BadInputException("with --initial-adapter the LoRA has twice the rank and needs no base: leave --rank and --model out.");
+            throw new BadInputException(
+                "with --initial-adapter the LoRA has twice the rank and needs no base: leave --rank and --model out.");
         }
         var warnings = new List<string>();
         return Save(call, SavedAdapter.LoadConverted(adapter, initial, warnings), warnings, output);
@@ -75,13 +88,16 @@ internal sealed class ConvertVerb : Verb
     {
         warnings.ForEach(call.Terminal.Note);
         saved.Save(output);
-        call.Say($"{output}: {saved.Config.PeftType}, {saved.Names.Count} tensors, {saved.Parameters:N0} parameters on {saved.Modules.Count} modules");
-        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("method", saved.Config.PeftType).Add("tensors", saved.Names.Count).Add("parameters", saved.Parameters));
+        call.Say($"{output}: {saved.Config.PeftType}, {saved.Names.Count} tensors, {saved.Parameters:N0} parameters on " +
+            $"{saved.Modules.Count} modules");
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("method", saved.Config.PeftType)
+            .Add("tensors", saved.Names.Count).Add("parameters", saved.Parameters));
     }
 
     private VerbResult OnModel(Invocation call, string adapter, string output, string model)
     {
-        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters([adapter], call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), model, warn: call.Terminal.Warn, rows: call.Value(_rows))
+            .WithAdapters([adapter], call);
         string name = session.Model.ActiveAdapters[0];
         if (call.Value(_rank) is not { } rank)
         {
@@ -89,13 +105,15 @@ internal sealed class ConvertVerb : Verb
             return VerbResult.Done(new JsonReport().Add("output_dir", output));
         }
         var layers = session.Model.SaveAsLora(output, rank, name);
-        foreach (string line in TextTable.Lines([["layer", "relative error"], .. layers.Select(layer => new[] { layer.Path, Text(layer.Error) })]))
+        foreach (string line in TextTable.Lines([["layer", "relative error"],
+            .. layers.Select(layer => new[] { layer.Path, Text(layer.Error) })]))
         {
             call.Say(line);
         }
         double worst = layers.Max(layer => layer.Error);
         call.Say($"{output}: LoRA of rank {rank} on {layers.Count} layers, relative error up to {Text(worst)}");
-        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("rank", rank).Add("layers", layers.Count).Add("max_error", worst));
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("rank", rank).Add("layers", layers.Count)
+            .Add("max_error", worst));
     }
 
     private static string Text(double error) => error.ToString("0.0e+00", CultureInfo.InvariantCulture);

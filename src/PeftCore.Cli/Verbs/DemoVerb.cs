@@ -33,8 +33,10 @@ internal sealed class DemoVerb : Verb
         var outcome = new DemoRun(options, output, call).Run();
         double seconds = clock.Elapsed.TotalSeconds;
         bool agree = outcome.Disagreement <= LargestDisagreement;
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary is null ? ", see " + output : "")}"));
-        var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter).Add("seconds", seconds)
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{(agree ? "all three agree" : "they DISAGREE")}; done in {seconds:0.0} s{(temporary is null ? ", see " + output : "")}"));
+        var report = new JsonReport().Add("eval_loss_before", outcome.LossBefore).Add("eval_loss_after", outcome.LossAfter)
+            .Add("seconds", seconds)
             .Add("adapter_bytes", outcome.AdapterBytes).Add("model_bytes", outcome.ModelBytes).Add("planned_bytes", outcome.PlannedBytes)
             .Add("peak_bytes", outcome.PeakBytes).Add("max_disagreement", outcome.Disagreement);
         return agree && outcome.LossAfter < outcome.LossBefore ? VerbResult.Done(report) : VerbResult.Failed(report);

@@ -18,7 +18,8 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
         List<string[]> rows =
         [
             ["peftcore", Tool.ToolVersion],
-            ["runtime", $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}, {RuntimeInformation.ProcessArchitecture}"],
+            ["runtime", $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}, " +
+            $"{RuntimeInformation.ProcessArchitecture}"],
             ["cpu", $"{Processor.Name()}, {Environment.ProcessorCount} logical cores"],
             ["vectors", $"{Processor.VectorBits} bits: {string.Join(", ", features.DefaultIfEmpty("none"))}"],
             ["memory", $"{new ByteSize(memory)} for this process"],
@@ -36,12 +37,15 @@ internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memo
             .Add("runtime", RuntimeInformation.FrameworkDescription)
             .Add("os", RuntimeInformation.OSDescription)
             .Add("architecture", RuntimeInformation.ProcessArchitecture.ToString())
-            .Add("cpu", new JsonReport().Add("name", Processor.Name()).Add("cores", Environment.ProcessorCount).Add("vector_bits", Processor.VectorBits).Add("features", features))
+            .Add("cpu", new JsonReport().Add("name", Processor.Name()).Add("cores", Environment.ProcessorCount)
+                .Add("vector_bits", Processor.VectorBits).Add("features", features))
             .Add("memory_bytes", memory)
             .Add("ilgpu", new JsonReport().Add("found", true).Add("version", ilgpu.Version).Add("detail", ilgpu.Detail))
             .Add("devices", ilgpu.Devices
-                .Select(device => new JsonReport().Add("kind", device.Kind).Add("name", device.Name).Add("memory_bytes", device.MemoryBytes).Add("architecture", device.Architecture))
-                .Prepend(new JsonReport().Add("kind", "cpu").Add("name", Processor.Name()).Add("memory_bytes", memory).Add("architecture", RuntimeInformation.ProcessArchitecture.ToString()))));
+                .Select(device => new JsonReport().Add("kind", device.Kind).Add("name", device.Name).Add("memory_bytes", device.MemoryBytes)
+                    .Add("architecture", device.Architecture))
+                .Prepend(new JsonReport().Add("kind", "cpu").Add("name", Processor.Name()).Add("memory_bytes", memory)
+                    .Add("architecture", RuntimeInformation.ProcessArchitecture.ToString()))));
     }
 
     private static string Describe(ComputeDevice device) =>

@@ -12,16 +12,33 @@ namespace PeftCore.Cli.Verbs;
 internal sealed class EvalVerb : Verb
 {
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };
-    private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of an adapter; several add up", HelpName = "DIR" };
+    private readonly Option<string[]> _adapter = new("--adapter")
+    {
+        Description = "directory of an adapter; several add up",
+        HelpName = "DIR"
+    };
     private readonly Option<int?> _rows = ResizeOption.New();
     private readonly Option<string?> _data = new("--data") { Description = "data to evaluate on", HelpName = "FILE|DIR" };
     private readonly Option<int> _batchSize = NumberOption.Whole("--batch-size", "sequences at once", 8);
     private readonly Option<int?> _length = NumberOption.WholeOrNone("--max-seq-length", "longest sequence, in tokens");
-    private readonly Option<bool> _maskPrompt = new("--mask-prompt") { Description = "count answers only, not prompts [default: true]", DefaultValueFactory = _ => true };
+    private readonly Option<bool> _maskPrompt = new("--mask-prompt")
+    {
+        Description = "count answers only, not prompts [default: true]",
+        DefaultValueFactory = _ => true
+    };
 
-    private readonly Option<string?> _template = new("--chat-template") { Description = "how conversations become text, instead of the model's own template", HelpName = NamedTemplate.Value };
+    private readonly Option<string?> _template =
+        new("--chat-template")
+        {
+            Description = "how conversations become text, instead of the model's own template",
+            HelpName = NamedTemplate.Value
+        };
 
-    private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute [default: f32]", DefaultValueFactory = _ => "f32" }
+    private readonly Option<string> _dtype = new Option<string>("--dtype")
+    {
+        Description = "in what to compute [default: f32]",
+        DefaultValueFactory = _ => "f32"
+    }
         .AcceptOnlyFromAmong("f32", "bf16");
 
     private readonly Option<string> _cache = new Option<string>("--kv-cache-dtype", "--kv-dtype")
@@ -44,7 +61,8 @@ internal sealed class EvalVerb : Verb
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
         var backend = Devices.Open(call.Device, compute: dtype);
-        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters(call.Value(_adapter) ?? [], call);
+        using var session = ModelSession.Open(backend, call.Value(_model), warn: call.Terminal.Warn, rows: call.Value(_rows))
+            .WithAdapters(call.Value(_adapter) ?? [], call);
         var options = new SequenceOptions
         {
             BatchSize = call.Value(_batchSize),
@@ -58,17 +76,22 @@ internal sealed class EvalVerb : Verb
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);
-        call.Say(FormattableString.Invariant($"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
+        call.Say(FormattableString.Invariant(
+            $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
         call.Note(PerplexityText.Note(result));
         if (rows.All(row => row is LabelledRow))
         {
-            var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop, SamplingOptions.CacheDType(call.Value(_cache)));
+            var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop,
+                SamplingOptions.CacheDType(call.Value(_cache)));
             report.Add("accuracy", classes.Accuracy).Add("f1", classes.MacroF1);
-            call.Say(FormattableString.Invariant($"accuracy {classes.Accuracy:0.0000}  macro F1 {classes.MacroF1:0.0000}  over {rows.Count:N0} labelled texts"));
+            call.Say(FormattableString.Invariant(
+                $"accuracy {classes.Accuracy:0.0000}  macro F1 {classes.MacroF1:0.0000}  over {rows.Count:N0} labelled texts"));
             return VerbResult.Done(report);
         }
-        call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured." : null);
-        call.Note(rows.Any(row => row is LabelledRow) ? $"{data}: accuracy and F1 are left out, for they need a label in every row." : null);
+        call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured."
+            : null);
+        call.Note(rows.Any(row => row is LabelledRow) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
+            : null);
         return VerbResult.Done(report);
     }
 

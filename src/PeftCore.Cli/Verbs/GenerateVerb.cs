@@ -17,7 +17,8 @@ internal sealed class GenerateVerb : Verb
     {
         var options = _settings.Read(call);
         string prompt = options.Prompt ?? throw new BadInputException("expected --prompt TEXT, the text to go on from.");
-        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings).WithAdapters(options.Adapters, call);
+        using var session = ModelSession.Open(Devices.Open(options.Device, compute: options.Dtype), options.Model, warn: call.Terminal.Warn,
+            rows: options.ResizeTokenEmbeddings).WithAdapters(options.Adapters, call);
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var generation = new TextGeneration(session, options.TaskId);
@@ -27,7 +28,8 @@ internal sealed class GenerateVerb : Verb
         var result = generation.Continue(prompt, options.ToGeneration(), piece => people.Write(piece), call.Stop);
         people.WriteLine();
         double rate = result.Tokens.Count / clock.Elapsed.TotalSeconds;
-        call.Terminal.Note(string.Create(CultureInfo.InvariantCulture, $"{result.Tokens.Count} tokens, {rate:N0} tok/s, ended by {result.Reason}"));
+        call.Terminal.Note(string.Create(CultureInfo.InvariantCulture,
+            $"{result.Tokens.Count} tokens, {rate:N0} tok/s, ended by {result.Reason}"));
         if (result.Notice is { } notice)
         {
             call.Terminal.Note(notice);

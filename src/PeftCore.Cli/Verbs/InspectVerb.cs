@@ -14,18 +14,22 @@ internal sealed class InspectVerb : Verb
     // Whatever of these a configuration has is worth a line; families name the same thing differently.
     private static readonly string[] ModelFields =
     [
-        "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads", "n_head", "num_key_value_heads",
-        "head_dim", "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings", "torch_dtype", "dtype",
+        "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
+        "n_head", "num_key_value_heads",
+        "head_dim", "vocab_size", "max_position_embeddings", "n_positions", "rope_theta", "sliding_window", "tie_word_embeddings",
+        "torch_dtype", "dtype",
     ];
 
     private static readonly string[] AdapterFields =
     [
-        "base_model_name_or_path", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save", "bias", "use_rslora", "use_dora",
+        "base_model_name_or_path", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save",
+        "bias", "use_rslora", "use_dora",
         "init_lora_weights", "num_virtual_tokens",
     ];
 
     // Of no interest to a reader, or shown already.
-    private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size", "auto_mapping"];
+    private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size",
+        "auto_mapping"];
 
     private readonly Argument<string> _directory = new("DIR") { Description = "a model directory or an adapter directory" };
 
@@ -38,14 +42,16 @@ internal sealed class InspectVerb : Verb
         string path = call.Value(_directory);
         AtomicDirectory.Recover(path);
         string? adapterConfig = PendingFiles.Find(Path.Combine(path, "adapter_config.json"));
-        return adapterConfig is not null && PendingFiles.Find(Path.Combine(path, "config.json")) is null ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
+        return adapterConfig is not null && PendingFiles.Find(Path.Combine(path, "config.json")) is null
+            ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
     }
 
     private static VerbResult Model(Invocation call, string path)
     {
         var directory = ModelDirectory.Open(path);
         var config = directory.OpenConfig();
-        string[] architectures = config.Raw("architectures") is { ValueKind: JsonValueKind.String } one ? [one.GetString()!] : config.StringsOrNull("architectures") ?? [];
+        string[] architectures = config.Raw("architectures") is { ValueKind: JsonValueKind.String } one ? [one.GetString()!]
+            : config.StringsOrNull("architectures") ?? [];
         string architecture = architectures.FirstOrDefault() ?? config.StringOrNull("model_type") ?? "unknown";
         using var weights = directory.HasWeights ? directory.OpenWeights() : null;
         string? quantised = Quantization.Of(config) ?? (weights is null ? null : Quantization.Of(weights));
@@ -61,11 +67,13 @@ internal sealed class InspectVerb : Verb
             rows.Add(["head", shared ? "shares the embedding's table" : "has a table of its own"]);
         }
         rows.Add(["tokenizer", directory.TokenizerPath is null ? "none (no tokenizer.json)" : "tokenizer.json"]);
-        var report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture).Add("tokenizer", directory.TokenizerPath is not null);
+        var report = new JsonReport().Add("kind", "model").Add("path", path).Add("architecture", architecture)
+            .Add("tokenizer", directory.TokenizerPath is not null);
         return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
     }
 
-    /// <summary>Whether the model, as it would be loaded, shares one table between embedding and head; null if it could not be loaded, which is said.</summary>
+    /// <summary>Whether the model, as it would be loaded, shares one table between embedding and head; null if it could not be loaded,
+    /// which is said.</summary>
     private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
     {
         if (!ModelLoader.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
@@ -95,18 +103,22 @@ internal sealed class InspectVerb : Verb
         string? file = SavedAdapter.WeightFileOf(path);
         using var weights = file is null ? null : WeightSource.OpenFile(file);
 
-        List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields), .. Fields(config, [.. OwnFields(config)])];
+        List<string[]> rows = [["adapter", path], ["method", method], .. Fields(config, AdapterFields),
+            .. Fields(config, [.. OwnFields(config)])];
         if (weights is not null && SavedAdapter.ModulesOf(weights.Names) is { Count: > 0 } modules)
         {
             rows.Add(["modules", $"{modules.Count}: {string.Join(", ", modules.Take(3))}{(modules.Count > 3 ? ", …" : "")}"]);
         }
-        var report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method).Add("base_model", config.StringOrNull("base_model_name_or_path"));
+        var report = new JsonReport().Add("kind", "adapter").Add("path", path).Add("method", method)
+            .Add("base_model", config.StringOrNull("base_model_name_or_path"));
         return Describe(call, rows, report, weights);
     }
 
     /// <summary>What a method's configuration says beside the fields that most have, where it says anything.</summary>
-    private static IEnumerable<string> OwnFields(ConfigReader config) => config.Names.Where(name => config.Has(name) && !AdapterFields.Contains(name) && !Silent.Contains(name)
-        && config.Raw(name)!.Value is { ValueKind: JsonValueKind.Number or JsonValueKind.String or JsonValueKind.True }).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> OwnFields(ConfigReader config) =>
+        config.Names.Where(name => config.Has(name) && !AdapterFields.Contains(name) && !Silent.Contains(name)
+        && config.Raw(name)!.Value is { ValueKind: JsonValueKind.Number or JsonValueKind.String or JsonValueKind.True })
+        .Order(StringComparer.Ordinal);
 
     private static IEnumerable<string[]> Fields(ConfigReader config, string[] names) =>
         names.Where(config.Has).Select(name => new[] { name.Replace('_', ' '), Text(config.Raw(name)!.Value) });
@@ -123,8 +135,11 @@ internal sealed class InspectVerb : Verb
         WeightEntry[] entries = weights is null ? [] : [.. weights.Names.Select(weights.Get)];
         long parameters = entries.Sum(Elements);
         var dtypes = entries.GroupBy(entry => entry.DType).OrderByDescending(group => group.Sum(Elements)).ToList();
-        rows.Add(["weights", weights is null ? "none" : $"{entries.Length} tensors in {weights.Files.Count} file{(weights.Files.Count == 1 ? "" : "s")}, {new ByteSize(weights.TotalBytes)}"]);
-        rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) + (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);
+        rows.Add(["weights", weights is null ? "none"
+            : $"{entries.Length} tensors in {weights.Files.Count} file{(weights.Files.Count == 1 ? "" : "s")}, " +
+            $"{new ByteSize(weights.TotalBytes)}"]);
+        rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) +
+            (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);
         foreach (string line in TextTable.Lines(rows))
         {
             call.Say(line);
@@ -136,7 +151,8 @@ internal sealed class InspectVerb : Verb
             counts.Add(group.Key, group.Sum(Elements));
         }
 
-        return VerbResult.Done(report.Add("tensors", entries.Length).Add("parameters", parameters).Add("dtypes", counts).Add("bytes", weights?.TotalBytes ?? 0));
+        return VerbResult.Done(report.Add("tensors", entries.Length).Add("parameters", parameters).Add("dtypes", counts)
+            .Add("bytes", weights?.TotalBytes ?? 0));
     }
 
     private static string Share(IGrouping<string, WeightEntry> group) =>

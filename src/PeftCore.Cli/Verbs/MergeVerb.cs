@@ -9,10 +9,22 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Folds an adapter into its base and saves a model directory that any tool loads.</summary>
 internal sealed class MergeVerb : Verb
 {
-    private readonly Option<string> _model = new("--model") { Description = "directory of the base model", HelpName = "DIR", Required = true };
-    private readonly Option<string[]> _adapter = new("--adapter") { Description = "directory of the adapter; several add up", HelpName = "DIR", Required = true };
+    private readonly Option<string> _model = new("--model")
+    {
+        Description = "directory of the base model", HelpName = "DIR",
+        Required = true
+    };
+    private readonly Option<string[]> _adapter = new("--adapter")
+    {
+        Description = "directory of the adapter; several add up",
+        HelpName = "DIR", Required = true
+    };
     private readonly Option<int?> _rows = ResizeOption.New();
-    private readonly Option<string> _output = new("--output-dir") { Description = "where the merged model goes", HelpName = "DIR", Required = true };
+    private readonly Option<string> _output = new("--output-dir")
+    {
+        Description = "where the merged model goes", HelpName = "DIR",
+        Required = true
+    };
 
     public MergeVerb() : base("merge", "Fold an adapter into its base and save the model.")
     {
@@ -25,17 +37,20 @@ internal sealed class MergeVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         string source = call.Value(_model)!, output = call.Value(_output)!;
-        (string? Path, string Word)[] inputs = [(source, "the base model"), .. call.Value(_adapter)!.Select(adapter => ((string?)adapter, "the adapter"))];
+        (string? Path, string Word)[] inputs = [(source, "the base model"),
+            .. call.Value(_adapter)!.Select(adapter => ((string?)adapter, "the adapter"))];
         OutputDirectory.Check(output, OutputKind.Model, inputs);
         OutputDirectory.CheckApart(output, inputs);
         OutputDirectory.RefuseOtherWeights(output);
         OutputDirectory.SayReplaced(output, OutputKind.Model, call);
-        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows)).WithAdapters(call.Value(_adapter)!, call);
+        using var session = ModelSession.Open(Devices.Open(call.Device), source, warn: call.Terminal.Warn, rows: call.Value(_rows))
+            .WithAdapters(call.Value(_adapter)!, call);
         var merged = session.Model.MergeAndUnload();
         call.Stop.ThrowIfCancellationRequested();
         ModelWriter.Save(merged, output, source);
         long bytes = new FileInfo(Path.Combine(output, "model.safetensors")).Length;
         call.Say($"{output}: {merged.ModelType}, {session.Model.ParameterCount:N0} parameters, {new ByteSize(bytes)}");
-        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("parameters", session.Model.ParameterCount).Add("model_bytes", bytes));
+        return VerbResult.Done(new JsonReport().Add("output_dir", output).Add("parameters", session.Model.ParameterCount)
+            .Add("model_bytes", bytes));
     }
 }

@@ -8,12 +8,17 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What a training step will take: bytes by kind and layer, peak, floating-point operations. Nothing of the model's size is allocated.</summary>
+/// <summary>What a training step will take: bytes by kind and layer, peak, floating-point operations. Nothing of the model's size is
+/// allocated.</summary>
 internal sealed class PlanVerb : Verb
 {
     private readonly Settings<TrainOptions> _settings = new(SettingRules.Plan);
 
-    private readonly Option<string?> _config = new("--config") { Description = "a config.json alone, instead of a model directory", HelpName = "FILE" };
+    private readonly Option<string?> _config = new("--config")
+    {
+        Description = "a config.json alone, instead of a model directory",
+        HelpName = "FILE"
+    };
 
     public PlanVerb() : base("plan", "Say what a training step will take, before anything is allocated.")
     {
@@ -35,12 +40,16 @@ internal sealed class PlanVerb : Verb
         }
         call.Say();
         var kinds = plan.AtPeak.Where(kind => kind.Value > 0).OrderByDescending(kind => kind.Value).ToList();
-        Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }), ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);
-        call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; the arena reserves {new ByteSize(plan.ReservedBytes)}");
+        Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }),
+            ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);
+        call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; the arena reserves " +
+            $"{new ByteSize(plan.ReservedBytes)}");
         call.Say();
-        Table(call, [["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }), ["all", $"{new ByteSize(plan.SavedBytes)}"]]);
+        Table(call, [["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }),
+            ["all", $"{new ByteSize(plan.SavedBytes)}"]]);
         call.Say();
-        call.Say(string.Create(CultureInfo.InvariantCulture, $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
+        call.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
         var report = Report(plan, options, length);
         if (options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes)
         {
@@ -60,12 +69,14 @@ internal sealed class PlanVerb : Verb
 
     /// <summary>One row a block: what its modules keep together.</summary>
     private static IEnumerable<(string Path, long Bytes)> Blocks(MemoryPlan plan) => plan.Layers
-        .GroupBy(layer => Block(layer.Path)).Select(group => (group.Key, group.Sum(layer => layer.SavedBytes))).Where(block => block.Item2 > 0);
+        .GroupBy(layer => Block(layer.Path)).Select(group => (group.Key, group.Sum(layer => layer.SavedBytes)))
+        .Where(block => block.Item2 > 0);
 
     private static string Block(string path)
     {
         string[] parts = path.Split('.');
-        return parts.Length == 0 || path.Length == 0 ? "model" : parts.Length > 1 && NumberText.TryDigits(parts[1], out _) ? parts[0] + "." + parts[1] : parts[0];
+        return parts.Length == 0 || path.Length == 0 ? "model" : parts.Length > 1 && NumberText.TryDigits(parts[1], out _) ? parts[0] +
+            "." + parts[1] : parts[0];
     }
 
     private static JsonReport Report(MemoryPlan plan, TrainOptions options, int length)
@@ -75,11 +86,13 @@ internal sealed class PlanVerb : Verb
         {
             kinds.Add(Word(kind), bytes);
         }
-        return new JsonReport().Add("planned_bytes", plan.PeakBytes).Add("reserved_bytes", plan.ReservedBytes).Add("standing_bytes", plan.StandingBytes)
+        return new JsonReport().Add("planned_bytes", plan.PeakBytes).Add("reserved_bytes", plan.ReservedBytes)
+            .Add("standing_bytes", plan.StandingBytes)
             .Add("saved_bytes", plan.SavedBytes).Add("at_peak", kinds).Add("peak_place", plan.PeakPlace)
             .Add("layers", Blocks(plan).Select(block => new JsonReport().Add("path", block.Path).Add("saved_bytes", block.Bytes)))
             .Add("forward_flops", plan.ForwardFlops).Add("backward_flops", plan.BackwardFlops)
-            .Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters).Add("batch_size", options.BatchSize).Add("max_seq_length", length);
+            .Add("parameters", plan.Parameters).Add("trainable", plan.TrainableParameters).Add("batch_size", options.BatchSize)
+            .Add("max_seq_length", length);
     }
 
     private static string Word(MemoryKind kind) => kind.ToString().ToLowerInvariant();

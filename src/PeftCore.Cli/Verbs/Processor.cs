@@ -18,7 +18,8 @@ internal static class Processor
         (string Name, bool There)[] all =
         [
             ("sse4.2", Sse42.IsSupported), ("avx", Avx.IsSupported), ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported),
-            ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported), ("avx512vbmi", Avx512Vbmi.IsSupported), ("avx10.1", Avx10v1.IsSupported),
+            ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported), ("avx512vbmi", Avx512Vbmi.IsSupported),
+            ("avx10.1", Avx10v1.IsSupported),
             ("neon", AdvSimd.IsSupported), ("dotprod", Dp.IsSupported),
         ];
         return all.Where(feature => feature.There).Select(feature => feature.Name);

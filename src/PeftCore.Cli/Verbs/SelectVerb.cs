@@ -25,8 +25,10 @@ internal sealed class SelectVerb : Verb
         string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where scores, mask and report go.");
         OutputDirectory.Check(output, OutputKind.Selection, (options.Model, "the base model"));
         OutputDirectory.SayReplaced(output, OutputKind.Selection, call);
-        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn, rows: options.ResizeTokenEmbeddings);
-        var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call), ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
+        using var session = ModelSession.Open(Devices.Open(options.Device, options.Threads, null), options.Model, warn: call.Terminal.Warn,
+            rows: options.ResizeTokenEmbeddings);
+        var scores = WeightSelection.Score(session.Model.Base, options.Criterion, Batches(session, options, call),
+            ModuleSelector.Parse(options.TargetModules), options.Seed, call.Stop);
         foreach (string path in scores.Paths)
         {
             RunFailedException.Finite(TensorPrimitives.Sum(scores.Of(path)), $"a score in {path}");
@@ -42,7 +44,8 @@ internal sealed class SelectVerb : Verb
         });
         Tell(call, report);
         call.Say(output);
-        return VerbResult.Done(new JsonReport().Add("chosen", mask.Count).Add("entries", scores.Count).Add("criterion", options.Criterion.ToString().ToLowerInvariant())
+        return VerbResult.Done(new JsonReport().Add("chosen", mask.Count).Add("entries", scores.Count)
+            .Add("criterion", options.Criterion.ToString().ToLowerInvariant())
             .Add("mask", Path.Combine(output, "mask.safetensors")).Add("output_dir", output));
     }
 
@@ -53,7 +56,8 @@ internal sealed class SelectVerb : Verb
             return null;
         }
         var setup = new DataSetup(session, options);
-        var rows = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), call).RequireTrain();
+        var rows = DataSetup.Open(options.Data
+            ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), call).RequireTrain();
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }
 
@@ -74,7 +78,9 @@ internal sealed class SelectVerb : Verb
 
     private static string[] Row(string name, JsonNode numbers, double? scores) =>
     [
-        name, ((long)numbers["entries"]!).ToString("N0", CultureInfo.InvariantCulture), ((long)numbers["chosen"]!).ToString("N0", CultureInfo.InvariantCulture),
-        ((double)numbers["share"]!).ToString("P2", CultureInfo.InvariantCulture), scores is { } share ? share.ToString("P1", CultureInfo.InvariantCulture) : "",
+        name, ((long)numbers["entries"]!).ToString("N0", CultureInfo.InvariantCulture),
+        ((long)numbers["chosen"]!).ToString("N0", CultureInfo.InvariantCulture),
+        ((double)numbers["share"]!).ToString("P2", CultureInfo.InvariantCulture), scores is { } share
+        ? share.ToString("P1", CultureInfo.InvariantCulture) : "",
     ];
 }

@@ -15,9 +15,11 @@ internal sealed class TrainVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         var options = _settings.Read(call);
-        string output = options.OutputDir ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
+        string output = options.OutputDir
+            ?? throw new BadInputException("expected --output-dir DIR, where the adapter, the log and checkpoints go.");
         Resumption.CheckOutput(output, options, call);
-        var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay, options.PackWeights);
+        var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
+            options.PackWeights);
         using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn, options.ResizeTokenEmbeddings);
         var job = new TrainingJob(session, options, call);
         var plan = job.Plan();
@@ -25,7 +27,8 @@ internal sealed class TrainVerb : Verb
         call.Note(Resumption.Differences(options, settings));
         job.SaveSettings(settings);
         call.Say(session.Model.TrainableSummary);
-        call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, {(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
+        call.Say($"{job.Train.Rows:N0} samples, {job.TotalSteps:N0} steps, " +
+            $"{(job.Held is null ? "no held-out data" : $"{job.Held.Rows:N0} held-out samples")}");
         call.Say($"memory planned: {new ByteSize(plan.PeakBytes)} at the peak, {new ByteSize(plan.StandingBytes)} of it all the time");
         try
         {
@@ -52,7 +55,8 @@ internal sealed class TrainVerb : Verb
         {
             call.Terminal.Note($"peftcore: {ended}");
         }
-        call.Say(FormattableString.Invariant($"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak {new ByteSize(result.PeakBytes)}"));
+        call.Say(FormattableString.Invariant(
+            $"{ended}: train loss {result.TrainLoss:0.0000}{eval}, {result.TokensPerSecond:N0} tok/s, peak {new ByteSize(result.PeakBytes)}"));
         call.Say(options.OutputDir!);
         var report = new JsonReport().Add("train_loss", result.TrainLoss).Add("eval_loss", result.EvalLoss).Add("steps", result.Steps)
             .Add("tok_s", result.TokensPerSecond).Add("peak_bytes", result.PeakBytes).Add("output_dir", options.OutputDir)

@@ -8,6 +8,7 @@ internal abstract class Verb(string name, string description) : Command(name, de
     /// <summary>Whether it computes anything on a device.</summary>
     public virtual bool Computes => true;
 
-    /// <summary>Throw <see cref="BadInputException"/> for bad input; return <see cref="VerbResult.Failed"/> when it ran and a check did not hold.</summary>
+    /// <summary>Throw <see cref="BadInputException"/> for bad input; return <see cref="VerbResult.Failed"/> when it ran and a check did not
+    /// hold.</summary>
     public abstract VerbResult Run(Invocation call);
 }

@@ -10,11 +10,17 @@ namespace PeftCore.Cli.Verbs;
 /// <summary>Recomputes numbers that the reference implementation computed, and says how far ours are from them.</summary>
 internal sealed class VerifyVerb : Verb
 {
-    private readonly Argument<string[]> _directories = new("DIR") { Description = "directories with expected.safetensors or cases.json below them", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _directories =
+        new("DIR") { Description = "directories with expected.safetensors or cases.json below them", Arity = ArgumentArity.OneOrMore };
 
-    private readonly Option<string?> _model = new("--model") { Description = "base model of the adapters [default: the one each adapter names]", HelpName = "DIR" };
+    private readonly Option<string?> _model =
+        new("--model") { Description = "base model of the adapters [default: the one each adapter names]", HelpName = "DIR" };
 
-    private readonly Option<string> _dtype = new Option<string>("--dtype") { Description = "in what to compute; bf16 is held to 2 % of the largest value [default: f32]", DefaultValueFactory = _ => "f32" }
+    private readonly Option<string> _dtype = new Option<string>("--dtype")
+    {
+        Description =
+        "in what to compute; bf16 is held to 2 % of the largest value [default: f32]", DefaultValueFactory = _ => "f32"
+    }
         .AcceptOnlyFromAmong("f32", "bf16");
 
     public VerifyVerb() : base("verify", "Recompute reference numbers and compare.")
@@ -51,7 +57,8 @@ internal sealed class VerifyVerb : Verb
             call.Say($"{undetermined} of those that failed are no better determined in single precision, as their lines say");
         }
         call.Say($"{passed} passed, {failed} failed");
-        var report = new JsonReport().Add("passed", passed).Add("failed", failed).Add("undetermined", undetermined).Add("failures", failures);
+        var report = new JsonReport().Add("passed", passed).Add("failed", failed).Add("undetermined", undetermined)
+            .Add("failures", failures);
         return failed == 0 ? VerbResult.Done(report) : VerbResult.Failed(report);
     }
 }

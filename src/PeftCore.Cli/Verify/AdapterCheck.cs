@@ -101,7 +101,8 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor), _tolerances.Gradients)
+                ? new Quantity(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor),
+                    _tolerances.Gradients)
                 : Quantity.Unsupported(name, "no such gradient here"));
         }
         _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
@@ -153,7 +154,8 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", Kept("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Kept("adamw." + name, parameter.Value.ToFloats()), _tolerances);
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Kept("adamw." + name, parameter.Value.ToFloats()),
+                _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Quantity("adamw." + name, error, _tolerances.Gradients, note));
         }

@@ -7,9 +7,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Loads a fixture's adapter. Initialisations that take directions out of the base (PiSSA, OLoRA) left their residual weights in the
-/// fixture, with the rounding of the reference's single-precision factorisation: ours is compared with them, then the adapter runs as a plain LoRA
-/// on exactly those weights.</summary>
+/// <summary>Loads a fixture's adapter. Initialisations that take directions out of the base (PiSSA, OLoRA) left their residual weights in
+/// the fixture, with the rounding of the reference's single-precision factorisation: ours is compared with them, then the adapter runs as a
+/// plain LoRA on exactly those weights.</summary>
 internal sealed class ChangedBase(IBackend backend, string directory, Expected expected)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
@@ -25,7 +25,8 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
             model.Load(directory, trainable: true);
             return config;
         }
-        var paths = expected.Names.Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(Residual, StringComparison.Ordinal))
+        var paths = expected.Names.Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)
+            && name.EndsWith(Residual, StringComparison.Ordinal))
             .Select(name => name[Prefix.Length..^Residual.Length]).ToList();
         model.AddAdapter(lora);
         double scale = lora.UseRsLora ? lora.Alpha / Math.Sqrt(lora.Rank) : lora.Alpha / lora.Rank;
@@ -65,5 +66,6 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
 
     private static Linear Layer(PeftModel model, string path) => (Linear)model.Base.Find(path)!;
 
-    private static float[] Values(PeftModel model, string part) => model.Parameters.Single(p => p.Name.Contains(part, StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
+    private static float[] Values(PeftModel model, string part) =>
+        model.Parameters.Single(p => p.Name.Contains(part, StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
 }

@@ -5,10 +5,12 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Some numbers are not determined in single precision: with weights so large that softmax is all or nothing, a change in the last place of a
-/// parameter moves a gradient by more than the tolerance, and no two programs agree on it. Where a quantity fails, everything is computed again from parameters
-/// changed by one unit in the last place, and its line says what that alone moves it by. It fails all the same.</summary>
-internal sealed class Conditioning(Expected expected, IReadOnlyDictionary<string, float[]> values, Func<int, IReadOnlyDictionary<string, float[]>> again)
+/// <summary>Some numbers are not determined in single precision: with weights so large that softmax is all or nothing, a change in the last
+/// place of a parameter moves a gradient by more than the tolerance, and no two programs agree on it. Where a quantity fails, everything is
+/// computed again from parameters changed by one unit in the last place, and its line says what that alone moves it by. It fails all the
+/// same.</summary>
+internal sealed class Conditioning(Expected expected, IReadOnlyDictionary<string, float[]> values,
+    Func<int, IReadOnlyDictionary<string, float[]>> again)
 {
     private const int Trials = 8;
 
@@ -29,7 +31,12 @@ internal sealed class Conditioning(Expected expected, IReadOnlyDictionary<string
     private static Quantity Judge(Quantity quantity, double moved)
     {
         string note = $"one unit in the last place of the parameters moves it by {moved.ToString("0.0e+00", CultureInfo.InvariantCulture)}";
-        return quantity with { Undetermined = quantity.Error <= Allowance * moved, Note = quantity.Note is null ? note : $"{quantity.Note}; {note}" };
+        return quantity with
+        {
+            Undetermined = quantity.Error <= Allowance * moved,
+            Note = quantity.Note is null ? note
+            : $"{quantity.Note}; {note}"
+        };
     }
 
     /// <summary>Multiplies each element by 1, or by 1 ± 2⁻²³.</summary>

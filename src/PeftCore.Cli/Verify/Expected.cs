@@ -54,7 +54,8 @@ internal sealed class Expected : IDisposable
     /// <summary>How far two results of ours are from each other, as an error of this tensor is measured.</summary>
     public double Distance(string name, float[] one, float[] other)
     {
-        double floor = Tolerances.Single.Floor * (name.StartsWith("grad.", StringComparison.Ordinal) ? LargestGradient : name.StartsWith("adamw.base", StringComparison.Ordinal) ? LargestTrained : 0);
+        double floor = Tolerances.Single.Floor * (name.StartsWith("grad.", StringComparison.Ordinal) ? LargestGradient
+            : name.StartsWith("adamw.base", StringComparison.Ordinal) ? LargestTrained : 0);
         double scale = Math.Max(floor, Floats(name).Max(Math.Abs));
         return Error(one, other, 0, null) * other.Max(Math.Abs) / scale;
     }

@@ -20,7 +20,8 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
         var found = Directory.EnumerateFiles(directory, ExpectedName, SearchOption.AllDirectories)
             .Concat(Directory.EnumerateFiles(directory, "cases.json", SearchOption.AllDirectories))
             .Select(path => Path.GetDirectoryName(path)!).Distinct().Order(StringComparer.Ordinal).ToList();
-        return found.Count > 0 ? found : throw new BadInputException($"{directory}: nothing to verify: no {ExpectedName} and no cases.json below it");
+        return found.Count > 0 ? found
+            : throw new BadInputException($"{directory}: nothing to verify: no {ExpectedName} and no cases.json below it");
     }
 
     /// <summary>Every quantity of one directory. What cannot be computed counts as failed, with the reason.</summary>

@@ -4,13 +4,14 @@ using PeftCore.Backends;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file holds what the network made; the network
-/// itself stands beside the reference's numbers.</summary>
+/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file holds what the
+/// network made; the network itself stands beside the reference's numbers.</summary>
 internal static class PromptNetworks
 {
     private const string Prefix = "init.";
 
-    public static bool AreIn(Expected expected) => expected.Names.Any(name => name.StartsWith(Prefix + "prompt_encoder.", StringComparison.Ordinal));
+    public static bool AreIn(Expected expected) =>
+        expected.Names.Any(name => name.StartsWith(Prefix + "prompt_encoder.", StringComparison.Ordinal));
 
     /// <returns>The configuration as the fixture has it.</returns>
     public static PeftConfig Load(PeftModel model, string directory, Expected expected)

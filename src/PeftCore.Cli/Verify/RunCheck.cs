@@ -9,7 +9,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>A real training run: from the given initial values, every loss, the trained weights, and the loss on held-out text before and after.</summary>
+/// <summary>A real training run: from the given initial values, every loss, the trained weights, and the loss on held-out text before and
+/// after.</summary>
 internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
@@ -38,7 +39,8 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
     private List<Quantity> Run(PeftModel model)
     {
         var results = new List<Quantity> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), _tolerances.RunLosses) };
-        int steps = expected.Extent("train_batches", 0), rows = expected.Extent("train_batches", 1), length = expected.Extent("train_batches", 2);
+        int steps = expected.Extent("train_batches", 0), rows = expected.Extent("train_batches", 1),
+            length = expected.Extent("train_batches", 2);
         int[] batches = expected.Ints("train_batches");
         float[] reference = expected.Floats("losses");
         using var optimizer = new AdamW(model.Parameters, new AdamWOptions());

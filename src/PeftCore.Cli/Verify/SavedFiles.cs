@@ -4,7 +4,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Whether an adapter saved here has the files the reference wrote: the same keys, shapes and dtypes, the same fields and values.</summary>
+/// <summary>Whether an adapter saved here has the files the reference wrote: the same keys, shapes and dtypes, the same fields and
+/// values.</summary>
 internal static class SavedFiles
 {
     /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
@@ -18,7 +19,8 @@ internal static class SavedFiles
         yield return Quantity.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
     }
 
-    /// <summary>The keys of the reference in the form that is written here: files of other programs may have the adapter's name in them, and F64, which is read as F32.</summary>
+    /// <summary>The keys of the reference in the form that is written here: files of other programs may have the adapter's name in them,
+    /// and F64, which is read as F32.</summary>
     private static HashSet<string> UsualKeys(string directory)
     {
         string usual = Directory.CreateTempSubdirectory("peftcore-verify-").FullName;
@@ -42,11 +44,13 @@ internal static class SavedFiles
     private static HashSet<string> Fields(string directory)
     {
         using var document = JsonFile.Read(Path.Combine(directory, "adapter_config.json"));
-        return [.. document.RootElement.EnumerateObject().Select(field => $"{field.Name}={Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
+        return [.. document.RootElement.EnumerateObject()
+            .Select(field => $"{field.Name}={Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
     }
 
     /// <summary>A value as text; an empty list or text is none.</summary>
-    private static string Canonical(string name, JsonNode? value) => value is JsonArray { Count: 0 } || (value is JsonValue text && text.TryGetValue(out string? empty) && empty.Length == 0) ? "null"
+    private static string Canonical(string name, JsonNode? value) =>
+        value is JsonArray { Count: 0 } || (value is JsonValue text && text.TryGetValue(out string? empty) && empty.Length == 0) ? "null"
         : value is JsonArray list && Sets.Contains(name)
         ? string.Join(",", list.Select(item => item!.ToJsonString()).Order(StringComparer.Ordinal))
         : value?.ToJsonString() ?? "null";

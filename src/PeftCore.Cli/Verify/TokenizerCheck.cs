@@ -6,5 +6,6 @@ namespace PeftCore.Cli.Verify;
 internal static class TokenizerCheck
 {
     public static IEnumerable<Quantity> Verify(string directory) =>
-        TokenizerCases.Check(directory).Select(result => Quantity.Equal("case " + result.Name, result.Ok, result.Ok ? null : result.Detail));
+        TokenizerCases.Check(directory).Select(result => Quantity.Equal("case " + result.Name, result.Ok, result.Ok ? null
+            : result.Detail));
 }

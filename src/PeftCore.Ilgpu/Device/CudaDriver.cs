@@ -18,7 +18,8 @@ internal static class CudaDriver
     public static unsafe void AllowSharedMemory(nint function, int bytes)
     {
         const int MostDynamicSharedMemory = 8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        Check(((delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute"))(function, MostDynamicSharedMemory, bytes), $"{bytes} bytes of shared memory");
+        Check(((delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute"))(function, MostDynamicSharedMemory, bytes),
+            $"{bytes} bytes of shared memory");
     }
 
     /// <summary>A mark that a stream can pass, with the time it did.</summary>
@@ -37,15 +38,18 @@ internal static class CudaDriver
     public static unsafe float Elapsed(nint start, nint end)
     {
         float milliseconds;
-        Check(((delegate* unmanaged<float*, nint, nint, int>)Export("cuEventElapsedTime"))(&milliseconds, start, end), "the time between events");
+        Check(((delegate* unmanaged<float*, nint, nint, int>)Export("cuEventElapsedTime"))(&milliseconds, start, end),
+            "the time between events");
         return milliseconds;
     }
 
-    public static unsafe void DestroyEvent(nint event_) => Check(((delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2"))(event_), "to destroy an event");
+    public static unsafe void DestroyEvent(nint event_) =>
+        Check(((delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2"))(event_), "to destroy an event");
 
     /// <summary>Sets 32-bit words.</summary>
     public static unsafe void Fill(nint address, uint word, long count, nint stream) =>
-        Check(((delegate* unmanaged<nint, uint, nint, nint, int>)Export("cuMemsetD32Async"))(address, word, (nint)count, stream), "filling memory");
+        Check(((delegate* unmanaged<nint, uint, nint, nint, int>)Export("cuMemsetD32Async"))(address, word, (nint)count, stream),
+            "filling memory");
 
     internal static void Check(int error, string what)
     {
@@ -62,7 +66,8 @@ internal static class CudaDriver
         LaunchAttribute attribute = default;
         (attribute.Id, attribute.Value) = (ProgrammaticStreamSerialization, 1);
         LaunchConfig config = default;
-        (config.BlocksX, config.BlocksY, config.BlocksZ, config.ThreadsX, config.ThreadsY, config.ThreadsZ) = ((uint)blocks, 1, 1, (uint)threads, 1, 1);
+        (config.BlocksX, config.BlocksY, config.BlocksZ, config.ThreadsX, config.ThreadsY, config.ThreadsZ) =
+            ((uint)blocks, 1, 1, (uint)threads, 1, 1);
         (config.SharedBytes, config.Stream, config.AttributeCount) = ((uint)sharedBytes, stream, 1);
         config.Attributes = &attribute;
         Check(((delegate* unmanaged<LaunchConfig*, nint, nint*, nint, int>)Export("cuLaunchKernelEx"))(&config, function, parameters, 0),

@@ -13,20 +13,24 @@ internal sealed class CudaGraph : ICapturedWork
     public static unsafe void Begin(nint stream)
     {
         const int Relaxed = 2; // CU_STREAM_CAPTURE_MODE_RELAXED: calls that do not touch the stream stay allowed.
-        CudaDriver.Check(((delegate* unmanaged<nint, int, int>)CudaDriver.Export("cuStreamBeginCapture_v2"))(stream, Relaxed), "to capture a stream");
+        CudaDriver.Check(((delegate* unmanaged<nint, int, int>)CudaDriver.Export("cuStreamBeginCapture_v2"))(stream, Relaxed),
+            "to capture a stream");
     }
 
     /// <summary>Ends the capture; nothing of it has been done yet.</summary>
     public static unsafe CudaGraph End(nint stream)
     {
         nint graph, executable;
-        CudaDriver.Check(((delegate* unmanaged<nint, nint*, int>)CudaDriver.Export("cuStreamEndCapture"))(stream, &graph), "to end a capture");
-        CudaDriver.Check(((delegate* unmanaged<nint*, nint, ulong, int>)CudaDriver.Export("cuGraphInstantiateWithFlags"))(&executable, graph, 0), "to make a graph");
+        CudaDriver.Check(((delegate* unmanaged<nint, nint*, int>)CudaDriver.Export("cuStreamEndCapture"))(stream, &graph),
+            "to end a capture");
+        CudaDriver.Check(((delegate* unmanaged<nint*, nint, ulong, int>)CudaDriver.Export("cuGraphInstantiateWithFlags"))(&executable,
+            graph, 0), "to make a graph");
         return new CudaGraph(graph, executable, stream);
     }
 
     public unsafe void Run() =>
-        CudaDriver.Check(((delegate* unmanaged<nint, nint, int>)CudaDriver.Export("cuGraphLaunch"))(_executable, _stream), "to launch a graph");
+        CudaDriver.Check(((delegate* unmanaged<nint, nint, int>)CudaDriver.Export("cuGraphLaunch"))(_executable, _stream),
+            "to launch a graph");
 
     public unsafe void Dispose()
     {

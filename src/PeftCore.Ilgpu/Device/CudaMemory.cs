@@ -29,7 +29,8 @@ internal sealed class CudaMemory : IDeviceMemory
         if (bytes > _limit - _taken)
         {
             throw new InsufficientMemoryException(
-                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in use; " +
+                $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in " +
+                "use; " +
                 "a smaller batch, shorter sequences or gradient checkpointing need less");
         }
         _accelerator.Bind();

@@ -23,7 +23,8 @@ internal readonly record struct DeviceName(bool IsCuda, int Number)
         {
             return new DeviceName(true, number);
         }
-        throw new BadInputException($"--device {name}: no such device; a GPU is {Cuda} or {Cuda}:<number>, and {Cpu} runs the same kernels without one");
+        throw new BadInputException(
+            $"--device {name}: no such device; a GPU is {Cuda} or {Cuda}:<number>, and {Cpu} runs the same kernels without one");
     }
 
     public override string ToString() => IsCuda ? $"{Cuda}:{Number}" : Cpu;

@@ -163,7 +163,8 @@ internal sealed class GpuDevice : IDisposable
         SkinnyGemms.Run(schedule, args);
         if (Timer is not null)
         {
-            StopTiming($"skinny products of {schedule.Strips} strips of {schedule.Shape.WarpColumns * SkinnyGemmShape.Columns}, {schedule.Runs} runs, {schedule.Shape.Tiles} tiles{(schedule.Shape.Right ? ", both sides" : "")}");
+            StopTiming($"skinny products of {schedule.Strips} strips of {schedule.Shape.WarpColumns * SkinnyGemmShape.Columns}, " +
+                $"{schedule.Runs} runs, {schedule.Shape.Tiles} tiles{(schedule.Shape.Right ? ", both sides" : "")}");
         }
     }
 

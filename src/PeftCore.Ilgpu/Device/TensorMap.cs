@@ -32,7 +32,8 @@ internal static unsafe class TensorMap
         fixed (uint* boxes = box)
         {
             int error = encode(
-                map, BFloat16, (uint)extents.Length, address, sizes, bytes, boxes, steps, NotInterleaved, Swizzle128, Promote256, ZeroOutside);
+                map, BFloat16, (uint)extents.Length, address, sizes, bytes, boxes, steps, NotInterleaved, Swizzle128, Promote256,
+                ZeroOutside);
             if (error != 0)
             {
                 throw new InvalidOperationException(

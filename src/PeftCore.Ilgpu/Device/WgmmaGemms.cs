@@ -30,7 +30,8 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
         Reserve();
         (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.BlocksPerCluster);
         args.Clusters = schedule.Clusters;
-        (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 / schedule.Shape.Cluster);
+        (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 /
+            schedule.Shape.Cluster);
         (args.Partials, args.Flags) = (_partials, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
@@ -64,7 +65,8 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
         }
     }
 
-    private string Compile<TMode>() where TMode : struct, IClusterMode => kernels.Compile<WgmmaGemm<TMode>, WgmmaArgs>(GemmShape.Threads, 1);
+    private string Compile<TMode>() where TMode : struct, IClusterMode =>
+        kernels.Compile<WgmmaGemm<TMode>, WgmmaArgs>(GemmShape.Threads, 1);
 
     // Flags are zero between launches: whoever adds a partial sum clears its flag.
     private void Reserve()

@@ -64,7 +64,8 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     public unsafe void Launch(nint function, int blocks, int splits, int threads, int sharedBytes, nint* parameters)
     {
         accelerator.Bind();
-        Check(CudaAPI.CurrentAPI.LaunchKernel(function, blocks, splits, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters, 0),
+        Check(CudaAPI.CurrentAPI.LaunchKernel(function, blocks, splits, 1, threads, 1, 1, sharedBytes, stream.StreamPtr, (nint)parameters,
+            0),
             "to run a tensor-core kernel", null);
     }
 
@@ -81,7 +82,8 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
     {
         accelerator.Bind();
         Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
-        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, PtxMacros.EntryOf(ptx)), "to find a tensor-core kernel", null);
+        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, PtxMacros.EntryOf(ptx)), "to find a tensor-core kernel",
+            null);
         CudaDriver.AllowSharedMemory(function, sharedBytes);
         LoadTime += Stopwatch.GetElapsedTime(start);
         return function;

@@ -20,7 +20,8 @@ internal static unsafe class WgmmaLaunch
         }
         else
         {
-            (args.Row0, args.Row1, args.Row2, args.Row3) = ((long)bytes * args.N0, (long)bytes * args.N1, (long)bytes * args.N2, (long)bytes * args.N3);
+            (args.Row0, args.Row1, args.Row2, args.Row3) = ((long)bytes * args.N0, (long)bytes * args.N1, (long)bytes *
+                args.N2, (long)bytes * args.N3);
             args.Start1 = SplitKSchedule.Count(args.N0, schedule.Shape.TileN);
         }
         args.Start2 = args.Start1 + SplitKSchedule.Count(args.N1, schedule.Shape.TileN);

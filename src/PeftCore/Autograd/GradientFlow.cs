@@ -27,16 +27,16 @@ public readonly ref struct GradientFlow
     /// <summary>Whether this input's tensor is another input of the op as well, so that both write to one buffer.</summary>
     internal bool IsShared(int input) => _node.Inputs[input] is { } edge && _node.TakesTwice(edge);
 
-    /// <summary>The buffer for an input's gradient; null if it is not wanted. With <paramref name="accumulate"/> there is a sum in it already,
-    /// to be added to; otherwise its contents are undefined and all of it must be written.</summary>
+    /// <summary>The buffer for an input's gradient; null if it is not wanted. With <paramref name="accumulate"/> there is a sum in it
+    /// already, to be added to; otherwise its contents are undefined and all of it must be written.</summary>
     public Tensor? Target(int input, out bool accumulate)
     {
         accumulate = false;
         return _node.Inputs[input] is { } edge ? AsSeen(input, TargetOf(edge, out accumulate)) : null;
     }
 
-    /// <summary>Like <see cref="Target(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this node still holds,
-    /// so that the gradient costs nothing.</summary>
+    /// <summary>Like <see cref="Target(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this node
+    /// still holds, so that the gradient costs nothing.</summary>
     public Tensor? TargetInPlaceOf(Tensor? saved, int input, out bool accumulate)
     {
         accumulate = false;
@@ -53,7 +53,8 @@ public readonly ref struct GradientFlow
         return AsSeen(input, TargetOf(edge, out accumulate));
     }
 
-    /// <summary>The gradient of an output, for the caller to overwrite: the buffer itself where nobody else holds it, else a copy.</summary>
+    /// <summary>The gradient of an output, for the caller to overwrite: the buffer itself where nobody else holds it, else a
+    /// copy.</summary>
     public Tensor TakeOutput(int index = 0)
     {
         var gradient = Output(index);
@@ -66,7 +67,8 @@ public readonly ref struct GradientFlow
         return copy;
     }
 
-    /// <summary>Passes a tensor on as (part of) an input's gradient. The caller writes to it no more; the memory is shared where it can be.</summary>
+    /// <summary>Passes a tensor on as (part of) an input's gradient. The caller writes to it no more; the memory is shared where it can
+    /// be.</summary>
     public void Pass(int input, Tensor gradient)
     {
         if (_node.Inputs[input] is not { } edge)

@@ -56,7 +56,8 @@ public abstract class GradientNode(string op)
     /// <summary>Keeps a tensor's values, or only the way to make them again.</summary>
     protected Kept Keep(string name, Tensor tensor)
     {
-        var kept = GradientEdge.Of(tensor) is OutputEdge { Node: { CanRemake: true } source } edge && source._outputs.Length == 1 && edge.Shape == tensor.Shape
+        var kept = GradientEdge.Of(tensor) is OutputEdge { Node: { CanRemake: true } source } edge && source._outputs.Length == 1
+            && edge.Shape == tensor.Shape
             ? new Kept(source)
             : new Kept(Save(name, tensor));
         _kept.Add(kept);

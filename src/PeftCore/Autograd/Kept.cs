@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>A value that a node's backward will want: kept, or made again from what the node that computed it keeps anyway (Chen et al. 2016's
-/// trade of memory for time, where it costs next to nothing: norms and elementwise functions).</summary>
+/// <summary>A value that a node's backward will want: kept, or made again from what the node that computed it keeps anyway (Chen et al.
+/// 2016's trade of memory for time, where it costs next to nothing: norms and elementwise functions).</summary>
 public sealed class Kept
 {
     private readonly Tensor? _saved;

@@ -2,12 +2,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a stretch of the model keeps only its
-/// input and is run again when backward reaches it.</summary>
+/// <summary>Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a stretch of the model keeps only
+/// its input and is run again when backward reaches it.</summary>
 public static class Recompute
 {
-    /// <summary>Runs a body and keeps only its inputs for backward. The body must compute the same values when run again, which counter-based
-    /// dropout does.</summary>
+    /// <summary>Runs a body and keeps only its inputs for backward. The body must compute the same values when run again, which
+    /// counter-based dropout does.</summary>
     /// <param name="body">Computes one tensor from the inputs; may use parameters.</param>
     /// <param name="input">What flows in; its gradient flows out.</param>
     public static Tensor Run(Func<Tensor, Tensor> body, Tensor input)

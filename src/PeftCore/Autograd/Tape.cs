@@ -115,17 +115,20 @@ public sealed class Tape : IDisposable
         Backward(loss, start);
     }
 
-    /// <summary>Computes vector-Jacobian products: like <see cref="Backward(Tensor, float)"/> from a given gradient of any output.</summary>
+    /// <summary>Computes vector-Jacobian products: like <see cref="Backward(Tensor, float)"/> from a given gradient of any
+    /// output.</summary>
     public void Backward(Tensor output, Tensor gradient)
     {
         if (GradientEdge.Of(output) is not OutputEdge start || !_nodes.Contains(start.Node))
         {
-            throw new InvalidOperationException("backward: this tensor was not computed on this tape from anything that needs a gradient; " +
+            throw new InvalidOperationException(
+                "backward: this tensor was not computed on this tape from anything that needs a gradient; " +
                 "check that a parameter trains and that the tape ran during the forward pass");
         }
         if (gradient.Count != output.Count || gradient.DType != output.DType)
         {
-            throw new ShapeException("backward", $"the gradient to start from must be {output.DType} of the output's shape {output.Shape}, got {gradient}");
+            throw new ShapeException("backward",
+                $"the gradient to start from must be {output.DType} of the output's shape {output.Shape}, got {gradient}");
         }
         var (runningBefore, backendBefore) = (_running, _backend);
         _running = null;

@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>A tensor as a kernel of the processor sees it: where its numbers lie and how. It keeps no memory alive, so that work which is recorded may
-/// hold it while the memory serves others in between.</summary>
+/// <summary>A tensor as a kernel of the processor sees it: where its numbers lie and how. It keeps no memory alive, so that work which is
+/// recorded may hold it while the memory serves others in between.</summary>
 internal readonly unsafe struct Area
 {
     private readonly byte* _data;
@@ -54,7 +54,8 @@ internal readonly unsafe struct Area
 
     private int LengthOf(long length) => length <= int.MaxValue
         ? (int)length
-        : throw new NotSupportedException($"{this} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
+        : throw new NotSupportedException(
+        $"{this} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
             "use a smaller batch or shorter sequences");
 }
 

@@ -9,7 +9,8 @@ internal interface IChunkSource
     void Return(nint address, long bytes);
 }
 
-/// <summary>Cuts storage out of large chunks: best fit, neighbours joined when freed. A step that repeats finds the same blocks again.</summary>
+/// <summary>Cuts storage out of large chunks: best fit, neighbours joined when freed. A step that repeats finds the same blocks
+/// again.</summary>
 internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.DefaultChunk) : IDisposable
 {
     /// <summary>Every block starts at a multiple of this, and sizes are rounded up to it.</summary>
@@ -53,7 +54,8 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
     }
 
-    /// <summary>Tells which blocks are in use, and whether a chunk has gone back: two states with one number are the same blocks in the same chunks.</summary>
+    /// <summary>Tells which blocks are in use, and whether a chunk has gone back: two states with one number are the same blocks in the
+    /// same chunks.</summary>
     public ulong InUse { get; private set; }
 
     /// <summary>Keeps other threads from taking and freeing memory.</summary>

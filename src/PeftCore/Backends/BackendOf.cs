@@ -11,14 +11,16 @@ public static class BackendOf
         /// <summary>The backend of the device this tensor lives on.</summary>
         internal IBackend Backend => (IBackend)tensor.Device;
 
-        /// <summary>A new tensor on the same device, contents undefined; stored as results computed from this one are unless a dtype is given.</summary>
+        /// <summary>A new tensor on the same device, contents undefined; stored as results computed from this one are unless a dtype is
+        /// given.</summary>
         internal Tensor NewLike(Shape shape, DType? dtype = null, MemoryKind kind = MemoryKind.Activation) =>
             tensor.Backend.NewTensor(shape, dtype ?? tensor.ResultDType, kind);
 
-        /// <summary>How results computed from this tensor are stored: BF16 after BF16 activations; F32 after anything else, and so after weights
-        /// whatever their storage.</summary>
+        /// <summary>How results computed from this tensor are stored: BF16 after BF16 activations; F32 after anything else, and so after
+        /// weights whatever their storage.</summary>
         internal DType ResultDType =>
-            tensor.DType == DType.BF16 && tensor.Backend.ActivationDType == DType.BF16 && tensor.Storage.Kind is not (MemoryKind.Frozen or MemoryKind.Trainable) ? DType.BF16 : DType.F32;
+            tensor.DType == DType.BF16 && tensor.Backend.ActivationDType == DType.BF16
+            && tensor.Storage.Kind is not (MemoryKind.Frozen or MemoryKind.Trainable) ? DType.BF16 : DType.F32;
 
         /// <summary>Copies the elements to the host. The tensor's dtype must be that of <typeparamref name="T"/> in size.</summary>
         public unsafe T[] ToArray<T>() where T : unmanaged

@@ -21,8 +21,10 @@ public sealed partial class CpuBackend
             static (c, cpu) => Elementwise.Gated<TFormula>(c.gate.F32, c.up.F32, c.h.F32, cpu._pool));
 
     /// <inheritdoc/>
-    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula =>
-        Do(Cost.Of("gradient of gate", gate, up, dh, dgate, dup), (gate: At(gate), up: At(up), dh: At(dh), dgate: Written(dgate), dup: Written(dup)),
+    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup)
+        where TFormula : struct, IUnaryFormula =>
+        Do(Cost.Of("gradient of gate", gate, up, dh, dgate, dup),
+            (gate: At(gate), up: At(up), dh: At(dh), dgate: Written(dgate), dup: Written(dup)),
             static (c, cpu) => Elementwise.GatedGradient<TFormula>(c.gate.F32, c.up.F32, c.dh.F32, c.dgate.F32, c.dup.F32, cpu._pool));
 
     /// <inheritdoc/>
@@ -68,7 +70,8 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
         Do(Cost.Of("dropout", x, y), (x: At(x), y: Written(y), probability, seed, stream, accumulate),
-            static (c, cpu) => Philox.Dropout(c.x.F32, c.y.F32, c.probability, c.seed, c.stream + cpu._passesLater, c.accumulate, cpu._pool));
+            static (c, cpu) => Philox.Dropout(c.x.F32, c.y.F32, c.probability, c.seed, c.stream + cpu._passesLater, c.accumulate,
+                cpu._pool));
 
     /// <inheritdoc/>
     public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream)

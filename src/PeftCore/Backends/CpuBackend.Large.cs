@@ -3,14 +3,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Weights of more than 2 GiB, such as the table of a large vocabulary. A span of bytes reaches no further, so products, look-ups and
-/// conversions take such a tensor in parts.</summary>
+/// <summary>Weights of more than 2 GiB, such as the table of a large vocabulary. A span of bytes reaches no further, so products, look-ups
+/// and conversions take such a tensor in parts.</summary>
 public sealed partial class CpuBackend
 {
     /// <summary>Most bytes of a weight given to a kernel at once.</summary>
     internal long LongestSpan { get; init; } = int.MaxValue;
 
-    /// <summary>C (m, n) = α·op(A)·op(B) (+ C) for factors of any size: the longer one is halved along its rows, which halves m, n or k.</summary>
+    /// <summary>C (m, n) = α·op(A)·op(B) (+ C) for factors of any size: the longer one is halved along its rows, which halves m, n or
+    /// k.</summary>
     private void Multiply(int m, int n, int k, Block a, bool transposeA, Block b, bool transposeB, Span<float> c, int stride, float alpha,
         bool accumulate)
     {

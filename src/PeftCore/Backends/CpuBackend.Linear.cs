@@ -18,7 +18,8 @@ public sealed partial class CpuBackend
                 int m = c.y.Rows, n = c.y.Columns, k = c.transposeA ? c.a.Rows : c.a.Columns;
                 if (c.packed is { } packed)
                 {
-                    Gemm.MultiplyPacked(m, n, k, c.a.Matrix, c.transposeA, cpu.Ready(packed, c.b), c.b.DType.Element, c.y.F32, n, c.alpha, c.accumulate, cpu._pool);
+                    Gemm.MultiplyPacked(m, n, k, c.a.Matrix, c.transposeA, cpu.Ready(packed, c.b), c.b.DType.Element, c.y.F32, n, c.alpha,
+                        c.accumulate, cpu._pool);
                     return;
                 }
                 cpu.Multiply(m, n, k, new Block(c.a), c.transposeA, new Block(c.b), c.transposeB, c.y.F32, n, c.alpha, c.accumulate);
@@ -48,7 +49,8 @@ public sealed partial class CpuBackend
 
     /// <inheritdoc/>
     public void Gather(Tensor ids, Tensor table, Tensor y) =>
-        Do(Cost.Of("gather rows", y, y), (ids: At(ids), table: At(table), y: Written(y)), static (c, cpu) => cpu.Gather(c.ids, c.table, c.y));
+        Do(Cost.Of("gather rows", y, y), (ids: At(ids), table: At(table), y: Written(y)),
+            static (c, cpu) => cpu.Gather(c.ids, c.table, c.y));
 
     /// <inheritdoc/>
     public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>

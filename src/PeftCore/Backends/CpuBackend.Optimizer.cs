@@ -8,12 +8,14 @@ namespace PeftCore.Backends;
 public sealed partial class CpuBackend
 {
     /// <inheritdoc/>
-    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment)
+    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+        Tensor secondMoment)
     {
         HostTurn(); // The next step has another number and rate.
         Do(Cost.Of("AdamW", parameter, parameter, gradient, firstMoment, firstMoment, secondMoment, secondMoment),
             (step, parameter: Written(parameter), gradient: At(gradient), gradientScale, first: At(firstMoment), second: At(secondMoment)),
-            static (c, cpu) => Optimizers.Step(c.step, c.parameter.F32, c.gradient.F32, c.gradientScale, c.first.F32, c.second.F32, cpu._pool));
+            static (c, cpu) => Optimizers.Step(c.step, c.parameter.F32, c.gradient.F32, c.gradientScale, c.first.F32, c.second.F32,
+                cpu._pool));
     }
 
     /// <inheritdoc/>
@@ -26,7 +28,8 @@ public sealed partial class CpuBackend
         for (int i = 0; i < parameters.Length; i++)
         {
             var (step, parameter, gradient, first, second) = parameters[i];
-            tasks[i] = new Optimizers.AdamTask(step, Numbers(Written(parameter)), Numbers(At(gradient)), Numbers(At(first)), Numbers(At(second)), checked((int)parameter.Count));
+            tasks[i] = new Optimizers.AdamTask(step, Numbers(Written(parameter)), Numbers(At(gradient)), Numbers(At(first)),
+                Numbers(At(second)), checked((int)parameter.Count));
             bytes += MovedEach * (double)parameter.ByteCount;
         }
         Do(new Cost("AdamW", new Work(0, bytes)), (tasks, parameters.Length, gradientScale),
@@ -44,8 +47,10 @@ public sealed partial class CpuBackend
     {
         HostTurn();
         Do(Cost.Of("SGD", parameter, parameter, gradient, momentumBuffer, momentumBuffer),
-            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: Area.Of(momentumBuffer), learningRate, momentum, weightDecay, nesterov, firstStep),
-            static (c, cpu) => Optimizers.SgdStep(c.parameter.F32, c.gradient.F32, c.gradientScale, c.buffer.F32OrNone, c.learningRate, c.momentum, c.weightDecay,
+            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: Area.Of(momentumBuffer), learningRate, momentum,
+                weightDecay, nesterov, firstStep),
+            static (c, cpu) => Optimizers.SgdStep(c.parameter.F32, c.gradient.F32, c.gradientScale, c.buffer.F32OrNone, c.learningRate,
+                c.momentum, c.weightDecay,
                 c.nesterov, c.firstStep, cpu._pool));
     }
 

@@ -17,9 +17,12 @@ public sealed partial class CpuBackend : IBackend
     /// <param name="threads">Threads to compute with; 0 for one per core.</param>
     /// <param name="memoryLimit">Most bytes to take from the system.</param>
     /// <param name="poison">Fill new memory with NaN, so that reading before writing shows.</param>
-    /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the weight has.</param>
-    /// <param name="replays">Record training passes and replay them: the same bits without garbage. See <see cref="Training.TrainingStep"/>.</param>
-    /// <param name="processors">Binds each thread to a processor, the thread that opens the device to the first; null to leave that to the system.</param>
+    /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the
+    /// weight has.</param>
+    /// <param name="replays">Record training passes and replay them: the same bits without garbage. See
+    /// <see cref="Training.TrainingStep"/>.</param>
+    /// <param name="processors">Binds each thread to a processor, the thread that opens the device to the first; null to leave that to the
+    /// system.</param>
     /// <exception cref="BadInputException">Threads cannot be bound so here.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
         IReadOnlyList<int>? processors = null)
@@ -152,7 +155,9 @@ public sealed partial class CpuBackend : IBackend
         }
         if (processors.Count < Math.Max(1, threads))
         {
-            throw new BadInputException($"{Math.Max(1, threads)} threads need as many processors to be bound to, got {processors.Count}; list more or use fewer threads");
+            throw new BadInputException(
+                $"{Math.Max(1, threads)} threads need as many processors to be bound to, got {processors.Count}; list more or use fewer " +
+                "threads");
         }
     }
 

@@ -1,6 +1,7 @@
 namespace PeftCore.Backends;
 
-/// <summary>The work of a pass on the processor, as a list of kernel calls with their arguments. To do it again no graph is walked and no memory managed:
+/// <summary>The work of a pass on the processor, as a list of kernel calls with their arguments. To do it again no graph is walked and no
+/// memory managed:
 /// every buffer lies where the arena gave it the first time, and until the end nobody else gets memory.</summary>
 internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
 {

@@ -1,7 +1,7 @@
 namespace PeftCore.Backends;
 
-/// <summary>An arena's free blocks in the order of their sizes, then addresses. A sorted list, since there are few, and a step that repeats should leave no
-/// garbage behind.</summary>
+/// <summary>An arena's free blocks in the order of their sizes, then addresses. A sorted list, since there are few, and a step that repeats
+/// should leave no garbage behind.</summary>
 internal sealed class FreeBlocks
 {
     private readonly List<(long Bytes, nint Address)> _sorted = [];

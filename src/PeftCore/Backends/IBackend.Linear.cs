@@ -4,11 +4,12 @@ namespace PeftCore.Backends;
 
 public partial interface IBackend
 {
-    /// <summary>C (m, n) = α·op(A)·op(B) (+ C), with op(X) = Xᵀ where asked. A is read as (m, k) or, transposed, (k, m); B as (k, n) or (n, k).
-    /// A and B may be F32, BF16 or F16; C is F32 or BF16.</summary>
+    /// <summary>C (m, n) = α·op(A)·op(B) (+ C), with op(X) = Xᵀ where asked. A is read as (m, k) or, transposed, (k, m); B as (k, n) or (n,
+    /// k). A and B may be F32, BF16 or F16; C is F32 or BF16.</summary>
     void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
 
-    /// <summary>C (+)= Σ op(Aᵢ)·op(Bᵢ) + bias: a linear layer and its low-rank updates, or the gradients of several maps that meet, in one sum.</summary>
+    /// <summary>C (+)= Σ op(Aᵢ)·op(Bᵢ) + bias: a linear layer and its low-rank updates, or the gradients of several maps that meet, in one
+    /// sum.</summary>
     /// <param name="terms">The products; each as in <see cref="MatMul"/>.</param>
     /// <param name="c">(m, n)</param>
     /// <param name="bias">(n) added to every row, or null.</param>
@@ -32,7 +33,8 @@ public partial interface IBackend
     /// <param name="alpha">α</param>
     /// <param name="accumulate">Adds to what the results hold.</param>
     /// <param name="biases">(n) of each result, or null.</param>
-    void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate, ReadOnlySpan<Tensor?> biases)
+    void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+        ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
         for (int i = 0; i < results.Length; i++)
@@ -50,8 +52,8 @@ public partial interface IBackend
         }
     }
 
-    /// <summary>Products of tall matrices with thin ones from one reading of each matrix, where this backend has a way to do that. False, with nothing
-    /// done, where it has none: then they are products like others.</summary>
+    /// <summary>Products of tall matrices with thin ones from one reading of each matrix, where this backend has a way to do that. False,
+    /// with nothing done, where it has none: then they are products like others.</summary>
     /// <param name="products">Each with a matrix of its own and thin ones on both sides, or all from the left of one matrix.</param>
     bool TryThinProducts(ReadOnlySpan<ThinProduct> products) => false;
 

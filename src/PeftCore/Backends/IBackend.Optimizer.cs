@@ -45,4 +45,5 @@ public partial interface IBackend
 /// <param name="Gradient">Their gradient.</param>
 /// <param name="FirstMoment">Running mean of gradients.</param>
 /// <param name="SecondMoment">Running mean of squared gradients.</param>
-public readonly record struct AdamWTensors(Optimizers.AdamW Step, Tensor Parameter, Tensor Gradient, Tensor FirstMoment, Tensor SecondMoment);
+public readonly record struct AdamWTensors(Optimizers.AdamW Step, Tensor Parameter, Tensor Gradient, Tensor FirstMoment,
+    Tensor SecondMoment);

@@ -9,7 +9,8 @@ public partial interface IBackend
     void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon);
 
     /// <summary>The y of <see cref="RmsNorm"/> once more, from the rstd it left.</summary>
-    void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) => RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
+    void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
+        RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
 
     /// <summary>Gradients of <see cref="RmsNorm"/>; null for one that is not wanted.</summary>
     void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
@@ -34,7 +35,8 @@ public partial interface IBackend
     /// <summary>Softmax attention without the score matrix: o and the log-sum-exp of each row's scores (batch, heads, queries).</summary>
     void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse);
 
-    /// <summary>Gradients of <see cref="Attention"/>; null for one that is not wanted. <paramref name="delta"/> is scratch of lse's shape.</summary>
+    /// <summary>Gradients of <see cref="Attention"/>; null for one that is not wanted. <paramref name="delta"/> is scratch of lse's
+    /// shape.</summary>
     void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias);
 
@@ -51,7 +53,8 @@ public partial interface IBackend
 
 /// <summary>What an attention call needs beside its tensors.</summary>
 /// <param name="Shape">Extents, scale and soft cap.</param>
-/// <param name="Ranges">I32 (batch, queries, 2): the keys [first, end) each query sees; null for causal attention aligned to the last key.</param>
+/// <param name="Ranges">I32 (batch, queries, 2): the keys [first, end) each query sees; null for causal attention aligned to the last
+/// key.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys) added to the scores, or null.</param>
 public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null)
@@ -70,6 +73,7 @@ public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges
         }
     }
 
-    /// <summary>Floating-point operations of the backward pass, which forms the scores again: five products for the forward pass's two.</summary>
+    /// <summary>Floating-point operations of the backward pass, which forms the scores again: five products for the forward pass's
+    /// two.</summary>
     internal double GradientFlops => 2.5 * Flops;
 }

@@ -3,9 +3,9 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>What a device can compute. Each method is one job on whole tensors; outputs are made by the caller, and an output is
-/// overwritten unless <c>accumulate</c> says that the result is added to it. Activations are stored as <see cref="ActivationDType"/> says, and
-/// computed with in F32; weights may be F32, BF16 or F16. Numbers a row (rstd, log-sum-exp, losses) and gradients of parameters are F32 always.
-/// The methods check nothing: ops do.</summary>
+/// overwritten unless <c>accumulate</c> says that the result is added to it. Activations are stored as <see cref="ActivationDType"/> says,
+/// and computed with in F32; weights may be F32, BF16 or F16. Numbers a row (rstd, log-sum-exp, losses) and gradients of parameters are F32
+/// always. The methods check nothing: ops do.</summary>
 public partial interface IBackend : IDevice, IDisposable
 {
     /// <summary>Whether tensors here have shapes and sizes but no data (see <see cref="MetaBackend"/>).</summary>

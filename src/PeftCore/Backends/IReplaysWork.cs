@@ -1,7 +1,7 @@
 namespace PeftCore.Backends;
 
-/// <summary>A device that can record the work it is asked for and run all of it again at once, without the host walking through it (CUDA graphs, or a list
-/// of calls).</summary>
+/// <summary>A device that can record the work it is asked for and run all of it again at once, without the host walking through it (CUDA
+/// graphs, or a list of calls).</summary>
 internal interface IReplaysWork
 {
     /// <summary>Whether work can be recorded now.</summary>
@@ -22,8 +22,8 @@ internal interface IReplaysWork
 /// <summary>Recorded work.</summary>
 internal interface IRecording : IDisposable
 {
-    /// <summary>False if the work needed the host in between, or random numbers the device cannot draw anew: then it was done this once and cannot be
-    /// repeated.</summary>
+    /// <summary>False if the work needed the host in between, or random numbers the device cannot draw anew: then it was done this once and
+    /// cannot be repeated.</summary>
     bool CanRepeat { get; }
 
     /// <summary>Does the work again, if memory is in use exactly as it was when the recording began.</summary>

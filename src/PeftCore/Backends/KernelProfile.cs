@@ -27,12 +27,14 @@ internal sealed class KernelProfile
         foreach (var (kernel, (count, milliseconds, work)) in _lines.OrderByDescending(entry => entry.Value.Milliseconds))
         {
             text.Append(CultureInfo.InvariantCulture,
-                $"{milliseconds,9:0.000} ms {100 * milliseconds / Math.Max(all, 1e-9),5:0.0} % {count,6} × {work.RateOver(milliseconds),12}{ShareOfPeak(work, milliseconds)}  {kernel}\n");
+                $"{milliseconds,9:0.000} ms {100 * milliseconds / Math.Max(all, 1e-9),5:0.0} % {count,6} × " +
+                $"{work.RateOver(milliseconds),12}{ShareOfPeak(work, milliseconds)}  {kernel}\n");
         }
         if (PeakFlops > 0)
         {
             double flops = _lines.Values.Sum(line => line.Work.Flops);
-            text.Append(CultureInfo.InvariantCulture, $"{new Work(flops, 0).RateOver(all)} in all, of {PeakFlops / 1e9:0} GFLOP/s that these cores can do\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"{new Work(flops, 0).RateOver(all)} in all, of {PeakFlops / 1e9:0} GFLOP/s that these cores can do\n");
         }
         return text.Append(CultureInfo.InvariantCulture, $"{all,9:0.000} ms in all\n").ToString();
     }

@@ -69,7 +69,8 @@ public sealed class MetaBackend : IBackend
     /// <summary>Tensor cores read BF16: a device with BF16 activations keeps a rounded copy of a parameter that trains in F32.</summary>
     private void Round(Tensor operand)
     {
-        if (ReadsInBf16(operand) && !NeedsPadding(operand) && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen &&
+        if (ReadsInBf16(operand) && !NeedsPadding(operand) && operand.DType == DType.F32 && operand.Storage.Kind is MemoryKind.Trainable
+            or MemoryKind.Frozen &&
             !_rounded.ContainsKey(operand.Storage))
         {
             _rounded.Add(operand.Storage, Allocate(operand.Count * DType.BF16.Size, MemoryKind.Workspace));
@@ -118,7 +119,8 @@ public sealed class MetaBackend : IBackend
     public void Synchronize() { }
 
     /// <inheritdoc/>
-    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => Flops += 2.0 * product.Count * product.M * product.K * product.N;
+    public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
+        Flops += 2.0 * product.Count * product.M * product.K * product.N;
 
     /// <inheritdoc/>
     public void InvertBlocks(Tensor x, Tensor y) => Flops += 2.0 * x.Count * x.Shape.Columns;
@@ -131,7 +133,8 @@ public sealed class MetaBackend : IBackend
         Flops += 2.0 * x.Shape.Rows * columns.Count;
 
     /// <inheritdoc/>
-    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) => Flops += 2.0 * dy.Shape.Rows * rows.Count;
+    public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
+        Flops += 2.0 * dy.Shape.Rows * rows.Count;
 
     /// <inheritdoc/>
     public void AddRow(Tensor y, Tensor row) { }
@@ -158,7 +161,9 @@ public sealed class MetaBackend : IBackend
     public void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) where TFormula : struct, IUnaryFormula { }
 
     /// <inheritdoc/>
-    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula { }
+    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup)
+        where TFormula : struct, IUnaryFormula
+    { }
 
     /// <inheritdoc/>
     public void Add(Tensor a, Tensor b, Tensor y) { }
@@ -222,7 +227,9 @@ public sealed class MetaBackend : IBackend
     public void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) { }
 
     /// <inheritdoc/>
-    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) { }
+    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+        Tensor secondMoment)
+    { }
 
     /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,

@@ -3,9 +3,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Frozen weights laid out as the processor's matrix product reads them, once for many products: W for the forward pass, Wᵀ for the gradient of
-/// its input. Each layout takes the weight's own bytes again, in its own dtype, and is made when a product first asks for it. Both the processor and the
-/// backend without data keep these books, so a plan counts them.</summary>
+/// <summary>Frozen weights laid out as the processor's matrix product reads them, once for many products: W for the forward pass, Wᵀ for
+/// the gradient of its input. Each layout takes the weight's own bytes again, in its own dtype, and is made when a product first asks for
+/// it. Both the processor and the backend without data keep these books, so a plan counts them.</summary>
 internal sealed class PackedWeights(IBackend backend)
 {
     private readonly Lock _lock = new();

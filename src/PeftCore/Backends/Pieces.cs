@@ -42,7 +42,8 @@ internal static class Pieces
             }
         }
 
-        /// <summary>Short views that together are the whole tensor, with the byte each starts at. A view is let go when the next is asked for.</summary>
+        /// <summary>Short views that together are the whole tensor, with the byte each starts at. A view is let go when the next is asked
+        /// for.</summary>
         private IEnumerable<(long Offset, Tensor Piece)> InPieces()
         {
             int size = tensor.DType.Size, most = Bytes / size;

@@ -39,7 +39,8 @@ public sealed class Batch
     /// <summary>The tokens; padding is on the right.</summary>
     public int[] InputIds { get; } // (B, T)
 
-    /// <summary>The tokens to learn, <see cref="Example.Masked"/> elsewhere; aligned with <see cref="InputIds"/>, the loss shifts them.</summary>
+    /// <summary>The tokens to learn, <see cref="Example.Masked"/> elsewhere; aligned with <see cref="InputIds"/>, the loss shifts
+    /// them.</summary>
     public int[] Labels { get; } // (B, T)
 
     /// <summary>The place of each token in its own sample, counted from zero; zero for padding.</summary>
@@ -95,7 +96,11 @@ public sealed class Batch
     internal Batch Row(int row)
     {
         int length = Lengths[row], start = row * Length;
-        var alone = new Batch(1, length) { CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))], TaskIds = TaskIds?[row..(row + 1)] };
+        var alone = new Batch(1, length)
+        {
+            CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))],
+            TaskIds = TaskIds?[row..(row + 1)]
+        };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
         Positions.AsSpan(start, length).CopyTo(alone.Positions);
@@ -105,7 +110,8 @@ public sealed class Batch
         return alone;
     }
 
-    /// <summary>The ranges for attention both ways, as encoders have it: each token sees its own sample, a padding token sees itself.</summary>
+    /// <summary>The ranges for attention both ways, as encoders have it: each token sees its own sample, a padding token sees
+    /// itself.</summary>
     public int[] BidirectionalRanges() // (B, T, 2)
     {
         int[] ranges = new int[InputIds.Length * 2];

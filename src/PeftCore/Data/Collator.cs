@@ -8,7 +8,8 @@ public sealed class Collator
     private readonly int? _fixedLength;
 
     /// <summary>Creates a collator.</summary>
-    /// <param name="padId">The token to pad with. Which one does not matter to the result: nothing attends to it, nothing learns from it.</param>
+    /// <param name="padId">The token to pad with. Which one does not matter to the result: nothing attends to it, nothing learns from
+    /// it.</param>
     /// <param name="multipleOf">Rows are padded to the longest, rounded up to a multiple of this.</param>
     /// <param name="fixedLength">Or all batches have this length.</param>
     public Collator(int padId, int multipleOf = 1, int? fixedLength = null)
@@ -51,7 +52,8 @@ public sealed class Collator
             longest = Math.Max(longest, tokens);
         }
         int length = _fixedLength ?? (longest + _multipleOf - 1) / _multipleOf * _multipleOf;
-        return longest <= length ? length : throw new ArgumentException($"A row has {longest} tokens, more than the fixed length {length}.", nameof(rows));
+        return longest <= length ? length : throw new ArgumentException($"A row has {longest} tokens, more than the fixed length {length}.",
+            nameof(rows));
     }
 
     /// <summary>Puts rows into a batch of their number and length, whatever stood in it.</summary>

@@ -52,7 +52,8 @@ internal sealed class CsvParser(string file, string text, char delimiter = ',')
         _at = length < 0 ? text.Length : start + length;
         if (_at < text.Length && text[_at] == '"')
         {
-            throw new RowPlace(file, _line).Error("a quote stands inside a field without quotes; put the field in quotes and double the quote");
+            throw new RowPlace(file,
+                _line).Error("a quote stands inside a field without quotes; put the field in quotes and double the quote");
         }
 
         return text[start.._at];

@@ -25,19 +25,24 @@ internal static class CsvRows
         {
             if (fields.Count != header.Count)
             {
-                throw place.Error($"the row has {fields.Count} fields, but the header names {header.Count} ({string.Join(", ", header)}){Trailing(header, fields, delimiter)}");
+                throw place.Error(
+                    $"the row has {fields.Count} fields, but the header names {header.Count} " +
+                    $"({string.Join(", ", header)}){Trailing(header, fields, delimiter)}");
             }
 
             reader.Add(place, header.Zip(fields, (name, value) => (name, new FieldValue(value))));
         }
         return reader.Rows.Count > 0 ? reader.Finish()
-            : throw new BadInputException($"{path}: no row follows the first line, expected a header with the columns of {RowForm.Accepted}, and rows.");
+            : throw new BadInputException(
+            $"{path}: no row follows the first line, expected a header with the columns of {RowForm.Accepted}, and rows.");
     }
 
-    /// <summary>The usual delimiter, unless the first line is one column with it and several with another: then one wide column is not what is meant.</summary>
+    /// <summary>The usual delimiter, unless the first line is one column with it and several with another: then one wide column is not what
+    /// is meant.</summary>
     private static char DelimiterOf(string path, string text, char usual, ReadOptions options)
     {
-        if (HeaderOf(path, text, usual) is not [var only] || RowForm.ProblemOf([options.Fields.GetValueOrDefault(only, only) ?? ""]) is null)
+        if (HeaderOf(path, text, usual) is not [var only]
+            || RowForm.ProblemOf([options.Fields.GetValueOrDefault(only, only) ?? ""]) is null)
         {
             return usual;
         }
@@ -67,7 +72,8 @@ internal static class CsvRows
     private static void CheckHeader(RowPlace first, List<string> header, char delimiter, ReadOptions options)
     {
         int nameless = header.FindIndex(name => name.Length == 0);
-        string[] names = [.. options.Rename(first, header.Where((_, column) => column != nameless).Select(name => (name, new FieldValue(name)))).Keys];
+        string[] names =
+            [.. options.Rename(first, header.Where((_, column) => column != nameless).Select(name => (name, new FieldValue(name)))).Keys];
         if (nameless >= 0 && !options.Fields.ContainsKey(""))
         {
             throw first.Error($"column {nameless + 1} of {header.Count} has no name" + (nameless == 0
@@ -76,7 +82,9 @@ internal static class CsvRows
         }
         if (RowForm.ProblemOf(names) is { } problem)
         {
-            throw first.Error($"{problem}; the first line names the columns, here {string.Join(", ", header.Take(12).Select(Short))}{(header.Count > 12 ? ", …" : "")}");
+            throw first.Error(
+                $"{problem}; the first line names the columns, here " +
+                $"{string.Join(", ", header.Take(12).Select(Short))}{(header.Count > 12 ? ", …" : "")}");
         }
     }
 

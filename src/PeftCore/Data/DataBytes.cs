@@ -19,7 +19,8 @@ internal static class DataBytes
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length > Array.MaxLength)
             {
-                throw new BadInputException($"{path}: the file has {info.Length} bytes, more than can be read at once; split it into several files.");
+                throw new BadInputException(
+                    $"{path}: the file has {info.Length} bytes, more than can be read at once; split it into several files.");
             }
 
             bytes = info.Length == 0 ? default : File.ReadAllBytes(path);
@@ -54,7 +55,8 @@ internal static class DataBytes
 
         if (bytes.IndexOf((byte)0) is >= 0 and int zero)
         {
-            throw new RowPlace(path, 1 + bytes[..zero].Count((byte)'\n')).Error("the text holds a NUL byte, which no text has; write the file anew");
+            throw new RowPlace(path, 1 + bytes[..zero].Count((byte)'\n')).Error(
+                "the text holds a NUL byte, which no text has; write the file anew");
         }
     }
 

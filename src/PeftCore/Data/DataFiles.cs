@@ -11,7 +11,8 @@ public static class DataFiles
     private static readonly string[] TestNames = ["test"];
 
     /// <summary>Reads a file or a directory. A file counts as training data.</summary>
-    /// <exception cref="BadInputException">There is nothing to read, or something in it is wrong; the sentence names file and line.</exception>
+    /// <exception cref="BadInputException">There is nothing to read, or something in it is wrong; the sentence names file and
+    /// line.</exception>
     public static DataSplits Open(string path, ReadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -34,7 +35,8 @@ public static class DataFiles
 
     /// <summary>Reads the rows of one file; the ending tells the format: .jsonl, .json, .csv, .tsv, .txt, and for any other a class number
     /// and text on each line.</summary>
-    /// <exception cref="BadInputException">The file cannot be read, or something in it is wrong; the sentence names file and line.</exception>
+    /// <exception cref="BadInputException">The file cannot be read, or something in it is wrong; the sentence names file and
+    /// line.</exception>
     public static List<DataRow> ReadFile(string path, ReadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -57,7 +59,8 @@ public static class DataFiles
         var document = new DocumentRow(new RowPlace(path, 1), DataBytes.ReadText(path));
         if (JsonLayout.LooksLikeRow(document.Text.AsSpan().TrimStart()))
         {
-            options.Warnings?.Add($"{path}: the text looks like JSON, but a .txt file is one long text and was read so; name it .jsonl if it holds rows.");
+            options.Warnings?.Add(
+                $"{path}: the text looks like JSON, but a .txt file is one long text and was read so; name it .jsonl if it holds rows.");
         }
         return document;
     }
@@ -89,7 +92,8 @@ public static class DataFiles
             ? names.Contains(Path.GetFileNameWithoutExtension(f).ToLowerInvariant())
             : names.Contains(Path.GetExtension(f).TrimStart('.')))];
         return found.Length < 2 ? found.FirstOrDefault()
-            : throw new BadInputException($"{directory}: {Path.GetFileName(found[0])} and {Path.GetFileName(found[1])} both claim to be the "
+            : throw new BadInputException(
+            $"{directory}: {Path.GetFileName(found[0])} and {Path.GetFileName(found[1])} both claim to be the "
                 + $"{names[0]} data; keep one, or name the data file itself.");
     }
 }

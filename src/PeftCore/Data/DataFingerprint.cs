@@ -1,6 +1,7 @@
 namespace PeftCore.Data;
 
-/// <summary>A 64-bit FNV-1a hash over samples and options: cheap, the same everywhere, and enough to notice that data have changed.</summary>
+/// <summary>A 64-bit FNV-1a hash over samples and options: cheap, the same everywhere, and enough to notice that data have
+/// changed.</summary>
 internal static class DataFingerprint
 {
     private const ulong Basis = 14695981039346656037;

@@ -54,7 +54,8 @@ public sealed class DataLoader
     {
         get => _position;
         set => _position = value.Epoch >= 0 && value.Batch >= 0 && value.Batch < BatchesPerEpoch ? value
-            : throw new BadInputException($"the checkpoint stands at batch {value.Batch} of epoch {value.Epoch}, but an epoch of these data has "
+            : throw new BadInputException(
+            $"the checkpoint stands at batch {value.Batch} of epoch {value.Epoch}, but an epoch of these data has "
                 + $"{BatchesPerEpoch} batches; resume with the data and the batch size the run began with.");
     }
 
@@ -62,7 +63,8 @@ public sealed class DataLoader
     public Batch Next()
     {
         var batch = At(_position);
-        _position = _position.Batch + 1 < BatchesPerEpoch ? _position with { Batch = _position.Batch + 1 } : new DataPosition(_position.Epoch + 1, 0);
+        _position = _position.Batch + 1 < BatchesPerEpoch ? _position with { Batch = _position.Batch + 1 }
+            : new DataPosition(_position.Epoch + 1, 0);
         return batch;
     }
 

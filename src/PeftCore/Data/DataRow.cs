@@ -6,7 +6,8 @@ namespace PeftCore.Data;
 /// <param name="Place">Where it stands.</param>
 public abstract record DataRow(RowPlace Place)
 {
-    /// <summary>The task it belongs to, counted from 0, for adapters that have several: {"task_id"}, beside the fields of any form. Null if it names none.</summary>
+    /// <summary>The task it belongs to, counted from 0, for adapters that have several: {"task_id"}, beside the fields of any form. Null if
+    /// it names none.</summary>
     public int? TaskId { get; init; }
 }
 
@@ -31,8 +32,8 @@ public sealed record PromptRow(RowPlace Place, string Prompt, string Completion)
 /// <param name="Turns">What was said, in order.</param>
 public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place)
 {
-    /// <summary>What else the chat template reads, by its name there: {"tools"}, {"documents"}, and the fields of {"chat_template_kwargs"}. Null if
-    /// the row has none of these.</summary>
+    /// <summary>What else the chat template reads, by its name there: {"tools"}, {"documents"}, and the fields of {"chat_template_kwargs"}.
+    /// Null if the row has none of these.</summary>
     public IReadOnlyDictionary<string, object?>? Variables { get; init; }
 }
 

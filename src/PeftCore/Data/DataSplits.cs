@@ -11,7 +11,8 @@ public sealed record DataSplits(
     /// <summary>The rows to train on, which must be there.</summary>
     /// <exception cref="BadInputException">There are none.</exception>
     public IReadOnlyList<DataRow> RequireTrain() =>
-        Train ?? throw new BadInputException($"{Path}: the directory has no training data, expected a file named train.jsonl, train.json, train.csv or train.txt.");
+        Train ?? throw new BadInputException(
+        $"{Path}: the directory has no training data, expected a file named train.jsonl, train.json, train.csv or train.txt.");
 
     /// <summary>The rows to evaluate on: those for test, else for validation, else those of the one file that was given.</summary>
     public IReadOnlyList<DataRow> ForEvaluation() => Test ?? Validation ?? Train!;

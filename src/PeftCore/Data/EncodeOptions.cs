@@ -8,7 +8,8 @@ public sealed record EncodeOptions
     /// <summary>The most tokens a sample may have.</summary>
     public required int MaxSeqLength { get; init; }
 
-    /// <summary>Whether only what the model is to write is learned: completions, answers, the assistant's turns. Otherwise everything is.</summary>
+    /// <summary>Whether only what the model is to write is learned: completions, answers, the assistant's turns. Otherwise everything
+    /// is.</summary>
     public bool MaskPrompt { get; init; }
 
     /// <summary>Whether the end-of-text token is put after texts and completions, so that the model learns to stop.</summary>
@@ -24,7 +25,8 @@ public sealed record EncodeOptions
     {
         if (MaxSeqLength < 2)
         {
-            throw new BadInputException($"max_seq_length is {MaxSeqLength}, expected at least 2: the second token is the first that can be learned.");
+            throw new BadInputException(
+                $"max_seq_length is {MaxSeqLength}, expected at least 2: the second token is the first that can be learned.");
         }
     }
 }

@@ -39,7 +39,8 @@ public sealed class EncodeReport
     {
         if (Cut > 0)
         {
-            yield return $"{Cut} of {Rows} samples were longer than max_seq_length {maxSeqLength} and were cut, by {TokensCut} tokens in all.";
+            yield return $"{Cut} of {Rows} samples were longer than max_seq_length {maxSeqLength} and were cut, by {TokensCut} tokens in " +
+                "all.";
         }
 
         if (Dropped > 0)
@@ -49,17 +50,20 @@ public sealed class EncodeReport
 
         if (Joined > 0)
         {
-            yield return $"In {Joined} of {Rows} rows one token spans the end of the prompt and the begin of the completion; end prompts without a space.";
+            yield return $"In {Joined} of {Rows} rows one token spans the end of the prompt and the begin of the completion; end prompts " +
+                "without a space.";
         }
 
         if (TurnsNotFound > 0)
         {
-            yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template leaves them out or rewrites them.";
+            yield return $"{TurnsNotFound} turns of the assistant are not learned, because the chat template leaves them out or rewrites " +
+                "them.";
         }
 
         foreach ((string field, int rows) in Unread)
         {
-            yield return $"In {rows} of {Rows} rows the chat template pays no attention to \"{field}\", so it is not in the text that is learned.";
+            yield return $"In {rows} of {Rows} rows the chat template pays no attention to \"{field}\", so it is not in the text that is " +
+                "learned.";
         }
 
         if (NoEnd)

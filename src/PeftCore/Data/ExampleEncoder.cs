@@ -13,7 +13,9 @@ public sealed class ExampleEncoder
     private readonly int? _eos;
 
     /// <summary>Creates an encoder.</summary>
-    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer, options.ChatTemplate), options) { }
+    public ExampleEncoder(Tokenizer tokenizer, EncodeOptions options) : this(new TokenizerText(tokenizer, options.ChatTemplate),
+        options)
+    { }
 
     internal ExampleEncoder(ITextEncoder tokenizer, EncodeOptions options)
     {
@@ -50,7 +52,8 @@ public sealed class ExampleEncoder
         return Finish(rows, examples);
     }
 
-    /// <summary>Encodes labelled rows to classify them. A text that is too long loses its end, but not the special tokens after it.</summary>
+    /// <summary>Encodes labelled rows to classify them. A text that is too long loses its end, but not the special tokens after
+    /// it.</summary>
     /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
     public List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
     {
@@ -84,7 +87,8 @@ public sealed class ExampleEncoder
         }
 
         string file = rows.Count > 0 ? rows[0].Place.File : "data";
-        throw new BadInputException($"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
+        throw new BadInputException(
+            $"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
     }
 
     private Example EncodeRow(DataRow row)

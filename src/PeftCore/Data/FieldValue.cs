@@ -54,7 +54,8 @@ internal readonly struct FieldValue
     {
         if (_text is not null || _json.ValueKind != JsonValueKind.Array || _json.GetArrayLength() == 0)
         {
-            throw Wrong(place, name, "a list of {\"role\", \"content\"}" + (IsListInText ? "; the list is written as a text, so leave out the quotes around it" : ""));
+            throw Wrong(place, name, "a list of {\"role\", \"content\"}" +
+                (IsListInText ? "; the list is written as a text, so leave out the quotes around it" : ""));
         }
 
         ChatMessage[] turns = [.. _json.EnumerateArray().Select(turn => AsTurn(turn, place, name))];
@@ -82,7 +83,8 @@ internal readonly struct FieldValue
 
             foreach (var field in value.ValueKind == JsonValueKind.Null ? [] : value.EnumerateObject().ToArray())
             {
-                if (field.Name is "messages" or "add_generation_prompt" || ChatVariables.Contains(field.Name) || !variables.TryAdd(field.Name, field.Value))
+                if (field.Name is "messages" or "add_generation_prompt" || ChatVariables.Contains(field.Name)
+                    || !variables.TryAdd(field.Name, field.Value))
                 {
                     throw place.Error($"\"{name}\" names \"{field.Name}\", which the row gives the chat template itself");
                 }
@@ -101,7 +103,8 @@ internal readonly struct FieldValue
 
         try
         {
-            using var document = JsonDocument.Parse(_text ?? _json.GetString()!, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = JsonDocument.Parse(_text ?? _json.GetString()!,
+                new JsonDocumentOptions { AllowDuplicateProperties = false });
             return document.RootElement.Clone();
         }
         catch (JsonException e)
@@ -127,9 +130,12 @@ internal readonly struct FieldValue
             {
                 _ = field.Name == "role" ? role = field.Value.GetString() : content = field.Value.GetString();
             }
-            else if (field.Name == "role" || (field.Name == "content" && field.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Array)))
+            else if (field.Name == "role"
+                || (field.Name == "content" && field.Value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Array)))
             {
-                throw place.Error($"\"{field.Name}\" of a turn in \"{name}\" is {Describe(field.Value)}, expected a string{(field.Name == "role" ? "" : " or a list of parts")}");
+                throw place.Error(
+                    $"\"{field.Name}\" of a turn in \"{name}\" is {Describe(field.Value)}, expected a " +
+                    $"string{(field.Name == "role" ? "" : " or a list of parts")}");
             }
             else
             {

@@ -11,10 +11,13 @@ internal static class ForeignBytes
         Starts(bytes, 0x1F, 0x8B) ? $"the file is compressed with gzip; {Unpack}"
         : Starts(bytes, 0x28, 0xB5, 0x2F, 0xFD) ? $"the file is compressed with Zstandard; {Unpack}"
         : Starts(bytes, 0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00) ? $"the file is compressed with xz; {Unpack}"
-        : bytes.StartsWith("BZh"u8) && bytes[3..].Slice(0, Math.Min(7, bytes.Length - 3)).IndexOf("1AY&SY"u8) == 1 ? $"the file is compressed with bzip2; {Unpack}"
+        : bytes.StartsWith("BZh"u8) && bytes[3..].Slice(0, Math.Min(7, bytes.Length - 3)).IndexOf("1AY&SY"u8) == 1
+        ? $"the file is compressed with bzip2; {Unpack}"
         : bytes.StartsWith("PK\x03\x04"u8) ? $"the file is a zip archive or a spreadsheet; {Unpack}, or save the sheet as csv"
-        : bytes.StartsWith("PAR1"u8) || bytes.StartsWith("ARROW1"u8) ? "the file is in Parquet or Arrow format; save it as .jsonl, in Python with dataset.to_json(\"train.jsonl\")"
-        : bytes.StartsWith("version https://git-lfs.github.com/spec/"u8) ? "the file is a pointer of Git LFS, not the data; fetch them with git lfs pull"
+        : bytes.StartsWith("PAR1"u8) || bytes.StartsWith("ARROW1"u8)
+        ? "the file is in Parquet or Arrow format; save it as .jsonl, in Python with dataset.to_json(\"train.jsonl\")"
+        : bytes.StartsWith("version https://git-lfs.github.com/spec/"u8)
+        ? "the file is a pointer of Git LFS, not the data; fetch them with git lfs pull"
         : Starts(bytes, 0xFF, 0xFE) || Starts(bytes, 0xFE, 0xFF) ? $"the file is encoded in UTF-16; {Save}"
         : LooksLikeUtf16(bytes) ? $"the file has a NUL byte in every second place, as UTF-16 without a byte-order mark; {Save}"
         : null;

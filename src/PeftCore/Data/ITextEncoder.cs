@@ -14,7 +14,8 @@ internal interface ITextEncoder
     /// <summary>Encodes a text; with special tokens as the tokenizer puts them around a text, or without.</summary>
     EncodedText Encode(string text, bool addSpecialTokens);
 
-    /// <summary>A conversation as text in the model's own form, and what the assistant says in it; null if there is no chat template.</summary>
+    /// <summary>A conversation as text in the model's own form, and what the assistant says in it; null if there is no chat
+    /// template.</summary>
     /// <param name="turns">The conversation.</param>
     /// <param name="variables">What else the template reads, such as "tools".</param>
     /// <param name="marked">Whether what the assistant says is looked for.</param>

@@ -15,7 +15,11 @@ internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<
     {
         try
         {
-            using var document = JsonDocument.Parse(file.Json, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = JsonLayout.MaxDepth });
+            using var document = JsonDocument.Parse(file.Json, new JsonDocumentOptions
+            {
+                AllowDuplicateProperties = false,
+                MaxDepth = JsonLayout.MaxDepth
+            });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
                 return null;
@@ -30,10 +34,12 @@ internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<
             return lists switch
             {
                 [var name] => Slice(file, name, [.. names.Where(other => other != name)]),
-                [] when fields.Length > 0 && fields.All(field => IsColumn(field.Value)) => throw file.Place.Error($"the file is one object with the fields {Named(names)}, a table by columns; "
+                [] when fields.Length > 0 && fields.All(field => IsColumn(field.Value)) =>
+                    throw file.Place.Error($"the file is one object with the fields {Named(names)}, a table by columns; "
                     + "write one object a row, in Python with df.to_json(path, orient=\"records\", lines=True)"),
                 [] => null,
-                _ => throw file.Place.Error($"the file is one object with several lists of rows ({Named(lists)}); write each into a file of its own"),
+                _ => throw file.Place.Error(
+                    $"the file is one object with several lists of rows ({Named(lists)}); write each into a file of its own"),
             };
         }
         // The rows are read again one by one, with a sentence for what is wrong.
@@ -44,9 +50,11 @@ internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<
     }
 
     private static bool IsRows(JsonElement value) =>
-        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Object);
+        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray()
+        .All(item => item.ValueKind == JsonValueKind.Object);
 
-    private static bool IsColumn(JsonElement value) => value.ValueKind == JsonValueKind.Object || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0);
+    private static bool IsColumn(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Object || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0);
 
     private static JsonEnvelope Slice(JsonPiece file, string name, string[] others)
     {

@@ -28,7 +28,8 @@ internal static class JsonLayout
         return lines;
     }
 
-    /// <summary>The objects of a file one after another, each over as many lines as it likes but no two on one line. Null if the file is anything else.</summary>
+    /// <summary>The objects of a file one after another, each over as many lines as it likes but no two on one line. Null if the file is
+    /// anything else.</summary>
     public static List<JsonPiece>? Values(string path, ReadOnlyMemory<byte> bytes)
     {
         var values = new List<JsonPiece>();
@@ -39,7 +40,8 @@ internal static class JsonLayout
             while (reader.Read())
             {
                 int start = (int)reader.TokenStartIndex;
-                if (reader.TokenType != JsonTokenType.StartObject || (end > 0 && bytes.Span[end..start].IndexOfAny((byte)'\n', (byte)'\r') < 0))
+                if (reader.TokenType != JsonTokenType.StartObject
+                    || (end > 0 && bytes.Span[end..start].IndexOfAny((byte)'\n', (byte)'\r') < 0))
                 {
                     return null;
                 }
@@ -69,7 +71,8 @@ internal static class JsonLayout
     {
         var text when text.StartsWith("','", StringComparison.Ordinal) && json.TrimEnd(" \t\r"u8).EndsWith(","u8) =>
             "; where each line is an object, no comma follows it",
-        var text when text.StartsWith("'N' is an invalid start", StringComparison.Ordinal) || text.StartsWith("'I' is an invalid start", StringComparison.Ordinal) =>
+        var text when text.StartsWith("'N' is an invalid start", StringComparison.Ordinal)
+            || text.StartsWith("'I' is an invalid start", StringComparison.Ordinal) =>
             "; JSON has no NaN and no Infinity",
         var text when text.StartsWith("''' is an invalid start", StringComparison.Ordinal) =>
             "; names and texts take double quotes, as Python's json.dumps writes them",

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json). What stands in the other layout is read too, with a warning.</summary>
+/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json). What stands in the other layout is read too,
+/// with a warning.</summary>
 internal static class JsonRows
 {
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = JsonLayout.MaxDepth };

@@ -30,7 +30,8 @@ public sealed class LabelMap
         if (names.Length < 2)
         {
             throw new BadInputException($"{(rows.Count > 0 ? rows[0].Place.File : "data")}: "
-                + $"{(names.Length == 0 ? "there are no labelled rows" : $"every row has the label \"{names[0]}\"")}, expected at least two classes.");
+                + $"{(names.Length == 0 ? "there are no labelled rows" : $"every row has the label \"{names[0]}\"")}, expected at least " +
+                "two classes.");
         }
 
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
@@ -53,7 +54,8 @@ public sealed class LabelMap
         {
             if (Number(sorted[i]) == Number(sorted[i - 1]))
             {
-                throw new BadInputException($"{file}: the labels \"{sorted[i - 1]}\" and \"{sorted[i]}\" are one number in two spellings; write it in one.");
+                throw new BadInputException(
+                    $"{file}: the labels \"{sorted[i - 1]}\" and \"{sorted[i]}\" are one number in two spellings; write it in one.");
             }
         }
         return sorted;

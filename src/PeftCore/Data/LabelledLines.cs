@@ -22,11 +22,13 @@ internal static class LabelledLines
             int space = line.IndexOfAny(" \t");
             if (space < 0 || !NumberText.TryDigits(line[..space], out int label))
             {
-                throw new RowPlace(path, number).Error("expected a class number, a space and the text (other formats are known by the endings "
+                throw new RowPlace(path,
+                    number).Error("expected a class number, a space and the text (other formats are known by the endings "
                     + ".jsonl, .json, .csv, .tsv and .txt)");
             }
 
-            rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(), label.ToString(CultureInfo.InvariantCulture)));
+            rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(),
+                label.ToString(CultureInfo.InvariantCulture)));
         }
         return rows;
     }

@@ -19,7 +19,8 @@ internal static class Packing
         {
             if (lengths[sample] > rowLength || lengths[sample] < 1)
             {
-                throw new ArgumentException($"Sample {sample} has {lengths[sample]} tokens, which do not fit a row of {rowLength}.", nameof(lengths));
+                throw new ArgumentException($"Sample {sample} has {lengths[sample]} tokens, which do not fit a row of {rowLength}.",
+                    nameof(lengths));
             }
 
             int row = room.TakeFirst(lengths[sample]);

@@ -7,7 +7,8 @@ public sealed record ReadOptions
     /// out. So {"Tweet text": "text", "Label": "label", "ID": null} reads a table with these three columns.</summary>
     public IReadOnlyDictionary<string, string?> Fields { get; init; } = new Dictionary<string, string?>();
 
-    /// <summary>Gets a sentence for whatever was read otherwise than its file's ending says, and for what is more often a mistake than a wish. Null drops them.</summary>
+    /// <summary>Gets a sentence for whatever was read otherwise than its file's ending says, and for what is more often a mistake than a
+    /// wish. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
     internal Dictionary<string, FieldValue> Rename(RowPlace place, IEnumerable<(string Name, FieldValue Value)> fields)

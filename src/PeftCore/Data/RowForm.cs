@@ -10,7 +10,8 @@ internal static class RowForm
     private const string Task = "task_id";
 
     private static readonly string[][] Forms =
-        [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"], ["text", "label"]];
+        [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"],
+            ["text", "label"]];
 
     private static readonly string[] Optional = ["input", .. FieldValue.ChatVariables];
 
@@ -45,7 +46,11 @@ internal static class RowForm
             "text" => new TextRow(place, Text("text")),
             "label" => new LabelledRow(place, Text("text"), fields["label"].AsLabel(place, "label")),
             "completion" => new PromptRow(place, Text("prompt"), Text("completion")),
-            "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages")) { Variables = FieldValue.AsVariables(place, fields) },
+            "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages"))
+            {
+                Variables = FieldValue.AsVariables(place,
+                fields)
+            },
             _ => new InstructionRow(place, Text("instruction"),
                 fields.TryGetValue("input", out var input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
         };
@@ -64,7 +69,8 @@ internal static class RowForm
             return $"the row has no fields, expected {Accepted}";
         }
 
-        string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Except(Optional).Count()).First();
+        string[] meant = Forms.OrderByDescending(f => f.Intersect(found).Count()).ThenBy(f => f.Except(found).Except(Optional).Count())
+            .First();
         string? unknown = found.Except(meant).FirstOrDefault();
         string? missing = meant.Except(found).FirstOrDefault(f => !Optional.Contains(f));
         return unknown is not null ? $"the field \"{Short(unknown)}\" does not belong here, expected {Accepted}"

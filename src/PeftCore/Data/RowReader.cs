@@ -28,10 +28,12 @@ internal sealed class RowReader(string path, ReadOptions options)
     /// <summary>All rows of the file.</summary>
     public List<DataRow> Finish()
     {
-        var forms = Rows.GroupBy(row => row.GetType()).Select(form => (Name: RowForm.NameOf(form.First()), Count: form.Count(), First: form.First().Place.Line)).ToList();
+        var forms = Rows.GroupBy(row => row.GetType())
+            .Select(form => (Name: RowForm.NameOf(form.First()), Count: form.Count(), First: form.First().Place.Line)).ToList();
         if (forms.Count > 1)
         {
-            Warn($"the rows have different forms: {string.Join(", ", forms.Select(form => $"{form.Count} with {form.Name} (the first on line {form.First})"))}");
+            Warn($"the rows have different forms: {string.Join(", ", forms.Select(form => $"{form.Count} with {form.Name} (the first on " +
+                $"line {form.First})"))}");
         }
         return Rows;
     }

@@ -13,7 +13,8 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         InstructionRow instruction => OfInstruction(instruction),
         LabelledRow labelled => SampleText.Prompted($"{labelled.Text}\nLabel:", $" {labelled.Label}"),
         ChatRow chat => OfChat(chat.Place, chat.Turns, chat.Variables) ?? throw chat.Place.Error(
-            "the row is a conversation, but the model's tokenizer has no chat template; use rows of {\"prompt\", \"completion\"} or a model made for chat"),
+            "the row is a conversation, but the model's tokenizer has no chat template; use rows of {\"prompt\", \"completion\"} or a " +
+            "model made for chat"),
         _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not encoded one by one.", nameof(row)),
     };
 
@@ -54,8 +55,11 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
 
         report.TurnsNotFound += Math.Max(0, turns.Count(t => t.Role == "assistant") - chat.AssistantSpans.Count);
         return chat.AssistantSpans.Count > 0 ? new SampleText(chat.Text, [.. chat.AssistantSpans.Select(s => (s.Start, s.End))], true)
-            : throw place.Error("in the text that the chat template makes, the assistant's turns cannot be told from the others; mark them in the template with "
-                + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations (--mask-prompt false)");
+            : throw place.Error(
+            "in the text that the chat template makes, the assistant's turns cannot be told from the others; mark them in the template " +
+            "with "
+                + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations " +
+                "(--mask-prompt false)");
     }
 
     /// <summary>Counts fields that could be left out without a change of the text.</summary>
@@ -66,9 +70,11 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
             CountIfSame(name, turns, variables!.Where(v => v.Key != name).ToDictionary(v => v.Key, v => v.Value), text);
         }
 
-        foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key) ?? []).Distinct())
+        foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key)
+            ?? []).Distinct())
         {
-            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields.Without(name) })], variables, text);
+            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields.Without(name) })],
+                variables, text);
         }
     }
 

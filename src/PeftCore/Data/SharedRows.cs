@@ -14,7 +14,8 @@ internal static class SharedRows
         Warn(splits, ("training", splits.Train), ("test", splits.Test), warnings);
     }
 
-    private static void Warn(DataSplits splits, (string Name, IReadOnlyList<DataRow>? Rows) learned, (string Name, IReadOnlyList<DataRow>? Rows) held, ICollection<string> warnings)
+    private static void Warn(DataSplits splits, (string Name, IReadOnlyList<DataRow>? Rows) learned,
+        (string Name, IReadOnlyList<DataRow>? Rows) held, ICollection<string> warnings)
     {
         if (learned.Rows is null || held.Rows is null)
         {
@@ -24,7 +25,8 @@ internal static class SharedRows
         int shared = held.Rows.Count(row => known.Contains(KeyOf(row)));
         if (shared > 0)
         {
-            warnings.Add($"{splits.Path}: {(shared == held.Rows.Count ? $"all {shared}" : $"{shared} of {held.Rows.Count}")} {held.Name} rows are {learned.Name} rows too; "
+            warnings.Add($"{splits.Path}: {(shared == held.Rows.Count ? $"all {shared}" : $"{shared} of " +
+                $"{held.Rows.Count}")} {held.Name} rows are {learned.Name} rows too; "
                 + "a loss on them does not tell how the model does on new data.");
         }
     }

@@ -20,7 +20,8 @@ public static class ValidationSplit
 
         if (samples.Count < 2)
         {
-            throw new BadInputException($"validation_split needs at least 2 samples, but there is {samples.Count}; give validation data in a file of its own.");
+            throw new BadInputException(
+                $"validation_split needs at least 2 samples, but there is {samples.Count}; give validation data in a file of its own.");
         }
 
         int count = Math.Clamp((int)Math.Round(samples.Count * fraction), 1, samples.Count - 1);

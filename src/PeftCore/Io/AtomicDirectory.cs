@@ -1,8 +1,8 @@
 namespace PeftCore.Io;
 
-/// <summary>Writes a whole directory, such as a checkpoint, or several files of one, such as an adapter's, so that a reader sees what was there
-/// before or all that is new. They are built in a hidden directory, flushed to the disk and renamed; <see cref="PendingFiles"/> says how older files
-/// are replaced.</summary>
+/// <summary>Writes a whole directory, such as a checkpoint, or several files of one, such as an adapter's, so that a reader sees what was
+/// there before or all that is new. They are built in a hidden directory, flushed to the disk and renamed; <see cref="PendingFiles"/> says
+/// how older files are replaced.</summary>
 public static class AtomicDirectory
 {
     /// <summary>Builds a directory with the callback, which gets the path to write into, and puts it in place. What stood at
@@ -10,8 +10,8 @@ public static class AtomicDirectory
     /// <exception cref="BadInputException">The place cannot be written to; the old directory is intact.</exception>
     public static void Write(string path, Action<string> build) => Put(path, build, owns: null);
 
-    /// <summary>Finishes what a writer that was killed left half moved into place. To be called before files written by this class are read; a
-    /// directory that may not be written to stays as it is.</summary>
+    /// <summary>Finishes what a writer that was killed left half moved into place. To be called before files written by this class are
+    /// read; a directory that may not be written to stays as it is.</summary>
     public static void Recover(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -21,9 +21,11 @@ public static class AtomicDirectory
     /// <summary>Writes several files of a directory as one; other files there are kept.</summary>
     /// <param name="path">The directory; made if it is missing.</param>
     /// <param name="build">Gets the path to write into.</param>
-    /// <param name="owns">Whether an older file of this name belongs to what is written and goes if it is not written now; null for none.</param>
+    /// <param name="owns">Whether an older file of this name belongs to what is written and goes if it is not written now; null for
+    /// none.</param>
     /// <exception cref="BadInputException">The place cannot be written to; the old files are intact.</exception>
-    internal static void Update(string path, Action<string> build, Func<string, bool>? owns = null) => Put(path, build, owns ?? (_ => false));
+    internal static void Update(string path, Action<string> build, Func<string, bool>? owns = null) =>
+        Put(path, build, owns ?? (_ => false));
 
     private static void Put(string path, Action<string> build, Func<string, bool>? owns)
     {

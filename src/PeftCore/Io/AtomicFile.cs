@@ -2,8 +2,8 @@ using System.Text;
 
 namespace PeftCore.Io;
 
-/// <summary>Writes files so that a reader sees the old content or the new, never a part: the bytes go to a hidden file beside, are flushed to
-/// the disk, and only then take the old file's name. What a killed writer leaves, the next one removes.</summary>
+/// <summary>Writes files so that a reader sees the old content or the new, never a part: the bytes go to a hidden file beside, are flushed
+/// to the disk, and only then take the old file's name. What a killed writer leaves, the next one removes.</summary>
 public static class AtomicFile
 {
     private const int Attempts = 3;

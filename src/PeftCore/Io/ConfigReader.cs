@@ -102,10 +102,12 @@ public sealed class ConfigReader
     };
 
     /// <summary>A list of strings, or null where the field is absent.</summary>
-    public string[]? StringsOrNull(string name) => List(name, "a list of strings", e => e.ValueKind == JsonValueKind.String ? e.GetString() : null);
+    public string[]? StringsOrNull(string name) =>
+        List(name, "a list of strings", e => e.ValueKind == JsonValueKind.String ? e.GetString() : null);
 
     /// <summary>A list of strings; without <paramref name="fallback"/> the field must be there.</summary>
-    public string[] Strings(string name, string[]? fallback = null) => StringsOrNull(name) ?? fallback ?? throw Missing(name, "a list of strings");
+    public string[] Strings(string name, string[]? fallback = null) =>
+        StringsOrNull(name) ?? fallback ?? throw Missing(name, "a list of strings");
 
     /// <summary>A list of integers, or null where the field is absent.</summary>
     public int[]? IntsOrNull(string name) => List<object>(name, "a list of integers",
@@ -113,7 +115,8 @@ public sealed class ConfigReader
 
     /// <summary>A list of numbers, or null where the field is absent.</summary>
     public double[]? FloatsOrNull(string name) => List<object>(name, "a list of numbers",
-        e => e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out double v) && double.IsFinite(v) ? v : null)?.Select(v => (double)v).ToArray();
+        e => e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out double v) && double.IsFinite(v) ? v : null)?.Select(v => (double)v)
+        .ToArray();
 
     /// <summary>An object inside this one; errors about its fields name the way to it.</summary>
     public ConfigReader Object(string name) => ObjectOrNull(name) ?? throw Missing(name, "an object");

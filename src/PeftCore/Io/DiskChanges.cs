@@ -72,7 +72,8 @@ internal static class DiskChanges
         File.Delete(path);
     }
 
-    /// <summary>Removes a directory with all it holds; what another process removes meanwhile is no error. Links are removed, not followed.</summary>
+    /// <summary>Removes a directory with all it holds; what another process removes meanwhile is no error. Links are removed, not
+    /// followed.</summary>
     public static void DeleteTree(string path)
     {
         if (!Directory.Exists(path))

@@ -10,7 +10,8 @@ internal static class ForeignWeights
     private static readonly (string Ending, string Kind, string WayOut)[] Formats =
     [
         (".gguf", "GGUF",
-            "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save + ", or take the original safetensors model"),
+            "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir, gguf_file=name)" + Save +
+            ", or take the original safetensors model"),
         (".bin", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
         (".bin.index.json", Pickle, "convert it once in Python with AutoModelForCausalLM.from_pretrained(dir)" + Save),
         (".pt", Pickle, "convert it once in Python with torch.load and safetensors.torch.save_file"),
@@ -21,13 +22,15 @@ internal static class ForeignWeights
         (".onnx", "ONNX", "take the safetensors model it was exported from"),
         (".npz", "NumPy", "convert it once in Python with numpy.load and safetensors.numpy.save_file"),
         (".safetensors", "safetensors under an unknown name",
-            "rename a single file to model.safetensors; shards need their model.safetensors.index.json; Mistral's consolidated files need conversion"),
+            "rename a single file to model.safetensors; shards need their model.safetensors.index.json; Mistral's consolidated files " +
+            "need conversion"),
     ];
 
     // Files of these names hold no model weights.
     private static readonly string[] Others =
     [
-        "training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin", "adapter_model.safetensors",
+        "training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin",
+        "adapter_model.safetensors",
     ];
 
     /// <summary>The sentence for a file that is given as a model, or null if its name says nothing.</summary>
@@ -35,7 +38,8 @@ internal static class ForeignWeights
     {
         string name = Path.GetFileName(path);
         var format = Formats.FirstOrDefault(f => name.EndsWith(f.Ending, StringComparison.OrdinalIgnoreCase));
-        return format.Ending is null || Others.Contains(name) ? null : $"the weights are in {name} ({format.Kind}), which is not read here; {format.WayOut}";
+        return format.Ending is null || Others.Contains(name) ? null
+            : $"the weights are in {name} ({format.Kind}), which is not read here; {format.WayOut}";
     }
 
     /// <summary>The sentence for a directory without readable weights, or null if it has none in another format either.</summary>

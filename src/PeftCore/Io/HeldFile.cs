@@ -1,6 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>A lock file. The system lets go of it when its process ends, however it ends, so a file that can be held belongs to nobody alive.</summary>
+/// <summary>A lock file. The system lets go of it when its process ends, however it ends, so a file that can be held belongs to nobody
+/// alive.</summary>
 internal sealed class HeldFile : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -30,7 +31,8 @@ internal sealed class HeldFile : IDisposable
         var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         try
         {
-            // The holder before may have removed the file after it was opened here, and another writer made a new one. A random length tells them apart.
+            // The holder before may have removed the file after it was opened here, and another writer made a new one. A random length
+            // tells them apart.
             long token = Random.Shared.Next(1, 1 << 20);
             file.SetLength(token);
             var named = new FileInfo(path);

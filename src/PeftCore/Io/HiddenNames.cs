@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>Names of what a writer keeps on the disk only while it writes. They begin with a dot and say nothing of the name that is written,
-/// so that a pattern such as checkpoint-*, *.safetensors or adapter_* finds none of them.</summary>
+/// <summary>Names of what a writer keeps on the disk only while it writes. They begin with a dot and say nothing of the name that is
+/// written, so that a pattern such as checkpoint-*, *.safetensors or adapter_* finds none of them.</summary>
 internal static class HiddenNames
 {
     /// <summary>A directory of files that are complete and flushed, and are being moved into the directory that holds it.</summary>

@@ -17,7 +17,8 @@ public static class JsonFile
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Reads and parses a file. A field that stands twice with different values is an error: readers would disagree about which one counts.</summary>
+    /// <summary>Reads and parses a file. A field that stands twice with different values is an error: readers would disagree about which
+    /// one counts.</summary>
     /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
     public static JsonDocument Read(string path) => Parse(ReadBytes(path), path);
 
@@ -89,7 +90,8 @@ public static class JsonFile
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length > MaxBytes)
             {
-                throw new BadInputException($"{path}: the file has {info.Length} bytes, more than any JSON file read here may have ({MaxBytes}).");
+                throw new BadInputException(
+                    $"{path}: the file has {info.Length} bytes, more than any JSON file read here may have ({MaxBytes}).");
             }
 
             if (info.Length == 0)

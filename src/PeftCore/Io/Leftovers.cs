@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>Removes what killed writers left in a directory. What a living writer, of this process or another, works on is locked and stays;
-/// what cannot be removed stays too, for it harms nobody.</summary>
+/// <summary>Removes what killed writers left in a directory. What a living writer, of this process or another, works on is locked and
+/// stays; what cannot be removed stays too, for it harms nobody.</summary>
 internal static class Leftovers
 {
     /// <summary>Cleans one directory, not those below it.</summary>

@@ -35,7 +35,8 @@ public sealed class ModelDirectory
         if (File.Exists(path))
         {
             string isFile = $"{path}: a model directory was expected, but this is a file";
-            throw new BadInputException(ForeignWeights.WhyNot(path) is { } why && !path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
+            throw new BadInputException(ForeignWeights.WhyNot(path) is { } why
+                && !path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
                 ? $"{isFile}; {why}." : $"{isFile}; name the directory it lies in.");
         }
         if (!Directory.Exists(path))

@@ -12,7 +12,8 @@ internal static class OutputPlace
     {
         if (File.Exists(full) && (File.GetAttributes(full) & FileAttributes.ReadOnly) != 0)
         {
-            throw new BadInputException($"{path}: the file is read-only, nothing was changed; make it writable or choose another output directory.");
+            throw new BadInputException(
+                $"{path}: the file is read-only, nothing was changed; make it writable or choose another output directory.");
         }
         // On Windows the mark means something else on a directory.
         if (OperatingSystem.IsWindows())
@@ -28,7 +29,8 @@ internal static class OutputPlace
 
         if (parent is not null && (File.GetUnixFileMode(parent) & AnyWrite) == 0)
         {
-            throw new BadInputException($"{path}: the directory {parent} is read-only, nothing was changed; make it writable or choose another output directory.");
+            throw new BadInputException(
+                $"{path}: the directory {parent} is read-only, nothing was changed; make it writable or choose another output directory.");
         }
     }
 }

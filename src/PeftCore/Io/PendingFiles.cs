@@ -3,8 +3,9 @@ using System.Text;
 namespace PeftCore.Io;
 
 /// <summary>Replaces several files of a directory as one. They are built in a hidden directory; one rename makes that
-/// <see cref="HiddenNames.Committed"/>, and from then on the new files count: they are moved into place one by one, by their writer or, if it
-/// was killed, by the next process that writes or reads here. Where nothing may be written, readers take them from the hidden directory.</summary>
+/// <see cref="HiddenNames.Committed"/>, and from then on the new files count: they are moved into place one by one, by their writer or, if
+/// it was killed, by the next process that writes or reads here. Where nothing may be written, readers take them from the hidden
+/// directory.</summary>
 internal static class PendingFiles
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -12,7 +13,8 @@ internal static class PendingFiles
     /// <summary>Puts what was built in the place of the older files.</summary>
     /// <param name="directory">The directory, which exists.</param>
     /// <param name="built">A hidden directory on the same disk with the new files, flushed.</param>
-    /// <param name="owns">Whether an older file of this name belongs to what is replaced and goes if there is no new one; null if all do.</param>
+    /// <param name="owns">Whether an older file of this name belongs to what is replaced and goes if there is no new one; null if all
+    /// do.</param>
     public static void Commit(string directory, string built, Func<string, bool>? owns)
     {
         string committed = Path.Combine(directory, HiddenNames.Committed);
@@ -35,7 +37,8 @@ internal static class PendingFiles
         }
         catch (Exception e) when (FileProblem.IsFileError(e))
         {
-            throw new BadInputException($"{directory}: the new files are written, but cannot be moved into place: {e.Message.TrimEnd('.', ' ')}; "
+            throw new BadInputException(
+                $"{directory}: the new files are written, but cannot be moved into place: {e.Message.TrimEnd('.', ' ')}; "
                 + "the next run that writes here finishes it.", e);
         }
     }
@@ -154,7 +157,8 @@ internal static class PendingFiles
     {
         // A configuration goes last, so that where there was none, nobody takes a part for the whole.
         var files = Files(committed);
-        foreach (string name in files.OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal)).ThenBy(name => name, StringComparer.Ordinal))
+        foreach (string name in files.OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal))
+            .ThenBy(name => name, StringComparer.Ordinal))
         {
             string target = Path.Combine(directory, name);
             DiskChanges.CreateDirectory(Path.GetDirectoryName(target)!);

@@ -4,7 +4,8 @@ using System.IO.MemoryMappedFiles;
 namespace PeftCore.Io;
 
 /// <summary>A safetensors file, mapped into memory and fully checked before the first tensor is handed out. Tensors are read in place:
-/// opening a file of any size costs its header. Spans handed out are views on the map, not to be used after <see cref="Dispose"/>.</summary>
+/// opening a file of any size costs its header. Spans handed out are views on the map, not to be used after
+/// <see cref="Dispose"/>.</summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
     private const int LengthPrefix = 8;
@@ -71,7 +72,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
                 throw new BadInputException($"{path}: the file has {length} bytes, too few for a safetensors file.");
             }
 
-            var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None,
+                leaveOpen: false);
             stream = null; // The map owns it now.
             return new SafetensorsFile(path, map, length);
         }

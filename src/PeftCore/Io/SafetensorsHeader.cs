@@ -208,7 +208,8 @@ internal ref struct SafetensorsHeader
         {
             if (entry.Offset + entry.Length > dataLength)
             {
-                throw BadTensor(entry.Name, $"data_offsets end at {entry.Offset + entry.Length}, but the file has only {dataLength} data bytes"
+                throw BadTensor(entry.Name,
+                    $"data_offsets end at {entry.Offset + entry.Length}, but the file has only {dataLength} data bytes"
                     + " (was it cut off while copying?)");
             }
 

@@ -24,12 +24,14 @@ public sealed class SafetensorsTensor
         ArgumentNullException.ThrowIfNull(write);
         if (!SafetensorsDType.TryGetSize(dtype, out int size))
         {
-            throw new ArgumentException($"Tensor \"{name}\": unknown dtype \"{dtype}\", expected one of {SafetensorsDType.Known}.", nameof(dtype));
+            throw new ArgumentException($"Tensor \"{name}\": unknown dtype \"{dtype}\", expected one of {SafetensorsDType.Known}.",
+                nameof(dtype));
         }
 
         if (!SafetensorsDType.TryGetByteLength(shape, size, out long length))
         {
-            throw new ArgumentException($"Tensor \"{name}\": the shape [{string.Join(", ", shape)}] is negative or too large.", nameof(shape));
+            throw new ArgumentException($"Tensor \"{name}\": the shape [{string.Join(", ", shape)}] is negative or too large.",
+                nameof(shape));
         }
 
         (Name, DType, Shape, Length, WriteTo) = (name, dtype, shape, length, write);

@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>Finds each tensor of a sharded model. The index decides where it names a shard that holds the tensor; everything else is found by
-/// looking into the shards, since Hugging Face transformers reads all tensors of all shards, whatever the index says of them.</summary>
+/// <summary>Finds each tensor of a sharded model. The index decides where it names a shard that holds the tensor; everything else is found
+/// by looking into the shards, since Hugging Face transformers reads all tensors of all shards, whatever the index says of them.</summary>
 internal sealed class ShardMatch
 {
     private readonly string _index;
@@ -11,7 +11,8 @@ internal sealed class ShardMatch
     /// <param name="index">The path of the index, for sentences.</param>
     /// <param name="shardOf">The shard the index names for each tensor.</param>
     /// <param name="files">The opened shards.</param>
-    /// <exception cref="BadInputException">A tensor is in no shard, or two shards hold different values and the index does not choose.</exception>
+    /// <exception cref="BadInputException">A tensor is in no shard, or two shards hold different values and the index does not
+    /// choose.</exception>
     public ShardMatch(string index, Dictionary<string, string> shardOf, Dictionary<string, SafetensorsFile> files)
     {
         _index = index;
@@ -45,7 +46,8 @@ internal sealed class ShardMatch
         {
             if (!_places.TryGetValue(name, out var places))
             {
-                throw new BadInputException($"{_index}: tensor \"{name}\" is not in {shard}, where the index says it is, nor in another shard; " +
+                throw new BadInputException(
+                    $"{_index}: tensor \"{name}\" is not in {shard}, where the index says it is, nor in another shard; " +
                     "copy the whole model directory.");
             }
             int named = places.FindIndex(place => place.Shard == shard);
@@ -81,14 +83,16 @@ internal sealed class ShardMatch
     {
         var other = places.Find(place => !place.Entry.IsCopyOf(places[0].Entry));
         return other.Shard is null ? places[0].Entry : throw new BadInputException(
-            $"{_index}: tensor \"{name}\" has one value in {places[0].Shard} and another in {other.Shard}, and the index names neither; remove one of them.");
+            $"{_index}: tensor \"{name}\" has one value in {places[0].Shard} and another in {other.Shard}, and the index names neither; " +
+            "remove one of them.");
     }
 
     private void Warn(List<string> tensors, string what)
     {
         if (tensors.Count > 0)
         {
-            _warnings.Add($"{_index}: {tensors.Count} tensors {what}: {string.Join(", ", tensors.Take(3))}{(tensors.Count > 3 ? ", …" : "")}.");
+            _warnings.Add($"{_index}: {tensors.Count} tensors {what}: " +
+                $"{string.Join(", ", tensors.Take(3))}{(tensors.Count > 3 ? ", …" : "")}.");
         }
     }
 }

@@ -6,7 +6,8 @@ public sealed class WeightEntry
 {
     private readonly SafetensorsEntry _entry;
 
-    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry, bool isListed = true) => (File, _entry, IsListed) = (file, entry, isListed);
+    internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry, bool isListed = true) =>
+        (File, _entry, IsListed) = (file, entry, isListed);
 
     /// <summary>The file that holds the tensor.</summary>
     public SafetensorsFile File { get; }

@@ -29,8 +29,8 @@ public sealed class WeightSource : IDisposable
     /// <summary>Opens one safetensors file.</summary>
     public static WeightSource OpenFile(string path) => OpenFile(path, []);
 
-    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. Where the shards differ from the index, tensors are read from
-    /// where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
+    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. Where the shards differ from the index, tensors are
+    /// read from where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
     public static WeightSource OpenIndex(string path)
     {
         var shardOf = ShardIndex.Read(path);

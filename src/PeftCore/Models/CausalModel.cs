@@ -65,14 +65,16 @@ public abstract class CausalModel : Module
     /// <summary>The vocabulary the model was loaded with, if its token tables have another number of rows now.</summary>
     internal int? ResizedFrom { get; set; }
 
-    /// <summary>Gives the token embedding and the head another number of rows, as after adding tokens to a tokenizer. New rows are the mean of those that are there,
-    /// around which Hugging Face transformers draws them with a deviation of nearly nothing; a tied head stays tied.</summary>
+    /// <summary>Gives the token embedding and the head another number of rows, as after adding tokens to a tokenizer. New rows are the mean
+    /// of those that are there, around which Hugging Face transformers draws them with a deviation of nearly nothing; a tied head stays
+    /// tied.</summary>
     /// <param name="rows">Tokens of the vocabulary from now on.</param>
-    /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached, which have the shapes of the tables as they are.</exception>
+    /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached, which have the shapes of the tables
+    /// as they are.</exception>
     public void ResizeTokenEmbeddings(int rows) => TokenTables.Resize(this, rows);
 
-    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm. Virtual tokens that an adapter puts before them are read
-    /// as well and come first in the length.</summary>
+    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm. Virtual tokens that an adapter puts before
+    /// them are read as well and come first in the length.</summary>
     public Tensor Hidden(ModelInputs inputs)
     {
         using var scope = new TensorScope();

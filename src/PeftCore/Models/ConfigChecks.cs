@@ -7,7 +7,8 @@ namespace PeftCore.Models;
 internal static class ConfigChecks
 {
     private static readonly string[] Classes =
-        ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel", "ForMaskedLM",
+        ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "DoubleHeadsModel",
+            "ForMaskedLM",
         "ForConditionalGeneration", "ForPreTraining", "ForImageClassification", "ForMultipleChoice", "EncoderModel", "Model"];
 
     private static readonly string[] DTypes = ["auto", "float32", "float", "bfloat16", "float16", "half", "float64", "double"];
@@ -25,7 +26,8 @@ internal static class ConfigChecks
         string? current = DTypeOf(config, "dtype"), old = DTypeOf(config, "torch_dtype");
         if (current is not null && old is not null && current != old)
         {
-            warnings?.Add(config.Sentence("torch_dtype", $"is \"{old}\", but \"dtype\" is \"{current}\"; weights keep the dtype they have in the file"));
+            warnings?.Add(config.Sentence("torch_dtype",
+                $"is \"{old}\", but \"dtype\" is \"{current}\"; weights keep the dtype they have in the file"));
         }
     }
 
@@ -48,5 +50,6 @@ internal static class ConfigChecks
     };
 
     private static string? FamilyOf(string architecture) =>
-        Classes.FirstOrDefault(name => architecture.EndsWith(name, StringComparison.Ordinal)) is { } end ? architecture[..^end.Length].ToLowerInvariant() : null;
+        Classes.FirstOrDefault(name => architecture.EndsWith(name, StringComparison.Ordinal)) is { } end
+        ? architecture[..^end.Length].ToLowerInvariant() : null;
 }

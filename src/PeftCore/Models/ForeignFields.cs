@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Fields of other families in a configuration. One that would change what is computed is refused unless its value is neutral; one that
-/// names a size by another family's name is compared with the own name.</summary>
+/// <summary>Fields of other families in a configuration. One that would change what is computed is refused unless its value is neutral; one
+/// that names a size by another family's name is compared with the own name.</summary>
 internal static class ForeignFields
 {
     // Factors and switches of other families, with the values that change nothing.
@@ -12,17 +12,23 @@ internal static class ForeignFields
     [
         ("logit_scale", [1]), ("logits_scaling", [1]), ("logits_scale", [1]), ("lm_head_multiplier", [1]),
         ("embedding_multiplier", [1]), ("residual_multiplier", [1]),
-        ("key_multiplier", [1]), ("attention_in_multiplier", [1]), ("attention_out_multiplier", [1]), ("scale_emb", [1]), ("mup_width_scale", [1]),
+        ("key_multiplier", [1]), ("attention_in_multiplier", [1]), ("attention_out_multiplier", [1]), ("scale_emb", [1]),
+        ("mup_width_scale", [1]),
         ("scale_depth", []), ("dim_model_base", []), ("mup_embeddings_scale", [1]), ("mup_output_alpha", [1]),
         ("emb_scale_by_sqrt_dim", [0]), ("scale_embedding", [0]),
-        ("normalize_embedding", [0]), ("attn_logit_softcapping", [0]), ("final_logit_softcapping", [0]), ("logits_soft_cap", [0]), ("clip_qkv", []),
-        ("use_qk_norm", [0]), ("qk_norm", [0]), ("qk_layernorm", [0]), ("use_parallel_residual", [0]), ("parallel_residual", [0]), ("parallel_attn", [0]),
+        ("normalize_embedding", [0]), ("attn_logit_softcapping", [0]), ("final_logit_softcapping", [0]), ("logits_soft_cap", [0]),
+        ("clip_qkv", []),
+        ("use_qk_norm", [0]), ("qk_norm", [0]), ("qk_layernorm", [0]), ("use_parallel_residual", [0]), ("parallel_residual", [0]),
+        ("parallel_attn", [0]),
         ("alibi", [0]), ("use_alibi", [0]), ("rope_interleave", [0]), ("rope_interleaved", [0]),
         ("partial_rotary_factor", [1]), ("rotary_pct", [1]), ("rotary_percent", [1]),
-        ("is_causal", [1]), ("use_bidirectional_attention", [0]), ("is_encoder_decoder", [0]), ("add_cross_attention", [0]), ("attn_temperature_tuning", [0]),
+        ("is_causal", [1]), ("use_bidirectional_attention", [0]), ("is_encoder_decoder", [0]), ("add_cross_attention", [0]),
+        ("attn_temperature_tuning", [0]),
         ("num_experts", [0, 1]), ("num_local_experts", [0, 1]), ("n_routed_experts", [0]), ("num_kv_shared_layers", [0]),
-        ("attention_chunk_size", []), ("kv_lora_rank", []), ("q_lora_rank", []), ("no_rope_layer_interval", [0]), ("rope_local_base_freq", []),
-        ("global_rope_theta", []), ("local_rope_theta", []), ("sliding_window_pattern", [1]), ("apply_residual_connection_post_layernorm", [0]),
+        ("attention_chunk_size", []), ("kv_lora_rank", []), ("q_lora_rank", []), ("no_rope_layer_interval", [0]),
+        ("rope_local_base_freq", []),
+        ("global_rope_theta", []), ("local_rope_theta", []), ("sliding_window_pattern", [1]),
+        ("apply_residual_connection_post_layernorm", [0]),
         ("do_layer_norm_before", [1]), ("attn_output_gate", [0]), ("multi_query", [0]), ("layernorm_zero_centered_gamma", [0]),
         ("text_config", []), ("per_layer_config", []),
     ];
@@ -35,13 +41,15 @@ internal static class ForeignFields
     /// <param name="family">The family, for the sentence.</param>
     /// <param name="own">Names that the family reads itself.</param>
     /// <param name="further">Further names with the values that change nothing.</param>
-    public static void Refuse(ConfigReader config, string family, string[] own, params ReadOnlySpan<(string Name, double[] Neutral)> further)
+    public static void Refuse(ConfigReader config, string family, string[] own,
+        params ReadOnlySpan<(string Name, double[] Neutral)> further)
     {
         foreach (var (name, neutral) in (ReadOnlySpan<(string, double[])>)[.. Switches, .. further])
         {
             if (!own.Contains(name) && config.Raw(name) is { } value && !IsNeutral(value, neutral))
             {
-                throw config.Error(name, $"is {ConfigReader.Describe(value)}: {family} models have no such thing, and it would change the results; " +
+                throw config.Error(name,
+                    $"is {ConfigReader.Describe(value)}: {family} models have no such thing, and it would change the results; " +
                     $"expected it to be absent{(neutral.Length > 0 ? $" or {Shown(value, neutral[0])}" : "")}");
             }
         }
@@ -49,9 +57,11 @@ internal static class ForeignFields
         if (config.Raw("position_embedding_type") is { ValueKind: JsonValueKind.String } kind
             && !(learned ? LearnedPositions : RotaryPositions).Contains(kind.GetString()))
         {
-            throw config.Error("position_embedding_type", $"is {ConfigReader.Describe(kind)}, but {family} models have {(learned ? "learned" : "rotary")} positions");
+            throw config.Error("position_embedding_type",
+                $"is {ConfigReader.Describe(kind)}, but {family} models have {(learned ? "learned" : "rotary")} positions");
         }
-        if (config.Raw("no_rope_layers") is { ValueKind: JsonValueKind.Array } layers && layers.EnumerateArray().Any(layer => Number(layer) != 1))
+        if (config.Raw("no_rope_layers") is { ValueKind: JsonValueKind.Array } layers && layers.EnumerateArray()
+            .Any(layer => Number(layer) != 1))
         {
             throw config.Error("no_rope_layers", $"leaves positions out of some blocks, which {family} models do not");
         }
@@ -66,7 +76,8 @@ internal static class ForeignFields
             {
                 if (config.Raw(own) is { } value && config.Raw(other) is { } second && !JsonElement.DeepEquals(value, second))
                 {
-                    warnings?.Add(config.Sentence(other, $"is {ConfigReader.Describe(second)}, but \"{own}\" is {ConfigReader.Describe(value)}, which counts; " +
+                    warnings?.Add(config.Sentence(other,
+                        $"is {ConfigReader.Describe(second)}, but \"{own}\" is {ConfigReader.Describe(value)}, which counts; " +
                         $"\"{other}\" is another family's name and is ignored"));
                 }
             }

@@ -3,7 +3,8 @@ using PeftCore.Io;
 namespace PeftCore.Models;
 
 /// <summary>Sizes of a GPT-2 model.</summary>
-public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSize, int Layers, int Heads, int MaxLength, float Epsilon, string Activation,
+public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSize, int Layers, int Heads, int MaxLength, float Epsilon,
+    string Activation,
     bool ScaleByLayer, bool TieEmbeddings)
 {
     /// <summary>Reads a config.json.</summary>
@@ -29,11 +30,13 @@ public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSiz
         }
         ForeignFields.Refuse(config, "gpt2", [], ("rotary_dim", [0]), ("num_key_value_heads", [heads]), ("sliding_window", [0]),
             ("rope_scaling", []), ("rope_parameters", []));
-        ForeignFields.Compare(config, warnings, ("n_inner", ["intermediate_size"]), ("activation_function", ["hidden_act", "hidden_activation"]),
+        ForeignFields.Compare(config, warnings, ("n_inner", ["intermediate_size"]),
+            ("activation_function", ["hidden_act", "hidden_activation"]),
             ("layer_norm_epsilon", ["layer_norm_eps", "rms_norm_eps"]));
         return new Gpt2Config(config.Int("vocab_size", min: 1, max: LlamaConfig.MostRows), hidden,
             config.IntOrNull("n_inner", min: 1, max: LlamaConfig.MostColumns) ?? 4 * hidden,
-            Named(config, "n_layer", "num_hidden_layers", max: 10_000), heads, length, (float)config.Float("layer_norm_epsilon", 1e-5, min: 0, max: 1),
+            Named(config, "n_layer", "num_hidden_layers", max: 10_000), heads, length,
+            (float)config.Float("layer_norm_epsilon", 1e-5, min: 0, max: 1),
             config.Choice("activation_function", "gelu_new", "gelu_new", "gelu_pytorch_tanh", "gelu", "relu"),
             config.Bool("scale_attn_by_inverse_layer_idx", false), config.Bool("tie_word_embeddings", true));
     }

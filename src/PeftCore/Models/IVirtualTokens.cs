@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>What stands before every sequence a model reads without being in its input: virtual tokens (prompt tuning, P-tuning) or keys and values for
-/// every layer (prefix tuning).</summary>
+/// <summary>What stands before every sequence a model reads without being in its input: virtual tokens (prompt tuning, P-tuning) or keys
+/// and values for every layer (prefix tuning).</summary>
 internal interface IVirtualTokens
 {
     /// <summary>Places they take in the context, for the longest row.</summary>

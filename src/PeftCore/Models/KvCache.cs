@@ -9,13 +9,15 @@ public sealed class KvCache : IDisposable
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
-    /// <summary>Takes memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns elements.</summary>
+    /// <summary>Takes memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns
+    /// elements.</summary>
     /// <param name="backend">Where to.</param>
     /// <param name="layers">Layers of the model.</param>
     /// <param name="capacity">Most tokens of a sequence.</param>
     /// <param name="columns">Key heads times head dim.</param>
     /// <param name="batch">Sequences, all of one length.</param>
-    /// <param name="dtype">F32 or BF16, which halves the bytes and rounds keys and values once; null for how the backend stores activations.</param>
+    /// <param name="dtype">F32 or BF16, which halves the bytes and rounds keys and values once; null for how the backend stores
+    /// activations.</param>
     /// <exception cref="BadInputException">The dtype is another.</exception>
     public KvCache(IBackend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
     {

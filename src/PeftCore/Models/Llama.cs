@@ -157,7 +157,8 @@ public sealed class Llama : CausalModel
                 (k, v) = cache.Append(_index, k, v);
             }
             var options = new AttentionOptions(1 / MathF.Sqrt(_c.HeadDim), inputs.Windowed(_index < _c.FirstWindowLayer ? 0 : _c.Window));
-            var o = new Heads(q, _c.Heads, _c.HeadDim).Attend(new Heads(k, _c.KeyHeads, _c.HeadDim), new Heads(v, _c.KeyHeads, _c.HeadDim), options);
+            var o = new Heads(q, _c.Heads, _c.HeadDim).Attend(new Heads(k, _c.KeyHeads, _c.HeadDim), new Heads(v, _c.KeyHeads, _c.HeadDim),
+                options);
             return scope.Return(_o.Forward(o));
 
             Tensor Turn(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);

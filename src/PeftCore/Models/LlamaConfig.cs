@@ -83,7 +83,8 @@ public sealed record LlamaConfig
         bool attentionBias = config.Bool("attention_bias", type == "qwen2");
         if (type == "qwen2" && !attentionBias)
         {
-            warnings?.Add(config.Sentence("attention_bias", "is false, but q, k and v of qwen2 models always have biases; it is ignored, as in transformers"));
+            warnings?.Add(config.Sentence("attention_bias",
+                "is false, but q, k and v of qwen2 models always have biases; it is ignored, as in transformers"));
         }
         return new LlamaConfig
         {
@@ -115,15 +116,18 @@ public sealed record LlamaConfig
         int heads = config.Int("num_attention_heads", min: 1, max: MostColumns);
         // A field that is absent has the family's default; one that is null means as many as there are heads.
         int usual = type switch { "mistral" => 8, "qwen2" or "qwen3" => 32, _ => heads };
-        int keyHeads = config.Int("num_key_value_heads", config.Names.Contains("num_key_value_heads") || heads % usual != 0 ? heads : usual, min: 1);
+        int keyHeads = config.Int("num_key_value_heads", config.Names.Contains("num_key_value_heads") || heads % usual != 0 ? heads : usual,
+            min: 1);
         if (heads % keyHeads != 0)
         {
             throw config.Error("num_key_value_heads", $"is {keyHeads}, which does not divide the {heads} attention heads");
         }
-        int? given = config.IntOrNull("head_dim", min: 2, max: MostColumns) ?? (type == "qwen3" && !config.Names.Contains("head_dim") ? 128 : null);
+        int? given = config.IntOrNull("head_dim", min: 2, max: MostColumns) ?? (type == "qwen3" && !config.Names.Contains("head_dim") ? 128
+            : null);
         if (given is null && hidden % heads != 0)
         {
-            throw config.Error("num_attention_heads", $"is {heads}, which does not divide hidden_size = {hidden}; without \"head_dim\" it must");
+            throw config.Error("num_attention_heads",
+                $"is {heads}, which does not divide hidden_size = {hidden}; without \"head_dim\" it must");
         }
         int headDim = given ?? hidden / heads;
         if (headDim % 2 != 0)
@@ -131,16 +135,20 @@ public sealed record LlamaConfig
             throw config.Error("head_dim", $"is {headDim}, but rotary positions turn columns in pairs, so it must be even");
         }
         return (long)heads * headDim <= MostColumns ? (heads, keyHeads, headDim)
-            : throw config.Error("num_attention_heads", $"is {heads}, with {headDim} elements each more than the {MostColumns} columns that are possible");
+            : throw config.Error("num_attention_heads",
+                $"is {heads}, with {headDim} elements each more than the {MostColumns} columns that are possible");
     }
 
     private static void CheckOtherNames(ConfigReader config, string type, int headDim, double theta, ICollection<string>? warnings)
     {
-        ForeignFields.Refuse(config, type, type == "qwen3" ? ["use_qk_norm", "qk_norm"] : [], ("attention_multiplier", [1 / Math.Sqrt(headDim)]),
+        ForeignFields.Refuse(config, type, type == "qwen3" ? ["use_qk_norm", "qk_norm"] : [],
+            ("attention_multiplier", [1 / Math.Sqrt(headDim)]),
             ("query_pre_attn_scalar", [headDim]), ("rotary_dim", [headDim]), ("rotary_emb_base", [theta]), ("rope_base", [theta]),
             ("scale_attn_by_inverse_layer_idx", [0]), ("scale_attn_weights", [1]));
-        ForeignFields.Compare(config, warnings, ("hidden_size", ["n_embd", "d_model", "dim"]), ("num_hidden_layers", ["n_layer", "n_layers", "num_layers"]),
-            ("num_attention_heads", ["n_head", "n_heads"]), ("num_key_value_heads", ["n_kv_heads", "num_kv_heads"]), ("max_position_embeddings", ["n_positions"]),
+        ForeignFields.Compare(config, warnings, ("hidden_size", ["n_embd", "d_model", "dim"]),
+            ("num_hidden_layers", ["n_layer", "n_layers", "num_layers"]),
+            ("num_attention_heads", ["n_head", "n_heads"]), ("num_key_value_heads", ["n_kv_heads", "num_kv_heads"]),
+            ("max_position_embeddings", ["n_positions"]),
             ("intermediate_size", ["n_inner", "ffn_hidden_size", "ffn_dim"]), ("hidden_act", ["hidden_activation", "activation_function"]),
             ("rms_norm_eps", ["layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"]));
     }

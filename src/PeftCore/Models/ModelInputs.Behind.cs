@@ -3,7 +3,8 @@ namespace PeftCore.Models;
 public sealed partial class ModelInputs
 {
     /// <summary>These tokens behind virtual ones that the model reads as it reads tokens.</summary>
-    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing sees.</param>
+    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing
+    /// sees.</param>
     internal ModelInputs BehindTokens(ReadOnlySpan<int> counts)
     {
         int places = Largest(counts), length = places + Length;
@@ -18,7 +19,8 @@ public sealed partial class ModelInputs
                 positions[at] = t >= places ? counts[b] + _positions[b * Length + t - places] : Math.Max(0, t - unused);
                 if (ranges is not null)
                 {
-                    (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places) : (Math.Min(unused, t), t + 1);
+                    (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places)
+                        : (Math.Min(unused, t), t + 1);
                 }
             }
         }
@@ -58,7 +60,8 @@ public sealed partial class ModelInputs
     /// <summary>Whether plain causal attention stays right.</summary>
     private bool IsPlain(ReadOnlySpan<int> counts, int places) => _ranges is null && counts.IndexOfAnyExcept(places) < 0;
 
-    /// <summary>The keys a token sees when <paramref name="places"/> come before the first, the last <paramref name="count"/> of them for its row.</summary>
+    /// <summary>The keys a token sees when <paramref name="places"/> come before the first, the last <paramref name="count"/> of them for
+    /// its row.</summary>
     private (int First, int End) Seen(int row, int token, int count, int places)
     {
         int at = row * Length + token;
@@ -68,6 +71,7 @@ public sealed partial class ModelInputs
             return (places + first, places + end);
         }
         return first == 0 ? (places - count, places + end) : throw new BadInputException(
-            "virtual tokens stand before the first token of a row, and every token of the row sees them: with them, rows can neither be packed nor padded on the left");
+            "virtual tokens stand before the first token of a row, and every token of the row sees them: with them, rows can neither be " +
+            "packed nor padded on the left");
     }
 }

@@ -89,7 +89,8 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>Inputs that go on after what a cache holds, row by row.</summary>
-    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1, IReadOnlyList<int>? tasks = null)
+    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1,
+        IReadOnlyList<int>? tasks = null)
     {
         int start = cache.Length, length = ids.Length / batch;
         int[] positions = new int[ids.Length];
@@ -135,7 +136,8 @@ public sealed partial class ModelInputs
             int end = row.LastIndexOf(1) + 1;
             if (row[first..end].IndexOf(0) >= 0)
             {
-                throw new ShapeException("inputs", $"the attention mask of row {b} has a hole; padding must stand before or after the tokens");
+                throw new ShapeException("inputs",
+                    $"the attention mask of row {b} has a hole; padding must stand before or after the tokens");
             }
             for (int t = 0; t < length; t++)
             {

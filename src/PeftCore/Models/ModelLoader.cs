@@ -27,7 +27,8 @@ public static class ModelLoader
     /// <summary>Declares the model a config.json describes, without weights.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
-    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised, a field is missing or wrong, or fields contradict each other.</exception>
+    /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised, a field is missing or wrong, or fields
+    /// contradict each other.</exception>
     public static CausalModel Declare(ConfigReader config, ICollection<string>? warnings = null)
     {
         string type = config.String("model_type");
@@ -44,11 +45,12 @@ public static class ModelLoader
             parameters += parameter.Shape.Count;
         }
         return parameters <= MostParameters ? model
-            : throw new BadInputException($"{config.Source}: the sizes make {parameters} parameters, more than any machine holds; one of them is wrong.");
+            : throw new BadInputException(
+            $"{config.Source}: the sizes make {parameters} parameters, more than any machine holds; one of them is wrong.");
     }
 
-    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration ties the
-    /// head to the embedding but the file holds two different tables, the head has its own.</summary>
+    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration
+    /// ties the head to the embedding but the file holds two different tables, the head has its own.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="weights">The weights.</param>
     /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
@@ -71,7 +73,8 @@ public static class ModelLoader
         return model.Untied();
     }
 
-    /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the file.</summary>
+    /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the
+    /// file.</summary>
     /// <param name="directory">The model directory.</param>
     /// <param name="backend">Where to put the weights.</param>
     /// <param name="dtype">Convert floating-point weights to this; null to keep what the file has.</param>
@@ -96,7 +99,8 @@ public static class ModelLoader
         return model;
     }
 
-    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; norms one, biases zero), for benchmarks and plans.</summary>
+    /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; norms one, biases zero), for benchmarks and
+    /// plans.</summary>
     public static void Initialize(CausalModel model, IBackend backend, DType dtype, ulong seed = 0)
     {
         ulong stream = 0;
@@ -144,10 +148,12 @@ public static class ModelLoader
             unused.Remove(HeadWeight); // It is the embedding's table again, or the model would have been declared untied.
         }
         // What the index of a sharded model leaves out may be left over; what it names belongs to the model.
-        foreach (string name in unused.Where(name => weights.TryGet(name, out var entry) && !entry.IsListed).Order(StringComparer.Ordinal).ToArray())
+        foreach (string name in unused.Where(name => weights.TryGet(name, out var entry) && !entry.IsListed).Order(StringComparer.Ordinal)
+            .ToArray())
         {
             unused.Remove(name);
-            warnings?.Add($"{weights.Place}: tensor \"{name}\" is not in the index and belongs to no part of a {model.ModelType} model; it is ignored.");
+            warnings?.Add($"{weights.Place}: tensor \"{name}\" is not in the index and belongs to no part of a {model.ModelType} model; " +
+                "it is ignored.");
         }
         if (unused.Count > 0)
         {
@@ -158,13 +164,15 @@ public static class ModelLoader
     private static BadInputException Missing(WeightSource weights, List<string> missing) => new(missing is [HeadWeight]
         ? $"{weights.Place}: the head's table \"{HeadWeight}\" is missing, and the configuration does not tie it to the embedding; " +
             "if the model shares one table, set tie_word_embeddings to true in config.json."
-        : $"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; the file belongs to another model or is incomplete.");
+        : $"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; the file belongs to another " +
+        "model or is incomplete.");
 
     private static BadInputException Unknown(CausalModel model, WeightSource weights, string[] unknown)
     {
         long blocks = unknown.Max(BlockOf) + 1L;
         string why = blocks > model.LayerCount ? $"the file has {blocks} blocks, but the configuration says {model.LayerCount}"
-            : unknown[0].EndsWith(".bias", StringComparison.Ordinal) ? "the configuration says that there is no such bias" : "the file belongs to another model";
+            : unknown[0].EndsWith(".bias", StringComparison.Ordinal) ? "the configuration says that there is no such bias"
+            : "the file belongs to another model";
         return new BadInputException(
             $"{weights.Place}: {unknown.Length} tensors belong to no part of a {model.ModelType} model, such as \"{unknown[0]}\"; {why}.");
     }

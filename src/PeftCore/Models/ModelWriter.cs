@@ -15,15 +15,16 @@ public static partial class ModelWriter
 
     private static readonly string[] Companions =
     [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json",
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "chat_template.json",
         "vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json",
     ];
 
     [GeneratedRegex(@"^model-\d+-of-\d+\.safetensors$")]
     private static partial Regex Shard { get; }
 
-    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings along. A model that stood there before is replaced as a
-    /// whole; other files are kept.</summary>
+    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings along. A model that stood there before is
+    /// replaced as a whole; other files are kept.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="source">The directory the model was loaded from.</param>
@@ -69,7 +70,8 @@ public static partial class ModelWriter
     {
         int[] shape = new int[value.Shape.Rank];
         value.Shape.CopyTo(shape);
-        return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent), stream => value.WriteTo(stream));
+        return new SafetensorsTensor(name, value.DType.ToString(), Array.ConvertAll(shape, extent => (long)extent),
+            stream => value.WriteTo(stream));
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>

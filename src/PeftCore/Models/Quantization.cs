@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Tells quantised weights by their configuration or by the tensors that come with them. They are not read here, and what is missed
-/// first would otherwise be a tensor's shape or name.</summary>
+/// <summary>Tells quantised weights by their configuration or by the tensors that come with them. They are not read here, and what is
+/// missed first would otherwise be a tensor's shape or name.</summary>
 public static class Quantization
 {
     private static readonly string[] Fields = ["quantization_config", "compression_config", "quantization"];
@@ -12,7 +12,8 @@ public static class Quantization
     // Endings of names that only quantised weights have. The first that fits counts, so the special ones come before the common ones.
     private static readonly (string[] Endings, string Method)[] Marks =
     [
-        ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax"],
+        ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map",
+            ".weight.nested_absmax"],
             "bitsandbytes (4 bits)"),
         ([".SCB", ".weight_format"], "bitsandbytes (8 bits)"),
         ([".g_idx"], "GPTQ"),
@@ -31,7 +32,8 @@ public static class Quantization
         ([".scales"], "MLX, GPTQ or AWQ"),
     ];
 
-    /// <summary>What a configuration says the weights are quantised with, such as "bitsandbytes (4 bits, nf4)"; null if it says nothing of it.</summary>
+    /// <summary>What a configuration says the weights are quantised with, such as "bitsandbytes (4 bits, nf4)"; null if it says nothing of
+    /// it.</summary>
     public static string? Of(ConfigReader config)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -46,7 +48,8 @@ public static class Quantization
         }
         var settings = config.Object(field);
         bool four = IsTrue(settings, "load_in_4bit"), eight = IsTrue(settings, "load_in_8bit");
-        string method = Text(settings, "quant_method") ?? (four || eight ? "bitsandbytes" : field == "quantization" ? "MLX" : "a method it does not name");
+        string method = Text(settings, "quant_method") ?? (four || eight ? "bitsandbytes" : field == "quantization" ? "MLX"
+            : "a method it does not name");
         var details = new List<string>();
         if (four || eight)
         {
@@ -79,7 +82,8 @@ public static class Quantization
     {
         if (Of(config) is { } method)
         {
-            throw config.Error(Fields.First(config.Has), $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
+            throw config.Error(Fields.First(config.Has),
+                $"says that the weights are quantised with {method}, which is not supported; {WayOut}, " +
                 "and if the weights are plain already, remove the field");
         }
     }
@@ -89,7 +93,8 @@ public static class Quantization
     {
         if (Find(weights) is { } found)
         {
-            throw new BadInputException($"{weights.Place}: the weights are quantised with {found.Method}, as the tensor \"{found.Tensor}\" shows, " +
+            throw new BadInputException(
+                $"{weights.Place}: the weights are quantised with {found.Method}, as the tensor \"{found.Tensor}\" shows, " +
                 $"which is not supported; {WayOut}.");
         }
     }
@@ -108,7 +113,8 @@ public static class Quantization
             }
         }
         // A matrix of bytes or packed words is no weight of any model here.
-        string? packed = names.FirstOrDefault(name => name.EndsWith(".weight", StringComparison.Ordinal) && weights.Get(name) is { Shape.Length: > 1 } entry
+        string? packed = names.FirstOrDefault(name => name.EndsWith(".weight", StringComparison.Ordinal)
+            && weights.Get(name) is { Shape.Length: > 1 } entry
             && (entry.DType.StartsWith("F8", StringComparison.Ordinal) || entry.DType is "U8" or "I8" or "U32" or "I32"));
         if (packed is null)
         {

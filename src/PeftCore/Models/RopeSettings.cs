@@ -3,8 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>The rotary positions of a configuration. New files have rope_parameters, older ones rope_scaling and rope_theta; where a file has both,
-/// rope_scaling replaces rope_parameters as a whole, as in Hugging Face transformers 5.</summary>
+/// <summary>The rotary positions of a configuration. New files have rope_parameters, older ones rope_scaling and rope_theta; where a file
+/// has both, rope_scaling replaces rope_parameters as a whole, as in Hugging Face transformers 5.</summary>
 internal static class RopeSettings
 {
     private const string New = "rope_parameters", Old = "rope_scaling", Base = "rope_theta", Original = "original_max_position_embeddings";
@@ -16,7 +16,8 @@ internal static class RopeSettings
     /// <param name="config">config.json.</param>
     /// <param name="maxLength">The longest sequence, which llama3's scaling falls back to.</param>
     /// <param name="warnings">Gets a sentence for what is contradictory but has one known meaning.</param>
-    /// <exception cref="BadInputException">A type is not supported, a field is missing or wrong, or two fields cannot both be meant.</exception>
+    /// <exception cref="BadInputException">A type is not supported, a field is missing or wrong, or two fields cannot both be
+    /// meant.</exception>
     public static (double Theta, RopeScaling Scaling) Read(ConfigReader config, int maxLength, ICollection<string>? warnings)
     {
         // An empty object counts as absent, as in Python.
@@ -35,17 +36,20 @@ internal static class RopeSettings
         }
         if (outer is { } top && top != theta)
         {
-            warnings?.Add($"{config.Source}: field \"{Base}\" is {top:R}, but \"{(old is null ? New : Old)}.{Base}\" is {theta:R}, which counts.");
+            warnings?.Add($"{config.Source}: field \"{Base}\" is {top:R}, but \"{(old is null ? New : Old)}.{Base}\" is {theta:R}, which " +
+                "counts.");
         }
         return (theta, scaling);
     }
 
     private static void Compare(
-        ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling, int maxLength, ICollection<string>? warnings)
+        ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling, int maxLength,
+        ICollection<string>? warnings)
     {
         if (current.FloatOrNull(Base, min: 1) is { } lost && lost != theta && !old.Has(Base))
         {
-            throw config.Error(Old, $"stands beside \"{New}\" and replaces it, so that \"{New}.{Base}\" = {lost:R} would become {theta:R}; " +
+            throw config.Error(Old,
+                $"stands beside \"{New}\" and replaces it, so that \"{New}.{Base}\" = {lost:R} would become {theta:R}; " +
                 $"put {Base} into \"{Old}\", or keep only one of the two");
         }
         bool same = TypeOf(current) == scaling.Type && Scaling(config, current, maxLength, null) == scaling
@@ -68,7 +72,8 @@ internal static class RopeSettings
         }
         if (fields.Has("rope_type") && fields.Has("type") && fields.String("rope_type") != fields.String("type"))
         {
-            throw fields.Error("rope_type", $"is \"{fields.String("rope_type")}\", but the older \"type\" beside it is \"{fields.String("type")}\"; keep one of them");
+            throw fields.Error("rope_type",
+                $"is \"{fields.String("rope_type")}\", but the older \"type\" beside it is \"{fields.String("type")}\"; keep one of them");
         }
         double part = fields.Float("partial_rotary_factor", 1);
         if (part != 1)
@@ -81,7 +86,8 @@ internal static class RopeSettings
             "default" => [],
             "linear" => ["factor"],
             "llama3" => ["factor", "low_freq_factor", "high_freq_factor", Original],
-            _ => throw fields.Error(fields.Has("rope_type") ? "rope_type" : "type", $"is \"{type}\", which is not supported; supported are default, linear, llama3"),
+            _ => throw fields.Error(fields.Has("rope_type") ? "rope_type" : "type",
+                $"is \"{type}\", which is not supported; supported are default, linear, llama3"),
         };
         string[] extra = [.. fields.Names.Where(name => fields.Has(name) && !Common.Contains(name) && !own.Contains(name)).Distinct()];
         if (extra.Length > 0)
@@ -98,7 +104,8 @@ internal static class RopeSettings
 
     private static RopeScaling Llama3(ConfigReader config, ConfigReader fields, int maxLength, ICollection<string>? warnings)
     {
-        float low = (float)fields.Float("low_freq_factor", min: 0, max: 1e6), high = (float)fields.Float("high_freq_factor", min: 0, max: 1e6);
+        float low = (float)fields.Float("low_freq_factor", min: 0, max: 1e6),
+            high = (float)fields.Float("high_freq_factor", min: 0, max: 1e6);
         if (high <= low)
         {
             throw fields.Error("high_freq_factor", $"is {high}, which must be above low_freq_factor = {low}");

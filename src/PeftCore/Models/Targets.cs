@@ -7,7 +7,8 @@ namespace PeftCore.Models;
 /// <summary>What a decoder should predict at each position.</summary>
 /// <param name="Tokens">I32: the next token of each row that counts, or <see cref="CrossEntropyOp.Ignore"/>.</param>
 /// <param name="Denominator">What the sum of losses is divided by.</param>
-/// <param name="Rows">I32: which of the batch·length rows the tokens belong to; null for all of them. Rows without a target need no logits.</param>
+/// <param name="Rows">I32: which of the batch·length rows the tokens belong to; null for all of them. Rows without a target need no
+/// logits.</param>
 public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = null)
 {
     private int[]? _labels;
@@ -17,7 +18,8 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     /// <summary>Picking rows costs a copy of them, so it is done only where at least this part of the logits is saved.</summary>
     private const double WorthPicking = 0.2;
 
-    /// <summary>Which part of a step's targets these are: 1 unless the step has several batches. What is added to the loss counts with this share.</summary>
+    /// <summary>Which part of a step's targets these are: 1 unless the step has several batches. What is added to the loss counts with this
+    /// share.</summary>
     internal float Share { get; private init; } = 1;
 
     /// <summary>1/<see cref="Denominator"/> as a number on the device, so that a recorded pass finds another batch's.</summary>
@@ -40,7 +42,8 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         return this;
     }
 
-    /// <summary>Targets from labels that stand at their own tokens, as Hugging Face has them: position t should predict label t + 1.</summary>
+    /// <summary>Targets from labels that stand at their own tokens, as Hugging Face has them: position t should predict label t +
+    /// 1.</summary>
     /// <param name="backend">Where to put them.</param>
     /// <param name="labels">batch·length labels, row by row; −100 where nothing is to be learned.</param>
     /// <param name="batch">Rows.</param>
@@ -48,13 +51,14 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     public static Targets FromLabels(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
         Shifted(backend, labels, batch, denominator).WithInverse() with { _labels = labels.ToArray(), _isMean = denominator is null };
 
-    /// <summary>These targets for rows with virtual tokens before them. The last virtual token predicts the first token, which nothing predicts
-    /// otherwise.</summary>
+    /// <summary>These targets for rows with virtual tokens before them. The last virtual token predicts the first token, which nothing
+    /// predicts otherwise.</summary>
     /// <param name="counts">Virtual tokens of each row.</param>
     /// <param name="places">Places that every row has for them.</param>
     internal Targets Behind(ReadOnlySpan<int> counts, int places)
     {
-        int[] labels = _labels ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
+        int[] labels = _labels
+            ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
         int batch = counts.Length, length = labels.Length / batch;
         int[] longer = new int[batch * (places + length)];
         Array.Fill(longer, CrossEntropyOp.Ignore);
@@ -81,7 +85,11 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         }
         int[] rows = new int[count];
         Pick(next, rows);
-        return new Targets(backend.From(next.AsSpan(0, count), [count]), denominator ?? count, backend.From(rows, [count])) { Share = share };
+        return new Targets(backend.From(next.AsSpan(0, count), [count]), denominator ?? count, backend.From(rows, [count]))
+        {
+            Share =
+            share
+        };
     }
 
     /// <summary>The target of each position: the label behind it.</summary>

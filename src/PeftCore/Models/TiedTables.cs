@@ -2,8 +2,9 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>A head that the configuration ties to the embedding while the file holds a table for each. Equal ones are one table; different ones
-/// are two, whatever the configuration says, as in Hugging Face transformers 5: such files come from merging an adapter that trained the head.</summary>
+/// <summary>A head that the configuration ties to the embedding while the file holds a table for each. Equal ones are one table; different
+/// ones are two, whatever the configuration says, as in Hugging Face transformers 5: such files come from merging an adapter that trained
+/// the head.</summary>
 internal static class TiedTables
 {
     private const int Piece = 1 << 20;

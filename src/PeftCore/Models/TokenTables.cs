@@ -17,7 +17,8 @@ internal static class TokenTables
         }
         if (embedding.Tuner is not null || head.Tuner is not null)
         {
-            throw new BadInputException("the token tables cannot be resized while adapters change them; resize the model before adapters are attached");
+            throw new BadInputException(
+                "the token tables cannot be resized while adapters change them; resize the model before adapters are attached");
         }
         if (rows == before)
         {

@@ -2,8 +2,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Which blocks of a configuration see only a window. Mistral's window is everywhere. Qwen's is off unless asked for, and then starts at a
-/// block: max_window_layers counts those without.</summary>
+/// <summary>Which blocks of a configuration see only a window. Mistral's window is everywhere. Qwen's is off unless asked for, and then
+/// starts at a block: max_window_layers counts those without.</summary>
 internal static class WindowSettings
 {
     private const string Window = "sliding_window", Used = "use_sliding_window", First = "max_window_layers", Kinds = "layer_types";
@@ -29,18 +29,21 @@ internal static class WindowSettings
     {
         if (window is not null && config.Has(Used) && !config.Bool(Used))
         {
-            throw config.Error(Used, $"is false, but mistral models have a window wherever \"{Window}\" is not null ({window} here); set \"{Window}\" to null");
+            throw config.Error(Used,
+                $"is false, but mistral models have a window wherever \"{Window}\" is not null ({window} here); set \"{Window}\" to null");
         }
         string expected = window is null ? Full : Sliding;
         if (kinds?.FirstOrDefault(kind => kind != expected) is { } other)
         {
-            throw config.Error(Kinds, $"has \"{other}\", but \"{Window}\" is {window?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, " +
+            throw config.Error(Kinds,
+                $"has \"{other}\", but \"{Window}\" is {window?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, " +
                 $"which makes every block of a mistral model \"{expected}\"");
         }
         return (window ?? 0, 0);
     }
 
-    private static (int Window, int FirstLayer) Qwen(ConfigReader config, string[]? kinds, int? window, int layers, ICollection<string>? warnings)
+    private static (int Window, int FirstLayer) Qwen(ConfigReader config, string[]? kinds, int? window, int layers,
+        ICollection<string>? warnings)
     {
         int slides = kinds is null ? -1 : Array.IndexOf(kinds, Sliding);
         if (!config.Bool(Used, false))
@@ -68,12 +71,14 @@ internal static class WindowSettings
         int counted = slides < 0 ? layers : slides;
         if (config.Has(First) && Math.Min(first, layers) != counted)
         {
-            warnings?.Add(config.Sentence(First, $"is {first}, but \"{Kinds}\" begins with {counted} blocks without a window, which counts"));
+            warnings?.Add(config.Sentence(First,
+                $"is {first}, but \"{Kinds}\" begins with {counted} blocks without a window, which counts"));
         }
         return slides < 0 ? (0, 0) : (window.Value, slides);
     }
 
-    private static (int Window, int FirstLayer) WithoutWindow(ConfigReader config, string type, string[]? kinds, ICollection<string>? warnings)
+    private static (int Window, int FirstLayer) WithoutWindow(ConfigReader config, string type, string[]? kinds,
+        ICollection<string>? warnings)
     {
         if (kinds?.Contains(Sliding) == true)
         {

@@ -3,7 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A module from one tensor to one tensor: the places where PEFT methods attach. What is made inside a call is freed with it.</summary>
+/// <summary>A module from one tensor to one tensor: the places where PEFT methods attach. What is made inside a call is freed with
+/// it.</summary>
 public abstract class Layer : Module
 {
     /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
@@ -20,7 +21,8 @@ public abstract class Layer : Module
     protected internal abstract Tensor Compute(Tensor x);
 }
 
-/// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs it.</summary>
+/// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs
+/// it.</summary>
 public abstract class Tuner
 {
     /// <summary>Computes the layer's output with the method applied.</summary>

@@ -76,10 +76,12 @@ public sealed class Linear : Layer
     }
 
     /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
-    private LoraMap? AsMap() => (Tuner is null ? [] : Tuner.Branches()) is { } branches ? new LoraMap(Weight.Value, Bias?.Value, Transposed, branches) : null;
+    private LoraMap? AsMap() => (Tuner is null ? [] : Tuner.Branches()) is { } branches ? new LoraMap(Weight.Value, Bias?.Value, Transposed,
+        branches) : null;
 
     private static bool Trains(LoraMap map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
-        map.Branches.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true } || b.Middle is { RequiresGrad: true });
+        map.Branches.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
+            || b.Middle is { RequiresGrad: true });
 
     /// <summary>Uses another layer's parameter as weight from now on (tied embeddings).</summary>
     internal void Tie(Parameter weight) => Exchange("weight", weight).Dispose();

@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A named tree of parameters. Names are those of Hugging Face, so a path such as "model.layers.0.self_attn.q_proj.weight" is also the
-/// key in a weight file.</summary>
+/// <summary>A named tree of parameters. Names are those of Hugging Face, so a path such as "model.layers.0.self_attn.q_proj.weight" is also
+/// the key in a weight file.</summary>
 public abstract class Module
 {
     private readonly List<KeyValuePair<string, Module>> _children = [];
@@ -115,7 +115,8 @@ public abstract class Module
     protected internal Parameter Exchange(string name, Parameter parameter)
     {
         int i = _parameters.FindIndex(pair => pair.Key == name);
-        if (i < 0 || (_parameters[i].Value.Shape != parameter.Shape && !(TakesRows && IsTable(parameter.Shape, _parameters[i].Value.Shape.Columns))))
+        if (i < 0 || (_parameters[i].Value.Shape != parameter.Shape
+            && !(TakesRows && IsTable(parameter.Shape, _parameters[i].Value.Shape.Columns))))
         {
             throw new ShapeException("exchange", $"module '{Name}' has no parameter '{name}' of shape {parameter.Shape}");
         }

@@ -1,6 +1,7 @@
 namespace PeftCore.Nn;
 
-/// <summary>How a model runs: training or not, and what its dropout masks are computed from. One object a model, shared by its layers.</summary>
+/// <summary>How a model runs: training or not, and what its dropout masks are computed from. One object a model, shared by its
+/// layers.</summary>
 public sealed class RunMode
 {
     /// <summary>Whether dropout is on.</summary>

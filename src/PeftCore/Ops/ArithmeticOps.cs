@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sums and products of tensors of one shape. A sum saves nothing; a product saves a factor only for the other's gradient.</summary>
+/// <summary>Sums and products of tensors of one shape. A sum saves nothing; a product saves a factor only for the other's
+/// gradient.</summary>
 public static class ArithmeticOps
 {
     extension(Tensor a)

@@ -47,7 +47,8 @@ public static class AttentionOp
         }
         if (q.Dim != k.Dim || q.Dim != v.Dim || k.Count != v.Count || k.Count == 0 || q.Count % k.Count != 0)
         {
-            throw new ShapeException("attention", $"{q.Count} query heads of {q.Dim} do not fit {k.Count} key heads of {k.Dim} and {v.Count} of {v.Dim}");
+            throw new ShapeException("attention",
+                $"{q.Count} query heads of {q.Dim} do not fit {k.Count} key heads of {k.Dim} and {v.Count} of {v.Dim}");
         }
         Check.OneDevice("attention", q.Tensor, k.Tensor, v.Tensor, options.Ranges, options.Slopes, options.Bias);
         Check.Heads("attention", "q", q);
@@ -154,14 +155,16 @@ public static class AttentionOp
                 dv.In(_valueColumns), dv.Add, dBias);
         }
 
-        /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same time.</summary>
+        /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same
+        /// time.</summary>
         private static Part PartOf(GradientFlow flow, int input, bool covered)
         {
             if (flow.Target(input, out bool add) is not { } target)
             {
                 return default;
             }
-            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape, target.DType), false, target) : new Part(target, add, null);
+            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape, target.DType), false, target)
+                : new Part(target, add, null);
             if (!part.Add && !covered)
             {
                 target.Backend.Zero(part.Buffer!);

@@ -10,7 +10,8 @@ internal static class BatchedMatMulOp
 {
     extension(Tensor a)
     {
-        /// <summary>C[i] = α·A[i]·B[i]. Each element of an operand may stand in one place only, except that all products may share a matrix.</summary>
+        /// <summary>C[i] = α·A[i]·B[i]. Each element of an operand may stand in one place only, except that all products may share a
+        /// matrix.</summary>
         /// <param name="b">The right factors.</param>
         /// <param name="product">Extents and strides; accumulating is not for this op.</param>
         /// <param name="shape">Shape of the output, which the strides of C fill.</param>
@@ -42,7 +43,8 @@ internal static class BatchedMatMulOp
             }
             var strides = new MatrixStrides(side, columns, 1);
             int batch = blocks.Shape[0] == 1 ? 0 : side * side;
-            return a.MatMulBatched(blocks, new BatchedProduct(columns / side, a.Shape.Rows, side, side, strides, new MatrixStrides(batch, side, 1), strides), a.Shape);
+            return a.MatMulBatched(blocks, new BatchedProduct(columns / side, a.Shape.Rows, side, side, strides,
+                new MatrixStrides(batch, side, 1), strides), a.Shape);
         }
 
         /// <summary>Products of matrices of equal number: (n, m, k)·(n, k, p).</summary>

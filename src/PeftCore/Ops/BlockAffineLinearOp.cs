@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Δᵀ where Δ holds W·D + D for each r × r block W of a frozen weight, with one D for each row of blocks (Kang and Yin 2024, Bat). One row of blocks is
-/// formed at a time, in forward and again in backward; only x is saved.</summary>
+/// <summary>y = x·Δᵀ where Δ holds W·D + D for each r × r block W of a frozen weight, with one D for each row of blocks (Kang and Yin 2024,
+/// Bat). One row of blocks is formed at a time, in forward and again in backward; only x is saved.</summary>
 internal static class BlockAffineLinearOp
 {
     extension(Tensor x)
@@ -19,9 +19,11 @@ internal static class BlockAffineLinearOp
             Check.Activation("block affine linear", "x", x);
             Check.OneDevice("block affine linear", x, weight, blocks, pieces);
             int r = blocks.Shape.Columns;
-            if (blocks.Shape.Rank != 3 || weight.Shape.Rank != 2 || weight.Shape[0] != blocks.Shape[0] * r || x.Shape.Columns != weight.Shape[1] || weight.Shape[1] % r != 0)
+            if (blocks.Shape.Rank != 3 || weight.Shape.Rank != 2 || weight.Shape[0] != blocks.Shape[0] * r
+                || x.Shape.Columns != weight.Shape[1] || weight.Shape[1] % r != 0)
             {
-                throw new ShapeException("block affine linear", $"x {x.Shape}, weight {weight.Shape} and blocks {blocks.Shape} do not fit together");
+                throw new ShapeException("block affine linear",
+                    $"x {x.Shape}, weight {weight.Shape} and blocks {blocks.Shape} do not fit together");
             }
             var y = x.NewLike(x.Shape.WithColumns(weight.Shape[0]));
             for (int i = 0; i < blocks.Shape[0]; i++)
@@ -49,7 +51,8 @@ internal static class BlockAffineLinearOp
     /// <summary>A row of blocks of the weight, cut into rows of r: (in, r).</summary>
     private static Tensor Cut(Tensor weight, int i, int r) => weight.View([weight.Shape[1], r], (long)i * r * weight.Shape[1]);
 
-    private static Tensor Block(Tensor blocks, int i) => blocks.View([blocks.Shape[1], blocks.Shape[2]], (long)i * blocks.Shape[1] * blocks.Shape[2]);
+    private static Tensor Block(Tensor blocks, int i) =>
+        blocks.View([blocks.Shape[1], blocks.Shape[2]], (long)i * blocks.Shape[1] * blocks.Shape[2]);
 
     private sealed class Node : GradientNode
     {

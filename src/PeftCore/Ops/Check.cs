@@ -19,7 +19,8 @@ internal static class Check
     {
         if (tensor.DType != DType.F32 && (tensor.DType != DType.BF16 || tensor.Backend.ActivationDType != DType.BF16))
         {
-            throw new ShapeException(op, $"{name} must be {(tensor.Backend.ActivationDType == DType.BF16 ? "F32 or BF16" : "F32")}, got {tensor}");
+            throw new ShapeException(op,
+                $"{name} must be {(tensor.Backend.ActivationDType == DType.BF16 ? "F32 or BF16" : "F32")}, got {tensor}");
         }
     }
 
@@ -83,7 +84,8 @@ internal static class Check
         }
     }
 
-    /// <summary>Heads inside a tensor. Keys and values that were put aside (<see cref="MemoryKind.Cache"/>) may be BF16 on any device.</summary>
+    /// <summary>Heads inside a tensor. Keys and values that were put aside (<see cref="MemoryKind.Cache"/>) may be BF16 on any
+    /// device.</summary>
     public static void Heads(string op, string name, Heads heads)
     {
         int stride = heads.Stride == 0 ? heads.Dim : heads.Stride;

@@ -5,8 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Cᵀ where C (out, in) is made of circulant blocks of side b: C[m·b + k, n·b + j] = w[m, n, (j − k) mod b]. C is never formed: written twice in a
-/// row, a kernel holds each of its turns as a run, so a block is a view with a row stride of −1. Saves x only for the kernels.</summary>
+/// <summary>y = x·Cᵀ where C (out, in) is made of circulant blocks of side b: C[m·b + k, n·b + j] = w[m, n, (j − k) mod b]. C is never
+/// formed: written twice in a row, a kernel holds each of its turns as a run, so a block is a view with a row stride of −1. Saves x only
+/// for the kernels.</summary>
 internal static class CirculantLinearOp
 {
     extension(Tensor x)
@@ -14,8 +15,8 @@ internal static class CirculantLinearOp
         /// <summary>Applies the map to the innermost axis.</summary>
         /// <param name="kernels">w (out/b, in/b, b)</param>
         /// <param name="scale">A factor of the whole.</param>
-        /// <param name="mirrored">Give x the gradient that Hugging Face PEFT 0.21 gives it, w[(k + j) mod b] in the place of w[(j − k) mod b]. It is not the derivative; it
-        /// is here so that runs can be compared.</param>
+        /// <param name="mirrored">Give x the gradient that Hugging Face PEFT 0.21 gives it, w[(k + j) mod b] in the place of w[(j − k) mod
+        /// b]. It is not the derivative; it is here so that runs can be compared.</param>
         /// <returns>(…, out)</returns>
         internal Tensor CirculantLinear(Tensor kernels, float scale, bool mirrored = false)
         {
@@ -60,18 +61,22 @@ internal static class CirculantLinearOp
         private int Inputs => N * Side;
 
         /// <summary>y[:, m] += x[:, n]·C[m, n]ᵀ for all m; Cᵀ[j, k] is the doubled kernel at b + j − k.</summary>
-        public BatchedProduct Forward(int n) => new(M, Rows, Side, Side, new(0, Inputs, 1, n * Side), new(N * 2 * Side, 1, -1, n * 2 * Side + Side),
+        public BatchedProduct Forward(int n) =>
+            new(M, Rows, Side, Side, new(0, Inputs, 1, n * Side), new(N * 2 * Side, 1, -1, n * 2 * Side + Side),
             new(Side, Outputs, 1), Scale, n > 0);
 
         /// <summary>dx[:, n] += dy[:, m]·C[m, n] for all n.</summary>
         public BatchedProduct Backward(int m, bool mirrored, bool accumulate) => new(N, Rows, Side, Side, new(0, Outputs, 1, m * Side),
-            new(2 * Side, mirrored ? 1 : -1, 1, m * N * 2 * Side + (mirrored ? 0 : Side)), new(Side, Inputs, 1), Scale, accumulate || m > 0);
+            new(2 * Side, mirrored ? 1 : -1, 1, m * N * 2 * Side + (mirrored ? 0 : Side)), new(Side, Inputs, 1), Scale, accumulate
+            || m > 0);
 
         /// <summary>G[n] = dy[:, m]ᵀ·x[:, n] into columns [0, b) or [b, 2b) of (n, b, 2b).</summary>
-        public BatchedProduct Outer(int m, int column) => new(N, Side, Rows, Side, new(0, 1, Outputs, m * Side), new(Side, Inputs, 1), new(2 * Side * Side, 2 * Side, 1, column));
+        public BatchedProduct Outer(int m, int column) =>
+            new(N, Side, Rows, Side, new(0, 1, Outputs, m * Side), new(Side, Inputs, 1), new(2 * Side * Side, 2 * Side, 1, column));
 
         /// <summary>dw[m, n, l] = Σ_k G[n][k, k + l]: sums along diagonals, which are columns where rows are one element longer.</summary>
-        public BatchedProduct Diagonals(int m, bool accumulate) => new(N, 1, Side, Side, new(0, 0, 0), new(2 * Side * Side, 2 * Side + 1, 1), new(Side, Side, 1, m * N * Side),
+        public BatchedProduct Diagonals(int m, bool accumulate) =>
+            new(N, 1, Side, Side, new(0, 0, 0), new(2 * Side * Side, 2 * Side + 1, 1), new(Side, Side, 1, m * N * Side),
             Scale, accumulate);
     }
 

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Small constants, made on the device: nothing comes from the host, so a pass that needs them can be recorded and repeated.</summary>
+/// <summary>Small constants, made on the device: nothing comes from the host, so a pass that needs them can be recorded and
+/// repeated.</summary>
 internal static class Constants
 {
     /// <summary>1, (1).</summary>

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate, and up only for
-/// gate's gradient, and turns their memory into their gradients.</summary>
+/// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate, and up only
+/// for gate's gradient, and turns their memory into their gradients.</summary>
 public static class GatedOp
 {
     extension(Tensor gate)

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·(W₁⊗W₂)ᵀ without forming the Kronecker product: with x as (…, c, d), Z = x·W₂ᵀ and y = W₁·Z for each row. Saves x and computes Z again in
-/// backward.</summary>
+/// <summary>y = x·(W₁⊗W₂)ᵀ without forming the Kronecker product: with x as (…, c, d), Z = x·W₂ᵀ and y = W₁·Z for each row. Saves x and
+/// computes Z again in backward.</summary>
 internal static class KroneckerLinearOp
 {
     extension(Tensor x)
@@ -45,7 +45,9 @@ internal static class KroneckerLinearOp
 
     private readonly record struct Extents(int Rows, int A, int B, int C, int D, float Scale)
     {
-        public Extents(Tensor x, Shape first, Shape second, float scale) : this(x.Shape.Rows, first[0], second[0], first[1], second[1], scale) { }
+        public Extents(Tensor x, Shape first, Shape second, float scale) : this(x.Shape.Rows, first[0], second[0], first[1], second[1],
+            scale)
+        { }
 
         /// <summary>y[t] (a, b) = W₁ (a, c)·Z[t] (c, b).</summary>
         public BatchedProduct Outer => new(Rows, A, C, B, new(0, C, 1), new(C * B, B, 1), new(A * B, B, 1), Scale);

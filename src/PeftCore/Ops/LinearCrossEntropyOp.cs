@@ -4,9 +4,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>The loss of a language model without its logits: for a chunk of rows at a time, logits = h·Wᵀ, their cross-entropy, softmax − onehot
-/// in place of the logits, and from that the chunk's part of dh (and of dW if W trains). Nothing of the size rows × vocabulary ever exists.
-/// (Wijmans et al. 2024, "Cut Your Losses", keeps even the chunk in registers.)</summary>
+/// <summary>The loss of a language model without its logits: for a chunk of rows at a time, logits = h·Wᵀ, their cross-entropy, softmax −
+/// onehot in place of the logits, and from that the chunk's part of dh (and of dW if W trains). Nothing of the size rows × vocabulary ever
+/// exists. (Wijmans et al. 2024, "Cut Your Losses", keeps even the chunk in registers.)</summary>
 public static class LinearCrossEntropyOp
 {
     /// <summary>Rows whose logits exist at once: the same bytes in F32 and BF16.</summary>
@@ -43,12 +43,14 @@ public static class LinearCrossEntropyOp
                 for (int start = 0; start < rows; start += chunk)
                 {
                     int count = Math.Min(chunk, rows - start);
-                    Chunk(flat, weight, targets, logits.Part(0, count), losses.Part(start, count), start, 1 / denominator, dHidden, dWeight);
+                    Chunk(flat, weight, targets, logits.Part(0, count), losses.Part(start, count), start, 1 / denominator, dHidden,
+                        dWeight);
                 }
                 backend.SumRows(losses, loss, false);
                 backend.Scale(loss, 1 / denominator, loss, false);
             }
-            Tape.Record(() => new CrossEntropyOp.LossNode("linear_cross_entropy", ("dhidden", dHidden), ("dweight", dWeight)), [hidden, weight], [loss]);
+            Tape.Record(() => new CrossEntropyOp.LossNode("linear_cross_entropy", ("dhidden", dHidden), ("dweight", dWeight)),
+                [hidden, weight], [loss]);
             dHidden?.Dispose();
             dWeight?.Dispose();
             return loss;

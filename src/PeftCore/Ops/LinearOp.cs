@@ -41,7 +41,8 @@ public static class LinearOp
         int outputs = transposed ? weight.Shape[1] : weight.Shape[0];
         if (x.Shape.Columns != inputs)
         {
-            throw new ShapeException("linear", $"x has {x.Shape.Columns} columns, the weight takes {inputs}: x {x.Shape}, weight {weight.Shape}");
+            throw new ShapeException("linear",
+                $"x has {x.Shape.Columns} columns, the weight takes {inputs}: x {x.Shape}, weight {weight.Shape}");
         }
         Check.Weights("linear", "bias", bias, outputs);
         return outputs;

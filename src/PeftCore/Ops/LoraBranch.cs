@@ -9,7 +9,8 @@ namespace PeftCore.Ops;
 /// <param name="Bias">(out) added after B and scaled with it, or null.</param>
 /// <param name="Drop">Dropout on this branch's x.</param>
 /// <param name="Middle">(r) that multiplies x·Aᵀ before B, or null.</param>
-public readonly record struct LoraBranch(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Drop = default, Tensor? Middle = null);
+public readonly record struct LoraBranch(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Drop = default,
+    Tensor? Middle = null);
 
 /// <summary>A linear map with its low-rank updates.</summary>
 /// <param name="Weight">(out, in), or (in, out) when <paramref name="Transposed"/>; F32, BF16 or F16.</param>

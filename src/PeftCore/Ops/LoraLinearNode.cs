@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Gradients of linear maps of one x with low-rank updates: with dT = dy·B and dS = s·dT∘m, they are dB = dyᵀ·(S∘m), dm = Σ dT∘S, dA = dSᵀ·x
-/// and dx = Σ dy·W + dS·A, all in one accumulator.</summary>
+/// <summary>Gradients of linear maps of one x with low-rank updates: with dT = dy·B and dS = s·dT∘m, they are dB = dyᵀ·(S∘m), dm = Σ dT∘S,
+/// dA = dSᵀ·x and dx = Σ dy·W + dS·A, all in one accumulator.</summary>
 internal sealed class LoraLinearNode : GradientNode
 {
     private const int InputsPerMap = 2, InputsPerBranch = 4;
@@ -36,7 +36,8 @@ internal sealed class LoraLinearNode : GradientNode
                 bool trainsMiddle = b.Middle is { RequiresGrad: true };
                 bool needsLow = x.RequiresGrad || b.A.RequiresGrad || trainsMiddle;
                 branches[j] = new Branch(input, SaveWeight(b.A), needsLow ? SaveWeight(b.B) : null, b.Scale, b.Drop,
-                    SaveIf(b.B.RequiresGrad || trainsMiddle, several ? $"s{number}" : "s", low[i][j]), b.Middle is { } middle ? SaveWeight(middle) : null);
+                    SaveIf(b.B.RequiresGrad || trainsMiddle, several ? $"s{number}" : "s", low[i][j]), b.Middle is { } middle
+                    ? SaveWeight(middle) : null);
             }
             _maps[i] = new Map(first, x.RequiresGrad ? SaveWeight(map.Weight) : null, map.Transposed, branches);
         }
@@ -100,7 +101,8 @@ internal sealed class LoraLinearNode : GradientNode
         }
     }
 
-    /// <summary>dB and the bias of B; dT = dy·B (…, r) of each branch where something needs it, already times s if no middle comes between.</summary>
+    /// <summary>dB and the bias of B; dT = dy·B (…, r) of each branch where something needs it, already times s if no middle comes
+    /// between.</summary>
     private static Tensor?[] LowGradients(GradientFlow flow, Tensor dy, in Map map, ProductSums factors)
     {
         var low = new Tensor?[map.Branches.Length];

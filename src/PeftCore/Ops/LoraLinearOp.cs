@@ -5,9 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Wᵀ + b + Σ s·((x·Aᵀ)∘m)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = s·x·Aᵀ only for B and m,
-/// and never forms ΔW = B·diag(m)·A. Maps that read one x (query, key and value; gate and up) are one op: what they save of x is one tensor, and their
-/// parts of dx are one sum.</summary>
+/// <summary>y = x·Wᵀ + b + Σ s·((x·Aᵀ)∘m)·Bᵀ, the base product and the rank-r products in one output. Saves x only for A, S = s·x·Aᵀ only
+/// for B and m, and never forms ΔW = B·diag(m)·A. Maps that read one x (query, key and value; gate and up) are one op: what they save of x
+/// is one tensor, and their parts of dx are one sum.</summary>
 public static class LoraLinearOp
 {
     extension(Tensor x)
@@ -82,7 +82,8 @@ public static class LoraLinearOp
         return outputs;
     }
 
-    /// <summary>S = s·x·Aᵀ (…, r) of every branch: with the scale in it the rank-r product joins the base product, and no gradient needs it again.</summary>
+    /// <summary>S = s·x·Aᵀ (…, r) of every branch: with the scale in it the rank-r product joins the base product, and no gradient needs it
+    /// again.</summary>
     private static Tensor[][] Low(Tensor x, LoraMap[] maps)
     {
         var low = new Tensor[maps.Length][];
@@ -101,7 +102,8 @@ public static class LoraLinearOp
             for (int j = 0; j < low[i].Length; j++)
             {
                 var branch = maps[i].Branches[j];
-                sums.Add(low[i][j], null, false, branch.Scale, new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false, branch.A, true));
+                sums.Add(low[i][j], null, false, branch.Scale, new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false,
+                    branch.A, true));
             }
         }
         sums.Run();

@@ -13,8 +13,8 @@ internal interface IWeightGradientObserver
     void See(Tensor piece, long firstElement);
 }
 
-/// <summary>y = x·Wᵀ + b with a frozen W, whose gradient somebody wants to look at. It is formed some rows at a time and never as a whole. Saves x for
-/// that.</summary>
+/// <summary>y = x·Wᵀ + b with a frozen W, whose gradient somebody wants to look at. It is formed some rows at a time and never as a whole.
+/// Saves x for that.</summary>
 internal static class ObservedLinearOp
 {
     /// <summary>Elements of a piece, about.</summary>

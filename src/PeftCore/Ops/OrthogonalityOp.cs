@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>How far rows are from orthonormal: ‖A·Aᵀ − I‖ in the Frobenius norm;  dA = 2·(A·Aᵀ − I)·A/‖A·Aᵀ − I‖ (Zhang et al. 2023, AdaLoRA, equation 4).</summary>
+/// <summary>How far rows are from orthonormal: ‖A·Aᵀ − I‖ in the Frobenius norm;  dA = 2·(A·Aᵀ − I)·A/‖A·Aᵀ − I‖ (Zhang et al. 2023,
+/// AdaLoRA, equation 4).</summary>
 internal static class OrthogonalityOp
 {
     extension(Tensor a)

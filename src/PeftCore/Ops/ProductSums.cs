@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once. Disposing hands the
-/// lists to the next user on this thread.</summary>
+/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once.
+/// Disposing hands the lists to the next user on this thread.</summary>
 internal sealed class ProductSums : IDisposable
 {
     [ThreadStatic]
@@ -46,8 +46,8 @@ internal sealed class ProductSums : IDisposable
         _terms.Add(term);
     }
 
-    /// <summary>Products of one tall matrix with thin ones. All that are added before a run are alike: each with a matrix of its own and thin ones on both
-    /// sides, or all from the left of one.</summary>
+    /// <summary>Products of one tall matrix with thin ones. All that are added before a run are alike: each with a matrix of its own and
+    /// thin ones on both sides, or all from the left of one.</summary>
     public void Add(in ThinProduct product) => _thin.Add(product);
 
     /// <summary>Computes what was added since.</summary>
@@ -93,7 +93,8 @@ internal sealed class ProductSums : IDisposable
             }
             else
             {
-                _backend.MatMulGroup(CollectionsMarshal.AsSpan(_groupTerms), CollectionsMarshal.AsSpan(_results), first.Alpha, first.Accumulate,
+                _backend.MatMulGroup(CollectionsMarshal.AsSpan(_groupTerms), CollectionsMarshal.AsSpan(_results), first.Alpha,
+                    first.Accumulate,
                     CollectionsMarshal.AsSpan(_biases));
             }
             _sums.Clear();
@@ -129,7 +130,8 @@ internal sealed class ProductSums : IDisposable
 
     private bool AreAlike(in Sum a, in Sum b)
     {
-        if (a.Accumulate != b.Accumulate || !a.Alpha.Equals(b.Alpha) || a.Result.DType != b.Result.DType || a.Result.Shape.Rows != b.Result.Shape.Rows || a.Count != b.Count)
+        if (a.Accumulate != b.Accumulate || !a.Alpha.Equals(b.Alpha) || a.Result.DType != b.Result.DType
+            || a.Result.Shape.Rows != b.Result.Shape.Rows || a.Count != b.Count)
         {
             return false;
         }

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the projection's memory becomes the result. Saves nothing
-/// but the positions; backward turns the gradient by the opposite angle, in place too.</summary>
+/// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the projection's memory becomes the result. Saves
+/// nothing but the positions; backward turns the gradient by the opposite angle, in place too.</summary>
 public static class RopeOp
 {
     extension(Heads heads)
@@ -32,7 +32,8 @@ public static class RopeOp
         }
     }
 
-    /// <summary>The tensor's own memory if it is a value on its way, computed by an op before; not if an op waits for it in backward.</summary>
+    /// <summary>The tensor's own memory if it is a value on its way, computed by an op before; not if an op waits for it in
+    /// backward.</summary>
     private static Tensor Reusable(Tensor x)
     {
         if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && GradientEdge.Of(x) is not LeafEdge)

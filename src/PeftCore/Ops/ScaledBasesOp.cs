@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>One random basis scaled in many ways: y[p·b + j, :] = λ[p, j]·A[p, :]∘γ[j, :] (Albert et al. 2025, RandLoRA, equation 4). A is constant.</summary>
+/// <summary>One random basis scaled in many ways: y[p·b + j, :] = λ[p, j]·A[p, :]∘γ[j, :] (Albert et al. 2025, RandLoRA, equation 4). A is
+/// constant.</summary>
 internal static class ScaledBasesOp
 {
     extension(Tensor lambda)
@@ -21,7 +22,8 @@ internal static class ScaledBasesOp
             for (int p = 0; p < lambda.Shape.Rows; p++)
             {
                 var part = Part(y, p, gamma.Shape);
-                y.Backend.MatMul(Row(lambda, p).View([gamma.Shape.Rows, 1]), false, Row(basis, p).View([1, gamma.Shape.Columns]), false, part);
+                y.Backend.MatMul(Row(lambda, p).View([gamma.Shape.Rows, 1]), false, Row(basis, p).View([1, gamma.Shape.Columns]), false,
+                    part);
                 y.Backend.Multiply(part, gamma, part, false);
             }
             Tape.Record(() => new Node(lambda, gamma, basis), [lambda, gamma], [y]);

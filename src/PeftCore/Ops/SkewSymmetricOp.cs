@@ -49,7 +49,8 @@ internal static class SkewSymmetricOp
         u.Backend.Copy(u, q);
         var plain = new MatrixStrides(side * side, side, 1);
         int n = side == 0 ? 0 : (int)(u.Count / ((long)side * side));
-        u.Backend.MatMulBatched(new BatchedProduct(n, side, side, side, plain.Transposed, new(0, side, 1), plain, -1, true), u, Constants.Identity(u.Backend, side), q);
+        u.Backend.MatMulBatched(new BatchedProduct(n, side, side, side, plain.Transposed, new(0, side, 1), plain, -1, true), u,
+            Constants.Identity(u.Backend, side), q);
     }
 
     private sealed class Node(int side) : GradientNode("skew_symmetric")

@@ -40,7 +40,8 @@ internal static class SparseLinearOp
         {
             _x = SaveIf(values.RequiresGrad, "x", x);
             _values = x.RequiresGrad ? SaveWeight(values) : null;
-            _backward = x.RequiresGrad ? new(SaveWeight(pattern.Backward.Offsets), SaveWeight(pattern.Backward.Indices), SaveWeight(pattern.Backward.Order)) : null;
+            _backward = x.RequiresGrad ? new(SaveWeight(pattern.Backward.Offsets), SaveWeight(pattern.Backward.Indices),
+                SaveWeight(pattern.Backward.Order)) : null;
             (_rows, _columns) = values.RequiresGrad ? (SaveWeight(pattern.Rows), SaveWeight(pattern.Columns)) : (null, null);
         }
 
@@ -59,7 +60,8 @@ internal static class SparseLinearOp
     }
 }
 
-/// <summary>Where the entries of a sparse (out, in) matrix stand, sorted for both directions; all I32, and they live as long as their owner says.</summary>
+/// <summary>Where the entries of a sparse (out, in) matrix stand, sorted for both directions; all I32, and they live as long as their owner
+/// says.</summary>
 /// <param name="Outputs">Rows.</param>
 /// <param name="Inputs">Columns.</param>
 /// <param name="Rows">(n) the row of each entry.</param>

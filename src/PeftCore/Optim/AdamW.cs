@@ -25,7 +25,8 @@ public sealed class AdamW : Optimizer
         {
             var state = states[i];
             var step = new Optimizers.AdamW(learningRate, _options.Beta1, _options.Beta2, _options.Epsilon, state.WeightDecay, state.Steps);
-            tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value, state.Moments[1].Value);
+            tensors[i] = new AdamWTensors(step, state.Parameter.Value, state.Parameter.Gradient!, state.Moments[0].Value,
+                state.Moments[1].Value);
         }
         tensors[0].Parameter.Backend.AdamW(tensors.AsSpan(0, states.Count), gradientScale);
         ArrayPool<AdamWTensors>.Shared.Return(tensors, clearArray: true);

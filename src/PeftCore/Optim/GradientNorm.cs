@@ -28,7 +28,8 @@ public static class GradientNorm
         return norm;
     }
 
-    /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no limit.</summary>
+    /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no
+    /// limit.</summary>
     public static float ClipScale(double norm, double maxNorm) => maxNorm <= 0 ? 1 : (float)Math.Min(1, maxNorm / (norm + ClipEpsilon));
 
     /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if all are finite.</summary>

@@ -13,8 +13,8 @@ public enum ScheduleKind
     Constant,
 }
 
-/// <summary>The learning rate of every step, as transformers' get_scheduler computes it: it rises from zero to the peak over the warm-up, which
-/// makes the very first step of a warm-up a step of size zero, and then follows its kind.</summary>
+/// <summary>The learning rate of every step, as transformers' get_scheduler computes it: it rises from zero to the peak over the warm-up,
+/// which makes the very first step of a warm-up a step of size zero, and then follows its kind.</summary>
 /// <param name="Kind">How it falls.</param>
 /// <param name="Peak">The learning rate after the warm-up.</param>
 /// <param name="TotalSteps">Steps of the whole run.</param>

@@ -96,7 +96,8 @@ public abstract class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Changes parameters, each of which has a gradient; their <see cref="ParameterState.Steps"/> count this step already.</summary>
+    /// <summary>Changes parameters, each of which has a gradient; their <see cref="ParameterState.Steps"/> count this step
+    /// already.</summary>
     protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
 
     private static (string, Tensor)[] NewMoments(Parameter parameter, ReadOnlySpan<string> names)

@@ -37,4 +37,5 @@ public sealed class Sgd : Optimizer
 /// <param name="Nesterov">Look ahead along the momentum.</param>
 /// <param name="WeightDecay">λ above.</param>
 /// <param name="Decays">Which parameters decay; null for all.</param>
-public sealed record SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0, Func<string, Parameter, bool>? Decays = null);
+public sealed record SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0, Func<string, Parameter, bool>? Decays =
+    null);

@@ -6,8 +6,8 @@ namespace PeftCore.Optim;
 /// <summary>Which parameters decay. Decaying a bias or the scale of a norm pulls it towards a value that means nothing.</summary>
 public static partial class WeightDecayFilter
 {
-    /// <summary>The rule of Hugging Face's Trainer: not the parameters of layer norms, nor any whose name holds "bias", "layernorm", "rmsnorm", or
-    /// a part that is or ends in "norm".</summary>
+    /// <summary>The rule of Hugging Face's Trainer: not the parameters of layer norms, nor any whose name holds "bias", "layernorm",
+    /// "rmsnorm", or a part that is or ends in "norm".</summary>
     /// <param name="model">The model, to know layer norms by their type: GPT-2 calls them "ln_1".</param>
     public static Func<string, Parameter, bool> LikeTrainer(Module model)
     {

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>One adapter on a model: its configuration, its parameters, the layers it changes, and the base parameters it replaces while it is
-/// active.</summary>
+/// <summary>One adapter on a model: its configuration, its parameters, the layers it changes, and the base parameters it replaces while it
+/// is active.</summary>
 internal sealed class Adapter(string name, PeftConfig config)
 {
     private readonly List<Tensor> _owned = [];
@@ -47,18 +47,22 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
-    /// <summary>Runs before each step, with its number counted from 1 and how many batches' gradients it adds up; null for nothing.</summary>
+    /// <summary>Runs before each step, with its number counted from 1 and how many batches' gradients it adds up; null for
+    /// nothing.</summary>
     public Action<long, int>? BeforeStep { get; set; }
 
-    /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps something for each
-    /// element takes note and empties the list.</summary>
+    /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps
+    /// something for each element takes note and empties the list.</summary>
     public List<(Parameter Parameter, int[] Before)> Moved { get; } = [];
 
-    /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for nothing.</summary>
+    /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for
+    /// nothing.</summary>
     public Action<long>? AfterStep { get; set; }
 
-    public IEnumerable<AdapterParameter> Parameters => Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
-        .Concat(SumParameters).Concat(Shared).Concat(Prompt?.Parameters ?? []).Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+    public IEnumerable<AdapterParameter> Parameters =>
+        Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
+        .Concat(SumParameters).Concat(Shared).Concat(Prompt?.Parameters ?? [])
+        .Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
 
     /// <summary>What the adapter's file holds.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
@@ -71,7 +75,8 @@ internal sealed class Adapter(string name, PeftConfig config)
         : Sums.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
         : null;
 
-    private IEnumerable<AdapterParameter> SumParameters => Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
+    private IEnumerable<AdapterParameter> SumParameters =>
+        Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
 
     /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
     public void SetTrains(bool trains, bool active)
@@ -97,7 +102,8 @@ internal sealed class Adapter(string name, PeftConfig config)
     {
         Layers.ForEach(layer => layer.Layer.Free());
         _owned.ForEach(constant => constant.Dispose());
-        foreach (var parameter in Parameters.Select(p => p.Parameter).Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct().ToList())
+        foreach (var parameter in Parameters.Select(p => p.Parameter).Concat(Swaps.Select(swap => swap.Parameter.Parameter)).Distinct()
+            .ToList())
         {
             parameter.Dispose();
         }
@@ -119,7 +125,8 @@ internal sealed class Adapter(string name, PeftConfig config)
 /// <param name="Parameter">The values.</param>
 /// <param name="OfModel">It belongs to the whole adapter: its key in the file has no path.</param>
 /// <param name="IsWhole">The suffixes are whole names.</param>
-internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter, bool OfModel = false, bool IsWhole = false)
+internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter,
+    bool OfModel = false, bool IsWhole = false)
 {
     /// <summary>What all keys of modules begin with.</summary>
     public const string Prefix = "base_model.model.";
@@ -128,7 +135,8 @@ internal readonly record struct AdapterParameter(string Path, string MemorySuffi
     public const string ModelPrefix = "base_model.";
 
     /// <summary>The name Hugging Face PEFT has for it in memory.</summary>
-    public string MemoryName(string adapter) => (IsWhole ? "" : Prefix + Path + ".") + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
+    public string MemoryName(string adapter) =>
+        (IsWhole ? "" : Prefix + Path + ".") + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
 
     /// <summary>Its key in adapter_model.safetensors.</summary>
     public string FileName => IsWhole ? FileSuffix : OfModel ? ModelPrefix + FileSuffix : Prefix + Path + "." + FileSuffix;

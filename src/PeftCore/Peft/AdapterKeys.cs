@@ -1,7 +1,7 @@
 namespace PeftCore.Peft;
 
-/// <summary>Keys of adapter files as other programs write them, brought to the form <see cref="AdapterParameter.FileName"/> has: wrappers of training
-/// programs and the adapter's name taken out.</summary>
+/// <summary>Keys of adapter files as other programs write them, brought to the form <see cref="AdapterParameter.FileName"/> has: wrappers
+/// of training programs and the adapter's name taken out.</summary>
 internal static class AdapterKeys
 {
     /// <summary>Segments that a wrapper of the whole model puts into every key (torch.compile, FSDP).</summary>
@@ -13,10 +13,13 @@ internal static class AdapterKeys
     /// <summary>Names of parameters that end a key.</summary>
     private static readonly HashSet<string> Ends =
     [
-        "lora_E", "lora_embedding_A", "lora_embedding_B", "ia3_l", "vera_lambda_b", "vera_lambda_d", "vera_A", "vera_B", "hada_w1_a", "hada_w1_b",
-        "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "boft_R", "boft_s", "hra_u",
+        "lora_E", "lora_embedding_A", "lora_embedding_B", "ia3_l", "vera_lambda_b", "vera_lambda_d", "vera_A", "vera_B", "hada_w1_a",
+        "hada_w1_b",
+        "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
+        "boft_R", "boft_s", "hra_u",
         "shira_weight", "shira_indices", "fourierft_spectrum", Bank, "vblora_logits_A", "vblora_logits_B", "vblora_logits_A_topk_indices",
-        "vblora_logits_A_topk_weights", "vblora_logits_B_topk_indices", "vblora_logits_B_topk_weights", "randlora_A", "randlora_B", "randlora_lambda", "randlora_gamma",
+        "vblora_logits_A_topk_weights", "vblora_logits_B_topk_indices", "vblora_logits_B_topk_weights", "randlora_A", "randlora_B",
+        "randlora_lambda", "randlora_gamma",
         "c3a_kernel", "miss_block", "trainable_tokens_delta",
     ];
 
@@ -37,12 +40,15 @@ internal static class AdapterKeys
             string key = Shorten(Unwrapped(stored), names);
             if (!storedAs.TryAdd(key, stored))
             {
-                throw new BadInputException($"{place}: \"{storedAs[key]}\" and \"{stored}\" are the same tensor of an adapter; which one counts cannot be told: keep one");
+                throw new BadInputException(
+                    $"{place}: \"{storedAs[key]}\" and \"{stored}\" are the same tensor of an adapter; which one counts cannot be told: " +
+                    "keep one");
             }
             found.Add((key, stored));
         }
         return names.Count < 2 ? found : throw new BadInputException(
-            $"{place}: the keys name {names.Count} adapters ({string.Join(", ", names.Order(StringComparer.Ordinal))}); save each to a directory of its own");
+            $"{place}: the keys name {names.Count} adapters ({string.Join(", ", names.Order(StringComparer.Ordinal))}); save each to a " +
+            "directory of its own");
     }
 
     /// <summary>A key without what wraps the model. DistributedDataParallel puts "module." before all.</summary>
@@ -81,7 +87,8 @@ internal static class AdapterKeys
             case Magnitude when behind is [_] or [_, "weight"]:
                 return Without(behind[0], parts[..(at + 1)]);
             case Saved when behind.Length > 0:
-                // A module saved whole: its own path follows the adapter's name, or "modules_to_save" itself in files that left the name out.
+                // A module saved whole: its own path follows the adapter's name, or "modules_to_save" itself in files that left the name
+                // out.
                 return behind.Length == 1 ? Joined([.. parts[..at], .. behind]) : Without(behind[0], [.. parts[..at], .. behind[1..]]);
             case var kind when Modules.Contains(kind):
                 return behind is [var named, "weight" or "bias"] ? Without(named, [.. parts[..(at + 1)], behind[1]])

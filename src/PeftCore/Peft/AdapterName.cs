@@ -21,7 +21,8 @@ internal static class AdapterName
             _ when name.Length > Longest => $"a name has at most {Longest} characters",
             _ when name.Any(char.IsControl) || name.AsSpan().IndexOfAny(Refused) >= 0 =>
                 "it is saved in a directory of its name, so it cannot have control characters or any of / \\ : * ? \" < > |",
-            _ when name != name.Trim() || name.EndsWith('.') => "it is saved in a directory of its name, which cannot begin or end with a space or end with a dot",
+            _ when name != name.Trim() || name.EndsWith('.') =>
+                "it is saved in a directory of its name, which cannot begin or end with a space or end with a dot",
             _ when taken.Contains(name) => "there is one of this name already; delete it first or choose another name",
             _ => null,
         };

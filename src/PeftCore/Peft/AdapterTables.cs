@@ -4,12 +4,13 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Token tables that an adapter's file holds whole: Hugging Face PEFT saves the input embedding and the head along where tokens were added. They take the
-/// base's place while the adapter is active, and may have more rows.</summary>
+/// <summary>Token tables that an adapter's file holds whole: Hugging Face PEFT saves the input embedding and the head along where tokens
+/// were added. They take the base's place while the adapter is active, and may have more rows.</summary>
 internal sealed class AdapterTables : IDisposable
 {
     /// <summary>What follows a table's path in files: the table itself, and below what PEFT wraps around it.</summary>
-    private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight", "original_module.weight"];
+    private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight",
+        "original_module.weight"];
 
     private readonly CausalModel _model;
     private readonly string _place;
@@ -59,8 +60,10 @@ internal sealed class AdapterTables : IDisposable
 
     /// <summary>The keys of the file that are tables, but for those an adapter has parameters of its own for.</summary>
     /// <param name="claimed">Keys of the adapter's parameters.</param>
-    public IEnumerable<string> Unclaimed(HashSet<string> claimed) => _tables.Where(table => !IsClaimed(table, claimed)).SelectMany(table => table.Keys)
-        .Concat(_tables.SelectMany(table => table.Keys.Where(key => !claimed.Contains(key) && key.EndsWith(Suffixes[^1], StringComparison.Ordinal))));
+    public IEnumerable<string> Unclaimed(HashSet<string> claimed) =>
+        _tables.Where(table => !IsClaimed(table, claimed)).SelectMany(table => table.Keys)
+        .Concat(_tables.SelectMany(table => table.Keys.Where(key => !claimed.Contains(key)
+            && key.EndsWith(Suffixes[^1], StringComparison.Ordinal))));
 
     /// <summary>Gives an adapter its tables in the place of those it had; one that equals the base's replaces nothing.</summary>
     /// <param name="adapter">The adapter.</param>
@@ -69,8 +72,10 @@ internal sealed class AdapterTables : IDisposable
     /// <exception cref="BadInputException">Embedding and head would have different rows.</exception>
     public void Settle(Adapter adapter, HashSet<string> claimed, ICollection<string>? warnings)
     {
-        var kept = _tables.Where(table => !IsClaimed(table, claimed) && !adapter.Swaps.Exists(swap => swap.Trains && swap.Replaces(table.Module, "weight"))
-            && !(table.Keys.Count == 0 && _tables.Exists(other => other.Value == table.Value && other.Keys.Count > 0 && IsClaimed(other, claimed)))).ToList();
+        var kept = _tables.Where(table => !IsClaimed(table, claimed)
+            && !adapter.Swaps.Exists(swap => swap.Trains && swap.Replaces(table.Module, "weight"))
+            && !(table.Keys.Count == 0 && _tables.Exists(other => other.Value == table.Value && other.Keys.Count > 0
+                && IsClaimed(other, claimed)))).ToList();
         kept.RemoveAll(table => IsShared(adapter, table.Module));
         RefuseUnlike(adapter, kept);
         adapter.Tables.RemoveAll(table => !IsShared(adapter, _model.Find(table.Path)!));
@@ -96,7 +101,8 @@ internal sealed class AdapterTables : IDisposable
         }
         if (IsTied && kept is [{ IsTaken: true } first, { IsTaken: true } second] && first.Value != second.Value)
         {
-            warnings?.Add($"{_place}: the base ties its head to the embedding, but the adapter holds two different tables; while it is active they are not tied");
+            warnings?.Add($"{_place}: the base ties its head to the embedding, but the adapter holds two different tables; while it is " +
+                "active they are not tied");
         }
     }
 
@@ -113,7 +119,9 @@ internal sealed class AdapterTables : IDisposable
     private void Add(string path, Module module, AdapterWeights weights)
     {
         // Methods that wrap no layers have the shorter prefix.
-        List<string> keys = [.. Suffixes.SelectMany(suffix => new[] { AdapterParameter.Prefix, AdapterParameter.ModelPrefix }.Select(prefix => $"{prefix}{path}.{suffix}"))
+        List<string> keys =
+            [.. Suffixes.SelectMany(suffix => new[] { AdapterParameter.Prefix,
+                AdapterParameter.ModelPrefix }.Select(prefix => $"{prefix}{path}.{suffix}"))
             .Where(key => weights.TryGet(key, out _))];
         if (keys.Count == 0)
         {
@@ -121,7 +129,8 @@ internal sealed class AdapterTables : IDisposable
         }
         var entry = weights.Get(keys[0]);
         // Beside a module that was trained whole stands what it replaces.
-        if (keys.Skip(1).FirstOrDefault(key => !key.EndsWith(Suffixes[^1], StringComparison.Ordinal) && !AdapterValues.AreAlike(entry, weights.Get(key))) is { } other)
+        if (keys.Skip(1).FirstOrDefault(key => !key.EndsWith(Suffixes[^1], StringComparison.Ordinal)
+            && !AdapterValues.AreAlike(entry, weights.Get(key))) is { } other)
         {
             throw entry.Error($"is the table of \"{path}\", and \"{other}\" is another; which one counts cannot be told: keep one");
         }
@@ -132,7 +141,8 @@ internal sealed class AdapterTables : IDisposable
         }
         if (rows < own.Shape[0])
         {
-            throw entry.Error($"has {rows} rows, but the base has {own.Shape[0]} tokens: the adapter was trained on a smaller vocabulary; " +
+            throw entry.Error(
+                $"has {rows} rows, but the base has {own.Shape[0]} tokens: the adapter was trained on a smaller vocabulary; " +
                 $"resize the base first (--resize-token-embeddings {rows}, or ResizeTokenEmbeddings({rows}))");
         }
         var value = new Parameter([(int)rows, (int)columns]);
@@ -167,22 +177,27 @@ internal sealed class AdapterTables : IDisposable
         if (embedding != head)
         {
             throw new BadInputException($"{_place}: with this adapter the token embedding has {embedding} rows and the head {head}; " +
-                $"resize the base first (--resize-token-embeddings {Math.Max(embedding, head)}, or ResizeTokenEmbeddings({Math.Max(embedding, head)}))");
+                $"resize the base first (--resize-token-embeddings {Math.Max(embedding, head)}, or " +
+                $"ResizeTokenEmbeddings({Math.Max(embedding, head)}))");
         }
 
         int Rows(Module module) => (kept.Find(table => table.Module == module)?.Value
-            ?? adapter.Swaps.Find(swap => (swap.Trains || IsShared(adapter, module)) && swap.Replaces(module, "weight"))?.Value ?? module.OwnParameter("weight")!).Shape[0];
+            ?? adapter.Swaps.Find(swap => (swap.Trains || IsShared(adapter, module)) && swap.Replaces(module, "weight"))?.Value
+            ?? module.OwnParameter("weight")!).Shape[0];
     }
 
     /// <summary>Whether a module uses a parameter that the adapter trains in another.</summary>
-    private static bool IsShared(Adapter adapter, Module module) => adapter.Swaps.Exists(swap => !swap.Trains && swap.Replaces(module, "weight")
+    private static bool IsShared(Adapter adapter, Module module) =>
+        adapter.Swaps.Exists(swap => !swap.Trains && swap.Replaces(module, "weight")
         && adapter.Swaps.Exists(owner => owner.Trains && owner.Value == swap.Value));
 
-    private static ParameterSwap Swap(Table table) => new(table.Module, "weight", new AdapterParameter(table.Path, "weight", "weight", table.Value), trains: false);
+    private static ParameterSwap Swap(Table table) =>
+        new(table.Module, "weight", new AdapterParameter(table.Path, "weight", "weight", table.Value), trains: false);
 
     private static bool IsClaimed(Table table, HashSet<string> claimed) => table.Keys.Any(claimed.Contains);
 
-    private static bool Same(Parameter a, Parameter b) => a.Shape == b.Shape && a.Value.DType == b.Value.DType && a.Value.ToBytes().AsSpan().SequenceEqual(b.Value.ToBytes());
+    private static bool Same(Parameter a, Parameter b) => a.Shape == b.Shape && a.Value.DType == b.Value.DType && a.Value.ToBytes().AsSpan()
+        .SequenceEqual(b.Value.ToBytes());
 
     /// <summary>One table.</summary>
     /// <param name="Path">Path of its module.</param>

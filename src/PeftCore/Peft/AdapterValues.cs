@@ -89,7 +89,8 @@ internal static class AdapterValues
     /// <summary>Whether two stored matrices of one dtype are each other turned over.</summary>
     public static bool AreTransposed(WeightEntry a, WeightEntry b)
     {
-        if (a.DType != b.DType || a.Shape is not [var rows, var columns] || b.Shape is not [var height, var width] || rows != width || columns != height || a.Length == 0)
+        if (a.DType != b.DType || a.Shape is not [var rows, var columns] || b.Shape is not [var height, var width] || rows != width
+            || columns != height || a.Length == 0)
         {
             return false;
         }
@@ -99,7 +100,8 @@ internal static class AdapterValues
         {
             for (int column = 0; column < columns; column++)
             {
-                if (!first.AsSpan((int)(row * columns + column) * size, size).SequenceEqual(second.AsSpan((int)(column * rows + row) * size, size)))
+                if (!first.AsSpan((int)(row * columns + column) * size, size)
+                    .SequenceEqual(second.AsSpan((int)(column * rows + row) * size, size)))
                 {
                     return false;
                 }

@@ -42,7 +42,8 @@ internal sealed class AdapterWeights : IDisposable
     public bool TryGet(string key, [NotNullWhen(true)] out WeightEntry? entry) => _entries.TryGetValue(key, out entry);
 
     /// <summary>A tensor that must be there.</summary>
-    public WeightEntry Get(string key) => TryGet(key, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{key}\" is missing");
+    public WeightEntry Get(string key) =>
+        TryGet(key, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{key}\" is missing");
 
     /// <summary>The tensors as they are stored, under their usual keys.</summary>
     public IEnumerable<SafetensorsTensor> ToFile() =>
@@ -59,7 +60,8 @@ internal sealed class AdapterWeights : IDisposable
         var broken = _entries.Where(pair => !AdapterValues.AreFinite(pair.Value)).ToList();
         if (broken.Count > 0)
         {
-            yield return $"{Place}: {broken.Count} of {_entries.Count} tensors hold NaN or infinity, such as \"{broken[0].Key}\"; what the adapter computes will too";
+            yield return $"{Place}: {broken.Count} of {_entries.Count} tensors hold NaN or infinity, such as \"{broken[0].Key}\"; what " +
+                "the adapter computes will too";
         }
     }
 

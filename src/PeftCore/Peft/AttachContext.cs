@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>What a method needs to attach itself to a model, and the only place it gets parameters from: if attaching fails halfway, what was
-/// made here is freed.</summary>
+/// <summary>What a method needs to attach itself to a model, and the only place it gets parameters from: if attaching fails halfway, what
+/// was made here is freed.</summary>
 /// <param name="model">The base model, without any adapter's changes.</param>
 /// <param name="name">The adapter's name.</param>
 /// <param name="seed">Seed of its initial values.</param>
-/// <param name="elementLimit">The most elements a saved adapter can have, judged by its file; null for a new one. A configuration that asks for more is
-/// refused before it can take the memory.</param>
+/// <param name="elementLimit">The most elements a saved adapter can have, judged by its file; null for a new one. A configuration that asks
+/// for more is refused before it can take the memory.</param>
 internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
 {
     private readonly List<Parameter> _made = [];
@@ -26,8 +26,8 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     public ulong Seed => seed;
 
-    /// <summary>Whether the adapter is made here rather than read from a file. A user's new configuration is checked for what is most likely a
-    /// mistake; a file that another program wrote is taken as it is, as long as it makes sense.</summary>
+    /// <summary>Whether the adapter is made here rather than read from a file. A user's new configuration is checked for what is most
+    /// likely a mistake; a file that another program wrote is taken as it is, as long as it makes sense.</summary>
     public bool IsNew { get; init; } = elementLimit is null;
 
     /// <summary>Whether gradients shall be those of Hugging Face PEFT where they differ from the derivatives.</summary>
@@ -75,7 +75,8 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         if (_elements + elements > elementLimit)
         {
             throw new BadInputException(
-                $"the configuration asks for at least {_elements + elements} elements, more than the weight file beside it holds; they do not belong together");
+                $"the configuration asks for at least {_elements + elements} elements, more than the weight file beside it holds; they " +
+                "do not belong together");
         }
     }
 
@@ -88,7 +89,8 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>A constant of integers.</summary>
     public Tensor NewConstant(ReadOnlySpan<int> values, Shape shape) => Own(Backend.From(values, shape, MemoryKind.Frozen).Keep());
 
-    /// <summary>The shape a tensor has in the file the adapter is read from; null for a new adapter, or if the file has none of this name.</summary>
+    /// <summary>The shape a tensor has in the file the adapter is read from; null for a new adapter, or if the file has none of this
+    /// name.</summary>
     public long[]? StoredShape(string name) => Stored is { } file && file.TryGet(name, out var entry) ? entry.Shape : null;
 
     /// <summary>A copy of a base parameter that does not train and is not saved.</summary>

@@ -20,7 +20,8 @@ internal readonly record struct BlockDropout(Layer Layer, double Share, ulong Si
             return blocks;
         }
         ulong stream = new LayerDropout(Layer, 1, Site).Stream, seed = Layer.Mode.Seed;
-        var chosen = Enumerable.Range(0, n).OrderBy(i => Kernels.Philox.Next(seed, stream, (ulong)i).X).ThenBy(i => i).Take(gone).ToHashSet();
+        var chosen = Enumerable.Range(0, n).OrderBy(i => Kernels.Philox.Next(seed, stream, (ulong)i).X).ThenBy(i => i).Take(gone)
+            .ToHashSet();
         float[] keep = new float[n * side];
         float[] identity = new float[n * side * side];
         for (int i = 0; i < n * side; i++)

@@ -22,7 +22,8 @@ internal static class ConfigChecks
         }
         if (config.TaskType is { } task && !Tasks.Contains(task))
         {
-            yield return $"field \"task_type\" is \"{task}\", which is none of {string.Join(", ", Tasks)}; the adapter is used with a causal language model";
+            yield return $"field \"task_type\" is \"{task}\", which is none of {string.Join(", ", Tasks)}; the adapter is used with a " +
+                "causal language model";
         }
         if (config.StartProblem is { } problem && config is not Lora.LoraConfig { OtherInit: not null, IsKnownInit: true })
         {
@@ -34,8 +35,8 @@ internal static class ConfigChecks
         }
     }
 
-    /// <summary>Refuses fields that are not known here and ask for something: true of an option ("use_…"), or the settings of one ("…_config"). What the adapter computes
-    /// may depend on it.</summary>
+    /// <summary>Refuses fields that are not known here and ask for something: true of an option ("use_…"), or the settings of one
+    /// ("…_config"). What the adapter computes may depend on it.</summary>
     public static void RefuseUnknownOptions(ConfigReader reader, IEnumerable<string> unknown)
     {
         foreach (string name in unknown.Where(name => !Runtime.Contains(name)))
@@ -43,7 +44,8 @@ internal static class ConfigChecks
             bool asks = reader.Raw(name) switch
             {
                 { ValueKind: JsonValueKind.True } => name.StartsWith("use_", StringComparison.Ordinal),
-                { ValueKind: JsonValueKind.Object } settings => name.EndsWith("_config", StringComparison.Ordinal) && settings.EnumerateObject().Any(),
+                { ValueKind: JsonValueKind.Object } settings => name.EndsWith("_config", StringComparison.Ordinal)
+                    && settings.EnumerateObject().Any(),
                 _ => false,
             };
             if (asks)

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method says what Δ is; merging follows from it, because the
-/// rows of ΔWᵀ are what Δ makes of the unit vectors.</summary>
+/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method says what Δ is; merging follows from it,
+/// because the rows of ΔWᵀ are what Δ makes of the unit vectors.</summary>
 /// <param name="layer">The layer.</param>
 internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 {

@@ -24,7 +24,9 @@ internal static class Hyperparameters
     {
         if (size < 1 || extent % size != 0)
         {
-            throw new BadInputException($"{field} is {size}, but \"{path}\" has {extent} {what}, which it does not divide; choose a divisor, or leave the layer out");
+            throw new BadInputException(
+                $"{field} is {size}, but \"{path}\" has {extent} {what}, which it does not divide; choose a divisor, or leave the layer " +
+                "out");
         }
     }
 

@@ -36,7 +36,9 @@ internal static class Initial
             return parameter;
         }
 
-        /// <summary>Uniform in ±√(6/((1 + a²)·fan_in)) with a = √5, which is ±1/√fan_in (He et al. 2015), with as many inputs as columns.</summary>
-        public Parameter Kaiming(ulong seed, ulong stream) => parameter.Uniform(1 / MathF.Sqrt(Math.Max(1, parameter.Shape.Columns)), seed, stream);
+        /// <summary>Uniform in ±√(6/((1 + a²)·fan_in)) with a = √5, which is ±1/√fan_in (He et al. 2015), with as many inputs as
+        /// columns.</summary>
+        public Parameter Kaiming(ulong seed, ulong stream) =>
+            parameter.Uniform(1 / MathF.Sqrt(Math.Max(1, parameter.Shape.Columns)), seed, stream);
     }
 }

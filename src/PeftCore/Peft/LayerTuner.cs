@@ -57,7 +57,8 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
     {
         var branches = active.Select(adapter => adapter.Branches()).ToList();
         return branches.TrueForAll(some => some is not null)
-            ? x.LoraLinear(layer.OwnParameter("weight")!.Value, layer.OwnParameter("bias")?.Value, layer is Linear { Transposed: true }, [.. branches.SelectMany(some => some!)])
+            ? x.LoraLinear(layer.OwnParameter("weight")!.Value, layer.OwnParameter("bias")?.Value, layer is Linear { Transposed: true },
+                [.. branches.SelectMany(some => some!)])
             : active.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y));
     }
 
@@ -79,7 +80,9 @@ internal sealed class LayerTuner(PeftModel model, Layer layer) : Tuner
     {
         if (x.Shape[0] != rows.Count)
         {
-            throw new BadInputException($"a mixed batch has {rows.Count} adapter names, but {x.Shape[0]} rows came to \"{layer.Name}\"; give one name a row, and compute losses through a head that an adapter changes from the logits");
+            throw new BadInputException(
+                $"a mixed batch has {rows.Count} adapter names, but {x.Shape[0]} rows came to \"{layer.Name}\"; give one name a row, and " +
+                "compute losses through a head that an adapter changes from the logits");
         }
         return MixedRows.Run(rows, (name, picked) =>
         {

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method whose update of a linear layer is a product of two thin matrices that it computes from its own parameters. It runs in the same op as
-/// LoRA, alone or together with others of its kind.</summary>
+/// <summary>A method whose update of a linear layer is a product of two thin matrices that it computes from its own parameters. It runs in
+/// the same op as LoRA, alone or together with others of its kind.</summary>
 internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : DeltaAdapter(layer)
 {
     public override Tensor Forward(Tensor x)

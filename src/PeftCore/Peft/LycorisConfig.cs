@@ -66,8 +66,8 @@ public abstract record LycorisConfig : TargetedConfig
     }
 }
 
-/// <summary>Drops whole outputs of an update, or the update itself, while training. What is dropped depends on layer and step alone, so backward finds the same
-/// again.</summary>
+/// <summary>Drops whole outputs of an update, or the update itself, while training. What is dropped depends on layer and step alone, so
+/// backward finds the same again.</summary>
 /// <param name="Layer">The layer.</param>
 /// <param name="Rank">How likely an output is dropped.</param>
 /// <param name="Module">How likely all are.</param>

@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>Names modules as Hugging Face PEFT does: a list of names matches a module whose path equals one of them or ends in "." and one of
-/// them; a single string is a regular expression for the whole path, or "all-linear".</summary>
+/// <summary>Names modules as Hugging Face PEFT does: a list of names matches a module whose path equals one of them or ends in "." and one
+/// of them; a single string is a regular expression for the whole path, or "all-linear".</summary>
 public sealed class ModuleSelector
 {
     /// <summary>The string that stands for every linear layer but the output head.</summary>
@@ -37,11 +37,13 @@ public sealed class ModuleSelector
     /// <exception cref="BadInputException">The expression is not valid.</exception>
     public static ModuleSelector Matching(string pattern) => new(null, pattern);
 
-    /// <summary>Names from a comma-separated list, or one pattern when the text has regular-expression characters or is "all-linear".</summary>
+    /// <summary>Names from a comma-separated list, or one pattern when the text has regular-expression characters or is
+    /// "all-linear".</summary>
     public static ModuleSelector Parse(string text)
     {
         bool pattern = text == AllLinear || text.AsSpan().IndexOfAny("*+?()[]{}|^$\\") >= 0;
-        return pattern ? Matching(text) : new(text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries), null);
+        return pattern ? Matching(text) : new(text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+            null);
     }
 
     /// <summary>Whether a module path is selected. "all-linear" must be resolved against a model first.</summary>
@@ -50,7 +52,8 @@ public sealed class ModuleSelector
         : NameFor(path) is not null;
 
     /// <summary>The name by which a path is selected; null for a pattern, or if it is not.</summary>
-    internal string? NameFor(string path) => Names?.FirstOrDefault(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
+    internal string? NameFor(string path) =>
+        Names?.FirstOrDefault(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
 
     internal static ModuleSelector? Read(ConfigReader config, string field)
     {
@@ -73,7 +76,8 @@ public sealed class ModuleSelector
         }
     }
 
-    internal JsonNode ToJson() => Names is null ? JsonValue.Create(Pattern)! : new JsonArray([.. Names.Select(name => JsonValue.Create(name))]);
+    internal JsonNode ToJson() =>
+        Names is null ? JsonValue.Create(Pattern)! : new JsonArray([.. Names.Select(name => JsonValue.Create(name))]);
 
     /// <inheritdoc/>
     public override string ToString() => Pattern ?? string.Join(", ", Names!);

@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Peft;
 
-/// <summary>A regular expression from a configuration, for module paths. It comes from outside, so it may be wrong or take for ever. Configurations are
-/// written for Python, whose spelling of named groups and of the end of the text is understood as well.</summary>
+/// <summary>A regular expression from a configuration, for module paths. It comes from outside, so it may be wrong or take for ever.
+/// Configurations are written for Python, whose spelling of named groups and of the end of the text is understood as well.</summary>
 internal sealed class PathPattern
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(1);
@@ -22,8 +22,10 @@ internal sealed class PathPattern
         string native = pattern.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace("\\Z", "\\z", StringComparison.Ordinal);
         try
         {
-            _ = new Regex(native, RegexOptions.CultureInvariant, Timeout); // By itself: "a)|(b" must not become valid by what stands around it.
-            _regex = new Regex($@"\A(?:{form.Replace("{0}", $"(?:{native})", StringComparison.Ordinal)})\z", RegexOptions.CultureInvariant, Timeout);
+            // By itself: "a)|(b" must not become valid by what stands around it.
+            _ = new Regex(native, RegexOptions.CultureInvariant, Timeout);
+            _regex = new Regex($@"\A(?:{form.Replace("{0}", $"(?:{native})", StringComparison.Ordinal)})\z", RegexOptions.CultureInvariant,
+                Timeout);
         }
         catch (ArgumentException e)
         {
@@ -43,7 +45,8 @@ internal sealed class PathPattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new BadInputException($"{_field}: matching \"{_pattern}\" against \"{path}\" takes too long; write the expression without nested repetition", e);
+            throw new BadInputException(
+                $"{_field}: matching \"{_pattern}\" against \"{path}\" takes too long; write the expression without nested repetition", e);
         }
     }
 }

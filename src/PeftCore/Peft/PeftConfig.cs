@@ -4,7 +4,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
-/// <summary>What an adapter_config.json holds for every method. Each method adds its hyperparameters; names in the file are Hugging Face's.</summary>
+/// <summary>What an adapter_config.json holds for every method. Each method adds its hyperparameters; names in the file are Hugging
+/// Face's.</summary>
 public abstract record PeftConfig
 {
     /// <summary>The file's name in an adapter directory.</summary>
@@ -31,7 +32,8 @@ public abstract record PeftConfig
     /// <summary>Reads an adapter_config.json of any method.</summary>
     /// <param name="path">The file.</param>
     /// <param name="warnings">Gets one sentence for each field nobody knows.</param>
-    /// <exception cref="BadInputException">The file is damaged, the method unknown, or a field asks for something that is not supported.</exception>
+    /// <exception cref="BadInputException">The file is damaged, the method unknown, or a field asks for something that is not
+    /// supported.</exception>
     public static PeftConfig Load(string path, ICollection<string>? warnings = null)
     {
         var reader = ConfigReader.Open(path);
@@ -70,8 +72,10 @@ public abstract record PeftConfig
         {
             return config;
         }
-        string has = $"has no field \"{unknown[0]}\"; it has {string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}";
-        throw new BadInputException(origin(unknown[0]) is { } flag ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
+        string has = $"has no field \"{unknown[0]}\"; it has " +
+            $"{string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}";
+        throw new BadInputException(origin(unknown[0]) is { } flag
+            ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 
     /// <summary>Fields the method does not have.</summary>
@@ -84,7 +88,8 @@ public abstract record PeftConfig
     /// <summary>Writes the file as Hugging Face does: fields sorted, indented by two.</summary>
     public void Save(string path)
     {
-        var sorted = new JsonObject(ToJson().OrderBy(field => field.Key, StringComparer.Ordinal).Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
+        var sorted = new JsonObject(ToJson().OrderBy(field => field.Key, StringComparer.Ordinal)
+            .Select(field => KeyValuePair.Create(field.Key, field.Value?.DeepClone())));
         JsonFile.Write(path, sorted);
     }
 
@@ -108,11 +113,13 @@ public abstract record PeftConfig
     /// <summary>Whether a new adapter of this configuration computes what the base computes.</summary>
     internal virtual bool StartsAsBase => true;
 
-    /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about it is decided by chance or by
-    /// values on the host, and no number comes from there. Dropout of an input is drawn on the device and does not count.</summary>
+    /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about
+    /// it is decided by chance or by values on the host, and no number comes from there. Dropout of an input is drawn on the device and
+    /// does not count.</summary>
     internal virtual bool PassesRepeat => false;
 
-    /// <summary>What is wrong with fields that only say how training began: a new adapter cannot be made so, a trained one does not need them. Null for nothing.</summary>
+    /// <summary>What is wrong with fields that only say how training began: a new adapter cannot be made so, a trained one does not need
+    /// them. Null for nothing.</summary>
     internal string? StartProblem { get; init; }
 
     /// <summary>What a reader of the file should know.</summary>

@@ -69,7 +69,8 @@ internal static class PeftMethods
         string type = config.String("peft_type");
         return Methods.TryGetValue(type, out var method)
             ? method
-            : throw config.Error("peft_type", Methods.Keys.FirstOrDefault(known => known.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } meant
+            : throw config.Error("peft_type",
+                Methods.Keys.FirstOrDefault(known => known.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } meant
                 ? $"is \"{type}\", and is written {meant}"
                 : $"is \"{type}\", which is not supported; supported are {string.Join(", ", Methods.Keys)}");
     }

@@ -12,13 +12,15 @@ public sealed partial class PeftModel
     internal InputStatistics? Observer { get; private set; }
 
     /// <summary>Attaches a LoRA whose initialisation looks at data (EVA, CorDA, LoRA-GA) and makes it the only active adapter.</summary>
-    /// <param name="config">Hyperparameters, with one of those initialisations. EVA moves ranks between the layers, and the adapter's configuration says where they went.</param>
+    /// <param name="config">Hyperparameters, with one of those initialisations. EVA moves ranks between the layers, and the adapter's
+    /// configuration says where they went.</param>
     /// <param name="run">Runs some batches through <see cref="Base"/>; for LoRA-GA forward and backward, once for each layer.</param>
     /// <param name="name">The adapter's name.</param>
     /// <param name="settings">Settings of the initialisation; null for those of the configuration.</param>
     /// <param name="seed">Seed of what is random.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or none came.</exception>
-    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null, ulong seed = 0)
+    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
+        ulong seed = 0)
     {
         settings ??= config.Calibration;
         if (!config.Init.NeedsData)
@@ -26,12 +28,21 @@ public sealed partial class PeftModel
             throw new BadInputException($"the initialisation {config.Init} needs no data; use AddAdapter");
         }
         // A fresh adapter of the same layers changes nothing and stands where their inputs pass.
-        AddAdapter(config with { Init = LoraInit.Default, UseDora = false, Bias = BiasMode.None, ModulesToSave = null, TrainableTokens = null }, name, seed);
+        AddAdapter(config with
+        {
+            Init = LoraInit.Default,
+            UseDora = false,
+            Bias = BiasMode.None,
+            ModulesToSave = null,
+            TrainableTokens = null
+        }, name, seed);
         LoraConfig final;
         Dictionary<string, InitialFactors> factors;
         try
         {
-            (final, factors) = Calibrated(config, [.. Get(name).Layers.Select(layer => (layer.Path, Layer: (Base.Find(layer.Path) as Linear)!)).Where(target => target.Layer is not null)],
+            (final, factors) = Calibrated(config,
+                [.. Get(name).Layers.Select(layer => (layer.Path, Layer: (Base.Find(layer.Path) as Linear)!))
+                    .Where(target => target.Layer is not null)],
                 Get(name), run, settings, seed);
         }
         finally
@@ -42,7 +53,8 @@ public sealed partial class PeftModel
         SetActive(name);
     }
 
-    /// <summary>Attaches an adapter whose shapes count and whose values do not, for plans and timings: an initialisation that needs data goes without them.</summary>
+    /// <summary>Attaches an adapter whose shapes count and whose values do not, for plans and timings: an initialisation that needs data
+    /// goes without them.</summary>
     /// <param name="config">Method and hyperparameters. With EVA every layer has the rank it asks for.</param>
     /// <param name="seed">Seed of its initial values.</param>
     internal void AddPlannedAdapter(PeftConfig config, ulong seed = 0)
@@ -51,8 +63,8 @@ public sealed partial class PeftModel
         SetActive(DefaultAdapter);
     }
 
-    /// <summary>Attaches a LoRA whose initialisation looked at data, as <see cref="SaveState"/> left it, without looking again. It is the only active adapter, ready
-    /// to train.</summary>
+    /// <summary>Attaches a LoRA whose initialisation looked at data, as <see cref="SaveState"/> left it, without looking again. It is the
+    /// only active adapter, ready to train.</summary>
     /// <param name="config">The hyperparameters the run began with.</param>
     /// <param name="directory">Where the state was saved.</param>
     /// <param name="name">The adapter's name.</param>
@@ -67,17 +79,21 @@ public sealed partial class PeftModel
         }
         using (var source = OpenState(directory, name))
         {
-            var factors = source.Names.Where(entry => entry.EndsWith(LoraState.InitialA, StringComparison.Ordinal)).Select(entry => entry[..^LoraState.InitialA.Length])
-                .ToDictionary(path => path, path => new InitialFactors(Wide(source.Get(path + LoraState.InitialA)), Wide(source.Get(path + LoraState.InitialB))), StringComparer.Ordinal);
+            var factors = source.Names.Where(entry => entry.EndsWith(LoraState.InitialA, StringComparison.Ordinal))
+                .Select(entry => entry[..^LoraState.InitialA.Length])
+                .ToDictionary(path => path, path => new InitialFactors(Wide(source.Get(path + LoraState.InitialA)),
+                    Wide(source.Get(path + LoraState.InitialB))), StringComparer.Ordinal);
             Register(Attach(config, new AttachContext(Base, name, seed) { Factors = factors }));
         }
         SetActive(name);
         LoadState(directory, name);
     }
 
-    private static double[] Wide(WeightEntry entry) => Array.ConvertAll(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
+    private static double[] Wide(WeightEntry entry) =>
+        Array.ConvertAll(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
 
-    private (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Calibrated(LoraConfig config, List<(string Path, Linear Layer)> targets, Adapter plain, Action run,
+    private (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Calibrated(LoraConfig config,
+        List<(string Path, Linear Layer)> targets, Adapter plain, Action run,
         Calibration settings, ulong seed)
     {
         if (config.Init == LoraInit.LoraGa)
@@ -86,7 +102,8 @@ public sealed partial class PeftModel
             return (config, targets.ToDictionary(target => target.Path, target =>
             {
                 var part = FactorsOf(plain, target.Path);
-                return CalibratedInit.LoraGa(GradientOf(target.Layer, run), () => LoraInitializer.WeightOf(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale, settings, random);
+                return CalibratedInit.LoraGa(GradientOf(target.Layer, run), () => LoraInitializer.WeightOf(target.Path, target.Layer),
+                    target.Layer, part.A.Shape[0], part.Scale, settings, random);
             }, StringComparer.Ordinal));
         }
         using var inputs = new InputStatistics(targets.Select(target => target.Layer));
@@ -99,16 +116,20 @@ public sealed partial class PeftModel
         {
             Observer = null;
         }
-        return config.Init == LoraInit.Eva ? CalibratedInit.Eva(config, targets, inputs, settings) : (config, targets.ToDictionary(target => target.Path, target =>
+        return config.Init == LoraInit.Eva ? CalibratedInit.Eva(config, targets, inputs, settings)
+            : (config, targets.ToDictionary(target => target.Path, target =>
         {
             var part = FactorsOf(plain, target.Path);
-            return CalibratedInit.Corda(LoraInitializer.WeightOf(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale, inputs, settings);
+            return CalibratedInit.Corda(LoraInitializer.WeightOf(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale,
+                inputs, settings);
         }, StringComparer.Ordinal));
     }
 
-    private static LoraLinearAdapter FactorsOf(Adapter adapter, string path) => (LoraLinearAdapter)adapter.Layers.Find(layer => layer.Path == path).Layer;
+    private static LoraLinearAdapter FactorsOf(Adapter adapter, string path) =>
+        (LoraLinearAdapter)adapter.Layers.Find(layer => layer.Path == path).Layer;
 
-    /// <summary>∂L/∂W (out, in) of one layer. It alone trains for that time, so that one gradient of a base weight is alive at once.</summary>
+    /// <summary>∂L/∂W (out, in) of one layer. It alone trains for that time, so that one gradient of a base weight is alive at
+    /// once.</summary>
     private double[] GradientOf(Linear layer, Action run)
     {
         var copy = new Parameter(layer.Weight.Shape);
@@ -122,7 +143,8 @@ public sealed partial class PeftModel
             swap.Activate();
             copy.Trains = true;
             run();
-            float[] gradient = copy.Gradient is { } sum ? sum.ToArray<float>() : throw new BadInputException("no gradient came: run forward and backward while LoRA-GA looks");
+            float[] gradient = copy.Gradient is { } sum ? sum.ToArray<float>()
+                : throw new BadInputException("no gradient came: run forward and backward while LoRA-GA looks");
             double[] wide = Array.ConvertAll(gradient, x => (double)x);
             return layer.Transposed ? Numerics.Dense.Transpose(wide, layer.Inputs, layer.Outputs) : wide;
         }

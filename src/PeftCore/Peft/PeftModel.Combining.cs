@@ -4,7 +4,8 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    /// <summary>Makes a new LoRA adapter out of several, by weights; they may be of any method that adds to the weights of linear layers. It is attached, but neither active nor training.</summary>
+    /// <summary>Makes a new LoRA adapter out of several, by weights; they may be of any method that adds to the weights of linear layers.
+    /// It is attached, but neither active nor training.</summary>
     /// <param name="names">The adapters.</param>
     /// <param name="weights">One weight an adapter; negative ones take an adapter's effect away.</param>
     /// <param name="newName">The new adapter's name.</param>
@@ -14,17 +15,20 @@ public sealed partial class PeftModel
     /// <param name="svdRank">Rank of combinations that end in a factorisation; null for the largest rank among the adapters.</param>
     /// <param name="seed">Seed of what is dropped at random.</param>
     /// <exception cref="BadInputException">The adapters cannot be combined in this way.</exception>
-    public void AddWeightedAdapter(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName, CombinationType combination = CombinationType.Svd,
+    public void AddWeightedAdapter(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName,
+        CombinationType combination = CombinationType.Svd,
         double? density = null, MajoritySign majoritySign = MajoritySign.Total, int? svdRank = null, ulong seed = 0)
     {
-        var sum = OnPlainBase(() => new AdapterCombination(Base, [.. names.Select(Get)], weights, combination, density, majoritySign, svdRank, seed));
+        var sum = OnPlainBase(() => new AdapterCombination(Base, [.. names.Select(Get)], weights, combination, density, majoritySign,
+            svdRank, seed));
         var adapter = Attach(sum.Config(Base), new AttachContext(Base, newName, seed) { IsNew = false });
         sum.Fill(adapter);
         Register(adapter);
         adapter.SetTrains(false, active: false);
     }
 
-    /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: of each layer's update the largest singular values are kept.</summary>
+    /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: of each layer's update the
+    /// largest singular values are kept.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="rank">The LoRA's rank.</param>
     /// <param name="name">The adapter.</param>
@@ -40,7 +44,8 @@ public sealed partial class PeftModel
             return OnTables(adapter, () =>
             {
                 var conversion = new LoraConversion(adapter, rank, path => Base.Find(path)!);
-                AdapterFiles.Save(DirectoryOf(directory, name), conversion.Config, conversion.Tensors.Concat(AdapterFiles.KeptTables(Base, adapter)));
+                AdapterFiles.Save(DirectoryOf(directory, name), conversion.Config,
+                    conversion.Tensors.Concat(AdapterFiles.KeptTables(Base, adapter)));
                 return conversion.Layers;
             });
         }
@@ -53,8 +58,8 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Saves an adapter that starts from directions of the base weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which computes the same on
-    /// the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
+    /// <summary>Saves an adapter that starts from directions of the base weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which
+    /// computes the same on the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="name">The adapter.</param>
     /// <exception cref="BadInputException">The adapter is no LoRA.</exception>
@@ -77,7 +82,8 @@ public sealed partial class PeftModel
     /// <summary>Runs code on the plain base but for the token tables of an adapter, whose rows its layers have.</summary>
     private T OnTables<T>(Adapter adapter, Func<T> body) => OnPlainBase(() =>
     {
-        var tables = adapter.Swaps.Where(swap => !swap.Trains && adapter.Tables.Exists(table => table.Path == swap.Parameter.Path)).ToList();
+        var tables = adapter.Swaps.Where(swap => !swap.Trains && adapter.Tables.Exists(table => table.Path == swap.Parameter.Path))
+            .ToList();
         tables.ForEach(swap => swap.Activate());
         try
         {

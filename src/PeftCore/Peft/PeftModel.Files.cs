@@ -6,7 +6,8 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    /// <summary>Saves adapters as Hugging Face PEFT does: "default" in the directory itself, any other in a subdirectory of its name.</summary>
+    /// <summary>Saves adapters as Hugging Face PEFT does: "default" in the directory itself, any other in a subdirectory of its
+    /// name.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="names">The adapters to save; none for all.</param>
     public void Save(string directory, params IReadOnlyList<string> names)
@@ -68,7 +69,8 @@ public sealed partial class PeftModel
         SetActive(name);
     }
 
-    /// <summary>Reads the values of an attached adapter again from a directory it was saved to. If they do not fit, nothing changes.</summary>
+    /// <summary>Reads the values of an attached adapter again from a directory it was saved to. If they do not fit, nothing
+    /// changes.</summary>
     public void Reload(string directory, string name = DefaultAdapter)
     {
         AtomicDirectory.Recover(directory);
@@ -87,8 +89,8 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Saves what trains, exactly, so that training can go on from it: the adapter, and what its own files do not hold, such as a network that makes
-    /// its virtual tokens, or what ranks are chosen by.</summary>
+    /// <summary>Saves what trains, exactly, so that training can go on from it: the adapter, and what its own files do not hold, such as a
+    /// network that makes its virtual tokens, or what ranks are chosen by.</summary>
     /// <param name="directory">Made if it is not there.</param>
     /// <param name="name">The adapter.</param>
     public void SaveState(string directory, string name = DefaultAdapter) => AdapterFiles.Update(directory, built =>

@@ -11,8 +11,8 @@ public sealed partial class PeftModel
     /// <summary>Names of the adapters whose updates stand in the base's weights now.</summary>
     public IReadOnlyCollection<string> MergedAdapters => _merged.Keys;
 
-    /// <summary>Folds the active adapters into copies of the weights they change, so that inference costs nothing extra. Half-precision weights
-    /// are merged in F32 and rounded once. Merging twice changes nothing.</summary>
+    /// <summary>Folds the active adapters into copies of the weights they change, so that inference costs nothing extra. Half-precision
+    /// weights are merged in F32 and rounded once. Merging twice changes nothing.</summary>
     /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public void Merge(bool safe = true)

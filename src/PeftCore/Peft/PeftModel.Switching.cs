@@ -4,14 +4,15 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    /// <summary>Makes these adapters the active ones; their updates add up. They alone train: of each, what trained when it was last active.
-    /// Adapters that are merged are taken out of the weights.</summary>
+    /// <summary>Makes these adapters the active ones; their updates add up. They alone train: of each, what trained when it was last
+    /// active. Adapters that are merged are taken out of the weights.</summary>
     public void SetActive(params IReadOnlyList<string> names)
     {
         List<string> chosen = [.. names.Distinct()];
         if (chosen.Count(name => Get(name).Swaps.Count > 0) > 1)
         {
-            throw new BadInputException($"adapters {string.Join(", ", chosen)} cannot be active together: more than one of them replaces parameters of the base");
+            throw new BadInputException(
+                $"adapters {string.Join(", ", chosen)} cannot be active together: more than one of them replaces parameters of the base");
         }
         Unmerge();
         Unapply();
@@ -24,7 +25,8 @@ public sealed partial class PeftModel
     /// <summary>Freezes all adapters, for inference.</summary>
     public void Freeze() => _adapters.Keys.ToList().ForEach(name => SetTrains(name, false));
 
-    /// <summary>Lets all parameters of an adapter train while it is active, or freezes them; switching adapters does not change this.</summary>
+    /// <summary>Lets all parameters of an adapter train while it is active, or freezes them; switching adapters does not change
+    /// this.</summary>
     public void SetTrains(string name, bool trains) => Get(name).SetTrains(trains, _active.Contains(name));
 
     /// <summary>Runs code with no adapter, as if the base were alone.</summary>
@@ -89,7 +91,8 @@ public sealed partial class PeftModel
         {
             if (Get(name).Swaps.Count > 0)
             {
-                throw new BadInputException($"adapter \"{name}\" replaces parameters of the base, which all rows of a batch share; run its rows by themselves");
+                throw new BadInputException(
+                    $"adapter \"{name}\" replaces parameters of the base, which all rows of a batch share; run its rows by themselves");
             }
         }
         if (_merged.Count > 0)
@@ -98,7 +101,9 @@ public sealed partial class PeftModel
         }
         if (Base.GradientCheckpointing && Tape.IsRecording)
         {
-            throw new BadInputException("a mixed batch cannot train with gradient checkpointing: backward runs the layers again when the names of the rows are gone; turn it off");
+            throw new BadInputException(
+                "a mixed batch cannot train with gradient checkpointing: backward runs the layers again when the names of the rows are " +
+                "gone; turn it off");
         }
         var before = RowAdapters;
         Unapply();

@@ -32,7 +32,8 @@ public sealed partial class PeftModel
         return moved ?? (IReadOnlyList<(Parameter Parameter, int[] Before)>)[];
     }
 
-    /// <summary>Tells the active adapters that the optimizer has made a step, while the gradients are still there: AdaLoRA moves its ranks then.</summary>
+    /// <summary>Tells the active adapters that the optimizer has made a step, while the gradients are still there: AdaLoRA moves its ranks
+    /// then.</summary>
     /// <param name="step">Steps done, counted from 1.</param>
     public void AfterStep(long step)
     {

@@ -7,12 +7,12 @@ namespace PeftCore.Peft;
 
 public sealed partial class PeftModel
 {
-    /// <summary>Folds the active adapters into the base for good and detaches all adapters. Weights change one after the other, so this takes memory for one
-    /// of them, not for a second model.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Every weight is then merged twice: once to look, once to
-    /// keep.</param>
-    /// <param name="keepTies">Where a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the merged model then
-    /// computes something else than base and adapters did. Otherwise the tie is undone.</param>
+    /// <summary>Folds the active adapters into the base for good and detaches all adapters. Weights change one after the other, so this
+    /// takes memory for one of them, not for a second model.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Every weight is then merged twice: once
+    /// to look, once to keep.</param>
+    /// <param name="keepTies">Where a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the
+    /// merged model then computes something else than base and adapters did. Otherwise the tie is undone.</param>
     /// <returns>The base, which now computes what base and adapters did.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
@@ -50,14 +50,16 @@ public sealed partial class PeftModel
 
     /// <summary>Every module that adapters change.</summary>
     private List<Module> Changed(List<Adapter> adapters) =>
-        [.. adapters.SelectMany(adapter => adapter.Layers.Select(layer => Base.Find(layer.Path)!).Concat(adapter.Swaps.Select(swap => swap.Module))).Distinct()];
+        [.. adapters.SelectMany(adapter => adapter.Layers.Select(layer => Base.Find(layer.Path)!)
+            .Concat(adapter.Swaps.Select(swap => swap.Module))).Distinct()];
 
     private List<LayerAdapter> LayersOn(Module module, List<Adapter> adapters) =>
         [.. adapters.SelectMany(adapter => adapter.Layers).Where(layer => Base.Find(layer.Path) == module).Select(layer => layer.Layer)];
 
     /// <summary>The base's own parameter, whatever stands in its place now.</summary>
     private static Parameter? Original(Module module, string name, List<Adapter> adapters) =>
-        adapters.SelectMany(adapter => adapter.Swaps).FirstOrDefault(swap => swap.Replaces(module, name))?.Original ?? module.OwnParameter(name);
+        adapters.SelectMany(adapter => adapter.Swaps).FirstOrDefault(swap => swap.Replaces(module, name))?.Original
+        ?? module.OwnParameter(name);
 
     private void RefuseIfNotFinite(List<Adapter> adapters)
     {
@@ -99,14 +101,15 @@ public sealed partial class PeftModel
         }
     }
 
-    /// <summary>Puts merged values in a parameter's place. A parameter that several modules share (tied embeddings) stays shared if it changed in all
-    /// of them alike.</summary>
+    /// <summary>Puts merged values in a parameter's place. A parameter that several modules share (tied embeddings) stays shared if it
+    /// changed in all of them alike.</summary>
     private void Replace(Parameter parameter, List<(Module Module, string Name, Tensor Value)> changes, bool keepTies)
     {
         var dtype = parameter.Value.DType;
         int sharers = Base.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
         bool shared = keepTies || sharers == 1 ||
-            (changes.Count == sharers && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
+            (changes.Count == sharers
+                && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
         // Tables of another vocabulary cannot be written in place.
         var common = !shared ? null : changes[0].Value.Shape == parameter.Shape ? parameter : new Parameter(changes[0].Value.Shape);
         foreach (var (module, name, value) in changes)

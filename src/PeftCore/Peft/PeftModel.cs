@@ -31,8 +31,8 @@ public sealed partial class PeftModel
     /// <summary>The base model; calls on it run with the active adapters.</summary>
     public CausalModel Base { get; }
 
-    /// <summary>Whether adapters attached from now on get the gradients that Hugging Face PEFT gives them even where those are not the derivatives, so that
-    /// runs can be compared. It matters for C³A alone.</summary>
+    /// <summary>Whether adapters attached from now on get the gradients that Hugging Face PEFT gives them even where those are not the
+    /// derivatives, so that runs can be compared. It matters for C³A alone.</summary>
     public bool GradientsLikeReference { get; set; }
 
     /// <summary>Names of the attached adapters.</summary>
@@ -43,7 +43,8 @@ public sealed partial class PeftModel
 
     /// <summary>Parameters of the active adapters with the names Hugging Face PEFT has for them in memory.</summary>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters =>
-        [.. _active.Select(name => _adapters[name]).SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
+        [.. _active.Select(name => _adapters[name])
+            .SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
             .OrderBy(p => p.Item1, StringComparer.Ordinal)];
 
     /// <summary>The sentence Hugging Face PEFT prints before training.</summary>
@@ -73,20 +74,23 @@ public sealed partial class PeftModel
     /// <summary>The task of each row, for adapters that have several; null for the first of all rows.</summary>
     internal IReadOnlyList<int>? RowTasks { get; set; }
 
-    /// <summary>Gives the base's token embedding and head another number of rows; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Adapters that are attached later
-    /// save both tables with them.</summary>
+    /// <summary>Gives the base's token embedding and head another number of rows; see <see cref="CausalModel.ResizeTokenEmbeddings"/>.
+    /// Adapters that are attached later save both tables with them.</summary>
     /// <param name="rows">Tokens of the vocabulary from now on.</param>
     /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
     {
         if (_adapters.Count > 0)
         {
-            throw new BadInputException($"the token tables cannot be resized while adapters are attached ({string.Join(", ", _adapters.Keys)}); resize the model before");
+            throw new BadInputException(
+                $"the token tables cannot be resized while adapters are attached ({string.Join(", ", _adapters.Keys)}); resize the model " +
+                "before");
         }
         Base.ResizeTokenEmbeddings(rows);
     }
 
-    /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the weights.</summary>
+    /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the
+    /// weights.</summary>
     /// <param name="config">Method and hyperparameters.</param>
     /// <param name="name">The adapter's name; when saved, it becomes the name of a directory.</param>
     /// <param name="seed">Seed of its initial values.</param>
@@ -141,7 +145,8 @@ public sealed partial class PeftModel
 
     internal Adapter Get(string name) => _adapters.TryGetValue(name, out var adapter)
         ? adapter
-        : throw new BadInputException($"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
+        : throw new BadInputException(
+        $"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
 
     /// <summary>Has a method attach itself; on failure nothing is left behind.</summary>
     private Adapter Attach(PeftConfig config, AttachContext context, AdapterTables? tables = null)

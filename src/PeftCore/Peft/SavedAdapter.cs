@@ -23,7 +23,8 @@ public sealed class SavedAdapter
     public IReadOnlyList<string> Modules => ModulesOf(Names);
 
     /// <summary>Paths of the modules that keys of an adapter's file belong to.</summary>
-    public static IReadOnlyList<string> ModulesOf(IEnumerable<string> keys) => [.. keys.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
+    public static IReadOnlyList<string> ModulesOf(IEnumerable<string> keys) =>
+        [.. keys.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
         .Select(name => name[AdapterParameter.Prefix.Length..]).Select(ModuleOf).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>Reads a directory.</summary>
@@ -41,8 +42,8 @@ public sealed class SavedAdapter
         return new SavedAdapter(config, [.. source.ToFile()]);
     }
 
-    /// <summary>Reads a LoRA that started from directions of its base (PiSSA, OLoRA, CorDA, LoRA-GA), together with what it was before it trained, as a plain LoRA of
-    /// twice the rank, which computes the same on the unchanged base.</summary>
+    /// <summary>Reads a LoRA that started from directions of its base (PiSSA, OLoRA, CorDA, LoRA-GA), together with what it was before it
+    /// trained, as a plain LoRA of twice the rank, which computes the same on the unchanged base.</summary>
     /// <param name="directory">The trained adapter.</param>
     /// <param name="initialDirectory">The same adapter as it was saved before training.</param>
     /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
@@ -54,7 +55,8 @@ public sealed class SavedAdapter
         string path = AdapterFiles.ConfigPath(directory);
         if (PeftConfig.Load(path, warnings) is not LoraConfig { Init.ChangesBase: true } config)
         {
-            throw new BadInputException($"{path}: this adapter did not change its base when it started, so there is nothing to take out; it loads as it is");
+            throw new BadInputException(
+                $"{path}: this adapter did not change its base when it started, so there is nothing to take out; it loads as it is");
         }
         using var trained = AdapterFiles.OpenWeights(directory);
         using var initial = AdapterFiles.OpenWeights(initialDirectory);
@@ -71,13 +73,15 @@ public sealed class SavedAdapter
     private static string ModuleOf(string key)
     {
         string[] parts = key.Split('.');
-        int own = Array.FindIndex(parts, part => part is "base_layer" or "token_adapter" or "weight" or "bias" || part.Contains('_') && IsParameter(part));
+        int own = Array.FindIndex(parts, part => part is "base_layer" or "token_adapter" or "weight" or "bias" || part.Contains('_')
+            && IsParameter(part));
         return string.Join('.', own < 0 ? parts : parts[..own]);
     }
 
     private static bool IsParameter(string part)
     {
-        ReadOnlySpan<string> beginnings = ["lora_", "ia3_", "vera_", "hada_", "lokr_", "oft_", "boft_", "hra_", "shira_", "fourierft_", "vblora_", "randlora_", "c3a_", "miss_", "ln_tuning_", "trainable_tokens"];
+        ReadOnlySpan<string> beginnings = ["lora_", "ia3_", "vera_", "hada_", "lokr_", "oft_", "boft_", "hra_", "shira_", "fourierft_",
+            "vblora_", "randlora_", "c3a_", "miss_", "ln_tuning_", "trainable_tokens"];
         foreach (string beginning in beginnings)
         {
             if (part.StartsWith(beginning, StringComparison.Ordinal))

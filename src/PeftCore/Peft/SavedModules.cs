@@ -26,7 +26,8 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    /// <summary>The names to find. Hugging Face PEFT writes all names a classifier may have ("classifier", "score"), so of a file's only some have to be there.</summary>
+    /// <summary>The names to find. Hugging Face PEFT writes all names a classifier may have ("classifier", "score"), so of a file's only
+    /// some have to be there.</summary>
     private IReadOnlyList<string> Named()
     {
         var there = context.IsNew ? [] : names.Where(name => TargetMatching.Exists(context.Base, name)).ToList();
@@ -52,7 +53,8 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
 
     private static bool Covers(string name, string path)
     {
-        for (int at = name.Length == 0 ? -1 : path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1, StringComparison.Ordinal))
+        for (int at = name.Length == 0 ? -1 : path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1,
+            StringComparison.Ordinal))
         {
             int end = at + name.Length;
             if ((at == 0 || path[at - 1] == '.') && (end == path.Length || path[end] == '.'))

@@ -10,7 +10,8 @@ internal static class SparsePlaces
 {
     /// <summary>Memory for entries sorted by an axis, contents undefined.</summary>
     public static SparseIndex NewIndex(AttachContext context, int extent, int entries) =>
-        new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([entries], DType.I32), context.NewConstant([entries], DType.I32));
+        new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([entries], DType.I32),
+            context.NewConstant([entries], DType.I32));
 
     extension(SparsePattern pattern)
     {

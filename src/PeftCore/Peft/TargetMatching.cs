@@ -37,7 +37,8 @@ internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyLis
 internal static class TargetMatching
 {
     /// <summary>The layers selected, with their paths, in the model's order.</summary>
-    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to; the message names near misses.</exception>
+    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to; the message names near
+    /// misses.</exception>
     public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter) =>
         Find(model, targets, filter, module => module is Linear or Embedding, "neither a linear layer nor an embedding");
 
@@ -47,10 +48,12 @@ internal static class TargetMatching
     /// <param name="filter">What narrows that.</param>
     /// <param name="accepts">What a method can attach to.</param>
     /// <param name="otherwise">What a module is not that is selected and not accepted.</param>
-    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter, Func<Module, bool> accepts, string otherwise)
+    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter,
+        Func<Module, bool> accepts, string otherwise)
     {
         var found = new List<(string, Layer)>();
-        foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module) && filter.Passes(m.Path)))
+        foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)
+            && filter.Passes(m.Path)))
         {
             if (!accepts(module))
             {
@@ -67,7 +70,8 @@ internal static class TargetMatching
     }
 
     /// <summary>Whether some module has a name.</summary>
-    public static bool Exists(CausalModel model, string name) => model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
+    public static bool Exists(CausalModel model, string name) =>
+        model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
 
     /// <summary>The modules with these names, each with its path.</summary>
     public static IEnumerable<(string Path, Module Module)> ByName(CausalModel model, IReadOnlyList<string> names, string field)
@@ -100,7 +104,8 @@ internal static class TargetMatching
     }
 
     /// <summary>Refuses a pattern of a new adapter that no layer matches, and tells of one in a file: it has no effect.</summary>
-    public static void CheckPatterns<T>(AttachContext context, string field, IReadOnlyList<KeyValuePair<string, T>> patterns, Adapter adapter)
+    public static void CheckPatterns<T>(AttachContext context, string field, IReadOnlyList<KeyValuePair<string, T>> patterns,
+        Adapter adapter)
     {
         foreach (string pattern in patterns.Select(pattern => pattern.Key))
         {
@@ -131,20 +136,25 @@ internal static class TargetMatching
             (inside.Count > 0 ? $"; name the layers inside it, such as {string.Join(", ", inside.Take(4))}" : "; leave it out"));
     }
 
-    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle, Func<Module, bool> accepts)
+    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle,
+        Func<Module, bool> accepts)
     {
         if (idle.Count == 0 && model.NamedModules().Any(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)))
         {
-            string layers = filter.Layers is { Count: > 0 } ? $"layers {string.Join(", ", filter.Layers)} of {model.LayerCount} (they count from 0), " : "";
-            return new BadInputException($"target modules: \"{targets}\" names layers, but none is left after {layers}exclude_modules and modules_to_save");
+            string layers = filter.Layers is { Count: > 0 }
+                ? $"layers {string.Join(", ", filter.Layers)} of {model.LayerCount} (they count from 0), " : "";
+            return new BadInputException(
+                $"target modules: \"{targets}\" names layers, but none is left after {layers}exclude_modules and modules_to_save");
         }
         string named = idle.Count > 0 ? string.Join(", ", idle.Select(name => $"\"{name}\"")) : $"\"{targets}\"";
-        return new BadInputException($"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, accepts)}");
+        return new BadInputException(
+            $"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, accepts)}");
     }
 
     private static string NearMiss(CausalModel model, IReadOnlyList<string> names, Func<Module, bool> counts)
     {
-        var known = model.NamedModules().Where(module => counts(module.Module) && module.Module.Name.Any(char.IsLetter)).Select(module => module.Module.Name).Distinct().ToList();
+        var known = model.NamedModules().Where(module => counts(module.Module) && module.Module.Name.Any(char.IsLetter))
+            .Select(module => module.Module.Name).Distinct().ToList();
         var near = names.SelectMany(name => Nearest(Last(name), known)).Distinct().ToList();
         return near.Count > 0 ? $"; did you mean {string.Join(" or ", near)}?" : $"; it has {string.Join(", ", known)}";
     }
@@ -156,7 +166,8 @@ internal static class TargetMatching
         {
             return containing;
         }
-        var distances = known.Select(candidate => (Name: candidate, Edits: Distance(name, candidate))).Where(pair => pair.Edits <= Math.Min(3, pair.Name.Length / 2)).ToList();
+        var distances = known.Select(candidate => (Name: candidate, Edits: Distance(name, candidate)))
+            .Where(pair => pair.Edits <= Math.Min(3, pair.Name.Length / 2)).ToList();
         return distances.Where(pair => pair.Edits == distances.Min(other => other.Edits)).Select(pair => pair.Name);
     }
 

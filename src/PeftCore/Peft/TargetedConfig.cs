@@ -62,16 +62,20 @@ public abstract record TargetedConfig : PeftConfig
         }
     }
 
-    /// <summary>Refuses numbers of blocks that go with no list of names, and names of the list of blocks without numbers, as Hugging Face PEFT does.</summary>
+    /// <summary>Refuses numbers of blocks that go with no list of names, and names of the list of blocks without numbers, as Hugging Face
+    /// PEFT does.</summary>
     private void RefuseLayersWithoutMeaning(ConfigReader config)
     {
         if (LayersToTransform is not null && TargetModules is { Pattern: { } pattern, IsAllLinear: false })
         {
-            throw config.Error("layers_to_transform", $"chooses blocks, but target_modules is the regular expression \"{pattern}\", which chooses them as well; name the layers in a list, or put the blocks into the expression");
+            throw config.Error("layers_to_transform",
+                $"chooses blocks, but target_modules is the regular expression \"{pattern}\", which chooses them as well; name the " +
+                "layers in a list, or put the blocks into the expression");
         }
         if (LayersPattern is { Count: > 0 } && LayersToTransform is null)
         {
-            throw config.Error("layers_pattern", "says what the list of blocks is called, but layers_to_transform chooses none; set both or neither");
+            throw config.Error("layers_pattern",
+                "says what the list of blocks is called, but layers_to_transform chooses none; set both or neither");
         }
     }
 

@@ -11,7 +11,8 @@ internal sealed class TargetedLayers
     private readonly ModuleSelector _selector;
 
     /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to.</exception>
-    public TargetedLayers(AttachContext context, TargetedConfig config) : this(context, config, module => module is Linear or Embedding, "neither a linear layer nor an embedding")
+    public TargetedLayers(AttachContext context, TargetedConfig config) : this(context, config, module => module is Linear or Embedding,
+        "neither a linear layer nor an embedding")
     {
     }
 
@@ -28,7 +29,8 @@ internal sealed class TargetedLayers
         {
             RefuseContradictions();
         }
-        var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern, context.IsNew);
+        var filter = new TargetFilter(config.ExcludeModules, config.ModulesToSave, config.LayersToTransform, config.LayersPattern,
+            context.IsNew);
         Layers = TargetMatching.Find(context.Base, _selector, filter, accepts, otherwise);
     }
 
@@ -38,10 +40,12 @@ internal sealed class TargetedLayers
     /// <summary>The linear layers; anything else is refused.</summary>
     public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => target.Layer is Linear linear
         ? (target.Path, linear)
-        : throw new BadInputException($"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
+        : throw new BadInputException(
+        $"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
 
     /// <summary>Makes the adapter: one part a layer, then biases and whole modules that train beside it.</summary>
-    /// <param name="make">Makes a layer's part from its path, the layer, and its number, which may serve as a stream of random numbers.</param>
+    /// <param name="make">Makes a layer's part from its path, the layer, and its number, which may serve as a stream of random
+    /// numbers.</param>
     public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make)
     {
         var linears = Linears;
@@ -55,14 +59,16 @@ internal sealed class TargetedLayers
         return adapter;
     }
 
-    /// <summary>The adapter, still empty, with its configuration as it is saved: with the layers that were found for "all-linear", and the layout those
-    /// have.</summary>
+    /// <summary>The adapter, still empty, with its configuration as it is saved: with the layers that were found for "all-linear", and the
+    /// layout those have.</summary>
     public Adapter NewAdapter()
     {
         bool transposed = Layers.Any(target => target.Layer is Linear { Transposed: true });
         if (_context.Place is { } place && _config.Fields.HasFlag(TargetFields.FanInFanOut) && _config.FanInFanOut != transposed)
         {
-            _context.Warnings?.Add($"{place}: fan_in_fan_out is {(transposed ? "false, but the layers store their weights" : "true, but the layers do not store their weights")} as (in, out); what the layers do counts");
+            _context.Warnings?.Add(
+                $"{place}: fan_in_fan_out is {(transposed ? "false, but the layers store their weights" : "true, but the layers do not " +
+                "store their weights")} as (in, out); what the layers do counts");
         }
         return _context.NewAdapter(_config with
         {
@@ -71,7 +77,8 @@ internal sealed class TargetedLayers
         });
     }
 
-    /// <summary>Refuses a new adapter whose lists contradict each other. Of a file, one of the two counts as in Hugging Face PEFT, and its keys say which.</summary>
+    /// <summary>Refuses a new adapter whose lists contradict each other. Of a file, one of the two counts as in Hugging Face PEFT, and its
+    /// keys say which.</summary>
     private void RefuseContradictions()
     {
         foreach (string name in _config.TargetModules?.Names ?? [])
@@ -85,7 +92,8 @@ internal sealed class TargetedLayers
         var layers = _config.LayersToTransform ?? [];
         if (layers.Any(IsBlock) && !layers.All(IsBlock))
         {
-            throw new BadInputException($"layers_to_transform: there is no layer {layers.First(number => !IsBlock(number))} of {blocks}; they count from 0");
+            throw new BadInputException(
+                $"layers_to_transform: there is no layer {layers.First(number => !IsBlock(number))} of {blocks}; they count from 0");
         }
 
         bool IsBlock(int number) => number >= 0 && number < blocks;

@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Rows of an embedding that train in the place of the base's own (Hugging Face's trainable tokens): the "delta" is the whole new row.</summary>
+/// <summary>Rows of an embedding that train in the place of the base's own (Hugging Face's trainable tokens): the "delta" is the whole new
+/// row.</summary>
 internal sealed class TrainableTokenRows : LayerAdapter
 {
     private readonly Layer _layer;

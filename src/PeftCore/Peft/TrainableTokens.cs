@@ -31,8 +31,10 @@ internal static class TrainableTokens
         }
     }
 
-    private static bool IsThatOfEmbedding(AttachContext context, IReadOnlyDictionary<string, IReadOnlyList<int>> tokens, IReadOnlyList<int> indices) =>
-        tokens.Any(pair => pair.Key.Length > 0 && TargetMatching.ByName(context.Base, [pair.Key], InLora.Field).First().Module == context.Base.TokenEmbedding && pair.Value.SequenceEqual(indices));
+    private static bool IsThatOfEmbedding(AttachContext context, IReadOnlyDictionary<string, IReadOnlyList<int>> tokens,
+        IReadOnlyList<int> indices) =>
+        tokens.Any(pair => pair.Key.Length > 0 && TargetMatching.ByName(context.Base, [pair.Key], InLora.Field)
+            .First().Module == context.Base.TokenEmbedding && pair.Value.SequenceEqual(indices));
 
     /// <summary>Attaches rows of one table, and with the token embedding's those of a head that shares its table.</summary>
     /// <param name="context">Where to attach.</param>
@@ -42,7 +44,8 @@ internal static class TrainableTokens
     /// <param name="tokens">The tokens.</param>
     /// <param name="names">What the method calls them.</param>
     /// <param name="copy">Start from the base's rows; otherwise from standard normal numbers.</param>
-    public static void Attach(AttachContext context, Adapter adapter, string path, Layer layer, IReadOnlyList<int> tokens, TokenNames names, bool copy = true)
+    public static void Attach(AttachContext context, Adapter adapter, string path, Layer layer, IReadOnlyList<int> tokens, TokenNames names,
+        bool copy = true)
     {
         var weight = layer.OwnParameter("weight")!;
         Check(tokens, weight.Shape[0], names.Field);
@@ -86,7 +89,9 @@ internal static class TrainableTokens
     {
         if (adapter.Layers.Exists(layer => layer.Path == path) || adapter.Swaps.Exists(swap => swap.Replaces(module, "weight")))
         {
-            throw new BadInputException($"{field}: \"{path}\" is changed by this adapter in another way already; tokens train by themselves only where nothing else does");
+            throw new BadInputException(
+                $"{field}: \"{path}\" is changed by this adapter in another way already; tokens train by themselves only where nothing " +
+                "else does");
         }
     }
 }

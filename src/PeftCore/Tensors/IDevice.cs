@@ -9,7 +9,8 @@ public interface IDevice
     /// <summary>The books of this device's memory.</summary>
     MemoryLedger Memory { get; }
 
-    /// <summary>Bytes that the device takes for itself, once, when products first need them: its books count them, a plan made without it does not.</summary>
+    /// <summary>Bytes that the device takes for itself, once, when products first need them: its books count them, a plan made without it
+    /// does not.</summary>
     long OwnBytes => 0;
 
     /// <summary>Takes memory for a storage of the given size. Contents are undefined.</summary>

@@ -31,7 +31,8 @@ internal static class ChatTemplateFiles
         return processor;
     }
 
-    private static void Compare(string directory, Dictionary<string, string> used, string name, Dictionary<string, string> other, string otherName,
+    private static void Compare(string directory, Dictionary<string, string> used, string name, Dictionary<string, string> other,
+        string otherName,
         List<string> warnings)
     {
         if (other.Any(template => used.GetValueOrDefault(template.Key) != template.Value))

@@ -89,7 +89,8 @@ internal readonly struct JsonField(string file, string path, JsonElement element
     public string AsCharacter()
     {
         string text = AsString();
-        return text.Length > 0 && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length ? text : throw Bad("one character");
+        return text.Length > 0 && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length ? text
+            : throw Bad("one character");
     }
 
     public IEnumerable<JsonField> Items()

@@ -18,18 +18,22 @@ internal sealed record ModelTokenIds(int? Bos, int[] Eos, int? Pad, int[]? Gener
     {
         var config = TokenizerConfig.ReadIfThere(Path.Combine(directory, "config.json"), ReadFields) ?? None;
         var generation = TokenizerConfig.ReadIfThere(Path.Combine(directory, "generation_config.json"), ReadFields) ?? None;
-        return new ModelTokenIds(config.Bos ?? generation.Bos, config.Eos, config.Pad ?? generation.Pad, generation.Eos.Length > 0 ? generation.Eos : null);
+        return new ModelTokenIds(config.Bos ?? generation.Bos, config.Eos, config.Pad ?? generation.Pad, generation.Eos.Length > 0
+            ? generation.Eos : null);
     }
 
     private static ModelTokenIds ReadFields(JsonField root) =>
-        new(ReadIds(root["bos_token_id"]).Cast<int?>().FirstOrDefault(), ReadIds(root["eos_token_id"]), ReadIds(root["pad_token_id"]).Cast<int?>().FirstOrDefault(), null);
+        new(ReadIds(root["bos_token_id"]).Cast<int?>().FirstOrDefault(), ReadIds(root["eos_token_id"]), ReadIds(root["pad_token_id"])
+            .Cast<int?>().FirstOrDefault(), null);
 
     /// <summary>One id or a list. Negative ones say that there is no such token.</summary>
     private static int[] ReadIds(JsonField field) =>
-        [.. (field.IsNull ? [] : field.Element.ValueKind == JsonValueKind.Array ? field.Items() : [field]).Select(ReadId).Where(id => id >= 0)];
+        [.. (field.IsNull ? [] : field.Element.ValueKind == JsonValueKind.Array ? field.Items() : [field]).Select(ReadId)
+            .Where(id => id >= 0)];
 
     private static int ReadId(JsonField field) =>
-        field.Element.ValueKind == JsonValueKind.Number && field.Element.TryGetDouble(out double value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue
+        field.Element.ValueKind == JsonValueKind.Number && field.Element.TryGetDouble(out double value) && value == Math.Floor(value)
+        && Math.Abs(value) <= int.MaxValue
             ? (int)value
             : throw field.Bad("a token id, or a list of them");
 }

@@ -27,8 +27,10 @@ internal static class SpecialTokenFiles
             string? other = config.Token(role);
             if (other != token && (other is not null || !mapCounts))
             {
-                warnings.Add($"{directory}: {role} is {Quote(other)} in {ConfigName} but {Quote(token)} in {MapName}; {Quote(mapCounts ? token : other)} is used, "
-                    + (mapCounts ? $"as transformers lets {MapName} replace it." : $"as transformers does not read {MapName} beside added_tokens_decoder."));
+                warnings.Add($"{directory}: {role} is {Quote(other)} in {ConfigName} but {Quote(token)} in {MapName}; " +
+                    $"{Quote(mapCounts ? token : other)} is used, "
+                    + (mapCounts ? $"as transformers lets {MapName} replace it."
+                        : $"as transformers does not read {MapName} beside added_tokens_decoder."));
             }
 
             if (mapCounts)
@@ -102,7 +104,8 @@ internal static class SpecialTokenFiles
     }
 
     private static bool IsToken(JsonElement value) => value.ValueKind == JsonValueKind.String
-        || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String);
+        || (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("content", out var content)
+            && content.ValueKind == JsonValueKind.String);
 
     /// <summary>A token is a string or an object with its content.</summary>
     private static string? ReadToken(JsonField field) => field.IsNull ? null

@@ -53,17 +53,20 @@ public sealed class Tokenizer
     /// <summary>All tokens with a role, by its name such as "mask_token" or "image_token": what chat templates can name.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => Config.SpecialTokens;
 
-    /// <summary>The id of <see cref="BosToken"/>; where the vocabulary has no such token, the one that the model's config.json names.</summary>
+    /// <summary>The id of <see cref="BosToken"/>; where the vocabulary has no such token, the one that the model's config.json
+    /// names.</summary>
     public int? BosId => IdOrNull(BosToken) ?? Known(Config.ModelIds.Bos);
 
     /// <summary>The id of <see cref="EosToken"/>; where the vocabulary has no such token, the one that the model's config.json or
     /// generation_config.json names.</summary>
     public int? EosId => IdOrNull(EosToken) ?? Known(Config.ModelIds.Eos.Concat(Config.ModelIds.Ends).Cast<int?>().FirstOrDefault());
 
-    /// <summary>The id of <see cref="PadToken"/>; where the vocabulary has no such token, the one that the model's config.json names.</summary>
+    /// <summary>The id of <see cref="PadToken"/>; where the vocabulary has no such token, the one that the model's config.json
+    /// names.</summary>
     public int? PadId => IdOrNull(PadToken) ?? Known(Config.ModelIds.Pad);
 
-    /// <summary>The tokens that end generated text: those that generation_config.json names, else config.json's, and <see cref="EosId"/>.</summary>
+    /// <summary>The tokens that end generated text: those that generation_config.json names, else config.json's, and
+    /// <see cref="EosId"/>.</summary>
     public IReadOnlyList<int> StopIds => [.. Config.ModelIds.Ends.Concat(EosId is { } eos ? [eos] : []).Distinct()];
 
     /// <summary>Sentences about what the tokenizer's files contradict each other in, and which of them holds.</summary>
@@ -76,7 +79,8 @@ public sealed class Tokenizer
     /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
     public ChatTemplate? ChatTemplate => FindTemplate(withTools: false);
 
-    /// <summary>The names of the templates for conversations that the tokenizer's directory brings; one without a name is "default".</summary>
+    /// <summary>The names of the templates for conversations that the tokenizer's directory brings; one without a name is
+    /// "default".</summary>
     public IReadOnlyCollection<string> ChatTemplateNames => _chatTemplates.Keys;
 
     internal TokenizerConfig Config { get; }
@@ -152,7 +156,8 @@ public sealed class Tokenizer
     /// <param name="messages">The conversation.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
     /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
-    /// <exception cref="BadInputException">There is no template, it refuses the messages, or what the assistant says cannot be told.</exception>
+    /// <exception cref="BadInputException">There is no template, it refuses the messages, or what the assistant says cannot be
+    /// told.</exception>
     public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null,
         IReadOnlyDictionary<string, object?>? extra = null)
     {
@@ -161,7 +166,8 @@ public sealed class Tokenizer
         return (encoding, rendered.AssistantMask(encoding));
     }
 
-    internal RenderedChat RenderChatWithSpans(IReadOnlyList<ChatMessage> messages, ChatTemplate? template, IReadOnlyDictionary<string, object?>? extra) =>
+    internal RenderedChat RenderChatWithSpans(IReadOnlyList<ChatMessage> messages, ChatTemplate? template,
+        IReadOnlyDictionary<string, object?>? extra) =>
         (template ?? OwnTemplate(extra)).RenderMarked(messages, EosText, WithSpecialTokens(extra));
 
     /// <summary>The template for a conversation with or without tools; null if the tokenizer brings none.</summary>
@@ -176,7 +182,9 @@ public sealed class Tokenizer
     /// <param name="name">One of <see cref="ChatTemplateNames"/>.</param>
     /// <exception cref="BadInputException">The name is not known, or the template is not valid.</exception>
     public ChatTemplate ChatTemplateNamed(string name) => _chatTemplates.TryGetValue(name, out var template) ? template.Value
-        : throw new BadInputException($"The tokenizer has no chat template \"{name}\"; it has {(_chatTemplates.Count == 0 ? "none" : string.Join(", ", _chatTemplates.Keys))}.");
+        : throw new BadInputException(
+        $"The tokenizer has no chat template \"{name}\"; it has " +
+        $"{(_chatTemplates.Count == 0 ? "none" : string.Join(", ", _chatTemplates.Keys))}.");
 
     /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over. A special token is known by its id, so it is left out
     /// even where it is looked for in the normalized text (Hugging Face tokenizers 0.23 keeps such a one).</summary>
@@ -231,7 +239,9 @@ public sealed class Tokenizer
 
     private int? Known(int? id) => id is { } token && TokenOf(token) is not null ? id : null;
 
-    private ChatTemplate OwnTemplate(IReadOnlyDictionary<string, object?>? extra) => FindTemplate(extra?.GetValueOrDefault("tools") is not null) ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
+    private ChatTemplate OwnTemplate(IReadOnlyDictionary<string, object?>? extra) =>
+        FindTemplate(extra?.GetValueOrDefault("tools") is not null)
+        ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
         + $"one, such as ChatTemplate.BuiltIn with {string.Join(", ", ChatTemplate.BuiltInNames)}.");
 
     private int? IdOrNull(string? token) => token is null ? null : IdOf(token);

@@ -31,12 +31,14 @@ internal static class TokenizerReader
         {
             if ((added.IdOf(token) ?? model.IdOf(token)) is var known && known != id)
             {
-                problems.Add($"post_processor gives \"{token}\" the id {id}, but {(known is null ? "the vocabulary has no such token" : $"in the vocabulary it is {known}")}; "
+                problems.Add($"post_processor gives \"{token}\" the id {id}, but " +
+                    $"{(known is null ? "the vocabulary has no such token" : $"in the vocabulary it is {known}")}; "
                     + $"{id} is put around texts, as in Hugging Face's tokenizers.");
             }
         }
 
-        return new Tokenizer(added, PreTokenizerReader.Read(root["pre_tokenizer"]), model, postProcessor, DecoderReader.Read(root["decoder"]),
+        return new Tokenizer(added, PreTokenizerReader.Read(root["pre_tokenizer"]), model, postProcessor,
+            DecoderReader.Read(root["decoder"]),
             config, [.. problems.Distinct().Select(problem => $"{root.File}: {problem}")]);
     }
 }

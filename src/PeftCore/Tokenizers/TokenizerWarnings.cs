@@ -22,7 +22,8 @@ internal static class TokenizerWarnings
     private static string Instead(Tokenizer tokenizer, string role)
     {
         int? id = role switch { "eos_token" => tokenizer.EosId, "bos_token" => tokenizer.BosId, "pad_token" => tokenizer.PadId, _ => null };
-        return id is { } other ? $"; token {other}, which the model's config names, is used." : ", so it is text like any other; add it there, or correct tokenizer_config.json.";
+        return id is { } other ? $"; token {other}, which the model's config names, is used."
+            : ", so it is text like any other; add it there, or correct tokenizer_config.json.";
     }
 
     private static IEnumerable<string> Ends(Tokenizer tokenizer, TokenizerConfig config)
@@ -43,7 +44,8 @@ internal static class TokenizerWarnings
 
         if (tokenizer.EosToken is null && tokenizer.EosId is { } fallback)
         {
-            yield return $"the tokenizer names no eos_token; token {fallback} (\"{tokenizer.TokenOf(fallback)}\"), the eos_token_id of the model's config, ends texts, and chat templates have no eos_token.";
+            yield return $"the tokenizer names no eos_token; token {fallback} (\"{tokenizer.TokenOf(fallback)}\"), the eos_token_id of " +
+                "the model's config, ends texts, and chat templates have no eos_token.";
         }
 
         foreach (int unknown in ids.Ends.Concat(ids.Eos).Distinct().Where(end => tokenizer.TokenOf(end) is null))
@@ -62,7 +64,8 @@ internal static class TokenizerWarnings
         {
             if (named is not null && tokenizer.IdOf(named) is { } id && other is { } configured && configured != id)
             {
-                yield return $"the tokenizer's {role} \"{named}\" is token {id}, but {role}_id is {configured} in the model's config; {effect}.";
+                yield return $"the tokenizer's {role} \"{named}\" is token {id}, but {role}_id is {configured} in the model's config; " +
+                    $"{effect}.";
             }
             else if (other is { } unknown && tokenizer.TokenOf(unknown) is null)
             {
@@ -80,7 +83,8 @@ internal static class TokenizerWarnings
         }
 
         int[] around = tokenizer.Around;
-        foreach (var (flag, wanted, id) in new[] { ("add_bos_token", config.AddBos, tokenizer.BosId), ("add_eos_token", config.AddEos, tokenizer.EosId) })
+        foreach (var (flag, wanted, id) in new[] { ("add_bos_token", config.AddBos, tokenizer.BosId),
+            ("add_eos_token", config.AddEos, tokenizer.EosId) })
         {
             bool there = id is { } token && around.Contains(token);
             if (wanted is { } wish && id is not null && wish != there && tokenizer.BosId != tokenizer.EosId)
@@ -104,7 +108,8 @@ internal static class TokenizerWarnings
 
         foreach (string? token in config.ExtraTokens.Where(token => tokenizer.IdOf(token) is null))
         {
-            yield return $"the special token \"{token}\" of tokenizer_config.json is not in the vocabulary of tokenizer.json, so it is text like any other.";
+            yield return $"the special token \"{token}\" of tokenizer_config.json is not in the vocabulary of tokenizer.json, so it is " +
+                "text like any other.";
         }
     }
 

@@ -47,7 +47,8 @@ public static class Checkpoint
         AtomicDirectory.Recover(path);
         return PendingFiles.Find(Path.Combine(path, StateFile)) is { } file
             ? TrainerState.Read(file)
-            : throw new BadInputException($"{path}: this is not a checkpoint, it has no {StateFile}; name a checkpoint-N directory of a run");
+            : throw new BadInputException(
+            $"{path}: this is not a checkpoint, it has no {StateFile}; name a checkpoint-N directory of a run");
     }
 
     internal static void ReadOptimizer(string path, Optimizer optimizer)
@@ -57,7 +58,9 @@ public static class Checkpoint
         var known = optimizer.States.SelectMany(TensorsOf).ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         if (source.Names.FirstOrDefault(name => !known.ContainsKey(name)) is { } stranger)
         {
-            throw new BadInputException($"{source.Place}: \"{stranger}\" belongs to no parameter that trains now; resume with the method and optimizer the run began with");
+            throw new BadInputException(
+                $"{source.Place}: \"{stranger}\" belongs to no parameter that trains now; resume with the method and optimizer the run " +
+                "began with");
         }
         foreach (var state in optimizer.States)
         {
@@ -71,7 +74,8 @@ public static class Checkpoint
             var expected = known[name];
             return entry.DType == expected.DType && entry.Shape.AsSpan().SequenceEqual(expected.Shape)
                 ? entry.Bytes.ToArray()
-                : throw entry.Error($"is {entry.DType} ({string.Join(", ", entry.Shape)}), expected {expected.DType} ({string.Join(", ", expected.Shape)})");
+                : throw entry.Error(
+                $"is {entry.DType} ({string.Join(", ", entry.Shape)}), expected {expected.DType} ({string.Join(", ", expected.Shape)})");
         }
     }
 

@@ -33,15 +33,16 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
         }
     }
 
-    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints of later steps
-    /// belong to what the resumed run is about to do again, and go.</summary>
+    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints
+    /// of later steps belong to what the resumed run is about to do again, and go.</summary>
     /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
     public void Prepare(int? resumedStep)
     {
         var all = Checkpoint.All(outputDirectory);
         if (resumedStep is null && all.Count > 0)
         {
-            throw new BadInputException($"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
+            throw new BadInputException(
+                $"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
                 "remove it, or choose another output directory");
         }
         OutputPlace.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));

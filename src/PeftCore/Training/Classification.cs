@@ -30,7 +30,8 @@ public static class Classification
         foreach (var row in rows)
         {
             var labelled = LabelMap.Labelled(row);
-            samples.Add(new LabelledSample([.. labels.Names.Select(name => encoder.Encode([labelled with { Label = name }])[0])], labels.IdOf(labelled)));
+            samples.Add(new LabelledSample([.. labels.Names.Select(name => encoder.Encode([labelled with { Label = name }])[0])],
+                labels.IdOf(labelled)));
         }
         return samples;
     }
@@ -39,7 +40,8 @@ public static class Classification
     /// <param name="model">The model, with whatever is attached to it.</param>
     /// <param name="samples">The samples, at least one.</param>
     /// <param name="cancel">Stops between two samples.</param>
-    /// <param name="kvCacheDType">How keys and values of what was read are stored: F32 or BF16; null for how the device stores activations.</param>
+    /// <param name="kvCacheDType">How keys and values of what was read are stored: F32 or BF16; null for how the device stores
+    /// activations.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static ClassificationResult Run(CausalModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default,
         DType? kvCacheDType = null)
@@ -49,7 +51,8 @@ public static class Classification
         model.Mode.Training = false;
         try
         {
-            using var decoder = new CachedDecoder(model, TrainingStep.BackendOfModel(model), samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
+            using var decoder = new CachedDecoder(model, TrainingStep.BackendOfModel(model),
+                samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
             var predictions = new List<int>(samples.Count);
             foreach (var sample in samples)
             {

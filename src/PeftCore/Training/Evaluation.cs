@@ -11,16 +11,16 @@ namespace PeftCore.Training;
 /// <param name="Tokens">Number of target tokens.</param>
 public readonly record struct EvaluationResult(double Loss, long Tokens)
 {
-    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double holds; the largest double
-    /// stands for that, so that a file of results holds a number.</summary>
+    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double
+    /// holds; the largest double stands for that, so that a file of results holds a number.</summary>
     public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 
 /// <summary>Measures models on data.</summary>
 public static class Evaluation
 {
-    /// <summary>Mean loss over all target tokens of all batches; every token counts the same, in whatever batch it stands. Dropout is off and nothing
-    /// is recorded.</summary>
+    /// <summary>Mean loss over all target tokens of all batches; every token counts the same, in whatever batch it stands. Dropout is off
+    /// and nothing is recorded.</summary>
     /// <param name="model">The model, with whatever is attached to it.</param>
     /// <param name="batches">The data.</param>
     /// <param name="cancel">Stops between two batches.</param>

@@ -17,15 +17,16 @@ public interface ITrainable
     /// <param name="batches">Batches whose gradients the step adds up.</param>
     void BeforeStep(long step, int batches) { }
 
-    /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new one.</summary>
+    /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new
+    /// one.</summary>
     IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => [];
 
     /// <summary>Runs after each step of the optimizer, while the gradients are still there.</summary>
     /// <param name="step">Steps done, counted from 1.</param>
     void AfterStep(long step) { }
 
-    /// <summary>What a pass depends on beside the batch and the values of tensors that stay where they are, if a recorded pass may stand for the pass
-    /// itself; null if it may not.</summary>
+    /// <summary>What a pass depends on beside the batch and the values of tensors that stay where they are, if a recorded pass may stand
+    /// for the pass itself; null if it may not.</summary>
     string? ReplayKey => null;
 
     /// <summary>Writes what trains into a directory, exactly: what is loaded later must equal it bit for bit.</summary>

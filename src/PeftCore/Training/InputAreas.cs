@@ -5,7 +5,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Training;
 
-/// <summary>Where a recorded pass reads its batch. The memory is taken again for each pass, and the batch's numbers are written into it.</summary>
+/// <summary>Where a recorded pass reads its batch. The memory is taken again for each pass, and the batch's numbers are written into
+/// it.</summary>
 internal sealed class InputAreas(ModelInputs inputs, Targets targets)
 {
     private readonly IBackend _backend = inputs.Ids.Backend;

@@ -16,17 +16,18 @@ public static class LoraCalibration
     /// <summary>Whether a configuration needs data before it can be attached.</summary>
     public static bool NeedsData(PeftConfig config) => config is LoraConfig { Init.NeedsData: true };
 
-    /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; runs data through the model first if its
-    /// initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
+    /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; runs data through the
+    /// model first if its initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">Any configuration.</param>
-    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see, and of what EVA sees the tokens whose labels
-    /// are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
+    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see, and of what EVA sees
+    /// the tokens whose labels are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
     /// <param name="seed">Seed of what is random.</param>
     /// <param name="progress">Told the number of batches done.</param>
     /// <param name="cancel">Stops between two batches.</param>
     /// <exception cref="BadInputException">There are no data, or too few for the rank.</exception>
-    public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null, CancellationToken cancel = default)
+    public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null,
+        CancellationToken cancel = default)
     {
         if (config is not LoraConfig { Init.NeedsData: true } lora)
         {
@@ -61,14 +62,19 @@ public static class LoraCalibration
     private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
     {
         string init = config.InitName;
-        int tokens = data.Sum(batch => Masks(config) ? batch.Labels.Count(label => label != Example.Masked) : batch.Tokens), rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
+        int tokens = data.Sum(batch => Masks(config) ? batch.Labels.Count(label => label != Example.Masked) : batch.Tokens),
+            rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
         if (config.Init == LoraInit.LoraGa && targets == 0)
         {
-            throw new BadInputException($"{init} takes gradients over training data, but there is no token to learn in them: they are empty, or every label is masked");
+            throw new BadInputException(
+                $"{init} takes gradients over training data, but there is no token to learn in them: they are empty, or every label is " +
+                "masked");
         }
         if (config.Init != LoraInit.LoraGa && tokens <= rank)
         {
-            throw new BadInputException($"{init} with rank {rank} looks at more than {rank} tokens of training data{(Masks(config) ? " that are learned" : "")}, but there are {tokens}; add data, or lower the rank");
+            throw new BadInputException(
+                $"{init} with rank {rank} looks at more than {rank} tokens of training " +
+                $"data{(Masks(config) ? " that are learned" : "")}, but there are {tokens}; add data, or lower the rank");
         }
     }
 

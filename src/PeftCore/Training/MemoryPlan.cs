@@ -53,7 +53,8 @@ public sealed record MemoryPlan
     public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false) =>
         // The second batch finds the first one's gradients alive; a third finds what the second found.
-        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length), Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
+        Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length),
+            Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
             options, activations, packWeights);
 
     /// <summary>Plans a step over these very batches, such as the largest of a data set.</summary>
@@ -66,7 +67,8 @@ public sealed record MemoryPlan
         DType activations = DType.F32, bool packWeights = false) =>
         Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations, packWeights);
 
-    /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks run.</summary>
+    /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks
+    /// run.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
     {
         var rows = new Example[batchSize];
@@ -82,7 +84,8 @@ public sealed record MemoryPlan
         return new Collator(padId: 0).Collate(rows);
     }
 
-    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches, TrainerOptions? options,
+    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
+        TrainerOptions? options,
         DType activations, bool packWeights)
     {
         options ??= new TrainerOptions();

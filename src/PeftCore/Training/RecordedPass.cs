@@ -14,14 +14,15 @@ internal sealed class RecordedPass : IDisposable
     private InputAreas _inputs = null!;
     private PlacedTensor[] _left = [];
 
-    /// <summary>Of each parameter: where it lies, where its gradient lay before the pass (0 if there was none), and the place in <see cref="_left"/> of the
-    /// gradient that the pass leaves, −1 if it leaves none.</summary>
+    /// <summary>Of each parameter: where it lies, where its gradient lay before the pass (0 if there was none), and the place in
+    /// <see cref="_left"/> of the gradient that the pass leaves, −1 if it leaves none.</summary>
     private (nint Value, nint GradientBefore, int Left)[] _parameters = [];
 
     public bool IsRecorded => _recording is not null;
 
     /// <summary>Runs a pass and records it, unless it turns out that it cannot be repeated.</summary>
-    public Tensor Record(ITrainable trainable, IReplaysWork device, ModelInputs inputs, Targets targets, Func<ModelInputs, Targets, Tensor> pass)
+    public Tensor Record(ITrainable trainable, IReplaysWork device, ModelInputs inputs, Targets targets,
+        Func<ModelInputs, Targets, Tensor> pass)
     {
         Tensor? loss = null;
         _longest = inputs.Longest;

@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>training_log.jsonl: one JSON object a line, written at once, so that a killed run leaves whole lines but perhaps the last. A resumed
-/// run cuts it back to where its checkpoint was made.</summary>
+/// <summary>training_log.jsonl: one JSON object a line, written at once, so that a killed run leaves whole lines but perhaps the last. A
+/// resumed run cuts it back to where its checkpoint was made.</summary>
 internal sealed class RunLog : IDisposable
 {
     public const string FileName = "training_log.jsonl";
@@ -20,8 +20,8 @@ internal sealed class RunLog : IDisposable
     /// <summary>Bytes written.</summary>
     public long Length => _file.Length;
 
-    /// <summary>Opens the log of a run at a length, taking over that of the resumed run if this one has none; a shorter one goes on from what there
-    /// is.</summary>
+    /// <summary>Opens the log of a run at a length, taking over that of the resumed run if this one has none; a shorter one goes on from
+    /// what there is.</summary>
     public static RunLog Open(string directory, long length, string? resumedRun, Action<string>? fault = null)
     {
         string path = Path.Combine(directory, FileName);

@@ -5,9 +5,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>Forward and backward passes over batches of a shape that was seen before, recorded once and replayed: the host then only copies the batch. The
-/// first batch of a shape runs as ever, so that everything is loaded; the second is recorded. Between passes a recording holds no memory: what it reads and
-/// what it leaves behind is taken again where it lay, and if something else is there now, the pass runs as ever and the next one is recorded anew.</summary>
+/// <summary>Forward and backward passes over batches of a shape that was seen before, recorded once and replayed: the host then only copies
+/// the batch. The first batch of a shape runs as ever, so that everything is loaded; the second is recorded. Between passes a recording
+/// holds no memory: what it reads and what it leaves behind is taken again where it lay, and if something else is there now, the pass runs
+/// as ever and the next one is recorded anew.</summary>
 /// <param name="backend">The device.</param>
 /// <param name="device">The same.</param>
 /// <param name="trainable">What trains.</param>
@@ -34,7 +35,8 @@ internal sealed class StepReplay(IBackend backend, IReplaysWork device, ITrainab
         {
             return plain(batch, targets);
         }
-        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null, Targets.PickedRows(batch.Labels, batch.BatchSize), Adds,
+        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null, Targets.PickedRows(batch.Labels, batch.BatchSize),
+            Adds,
             trainable.Model.Mode.Seed, trains);
         if (!_passes.TryGetValue(key, out var known))
         {

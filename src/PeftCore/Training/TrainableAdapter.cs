@@ -19,7 +19,8 @@ public sealed class TrainableAdapter : ITrainable
         _model = model;
         _name = model.ActiveAdapters.Count == 1
             ? model.ActiveAdapters[0]
-            : throw new BadInputException($"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
+            : throw new BadInputException(
+            $"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
         _replays = config.PassesRepeat;
         Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
@@ -51,7 +52,8 @@ public sealed class TrainableAdapter : ITrainable
             }
             if (_key.Value is null || _key.Applied != _model.AppliedAdapters || _key.Checkpointing != _model.Base.GradientCheckpointing)
             {
-                _key = (_model.AppliedAdapters, _model.Base.GradientCheckpointing, $"{string.Join(',', _model.AppliedAdapters)},{_model.Base.GradientCheckpointing}");
+                _key = (_model.AppliedAdapters, _model.Base.GradientCheckpointing,
+                    $"{string.Join(',', _model.AppliedAdapters)},{_model.Base.GradientCheckpointing}");
             }
             return _key.Value;
         }

@@ -53,7 +53,8 @@ public sealed class Trainer
 
     /// <summary>Runs to the end, or until stopped.</summary>
     /// <param name="cancel">Ends the run after the current step, with a checkpoint if there is an output directory.</param>
-    /// <exception cref="BadInputException">The checkpoint does not fit, or the output directory cannot be written to or holds another run.</exception>
+    /// <exception cref="BadInputException">The checkpoint does not fit, or the output directory cannot be written to or holds another
+    /// run.</exception>
     /// <exception cref="TrainingDivergedException">A number stopped being finite.</exception>
     public TrainingResult Run(CancellationToken cancel = default)
     {

@@ -13,7 +13,8 @@ public enum OptimizerKind
     Sgd,
 }
 
-/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, but for the learning rate, which suits adapters.</summary>
+/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, but for the learning rate, which suits
+/// adapters.</summary>
 public sealed record TrainerOptions
 {
     /// <summary>Where the run is kept: the result, training_log.jsonl and checkpoint-N directories. Null writes nothing at all.</summary>
@@ -61,7 +62,8 @@ public sealed record TrainerOptions
     /// <summary>Strength of the weight decay.</summary>
     public float WeightDecay { get; init; }
 
-    /// <summary>Which parameters decay; null for the rule of Hugging Face's Trainer (<see cref="WeightDecayFilter.LikeTrainer"/>).</summary>
+    /// <summary>Which parameters decay; null for the rule of Hugging Face's Trainer
+    /// (<see cref="WeightDecayFilter.LikeTrainer"/>).</summary>
     public Func<string, Parameter, bool>? Decays { get; init; }
 
     /// <summary>Gradients are scaled down to this norm; 0 for no limit.</summary>
@@ -125,7 +127,8 @@ public sealed record TrainerOptions
             "eval_steps, save_steps, save_total_limit or early_stopping_patience", "negative", "at least 0");
         if ((LoadBestModelAtEnd || EarlyStoppingPatience > 0) && !canEvaluate)
         {
-            throw new BadInputException("early stopping and load_best_model_at_end go by the evaluation loss, but there are no data to evaluate on; " +
+            throw new BadInputException(
+                "early stopping and load_best_model_at_end go by the evaluation loss, but there are no data to evaluate on; " +
                 "give a validation set");
         }
         if (OutputDirectory is null && (LoadBestModelAtEnd || SaveSteps > 0))

@@ -39,7 +39,8 @@ internal sealed class TrainerRun : IDisposable
                 trainer.Trainable.Load(checkpoint);
                 Checkpoint.ReadOptimizer(checkpoint, _optimizer);
             }
-            _log = _options.OutputDirectory is null ? null : RunLog.Open(_options.OutputDirectory, _state.LogLength, ResumedRun, trainer.Fault);
+            _log = _options.OutputDirectory is null ? null : RunLog.Open(_options.OutputDirectory, _state.LogLength, ResumedRun,
+                trainer.Fault);
         }
         catch
         {
@@ -56,9 +57,11 @@ internal sealed class TrainerRun : IDisposable
     }
 
     /// <summary>The directory of the run that is resumed; null for a new one.</summary>
-    private string? ResumedRun => _options.ResumeFrom is { } checkpoint ? Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) : null;
+    private string? ResumedRun => _options.ResumeFrom is { } checkpoint
+        ? Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) : null;
 
-    /// <summary>Whether this run takes the place of what the resumed one did after its checkpoint, rather than leave it and write elsewhere.</summary>
+    /// <summary>Whether this run takes the place of what the resumed one did after its checkpoint, rather than leave it and write
+    /// elsewhere.</summary>
     private bool GoesOnInPlace => ResumedRun is { } before && _options.OutputDirectory is { } output
         && before == Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
 
@@ -136,7 +139,8 @@ internal sealed class TrainerRun : IDisposable
         }
         int done = _state.Step - _firstStep;
         var left = TimeSpan.FromSeconds(_clock.Elapsed.TotalSeconds / done * (_trainer.TotalSteps - _state.Step));
-        _trainer.Tell(new TrainingProgress(_state.Step, _trainer.TotalSteps, Epoch(), result.Loss, rate, result.GradientNorm, result.Tokens / seconds,
+        _trainer.Tell(new TrainingProgress(_state.Step, _trainer.TotalSteps, Epoch(), result.Loss, rate, result.GradientNorm,
+            result.Tokens / seconds,
             _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), left));
     }
 
@@ -160,8 +164,10 @@ internal sealed class TrainerRun : IDisposable
 
     private void Log(double rate, double norm)
     {
-        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("loss", _state.UnloggedLossSum / _state.UnloggedSteps), ("learning_rate", rate),
-            ("grad_norm", norm), ("tok_s", _sinceLog.Tokens / _sinceLog.Seconds), ("peak_bytes", _state.PeakBytes), ("elapsed", _state.Elapsed));
+        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("loss", _state.UnloggedLossSum / _state.UnloggedSteps),
+            ("learning_rate", rate),
+            ("grad_norm", norm), ("tok_s", _sinceLog.Tokens / _sinceLog.Seconds), ("peak_bytes", _state.PeakBytes),
+            ("elapsed", _state.Elapsed));
         (_state.UnloggedLossSum, _state.UnloggedSteps, _sinceLog) = (0, 0, default);
     }
 
@@ -169,7 +175,8 @@ internal sealed class TrainerRun : IDisposable
         && (_state.Step == _trainer.TotalSteps || (_options.EvalSteps > 0 && _state.Step % _options.EvalSteps == 0));
 
     private bool IsCheckpointStep(bool best) => _keeper is not null
-        && ((_options.SaveSteps > 0 && (_state.Step % _options.SaveSteps == 0 || Finished)) || (best && (_options.LoadBestModelAtEnd || _options.SaveSteps > 0)));
+        && ((_options.SaveSteps > 0 && (_state.Step % _options.SaveSteps == 0 || Finished))
+            || (best && (_options.LoadBestModelAtEnd || _options.SaveSteps > 0)));
 
     /// <summary>Evaluates; false, with the evaluation still due, if it was stopped.</summary>
     private bool TryEvaluate(CancellationToken cancel)
@@ -198,7 +205,8 @@ internal sealed class TrainerRun : IDisposable
         _state.StoppedEarly = _options.EarlyStoppingPatience > 0 && _state.EvaluationsWithoutGain >= _options.EarlyStoppingPatience;
         (_state.LastEvalLoss, _state.EvaluationDue) = (result.Loss, false);
         Tick();
-        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity), ("elapsed", _state.Elapsed));
+        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
+            ("elapsed", _state.Elapsed));
         _trainer.Tell(new TrainingEvaluation(_state.Step, result, best));
         return true;
     }
@@ -220,7 +228,8 @@ internal sealed class TrainerRun : IDisposable
         if (_options.LoadBestModelAtEnd && _state.BestStep != _state.Step)
         {
             string best = Checkpoint.PathOf(_options.OutputDirectory!, _state.BestStep);
-            _trainer.Trainable.Load(ResumedRun is { } before && !Directory.Exists(best) ? Checkpoint.PathOf(before, _state.BestStep) : best);
+            _trainer.Trainable.Load(ResumedRun is { } before && !Directory.Exists(best) ? Checkpoint.PathOf(before, _state.BestStep)
+                : best);
         }
         if (_options.OutputDirectory is { } output)
         {
@@ -245,8 +254,10 @@ internal sealed class TrainerRun : IDisposable
     private TrainingResult Result(bool interrupted)
     {
         Tick();
-        double? evalLoss = _state.BestStep == 0 ? null : _options.LoadBestModelAtEnd && !interrupted ? _state.BestLoss : _state.LastEvalLoss;
-        return new TrainingResult(_state.Step, _state.LossSum / Math.Max(1, _state.Step), evalLoss, _state.Tokens / Math.Max(1e-9, _state.StepSeconds),
+        double? evalLoss = _state.BestStep == 0 ? null : _options.LoadBestModelAtEnd && !interrupted ? _state.BestLoss
+            : _state.LastEvalLoss;
+        return new TrainingResult(_state.Step, _state.LossSum / Math.Max(1, _state.Step), evalLoss,
+            _state.Tokens / Math.Max(1e-9, _state.StepSeconds),
             _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), interrupted, _state.StoppedEarly, _state.BestStep, _keeper?.LastSaved);
     }
 }

@@ -4,8 +4,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>All that a run is made of besides parameters and moments: trainer_state.json of a checkpoint. Dropout needs no more than the seed and
-/// the number of passes, for its masks are functions of them.</summary>
+/// <summary>All that a run is made of besides parameters and moments: trainer_state.json of a checkpoint. Dropout needs no more than the
+/// seed and the number of passes, for its masks are functions of them.</summary>
 internal sealed class TrainerState
 {
     private const int Version = 1;
@@ -125,7 +125,8 @@ internal sealed class TrainerState
         Same("gradient_accumulation_steps", (ulong)GradientAccumulationSteps, (ulong)fresh.GradientAccumulationSteps);
         if (DataFingerprint != fresh.DataFingerprint)
         {
-            throw new BadInputException($"{checkpoint}: the run was made with other training data, another batch size or another order than given now; " +
+            throw new BadInputException(
+                $"{checkpoint}: the run was made with other training data, another batch size or another order than given now; " +
                 "resume with those it began with, or start a new run");
         }
 
@@ -133,7 +134,8 @@ internal sealed class TrainerState
         {
             if (before != now)
             {
-                throw new BadInputException($"{checkpoint}: the run began with {name} {before}, but now it is {now}; resume with {before}, or start a new run");
+                throw new BadInputException(
+                    $"{checkpoint}: the run began with {name} {before}, but now it is {now}; resume with {before}, or start a new run");
             }
         }
     }

@@ -11,7 +11,8 @@ namespace PeftCore.Training;
 /// <param name="PeakBytes">The most bytes of tensors that lived at once so far.</param>
 /// <param name="Elapsed">Time of the whole run, that before a resumption included.</param>
 /// <param name="TimeLeft">What the remaining steps will take at the pace since the start or resumption.</param>
-public readonly record struct TrainingProgress(int Step, int TotalSteps, double Epoch, double Loss, double LearningRate, double GradientNorm,
+public readonly record struct TrainingProgress(int Step, int TotalSteps, double Epoch, double Loss, double LearningRate,
+    double GradientNorm,
     double TokensPerSecond, long PeakBytes, TimeSpan Elapsed, TimeSpan TimeLeft);
 
 /// <summary>An evaluation during a run.</summary>
@@ -23,7 +24,8 @@ public readonly record struct TrainingEvaluation(int Step, EvaluationResult Resu
 /// <summary>How a run ended.</summary>
 /// <param name="Steps">Steps taken, those before a resumption included.</param>
 /// <param name="TrainLoss">Mean of the steps' losses.</param>
-/// <param name="EvalLoss">Evaluation loss of the parameters the run ended with; null without evaluation data or when interrupted before any.</param>
+/// <param name="EvalLoss">Evaluation loss of the parameters the run ended with; null without evaluation data or when interrupted before
+/// any.</param>
 /// <param name="TokensPerSecond">Tokens read a second of training steps.</param>
 /// <param name="PeakBytes">The most bytes of tensors that lived at once.</param>
 /// <param name="Elapsed">Time of the whole run, that before a resumption included.</param>

@@ -7,8 +7,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>One step of training: forward and backward of each micro batch, the guard against numbers that are none, clipping, the optimizer.
-/// Training, the memory plan and the benchmarks all run this same code. When it returns, all memory it took has been given back.</summary>
+/// <summary>One step of training: forward and backward of each micro batch, the guard against numbers that are none, clipping, the
+/// optimizer. Training, the memory plan and the benchmarks all run this same code. When it returns, all memory it took has been given
+/// back.</summary>
 public sealed class TrainingStep : IDisposable
 {
     private readonly ITrainable _trainable;
@@ -51,7 +52,8 @@ public sealed class TrainingStep : IDisposable
         }
         if (targets == 0)
         {
-            throw new BadInputException($"step {number + 1} has no token to learn: every label of its samples is masked; check the prompts and the maximum length");
+            throw new BadInputException(
+                $"step {number + 1} has no token to learn: every label of its samples is masked; check the prompts and the maximum length");
         }
         var mode = _trainable.Model.Mode;
         bool before = mode.Training;
@@ -96,7 +98,8 @@ public sealed class TrainingStep : IDisposable
         : batch.TrainableTokens;
 
     internal static ModelInputs Inputs(IBackend backend, Batch batch) =>
-        ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges, tasks: batch.TaskIds);
+        ModelInputs.From(backend, batch.InputIds, batch.BatchSize, positions: batch.Positions, ranges: batch.CausalRanges,
+            tasks: batch.TaskIds);
 
     /// <summary>Adds one micro batch's gradients and returns its part of the loss.</summary>
     private double ForwardBackward(Batch batch, int targets)

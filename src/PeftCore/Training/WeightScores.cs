@@ -32,9 +32,11 @@ public sealed class WeightScores
 
     /// <summary>Writes one F32 tensor a module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _scores.Select(pair =>
-        new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length], stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));
+        new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length],
+            stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));
 
-    /// <summary>What a mask chose where: for each module its entries, how many are chosen, and the share of the summed scores they hold.</summary>
+    /// <summary>What a mask chose where: for each module its entries, how many are chosen, and the share of the summed scores they
+    /// hold.</summary>
     public JsonObject Report(SparseMask mask)
     {
         var modules = new JsonObject();
@@ -49,7 +51,11 @@ public sealed class WeightScores
                 ["share_of_scores"] = Rounded(all == 0 ? 0 : chosen / all),
             };
         }
-        return new JsonObject { ["entries"] = Count, ["chosen"] = mask.Count, ["share"] = Rounded((double)mask.Count / Count), ["modules"] = modules };
+        return new JsonObject
+        {
+            ["entries"] = Count, ["chosen"] = mask.Count, ["share"] = Rounded((double)mask.Count / Count),
+            ["modules"] = modules
+        };
     }
 
     private static JsonNode Rounded(double value) => JsonNode.Parse(value.ToString("0.######", CultureInfo.InvariantCulture))!;

@@ -10,21 +10,27 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>Scores the entries of a model's weights, to choose those that are worth training. On the device no gradient of a whole weight ever exists: it is
-/// formed some rows at a time and added to the scores, which are kept in host memory.</summary>
+/// <summary>Scores the entries of a model's weights, to choose those that are worth training. On the device no gradient of a whole weight
+/// ever exists: it is formed some rows at a time and added to the scores, which are kept in host memory.</summary>
 public static class WeightSelection
 {
     /// <summary>Batches that gradients are usually taken over.</summary>
     public const int UsualBatches = 16;
 
-    /// <summary>A configuration that is ready to be attached: where entries are still to be chosen and that needs data, they are chosen now.</summary>
+    /// <summary>A configuration that is ready to be attached: where entries are still to be chosen and that needs data, they are chosen
+    /// now.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">Any configuration.</param>
     /// <param name="batches">The data; read only if they are needed.</param>
     /// <param name="cancel">Stops between two batches.</param>
-    public static PeftConfig Prepare(CausalModel model, PeftConfig config, IEnumerable<Batch> batches, CancellationToken cancel = default) =>
+    public static PeftConfig Prepare(CausalModel model, PeftConfig config, IEnumerable<Batch> batches,
+        CancellationToken cancel = default) =>
         config is SparseConfig { NeedsData: true } sparse
-            ? sparse with { Mask = Score(model, sparse.Criterion, batches, sparse.TargetModules, cancel: cancel).Choose(sparse.Density, sparse.Scope, sparse.Threshold) }
+            ? sparse with
+            {
+                Mask = Score(model, sparse.Criterion, batches, sparse.TargetModules, cancel: cancel)
+                .Choose(sparse.Density, sparse.Scope, sparse.Threshold)
+            }
             : config;
 
     /// <summary>Scores every entry of some linear layers.</summary>
@@ -35,27 +41,34 @@ public static class WeightSelection
     /// <param name="seed">Seed of chance.</param>
     /// <param name="cancel">Stops between two batches.</param>
     /// <exception cref="BadInputException">An adapter is attached, a target is no linear layer, or there are no data.</exception>
-    public static WeightScores Score(CausalModel model, SelectionCriterion criterion, IEnumerable<Batch>? batches = null, ModuleSelector? targets = null, ulong seed = 0,
+    public static WeightScores Score(CausalModel model, SelectionCriterion criterion, IEnumerable<Batch>? batches = null,
+        ModuleSelector? targets = null, ulong seed = 0,
         CancellationToken cancel = default)
     {
-        var layers = TargetMatching.Find(model, targets ?? ModuleSelector.Matching(ModuleSelector.AllLinear), new TargetFilter(), module => module is Linear, "no linear layer");
+        var layers = TargetMatching.Find(model, targets ?? ModuleSelector.Matching(ModuleSelector.AllLinear), new TargetFilter(),
+            module => module is Linear, "no linear layer");
         if (layers.Find(layer => layer.Layer.Tuner is not null) is { Path: { } taken })
         {
             throw new BadInputException($"entries are chosen on the base alone, but an adapter is on \"{taken}\"; unload it first");
         }
         if (criterion is SelectionCriterion.Magnitude or SelectionCriterion.Random)
         {
-            return new WeightScores([.. layers.Select((layer, number) => KeyValuePair.Create(layer.Path, criterion == SelectionCriterion.Magnitude
+            return new WeightScores(
+                [.. layers.Select((layer, number) => KeyValuePair.Create(layer.Path, criterion == SelectionCriterion.Magnitude
                 ? Array.ConvertAll(WeightOf(layer.Layer), Math.Abs)
                 : SparseConfig.Drawn(seed, (ulong)number, layer.Layer.OwnParameter("weight")!.Shape.Count)))]);
         }
-        var sums = layers.ConvertAll(layer => (layer.Path, Layer: (Linear)layer.Layer, Sum: new GradientSum(layer.Layer.OwnParameter("weight")!.Shape.Count, criterion == SelectionCriterion.Fisher)));
+        var sums = layers.ConvertAll(
+            layer => (layer.Path, Layer: (Linear)layer.Layer, Sum: new GradientSum(layer.Layer.OwnParameter("weight")!.Shape.Count,
+                criterion == SelectionCriterion.Fisher)));
         Gather(model, sums, batches ?? throw new BadInputException($"{criterion} scores need data"), cancel);
-        return new WeightScores([.. sums.Select(layer => KeyValuePair.Create(layer.Path, Scores(criterion, layer.Sum.Values, layer.Layer)))]);
+        return new WeightScores(
+            [.. sums.Select(layer => KeyValuePair.Create(layer.Path, Scores(criterion, layer.Sum.Values, layer.Layer)))]);
     }
 
     /// <summary>Adds up the gradients of all batches.</summary>
-    private static void Gather(CausalModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches, CancellationToken cancel)
+    private static void Gather(CausalModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches,
+        CancellationToken cancel)
     {
         var backend = TrainingStep.BackendOfModel(model);
         using var wanted = backend.Zeros([1]).Keep();
@@ -114,6 +127,7 @@ public static class WeightSelection
 
     private sealed class ObservingTuner(Linear layer, Tensor wanted, IWeightGradientObserver observer) : Tuner
     {
-        public override Tensor Forward(Tensor x) => x.ObservedLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, wanted, observer);
+        public override Tensor Forward(Tensor x) =>
+            x.ObservedLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, wanted, observer);
     }
 }

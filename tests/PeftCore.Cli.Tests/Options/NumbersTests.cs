@@ -71,7 +71,8 @@ public sealed class NumbersTests
 
     [Test]
     public void The_sentence_says_which_signs_numbers_have() => Assert.That(ToolRun.Of("train", "--learning-rate", "0,0001").Error,
-        Is.EqualTo("peftcore: --learning-rate is \"0,0001\", expected a number of at least 0; numbers have a decimal point and no commas." + Environment.NewLine));
+        Is.EqualTo("peftcore: --learning-rate is \"0,0001\", expected a number of at least 0; numbers have a decimal point and no commas." +
+            Environment.NewLine));
 
     [TestCase("r=4,8", "decimal point, not a comma")]
     [TestCase("lora_alpha=0,5", "decimal point, not a comma")]
@@ -95,7 +96,8 @@ public sealed class NumbersTests
     [TestCase("-1")]
     public void A_list_of_learning_rates_holds_numbers_above_zero(string rates)
     {
-        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", "nowhere", "--methods", "lora", "--learning-rates", rates);
+        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", "nowhere", "--methods",
+            "lora", "--learning-rates", rates);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("is no learning rate; write numbers above 0 with a decimal point"));
     }
@@ -122,11 +124,13 @@ public sealed class NumbersTests
     public void Neither_what_is_read_nor_what_is_written_depends_on_the_culture()
     {
         using var directory = new TemporaryDirectory();
-        string[] train = ["train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "48", "--max-steps", "2", "--logging-steps", "1",
+        string[] train = ["train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "48",
+            "--max-steps", "2", "--logging-steps", "1",
             "--learning-rate", "0.0015", "--target-modules", "q_proj", "--eval-steps", "2"];
         var before = CultureInfo.CurrentCulture;
         var german = (CultureInfo)CultureInfo.InvariantCulture.Clone();
-        (german.NumberFormat.NumberDecimalSeparator, german.NumberFormat.NumberGroupSeparator, german.NumberFormat.NegativeSign) = (",", ".", "\u2212");
+        (german.NumberFormat.NumberDecimalSeparator, german.NumberFormat.NumberGroupSeparator, german.NumberFormat.NegativeSign) =
+            (",", ".", "\u2212");
         string one = Path.Combine(directory.FullPath, "one"), other = Path.Combine(directory.FullPath, "other");
         var english = ToolRun.Of([.. train, "--output-dir", one]);
         ToolRun there;
@@ -144,9 +148,11 @@ public sealed class NumbersTests
         Assert.That(there.ExitCode, Is.Zero, there.Error);
         Assert.That(there.Output + there.Error, Does.Contain("trainable params: ").And.Contain(" || all params: 3,2"));
         Assert.That(Verbs.RunOutcome.Log(other), Is.EqualTo(Verbs.RunOutcome.Log(one)));
-        Assert.That(File.ReadAllText(Path.Combine(other, "training_loss.svg")), Is.EqualTo(File.ReadAllText(Path.Combine(one, "training_loss.svg"))));
+        Assert.That(File.ReadAllText(Path.Combine(other, "training_loss.svg")),
+            Is.EqualTo(File.ReadAllText(Path.Combine(one, "training_loss.svg"))));
         using var settings = JsonDocument.Parse(File.ReadAllText(Path.Combine(other, "training_settings.json")));
         Assert.That(settings.RootElement.GetProperty("learning_rate").GetString(), Is.EqualTo("0.0015"));
-        Assert.That(there.Error.Split('\n').First(line => line.Contains("held-out loss")), Is.EqualTo(english.Error.Split('\n').First(line => line.Contains("held-out loss"))));
+        Assert.That(there.Error.Split('\n').First(line => line.Contains("held-out loss")),
+            Is.EqualTo(english.Error.Split('\n').First(line => line.Contains("held-out loss"))));
     }
 }

@@ -47,7 +47,8 @@ public sealed class SettingsFileTests
     [TestCase("token_indices: [\"1,5\"]", "a comma inside an item")]
     [TestCase("lora_r: *nowhere", "not valid YAML")]
     public void Yaml_that_means_something_else_is_refused(string text, string sentence) =>
-        Assert.That(() => Read("run.yaml", text), Throws.TypeOf<BadInputException>().With.Message.Contains("run.yaml").And.Message.Contains(sentence));
+        Assert.That(() => Read("run.yaml", text), Throws.TypeOf<BadInputException>().With.Message.Contains("run.yaml").And.Message.Contains(
+            sentence));
 
     [TestCase("{\"learning_rate\": \"0,0001\"}", "is \"0,0001\", expected a number")]
     [TestCase("{\"lora_r\": [4, 8]}", "lora_r is a list")]
@@ -65,7 +66,8 @@ public sealed class SettingsFileTests
     [TestCase("{\"model\": {\"path\": \"x\"}}", "holds an object")]
     [TestCase("{\"learning_rate\": NaN}", "not valid JSON")]
     public void Json_that_means_something_else_is_refused(string text, string sentence) =>
-        Assert.That(() => Read("run.json", text), Throws.TypeOf<BadInputException>().With.Message.Contains("run.json").And.Message.Contains(sentence));
+        Assert.That(() => Read("run.json", text), Throws.TypeOf<BadInputException>().With.Message.Contains("run.json").And.Message.Contains(
+            sentence));
 
     [TestCase("yes", true)]
     [TestCase("Yes", true)]
@@ -94,19 +96,26 @@ public sealed class SettingsFileTests
     [Test]
     public void Lists_anchors_nulls_and_long_seeds_are_read()
     {
-        var options = Read("run.yaml", "\uFEFFtarget_modules: [q_proj, v_proj]\nlora_r: &rank 16\nnum_virtual_tokens: *rank\nseed: 9007199254740993\neval_steps: ~\nsave_steps: null\n"
+        var options = Read("run.yaml",
+            "\uFEFFtarget_modules: [q_proj, v_proj]\nlora_r: &rank 16\nnum_virtual_tokens: *rank\nseed: 9007199254740993\neval_steps: ~\n" +
+            "save_steps: null\n"
             + "modules_to_save: []\ninit_lora_weights: no\noutput_dir: \"no\"\n");
-        Assert.That((options.TargetModules, options.LoraR, options.NumVirtualTokens, options.Seed), Is.EqualTo(("q_proj,v_proj", 16, (int?)16, 9007199254740993UL)));
-        Assert.That((options.EvalSteps, options.ModulesToSave, options.InitLoraWeights, options.OutputDir), Is.EqualTo(((int?)null, "", "false", "no")));
-        Assert.That(Read("run.json", """{"lora_r": 16.0, "seed": 18446744073709551615, "use_dora": "false", "target_modules": "q_proj", "learning_rate": "1e-3"}"""),
+        Assert.That((options.TargetModules, options.LoraR, options.NumVirtualTokens, options.Seed),
+            Is.EqualTo(("q_proj,v_proj", 16, (int?)16, 9007199254740993UL)));
+        Assert.That((options.EvalSteps, options.ModulesToSave, options.InitLoraWeights, options.OutputDir),
+            Is.EqualTo(((int?)null, "", "false", "no")));
+        Assert.That(Read("run.json",
+            """{"lora_r": 16.0, "seed": 18446744073709551615, "use_dora": "false", "target_modules": "q_proj", "learning_rate": "1e-3"}"""),
             Is.EqualTo(new TrainOptions { LoraR = 16, Seed = ulong.MaxValue, TargetModules = "q_proj", LearningRate = 1e-3 }));
     }
 
     [Test]
     public void A_file_of_nothing_but_brackets_is_refused()
     {
-        Assert.That(() => Read("run.yaml", "target_modules: " + new string('[', 200_000)), Throws.TypeOf<BadInputException>().With.Message.Contains("nested more than 8 deep"));
-        Assert.That(() => Read("run.yaml", string.Concat(Enumerable.Repeat("- ", 100_000))), Throws.TypeOf<BadInputException>().With.Message.Contains("nested more than 8 deep"));
+        Assert.That(() => Read("run.yaml", "target_modules: " + new string('[', 200_000)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("nested more than 8 deep"));
+        Assert.That(() => Read("run.yaml", string.Concat(Enumerable.Repeat("- ", 100_000))),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("nested more than 8 deep"));
     }
 
     [Test]
@@ -116,13 +125,15 @@ public sealed class SettingsFileTests
         string file = Path.Combine(directory.FullPath, "run.yaml");
         File.WriteAllBytes(file, Encoding.Latin1.GetBytes("output_dir: caf\u00E9\n"));
         Assert.That(() => SettingsFile.Read(file), Throws.TypeOf<BadInputException>().With.Message.Contains("not valid UTF-8"));
-        Assert.That(() => SettingsFile.Read(directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("this is a directory"));
+        Assert.That(() => SettingsFile.Read(directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("this is a directory"));
     }
 
     [Test]
     public void No_broken_file_throws_anything_but_its_sentence()
     {
-        string[] pieces = ["lora_r", ": ", "8", "\n", "- ", "[", "]", "{", "}", "yes", "&a ", "*a", "\"", "'", "!!int ", "|", ">", "\t", "#", ",", "---\n", "<<", "~", "1e-4", "use_dora", "? ", "%", "@", "0", "\u0085", "é"];
+        string[] pieces = ["lora_r", ": ", "8", "\n", "- ", "[", "]", "{", "}", "yes", "&a ", "*a", "\"", "'", "!!int ", "|", ">", "\t",
+            "#", ",", "---\n", "<<", "~", "1e-4", "use_dora", "? ", "%", "@", "0", "\u0085", "é"];
         var random = new Random(11);
         int read = 0;
         for (int i = 0; i < 2000; i++)

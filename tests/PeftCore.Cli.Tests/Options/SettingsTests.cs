@@ -13,7 +13,8 @@ public sealed class SettingsTests
     {
         var options = Read();
 
-        Assert.That((options.LoraR, options.LoraAlpha, options.LearningRate, options.BatchSize, options.NumEpochs, options.Seed), Is.EqualTo((8, 8.0, 5e-5, 8, 3.0, 42UL)));
+        Assert.That((options.LoraR, options.LoraAlpha, options.LearningRate, options.BatchSize, options.NumEpochs, options.Seed),
+            Is.EqualTo((8, 8.0, 5e-5, 8, 3.0, 42UL)));
         Assert.That((options.UseDora, options.MaskPrompt, options.MaxSteps, options.EvalSteps), Is.EqualTo((false, true, -1, (int?)null)));
     }
 
@@ -21,12 +22,16 @@ public sealed class SettingsTests
     public void Flags_set_values_of_every_kind()
     {
         var options = Read(
-            "--lora-r", "16", "--learning-rate", "1e-3", "--use-dora", "--mask-prompt", "false", "--bias", "lora_only", "--dtype", "bf16", "--max-steps", "-1",
-            "--max-memory", "6GiB", "--target-modules", "q_proj,v_proj", "--seed", "18446744073709551615", "--device", "cuda", "--eval-steps", "5");
+            "--lora-r", "16", "--learning-rate", "1e-3", "--use-dora", "--mask-prompt", "false", "--bias", "lora_only", "--dtype", "bf16",
+            "--max-steps", "-1",
+            "--max-memory", "6GiB", "--target-modules", "q_proj,v_proj", "--seed", "18446744073709551615", "--device", "cuda",
+            "--eval-steps", "5");
 
         Assert.That((options.LoraR, options.LearningRate, options.UseDora, options.MaskPrompt), Is.EqualTo((16, 1e-3, true, false)));
-        Assert.That((options.Bias, options.Dtype, options.MaxSteps, options.MaxMemory), Is.EqualTo((BiasMode.LoraOnly, DType.BF16, -1, (ByteSize?)new ByteSize(6L << 30))));
-        Assert.That((options.TargetModules, options.Seed, options.Device, options.EvalSteps), Is.EqualTo(("q_proj,v_proj", ulong.MaxValue, "cuda", (int?)5)));
+        Assert.That((options.Bias, options.Dtype, options.MaxSteps, options.MaxMemory),
+            Is.EqualTo((BiasMode.LoraOnly, DType.BF16, -1, (ByteSize?)new ByteSize(6L << 30))));
+        Assert.That((options.TargetModules, options.Seed, options.Device, options.EvalSteps),
+            Is.EqualTo(("q_proj,v_proj", ulong.MaxValue, "cuda", (int?)5)));
     }
 
     [TestCase("--lora-r", "0", "a whole number of at least 1")]
@@ -40,10 +45,13 @@ public sealed class SettingsTests
     [TestCase("--max-memory", "much", "a size such as 6GiB")]
     [TestCase("--seed", "-1", "a whole number")]
     public void A_value_that_does_not_fit_is_refused_with_what_was_expected(string flag, string value, string expected) =>
-        Assert.That(() => Read(flag, value), Throws.TypeOf<BadInputException>().With.Message.Contains($"{flag} is \"{value}\"").And.Message.Contains(expected));
+        Assert.That(() => Read(flag, value),
+            Throws.TypeOf<BadInputException>().With.Message.Contains($"{flag} is \"{value}\"").And.Message.Contains(expected));
 
-    [TestCase("run.yaml", "lora_r: 4\nlearning-rate: 1.0e-3\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ninit_lora_weights: false\nmax_memory: ~\n")]
-    [TestCase("run.json", """{"lora_r": 4, "learning_rate": 1e-3, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": false, "max_memory": null}""")]
+    [TestCase("run.yaml",
+        "lora_r: 4\nlearning-rate: 1.0e-3\nuse_dora: true\ntarget_modules: [q_proj, v_proj]\ninit_lora_weights: false\nmax_memory: ~\n")]
+    [TestCase("run.json",
+        """{"lora_r": 4, "learning_rate": 1e-3, "use_dora": true, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": false, "max_memory": null}""")]
     public void A_file_holds_the_same_names_and_flags_win_over_it(string name, string text)
     {
         using var directory = new TemporaryDirectory();
@@ -73,16 +81,19 @@ public sealed class SettingsTests
     }
 
     [Test]
-    public void Of_a_repeated_flag_the_last_counts() => Assert.That(Read("--lora-r", "4", "--model", "m", "--lora-r", "16").LoraR, Is.EqualTo(16));
+    public void Of_a_repeated_flag_the_last_counts() =>
+        Assert.That(Read("--lora-r", "4", "--model", "m", "--lora-r", "16").LoraR, Is.EqualTo(16));
 
     [Test]
-    public void A_missing_file_is_bad_input() => Assert.That(() => Read("-c", "nowhere.yaml"), Throws.TypeOf<BadInputException>().With.Message.Contains("nowhere.yaml"));
+    public void A_missing_file_is_bad_input() =>
+        Assert.That(() => Read("-c", "nowhere.yaml"), Throws.TypeOf<BadInputException>().With.Message.Contains("nowhere.yaml"));
 
     [Test]
     public void Resolved_settings_read_back_as_they_were()
     {
         using var directory = new TemporaryDirectory();
-        string[] flags = ["--model", "m", "--learning-rate", "0.000123456789", "--max-memory", "6GiB", "--bias", "lora_only", "--dtype", "bf16", "--use-rslora", "--target-modules", "a,b"];
+        string[] flags = ["--model", "m", "--learning-rate", "0.000123456789", "--max-memory", "6GiB", "--bias", "lora_only", "--dtype",
+            "bf16", "--use-rslora", "--target-modules", "a,b"];
         var options = Read(flags);
 
         string file = directory.Write("resolved.json", new Settings<TrainOptions>().Resolve(options).ToJsonString());

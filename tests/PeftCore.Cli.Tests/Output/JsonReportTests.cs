@@ -7,7 +7,8 @@ public sealed class JsonReportTests
     [Test]
     public void Is_one_line_and_null_stands_for_what_there_is_not()
     {
-        string json = new JsonReport().Add("loss", 0.5).Add("eval_loss", (double?)null).Add("steps", 3).Add("text", "naïve \"x\"\n").ToJson();
+        string json = new JsonReport().Add("loss", 0.5).Add("eval_loss", (double?)null).Add("steps", 3).Add("text", "naïve \"x\"\n")
+            .ToJson();
 
         Assert.That(json, Is.EqualTo("""{"loss":0.5,"eval_loss":null,"steps":3,"text":"naïve \"x\"\n"}"""));
     }

@@ -21,7 +21,8 @@ public sealed class PlotLabelsTests
             for (int j = 0; j < i; j++)
             {
                 bool beside = places[i].X + 6.8 * names[i].Length <= places[j].X || places[j].X + 6.8 * names[j].Length <= places[i].X;
-                Assert.That(beside || Math.Abs(places[i].Y - places[j].Y) >= 12.9, $"{names[i]} and {names[j]} at {places[i]} and {places[j]}");
+                Assert.That(beside || Math.Abs(places[i].Y - places[j].Y) >= 12.9,
+                    $"{names[i]} and {names[j]} at {places[i]} and {places[j]}");
             }
         }
     }

@@ -5,7 +5,8 @@ namespace PeftCore.Cli.Tests.Output;
 
 public sealed class ProgressBarTests
 {
-    private static readonly TrainingProgress Half = new(50, 100, 0.5, 1.23456, 4.1e-5, 1, 12345, 88L << 20, TimeSpan.FromSeconds(75), TimeSpan.FromSeconds(75));
+    private static readonly TrainingProgress Half = new(50, 100, 0.5, 1.23456, 4.1e-5, 1, 12345, 88L << 20, TimeSpan.FromSeconds(75),
+        TimeSpan.FromSeconds(75));
 
     [Test]
     public void Where_there_is_no_screen_a_plain_line_tells_everything()
@@ -62,6 +63,8 @@ public sealed class ProgressBarTests
         new ProgressBar(terminal, every: 1).Show(Half);
         terminal.Say("saved");
 
-        Assert.That(error.ToString(), Does.EndWith($"left{Environment.NewLine}saved{Environment.NewLine}").Or.EndWith($"{Environment.NewLine}saved{Environment.NewLine}"));
+        Assert.That(error.ToString(),
+            Does.EndWith($"left{Environment.NewLine}saved{Environment.NewLine}").Or.EndWith(
+            $"{Environment.NewLine}saved{Environment.NewLine}"));
     }
 }

@@ -6,7 +6,8 @@ public sealed class BenchGenerateVerbTests
     public void Planned_peak_is_the_measured_peak_and_a_bf16_cache_takes_half_the_bytes(
         [Values("llama", "gpt2")] string family, [Values("f32", "bf16")] string dtype, [Values("1", "3")] string batch)
     {
-        var report = ToolRun.Of("bench", "generate", "--json", "--model", Bundled.Fixture("hf", family, "base"), "--prompt-length", "11", "--max-new-tokens", "5",
+        var report = ToolRun.Of("bench", "generate", "--json", "--model", Bundled.Fixture("hf", family, "base"), "--prompt-length", "11",
+            "--max-new-tokens", "5",
             "--batch-size", batch, "--kv-cache-dtype", dtype, "--runs", "1").Json;
 
         // Two layers of keys and values; 2 key heads of 8 columns (llama), 4 of 8 (gpt2).
@@ -33,8 +34,10 @@ public sealed class BenchGenerateVerbTests
             {"model_type":"gpt2","vocab_size":50,"n_positions":32,"n_embd":16,"n_layer":1,"n_head":2}
             """);
 
-        var alone = ToolRun.Of("bench", "generate", "--json", "--config", config, "--prompt-length", "4", "--max-new-tokens", "3", "--dtype", "bf16", "--threads", "1").Json;
-        var adapted = ToolRun.Of("bench", "generate", "--json", "--model", Bundled.Fixture("hf", "llama", "base"), "--adapter", Bundled.Fixture("hf", "llama", "prefix"),
+        var alone = ToolRun.Of("bench", "generate", "--json", "--config", config, "--prompt-length", "4", "--max-new-tokens", "3",
+            "--dtype", "bf16", "--threads", "1").Json;
+        var adapted = ToolRun.Of("bench", "generate", "--json", "--model", Bundled.Fixture("hf", "llama", "base"), "--adapter",
+            Bundled.Fixture("hf", "llama", "prefix"),
             "--prompt-length", "4", "--max-new-tokens", "3").Json;
 
         Assert.That(alone.GetProperty("dtype").GetString(), Is.EqualTo("bf16"));
@@ -50,7 +53,8 @@ public sealed class BenchGenerateVerbTests
         {
             Refused("expected either --model DIR or --config FILE");
             Refused("expected either --model DIR or --config FILE", "--model", model, "--config", "config.json");
-            Refused("--prompt-length 60 and --max-new-tokens 10 make 70 tokens, but the model's context holds 64", "--model", model, "--prompt-length", "60", "--max-new-tokens", "10");
+            Refused("--prompt-length 60 and --max-new-tokens 10 make 70 tokens, but the model's context holds 64", "--model", model,
+                "--prompt-length", "60", "--max-new-tokens", "10");
             Refused("--max-new-tokens is \"1\", expected a whole number of at least 2", "--model", model, "--max-new-tokens", "1");
             Refused("--kv-cache-dtype is \"f16\", expected auto, f32 or bf16", "--model", model, "--kv-cache-dtype", "f16");
         }

@@ -3,13 +3,15 @@ namespace PeftCore.Cli.Tests.Verbs;
 /// <summary>Chat templates and special tokens as the tool uses and reports them.</summary>
 public sealed class ChatTemplateVerbTests
 {
-    private const string Talk = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello\"}]}\n";
+    private const string Talk =
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello\"}]}\n";
 
     [Test]
     public void A_template_sees_none_for_tools_and_the_special_tokens_of_the_model()
     {
         using var directory = Model();
-        directory.Write("chat_template.jinja", "{% set OUT %}{% if tools is not none %}T{% else %}-{% endif %}{{ tools is defined }}{{ documents is none }}[{{ unk_token }}]"
+        directory.Write("chat_template.jinja",
+            "{% set OUT %}{% if tools is not none %}T{% else %}-{% endif %}{{ tools is defined }}{{ documents is none }}[{{ unk_token }}]"
             + "[{{ pad_token }}]{% endset %}{{ raise_exception(OUT) }}");
 
         var run = ToolRun.Of("eval", "--model", directory.FullPath, "--data", directory.Write("talk.jsonl", Talk));
@@ -23,7 +25,8 @@ public sealed class ChatTemplateVerbTests
     {
         using var directory = Model();
         string talk = directory.Write("talk.jsonl", Talk);
-        string file = directory.Write("mine.jinja", "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}");
+        string file = directory.Write("mine.jinja",
+            "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}");
 
         foreach (string template in (string[])["chatml", file])
         {
@@ -43,11 +46,13 @@ public sealed class ChatTemplateVerbTests
         string text = directory.Write("text.jsonl", "{\"text\": \"A ship sails.\"}\n");
 
         var contradicting = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
-        Assert.That(contradicting.Error, Does.Contain("is token 0, but eos_token_id is 5 and 7 in generation_config.json; texts to learn end with 0"));
+        Assert.That(contradicting.Error,
+            Does.Contain("is token 0, but eos_token_id is 5 and 7 in generation_config.json; texts to learn end with 0"));
 
         File.Delete(Path.Combine(directory.FullPath, "generation_config.json"));
         directory.Write("tokenizer_config.json", "{}");
-        directory.Write("config.json", File.ReadAllText(Path.Combine(Bundled.BaseLlama, "config.json")).Replace("\"eos_token_id\": 0", "\"eos_token_id\": null", StringComparison.Ordinal));
+        directory.Write("config.json", File.ReadAllText(Path.Combine(Bundled.BaseLlama, "config.json"))
+            .Replace("\"eos_token_id\": 0", "\"eos_token_id\": null", StringComparison.Ordinal));
         var without = ToolRun.Of("eval", "--model", directory.FullPath, "--data", text);
         var generated = ToolRun.Of("generate", "--model", directory.FullPath, "--prompt", "A", "--max-new-tokens", "1");
 

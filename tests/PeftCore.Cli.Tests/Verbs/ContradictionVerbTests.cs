@@ -24,11 +24,13 @@ public sealed class ContradictionVerbTests
         var plan = ToolRun.Of("plan", "--json", "--model", model);
         var merge = ToolRun.Of("merge", "--json", "--model", model, "--adapter", adapter, "--output-dir", merged);
 
-        Assert.That((verify.ExitCode, inspect.ExitCode, plan.ExitCode, merge.ExitCode), Is.EqualTo((0, 0, 0, 0)), verify.Error + merge.Error);
+        Assert.That((verify.ExitCode, inspect.ExitCode, plan.ExitCode, merge.ExitCode), Is.EqualTo((0, 0, 0, 0)), verify.Error +
+            merge.Error);
         Assert.That(verify.Json.GetProperty("passed").GetInt32(), Is.EqualTo(24));
         Assert.That(inspect.Json.GetProperty("tied_embeddings").GetBoolean(), Is.False);
         Assert.That(plan.Json.GetProperty("parameters").GetInt64() - plan.Json.GetProperty("trainable").GetInt64(), Is.EqualTo(23264));
-        Assert.That(JsonNode.Parse(File.ReadAllText(Path.Combine(merged, "config.json")))!["tie_word_embeddings"]!.GetValue<bool>(), Is.False);
+        Assert.That(JsonNode.Parse(File.ReadAllText(Path.Combine(merged, "config.json")))!["tie_word_embeddings"]!.GetValue<bool>(),
+            Is.False);
         foreach (var run in (ToolRun[])[verify, inspect, plan, merge])
         {
             Assert.That(run.Error.Split("warning: ").Length - 1, Is.EqualTo(1), run.Error);
@@ -40,7 +42,8 @@ public sealed class ContradictionVerbTests
     [Test]
     public void Scaling_beside_parameters_gives_the_scaled_loss_and_a_warning()
     {
-        string data = _directory.Write("d.jsonl", """{"text": "Once upon a time there was a king who had three sons, and the youngest of them was a fool."}""" + "\n");
+        string data = _directory.Write("d.jsonl",
+            """{"text": "Once upon a time there was a king who had three sons, and the youngest of them was a fool."}""" + "\n");
         string plain = Copy(Bundled.BaseLlama, _ => { });
         string both = Copy(Bundled.BaseLlama, config => config["rope_scaling"] = Linear());
         string old = Copy(Bundled.BaseLlama, config =>
@@ -56,18 +59,25 @@ public sealed class ContradictionVerbTests
         Assert.That(Loss(scaled), Is.EqualTo(Loss(Eval(old, data))));
         Assert.That(Loss(scaled), Is.Not.EqualTo(Loss(Eval(plain, data))).Within(0.01));
         Assert.That(scaled.Error, Does.Contain("warning: ").And.Contain("rope_parameters").And.Contain("rope_scaling"));
-        Assert.That((refused.ExitCode, refused.Error.Contains("\"rope_scaling.type\" is \"yarn\"", StringComparison.Ordinal)), Is.EqualTo((2, true)), refused.Error);
+        Assert.That((refused.ExitCode, refused.Error.Contains("\"rope_scaling.type\" is \"yarn\"", StringComparison.Ordinal)),
+            Is.EqualTo((2, true)), refused.Error);
     }
 
     [Test]
     public void A_quantised_base_is_named_by_every_verb_that_loads_it()
     {
-        string model = Copy(Bundled.BaseLlama, config => config["quantization_config"] = new JsonObject { ["quant_method"] = "gptq", ["bits"] = 4 });
+        string model = Copy(Bundled.BaseLlama, config => config["quantization_config"] = new JsonObject
+        {
+            ["quant_method"] = "gptq",
+            ["bits"] = 4
+        });
         string data = _directory.Write("d.jsonl", """{"text": "x"}""" + "\n"), output = Path.Combine(_directory.FullPath, "out");
         string[][] runs =
         [
-            ["train", "--model", model, "--data", data, "--output-dir", output], ["eval", "--model", model, "--data", data], ["generate", "--model", model, "--prompt", "x"],
-            ["merge", "--model", model, "--adapter", Bundled.Fixture("hf", "llama", "lora"), "--output-dir", output], ["plan", "--model", model],
+            ["train", "--model", model, "--data", data, "--output-dir", output], ["eval", "--model", model, "--data", data],
+            ["generate", "--model", model, "--prompt", "x"],
+            ["merge", "--model", model, "--adapter", Bundled.Fixture("hf", "llama", "lora"), "--output-dir", output],
+            ["plan", "--model", model],
             ["plan", "--config", Path.Combine(model, "config.json")], ["bench", "step", "--model", model],
         ];
         foreach (string[] arguments in runs)

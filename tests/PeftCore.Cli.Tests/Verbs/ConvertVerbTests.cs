@@ -9,7 +9,8 @@ public sealed class ConvertVerbTests
     public void An_adapter_becomes_a_lora_with_its_errors(string method)
     {
         using var directory = new TemporaryDirectory();
-        var run = ToolRun.Of("convert", "--model", Base, "--adapter", Bundled.Fixture("hf", "llama", method), "--rank", "4", "--output-dir", directory.FullPath);
+        var run = ToolRun.Of("convert", "--model", Base, "--adapter", Bundled.Fixture("hf", "llama", method), "--rank", "4", "--output-dir",
+            directory.FullPath);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Output, Does.Contain("relative error").And.Contain("q_proj"));
         Assert.That(ToolRun.Of("inspect", directory.FullPath, "--json").Json.GetProperty("method").GetString(), Is.EqualTo("lora"));

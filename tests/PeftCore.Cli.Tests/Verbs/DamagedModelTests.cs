@@ -40,7 +40,8 @@ public sealed class DamagedModelTests
     public void An_adapter_that_makes_nan_fails_too()
     {
         string adapter = Path.Combine(_directory.FullPath, "adapter");
-        var train = ToolRun.Of(["train", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "1", "--target-modules", "q_proj", "--output-dir", adapter]);
+        var train = ToolRun.Of(["train", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "1", "--target-modules", "q_proj",
+            "--output-dir", adapter]);
         Assert.That(train.ExitCode, Is.Zero, train.Error);
         string weights = Path.Combine(adapter, "adapter_model.safetensors");
         byte[] bytes = File.ReadAllBytes(weights);
@@ -65,7 +66,8 @@ public sealed class DamagedModelTests
         ];
         foreach (var (call, expected) in calls)
         {
-            var run = ToolRun.Of([.. call, "--model", model, .. Small, "--output-dir", Path.Combine(_directory.FullPath, call[0]), "--json"]);
+            var run = ToolRun.Of([.. call, "--model", model, .. Small, "--output-dir", Path.Combine(_directory.FullPath, call[0]),
+                "--json"]);
             Assert.That(run.ExitCode, Is.EqualTo(1), call[0]);
             Assert.That(run.Error, Does.Contain(expected));
             Assert.That(run.Output, Does.Not.Contain("null"));
@@ -75,7 +77,8 @@ public sealed class DamagedModelTests
     [Test]
     public void Methods_that_diverge_at_every_rate_fail()
     {
-        var run = ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "3", "--methods", "lora[r=2,target_modules=[\"q_proj\"]]", "--learning-rates", "1e30",
+        var run = ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. Small, "--max-steps", "3", "--methods",
+            "lora[r=2,target_modules=[\"q_proj\"]]", "--learning-rates", "1e30",
             "--output-dir", Path.Combine(_directory.FullPath, "out")]);
         Assert.That(run.ExitCode, Is.EqualTo(1), run.Error);
         Assert.That(run.Error, Does.Contain("diverges with every learning rate of 1e30"));

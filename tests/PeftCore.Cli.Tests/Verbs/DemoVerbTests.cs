@@ -8,7 +8,8 @@ public sealed class DemoVerbTests
         var run = ToolRun.Of("demo", "--json", "--max-steps", "20");
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        Assert.That(run.Json.GetProperty("eval_loss_after").GetDouble(), Is.LessThan(0.8 * run.Json.GetProperty("eval_loss_before").GetDouble()));
+        Assert.That(run.Json.GetProperty("eval_loss_after").GetDouble(),
+            Is.LessThan(0.8 * run.Json.GetProperty("eval_loss_before").GetDouble()));
         Assert.That(run.Json.GetProperty("max_disagreement").GetDouble(), Is.LessThan(1e-4));
         Assert.That(run.Json.GetProperty("adapter_bytes").GetInt64(), Is.LessThan(run.Json.GetProperty("model_bytes").GetInt64()));
         double planned = run.Json.GetProperty("planned_bytes").GetDouble();

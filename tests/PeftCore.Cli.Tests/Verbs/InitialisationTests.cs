@@ -4,7 +4,8 @@ namespace PeftCore.Cli.Tests.Verbs;
 
 public sealed class InitialisationTests
 {
-    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "64", "--lora-r", "4",
+    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2",
+        "--max-seq-length", "64", "--lora-r", "4",
         "--target-modules", "layers.1.self_attn.q_proj,layers.2.self_attn.v_proj", "--logging-steps", "1", "--init-batches", "2"];
 
     [TestCase("eva")]
@@ -16,11 +17,14 @@ public sealed class InitialisationTests
     {
         using var directory = new TemporaryDirectory();
 
-        var run = ToolRun.Of(["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--learning-rate", "1e-3", "--output-dir", directory.FullPath, "--json"]);
+        var run = ToolRun.Of(["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--learning-rate", "1e-3", "--output-dir",
+            directory.FullPath, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        Assert.That(run.Error.Contains("looks at 2 batches of the training data", StringComparison.Ordinal), Is.EqualTo(init is "eva" or "corda" or "lora_ga"), run.Error);
-        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--max-seq-length", "64", "--batch-size", "2", "--json");
+        Assert.That(run.Error.Contains("looks at 2 batches of the training data", StringComparison.Ordinal),
+            Is.EqualTo(init is "eva" or "corda" or "lora_ga"), run.Error);
+        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data",
+            Path.Combine(Bundled.DemoData, "valid.jsonl"), "--max-seq-length", "64", "--batch-size", "2", "--json");
         Assert.That(eval.ExitCode, Is.Zero, eval.Error);
         Assert.That(eval.Json.GetProperty("loss").GetDouble(), Is.EqualTo(run.Json.GetProperty("eval_loss").GetDouble()).Within(1e-4));
     }
@@ -32,15 +36,18 @@ public sealed class InitialisationTests
     {
         using var whole = new TemporaryDirectory();
         using var parts = new TemporaryDirectory();
-        string[] call = ["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--save-steps", "1", "--learning-rate", "1e-3"];
+        string[] call = ["train", .. Small, "--init-lora-weights", init, "--max-steps", "3", "--save-steps", "1", "--learning-rate",
+            "1e-3"];
         Assert.That(ToolRun.Of([.. call, "--output-dir", whole.FullPath]).ExitCode, Is.Zero);
 
-        var last = ToolRun.Of([.. call, "--output-dir", parts.FullPath, "--resume-from-checkpoint", Path.Combine(whole.FullPath, "checkpoint-2")]);
+        var last = ToolRun.Of([.. call, "--output-dir", parts.FullPath, "--resume-from-checkpoint",
+            Path.Combine(whole.FullPath, "checkpoint-2")]);
 
         Assert.That(last.ExitCode, Is.Zero, last.Error);
         Assert.That(last.Error, Does.Not.Contain("looks at"));
         Assert.That(RunOutcome.Weights(parts.FullPath), Is.EqualTo(RunOutcome.Weights(whole.FullPath)));
-        string[] otherRank = [.. call, "--lora-r", "3", "--output-dir", parts.FullPath, "--resume-from-checkpoint", Path.Combine(whole.FullPath, "checkpoint-2")];
+        string[] otherRank = [.. call, "--lora-r", "3", "--output-dir", parts.FullPath, "--resume-from-checkpoint",
+            Path.Combine(whole.FullPath, "checkpoint-2")];
         Assert.That(init == "eva" ? 2 : ToolRun.Of(Without(otherRank, "--lora-r", "4")).ExitCode, Is.EqualTo(2));
     }
 
@@ -51,11 +58,14 @@ public sealed class InitialisationTests
         using var directory = new TemporaryDirectory();
         string data = directory.Write("few.jsonl", """{"text": "On Monday"}""" + "\n");
 
-        var run = ToolRun.Of(Without(["train", .. Small, "--init-lora-weights", init, "--lora-r", "16", "--data", data, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")],
+        var run = ToolRun.Of(Without(["train", .. Small, "--init-lora-weights", init, "--lora-r", "16", "--data", data, "--max-steps", "1",
+            "--output-dir", Path.Combine(directory.FullPath, "run")],
             "--data", Bundled.DemoData));
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
-        Assert.That(run.Error, Does.Contain($"{init} with rank 4 looks at more than 4 tokens").Or.Contain($"{init} with rank 16 looks at more than 16 tokens"));
+        Assert.That(run.Error,
+            Does.Contain($"{init} with rank 4 looks at more than 4 tokens").Or.Contain(
+            $"{init} with rank 16 looks at more than 16 tokens"));
     }
 
     [TestCase("eva", true)]
@@ -79,11 +89,14 @@ public sealed class InitialisationTests
     {
         using var directory = new TemporaryDirectory();
 
-        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "48", "--max-steps", "1", "--learning-rates", "1e-3",
+        var run = ToolRun.Of("compare", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length",
+            "48", "--max-steps", "1", "--learning-rates", "1e-3",
             "--methods", "eva[r=2,target_modules=[\"layers.1.self_attn.q_proj\"]]", "--output-dir", directory.FullPath, "--json");
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        using var config = JsonDocument.Parse(File.ReadAllText(Directory.GetFiles(directory.FullPath, "adapter_config.json", SearchOption.AllDirectories)[0]));
+        using var config =
+            JsonDocument.Parse(File.ReadAllText(Directory.GetFiles(directory.FullPath, "adapter_config.json",
+                SearchOption.AllDirectories)[0]));
         Assert.That(config.RootElement.GetProperty("init_lora_weights").GetString(), Is.EqualTo("eva"));
     }
 
@@ -101,7 +114,8 @@ public sealed class InitialisationTests
     public void A_trained_adapter_becomes_a_plain_lora_of_twice_the_rank_with_the_same_loss(string init)
     {
         using var directory = new TemporaryDirectory();
-        string run = Path.Combine(directory.FullPath, "run"), start = Path.Combine(directory.FullPath, "start"), plain = Path.Combine(directory.FullPath, "plain"), same = Path.Combine(directory.FullPath, "same");
+        string run = Path.Combine(directory.FullPath, "run"), start = Path.Combine(directory.FullPath, "start"),
+            plain = Path.Combine(directory.FullPath, "plain"), same = Path.Combine(directory.FullPath, "same");
         string[] call = ["train", .. Small, "--init-lora-weights", init, "--max-steps", "3"];
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-3", "--output-dir", run]).ExitCode, Is.Zero);
         // Steps this small are lost in rounding: what is saved is the start.
@@ -116,10 +130,12 @@ public sealed class InitialisationTests
         Assert.That(config.RootElement.GetProperty("r").GetInt32(), Is.EqualTo(8));
         Assert.That(Loss(plain), Is.EqualTo(Loss(run)).Within(1e-5));
         Assert.That(Loss(same), Is.EqualTo(Loss(run)).Within(1e-5));
-        Assert.That(ToolRun.Of("convert", "--adapter", run, "--initial-adapter", start, "--rank", "2", "--output-dir", plain).ExitCode, Is.EqualTo(2));
+        Assert.That(ToolRun.Of("convert", "--adapter", run, "--initial-adapter", start, "--rank", "2", "--output-dir", plain).ExitCode,
+            Is.EqualTo(2));
     }
 
-    private static double Loss(string adapter) => ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", adapter, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"),
+    private static double Loss(string adapter) =>
+        ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", adapter, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"),
         "--max-seq-length", "64", "--batch-size", "2", "--json").Json.GetProperty("loss").GetDouble();
 
     /// <summary>A call without a flag's first value, so that a later one counts.</summary>

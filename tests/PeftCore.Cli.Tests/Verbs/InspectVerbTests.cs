@@ -12,7 +12,8 @@ public sealed class InspectVerbTests
         Assert.That(run.ExitCode, Is.Zero);
         Assert.That(run.Json.GetProperty("architecture").GetString(), Is.EqualTo("LlamaForCausalLM"));
         Assert.That(run.Json.GetProperty("parameters").GetInt64(), Is.GreaterThan(1000));
-        Assert.That(run.Json.GetProperty("dtypes").GetProperty("F32").GetInt64(), Is.EqualTo(run.Json.GetProperty("parameters").GetInt64()));
+        Assert.That(run.Json.GetProperty("dtypes").GetProperty("F32").GetInt64(),
+            Is.EqualTo(run.Json.GetProperty("parameters").GetInt64()));
     }
 
     [Test]

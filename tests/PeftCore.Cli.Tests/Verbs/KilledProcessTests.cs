@@ -7,12 +7,14 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>Kills the tool as the system does, with no chance to clean up. PEFTCORE_KILLS sets how many times in all; docs/files.md says how to run it.</summary>
+/// <summary>Kills the tool as the system does, with no chance to clean up. PEFTCORE_KILLS sets how many times in all; docs/files.md says
+/// how to run it.</summary>
 public sealed class KilledProcessTests
 {
     private const int UsualKills = 24, Kinds = 4;
 
-    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("PEFTCORE_KILLS"), out int kills) ? kills : UsualKills;
+    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("PEFTCORE_KILLS"), out int kills) ? kills
+        : UsualKills;
 
     private TemporaryDirectory _root;
     private int _seed;
@@ -29,7 +31,8 @@ public sealed class KilledProcessTests
         _seed = Environment.TickCount;
         _random = new Random(_seed);
         _adapter = Path.Combine(_root.FullPath, "adapter");
-        var trained = ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--max-steps", "1", "--batch-size", "1", "--max-seq-length", "48", "--output-dir", _adapter);
+        var trained = ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--max-steps", "1", "--batch-size", "1",
+            "--max-seq-length", "48", "--output-dir", _adapter);
         Assert.That(trained.ExitCode, Is.Zero, trained.Error);
         // Another model in several files, so that a mixture of both is none of them.
         _changedBase = Path.Combine(_root.FullPath, "base");
@@ -47,24 +50,29 @@ public sealed class KilledProcessTests
 
     [Test]
     public void A_killed_merge_leaves_the_older_model_or_the_new_one() => KillAndCompare(
-        ["merge", "--model", Bundled.BaseLlama, "--adapter", _adapter], ["merge", "--model", _changedBase, "--adapter", _adapter], output => ModelDirectory.Open(output));
+        ["merge", "--model", Bundled.BaseLlama, "--adapter", _adapter], ["merge", "--model", _changedBase, "--adapter", _adapter],
+        output => ModelDirectory.Open(output));
 
     [Test]
     public void A_killed_convert_leaves_the_older_adapter_or_the_new_one() => KillAndCompare(
-        ["convert", "--adapter", _adapter], ["convert", "--model", Bundled.BaseLlama, "--adapter", _adapter, "--rank", "2"], output => SavedAdapter.Load(output));
+        ["convert", "--adapter", _adapter], ["convert", "--model", Bundled.BaseLlama, "--adapter", _adapter, "--rank", "2"],
+        output => SavedAdapter.Load(output));
 
     [Test]
     public void A_killed_select_leaves_the_older_selection_or_the_new_one() => KillAndCompare(
         ["select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--density", "0.01"],
-        ["select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--density", "0.02"], output => SparseMask.Load(Path.Combine(output, "mask.safetensors")));
+        ["select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--density", "0.02"],
+        output => SparseMask.Load(Path.Combine(output, "mask.safetensors")));
 
     [Test]
     public void A_killed_training_leaves_whole_checkpoints_and_goes_on_to_the_same_end()
     {
         string[] call =
         [
-            "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "8", "--lora-dropout", "0.1", "--batch-size", "1", "--max-seq-length", "48",
-            "--threads", "1", "--max-steps", "30", "--save-steps", "2", "--save-total-limit", "2", "--eval-steps", "1000", "--logging-steps", "1", "--output-dir",
+            "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "8", "--lora-dropout", "0.1", "--batch-size",
+            "1", "--max-seq-length", "48",
+            "--threads", "1", "--max-steps", "30", "--save-steps", "2", "--save-total-limit", "2", "--eval-steps", "1000",
+            "--logging-steps", "1", "--output-dir",
         ];
         string whole = Path.Combine(_root.FullPath, "whole"), killed = Path.Combine(_root.FullPath, "killed");
         var clock = Stopwatch.StartNew();
@@ -79,7 +87,8 @@ public sealed class KilledProcessTests
             foreach (string checkpoint in Directory.Exists(killed) ? Directory.GetDirectories(killed, "checkpoint-*") : [])
             {
                 Assert.That(Directory.GetFiles(checkpoint).Select(path => Path.GetFileName(path)),
-                    Is.EquivalentTo(["adapter_config.json", "adapter_model.safetensors", "trainer_state.json", "training_state.safetensors"]));
+                    Is.EquivalentTo(["adapter_config.json", "adapter_model.safetensors", "trainer_state.json",
+                        "training_state.safetensors"]));
                 SavedAdapter.Load(checkpoint);
             }
             if (File.Exists(Path.Combine(killed, "training_loss.svg")))
@@ -89,7 +98,9 @@ public sealed class KilledProcessTests
             }
         }
         FinishAndCompare();
-        TestContext.Out.WriteLine($"train, seed {_seed}: {tally}; {tally.Resumed} runs began from a checkpoint, {tally.New} ended with the bits of a run that was not killed");
+        TestContext.Out.WriteLine(
+            $"train, seed {_seed}: {tally}; {tally.Resumed} runs began from a checkpoint, {tally.New} ended with the bits of a run that " +
+            "was not killed");
 
         string[] Resume() => Checkpoint.Last(killed) is null ? [] : ["--resume-from-checkpoint", killed];
 
@@ -142,7 +153,9 @@ public sealed class KilledProcessTests
         Finish([.. first, "--output-dir", Output]);
         Assert.That(KillPoints.Content(Output), Is.EqualTo(contents[0]));
         Assert.That(KillPoints.Hidden(_root.FullPath), Is.Empty, "the next run removes what the killed ones left");
-        TestContext.Out.WriteLine($"{first[0]}, seed {_seed}: {tally}; {tally.New} times the new files stood afterwards, {tally.Before} times what was there before");
+        TestContext.Out.WriteLine(
+            $"{first[0]}, seed {_seed}: {tally}; {tally.New} times the new files stood afterwards, {tally.Before} times what was there " +
+            "before");
     }
 
     private void Clear()
@@ -183,7 +196,9 @@ public sealed class KilledProcessTests
         run.WaitForExit();
         tally.Add(alive, inside: Left().Except(before).Any());
 
-        string[] Left() => [.. new[] { parent, output }.Where(Directory.Exists).SelectMany(place => Directory.GetFileSystemEntries(place, HiddenNames.Prefix + "*"))
+        string[] Left() =>
+            [.. new[] { parent, output }.Where(Directory.Exists)
+                .SelectMany(place => Directory.GetFileSystemEntries(place, HiddenNames.Prefix + "*"))
             .Where(path => !path.EndsWith(HiddenNames.RunLock, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
     }
 

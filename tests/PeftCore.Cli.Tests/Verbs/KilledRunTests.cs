@@ -9,8 +9,10 @@ public sealed class KilledRunTests
 
     private static readonly string[] Arguments =
     [
-        "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "2", "--lora-dropout", "0.1", "--batch-size", "1", "--max-seq-length", "48",
-        "--threads", "2", "--max-steps", "120", "--save-steps", "3", "--eval-steps", "1000", "--logging-steps", "1", "--learning-rate", "1e-3",
+        "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "2", "--lora-dropout", "0.1", "--batch-size", "1",
+        "--max-seq-length", "48",
+        "--threads", "2", "--max-steps", "120", "--save-steps", "3", "--eval-steps", "1000", "--logging-steps", "1", "--learning-rate",
+        "1e-3",
     ];
 
     [Test]

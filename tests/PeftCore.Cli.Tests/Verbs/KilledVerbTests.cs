@@ -26,7 +26,8 @@ public sealed class KilledVerbTests
     public void Convert_leaves_the_older_adapter_or_the_new_one(bool replaces)
     {
         string dora = Bundled.Fixture("hf", "llama", "lora_dora");
-        KillPoints.Check(_root.FullPath, Older(replaces, "convert", "--adapter", dora), Call("convert", "--adapter", Lora), () => ReadIfThere(directory => SavedAdapter.Load(directory)));
+        KillPoints.Check(_root.FullPath, Older(replaces, "convert", "--adapter", dora), Call("convert", "--adapter", Lora),
+            () => ReadIfThere(directory => SavedAdapter.Load(directory)));
     }
 
     [TestCase(false)]
@@ -59,10 +60,12 @@ public sealed class KilledVerbTests
         using var data = new TemporaryDirectory();
         File.WriteAllLines(Path.Combine(data.FullPath, "train.jsonl"), rows.Take(4));
         File.WriteAllLines(Path.Combine(data.FullPath, "valid.jsonl"), rows.Skip(4).Take(2));
-        string[] small = ["compare", "--model", Bundled.BaseLlama, "--data", data.FullPath, "--base-text", Path.Combine(data.FullPath, "valid.jsonl"), "--max-steps", "1", "--batch-size", "1", "--max-seq-length", "24"];
+        string[] small = ["compare", "--model", Bundled.BaseLlama, "--data", data.FullPath, "--base-text",
+            Path.Combine(data.FullPath, "valid.jsonl"), "--max-steps", "1", "--batch-size", "1", "--max-seq-length", "24"];
         string[] call = [.. small, "--methods", "ia3,lora[r=2]", "--learning-rates", "1e-3"];
         int all = 0;
-        KillPoints.Check(_root.FullPath, Older(true, [.. small, "--methods", "ia3", "--learning-rates", "1e-2"]), Call(call), () => ReadIfThere(directory =>
+        KillPoints.Check(_root.FullPath, Older(true, [.. small, "--methods", "ia3", "--learning-rates", "1e-2"]), Call(call),
+            () => ReadIfThere(directory =>
         {
             AtomicDirectory.Recover(directory);
             all++;

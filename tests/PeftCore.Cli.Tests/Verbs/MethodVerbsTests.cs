@@ -5,9 +5,11 @@ namespace PeftCore.Cli.Tests.Verbs;
 
 public sealed class MethodVerbsTests
 {
-    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2", "--max-seq-length", "96"];
+    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "2",
+        "--max-seq-length", "96"];
 
-    [TestCase("prompt_tuning", "PROMPT_TUNING", "--num-virtual-tokens", "4", "--prompt-tuning-init", "TEXT", "--prompt-tuning-init-text", "A record of it:")]
+    [TestCase("prompt_tuning", "PROMPT_TUNING", "--num-virtual-tokens", "4", "--prompt-tuning-init", "TEXT", "--prompt-tuning-init-text",
+        "A record of it:")]
     [TestCase("p-tuning", "P_TUNING", "--encoder-reparameterization-type", "LSTM", "--encoder-hidden-size", "16")]
     [TestCase("prefix_tuning", "PREFIX_TUNING", "--prefix-projection", "--encoder-hidden-size", "16", "--gradient-checkpointing")]
     [TestCase("houlsby", "BOTTLENECK", "--reduction-factor", "8", "--non-linearity", "gelu")]
@@ -24,25 +26,31 @@ public sealed class MethodVerbsTests
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var config = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory.FullPath, "adapter_config.json")));
         Assert.That(config.RootElement.GetProperty("peft_type").GetString(), Is.EqualTo(type));
-        foreach (string flag in flags.Where(flag => flag.StartsWith("--", StringComparison.Ordinal) && flag != "--gradient-checkpointing" && flag != "--target-modules"))
+        foreach (string flag in flags.Where(flag => flag.StartsWith("--", StringComparison.Ordinal) && flag != "--gradient-checkpointing"
+            && flag != "--target-modules"))
         {
-            string given = Array.IndexOf(flags, flag) + 1 is var next && next < flags.Length && !flags[next].StartsWith("--", StringComparison.Ordinal) ? flags[next] : "true";
+            string given = Array.IndexOf(flags, flag) + 1 is var next && next < flags.Length
+                && !flags[next].StartsWith("--", StringComparison.Ordinal) ? flags[next] : "true";
             Assert.That(Plain(config.RootElement.GetProperty(flag[2..].Replace('-', '_')).ToString()), Is.EqualTo(Plain(given)), flag);
         }
-        var text = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--prompt", "On Monday", "--max-new-tokens", "3", "--json");
+        var text = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--prompt", "On Monday",
+            "--max-new-tokens", "3", "--json");
         Assert.That(text.ExitCode, Is.Zero, text.Error);
-        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"), "--json");
+        var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", directory.FullPath, "--data",
+            Path.Combine(Bundled.DemoData, "valid.jsonl"), "--json");
         Assert.That(eval.Json.GetProperty("loss").GetDouble(), Is.GreaterThan(0).And.LessThan(20), eval.Error);
     }
 
-    private static string Plain(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c) && c is not ('[' or ']'))).ToLowerInvariant();
+    private static string Plain(string text) => string.Concat(text.Where(c => !char.IsWhiteSpace(c) && c is not ('[' or ']')))
+        .ToLowerInvariant();
 
     [Test]
     public void A_prompt_network_goes_on_from_its_checkpoint_as_if_it_had_not_stopped()
     {
         using var whole = new TemporaryDirectory();
         using var parts = new TemporaryDirectory();
-        string[] call = ["train", .. Small, "--method", "p_tuning", "--num-virtual-tokens", "3", "--encoder-hidden-size", "8", "--save-steps", "1", "--learning-rate", "1e-2"];
+        string[] call = ["train", .. Small, "--method", "p_tuning", "--num-virtual-tokens", "3", "--encoder-hidden-size", "8",
+            "--save-steps", "1", "--learning-rate", "1e-2"];
         Assert.That(ToolRun.Of([.. call, "--max-steps", "3", "--output-dir", whole.FullPath]).ExitCode, Is.Zero);
         using var stop = new CancellationTokenSource();
         stop.Cancel();
@@ -64,9 +72,12 @@ public sealed class MethodVerbsTests
         long chosen = run.Json.GetProperty("chosen").GetInt64();
         Assert.That(chosen, Is.EqualTo((long)Math.Round(0.002 * run.Json.GetProperty("entries").GetInt64())));
         using var report = JsonDocument.Parse(File.ReadAllText(Path.Combine(selection, "selection.json")));
-        Assert.That(report.RootElement.GetProperty("modules").EnumerateObject().Sum(module => module.Value.GetProperty("chosen").GetInt64()), Is.EqualTo(chosen));
-        Assert.That(new FileInfo(Path.Combine(selection, "scores.safetensors")).Length, Is.GreaterThan(4 * run.Json.GetProperty("entries").GetInt64()));
-        var train = ToolRun.Of(["train", .. Small, "--method", "sparse", "--mask", mask, "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")]);
+        Assert.That(report.RootElement.GetProperty("modules").EnumerateObject().Sum(module => module.Value.GetProperty("chosen")
+            .GetInt64()), Is.EqualTo(chosen));
+        Assert.That(new FileInfo(Path.Combine(selection, "scores.safetensors")).Length,
+            Is.GreaterThan(4 * run.Json.GetProperty("entries").GetInt64()));
+        var train = ToolRun.Of(["train", .. Small, "--method", "sparse", "--mask", mask, "--max-steps", "1", "--output-dir",
+            Path.Combine(directory.FullPath, "run")]);
         Assert.That(train.ExitCode, Is.Zero, train.Error);
         Assert.That(train.Output + train.Error, Does.Contain(FormattableString.Invariant($"trainable params: {chosen:N0}")));
     }
@@ -76,12 +87,15 @@ public sealed class MethodVerbsTests
     {
         using var directory = new TemporaryDirectory();
 
-        var run = ToolRun.Of(["compare", .. Small, "--methods", "lora[r=2,target_modules=[\"q_proj\"]],ia3", "--learning-rates", "1e-2,1e9", "--max-steps", "2", "--output-dir", directory.FullPath, "--json"]);
+        var run = ToolRun.Of(["compare", .. Small, "--methods", "lora[r=2,target_modules=[\"q_proj\"]],ia3", "--learning-rates", "1e-2,1e9",
+            "--max-steps", "2", "--output-dir", directory.FullPath, "--json"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         var methods = run.Json.GetProperty("methods").EnumerateArray().ToList();
-        Assert.That(methods.Select(method => method.GetProperty("method").GetString()), Is.EqualTo(new[] { "lora[r=2,target_modules=[\"q_proj\"]]", "ia3" }));
-        Assert.That(methods.Select(method => method.GetProperty("eval_loss").GetDouble()), Is.All.LessThan(run.Json.GetProperty("eval_loss_before").GetDouble()));
+        Assert.That(methods.Select(method => method.GetProperty("method").GetString()),
+            Is.EqualTo(new[] { "lora[r=2,target_modules=[\"q_proj\"]]", "ia3" }));
+        Assert.That(methods.Select(method => method.GetProperty("eval_loss").GetDouble()),
+            Is.All.LessThan(run.Json.GetProperty("eval_loss_before").GetDouble()));
         Assert.That(File.ReadAllLines(Path.Combine(directory.FullPath, "comparison.md")), Has.Length.EqualTo(4));
         Assert.That(File.ReadAllText(Path.Combine(directory.FullPath, "comparison.svg")), Does.StartWith("<svg").And.Contain("ia3"));
         Assert.That(Path.Combine(directory.FullPath, "02-ia3", "adapter_model.safetensors"), Does.Exist);
@@ -102,14 +116,18 @@ public sealed class MethodVerbsTests
 
     [Test]
     public void Commas_inside_brackets_do_not_part_methods() =>
-        Assert.That(MethodSpec.ParseAll("a_b[x=1,y=[2,3]], lora,p-tuning[num_virtual_tokens=3]").Select(spec => spec.Text), Is.EqualTo(new[] { "a_b[x=1,y=[2,3]]", "lora", "p-tuning[num_virtual_tokens=3]" }));
+        Assert.That(MethodSpec.ParseAll("a_b[x=1,y=[2,3]], lora,p-tuning[num_virtual_tokens=3]").Select(spec => spec.Text),
+            Is.EqualTo(new[] { "a_b[x=1,y=[2,3]]", "lora", "p-tuning[num_virtual_tokens=3]" }));
 
     [Test]
     public void Virtual_tokens_leave_less_room_for_sequences()
     {
         using var directory = new TemporaryDirectory();
-        string data = directory.Write("long.jsonl", string.Concat(Enumerable.Repeat($$"""{"text": "{{string.Join(' ', Enumerable.Repeat("the old gardener", 300))}}"}""" + "\n", 2)));
-        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "prefix_tuning", "--num-virtual-tokens", "30", "--batch-size", "1", "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")];
+        string data = directory.Write("long.jsonl",
+            string.Concat(Enumerable.Repeat($$"""{"text": "{{string.Join(' ', Enumerable.Repeat("the old gardener", 300))}}"}""" + "\n",
+                2)));
+        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "prefix_tuning", "--num-virtual-tokens", "30",
+            "--batch-size", "1", "--max-steps", "1", "--output-dir", Path.Combine(directory.FullPath, "run")];
         var run = ToolRun.Of(call);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("longer than max_seq_length 482"));
@@ -122,9 +140,12 @@ public sealed class MethodVerbsTests
     public void Tasks_come_from_the_data_and_from_a_flag()
     {
         using var directory = new TemporaryDirectory();
-        string data = directory.Write("tasks.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"prompt": "Now", "completion": " then {{i}}", "task_id": {{i % 2}}}""" + "\n")));
+        string data = directory.Write("tasks.jsonl",
+            string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"prompt": "Now", "completion": " then {{i}}", "task_id": {{i % 2}}}""" +
+                "\n")));
         string output = Path.Combine(directory.FullPath, "run");
-        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "multitask_prompt_tuning", "--num-virtual-tokens", "3", "--batch-size", "2", "--max-steps", "1", "--output-dir", output];
+        string[] call = ["train", "--model", Bundled.BaseLlama, "--data", data, "--method", "multitask_prompt_tuning",
+            "--num-virtual-tokens", "3", "--batch-size", "2", "--max-steps", "1", "--output-dir", output];
         var refused = ToolRun.Of([.. call, "--method-options", "num_tasks=1"]);
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("there is no task 1: the adapter has 1, counted from 0"));

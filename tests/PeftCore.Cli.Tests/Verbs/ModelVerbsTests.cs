@@ -9,12 +9,14 @@ public sealed class ModelVerbsTests
     {
         using var directory = new TemporaryDirectory();
         string adapter = Path.Combine(directory.FullPath, "adapter"), merged = Path.Combine(directory.FullPath, "merged");
-        string[] train = ["train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", adapter, "--max-steps", "3", "--batch-size", "2",
+        string[] train = ["train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--output-dir", adapter, "--max-steps", "3",
+            "--batch-size", "2",
             "--max-seq-length", "96", "--learning-rate", "1e-2", "--eval-steps", "100"];
         Assert.That(ToolRun.Of(train).ExitCode, Is.Zero);
 
         var merge = ToolRun.Of("merge", "--json", "--model", Bundled.BaseLlama, "--adapter", adapter, "--output-dir", merged);
-        double with = Evaluate("--model", Bundled.BaseLlama, "--adapter", adapter), whole = Evaluate("--model", merged), without = Evaluate("--model", Bundled.BaseLlama);
+        double with = Evaluate("--model", Bundled.BaseLlama, "--adapter", adapter), whole = Evaluate("--model", merged),
+            without = Evaluate("--model", Bundled.BaseLlama);
 
         Assert.That(merge.ExitCode, Is.Zero, merge.Error);
         Assert.That(whole, Is.EqualTo(with).Within(5e-3)); // the merged weights are rounded to the file's bf16
@@ -26,7 +28,10 @@ public sealed class ModelVerbsTests
     public void Labelled_texts_are_scored_by_accuracy_and_f1()
     {
         using var directory = new TemporaryDirectory();
-        string data = directory.Write("test.jsonl", string.Concat(Enumerable.Range(0, 6).Select(i => $$"""{"text":"It was {{(i % 2 == 0 ? "a fine" : "a dull")}} day number {{i}}.","label":"{{(i % 2 == 0 ? "good" : "bad")}}"}""" + "\n")));
+        string data = directory.Write("test.jsonl",
+            string.Concat(Enumerable.Range(0, 6)
+                .Select(i =>
+                    $$"""{"text":"It was {{(i % 2 == 0 ? "a fine" : "a dull")}} day number {{i}}.","label":"{{(i % 2 == 0 ? "good" : "bad")}}"}""" + "\n")));
 
         var report = ToolRun.Of("eval", "--json", "--model", Bundled.BaseLlama, "--data", data).Json;
 
@@ -38,7 +43,8 @@ public sealed class ModelVerbsTests
     [Test]
     public void The_same_seed_draws_the_same_text()
     {
-        string[] draw = ["generate", "--json", "--model", Bundled.BaseLlama, "--prompt", "It was a dark night", "--max-new-tokens", "12", "--temperature", "0.8", "--top-k", "40", "--top-p", "0.95"];
+        string[] draw = ["generate", "--json", "--model", Bundled.BaseLlama, "--prompt", "It was a dark night", "--max-new-tokens", "12",
+            "--temperature", "0.8", "--top-k", "40", "--top-p", "0.95"];
 
         var first = ToolRun.Of([.. draw, "--seed", "7"]).Json;
         var again = ToolRun.Of([.. draw, "--seed", "7"]).Json;
@@ -80,10 +86,12 @@ public sealed class ModelVerbsTests
     public void Attention_can_be_timed_both_ways()
     {
         var attention = ToolRun.Of(
-            "bench", "attention", "--json", "--batch-size", "1", "--length", "17", "--heads", "4", "--kv-heads", "2", "--head-dim", "8").Json;
+            "bench", "attention", "--json", "--batch-size", "1", "--length", "17", "--heads", "4", "--kv-heads", "2", "--head-dim",
+            "8").Json;
 
         Assert.That(attention.GetProperty("forward_gflops").GetDouble(), Is.GreaterThan(0));
-        Assert.That(attention.GetProperty("backward_ms_min").GetDouble(), Is.LessThanOrEqualTo(attention.GetProperty("backward_ms_median").GetDouble()));
+        Assert.That(attention.GetProperty("backward_ms_min").GetDouble(),
+            Is.LessThanOrEqualTo(attention.GetProperty("backward_ms_median").GetDouble()));
     }
 
     [Test]

@@ -6,7 +6,8 @@ namespace PeftCore.Cli.Tests.Verbs;
 public sealed class NoEffectTests
 {
     private static readonly string[] Plan = ["plan", "--model", Bundled.BaseLlama, "--max-seq-length", "8", "--batch-size", "1"];
-    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--batch-size", "2", "--max-seq-length", "32", "--max-steps", "1", "--target-modules", "layers.0.self_attn.q_proj"];
+    private static readonly string[] Small = ["--model", Bundled.BaseLlama, "--batch-size", "2", "--max-seq-length", "32", "--max-steps",
+        "1", "--target-modules", "layers.0.self_attn.q_proj"];
 
     private TemporaryDirectory _directory;
 
@@ -46,7 +47,8 @@ public sealed class NoEffectTests
         Assert.That(Trainable([.. Plan, .. targets, "--method", "lora", "--method-options", "r=16", "--lora-r", "16"]), Is.EqualTo(lora));
         Assert.That(Trainable([.. Plan, .. targets, "--method", "loha", "--lora-r", "4", "--lora-alpha", "4"]),
             Is.EqualTo(Trainable([.. Plan, .. targets, "--method", "loha", "--method-options", "r=4,alpha=4"])));
-        Assert.That(Trainable([.. Plan, .. targets, "--method", "vera", "--lora-r", "8"]), Is.Not.EqualTo(Trainable([.. Plan, .. targets, "--method", "vera"])));
+        Assert.That(Trainable([.. Plan, .. targets, "--method", "vera", "--lora-r", "8"]),
+            Is.Not.EqualTo(Trainable([.. Plan, .. targets, "--method", "vera"])));
     }
 
     [Test]
@@ -55,14 +57,16 @@ public sealed class NoEffectTests
         var run = ToolRun.Of([.. Plan, "--method-options", "r=4", "--lora-r", "8"]);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain("--lora-r says 8, but --method-options says r=4; leave one of them out"));
-        Assert.That(ToolRun.Of([.. Plan, "--config", "config.json"]).Error, Does.Contain("either --model DIR or --config FILE, but both are given"));
+        Assert.That(ToolRun.Of([.. Plan, "--config", "config.json"]).Error,
+            Does.Contain("either --model DIR or --config FILE, but both are given"));
     }
 
     [TestCase("--learning-rate 1e-3 --data d", "--data, --learning-rate have no effect on what a step takes")]
     [TestCase("--lora-r 4 --lora-r 8", "--lora-r is given 2 times, as 4 and 8; the last counts")]
     [TestCase("--dtype bf16", "--dtype has no effect on what the CPU computes")]
     [TestCase("--method prefix_tuning --encoder-hidden-size 8", "--encoder-hidden-size has no effect without --prefix-projection")]
-    [TestCase("--method prompt_tuning --prompt-tuning-init-text Hello", "--prompt-tuning-init-text has no effect unless --prompt-tuning-init is TEXT")]
+    [TestCase("--method prompt_tuning --prompt-tuning-init-text Hello",
+        "--prompt-tuning-init-text has no effect unless --prompt-tuning-init is TEXT")]
     [TestCase("--init-batches 4", "--init-batches")]
     public void A_plan_tells_what_has_no_effect(string flags, string sentence)
     {
@@ -74,14 +78,17 @@ public sealed class NoEffectTests
     [Test]
     public void A_run_tells_what_has_no_effect_and_keeps_it_out_of_its_settings()
     {
-        string data = _directory.Write("text.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"text": "It was day number {{i}}."}""" + "\n")));
+        string data = _directory.Write("text.jsonl",
+            string.Concat(Enumerable.Range(0, 4).Select(i => $$"""{"text": "It was day number {{i}}."}""" + "\n")));
         string output = Path.Combine(_directory.FullPath, "run");
 
-        var run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", output, "--num-epochs", "2", "--warmup-steps", "1", "--warmup-ratio", "0.1", "--init-batches", "2",
+        var run = ToolRun.Of(["train", .. Small, "--data", data, "--output-dir", output, "--num-epochs", "2", "--warmup-steps", "1",
+            "--warmup-ratio", "0.1", "--init-batches", "2",
             "--eval-steps", "1", "--mask-prompt"]);
 
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        foreach (string sentence in (string[])["--num-epochs has no effect beside --max-steps", "--warmup-ratio has no effect beside --warmup-steps", "--init-batches has no effect unless",
+        foreach (string sentence in (string[])["--num-epochs has no effect beside --max-steps",
+            "--warmup-ratio has no effect beside --warmup-steps", "--init-batches has no effect unless",
             "--eval-steps has no effect without validation data", "--mask-prompt has no effect on rows of text alone"])
         {
             Assert.That(run.Error, Does.Contain(sentence));
@@ -90,7 +97,8 @@ public sealed class NoEffectTests
         Assert.That(settings.RootElement.TryGetProperty("num_epochs", out _), Is.False);
         Assert.That(settings.RootElement.GetProperty("max_steps").GetString(), Is.EqualTo("1"));
 
-        var again = ToolRun.Of("train", "-c", Path.Combine(output, "training_settings.json"), "--output-dir", Path.Combine(_directory.FullPath, "again"));
+        var again = ToolRun.Of("train", "-c", Path.Combine(output, "training_settings.json"), "--output-dir",
+            Path.Combine(_directory.FullPath, "again"));
         Assert.That(again.ExitCode, Is.Zero, again.Error);
         Assert.That(again.Error, Does.Not.Contain("beside"));
     }
@@ -102,13 +110,15 @@ public sealed class NoEffectTests
         var run = ToolRun.Of([.. Plan, "-c", file]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("lora_r").And.Contain("have no effect with --method ia3"));
-        Assert.That(ToolRun.Of([.. Plan, "-c", _directory.Write("other.yaml", "method: ia3\nlora_r: 16\n")]).Error, Does.Contain("other.yaml, line 2: lora_r is not for ia3"));
+        Assert.That(ToolRun.Of([.. Plan, "-c", _directory.Write("other.yaml", "method: ia3\nlora_r: 16\n")]).Error,
+            Does.Contain("other.yaml, line 2: lora_r is not for ia3"));
     }
 
     [Test]
     public void A_validation_split_beside_validation_data_is_told()
     {
-        var run = ToolRun.Of(["train", .. Small, "--data", Bundled.DemoData, "--validation-split", "0.1", "--output-dir", Path.Combine(_directory.FullPath, "run")]);
+        var run = ToolRun.Of(["train", .. Small, "--data", Bundled.DemoData, "--validation-split", "0.1", "--output-dir",
+            Path.Combine(_directory.FullPath, "run")]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("--validation-split has no effect beside the validation data there are"));
     }
@@ -121,18 +131,24 @@ public sealed class NoEffectTests
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-3"]).ExitCode, Is.Zero);
         var run = ToolRun.Of([.. call, "--learning-rate", "2e-3", "--lora-alpha", "16", "--resume-from-checkpoint", output]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        Assert.That(run.Error, Does.Contain("goes on with other settings than it began with").And.Contain("learning_rate was 0.001 and is 0.002").And.Contain("lora_alpha was 8 and is 16"));
+        Assert.That(run.Error,
+            Does.Contain("goes on with other settings than it began with").And.Contain("learning_rate was 0.001 and is 0.002").And.Contain(
+            "lora_alpha was 8 and is 16"));
     }
 
     [Test]
     public void Settings_of_draws_do_nothing_while_the_likeliest_token_is_taken()
     {
-        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--top-k", "5", "--seed", "3", "--chat-template", "chatml",
+        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--top-k", "5",
+            "--seed", "3", "--chat-template", "chatml",
             "--task-id", "1", "--dtype", "bf16");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
-        Assert.That(run.Error, Does.Contain("--top-k, --seed have no effect while --temperature is 0").And.Contain("--chat-template has no effect in generate")
-            .And.Contain("--task-id has no effect: none of the adapters has several tasks").And.Contain("--dtype has no effect on the CPU"));
-        var drawn = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", "1", "--top-k", "5", "--seed", "3");
+        Assert.That(run.Error,
+            Does.Contain("--top-k, --seed have no effect while --temperature is 0").And.Contain("--chat-template has no effect in generate")
+            .And.Contain("--task-id has no effect: none of the adapters has several tasks").And.Contain(
+            "--dtype has no effect on the CPU"));
+        var drawn = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature",
+            "1", "--top-k", "5", "--seed", "3");
         Assert.That(drawn.Error, Does.Not.Contain("no effect"));
     }
 
@@ -140,7 +156,8 @@ public sealed class NoEffectTests
     [TestCase("1e-40")]
     public void A_temperature_that_would_be_rounded_to_zero_is_refused(string temperature)
     {
-        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature", temperature);
+        var run = ToolRun.Of("generate", "--model", Bundled.BaseLlama, "--prompt", "On Monday", "--max-new-tokens", "1", "--temperature",
+            temperature);
         Assert.That(run.ExitCode, Is.EqualTo(2), run.Output);
         Assert.That(run.Error, Does.Contain("temperature is").And.Contain("or at least 1e-30"));
     }
@@ -150,14 +167,20 @@ public sealed class NoEffectTests
     {
         string data = _directory.Write("text.jsonl", "{\"text\": \"It was a day.\"}\n{\"text\": \"It was.\", \"label\": 1}\n");
         var eval = ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--data", data, "--kv-cache-dtype", "bf16", "--dtype", "bf16");
-        Assert.That(eval.Error, Does.Contain("--kv-cache-dtype has no effect").And.Contain("--dtype has no effect").And.Contain("accuracy and F1 are left out").And.Contain("different forms"));
-        var select = ToolRun.Of("select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--data", data, "--threshold", "0.5", "--density", "0.1", "--seed", "1",
+        Assert.That(eval.Error, Does.Contain("--kv-cache-dtype has no effect").And.Contain("--dtype has no effect").And.Contain(
+            "accuracy and F1 are left out").And.Contain("different forms"));
+        var select = ToolRun.Of("select", "--model", Bundled.BaseLlama, "--criterion", "magnitude", "--data", data, "--threshold", "0.5",
+            "--density", "0.1", "--seed", "1",
             "--target-modules", "layers.0.self_attn.q_proj", "--output-dir", Path.Combine(_directory.FullPath, "selection"));
-        Assert.That(select.Error, Does.Contain("--data has no effect with --criterion magnitude").And.Contain("--density has no effect beside --threshold").And.Contain("--seed has no effect"));
+        Assert.That(select.Error,
+            Does.Contain("--data has no effect with --criterion magnitude").And.Contain(
+            "--density has no effect beside --threshold").And.Contain("--seed has no effect"));
         Assert.That(ToolRun.Of("inspect", Bundled.BaseLlama, "--device", "cuda").Error, Does.Contain("--device has no effect on inspect"));
-        Assert.That(ToolRun.Of("bench", "attention", "--dtype", "bf16", "--length", "4", "--batch-size", "1").Error, Does.Contain("--dtype has no effect"));
+        Assert.That(ToolRun.Of("bench", "attention", "--dtype", "bf16", "--length", "4", "--batch-size", "1").Error,
+            Does.Contain("--dtype has no effect"));
         string adapter = Bundled.Fixture("hf", "llama", "lora");
-        Assert.That(ToolRun.Of("eval", "--model", Bundled.Fixture("hf", "llama", "base"), "--adapter", adapter, "--adapter", adapter + "/", "--data", data).Error, Does.Contain("named twice"));
+        Assert.That(ToolRun.Of("eval", "--model", Bundled.Fixture("hf", "llama", "base"), "--adapter", adapter, "--adapter", adapter + "/",
+            "--data", data).Error, Does.Contain("named twice"));
         Assert.That(ToolRun.Of("eval", "--model", "", "--data", data).Error, Does.Contain("--model is empty"));
     }
 
@@ -175,7 +198,8 @@ public sealed class NoEffectTests
     [Test]
     public void A_benchmark_takes_the_optimizer_and_the_accumulation_that_it_plans_for()
     {
-        var report = ToolRun.Of("bench", "step", "--model", Bundled.BaseLlama, "--batch-size", "1", "--max-seq-length", "16", "--optimizer", "sgd", "--gradient-accumulation-steps", "2",
+        var report = ToolRun.Of("bench", "step", "--model", Bundled.BaseLlama, "--batch-size", "1", "--max-seq-length", "16", "--optimizer",
+            "sgd", "--gradient-accumulation-steps", "2",
             "--steps", "1", "--warmup", "1", "--json").Json;
         Assert.That(report.GetProperty("peak_bytes").GetInt64(), Is.EqualTo(report.GetProperty("planned_bytes").GetInt64()));
     }

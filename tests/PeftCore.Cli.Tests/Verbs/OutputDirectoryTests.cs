@@ -71,21 +71,24 @@ public sealed class OutputDirectoryTests
         File.WriteAllText(Path.Combine(run, "training_log.jsonl"), "");
         Refused(ToolRun.Of([.. call, run]), "the directory holds a training run (training_log.jsonl)");
         Assert.That(ToolRun.Of([.. call, In("out")]).ExitCode, Is.Zero);
-        Assert.That(ToolRun.Of([.. call, In("out")]).Error, Does.Contain("holds an adapter (adapter_config.json), which the result replaces"));
+        Assert.That(ToolRun.Of([.. call, In("out")]).Error,
+            Does.Contain("holds an adapter (adapter_config.json), which the result replaces"));
     }
 
     [Test]
     public void A_run_a_selection_and_a_comparison_go_where_nothing_else_is()
     {
         string[] data = ["--data", Bundled.DemoData, "--batch-size", "1", "--max-seq-length", "16"];
-        string[] train = ["train", "--model", Bundled.BaseLlama, .. data, "--max-steps", "1", "--target-modules", "layers.0.self_attn.q_proj", "--output-dir"];
+        string[] train = ["train", "--model", Bundled.BaseLlama, .. data, "--max-steps", "1", "--target-modules",
+            "layers.0.self_attn.q_proj", "--output-dir"];
         Refused(ToolRun.Of([.. train, Bundled.BaseLlama]), "the directory of the base model");
         Refused(ToolRun.Of([.. train, _model]), "the directory holds a model (config.json)");
         Refused(ToolRun.Of([.. train, _adapter]), "the directory holds an adapter (adapter_config.json)");
         Refused(ToolRun.Of([.. train, _directory.Write("file", "x")]), "this is a file");
         Assert.That(ToolRun.Of([.. train, In("run")]).ExitCode, Is.Zero);
         Refused(ToolRun.Of([.. train, In("run")]), "holds checkpoint-1 of an earlier run");
-        Refused(ToolRun.Of([.. train, In("run", "checkpoint-1"), "--resume-from-checkpoint", In("run")]), "the directory holds a checkpoint (trainer_state.json)");
+        Refused(ToolRun.Of([.. train, In("run", "checkpoint-1"), "--resume-from-checkpoint", In("run")]),
+            "the directory holds a checkpoint (trainer_state.json)");
 
         foreach (string verb in (string[])["select", "compare"])
         {
@@ -95,7 +98,8 @@ public sealed class OutputDirectoryTests
             Refused(ToolRun.Of([.. call, In("run")]), "the directory holds a training run");
         }
         Directory.CreateDirectory(In("comparison", "03-vera"));
-        Refused(ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. data, "--methods", "ia3", "--output-dir", In("comparison")]), "03-vera of an earlier comparison");
+        Refused(ToolRun.Of(["compare", "--model", Bundled.BaseLlama, .. data, "--methods", "ia3", "--output-dir", In("comparison")]),
+            "03-vera of an earlier comparison");
         Directory.CreateDirectory(In("demo", "merged"));
         File.Copy(Path.Combine(_adapter, "adapter_config.json"), In("demo", "merged", "adapter_config.json"));
         Refused(ToolRun.Of("demo", "--output-dir", In("demo")), "the directory holds an adapter");
@@ -117,7 +121,8 @@ public sealed class OutputDirectoryTests
     private string Copy(string source, string name)
     {
         string target = Directory.CreateDirectory(In(name)).FullName;
-        foreach (string file in Directory.EnumerateFiles(source).Where(file => !file.EndsWith("expected.safetensors", StringComparison.Ordinal)))
+        foreach (string file in Directory.EnumerateFiles(source)
+            .Where(file => !file.EndsWith("expected.safetensors", StringComparison.Ordinal)))
         {
             File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
         }

@@ -11,7 +11,8 @@ public sealed class PlanVerbTests
     [TestCaseSource(nameof(Shapes))]
     public void Planned_peak_is_the_measured_peak(string model, string rank, string checkpointing)
     {
-        string[] flags = ["--model", model, "--target-modules", "all-linear", "--lora-r", rank, "--batch-size", "3", "--max-seq-length", "40",
+        string[] flags = ["--model", model, "--target-modules", "all-linear", "--lora-r", rank, "--batch-size", "3", "--max-seq-length",
+            "40",
             .. checkpointing == "true" ? (string[])["--gradient-checkpointing"] : []];
 
         var plan = ToolRun.Of(["plan", "--json", .. flags]).Json;
@@ -30,7 +31,8 @@ public sealed class PlanVerbTests
              "max_position_embeddings":4096,"hidden_act":"silu"}
             """);
 
-        var plan = ToolRun.Of("plan", "--json", "--config", config, "--dtype", "bf16", "--batch-size", "2", "--max-seq-length", "1024").Json;
+        var plan = ToolRun.Of("plan", "--json", "--config", config, "--dtype", "bf16", "--batch-size", "2", "--max-seq-length",
+            "1024").Json;
 
         Assert.That(plan.GetProperty("parameters").GetInt64(), Is.GreaterThan(6_700_000_000));
         Assert.That(plan.GetProperty("at_peak").GetProperty("frozen").GetInt64(), Is.GreaterThan(13_000_000_000));

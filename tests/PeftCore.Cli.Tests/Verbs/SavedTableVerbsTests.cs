@@ -56,7 +56,8 @@ public sealed class SavedTableVerbsTests
         var refused = ToolRun.Of("merge", "--model", Base, "--adapter", adapter, "--output-dir", In("merged"));
         Assert.That(refused.ExitCode, Is.EqualTo(2));
         Assert.That(refused.Error, Does.Contain("has 95 rows, but the base has 97 tokens").And.Contain("--resize-token-embeddings 95"));
-        var resized = ToolRun.Of("merge", "--model", Base, "--adapter", adapter, "--output-dir", In("merged"), "--resize-token-embeddings", "95");
+        var resized = ToolRun.Of("merge", "--model", Base, "--adapter", adapter, "--output-dir", In("merged"), "--resize-token-embeddings",
+            "95");
         Assert.That(resized.ExitCode, Is.Zero, resized.Error);
     }
 
@@ -68,10 +69,13 @@ public sealed class SavedTableVerbsTests
         string model = Bundled.BaseLlama;
         int vocabulary = (int)JsonNode.Parse(File.ReadAllText(Path.Combine(model, "config.json")))!["vocab_size"]!;
         var plain = ToolRun.Of("plan", "--model", model, "--max-seq-length", "16", "--json");
-        var larger = ToolRun.Of("plan", "--model", model, "--max-seq-length", "16", "--json", "--resize-token-embeddings", $"{4 * vocabulary}");
-        Assert.That(larger.Json.GetProperty("planned_bytes").GetInt64(), Is.GreaterThan(plain.Json.GetProperty("planned_bytes").GetInt64()));
+        var larger = ToolRun.Of("plan", "--model", model, "--max-seq-length", "16", "--json", "--resize-token-embeddings",
+            $"{4 * vocabulary}");
+        Assert.That(larger.Json.GetProperty("planned_bytes").GetInt64(),
+            Is.GreaterThan(plain.Json.GetProperty("planned_bytes").GetInt64()));
         string rows = $"{vocabulary + 8}";
-        var run = ToolRun.Of("train", "--model", model, "--data", data, "--output-dir", output, "--max-steps", "2", "--resize-token-embeddings", rows, "--json");
+        var run = ToolRun.Of("train", "--model", model, "--data", data, "--output-dir", output, "--max-steps", "2",
+            "--resize-token-embeddings", rows, "--json");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using (var file = SafetensorsFile.Open(Path.Combine(output, "adapter_model.safetensors")))
         {
@@ -113,7 +117,8 @@ public sealed class SavedTableVerbsTests
         using var weights = SafetensorsFile.Open(Path.Combine(source, "adapter_model.safetensors"));
         SafetensorsWriter.Write(Path.Combine(directory, "adapter_model.safetensors"),
         [
-            .. weights.Entries.Values.Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, weights.Bytes(entry).ToArray())),
+            .. weights.Entries.Values.Select(entry => new SafetensorsTensor(entry.Name, entry.DType, entry.Shape, weights.Bytes(entry)
+                .ToArray())),
             Table(Embedding, model, model.Entries["model.embed_tokens.weight"]), Table(Head, model, model.Entries["lm_head.weight"]),
         ]);
         return directory;

@@ -8,7 +8,8 @@ public sealed class SignalTests
 {
     private static readonly string[] Endless =
     [
-        "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "1", "--max-seq-length", "48", "--max-steps", "1000000", "--logging-steps", "1", "--output-dir",
+        "train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--batch-size", "1", "--max-seq-length", "48", "--max-steps",
+        "1000000", "--logging-steps", "1", "--output-dir",
     ];
 
     [TestCase("INT", 130)]
@@ -33,7 +34,9 @@ public sealed class SignalTests
 
         Assert.That(run.ExitCode, Is.EqualTo(code));
         string checkpoint = Checkpoint.Last(output)!;
-        Assert.That(lines[^1], Is.EqualTo($"peftcore: stopped at step {Path.GetFileName(checkpoint)["checkpoint-".Length..]}; go on with --resume-from-checkpoint {checkpoint}"));
+        Assert.That(lines[^1],
+            Is.EqualTo($"peftcore: stopped at step {Path.GetFileName(checkpoint)["checkpoint-".Length..]}; go on with " +
+            $"--resume-from-checkpoint {checkpoint}"));
         Assert.That(Directory.GetFiles(output, ".peftcore-*"), Is.Empty);
     }
 
@@ -41,12 +44,18 @@ public sealed class SignalTests
     public void Output_that_nobody_can_take_is_said_in_a_sentence()
     {
         Assume.That(File.Exists("/dev/full"));
-        using var run = Process.Start(new ProcessStartInfo("sh", ["-c", $"dotnet '{typeof(Tool).Assembly.Location}' inspect '{Bundled.BaseLlama}' > /dev/full"]) { RedirectStandardError = true })!;
+        using var run = Process.Start(new ProcessStartInfo("sh",
+            ["-c", $"dotnet '{typeof(Tool).Assembly.Location}' inspect '{Bundled.BaseLlama}' > /dev/full"])
+        {
+            RedirectStandardError =
+            true
+        })!;
         string error = run.StandardError.ReadToEnd();
         run.WaitForExit();
 
         Assert.That(run.ExitCode, Is.EqualTo(2));
-        Assert.That(error.TrimEnd(), Is.EqualTo("peftcore: standard output cannot be written to: No space left on device; send it elsewhere."));
+        Assert.That(error.TrimEnd(),
+            Is.EqualTo("peftcore: standard output cannot be written to: No space left on device; send it elsewhere."));
     }
 
     [Test]
@@ -56,7 +65,8 @@ public sealed class SignalTests
         string output = Path.Combine(directory.FullPath, "run"), codes = Path.Combine(directory.FullPath, "code");
         string[] call = [.. Endless.Select(word => word == "1000000" ? "2" : word), output];
         string words = string.Join(' ', call.Select(word => $"'{word}'"));
-        using var run = Process.Start(new ProcessStartInfo("sh", ["-c", $"(dotnet '{typeof(Tool).Assembly.Location}' {words} 2>&1; echo $? > '{codes}') | head -n 1"])
+        using var run = Process.Start(new ProcessStartInfo("sh",
+            ["-c", $"(dotnet '{typeof(Tool).Assembly.Location}' {words} 2>&1; echo $? > '{codes}') | head -n 1"])
         {
             RedirectStandardOutput = true,
         })!;

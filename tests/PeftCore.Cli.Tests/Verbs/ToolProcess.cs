@@ -13,7 +13,11 @@ internal static class ToolProcess
     /// <param name="call">The arguments.</param>
     public static Process Start(Action<string> error, params string[] call)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(Tool).Assembly.Location, .. call]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", [typeof(Tool).Assembly.Location, .. call])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true
+        };
         var run = Process.Start(start)!;
         run.ErrorDataReceived += (_, line) =>
         {

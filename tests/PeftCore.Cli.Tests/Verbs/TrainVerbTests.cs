@@ -6,7 +6,8 @@ namespace PeftCore.Cli.Tests.Verbs;
 public sealed class TrainVerbTests
 {
     private static readonly string[] Small =
-        ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "4", "--batch-size", "2", "--max-seq-length", "96", "--learning-rate", "1e-3", "--logging-steps", "1"];
+        ["--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--lora-r", "4", "--batch-size", "2", "--max-seq-length", "96",
+            "--learning-rate", "1e-3", "--logging-steps", "1"];
 
     [Test]
     public void A_run_leaves_adapter_log_picture_settings_and_checkpoint()
@@ -19,7 +20,8 @@ public sealed class TrainVerbTests
         Assert.That(run.Error, Does.Contain("trainable params: 16,128 || all params: "));
         Assert.That(run.Json.GetProperty("steps").GetInt32(), Is.EqualTo(4));
         Assert.That(run.Json.GetProperty("eval_loss").GetDouble(), Is.GreaterThan(0).And.LessThan(20));
-        foreach (string name in (string[])["adapter_config.json", "adapter_model.safetensors", "training_log.jsonl", "training_loss.svg", "training_settings.json",
+        foreach (string name in (string[])["adapter_config.json", "adapter_model.safetensors", "training_log.jsonl", "training_loss.svg",
+            "training_settings.json",
             "checkpoint-4/trainer_state.json", "checkpoint-4/adapter_model.safetensors"])
         {
             Assert.That(Path.Combine(directory.FullPath, name), Does.Exist);
@@ -93,7 +95,8 @@ public sealed class TrainVerbTests
 
     /// <summary>A small run; what is given takes the place of what is usual.</summary>
     private static ToolRun Train(CancellationToken stop, string output, params string[] more) =>
-        ToolRun.Of(stop, ["train", .. Small.Chunk(2).Where(pair => !more.Contains(pair[0])).SelectMany(pair => pair), "--output-dir", output, .. more]);
+        ToolRun.Of(stop, ["train", .. Small.Chunk(2).Where(pair => !more.Contains(pair[0])).SelectMany(pair => pair), "--output-dir",
+            output, .. more]);
 }
 
 /// <summary>What must not depend on whether a run was stopped.</summary>
@@ -104,10 +107,12 @@ internal static class RunOutcome
     public static byte[] Weights(string directory)
     {
         using var file = SafetensorsFile.Open(Path.Combine(directory, "adapter_model.safetensors"));
-        return [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal).SelectMany(entry => file.Bytes(entry).ToArray())];
+        return [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal)
+            .SelectMany(entry => file.Bytes(entry).ToArray())];
     }
 
     public static List<string> Log(string directory) =>
-        [.. File.ReadLines(Path.Combine(directory, "training_log.jsonl")).Select(line => string.Join(' ', JsonDocument.Parse(line).RootElement.EnumerateObject()
+        [.. File.ReadLines(Path.Combine(directory, "training_log.jsonl"))
+            .Select(line => string.Join(' ', JsonDocument.Parse(line).RootElement.EnumerateObject()
             .Where(field => !Clock.Contains(field.Name)).Select(field => field.ToString())))];
 }

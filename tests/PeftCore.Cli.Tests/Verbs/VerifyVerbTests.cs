@@ -11,7 +11,8 @@ public sealed class VerifyVerbTests
     [TestCaseSource(nameof(Directories))]
     public void Every_quantity_agrees_with_the_reference(string directory) => AllPass(ToolRun.Of("verify", Bundled.Fixture(directory)));
 
-    // Its softmax is all or nothing: single precision does not determine its gradients to the tolerance, and verify must say so, not pass it.
+    // Its softmax is all or nothing: single precision does not determine its gradients to the tolerance, and verify must say so, not pass
+    // it.
     [TestCase("llama")]
     [TestCase("gpt2")]
     public void What_single_precision_does_not_determine_fails_and_is_named(string family)

@@ -23,5 +23,6 @@ internal sealed class FailureFiles(string output)
     }
 
     public static string Describe(Verdict verdict, FuzzInput input) =>
-        $"rule: {input.Rule}\ncontext: {input.Context}\nexpected: {input.Expectation} {string.Join(", ", input.Names)}\noutcome: {verdict.Outcome}, {verdict.Signature}\n{verdict.Detail}\n";
+        $"rule: {input.Rule}\ncontext: {input.Context}\nexpected: {input.Expectation} {string.Join(", ", input.Names)}\noutcome: " +
+        $"{verdict.Outcome}, {verdict.Signature}\n{verdict.Detail}\n";
 }

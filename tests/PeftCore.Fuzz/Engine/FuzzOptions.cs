@@ -11,14 +11,17 @@ namespace PeftCore.Fuzz.Engine;
 /// <param name="Threads">Threads.</param>
 internal sealed record FuzzOptions(long Count, ulong Seed, string? Kind, (string Kind, long Index)? Replay, string Output, int Threads)
 {
-    public const string Usage = "usage: PeftCore.Fuzz [--count N] [--seed N] [--kind NAME] [--replay NAME:INDEX] [--output DIRECTORY] [--threads N]";
+    public const string Usage =
+        "usage: PeftCore.Fuzz [--count N] [--seed N] [--kind NAME] [--replay NAME:INDEX] [--output DIRECTORY] [--threads N]";
 
     public static FuzzOptions Parse(string[] arguments)
     {
-        var options = new FuzzOptions(100_000, 1, null, null, Path.Combine(Path.GetTempPath(), "peftcore-fuzz"), Environment.ProcessorCount);
+        var options = new FuzzOptions(100_000, 1, null, null, Path.Combine(Path.GetTempPath(), "peftcore-fuzz"),
+            Environment.ProcessorCount);
         for (int i = 0; i < arguments.Length; i += 2)
         {
-            string value = i + 1 < arguments.Length ? arguments[i + 1] : throw new BadInputException($"{arguments[i]} has no value; {Usage}");
+            string value = i + 1 < arguments.Length ? arguments[i + 1]
+                : throw new BadInputException($"{arguments[i]} has no value; {Usage}");
             options = arguments[i] switch
             {
                 "--count" => options with { Count = Number(arguments[i], value) },
@@ -33,7 +36,8 @@ internal sealed record FuzzOptions(long Count, ulong Seed, string? Kind, (string
         return options;
     }
 
-    private static long Number(string name, string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+    private static long Number(string name, string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
         ? number
         : throw new BadInputException($"{name} is {text}, expected a whole number; {Usage}");
 }

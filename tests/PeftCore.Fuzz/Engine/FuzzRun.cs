@@ -2,7 +2,8 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>Reads inputs of one kind on several threads, watched: an input that takes too long is counted, and its thread replaced.</summary>
+/// <summary>Reads inputs of one kind on several threads, watched: an input that takes too long is counted, and its thread
+/// replaced.</summary>
 internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string workplace)
 {
     public const double DefaultPatience = 1;
@@ -72,7 +73,9 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         }
         slot.Abandon();
         Remove(thread);
-        Count(new Verdict(Outcome.Hang, "never ended", $"stopped waiting after {slot.Seconds:F1} s of processor time, {slot.WallSeconds:F1} s in all"), index, Input(index), slot.Seconds, 0);
+        Count(new Verdict(Outcome.Hang, "never ended",
+            $"stopped waiting after {slot.Seconds:F1} s of processor time, {slot.WallSeconds:F1} s in all"), index, Input(index),
+            slot.Seconds, 0);
         if (_directories > MostAbandoned)
         {
             Interlocked.Exchange(ref _next, count);
@@ -104,7 +107,8 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         using var subject = kind.Open(directory);
         // The first reading of all compiles what it runs through; its time is not the input's.
         Judge.Try(subject, Prepared(subject, 0));
-        for (long index = Interlocked.Increment(ref _next) - 1; index < count && !slot.IsAbandoned; index = Interlocked.Increment(ref _next) - 1)
+        for (long index = Interlocked.Increment(ref _next) - 1; index < count
+            && !slot.IsAbandoned; index = Interlocked.Increment(ref _next) - 1)
         {
             Started?.Invoke(number, index);
             Read(subject, index, slot);
@@ -132,7 +136,8 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         }
         if (seconds > Patience)
         {
-            verdict = new Verdict(Outcome.Hang, input.Rule, $"took {seconds:F2} s of processor time; then: {verdict.Outcome}, {verdict.Detail}");
+            verdict = new Verdict(Outcome.Hang, input.Rule,
+                $"took {seconds:F2} s of processor time; then: {verdict.Outcome}, {verdict.Detail}");
         }
         Count(verdict, index, input, seconds, bytes);
     }

@@ -21,7 +21,8 @@ internal static class Judge
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            string? at = e.StackTrace?.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.StartsWith("at PeftCore.", StringComparison.Ordinal));
+            string? at = e.StackTrace?.Split('\n').Select(line => line.Trim())
+                .FirstOrDefault(line => line.StartsWith("at PeftCore.", StringComparison.Ordinal));
             return new Verdict(Outcome.Crash, $"{e.GetType().Name} {at?.Split(" in ")[0]}", e.ToString());
         }
     }
@@ -37,7 +38,8 @@ internal static class Judge
         return input.Expectation switch
         {
             Expectation.Refuse => new Verdict(Outcome.Silent, input.Rule, $"malformed, but read; warnings: {warnings}"),
-            Expectation.RefuseOrWarn when !named => new Verdict(Outcome.Silent, input.Rule, $"no warning names {string.Join(" or ", input.Names)}; warnings: {warnings}"),
+            Expectation.RefuseOrWarn when !named =>
+                new Verdict(Outcome.Silent, input.Rule, $"no warning names {string.Join(" or ", input.Names)}; warnings: {warnings}"),
             _ => new Verdict(reading.Warnings.Count > 0 ? Outcome.Warned : Outcome.Accepted, input.Rule, warnings),
         };
     }

@@ -6,19 +6,22 @@ namespace PeftCore.Fuzz.Engine;
 internal static class Report
 {
     private static readonly string[] Heads =
-        ["kind", "inputs", "refused", "accepted", "warned", "crashes", "hangs", "silent", "wrongly refused", "unclear", "slowest", "index", "most allocated"];
+        ["kind", "inputs", "refused", "accepted", "warned", "crashes", "hangs", "silent", "wrongly refused", "unclear", "slowest", "index",
+            "most allocated"];
 
     public static void Write(TextWriter writer, IReadOnlyList<Tally> tallies)
     {
         List<string[]> rows = [Heads, .. tallies.Select(Row)];
         if (tallies.Count > 1)
         {
-            rows.Add(["all", Number(tallies.Sum(tally => tally.Inputs)), .. Enum.GetValues<Outcome>().Select(outcome => Number(tallies.Sum(tally => tally[outcome]))), "", "", ""]);
+            rows.Add(["all", Number(tallies.Sum(tally => tally.Inputs)), .. Enum.GetValues<Outcome>()
+                .Select(outcome => Number(tallies.Sum(tally => tally[outcome]))), "", "", ""]);
         }
         int[] widths = [.. Enumerable.Range(0, Heads.Length).Select(column => rows.Max(row => row[column].Length))];
         foreach (string[] row in rows)
         {
-            writer.WriteLine(string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : cell.PadLeft(widths[column]))).TrimEnd());
+            writer.WriteLine(string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0])
+                : cell.PadLeft(widths[column]))).TrimEnd());
         }
         foreach (var tally in tallies.Where(tally => tally.Failures > 0))
         {

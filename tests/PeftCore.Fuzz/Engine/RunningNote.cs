@@ -3,7 +3,8 @@ using System.Text;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>A mapped file that names the inputs in work, one line a thread. It survives what ends the whole process, such as an overflow of the stack.</summary>
+/// <summary>A mapped file that names the inputs in work, one line a thread. It survives what ends the whole process, such as an overflow of
+/// the stack.</summary>
 internal sealed class RunningNote : IDisposable
 {
     private const int LineBytes = 64, Lines = 64;

@@ -22,7 +22,8 @@ internal sealed class Tally(string kind)
     public long this[Outcome outcome] => _counts[(int)outcome];
 
     /// <summary>Failures, most frequent first.</summary>
-    public IReadOnlyList<FailureGroup> Groups => [.. _failures.Values.OrderBy(group => group.Outcome).ThenByDescending(group => group.Count)];
+    public IReadOnlyList<FailureGroup> Groups =>
+        [.. _failures.Values.OrderBy(group => group.Outcome).ThenByDescending(group => group.Count)];
 
     /// <summary>Counts an input.</summary>
     /// <returns>How many like it there were before; −1 if it is no failure.</returns>

@@ -253,4 +253,5 @@ internal sealed class SafetensorsOracle
 /// <summary>What a file holds.</summary>
 /// <param name="Tensors">By name: the element type and the shape as "F32 [2,3]", and the bytes.</param>
 /// <param name="Metadata">The file's notes.</param>
-internal sealed record SafetensorsContent(IReadOnlyDictionary<string, (string Label, byte[] Bytes)> Tensors, IReadOnlyDictionary<string, string> Metadata);
+internal sealed record SafetensorsContent(IReadOnlyDictionary<string, (string Label, byte[] Bytes)> Tensors,
+    IReadOnlyDictionary<string, string> Metadata);

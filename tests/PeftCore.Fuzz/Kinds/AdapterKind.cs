@@ -29,7 +29,9 @@ internal sealed class AdapterKind : FuzzKind
     public override FuzzSubject Open(string directory) => new Subject(directory);
 
     private static FuzzInput Input(string rule, Expectation expectation, AdapterSample sample, string config) =>
-        new(rule, expectation, new FuzzFile(AdapterSample.ConfigName, config), new FuzzFile(AdapterSample.WeightsName, sample.Weights())) { Context = sample.Family };
+        new(rule, expectation, new FuzzFile(AdapterSample.ConfigName, config),
+            new FuzzFile(AdapterSample.WeightsName, sample.Weights()))
+        { Context = sample.Family };
 
     private static FuzzInput Contradiction(FuzzRandom random, AdapterSample sample)
     {
@@ -38,7 +40,9 @@ internal sealed class AdapterKind : FuzzKind
         {
             return Input($"unchanged {sample.PeftType}", Expectation.Accept, sample, sample.Config.ToString());
         }
-        return Input($"{rule.Name} ({sample.PeftType})", claim.Expectation, sample, JsonEdits.Rewritten(random, sample.Config)) with { Names = claim.Names };
+        return Input($"{rule.Name} ({sample.PeftType})", claim.Expectation, sample,
+            JsonEdits.Rewritten(random, sample.Config)) with
+        { Names = claim.Names };
     }
 
     private static FuzzInput Field(FuzzRandom random, AdapterSample sample)
@@ -62,21 +66,27 @@ internal sealed class AdapterKind : FuzzKind
         var (key, value) = random.Pick(sample.Config.Fields!);
         var other = JsonTree.Parse(random.Pick(JsonEdits.Values));
         JsonEdits.Double(random, sample.Config, key, other);
-        return Input("a doubled field", JsonEdits.Same(value, other) ? Expectation.Any : Expectation.Refuse, sample, sample.Config.ToString());
+        return Input("a doubled field", JsonEdits.Same(value, other) ? Expectation.Any : Expectation.Refuse, sample,
+            sample.Config.ToString());
     }
 
     private static FuzzInput DamagedConfig(FuzzRandom random, AdapterSample sample)
     {
         byte[] config = Damage.Apply(random, Encoding.UTF8.GetBytes(sample.Config.ToString(" ")));
-        return new FuzzInput("damaged configuration", Expectation.Any, new FuzzFile(AdapterSample.ConfigName, config), new FuzzFile(AdapterSample.WeightsName, sample.Weights())) { Context = sample.Family };
+        return new FuzzInput("damaged configuration", Expectation.Any, new FuzzFile(AdapterSample.ConfigName, config),
+            new FuzzFile(AdapterSample.WeightsName, sample.Weights()))
+        { Context = sample.Family };
     }
 
     private static FuzzInput DamagedWeights(FuzzRandom random, AdapterSample sample)
     {
         byte[] weights = sample.Weights();
         int header = 8 + (int)BitConverter.ToUInt64(weights);
-        byte[] damaged = random.OnceIn(2) ? Damage.Apply(random, weights) : Joined(Damage.Apply(random, weights[8..header]), weights[header..]);
-        return new FuzzInput("damaged weights", Expectation.Any, new FuzzFile(AdapterSample.ConfigName, sample.Config.ToString()), new FuzzFile(AdapterSample.WeightsName, damaged)) { Context = sample.Family };
+        byte[] damaged = random.OnceIn(2) ? Damage.Apply(random, weights) : Joined(Damage.Apply(random, weights[8..header]),
+            weights[header..]);
+        return new FuzzInput("damaged weights", Expectation.Any, new FuzzFile(AdapterSample.ConfigName, sample.Config.ToString()),
+            new FuzzFile(AdapterSample.WeightsName, damaged))
+        { Context = sample.Family };
     }
 
     private static byte[] Joined(byte[] header, byte[] data) => [.. BitConverter.GetBytes((ulong)header.Length), .. header, .. data];
@@ -109,12 +119,14 @@ internal sealed class AdapterKind : FuzzKind
             try
             {
                 model.Load(Directory, warnings: warnings);
-                difference = AdapterRoundTrip.Difference(model.ConfigOf(PeftModel.DefaultAdapter), input[AdapterSample.ConfigName], warnings, _saved);
+                difference = AdapterRoundTrip.Difference(model.ConfigOf(PeftModel.DefaultAdapter), input[AdapterSample.ConfigName],
+                    warnings, _saved);
                 model.Delete(PeftModel.DefaultAdapter);
             }
             finally
             {
-                difference = _backend.Memory.CurrentBytes == before ? difference : throw new InvalidOperationException($"{_backend.Memory.CurrentBytes - before} bytes stay behind in the model");
+                difference = _backend.Memory.CurrentBytes == before ? difference
+                    : throw new InvalidOperationException($"{_backend.Memory.CurrentBytes - before} bytes stay behind in the model");
             }
             bool check = ++_read % BetweenChecks == 0;
             return new Reading(warnings, check && !Same(input.Context) ? "the base model has changed" : difference);
@@ -129,8 +141,10 @@ internal sealed class AdapterKind : FuzzKind
             _backend.Dispose();
         }
 
-        private static float[][] ValuesOf(PeftModel model) => [.. model.Base.NamedParameters().Select(p => p.Parameter.Value.ToArray<float>())];
+        private static float[][] ValuesOf(PeftModel model) =>
+            [.. model.Base.NamedParameters().Select(p => p.Parameter.Value.ToArray<float>())];
 
-        private bool Same(string family) => ValuesOf(_models[family]).Zip(_bases[family]).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
+        private bool Same(string family) =>
+            ValuesOf(_models[family]).Zip(_bases[family]).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
     }
 }

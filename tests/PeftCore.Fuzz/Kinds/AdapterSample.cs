@@ -55,7 +55,8 @@ internal sealed record AdapterSample(string Family, string Name, JsonTree Config
     private static AdapterSample Read(string family, string directory, string name)
     {
         using var file = SafetensorsFile.Open(Path.Combine(directory, WeightsName));
-        List<SampleTensor> tensors = [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal).Select(entry => new SampleTensor(entry.Name, entry.DType, entry.Shape, file.Bytes(entry).ToArray()))];
+        List<SampleTensor> tensors = [.. file.Entries.Values.OrderBy(entry => entry.Name, StringComparer.Ordinal)
+            .Select(entry => new SampleTensor(entry.Name, entry.DType, entry.Shape, file.Bytes(entry).ToArray()))];
         return new AdapterSample(family, name, JsonTree.Parse(File.ReadAllText(Path.Combine(directory, ConfigName))), tensors);
     }
 

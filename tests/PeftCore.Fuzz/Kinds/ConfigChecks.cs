@@ -26,7 +26,8 @@ internal static class ConfigChecks
 {
     /// <summary>The model must be the one that another config.json declares.</summary>
     public static ConfigCheck SameAs(string json) => (model, _) =>
-        ConfigOf(model).Equals(ConfigOf(ModelLoader.Declare(ConfigReader.Parse(json, "neutral")))) ? null : $"the meaning differs: {ConfigOf(model)}";
+        ConfigOf(model).Equals(ConfigOf(ModelLoader.Declare(ConfigReader.Parse(json, "neutral")))) ? null
+        : $"the meaning differs: {ConfigOf(model)}";
 
     /// <summary>Without a warning that names one of these fields, the model must be the one that another config.json declares.</summary>
     public static ConfigCheck WarnedOrSameAs(string json, params string[] names) => (model, warnings) =>

@@ -33,7 +33,8 @@ internal static class ConfigContradictions
         new("architectures of another family", All, (random, config) =>
         {
             string own = config["architectures"]!.Items![0].Text;
-            string other = random.Pick(new[] { "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "GPT2LMHeadModel", "BertForMaskedLM", "T5ForConditionalGeneration" }
+            string other = random.Pick(new[] { "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM",
+                "GPT2LMHeadModel", "BertForMaskedLM", "T5ForConditionalGeneration" }
                 .Where(name => name != own).ToArray());
             config.Set("architectures", $"[\"{other}\"]");
             return Claim.About("architectures", "model_type");
@@ -51,7 +52,8 @@ internal static class ConfigContradictions
         new("a quantisation of weights that are plain", All, (random, config) =>
         {
             config.Set("quantization_config", random.Pick(
-                "{\"quant_method\": \"gptq\", \"bits\": 4}", "{\"quant_method\": \"awq\", \"bits\": 4}", "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}", "{\"quant_method\": \"fp8\"}"));
+                "{\"quant_method\": \"gptq\", \"bits\": 4}", "{\"quant_method\": \"awq\", \"bits\": 4}",
+                "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}", "{\"quant_method\": \"fp8\"}"));
             return Claim.About("quantization_config", "quantised", "quantized");
         }),
         new("an encoder", All, (random, config) =>
@@ -62,7 +64,8 @@ internal static class ConfigContradictions
         }),
         new("an alias of GPT-2 with another value", ["gpt2"], (random, config) =>
         {
-            var (alias, own) = random.Pick(("hidden_size", "n_embd"), ("num_attention_heads", "n_head"), ("num_hidden_layers", "n_layer"), ("max_position_embeddings", "n_positions"));
+            var (alias, own) = random.Pick(("hidden_size", "n_embd"), ("num_attention_heads", "n_head"), ("num_hidden_layers", "n_layer"),
+                ("max_position_embeddings", "n_positions"));
             config[alias] = JsonTree.Of(config[own]!.Number * random.Pick(2, 4, 0.5));
             return Claim.About(alias, own);
         }),
@@ -89,12 +92,14 @@ internal static class ConfigContradictions
         }),
         new("layer_types of another length", Qwens, (random, config) =>
         {
-            config.Set("layer_types", random.Pick("[\"full_attention\"]", "[\"full_attention\", \"full_attention\", \"full_attention\"]", "[]"));
+            config.Set("layer_types", random.Pick("[\"full_attention\"]", "[\"full_attention\", \"full_attention\", \"full_attention\"]",
+                "[]"));
             return Claim.About("layer_types");
         }),
         new("layer_types nobody knows", Qwens, (random, config) =>
         {
-            config.Set("layer_types", random.Pick("[\"full_attention\", \"linear_attention\"]", "[\"full\", \"full\"]", "[\"chunked_attention\", \"full_attention\"]", "[\"\", \"\"]", "\"full_attention\""));
+            config.Set("layer_types", random.Pick("[\"full_attention\", \"linear_attention\"]", "[\"full\", \"full\"]",
+                "[\"chunked_attention\", \"full_attention\"]", "[\"\", \"\"]", "\"full_attention\""));
             return Claim.About("layer_types");
         }),
         new("layers with a window, and no window", Qwens, (random, config) =>
@@ -106,7 +111,8 @@ internal static class ConfigContradictions
         }),
         new("layers with a window that is turned off", Qwens, (random, config) =>
         {
-            config.Set("layer_types", random.Pick("[\"full_attention\", \"sliding_attention\"]", "[\"sliding_attention\", \"sliding_attention\"]"));
+            config.Set("layer_types", random.Pick("[\"full_attention\", \"sliding_attention\"]",
+                "[\"sliding_attention\", \"sliding_attention\"]"));
             config.Set("sliding_window", "5");
             config.Set("use_sliding_window", "false");
             return Claim.About("layer_types", "sliding_window");
@@ -145,5 +151,6 @@ internal static class ConfigContradictions
     public static IReadOnlyList<ConfigRule> For(string family) => ByFamily[family];
 
     private static readonly Dictionary<string, ConfigRule[]> ByFamily = new[] { "llama", "mistral", "qwen2", "qwen3", "gpt2" }
-        .ToDictionary(family => family, family => Rules.Where(rule => rule.Families.Count == 0 || rule.Families.Contains(family)).ToArray());
+        .ToDictionary(family => family, family => Rules.Where(rule => rule.Families.Count == 0 || rule.Families.Contains(family))
+            .ToArray());
 }

@@ -48,7 +48,8 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
 
     private static readonly ConfigField[] Gpt2 =
     [
-        Size("vocab_size"), Size("n_embd"), Size("n_layer"), new("n_positions", FieldType.Int, 1) { DecidesShapes = true }, new("n_inner", FieldType.Int, 1) { DecidesShapes = true },
+        Size("vocab_size"), Size("n_embd"), Size("n_layer"), new("n_positions", FieldType.Int, 1) { DecidesShapes = true },
+        new("n_inner", FieldType.Int, 1) { DecidesShapes = true },
         new("n_head", FieldType.Int, 1) { Required = true, Value = model => ((Models.Gpt2)model).Config.Heads },
         new("layer_norm_epsilon", FieldType.Float, 0) { Value = model => ((Models.Gpt2)model).Config.Epsilon },
         new("tie_word_embeddings", FieldType.Bool),
@@ -60,8 +61,10 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
     public static IReadOnlyList<ConfigField> Of(string family) => family switch
     {
         "gpt2" => Gpt2,
-        "mistral" => [.. Llama, new("sliding_window", FieldType.Int, 1) { Value = model => Config(model).Window }, Size("head_dim") with { Required = false }],
-        "llama" => [.. Llama, new("attention_bias", FieldType.Bool) { DecidesShapes = true }, new("mlp_bias", FieldType.Bool) { DecidesShapes = true }, Size("head_dim") with { Required = false }],
+        "mistral" => [.. Llama, new("sliding_window", FieldType.Int, 1) { Value = model => Config(model).Window },
+            Size("head_dim") with { Required = false }],
+        "llama" => [.. Llama, new("attention_bias", FieldType.Bool) { DecidesShapes = true },
+            new("mlp_bias", FieldType.Bool) { DecidesShapes = true }, Size("head_dim") with { Required = false }],
         _ => Llama,
     };
 
@@ -90,7 +93,8 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
             return null;
         }
         double expected = value.Number;
-        return (model, _) => get(model) == expected || get(model) == (float)expected ? null : $"{Name} was read as another number: {get(model)} for {expected}";
+        return (model, _) => get(model) == expected || get(model) == (float)expected ? null
+            : $"{Name} was read as another number: {get(model)} for {expected}";
     }
 
     public string Describe(JsonTree value) => value.IsNull ? "null" : !IsPossible(value) ? "impossible" : "another value";
@@ -104,7 +108,8 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
         FieldType.Bool => value.IsBool,
         FieldType.Name => value.IsString && Allowed.Contains(value.Text),
         FieldType.Int => value.IsNumber && value.Number == Math.Floor(value.Number) && value.Number >= Min && value.Number <= int.MaxValue,
-        _ => value.IsNumber && value.Number >= Min && (Name == "rope_theta" ? value.Number > 0 && double.IsFinite(value.Number) : float.IsFinite((float)value.Number)),
+        _ => value.IsNumber && value.Number >= Min && (Name == "rope_theta" ? value.Number > 0 && double.IsFinite(value.Number)
+            : float.IsFinite((float)value.Number)),
     };
 
     // A bias that is false, or an inner size that is four times the hidden one, is what the fixture means by leaving it out.

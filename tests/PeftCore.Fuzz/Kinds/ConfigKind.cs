@@ -6,12 +6,14 @@ using PeftCore.Models;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>config.json of every family, beside the weights of its tiny fixture: fields changed, doubled and damaged, and contradictions by construction.</summary>
+/// <summary>config.json of every family, beside the weights of its tiny fixture: fields changed, doubled and damaged, and contradictions by
+/// construction.</summary>
 internal sealed class ConfigKind : FuzzKind
 {
     private const string FileName = "config.json";
     private static readonly string[] Families = ["llama", "mistral", "qwen2", "qwen3", "gpt2"];
-    private static readonly Dictionary<string, JsonTree> Configs = Families.ToDictionary(family => family, family => JsonTree.Parse(Fixture.Text("hf", family, "base", FileName)));
+    private static readonly Dictionary<string, JsonTree> Configs = Families.ToDictionary(family => family,
+        family => JsonTree.Parse(Fixture.Text("hf", family, "base", FileName)));
 
     public override string Name => "config";
 
@@ -25,9 +27,15 @@ internal sealed class ConfigKind : FuzzKind
             (8, () => Contradiction(random, family, config)),
             (8, () => Field(random, family, config)),
             (2, () => Doubled(random, family, config)),
-            (1, () => Input("unchanged", Expectation.Accept, family, JsonEdits.Rewritten(random, config)) with { Meaning = ConfigChecks.SameAs(Configs[family].ToString()) }),
+            (1, () => Input("unchanged", Expectation.Accept, family, JsonEdits.Rewritten(random, config)) with
+            {
+                Meaning =
+                ConfigChecks.SameAs(Configs[family].ToString())
+            }),
             (2, () => Anywhere(random, family, config)),
-            (3, () => new FuzzInput("damaged bytes", Expectation.Any, new FuzzFile(FileName, Damage.Apply(random, Encoding.UTF8.GetBytes(config.ToString(" "))))) { Context = family }));
+            (3, () => new FuzzInput("damaged bytes", Expectation.Any,
+                new FuzzFile(FileName, Damage.Apply(random, Encoding.UTF8.GetBytes(config.ToString(" ")))))
+            { Context = family }));
     }
 
     public override FuzzSubject Open(string directory) => new Subject(directory);
@@ -51,12 +59,17 @@ internal sealed class ConfigKind : FuzzKind
         if (random.OnceIn(6))
         {
             holder.Remove(field.Name);
-            return Input($"{field.Name} is missing", field.Required ? Expectation.Refuse : Expectation.Any, family, JsonEdits.Rewritten(random, config));
+            return Input($"{field.Name} is missing", field.Required ? Expectation.Refuse : Expectation.Any, family,
+                JsonEdits.Rewritten(random, config));
         }
         var value = JsonTree.Parse(random.Pick(JsonEdits.Values));
         holder[field.Name] = value;
         var expectation = field.Judge(before, value);
-        return Input($"{field.Name} is {field.Describe(value)}", expectation, family, JsonEdits.Rewritten(random, config)) with { Meaning = field.CheckOf(value) };
+        return Input($"{field.Name} is {field.Describe(value)}", expectation, family, JsonEdits.Rewritten(random, config)) with
+        {
+            Meaning =
+            field.CheckOf(value)
+        };
     }
 
     private static FuzzInput Doubled(FuzzRandom random, string family, JsonTree config)
@@ -87,7 +100,8 @@ internal sealed class ConfigKind : FuzzKind
             }
         }
 
-        public override void Prepare(FuzzInput input) => File.WriteAllBytes(Path.Combine(Directory, input.Context, FileName), input[FileName]);
+        public override void Prepare(FuzzInput input) =>
+            File.WriteAllBytes(Path.Combine(Directory, input.Context, FileName), input[FileName]);
 
         public override Reading Read(FuzzInput input)
         {

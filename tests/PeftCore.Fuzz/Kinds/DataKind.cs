@@ -23,7 +23,8 @@ internal sealed class DataKind : FuzzKind
     private static FuzzInput Damaged(FuzzRandom random)
     {
         var file = DataTexts.Valid(random).Files[0];
-        return new FuzzInput($"damaged bytes{Path.GetExtension(file.Name)}", Expectation.Any, new FuzzFile(file.Name, Damage.Apply(random, file.Bytes)));
+        return new FuzzInput($"damaged bytes{Path.GetExtension(file.Name)}", Expectation.Any,
+            new FuzzFile(file.Name, Damage.Apply(random, file.Bytes)));
     }
 
     /// <summary>The text in another encoding than UTF-8; it is refused unless it is plain ASCII.</summary>
@@ -46,7 +47,8 @@ internal sealed class DataKind : FuzzKind
             var rows = DataFiles.ReadFile(Path.Combine(_directory, input.Files[0].Name), new ReadOptions { Warnings = warnings });
             string[] read = [.. rows.Select(DataTexts.Describe)];
             return rows.Count == 0 ? new Reading(warnings, "no rows")
-                : input.Meaning is string[] meant && !meant.SequenceEqual(read) ? new Reading(warnings, $"rows were read otherwise: {string.Join(" ", read.Except(meant).Take(2))}")
+                : input.Meaning is string[] meant && !meant.SequenceEqual(read)
+                ? new Reading(warnings, $"rows were read otherwise: {string.Join(" ", read.Except(meant).Take(2))}")
                 : new Reading(warnings);
         }
     }

@@ -8,7 +8,8 @@ namespace PeftCore.Fuzz.Kinds;
 internal static class DataTexts
 {
     private static readonly string[] Words =
-        ["a", "b ", " ", ",", "\"", "\n", "\r\n", "\r", "é", "😀", "1", "0,5", "\\", "'", ";", "\t", "{", "null", "#", "=1+1", "\u2028", "text"];
+        ["a", "b ", " ", ",", "\"", "\n", "\r\n", "\r", "é", "😀", "1", "0,5", "\\", "'", ";", "\t", "{", "null", "#", "=1+1", "\u2028",
+            "text"];
 
     /// <summary>A file that is right, with what it holds.</summary>
     public static FuzzInput Valid(FuzzRandom random) => random.Below(5) switch
@@ -19,7 +20,8 @@ internal static class DataTexts
         _ => Lines(random),
     };
 
-    public static string Text(FuzzRandom random) => string.Concat(Enumerable.Range(0, random.Between(1, 5)).Select(_ => random.Pick(Words)));
+    public static string Text(FuzzRandom random) =>
+        string.Concat(Enumerable.Range(0, random.Between(1, 5)).Select(_ => random.Pick(Words)));
 
     /// <summary>A row as one text.</summary>
     public static string Describe(DataRow row) => (row switch
@@ -27,7 +29,8 @@ internal static class DataTexts
         TextRow text => $"text {Quote(text.Text)}",
         LabelledRow labelled => $"labelled {Quote(labelled.Text)} {Quote(labelled.Label)}",
         PromptRow prompt => $"prompt {Quote(prompt.Prompt)} {Quote(prompt.Completion)}",
-        InstructionRow instruction => $"instruction {Quote(instruction.Instruction)} {Quote(instruction.Input)} {Quote(instruction.Output)}",
+        InstructionRow instruction =>
+            $"instruction {Quote(instruction.Instruction)} {Quote(instruction.Input)} {Quote(instruction.Output)}",
         ChatRow chat => "chat " + string.Join(" ", chat.Turns.Select(turn => $"{Quote(turn.Role)} {Quote(turn.Content)}")),
         DocumentRow document => $"document {Quote(document.Text)}",
         _ => row.GetType().Name,
@@ -46,7 +49,9 @@ internal static class DataTexts
             3 => (Object(("instruction", a), ("output", c)), $"instruction {Quote(a)} \"\" {Quote(c)}"),
             4 => (Object(("text", a), ("label", b)), $"labelled {Quote(a)} {Quote(b)}"),
             5 => (JsonTree.Parse($"{{\"text\": {Quote(a)}, \"label\": {label}}}"), $"labelled {Quote(a)} \"{label}\""),
-            _ => (JsonTree.Parse($"{{\"messages\": [{Object(("role", "user"), ("content", a))}, {Object(("content", b), ("role", "assistant"))}]}}"), $"chat \"user\" {Quote(a)} \"assistant\" {Quote(b)}"),
+            _ => (JsonTree.Parse(
+                $"{{\"messages\": [{Object(("role", "user"), ("content", a))}, {Object(("content", b), ("role", "assistant"))}]}}"),
+                $"chat \"user\" {Quote(a)} \"assistant\" {Quote(b)}"),
         };
     }
 
@@ -66,16 +71,24 @@ internal static class DataTexts
         bool lines = name == "a.jsonl" || random.OnceIn(3);
         string space = lines ? random.Pick("", " ") : random.Pick("", " ", "\n", "\r\n  ");
         string[] texts = [.. rows.Select(row => row.Json.ToString(space))];
-        string end = random.Pick("\n", "\r\n"), text = lines ? string.Join(end, texts) + random.Pick("", end, end + end) : $"[{string.Join("," + space, texts)}]";
-        return new FuzzInput($"valid{Path.GetExtension(name)}", Expectation.Accept, new FuzzFile(name, (random.OnceIn(8) ? "\uFEFF" : "") + text)) { Meaning = rows.Select(row => row.Meaning).ToArray() };
+        string end = random.Pick("\n", "\r\n"), text = lines ? string.Join(end, texts) + random.Pick("", end, end + end)
+            : $"[{string.Join("," + space, texts)}]";
+        return new FuzzInput($"valid{Path.GetExtension(name)}", Expectation.Accept, new FuzzFile(name, (random.OnceIn(8) ? "\uFEFF" : "") +
+            text))
+        { Meaning = rows.Select(row => row.Meaning).ToArray() };
     }
 
     private static FuzzInput Csv(FuzzRandom random)
     {
         string end = random.Pick("\n", "\r\n", "\r");
         var rows = Enumerable.Range(0, random.Between(1, 4)).Select(_ => (Text: Text(random), Label: Text(random))).ToArray();
-        string text = $"text,label{end}" + string.Join(end, rows.Select(row => $"{Field(row.Text, random)},{Field(row.Label, random)}")) + random.Pick("", end);
-        return new FuzzInput("valid.csv", Expectation.Accept, new FuzzFile("a.csv", (random.OnceIn(8) ? "\uFEFF" : "") + text)) { Meaning = rows.Select(row => $"labelled {Quote(row.Text)} {Quote(row.Label)}").ToArray() };
+        string text = $"text,label{end}" + string.Join(end, rows.Select(row => $"{Field(row.Text, random)},{Field(row.Label, random)}")) +
+            random.Pick("", end);
+        return new FuzzInput("valid.csv", Expectation.Accept, new FuzzFile("a.csv", (random.OnceIn(8) ? "\uFEFF" : "") + text))
+        {
+            Meaning =
+            rows.Select(row => $"labelled {Quote(row.Text)} {Quote(row.Label)}").ToArray()
+        };
     }
 
     private static string Field(string text, FuzzRandom random) =>
@@ -83,8 +96,10 @@ internal static class DataTexts
 
     private static FuzzInput Lines(FuzzRandom random)
     {
-        var rows = Enumerable.Range(0, random.Between(1, 4)).Select(_ => (Label: random.Below(6), Text: random.Pick("good", "bad film", "a, b", "é \"x\"", "1 2"))).ToArray();
-        return new FuzzInput("valid lines", Expectation.Accept, new FuzzFile("a.dev", string.Join("\n", rows.Select(row => $"{row.Label} {row.Text}")) + random.Pick("", "\n")))
+        var rows = Enumerable.Range(0, random.Between(1, 4))
+            .Select(_ => (Label: random.Below(6), Text: random.Pick("good", "bad film", "a, b", "é \"x\"", "1 2"))).ToArray();
+        return new FuzzInput("valid lines", Expectation.Accept,
+            new FuzzFile("a.dev", string.Join("\n", rows.Select(row => $"{row.Label} {row.Text}")) + random.Pick("", "\n")))
         {
             Meaning = rows.Select(row => $"labelled {Quote(row.Text)} \"{row.Label}\"").ToArray(),
         };

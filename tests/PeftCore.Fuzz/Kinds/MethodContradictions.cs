@@ -20,13 +20,18 @@ internal static class MethodContradictions
         }),
         new("DoRA without magnitudes, or magnitudes without DoRA", ["LORA"], Flip("use_dora")),
         new("LoRA biases that are not in the file", ["LORA"], Flip("lora_bias")),
-        new("an alpha that is no number", ["LORA", "ADALORA"], AdapterContradictions.Impossible("lora_alpha", "\"8\"", "true", "[8]", "1e999", "\"0,5\"")),
-        new("a dropout that is none", ["LORA", "ADALORA"], AdapterContradictions.Impossible("lora_dropout", "1.5", "-0.1", "\"0.1\"", "true", "\"0,1\"", "1")),
+        new("an alpha that is no number", ["LORA", "ADALORA"], AdapterContradictions.Impossible("lora_alpha", "\"8\"", "true", "[8]",
+            "1e999", "\"0,5\"")),
+        new("a dropout that is none", ["LORA", "ADALORA"], AdapterContradictions.Impossible("lora_dropout", "1.5", "-0.1", "\"0.1\"",
+            "true", "\"0,1\"", "1")),
         .. new[]
         {
-            ("layer_replication", "[[0, 2], [1, 2]]"), ("use_qalora", "true"), ("alora_invocation_tokens", "[1, 2]"), ("target_parameters", "[\"mlp.experts.gate_up_proj\"]"),
-            ("megatron_config", "{\"a\": 1}"), ("use_bdlora", "{\"nblocks\": 2}"), ("arrow_config", "{\"top_k\": 2}"), ("velora_config", "{\"r\": 2}"), ("monteclora_config", "{\"a\": 1}"), ("kasa_config", "{\"a\": 1}"),
-        }.Select(f => new AdapterRule($"{f.Item1}, which is not supported", ["LORA", "ADALORA"], AdapterContradictions.Set(f.Item1, f.Item2))),
+            ("layer_replication", "[[0, 2], [1, 2]]"), ("use_qalora", "true"), ("alora_invocation_tokens", "[1, 2]"),
+            ("target_parameters", "[\"mlp.experts.gate_up_proj\"]"),
+            ("megatron_config", "{\"a\": 1}"), ("use_bdlora", "{\"nblocks\": 2}"), ("arrow_config", "{\"top_k\": 2}"),
+            ("velora_config", "{\"r\": 2}"), ("monteclora_config", "{\"a\": 1}"), ("kasa_config", "{\"a\": 1}"),
+        }.Select(f => new AdapterRule($"{f.Item1}, which is not supported", ["LORA", "ADALORA"],
+            AdapterContradictions.Set(f.Item1, f.Item2))),
         new("trained tokens that the tensors contradict", ["LORA"], Tokens("lora_trainable_tokens", "trainable_token_indices")),
         new("trained tokens that the tensors contradict", ["TRAINABLE_TOKENS"], Tokens("trainable_tokens", "token_indices")),
         new("a schedule without room", ["ADALORA"], (random, adapter) =>
@@ -34,17 +39,22 @@ internal static class MethodContradictions
             adapter.Config.Set("total_step", random.Pick("2", "3", "1", "0", "-4"));
             return Claim.About("total_step", "tinit", "tfinal");
         }),
-        new("feed-forward layers that are no targets", ["IA3"], AdapterContradictions.Set("feedforward_modules", "[\"gate_proj\"]", "[\"nothing\"]", "[\"down_proj\", \"up_proj\"]", "7")),
+        new("feed-forward layers that are no targets", ["IA3"], AdapterContradictions.Set("feedforward_modules", "[\"gate_proj\"]",
+            "[\"nothing\"]", "[\"down_proj\", \"up_proj\"]", "7")),
         new("a rank beside a block size", ["OFT"], Pair("r", "oft_block_size", "4", "8")),
-        new("blocks that do not divide the layer", ["OFT"], AdapterContradictions.Impossible("oft_block_size", "5", "-8", "0", "64", "\"8\"", "4")),
+        new("blocks that do not divide the layer", ["OFT"], AdapterContradictions.Impossible("oft_block_size", "5", "-8", "0", "64",
+            "\"8\"", "4")),
         new("a number of blocks beside a block size", ["BOFT"], Pair("boft_block_num", "boft_block_size", "8", "4")),
-        new("blocks that do not divide the layer", ["BOFT"], AdapterContradictions.Impossible("boft_block_size", "5", "-4", "3", "64", "\"4\"")),
+        new("blocks that do not divide the layer", ["BOFT"], AdapterContradictions.Impossible("boft_block_size", "5", "-4", "3", "64",
+            "\"4\"")),
         new("more chosen vectors than there are", ["VBLORA"], AdapterContradictions.Impossible("topk", "11", "0", "-2", "\"2\"")),
         new("vectors that do not divide the layer", ["VBLORA"], AdapterContradictions.Impossible("vector_length", "5", "64", "0", "7")),
-        new("another number of frequencies", ["FOURIERFT"], AdapterContradictions.Impossible("n_frequency", "19", "21", "0", "-20", "\"20\"", "100000000")),
+        new("another number of frequencies", ["FOURIERFT"], AdapterContradictions.Impossible("n_frequency", "19", "21", "0", "-20",
+            "\"20\"", "100000000")),
         new("another block size", ["C3A"], AdapterContradictions.Impossible("block_size", "5", "16", "0", "-8", "\"8\"")),
         new("a mask nobody knows", ["SHIRA"], AdapterContradictions.Set("mask_type", "\"foo\"", "7", "\"\"")),
-        new("another kind of network", ["P_TUNING"], AdapterContradictions.Impossible("encoder_reparameterization_type", "\"GRU\"", "7", "\"\"")),
+        new("another kind of network", ["P_TUNING"], AdapterContradictions.Impossible("encoder_reparameterization_type", "\"GRU\"", "7",
+            "\"\"")),
     ];
 
     private static Func<FuzzRandom, AdapterSample, Claim?> Rank(string field) =>
@@ -71,8 +81,10 @@ internal static class MethodContradictions
             return null;
         }
         string[] own = [.. adapter.Config[field]!.Items!.Select(item => item.Raw)];
-        string doubled = string.Join(", ", own[..^1].Append(own[0])), outside = string.Join(", ", own[..^1].Append("200")), negative = string.Join(", ", own[..^1].Append("-1"));
-        adapter.Config.Set(field, random.Pick($"[{own[0]}]", $"[{string.Join(", ", own)}, 7]", $"[{doubled}]", $"[{outside}]", $"[{negative}]", "[]", "\"5\""));
+        string doubled = string.Join(", ", own[..^1].Append(own[0])), outside = string.Join(", ", own[..^1].Append("200")),
+            negative = string.Join(", ", own[..^1].Append("-1"));
+        adapter.Config.Set(field, random.Pick($"[{own[0]}]", $"[{string.Join(", ", own)}, 7]", $"[{doubled}]", $"[{outside}]",
+            $"[{negative}]", "[]", "\"5\""));
         return Claim.Impossible;
     };
 }

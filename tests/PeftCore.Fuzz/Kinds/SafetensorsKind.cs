@@ -5,7 +5,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Small safetensors files with wrong headers, layouts and bytes. <see cref="SafetensorsOracle"/> says which are valid, and what they hold.</summary>
+/// <summary>Small safetensors files with wrong headers, layouts and bytes. <see cref="SafetensorsOracle"/> says which are valid, and what
+/// they hold.</summary>
 internal sealed class SafetensorsKind : FuzzKind
 {
     private const string FileName = "model.safetensors";
@@ -22,9 +23,12 @@ internal sealed class SafetensorsKind : FuzzKind
     // What a liar writes in place of a number, a name or a bracket.
     private static readonly string[] Tokens =
     [
-        "0", "1", "-1", "-0", "2", "3", "4", "16", "19", "1.0", "1e1", "00", "9223372036854775807", "9223372036854775808", "18446744073709551616",
-        "4294967296", "null", "true", "\"\"", "\"a\"", "\"b\"", "\"F32\"", "\"U8\"", "\"f32\"", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"",
-        "{", "}", "[", "]", ",", ":", "{}", "[]", "[[[[[[[[", "\"\\ud800\"", "\"\\u0061\"", " ", "\n", "\0", "é", "[0,16]", "[16,19]", "[2,2]",
+        "0", "1", "-1", "-0", "2", "3", "4", "16", "19", "1.0", "1e1", "00", "9223372036854775807", "9223372036854775808",
+        "18446744073709551616",
+        "4294967296", "null", "true", "\"\"", "\"a\"", "\"b\"", "\"F32\"", "\"U8\"", "\"f32\"", "\"dtype\"", "\"shape\"",
+        "\"data_offsets\"", "\"__metadata__\"",
+        "{", "}", "[", "]", ",", ":", "{}", "[]", "[[[[[[[[", "\"\\ud800\"", "\"\\u0061\"", " ", "\n", "\0", "é", "[0,16]", "[16,19]",
+        "[2,2]",
     ];
 
     public override string Name => "safetensors";
@@ -41,7 +45,8 @@ internal sealed class SafetensorsKind : FuzzKind
             (6, () => ("damaged bytes", Damage.Apply(random, SafetensorsBytes.File(header, dataBytes)))),
             (4, () => ("damaged header", SafetensorsBytes.File(Damage.Apply(random, Encoding.UTF8.GetBytes(header)), dataBytes))),
             (6, () => ("tokens", SafetensorsBytes.File(Edited(random, header), dataBytes))),
-            (6, () => ("fields", SafetensorsBytes.File(WithFields(random, header), Math.Max(0, dataBytes + (random.OnceIn(6) ? random.Between(-2, 2) : 0))))),
+            (6, () => ("fields", SafetensorsBytes.File(WithFields(random, header),
+                Math.Max(0, dataBytes + (random.OnceIn(6) ? random.Between(-2, 2) : 0))))),
             (6, () => ("layout", Layout(random))),
             (2, () => ("header length", WithLength(random, SafetensorsBytes.File(header, dataBytes)))));
         return Judged(rule, bytes);
@@ -52,7 +57,11 @@ internal sealed class SafetensorsKind : FuzzKind
     public static FuzzInput Judged(string rule, byte[] bytes)
     {
         var content = SafetensorsOracle.Read(bytes);
-        return new FuzzInput(rule, content is null ? Expectation.Refuse : Expectation.Accept, new FuzzFile(FileName, bytes)) { Meaning = content };
+        return new FuzzInput(rule, content is null ? Expectation.Refuse : Expectation.Accept, new FuzzFile(FileName, bytes))
+        {
+            Meaning =
+            content
+        };
     }
 
     /// <summary>An edit replaces one token of the header (a string, a number, or a mark) or is put before it.</summary>
@@ -103,13 +112,15 @@ internal sealed class SafetensorsKind : FuzzKind
             string Number(int value) => value == 0 ? zero : $"{value}";
         }
         random.Shuffle(entries);
-        return SafetensorsBytes.File("{" + string.Join(",", entries) + "}", Math.Max(0, at + (random.OnceIn(12) ? random.Between(-2, 2) : 0)));
+        return SafetensorsBytes.File("{" + string.Join(",", entries) + "}",
+            Math.Max(0, at + (random.OnceIn(12) ? random.Between(-2, 2) : 0)));
     }
 
     private static byte[] WithLength(FuzzRandom random, byte[] file)
     {
         ulong length = BitConverter.ToUInt64(file);
-        ulong other = random.Pick<ulong>(0, length - 1, length + 1, (ulong)file.Length, (ulong)file.Length - 8, 1UL << 31, 1UL << 32, 1UL << 63, ulong.MaxValue, 100_000_000, 100_000_001);
+        ulong other = random.Pick<ulong>(0, length - 1, length + 1, (ulong)file.Length, (ulong)file.Length - 8, 1UL << 31, 1UL << 32,
+            1UL << 63, ulong.MaxValue, 100_000_000, 100_000_001);
         return [.. BitConverter.GetBytes(other), .. file[8..]];
     }
 
@@ -122,7 +133,8 @@ internal sealed class SafetensorsKind : FuzzKind
             long before = GC.GetAllocatedBytesForCurrentThread();
             using var file = SafetensorsFile.Open(_path);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            return new Reading([], Difference(file, (SafetensorsContent?)input.Meaning) ?? (allocated < 64_000 + 100 * input.Length ? null : $"memory: {allocated} bytes for {input.Length}"));
+            return new Reading([], Difference(file, (SafetensorsContent?)input.Meaning) ?? (allocated < 64_000 + 100 * input.Length ? null
+                : $"memory: {allocated} bytes for {input.Length}"));
         }
 
         private static string? Difference(SafetensorsFile file, SafetensorsContent? content)
@@ -131,7 +143,8 @@ internal sealed class SafetensorsKind : FuzzKind
             {
                 return null; // The expectation says already that it must be refused.
             }
-            if (!file.Entries.Keys.Order().SequenceEqual(content.Tensors.Keys.Order()) || !file.Metadata.OrderBy(p => p.Key).SequenceEqual(content.Metadata.OrderBy(p => p.Key)))
+            if (!file.Entries.Keys.Order().SequenceEqual(content.Tensors.Keys.Order()) || !file.Metadata.OrderBy(p => p.Key)
+                .SequenceEqual(content.Metadata.OrderBy(p => p.Key)))
             {
                 return "names or notes differ";
             }

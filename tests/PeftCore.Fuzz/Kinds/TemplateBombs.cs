@@ -5,39 +5,67 @@ namespace PeftCore.Fuzz.Kinds;
 /// <summary>Templates that would run without end, or fill the memory, if nothing stopped them.</summary>
 internal static class TemplateBombs
 {
-    private static readonly string[] Huge = ["10 ** 9", "10 ** 12", "2147483647", "9223372036854775807", "10 ** 7", "1000000", "10 ** 18", "-9223372036854775807 - 1"];
+    private static readonly string[] Huge = ["10 ** 9", "10 ** 12", "2147483647", "9223372036854775807", "10 ** 7", "1000000", "10 ** 18",
+        "-9223372036854775807 - 1"];
 
     // # stands for a huge number, @ for a value that is large already.
     private static readonly string[] Single =
     [
-        "{{ 'ab' * (#) }}", "{{ [1] * (#) }}", "{{ range(#) | list }}", "{{ range(#) | sum }}", "{{ 'a'.center(#) }}", "{{ 'a' | center(#) }}", "{{ 'a\\nb' | indent(#) }}", "{{ 'a b c' | wordwrap(#) }}", "{{ 'a' | truncate(#) }}", "{{ [1, 2] | batch(#, 0) | list }}",
-        "{{ [1, 2] | slice(#) | list }}", "{{ 1.5 | round(#) }}", "{{ '%1000000000d' % 1 }}", "{{ '%1000000000d' | format(1) }}", "{{ '%.1000000000f' % 1.5 }}", "{{ '%*d' % (1000000000, 1) }}", "{{ '{:1000000000}'.format(1) }}", "{{ [1] | tojson(indent=#) }}", "{{ 'a'.zfill(#) }}",
-        "{{ 'a'.ljust(#) }}", "{{ 'a'.rjust(#, 'x') }}", "{{ 'a\\tb'.expandtabs(#) }}", "{{ (#) ** (#) }}", "{{ 2 ** (2 ** 40) }}", "{{ (#) // -1 }}", "{{ (#) % -1 }}", "{{ 1 // 0 }}", "{{ 1 % 0 }}", "{{ 1.0 / 0 }}", "{{ -(#) }}", "{{ (#) * (#) }}", "{{ (#) | abs }}",
-        "{{ [1, 2, 3][::#] }}", "{{ [1, 2, 3][#:] }}", "{{ 'abc'[-(#)::-(#)] }}", "{{ (#) | string | length }}", "{{ (#) | filesizeformat }}", "{{ range(0, #, 1) | last }}", "{{ range(0, #, -1) | list }}", "{{ range(0, 10, 0) }}", "{{ 1 in range(#) }}", "{{ lipsum(#) }}",
-        "{{ @ | join(@) }}", "{{ @ | map('upper') | join }}", "{{ @ | sort | unique | list | length }}", "{{ @ | groupby('x') | list }}", "{{ @ | tojson | tojson | tojson | tojson }}", "{{ @ | string | replace('', @ | string) }}", "{{ (@ | string).split('') }}", "{{ (@ | string) | urlencode | urlencode | urlencode }}",
-        "{{ @ | pprint }}", "{{ @ | xmlattr }}", "{{ @ | escape | escape | escape | striptags }}", "{{ @ | sum(start=@) }}", "{{ @ == @ }}", "{{ @ < @ }}", "{{ @ in @ }}", "{{ @ | reverse | list | last }}", "{{ @ | wordcount }}", "{{ (@ | string) | wordwrap(1) }}", "{{ (@ | string) | title | capitalize }}",
-        "{{ (@ | string) | urlize }}", "{{ (@ | string).count('') }}", "{{ (@ | string).replace('1', @ | string) }}", "{{ (@ | string).join(@ | map('string')) }}", "{% for c in @ | string %}{% for d in @ | string %}{{ c }}{% endfor %}{% endfor %}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}", "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(90) }}",
-        "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}", "{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{% call f() %}{{ f() }}{% endcall %}{% endcall %}",
-        "{% set l = [] %}{{ l.append(l) }}{{ l }}{{ l | tojson }}{{ l == l }}", "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}{{ ns.x.x.x }}{{ ns | tojson }}", "{% set d = {} %}{{ d.update({'d': d}) }}{{ d }}{{ d | tojson }}", "{% set d = {} %}{% set d.d = d %}{{ d }}",
-        "{% for x in messages %}{{ messages.append(x) }}{% endfor %}", "{% set c = cycler(1) %}{% for x in range(#) %}{{ c.next() }}{% endfor %}", "{% for x in range(#) %}{% endfor %}", "{% for a in range(3000) %}{% for b in range(3000) %}{% endfor %}{% endfor %}",
+        "{{ 'ab' * (#) }}", "{{ [1] * (#) }}", "{{ range(#) | list }}", "{{ range(#) | sum }}", "{{ 'a'.center(#) }}",
+        "{{ 'a' | center(#) }}", "{{ 'a\\nb' | indent(#) }}", "{{ 'a b c' | wordwrap(#) }}", "{{ 'a' | truncate(#) }}",
+        "{{ [1, 2] | batch(#, 0) | list }}",
+        "{{ [1, 2] | slice(#) | list }}", "{{ 1.5 | round(#) }}", "{{ '%1000000000d' % 1 }}", "{{ '%1000000000d' | format(1) }}",
+        "{{ '%.1000000000f' % 1.5 }}", "{{ '%*d' % (1000000000, 1) }}", "{{ '{:1000000000}'.format(1) }}", "{{ [1] | tojson(indent=#) }}",
+        "{{ 'a'.zfill(#) }}",
+        "{{ 'a'.ljust(#) }}", "{{ 'a'.rjust(#, 'x') }}", "{{ 'a\\tb'.expandtabs(#) }}", "{{ (#) ** (#) }}", "{{ 2 ** (2 ** 40) }}",
+        "{{ (#) // -1 }}", "{{ (#) % -1 }}", "{{ 1 // 0 }}", "{{ 1 % 0 }}", "{{ 1.0 / 0 }}", "{{ -(#) }}", "{{ (#) * (#) }}",
+        "{{ (#) | abs }}",
+        "{{ [1, 2, 3][::#] }}", "{{ [1, 2, 3][#:] }}", "{{ 'abc'[-(#)::-(#)] }}", "{{ (#) | string | length }}",
+        "{{ (#) | filesizeformat }}", "{{ range(0, #, 1) | last }}", "{{ range(0, #, -1) | list }}", "{{ range(0, 10, 0) }}",
+        "{{ 1 in range(#) }}", "{{ lipsum(#) }}",
+        "{{ @ | join(@) }}", "{{ @ | map('upper') | join }}", "{{ @ | sort | unique | list | length }}", "{{ @ | groupby('x') | list }}",
+        "{{ @ | tojson | tojson | tojson | tojson }}", "{{ @ | string | replace('', @ | string) }}", "{{ (@ | string).split('') }}",
+        "{{ (@ | string) | urlencode | urlencode | urlencode }}",
+        "{{ @ | pprint }}", "{{ @ | xmlattr }}", "{{ @ | escape | escape | escape | striptags }}", "{{ @ | sum(start=@) }}", "{{ @ == @ }}",
+        "{{ @ < @ }}", "{{ @ in @ }}", "{{ @ | reverse | list | last }}", "{{ @ | wordcount }}", "{{ (@ | string) | wordwrap(1) }}",
+        "{{ (@ | string) | title | capitalize }}",
+        "{{ (@ | string) | urlize }}", "{{ (@ | string).count('') }}", "{{ (@ | string).replace('1', @ | string) }}",
+        "{{ (@ | string).join(@ | map('string')) }}", "{% for c in @ | string %}{% for d in @ | string %}{{ c }}{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(90) }}",
+        "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}",
+        "{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{% call f() %}{{ f() }}{% endcall %}{% endcall %}",
+        "{% set l = [] %}{{ l.append(l) }}{{ l }}{{ l | tojson }}{{ l == l }}",
+        "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}{{ ns.x.x.x }}{{ ns | tojson }}",
+        "{% set d = {} %}{{ d.update({'d': d}) }}{{ d }}{{ d | tojson }}", "{% set d = {} %}{% set d.d = d %}{{ d }}",
+        "{% for x in messages %}{{ messages.append(x) }}{% endfor %}",
+        "{% set c = cycler(1) %}{% for x in range(#) %}{{ c.next() }}{% endfor %}", "{% for x in range(#) %}{% endfor %}",
+        "{% for a in range(3000) %}{% for b in range(3000) %}{% endfor %}{% endfor %}",
     ];
 
     private static readonly string[] Steps =
     [
-        "ns.x ~ ns.x", "[ns.x, ns.x]", "ns.x + ns.x", "ns.x * 2", "{'a': ns.x, 'b': ns.x}", "(ns.x | string).replace('a', ns.x | string)", "ns.x | tojson", "ns.x | string | escape", "(ns.x | string) | indent(8, true)", "[ns.x] | join(ns.x | string)", "ns.x | list", "(ns.x, ns.x)",
-        "ns.x ** 2", "'%s%s' % (ns.x, ns.x)", "ns.x | string | urlencode", "'{0}{0}'.format(ns.x)", "(ns.x | string).center((ns.x | string | length) * 3)", "[ns.x] * 3", "ns.x | string | reverse",
+        "ns.x ~ ns.x", "[ns.x, ns.x]", "ns.x + ns.x", "ns.x * 2", "{'a': ns.x, 'b': ns.x}", "(ns.x | string).replace('a', ns.x | string)",
+        "ns.x | tojson", "ns.x | string | escape", "(ns.x | string) | indent(8, true)", "[ns.x] | join(ns.x | string)", "ns.x | list",
+        "(ns.x, ns.x)",
+        "ns.x ** 2", "'%s%s' % (ns.x, ns.x)", "ns.x | string | urlencode", "'{0}{0}'.format(ns.x)",
+        "(ns.x | string).center((ns.x | string | length) * 3)", "[ns.x] * 3", "ns.x | string | reverse",
     ];
 
     private static readonly string[] Starts = ["'aaaaaaaa'", "[1]", "'<a&b>'", "2", "{'a': 1}", "messages", "'a\\nb\\n'"];
 
-    private static readonly string[] Ends = ["{{ ns.x }}", "{{ ns.x | length }}", "{{ ns.x == ns.x }}", "{{ ns.x | tojson }}", "{{ ns.x | string | length }}", "{{ ns.x in [ns.x] }}", "{{ [ns.x, ns.x] | unique | list | length }}", "{{ [ns.x, ns.x] | sort }}", "", "{{ ns.x | pprint }}", "{{ {ns.x: 1} }}"];
+    private static readonly string[] Ends = ["{{ ns.x }}", "{{ ns.x | length }}", "{{ ns.x == ns.x }}", "{{ ns.x | tojson }}",
+        "{{ ns.x | string | length }}", "{{ ns.x in [ns.x] }}", "{{ [ns.x, ns.x] | unique | list | length }}", "{{ [ns.x, ns.x] | sort }}",
+        "", "{{ ns.x | pprint }}", "{{ {ns.x: 1} }}"];
 
-    private static readonly string[] Large = ["(range(20000) | list)", "('ab ' * 200000)", "([[1, 2]] * 50000)", "(['x' * 1000] * 5000)", "([{'x': 1}] * 20000)", "({'a': range(3000) | list})", "('<&>' * 100000)", "('a\\n' * 100000)"];
+    private static readonly string[] Large = ["(range(20000) | list)", "('ab ' * 200000)", "([[1, 2]] * 50000)", "(['x' * 1000] * 5000)",
+        "([{'x': 1}] * 20000)", "({'a': range(3000) | list})", "('<&>' * 100000)", "('a\\n' * 100000)"];
 
     private static readonly (string Open, string Close)[] Nests =
     [
-        ("{{ (", ""), ("{{ [", ""), ("{{ -", ""), ("{% if 1 %}", ""), ("{% for x in [1] %}", "{% endfor %}"), ("{% if 1 %}", "{% endif %}"), ("{{ not ", ""), ("{% set x %}", "{% endset %}"), ("{% filter upper %}", "{% endfilter %}"), ("{% macro f() %}", "{% endmacro %}"), ("{% with %}", "{% endwith %}"),
+        ("{{ (", ""), ("{{ [", ""), ("{{ -", ""), ("{% if 1 %}", ""), ("{% for x in [1] %}", "{% endfor %}"), ("{% if 1 %}", "{% endif %}"),
+        ("{{ not ", ""), ("{% set x %}", "{% endset %}"), ("{% filter upper %}", "{% endfilter %}"), ("{% macro f() %}", "{% endmacro %}"),
+        ("{% with %}", "{% endwith %}"),
         ("{{ {'a': ", ""), ("{# ", ""), ("{% raw %}", ""), ("{% generation %}", "{% endgeneration %}"),
     ];
 
@@ -60,7 +88,8 @@ internal static class TemplateBombs
     }
 
     private static string Growing(FuzzRandom random) =>
-        $"{{% set ns = namespace(x={random.Pick(Starts)}) %}}{{% for i in range({random.Between(8, 80)}) %}}{{% set ns.x = {random.Pick(Steps)} %}}{(random.OnceIn(3) ? $"{{% set ns.x = {random.Pick(Steps)} %}}" : "")}{{% endfor %}}{random.Pick(Ends)}";
+        $"{{% set ns = namespace(x={random.Pick(Starts)}) %}}{{% for i in range({random.Between(8, 80)}) %}}{{% set ns.x = " +
+        $"{random.Pick(Steps)} %}}{(random.OnceIn(3) ? $"{{% set ns.x = {random.Pick(Steps)} %}}" : "")}{{% endfor %}}{random.Pick(Ends)}";
 
     private static string Nested(FuzzRandom random)
     {

@@ -8,33 +8,43 @@ internal static class TemplateExpressions
 {
     private static readonly string[] Values =
     [
-        "0", "1", "-1", "2.5", "1e308", "9223372036854775807", "-9223372036854775808", "''", "'a'", "'a b\\nc'", "'%s %d'", "'😀é'", "none", "true", "false", "[]", "[1, 2, 3]", "['b', 'a', 'B']", "{}", "{'a': 1, 'b': 2}", "(1, 2)", "messages", "messages[0]",
-        "missing", "missing.x", "range(5)", "tools", "loop", "namespace(a=1)", "[[1, 2], [3]]", "[none, 1, 'a']", "[{'a': 1}, {'a': 2}]", "bos_token", "x",
+        "0", "1", "-1", "2.5", "1e308", "9223372036854775807", "-9223372036854775808", "''", "'a'", "'a b\\nc'", "'%s %d'", "'😀é'", "none",
+        "true", "false", "[]", "[1, 2, 3]", "['b', 'a', 'B']", "{}", "{'a': 1, 'b': 2}", "(1, 2)", "messages", "messages[0]",
+        "missing", "missing.x", "range(5)", "tools", "loop", "namespace(a=1)", "[[1, 2], [3]]", "[none, 1, 'a']", "[{'a': 1}, {'a': 2}]",
+        "bos_token", "x",
     ];
 
     private static readonly string[] Filters =
     [
-        "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list", "lower",
-        "map", "max", "min", "pprint", "random", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique", "upper", "urlencode",
+        "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "filesizeformat", "first",
+        "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list", "lower",
+        "map", "max", "min", "pprint", "random", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr",
+        "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique", "upper", "urlencode",
         "urlize", "wordcount", "wordwrap", "xmlattr", "from_json", "nofilter",
     ];
 
     private static readonly string[] Tests =
     [
-        "boolean", "callable", "defined", "divisibleby(2)", "eq(1)", "equalto('a')", "escaped", "even", "false", "filter", "float", "ge(1)", "gt 1", "in [1]", "integer", "iterable", "le 1", "lower", "lt 1", "mapping", "ne 1", "none", "number", "odd", "sameas none",
+        "boolean", "callable", "defined", "divisibleby(2)", "eq(1)", "equalto('a')", "escaped", "even", "false", "filter", "float", "ge(1)",
+        "gt 1", "in [1]", "integer", "iterable", "le 1", "lower", "lt 1", "mapping", "ne 1", "none", "number", "odd", "sameas none",
         "sequence", "string", "test", "true", "undefined", "upper", "notest", "divisibleby(0)",
     ];
 
     private static readonly string[] Methods =
     [
-        "strip()", "split()", "split('a')", "split('')", "upper()", "items()", "keys()", "get('a')", "append(1)", "replace('a', 'bb')", "replace('', 'x', 5)", "startswith('a')", "format(1)", "join(['a'])", "title()", "find('a')", "count('')", "rsplit(',', 1)", "zfill(20)",
-        "center(9)", "splitlines()", "encode()", "pop()", "update(a=1)", "__class__", "isdigit()", "lstrip('ab')", "removeprefix('a')", "index('q')", "ljust(3, '')", "expandtabs()", "translate({})", "partition('')",
+        "strip()", "split()", "split('a')", "split('')", "upper()", "items()", "keys()", "get('a')", "append(1)", "replace('a', 'bb')",
+        "replace('', 'x', 5)", "startswith('a')", "format(1)", "join(['a'])", "title()", "find('a')", "count('')", "rsplit(',', 1)",
+        "zfill(20)",
+        "center(9)", "splitlines()", "encode()", "pop()", "update(a=1)", "__class__", "isdigit()", "lstrip('ab')", "removeprefix('a')",
+        "index('q')", "ljust(3, '')", "expandtabs()", "translate({})", "partition('')",
     ];
 
     private static readonly string[] Arguments =
-        ["1", "0", "-1", "3", "'a'", "''", "none", "true", "attribute='role'", "attribute='a.b'", "default='x'", "'upper'", "1.5", "-100", "reverse=true", "indent=2", "width=3", "messages", "case_sensitive=true", "x", "", "*[1]", "**{'a': 1}", "start=5", "'floor'"];
+        ["1", "0", "-1", "3", "'a'", "''", "none", "true", "attribute='role'", "attribute='a.b'", "default='x'", "'upper'", "1.5", "-100",
+            "reverse=true", "indent=2", "width=3", "messages", "case_sensitive=true", "x", "", "*[1]", "**{'a': 1}", "start=5", "'floor'"];
 
-    private static readonly string[] Operators = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in", "not in"];
+    private static readonly string[] Operators = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or",
+        "in", "not in"];
 
     public static string Template(FuzzRandom random)
     {
@@ -51,10 +61,13 @@ internal static class TemplateExpressions
         switch (random.Below(depth > 3 ? 4 : 12))
         {
             case 4:
-                Block(random, text, depth, $"{{% if {Expression(random, 2)} %}}", random.OnceIn(2) ? "{% else %}{% endif %}" : "{% endif %}");
+                Block(random, text, depth, $"{{% if {Expression(random, 2)} %}}", random.OnceIn(2) ? "{% else %}{% endif %}"
+                    : "{% endif %}");
                 break;
             case 5:
-                Block(random, text, depth, $"{{% for x in {Expression(random, 2)}{(random.OnceIn(4) ? $" if {Expression(random, 1)}" : "")}{(random.OnceIn(5) ? " recursive" : "")} %}}", "{% endfor %}");
+                Block(random, text, depth,
+                    $"{{% for x in {Expression(random, 2)}{(random.OnceIn(4) ? $" if " +
+                    $"{Expression(random, 1)}" : "")}{(random.OnceIn(5) ? " recursive" : "")} %}}", "{% endfor %}");
                 break;
             case 6:
                 text.Append($"{{% set {random.Pick("x", "y", "x, y", "ns.a", "messages")} = {Expression(random, 3)} %}}");
@@ -103,5 +116,6 @@ internal static class TemplateExpressions
         _ => $"{random.Pick("not ", "-", "+", "")}({Expression(random, depth - 1)})",
     };
 
-    private static string ArgumentsOf(FuzzRandom random) => random.OnceIn(3) ? $"{random.Pick(Arguments)}, {random.Pick(Arguments)}" : random.Pick(Arguments);
+    private static string ArgumentsOf(FuzzRandom random) => random.OnceIn(3) ? $"{random.Pick(Arguments)}, {random.Pick(Arguments)}"
+        : random.Pick(Arguments);
 }

@@ -4,7 +4,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Chat templates: tokens in any order, changed real ones, random expressions, and programs that would not end or would fill the memory.</summary>
+/// <summary>Chat templates: tokens in any order, changed real ones, random expressions, and programs that would not end or would fill the
+/// memory.</summary>
 internal sealed class TemplateKind : FuzzKind
 {
     private const string FileName = "chat_template.jinja";
@@ -30,7 +31,8 @@ internal sealed class TemplateKind : FuzzKind
             (10, () => ("a changed real template", TemplateTexts.Changed(random))),
             (12, () => ("expressions", TemplateExpressions.Template(random))),
             (1, () => ("bombs", TemplateBombs.Make(random))),
-            (2, () => ("damaged bytes", System.Text.Encoding.UTF8.GetString(Damage.Apply(random, System.Text.Encoding.UTF8.GetBytes(random.Pick(TemplateTexts.Real)))))));
+            (2, () => ("damaged bytes", System.Text.Encoding.UTF8.GetString(Damage.Apply(random,
+                System.Text.Encoding.UTF8.GetBytes(random.Pick(TemplateTexts.Real)))))));
         return new FuzzInput(rule, Expectation.Any, new FuzzFile(FileName, text)) { Context = $"{random.Below(Conversations.Length)}" };
     }
 
@@ -40,7 +42,8 @@ internal sealed class TemplateKind : FuzzKind
     {
         private static readonly Dictionary<string, object?> Extra = new()
         {
-            ["tools"] = new object?[] { new Dictionary<string, object?> { ["name"] = "f", ["parameters"] = new Dictionary<string, object?> { ["x"] = 1.5, ["y"] = null } } },
+            ["tools"] = new object?[] { new Dictionary<string, object?> { ["name"] = "f",
+                ["parameters"] = new Dictionary<string, object?> { ["x"] = 1.5, ["y"] = null } } },
             ["enable_thinking"] = true,
         };
 

@@ -9,11 +9,16 @@ internal static class TemplateTexts
 {
     private static readonly string[] Parts =
     [
-        "{% if ", "{% for m in messages %}", "{% for a, b in ", "{% endfor %}", "{% endif %}", "{% elif ", "{{ ", " }}", "{% set x = ", "{% set x %}", "{% endset %}", " %}", "{%- ", " -%}", "{{- ", " -}}", "messages", "[0]", "['role']", ".role",
-        ".content", "|", "tojson", "(", ")", "'a'", "\"b\"", "1", "0.5", "{#", "#}", "{% macro f(x, y=1) %}", "{% endmacro %}", "f(1)", "{% raw %}", "{% endraw %}", "-", "~", "loop.index", "loop.last", "loop.previtem", " in ", " is ", "not ", " and ",
-        " or ", " if ", " else ", "none", "true", "\n", "{", "}", "[", "]", ":", ",", "=", "==", "{% generation %}", "{% endgeneration %}", "{% else %}", "*", "**", "//", "%", "99999999999", "1e300", "{% call f() %}", "{% endcall %}", "{% with a=1 %}",
-        "{% endwith %}", "{% filter upper %}", "{% endfilter %}", "{% break %}", "{% continue %}", "namespace(x=1)", "range(3)", "loop(", " recursive", "caller()", "raise_exception('x')", "strftime_now('%Y')", "tools", "bos_token", "defined", "mapping",
-        "x", "é", "😀", "\\n", "\0", "{% do x %}", "{% include 'x' %}", "{% block a %}", "{% endblock %}", "dict(a=1)", "self", "cycler(1, 2)", "joiner()", "lipsum()", "# for x in y", "{{'", "'}}",
+        "{% if ", "{% for m in messages %}", "{% for a, b in ", "{% endfor %}", "{% endif %}", "{% elif ", "{{ ", " }}", "{% set x = ",
+        "{% set x %}", "{% endset %}", " %}", "{%- ", " -%}", "{{- ", " -}}", "messages", "[0]", "['role']", ".role",
+        ".content", "|", "tojson", "(", ")", "'a'", "\"b\"", "1", "0.5", "{#", "#}", "{% macro f(x, y=1) %}", "{% endmacro %}", "f(1)",
+        "{% raw %}", "{% endraw %}", "-", "~", "loop.index", "loop.last", "loop.previtem", " in ", " is ", "not ", " and ",
+        " or ", " if ", " else ", "none", "true", "\n", "{", "}", "[", "]", ":", ",", "=", "==", "{% generation %}", "{% endgeneration %}",
+        "{% else %}", "*", "**", "//", "%", "99999999999", "1e300", "{% call f() %}", "{% endcall %}", "{% with a=1 %}",
+        "{% endwith %}", "{% filter upper %}", "{% endfilter %}", "{% break %}", "{% continue %}", "namespace(x=1)", "range(3)", "loop(",
+        " recursive", "caller()", "raise_exception('x')", "strftime_now('%Y')", "tools", "bos_token", "defined", "mapping",
+        "x", "é", "😀", "\\n", "\0", "{% do x %}", "{% include 'x' %}", "{% block a %}", "{% endblock %}", "dict(a=1)", "self",
+        "cycler(1, 2)", "joiner()", "lipsum()", "# for x in y", "{{'", "'}}",
     ];
 
     private const string WithTools = """
@@ -39,7 +44,8 @@ internal static class TemplateTexts
         {{ total.n }} of {{ messages|selectattr('role', 'equalto', 'user')|list|length }}, {{ messages|map(attribute='role')|join(',') }}
         """;
 
-    public static IReadOnlyList<string> Real { get; } = [WithTools, WithMacros, .. ChatTemplate.BuiltInNames.Select(name => ChatTemplate.BuiltIn(name).Source)];
+    public static IReadOnlyList<string> Real { get; } = [WithTools, WithMacros,
+        .. ChatTemplate.BuiltInNames.Select(name => ChatTemplate.BuiltIn(name).Source)];
 
     public static string Soup(FuzzRandom random)
     {
@@ -57,7 +63,8 @@ internal static class TemplateTexts
         string text = random.Pick(Real);
         for (int i = random.Between(1, 4); i > 0; i--)
         {
-            int start = random.Below(text.Length + 1), end = Math.Min(text.Length, start + (random.OnceIn(3) ? random.Below(40) : random.Below(4)));
+            int start = random.Below(text.Length + 1),
+                end = Math.Min(text.Length, start + (random.OnceIn(3) ? random.Below(40) : random.Below(4)));
             text = random.Below(4) switch
             {
                 0 => text[..start] + text[end..],

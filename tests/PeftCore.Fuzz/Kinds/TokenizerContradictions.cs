@@ -11,7 +11,8 @@ internal sealed record TokenizerRule(string Name, IReadOnlyList<string> Samples,
 /// <summary>Contradictions by construction.</summary>
 internal static class TokenizerContradictions
 {
-    private static readonly string[] Mapped = ["byte_bpe", "sentencepiece_bpe", "wordpiece"], Bpe = ["byte_bpe", "sentencepiece_bpe"], Templates = ["sentencepiece_bpe", "unigram", "wordpiece"];
+    private static readonly string[] Mapped = ["byte_bpe", "sentencepiece_bpe", "wordpiece"], Bpe = ["byte_bpe", "sentencepiece_bpe"],
+        Templates = ["sentencepiece_bpe", "unigram", "wordpiece"];
 
     private static readonly TokenizerRule[] Rules =
     [
@@ -30,13 +31,15 @@ internal static class TokenizerContradictions
         new("an id that is none", Mapped, (random, tree) =>
         {
             int at = random.Below(Vocabulary(tree).Count);
-            Vocabulary(tree)[at] = (Vocabulary(tree)[at].Key, JsonTree.Parse(random.Pick("-1", "1.5", "\"7\"", "null", "2147483648", "[1]", "true", "1e999")));
+            Vocabulary(tree)[at] =
+                (Vocabulary(tree)[at].Key, JsonTree.Parse(random.Pick("-1", "1.5", "\"7\"", "null", "2147483648", "[1]", "true", "1e999")));
             return Claim.Impossible;
         }),
         new("a merge of a token that is none", Bpe, (random, tree) =>
         {
             var merges = tree["model"]!["merges"]!.Items!;
-            merges[random.Below(merges.Count)] = JsonTree.Parse(random.Pick("\"qqqzz x\"", "[\"qqqzz\", \"x\"]", "[\"x\"]", "\"x\"", "7", "null", "[\"x\", \"y\", \"z\"]", "\"a b c\"", "[1, 2]", "\"\""));
+            merges[random.Below(merges.Count)] = JsonTree.Parse(random.Pick("\"qqqzz x\"", "[\"qqqzz\", \"x\"]", "[\"x\"]", "\"x\"", "7",
+                "null", "[\"x\", \"y\", \"z\"]", "\"a b c\"", "[1, 2]", "\"\""));
             return Claim.Impossible;
         }),
         new("an added token with another id than in the vocabulary", [], (random, tree) =>
@@ -60,7 +63,8 @@ internal static class TokenizerContradictions
         new("a new added token with the id of another", [], (random, tree) =>
         {
             tree["added_tokens"]!.Items!.Add(JsonTree.Parse(
-                $"{{\"id\": {random.Between(5, 150)}, \"content\": \"<new>\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true}}"));
+                $"{{\"id\": {random.Between(5, 150)}, \"content\": \"<new>\", \"single_word\": false, \"lstrip\": false, \"rstrip\": " +
+                $"false, \"normalized\": false, \"special\": true}}"));
             return Claim.About("added_tokens");
         }),
         new("an unknown token that is not in the vocabulary", ["wordpiece"], (_, tree) =>
@@ -109,7 +113,8 @@ internal static class TokenizerContradictions
         }),
         new("a part nobody knows", [], (random, tree) =>
         {
-            tree.Set(random.Pick("normalizer", "pre_tokenizer", "post_processor", "decoder", "model"), random.Pick("{\"type\": \"Foo\"}", "{\"type\": \"\"}", "{\"type\": 7}", "7", "[]", "\"BPE\"", "{}"));
+            tree.Set(random.Pick("normalizer", "pre_tokenizer", "post_processor", "decoder", "model"),
+                random.Pick("{\"type\": \"Foo\"}", "{\"type\": \"\"}", "{\"type\": 7}", "7", "[]", "\"BPE\"", "{}"));
             return Claim.Impossible;
         }),
         new("a field nobody knows", [], (random, tree) =>
@@ -122,7 +127,8 @@ internal static class TokenizerContradictions
         {
             var holder = random.Pick(tree, tree["model"]!, tree["added_tokens"]!.Items![0]);
             var (key, value) = random.Pick(holder.Fields!.Where(field => field.Key is not ("vocab" or "merges" or "model")).ToArray());
-            JsonEdits.Double(random, holder, key, value.IsBool ? JsonTree.Parse(value.Raw == "true" ? "false" : "true") : value.IsNumber ? JsonTree.Of(value.Number + 1) : JsonTree.Parse("null"));
+            JsonEdits.Double(random, holder, key, value.IsBool ? JsonTree.Parse(value.Raw == "true" ? "false" : "true") : value.IsNumber
+                ? JsonTree.Of(value.Number + 1) : JsonTree.Parse("null"));
             return value.IsNull ? new Claim(Expectation.Any, []) : Claim.Impossible;
         }),
     ];
@@ -134,7 +140,8 @@ internal static class TokenizerContradictions
 
     private static List<(string Key, JsonTree Value)> Vocabulary(JsonTree tree) => tree["model"]!["vocab"]!.Fields!;
 
-    private static JsonTree Special(FuzzRandom random, JsonTree tree) => random.Pick(tree["post_processor"]!["special_tokens"]!.Fields!).Value;
+    private static JsonTree Special(FuzzRandom random, JsonTree tree) =>
+        random.Pick(tree["post_processor"]!["special_tokens"]!.Fields!).Value;
 
     private static (int One, int Other) TwoTokens(FuzzRandom random, JsonTree tree)
     {

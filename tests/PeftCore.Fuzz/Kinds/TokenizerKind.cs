@@ -4,11 +4,13 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>tokenizer.json of every model, and tokenizer_config.json beside it: changed, contradictory and damaged. What is read encodes a few texts.</summary>
+/// <summary>tokenizer.json of every model, and tokenizer_config.json beside it: changed, contradictory and damaged. What is read encodes a
+/// few texts.</summary>
 internal sealed class TokenizerKind : FuzzKind
 {
     private const string FileName = "tokenizer.json";
-    private static readonly string[] Beside = [TokenizerConfigs.FileName, TokenizerConfigs.MapName, TokenizerConfigs.ModelName, TokenizerConfigs.GenerationName, "chat_template.jinja"];
+    private static readonly string[] Beside = [TokenizerConfigs.FileName, TokenizerConfigs.MapName, TokenizerConfigs.ModelName,
+        TokenizerConfigs.GenerationName, "chat_template.jinja"];
 
     public override string Name => "tokenizer";
 
@@ -22,14 +24,21 @@ internal sealed class TokenizerKind : FuzzKind
             (8, () => Contradiction(random, sample, tree)),
             (6, () => Anywhere(random, sample, tree)),
             (3, () => Part(random, sample, tree)),
-            (1, () => Input("unchanged", Expectation.Accept, sample, JsonEdits.Rewritten(random, tree)) with { Meaning = TokenizerReading.IdsOf(sample) }),
+            (1, () => Input("unchanged", Expectation.Accept, sample, JsonEdits.Rewritten(random, tree)) with
+            {
+                Meaning =
+                TokenizerReading.IdsOf(sample)
+            }),
             (3, () => Config(random, sample, tree)),
-            (3, () => new FuzzInput("damaged bytes", Expectation.Any, new FuzzFile(FileName, Damage.Apply(random, System.Text.Encoding.UTF8.GetBytes(tree.ToString())))) { Context = sample }));
+            (3, () => new FuzzInput("damaged bytes", Expectation.Any,
+                new FuzzFile(FileName, Damage.Apply(random, System.Text.Encoding.UTF8.GetBytes(tree.ToString()))))
+            { Context = sample }));
     }
 
     public override FuzzSubject Open(string directory) => new Subject(directory);
 
-    private static FuzzInput Input(string rule, Expectation expectation, string sample, string text) => new(rule, expectation, new FuzzFile(FileName, text)) { Context = sample };
+    private static FuzzInput Input(string rule, Expectation expectation, string sample, string text) =>
+        new(rule, expectation, new FuzzFile(FileName, text)) { Context = sample };
 
     private static FuzzInput Contradiction(FuzzRandom random, string sample, JsonTree tree)
     {

@@ -7,7 +7,8 @@ internal static class TokenizerReading
 {
     private static readonly string[] Texts =
     [
-        "Hello world", "  a\tb\r\n", "é e\u0301 😀 \u200B漢字", "<s> [CLS]</s><|endoftext|>x", "", "\ud800 \udc00", "\0\uFFFF", "don't 12345 [UNK]##ing ▁▁", new string('a', 60) + "!", new string(' ', 40) + "x",
+        "Hello world", "  a\tb\r\n", "é e\u0301 😀 \u200B漢字", "<s> [CLS]</s><|endoftext|>x", "", "\ud800 \udc00", "\0\uFFFF",
+        "don't 12345 [UNK]##ing ▁▁", new string('a', 60) + "!", new string(' ', 40) + "x",
     ];
 
     private static readonly Dictionary<string, int[][]> Known = TokenizerSample.Names.ToDictionary(name => name, Encoded);
@@ -43,7 +44,8 @@ internal static class TokenizerReading
         for (int i = 0; i < encoding.Length; i++)
         {
             // The post-processor's ids are put around texts as they stand, with a warning.
-            if (tokenizer.TokenOf(encoding.Ids[i]) is null && !tokenizer.Warnings.Any(warning => warning.Contains("post_processor", StringComparison.Ordinal)))
+            if (tokenizer.TokenOf(encoding.Ids[i]) is null
+                && !tokenizer.Warnings.Any(warning => warning.Contains("post_processor", StringComparison.Ordinal)))
             {
                 return $"an id has no token: {encoding.Ids[i]}";
             }

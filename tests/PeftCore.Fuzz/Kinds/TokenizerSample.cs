@@ -2,7 +2,8 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>The tokenizer fixtures with the first few hundred tokens of their vocabularies, so that thousands can be read in a second.</summary>
+/// <summary>The tokenizer fixtures with the first few hundred tokens of their vocabularies, so that thousands can be read in a
+/// second.</summary>
 internal static class TokenizerSample
 {
     public static IReadOnlyList<string> Names { get; } = ["byte_bpe", "sentencepiece_bpe", "unigram", "wordpiece"];
@@ -28,7 +29,8 @@ internal static class TokenizerSample
         if (model["merges"]?.Items is { } merges)
         {
             HashSet<string> tokens = [.. model["vocab"]!.Fields!.Select(token => token.Key)];
-            merges.RemoveAll(merge => Halves(merge) is var (left, right) && !(tokens.Contains(left) && tokens.Contains(right) && tokens.Contains(left + right)));
+            merges.RemoveAll(merge => Halves(merge) is var (left, right) && !(tokens.Contains(left) && tokens.Contains(right)
+                && tokens.Contains(left + right)));
         }
         tree["added_tokens"]!.Items!.RemoveAll(token => token["id"]!.Number > 4);
         return tree;

@@ -9,7 +9,8 @@ public sealed class MmaPtxTests
     [Test]
     public void Every_accumulator_takes_part_in_each_16_of_a_stage()
     {
-        string[] products = Lines(new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand("peft.multiply %r1;\npeft.last;"), "mma.sync");
+        string[] products = Lines(new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand("peft.multiply %r1;\npeft.last;"),
+            "mma.sync");
 
         Assert.That(products, Has.Length.EqualTo(MmaShape.Depth / 16 * 32));
         Assert.That(products[..32].SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value).Distinct()).ToArray(),
@@ -29,7 +30,9 @@ public sealed class MmaPtxTests
     [Test]
     public void Every_accumulator_is_stored_once()
     {
-        string[] stores = Lines(new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand("peft.store %rd1, %r1, %r2, %rd2, %r3, %f1, %r4;"), "st.global");
+        string[] stores =
+            Lines(new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand(
+                "peft.store %rd1, %r1, %r2, %rd2, %r3, %f1, %r4;"), "st.global");
 
         Assert.That(stores.SelectMany(line => Regex.Matches(line, @"acc\d+").Select(match => match.Value)).ToArray(),
             Is.EquivalentTo(Enumerable.Range(0, 128).Select(i => $"acc{i}")));
@@ -38,8 +41,10 @@ public sealed class MmaPtxTests
     [Test]
     public void Fragments_are_read_into_registers_that_no_product_waits_for()
     {
-        string ptx = new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand("peft.first %r1;\npeft.multiply %r1;\npeft.first %r2;\npeft.last;");
-        string[] lines = [.. ptx.Split('\n').Where(line => line.StartsWith("ldmatrix", StringComparison.Ordinal) || line.StartsWith("mma", StringComparison.Ordinal))];
+        string ptx = new MmaPtx(new MmaShape(false, false, false, ResultStore.Pairs)).Expand(
+            "peft.first %r1;\npeft.multiply %r1;\npeft.first %r2;\npeft.last;");
+        string[] lines = [.. ptx.Split('\n').Where(line => line.StartsWith("ldmatrix", StringComparison.Ordinal)
+            || line.StartsWith("mma", StringComparison.Ordinal))];
 
         for (int step = 0; step < MmaShape.Depth / 16; step++)
         {
@@ -56,5 +61,6 @@ public sealed class MmaPtxTests
     [Test]
     public void Two_thread_blocks_fit_a_processor() => Assert.That(2 * (MmaShape.SharedBytes + 1024), Is.LessThanOrEqualTo(227 * 1024));
 
-    private static string[] Lines(string ptx, string instruction) => [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
+    private static string[] Lines(string ptx, string instruction) =>
+        [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
 }

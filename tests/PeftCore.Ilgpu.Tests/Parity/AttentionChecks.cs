@@ -10,7 +10,8 @@ internal static class AttentionChecks
     [
         ("attention_causal", bench => One(bench, new Case(Dim: bench.Size(8, 64)))),
         ("attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160)))),
-        ("attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 17), Keys: bench.Size(18, 200), Dim: bench.Size(5, 96)))),
+        ("attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 17), Keys: bench.Size(18, 200),
+            Dim: bench.Size(5, 96)))),
         ("attention_bf16_cache", bench => BrainCache(bench)),
         ("attention_ranges", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, 64)))),
         ("attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 32)))),
@@ -21,15 +22,22 @@ internal static class AttentionChecks
         ("attention_fused", bench => Fused(bench, brain: false)),
         ("bf16_attention_64", bench => One(bench, new Case(Dim: bench.Size(8, 64), Brain: true))),
         ("bf16_attention_128", bench => One(bench, new Case(Dim: bench.Size(16, 128), Brain: true))),
-        ("bf16_attention_of_one_token", bench => One(bench, new Case(Queries: 1, Keys: bench.Size(9, 129), Dim: bench.Size(8, 128), Brain: true))),
+        ("bf16_attention_of_one_token", bench => One(bench, new Case(Queries: 1, Keys: bench.Size(9, 129), Dim: bench.Size(8, 128),
+            Brain: true))),
         ("bf16_attention_of_whole_tiles", bench => One(bench, new Case(Queries: bench.Size(16, 384), Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_of_many_heads_to_a_key", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031), Dim: bench.Size(8, 128), Brain: true))),
+        ("bf16_attention_of_many_heads_to_a_key", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031),
+            Dim: bench.Size(8, 128), Brain: true))),
         ("bf16_attention_windows", bench => One(bench, new Case(Dim: bench.Size(8, 64), Ranges: Windows, Accumulate: true, Brain: true))),
-        ("bf16_attention_windows_128", bench => One(bench, new Case(Dim: bench.Size(8, 128), Ranges: Windows, Accumulate: true, Brain: true))),
-        ("bf16_attention_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Dim: bench.Size(8, 64), Ranges: Packed, Brain: true))),
-        ("bf16_attention_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Dim: bench.Size(8, 128), Ranges: Everything, Brain: true))),
-        ("bf16_attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300), Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_more_queries", bench => One(bench, new Case(Queries: bench.Size(18, 300), Keys: bench.Size(7, 100), Dim: bench.Size(8, 128), Brain: true))),
+        ("bf16_attention_windows_128", bench => One(bench, new Case(Dim: bench.Size(8, 128), Ranges: Windows, Accumulate: true,
+            Brain: true))),
+        ("bf16_attention_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Dim: bench.Size(8, 64), Ranges: Packed,
+            Brain: true))),
+        ("bf16_attention_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Dim: bench.Size(8, 128), Ranges: Everything,
+            Brain: true))),
+        ("bf16_attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300),
+            Dim: bench.Size(8, 64), Brain: true))),
+        ("bf16_attention_more_queries", bench => One(bench, new Case(Queries: bench.Size(18, 300), Keys: bench.Size(7, 100),
+            Dim: bench.Size(8, 128), Brain: true))),
         .. from dim in new[] { 32, 48, 80, 96, 160, 256 } from check in Brain(dim) select check,
         ("bf16_attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 64), Brain: true))),
         ("bf16_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), Brain: true))),
@@ -40,23 +48,31 @@ internal static class AttentionChecks
         ("bf16_attention_fused", bench => Fused(bench, brain: true)),
     ];
 
-    // A size of heads in every form of a mask, at odd lengths, with groups of queries to a key that are cut into shares and others that are not.
+    // A size of heads in every form of a mask, at odd lengths, with groups of queries to a key that are cut into shares and others that are
+    // not.
     private static IEnumerable<(string Name, Action<ParityBench> Body)> Brain(int dim) =>
     [
         ($"bf16_attention_{dim}", bench => One(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_long", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031), Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_windows", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, dim), Accumulate: true, Brain: true))),
-        ($"bf16_attention_{dim}_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Ranges: Packed, Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Ranges: Everything, Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300), Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_many_items", bench => One(bench, new Case(Heads: 20, KeyHeads: 20, Queries: bench.Size(5, 515), Dim: bench.Size(8, dim), Brain: true))),
+        ($"bf16_attention_{dim}_long", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031),
+            Dim: bench.Size(8, dim), Brain: true))),
+        ($"bf16_attention_{dim}_windows", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, dim), Accumulate: true,
+            Brain: true))),
+        ($"bf16_attention_{dim}_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Ranges: Packed, Dim: bench.Size(8, dim),
+            Brain: true))),
+        ($"bf16_attention_{dim}_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Ranges: Everything,
+            Dim: bench.Size(8, dim), Brain: true))),
+        ($"bf16_attention_{dim}_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300),
+            Dim: bench.Size(8, dim), Brain: true))),
+        ($"bf16_attention_{dim}_many_items", bench => One(bench, new Case(Heads: 20, KeyHeads: 20, Queries: bench.Size(5, 515),
+            Dim: bench.Size(8, dim), Brain: true))),
         ($"bf16_attention_{dim}_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
     ];
 
     // Of BF16 tensors: a result is rounded once, a gradient's factors and what it is added to as well.
     private const double Once = 1e-2, Twice = 2e-2;
 
-    private sealed record Case(int Heads = 4, int KeyHeads = 2, int Dim = 8, int Queries = 0, int Keys = 0, Func<int, int, int, int[]>? Ranges = null, bool Slopes = false,
+    private sealed record Case(int Heads = 4, int KeyHeads = 2, int Dim = 8, int Queries = 0, int Keys = 0,
+        Func<int, int, int, int[]>? Ranges = null, bool Slopes = false,
         int BiasHeads = 0, float SoftCap = 0, bool Accumulate = false, bool Brain = false);
 
     private static void One(ParityBench bench, Case c)
@@ -68,7 +84,8 @@ internal static class AttentionChecks
         var o = c.Brain ? bench.Result(qs) : bench.Empty(qs);
         Twin lse = bench.Empty([batch, c.Heads, queries]), delta = bench.Empty([batch, c.Heads, queries]);
         var ranges = c.Ranges is { } see ? bench.Ints(see(batch, queries, keys), [batch, queries, 2]) : null;
-        Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? bench.Random([c.BiasHeads, queries, keys]) : null;
+        Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? bench.Random([c.BiasHeads, queries, keys])
+            : null;
         AttentionCall Call(Func<Twin, Tensor> t) =>
             new(shape, ranges is null ? null : t(ranges), slopes is null ? null : t(slopes), bias is null ? null : t(bias));
 
@@ -95,7 +112,8 @@ internal static class AttentionChecks
     {
         int batch = 2, keys = bench.Size(18, 200), dim = bench.Size(8, 64);
         Shape qs = [batch, 1, 4 * dim], ks = [batch, keys, 2 * dim];
-        Twin q = bench.Random(qs, scale: 2), k = bench.Random(ks, DType.BF16, 2), v = bench.Random(ks, DType.BF16), o = bench.Empty(qs), lse = bench.Empty([batch, 4, 1]);
+        Twin q = bench.Random(qs, scale: 2), k = bench.Random(ks, DType.BF16, 2), v = bench.Random(ks, DType.BF16), o = bench.Empty(qs),
+            lse = bench.Empty([batch, 4, 1]);
         var ranges = bench.Ints([0, keys - 3, 2, keys - 1], [batch, 1, 2]);
         var shape = new AttentionShape(batch, 1, keys, 4, 2, dim, 1 / MathF.Sqrt(dim), 0);
         bench.Run((b, t) => b.Attention(new AttentionCall(shape, t(ranges)), Of(t(q), 4), Of(t(k), 2), Of(t(v), 2), Of(t(o), 4), t(lse)));
@@ -115,14 +133,17 @@ internal static class AttentionChecks
         int batch = 2, length = bench.Size(19, 197);
         var call = new AttentionCall(new AttentionShape(batch, length, length, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), 0));
         Shape qs = [batch, length, c.Heads * c.Dim], ks = [batch, length, c.KeyHeads * c.Dim];
-        Twin q = Numbers(bench, c, qs), k = Numbers(bench, c, ks), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs), o = Gradient(bench, c, qs);
+        Twin q = Numbers(bench, c, qs), k = Numbers(bench, c, ks), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs),
+            o = Gradient(bench, c, qs);
         Twin lse = bench.Empty([batch, c.Heads, length]), delta = bench.Empty([batch, c.Heads, length]);
         bench.Run((b, t) => b.Attention(call, Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), t(lse)));
         foreach (string wanted in (string[])["dq", "dk", "dv"])
         {
             var result = Gradient(bench, c, wanted == "dq" ? qs : ks);
-            bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), Of(t(dO), c.Heads),
-                t(lse), t(delta), wanted == "dq" ? Of(t(result), c.Heads) : null, false, wanted == "dk" ? Of(t(result), c.KeyHeads) : null, false,
+            bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads),
+                Of(t(dO), c.Heads),
+                t(lse), t(delta), wanted == "dq" ? Of(t(result), c.Heads) : null, false, wanted == "dk" ? Of(t(result), c.KeyHeads) : null,
+                false,
                 wanted == "dv" ? Of(t(result), c.KeyHeads) : null, false, null));
             bench.Same(result, wanted, c.Brain ? Twice : 2e-5);
         }
@@ -138,8 +159,10 @@ internal static class AttentionChecks
         Twin qkv = Numbers(bench, c, all), dO = Numbers(bench, c, one), o = Gradient(bench, c, one), d = Gradient(bench, c, all);
         Twin lse = bench.Empty([batch, heads, length]), delta = bench.Empty([batch, heads, length]);
         Heads Part(Tensor tensor, int index) => new(tensor, heads, dim, index * heads * dim);
-        bench.Run((b, t) => b.Attention(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2), new Heads(t(o), heads, dim), t(lse)));
-        bench.Run((b, t) => b.AttentionGradient(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2), new Heads(t(o), heads, dim),
+        bench.Run((b, t) => b.Attention(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2),
+            new Heads(t(o), heads, dim), t(lse)));
+        bench.Run((b, t) => b.AttentionGradient(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2),
+            new Heads(t(o), heads, dim),
             new Heads(t(dO), heads, dim), t(lse), t(delta), Part(t(d), 0), false, Part(t(d), 1), false, Part(t(d), 2), false, null));
         bench.Same(o, "o", brain ? Once : 1e-5);
         bench.Same(d, "gradients", brain ? Twice : 2e-5);
@@ -160,7 +183,9 @@ internal static class AttentionChecks
 
     // Sequences of 150 tokens one after the other in a row.
     private static int[] Packed(int batch, int queries, int keys) =>
-        [.. Enumerable.Range(0, batch * queries).SelectMany(row => new[] { row % queries / 150 * 150, Math.Min(keys, (row % queries) + 1) })];
+        [.. Enumerable.Range(0, batch * queries)
+            .SelectMany(row => new[] { row % queries / 150 * 150, Math.Min(keys, (row % queries) + 1) })];
 
-    private static int[] Everything(int batch, int queries, int keys) => [.. Enumerable.Range(0, batch * queries).SelectMany(_ => new[] { 0, keys })];
+    private static int[] Everything(int batch, int queries, int keys) =>
+        [.. Enumerable.Range(0, batch * queries).SelectMany(_ => new[] { 0, keys })];
 }

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that vectors fit and at
-/// odd ones.</summary>
+/// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that vectors fit
+/// and at odd ones.</summary>
 internal static class BFloat16Checks
 {
     // A result is rounded once to eight bits of mantissa; sums of such results are rounded again.
@@ -15,15 +15,19 @@ internal static class BFloat16Checks
         from size in new[] { (Name: "vectors", Columns: 40), (Name: "odd", Columns: 19) }
         from check in new (string Name, Action<ParityBench, int> Body)[]
         {
-            ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("arithmetic", Arithmetic), ("rows", Rows), ("norms", Norms), ("cross_entropy", CrossEntropy),
-            ("softmax", Softmax), ("lookups", Lookups), ("rope", Rope), ("products", Products), ("sums", Sums), ("attention", Attention), ("casts", Casts),
+            ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("arithmetic", Arithmetic), ("rows", Rows), ("norms", Norms),
+            ("cross_entropy", CrossEntropy),
+            ("softmax", Softmax), ("lookups", Lookups), ("rope", Rope), ("products", Products), ("sums", Sums), ("attention", Attention),
+            ("casts", Casts),
         }
-        select ($"bf16_{check.Name}_{size.Name}", (Action<ParityBench>)(bench => check.Body(bench, bench.Size(size.Columns, (size.Columns * 50) + size.Columns))));
+        select ($"bf16_{check.Name}_{size.Name}", (Action<ParityBench>)(bench => check.Body(bench,
+            bench.Size(size.Columns, (size.Columns * 50) + size.Columns))));
 
     private static void Formula<TFormula>(ParityBench bench, int columns) where TFormula : struct, IUnaryFormula
     {
         Shape shape = [bench.Size(3, 301), columns];
-        Twin x = bench.Activation(shape, 6), up = bench.Activation(shape), dy = bench.Activation(shape), y = bench.Result(shape), h = bench.Result(shape);
+        Twin x = bench.Activation(shape, 6), up = bench.Activation(shape), dy = bench.Activation(shape), y = bench.Result(shape),
+            h = bench.Result(shape);
         Twin dgate = bench.Result(shape), dup = bench.Result(shape);
         bench.Run((b, t) => b.Map<TFormula>(t(x), t(y)));
         bench.Run((b, t) => b.Gated<TFormula>(t(x), t(up), t(h)));
@@ -32,7 +36,8 @@ internal static class BFloat16Checks
         bench.Same(h, "gated", Once);
         bench.Same(dgate, "dgate", Once);
         bench.Same(dup, "dup", Once);
-        Each(bench, shape, (dx, accumulate) => bench.Run((b, t) => b.MapGradient<TFormula>(t(x), t(dy), t(dx), accumulate)), "map gradient");
+        Each(bench, shape, (dx, accumulate) => bench.Run((b, t) => b.MapGradient<TFormula>(t(x), t(dy), t(dx), accumulate)),
+            "map gradient");
         bench.Run((b, t) => b.GatedGradient<TFormula>(t(x), t(up), t(dy), t(x), t(up)));
         bench.Same(x, "dgate in place", Once);
         bench.Same(up, "dup in place", Once);
@@ -57,7 +62,8 @@ internal static class BFloat16Checks
         Twin x = bench.Activation(shape), y = bench.Activation(shape), row = bench.Random([columns]), column = bench.Random([rows]);
         Each(bench, shape, (to, add) => bench.Run((b, t) => b.MultiplyRow(t(x), t(row), t(to), add)), "multiply row");
         Each(bench, shape, (to, add) => bench.Run((b, t) => b.MultiplyColumn(t(x), t(column), t(to), add)), "multiply column");
-        Each(bench, [rows, columns + 8], (to, add) => bench.Run((b, t) => b.CopyColumns(t(x), 1, t(to), 3, columns - 2, true)), "copy columns", start: true);
+        Each(bench, [rows, columns + 8], (to, add) => bench.Run((b, t) => b.CopyColumns(t(x), 1, t(to), 3, columns - 2, true)),
+            "copy columns", start: true);
         Twin products = bench.Empty([columns]), sums = bench.Empty([columns]), dots = bench.Empty([rows]);
         bench.Run((b, t) => b.MultiplySumRows(t(x), t(y), t(products), false));
         bench.Run((b, t) => b.SumRows(t(x), t(sums), false));
@@ -79,8 +85,10 @@ internal static class BFloat16Checks
         Shape shape = [rows, columns];
         foreach (var dtype in new[] { DType.F32, DType.BF16, DType.F16 })
         {
-            Twin x = bench.Activation(shape), w = bench.Random([columns], dtype), bias = bench.Random([columns], dtype), dy = bench.Activation(shape);
-            Twin y = bench.Result(shape), z = bench.Result(shape), rstd = bench.Empty([rows]), mean = bench.Empty([rows]), root = bench.Empty([rows]);
+            Twin x = bench.Activation(shape), w = bench.Random([columns], dtype), bias = bench.Random([columns], dtype),
+                dy = bench.Activation(shape);
+            Twin y = bench.Result(shape), z = bench.Result(shape), rstd = bench.Empty([rows]), mean = bench.Empty([rows]),
+                root = bench.Empty([rows]);
             bench.Run((b, t) => b.RmsNorm(t(x), t(w), 1, t(y), t(rstd), 1e-5f));
             bench.Run((b, t) => b.LayerNorm(t(x), t(w), t(bias), t(z), t(mean), t(root), 1e-5f));
             bench.Same(y, "rms", Once);
@@ -91,8 +99,10 @@ internal static class BFloat16Checks
             bench.Same(z, "layer", Once);
             bench.Same(mean, "mean", 1e-5);
             bench.Same(root, "layer rstd", 5e-6);
-            Each(bench, shape, (dx, add) => bench.Run((b, t) => b.RmsNormGradient(t(x), t(w), 1, t(rstd), t(dy), t(dx), add, null, false)), "rms dx");
-            Each(bench, shape, (dx, add) => bench.Run((b, t) => b.LayerNormGradient(t(x), t(w), t(mean), t(root), t(dy), t(dx), add, null, false, null, false)), "layer dx");
+            Each(bench, shape, (dx, add) => bench.Run((b, t) => b.RmsNormGradient(t(x), t(w), 1, t(rstd), t(dy), t(dx), add, null, false)),
+                "rms dx");
+            Each(bench, shape, (dx, add) => bench.Run((b, t) => b.LayerNormGradient(t(x), t(w), t(mean), t(root), t(dy), t(dx), add, null,
+                false, null, false)), "layer dx");
             Twin dw = bench.Empty([columns]), dv = bench.Empty([columns]);
             bench.Run((b, t) => b.RmsNormGradient(t(x), t(w), 1, t(rstd), t(dy), null, false, t(dw), false));
             bench.Run((b, t) => b.LayerNormGradient(t(x), t(w), t(mean), t(root), t(dy), null, false, t(dv), false, null, false));
@@ -169,11 +179,13 @@ internal static class BFloat16Checks
     {
         int rows = bench.Size(24, 600), inner = columns % 8 == 0 ? 48 : 21, rank = columns % 8 == 0 ? 8 : 5;
         Twin x = bench.Activation([rows, inner]), s = bench.Activation([rows, rank]), w = Rounded(bench, [columns, inner], DType.BF16);
-        Twin v = Rounded(bench, [columns + 8, inner], DType.BF16), a = Rounded(bench, [columns, rank], DType.F32), b = Rounded(bench, [columns + 8, rank], DType.F32);
+        Twin v = Rounded(bench, [columns + 8, inner], DType.BF16), a = Rounded(bench, [columns, rank], DType.F32),
+            b = Rounded(bench, [columns + 8, rank], DType.F32);
         var bias = bench.Random([columns]);
         foreach (bool add in new[] { false, true })
         {
-            Twin y = bench.Result([rows, columns], add), first = bench.Result([rows, columns], add), second = bench.Result([rows, columns + 8], add);
+            Twin y = bench.Result([rows, columns], add), first = bench.Result([rows, columns], add),
+                second = bench.Result([rows, columns + 8], add);
             bench.Run((k, t) => k.MatMulSum([new(t(x), false, t(w), true), new(t(s), false, t(a), true)], t(y), t(bias), add));
             bench.Run((k, t) => k.MatMulGroup(
                 [new(t(x), false, t(w), true), new(t(s), false, t(a), true), new(t(x), false, t(v), true), new(t(s), false, t(b), true)],
@@ -182,7 +194,8 @@ internal static class BFloat16Checks
             bench.Same(first, "first of a group", add ? Twice : Once);
             bench.Same(second, "second of a group", add ? Twice : Once);
             Twin da = bench.Target([rank, inner], add), db = bench.Target([rank, inner], add);
-            bench.Run((k, t) => k.MatMulGroup([new(t(s), true, t(x), false), new(t(s), true, t(x), false)], [t(da), t(db)], 1, add, [null, null]));
+            bench.Run((k, t) => k.MatMulGroup([new(t(s), true, t(x), false), new(t(s), true, t(x), false)], [t(da), t(db)], 1, add,
+                [null, null]));
             bench.Same(da, "gradient of A", 1e-5);
             bench.Same(db, "gradient of another A", 1e-5);
         }
@@ -193,14 +206,16 @@ internal static class BFloat16Checks
         int batch = 2, length = bench.Size(19, 197), heads = 4, keyHeads = 2, dim = columns % 8 == 0 ? bench.Size(8, 64) : 12;
         var call = new AttentionCall(new AttentionShape(batch, length, length, heads, keyHeads, dim, 1 / MathF.Sqrt(dim), 0));
         Shape qs = [batch, length, heads * dim], ks = [batch, length, keyHeads * dim];
-        Twin q = bench.Activation(qs, 2), k = bench.Activation(ks, 2), v = bench.Activation(ks), o = bench.Result(qs), dO = bench.Activation(qs);
+        Twin q = bench.Activation(qs, 2), k = bench.Activation(ks, 2), v = bench.Activation(ks), o = bench.Result(qs),
+            dO = bench.Activation(qs);
         Twin lse = bench.Empty([batch, heads, length]), delta = bench.Empty([batch, heads, length]);
         Heads Of(Tensor tensor, int count) => new(tensor, count, dim);
         bench.Run((b, t) => b.Attention(call, Of(t(q), heads), Of(t(k), keyHeads), Of(t(v), keyHeads), Of(t(o), heads), t(lse)));
         bench.Same(o, "o", Twice);
         bench.Same(lse, "lse", Once);
         Twin dq = bench.Result(qs), dk = bench.Result(ks), dv = bench.Result(ks, accumulate: true);
-        bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), heads), Of(t(k), keyHeads), Of(t(v), keyHeads), Of(t(o), heads), Of(t(dO), heads),
+        bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), heads), Of(t(k), keyHeads), Of(t(v), keyHeads), Of(t(o), heads),
+            Of(t(dO), heads),
             t(lse), t(delta), Of(t(dq), heads), false, Of(t(dk), keyHeads), false, Of(t(dv), keyHeads), true, null));
         bench.Same(dq, "dq", 2 * Twice);
         bench.Same(dk, "dk", 2 * Twice);

@@ -16,7 +16,8 @@ internal static class ElementwiseChecks
     private static void Formula<TFormula>(ParityBench bench) where TFormula : struct, IUnaryFormula
     {
         Shape shape = [bench.Size(3, 301), bench.Size(17, 331)];
-        Twin x = bench.Random(shape, scale: 6), up = bench.Random(shape), dy = bench.Random(shape), y = bench.Empty(shape), h = bench.Empty(shape);
+        Twin x = bench.Random(shape, scale: 6), up = bench.Random(shape), dy = bench.Random(shape), y = bench.Empty(shape),
+            h = bench.Empty(shape);
         Twin dgate = bench.Empty(shape), dup = bench.Empty(shape);
         bench.Run((b, t) => b.Map<TFormula>(t(x), t(y)));
         bench.Same(y, "map");
@@ -50,7 +51,8 @@ internal static class ElementwiseChecks
         bench.Same(sum, "add");
         foreach (bool accumulate in new[] { false, true })
         {
-            Twin product = bench.Target(shape, accumulate), scaled = bench.Target(shape, accumulate), byScalar = bench.Target(shape, accumulate);
+            Twin product = bench.Target(shape, accumulate), scaled = bench.Target(shape, accumulate),
+                byScalar = bench.Target(shape, accumulate);
             bench.Run((k, t) => k.Multiply(t(a), t(b), t(product), accumulate));
             bench.Run((k, t) => k.Scale(t(a), -1.7f, t(scaled), accumulate));
             bench.Run((k, t) => k.ScaleBy(t(a), t(scalar), t(byScalar), accumulate));
@@ -67,8 +69,10 @@ internal static class ElementwiseChecks
         Twin x = bench.Random(shape), y = bench.Random(shape), row = bench.Random([columns]), column = bench.Random([rows]);
         foreach (bool accumulate in new[] { false, true })
         {
-            Twin byRow = bench.Target(shape, accumulate), byColumn = bench.Target(shape, accumulate), dots = bench.Target([rows], accumulate);
-            Twin products = bench.Target([columns], accumulate), sums = bench.Target([columns], accumulate), band = bench.Target([rows, columns + 4], accumulate);
+            Twin byRow = bench.Target(shape, accumulate), byColumn = bench.Target(shape, accumulate),
+                dots = bench.Target([rows], accumulate);
+            Twin products = bench.Target([columns], accumulate), sums = bench.Target([columns], accumulate),
+                band = bench.Target([rows, columns + 4], accumulate);
             bench.Run((b, t) => b.MultiplyRow(t(x), t(row), t(byRow), accumulate));
             bench.Run((b, t) => b.MultiplyColumn(t(x), t(column), t(byColumn), accumulate));
             bench.Run((b, t) => b.RowDots(t(x), t(y), t(dots), accumulate));
@@ -115,7 +119,8 @@ internal static class ElementwiseChecks
     {
         float[] edges =
         [
-            0, -0f, 1, -1, 1e-8f, 6e-8f, -5.9604645e-8f, 6.1e-5f, 6.0975e-5f, 65504, 65519, 65520, -70000, 1.00048828125f, 1.00146484375f, 1.00390625f,
+            0, -0f, 1, -1, 1e-8f, 6e-8f, -5.9604645e-8f, 6.1e-5f, 6.0975e-5f, 65504, 65519, 65520, -70000, 1.00048828125f, 1.00146484375f,
+            1.00390625f,
             3.3895314e38f, 1e-40f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, float.MaxValue, float.Epsilon,
         ];
         foreach (var dtype in new[] { DType.BF16, DType.F16 })
@@ -167,7 +172,8 @@ internal static class ElementwiseChecks
     private static void Sums(ParityBench bench)
     {
         int count = bench.Size(301, 1_000_003);
-        Twin x = bench.Random([count]), bad = bench.Floats([.. Enumerable.Range(0, count).Select(i => i == count - 1 ? float.PositiveInfinity : i)], [count]);
+        Twin x = bench.Random([count]),
+            bad = bench.Floats([.. Enumerable.Range(0, count).Select(i => i == count - 1 ? float.PositiveInfinity : i)], [count]);
         var sums = bench.Empty([3]);
         bench.Run((b, t) => b.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(
             [(float)b.SumOfSquares(t(x)), b.AllFinite(t(x)) ? 1 : 0, b.AllFinite(t(bad)) ? 1 : 0]), t(sums)));

@@ -51,7 +51,8 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
 
     public Twin Ints(int[] values, Shape shape) => Mirror(cpu.From(values, shape));
 
-    public Twin Ints(Shape shape, int low, int high) => Ints([.. Enumerable.Range(0, (int)shape.Count).Select(_ => _random.Next(low, high))], shape);
+    public Twin Ints(Shape shape, int low, int high) =>
+        Ints([.. Enumerable.Range(0, (int)shape.Count).Select(_ => _random.Next(low, high))], shape);
 
     /// <summary>Unwritten memory; the backends poison it.</summary>
     public Twin Empty(Shape shape, DType dtype = DType.F32) => new(cpu.NewTensor(shape, dtype), device.NewTensor(shape, dtype));
@@ -65,7 +66,8 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
         job(device, twin => twin.Device);
     }
 
-    /// <summary>‖device − cpu‖ / ‖cpu‖, both norms the largest element's, in units of <paramref name="tolerance"/>; throws above 1.</summary>
+    /// <summary>‖device − cpu‖ / ‖cpu‖, both norms the largest element's, in units of <paramref name="tolerance"/>; throws above
+    /// 1.</summary>
     public void Same(Twin twin, string what, double tolerance = 2e-6)
     {
         float[] expected = Widened(twin.Cpu), actual = Widened(twin.Device);
@@ -87,7 +89,8 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
         if (worst > tolerance * Math.Max(largest, 1e-6))
         {
             throw new InvalidOperationException(
-                $"{what}: element {at} of {expected.Length} is {actual[at]}, expected {expected[at]}; the largest is {largest}, allowed {tolerance}");
+                $"{what}: element {at} of {expected.Length} is {actual[at]}, expected {expected[at]}; the largest is {largest}, allowed " +
+                $"{tolerance}");
         }
     }
 

@@ -34,7 +34,8 @@ public abstract class ParityTests(string device, bool big, DType compute = DType
     }
 
     protected void Check(string check) =>
-        Assert.That(() => (ParityChecks.All.GetValueOrDefault(check) ?? ParityChecks.TensorCores[check])(new ParityBench(_cpu, _device!, big)), Throws.Nothing);
+        Assert.That(() => (ParityChecks.All.GetValueOrDefault(check) ?? ParityChecks.TensorCores[check])(new ParityBench(_cpu, _device!,
+            big)), Throws.Nothing);
 }
 
 [TestFixture]
@@ -55,7 +56,8 @@ public sealed class CudaParityTests() : ParityTests("cuda", big: true)
 public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType.BF16)
 {
     public static IEnumerable<string> TensorCores =>
-        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("bf16", StringComparison.Ordinal)).Concat(ParityChecks.TensorCores.Keys);
+        Checks.Where(name => name.StartsWith("rounded", StringComparison.Ordinal) || name.StartsWith("bf16", StringComparison.Ordinal))
+        .Concat(ParityChecks.TensorCores.Keys);
 
     [TestCaseSource(nameof(TensorCores))]
     public void Agrees_with_the_cpu_on_numbers_that_bf16_holds(string check) => Check(check);
@@ -64,7 +66,9 @@ public sealed class CudaTensorCoreTests() : ParityTests("cuda", big: true, DType
 [TestFixture]
 public sealed class CudaAmpereTests() : ParityTests("cuda", big: true, DType.BF16, asAmpere: true)
 {
-    public static IEnumerable<string> Products => CudaTensorCoreTests.TensorCores.Where(name => (name.Contains("product", StringComparison.Ordinal) && !name.StartsWith("skinny", StringComparison.Ordinal)) || name.Contains("summands", StringComparison.Ordinal));
+    public static IEnumerable<string> Products =>
+        CudaTensorCoreTests.TensorCores.Where(name => (name.Contains("product", StringComparison.Ordinal)
+            && !name.StartsWith("skinny", StringComparison.Ordinal)) || name.Contains("summands", StringComparison.Ordinal));
 
     [TestCaseSource(nameof(Products))]
     public void Agrees_with_the_cpu_without_what_hopper_added(string check) => Check(check);

@@ -12,7 +12,8 @@ internal static class ProductChecks
 
     private static void Every(ParityBench bench, bool transposeA, bool transposeB)
     {
-        foreach (var (a, b) in new[] { (DType.F32, DType.F32), (DType.F32, DType.BF16), (DType.F32, DType.F16), (DType.BF16, DType.F32), (DType.F16, DType.BF16) })
+        foreach (var (a, b) in new[] { (DType.F32, DType.F32), (DType.F32, DType.BF16), (DType.F32, DType.F16), (DType.BF16, DType.F32),
+            (DType.F16, DType.BF16) })
         {
             One(bench, transposeA, transposeB, bench.Size(19, 301), bench.Size(35, 203), bench.Size(21, 515), a, b, false);
         }

@@ -2,7 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Products of numbers that BF16 holds exactly: rounding operands changes nothing, so tensor cores must agree as F32 does.</summary>
+/// <summary>Products of numbers that BF16 holds exactly: rounding operands changes nothing, so tensor cores must agree as F32
+/// does.</summary>
 internal static class RoundedProductChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
@@ -18,7 +19,8 @@ internal static class RoundedProductChecks
     {
         int size = bench.Size(16, 256);
         Shape shape = [size, size];
-        Twin x = Rounded(bench, shape, DType.F32), w = Rounded(bench, shape, DType.BF16), first = bench.Empty(shape), second = bench.Empty(shape);
+        Twin x = Rounded(bench, shape, DType.F32), w = Rounded(bench, shape, DType.BF16), first = bench.Empty(shape),
+            second = bench.Empty(shape);
         var third = bench.Empty(shape);
         bench.Run((b, t) =>
         {

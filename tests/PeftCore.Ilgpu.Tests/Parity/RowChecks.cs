@@ -19,7 +19,8 @@ internal static class RowChecks
         Shape shape = [rows, columns];
         foreach (var dtype in Weights)
         {
-            Twin x = bench.Random(shape), w = bench.Random([columns], dtype), y = bench.Empty(shape), rstd = bench.Empty([rows]), dy = bench.Random(shape);
+            Twin x = bench.Random(shape), w = bench.Random([columns], dtype), y = bench.Empty(shape), rstd = bench.Empty([rows]),
+                dy = bench.Random(shape);
             bench.Run((b, t) => b.RmsNorm(t(x), t(w), 1, t(y), t(rstd), 1e-5f));
             bench.Same(y, "y");
             bench.Same(rstd, "rstd");
@@ -39,7 +40,8 @@ internal static class RowChecks
         Shape shape = [rows, columns];
         foreach (var dtype in Weights)
         {
-            Twin x = bench.Random(shape), w = bench.Random([columns], dtype), bias = bench.Random([columns], dtype), dy = bench.Random(shape);
+            Twin x = bench.Random(shape), w = bench.Random([columns], dtype), bias = bench.Random([columns], dtype),
+                dy = bench.Random(shape);
             Twin y = bench.Empty(shape), plain = bench.Empty(shape), mean = bench.Empty([rows]), rstd = bench.Empty([rows]);
             bench.Run((b, t) => b.LayerNorm(t(x), t(w), null, t(plain), t(mean), t(rstd), 1e-5f));
             bench.Run((b, t) => b.LayerNorm(t(x), t(w), t(bias), t(y), t(mean), t(rstd), 1e-5f));
@@ -49,8 +51,10 @@ internal static class RowChecks
             bench.Same(rstd, "rstd");
             foreach (bool accumulate in new[] { false, true })
             {
-                Twin dx = bench.Target(shape, accumulate), dw = bench.Target([columns], accumulate), db = bench.Target([columns], accumulate);
-                bench.Run((b, t) => b.LayerNormGradient(t(x), t(w), t(mean), t(rstd), t(dy), t(dx), accumulate, t(dw), accumulate, t(db), accumulate));
+                Twin dx = bench.Target(shape, accumulate), dw = bench.Target([columns], accumulate),
+                    db = bench.Target([columns], accumulate);
+                bench.Run((b, t) => b.LayerNormGradient(t(x), t(w), t(mean), t(rstd), t(dy), t(dx), accumulate, t(dw), accumulate, t(db),
+                    accumulate));
                 bench.Same(dx, "dx", 1e-5);
                 bench.Same(dw, "dweight", 1e-5);
                 bench.Same(db, "dbias", 1e-5);

@@ -3,7 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Products of tall matrices with skinny ones, as only tensor cores compute them: against the same products one by one on the processor.</summary>
+/// <summary>Products of tall matrices with skinny ones, as only tensor cores compute them: against the same products one by one on the
+/// processor.</summary>
 internal static class SkinnyGemmChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
@@ -61,7 +62,8 @@ internal static class SkinnyGemmChecks
         var products = new ThinProduct[widths.Length];
         for (int i = 0; i < widths.Length; i++)
         {
-            Twin x = bench.Random([m, widths[i]], DType.BF16), right = bench.Random([widths[i], rank], DType.BF16), left = bench.Random([m, rank], DType.BF16);
+            Twin x = bench.Random([m, widths[i]], DType.BF16), right = bench.Random([widths[i], rank], DType.BF16),
+                left = bench.Random([m, rank], DType.BF16);
             using var wide = bench.Cpu.NewTensor([m, rank]);
             bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, wide, 0.5f + i);
             bench.Cpu.Cast(wide, low[i].Cpu);
@@ -74,7 +76,8 @@ internal static class SkinnyGemmChecks
     private static void Left(ParityBench bench, int m, int n, int rank, int count, bool add)
     {
         var x = bench.Random([m, n], DType.BF16);
-        Twin[] left = [.. Enumerable.Range(0, count).Select(_ => bench.Random([m, rank], DType.BF16))], across = [.. left.Select(_ => bench.Target([rank, n], add))];
+        Twin[] left = [.. Enumerable.Range(0, count).Select(_ => bench.Random([m, rank], DType.BF16))],
+            across = [.. left.Select(_ => bench.Target([rank, n], add))];
         for (int i = 0; i < count; i++)
         {
             bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, across[i].Cpu, 1, add);

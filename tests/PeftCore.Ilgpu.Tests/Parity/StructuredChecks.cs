@@ -14,7 +14,8 @@ internal static class StructuredChecks
         foreach (bool accumulate in new[] { false, true })
         {
             var side = new BatchedProduct(n, m, k, p, new(k, n * k, 1), new(k * p, p, 1), new(p, n * p, 1), 0.7f, accumulate);
-            Twin c = bench.Target([m, n * p], accumulate), c2 = bench.Target([m, n * p], accumulate), db = bench.Target([n, k, p], accumulate), sum = bench.Target([k, p], accumulate);
+            Twin c = bench.Target([m, n * p], accumulate), c2 = bench.Target([m, n * p], accumulate),
+                db = bench.Target([n, k, p], accumulate), sum = bench.Target([k, p], accumulate);
             bench.Run((x, t) => x.MatMulBatched(side, t(a), t(b), t(c)));
             bench.Same(c, "side by side", 1e-5);
             bench.Run((x, t) => x.MatMulBatched(side with { B = new(0, p, 1) }, t(a), t(shared), t(c2)));
@@ -56,9 +57,11 @@ internal static class StructuredChecks
     {
         int rows = bench.Size(5, 300), inputs = bench.Size(7, 129), outputs = bench.Size(4, 65), each = 3;
         int n = outputs * each;
-        Twin x = bench.Random([rows, inputs]), dy = bench.Random([rows, outputs]), values = bench.Random([n]), columns = bench.Ints([n], 0, inputs);
+        Twin x = bench.Random([rows, inputs]), dy = bench.Random([rows, outputs]), values = bench.Random([n]),
+            columns = bench.Ints([n], 0, inputs);
         var offsets = bench.Ints([.. Enumerable.Range(0, outputs + 1).Select(r => r * each)], [outputs + 1]);
-        Twin order = bench.Ints([.. Enumerable.Range(0, n).Reverse()], [n]), rowOf = bench.Ints([.. Enumerable.Range(0, n).Select(e => e / each)], [n]);
+        Twin order = bench.Ints([.. Enumerable.Range(0, n).Reverse()], [n]),
+            rowOf = bench.Ints([.. Enumerable.Range(0, n).Select(e => e / each)], [n]);
         foreach (bool accumulate in new[] { false, true })
         {
             Twin y = bench.Target([rows, outputs], accumulate), dValues = bench.Target([n], accumulate);

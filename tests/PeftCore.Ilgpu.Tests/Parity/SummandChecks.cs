@@ -3,7 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Sums of products in one launch, as only tensor cores compute them: against the same products one by one on the processor.</summary>
+/// <summary>Sums of products in one launch, as only tensor cores compute them: against the same products one by one on the
+/// processor.</summary>
 internal static class SummandChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
@@ -47,7 +48,8 @@ internal static class SummandChecks
 
     private static void Sum(ParityBench bench, bool ta, bool tb, DType dtype, int m, int n, int[] depths, bool accumulate, DType? bias)
     {
-        var terms = depths.Select(k => (A: bench.Random(ta ? [k, m] : [m, k], DType.BF16), B: bench.Random(tb ? [n, k] : [k, n], DType.BF16))).ToArray();
+        var terms = depths.Select(k => (A: bench.Random(ta ? [k, m] : [m, k], DType.BF16), B: bench.Random(tb ? [n, k] : [k, n],
+            DType.BF16))).ToArray();
         var row = bias is { } kind ? bench.Random([n], kind) : null;
         var result = accumulate ? bench.Random([m, n], dtype) : bench.Empty([m, n], dtype);
         using (var wide = bench.Cpu.NewTensor([m, n]))
@@ -67,7 +69,8 @@ internal static class SummandChecks
             bench.Cpu.Cast(wide, result.Cpu);
         }
         var device = (IlgpuBackend)result.Device.Device;
-        Assert(device.TryProducts([.. terms.Select(term => new MatMulTerm(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f, accumulate, row?.Device));
+        Assert(device.TryProducts([.. terms.Select(term => new MatMulTerm(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
+            accumulate, row?.Device));
         bench.Same(result, $"{m} × {n} of {string.Join('+', depths)}", Tolerance(dtype));
     }
 
@@ -86,8 +89,10 @@ internal static class SummandChecks
     {
         int[] widths = [1024, 136, 264];
         var x = bench.Random([1000, 520], DType.BF16);
-        Twin[] w = [.. widths.Select(n => bench.Random([n, 520], DType.BF16))], b = [.. widths.Select(n => bench.Random([n, 8], DType.BF16))];
-        Twin[] s = [.. widths.Select(_ => bench.Random([1000, 8], DType.BF16))], y = [.. widths.Select(n => bench.Empty([1000, n], DType.BF16))];
+        Twin[] w = [.. widths.Select(n => bench.Random([n, 520], DType.BF16))],
+            b = [.. widths.Select(n => bench.Random([n, 8], DType.BF16))];
+        Twin[] s = [.. widths.Select(_ => bench.Random([1000, 8], DType.BF16))],
+            y = [.. widths.Select(n => bench.Empty([1000, n], DType.BF16))];
         var terms = new List<MatMulTerm>();
         for (int i = 0; i < 3; i++)
         {
@@ -108,7 +113,8 @@ internal static class SummandChecks
     // Tiles cut along K are added up in one order, whoever comes first.
     private static void Twice(ParityBench bench)
     {
-        Twin x = bench.Random([2048, 2056]), w = bench.Random([1544, 2056]), first = bench.Empty([2048, 1544]), second = bench.Empty([2048, 1544]);
+        Twin x = bench.Random([2048, 2056]), w = bench.Random([1544, 2056]), first = bench.Empty([2048, 1544]),
+            second = bench.Empty([2048, 1544]);
         var device = (IlgpuBackend)x.Device.Device;
         foreach (var y in new[] { first, second })
         {

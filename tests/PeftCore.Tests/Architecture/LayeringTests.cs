@@ -43,12 +43,14 @@ public sealed class LayeringTests
 
     [Test]
     public void The_reader_of_references_sees_into_method_bodies() =>
-        Assert.That(MetadataReferences.Of(typeof(LayeringTests)), Does.Contain(typeof(MetadataReferences)).And.Contain(typeof(BadInputException)));
+        Assert.That(MetadataReferences.Of(typeof(LayeringTests)),
+            Does.Contain(typeof(MetadataReferences)).And.Contain(typeof(BadInputException)));
 
     private static IEnumerable<Type> OwnTypes(Assembly assembly) =>
         assembly.GetTypes().Where(type => type.Namespace?.StartsWith("PeftCore", StringComparison.Ordinal) == true);
 
     // A sub-namespace such as PeftCore.Peft.Lora lies where its parent does.
     private static int LayerOf(string name) =>
-        Array.FindIndex(Layers, layer => layer.Any(known => known == name || (known != "PeftCore" && name.StartsWith(known + ".", StringComparison.Ordinal))));
+        Array.FindIndex(Layers,
+            layer => layer.Any(known => known == name || (known != "PeftCore" && name.StartsWith(known + ".", StringComparison.Ordinal))));
 }

@@ -6,10 +6,12 @@ namespace PeftCore.Tests.Architecture;
 /// <summary>The public surface of an assembly, one readable line a member, sorted.</summary>
 internal static class PublicApi
 {
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance |
+        BindingFlags.DeclaredOnly;
 
     public static string[] Lines(Assembly assembly) =>
-        [.. assembly.GetExportedTypes().Where(IsWritten).SelectMany(type => Members(type).Prepend(Declaration(type))).Distinct().Order(StringComparer.Ordinal)];
+        [.. assembly.GetExportedTypes().Where(IsWritten).SelectMany(type => Members(type).Prepend(Declaration(type))).Distinct()
+            .Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> Members(Type type)
     {
@@ -26,7 +28,8 @@ internal static class PublicApi
             MethodInfo method when Visible(method) && method.Name.StartsWith("op_", StringComparison.Ordinal) => Signature(owner, method),
             PropertyInfo property when Visible(property.GetMethod ?? property.SetMethod) => Property(owner, property),
             FieldInfo field when field is { IsPublic: true } or { IsFamily: true } && !field.IsSpecialName => Field(owner, field),
-            EventInfo happening when Visible(happening.AddMethod) => $"{owner}.{happening.Name} : event {Name(happening.EventHandlerType!)}",
+            EventInfo happening when Visible(happening.AddMethod) =>
+                $"{owner}.{happening.Name} : event {Name(happening.EventHandlerType!)}",
             _ => "",
         }).Where(line => line.Length > 0);
     }
@@ -44,8 +47,10 @@ internal static class PublicApi
             { IsSealed: true } => "sealed class",
             _ => "class",
         };
-        IEnumerable<Type> inherited = type.IsEnum || type.IsValueType || type.BaseType is null || type.BaseType == typeof(object) ? [] : [type.BaseType];
-        var contracts = type.GetInterfaces().Where(contract => contract.IsPublic && contract.Namespace!.StartsWith("PeftCore", StringComparison.Ordinal));
+        IEnumerable<Type> inherited = type.IsEnum || type.IsValueType || type.BaseType is null || type.BaseType == typeof(object) ? []
+            : [type.BaseType];
+        var contracts = type.GetInterfaces().Where(contract => contract.IsPublic
+            && contract.Namespace!.StartsWith("PeftCore", StringComparison.Ordinal));
         string[] parents = [.. inherited.Concat(type.IsEnum ? [] : contracts).Select(Name)];
         string invoke = type.GetMethod("Invoke") is { } call && kind == "delegate" ? $"({Parameters(call)}) : {Name(call.ReturnType)}" : "";
         return $"{Full(type)}{invoke}{(parents.Length > 0 && invoke == "" ? " : " + string.Join(", ", parents) : "")}, {kind}";
@@ -62,14 +67,17 @@ internal static class PublicApi
         string index = property.GetIndexParameters() is { Length: > 0 } at ? $"[{string.Join(", ", at.Select(Parameter))}]" : "";
         bool init = property.SetMethod?.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit)) == true;
         string accessors = (Visible(property.GetMethod) ? " get;" : "") + (Visible(property.SetMethod) ? init ? " init;" : " set;" : "");
-        return $"{owner}.{property.Name}{index} {{{accessors} }} : {Name(property.PropertyType)}{Modifier(property.GetMethod ?? property.SetMethod!)}";
+        return $"{owner}.{property.Name}{index} {{{accessors} }} : " +
+            $"{Name(property.PropertyType)}{Modifier(property.GetMethod ?? property.SetMethod!)}";
     }
 
     private static string Field(string owner, FieldInfo field) =>
-        field.IsLiteral ? $"{owner}.{field.Name} = {field.GetRawConstantValue()}" : $"{owner}.{field.Name} : {Name(field.FieldType)}{(field.IsStatic ? ", static" : "")}";
+        field.IsLiteral ? $"{owner}.{field.Name} = {field.GetRawConstantValue()}"
+        : $"{owner}.{field.Name} : {Name(field.FieldType)}{(field.IsStatic ? ", static" : "")}";
 
     private static string Modifier(MethodInfo method) =>
-        method.IsStatic ? ", static" : method.DeclaringType!.IsInterface ? "" : method.IsAbstract ? ", abstract" : method is { IsVirtual: true, IsFinal: false } ? ", virtual" : "";
+        method.IsStatic ? ", static" : method.DeclaringType!.IsInterface ? "" : method.IsAbstract ? ", abstract"
+        : method is { IsVirtual: true, IsFinal: false } ? ", virtual" : "";
 
     private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(Parameter));
 
@@ -83,7 +91,11 @@ internal static class PublicApi
         !member.Name.Contains('<') && !member.IsDefined(typeof(CompilerGeneratedAttribute)) && !IsRecordPlumbing(member);
 
     private static bool IsRecordPlumbing(MemberInfo member) =>
-        member is MethodInfo { Name: "Equals" or "GetHashCode" or "ToString" or "PrintMembers" or "Deconstruct" or "op_Equality" or "op_Inequality" }
+        member is MethodInfo
+        {
+            Name: "Equals" or "GetHashCode" or "ToString" or "PrintMembers" or "Deconstruct" or "op_Equality"
+            or "op_Inequality"
+        }
         && member.DeclaringType!.GetMethod("<Clone>$") is not null;
 
     private static string Name(Type type)
@@ -114,7 +126,8 @@ internal static class PublicApi
         }
 
         string name = Keyword(type) ?? (type.IsNested ? $"{Name(type.DeclaringType!)}." : "") + type.Name.Split('`')[0];
-        return type.IsGenericType && type.Name.Contains('`') ? $"{name}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>" : name;
+        return type.IsGenericType && type.Name.Contains('`') ? $"{name}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>"
+            : name;
     }
 
     private static string Full(Type type) => $"{type.Namespace}.{Name(type)}";

@@ -10,7 +10,8 @@ public sealed class PublicApiTests
     [Test]
     public void The_public_surface_is_the_checked_in_list()
     {
-        string[] actual = [.. PublicApi.Lines(typeof(BadInputException).Assembly), .. PublicApi.Lines(typeof(PeftCore.Kernels.ElementType).Assembly)];
+        string[] actual = [.. PublicApi.Lines(typeof(BadInputException).Assembly),
+            .. PublicApi.Lines(typeof(PeftCore.Kernels.ElementType).Assembly)];
         if (Environment.GetEnvironmentVariable(Update) == "1")
         {
             File.WriteAllText(ListFile, string.Concat(actual.Select(line => line + "\n")));

@@ -32,7 +32,8 @@ public sealed partial class SourceTests
         Assert.That(found, Is.Empty);
     }
 
-    /// <summary>By default .NET reads "0,0001" as 1 and takes the signs of the machine's culture. Templates read numbers as Python does and are compared with it.</summary>
+    /// <summary>By default .NET reads "0,0001" as 1 and takes the signs of the machine's culture. Templates read numbers as Python does and
+    /// are compared with it.</summary>
     [Test]
     public void Numbers_are_read_in_one_place_or_with_the_styles_written_out()
     {
@@ -41,7 +42,8 @@ public sealed partial class SourceTests
             from file in Sources
             where file.Contains($"{Separator}src{Separator}") && !file.Contains(template)
             from line in File.ReadAllLines(file).Select((text, number) => (text, number: number + 1))
-            where NumberParse().IsMatch(line.text) && !line.text.Contains("NumberStyles.") && !line.text.Contains("Styles, CultureInfo.InvariantCulture")
+            where NumberParse().IsMatch(line.text) && !line.text.Contains("NumberStyles.")
+            && !line.text.Contains("Styles, CultureInfo.InvariantCulture")
             select $"{Path.GetFileName(file)}:{line.number}";
 
         Assert.That(found, Is.Empty, "read numbers with NumberText, or write the styles out");

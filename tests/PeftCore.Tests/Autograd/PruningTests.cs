@@ -60,7 +60,8 @@ public sealed class PruningTests
         TinyModels.WithLora(model, ModuleSelector.Of("q_proj"), layers: [3]);
         using var tape = new Tape();
         TinyModels.Loss(model);
-        long hidden = Floats(Rows * TinyModels.Hidden), keys = Floats(Rows * 8), inner = Floats(Rows * TinyModels.Inner), row = Floats(Rows);
+        long hidden = Floats(Rows * TinyModels.Hidden), keys = Floats(Rows * 8), inner = Floats(Rows * TinyModels.Inner),
+            row = Floats(Rows);
         long lora = hidden + Floats(Rows * 2); // x, s
         long attention = row + hidden + keys + keys + hidden + Floats(Rows * 4); // positions; q, k, v, o, log-sum-exp
         long mlp = hidden + row + inner + inner; // the norm's x and rstd, gate, up
@@ -90,7 +91,8 @@ public sealed class PruningTests
         var lora = tape.Nodes.Where(node => node.Op == "lora_linear").SelectMany(node => node.SavedTensors).ToList();
         var inputs = lora.Where(saved => saved.Name == "x").Select(saved => saved.Tensor.Storage).ToList();
         Assert.That(inputs, Has.Count.EqualTo(1));
-        var others = tape.Nodes.Where(node => node.Op != "lora_linear").SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage);
+        var others = tape.Nodes.Where(node => node.Op != "lora_linear").SelectMany(node => node.SavedTensors)
+            .Select(saved => saved.Tensor.Storage);
         Assert.That(tape.SavedBytes, Is.EqualTo(
             others.Distinct().Sum(storage => storage.ReservedBytes) + Floats(Rows * TinyModels.Hidden) + 3 * Floats(Rows * 2)));
     }

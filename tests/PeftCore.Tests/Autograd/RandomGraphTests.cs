@@ -10,8 +10,8 @@ using PeftCore.Tests.Ops;
 
 namespace PeftCore.Tests.Autograd;
 
-/// <summary>Ops hand gradients on, add to them where they meet and take over memory that nobody needs. However they are put together, what arrives at the
-/// leaves must be the derivative.</summary>
+/// <summary>Ops hand gradients on, add to them where they meet and take over memory that nobody needs. However they are put together, what
+/// arrives at the leaves must be the derivative.</summary>
 public sealed class RandomGraphTests
 {
     private const int Side = 4;
@@ -27,8 +27,10 @@ public sealed class RandomGraphTests
         new((a, b) => a.Gate<Silu>(b), (a, b) => Naive.Zip(a, b, (x, y) => Exact.Silu(x) * y)),
         new((a, _) => a.Activate<Tanh>(), (a, _) => Array.ConvertAll(a, Math.Tanh)),
         new((a, _) => a.Softmax(), (a, _) => Naive.Softmax(a, Side)),
-        new((a, b) => a.MatMul(b, transposeA: true) * 0.5f, (a, b) => Naive.Scale(Naive.MatMul(a, b, Side, Side, Side, transposeA: true), 0.5)),
-        new((a, b) => a.Linear(b).Activate<Tanh>(), (a, b) => Array.ConvertAll(Naive.MatMul(a, b, Side, Side, Side, transposeB: true), Math.Tanh)),
+        new((a, b) => a.MatMul(b, transposeA: true) * 0.5f, (a, b) => Naive.Scale(Naive.MatMul(a, b, Side, Side, Side, transposeA: true),
+            0.5)),
+        new((a, b) => a.Linear(b).Activate<Tanh>(), (a, b) => Array.ConvertAll(Naive.MatMul(a, b, Side, Side, Side, transposeB: true),
+            Math.Tanh)),
         new((a, b) => a.Reshape([2, 2 * Side]).Gate<Sigmoid>(b.Reshape([2, 2 * Side])).Reshape([Side, Side]),
             (a, b) => Naive.Zip(a, b, (x, y) => Exact.Sigmoid(x) * y)),
         new((a, b) => Tensor.Concat(a, b).Slice(1, Side), (a, b) => [.. a[Side..], .. b[..Side]]),
@@ -42,7 +44,8 @@ public sealed class RandomGraphTests
                 ? Naive.Zip(Array.ConvertAll(Naive.Rope(p, Side, 2, 0, 2, [0, 1, 2, 3], [1], false), Math.Tanh), p, (x, y) => x + y) : []),
         new((a, b) => Attended(a, b, b), (a, b) => Attended(a, b, b)),
         new((a, b) => Attended(a, a, b), (a, b) => Attended(a, a, b)),
-        new((a, _) => a.Dropout(new DropoutKey(0.3f, 1, 2)), (a, _) => Naive.Zip(a, Naive.DropoutMask(Side * Side, 0.3f, 1, 2), (x, y) => x * y)),
+        new((a, _) => a.Dropout(new DropoutKey(0.3f, 1, 2)), (a, _) => Naive.Zip(a, Naive.DropoutMask(Side * Side, 0.3f, 1, 2),
+            (x, y) => x * y)),
     ];
 
     /// <summary>Each instruction is an operation and the two earlier values it works on, counted back from the last.</summary>
@@ -59,14 +62,16 @@ public sealed class RandomGraphTests
         float[] upstream = Numbers.Random(9, Side * Side);
         Prop.ForAll(Programs.ToArbitrary(), Gen.Choose(1, (1 << Leaves) - 1).ToArbitrary(), (program, mask) =>
         {
-            double[][] leaves = [.. Enumerable.Range(0, Leaves).Select(i => Array.ConvertAll(Numbers.Random(i, Side * Side), x => (double)x))];
+            double[][] leaves =
+                [.. Enumerable.Range(0, Leaves).Select(i => Array.ConvertAll(Numbers.Random(i, Side * Side), x => (double)x))];
             float[]?[] gradients = Gradients(backend, program, mask, upstream, out float[]? output);
             AssertClose(output, OnNumbers(), "output");
             for (int i = 0; i < Leaves; i++)
             {
                 if (gradients[i] is { } found)
                 {
-                    AssertClose(found, [.. found.Select((_, at) => (Moved(i, at, Step) - Moved(i, at, -Step)) / (2 * Step))], $"gradient of leaf {i}");
+                    AssertClose(found, [.. found.Select((_, at) => (Moved(i, at, Step) - Moved(i, at, -Step)) / (2 * Step))],
+                        $"gradient of leaf {i}");
                 }
             }
             Assert.That(backend.Memory.CurrentBytes, Is.Zero);

@@ -30,7 +30,8 @@ public sealed class RecomputeTests
     }
 
     [Test]
-    public void Checkpointing_gives_the_same_bits_from_fewer_saved_bytes([Values("llama", "gpt2")] string family, [Values(0, 0.3)] double dropout)
+    public void Checkpointing_gives_the_same_bits_from_fewer_saved_bytes([Values("llama", "gpt2")] string family,
+        [Values(0, 0.3)] double dropout)
     {
         CausalModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
         var peft = TinyModels.WithLora(model, ModuleSelector.Parse(ModuleSelector.AllLinear), dropout);

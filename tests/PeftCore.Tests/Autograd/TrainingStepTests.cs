@@ -120,7 +120,14 @@ public sealed class TrainingStepTests
     private CausalModel WideModel(string family)
     {
         CausalModel model = family == "llama"
-            ? new Llama(TinyModels.LlamaConfig with { VocabularySize = 200, HiddenSize = 40, IntermediateSize = 88, HeadDim = 10, Layers = 2 })
+            ? new Llama(TinyModels.LlamaConfig with
+            {
+                VocabularySize = 200,
+                HiddenSize = 40,
+                IntermediateSize = 88,
+                HeadDim = 10,
+                Layers = 2
+            })
             : new Gpt2(new Gpt2Config(200, 40, 88, 2, 4, 70, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true));
         ModelLoader.Initialize(model, _backend, DType.F32);
         return model;

@@ -8,9 +8,11 @@ public sealed class ArenaTests
 {
     private const long Chunk = 16 * Arena.Granularity;
 
-    /// <summary>One thing to do: a positive number allocates as many bytes, another frees the block of that number, modulo those alive.</summary>
+    /// <summary>One thing to do: a positive number allocates as many bytes, another frees the block of that number, modulo those
+    /// alive.</summary>
     private static readonly Gen<int[]> Programs = Gen.Frequency(
-        (5, Gen.Choose(0, 6 * (int)Arena.Granularity)), (1, Gen.Choose(0, 40 * (int)Arena.Granularity)), (5, Gen.Choose(-100, -1))).ArrayOf(60);
+        (5, Gen.Choose(0, 6 * (int)Arena.Granularity)), (1, Gen.Choose(0, 40 * (int)Arena.Granularity)), (5, Gen.Choose(-100, -1)))
+        .ArrayOf(60);
 
     [Test]
     public void Whatever_is_allocated_and_freed_blocks_never_overlap_and_no_chunk_is_taken_while_a_gap_fits() =>

@@ -23,7 +23,8 @@ public sealed class LargeTensorTests
     }
 
     [Test]
-    public void Products_in_parts_add_to_what_is_there([Values] bool transposeA, [Values] bool transposeB, [Values(30, 60, 100)] int longest)
+    public void Products_in_parts_add_to_what_is_there([Values] bool transposeA, [Values] bool transposeB,
+        [Values(30, 60, 100)] int longest)
     {
         using var whole = new CpuBackend(1);
         using var parts = new CpuBackend(1) { LongestSpan = longest };

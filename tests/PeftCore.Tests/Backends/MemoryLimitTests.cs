@@ -14,7 +14,8 @@ public sealed class MemoryLimitTests
         using var scope = new TensorScope();
         backend.NewTensor([30, Mebibyte]);
         Assert.That(() => backend.NewTensor([20, Mebibyte]), Throws.TypeOf<InsufficientMemoryException>().With.Message.EqualTo(
-            "20 MiB more memory is needed, but 30 MiB of the allowed 40 MiB are in use; a smaller batch, shorter sequences or gradient checkpointing need less"));
+            "20 MiB more memory is needed, but 30 MiB of the allowed 40 MiB are in use; a smaller batch, shorter sequences or gradient " +
+            "checkpointing need less"));
         Assert.That(backend.Memory.CurrentBytes, Is.EqualTo(30L << 20), "what was refused is not booked");
         Assert.That(() => backend.NewTensor([10, Mebibyte]), Throws.Nothing);
     }
@@ -34,6 +35,7 @@ public sealed class MemoryLimitTests
     public void More_than_the_machine_can_address_is_refused()
     {
         using var backend = new CpuBackend(1);
-        Assert.That(() => backend.NewTensor([int.MaxValue, 1 << 28]), Throws.TypeOf<InsufficientMemoryException>().With.Message.StartWith("the system refused"));
+        Assert.That(() => backend.NewTensor([int.MaxValue, 1 << 28]),
+            Throws.TypeOf<InsufficientMemoryException>().With.Message.StartWith("the system refused"));
     }
 }

@@ -51,7 +51,8 @@ public sealed class MetaBackendTests
     {
         using var meta = new MetaBackend(DType.BF16);
         using var scope = new TensorScope();
-        var (a, b, c) = (meta.NewTensor([512, columns], DType.BF16), meta.NewTensor([columns, 16], DType.BF16), meta.NewTensor([512, 16], DType.BF16));
+        var (a, b, c) = (meta.NewTensor([512, columns], DType.BF16), meta.NewTensor([columns, 16], DType.BF16), meta.NewTensor([512, 16],
+            DType.BF16));
         long before = meta.Memory.PeakBytes;
 
         meta.MatMul(a, false, b, false, c);

@@ -11,7 +11,9 @@ public sealed class PackedWeightsTests
     private TensorScope _scope = null!;
 
     [SetUp]
-    public void Open() => (_packing, _plain, _scope) = (new CpuBackend(2, poison: true, packWeights: true), new CpuBackend(2, poison: true), new TensorScope());
+    public void Open() =>
+        (_packing, _plain, _scope) = (new CpuBackend(2, poison: true, packWeights: true), new CpuBackend(2,
+            poison: true), new TensorScope());
 
     [TearDown]
     public void Close()
@@ -22,7 +24,8 @@ public sealed class PackedWeightsTests
     }
 
     [Test]
-    public void A_product_with_a_frozen_weight_is_the_same_in_both_orientations([Values] bool transposed, [Values("f32", "bf16")] string dtype)
+    public void A_product_with_a_frozen_weight_is_the_same_in_both_orientations([Values] bool transposed,
+        [Values("f32", "bf16")] string dtype)
     {
         Assert.That(Product(_packing, dtype, transposed, out _), Is.EqualTo(Product(_plain, dtype, transposed, out _)).Within(1e-4f));
     }
@@ -94,7 +97,8 @@ public sealed class PackedWeightsTests
                 backend.Zero(weight);
                 break;
             case "matmul":
-                backend.MatMul(Normal(backend, [K, 3], DType.F32, 7, MemoryKind.Activation), false, Normal(backend, [3, N], DType.F32, 8, MemoryKind.Activation), false,
+                backend.MatMul(Normal(backend, [K, 3], DType.F32, 7, MemoryKind.Activation), false,
+                    Normal(backend, [3, N], DType.F32, 8, MemoryKind.Activation), false,
                     weight, 1, accumulate: true);
                 break;
             case "scale":

@@ -63,7 +63,8 @@ public sealed class BatchTests
         {
             int[][] rows = Packing.Pack(sizes, 40);
             return rows.SelectMany(r => r).Order().SequenceEqual(Enumerable.Range(0, sizes.Length))
-                && rows.All(r => r.Sum(i => sizes[i]) <= 40) && rows.SelectMany(r => r).SequenceEqual(PlainFirstFit(sizes, 40).SelectMany(r => r));
+                && rows.All(r => r.Sum(i => sizes[i]) <= 40) && rows.SelectMany(r => r)
+                .SequenceEqual(PlainFirstFit(sizes, 40).SelectMany(r => r));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(500).WithReplay(3, 1));
     }
 
@@ -93,7 +94,8 @@ public sealed class BatchTests
             }
 
             int first = batch.CausalRanges is null ? 0 : batch.CausalRanges[2 * at];
-            bool causal = (batch.CausalRanges is null || batch.CausalRanges[2 * at + 1] == i + 1) && i - first == batch.Positions[at] && id % 100 == i - first
+            bool causal = (batch.CausalRanges is null || batch.CausalRanges[2 * at + 1] == i + 1) && i - first == batch.Positions[at]
+                && id % 100 == i - first
                 && Enumerable.Range(first, i - first + 1).All(j => batch.InputIds[row * batch.Length + j] == id - (i - j));
             if (!causal || both[2 * at] != first || both[2 * at + 1] != first + id / 100 || (batch.Labels[at] == -100) != (i == first))
             {

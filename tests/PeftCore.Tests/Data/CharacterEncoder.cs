@@ -42,7 +42,8 @@ internal sealed class CharacterEncoder : ITextEncoder
             tokens.Add((Eos, 0, 0, true));
         }
 
-        return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)], [.. tokens.Select(t => t.Special)]);
+        return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)],
+            [.. tokens.Select(t => t.Special)]);
     }
 
     public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
@@ -64,7 +65,8 @@ internal sealed class CharacterEncoder : ITextEncoder
                 spans.Add(new TextRange(start, text.Length));
             }
         }
-        return turns[0].Content == "refused" ? throw new BadInputException("the chat template says no.") : new RenderedChat(text.ToString(), spans);
+        return turns[0].Content == "refused" ? throw new BadInputException("the chat template says no.")
+            : new RenderedChat(text.ToString(), spans);
     }
 
     /// <summary>The learned tokens of an example as text, the others as dots.</summary>

@@ -14,7 +14,8 @@ public sealed class ChatRowTests
     [TestCase("\"tools\": null", "{{ tools is none }}", "True")]
     [TestCase("\"documents\": [{\"title\": \"t\"}]", "{{ documents[0].title }}", "t")]
     [TestCase("\"chat_template_kwargs\": {\"enable_thinking\": false}", "{{ enable_thinking }}", "False")]
-    [TestCase("\"task_id\": 3", "{{ messages | tojson }}", "[{\"content\": \"q\", \"role\": \"user\"}, {\"role\": \"assistant\", \"content\": \"a\"}]")]
+    [TestCase("\"task_id\": 3", "{{ messages | tojson }}",
+        "[{\"content\": \"q\", \"role\": \"user\"}, {\"role\": \"assistant\", \"content\": \"a\"}]")]
     public void Fields_beside_the_messages_reach_the_template(string fields, string template, string expected) =>
         Assert.That(Text($"{{\"messages\": [{Talk}], {fields}}}", template), Is.EqualTo(expected));
 
@@ -32,20 +33,25 @@ public sealed class ChatRowTests
     [TestCase("\"chat_template_kwargs\": {\"tools\": []}", "names \"tools\", which the row gives the chat template itself")]
     [TestCase("\"tool\": []", "the field \"tool\" does not belong here")]
     public void Fields_of_another_form_are_refused(string fields, string problem) =>
-        Assert.That(() => Text($"{{\"messages\": [{Talk}], {fields}}}", ""), Throws.InstanceOf<BadInputException>().With.Message.Contains(problem));
+        Assert.That(() => Text($"{{\"messages\": [{Talk}], {fields}}}", ""),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains(problem));
 
-    [TestCase("{\"role\": \"assistant\", \"content\": 3}", "\"content\" of a turn in \"messages\" is 3, expected a string or a list of parts")]
+    [TestCase("{\"role\": \"assistant\", \"content\": 3}",
+        "\"content\" of a turn in \"messages\" is 3, expected a string or a list of parts")]
     [TestCase("{\"role\": \"assistant\", \"content\": {\"text\": \"a\"}}", "\"content\" of a turn in \"messages\" is an object")]
     [TestCase("{\"role\": \"assistant\", \"content\": null}", "a turn in \"messages\" has no \"content\"")]
     [TestCase("{\"role\": 1, \"content\": \"a\"}", "\"role\" of a turn in \"messages\" is 1, expected a string")]
     [TestCase("{\"content\": \"a\"}", "a turn in \"messages\" has no \"role\"")]
     public void Messages_of_another_form_are_refused(string message, string problem) =>
-        Assert.That(() => Text($"{{\"messages\": [{message}]}}", ""), Throws.InstanceOf<BadInputException>().With.Message.Contains(problem));
+        Assert.That(() => Text($"{{\"messages\": [{message}]}}", ""),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains(problem));
 
     [Test]
     public void What_the_template_pays_no_attention_to_is_said()
     {
-        var encoder = Encode("""{"messages": [{"role": "assistant", "content": "a b c d", "thoughts": "t"}], "tools": [{"name": "f"}], "documents": []}""", "{{ messages[0].content }}", mask: false);
+        var encoder = Encode(
+            """{"messages": [{"role": "assistant", "content": "a b c d", "thoughts": "t"}], "tools": [{"name": "f"}], "documents": []}""",
+            "{{ messages[0].content }}", mask: false);
 
         Assert.That(encoder.Report.Warnings(99), Is.EqualTo(new[]
         {
@@ -87,7 +93,11 @@ public sealed class ChatRowTests
     {
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory["a.jsonl"], row);
-        var encoder = new ExampleEncoder(TokenizerFixtures.Load("byte_bpe"), new EncodeOptions { MaxSeqLength = 99, MaskPrompt = mask, ChatTemplate = ChatTemplate.Parse(template) });
+        var encoder = new ExampleEncoder(TokenizerFixtures.Load("byte_bpe"), new EncodeOptions
+        {
+            MaxSeqLength = 99, MaskPrompt = mask,
+            ChatTemplate = ChatTemplate.Parse(template)
+        });
         encoder.Encode(DataFiles.ReadFile(directory["a.jsonl"]));
         return encoder;
     }

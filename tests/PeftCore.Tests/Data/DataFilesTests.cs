@@ -50,11 +50,13 @@ public sealed class DataFilesTests
             {"text": "x"}
             """);
         Assert.That(rows.Select(row => row.TaskId), Is.EqualTo(new int?[] { 2, 0, null }));
-        Assert.That(Read("a.csv", "text,label,task_id\na,1,3\n").Single(), Is.EqualTo(new LabelledRow(new(_directory["a.csv"], 2), "a", "1") { TaskId = 3 }));
+        Assert.That(Read("a.csv", "text,label,task_id\na,1,3\n").Single(),
+            Is.EqualTo(new LabelledRow(new(_directory["a.csv"], 2), "a", "1") { TaskId = 3 }));
         foreach (string wrong in new[] { "-1", "1.5", "\"one\"", "null" })
         {
             Assert.That(() => Read("b.jsonl", $$"""{"text": "x", "task_id": {{wrong}}}"""),
-                Throws.TypeOf<BadInputException>().With.Message.Contains("b.jsonl, line 1").And.Message.Contains("the number of a task, counted from 0"));
+                Throws.TypeOf<BadInputException>().With.Message.Contains("b.jsonl, line 1").And.Message.Contains(
+                "the number of a task, counted from 0"));
         }
         Assert.That(() => Read("c.jsonl", """{"task_id": 1}"""), Throws.TypeOf<BadInputException>().With.Message.Contains("no fields"));
     }
@@ -69,9 +71,11 @@ public sealed class DataFilesTests
                 [new TextRow(new(_directory["a.json"], 2), "x\ny"), (DataRow)new PromptRow(new(_directory["a.json"], 4), "p", "c")]));
             Assert.That(Read("b.json", "{\"text\": \"x\"}\n{\"text\": \"y\"}"), Has.Count.EqualTo(2));
             Assert.That(Read("a.csv", Bom + "text,label\r\n\"a, \"\"b\"\"\r\nc\",1\r\n\r\nd,\"0\""), Is.EqualTo(
-                [new LabelledRow(new(_directory["a.csv"], 2), "a, \"b\"\r\nc", "1"), (DataRow)new LabelledRow(new(_directory["a.csv"], 5), "d", "0")]));
+                [new LabelledRow(new(_directory["a.csv"], 2), "a, \"b\"\r\nc", "1"), (DataRow)new LabelledRow(new(_directory["a.csv"], 5),
+                    "d", "0")]));
             Assert.That(Read("x.binary.dev", "1 good , really\n0 bad\n"), Is.EqualTo(
-                [new LabelledRow(new(_directory["x.binary.dev"], 1), "good , really", "1"), (DataRow)new LabelledRow(new(_directory["x.binary.dev"], 2), "bad", "0")]));
+                [new LabelledRow(new(_directory["x.binary.dev"], 1), "good , really", "1"),
+                    (DataRow)new LabelledRow(new(_directory["x.binary.dev"], 2), "bad", "0")]));
             Assert.That(Read("a.txt", "all\n\nof it"), Is.EqualTo([(DataRow)new DocumentRow(new(_directory["a.txt"], 1), "all\n\nof it")]));
         }
     }
@@ -80,8 +84,16 @@ public sealed class DataFilesTests
     public void Fields_can_be_renamed_and_left_out()
     {
         File.WriteAllText(_directory["a.csv"], "Tweet text,Label,ID\nhello,complaint,7\n");
-        var options = new ReadOptions { Fields = new Dictionary<string, string?> { ["Tweet text"] = "text", ["Label"] = "label", ["ID"] = null } };
-        Assert.That(DataFiles.ReadFile(_directory["a.csv"], options), Is.EqualTo([(DataRow)new LabelledRow(new(_directory["a.csv"], 2), "hello", "complaint")]));
+        var options = new ReadOptions
+        {
+            Fields = new Dictionary<string, string?>
+            {
+                ["Tweet text"] = "text", ["Label"] = "label",
+                ["ID"] = null
+            }
+        };
+        Assert.That(DataFiles.ReadFile(_directory["a.csv"], options),
+            Is.EqualTo([(DataRow)new LabelledRow(new(_directory["a.csv"], 2), "hello", "complaint")]));
     }
 
     [TestCase("a.jsonl", "", "is empty")]
@@ -133,23 +145,29 @@ public sealed class DataFilesTests
     public void Broken_utf8_and_missing_files_are_refused()
     {
         File.WriteAllBytes(_directory["a.jsonl"], [.. "{\"text\": \"x\"}\n{\"text\": \""u8, 0xE9, .. "\"}\n"u8]);
-        Assert.That(() => DataFiles.Open(_directory["a.jsonl"]), Throws.TypeOf<BadInputException>().With.Message.Contains(", line 2: the text is not valid UTF-8"));
-        Assert.That(() => DataFiles.Open(_directory["none.jsonl"]), Throws.TypeOf<BadInputException>().With.Message.Contains("no such file"));
+        Assert.That(() => DataFiles.Open(_directory["a.jsonl"]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains(", line 2: the text is not valid UTF-8"));
+        Assert.That(() => DataFiles.Open(_directory["none.jsonl"]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no such file"));
     }
 
     [Test]
     public void A_directory_holds_its_splits()
     {
         File.WriteAllText(_directory["README.md"], "not data");
-        Assert.That(() => DataFiles.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("the directory has no data"));
+        Assert.That(() => DataFiles.Open(_directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the directory has no data"));
         File.WriteAllText(_directory["test.csv"], "text\nx\n");
-        Assert.That(() => DataFiles.Open(_directory.FullPath).RequireTrain(), Throws.TypeOf<BadInputException>().With.Message.Contains("no training data"));
+        Assert.That(() => DataFiles.Open(_directory.FullPath).RequireTrain(),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no training data"));
         File.WriteAllText(_directory["train.jsonl"], "{\"text\": \"x\"}\n{\"text\": \"y\"}");
         File.WriteAllText(_directory["validation.json"], "[{\"text\": \"x\"}]");
         var splits = DataFiles.Open(_directory.FullPath);
-        Assert.That((splits.RequireTrain().Count, splits.Validation!.Count, splits.ForEvaluation()[0].Place.File), Is.EqualTo((2, 1, _directory["test.csv"])));
+        Assert.That((splits.RequireTrain().Count, splits.Validation!.Count, splits.ForEvaluation()[0].Place.File),
+            Is.EqualTo((2, 1, _directory["test.csv"])));
         File.WriteAllText(_directory["dev.json"], "[{\"text\": \"x\"}]");
-        Assert.That(() => DataFiles.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("dev.json and validation.json both"));
+        Assert.That(() => DataFiles.Open(_directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("dev.json and validation.json both"));
     }
 
     [Test]

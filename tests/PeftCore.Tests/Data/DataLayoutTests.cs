@@ -22,7 +22,8 @@ public sealed class DataLayoutTests
 
     [TestCase("a.jsonl", "[{\"text\": \"x\"},\n {\"text\": \"y\"}]", "the file is one list of rows")]
     [TestCase("a.jsonl", "{\"data\": [{\"text\": \"x\"}, {\"text\": \"y\"}]}", "its rows were read from the list in \"data\"")]
-    [TestCase("a.json", "{\n \"version\": \"1.1\",\n \"rows\": [\n {\"text\": \"x\"},\n {\"text\": \"y\"}\n ]\n}\n", "the list in \"rows\"; its other fields (version) were left out")]
+    [TestCase("a.json", "{\n \"version\": \"1.1\",\n \"rows\": [\n {\"text\": \"x\"},\n {\"text\": \"y\"}\n ]\n}\n",
+        "the list in \"rows\"; its other fields (version) were left out")]
     [TestCase("a.jsonl", "{\n  \"text\": \"x\"\n}\n{\n  \"text\": \"y\"\n}\n", "the 2 objects are not one a line")]
     [TestCase("a.jsonl", "{\"text\": \"x\"}\r{\"text\": \"y\"}\r", "the 2 objects are not one a line")]
     public void Rows_in_another_layout_are_read_and_it_is_said(string name, string text, string sentence)
@@ -74,8 +75,10 @@ public sealed class DataLayoutTests
     [TestCase("a.jsonl", "{\"text\": \"x\", \"prompt\": \"p\", \"completion\": \"c\"}\n", "does not belong here")]
     [TestCase("a.jsonl", "{\"text\": \"x\", \"messages\": []}\n", "does not belong here")]
     [TestCase("a.jsonl", "{\"messages\": \"[{\\\"role\\\": \\\"user\\\"}]\"}\n", "leave out the quotes around it")]
-    [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": 1}\n{\"text\": \"y\", \"label\": \"1\"}\n", ", line 2: \"label\" is a text of digits here and a number on line 1")]
-    [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": \"0\"}\n{\"text\": \"y\", \"label\": 1}\n", ", line 2: \"label\" is a number here and a text of digits on line 1")]
+    [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": 1}\n{\"text\": \"y\", \"label\": \"1\"}\n",
+        ", line 2: \"label\" is a text of digits here and a number on line 1")]
+    [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": \"0\"}\n{\"text\": \"y\", \"label\": 1}\n",
+        ", line 2: \"label\" is a number here and a text of digits on line 1")]
     [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": true}\n", "\"label\" is true, expected an integer or a string")]
     [TestCase("a.jsonl", "{\"text\": \"x\", \"label\": 1.0}\n", "\"label\" is 1.0, expected an integer")]
     [TestCase("a.csv", "Tweet text,Label,ID\nx,1,2\n", "the first line names the columns, here \"Tweet text\", \"Label\", \"ID\"")]
@@ -83,7 +86,8 @@ public sealed class DataLayoutTests
     [TestCase("a.csv", "Text;Label\nx;1\n", "the first line names the columns, here \"Text\", \"Label\"")]
     [TestCase("a.csv", ",text,label\n0,x,1\n", "column 1 of 3 has no name; if it numbers the rows, leave it out")]
     [TestCase("a.csv", "text,label,\nx,1,\n", "column 3 of 3 has no name; leave out commas at the end of the line")]
-    [TestCase("a.csv", "text,label\nx,1,\n", ", line 2: the row has 3 fields, but the header names 2 (text, label); leave out commas at the end of the line")]
+    [TestCase("a.csv", "text,label\nx,1,\n",
+        ", line 2: the row has 3 fields, but the header names 2 (text, label); leave out commas at the end of the line")]
     [TestCase("a.csv", "# made by hand\ntext,label\nx,1\n", ", line 1: the field \"# made by hand\" does not belong here")]
     [TestCase("a.csv", "text,label\nI came, I saw,1\n", ", line 2: the row has 3 fields, but the header names 2")]
     [TestCase("a.csv", "text,label\n \"x\",1\n", ", line 2: a quote stands inside a field without quotes")]
@@ -113,7 +117,8 @@ public sealed class DataLayoutTests
             Assert.That(() => Read(name), Throws.TypeOf<BadInputException>().With.Message.Contains("line 2: the row has 1 fields"));
             return;
         }
-        Assert.That(Read(name).Cast<LabelledRow>().Select(row => (row.Text, row.Label)), Is.EqualTo(new[] { ("x; or\ny", "1"), ("z, w", "0") }));
+        Assert.That(Read(name).Cast<LabelledRow>().Select(row => (row.Text, row.Label)),
+            Is.EqualTo(new[] { ("x; or\ny", "1"), ("z, w", "0") }));
         Assert.That(string.Concat(_warnings), sentence.Length == 0 ? Is.Empty : Does.Contain(sentence));
     }
 
@@ -135,7 +140,8 @@ public sealed class DataLayoutTests
         void Refused(string name, IEnumerable<byte> bytes, string problem)
         {
             File.WriteAllBytes(_directory[name], [.. bytes]);
-            Assert.That(() => Read(name), Throws.TypeOf<BadInputException>().With.Message.StartsWith(_directory[name]).And.Message.Contains(problem));
+            Assert.That(() => Read(name), Throws.TypeOf<BadInputException>().With.Message.StartsWith(_directory[name]).And.Message.Contains(
+                problem));
         }
     }
 
@@ -144,7 +150,8 @@ public sealed class DataLayoutTests
     {
         File.WriteAllText(_directory["a.jsonl"], "{\"text\": \"x\"}\n{\"text\": \"y\", \"label\": 1}\n{\"text\": \"z\", \"label\": 0}\n");
         Assert.That(Read("a.jsonl"), Has.Count.EqualTo(3));
-        Assert.That(_warnings.Single(), Does.Contain("1 with \"text\" alone (the first on line 1), 2 with \"text\" and \"label\" (the first on line 2)"));
+        Assert.That(_warnings.Single(),
+            Does.Contain("1 with \"text\" alone (the first on line 1), 2 with \"text\" and \"label\" (the first on line 2)"));
     }
 
     [Test]
@@ -170,14 +177,16 @@ public sealed class DataLayoutTests
     public void A_directory_says_which_files_of_a_splits_name_it_does_not_read()
     {
         File.WriteAllText(_directory["train.parquet"], "PAR1");
-        Assert.That(() => DataFiles.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("found train.parquet"));
+        Assert.That(() => DataFiles.Open(_directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("found train.parquet"));
     }
 
     [Test]
     public void Two_spellings_of_one_class_number_are_refused()
     {
         File.WriteAllText(_directory["a.csv"], "text,label\nx,1\ny,01\n");
-        Assert.That(() => LabelMap.From(Read("a.csv")), Throws.TypeOf<BadInputException>().With.Message.Contains("one number in two spellings"));
+        Assert.That(() => LabelMap.From(Read("a.csv")),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("one number in two spellings"));
         File.WriteAllText(_directory["b.csv"], "text,label\nx,10\ny,9\nz,-1\n");
         Assert.That(LabelMap.From(Read("b.csv")).Names, Is.EqualTo(new[] { "-1", "9", "10" }));
     }

@@ -15,7 +15,8 @@ public sealed class DataLoaderTests
     public void Permutations_hold_every_number_once_and_differ_by_seed_and_stream()
     {
         Prop.ForAll(Gen.Choose(0, 300).ToArbitrary(), ArbMap.Default.ArbFor<uint>(), (count, stream) =>
-            SeededOrder.Permutation(count, 7, stream).Order().SequenceEqual(Enumerable.Range(0, count))).Check(Config.QuickThrowOnFailure.WithMaxTest(200).WithReplay(1, 1));
+            SeededOrder.Permutation(count, 7, stream).Order().SequenceEqual(Enumerable.Range(0, count)))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(200).WithReplay(1, 1));
         int[] one = SeededOrder.Permutation(100, 1, 0);
         Assert.That(one, Is.Not.EqualTo(SeededOrder.Permutation(100, 1, 1)).And.Not.EqualTo(SeededOrder.Permutation(100, 2, 0)));
     }
@@ -61,7 +62,8 @@ public sealed class DataLoaderTests
             Assert.That(resumed.Next().InputIds, Is.EqualTo(expected.InputIds));
             Assert.That(resumed.Position, Is.EqualTo(whole.Position));
         }
-        Assert.That(() => whole.Position = new DataPosition(0, 4), Throws.TypeOf<BadInputException>().With.Message.Contains("an epoch of these data has 4 batches"));
+        Assert.That(() => whole.Position = new DataPosition(0, 4),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("an epoch of these data has 4 batches"));
     }
 
     [Test]
@@ -71,7 +73,8 @@ public sealed class DataLoaderTests
     [Test]
     public void The_fingerprint_tells_other_data_and_other_options_apart()
     {
-        ulong[] prints = [Loader(10, 3).Fingerprint, Loader(11, 3).Fingerprint, Loader(10, 4).Fingerprint, Loader(10, 3, shuffle: false).Fingerprint];
+        ulong[] prints = [Loader(10, 3).Fingerprint, Loader(11, 3).Fingerprint, Loader(10, 4).Fingerprint,
+            Loader(10, 3, shuffle: false).Fingerprint];
         Assert.That(prints, Is.Unique);
         Assert.That(Loader(10, 3).Fingerprint, Is.EqualTo(prints[0]));
     }
@@ -79,7 +82,9 @@ public sealed class DataLoaderTests
     [Test]
     public void Rows_keep_their_tasks_and_the_fingerprint_tells_them()
     {
-        DataLoader Of(params int?[] tasks) => new([.. tasks.Select(task => Sample(3) with { TaskId = task })], new LoaderOptions { BatchSize = 3, PadId = 0, Shuffle = false });
+        DataLoader Of(params int?[] tasks) =>
+            new([.. tasks.Select(task => Sample(3) with { TaskId = task })],
+                new LoaderOptions { BatchSize = 3, PadId = 0, Shuffle = false });
         var loader = Of(2, null, 1);
         var batch = loader.Next();
         using (Assert.EnterMultipleScope())
@@ -88,7 +93,8 @@ public sealed class DataLoaderTests
             Assert.That(batch.Row(2).TaskIds, Is.EqualTo(new[] { 1 }));
             Assert.That(loader.HighestTask, Is.EqualTo(2));
             Assert.That(Of(null, null, null).Next().TaskIds, Is.Null);
-            Assert.That(new[] { loader, Of(2, null, null), Of(2, 1, null), Of(null, null, null) }.Select(other => other.Fingerprint), Is.Unique);
+            Assert.That(new[] { loader, Of(2, null, null), Of(2, 1, null), Of(null, null, null) }.Select(other => other.Fingerprint),
+                Is.Unique);
         }
     }
 
@@ -117,12 +123,14 @@ public sealed class DataLoaderTests
     [TestCase(10, double.NaN)]
     [TestCase(1, 0.5)]
     public void A_validation_split_that_leaves_a_part_empty_is_refused(int count, double fraction) =>
-        Assert.That(() => ValidationSplit.Split(new int[count], fraction, 1), Throws.TypeOf<BadInputException>().With.Message.StartsWith("validation_split"));
+        Assert.That(() => ValidationSplit.Split(new int[count], fraction, 1),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith("validation_split"));
 
     private static DataLoader Loader(int samples, int batch, bool shuffle = true) => new(
         [.. Enumerable.Range(0, samples).Select(Sample)], new LoaderOptions { BatchSize = batch, PadId = 0, Seed = 9, Shuffle = shuffle });
 
     private static Example Sample(int id) => new([id, 1], [-100, 1]);
 
-    private static IEnumerable<int> Firsts(Batch batch) => Enumerable.Range(0, batch.BatchSize).Select(row => batch.InputIds[row * batch.Length]);
+    private static IEnumerable<int> Firsts(Batch batch) =>
+        Enumerable.Range(0, batch.BatchSize).Select(row => batch.InputIds[row * batch.Length]);
 }

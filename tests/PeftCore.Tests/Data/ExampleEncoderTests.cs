@@ -7,7 +7,8 @@ namespace PeftCore.Tests.Data;
 public sealed class ExampleEncoderTests
 {
     private static readonly RowPlace Place = new("data.jsonl", 4);
-    private static readonly ChatMessage[] Talk = [new("system", "S"), new("user", "U"), new("assistant", "A1"), new("user", "V"), new("assistant", "A2")];
+    private static readonly ChatMessage[] Talk = [new("system", "S"), new("user", "U"), new("assistant", "A1"), new("user", "V"),
+        new("assistant", "A2")];
 
     [Test]
     public void Everything_is_learned_but_the_first_token_without_a_mask()
@@ -24,7 +25,11 @@ public sealed class ExampleEncoderTests
         {
             Assert.That(Show(One(new PromptRow(Place, "pr😀", "cé"), mask: true)), Is.EqualTo("...cé>"));
             Assert.That(Show(One(new PromptRow(Place, "", "co"), mask: true)), Is.EqualTo(".o>"));
-            Assert.That(Show(One(new PromptRow(Place, "pr", "co"), mask: true, tokenizer: new CharacterEncoder { AddsBos = true, AddsEos = true })), Is.EqualTo("...co>"));
+            Assert.That(Show(One(new PromptRow(Place, "pr", "co"), mask: true, tokenizer: new CharacterEncoder
+            {
+                AddsBos = true,
+                AddsEos = true
+            })), Is.EqualTo("...co>"));
             Assert.That(Show(One(new TextRow(Place, "text"), mask: true)), Is.EqualTo(".ext>"));
             Assert.That(Show(One(new LabelledRow(Place, "t", "7"), mask: true)), Is.EqualTo("........ 7>"));
         }
@@ -34,7 +39,8 @@ public sealed class ExampleEncoderTests
     public void The_end_token_is_not_put_twice_or_when_it_is_not_wanted()
     {
         Assert.That(ShowIds(One(new TextRow(Place, "text"), tokenizer: new CharacterEncoder { AddsEos = true })), Is.EqualTo("text>"));
-        Assert.That(ShowIds(One(new TextRow(Place, "text"), options: new EncodeOptions { MaxSeqLength = 9, AppendEos = false })), Is.EqualTo("text"));
+        Assert.That(ShowIds(One(new TextRow(Place, "text"), options: new EncodeOptions { MaxSeqLength = 9, AppendEos = false })),
+            Is.EqualTo("text"));
     }
 
     [Test]
@@ -66,20 +72,23 @@ public sealed class ExampleEncoderTests
     public void A_long_prompt_loses_its_begin_and_a_long_text_its_end()
     {
         var encoder = Encoder(6, mask: true, new CharacterEncoder { AddsBos = true });
-        var examples = encoder.Encode([new PromptRow(Place, "prompt", "co"), new PromptRow(Place, "prompt", "completion"), new TextRow(Place, "long text")]);
+        var examples = encoder.Encode([new PromptRow(Place, "prompt", "co"), new PromptRow(Place, "prompt", "completion"),
+            new TextRow(Place, "long text")]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(examples.Select(ShowIds), Is.EqualTo(["<ptco>", "<tion>", "<long "]));
             Assert.That(examples.Select(Show), Is.EqualTo(["...co>", ".tion>", ".long "]));
             Assert.That((encoder.Report.Cut, encoder.Report.TokensCut, encoder.Report.Dropped), Is.EqualTo((3, 4L + 12 + 5, 0)));
-            Assert.That(encoder.Report.Warnings(6), Has.One.EqualTo("3 of 3 samples were longer than max_seq_length 6 and were cut, by 21 tokens in all."));
+            Assert.That(encoder.Report.Warnings(6),
+                Has.One.EqualTo("3 of 3 samples were longer than max_seq_length 6 and were cut, by 21 tokens in all."));
         }
     }
 
     [Test]
     public void A_conversation_that_is_cut_keeps_the_last_answer()
     {
-        Assert.That(ShowIds(One(new ChatRow(Place, Talk), mask: true, options: new EncodeOptions { MaxSeqLength = 8, MaskPrompt = true })), Is.EqualTo("V;[a]A2;"));
+        Assert.That(ShowIds(One(new ChatRow(Place, Talk), mask: true, options: new EncodeOptions { MaxSeqLength = 8, MaskPrompt = true })),
+            Is.EqualTo("V;[a]A2;"));
     }
 
     [Test]
@@ -89,7 +98,8 @@ public sealed class ExampleEncoderTests
         var examples = encoder.Encode([new TextRow(Place, ""), new TextRow(Place, "ab")]);
         Assert.That((examples.Count, encoder.Report.Rows, encoder.Report.Examples, encoder.Report.Dropped), Is.EqualTo((1, 2, 1, 1)));
         Assert.That(encoder.Report.Warnings(8), Has.One.Contains("1 of 2 rows were left out"));
-        Assert.That(() => Encoder(8, true).Encode([new TextRow(Place, "")]), Throws.TypeOf<BadInputException>().With.Message.StartsWith("data.jsonl: none of its 1 rows"));
+        Assert.That(() => Encoder(8, true).Encode([new TextRow(Place, "")]),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith("data.jsonl: none of its 1 rows"));
         Assert.That(() => Encoder(1, true), Throws.TypeOf<BadInputException>().With.Message.Contains("expected at least 2"));
     }
 
@@ -108,7 +118,8 @@ public sealed class ExampleEncoderTests
         ChatMessage[] lossy = [new("user", "U"), new("assistant", "lost"), .. Talk[3..]];
         Assert.That(Show(encoder.Encode([new ChatRow(Place, lossy)])[0]).Trim('.'), Is.EqualTo("A2;"));
         Assert.That(encoder.Report.TurnsNotFound, Is.EqualTo(1));
-        Assert.That(() => encoder.Encode([new ChatRow(Place, lossy[..2])]), Throws.TypeOf<BadInputException>().With.Message.Contains("cannot be told from the others"));
+        Assert.That(() => encoder.Encode([new ChatRow(Place, lossy[..2])]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("cannot be told from the others"));
         Assert.That(() => encoder.Encode([new ChatRow(Place, [new("user", "refused"), .. Talk])]),
             Throws.TypeOf<BadInputException>().With.Message.EqualTo("data.jsonl, line 4: the chat template says no."));
     }
@@ -150,19 +161,23 @@ public sealed class ExampleEncoderTests
             Assert.That(examples.Select(e => e.ClassLabel), Is.EqualTo([1, 0]));
             Assert.That(encoder.Report.Cut, Is.EqualTo(1));
             Assert.That(() => encoder.EncodeClasses([new LabelledRow(Place, "x", "meh")], map),
-                Throws.TypeOf<BadInputException>().With.Message.EqualTo("data.jsonl, line 4: the label \"meh\" is unknown, expected one of neg, pos."));
-            Assert.That(() => encoder.EncodeClasses([new TextRow(Place, "x")], map), Throws.TypeOf<BadInputException>().With.Message.Contains("has no label"));
+                Throws.TypeOf<BadInputException>().With.Message.EqualTo(
+                "data.jsonl, line 4: the label \"meh\" is unknown, expected one of neg, pos."));
+            Assert.That(() => encoder.EncodeClasses([new TextRow(Place, "x")], map),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("has no label"));
             Assert.That(() => LabelMap.From(rows[..1]), Throws.TypeOf<BadInputException>().With.Message.Contains("at least two classes"));
         }
     }
 
     [Test]
     public void Whole_numbers_are_sorted_as_numbers() =>
-        Assert.That(LabelMap.From([.. new[] { "10", "2", "0" }.Select(l => new LabelledRow(Place, "", l))]).Names, Is.EqualTo(["0", "2", "10"]));
+        Assert.That(LabelMap.From([.. new[] { "10", "2", "0" }.Select(l => new LabelledRow(Place, "", l))]).Names,
+            Is.EqualTo(["0", "2", "10"]));
 
     private static ExampleEncoder Encoder(int max, bool mask, CharacterEncoder? tokenizer = null) =>
         new(tokenizer ?? new CharacterEncoder(), new EncodeOptions { MaxSeqLength = max, MaskPrompt = mask });
 
     private static Example One(DataRow row, bool mask = false, CharacterEncoder? tokenizer = null, EncodeOptions? options = null) =>
-        new ExampleEncoder(tokenizer ?? new CharacterEncoder(), options ?? new EncodeOptions { MaxSeqLength = 999, MaskPrompt = mask }).Encode([row])[0];
+        new ExampleEncoder(tokenizer ?? new CharacterEncoder(), options
+            ?? new EncodeOptions { MaxSeqLength = 999, MaskPrompt = mask }).Encode([row])[0];
 }

@@ -33,7 +33,8 @@ public sealed class PackedLossTests
         model.Free();
     }
 
-    private static (float Loss, Dictionary<string, float[]> Gradients) Run(CausalModel model, IBackend backend, Example[] samples, int? packInto)
+    private static (float Loss, Dictionary<string, float[]> Gradients) Run(CausalModel model, IBackend backend, Example[] samples,
+        int? packInto)
     {
         var options = new LoaderOptions { BatchSize = 99, PadId = 5, PackInto = packInto };
         var batch = new DataLoader(samples, options).Next();

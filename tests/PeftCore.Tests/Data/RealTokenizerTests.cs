@@ -29,7 +29,8 @@ public sealed class RealTokenizerTests
             string text = tokenizer.Decode([.. pairs[i].Prompt.Length == 0 ? example.Ids[..1] : [], .. learned[..^1]]);
             string expected = tokenizer.Decode(tokenizer.Encode(pairs[i].Completion, false).Ids).Trim();
             // A token across the border is learned with the piece of the prompt that it has.
-            Assert.That(text.Trim(), encoder.Report.Joined > joined ? Does.EndWith(expected).And.Length.LessThan(expected.Length + 4) : Is.EqualTo(expected));
+            Assert.That(text.Trim(), encoder.Report.Joined > joined ? Does.EndWith(expected).And.Length.LessThan(expected.Length + 4)
+                : Is.EqualTo(expected));
         }
     }
 
@@ -38,7 +39,8 @@ public sealed class RealTokenizerTests
     public void Of_a_conversation_in_a_real_template_the_answers_and_their_ends_are_learned(string template)
     {
         var tokenizer = Tokenizer.FromFile(TestFiles.Fixture("tokenizers", "byte_bpe", "tokenizer.json"));
-        ChatMessage[] turns = [new("user", "Who are you?"), new("assistant", "A boat. 🙂"), new("user", "Where to?"), new("assistant", "Home.")];
+        ChatMessage[] turns = [new("user", "Who are you?"), new("assistant", "A boat. 🙂"), new("user", "Where to?"),
+            new("assistant", "Home.")];
         var options = new EncodeOptions { MaxSeqLength = 500, MaskPrompt = true, ChatTemplate = ChatTemplate.BuiltIn(template) };
         var example = new ExampleEncoder(tokenizer, options).Encode([new ChatRow(new RowPlace("data", 1), turns)])[0];
         string learned = tokenizer.Decode([.. example.Labels.Where(id => id != Example.Masked)], skipSpecialTokens: false);
@@ -59,6 +61,7 @@ public sealed class RealTokenizerTests
         var random = new Random(4);
         string[] words = ["the", " sea", "\n", "\n\n", " was", " calm", ",", ".", " ", "I", " don't"];
         string text = string.Concat(Enumerable.Range(0, 5000).Select(_ => words[random.Next(words.Length)]));
-        Assert.That(DocumentPieces.Of(text, 300).SelectMany(p => tokenizer.Encode(p, false).Ids), Is.EqualTo(tokenizer.Encode(text, false).Ids));
+        Assert.That(DocumentPieces.Of(text, 300).SelectMany(p => tokenizer.Encode(p, false).Ids),
+            Is.EqualTo(tokenizer.Encode(text, false).Ids));
     }
 }

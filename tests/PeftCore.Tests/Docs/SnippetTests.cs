@@ -7,14 +7,16 @@ using PeftCore.Tests.Training;
 
 namespace PeftCore.Tests.Docs;
 
-/// <summary>Every C# snippet of the README and the docs stands, line by line, in a file of Snippets that is compiled, and run here.</summary>
+/// <summary>Every C# snippet of the README and the docs stands, line by line, in a file of Snippets that is compiled, and run
+/// here.</summary>
 public sealed class SnippetTests
 {
     private const string Fence = "```";
 
     private static IEnumerable<string> Pages() =>
         Directory.GetFiles(Path.Combine(TestFiles.Root, "docs"), "*.md", SearchOption.AllDirectories)
-            .Append(Path.Combine(TestFiles.Root, "README.md")).Select(path => Path.GetRelativePath(TestFiles.Root, path)).Order(StringComparer.Ordinal);
+            .Append(Path.Combine(TestFiles.Root, "README.md")).Select(path => Path.GetRelativePath(TestFiles.Root, path))
+            .Order(StringComparer.Ordinal);
 
     [TestCaseSource(nameof(Pages))]
     public void Its_snippets_stand_in_compiled_code(string page)
@@ -27,9 +29,11 @@ public sealed class SnippetTests
                 continue;
             }
             string marker = i == 0 ? "" : lines[i - 1].Trim();
-            Assert.That(marker, Does.Match("^<!-- snippet: [A-Za-z]+ -->$"), $"{page}, line {i + 1}: a snippet needs its marker in the line before");
+            Assert.That(marker, Does.Match("^<!-- snippet: [A-Za-z]+ -->$"),
+                $"{page}, line {i + 1}: a snippet needs its marker in the line before");
             string name = marker["<!-- snippet: ".Length..^" -->".Length];
-            var snippet = lines.Skip(i + 1).TakeWhile(line => line.Trim() != Fence).Select(line => line.Trim()).Where(line => line.Length > 0).ToList();
+            var snippet = lines.Skip(i + 1).TakeWhile(line => line.Trim() != Fence).Select(line => line.Trim())
+                .Where(line => line.Length > 0).ToList();
             AssertInOrder(snippet, File.ReadAllLines(SourceOf(name)), $"{page}, snippet {name}");
         }
     }
@@ -73,18 +77,22 @@ public sealed class SnippetTests
         yield return Method("sparse", (model, directory) => SparseAdapters.Run(model, Runs.Loader(4, 1, 2), directory["out"]));
 
         yield return Method("calibration", (model, directory) =>
-            CalibratedAdapters.Run(model, ModelInputs.From((IBackend)model.Base.TokenEmbedding.Weight.Value.Device, [1, 2, 3, 4, 5, 6], 2), directory["out"], directory["small"]));
+            CalibratedAdapters.Run(model, ModelInputs.From((IBackend)model.Base.TokenEmbedding.Weight.Value.Device, [1, 2, 3, 4, 5, 6], 2),
+                directory["out"], directory["small"]));
         foreach (var (name, run) in new (string, Action<PeftModel, string>)[]
         {
-            ("adalora", AdaLoraAdapters.Run), ("vera", VeraAdapters.Run), ("loha", LoHaAdapters.Run), ("lokr", LoKrAdapters.Run), ("oft", OftAdapters.Run),
-            ("boft", BoftAdapters.Run), ("hra", HraAdapters.Run), ("shira", ShiraAdapters.Run), ("fourierft", FourierAdapters.Run), ("vblora", VectorBankAdapters.Run),
+            ("adalora", AdaLoraAdapters.Run), ("vera", VeraAdapters.Run), ("loha", LoHaAdapters.Run), ("lokr", LoKrAdapters.Run),
+            ("oft", OftAdapters.Run),
+            ("boft", BoftAdapters.Run), ("hra", HraAdapters.Run), ("shira", ShiraAdapters.Run), ("fourierft", FourierAdapters.Run),
+            ("vblora", VectorBankAdapters.Run),
             ("randlora", RandLoraAdapters.Run), ("c3a", CirculantAdapters.Run), ("miss", MissAdapters.Run),
         })
         {
             yield return Method(name, (model, directory) => run(model, directory["out"]));
         }
 
-        static TestCaseData Method(string name, Action<PeftModel, TemporaryDirectory> run, string family = "llama") => new(family, run) { TestName = $"The snippet of {name} runs and saves its adapters" };
+        static TestCaseData Method(string name, Action<PeftModel, TemporaryDirectory> run, string family = "llama") =>
+            new(family, run) { TestName = $"The snippet of {name} runs and saves its adapters" };
     }
 
     [TestCaseSource(nameof(MethodSnippets))]
@@ -95,12 +103,14 @@ public sealed class SnippetTests
         using var scope = new TensorScope();
         var model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend));
         ((Action<PeftModel, TemporaryDirectory>)run)(model, directory);
-        Assert.That(model.AdapterNames.Select(name => directory["out", name, "adapter_model.safetensors"]), Is.All.Matches<string>(File.Exists));
+        Assert.That(model.AdapterNames.Select(name => directory["out", name, "adapter_model.safetensors"]),
+            Is.All.Matches<string>(File.Exists));
         model.Unload();
         model.Base.Free();
     }
 
-    private static string SourceOf(string name) => Path.Combine(TestFiles.Root, "tests", "PeftCore.Tests", "Docs", "Snippets", name + ".cs");
+    private static string SourceOf(string name) =>
+        Path.Combine(TestFiles.Root, "tests", "PeftCore.Tests", "Docs", "Snippets", name + ".cs");
 
     private static void AssertInOrder(List<string> snippet, string[] source, string what)
     {

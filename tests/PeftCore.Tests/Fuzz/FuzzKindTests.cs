@@ -37,7 +37,8 @@ public sealed class FuzzKindTests
         {
             FuzzInput first = kind.Make(FuzzRandom.For(Seed, name, index)), second = kind.Make(FuzzRandom.For(Seed, name, index));
             Assert.That(second.Rule, Is.EqualTo(first.Rule));
-            Assert.That(second.Files, Is.EqualTo(first.Files).Using<FuzzFile>((a, b) => a.Name == b.Name && a.Bytes.SequenceEqual(b.Bytes)));
+            Assert.That(second.Files, Is.EqualTo(first.Files).Using<FuzzFile>((a, b) => a.Name == b.Name
+                && a.Bytes.SequenceEqual(b.Bytes)));
         }
     }
 }

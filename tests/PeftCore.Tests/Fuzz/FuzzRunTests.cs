@@ -23,7 +23,9 @@ public sealed class FuzzRunTests
     {
         using var directory = new TemporaryDirectory();
 
-        var tally = new FuzzRun(new OneAct(act, Enum.Parse<Expectation>(expectation)), 1, 1, directory.FullPath) { Patience = Patience }.Run(threads: 1);
+        var tally = new FuzzRun(new OneAct(act, Enum.Parse<Expectation>(expectation)), 1, 1,
+            directory.FullPath)
+        { Patience = Patience }.Run(threads: 1);
 
         return Enum.GetValues<Outcome>().Single(outcome => tally[outcome] == 1).ToString();
     }
@@ -59,7 +61,8 @@ public sealed class FuzzRunTests
                     throw new InvalidOperationException("broken");
                 case "work":
                     // Work is processor time, so that what waits for a busy machine is not counted.
-                    for (double end = ThreadClock.Seconds(ThreadClock.CurrentThread) + Patience; ThreadClock.Seconds(ThreadClock.CurrentThread) <= end;)
+                    for (double end = ThreadClock.Seconds(ThreadClock.CurrentThread) +
+                        Patience; ThreadClock.Seconds(ThreadClock.CurrentThread) <= end;)
                     {
                     }
                     break;

@@ -25,9 +25,11 @@ public sealed class AtomicWriteTests
     public void A_writer_that_fails_leaves_the_old_file_and_nothing_else()
     {
         File.WriteAllText(_directory["f"], "old");
-        Assert.That(() => AtomicFile.Write(_directory["f"], s => { s.WriteByte(1); throw new IOException("No space left on device : 'f'"); }),
+        Assert.That(() => AtomicFile.Write(_directory["f"],
+            s => { s.WriteByte(1); throw new IOException("No space left on device : 'f'"); }),
             Throws.TypeOf<BadInputException>().With.Message.Contains("the disk is full, nothing was changed"));
-        Assert.That(() => AtomicFile.Write(_directory["f"], _ => throw new InvalidOperationException("a fault")), Throws.InvalidOperationException);
+        Assert.That(() => AtomicFile.Write(_directory["f"], _ => throw new InvalidOperationException("a fault")),
+            Throws.InvalidOperationException);
         Assert.That(File.ReadAllText(_directory["f"]), Is.EqualTo("old"));
         Assert.That(Directory.GetFiles(_directory.FullPath), Has.Length.EqualTo(1));
     }
@@ -50,9 +52,12 @@ public sealed class AtomicWriteTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => AtomicFile.WriteAllText(_directory["f", "below-a-file"], ""), Throws.TypeOf<BadInputException>());
-            Assert.That(() => AtomicFile.WriteAllText(_directory["d"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("this is a directory"));
-            Assert.That(() => AtomicFile.WriteAllText(_directory["f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("read-only"));
-            Assert.That(() => AtomicDirectory.Write(_directory["f"], _ => { }), Throws.TypeOf<BadInputException>().With.Message.Contains("this is a file"));
+            Assert.That(() => AtomicFile.WriteAllText(_directory["d"], ""),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("this is a directory"));
+            Assert.That(() => AtomicFile.WriteAllText(_directory["f"], ""),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("read-only"));
+            Assert.That(() => AtomicDirectory.Write(_directory["f"], _ => { }),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("this is a file"));
             Assert.That(() => AtomicDirectory.Write(_directory["f", "x"], _ => { }), Throws.TypeOf<BadInputException>());
         }
         File.SetAttributes(_directory["f"], FileAttributes.Normal);
@@ -72,9 +77,12 @@ public sealed class AtomicWriteTests
 
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
-            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "new", "f"], ""), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
-            Assert.That(() => AtomicDirectory.Write(_directory["d", "c"], _ => { }), Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "f"], ""),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(() => AtomicFile.WriteAllText(_directory["d", "new", "f"], ""),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
+            Assert.That(() => AtomicDirectory.Write(_directory["d", "c"], _ => { }),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("is read-only"));
             Assert.That(Tree(), Is.EqualTo(["d", "d/f"]));
         }
         if (!OperatingSystem.IsWindows())
@@ -109,7 +117,8 @@ public sealed class AtomicWriteTests
 
     [Test]
     public void A_sentence_about_a_file_of_a_new_directory_names_where_it_was_to_be() =>
-        Assert.That(() => AtomicDirectory.Write(_directory["c"], d => AtomicFile.Write(Path.Combine(d, "f"), _ => throw new IOException("No space left on device"))),
+        Assert.That(() => AtomicDirectory.Write(_directory["c"],
+            d => AtomicFile.Write(Path.Combine(d, "f"), _ => throw new IOException("No space left on device"))),
             Throws.TypeOf<BadInputException>().With.Message.StartsWith(_directory["c", "f"] + ": the disk is full"));
 
     private string[] Tree() =>

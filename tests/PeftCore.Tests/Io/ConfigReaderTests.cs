@@ -137,7 +137,10 @@ public sealed class ConfigReaderTests
     {
         using var directory = new TemporaryDirectory();
         byte[] valid = File.ReadAllBytes(TestFiles.Fixture("hf", "llama", "base", "config.json"));
-        Gen<(int At, int Byte)[]> edits = (from at in Gen.Choose(0, valid.Length - 1) from value in Gen.Choose(0, 255) select (at, value)).ArrayOf(3);
+        Gen<(int At, int Byte)[]> edits = (from at in Gen.Choose(0, valid.Length - 1)
+                                           from value in Gen.Choose(0,
+            255)
+                                           select (at, value)).ArrayOf(3);
         Prop.ForAll(edits.ToArbitrary(), changes =>
         {
             byte[] bytes = [.. valid];
@@ -150,7 +153,8 @@ public sealed class ConfigReaderTests
             {
                 File.WriteAllBytes(directory["c.json"], bytes);
                 var config = ConfigReader.Open(directory["c.json"]);
-                return config.Names.All(n => n.Length == 0 || config.Has(n) == (config.Raw(n) is not null)) && (config.IntOrNull("hidden_size") ?? 0) < int.MaxValue;
+                return config.Names.All(n => n.Length == 0 || config.Has(n) == (config.Raw(n) is not null))
+                    && (config.IntOrNull("hidden_size") ?? 0) < int.MaxValue;
             }
             catch (BadInputException e)
             {

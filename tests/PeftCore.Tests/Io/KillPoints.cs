@@ -6,8 +6,8 @@ namespace PeftCore.Tests.Io;
 /// <summary>Stops writers before each change they make to the disk, one after the other, as a kill would.</summary>
 internal static class KillPoints
 {
-    /// <summary>Kills a writer at every point until it completes. Each time a reader must find what was there before or all that is new, what the kill
-    /// left must be hidden, and the next run must complete and leave nothing.</summary>
+    /// <summary>Kills a writer at every point until it completes. Each time a reader must find what was there before or all that is new,
+    /// what the kill left must be hidden, and the next run must complete and leave nothing.</summary>
     /// <param name="root">A directory around all that is written.</param>
     /// <param name="makeOld">Makes what is there before, in an empty root.</param>
     /// <param name="write">Writes what is new.</param>
@@ -15,7 +15,8 @@ internal static class KillPoints
     /// <param name="every">Takes only each n-th point.</param>
     /// <param name="bytes">What of a file is compared; null for all of it.</param>
     /// <returns>How many points there were, and at how many of them the files were being moved into place.</returns>
-    public static (int Points, int Moving) Check(string root, Action makeOld, Action write, Action read, int every = 1, Func<string, byte[]>? bytes = null)
+    public static (int Points, int Moving) Check(string root, Action makeOld, Action write, Action read, int every = 1,
+        Func<string, byte[]>? bytes = null)
     {
         Reset(root, makeOld);
         string old = Content(root, bytes);
@@ -35,7 +36,8 @@ internal static class KillPoints
             if (seen != old && seen != whole)
             {
                 moving++;
-                Assert.That(Hidden(root).Any(path => Path.GetFileName(path) == HiddenNames.Committed), $"{point}: {place}: half is written, and nothing says so");
+                Assert.That(Hidden(root).Any(path => Path.GetFileName(path) == HiddenNames.Committed),
+                    $"{point}: {place}: half is written, and nothing says so");
             }
             read();
             Assert.That(Content(root, bytes), Is.EqualTo(old).Or.EqualTo(whole), $"{point}: {place}: a reader sees a half");
@@ -76,9 +78,12 @@ internal static class KillPoints
     }
 
     /// <summary>All files that are not hidden, with their content, one a line.</summary>
-    public static string Content(string root, Func<string, byte[]>? bytes = null) => string.Join('\n', Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)
-        .Select(path => (Name: Path.GetRelativePath(root, path).Replace('\\', '/'), Path: path)).Where(file => !file.Name.Contains(HiddenNames.Prefix, StringComparison.Ordinal))
-        .OrderBy(file => file.Name, StringComparer.Ordinal).Select(file => $"{file.Name} {Convert.ToHexString(SHA256.HashData((bytes ?? File.ReadAllBytes)(file.Path)))}"));
+    public static string Content(string root, Func<string, byte[]>? bytes = null) =>
+        string.Join('\n', Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)
+        .Select(path => (Name: Path.GetRelativePath(root, path).Replace('\\', '/'), Path: path))
+        .Where(file => !file.Name.Contains(HiddenNames.Prefix, StringComparison.Ordinal))
+        .OrderBy(file => file.Name, StringComparer.Ordinal)
+        .Select(file => $"{file.Name} {Convert.ToHexString(SHA256.HashData((bytes ?? File.ReadAllBytes)(file.Path)))}"));
 
     /// <summary>Everything hidden, outermost names only.</summary>
     public static string[] Hidden(string root) => [.. Directory.EnumerateFileSystemEntries(root, "*", SearchOption.AllDirectories)

@@ -75,7 +75,8 @@ public sealed class KilledWriterTests
         var (points, moving) = KillPoints.Check(_root.FullPath, () =>
         {
             Directory.CreateDirectory(_root["m"]);
-            foreach (string name in new[] { "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json", "chat_template.jinja" })
+            foreach (string name in new[] { "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                "model.safetensors.index.json", "chat_template.jinja" })
             {
                 File.WriteAllText(_root["m", name], "{}");
             }
@@ -102,7 +103,8 @@ public sealed class KilledWriterTests
             {
                 Checkpoint.Write(path, trainable, optimizer, new TrainerState { Step = 3, Elapsed = 1, GradientAccumulationSteps = 1 });
             }
-        }, () => Checkpoint.Write(path, trainable, optimizer, new TrainerState { Step = 3, Elapsed = 2, GradientAccumulationSteps = 1 }), () =>
+        }, () => Checkpoint.Write(path, trainable, optimizer, new TrainerState { Step = 3, Elapsed = 2, GradientAccumulationSteps = 1 }),
+        () =>
         {
             string[] names = Directory.GetFileSystemEntries(_root["run"], "checkpoint-*");
             Assert.That(names, Is.SubsetOf([path]));
@@ -148,7 +150,8 @@ public sealed class KilledWriterTests
                 var seen = SavedAdapter.Load(_root["a"]);
                 Assert.That(seen.Config.PeftType, Is.EqualTo("IA3"), place);
                 Assert.That(seen.Names, Is.EquivalentTo(Newer.Names), place);
-                Assert.That(Directory.GetFileSystemEntries(_root.FullPath, "*", SearchOption.AllDirectories), Is.EquivalentTo(before), place);
+                Assert.That(Directory.GetFileSystemEntries(_root.FullPath, "*", SearchOption.AllDirectories), Is.EquivalentTo(before),
+                    place);
                 File.SetUnixFileMode(_root["a"], UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.UserWrite);
                 read++;
             }
@@ -162,7 +165,8 @@ public sealed class KilledWriterTests
         Older.Save(_root["a"]);
         string old = KillPoints.Content(_root.FullPath);
         int refused = 0;
-        for (int point = 0; KillPoints.Stop(point, Write, _ => throw new IOException("No space left on device"), once: true) is { } place; point++)
+        for (int point = 0; KillPoints.Stop(point, Write, _ => throw new IOException("No space left on device"),
+            once: true) is { } place; point++)
         {
             bool committed = Directory.Exists(_root["a", HiddenNames.Committed]);
             Assert.That(committed || KillPoints.Hidden(_root.FullPath).Length <= 1, $"{point}: {place}");
@@ -185,7 +189,8 @@ public sealed class KilledWriterTests
             }
             catch (BadInputException e)
             {
-                Assert.That(e.Message, Does.Contain("the disk is full, nothing was changed").Or.Contain("the next run that writes here finishes it"));
+                Assert.That(e.Message,
+                    Does.Contain("the disk is full, nothing was changed").Or.Contain("the next run that writes here finishes it"));
                 refused++;
             }
         }

@@ -20,7 +20,8 @@ public sealed class LeftoversTests
         using var work = WorkDirectory.Create(_root.FullPath);
         AtomicFile.Write(_root["adapter_model.safetensors"], _ =>
         {
-            string[] patterns = ["checkpoint-*", "*.safetensors", "adapter_*", "*adapter*", "model*", "*model*", "*.json", "*.jsonl*", "*.partial", "*.old", "*.tmp", "train*", "*.txt"];
+            string[] patterns = ["checkpoint-*", "*.safetensors", "adapter_*", "*adapter*", "model*", "*model*", "*.json", "*.jsonl*",
+                "*.partial", "*.old", "*.tmp", "train*", "*.txt"];
             Assert.That(Directory.GetFileSystemEntries(_root.FullPath), Has.Length.EqualTo(3));
             Assert.That(patterns.SelectMany(pattern => Directory.GetFileSystemEntries(_root.FullPath, pattern)), Is.Empty);
         });
@@ -78,7 +79,8 @@ public sealed class LeftoversTests
     [Test]
     public void Writers_and_readers_at_the_same_time_see_whole_adapters()
     {
-        SavedAdapter[] versions = [.. new[] { "lora", "ia3", "lora_dora" }.Select(name => SavedAdapter.Load(TestFiles.Fixture("hf", "llama", name)))];
+        SavedAdapter[] versions =
+            [.. new[] { "lora", "ia3", "lora_dora" }.Select(name => SavedAdapter.Load(TestFiles.Fixture("hf", "llama", name)))];
         string directory = _root["a"];
         versions[0].Save(directory);
         Parallel.For(0, 6, new ParallelOptions { MaxDegreeOfParallelism = 6 }, worker =>
@@ -92,7 +94,8 @@ public sealed class LeftoversTests
                 else
                 {
                     var seen = SavedAdapter.Load(directory);
-                    var version = versions.Single(version => version.Config == seen.Config || version.Config.ToJson().ToJsonString() == seen.Config.ToJson().ToJsonString());
+                    var version = versions.Single(version => version.Config == seen.Config || version.Config.ToJson()
+                        .ToJsonString() == seen.Config.ToJson().ToJsonString());
                     Assert.That(seen.Names, Is.EquivalentTo(version.Names));
                 }
             }
@@ -103,14 +106,16 @@ public sealed class LeftoversTests
     [Test]
     public void Checkpoints_that_an_earlier_version_left_half_renamed_are_put_back_or_removed()
     {
-        foreach (string name in new[] { "checkpoint-1", "checkpoint-1.old", "checkpoint-2.old", "checkpoint-2.partial", "checkpoint-3.partial", "mine.old", "checkpoint-x.partial" })
+        foreach (string name in new[] { "checkpoint-1", "checkpoint-1.old", "checkpoint-2.old", "checkpoint-2.partial",
+            "checkpoint-3.partial", "mine.old", "checkpoint-x.partial" })
         {
             AtomicFile.WriteAllText(_root[name, name], "");
         }
         Assert.That(Checkpoint.Last(_root.FullPath), Is.EqualTo(_root["checkpoint-2"]));
         Assert.That(File.Exists(_root["checkpoint-2", "checkpoint-2.old"]));
         new CheckpointKeeper(_root.FullPath, 0, null).Prepare(2);
-        Assert.That(Directory.GetDirectories(_root.FullPath).Select(path => Path.GetFileName(path)), Is.EquivalentTo(["checkpoint-1", "checkpoint-2", "mine.old", "checkpoint-x.partial"]));
+        Assert.That(Directory.GetDirectories(_root.FullPath).Select(path => Path.GetFileName(path)),
+            Is.EquivalentTo(["checkpoint-1", "checkpoint-2", "mine.old", "checkpoint-x.partial"]));
     }
 
     [Test]
@@ -119,7 +124,8 @@ public sealed class LeftoversTests
         var keeper = new CheckpointKeeper(_root["run"], 0, null);
         using (keeper.Hold())
         {
-            Assert.That(() => keeper.Hold().Dispose(), Throws.TypeOf<BadInputException>().With.Message.Contains("another process is training into this directory"));
+            Assert.That(() => keeper.Hold().Dispose(),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("another process is training into this directory"));
         }
         keeper.Hold().Dispose();
         Assert.That(Directory.GetFileSystemEntries(_root["run"]), Is.Empty);

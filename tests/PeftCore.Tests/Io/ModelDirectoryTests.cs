@@ -29,7 +29,8 @@ public sealed class ModelDirectoryTests
             Assert.That(weights.Get("model.norm.weight").Shape, Is.EqualTo([32L]));
             Assert.That(weights.Get("lm_head.weight").Bytes.Length, Is.EqualTo(97 * 32 * 4));
             Assert.That(weights.TryGet("lm_head.bias", out _), Is.False);
-            Assert.That(() => weights.Get("lm_head.bias"), Throws.TypeOf<BadInputException>().With.Message.Contains("\"lm_head.bias\" is missing"));
+            Assert.That(() => weights.Get("lm_head.bias"),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("\"lm_head.bias\" is missing"));
         }
     }
 
@@ -56,7 +57,8 @@ public sealed class ModelDirectoryTests
     [TestCase("""{}""", "\"weight_map\" is missing")]
     [TestCase("""{"weight_map":{"a":"s1.safetensors","b":"s3.safetensors"}}""", "the shard s3.safetensors it names is missing")]
     [TestCase("""{"weight_map":{"a":"s1.safetensors","b":"s1.safetensors","x":"s1.safetensors"}}""", "\"x\" is not in s1.safetensors")]
-    [TestCase("""{"weight_map":{"a":"s1.safetensors","a":"s2.safetensors"}}""", "field \"weight_map.a\" stands twice with different values")]
+    [TestCase("""{"weight_map":{"a":"s1.safetensors","a":"s2.safetensors"}}""",
+        "field \"weight_map.a\" stands twice with different values")]
     public void A_lying_index_is_refused(string index, string reason)
     {
         Shard("s1.safetensors", "a", "b");
@@ -69,7 +71,8 @@ public sealed class ModelDirectoryTests
     [Test]
     public void A_directory_without_readable_weights_says_the_way_out()
     {
-        Assert.That(() => ModelDirectory.Open(_directory.FullPath).OpenWeights(), Throws.TypeOf<BadInputException>().With.Message.Contains("has no weights"));
+        Assert.That(() => ModelDirectory.Open(_directory.FullPath).OpenWeights(),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("has no weights"));
         File.WriteAllText(_directory["pytorch_model.bin"], "");
         Assert.That(() => ModelDirectory.Open(_directory.FullPath).OpenWeights(),
             Throws.TypeOf<BadInputException>().With.Message.Contains("pytorch_model.bin").And.Message.Contains("save_pretrained"));
@@ -81,8 +84,10 @@ public sealed class ModelDirectoryTests
         File.Delete(_directory["config.json"]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => ModelDirectory.Open(_directory["none"]), Throws.TypeOf<BadInputException>().With.Message.Contains("no such directory"));
-            Assert.That(() => ModelDirectory.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("no config.json"));
+            Assert.That(() => ModelDirectory.Open(_directory["none"]),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("no such directory"));
+            Assert.That(() => ModelDirectory.Open(_directory.FullPath),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("no config.json"));
             Assert.That(() => ModelDirectory.Open(TestFiles.Fixture("hf", "llama", "lora")),
                 Throws.TypeOf<BadInputException>().With.Message.Contains("this is an adapter"));
             Assert.That(() => ModelDirectory.Open(TestFiles.Fixture("hf", "llama", "base", "config.json")),

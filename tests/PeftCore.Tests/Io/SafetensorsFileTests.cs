@@ -34,7 +34,8 @@ public sealed class SafetensorsFileTests
     [Test]
     public void Scalars_and_empty_tensors_are_valid()
     {
-        const string header = """{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]}}   """;
+        const string header =
+            """{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]}}   """;
         using var file = SafetensorsFile.Open(Save(SafetensorsBytes.File(header, 4)));
         Assert.That((file.Bytes(file.Entries["s"]).Length, file.Bytes(file.Entries["e"]).Length), Is.EqualTo((4, 0)));
     }
@@ -63,10 +64,14 @@ public sealed class SafetensorsFileTests
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 3, "the file has only 3 data bytes")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775803,9223372036854775807]}}""", 4, "the file has only 4")]
     [TestCase("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 5, "but it has 5 bytes")]
-    [TestCase("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}""", 6, "inside another")]
-    [TestCase("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", 4, "inside another")]
-    [TestCase("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}""", 6, "a hole after 2")]
-    [TestCase("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}""", 4, "stands twice")]
+    [TestCase("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}""", 6,
+        "inside another")]
+    [TestCase("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}""", 4,
+        "inside another")]
+    [TestCase("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}""", 6,
+        "a hole after 2")]
+    [TestCase("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}""", 4,
+        "stands twice")]
     [TestCase("""{"a":{"dtype":"U8","dtype":"U8","shape":[2],"data_offsets":[0,2]}}""", 2, "dtype stands twice")]
     [TestCase("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2],"extra":1}}""", 2, "unknown header field \"extra\"")]
     [TestCase("""{"__metadata__":1}""", 0, "expected an object of strings")]
@@ -88,7 +93,8 @@ public sealed class SafetensorsFileTests
         foreach (ulong claim in new ulong[] { (ulong)file.Length - 7, 100_000_000, 100_000_001, long.MaxValue, ulong.MaxValue })
         {
             BitConverter.TryWriteBytes(file, claim);
-            Assert.That(() => SafetensorsFile.Open(Save(file)), Throws.TypeOf<BadInputException>().With.Message.Contains($"claims {claim}"));
+            Assert.That(() => SafetensorsFile.Open(Save(file)),
+                Throws.TypeOf<BadInputException>().With.Message.Contains($"claims {claim}"));
         }
     }
 
@@ -96,7 +102,8 @@ public sealed class SafetensorsFileTests
     public void Nested_brackets_and_broken_utf8_are_refused()
     {
         byte[] broken = [.. """{"a"""u8, 0xC3, (byte)'"', (byte)'}'];
-        Assert.That(() => SafetensorsFile.Open(Save(SafetensorsBytes.File(broken, 0))), Throws.TypeOf<BadInputException>().With.Message.Contains("UTF-8"));
+        Assert.That(() => SafetensorsFile.Open(Save(SafetensorsBytes.File(broken, 0))),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("UTF-8"));
         string bomb = """{"a":{"shape":""" + new string('[', 1_000_000);
         Assert.That(() => SafetensorsFile.Open(Save(SafetensorsBytes.File(bomb, 0))), Throws.TypeOf<BadInputException>());
     }
@@ -106,7 +113,8 @@ public sealed class SafetensorsFileTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => SafetensorsFile.Open(_directory["none"]), Throws.TypeOf<BadInputException>().With.Message.Contains("no such file"));
+            Assert.That(() => SafetensorsFile.Open(_directory["none"]),
+                Throws.TypeOf<BadInputException>().With.Message.Contains("no such file"));
             Assert.That(() => SafetensorsFile.Open(Save([])), Throws.TypeOf<BadInputException>().With.Message.Contains("0 bytes"));
             Assert.That(() => SafetensorsFile.Open(Save([1, 2, 3])), Throws.TypeOf<BadInputException>().With.Message.Contains("3 bytes"));
             Assert.That(() => SafetensorsFile.Open(_directory.FullPath), Throws.TypeOf<BadInputException>());

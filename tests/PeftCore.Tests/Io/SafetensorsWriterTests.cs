@@ -26,7 +26,8 @@ public sealed class SafetensorsWriterTests
             // Shuffled, so that the order in the file is the writer's own doing.
             SafetensorsEntry[] entries = [.. file.Entries.Values];
             new Random(3).Shuffle(entries);
-            SafetensorsWriter.Write(_directory["copy"], entries.Select(e => new SafetensorsTensor(e.Name, e.DType, e.Shape, s => s.Write(file.Bytes(e)))), file.Metadata);
+            SafetensorsWriter.Write(_directory["copy"],
+                entries.Select(e => new SafetensorsTensor(e.Name, e.DType, e.Shape, s => s.Write(file.Bytes(e)))), file.Metadata);
         }
         Assert.That(File.ReadAllBytes(_directory["copy"]), Is.EqualTo(File.ReadAllBytes(path)));
     }
@@ -34,11 +35,16 @@ public sealed class SafetensorsWriterTests
     [Test]
     public void Whatever_is_written_reads_back_the_same()
     {
-        string[] types = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "C64"];
+        string[] types = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2",
+            "F8_E8M0", "C64"];
         Gen<(string Name, string DType, long[] Shape)[]> tensors =
             from names in ArbMap.Default.GeneratorFor<NonNull<string>>().Select(n => Valid(n.Get)).ArrayOf()
-            from rows in (from type in Gen.Elements(types) from shape in Gen.Choose(0, 4).Select(v => (long)v).ArrayOf() select (type, shape)).ArrayOf(50)
-            select names.Distinct().Take(50).Select((n, i) => (n, rows[i].type, rows[i].shape[..Math.Min(4, rows[i].shape.Length)])).ToArray();
+            from rows in (from type in Gen.Elements(types)
+                          from shape in Gen.Choose(0, 4).Select(v => (long)v)
+                .ArrayOf()
+                          select (type, shape)).ArrayOf(50)
+            select names.Distinct().Take(50).Select((n, i) => (n, rows[i].type, rows[i].shape[..Math.Min(4, rows[i].shape.Length)]))
+            .ToArray();
         Prop.ForAll(tensors.ToArbitrary(), RoundTrips).Check(Config.QuickThrowOnFailure.WithMaxTest(150).WithReplay(5, 11));
     }
 

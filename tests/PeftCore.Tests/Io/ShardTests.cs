@@ -27,7 +27,8 @@ public sealed class ShardTests
         using var weights = Open();
         Assert.That(Values(weights), Is.EqualTo("a=1 b=2 c=3"));
         Assert.That(weights.Warnings, Has.Count.EqualTo(1).And.Exactly(1)
-            .Contains("2 tensors lie in another shard than the index says").And.Contains("\"b\" in s1.safetensors instead of s2.safetensors"));
+            .Contains("2 tensors lie in another shard than the index says").And.Contains(
+            "\"b\" in s1.safetensors instead of s2.safetensors"));
     }
 
     [Test]
@@ -37,7 +38,8 @@ public sealed class ShardTests
         Index(("a", "s1"));
         using var weights = Open();
         Assert.That(Values(weights), Is.EqualTo("a=1 b=2"));
-        Assert.That(weights.Warnings, Has.Count.EqualTo(1).And.Exactly(1).Contains("1 tensors are not in the index").And.Contains("\"b\" in s1.safetensors"));
+        Assert.That(weights.Warnings, Has.Count.EqualTo(1).And.Exactly(1)
+            .Contains("1 tensors are not in the index").And.Contains("\"b\" in s1.safetensors"));
     }
 
     [Test]
@@ -48,7 +50,8 @@ public sealed class ShardTests
         Index(("a", "s1"), ("b", "s1"), ("c", "s2"));
         using var weights = Open();
         Assert.That(Values(weights), Is.EqualTo("a=1 b=2 c=3"));
-        Assert.That(weights.Warnings, Has.Count.EqualTo(1).And.Exactly(1).Contains("tensor \"a\" lies in s1.safetensors and with other values in s2.safetensors"));
+        Assert.That(weights.Warnings, Has.Count.EqualTo(1).And.Exactly(1)
+            .Contains("tensor \"a\" lies in s1.safetensors and with other values in s2.safetensors"));
     }
 
     [Test]
@@ -67,7 +70,9 @@ public sealed class ShardTests
         Shard("s1", ("a", 1), ("x", 7));
         Shard("s2", ("c", 3), ("x", 8));
         Index(("a", "s1"), ("c", "s2"));
-        Assert.That(Open, Throws.TypeOf<BadInputException>().With.Message.Contains("tensor \"x\" has one value in s1.safetensors and another in s2.safetensors"));
+        Assert.That(Open,
+            Throws.TypeOf<BadInputException>().With.Message.Contains(
+            "tensor \"x\" has one value in s1.safetensors and another in s2.safetensors"));
     }
 
     [Test]
@@ -85,7 +90,8 @@ public sealed class ShardTests
     public void A_wrong_total_size_does_not_matter()
     {
         Shard("s1", ("a", 1));
-        File.WriteAllText(_directory["model.safetensors.index.json"], """{"metadata":{"total_size":-5},"weight_map":{"a":"s1.safetensors"}}""");
+        File.WriteAllText(_directory["model.safetensors.index.json"],
+            """{"metadata":{"total_size":-5},"weight_map":{"a":"s1.safetensors"}}""");
         using var weights = Open();
         Assert.That((Values(weights), weights.Warnings.Count), Is.EqualTo(("a=1", 0)));
     }
@@ -102,7 +108,8 @@ public sealed class ShardTests
     {
         File.WriteAllText(_directory[file], "");
         File.WriteAllText(_directory["training_args.bin"], "");
-        Assert.That(Open, Throws.TypeOf<BadInputException>().With.Message.Contains(file).And.Message.Contains(format).And.Message.Contains(wayOut));
+        Assert.That(Open, Throws.TypeOf<BadInputException>().With.Message.Contains(file).And.Message.Contains(format).And.Message.Contains(
+            wayOut));
     }
 
     [TestCase("GGUF....", "GGUF")]
@@ -120,17 +127,24 @@ public sealed class ShardTests
     {
         File.WriteAllText(_directory["m.gguf"], "GGUF");
         File.Delete(_directory["config.json"]);
-        Assert.That(() => ModelDirectory.Open(_directory["m.gguf"]), Throws.TypeOf<BadInputException>().With.Message.Contains("this is a file").And.Message.Contains("gguf_file"));
-        Assert.That(() => ModelDirectory.Open(_directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("no config.json").And.Message.Contains("gguf_file"));
+        Assert.That(() => ModelDirectory.Open(_directory["m.gguf"]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("this is a file").And.Message.Contains("gguf_file"));
+        Assert.That(() => ModelDirectory.Open(_directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no config.json").And.Message.Contains("gguf_file"));
     }
 
     private WeightSource Open() => ModelDirectory.Open(_directory.FullPath).OpenWeights();
 
     private void Shard(string file, params (string Name, byte Value)[] tensors) =>
-        SafetensorsWriter.Write(_directory[file + ".safetensors"], tensors.Select(t => new SafetensorsTensor(t.Name, "U8", [1], new[] { t.Value })));
+        SafetensorsWriter.Write(_directory[file + ".safetensors"],
+            tensors.Select(t => new SafetensorsTensor(t.Name, "U8", [1], new[] { t.Value })));
 
     private void Index(params (string Tensor, string Shard)[] map) => File.WriteAllText(_directory["model.safetensors.index.json"],
-        new JsonObject { ["weight_map"] = new JsonObject(map.Select(m => KeyValuePair.Create<string, JsonNode?>(m.Tensor, m.Shard + ".safetensors"))) }.ToJsonString());
+        new JsonObject
+        {
+            ["weight_map"] =
+            new JsonObject(map.Select(m => KeyValuePair.Create<string, JsonNode?>(m.Tensor, m.Shard + ".safetensors")))
+        }.ToJsonString());
 
     private static string Values(WeightSource weights) =>
         string.Join(' ', weights.Names.Order(StringComparer.Ordinal).Select(name => $"{name}={weights.Get(name).Bytes[0]}"));

@@ -36,7 +36,8 @@ public sealed class AffinityTests
         {
             Assert.Ignore("threads cannot be bound on this system");
         }
-        Assert.That(() => new CpuBackend(1, processors: [1023]), Throws.TypeOf<BadInputException>().With.Message.Contains("may not run on processor 1023"));
+        Assert.That(() => new CpuBackend(1, processors: [1023]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("may not run on processor 1023"));
     }
 
     [Test]
@@ -46,7 +47,8 @@ public sealed class AffinityTests
         {
             Assert.Ignore("threads cannot be bound on this system");
         }
-        Assert.That(() => new CpuBackend(2, processors: [Affinity.OfThisThread()[0]]), Throws.TypeOf<BadInputException>().With.Message.Contains("2 threads need as many processors"));
+        Assert.That(() => new CpuBackend(2, processors: [Affinity.OfThisThread()[0]]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("2 threads need as many processors"));
     }
 
     /// <summary>Both items wait for each other, so that each thread does one.</summary>

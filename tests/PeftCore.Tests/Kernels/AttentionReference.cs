@@ -2,8 +2,10 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Tests.Kernels;
 
-/// <summary>Attention by its definition in double precision, with the gradients of Σ dO·O. Operands are dense (batch, token, head, dim).</summary>
-internal sealed class AttentionReference(AttentionShape shape, double[] q, double[] k, double[] v, int[] ranges, double[] slopes, double[] bias)
+/// <summary>Attention by its definition in double precision, with the gradients of Σ dO·O. Operands are dense (batch, token, head,
+/// dim).</summary>
+internal sealed class AttentionReference(AttentionShape shape, double[] q, double[] k, double[] v, int[] ranges, double[] slopes,
+    double[] bias)
 {
     public double[] O { get; } = new double[shape.Batch * shape.QueryLength * shape.Heads * shape.HeadDim];
 
@@ -73,7 +75,8 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
                 for (int i = 0; i < shape.QueryLength; i++)
                 {
                     int at = (b * shape.QueryLength) + i, absolute = i + shape.KeyLength - shape.QueryLength;
-                    int from = ranges.Length == 0 ? 0 : ranges[2 * at], to = ranges.Length == 0 ? Math.Max(0, absolute + 1) : ranges[(2 * at) + 1];
+                    int from = ranges.Length == 0 ? 0 : ranges[2 * at], to = ranges.Length == 0 ? Math.Max(0, absolute + 1)
+                        : ranges[(2 * at) + 1];
                     int[] keys = [.. Enumerable.Range(from, Math.Max(0, to - from))];
                     double[] s = new double[shape.KeyLength], bent = new double[shape.KeyLength];
                     foreach (int j in keys)
@@ -92,7 +95,8 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
                     }
 
                     double max = keys.Length == 0 ? 0 : keys.Max(j => s[j]), sum = keys.Sum(j => Math.Exp(s[j] - max));
-                    Lse[(((b * shape.Heads) + h) * shape.QueryLength) + i] = keys.Length == 0 ? double.NegativeInfinity : max + Math.Log(sum);
+                    Lse[(((b * shape.Heads) + h) * shape.QueryLength) + i] = keys.Length == 0 ? double.NegativeInfinity : max +
+                        Math.Log(sum);
                     row(b, h, i, [.. s.Select(x => Math.Exp(x - max) / sum)], bent, keys);
                 }
             }
@@ -101,7 +105,8 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
 
     private int Query(int b, int i, int h) => ((((b * shape.QueryLength) + i) * shape.Heads) + h) * shape.HeadDim;
 
-    private int Key(int b, int j, int h) => ((((b * shape.KeyLength) + j) * shape.KeyHeads) + (h / (shape.Heads / shape.KeyHeads))) * shape.HeadDim;
+    private int Key(int b, int j, int h) => ((((b * shape.KeyLength) + j) * shape.KeyHeads) + (h / (shape.Heads / shape.KeyHeads))) *
+        shape.HeadDim;
 
     private int Bias(int h, int i, int j)
     {

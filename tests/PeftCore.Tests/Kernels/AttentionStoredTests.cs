@@ -20,21 +20,25 @@ public sealed class AttentionStoredTests
     ];
 
     [Test]
-    public void Keys_and_values_in_bf16_give_what_their_numbers_give_in_f32([ValueSource(nameof(Shapes))] AttentionShape shape, [Values] bool ranges)
+    public void Keys_and_values_in_bf16_give_what_their_numbers_give_in_f32([ValueSource(nameof(Shapes))] AttentionShape shape,
+        [Values] bool ranges)
     {
         using WorkerPool pool = new(2);
-        int queries = shape.Batch * shape.QueryLength, keys = shape.Batch * shape.KeyLength, width = shape.Heads * shape.HeadDim, keyWidth = shape.KeyHeads * shape.HeadDim;
+        int queries = shape.Batch * shape.QueryLength, keys = shape.Batch * shape.KeyLength, width = shape.Heads * shape.HeadDim,
+            keyWidth = shape.KeyHeads * shape.HeadDim;
         // Rows have a few columns that belong to no head.
         HeadLayout ql = new(width, 0, shape.HeadDim), kl = new(keyWidth + 6, 4, shape.HeadDim);
         float[] q = Numbers.Random(1, queries * width);
         byte[] k = Numbers.Store(Numbers.Random(2, keys * kl.RowStride), ElementType.BF16, out float[] wideK);
         byte[] v = Numbers.Store(Numbers.Random(3, keys * kl.RowStride), ElementType.BF16, out float[] wideV);
         int[] seen = ranges ? Windows(shape) : [];
-        AttentionReference reference = new(shape, Wide(q), Dense(wideK, kl, keys, keyWidth), Dense(wideV, kl, keys, keyWidth), seen, [], []);
+        AttentionReference reference = new(shape, Wide(q), Dense(wideK, kl, keys, keyWidth), Dense(wideV, kl, keys, keyWidth), seen, [],
+            []);
         reference.Forward(new double[q.Length]);
         foreach (var level in Levels)
         {
-            float[] o = Numbers.Poison(q.Length), lse = Numbers.Poison(queries * shape.Heads), o32 = Numbers.Poison(q.Length), lse32 = Numbers.Poison(lse.Length);
+            float[] o = Numbers.Poison(q.Length), lse = Numbers.Poison(queries * shape.Heads), o32 = Numbers.Poison(q.Length),
+                lse32 = Numbers.Poison(lse.Length);
             Attention.Forward(shape, q, ql, k, kl, v, kl, ElementType.BF16, o, ql, lse, seen, [], [], pool, level);
             Attention.Forward(shape, q, ql, wideK, kl, wideV, kl, o32, ql, lse32, seen, [], [], pool, level);
             Numbers.AssertClose(o, reference.O, 1e-5, 2e-6, $"{level} o");
@@ -49,7 +53,8 @@ public sealed class AttentionStoredTests
     {
         using WorkerPool one = new(1), three = new(3);
         AttentionShape shape = new(1, 1, 300, 8, 2, 64, 0.125f, 0f);
-        float[] q = Numbers.Random(1, 512), k = Numbers.Random(2, 300 * 128), v = Numbers.Random(3, 300 * 128), a = new float[512], b = new float[512], lse = new float[8];
+        float[] q = Numbers.Random(1, 512), k = Numbers.Random(2, 300 * 128), v = Numbers.Random(3, 300 * 128), a = new float[512],
+            b = new float[512], lse = new float[8];
         HeadLayout ql = new(512, 0, 64), kl = new(128, 0, 64);
         Attention.Forward(shape, q, ql, k, kl, v, kl, a, ql, lse, [], [], [], one);
         Attention.Forward(shape, q, ql, k, kl, v, kl, b, ql, lse, [], [], [], three);
@@ -61,13 +66,16 @@ public sealed class AttentionStoredTests
     {
         using WorkerPool pool = new(1);
         HeadLayout layout = new(4, 0, 4);
-        Assert.That(() => Attention.Forward(new(1, 1, 1, 1, 1, 4, 1f, 0f), new float[4], layout, new byte[8], layout, new byte[8], layout, ElementType.F16,
-            new float[4], layout, new float[1], [], [], [], pool), Throws.ArgumentException.With.Message.StartsWith("Keys and values are stored in F32 or BF16"));
+        Assert.That(() => Attention.Forward(new(1, 1, 1, 1, 1, 4, 1f, 0f), new float[4], layout, new byte[8], layout, new byte[8], layout,
+            ElementType.F16,
+            new float[4], layout, new float[1], [], [], [], pool),
+            Throws.ArgumentException.With.Message.StartsWith("Keys and values are stored in F32 or BF16"));
     }
 
     private static int[] Windows(AttentionShape shape) =>
     [
-        .. Enumerable.Range(0, shape.Batch * shape.QueryLength).SelectMany(row => row % 5 == 3 ? new[] { 2, 2 } : [row % 4, Math.Max(row % 4, shape.KeyLength - row % 3)]),
+        .. Enumerable.Range(0, shape.Batch * shape.QueryLength).SelectMany(row => row % 5 == 3 ? new[] { 2, 2 }
+            : [row % 4, Math.Max(row % 4, shape.KeyLength - row % 3)]),
     ];
 
     private static double[] Dense(float[] x, HeadLayout layout, int rows, int width) =>

@@ -8,7 +8,8 @@ public sealed class AttentionTests
     public sealed record Features(bool Ranges = false, bool Slopes = false, int BiasHeads = 0, bool Fused = false, bool Accumulate = false)
     {
         public override string ToString() =>
-            $"{(Ranges ? "ranges " : "")}{(Slopes ? "slopes " : "")}bias {BiasHeads} {(Fused ? "fused " : "")}{(Accumulate ? "accumulating" : "")}";
+            $"{(Ranges ? "ranges " : "")}{(Slopes ? "slopes " : "")}bias " +
+            $"{BiasHeads} {(Fused ? "fused " : "")}{(Accumulate ? "accumulating" : "")}";
     }
 
     // What this processor lacks cannot be run here.
@@ -46,12 +47,14 @@ public sealed class AttentionTests
     public void The_reference_gradients_are_the_differences_of_the_reference_loss()
     {
         AttentionShape shape = new(2, 4, 5, 4, 2, 3, 0.7f, 1.3f);
-        double[] q = Wide(Numbers.Random(1, 2 * 4 * 4 * 3)), k = Wide(Numbers.Random(2, 2 * 5 * 2 * 3)), v = Wide(Numbers.Random(3, 2 * 5 * 2 * 3));
+        double[] q = Wide(Numbers.Random(1, 2 * 4 * 4 * 3)), k = Wide(Numbers.Random(2, 2 * 5 * 2 * 3)),
+            v = Wide(Numbers.Random(3, 2 * 5 * 2 * 3));
         double[] bias = Wide(Numbers.Random(4, 4 * 5)), dO = Wide(Numbers.Random(5, q.Length));
         int[] ranges = MakeRanges(6, shape);
         AttentionReference reference = new(shape, q, k, v, ranges, [0.1, 0.2, 0.3, 0.4], bias);
         reference.Backward(dO);
-        foreach ((double[] x, double[] gradient) in new[] { (q, reference.Dq), (k, reference.Dk), (v, reference.Dv), (bias, reference.DBias) })
+        foreach ((double[] x, double[] gradient) in new[] { (q, reference.Dq), (k, reference.Dk), (v, reference.Dv),
+            (bias, reference.DBias) })
         {
             for (int i = 0; i < x.Length; i++)
             {
@@ -92,7 +95,8 @@ public sealed class AttentionTests
     {
         using WorkerPool pool = new(1);
         AttentionShape shape = new(1, 3, 300, 1, 1, 4, 1f, 0f);
-        float[] q = [.. Enumerable.Repeat(30f, 12)], k = new float[1200], v = Numbers.Random(1, 1200), o = Numbers.Poison(12), lse = Numbers.Poison(3);
+        float[] q = [.. Enumerable.Repeat(30f, 12)], k = new float[1200], v = Numbers.Random(1, 1200), o = Numbers.Poison(12),
+            lse = Numbers.Poison(3);
         for (int j = 0; j < 300; j++)
         {
             Array.Fill(k, j == 290 ? 50f : -50f, 4 * j, 4);
@@ -119,14 +123,16 @@ public sealed class AttentionTests
         int row = on.Fused ? width + (2 * keyWidth) : 0;
         HeadLayout ql = on.Fused ? new(row, 0, dim) : new(width, 0, dim), kl = on.Fused ? new(row, width, dim) : new(keyWidth, 0, dim);
         HeadLayout vl = on.Fused ? new(row, width + keyWidth, dim) : new(keyWidth, 0, dim), ol = on.Fused ? new(width + 5, 3, dim) : ql;
-        float[] q = Numbers.Random(1, queries * ql.RowStride), k = together ? q : Numbers.Random(2, keys * kl.RowStride), v = together ? q : Numbers.Random(3, keys * vl.RowStride);
+        float[] q = Numbers.Random(1, queries * ql.RowStride), k = together ? q : Numbers.Random(2, keys * kl.RowStride),
+            v = together ? q : Numbers.Random(3, keys * vl.RowStride);
         float[] dO = Numbers.Random(4, queries * ol.RowStride);
         float[] oldQ = on.Accumulate ? Numbers.Random(5, q.Length) : Numbers.Poison(q.Length);
         float[] oldK = on.Accumulate ? Numbers.Random(6, k.Length) : Numbers.Poison(k.Length);
         float[] oldV = on.Accumulate ? Numbers.Random(7, v.Length) : Numbers.Poison(v.Length);
         float[] oldB = Numbers.Random(8, bias.Length);
         AttentionReference reference = new(
-            shape, Wide(Dense(q, ql, queries, shape.Heads, dim)), Wide(Dense(k, kl, keys, shape.KeyHeads, dim)), Wide(Dense(v, vl, keys, shape.KeyHeads, dim)),
+            shape, Wide(Dense(q, ql, queries, shape.Heads, dim)), Wide(Dense(k, kl, keys, shape.KeyHeads, dim)),
+            Wide(Dense(v, vl, keys, shape.KeyHeads, dim)),
             ranges, Wide(slopes), Wide(bias));
         double[] denseGradient = Wide(Dense(dO, ol, queries, shape.Heads, dim));
         if (compare)
@@ -138,11 +144,13 @@ public sealed class AttentionTests
         float[][] results = [];
         foreach (var level in levels)
         {
-            float[] o = Numbers.Poison(queries * ol.RowStride), lse = Numbers.Poison(queries * shape.Heads), delta = Numbers.Poison(queries * shape.Heads);
+            float[] o = Numbers.Poison(queries * ol.RowStride), lse = Numbers.Poison(queries * shape.Heads),
+                delta = Numbers.Poison(queries * shape.Heads);
             Attention.Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, level);
             float[] dq = [.. oldQ], dk = together ? dq : [.. oldK], dv = together ? dq : [.. oldV], db = [.. oldB];
             Attention.Backward(
-                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dq, ql, on.Accumulate, dk, kl, on.Accumulate, dv, vl, on.Accumulate, db,
+                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dq, ql, on.Accumulate, dk, kl, on.Accumulate, dv, vl, on.Accumulate,
+                db,
                 ranges, slopes, bias, pool, level);
             results =
             [
@@ -156,12 +164,16 @@ public sealed class AttentionTests
 
             Numbers.AssertClose(results[0], reference.O, 1e-5, 2e-6, $"{level} o");
             Numbers.AssertClose(lse, reference.Lse, 1e-5, 3e-6, $"{level} lse");
-            Numbers.AssertClose(results[1], Plus(reference.Dq, Dense(oldQ, ql, queries, shape.Heads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dq");
-            Numbers.AssertClose(results[2], Plus(reference.Dk, Dense(together ? oldQ : oldK, kl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dk");
-            Numbers.AssertClose(results[3], Plus(reference.Dv, Dense(together ? oldQ : oldV, vl, keys, shape.KeyHeads, dim), on.Accumulate), 1e-4, 1e-5, $"{level} dv");
+            Numbers.AssertClose(results[1], Plus(reference.Dq, Dense(oldQ, ql, queries, shape.Heads, dim), on.Accumulate), 1e-4, 1e-5,
+                $"{level} dq");
+            Numbers.AssertClose(results[2], Plus(reference.Dk, Dense(together ? oldQ : oldK, kl, keys, shape.KeyHeads, dim), on.Accumulate),
+                1e-4, 1e-5, $"{level} dk");
+            Numbers.AssertClose(results[3], Plus(reference.Dv, Dense(together ? oldQ : oldV, vl, keys, shape.KeyHeads, dim), on.Accumulate),
+                1e-4, 1e-5, $"{level} dv");
             Numbers.AssertClose(db, Plus(reference.DBias, oldB, true), 1e-4, 1e-5, $"{level} dbias");
             AssertAlone(shape, on, results, (dqOnly, dkOnly, dvOnly) => Attention.Backward(
-                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dqOnly, ql, false, dkOnly, kl, false, dvOnly, vl, false, [], ranges, slopes, bias, pool, level),
+                shape, q, ql, k, kl, v, vl, o, ol, dO, ol, lse, delta, dqOnly, ql, false, dkOnly, kl, false, dvOnly, vl, false, [], ranges,
+                slopes, bias, pool, level),
                 [(q.Length, ql, queries, shape.Heads), (k.Length, kl, keys, shape.KeyHeads), (v.Length, vl, keys, shape.KeyHeads)]);
         }
 
@@ -170,7 +182,8 @@ public sealed class AttentionTests
 
     // Each gradient alone is the same as together with the others.
     private static void AssertAlone(
-        AttentionShape shape, Features on, float[][] results, Action<float[], float[], float[]> backward, (int Length, HeadLayout Layout, int Rows, int Heads)[] parts)
+        AttentionShape shape, Features on, float[][] results, Action<float[], float[], float[]> backward,
+        (int Length, HeadLayout Layout, int Rows, int Heads)[] parts)
     {
         if (on.Accumulate)
         {
@@ -182,7 +195,8 @@ public sealed class AttentionTests
             float[][] wanted = [[], [], []];
             wanted[only] = Numbers.Poison(parts[only].Length);
             backward(wanted[0], wanted[1], wanted[2]);
-            Assert.That(Dense(wanted[only], parts[only].Layout, parts[only].Rows, parts[only].Heads, shape.HeadDim), Is.EqualTo(results[only + 1]), $"part {only}");
+            Assert.That(Dense(wanted[only], parts[only].Layout, parts[only].Rows, parts[only].Heads, shape.HeadDim),
+                Is.EqualTo(results[only + 1]), $"part {only}");
         }
     }
 

@@ -31,7 +31,8 @@ public sealed class CrossEntropyTests
     }
 
     [Test]
-    public void The_loss_is_minus_log_likelihood_and_its_gradient_softmax_minus_onehot([Values(1, 9, 600)] int rows, [Values(1, 7, 40, 133)] int cols)
+    public void The_loss_is_minus_log_likelihood_and_its_gradient_softmax_minus_onehot([Values(1, 9, 600)] int rows,
+        [Values(1, 7, 40, 133)] int cols)
     {
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 30f), old = [.. x], losses = Numbers.Poison(rows);

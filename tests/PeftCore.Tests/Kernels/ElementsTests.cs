@@ -19,7 +19,8 @@ public sealed class ElementsTests
             ushort[] again = MemoryMarshal.Cast<byte, ushort>(back).ToArray();
             for (int i = 0; i < 65536; i++)
             {
-                float expected = type == ElementType.F16 ? (float)BitConverter.UInt16BitsToHalf(all[i]) : BitConverter.UInt32BitsToSingle((uint)i << 16);
+                float expected = type == ElementType.F16 ? (float)BitConverter.UInt16BitsToHalf(all[i])
+                    : BitConverter.UInt32BitsToSingle((uint)i << 16);
                 Assert.That(wide[i], Is.EqualTo(expected));
                 Assert.That(float.IsNaN(expected) || again[i] == all[i], Is.True, $"{type} {i:x4} came back as {again[i]:x4}");
                 Assert.That(float.IsNaN(expected), Is.EqualTo(IsNaN(again[i], type)));
@@ -42,7 +43,8 @@ public sealed class ElementsTests
             Assert.That(MemoryMarshal.Cast<byte, Half>(f16)[i], Is.EqualTo((Half)x[i]));
             float found = BitConverter.UInt32BitsToSingle((uint)MemoryMarshal.Cast<byte, ushort>(bf16)[i] << 16);
             uint bits = BitConverter.SingleToUInt32Bits(x[i]);
-            float down = BitConverter.UInt32BitsToSingle(bits & 0xffff0000), up = BitConverter.UInt32BitsToSingle((bits & 0xffff0000) + 0x10000);
+            float down = BitConverter.UInt32BitsToSingle(bits & 0xffff0000),
+                up = BitConverter.UInt32BitsToSingle((bits & 0xffff0000) + 0x10000);
             double below = Math.Abs((double)x[i] - down), above = Math.Abs((double)up - x[i]);
             bool even = (bits & 0x10000) == 0;
             Assert.That(found, Is.EqualTo(below < above || (below == above && even) ? down : up));
@@ -59,5 +61,6 @@ public sealed class ElementsTests
     }
 
     private static bool IsNaN(ushort bits, ElementType type) =>
-        type == ElementType.F16 ? Half.IsNaN(BitConverter.UInt16BitsToHalf(bits)) : float.IsNaN(BitConverter.UInt32BitsToSingle((uint)bits << 16));
+        type == ElementType.F16 ? Half.IsNaN(BitConverter.UInt16BitsToHalf(bits))
+        : float.IsNaN(BitConverter.UInt32BitsToSingle((uint)bits << 16));
 }

@@ -95,7 +95,8 @@ public sealed class ElementwiseTests
             y = [.. oldRow];
             Elementwise.MultiplySumRows(x, z, y, rows, cols, accumulate, pool);
             Numbers.AssertClose(
-                y, Expect(cols, c => Old(oldRow, c) + Sum(rows, r => (double)x[(r * cols) + c] * z[(r * cols) + c])), 1e-5, 1e-4, "sum of products");
+                y, Expect(cols, c => Old(oldRow, c) + Sum(rows, r => (double)x[(r * cols) + c] * z[(r * cols) + c])), 1e-5, 1e-4,
+                "sum of products");
 
             float[] oldDots = Start(rows);
             y = [.. oldDots];

@@ -31,7 +31,9 @@ public sealed class EmbeddingTests
     public void An_id_outside_the_table_is_refused(int id)
     {
         using WorkerPool pool = new(1);
-        Assert.That(() => Embedding.Gather([id], Operand.F32(new float[6], 2), new float[2], 1, 2, pool), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => Embedding.ScatterAdd([id], new float[2], new float[6], 1, 2, pool), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Embedding.Gather([id], Operand.F32(new float[6], 2), new float[2], 1, 2, pool),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Embedding.ScatterAdd([id], new float[2], new float[6], 1, 2, pool),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 }

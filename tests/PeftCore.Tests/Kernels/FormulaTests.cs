@@ -122,9 +122,11 @@ public sealed class FormulaTests
             bool atKink = x == 0;
             double slope = atKink ? TFormula.Derivative(x) : Exact.Slope(exact, x, 1e-6 * Math.Max(1, Math.Abs(x)));
             Assert.That(TFormula.Forward(x), Is.EqualTo(value).Within(5e-7 * Math.Max(1, Math.Abs(value))), $"value at {x}");
-            Assert.That(TFormula.Forward(new Vector<float>(x))[0], Is.EqualTo(value).Within(5e-7 * Math.Max(1, Math.Abs(value))), $"vector value at {x}");
+            Assert.That(TFormula.Forward(new Vector<float>(x))[0], Is.EqualTo(value).Within(5e-7 * Math.Max(1, Math.Abs(value))),
+                $"vector value at {x}");
             Assert.That(TFormula.Derivative(x), Is.EqualTo(slope).Within(2e-6 * Math.Max(1, Math.Abs(slope))), $"slope at {x}");
-            Assert.That(TFormula.Derivative(new Vector<float>(x))[0], Is.EqualTo(slope).Within(2e-6 * Math.Max(1, Math.Abs(slope))), $"vector slope at {x}");
+            Assert.That(TFormula.Derivative(new Vector<float>(x))[0], Is.EqualTo(slope).Within(2e-6 * Math.Max(1, Math.Abs(slope))),
+                $"vector slope at {x}");
         }
     }
 

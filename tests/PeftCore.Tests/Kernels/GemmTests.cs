@@ -120,7 +120,8 @@ public sealed class GemmTests
         Assert.That(c, Is.EqualTo(new float[] { 1, 2, 3, 4, 5, 6 }));
     }
 
-    private static void Check(Random random, int m, int n, int k, WorkerPool pool, SimdLevel level, int? transposes = null, bool packed = false)
+    private static void Check(Random random, int m, int n, int k, WorkerPool pool, SimdLevel level, int? transposes = null,
+        bool packed = false)
     {
         int both = transposes ?? random.Next(4);
         bool transA = (both & 1) != 0, transB = (both & 2) != 0, accumulate = random.Next(2) == 0;
@@ -145,7 +146,8 @@ public sealed class GemmTests
                 double sum = 0;
                 for (int p = 0; p < k; p++)
                 {
-                    sum += (double)(transA ? wideA[(p * sa) + i] : wideA[(i * sa) + p]) * (transB ? wideB[(j * sb) + p] : wideB[(p * sb) + j]);
+                    sum += (double)(transA ? wideA[(p * sa) + i] : wideA[(i * sa) + p]) * (transB ? wideB[(j * sb) + p]
+                        : wideB[(p * sb) + j]);
                 }
 
                 expected[(i * ldc) + j] = (accumulate ? c[(i * ldc) + j] : 0) + (alpha * sum);
@@ -164,6 +166,7 @@ public sealed class GemmTests
             Gemm.Multiply(m, n, k, left, transA, right, transB, c, ldc, alpha, accumulate, pool, level);
         }
 
-        Numbers.AssertClose(c, expected, 1e-5, 2e-6 * Math.Sqrt(k + 1), $"{level} {m}x{n}x{k} {ta}{(transA ? "ᵀ" : "")} {tb}{(transB ? "ᵀ" : "")} ldc {ldc}");
+        Numbers.AssertClose(c, expected, 1e-5, 2e-6 * Math.Sqrt(k + 1),
+            $"{level} {m}x{n}x{k} {ta}{(transA ? "ᵀ" : "")} {tb}{(transB ? "ᵀ" : "")} ldc {ldc}");
     }
 }

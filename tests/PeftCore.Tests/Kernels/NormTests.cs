@@ -8,7 +8,8 @@ public sealed class NormTests
 
     [Test]
     public void Rms_norm_and_its_gradients_equal_differences_of_the_formula(
-        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values] ElementType type, [Values(0f, 1f)] float offset, [Values] bool affine)
+        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values] ElementType type, [Values(0f, 1f)] float offset,
+            [Values] bool affine)
     {
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 2f), dy = Numbers.Random(2, rows * cols);
@@ -54,12 +55,14 @@ public sealed class NormTests
     {
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 2f), dy = Numbers.Random(2, rows * cols);
-        byte[] stored = Numbers.Store(Numbers.Random(3, cols), type, out float[] w), storedBias = Numbers.Store(Numbers.Random(4, cols), type, out float[] bias);
+        byte[] stored = Numbers.Store(Numbers.Random(3, cols), type, out float[] w),
+            storedBias = Numbers.Store(Numbers.Random(4, cols), type, out float[] bias);
         Operand weight = affine ? Operand.Row(stored, type) : default, shift = affine ? Operand.Row(storedBias, type) : default;
         float[] y = Numbers.Poison(x.Length), mean = Numbers.Poison(rows), rstd = Numbers.Poison(rows);
         Norms.LayerForward(x, weight, shift, y, mean, rstd, rows, cols, (float)Epsilon, pool);
         double[] gain = [.. w.Select(v => affine ? (double)v : 1)];
-        double[] expected = new double[x.Length], expectedDx = new double[x.Length], expectedDw = new double[cols], expectedDb = new double[cols];
+        double[] expected = new double[x.Length], expectedDx = new double[x.Length], expectedDw = new double[cols],
+            expectedDb = new double[cols];
         for (int r = 0; r < rows; r++)
         {
             double[] row = Row(x, r, cols), up = Row(dy, r, cols);

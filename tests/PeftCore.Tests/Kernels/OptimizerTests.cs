@@ -35,7 +35,8 @@ public sealed class OptimizerTests
         using WorkerPool pool = new(threads);
         int[] lengths = [5, 0, 40_000, 1, 16_384, 0, 33];
         int all = lengths.Sum();
-        float[] p = Numbers.Random(1, all), g = Numbers.Random(2, all), m = Numbers.Random(3, all), v = [.. Numbers.Random(4, all).Select(Math.Abs)];
+        float[] p = Numbers.Random(1, all), g = Numbers.Random(2, all), m = Numbers.Random(3, all),
+            v = [.. Numbers.Random(4, all).Select(Math.Abs)];
         float[] rp = [.. p], rm = [.. m], rv = [.. v];
         var tasks = new Optimizers.AdamTask[lengths.Length];
         fixed (float* pp = p, pg = g, pm = m, pv = v)
@@ -54,7 +55,8 @@ public sealed class OptimizerTests
     }
 
     [Test]
-    public void Sgd_follows_its_equations_with_and_without_momentum([Values(1, 33, 20001)] int n, [Values] bool nesterov, [Values(0f, 0.9f)] float momentum)
+    public void Sgd_follows_its_equations_with_and_without_momentum([Values(1, 33, 20001)] int n, [Values] bool nesterov,
+        [Values(0f, 0.9f)] float momentum)
     {
         using WorkerPool pool = new(2);
         float[] p = Numbers.Random(1, n), buffer = momentum == 0 ? [] : Numbers.Poison(n);

@@ -21,7 +21,8 @@ public sealed class BaseModelTests
         using var scope = new TensorScope();
         var model = ModelLoader.Load(directory, backend);
         int batch = (int)expected.Get("in.input_ids").Shape[0];
-        var inputs = ModelInputs.From(backend, Fixtures.Ints(expected, "in.input_ids"), batch, Fixtures.Ints(expected, "in.attention_mask"));
+        var inputs = ModelInputs.From(backend, Fixtures.Ints(expected, "in.input_ids"), batch,
+            Fixtures.Ints(expected, "in.attention_mask"));
         var targets = Targets.FromLabels(backend, Fixtures.Ints(expected, "in.labels"), batch);
 
         float[] logits = model.Logits(inputs).ToArray<float>();

@@ -4,7 +4,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>Configurations that say one thing twice, or what their family has not: a warning where one meaning is known, a refusal otherwise.</summary>
+/// <summary>Configurations that say one thing twice, or what their family has not: a warning where one meaning is known, a refusal
+/// otherwise.</summary>
 public sealed class ContradictionTests : ModelTests
 {
     private const string Linear2 = """{"type": "linear", "factor": 2}""";
@@ -25,16 +26,23 @@ public sealed class ContradictionTests : ModelTests
         Assert.That(Warnings, Has.Count.EqualTo(1).And.Exactly(1).Contains("rope_parameters").And.Contains("rope_scaling"));
     }
 
-    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 4}, "rope_scaling": {"rope_type": "default"}}""", "default", 1, 10000, "disagree")]
-    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 4}, "rope_scaling": {"rope_type": "linear", "factor": 2}}""", "linear", 2, 10000, "disagree")]
-    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": {"type": "linear", "factor": 2.0}}""", "linear", 2, 10000, null)]
+    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 4}, "rope_scaling": {"rope_type": "default"}}""", "default", 1,
+        10000, "disagree")]
+    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 4}, "rope_scaling": {"rope_type": "linear", "factor": 2}}""",
+        "linear", 2, 10000, "disagree")]
+    [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": {"type": "linear", "factor": 2.0}}""", "linear",
+        2, 10000, null)]
     [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": {}}""", "linear", 2, 10000, null)]
     [TestCase("""{"rope_parameters": {"rope_type": "linear", "factor": 2}, "rope_scaling": null}""", "linear", 2, 10000, null)]
-    [TestCase("""{"rope_parameters": {"rope_theta": 500}, "rope_scaling": {"type": "default", "rope_theta": 600}}""", "default", 1, 600, "disagree")]
-    [TestCase("""{"rope_parameters": {"rope_theta": 500}, "rope_theta": 700}""", "default", 1, 500, "\"rope_theta\" is 700, but \"rope_parameters.rope_theta\" is 500")]
+    [TestCase("""{"rope_parameters": {"rope_theta": 500}, "rope_scaling": {"type": "default", "rope_theta": 600}}""", "default", 1, 600,
+        "disagree")]
+    [TestCase("""{"rope_parameters": {"rope_theta": 500}, "rope_theta": 700}""", "default", 1, 500,
+        "\"rope_theta\" is 700, but \"rope_parameters.rope_theta\" is 500")]
     [TestCase("""{"rope_parameters": null, "rope_theta": 700}""", "default", 1, 700, null)]
-    [TestCase("""{"rope_parameters": {"rope_type": "default", "factor": 2}}""", "default", 1, 10000, "\"rope_parameters.factor\" means nothing to positions of type \"default\"")]
-    [TestCase("""{"rope_parameters": {"rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 4}}""", "llama3", 2, 10000, "max_position_embeddings = 64 is taken")]
+    [TestCase("""{"rope_parameters": {"rope_type": "default", "factor": 2}}""", "default", 1, 10000,
+        "\"rope_parameters.factor\" means nothing to positions of type \"default\"")]
+    [TestCase("""{"rope_parameters": {"rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 4}}""", "llama3", 2,
+        10000, "max_position_embeddings = 64 is taken")]
     public void Positions_are_read_as_transformers_reads_them(string fields, string type, float factor, double theta, string? warning)
     {
         var config = (LlamaConfig)Read("llama", fields);
@@ -43,23 +51,30 @@ public sealed class ContradictionTests : ModelTests
     }
 
     [TestCase("""{"rope_scaling": {"type": "yarn", "factor": 4}}""", "\"rope_scaling.type\" is \"yarn\", which is not supported")]
-    [TestCase("""{"rope_scaling": {"rope_type": "dynamic", "factor": 4}}""", "\"rope_scaling.rope_type\" is \"dynamic\", which is not supported")]
-    [TestCase("""{"rope_parameters": {"rope_type": "longrope"}}""", "\"rope_parameters.rope_type\" is \"longrope\", which is not supported")]
-    [TestCase("""{"rope_parameters": {"rope_theta": 500000}, "rope_scaling": {"type": "linear", "factor": 2}}""", "\"rope_parameters.rope_theta\" = 500000 would become 10000")]
-    [TestCase("""{"rope_scaling": {"type": "linear", "rope_type": "dynamic", "factor": 2}}""", "but the older \"type\" beside it is \"linear\"")]
+    [TestCase("""{"rope_scaling": {"rope_type": "dynamic", "factor": 4}}""",
+        "\"rope_scaling.rope_type\" is \"dynamic\", which is not supported")]
+    [TestCase("""{"rope_parameters": {"rope_type": "longrope"}}""",
+        "\"rope_parameters.rope_type\" is \"longrope\", which is not supported")]
+    [TestCase("""{"rope_parameters": {"rope_theta": 500000}, "rope_scaling": {"type": "linear", "factor": 2}}""",
+        "\"rope_parameters.rope_theta\" = 500000 would become 10000")]
+    [TestCase("""{"rope_scaling": {"type": "linear", "rope_type": "dynamic", "factor": 2}}""",
+        "but the older \"type\" beside it is \"linear\"")]
     [TestCase("""{"rope_scaling": {"type": "linear"}}""", "\"rope_scaling.factor\" is missing")]
     [TestCase("""{"rope_scaling": {"type": "linear", "factor": 0.5}}""", "\"rope_scaling.factor\" is 0.5")]
     [TestCase("""{"rope_scaling": {"type": "linear", "factor": "2"}}""", "\"rope_scaling.factor\" is \"2\"")]
     [TestCase("""{"rope_scaling": "linear"}""", "\"rope_scaling\" is \"linear\", expected an object")]
     [TestCase("""{"rope_parameters": {"partial_rotary_factor": 0.5}}""", "partial_rotary_factor")]
-    [TestCase("""{"rope_parameters": {"full_attention": {"rope_type": "default"}, "sliding_attention": {"rope_type": "default"}}}""", "differ between kinds of blocks")]
+    [TestCase("""{"rope_parameters": {"full_attention": {"rope_type": "default"}, "sliding_attention": {"rope_type": "default"}}}""",
+        "differ between kinds of blocks")]
     [TestCase("""{"rope_parameters": {"rope_type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""", "must be above low_freq_factor")]
     [TestCase("""{"original_max_position_embeddings": 16, "rope_parameters": {"rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""",
         "is 8, but the same field outside is 16")]
-    public void Positions_that_cannot_be_meant_or_computed_are_refused(string fields, string sentence) => Refused("llama", fields, sentence);
+    public void Positions_that_cannot_be_meant_or_computed_are_refused(string fields, string sentence) =>
+        Refused("llama", fields, sentence);
 
     [TestCase("llama", """{"torch_dtype": "bfloat16"}""", "\"torch_dtype\" is \"bfloat16\", but \"dtype\" is \"float32\"")]
-    [TestCase("llama", """{"architectures": ["MistralForCausalLM"]}""", "\"architectures\" names MistralForCausalLM, but \"model_type\" is \"llama\"")]
+    [TestCase("llama", """{"architectures": ["MistralForCausalLM"]}""",
+        "\"architectures\" names MistralForCausalLM, but \"model_type\" is \"llama\"")]
     [TestCase("gpt2", """{"architectures": "LlamaForCausalLM"}""", "\"architectures\" names LlamaForCausalLM")]
     [TestCase("llama", """{"sliding_window": 5}""", "llama models have no window")]
     [TestCase("llama", """{"n_layer": 3}""", "\"n_layer\" is 3, but \"num_hidden_layers\" is 2")]
@@ -69,7 +84,8 @@ public sealed class ContradictionTests : ModelTests
     [TestCase("gpt2", """{"n_ctx": 32}""", "\"n_ctx\" is 32, but \"n_positions\" is 64")]
     [TestCase("qwen2", """{"attention_bias": false}""", "q, k and v of qwen2 models always have biases")]
     [TestCase("qwen2", """{"use_sliding_window": true}""", "\"sliding_window\" is null; no block has a window")]
-    [TestCase("qwen2", """{"use_sliding_window": true, "sliding_window": 5, "max_window_layers": 0, "layer_types": ["full_attention", "sliding_attention"]}""",
+    [TestCase("qwen2",
+        """{"use_sliding_window": true, "sliding_window": 5, "max_window_layers": 0, "layer_types": ["full_attention", "sliding_attention"]}""",
         "begins with 1 blocks without a window")]
     public void A_contradiction_with_one_known_meaning_is_a_warning(string family, string fields, string warning)
     {
@@ -83,11 +99,13 @@ public sealed class ContradictionTests : ModelTests
     [TestCase("gpt2", """{"max_position_embeddings": 32}""", "\"n_positions\" is 64, but \"max_position_embeddings\"")]
     [TestCase("gpt2", """{"scale_attn_weights": false}""", "\"scale_attn_weights\" is false")]
     [TestCase("gpt2", """{"add_cross_attention": true}""", "\"add_cross_attention\" is true: gpt2 models have no such thing")]
-    [TestCase("llama", """{"logits_scaling": 8}""", "\"logits_scaling\" is 8: llama models have no such thing, and it would change the results; expected it to be absent or 1.")]
+    [TestCase("llama", """{"logits_scaling": 8}""",
+        "\"logits_scaling\" is 8: llama models have no such thing, and it would change the results; expected it to be absent or 1.")]
     [TestCase("llama", """{"attention_multiplier": 0.5}""", "\"attention_multiplier\" is 0.5")]
     [TestCase("llama", """{"embedding_multiplier": 12}""", "\"embedding_multiplier\" is 12")]
     [TestCase("llama", """{"final_logit_softcapping": 30.0}""", "\"final_logit_softcapping\" is 30.0")]
-    [TestCase("llama", """{"use_qk_norm": true}""", "\"use_qk_norm\" is true: llama models have no such thing, and it would change the results; expected it to be absent or false.")]
+    [TestCase("llama", """{"use_qk_norm": true}""",
+        "\"use_qk_norm\" is true: llama models have no such thing, and it would change the results; expected it to be absent or false.")]
     [TestCase("llama", """{"no_rope_layers": [1, 0]}""", "\"no_rope_layers\" leaves positions out")]
     [TestCase("llama", """{"clip_qkv": 8}""", "\"clip_qkv\" is 8")]
     [TestCase("llama", """{"partial_rotary_factor": 0.25}""", "\"partial_rotary_factor\" is 0.25")]
@@ -97,13 +115,19 @@ public sealed class ContradictionTests : ModelTests
     [TestCase("llama", """{"layer_types": ["full_attention", "sliding_attention"]}""", "llama models have no window")]
     [TestCase("llama", """{"layer_types": ["full_attention"]}""", "\"layer_types\" lists 1 blocks, but the model has 2")]
     [TestCase("qwen3", """{"layer_types": ["full_attention", "linear_attention"]}""", "has \"linear_attention\", which is not supported")]
-    [TestCase("qwen2", """{"layer_types": ["full_attention", "sliding_attention"]}""", "has \"sliding_attention\", but \"use_sliding_window\" is false")]
-    [TestCase("qwen2", """{"use_sliding_window": true, "layer_types": ["full_attention", "sliding_attention"]}""", "has \"sliding_attention\", but \"sliding_window\" is null")]
-    [TestCase("mistral", """{"layer_types": ["full_attention", "full_attention"]}""", "has \"full_attention\", but \"sliding_window\" is 5")]
-    [TestCase("mistral", """{"sliding_window": null, "layer_types": ["sliding_attention", "sliding_attention"]}""", "has \"sliding_attention\", but \"sliding_window\" is null")]
+    [TestCase("qwen2", """{"layer_types": ["full_attention", "sliding_attention"]}""",
+        "has \"sliding_attention\", but \"use_sliding_window\" is false")]
+    [TestCase("qwen2", """{"use_sliding_window": true, "layer_types": ["full_attention", "sliding_attention"]}""",
+        "has \"sliding_attention\", but \"sliding_window\" is null")]
+    [TestCase("mistral", """{"layer_types": ["full_attention", "full_attention"]}""",
+        "has \"full_attention\", but \"sliding_window\" is 5")]
+    [TestCase("mistral", """{"sliding_window": null, "layer_types": ["sliding_attention", "sliding_attention"]}""",
+        "has \"sliding_attention\", but \"sliding_window\" is null")]
     [TestCase("mistral", """{"use_sliding_window": false}""", "\"use_sliding_window\" is false, but mistral models have a window")]
-    [TestCase("gpt2", """{"rope_scaling": {"type": "linear", "factor": 2}}""", "\"rope_scaling\" is an object: gpt2 models have no such thing")]
-    [TestCase("llama", """{"position_embedding_type": "alibi"}""", "\"position_embedding_type\" is \"alibi\", but llama models have rotary positions")]
+    [TestCase("gpt2", """{"rope_scaling": {"type": "linear", "factor": 2}}""",
+        "\"rope_scaling\" is an object: gpt2 models have no such thing")]
+    [TestCase("llama", """{"position_embedding_type": "alibi"}""",
+        "\"position_embedding_type\" is \"alibi\", but llama models have rotary positions")]
     [TestCase("llama", """{"dtype": "float33"}""", "\"dtype\" is \"float33\"")]
     [TestCase("llama", """{"hidden_size": "32"}""", "\"hidden_size\" is \"32\", expected an integer")]
     [TestCase("llama", """{"num_hidden_layers": true}""", "\"num_hidden_layers\" is true, expected an integer")]
@@ -113,10 +137,13 @@ public sealed class ContradictionTests : ModelTests
     [TestCase("llama", """{"num_attention_heads": 16777216, "num_key_value_heads": 1}""", "more than the 16777216 columns")]
     [TestCase("llama", """{"num_attention_heads": 5, "num_key_value_heads": 5, "head_dim": null}""", "does not divide hidden_size = 32")]
     [TestCase("llama", """{"rms_norm_eps": 1e400}""", "\"rms_norm_eps\" is 1e400")]
-    public void A_contradiction_that_has_no_known_meaning_is_refused(string family, string fields, string sentence) => Refused(family, fields, sentence);
+    public void A_contradiction_that_has_no_known_meaning_is_refused(string family, string fields, string sentence) =>
+        Refused(family, fields, sentence);
 
-    [TestCase("llama", """{"logits_scaling": 1.0, "use_qk_norm": false, "no_rope_layers": [1, 1], "attention_multiplier": 0.35355339, "num_experts": 0, "clip_qkv": null, "rotary_dim": 8}""")]
-    [TestCase("llama", """{"sliding_window": null, "layer_types": ["full_attention", "full_attention"], "torch_dtype": "torch.float32", "architectures": null}""")]
+    [TestCase("llama",
+        """{"logits_scaling": 1.0, "use_qk_norm": false, "no_rope_layers": [1, 1], "attention_multiplier": 0.35355339, "num_experts": 0, "clip_qkv": null, "rotary_dim": 8}""")]
+    [TestCase("llama",
+        """{"sliding_window": null, "layer_types": ["full_attention", "full_attention"], "torch_dtype": "torch.float32", "architectures": null}""")]
     [TestCase("qwen2", """{"sliding_window": 4096, "max_window_layers": 21}""")]
     [TestCase("qwen3", """{"use_qk_norm": true, "num_hidden_layers": 2.0}""")]
     [TestCase("mistral", """{"layer_types": ["sliding_attention", "sliding_attention"]}""")]
@@ -132,7 +159,8 @@ public sealed class ContradictionTests : ModelTests
     public void Gpt2_is_read_by_the_common_names_of_its_sizes()
     {
         using var files = new EditedModel("gpt2");
-        foreach (var (own, common) in new[] { ("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"), ("n_head", "num_attention_heads"), ("n_positions", "max_position_embeddings") })
+        foreach (var (own, common) in new[] { ("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"),
+            ("n_head", "num_attention_heads"), ("n_positions", "max_position_embeddings") })
         {
             files.Config[common] = files.Config[own]!.DeepClone();
             files.Config.Remove(own);
@@ -151,7 +179,8 @@ public sealed class ContradictionTests : ModelTests
         Assert.That((config.KeyHeads, config.HeadDim, config.MaxLength), Is.EqualTo((keyHeads, headDim, length)));
     }
 
-    [TestCase(1, "9 tensors belong to no part of a llama model, such as \"model.layers.1.input_layernorm.weight\"; the file has 2 blocks, but the configuration says 1.")]
+    [TestCase(1, "9 tensors belong to no part of a llama model, such as \"model.layers.1.input_layernorm.weight\"; the file has 2 " +
+        "blocks, but the configuration says 1.")]
     [TestCase(3, "9 of the model's tensors are missing, such as \"model.layers.2.self_attn.q_proj.weight\"")]
     public void A_file_with_more_or_fewer_blocks_than_the_configuration_says_is_refused(int layers, string sentence)
     {
@@ -164,7 +193,8 @@ public sealed class ContradictionTests : ModelTests
     {
         using var files = new EditedModel("llama");
         files.Put("model.layers.0.self_attn.q_proj.bias", "F32", 32);
-        Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.Contains("q_proj.bias\"; the configuration says that there is no such bias."));
+        Assert.That(() => Load(files),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("q_proj.bias\"; the configuration says that there is no such bias."));
     }
 
     [Test]
@@ -180,7 +210,8 @@ public sealed class ContradictionTests : ModelTests
         File.WriteAllText(index, map.ToJsonString());
         var model = ModelLoader.Load(files.FullPath, Backend, warnings: Warnings);
         Assert.That(LossOf(model, "llama"), Is.EqualTo(ExpectedLoss("llama")).Within(1e-5));
-        Assert.That(Warnings, Has.Count.EqualTo(2).And.Exactly(1).Contains("2 tensors are not in the index").And.Exactly(1).Contains("\"extra.weight\" is not in the index and belongs to no part"));
+        Assert.That(Warnings, Has.Count.EqualTo(2).And.Exactly(1).Contains("2 tensors are not in the index").And.Exactly(1)
+            .Contains("\"extra.weight\" is not in the index and belongs to no part"));
     }
 
     private object Read(string family, string fields)
@@ -191,7 +222,8 @@ public sealed class ContradictionTests : ModelTests
     }
 
     private void Refused(string family, string fields, string sentence) =>
-        Assert.That(() => Read(family, fields), Throws.TypeOf<BadInputException>().With.Message.StartsWith("config.json: ").And.Message.Contains(sentence));
+        Assert.That(() => Read(family, fields),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith("config.json: ").And.Message.Contains(sentence));
 
     private static EditedModel Edited(string family, string fields)
     {

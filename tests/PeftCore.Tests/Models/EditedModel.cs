@@ -34,11 +34,13 @@ internal sealed class EditedModel : IDisposable
     public void Put(string name, string dtype, params long[] shape)
     {
         SafetensorsDType.TryGetSize(dtype, out int size);
-        Tensors[name] = new SafetensorsTensor(name, dtype, shape, new byte[shape.Aggregate(1L, (product, extent) => product * extent) * size]);
+        Tensors[name] = new SafetensorsTensor(name, dtype, shape,
+            new byte[shape.Aggregate(1L, (product, extent) => product * extent) * size]);
     }
 
     /// <summary>Puts a tensor of given bytes in a name's place.</summary>
-    public void Put(string name, string dtype, long[] shape, byte[] bytes) => Tensors[name] = new SafetensorsTensor(name, dtype, shape, bytes);
+    public void Put(string name, string dtype, long[] shape, byte[] bytes) =>
+        Tensors[name] = new SafetensorsTensor(name, dtype, shape, bytes);
 
     /// <summary>The bytes of a tensor.</summary>
     public byte[] BytesOf(string name)
@@ -71,7 +73,8 @@ internal sealed class EditedModel : IDisposable
             return this;
         }
         var map = new JsonObject();
-        foreach (var (shard, tensors) in Tensors.Values.Select((tensor, i) => (tensor, i)).GroupBy(pair => pair.i % shards, pair => pair.tensor).Select(g => (g.Key, g)))
+        foreach (var (shard, tensors) in Tensors.Values.Select((tensor, i) => (tensor, i)).GroupBy(pair => pair.i % shards,
+            pair => pair.tensor).Select(g => (g.Key, g)))
         {
             string file = $"model-{shard + 1:D5}-of-{shards:D5}.safetensors";
             SafetensorsWriter.Write(_directory[file], tensors);

@@ -70,7 +70,8 @@ public sealed class KvCacheTests(string family)
             peft.Load(TestFiles.Fixture("hf", family, "prefix"));
         }
         DType? dtype = narrow ? DType.BF16 : null;
-        using CachedDecoder both = new(_model, _backend, Length, dtype, batch: 2), first = new(_model, _backend, Length, dtype), second = new(_model, _backend, Length, dtype);
+        using CachedDecoder both = new(_model, _backend, Length, dtype, batch: 2), first = new(_model, _backend, Length, dtype),
+            second = new(_model, _backend, Length, dtype);
         int[] a = Ids(0), b = Ids(5);
         for (int at = 0, count = 9; at < 14; at += count, count = 1)
         {
@@ -88,7 +89,8 @@ public sealed class KvCacheTests(string family)
         float[] logits = new float[_model.VocabularySize];
         decoder.Read(Ids(0).AsSpan(0, 3), logits);
         long[] garbage = [.. Enumerable.Range(0, 50).Select(i => Step([i]))];
-        Assert.That(garbage[40..].Order().ElementAt(5), Is.LessThanOrEqualTo(garbage[5..15].Max())); // The middle one: growth would lift them all.
+        // The middle one: growth would lift them all.
+        Assert.That(garbage[40..].Order().ElementAt(5), Is.LessThanOrEqualTo(garbage[5..15].Max()));
         Assert.That(_backend.Memory.PeakBytes, Is.Positive);
 
         long Step(int[] ids)

@@ -15,9 +15,11 @@ public sealed class LlamaConfigTests
     public void Fields_that_are_not_there_have_the_families_defaults()
     {
         var config = Read("llama", "");
-        Assert.That((config.KeyHeads, config.HeadDim, config.Epsilon, config.RopeTheta, config.TieEmbeddings), Is.EqualTo((4, 8, 1e-6f, 10000.0, false)));
+        Assert.That((config.KeyHeads, config.HeadDim, config.Epsilon, config.RopeTheta, config.TieEmbeddings),
+            Is.EqualTo((4, 8, 1e-6f, 10000.0, false)));
         Assert.That(config.RopeScaling, Is.EqualTo(new RopeScaling("default")));
-        Assert.That((config.QkvBias, config.OutputBias, config.MlpBias, config.QkNorm, config.Window), Is.EqualTo((false, false, false, false, 0)));
+        Assert.That((config.QkvBias, config.OutputBias, config.MlpBias, config.QkNorm, config.Window),
+            Is.EqualTo((false, false, false, false, 0)));
     }
 
     [Test]
@@ -56,11 +58,15 @@ public sealed class LlamaConfigTests
     [TestCase("mistral", """, "sliding_window": 5""", 5, 0, TestName = "Mistral's window is everywhere")]
     [TestCase("llama", """, "sliding_window": 5""", 0, 0, TestName = "Llama knows no window")]
     [TestCase("qwen2", """, "sliding_window": 5""", 0, 0, TestName = "Qwen's window is off unless asked for")]
-    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5, "max_window_layers": 2""", 5, 2, TestName = "Qwen's window starts at a block")]
-    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5""", 5, 28, TestName = "Qwen's window starts at block 28 by default")]
-    [TestCase("qwen3", """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "sliding_attention"]""", 5, 1,
+    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5, "max_window_layers": 2""", 5, 2,
+        TestName = "Qwen's window starts at a block")]
+    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5""", 5, 28,
+        TestName = "Qwen's window starts at block 28 by default")]
+    [TestCase("qwen3",
+        """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "sliding_attention"]""", 5, 1,
         TestName = "Qwen can list its blocks")]
-    [TestCase("qwen3", """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "full_attention", "full_attention", "full_attention"]""", 0, 0,
+    [TestCase("qwen3",
+        """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "full_attention", "full_attention", "full_attention"]""", 0, 0,
         TestName = "Qwen can list blocks without a window")]
     public void Windows(string type, string fields, int window, int first)
     {
@@ -68,11 +74,13 @@ public sealed class LlamaConfigTests
         Assert.That((config.Window, config.FirstWindowLayer), Is.EqualTo((window, first)));
     }
 
-    [TestCase("llama", """, "num_key_value_heads": 3""", "field \"num_key_value_heads\" is 3, which does not divide the 4 attention heads.")]
+    [TestCase("llama", """, "num_key_value_heads": 3""",
+        "field \"num_key_value_heads\" is 3, which does not divide the 4 attention heads.")]
     [TestCase("llama", """, "head_dim": 5""", "field \"head_dim\" is 5, but rotary positions turn columns in pairs, so it must be even.")]
     [TestCase("llama", """, "hidden_act": "gelu" """, "field \"hidden_act\" is \"gelu\"")]
     [TestCase("llama", """, "rope_scaling": {"rope_type": "yarn", "factor": 4}""", "field \"rope_scaling.rope_type\" is \"yarn\"")]
-    [TestCase("qwen2", """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]""",
+    [TestCase("qwen2",
+        """, "use_sliding_window": true, "sliding_window": 5, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]""",
         "field \"layer_types\" has blocks with and without a window in turns, which is not supported for this model.")]
     public void What_is_not_supported_is_refused(string type, string fields, string sentence) =>
         Assert.That(() => Read(type, fields), Throws.TypeOf<BadInputException>().With.Message.Contains(sentence));

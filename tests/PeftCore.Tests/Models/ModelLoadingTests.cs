@@ -32,10 +32,12 @@ public sealed class ModelLoadingTests : ModelTests
         var model = ModelLoader.Load(files.Write().FullPath, Backend, half ? DType.F16 : DType.F32);
         var norm = model.Find("model.norm")!.OwnParameter("weight")!.Value;
         Assert.That(norm.DType, Is.EqualTo(half ? DType.F16 : DType.F32));
-        float[] expected = [.. stored["model.norm.weight"].Chunk(2).Select(bytes => BitConverter.UInt32BitsToSingle((uint)BitConverter.ToUInt16(bytes) << 16))];
+        float[] expected = [.. stored["model.norm.weight"].Chunk(2)
+            .Select(bytes => BitConverter.UInt32BitsToSingle((uint)BitConverter.ToUInt16(bytes) << 16))];
         float[] found = half ? Array.ConvertAll(norm.ToArray<Half>(), value => (float)value) : norm.ToArray<float>();
         Assert.That(found, Is.EqualTo(expected).Within(half ? 1e-3f : 0));
-        Assert.That(Backend.Memory.CurrentBytes, Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(p.Parameter.Value.ByteCount))), "nothing else is left");
+        Assert.That(Backend.Memory.CurrentBytes, Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(p.Parameter.Value.ByteCount))),
+            "nothing else is left");
     }
 
     [Test]
@@ -47,7 +49,8 @@ public sealed class ModelLoadingTests : ModelTests
         model.SetTrains(true);
         Assert.That(model.NamedParameters().Select(p => p.Parameter.Value.DType), Is.All.EqualTo(DType.F32));
         Assert.That(Backend.Memory.Current(MemoryKind.Frozen), Is.Zero);
-        Assert.That(Backend.Memory.Current(MemoryKind.Trainable), Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(4 * p.Parameter.Shape.Count))));
+        Assert.That(Backend.Memory.Current(MemoryKind.Trainable),
+            Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(4 * p.Parameter.Shape.Count))));
         using var tape = new Tape();
         Assert.That(() => LossOf(model, "qwen2"), Throws.Nothing);
         model.SetTrains(false);
@@ -85,7 +88,8 @@ public sealed class ModelLoadingTests : ModelTests
             files.Tensors.Remove(name);
             using var stream = new MemoryStream();
             tensor.WriteTo(stream);
-            files.Tensors.Add(name[prefix.Length..], new SafetensorsTensor(name[prefix.Length..], tensor.DType, tensor.Shape, stream.ToArray()));
+            files.Tensors.Add(name[prefix.Length..], new SafetensorsTensor(name[prefix.Length..], tensor.DType, tensor.Shape,
+                stream.ToArray()));
         }
         files.Put(family == "llama" ? "layers.0.self_attn.rotary_emb.inv_freq" : "h.0.attn.bias", "F32", 4);
         Assert.That(LossOf(ModelLoader.Load(files.Write().FullPath, Backend), family), Is.EqualTo(ExpectedLoss(family)).Within(1e-5));
@@ -97,7 +101,8 @@ public sealed class ModelLoadingTests : ModelTests
         using var files = new EditedModel("llama");
         files.Config["model_type"] = "mamba";
         Assert.That(() => ModelLoader.Load(files.Write().FullPath, Backend), Throws.TypeOf<BadInputException>().With.Message.StartsWith(
-            $"{Path.Combine(files.FullPath, "config.json")}: field \"model_type\" is \"mamba\", which is not supported; supported are llama, "));
+            $"{Path.Combine(files.FullPath, "config.json")}: field \"model_type\" is \"mamba\", which is not supported; supported are " +
+            "llama, "));
     }
 
     [Test]
@@ -116,7 +121,8 @@ public sealed class ModelLoadingTests : ModelTests
         using var files = new EditedModel("llama");
         files.Put("model.layers.2.mlp.up_proj.weight", "F32", 56, 32);
         files.Put("score.weight", "F32", 2, 32);
-        Refused(files, $"{files.WeightsPath}: 2 tensors belong to no part of a llama model, such as \"model.layers.2.mlp.up_proj.weight\"; " +
+        Refused(files, $"{files.WeightsPath}: 2 tensors belong to no part of a llama model, such as " +
+            "\"model.layers.2.mlp.up_proj.weight\"; " +
             "the file has 3 blocks, but the configuration says 2.");
     }
 
@@ -125,7 +131,8 @@ public sealed class ModelLoadingTests : ModelTests
     {
         using var files = new EditedModel("llama");
         files.Put("model.layers.0.self_attn.k_proj.weight", "F32", 32, 32);
-        Refused(files, $"{files.WeightsPath}: tensor \"model.layers.0.self_attn.k_proj.weight\" has shape (32, 32), but the configuration makes it (16, 32).");
+        Refused(files, $"{files.WeightsPath}: tensor \"model.layers.0.self_attn.k_proj.weight\" has shape (32, 32), but the " +
+            "configuration makes it (16, 32).");
     }
 
     [Test]
@@ -138,7 +145,8 @@ public sealed class ModelLoadingTests : ModelTests
 
     private void Refused(EditedModel files, string message)
     {
-        Assert.That(() => ModelLoader.Load(files.Write().FullPath, Backend), Throws.TypeOf<BadInputException>().With.Message.EqualTo(message));
+        Assert.That(() => ModelLoader.Load(files.Write().FullPath, Backend),
+            Throws.TypeOf<BadInputException>().With.Message.EqualTo(message));
         Assert.That(Backend.Memory.CurrentBytes, Is.Zero, "what was loaded before the error is freed");
     }
 }

@@ -29,13 +29,15 @@ public abstract class ModelTests
         Backend.Dispose();
     }
 
-    private protected CausalModel Load(EditedModel files, int shards = 1) => ModelLoader.Load(files.Write(shards).FullPath, Backend, warnings: Warnings);
+    private protected CausalModel Load(EditedModel files, int shards = 1) =>
+        ModelLoader.Load(files.Write(shards).FullPath, Backend, warnings: Warnings);
 
     private protected float LossOf(CausalModel model, string family)
     {
         using var expected = WeightSource.OpenFile(TestFiles.Fixture("hf", family, "base", "expected.safetensors"));
         int batch = (int)expected.Get("in.input_ids").Shape[0];
-        var inputs = ModelInputs.From(Backend, Fixtures.Ints(expected, "in.input_ids"), batch, Fixtures.Ints(expected, "in.attention_mask"));
+        var inputs = ModelInputs.From(Backend, Fixtures.Ints(expected, "in.input_ids"), batch,
+            Fixtures.Ints(expected, "in.attention_mask"));
         return model.Loss(inputs, Targets.FromLabels(Backend, Fixtures.Ints(expected, "in.labels"), batch)).Item();
     }
 

@@ -7,7 +7,8 @@ namespace PeftCore.Tests.Models;
 /// <summary>Quantised models are named as such before any tensor is missed.</summary>
 public sealed class QuantizationTests : ModelTests
 {
-    [TestCase("""{"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4"}""", "bitsandbytes (4 bits, nf4)")]
+    [TestCase("""{"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4"}""",
+        "bitsandbytes (4 bits, nf4)")]
     [TestCase("""{"load_in_8bit": true}""", "bitsandbytes (8 bits)")]
     [TestCase("""{"quant_method": "gptq", "bits": 4, "group_size": 128}""", "gptq (4 bits)")]
     [TestCase("""{"quant_method": "awq", "bits": 4}""", "awq (4 bits)")]
@@ -23,10 +24,14 @@ public sealed class QuantizationTests : ModelTests
         files.Config["quantization_config"] = JsonNode.Parse(field);
         files.Tensors.Clear(); // Not one of the model's tensors is there, and none is missed.
         files.Put("x", "U8", 1);
-        Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.EqualTo($"{Path.Combine(files.FullPath, "config.json")}: " +
-            $"field \"quantization_config\" says that the weights are quantised with {method}, which is not supported; take the model as it was before, or convert it once " +
-            "in Python with transformers: from_pretrained(dir), dequantize(), save_pretrained(out), and if the weights are plain already, remove the field."));
-        Assert.That(() => ModelLoader.Declare(ConfigReader.Open(Path.Combine(files.FullPath, "config.json"))), Throws.TypeOf<BadInputException>());
+        Assert.That(() => Load(files),
+            Throws.TypeOf<BadInputException>().With.Message.EqualTo($"{Path.Combine(files.FullPath, "config.json")}: " +
+            $"field \"quantization_config\" says that the weights are quantised with {method}, which is not supported; take the model as " +
+            "it was before, or convert it once " +
+            "in Python with transformers: from_pretrained(dir), dequantize(), save_pretrained(out), and if the weights are plain " +
+            "already, remove the field."));
+        Assert.That(() => ModelLoader.Declare(ConfigReader.Open(Path.Combine(files.FullPath, "config.json"))),
+            Throws.TypeOf<BadInputException>());
     }
 
     [TestCase("compression_config", """{"quant_method": "compressed-tensors"}""", "compressed-tensors")]
@@ -64,7 +69,8 @@ public sealed class QuantizationTests : ModelTests
         files.Tensors.Remove("model.layers.0.mlp.up_proj.weight");
         files.Put("model.layers.0.mlp.up_proj." + name, dtype, 4);
         Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.StartsWith(
-            $"{files.WeightsPath}: the weights are quantised with {method}, as the tensor \"model.layers.0.mlp.up_proj.{name}\" shows, which is not supported; "));
+            $"{files.WeightsPath}: the weights are quantised with {method}, as the tensor \"model.layers.0.mlp.up_proj.{name}\" shows, " +
+            "which is not supported; "));
     }
 
     [TestCase("F8_E4M3", "FP8")]

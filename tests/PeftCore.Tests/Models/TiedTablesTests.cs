@@ -57,7 +57,8 @@ public sealed class TiedTablesTests : ModelTests
         byte[] head = files.BytesOf("transformer.wte.weight");
         Array.Reverse(head);
         files.Put(Head, "F32", [97, 32], [.. head.Select((b, i) => i % 4 == 3 ? (byte)0x3C : b)]);
-        foreach (string name in prefix ? [] : files.Tensors.Keys.Where(name => name.StartsWith("transformer.", StringComparison.Ordinal)).ToArray())
+        foreach (string name in prefix ? [] : files.Tensors.Keys.Where(name => name.StartsWith("transformer.", StringComparison.Ordinal))
+            .ToArray())
         {
             files.Put(name["transformer.".Length..], "F32", files.Tensors[name].Shape, files.BytesOf(name));
             files.Tensors.Remove(name);
@@ -85,7 +86,8 @@ public sealed class TiedTablesTests : ModelTests
         using var files = new EditedModel(family);
         files.Config["tie_word_embeddings"] = tied;
         Assert.That(() => Load(files), Throws.TypeOf<BadInputException>().With.Message.EqualTo(
-            $"{files.WeightsPath}: the head's table \"lm_head.weight\" is missing, and the configuration does not tie it to the embedding; " +
+            $"{files.WeightsPath}: the head's table \"lm_head.weight\" is missing, and the configuration does not tie it to the " +
+            "embedding; " +
             "if the model shares one table, set tie_word_embeddings to true in config.json."));
     }
 

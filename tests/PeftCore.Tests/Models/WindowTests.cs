@@ -73,7 +73,8 @@ public sealed class WindowTests
     }
 
     [Test]
-    public void A_mask_has_no_holes() => Assert.That(() => ModelInputs.From(_backend, [1, 2, 3], 1, [1, 0, 1]), Throws.TypeOf<ShapeException>()
+    public void A_mask_has_no_holes() =>
+        Assert.That(() => ModelInputs.From(_backend, [1, 2, 3], 1, [1, 0, 1]), Throws.TypeOf<ShapeException>()
         .With.Message.EqualTo("inputs: the attention mask of row 0 has a hole; padding must stand before or after the tokens"));
 
     [Test]
@@ -81,7 +82,8 @@ public sealed class WindowTests
         .With.Message.EqualTo("inputs: 3 tokens do not fill 2 rows of one length"));
 
     [Test]
-    public void A_sequence_is_no_longer_than_the_model_allows() => Assert.That(() => Logits(Model(1, 0, 0), new int[33]), Throws.TypeOf<BadInputException>()
+    public void A_sequence_is_no_longer_than_the_model_allows() =>
+        Assert.That(() => Logits(Model(1, 0, 0), new int[33]), Throws.TypeOf<BadInputException>()
         .With.Message.StartsWith("a sequence of 33 tokens is longer than the 32 this model allows"));
 
     private static bool SameAt(int token, float[] a, float[] b)

@@ -36,7 +36,8 @@ public sealed class ModuleTests
         }));
         Assert.That(model.NamedModules().First().Path, Is.Empty);
         Assert.That(model.Find("model.layers.2.mlp.up_proj"), Is.TypeOf<Linear>().With.Property("Name").EqualTo("up_proj"));
-        Assert.That((model.Find(""), model.Find("model.layers.4"), model.Find("model.layers.0.mlp.gate")), Is.EqualTo((model, (Module?)null, (Module?)null)));
+        Assert.That((model.Find(""), model.Find("model.layers.4"), model.Find("model.layers.0.mlp.gate")),
+            Is.EqualTo((model, (Module?)null, (Module?)null)));
     }
 
     [Test]

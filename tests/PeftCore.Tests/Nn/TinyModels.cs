@@ -31,7 +31,8 @@ internal static class TinyModels
     public static Llama Llama(IBackend backend, DType dtype = DType.F32) => Filled(new Llama(LlamaConfig), backend, dtype);
 
     public static Gpt2 Gpt2(IBackend backend) =>
-        Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)), backend, DType.F32);
+        Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)),
+            backend, DType.F32);
 
     /// <summary>LoRA of rank 2 on some modules, with nothing at its identity.</summary>
     public static PeftModel WithLora(CausalModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)

@@ -19,7 +19,8 @@ internal sealed class Differences
         (_sample, _roles) = (sample, roles);
         Output = sample.Reference(Seen(sample.Values()));
         Upstream = Numbers.Random(7, Output.Length);
-        _slopes = new(() => [.. sample.Inputs.Select((input, i) => Directions((int)input.Shape.Count).Select(d => SlopeAlong(i, d)).ToArray())]);
+        _slopes = new(() => [.. sample.Inputs.Select((input, i) => Directions((int)input.Shape.Count).Select(d => SlopeAlong(i, d))
+            .ToArray())]);
     }
 
     /// <summary>The output by the definition.</summary>
@@ -28,7 +29,8 @@ internal sealed class Differences
     /// <summary>Seeded random numbers that the output is contracted with.</summary>
     public float[] Upstream { get; }
 
-    /// <summary>The worst error of an output or gradient, over the largest value of its kind; infinite where a value is missing, is too many, or is not a number.</summary>
+    /// <summary>The worst error of an output or gradient, over the largest value of its kind; infinite where a value is missing, is too
+    /// many, or is not a number.</summary>
     /// <param name="result">What the op computed.</param>
     /// <param name="run">How it was run.</param>
     public double ErrorOf(OpResult result, OpRun run)
@@ -41,7 +43,8 @@ internal sealed class Differences
             float[]? found = result.Gradients[i];
             worst = Math.Max(worst, !wanted || found is null
                 ? Error([], wanted == found is not null)
-                : Error(_slopes.Value[i].Select(s => (s.Of(found), factor * s.Value, s.Length)), found.Length == _sample.Inputs[i].Shape.Count));
+                : Error(_slopes.Value[i].Select(s => (s.Of(found), factor * s.Value, s.Length)),
+                    found.Length == _sample.Inputs[i].Shape.Count));
         }
         return worst;
     }
@@ -77,7 +80,8 @@ internal sealed class Differences
     private static IEnumerable<double[]> Directions(int count)
     {
         bool small = count <= MostElements;
-        var elements = small ? Enumerable.Range(0, count) : Enumerable.Range(0, SomeElements).Select(i => (int)((long)i * (count - 1) / (SomeElements - 1)));
+        var elements = small ? Enumerable.Range(0, count) : Enumerable.Range(0, SomeElements)
+            .Select(i => (int)((long)i * (count - 1) / (SomeElements - 1)));
         foreach (int element in elements)
         {
             double[] direction = new double[count];

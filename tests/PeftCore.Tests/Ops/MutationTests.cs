@@ -1,7 +1,7 @@
 namespace PeftCore.Tests.Ops;
 
-/// <summary>The checks of <see cref="OpTests"/> are worth something only if they fail when an op is wrong: whichever contribution to an output, a saved value or
-/// a gradient has the wrong sign, the comparison with the definition must see it.</summary>
+/// <summary>The checks of <see cref="OpTests"/> are worth something only if they fail when an op is wrong: whichever contribution to an
+/// output, a saved value or a gradient has the wrong sign, the comparison with the definition must see it.</summary>
 public sealed class MutationTests
 {
     private SignFlippingBackend _backend = null!;

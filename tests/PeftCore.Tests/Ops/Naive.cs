@@ -22,7 +22,8 @@ internal static class Naive
         return c;
     }
 
-    public static double[] Rows(double[] x, double[] row, Func<double, double, double> f) => [.. x.Select((value, i) => f(value, row[i % row.Length]))];
+    public static double[] Rows(double[] x, double[] row, Func<double, double, double> f) =>
+        [.. x.Select((value, i) => f(value, row[i % row.Length]))];
 
     public static double[] Zip(double[] a, double[] b, Func<double, double, double> f) => [.. a.Zip(b, f)];
 
@@ -30,7 +31,8 @@ internal static class Naive
 
     /// <summary>What a kept element is multiplied with, and 0 for a dropped one.</summary>
     public static double[] DropoutMask(int count, float probability, ulong seed, ulong stream) =>
-        [.. Enumerable.Range(0, count).Select(i => Philox.Uniform(seed, stream, (ulong)i) >= probability ? 1 / (1 - (double)probability) : 0)];
+        [.. Enumerable.Range(0, count).Select(i => Philox.Uniform(seed, stream, (ulong)i) >= probability ? 1 / (1 - (double)probability)
+            : 0)];
 
     public static double[] RmsNorm(double[] x, double[] weight, double epsilon, double offset) =>
         PerRow(x, weight.Length, row =>
@@ -68,7 +70,8 @@ internal static class Naive
     }
 
     /// <summary>Rotates pairs of columns in each head of each row by position·frequency.</summary>
-    public static double[] Rope(double[] x, int columns, int heads, int offset, int stride, int[] positions, double[] frequencies, bool interleaved)
+    public static double[] Rope(double[] x, int columns, int heads, int offset, int stride, int[] positions, double[] frequencies,
+        bool interleaved)
     {
         double[] y = (double[])x.Clone();
         for (int r = 0; r < positions.Length; r++)

@@ -23,13 +23,15 @@ internal static partial class OpCatalog
         yield return Attention("attention, everything", new Variant(2, 2, true, true, 4, 0.9f), [.. SeparateSaves, "ranges: *", "bias: *"]);
         yield return Attention("attention, heads among other columns", new Variant(Padding: 2), SeparateSaves);
         yield return Fused("attention, fused qkv", new Variant(), ["qkv: *", "o: *", "lse: *"]);
-        yield return Fused("attention, fused qkv with grouped queries, ranges and bias", new Variant(KeyHeads: 2, Ranges: true, BiasHeads: 1),
+        yield return Fused("attention, fused qkv with grouped queries, ranges and bias",
+            new Variant(KeyHeads: 2, Ranges: true, BiasHeads: 1),
             ["qkv: *", "o: *", "lse: *", "ranges: *", "bias: *"]);
         yield return Fused("attention, fused qkv among other columns", new Variant(Padding: 3), ["qkv: *", "o: *", "lse: *"]);
     }
 
     /// <summary>What a case switches on; Padding is columns before, between and behind the heads.</summary>
-    private sealed record Variant(int KeyHeads = 0, int MoreKeys = 0, bool Ranges = false, bool Slopes = false, int BiasHeads = 0, float SoftCap = 0,
+    private sealed record Variant(int KeyHeads = 0, int MoreKeys = 0, bool Ranges = false, bool Slopes = false, int BiasHeads = 0,
+        float SoftCap = 0,
         int Padding = 0)
     {
         public AttentionShape Shape(Size size)
@@ -55,7 +57,8 @@ internal static partial class OpCatalog
         OpInput[] given =
         [
             OpInput.Of("q", s.Batch, s.QueryLength, columns), OpInput.Of("k", s.Batch, s.KeyLength, keyColumns),
-            OpInput.Of("v", s.Batch, s.KeyLength, keyColumns), .. bias == 0 ? [] : (OpInput[])[OpInput.Of("bias", bias, s.QueryLength, s.KeyLength)],
+            OpInput.Of("v", s.Batch, s.KeyLength, keyColumns), .. bias == 0 ? []
+            : (OpInput[])[OpInput.Of("bias", bias, s.QueryLength, s.KeyLength)],
         ];
         return new OpSample(given, Apply, Reference);
 
@@ -66,10 +69,12 @@ internal static partial class OpCatalog
         Tensor Apply(Tensor[] t) => In(t[0], s.Heads).Attend(In(t[1], s.KeyHeads), In(t[2], s.KeyHeads),
             Options(t[0], s, variant, bias == 0 ? null : t[3]));
 
-        double[] Reference(double[][] v) => Attend(s, variant, Dense(v[0], columns, s.Heads, variant.Padding), Dense(v[1], keyColumns, s.KeyHeads, variant.Padding),
+        double[] Reference(double[][] v) =>
+            Attend(s, variant, Dense(v[0], columns, s.Heads, variant.Padding), Dense(v[1], keyColumns, s.KeyHeads, variant.Padding),
             Dense(v[2], keyColumns, s.KeyHeads, variant.Padding), bias == 0 ? [] : v[3]);
 
-        double[] Dense(double[] x, int width, int heads, int offset) => HeadsOf(x, width, heads, s.HeadDim, offset, s.HeadDim + variant.Padding);
+        double[] Dense(double[] x, int width, int heads, int offset) =>
+            HeadsOf(x, width, heads, s.HeadDim, offset, s.HeadDim + variant.Padding);
     })
     { Tolerance = 5e-5 };
 
@@ -77,9 +82,11 @@ internal static partial class OpCatalog
     private static OpEntry Fused(string name, Variant variant, string[] saves) => new(name, saves, size =>
     {
         var s = variant.Shape(size);
-        int dim = s.HeadDim, keys = s.Heads * dim + variant.Padding, values = keys + s.KeyHeads * dim, columns = values + s.KeyHeads * dim + variant.Padding;
+        int dim = s.HeadDim, keys = s.Heads * dim + variant.Padding, values = keys + s.KeyHeads * dim, columns = values + s.KeyHeads * dim +
+            variant.Padding;
         int bias = variant.BiasOf(s);
-        OpInput[] given = [OpInput.Of("qkv", s.Batch, s.QueryLength, columns), .. bias == 0 ? [] : (OpInput[])[OpInput.Of("bias", bias, s.QueryLength, s.KeyLength)]];
+        OpInput[] given = [OpInput.Of("qkv", s.Batch, s.QueryLength, columns), .. bias == 0 ? []
+            : (OpInput[])[OpInput.Of("bias", bias, s.QueryLength, s.KeyLength)]];
         return new OpSample(given,
             t => new Heads(t[0], s.Heads, dim).Attend(new Heads(t[0], s.KeyHeads, dim, keys), new Heads(t[0], s.KeyHeads, dim, values),
                 Options(t[0], s, variant, bias == 0 ? null : t[1])),
@@ -98,12 +105,14 @@ internal static partial class OpCatalog
 
     private static double[] Attend(AttentionShape s, Variant variant, double[] q, double[] k, double[] v, double[] bias)
     {
-        var reference = new AttentionReference(s, q, k, v, variant.RangesOf(s), Array.ConvertAll(variant.SlopesOf(s), slope => (double)slope), bias);
+        var reference = new AttentionReference(s, q, k, v, variant.RangesOf(s),
+            Array.ConvertAll(variant.SlopesOf(s), slope => (double)slope), bias);
         reference.Forward(new double[q.Length]);
         return reference.O;
     }
 
     /// <summary>The columns of some heads, next to each other.</summary>
     private static double[] HeadsOf(double[] x, int columns, int heads, int dim, int offset, int stride) =>
-        [.. x.Chunk(columns).SelectMany(row => Enumerable.Range(0, heads).SelectMany(h => row[(offset + h * stride)..(offset + h * stride + dim)]))];
+        [.. x.Chunk(columns)
+            .SelectMany(row => Enumerable.Range(0, heads).SelectMany(h => row[(offset + h * stride)..(offset + h * stride + dim)]))];
 }

@@ -14,7 +14,8 @@ internal static partial class OpCatalog
         yield return Two("subtract", [], t => t[0] - t[1], (a, b) => a - b);
         yield return Two("multiply", ["left: right", "right: left"], t => t[0] * t[1], (a, b) => a * b);
         yield return One("scale", [], t => t[0] * -1.25f, x => -1.25 * x);
-        yield return One("scale by a number on the device", ["scalar: *"], t => t[0].ScaleBy(t[0].Backend.From([-1.25f], [1])), x => -1.25 * x);
+        yield return One("scale by a number on the device", ["scalar: *"], t => t[0].ScaleBy(t[0].Backend.From([-1.25f], [1])),
+            x => -1.25 * x);
         yield return Row("multiply row", ["x: row", "row: x"], t => t[0].MultiplyRow(t[1]), (x, row) => x * row);
         yield return Row("add row", [], t => t[0].AddRow(t[1]), (x, row) => x + row);
         yield return new OpEntry("multiply column", ["x: column", "column: x"], size =>
@@ -53,21 +54,27 @@ internal static partial class OpCatalog
         map ??= x => x;
         string name = typeof(TFormula).Name;
         yield return new OpEntry($"activate {name}", ["x: x"], size =>
-            new OpSample([OpInput.Mapped("x", map, [.. Extents(size)])], t => t[0].Activate<TFormula>(), v => Array.ConvertAll(v[0], x => exact(x))));
+            new OpSample([OpInput.Mapped("x", map, [.. Extents(size)])], t => t[0].Activate<TFormula>(),
+                v => Array.ConvertAll(v[0], x => exact(x))));
         yield return new OpEntry($"gate {name}", ["gate: *", "up: gate"], size =>
-            new OpSample([OpInput.Mapped("gate", map, [.. Extents(size)]), OpInput.Of("up", [.. Extents(size)])], t => t[0].Gate<TFormula>(t[1]),
+            new OpSample([OpInput.Mapped("gate", map, [.. Extents(size)]), OpInput.Of("up", [.. Extents(size)])],
+                t => t[0].Gate<TFormula>(t[1]),
                 v => Naive.Zip(v[0], v[1], (gate, up) => exact(gate) * up)));
     }
 
     private static float AwayFromZero(float x) => x + (x < 0 ? -0.05f : 0.05f);
 
-    private static OpEntry One(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double> exact) => new(name, saves, size =>
+    private static OpEntry One(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double> exact) =>
+        new(name, saves, size =>
         new OpSample([OpInput.Of("x", [.. Extents(size)])], apply, v => Array.ConvertAll(v[0], x => exact(x))));
 
-    private static OpEntry Two(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) => new(name, saves, size =>
-        new OpSample([OpInput.Of("left", [.. Extents(size)]), OpInput.Of("right", [.. Extents(size)])], apply, v => Naive.Zip(v[0], v[1], exact)));
+    private static OpEntry Two(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) =>
+        new(name, saves, size =>
+        new OpSample([OpInput.Of("left", [.. Extents(size)]), OpInput.Of("right", [.. Extents(size)])], apply,
+            v => Naive.Zip(v[0], v[1], exact)));
 
-    private static OpEntry Row(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) => new(name, saves, size =>
+    private static OpEntry Row(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) =>
+        new(name, saves, size =>
     {
         var shape = size.Pick<Shape>([1], [2, 3, 5], [6], [530, 11], [0, 3]);
         return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Of("row", shape.Columns)], apply, v => Naive.Rows(v[0], v[1], exact));

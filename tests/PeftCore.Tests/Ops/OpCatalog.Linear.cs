@@ -50,7 +50,8 @@ internal static partial class OpCatalog
     private static OpEntry Observed(string name, bool transposed) => new(name, ["x: wanted"], size =>
     {
         var (rows, inputs, outputs) = size.Pick((1, 1, 1), (3, 5, 7), (4, 4, 4), (35, 40, 34), (0, 3, 2));
-        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Frozen("weight", DType.BF16, transposed ? [inputs, outputs] : [outputs, inputs]), OpInput.Of("wanted", rows, inputs)];
+        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Frozen("weight", DType.BF16, transposed ? [inputs, outputs]
+            : [outputs, inputs]), OpInput.Of("wanted", rows, inputs)];
         return new OpSample(given, t => t[0].ObservedLinear(t[1], null, transposed, t[2], new Unseeing()),
             v => Affine(v[0], v[1], null, rows, inputs, outputs, transposed));
     })
@@ -112,11 +113,14 @@ internal static partial class OpCatalog
         OpInput[] given =
         [
             OpInput.Of("x", rows, inputs),
-            .. Enumerable.Range(0, 2).SelectMany(i => (OpInput[])[OpInput.Of($"weight{i}", outputs, inputs), OpInput.Of($"A{i}", rank, inputs), OpInput.Of($"B{i}", outputs, rank)]),
+            .. Enumerable.Range(0, 2)
+            .SelectMany(i => (OpInput[])[OpInput.Of($"weight{i}", outputs, inputs), OpInput.Of($"A{i}", rank, inputs),
+                OpInput.Of($"B{i}", outputs, rank)]),
         ];
         return new OpSample(given, t =>
         {
-            var y = t[0].LoraLinears(new LoraMap(t[1], null, false, [new LoraBranch(t[2], t[3], Alpha)]), new LoraMap(t[4], null, false, [new LoraBranch(t[5], t[6], Alpha)]));
+            var y = t[0].LoraLinears(new LoraMap(t[1], null, false, [new LoraBranch(t[2], t[3], Alpha)]),
+                new LoraMap(t[4], null, false, [new LoraBranch(t[5], t[6], Alpha)]));
             return y[0] + y[1];
         }, v => Naive.Zip(One(v, 1), One(v, 4), (first, second) => first + second));
 
@@ -131,8 +135,10 @@ internal static partial class OpCatalog
     private static OpEntry ScaledLow(string name, float dropout) => new(name, ["x: weight A", "s: B m"], size =>
     {
         var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
-        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs), OpInput.Of("B", outputs, rank), OpInput.Of("m", rank)];
-        return new OpSample(given, t => t[0].LoraLinear(t[1], null, false, new LoraBranch(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
+        OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs),
+            OpInput.Of("B", outputs, rank), OpInput.Of("m", rank)];
+        return new OpSample(given,
+            t => t[0].LoraLinear(t[1], null, false, new LoraBranch(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
         {
             double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
             double[] low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);

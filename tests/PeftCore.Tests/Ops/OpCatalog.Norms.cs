@@ -24,7 +24,8 @@ internal static partial class OpCatalog
         yield return new OpEntry("cast", [], size =>
         {
             var shape = size.Pick<Shape>([1], [3, 5], [4, 4], [40, 131], [0, 3]);
-            return new OpSample([OpInput.Mapped("x", x => MathF.Round(16 * x) / 16, [.. shape])], t => t[0].Cast(DType.BF16).Cast(DType.F32), v => v[0]);
+            return new OpSample([OpInput.Mapped("x", x => MathF.Round(16 * x) / 16, [.. shape])], t => t[0].Cast(DType.BF16)
+                .Cast(DType.F32), v => v[0]);
         })
         { Tolerance = 5e-3 };
     }
@@ -32,19 +33,22 @@ internal static partial class OpCatalog
     private static OpEntry RmsNorm(string name, float offset, DType dtype) => new(name, ["x: *", "rstd: *"], size =>
     {
         var shape = NormShape(size);
-        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns)], t => t[0].RmsNorm(t[1], Epsilon, offset),
+        return new OpSample([OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns)],
+            t => t[0].RmsNorm(t[1], Epsilon, offset),
             v => Naive.RmsNorm(v[0], v[1], Epsilon, offset));
     })
     { Tolerance = 5e-5 };
 
-    private static OpEntry LayerNorm(string name, bool bias, DType dtype) => new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>
+    private static OpEntry LayerNorm(string name, bool bias, DType dtype) =>
+        new(name, ["x: x weight", "mean: x weight", "rstd: x weight"], size =>
     {
         var shape = NormShape(size);
-        OpInput[] given = [OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns), .. bias ? [OpInput.Frozen("bias", dtype, shape.Columns)] : (OpInput[])[]];
+        OpInput[] given = [OpInput.Of("x", [.. shape]), OpInput.Frozen("weight", dtype, shape.Columns), .. bias
+            ? [OpInput.Frozen("bias", dtype, shape.Columns)] : (OpInput[])[]];
         return new OpSample(given, t => t[0].LayerNorm(t[1], bias ? t[2] : null, Epsilon),
             v => Naive.LayerNorm(v[0], v[1], bias ? v[2] : null, Epsilon));
     })
-    { Tolerance = 5e-5 };
+        { Tolerance = 5e-5 };
 
     /// <summary>In <see cref="Size.Same"/> x is a single row, so that it can be its own weight.</summary>
     private static Shape NormShape(Size size) => size.Pick<Shape>([1, 1], [2, 3, 5], [6], [530, 11], [0, 3]);

@@ -15,18 +15,21 @@ internal static partial class OpCatalog
         yield return new OpEntry("slice", [], size =>
         {
             var (rows, start, count) = size.Pick((1, 0, 1), (5, 1, 3), (4, 0, 4), (67, 30, 37), (3, 2, 0));
-            return new OpSample([OpInput.Of("x", rows, 2, 3)], t => t[0].Slice(start, count), v => v[0][(6 * start)..(6 * (start + count))]);
+            return new OpSample([OpInput.Of("x", rows, 2, 3)], t => t[0].Slice(start, count),
+                v => v[0][(6 * start)..(6 * (start + count))]);
         });
         yield return new OpEntry("columns", [], size =>
         {
             var (rows, columns, start, count) = size.Pick((1, 1, 0, 1), (3, 7, 2, 4), (4, 4, 0, 4), (17, 131, 50, 33), (0, 3, 1, 2));
-            return new OpSample([OpInput.Of("x", rows, columns)], t => t[0].Columns(start, count), v => Naive.Columns(v[0], columns, start, count));
+            return new OpSample([OpInput.Of("x", rows, columns)], t => t[0].Columns(start, count),
+                v => Naive.Columns(v[0], columns, start, count));
         });
         yield return new OpEntry("beside", [], size =>
         {
             var (rows, left, right) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (17, 131, 40), (0, 2, 3));
             return new OpSample([OpInput.Of("left", rows, left), OpInput.Of("right", rows, right)], t => t[0].Beside(t[1]),
-                v => [.. Enumerable.Range(0, rows).SelectMany(r => v[0][(r * left)..((r + 1) * left)].Concat(v[1][(r * right)..((r + 1) * right)]))]);
+                v => [.. Enumerable.Range(0, rows)
+                    .SelectMany(r => v[0][(r * left)..((r + 1) * left)].Concat(v[1][(r * right)..((r + 1) * right)]))]);
         });
         yield return new OpEntry("concat", [], size =>
         {
@@ -37,7 +40,8 @@ internal static partial class OpCatalog
         yield return new OpEntry("rows", ["ids: table"], size =>
         {
             var (rows, columns, count) = size.Pick((1, 1, 1), (5, 3, 7), (4, 4, 4), (33, 300, 40), (3, 2, 0));
-            int[] ids = [.. Enumerable.Range(0, count).Select(i => i * i % Math.Max(1, rows - 1))]; // repeats some rows, leaves the last one out
+            // repeats some rows, leaves the last one out
+            int[] ids = [.. Enumerable.Range(0, count).Select(i => i * i % Math.Max(1, rows - 1))];
             return new OpSample([OpInput.Of("table", rows, columns)], t => t[0].Rows(Ids(t[0], ids, count)),
                 v => [.. ids.SelectMany(id => v[0][(id * columns)..((id + 1) * columns)])]);
         });

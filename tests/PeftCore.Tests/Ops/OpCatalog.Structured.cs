@@ -17,13 +17,16 @@ internal static partial class OpCatalog
             var (n, m, k, p) = size.Pick((1, 1, 1, 1), (3, 5, 2, 7), (1, 3, 3, 3), (6, 33, 7, 34), (0, 3, 2, 2));
             var product = new BatchedProduct(n, m, k, p, new(m * k, k, 1), new(0, p, 1), new(m * p, 1, m), Alpha);
             return new OpSample([OpInput.Of("a", n * m, k), OpInput.Of("b", k, p)], t => t[0].MatMulBatched(t[1], product, [n, p, m]),
-                v => [.. Enumerable.Range(0, n).SelectMany(i => Naive.Scale(Transposed(Naive.MatMul(v[0][(i * m * k)..((i + 1) * m * k)], v[1], m, k, p), m, p), Alpha))]);
+                v => [.. Enumerable.Range(0, n)
+                    .SelectMany(i => Naive.Scale(Transposed(Naive.MatMul(v[0][(i * m * k)..((i + 1) * m * k)], v[1], m, k, p), m, p),
+                        Alpha))]);
         });
         yield return new OpEntry("inverse", ["y: *"], size =>
         {
             var (n, side) = size.Pick((1, 1), (3, 4), (2, 2), (5, 17), (0, 2));
             const float Diagonal = 9;
-            return new OpSample([OpInput.Of("x", n, side * side)], t => (t[0] + Identities(t[0].Backend, n, side, Diagonal)).Reshape([n, side, side]).Inverse(),
+            return new OpSample([OpInput.Of("x", n, side * side)],
+                t => (t[0] + Identities(t[0].Backend, n, side, Diagonal)).Reshape([n, side, side]).Inverse(),
                 v => [.. Enumerable.Range(0, n).SelectMany(i => Inverted(v[0].AsSpan(i * side * side, side * side), side, Diagonal))]);
         })
         { Tolerance = 1e-4 };
@@ -49,9 +52,11 @@ internal static partial class OpCatalog
         yield return new OpEntry("kronecker linear", ["x: W1 W2"], size =>
         {
             var (rows, a, b, c, d) = size.Pick((1, 1, 1, 1, 1), (3, 2, 5, 4, 3), (1, 1, 1, 1, 1), (9, 8, 17, 5, 33), (0, 2, 3, 2, 2));
-            return new OpSample([OpInput.Of("x", rows, c * d), OpInput.Of("W1", a, c), OpInput.Of("W2", b, d)], t => t[0].KroneckerLinear(t[1], t[2], Alpha), v =>
+            return new OpSample([OpInput.Of("x", rows, c * d), OpInput.Of("W1", a, c), OpInput.Of("W2", b, d)],
+                t => t[0].KroneckerLinear(t[1], t[2], Alpha), v =>
                 Naive.Scale(Naive.MatMul(v[0], [.. Enumerable.Range(0, a * b * c * d).Select(i =>
-                    v[1][i / (c * d) / b * c + i % (c * d) / d] * v[2][i / (c * d) % b * d + i % d])], rows, c * d, a * b, transposeB: true), Alpha));
+                    v[1][i / (c * d) / b * c + i % (c * d) / d] * v[2][i / (c * d) % b * d + i % d])], rows, c * d, a * b,
+                    transposeB: true), Alpha));
         });
         yield return new OpEntry("circulant linear", ["x: kernels"], size =>
         {
@@ -67,7 +72,8 @@ internal static partial class OpCatalog
         {
             var (n, side) = size.Pick((1, 2), (3, 4), (2, 3), (20, 17), (0, 3));
             int elements = side * (side - 1) / 2;
-            return new OpSample([OpInput.Of("v", n, elements)], t => t[0].SkewSymmetric(side), v => [.. v[0].Chunk(elements).SelectMany(triangle =>
+            return new OpSample([OpInput.Of("v", n, elements)], t => t[0].SkewSymmetric(side),
+                v => [.. v[0].Chunk(elements).SelectMany(triangle =>
             {
                 double[] q = new double[side * side];
                 for (int i = 0, at = 0; i < side; i++)
@@ -96,15 +102,18 @@ internal static partial class OpCatalog
                 Naive.MatMul(v[0], [.. Enumerable.Range(0, m * r * n * r).Select(i =>
                 {
                     int row = i / (n * r), column = i % (n * r), block = row / r, first = column / r * r;
-                    return v[1][(block * r + row % r) * r + column % r] + Enumerable.Range(0, r).Sum(k => weight[row * n * r + first + k] * v[1][(block * r + k) * r + column % r]);
+                    return v[1][(block * r + row % r) * r + column % r] + Enumerable.Range(0, r)
+                        .Sum(k => weight[row * n * r + first + k] * v[1][(block * r + k) * r + column % r]);
                 })], rows, n * r, m * r, transposeB: true));
         });
         yield return new OpEntry("scaled bases", ["lambda: gamma", "gamma: lambda"], size =>
         {
             var (r, b, n) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (5, 7, 530), (2, 3, 0));
             float[] basis = Numbers.Random(41, r * n);
-            return new OpSample([OpInput.Of("lambda", r, b), OpInput.Of("gamma", b, n)], t => t[0].ScaledBases(t[1], t[0].Backend.From(basis, [r, n])),
-                v => [.. Enumerable.Range(0, r * b * n).Select(i => v[0][i / n] * basis[i / n / b * n + i % n] * v[1][i / n % b * n + i % n])]);
+            return new OpSample([OpInput.Of("lambda", r, b), OpInput.Of("gamma", b, n)],
+                t => t[0].ScaledBases(t[1], t[0].Backend.From(basis, [r, n])),
+                v => [.. Enumerable.Range(0, r * b * n)
+                    .Select(i => v[0][i / n] * basis[i / n / b * n + i % n] * v[1][i / n % b * n + i % n])]);
         });
     }
 
@@ -120,7 +129,8 @@ internal static partial class OpCatalog
             })]);
     });
 
-    private static OpEntry Orthogonality(bool ofColumns) => new("orthogonality of " + (ofColumns ? "columns" : "rows"), ["gram: *", "inverse: *"], size =>
+    private static OpEntry Orthogonality(bool ofColumns) =>
+        new("orthogonality of " + (ofColumns ? "columns" : "rows"), ["gram: *", "inverse: *"], size =>
     {
         var (r, n) = size.Pick((1, 1), (3, 5), (4, 4), (8, 130), (2, 0));
         return new OpSample([OpInput.Of("a", ofColumns ? [n, r] : [r, n])], t => t[0].Orthogonality(ofColumns), v =>
@@ -130,14 +140,15 @@ internal static partial class OpCatalog
             return [Math.Sqrt(gram.Select((x, i) => x - (i % (r + 1) == 0 ? 1 : 0)).Sum(x => x * x))];
         });
     })
-    { Sizes = [Size.One, Size.Odd, Size.Same, Size.Large] };
+        { Sizes = [Size.One, Size.Odd, Size.Same, Size.Large] };
 
     private static OpSample Sparse(Size size)
     {
         var (rows, inputs, outputs, n) = size.Pick((1, 1, 1, 1), (3, 5, 4, 7), (3, 3, 3, 3), (35, 40, 34, 130), (0, 3, 2, 4));
         int[] chosen = [.. Enumerable.Range(0, inputs * outputs).OrderBy(i => (i * 7919L) % 104729 ^ 5).Take(n)];
         int[] rowOf = Array.ConvertAll(chosen, i => i / inputs), columnOf = Array.ConvertAll(chosen, i => i % inputs);
-        return new OpSample([OpInput.Of("x", rows, inputs), OpInput.Of("values", n)], t => t[0].SparseLinear(t[1], Pattern(t[0].Backend)), v =>
+        return new OpSample([OpInput.Of("x", rows, inputs), OpInput.Of("values", n)], t => t[0].SparseLinear(t[1], Pattern(t[0].Backend)),
+            v =>
         {
             double[] y = new double[rows * outputs];
             for (int t = 0; t < rows; t++)
@@ -160,9 +171,11 @@ internal static partial class OpCatalog
     private static Tensor Ints(IBackend backend, int[] values) => backend.From(values, [values.Length]);
 
     private static Tensor Identities(IBackend backend, int n, int side, float diagonal) =>
-        backend.From([.. Enumerable.Range(0, n * side * side).Select(i => i % (side * side) % (side + 1) == 0 ? diagonal : 0)], [n, side * side]);
+        backend.From([.. Enumerable.Range(0, n * side * side).Select(i => i % (side * side) % (side + 1) == 0 ? diagonal : 0)],
+            [n, side * side]);
 
-    private static double[] Transposed(double[] x, int rows, int columns) => [.. Enumerable.Range(0, x.Length).Select(i => x[i % rows * columns + i / rows])];
+    private static double[] Transposed(double[] x, int rows, int columns) =>
+        [.. Enumerable.Range(0, x.Length).Select(i => x[i % rows * columns + i / rows])];
 
     private static double[] Inverted(ReadOnlySpan<double> x, int side, double diagonal)
     {

@@ -4,7 +4,8 @@ namespace PeftCore.Tests.Ops;
 internal static partial class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
-        [.. Linear(), .. Norms(), .. Elementwise(), .. Formulas(), .. Shapes(), .. Attention(), .. Positions(), .. Losses(), .. Structured(), .. Recomputed()];
+        [.. Linear(), .. Norms(), .. Elementwise(), .. Formulas(), .. Shapes(), .. Attention(), .. Positions(), .. Losses(),
+            .. Structured(), .. Recomputed()];
 
     /// <summary>Every entry in every size that means something for it.</summary>
     public static IEnumerable<TestCaseData> Cases =>

@@ -19,8 +19,10 @@ public sealed class OpCoverageTests
     public void Every_formula_is_in_the_catalog_as_activation_and_as_gate()
     {
         var names = OpCatalog.Entries.Select(entry => entry.Name).ToHashSet();
-        var formulas = typeof(IUnaryFormula).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IUnaryFormula)));
-        Assert.That(formulas.SelectMany(f => (string[])[$"activate {f.Name}", $"gate {f.Name}"]).Where(name => !names.Contains(name)), Is.Empty);
+        var formulas = typeof(IUnaryFormula).Assembly.GetTypes()
+            .Where(type => type.IsValueType && type.IsAssignableTo(typeof(IUnaryFormula)));
+        Assert.That(formulas.SelectMany(f => (string[])[$"activate {f.Name}", $"gate {f.Name}"]).Where(name => !names.Contains(name)),
+            Is.Empty);
     }
 
     [Test]
@@ -35,8 +37,10 @@ public sealed class OpCoverageTests
             using var scope = new TensorScope();
             using var tape = new Tape();
             sample.Apply([.. sample.Inputs.Select(input =>
-                input.DType == DType.F32 ? backend.From(input.Values, input.Shape).TrackGradient() : backend.Zeros(input.Shape, input.DType))]);
-            types.UnionWith(tape.Nodes.Select(node => node.GetType()).Select(type => type.IsGenericType ? type.GetGenericTypeDefinition() : type));
+                input.DType == DType.F32 ? backend.From(input.Values, input.Shape).TrackGradient()
+                : backend.Zeros(input.Shape, input.DType))]);
+            types.UnionWith(tape.Nodes.Select(node => node.GetType()).Select(type => type.IsGenericType ? type.GetGenericTypeDefinition()
+                : type));
         }
         return types;
     }

@@ -36,7 +36,8 @@ internal static class Sizes
 
 /// <summary>One op, and everything needed to test it: the tests follow from the entry by themselves.</summary>
 /// <param name="Name">What the tests are called by.</param>
-/// <param name="Saves">What is kept for backward, each as "name: the inputs of which any must want a gradient"; "*" stands for any input.</param>
+/// <param name="Saves">What is kept for backward, each as "name: the inputs of which any must want a gradient"; "*" stands for any
+/// input.</param>
 /// <param name="Sample">Inputs of a size class, the op, and its definition.</param>
 internal sealed record OpEntry(string Name, string[] Saves, Func<Size, OpSample> Sample)
 {
@@ -46,7 +47,8 @@ internal sealed record OpEntry(string Name, string[] Saves, Func<Size, OpSample>
     /// <summary>The op takes its input's memory for its output, so the input cannot be used again.</summary>
     public bool Consumes { get; init; }
 
-    /// <summary>How many contributions go where neither the output nor a gradient comes from them, so that a wrong sign there may go unnoticed.</summary>
+    /// <summary>How many contributions go where neither the output nor a gradient comes from them, so that a wrong sign there may go
+    /// unnoticed.</summary>
     public int Unread { get; init; }
 
     /// <summary>The largest error of a value or gradient, relative to the largest value of its kind.</summary>
@@ -84,11 +86,13 @@ internal sealed class OpInput
 
     public static OpInput Of(string name, params ReadOnlySpan<int> extents) => new(name, Shape.Of(extents));
 
-    public static OpInput Frozen(string name, DType dtype, params ReadOnlySpan<int> extents) => new(name, Shape.Of(extents)) { DType = dtype };
+    public static OpInput Frozen(string name, DType dtype, params ReadOnlySpan<int> extents) =>
+        new(name, Shape.Of(extents)) { DType = dtype };
 
     public static OpInput Captured(string name, params ReadOnlySpan<int> extents) => new(name, Shape.Of(extents)) { IsCaptured = true };
 
-    public static OpInput Mapped(string name, Func<float, float> map, params ReadOnlySpan<int> extents) => new(name, Shape.Of(extents)) { Map = map };
+    public static OpInput Mapped(string name, Func<float, float> map, params ReadOnlySpan<int> extents) =>
+        new(name, Shape.Of(extents)) { Map = map };
 }
 
 /// <summary>An op with seeded inputs, and its naive definition in double precision.</summary>

@@ -27,7 +27,8 @@ internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false
         int ownNodes;
         using (var call = new TensorScope()) // As a module does: what is not returned or saved is freed before backward.
         {
-            var given = leaves.Select((leaf, i) => Computed && leaf.RequiresGrad && !sample.Inputs[i].IsCaptured ? leaf * 1f : leaf).ToArray();
+            var given = leaves.Select((leaf, i) => Computed && leaf.RequiresGrad && !sample.Inputs[i].IsCaptured ? leaf * 1f : leaf)
+                .ToArray();
             ownNodes = tape.Nodes.Count;
             given = [.. given.Select((tensor, i) => Roles is null ? tensor : given[Roles[i]])];
             output = sample.Apply(given);

@@ -78,14 +78,16 @@ public sealed class OpTests
         float[] upstream = new Differences(sample).Upstream;
         foreach (int mask in sample.Masks())
         {
-            Assert.That(new OpRun(mask).On(_backend, sample, upstream).Saved, Is.EquivalentTo(op.SavedFor(sample, mask)), Wanted(sample, mask));
+            Assert.That(new OpRun(mask).On(_backend, sample, upstream).Saved, Is.EquivalentTo(op.SavedFor(sample, mask)),
+                Wanted(sample, mask));
         }
     }
 
     private static (OpEntry, OpSample) Make(object entry, Size size) => ((OpEntry)entry, ((OpEntry)entry).Sample(size));
 
     private void Check(OpEntry op, OpSample sample, Differences truth, OpRun run) =>
-        Assert.That(truth.ErrorOf(run.On(_backend, sample, truth.Upstream), run), Is.LessThan(op.Tolerance), $"{Wanted(sample, run.Mask)}: {run}");
+        Assert.That(truth.ErrorOf(run.On(_backend, sample, truth.Upstream), run), Is.LessThan(op.Tolerance),
+            $"{Wanted(sample, run.Mask)}: {run}");
 
     private static string Wanted(OpSample sample, int mask) =>
         "gradients of " + string.Join(", ", sample.Inputs.Where((input, i) => (mask >> i & 1) != 0).Select(input => input.Name));
@@ -109,6 +111,7 @@ public sealed class OpTests
             yield return [.. Enumerable.Range(0, count).Select(k => Alike(0, k) ? 0 : k)];
         }
 
-        bool Alike(int i, int j) => sample.Inputs[i].Shape == sample.Inputs[j].Shape && sample.Inputs[i].DType == DType.F32 && sample.Inputs[j].DType == DType.F32;
+        bool Alike(int i, int j) => sample.Inputs[i].Shape == sample.Inputs[j].Shape && sample.Inputs[i].DType == DType.F32
+            && sample.Inputs[j].DType == DType.F32;
     }
 }

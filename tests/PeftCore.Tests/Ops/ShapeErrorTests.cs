@@ -45,7 +45,8 @@ public sealed class ShapeErrorTests
         var (x, weight) = (Floats(2, 3), Floats(5, 3));
         Refused(() => Lora(Floats(2, 4), Floats(5, 2)), "lora linear: A must have shape (2, 3), got F32(2, 4) on cpu");
         Refused(() => Lora(Floats(2, 3), Floats(5, 3)), "lora linear: B must have shape (5, 2), got F32(5, 3) on cpu");
-        Refused(() => Lora(Floats(2, 3), Floats(5, 2), Floats(2)), "lora linear: the bias of B must have 5 floating-point elements, got F32(2) on cpu");
+        Refused(() => Lora(Floats(2, 3), Floats(5, 2), Floats(2)),
+            "lora linear: the bias of B must have 5 floating-point elements, got F32(2) on cpu");
         Refused(() => x.LoraLinear(Floats(5, 4), null, false), "linear: x has 3 columns, the weight takes 4: x (2, 3), weight (5, 4)");
 
         Tensor Lora(Tensor a, Tensor b, Tensor? bias = null) => x.LoraLinear(weight, null, false, new LoraBranch(a, b, 1, bias));
@@ -55,7 +56,8 @@ public sealed class ShapeErrorTests
     public void Matrix_products()
     {
         Refused(() => Floats(2, 3).MatMul(Floats(4, 3)), "matmul: (2, 3) and (4, 3) do not multiply: F32(2, 3) on cpu, F32(4, 3) on cpu");
-        Refused(() => Floats(2, 3).MatMul(Floats(2, 4), transposeB: true), "matmul: (2, 3) and (4, 2) do not multiply: F32(2, 3) on cpu, F32(2, 4) on cpu");
+        Refused(() => Floats(2, 3).MatMul(Floats(2, 4), transposeB: true),
+            "matmul: (2, 3) and (4, 2) do not multiply: F32(2, 3) on cpu, F32(2, 4) on cpu");
         Refused(() => Floats(2, 3).MatMul(Ints(3, 2)), "matmul: (2, 3) and (3, 2) do not multiply: F32(2, 3) on cpu, I32(3, 2) on cpu");
     }
 
@@ -65,8 +67,10 @@ public sealed class ShapeErrorTests
         Refused(() => Half(2, 3).RmsNorm(Floats(3), 0), "rms norm: x must be F32, got BF16(2, 3) on cpu");
         Refused(() => Floats(2, 3).RmsNorm(Floats(2), 0), "rms norm: weight must have 3 floating-point elements, got F32(2) on cpu");
         Refused(() => Half(2, 3).LayerNorm(Floats(3), null, 0), "layer norm: x must be F32, got BF16(2, 3) on cpu");
-        Refused(() => Floats(2, 3).LayerNorm(Ints(3), null, 0), "layer norm: weight must have 3 floating-point elements, got I32(3) on cpu");
-        Refused(() => Floats(2, 3).LayerNorm(Floats(3), Floats(4), 0), "layer norm: bias must have 3 floating-point elements, got F32(4) on cpu");
+        Refused(() => Floats(2, 3).LayerNorm(Ints(3), null, 0),
+            "layer norm: weight must have 3 floating-point elements, got I32(3) on cpu");
+        Refused(() => Floats(2, 3).LayerNorm(Floats(3), Floats(4), 0),
+            "layer norm: bias must have 3 floating-point elements, got F32(4) on cpu");
         Refused(() => Half(2, 3).Softmax(), "softmax: x must be F32, got BF16(2, 3) on cpu");
     }
 
@@ -117,7 +121,8 @@ public sealed class ShapeErrorTests
         Refused(() => Tensor.Concat(Floats()), "concat: needs at least one tensor, each with at least one axis");
         foreach (var other in new[] { Floats(2, 4), Floats(2, 3, 1), Floats(6), Floats(), Half(2, 3) })
         {
-            Refused(() => Tensor.Concat(x, other), $"concat: needs tensors that differ in their first axis only, got F32(2, 3) on cpu and {other}");
+            Refused(() => Tensor.Concat(x, other),
+                $"concat: needs tensors that differ in their first axis only, got F32(2, 3) on cpu and {other}");
         }
         Refused(() => x.Rows(Floats(2)), "rows: ids must be I32, got F32(2) on cpu");
         Refused(() => Floats(3).Rows(Ints(2)), "rows: needs a (rows, columns) table of floating-point numbers, got F32(3) on cpu");
@@ -129,8 +134,10 @@ public sealed class ShapeErrorTests
     {
         var (x, positions) = (Floats(1, 2, 8), Ints(2));
         Refused(() => Rope(x, Floats(2)), "rope: positions must be I32, got F32(2) on cpu");
-        Refused(() => Rope(x, Ints(3)), "rope: needs one position a row and a rotary dimension of at most 4, got positions (3) for x (1, 2, 8) and tables (9, 2)");
-        Refused(() => Rope(x, positions, 3), "rope: needs one position a row and a rotary dimension of at most 3, got positions (2) for x (1, 2, 8) and tables (9, 2)");
+        Refused(() => Rope(x, Ints(3)),
+            "rope: needs one position a row and a rotary dimension of at most 4, got positions (3) for x (1, 2, 8) and tables (9, 2)");
+        Refused(() => Rope(x, positions, 3),
+            "rope: needs one position a row and a rotary dimension of at most 3, got positions (2) for x (1, 2, 8) and tables (9, 2)");
         Refused(() => Rope(x, positions, 3, 3), "rope: 2 heads of 3 columns, one every 3 from column 3 on, do not fit in x (1, 2, 8)");
         Refused(() => Rope(Half(1, 2, 8), positions), "rope: x must be F32, got BF16(1, 2, 8) on cpu");
 
@@ -142,17 +149,26 @@ public sealed class ShapeErrorTests
     public void Attention()
     {
         var (q, k) = (Floats(2, 3, 8), Floats(2, 5, 4));
-        Refused(() => Attend(Floats(3, 8), k, k), "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (3, 8), (2, 5, 4) and (2, 5, 4)");
-        Refused(() => Attend(q, Floats(1, 5, 4), k), "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (2, 3, 8), (1, 5, 4) and (2, 5, 4)");
-        Refused(() => Attend(q, k, Floats(2, 4, 4)), "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (2, 3, 8), (2, 5, 4) and (2, 4, 4)");
-        Refused(() => new Heads(q, 4, 2).Attend(new Heads(k, 3, 2), new Heads(k, 3, 2), new(1)), "attention: 4 query heads of 2 do not fit 3 key heads of 2 and 3 of 2");
-        Refused(() => new Heads(q, 4, 2).Attend(new Heads(k, 1, 4), new Heads(k, 1, 4), new(1)), "attention: 4 query heads of 2 do not fit 1 key heads of 4 and 1 of 4");
+        Refused(() => Attend(Floats(3, 8), k, k),
+            "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (3, 8), (2, 5, 4) and (2, 5, 4)");
+        Refused(() => Attend(q, Floats(1, 5, 4), k),
+            "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (2, 3, 8), (1, 5, 4) and (2, 5, 4)");
+        Refused(() => Attend(q, k, Floats(2, 4, 4)),
+            "attention: needs q (batch, queries, …), k and v (batch, keys, …), got (2, 3, 8), (2, 5, 4) and (2, 4, 4)");
+        Refused(() => new Heads(q, 4, 2).Attend(new Heads(k, 3, 2), new Heads(k, 3, 2), new(1)),
+            "attention: 4 query heads of 2 do not fit 3 key heads of 2 and 3 of 2");
+        Refused(() => new Heads(q, 4, 2).Attend(new Heads(k, 1, 4), new Heads(k, 1, 4), new(1)),
+            "attention: 4 query heads of 2 do not fit 1 key heads of 4 and 1 of 4");
         Refused(() => Attend(Half(2, 3, 8), k, k), "attention: q must be F32, got BF16(2, 3, 8) on cpu");
-        Refused(() => Attend(Floats(2, 3, 7), k, k), "attention: 4 heads of 2 columns, one every 2 from column 0 on, do not fit in q (2, 3, 7)");
+        Refused(() => Attend(Floats(2, 3, 7), k, k),
+            "attention: 4 heads of 2 columns, one every 2 from column 0 on, do not fit in q (2, 3, 7)");
         Refused(() => Attend(q, k, k, Ranges(2, 3)), "attention: ranges must be I32 of shape (2, 3, 2), got I32(2, 3) on cpu");
-        Refused(() => Attend(q, k, k, new AttentionOptions(1, Floats(2, 3, 2))), "attention: ranges must be I32 of shape (2, 3, 2), got F32(2, 3, 2) on cpu");
-        Refused(() => Attend(q, k, k, new AttentionOptions(1, Slopes: Floats(2))), "attention: slopes must be F32, one for each of 4 heads, got F32(2) on cpu");
-        Refused(() => Attend(q, k, k, new AttentionOptions(1, Bias: Floats(2, 3, 5))), "attention: the bias must be F32 of shape (1 or 4, 3, 5), got F32(2, 3, 5) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Floats(2, 3, 2))),
+            "attention: ranges must be I32 of shape (2, 3, 2), got F32(2, 3, 2) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Slopes: Floats(2))),
+            "attention: slopes must be F32, one for each of 4 heads, got F32(2) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Bias: Floats(2, 3, 5))),
+            "attention: the bias must be F32 of shape (1 or 4, 3, 5), got F32(2, 3, 5) on cpu");
 
         AttentionOptions Ranges(params ReadOnlySpan<int> extents) => new(1, Ints(extents));
 
@@ -167,10 +183,14 @@ public sealed class ShapeErrorTests
         Refused(() => Half(2, 3).CrossEntropy(targets, 1), "cross entropy: logits must be F32, got BF16(2, 3) on cpu");
         Refused(() => logits.CrossEntropy(Floats(2), 1), "cross entropy: targets must be I32, got F32(2) on cpu");
         Refused(() => logits.CrossEntropy(Ints(3), 1), "cross entropy: targets must have 2 elements, got I32(3) on cpu");
-        Refused(() => Half(2, 3).LinearCrossEntropy(Floats(5, 3), targets, 1), "linear cross entropy: hidden must be F32, got BF16(2, 3) on cpu");
-        Refused(() => logits.LinearCrossEntropy(Floats(5, 3), Floats(2), 1), "linear cross entropy: targets must be I32, got F32(2) on cpu");
-        Refused(() => logits.LinearCrossEntropy(Floats(5, 4), targets, 1), "linear cross entropy: weight must have shape (5, 3), got F32(5, 4) on cpu");
-        Refused(() => logits.LinearCrossEntropy(Floats(5, 3), Ints(3), 1), "linear cross entropy: targets must have 2 elements, got I32(3) on cpu");
+        Refused(() => Half(2, 3).LinearCrossEntropy(Floats(5, 3), targets, 1),
+            "linear cross entropy: hidden must be F32, got BF16(2, 3) on cpu");
+        Refused(() => logits.LinearCrossEntropy(Floats(5, 3), Floats(2), 1),
+            "linear cross entropy: targets must be I32, got F32(2) on cpu");
+        Refused(() => logits.LinearCrossEntropy(Floats(5, 4), targets, 1),
+            "linear cross entropy: weight must have shape (5, 3), got F32(5, 4) on cpu");
+        Refused(() => logits.LinearCrossEntropy(Floats(5, 3), Ints(3), 1),
+            "linear cross entropy: targets must have 2 elements, got I32(3) on cpu");
     }
 
     [Test]
@@ -193,7 +213,8 @@ public sealed class ShapeErrorTests
         Refused("rows", () => x.Rows(farIds));
         Refused("concat", () => Tensor.Concat(x, far));
         Refused("rope", () => new Heads(x, 1, 2).Rope(tables, farIds));
-        Refused("attention", () => new Heads(Floats(1, 2, 2), 1, 2).Attend(new Heads(other.NewTensor([1, 2, 2]), 1, 2), new Heads(Floats(1, 2, 2), 1, 2), new(1)));
+        Refused("attention", () => new Heads(Floats(1, 2, 2), 1, 2).Attend(new Heads(other.NewTensor([1, 2, 2]), 1, 2),
+            new Heads(Floats(1, 2, 2), 1, 2), new(1)));
         Refused("cross entropy", () => x.CrossEntropy(farIds, 1));
         Refused("linear cross entropy", () => x.LinearCrossEntropy(far, ids, 1));
 
@@ -204,19 +225,24 @@ public sealed class ShapeErrorTests
     [Test]
     public void Reading_and_making_tensors()
     {
-        Assert.That(() => Floats(2).Item(), Throws.TypeOf<ShapeException>().With.Message.EqualTo("item: needs one F32 element, got F32(2) on cpu"));
-        Assert.That(() => Half(2).ToArray<float>(), Throws.ArgumentException.With.Message.EqualTo("elements of a BF16 tensor are 2 bytes, not 4"));
+        Assert.That(() => Floats(2).Item(),
+            Throws.TypeOf<ShapeException>().With.Message.EqualTo("item: needs one F32 element, got F32(2) on cpu"));
+        Assert.That(() => Half(2).ToArray<float>(),
+            Throws.ArgumentException.With.Message.EqualTo("elements of a BF16 tensor are 2 bytes, not 4"));
         Refused(() => _backend.From([1f, 2], [3]), "from: 2 values do not fill a tensor of shape (3)");
     }
 
     [Test]
     public void Numbers_outside_a_table_or_the_classes_are_refused()
     {
-        Assert.That(() => Floats(3, 2).Rows(_backend.From([3], [1])), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("table of 3 rows"));
-        Assert.That(() => Floats(1, 2).CrossEntropy(_backend.From([2], [1]), 1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("2 classes"));
+        Assert.That(() => Floats(3, 2).Rows(_backend.From([3], [1])),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("table of 3 rows"));
+        Assert.That(() => Floats(1, 2).CrossEntropy(_backend.From([2], [1]), 1),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("2 classes"));
     }
 
-    private static void Refused(Func<Tensor> op, string message) => Assert.That(op, Throws.TypeOf<ShapeException>().With.Message.EqualTo(message));
+    private static void Refused(Func<Tensor> op, string message) =>
+        Assert.That(op, Throws.TypeOf<ShapeException>().With.Message.EqualTo(message));
 
     private Tensor Floats(params ReadOnlySpan<int> extents) => _backend.Zeros(Shape.Of(extents));
 

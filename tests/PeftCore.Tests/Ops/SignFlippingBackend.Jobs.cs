@@ -17,7 +17,8 @@ internal sealed partial class SignFlippingBackend
     public void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) where TFormula : struct, IUnaryFormula =>
         Run("Gated", () => _inner.Gated<TFormula>(gate, up, h), Over("h", h));
 
-    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula =>
+    public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup)
+        where TFormula : struct, IUnaryFormula =>
         Run("GatedGradient", () => _inner.GatedGradient<TFormula>(gate, up, dh, dgate, dup), Over("dgate", dgate), Over("dup", dup));
 
     public void Add(Tensor a, Tensor b, Tensor y) => Run("Add", () => _inner.Add(a, b, y), Over("y", y));
@@ -84,11 +85,13 @@ internal sealed partial class SignFlippingBackend
 
     public void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight) =>
-        Run("RmsNormGradient", () => _inner.RmsNormGradient(x, weight, weightOffset, rstd, dy, dx, accumulateDx, dWeight, accumulateDWeight),
+        Run("RmsNormGradient", () => _inner.RmsNormGradient(x, weight, weightOffset, rstd, dy, dx, accumulateDx, dWeight,
+            accumulateDWeight),
             OverIf("dx", dx, accumulateDx), OverIf("dWeight", dWeight, accumulateDWeight));
 
     public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) =>
-        Run("LayerNorm", () => _inner.LayerNorm(x, weight, bias, y, mean, rstd, epsilon), Over("y", y), Over("mean", mean), Over("rstd", rstd));
+        Run("LayerNorm", () => _inner.LayerNorm(x, weight, bias, y, mean, rstd, epsilon), Over("y", y), Over("mean", mean),
+            Over("rstd", rstd));
 
     public void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias) =>
@@ -111,7 +114,8 @@ internal sealed partial class SignFlippingBackend
         var copy = call;
         Run("AttentionGradient",
             () => _inner.AttentionGradient(copy, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias),
-            OverHeads("dq", dq, accumulateDq), OverHeads("dk", dk, accumulateDk), OverHeads("dv", dv, accumulateDv), OverIf("dBias", dBias, added: true));
+            OverHeads("dq", dq, accumulateDq), OverHeads("dk", dk, accumulateDk), OverHeads("dv", dv, accumulateDv),
+            OverIf("dBias", dBias, added: true));
     }
 
     public void Softmax(Tensor x, Tensor y) => Run("Softmax", () => _inner.Softmax(x, y), Over("y", y));

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>A processor that makes one mistake: of all contributions its jobs make to their outputs, one has the wrong sign. Tests that do not
-/// notice are no tests.</summary>
+/// <summary>A processor that makes one mistake: of all contributions its jobs make to their outputs, one has the wrong sign. Tests that do
+/// not notice are no tests.</summary>
 internal sealed partial class SignFlippingBackend : IBackend
 {
     private readonly CpuBackend _inner = new(1, poison: true);
@@ -68,7 +68,8 @@ internal sealed partial class SignFlippingBackend : IBackend
     public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         _inner.FillNormal(y, mean, standardDeviation, seed, stream);
 
-    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment) =>
+    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+        Tensor secondMoment) =>
         _inner.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
@@ -106,7 +107,8 @@ internal sealed partial class SignFlippingBackend : IBackend
         new(name, tensor, added, column => column >= start && column < start + count);
 
     private static Output? OverHeads(string name, Heads? heads, bool added) => heads is not { } h ? null
-        : new(name, h.Tensor, added, column => Enumerable.Range(0, h.Count).Any(head => column >= h.ColumnOf(head) && column < h.ColumnOf(head) + h.Dim));
+        : new(name, h.Tensor, added, column => Enumerable.Range(0, h.Count).Any(head => column >= h.ColumnOf(head)
+            && column < h.ColumnOf(head) + h.Dim));
 
     /// <summary>Where a job writes.</summary>
     private sealed record Output(string Name, Tensor Tensor, bool Added, Func<int, bool> Columns)

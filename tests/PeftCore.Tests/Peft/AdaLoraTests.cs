@@ -12,7 +12,8 @@ public sealed class AdaLoraTests
 
     private static readonly AdaLoraConfig Config = new()
     {
-        InitialRank = 6, TargetRank = 2, InitialSteps = 2, FinalSteps = 3, TotalSteps = Steps, TargetModules = ModuleSelector.Of("q_proj", "v_proj"),
+        InitialRank = 6, TargetRank = 2, InitialSteps = 2, FinalSteps = 3, TotalSteps = Steps,
+        TargetModules = ModuleSelector.Of("q_proj", "v_proj"),
     };
 
     [Test]
@@ -40,7 +41,8 @@ public sealed class AdaLoraTests
         var pattern = ((AdaLoraConfig)bench.Model.ConfigOf("again")).RankPattern!;
         foreach (var (name, parameter) in bench.Model.Parameters.Where(p => p.Name.EndsWith(".lora_E.again", StringComparison.Ordinal)))
         {
-            Assert.That(parameter.Shape[0], Is.EqualTo(pattern[name["base_model.model.".Length..^".again".Length]].Count(kept => kept)), name);
+            Assert.That(parameter.Shape[0], Is.EqualTo(pattern[name["base_model.model.".Length..^".again".Length]].Count(kept => kept)),
+                name);
         }
     }
 
@@ -78,8 +80,10 @@ public sealed class AdaLoraTests
     public void A_schedule_without_room_is_refused()
     {
         using var bench = new Bench(Family.Llama);
-        Assert.That(() => bench.Model.AddAdapter(Config with { TotalSteps = null }), Throws.TypeOf<BadInputException>().With.Message.Contains("total_step"));
-        Assert.That(() => bench.Model.AddAdapter(Config with { TotalSteps = 5 }), Throws.TypeOf<BadInputException>().With.Message.Contains("leave none of 5 steps"));
+        Assert.That(() => bench.Model.AddAdapter(Config with { TotalSteps = null }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("total_step"));
+        Assert.That(() => bench.Model.AddAdapter(Config with { TotalSteps = 5 }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("leave none of 5 steps"));
     }
 
     /// <summary>Plain gradient steps, so that what goes on needs no optimizer state.</summary>
@@ -92,7 +96,8 @@ public sealed class AdaLoraTests
             optimizer.Step(0.5);
             bench.Model.AfterStep(step + 1);
             optimizer.FreeGradients();
-            kept.Add(bench.Model.Parameters.Where(p => p.Name.Contains("lora_E", StringComparison.Ordinal)).Sum(p => p.Parameter.Value.ToFloats().Count(e => e != 0)));
+            kept.Add(bench.Model.Parameters.Where(p => p.Name.Contains("lora_E", StringComparison.Ordinal))
+                .Sum(p => p.Parameter.Value.ToFloats().Count(e => e != 0)));
         }
     }
 }

@@ -40,7 +40,8 @@ internal sealed class AdapterFolder : IDisposable
         List<SafetensorsTensor> tensors;
         using (var file = SafetensorsFile.Open(WeightsPath))
         {
-            tensors = [.. file.Entries.Values.Select(entry => change(entry, file.Bytes(entry).ToArray())).OfType<SafetensorsTensor>(), .. more];
+            tensors = [.. file.Entries.Values.Select(entry => change(entry, file.Bytes(entry).ToArray())).OfType<SafetensorsTensor>(),
+                .. more];
         }
         SafetensorsWriter.Write(WeightsPath, tensors);
         return this;

@@ -10,12 +10,14 @@ public sealed class AdapterKeyTests
     /// <summary>Methods whose keys end in a module, in a parameter, or belong to the whole model.</summary>
     private static readonly string[] Adapters =
     [
-        "lora", "lora_dora", "lora_embedding", "lora_lora_bias", "lora_modules_to_save", "lora_trainable_tokens", "adalora", "ia3", "ln_tuning", "vera", "loha", "lokr", "oft", "boft",
+        "lora", "lora_dora", "lora_embedding", "lora_lora_bias", "lora_modules_to_save", "lora_trainable_tokens", "adalora", "ia3",
+        "ln_tuning", "vera", "loha", "lokr", "oft", "boft",
         "hra", "shira", "fourierft", "vblora", "randlora", "c3a", "miss", "trainable_tokens",
     ];
 
     [Test]
-    public void Keys_with_the_adapters_name_load([ValueSource(nameof(Adapters))] string adapter, [Values("default", "my-adapter")] string name)
+    public void Keys_with_the_adapters_name_load([ValueSource(nameof(Adapters))] string adapter,
+        [Values("default", "my-adapter")] string name)
     {
         using var bench = new Bench(Family.Llama);
         bench.Model.Load(TestFiles.Fixture("hf", "llama", adapter));
@@ -40,7 +42,8 @@ public sealed class AdapterKeyTests
         bench.Model.Load(TestFiles.Fixture("hf", "llama", "lora"));
         float[] expected = bench.Logits();
         bench.Model.Delete(PeftModel.DefaultAdapter);
-        using var folder = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(prefix + entry.Name[usual.Length..], entry.DType, entry.Shape, bytes));
+        using var folder = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(prefix +
+            entry.Name[usual.Length..], entry.DType, entry.Shape, bytes));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Logits(), Is.EqualTo(expected));
     }
@@ -55,7 +58,8 @@ public sealed class AdapterKeyTests
         float[] expected = bench.Logits();
         bench.Model.Delete(PeftModel.DefaultAdapter);
         using var folder = new AdapterFolder("llama", "lora_dora").WithWeights((entry, bytes) =>
-            new SafetensorsTensor(entry.Name.Replace("lora_magnitude_vector", suffix, StringComparison.Ordinal), entry.DType, entry.Shape, bytes));
+            new SafetensorsTensor(entry.Name.Replace("lora_magnitude_vector", suffix, StringComparison.Ordinal), entry.DType, entry.Shape,
+                bytes));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Logits(), Is.EqualTo(expected));
     }
@@ -65,8 +69,11 @@ public sealed class AdapterKeyTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) =>
-            new SafetensorsTensor(entry.Name.Replace("lora_A.", $"lora_A.{(entry.Name.Contains("layers.0", StringComparison.Ordinal) ? "a" : "b")}.", StringComparison.Ordinal), entry.DType, entry.Shape, bytes));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("the keys name 2 adapters (a, b)"));
+            new SafetensorsTensor(entry.Name.Replace("lora_A.",
+                $"lora_A.{(entry.Name.Contains("layers.0", StringComparison.Ordinal) ? "a" : "b")}.", StringComparison.Ordinal),
+                entry.DType, entry.Shape, bytes));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the keys name 2 adapters (a, b)"));
     }
 
     [Test]
@@ -75,7 +82,8 @@ public sealed class AdapterKeyTests
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "lora").WithWeights(AdapterFolder.Same,
             new SafetensorsTensor("base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight", "F32", [4, 32], new byte[512]));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("are the same tensor of an adapter"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("are the same tensor of an adapter"));
     }
 
     [Test]
@@ -91,7 +99,8 @@ public sealed class AdapterKeyTests
         Assert.That(bench.Logits(), Is.EqualTo(expected));
         Assert.That(warnings, Has.One.Contains("8 of 8 tensors are F64").And.One.Contains("they are rounded to F32"));
         using var large = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => Wide(entry, bytes, _ => 1e300));
-        Assert.That(() => bench.Model.Load(large.Path, "large"), Throws.TypeOf<BadInputException>().With.Message.Contains("holds 1E+300, which F32 cannot hold"));
+        Assert.That(() => bench.Model.Load(large.Path, "large"),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("holds 1E+300, which F32 cannot hold"));
     }
 
     [TestCase("F32")]
@@ -101,7 +110,14 @@ public sealed class AdapterKeyTests
     public void Numbers_that_are_none_are_told_of_and_not_merged(string dtype)
     {
         using var bench = new Bench(Family.Llama);
-        byte[] nan = dtype switch { "F64" => BitConverter.GetBytes(double.NaN), "F32" => BitConverter.GetBytes(float.NaN), "F16" => BitConverter.GetBytes(Half.NaN), _ => [0xC0, 0x7F] };
+        byte[] nan = dtype switch
+        {
+            "F64" => BitConverter.GetBytes(double.NaN),
+            "F32" => BitConverter.GetBytes(float.NaN),
+            "F16" =>
+            BitConverter.GetBytes(Half.NaN),
+            _ => [0xC0, 0x7F]
+        };
         using var folder = new AdapterFolder("llama", "lora").WithWeights((entry, _) =>
         {
             byte[] bytes = new byte[entry.Shape[0] * entry.Shape[1] * nan.Length];
@@ -128,8 +144,10 @@ public sealed class AdapterKeyTests
         Assert.That(bench.Logits(), Is.EqualTo(expected));
         Assert.That(warnings, Has.One.Contains("save_projection is false, but the projections are in the file"));
         bench.Model.Delete(PeftModel.DefaultAdapter);
-        folder.With("save_projection", "true").WithWeights((entry, bytes) => entry.Name == "base_model." + name ? null : AdapterFolder.Same(entry, bytes));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains($"keys are missing (base_model.{name})"));
+        folder.With("save_projection", "true").WithWeights((entry, bytes) => entry.Name == "base_model." + name ? null
+            : AdapterFolder.Same(entry, bytes));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains($"keys are missing (base_model.{name})"));
     }
 
     [Test]
@@ -139,7 +157,8 @@ public sealed class AdapterKeyTests
         using var directory = new TemporaryDirectory();
         bench.Model.AddAdapter(new PeftCore.Peft.Lora.LoraConfig(), "first");
         bench.Model.Save(directory.FullPath);
-        Assert.That(() => bench.Model.Load(directory.FullPath), Throws.TypeOf<BadInputException>().With.Message.Contains("it has no adapter_config.json; there is one in ")
+        Assert.That(() => bench.Model.Load(directory.FullPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("it has no adapter_config.json; there is one in ")
             .And.Message.EndsWith("first"));
         bench.Model.Load(directory["first"], "again");
         Assert.That(bench.Model.ActiveAdapters, Is.EqualTo(new[] { "again" }));
@@ -149,7 +168,8 @@ public sealed class AdapterKeyTests
     public void A_saved_adapter_is_written_with_the_usual_keys()
     {
         using var folder = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) =>
-            new SafetensorsTensor("module." + entry.Name.Replace(".weight", ".default.weight", StringComparison.Ordinal), entry.DType, entry.Shape, bytes));
+            new SafetensorsTensor("module." + entry.Name.Replace(".weight", ".default.weight", StringComparison.Ordinal), entry.DType,
+                entry.Shape, bytes));
         using var usual = SafetensorsFile.Open(TestFiles.Fixture("hf", "llama", "lora", "adapter_model.safetensors"));
         Assert.That(SavedAdapter.Load(folder.Path).Names, Is.EquivalentTo(usual.Entries.Keys));
     }

@@ -5,7 +5,11 @@ namespace PeftCore.Tests.Peft;
 
 public sealed class AdapterNameTests
 {
-    private readonly LoraConfig _config = new() { Rank = 2, ModulesToSave = ["lm_head"], UseDora = true, TargetModules = ModuleSelector.Of("q_proj") };
+    private readonly LoraConfig _config = new()
+    {
+        Rank = 2, ModulesToSave = ["lm_head"], UseDora = true,
+        TargetModules = ModuleSelector.Of("q_proj")
+    };
 
     [TestCase("default")]
     [TestCase("a.b")]

@@ -66,7 +66,8 @@ public sealed class BadAdapterTests
     }
 
     [Test]
-    public void A_configuration_that_is_no_json_is_refused([Values("", "{", "[]", "{\"peft_type\": \"LORA\", \"peft_type\": \"IA3\"}", "{\"peft_type\": \"\\ud800\"}")] string text)
+    public void A_configuration_that_is_no_json_is_refused([Values("", "{", "[]", "{\"peft_type\": \"LORA\", \"peft_type\": \"IA3\"}",
+        "{\"peft_type\": \"\\ud800\"}")] string text)
     {
         using var folder = new AdapterFolder("llama", "lora");
         File.WriteAllText(folder.ConfigPath, text);
@@ -87,18 +88,22 @@ public sealed class BadAdapterTests
     public void Keys_that_are_missing_or_too_many_are_named()
     {
         const string First = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
-        using var less = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => entry.Name == First ? null : AdapterFolder.Same(entry, bytes));
+        using var less = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => entry.Name == First ? null
+            : AdapterFolder.Same(entry, bytes));
         Refused("llama", less, $"1 keys are missing ({First})");
-        using var more = new AdapterFolder("llama", "lora").WithWeights(AdapterFolder.Same, new SafetensorsTensor("base_model.model.extra", "F32", [1], new byte[4]));
+        using var more = new AdapterFolder("llama", "lora").WithWeights(AdapterFolder.Same,
+            new SafetensorsTensor("base_model.model.extra", "F32", [1], new byte[4]));
         Refused("llama", more, "1 keys fit nothing (base_model.model.extra)");
     }
 
     [Test]
     public void Wrong_shapes_and_dtypes_are_named()
     {
-        using var shape = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(entry.Name, "F32", [.. entry.Shape.Reverse()], bytes));
+        using var shape = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(entry.Name, "F32",
+            [.. entry.Shape.Reverse()], bytes));
         Refused("llama", shape, "but the configuration makes it (");
-        using var dtype = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(entry.Name, "I32", entry.Shape, bytes));
+        using var dtype = new AdapterFolder("llama", "lora").WithWeights((entry, bytes) => new SafetensorsTensor(entry.Name, "I32",
+            entry.Shape, bytes));
         Refused("llama", dtype, "has dtype I32; weights may be F32, BF16 or F16");
     }
 
@@ -120,13 +125,16 @@ public sealed class BadAdapterTests
         using var bench = new Bench(Family.Llama);
         var config = new LoraConfig { Rank = 33, TargetModules = ModuleSelector.Of("q_proj") };
         Assert.That(() => bench.Model.AddAdapter(config), Throws.TypeOf<BadInputException>()
-            .With.Message.EqualTo("rank 33 is above the size of \"model.layers.0.self_attn.q_proj\", whose smaller side is 32; choose a rank of at most 32"));
-        using var folder = new AdapterFolder("llama", "lora").With("r", "33").WithWeights((entry, _) => new SafetensorsTensor(entry.Name, "F32",
+            .With.Message.EqualTo(
+            "rank 33 is above the size of \"model.layers.0.self_attn.q_proj\", whose smaller side is 32; choose a rank of at most 32"));
+        using var folder = new AdapterFolder("llama", "lora").With("r", "33")
+            .WithWeights((entry, _) => new SafetensorsTensor(entry.Name, "F32",
             [.. entry.Shape.Select(extent => extent == 4 ? 33 : extent)], new byte[entry.Length / 4 * 33]));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Model.Parameters[0].Parameter.Shape[0], Is.EqualTo(33));
         folder.With("init_lora_weights", "\"pissa\"");
-        Assert.That(() => bench.Model.Load(folder.Path, "pissa"), Throws.TypeOf<BadInputException>().With.Message.Contains("rank 33 is above the size of"));
+        Assert.That(() => bench.Model.Load(folder.Path, "pissa"),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("rank 33 is above the size of"));
     }
 
     [Test]
@@ -140,12 +148,19 @@ public sealed class BadAdapterTests
         Refused(new LoraConfig { Alpha = 0, Init = LoraInit.Pissa }, "must be a number above 0");
         Refused(new LoraConfig { LoraBias = true, UseDora = true }, "exclude each other");
         Refused(new LoraConfig { LoraBias = true, Init = LoraInit.Olora }, "turn lora_bias off");
-        Refused(new LoraConfig { LoraBias = true, TargetModules = ModuleSelector.Of("wte") }, "is an embedding, which has no place for the bias");
-        Refused(new LoraConfig { TargetModules = ModuleSelector.Of("wte"), TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { ["wte"] = [1] } },
+        Refused(new LoraConfig { LoraBias = true, TargetModules = ModuleSelector.Of("wte") },
+            "is an embedding, which has no place for the bias");
+        Refused(new LoraConfig
+        {
+            TargetModules = ModuleSelector.Of("wte"),
+            TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { ["wte"] = [1] }
+        },
             "\"transformer.wte\" is changed by this adapter in another way already");
         Refused(new LoraConfig { ModulesToSave = ["lm_head"], TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { [""] = [1] } },
             "\"lm_head\" is changed by this adapter in another way already");
-        Assert.That(() => LoraConfig.ParseInit("pisa"), Throws.TypeOf<BadInputException>().With.Message.Contains("supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"));
+        Assert.That(() => LoraConfig.ParseInit("pisa"),
+            Throws.TypeOf<BadInputException>().With.Message.Contains(
+            "supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
 
         void Refused(LoraConfig config, string sentence) =>
@@ -156,7 +171,8 @@ public sealed class BadAdapterTests
     public void A_file_may_list_names_this_model_does_not_have_and_fields_nobody_knows()
     {
         using var bench = new Bench(Family.Llama);
-        using var folder = new AdapterFolder("llama", "lora").With("target_modules", "[\"q_proj\", \"v_proj\", \"Wqkv\"]").With("brand_new_field", "{}");
+        using var folder = new AdapterFolder("llama", "lora").With("target_modules", "[\"q_proj\", \"v_proj\", \"Wqkv\"]")
+            .With("brand_new_field", "{}");
         var warnings = new List<string>();
         bench.Model.Load(folder.Path, warnings: warnings);
         Assert.That(warnings, Is.EqualTo(new[] { $"{folder.ConfigPath}: field \"brand_new_field\" is unknown and ignored" }));

@@ -57,7 +57,8 @@ internal sealed class Bench : IDisposable
         using var scope = new TensorScope();
         using var tape = new Tape();
         int[] labels = [.. Ids.Select((id, i) => i < masked ? -100 : id)];
-        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null : parts * Targets.Count(labels, Rows)));
+        var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
+            : parts * Targets.Count(labels, Rows)));
         tape.Backward(loss);
         return loss.Item();
     }
@@ -78,7 +79,8 @@ internal sealed class Bench : IDisposable
     /// <summary>Bytes of every base parameter by name, taken while no adapter is on.</summary>
     public Dictionary<string, byte[]> BaseBytes() => BytesOf(Base);
 
-    public static Dictionary<string, byte[]> BytesOf(CausalModel model) => model.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
+    public static Dictionary<string, byte[]> BytesOf(CausalModel model) =>
+        model.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
 
     public static void AssertSame(Dictionary<string, byte[]> ours, Dictionary<string, byte[]> reference)
     {
@@ -88,7 +90,8 @@ internal sealed class Bench : IDisposable
 
     public Dictionary<string, byte[]> AdapterBytes() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Value.ToBytes());
 
-    public Dictionary<string, float[]> Gradients() => Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
+    public Dictionary<string, float[]> Gradients() =>
+        Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
 
     public static void Set(Parameter parameter, float[] values) =>
         ((IBackend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);

@@ -29,8 +29,11 @@ public sealed class BottleneckTests(Family family)
         int hidden = _bench.Base.HiddenSize;
         float[] x = Numbers(1, hidden), h = Numbers(2, hidden);
         using var scope = new TensorScope();
-        float[] ours = _bench.Base.SumsOf(1).FeedForward.Add(_bench.Backend.From(x, [1, 1, hidden]), _bench.Backend.From(h, [1, 1, hidden])).ToArray<float>();
-        float[] W(string name) => Model.Parameters.Single(p => p.Name.Contains(".1.output_adapters.default." + name, StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
+        float[] ours = _bench.Base.SumsOf(1).FeedForward.Add(_bench.Backend.From(x, [1, 1, hidden]), _bench.Backend.From(h, [1, 1, hidden]))
+            .ToArray<float>();
+        float[] W(string name) =>
+            Model.Parameters.Single(p => p.Name.Contains(".1.output_adapters.default." + name,
+                StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
         float[] w1 = W("adapter_down.weight"), b1 = W("adapter_down.bias"), w2 = W("adapter_up.weight"), b2 = W("adapter_up.bias");
         double[] u = [.. x.Zip(h, (a, b) => (double)(architecture == "par_bn" ? a : architecture == "seq_bn" ? a + b : b))];
         double[] inner = [.. b1.Select((b, i) => Activate(b + u.Select((value, j) => value * w1[i * hidden + j]).Sum()))];
@@ -46,21 +49,46 @@ public sealed class BottleneckTests(Family family)
     [Test]
     public void An_architecture_has_the_settings_that_AdapterHub_gives_its_name()
     {
-        var houlsby = (BottleneckConfig)PeftConfig.Create("bottleneck", new JsonObject { ["architecture"] = "double_seq_bn", ["reduction_factor"] = 8 });
-        var parallel = (BottleneckConfig)PeftConfig.Create("bottleneck", new JsonObject { ["architecture"] = "par_bn", ["scaling"] = "learned" });
+        var houlsby = (BottleneckConfig)PeftConfig.Create("bottleneck", new JsonObject
+        {
+            ["architecture"] = "double_seq_bn",
+            ["reduction_factor"] = 8
+        });
+        var parallel = (BottleneckConfig)PeftConfig.Create("bottleneck",
+            new JsonObject { ["architecture"] = "par_bn", ["scaling"] = "learned" });
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(houlsby, Is.EqualTo(BottleneckConfig.DoubleSeqBn with { ReductionFactor = 8, ReductionFactors = houlsby.ReductionFactors, LeaveOut = houlsby.LeaveOut, TaskType = null }));
-            Assert.That(houlsby is { MhAdapter: true, OutputAdapter: true, NonLinearity: "swish", OriginalLnBefore: false, InitWeights: BottleneckInit.Bert });
-            Assert.That(parallel is { IsParallel: true, Scaling: BottleneckScaling.Learned, ReductionFactor: 2, InitWeights: BottleneckInit.MamAdapter, MhAdapter: false });
+            Assert.That(houlsby,
+                Is.EqualTo(BottleneckConfig.DoubleSeqBn with
+                {
+                    ReductionFactor = 8,
+                    ReductionFactors = houlsby.ReductionFactors,
+                    LeaveOut = houlsby.LeaveOut,
+                    TaskType = null
+                }));
+            Assert.That(houlsby is
+            {
+                MhAdapter: true, OutputAdapter: true, NonLinearity: "swish", OriginalLnBefore: false,
+                InitWeights: BottleneckInit.Bert
+            });
+            Assert.That(parallel is
+            {
+                IsParallel: true, Scaling: BottleneckScaling.Learned, ReductionFactor: 2,
+                InitWeights: BottleneckInit.MamAdapter, MhAdapter: false
+            });
         }
     }
 
     [Test]
     public void The_width_is_the_hidden_size_over_the_factor_of_the_block_and_at_least_one()
     {
-        Model.AddAdapter(BottleneckConfig.SeqBn with { ReductionFactor = 1000, ReductionFactors = new Dictionary<int, double> { [1] = 5 } });
-        int[] widths = [.. Model.Parameters.Where(p => p.Name.EndsWith("adapter_down.weight", StringComparison.Ordinal)).Select(p => p.Parameter.Shape[0])];
+        Model.AddAdapter(BottleneckConfig.SeqBn with
+        {
+            ReductionFactor = 1000,
+            ReductionFactors = new Dictionary<int, double> { [1] = 5 }
+        });
+        int[] widths = [.. Model.Parameters.Where(p => p.Name.EndsWith("adapter_down.weight", StringComparison.Ordinal))
+            .Select(p => p.Parameter.Shape[0])];
         Assert.That(widths, Is.EqualTo(new[] { 1, _bench.Base.HiddenSize / 5 }));
     }
 
@@ -99,9 +127,12 @@ public sealed class BottleneckTests(Family family)
         {
             Assert.That(() => Model.AddAdapter(config), Throws.TypeOf<BadInputException>().With.Message.Contains(what));
         }
-        Assert.That(() => PeftConfig.Create("bottleneck", new JsonObject { ["phm_layer"] = true }), Throws.TypeOf<BadInputException>().With.Message.Contains("phm_layer"));
-        Assert.That(() => PeftConfig.Create("bottleneck", new JsonObject { ["reduction_factor"] = new JsonObject { ["x"] = 2 } }), Throws.TypeOf<BadInputException>().With.Message.Contains("reduction_factor.x"));
+        Assert.That(() => PeftConfig.Create("bottleneck", new JsonObject { ["phm_layer"] = true }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("phm_layer"));
+        Assert.That(() => PeftConfig.Create("bottleneck", new JsonObject { ["reduction_factor"] = new JsonObject { ["x"] = 2 } }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("reduction_factor.x"));
     }
 
-    private static float[] Numbers(ulong seed, int count) => [.. Enumerable.Range(0, count).Select(i => PeftCore.Kernels.Philox.Uniform(seed, 0, (ulong)i) - 0.5f)];
+    private static float[] Numbers(ulong seed, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => PeftCore.Kernels.Philox.Uniform(seed, 0, (ulong)i) - 0.5f)];
 }

@@ -45,7 +45,8 @@ public sealed class CalibrationTests
     public void Eva_gives_ranks_to_layers_whose_inputs_a_few_directions_explain_and_spends_the_budget()
     {
         using var bench = new Bench(Family.Llama);
-        bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Eva) with { Alpha = 8 }, () => bench.Logits(), settings: new Calibration { Rho = 1.5 });
+        bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Eva) with { Alpha = 8 }, () => bench.Logits(),
+            settings: new Calibration { Rho = 1.5 });
         var config = (LoraConfig)bench.Model.ConfigOf("default");
         var ranks = config.RankPattern.ToDictionary();
         Assert.That(ranks.Values.Sum(), Is.EqualTo(4 * 4));
@@ -66,13 +67,19 @@ public sealed class CalibrationTests
     {
         using var bench = new Bench(Family.Llama);
         var layer = (Linear)bench.Base.Find("model.layers.0.self_attn.q_proj")!;
-        bench.Model.AddCalibratedAdapter(new LoraConfig { Rank = 8, Init = LoraInit.LoraGa, TargetModules = ModuleSelector.Of("layers.0.self_attn.q_proj") }, () => bench.Step());
+        bench.Model.AddCalibratedAdapter(new LoraConfig
+        {
+            Rank = 8, Init = LoraInit.LoraGa,
+            TargetModules = ModuleSelector.Of("layers.0.self_attn.q_proj")
+        }, () => bench.Step());
         bench.Step();
-        var parameters = bench.Model.Parameters.ToDictionary(p => p.Name.Contains("lora_A", StringComparison.Ordinal) ? "A" : "B", p => p.Parameter);
+        var parameters = bench.Model.Parameters.ToDictionary(p => p.Name.Contains("lora_A", StringComparison.Ordinal) ? "A" : "B",
+            p => p.Parameter);
         double[] Wide(PeftCore.Tensors.Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
         // ΔW after a small step is −(dB·A + B·dA); with rank 8 of 32 it must follow the gradient closely.
         double[] delta = Dense.Multiply(Wide(parameters["B"].Gradient!), Wide(parameters["A"].Value), layer.Outputs, 8, layer.Inputs)
-            .Zip(Dense.Multiply(Wide(parameters["B"].Value), Wide(parameters["A"].Gradient!), layer.Outputs, 8, layer.Inputs), (x, y) => x + y).ToArray();
+            .Zip(Dense.Multiply(Wide(parameters["B"].Value), Wide(parameters["A"].Gradient!), layer.Outputs, 8, layer.Inputs), (x, y) => x +
+                y).ToArray();
         layer.Weight.Trains = true;
         bench.Step();
         double[] full = Wide(layer.Weight.Gradient!);
@@ -88,7 +95,11 @@ public sealed class CalibrationTests
         float[] plain = bench.Logits();
         double Error(int rank, int turns)
         {
-            bench.Model.AddAdapter(new LoraConfig { Rank = rank, Init = LoraInit.Loftq, LoftqIterations = turns, TargetModules = ModuleSelector.Matching("all-linear") }, "loftq");
+            bench.Model.AddAdapter(new LoraConfig
+            {
+                Rank = rank, Init = LoraInit.Loftq, LoftqIterations = turns,
+                TargetModules = ModuleSelector.Matching("all-linear")
+            }, "loftq");
             double error = Fixtures.Error(bench.Logits(), plain);
             bench.Model.Delete("loftq");
             return error;
@@ -103,12 +114,15 @@ public sealed class CalibrationTests
     public void Eva_looks_at_learned_tokens_unless_told_otherwise()
     {
         using var bench = new Bench(Family.Llama);
-        int[] ids = [.. Enumerable.Range(0, 24).Select(i => 3 + i * 17 % 90)], late = [.. ids.Select((id, i) => i < 12 ? Example.Masked : id)];
+        int[] ids = [.. Enumerable.Range(0, 24).Select(i => 3 + i * 17 % 90)],
+            late = [.. ids.Select((id, i) => i < 12 ? Example.Masked : id)];
         float[] Start(int[] labels, bool masks, params int[] tail)
         {
             var data = new Collator(0).Collate([new Example(ids, labels), new Example([.. ids[..12], .. tail], [.. late[..12], .. tail])]);
-            LoraCalibration.Attach(bench.Model, Config(Family.Llama, LoraInit.Eva) with { Calibration = new Calibration { UseLabelMask = masks } }, [data]);
-            float[] start = [.. bench.Model.Parameters.Where(p => p.Name.Contains("lora_A", StringComparison.Ordinal)).SelectMany(p => p.Parameter.Value.ToArray<float>())];
+            LoraCalibration.Attach(bench.Model,
+                Config(Family.Llama, LoraInit.Eva) with { Calibration = new Calibration { UseLabelMask = masks } }, [data]);
+            float[] start = [.. bench.Model.Parameters.Where(p => p.Name.Contains("lora_A", StringComparison.Ordinal))
+                .SelectMany(p => p.Parameter.Value.ToArray<float>())];
             bench.Model.Unload();
             return start;
         }
@@ -116,20 +130,29 @@ public sealed class CalibrationTests
         float[] all = Start(ids, masks: false), some = Start(late, masks: true);
         Assert.That(Start(late, masks: false), Is.EqualTo(all));
         Assert.That(some, Is.Not.EqualTo(all));
-        Assert.That(() => Start([.. ids.Select(_ => Example.Masked)], masks: true), Throws.TypeOf<BadInputException>().With.Message.Contains("that are learned, but there are 0"));
+        Assert.That(() => Start([.. ids.Select(_ => Example.Masked)], masks: true),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("that are learned, but there are 0"));
     }
 
     [Test]
     public void Without_data_it_is_refused()
     {
         using var bench = new Bench(Family.Llama);
-        Assert.That(() => bench.Model.AddAdapter(Config(Family.Llama, LoraInit.Eva)), Throws.TypeOf<BadInputException>().With.Message.Contains("AddCalibratedAdapter"));
-        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Eva), () => { }), Throws.TypeOf<BadInputException>().With.Message.Contains("no data came"));
-        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.LoraGa), () => bench.Logits()), Throws.TypeOf<BadInputException>().With.Message.Contains("no gradient came"));
-        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Pissa), () => { }), Throws.TypeOf<BadInputException>().With.Message.Contains("needs no data"));
+        Assert.That(() => bench.Model.AddAdapter(Config(Family.Llama, LoraInit.Eva)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("AddCalibratedAdapter"));
+        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Eva), () => { }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no data came"));
+        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.LoraGa), () => bench.Logits()),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no gradient came"));
+        Assert.That(() => bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Pissa), () => { }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("needs no data"));
         Assert.That(bench.Model.AdapterNames, Is.Empty);
     }
 
     private static LoraConfig Config(Family family, LoraInit init) =>
-        new() { Rank = 4, Alpha = 6, Init = init, TargetModules = family == Family.Llama ? ModuleSelector.Of("q_proj", "v_proj") : ModuleSelector.Of(family.Attention, family.MlpOutput) };
+        new()
+        {
+            Rank = 4, Alpha = 6, Init = init, TargetModules = family == Family.Llama ? ModuleSelector.Of("q_proj", "v_proj")
+            : ModuleSelector.Of(family.Attention, family.MlpOutput)
+        };
 }

@@ -51,7 +51,8 @@ internal static class CombinationReference
         return c;
     }
 
-    /// <summary>The best approximation of rank r, by one-sided Jacobi rotations of the columns (Hestenes 1958): slow, and nothing like the code under test.</summary>
+    /// <summary>The best approximation of rank r, by one-sided Jacobi rotations of the columns (Hestenes 1958): slow, and nothing like the
+    /// code under test.</summary>
     public static double[] BestOfRank(double[] w, int m, int n, int r)
     {
         double[] u = [.. w];

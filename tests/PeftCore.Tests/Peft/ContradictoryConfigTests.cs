@@ -35,11 +35,13 @@ public sealed class ContradictoryConfigTests
     }
 
     [Test]
-    public void An_empty_pattern_beside_numbers_of_layers_means_any_list([Values("\"\"", "[]", "null")] string pattern, [Values("0", "[0]")] string layers)
+    public void An_empty_pattern_beside_numbers_of_layers_means_any_list([Values("\"\"", "[]", "null")] string pattern,
+        [Values("0", "[0]")] string layers)
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "lora").With("layers_to_transform", layers).With("layers_pattern", pattern)
-            .WithWeights((entry, bytes) => entry.Name.Contains("layers.1.", StringComparison.Ordinal) ? null : AdapterFolder.Same(entry, bytes));
+            .WithWeights((entry, bytes) => entry.Name.Contains("layers.1.", StringComparison.Ordinal) ? null
+                : AdapterFolder.Same(entry, bytes));
         Assert.That(() => bench.Model.Load(folder.Path), Throws.Nothing);
     }
 
@@ -51,9 +53,11 @@ public sealed class ContradictoryConfigTests
     {
         using var bench = new Bench(Family.Llama);
         using var pattern = new AdapterFolder("llama", adapter).With("layers_pattern", "\"layers\"");
-        Assert.That(() => bench.Model.Load(pattern.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("layers_to_transform chooses none; set both or neither"));
+        Assert.That(() => bench.Model.Load(pattern.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("layers_to_transform chooses none; set both or neither"));
         using var regex = new AdapterFolder("llama", adapter).With("target_modules", "\".*q_proj\"").With("layers_to_transform", "[0]");
-        Assert.That(() => bench.Model.Load(regex.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("which chooses them as well"));
+        Assert.That(() => bench.Model.Load(regex.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("which chooses them as well"));
     }
 
     [TestCase("use_bdlora", "{\"nblocks\": 2}")]
@@ -70,12 +74,14 @@ public sealed class ContradictoryConfigTests
     }
 
     [Test]
-    public void Options_that_nobody_knows_are_refused([Values("use_newlora", "newlora_config")] string field, [Values("lora", "ia3", "prompt")] string adapter)
+    public void Options_that_nobody_knows_are_refused([Values("use_newlora", "newlora_config")] string field,
+        [Values("lora", "ia3", "prompt")] string adapter)
     {
         string json = field == "use_newlora" ? "true" : "{\"a\": 1}";
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", adapter).With(field, json);
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains($"field \"{field}\" asks for something that is not known here"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains($"field \"{field}\" asks for something that is not known here"));
         Assert.That(() => SavedAdapter.Load(folder.Path), Throws.TypeOf<BadInputException>());
     }
 
@@ -140,14 +146,16 @@ public sealed class ContradictoryConfigTests
     public void The_name_of_a_method_in_another_case_is_refused_with_the_right_one()
     {
         using var folder = new AdapterFolder("llama", "lora").With("peft_type", "\"Lora\"");
-        Assert.That(() => PeftConfig.Load(folder.ConfigPath), Throws.TypeOf<BadInputException>().With.Message.Contains("is \"Lora\", and is written LORA"));
+        Assert.That(() => PeftConfig.Load(folder.ConfigPath),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("is \"Lora\", and is written LORA"));
     }
 
     [Test]
     public void A_new_adapter_must_not_contradict_itself()
     {
         using var bench = new Bench(Family.Llama);
-        Refused(new LoraConfig { TargetModules = ModuleSelector.Of("q_proj", "v_proj"), ExcludeModules = ModuleSelector.Of("q_proj") }, "\"q_proj\" is named in exclude_modules as well");
+        Refused(new LoraConfig { TargetModules = ModuleSelector.Of("q_proj", "v_proj"), ExcludeModules = ModuleSelector.Of("q_proj") },
+            "\"q_proj\" is named in exclude_modules as well");
         Refused(new LoraConfig { LayersToTransform = [0, 7] }, "there is no layer 7 of 2; they count from 0");
         Refused(new LoraConfig { LayersToTransform = [-1, 0] }, "there is no layer -1 of 2");
         Refused(new LoraConfig { RankPattern = [new("k_proj", 2)] }, "rank_pattern: no layer of the adapter matches \"k_proj\"");

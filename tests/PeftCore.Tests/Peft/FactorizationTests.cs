@@ -52,7 +52,8 @@ public sealed class FactorizationTests
         double[] w = Product(Dense.Transpose(left, 8, m), sigma, right, m, n);
         var (u, s, v) = Factorization.TruncatedSvd(w, m, n, 6);
         Assert.That(s, Is.All.EqualTo(2).Within(1e-10));
-        Assert.That(Distance(Product(u, s, v, m, n), Product(Dense.Transpose(left[..(6 * m)], 6, m), sigma[..6], right[..(6 * n)], m, n)), Is.LessThan(1e-8));
+        Assert.That(Distance(Product(u, s, v, m, n), Product(Dense.Transpose(left[..(6 * m)], 6, m), sigma[..6], right[..(6 * n)], m, n)),
+            Is.LessThan(1e-8));
     }
 
     [TestCase(24, 20, 9, 3)]
@@ -146,7 +147,8 @@ public sealed class FactorizationTests
     private static double[] Gaussian(int count, int seed = 7)
     {
         var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()))];
+        return [.. Enumerable.Range(0, count).Select(_ => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) *
+            Math.Cos(2 * Math.PI * random.NextDouble()))];
     }
 
     private static double[] Orthonormal(int rows, int columns, int seed)
@@ -179,5 +181,6 @@ public sealed class FactorizationTests
 
     private static double Norm(double[] a) => Dense.Norm(a);
 
-    private static double Distance(double[] a, double[] b) => Math.Sqrt(a.Zip(b).Sum(pair => (pair.First - pair.Second) * (pair.First - pair.Second)));
+    private static double Distance(double[] a, double[] b) =>
+        Math.Sqrt(a.Zip(b).Sum(pair => (pair.First - pair.Second) * (pair.First - pair.Second)));
 }

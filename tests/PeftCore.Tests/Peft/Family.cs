@@ -6,7 +6,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Tests.Peft;
 
 /// <summary>A tiny base model of one family and what its modules are called.</summary>
-public sealed record Family(string Name, string Attention, string MlpOutput, string FirstMlp, string Embedding, string LastNorm, bool HasBiases)
+public sealed record Family(string Name, string Attention, string MlpOutput, string FirstMlp, string Embedding, string LastNorm,
+    bool HasBiases)
 {
     public static Family Llama { get; } = new("llama", "q_proj", "down_proj", "layers.0.mlp", "embed_tokens", "norm", HasBiases: false);
 

@@ -10,7 +10,11 @@ public sealed class LoraConversionTests
     private static IEnumerable<TestCaseData> Updates =>
         from method in MethodCases.All
         from family in Family.All
-        where method.Fits(family) && method.Merges(family) && method.Config(family) is TargetedConfig { ModulesToSave: null, Bias: BiasMode.None } and not LoraConfig
+        where method.Fits(family) && method.Merges(family) && method.Config(family) is TargetedConfig
+        {
+            ModulesToSave: null,
+            Bias: BiasMode.None
+        } and not LoraConfig
         select new TestCaseData(method, family);
 
     [TestCaseSource(nameof(Updates))]
@@ -54,7 +58,8 @@ public sealed class LoraConversionTests
         using var bench = new Bench(Family.Llama);
         using var directory = new TemporaryDirectory();
         bench.Model.AddAdapter(new PeftCore.Peft.Prompts.PrefixTuningConfig { NumVirtualTokens = 3 });
-        Assert.That(() => bench.Model.SaveAsLora(directory.FullPath, 4), Throws.TypeOf<BadInputException>().With.Message.Contains("cannot become a LoRA"));
+        Assert.That(() => bench.Model.SaveAsLora(directory.FullPath, 4),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("cannot become a LoRA"));
     }
 
     [Test]
@@ -71,7 +76,9 @@ public sealed class LoraConversionTests
         bench.Model.AddWeightedAdapter(["vera", "lora"], [1, 1], "sum", CombinationType.Svd, svdRank: 16);
         bench.Model.SetActive("sum");
         Assert.That(Fixtures.Error(bench.Logits(), together), Is.LessThan(1e-5));
-        Assert.That(() => bench.Model.AddWeightedAdapter(["vera", "lora"], [1, 1], "other", CombinationType.Svd), Throws.TypeOf<BadInputException>().With.Message.Contains("rank"));
-        Assert.That(() => bench.Model.AddWeightedAdapter(["vera", "lora"], [1, 1], "other", CombinationType.Linear), Throws.TypeOf<BadInputException>().With.Message.Contains("factors"));
+        Assert.That(() => bench.Model.AddWeightedAdapter(["vera", "lora"], [1, 1], "other", CombinationType.Svd),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("rank"));
+        Assert.That(() => bench.Model.AddWeightedAdapter(["vera", "lora"], [1, 1], "other", CombinationType.Linear),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("factors"));
     }
 }

@@ -16,7 +16,11 @@ public sealed class LoraStartFieldsTests
         {
             ["peft_type"] = "LORA",
             ["init_lora_weights"] = "eva",
-            ["eva_config"] = new JsonObject { ["rho"] = 1.5, ["tau"] = 0.9, ["use_label_mask"] = false, ["label_mask_value"] = -7, ["whiten"] = true, ["adjust_scaling_factors"] = false, ["later"] = "field" },
+            ["eva_config"] = new JsonObject
+            {
+                ["rho"] = 1.5, ["tau"] = 0.9, ["use_label_mask"] = false, ["label_mask_value"] = -7,
+                ["whiten"] = true, ["adjust_scaling_factors"] = false, ["later"] = "field"
+            },
             ["corda_config"] = new JsonObject { ["corda_method"] = "kpm", ["cache_file"] = "cache.pt", ["verbose"] = true },
             ["lora_ga_config"] = new JsonObject { ["direction"] = "A2rBr", ["scale"] = "weight_svd", ["stable_gamma"] = 9 },
             ["loftq_config"] = new JsonObject { ["loftq_bits"] = 2, ["loftq_iter"] = 3 },
@@ -28,7 +32,8 @@ public sealed class LoraStartFieldsTests
 
         Assert.That(config.Calibration, Is.EqualTo(new Calibration
         {
-            Rho = 1.5, Whiten = true, UseLabelMask = false, AdjustScaling = false, KeepKnowledge = true, Direction = LoraGaDirection.A2rBr, Scale = LoraGaScale.WeightSvd, StableGamma = 9,
+            Rho = 1.5, Whiten = true, UseLabelMask = false, AdjustScaling = false, KeepKnowledge = true, Direction = LoraGaDirection.A2rBr,
+            Scale = LoraGaScale.WeightSvd, StableGamma = 9,
         }));
         Assert.That(config.LoftqIterations, Is.EqualTo(3));
         var saved = JsonNode.Parse(File.ReadAllText(path))!;
@@ -47,7 +52,8 @@ public sealed class LoraStartFieldsTests
         using var directory = new TemporaryDirectory();
         new LoraConfig { Init = LoraConfig.ParseInit(init) }.Save(directory["config.json"]);
         var saved = JsonNode.Parse(File.ReadAllText(directory["config.json"]))!.AsObject();
-        string[] filled = [.. saved.Where(field => field.Key.EndsWith("_config", StringComparison.Ordinal) && field.Value is JsonObject { Count: > 0 }).Select(field => field.Key)];
+        string[] filled = [.. saved.Where(field => field.Key.EndsWith("_config", StringComparison.Ordinal)
+            && field.Value is JsonObject { Count: > 0 }).Select(field => field.Key)];
         Assert.That(filled, Is.EqualTo(new[] { name }));
     }
 
@@ -69,7 +75,11 @@ public sealed class LoraStartFieldsTests
     {
         using var bench = new Bench(Family.Llama);
         float[] plain = bench.Logits();
-        var config = new LoraConfig { Rank = 4, Alpha = 6, Init = LoraInit.LoraGa, TargetModules = ModuleSelector.Of("q_proj"), Calibration = new Calibration { Direction = direction, Scale = scale } };
+        var config = new LoraConfig
+        {
+            Rank = 4, Alpha = 6, Init = LoraInit.LoraGa, TargetModules = ModuleSelector.Of("q_proj"),
+            Calibration = new Calibration { Direction = direction, Scale = scale }
+        };
         bench.Model.AddCalibratedAdapter(config, () => bench.Step());
         Assert.That(Fixtures.Error(bench.Logits(), plain), Is.LessThan(1e-5));
         bench.Perturb();
@@ -82,12 +92,19 @@ public sealed class LoraStartFieldsTests
         using var bench = new Bench(Family.Llama);
         float[] First(LoraInit init, Calibration settings)
         {
-            bench.Model.AddCalibratedAdapter(new LoraConfig { Rank = 4, Init = init, TargetModules = ModuleSelector.Of("q_proj"), Calibration = settings }, () => bench.Logits());
-            float[] a = bench.Model.Parameters.First(p => p.Name.Contains("lora_A", StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
+            bench.Model.AddCalibratedAdapter(new LoraConfig
+            {
+                Rank = 4, Init = init, TargetModules = ModuleSelector.Of("q_proj"),
+                Calibration = settings
+            }, () => bench.Logits());
+            float[] a = bench.Model.Parameters.First(p => p.Name.Contains("lora_A",
+                StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
             bench.Model.Unload();
             return a;
         }
-        Assert.That(First(LoraInit.Eva, new Calibration { Rho = 1, Whiten = true }), Is.Not.EqualTo(First(LoraInit.Eva, new Calibration { Rho = 1 })));
-        Assert.That(First(LoraInit.Corda, new Calibration { KeepKnowledge = true }), Is.Not.EqualTo(First(LoraInit.Corda, new Calibration())));
+        Assert.That(First(LoraInit.Eva, new Calibration { Rho = 1, Whiten = true }),
+            Is.Not.EqualTo(First(LoraInit.Eva, new Calibration { Rho = 1 })));
+        Assert.That(First(LoraInit.Corda, new Calibration { KeepKnowledge = true }),
+            Is.Not.EqualTo(First(LoraInit.Corda, new Calibration())));
     }
 }

@@ -31,17 +31,19 @@ public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
     public override string ToString() => Name;
 }
 
-/// <summary>Every method with the settings that matter. The settings of each fixture are cases by themselves, so a registered method that has one is held to all
-/// properties without a line here.</summary>
+/// <summary>Every method with the settings that matter. The settings of each fixture are cases by themselves, so a registered method that
+/// has one is held to all properties without a line here.</summary>
 internal static partial class MethodCases
 {
-    public static IEnumerable<TestFixtureData> OnAllFamilies => from method in All from family in Family.All where method.Fits(family) select new TestFixtureData(method, family);
+    public static IEnumerable<TestFixtureData> OnAllFamilies =>
+        from method in All from family in Family.All where method.Fits(family) select new TestFixtureData(method, family);
 
     private static readonly string[] Written =
     [
         // The tokens of its fixture do not occur in the tests' batch.
         "TRAINABLE_TOKENS",
-        // LoRA's fixtures are subsets of what is written out below; RandLoRA's has a scale under which the noise these tests add drowns the base.
+        // LoRA's fixtures are subsets of what is written out below; RandLoRA's has a scale under which the noise these tests add drowns the
+        // base.
         "LORA", "RANDLORA",
     ];
 
@@ -59,16 +61,21 @@ internal static partial class MethodCases
         Lora("all biases", f => new() { Bias = BiasMode.All }) with { MixesRows = false },
         Lora("biases of targets", f => new() { Bias = BiasMode.LoraOnly }) with { MixesRows = false },
         Lora("lora bias", f => new() { LoraBias = true }) with { Merges = f => f.HasBiases },
-        Lora("lora bias and all biases", f => new() { LoraBias = true, Bias = BiasMode.All }) with { Merges = f => f.HasBiases, MixesRows = false },
+        Lora("lora bias and all biases", f => new() { LoraBias = true, Bias = BiasMode.All }) with { Merges = f => f.HasBiases,
+            MixesRows = false },
         Lora("saved head", f => new() { ModulesToSave = ["lm_head"] }) with { MixesRows = false },
         Lora("saved norm", f => new() { ModulesToSave = [f.LastNorm] }) with { MixesRows = false },
-        Lora("saved block", f => new() { ModulesToSave = [f.FirstMlp, f.MlpOutput], Bias = BiasMode.All, TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }) with { MixesRows = false },
+        Lora("saved block", f => new() { ModulesToSave = [f.FirstMlp, f.MlpOutput], Bias = BiasMode.All,
+            TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }) with { MixesRows = false },
         Lora("embedding", f => new() { TargetModules = ModuleSelector.Of(f.Attention, f.Embedding) }),
         Lora("embedding and head", f => new() { TargetModules = ModuleSelector.Of(f.Embedding, "lm_head") }),
-        Lora("patterns", f => new() { TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput), RankPattern = [new(f.MlpOutput, 2)], AlphaPattern = [new(f.Attention, 16)] }),
+        Lora("patterns", f => new() { TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput), RankPattern = [new(f.MlpOutput, 2)],
+            AlphaPattern = [new(f.Attention, 16)] }),
         Lora("one layer", f => new() { LayersToTransform = [1] }),
-        Lora("regex", f => new() { TargetModules = ModuleSelector.Matching(@".*\.1\..*(" + f.Attention + "|" + f.MlpOutput.Split('.')[^1] + ")$") }),
-        Lora("exclude", f => new() { TargetModules = ModuleSelector.Matching("all-linear"), ExcludeModules = ModuleSelector.Of(f.MlpOutput) }),
+        Lora("regex", f => new() { TargetModules = ModuleSelector.Matching(@".*\.1\..*(" + f.Attention + "|" + f.MlpOutput.Split('.')[^1] +
+            ")$") }),
+        Lora("exclude", f => new() { TargetModules = ModuleSelector.Matching("all-linear"),
+            ExcludeModules = ModuleSelector.Of(f.MlpOutput) }),
         Lora("trainable tokens", f => new() { TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { [f.Embedding] = [5, 9, 3] } }),
         Lora("gaussian", f => new() { Init = LoraInit.Gaussian }),
         Lora("pissa", f => new() { Init = LoraInit.Pissa, UseRsLora = true }),
@@ -80,27 +87,37 @@ internal static partial class MethodCases
         Prompt("multitask prompts", new MultitaskPromptTuningConfig { NumVirtualTokens = 4, NumTasks = 1, NumRanks = 2 }),
         Prompt("deep lstm with dropout", new PTuningConfig
         {
-            NumVirtualTokens = 3, EncoderReparameterizationType = PromptNetwork.Lstm, EncoderHiddenSize = 6, EncoderNumLayers = 2, EncoderDropout = 0.3,
+            NumVirtualTokens = 3, EncoderReparameterizationType = PromptNetwork.Lstm, EncoderHiddenSize = 6, EncoderNumLayers = 2,
+            EncoderDropout = 0.3,
         }),
-        Prompt("prompt and saved head", new PromptTuningConfig { NumVirtualTokens = 2, ModulesToSave = ["lm_head"] }) with { MixesRows = false },
-        new("ln tuning of other layers", f => new LnTuningConfig { TargetModules = ModuleSelector.Of(f.Embedding, f.Attention, f.LastNorm) }),
+        Prompt("prompt and saved head", new PromptTuningConfig { NumVirtualTokens = 2, ModulesToSave = ["lm_head"] }) with { MixesRows =
+            false },
+        new("ln tuning of other layers",
+            f => new LnTuningConfig { TargetModules = ModuleSelector.Of(f.Embedding, f.Attention, f.LastNorm) }),
         Prompt("prefix from zeros", new PrefixTuningConfig { NumVirtualTokens = 2, InitZero = true }),
         Bottlenecks("seq_bn", BottleneckConfig.SeqBn with { ReductionFactor = 4 }),
         Bottlenecks("double_seq_bn", BottleneckConfig.DoubleSeqBn with { ReductionFactor = 4 }),
         Bottlenecks("par_bn", BottleneckConfig.ParBn),
         Bottlenecks("bottleneck with everything", BottleneckConfig.DoubleSeqBn with
         {
-            ReductionFactor = 8, ReductionFactors = new Dictionary<int, double> { [1] = 2 }, NonLinearity = "gelu", OriginalLnBefore = true, LnBefore = true, LnAfter = true,
-            InitWeights = BottleneckInit.Houlsby, Scaling = BottleneckScaling.Learned, UseGating = true, ResidualBeforeLn = BottleneckResidual.PostAdd, Dropout = 0.2,
+            ReductionFactor = 8, ReductionFactors = new Dictionary<int, double> { [1] = 2 }, NonLinearity = "gelu", OriginalLnBefore = true,
+            LnBefore = true, LnAfter = true,
+            InitWeights = BottleneckInit.Houlsby, Scaling = BottleneckScaling.Learned, UseGating = true,
+            ResidualBeforeLn = BottleneckResidual.PostAdd, Dropout = 0.2,
         }),
-        Bottlenecks("bottleneck with a scale for each channel", BottleneckConfig.SeqBn with { Scaling = BottleneckScaling.Channel, LeaveOut = [0], LnAfter = true, AdapterResidualBeforeLn = true, ReductionFactor = 2 }),
+        Bottlenecks("bottleneck with a scale for each channel", BottleneckConfig.SeqBn with { Scaling = BottleneckScaling.Channel,
+            LeaveOut = [0], LnAfter = true, AdapterResidualBeforeLn = true, ReductionFactor = 2 }),
         new("last layer", _ => new LastLayersConfig()) { MixesRows = false },
-        new("last layers and head", _ => new LastLayersConfig { NumTrainedLayers = 2, TrainLastNorm = false, TrainHead = true }) { MixesRows = false },
+        new("last layers and head", _ => new LastLayersConfig { NumTrainedLayers = 2, TrainLastNorm = false,
+            TrainHead = true }) { MixesRows = false },
         new("head alone", _ => new HeadConfig()) { MixesRows = false },
         new("bitfit", _ => new BitFitConfig()) { MixesRows = false, Fits = family => family.HasBiases },
-        new("bitfit on some", f => new BitFitConfig { TargetModules = ModuleSelector.Of(f.Attention) }) { MixesRows = false, Fits = family => family.HasBiases },
-        new("sparse in every tensor", _ => new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor }),
-        new("sparse by chance on some", f => new SparseConfig { Density = 0.03, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor, RefineEvery = 2, TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }),
+        new("bitfit on some", f => new BitFitConfig { TargetModules = ModuleSelector.Of(f.Attention) }) { MixesRows = false,
+            Fits = family => family.HasBiases },
+        new("sparse in every tensor", _ => new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random,
+            Scope = SelectionScope.Tensor }),
+        new("sparse by chance on some", f => new SparseConfig { Density = 0.03, Criterion = SelectionCriterion.Random,
+            Scope = SelectionScope.Tensor, RefineEvery = 2, TargetModules = ModuleSelector.Of(f.Attention, f.MlpOutput) }),
         new("trainable tokens alone", _ => new TrainableTokensConfig { TokenIndices = [5, 9, 3] }),
         new("ia3 by default", _ => new Ia3Config()),
         new("ln tuning by default", _ => new LnTuningConfig()),
@@ -118,7 +135,11 @@ internal static partial class MethodCases
             string name = Path.GetFileName(directory), path = Path.Combine(directory, PeftConfig.FileName);
             if (File.Exists(path) && !Written.Contains(PeftConfig.Load(path).PeftType))
             {
-                yield return new MethodCase(name, family => Load(family, name)) { Merges = _ => PeftConfig.Load(path) is not PromptLearningConfig };
+                yield return new MethodCase(name, family => Load(family, name))
+                {
+                    Merges =
+                    _ => PeftConfig.Load(path) is not PromptLearningConfig
+                };
             }
         }
     }

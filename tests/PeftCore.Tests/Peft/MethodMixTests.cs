@@ -35,7 +35,8 @@ public sealed class MethodMixTests
             string[] rows = ["two", PeftModel.NoAdapter, "one"];
             if (IsTokens("one") && IsPrefix("two") || IsPrefix("one") && IsTokens("two"))
             {
-                Assert.That(() => model.WithRowAdapters(rows, bench.Logits), Throws.TypeOf<BadInputException>().With.Message.Contains("run those rows apart"));
+                Assert.That(() => model.WithRowAdapters(rows, bench.Logits),
+                    Throws.TypeOf<BadInputException>().With.Message.Contains("run those rows apart"));
                 return;
             }
             float[] mixed = model.WithRowAdapters(rows, bench.Logits);

@@ -16,7 +16,8 @@ public sealed class MixedBatchTests
         _bench = new Bench(Family.Llama);
         Model.AddAdapter(new LoraConfig { Rank = 2 }, "one", seed: 1);
         _bench.Perturb(1);
-        Model.AddAdapter(new LoraConfig { Rank = 3, UseDora = true, TargetModules = ModuleSelector.Of("down_proj", "lm_head") }, "two", seed: 2);
+        Model.AddAdapter(new LoraConfig { Rank = 3, UseDora = true, TargetModules = ModuleSelector.Of("down_proj", "lm_head") }, "two",
+            seed: 2);
         _bench.Perturb(2);
     }
 

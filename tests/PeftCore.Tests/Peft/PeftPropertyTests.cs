@@ -39,7 +39,8 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
             {
                 _bench.Step();
                 var trained = Model.Parameters.Select(p => p.Parameter).ToHashSet();
-                Assert.That(_bench.Base.NamedParameters().Where(p => !trained.Contains(p.Parameter) && p.Parameter.Gradient is not null), Is.Empty);
+                Assert.That(_bench.Base.NamedParameters().Where(p => !trained.Contains(p.Parameter) && p.Parameter.Gradient is not null),
+                    Is.Empty);
                 optimizer.Step(1e-2);
                 optimizer.FreeGradients();
             }

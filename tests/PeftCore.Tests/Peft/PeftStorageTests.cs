@@ -62,7 +62,8 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         long own = Model.Parameters.Max(p => p.Parameter.Shape.Count) * sizeof(float);
         Model.MergeAndUnload();
         Assert.That(_bench.Backend.Memory.PeakBytes - before, Is.LessThan(4 * largest + 16 * own));
-        long untied = tied && _bench.Base.Head.Weight != _bench.Base.TokenEmbedding.Weight ? Arena.Round(_bench.Base.Head.Weight.Value.ByteCount) : 0;
+        long untied = tied && _bench.Base.Head.Weight != _bench.Base.TokenEmbedding.Weight
+            ? Arena.Round(_bench.Base.Head.Weight.Value.ByteCount) : 0;
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes + untied));
         Assert.That(_bench.Base.NamedParameters().Select(p => p.Parameter.Value.Storage.Kind), Is.All.EqualTo(MemoryKind.Frozen));
     }
@@ -130,7 +131,8 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
             Model.Merge();
         }
         Model.Save(directory.FullPath);
-        foreach (string file in method.SavesExactly ? new[] { "adapter_config.json", "adapter_model.safetensors" } : ["adapter_config.json"])
+        foreach (string file in method.SavesExactly ? new[] { "adapter_config.json", "adapter_model.safetensors" }
+            : ["adapter_config.json"])
         {
             Assert.That(File.ReadAllBytes(directory["again", file]), Is.EqualTo(File.ReadAllBytes(directory[file])), file);
         }
@@ -185,7 +187,8 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
     }
 
     [Test]
-    public void A_safe_merge_refuses_values_that_are_not_finite_and_leaves_everything_as_it_was([Values(float.NaN, float.PositiveInfinity)] float bad)
+    public void A_safe_merge_refuses_values_that_are_not_finite_and_leaves_everything_as_it_was(
+        [Values(float.NaN, float.PositiveInfinity)] float bad)
     {
         if (!method.Merges(family))
         {

@@ -6,7 +6,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>What every method must keep, whatever its settings: what a training step costs, and that training goes on where it stopped.</summary>
+/// <summary>What every method must keep, whatever its settings: what a training step costs, and that training goes on where it
+/// stopped.</summary>
 [TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
 public sealed class PeftTrainingTests(MethodCase method, Family family)
 {
@@ -88,7 +89,8 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
     }
 
     private MemoryPlan Plan(DType activations, bool checkpointing) =>
-        MemoryPlan.Of(backend => Build(new PeftModel(family.Plan((MetaBackend)backend)), checkpointing), Rows, Length, activations: activations);
+        MemoryPlan.Of(backend => Build(new PeftModel(family.Plan((MetaBackend)backend)), checkpointing), Rows, Length,
+            activations: activations);
 
     private TrainableAdapter Build(PeftModel model, bool checkpointing)
     {

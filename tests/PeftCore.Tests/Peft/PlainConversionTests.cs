@@ -11,12 +11,18 @@ public sealed class PlainConversionTests
         from variant in new LoraConfig[]
         {
             new() { Rank = 4, Alpha = 6 },
-            new() { Rank = 4, Alpha = 6, UseRsLora = true, RankPattern = [new(family.MlpOutput, 3)], AlphaPattern = [new(family.Attention, 5)] },
+            new() { Rank = 4, Alpha = 6, UseRsLora = true, RankPattern = [new(family.MlpOutput, 3)],
+                AlphaPattern = [new(family.Attention, 5)] },
             new() { Rank = 4, UseDora = true },
             new() { Rank = 4, ModulesToSave = [family.LastNorm] },
             new() { Rank = 20, Alpha = 6 },
         }
-        select new TestCaseData(family, variant with { Init = init, TargetModules = ModuleSelector.Of(family.Embedding, family.Attention, family.MlpOutput) });
+        select new TestCaseData(family, variant with
+        {
+            Init = init,
+            TargetModules = ModuleSelector.Of(family.Embedding, family.Attention,
+            family.MlpOutput)
+        });
 
     [TestCaseSource(nameof(Cases))]
     public void The_converted_adapter_computes_the_same_on_the_plain_base(Family family, LoraConfig config)
@@ -33,7 +39,8 @@ public sealed class PlainConversionTests
         var plain = (LoraConfig)bench.Model.ConfigOf("plain");
         Assert.That(plain.Init, Is.EqualTo(LoraInit.Default));
         Assert.That(plain.Rank, Is.EqualTo(2 * config.Rank));
-        var a = bench.Model.Parameters.First(p => p.Name.Contains(family.Attention, StringComparison.Ordinal) && p.Name.Contains("lora_A", StringComparison.Ordinal));
+        var a = bench.Model.Parameters.First(p => p.Name.Contains(family.Attention, StringComparison.Ordinal)
+            && p.Name.Contains("lora_A", StringComparison.Ordinal));
         Assert.That(a.Parameter.Shape[0], Is.EqualTo(2 * config.Rank));
     }
 
@@ -51,7 +58,8 @@ public sealed class PlainConversionTests
         SavedAdapter.LoadConverted(directory["trained"], directory["initial"]).Save(directory["plain"]);
         bench.Model.Load(directory["plain"]);
         Assert.That(Fixtures.Error(bench.Logits(), adapted), Is.LessThan(1e-5));
-        Assert.That(() => SavedAdapter.LoadConverted(directory["plain"], directory["initial"]), Throws.TypeOf<BadInputException>().With.Message.Contains("nothing to take out"));
+        Assert.That(() => SavedAdapter.LoadConverted(directory["plain"], directory["initial"]),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("nothing to take out"));
     }
 
     [Test]

@@ -13,7 +13,8 @@ public sealed class ProjectionLimitTests
         using var folder = new AdapterFolder("llama", adapter).With("r", $"{rank}");
         long before = GC.GetAllocatedBytesForCurrentThread();
 
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("more than the weight file beside it holds"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("more than the weight file beside it holds"));
 
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));

@@ -33,7 +33,8 @@ public sealed class PromptTests(Family family)
     {
         AddPrompts(what);
         using var scope = new TensorScope();
-        float[] whole = _bench.Base.Logits(ModelInputs.From(_bench.Backend, Ids, 1)).ToArray<float>()[^(Ids.Length * _bench.Base.VocabularySize)..];
+        float[] whole = _bench.Base.Logits(ModelInputs.From(_bench.Backend, Ids, 1))
+            .ToArray<float>()[^(Ids.Length * _bench.Base.VocabularySize)..];
         using var decoder = new CachedDecoder(_bench.Base, _bench.Backend, Ids.Length);
         List<float> pieces = [.. decoder.ReadAll(Ids[..5]), .. decoder.ReadAll(Ids[5..6])];
         decoder.ReadAll([9, 9, 9]);
@@ -53,9 +54,12 @@ public sealed class PromptTests(Family family)
         var generator = new Generator(_bench.Base, _bench.Backend);
         var result = generator.Generate(Ids, new GenerationOptions { MaxNewTokens = 10_000, Temperature = 0 });
         Assert.That(result.Tokens, Has.Count.EqualTo(_bench.Base.MaxLength - places - Ids.Length));
-        Assert.That(result.Tokens.Take(5), Is.Not.EqualTo(Model.WithoutAdapters(() => generator.Generate(Ids, new GenerationOptions { MaxNewTokens = 5, Temperature = 0 }).Tokens)));
+        Assert.That(result.Tokens.Take(5),
+            Is.Not.EqualTo(
+            Model.WithoutAdapters(() => generator.Generate(Ids, new GenerationOptions { MaxNewTokens = 5, Temperature = 0 }).Tokens)));
         int[] full = [.. Enumerable.Repeat(5, _bench.Base.MaxLength - places + 1)];
-        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, full, 1)), Throws.TypeOf<BadInputException>().With.Message.Contains("longer than"));
+        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, full, 1)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("longer than"));
     }
 
     [Test]
@@ -63,8 +67,10 @@ public sealed class PromptTests(Family family)
     {
         Model.AddAdapter(Config(what, 5), "long", seed: 1);
         Model.AddAdapter(Config(what, 2), "short", seed: 2);
-        Model.AddAdapter(new LoraConfig { Rank = 2, Init = LoraInit.Random, TargetModules = ModuleSelector.Of(family.Attention) }, "lora", seed: 3);
-        foreach (string[] rows in new[] { new[] { "short", PeftModel.NoAdapter, "long" }, ["lora", "long", "lora"], ["short", "short", "lora"] })
+        Model.AddAdapter(new LoraConfig { Rank = 2, Init = LoraInit.Random, TargetModules = ModuleSelector.Of(family.Attention) }, "lora",
+            seed: 3);
+        foreach (string[] rows in new[] { new[] { "short", PeftModel.NoAdapter, "long" }, ["lora", "long", "lora"],
+            ["short", "short", "lora"] })
         {
             float[] mixed = Model.WithRowAdapters(rows, _bench.Logits);
             for (int row = 0; row < rows.Length; row++)
@@ -114,8 +120,10 @@ public sealed class PromptTests(Family family)
     {
         Model.AddAdapter(Config(what, 2));
         int[] ids = [5, 6, 7, 8];
-        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, ids, 1, ranges: [0, 1, 0, 2, 2, 3, 2, 4])), Throws.TypeOf<BadInputException>().With.Message.Contains("packed"));
-        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, ids, 1, mask: [0, 1, 1, 1])), Throws.TypeOf<BadInputException>().With.Message.Contains("left"));
+        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, ids, 1, ranges: [0, 1, 0, 2, 2, 3, 2, 4])),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("packed"));
+        Assert.That(() => _bench.Base.Logits(ModelInputs.From(_bench.Backend, ids, 1, mask: [0, 1, 1, 1])),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("left"));
     }
 
     [Test]
@@ -130,7 +138,8 @@ public sealed class PromptTests(Family family)
         };
         Model.AddAdapter(config with { BaseModelNameOrPath = "../base" });
         Model.Save(directory.FullPath);
-        string ours = File.ReadAllText(directory["adapter_config.json"]), reference = File.ReadAllText(TestFiles.Fixture("hf", family.Name, fixture, "adapter_config.json"));
+        string ours = File.ReadAllText(directory["adapter_config.json"]),
+            reference = File.ReadAllText(TestFiles.Fixture("hf", family.Name, fixture, "adapter_config.json"));
         Assert.That(JsonNode.DeepEquals(JsonNode.Parse(ours), JsonNode.Parse(reference)), Is.True, ours);
     }
 
@@ -165,13 +174,22 @@ public sealed class PromptTests(Family family)
         Assert.That(Fixtures.Error(second, first), Is.GreaterThan(1e-4));
         float[] mixed = Model.WithTasks([1, 0, 0], _bench.Logits);
         Assert.That(Fixtures.Error(mixed.AsSpan(0, second.Length), second), Is.LessThan(1e-5));
-        Assert.That(() => Model.WithTasks([2], () => _bench.Logits(0)), Throws.TypeOf<BadInputException>().With.Message.Contains("no task 2"));
+        Assert.That(() => Model.WithTasks([2], () => _bench.Logits(0)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no task 2"));
         Model.Save(directory.FullPath);
         string source = directory["adapter_model.safetensors"];
-        Model.AddAdapter(new MultitaskPromptTuningConfig { NumVirtualTokens = 3, NumRanks = 2, Init = MultitaskPromptInit.ExactSourceTask, InitTask = 1, InitStateDictPath = source }, "exact");
+        Model.AddAdapter(new MultitaskPromptTuningConfig
+        {
+            NumVirtualTokens = 3, NumRanks = 2, Init = MultitaskPromptInit.ExactSourceTask,
+            InitTask = 1, InitStateDictPath = source
+        }, "exact");
         Assert.That(_bench.Logits(0), Is.EqualTo(second));
         float[] exact = Factors("exact");
-        Model.AddAdapter(new MultitaskPromptTuningConfig { NumVirtualTokens = 3, NumRanks = 2, Init = MultitaskPromptInit.AverageSourceTasks, InitStateDictPath = source }, "mean");
+        Model.AddAdapter(new MultitaskPromptTuningConfig
+        {
+            NumVirtualTokens = 3, NumRanks = 2,
+            Init = MultitaskPromptInit.AverageSourceTasks, InitStateDictPath = source
+        }, "mean");
         float[] mean = Factors("mean"), both = Factors(PeftModel.DefaultAdapter);
         Assert.That(exact, Is.EqualTo(both[exact.Length..]));
         Assert.That(mean[3], Is.EqualTo((both[3] + both[exact.Length + 3]) / 2));
@@ -181,7 +199,9 @@ public sealed class PromptTests(Family family)
     public void What_the_data_say_of_their_tasks_is_trained_and_evaluated()
     {
         Model.AddAdapter(new MultitaskPromptTuningConfig { NumVirtualTokens = 3, NumTasks = 3, NumRanks = 2 }, seed: 4);
-        DataLoader Data(int task) => new([.. Enumerable.Range(0, 2).Select(_ => new Example(Ids, Ids) { TaskId = task })], new LoaderOptions { BatchSize = 2, PadId = 0 });
+        DataLoader Data(int task) =>
+            new([.. Enumerable.Range(0, 2).Select(_ => new Example(Ids, Ids) { TaskId = task })],
+                new LoaderOptions { BatchSize = 2, PadId = 0 });
         float[] before = Factors(PeftModel.DefaultAdapter);
         new Trainer(Model, new TrainerOptions { MaxSteps = 2, LearningRate = 1e-2 }, Data(1)).Run();
         float[] after = Factors(PeftModel.DefaultAdapter);
@@ -196,7 +216,8 @@ public sealed class PromptTests(Family family)
         Assert.That(third, Is.Not.EqualTo(second).Within(1e-5));
         var unnamed = new DataLoader([new Example(Ids, Ids)], new LoaderOptions { BatchSize = 1, PadId = 0 });
         Assert.That(Model.WithTasks([2], () => Evaluation.Run(_bench.Base, unnamed.Epoch()).Loss), Is.EqualTo(third).Within(1e-5));
-        Assert.That(() => new Trainer(Model, new TrainerOptions { MaxSteps = 1 }, Data(3)), Throws.TypeOf<BadInputException>().With.Message.Contains("no task 3"));
+        Assert.That(() => new Trainer(Model, new TrainerOptions { MaxSteps = 1 }, Data(3)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no task 3"));
     }
 
     [Test]
@@ -233,7 +254,8 @@ public sealed class PromptTests(Family family)
     {
         int[] all = ids.ToArray();
         using var scope = new TensorScope();
-        return Tape.NoGrad(() => _bench.Base.Loss(ModelInputs.From(_bench.Backend, all, rows), Targets.FromLabels(_bench.Backend, all, rows))).Item();
+        return Tape.NoGrad(() => _bench.Base.Loss(ModelInputs.From(_bench.Backend, all, rows),
+            Targets.FromLabels(_bench.Backend, all, rows))).Item();
     }
 
     private float[] Factors(string name)
@@ -253,15 +275,18 @@ public sealed class PromptWindowTests
         using var backend = new CpuBackend(1, poison: true);
         using var scope = new TensorScope();
         var model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", "mistral", "base"), backend));
-        model.AddAdapter(prefix ? new PrefixTuningConfig { NumVirtualTokens = 3 } : new PromptTuningConfig { NumVirtualTokens = 3 }, seed: 1);
+        model.AddAdapter(prefix ? new PrefixTuningConfig { NumVirtualTokens = 3 } : new PromptTuningConfig { NumVirtualTokens = 3 },
+            seed: 1);
         int vocabulary = model.Base.VocabularySize;
         float[] whole = model.Base.Logits(ModelInputs.From(backend, ids, 1)).ToArray<float>()[^(ids.Length * vocabulary)..];
         using var decoder = new CachedDecoder(model.Base, backend, ids.Length);
         float[] pieces = [.. decoder.ReadAll(ids[..5]), .. decoder.ReadAll(ids[5..6]), .. decoder.ReadAll(ids[6..])];
         Assert.That(Fixtures.Error(pieces, whole), Is.LessThan(1e-5));
-        // The last token lies beyond the window of every virtual token, but for what later layers carry on; the window itself must not have moved.
+        // The last token lies beyond the window of every virtual token, but for what later layers carry on; the window itself must not have
+        // moved.
         float[] plain = model.WithoutAdapters(() => model.Base.Logits(ModelInputs.From(backend, ids, 1)).ToArray<float>());
-        Assert.That(Fixtures.Error(whole.AsSpan(0, vocabulary), plain.AsSpan(0, vocabulary)), Is.GreaterThan(1e-3), "the first token sees them");
+        Assert.That(Fixtures.Error(whole.AsSpan(0, vocabulary), plain.AsSpan(0, vocabulary)), Is.GreaterThan(1e-3),
+            "the first token sees them");
         model.Unload();
         model.Base.Free();
     }
@@ -278,13 +303,18 @@ public sealed class PromptTextTests
         using var backend = new CpuBackend();
         using var scope = new TensorScope();
         var model = new PeftModel(ModelLoader.Load(directory, backend));
-        model.AddAdapter(new PromptTuningConfig { NumVirtualTokens = count, Init = PromptInit.Text, InitText = "Continue in verse:", Tokenizer = directory });
+        model.AddAdapter(new PromptTuningConfig
+        {
+            NumVirtualTokens = count, Init = PromptInit.Text, InitText = "Continue in verse:",
+            Tokenizer = directory
+        });
         int[] ids = [.. Tokenizer.FromDirectory(directory).Encode("Continue in verse:").Ids];
         float[] table = Widened(model.Base.TokenEmbedding.Weight.Value), prompt = model.Parameters[0].Parameter.Value.ToArray<float>();
         int columns = model.Base.HiddenSize;
         for (int i = 0; i < count; i++)
         {
-            Assert.That(prompt[(i * columns)..((i + 1) * columns)], Is.EqualTo(table[(ids[i % ids.Length] * columns)..((ids[i % ids.Length] + 1) * columns)]));
+            Assert.That(prompt[(i * columns)..((i + 1) * columns)],
+                Is.EqualTo(table[(ids[i % ids.Length] * columns)..((ids[i % ids.Length] + 1) * columns)]));
         }
         model.Base.Free();
     }

@@ -5,7 +5,9 @@ namespace PeftCore.Tests.Peft;
 
 public sealed class SavedAdapterTests
 {
-    private static IEnumerable<string> Adapters => Directory.GetFiles(TestFiles.Fixture("hf"), PeftConfig.FileName, SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!);
+    private static IEnumerable<string> Adapters =>
+        Directory.GetFiles(TestFiles.Fixture("hf"), PeftConfig.FileName, SearchOption.AllDirectories)
+        .Select(path => Path.GetDirectoryName(path)!);
 
     [TestCaseSource(nameof(Adapters))]
     public void Without_its_base_an_adapter_is_saved_again_to_the_byte(string directory)

@@ -36,7 +36,8 @@ public sealed class SavedFileTests
         using var ours = new TemporaryDirectory();
         bench.Model.Load(reference);
         bench.Model.Save(ours.FullPath);
-        Assert.That(File.ReadAllBytes(ours["adapter_model.safetensors"]).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(reference, "adapter_model.safetensors"))));
+        Assert.That(File.ReadAllBytes(ours["adapter_model.safetensors"]).AsSpan()
+            .SequenceEqual(File.ReadAllBytes(Path.Combine(reference, "adapter_model.safetensors"))));
         Assert.That(Fields(ours.FullPath), Is.EquivalentTo(Fields(reference)));
     }
 
@@ -45,7 +46,11 @@ public sealed class SavedFileTests
     {
         using var bench = new Bench(Family.Gpt2);
         using var ours = new TemporaryDirectory();
-        bench.Model.AddAdapter(new LoraConfig { Rank = 4, BaseModelNameOrPath = "../base", TargetModules = ModuleSelector.Matching("all-linear") });
+        bench.Model.AddAdapter(new LoraConfig
+        {
+            Rank = 4, BaseModelNameOrPath = "../base",
+            TargetModules = ModuleSelector.Matching("all-linear")
+        });
         bench.Model.Save(ours.FullPath);
         Assert.That(Fields(ours.FullPath), Is.EquivalentTo(Fields(TestFiles.Fixture("hf", "gpt2", "lora_all_linear"))));
     }
@@ -59,7 +64,8 @@ public sealed class SavedFileTests
     private static List<string> Fields(string directory)
     {
         using var document = JsonFile.Read(Path.Combine(directory, PeftConfig.FileName));
-        return [.. document.RootElement.EnumerateObject().Select(field => $"{field.Name} = {Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
+        return [.. document.RootElement.EnumerateObject()
+            .Select(field => $"{field.Name} = {Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
     }
 
     private static string Canonical(string name, JsonNode? value) => value is JsonArray list && Sets.Contains(name)

@@ -10,7 +10,8 @@ namespace PeftCore.Tests.Peft;
 /// <summary>Adapters whose files hold the token embedding and the head, as after adding tokens.</summary>
 public sealed class SavedTableTests
 {
-    private const string Llama = "base_model.model.model.embed_tokens.weight", Gpt2 = "base_model.model.transformer.wte.weight", Head = "base_model.model.lm_head.weight";
+    private const string Llama = "base_model.model.model.embed_tokens.weight", Gpt2 = "base_model.model.transformer.wte.weight",
+        Head = "base_model.model.lm_head.weight";
 
     [Test]
     public void Tables_that_are_the_bases_own_change_nothing([Values("llama", "gpt2")] string family)
@@ -25,7 +26,8 @@ public sealed class SavedTableTests
         using var saved = new TemporaryDirectory();
         bench.Model.Save(saved.FullPath);
         using var file = SafetensorsFile.Open(saved["adapter_model.safetensors"]);
-        Assert.That(file.Entries.Keys, Is.SupersetOf(new[] { family == "llama" ? Llama : Gpt2, Head }), "what was in the file is saved again");
+        Assert.That(file.Entries.Keys, Is.SupersetOf(new[] { family == "llama" ? Llama : Gpt2, Head }),
+            "what was in the file is saved again");
     }
 
     [Test]
@@ -95,7 +97,8 @@ public sealed class SavedTableTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = WithTables("llama", bench.Base, _ => { }, more: 3, withHead: false);
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("the token embedding has 100 rows and the head 97"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("the token embedding has 100 rows and the head 97"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
@@ -117,7 +120,8 @@ public sealed class SavedTableTests
     public void Two_different_tables_undo_a_tie_with_a_warning()
     {
         using var bench = new Bench(Family.Gpt2);
-        using var both = new AdapterFolder("gpt2", "lora").WithWeights(AdapterFolder.Same, Table(Gpt2, bench.Base.TokenEmbedding.Weight, values => values[7] += 1, 0),
+        using var both = new AdapterFolder("gpt2", "lora").WithWeights(AdapterFolder.Same,
+            Table(Gpt2, bench.Base.TokenEmbedding.Weight, values => values[7] += 1, 0),
             Table(Head, bench.Base.Head.Weight, values => values[9] += 1, 0));
         var warnings = new List<string>();
         bench.Model.Load(both.Path, warnings: warnings);
@@ -134,12 +138,14 @@ public sealed class SavedTableTests
         float[] plain = bench.Logits();
         bench.Model.Delete(PeftModel.DefaultAdapter);
         const string Usual = "base_model.model.model.embed_tokens.base_layer.weight";
-        using var folder = new AdapterFolder("llama", "lora_embedding").WithWeights((entry, bytes) => entry.Name == Usual ? null : AdapterFolder.Same(entry, bytes),
+        using var folder = new AdapterFolder("llama", "lora_embedding").WithWeights((entry, bytes) => entry.Name == Usual ? null
+            : AdapterFolder.Same(entry, bytes),
             Table(key, bench.Base.TokenEmbedding.Weight, _ => { }, 0));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Logits(), Is.EqualTo(plain));
         bench.Model.Delete(PeftModel.DefaultAdapter);
-        using var other = new AdapterFolder("llama", "lora_embedding").WithWeights((entry, bytes) => entry.Name == Usual ? null : AdapterFolder.Same(entry, bytes),
+        using var other = new AdapterFolder("llama", "lora_embedding").WithWeights((entry, bytes) => entry.Name == Usual ? null
+            : AdapterFolder.Same(entry, bytes),
             Table(key, bench.Base.TokenEmbedding.Weight, values => values[5 * 32] += 1, 0));
         bench.Model.Load(other.Path);
         Assert.That(bench.Logits(), Is.Not.EqualTo(plain));
@@ -149,9 +155,13 @@ public sealed class SavedTableTests
     public void A_table_under_two_keys_that_differ_is_refused()
     {
         using var bench = new Bench(Family.Llama);
-        using var folder = new AdapterFolder("llama", "lora_embedding").WithWeights((entry, bytes) => entry.Name.EndsWith("base_layer.weight", StringComparison.Ordinal) ? null : AdapterFolder.Same(entry, bytes),
-            Table(Llama, bench.Base.TokenEmbedding.Weight, _ => { }, 0), Table("base_model.model.model.embed_tokens.base_layer.weight", bench.Base.TokenEmbedding.Weight, values => values[0] += 1, 0));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("which one counts cannot be told"));
+        using var folder = new AdapterFolder("llama",
+            "lora_embedding").WithWeights((entry, bytes) => entry.Name.EndsWith("base_layer.weight", StringComparison.Ordinal) ? null
+            : AdapterFolder.Same(entry, bytes),
+            Table(Llama, bench.Base.TokenEmbedding.Weight, _ => { }, 0), Table("base_model.model.model.embed_tokens.base_layer.weight",
+                bench.Base.TokenEmbedding.Weight, values => values[0] += 1, 0));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("which one counts cannot be told"));
     }
 
     [Test]
@@ -159,7 +169,8 @@ public sealed class SavedTableTests
     {
         string embedding = family == "llama" ? "embed_tokens" : "wte";
         using var bench = new Bench(family == "llama" ? Family.Llama : Family.Gpt2);
-        using var folder = WithTables(family, bench.Base, values => values[3] += 1, more: 2).With("modules_to_save", $"[\"{embedding}\", \"lm_head\"]");
+        using var folder = WithTables(family, bench.Base, values => values[3] += 1, more: 2)
+            .With("modules_to_save", $"[\"{embedding}\", \"lm_head\"]");
         bench.Model.Load(folder.Path, trainable: true);
         Assert.That(bench.Base.VocabularySize, Is.EqualTo(99));
         bench.Step();
@@ -198,7 +209,8 @@ public sealed class SavedTableTests
         bench.Model.AddAdapter(new LoraConfig());
         using var saved = new TemporaryDirectory();
         bench.Model.Save(saved.FullPath);
-        Assert.That(() => bench.Model.ResizeTokenEmbeddings(120), Throws.TypeOf<BadInputException>().With.Message.Contains("while adapters are attached (default)"));
+        Assert.That(() => bench.Model.ResizeTokenEmbeddings(120),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("while adapters are attached (default)"));
         using var plain = new Bench(family == "llama" ? Family.Llama : Family.Gpt2);
         plain.Model.Load(saved.FullPath);
         Assert.That(plain.Base.VocabularySize, Is.EqualTo(99), "without resizing the base again");
@@ -209,7 +221,8 @@ public sealed class SavedTableTests
     public void A_vocabulary_has_at_least_one_token()
     {
         using var bench = new Bench(Family.Llama);
-        Assert.That(() => bench.Model.ResizeTokenEmbeddings(0), Throws.TypeOf<BadInputException>().With.Message.Contains("cannot have 0 rows"));
+        Assert.That(() => bench.Model.ResizeTokenEmbeddings(0),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("cannot have 0 rows"));
         Assert.That(() => bench.Base.ResizeTokenEmbeddings(-5), Throws.TypeOf<BadInputException>());
     }
 
@@ -234,30 +247,36 @@ public sealed class SavedTableTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "prompt").WithWeights(AdapterFolder.Same,
-            Table("base_model.model.embed_tokens.weight", bench.Base.TokenEmbedding.Weight, _ => { }, 1), Table("base_model.lm_head.weight", bench.Base.Head.Weight, _ => { }, 1));
+            Table("base_model.model.embed_tokens.weight", bench.Base.TokenEmbedding.Weight, _ => { }, 1),
+            Table("base_model.lm_head.weight", bench.Base.Head.Weight, _ => { }, 1));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Base.VocabularySize, Is.EqualTo(98));
         using var saved = new TemporaryDirectory();
         bench.Model.Save(saved.FullPath);
         using var file = SafetensorsFile.Open(saved["adapter_model.safetensors"]);
-        Assert.That(file.Entries.Keys, Is.EquivalentTo(new[] { "prompt_embeddings", "base_model.model.embed_tokens.weight", "base_model.lm_head.weight" }));
+        Assert.That(file.Entries.Keys,
+            Is.EquivalentTo(new[] { "prompt_embeddings", "base_model.model.embed_tokens.weight", "base_model.lm_head.weight" }));
     }
 
     [Test]
     public void A_start_from_the_base_and_another_table_of_a_target_are_refused()
     {
         using var bench = new Bench(Family.Llama);
-        using var folder = new AdapterFolder("llama", "lora_pissa").With("target_modules", "[\"q_proj\", \"v_proj\", \"lm_head\"]").WithWeights(AdapterFolder.Same,
-            new SafetensorsTensor("base_model.model.lm_head.lora_A.weight", "F32", [4, 32], new byte[512]), new SafetensorsTensor("base_model.model.lm_head.lora_B.weight", "F32", [97, 4], new byte[97 * 16]),
+        using var folder = new AdapterFolder("llama", "lora_pissa").With("target_modules", "[\"q_proj\", \"v_proj\", \"lm_head\"]")
+            .WithWeights(AdapterFolder.Same,
+            new SafetensorsTensor("base_model.model.lm_head.lora_A.weight", "F32", [4, 32], new byte[512]),
+            new SafetensorsTensor("base_model.model.lm_head.lora_B.weight", "F32", [97, 4], new byte[97 * 16]),
             Table("base_model.model.lm_head.base_layer.weight", bench.Base.Head.Weight, values => values[0] += 1, 0));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("whether they are out already cannot be told"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("whether they are out already cannot be told"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
     private static AdapterFolder WithTables(string family, CausalModel model, Action<float[]> change, int more = 0, bool withHead = true)
     {
         var embedding = Table(family == "llama" ? Llama : Gpt2, model.TokenEmbedding.Weight, change, more);
-        return new AdapterFolder(family, "lora").WithWeights(AdapterFolder.Same, withHead ? [embedding, Table(Head, model.Head.Weight, change, more)] : [embedding]);
+        return new AdapterFolder(family, "lora").WithWeights(AdapterFolder.Same, withHead
+            ? [embedding, Table(Head, model.Head.Weight, change, more)] : [embedding]);
     }
 
     private static SafetensorsTensor Table(string key, PeftCore.Nn.Parameter table, Action<float[]> change, int more)

@@ -23,7 +23,8 @@ public sealed class StartOnlyTests
         var warnings = new List<string>();
         bench.Model.Load(folder.Path, warnings: warnings);
         Assert.That(bench.Logits(), Is.EqualTo(expected));
-        Assert.That(warnings.Count(warning => warning.Contains($"init_lora_weights is \"{name}\"", StringComparison.Ordinal)), Is.EqualTo(isTold ? 1 : 0));
+        Assert.That(warnings.Count(warning => warning.Contains($"init_lora_weights is \"{name}\"", StringComparison.Ordinal)),
+            Is.EqualTo(isTold ? 1 : 0));
         using var saved = new TemporaryDirectory();
         bench.Model.Save(saved.FullPath);
         var config = JsonNode.Parse(File.ReadAllText(saved[PeftConfig.FileName]))!;
@@ -35,10 +36,12 @@ public sealed class StartOnlyTests
     public void A_new_lora_cannot_start_in_a_way_that_is_not_there(string name)
     {
         var fields = new JsonObject { ["init_lora_weights"] = name };
-        Assert.That(() => PeftConfig.Create("lora", fields), Throws.TypeOf<BadInputException>().With.Message.Contains($"init_lora_weights is \"{name}\"; supported are true, false"));
+        Assert.That(() => PeftConfig.Create("lora", fields),
+            Throws.TypeOf<BadInputException>().With.Message.Contains($"init_lora_weights is \"{name}\"; supported are true, false"));
         using var folder = new AdapterFolder("llama", "lora").With("init_lora_weights", AdapterFolder.Quote(name));
         using var bench = new Bench(Family.Llama);
-        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath)), Throws.TypeOf<BadInputException>().With.Message.Contains("supported are true, false"));
+        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("supported are true, false"));
     }
 
     [TestCase("pissa_niter_x")]
@@ -99,7 +102,8 @@ public sealed class StartOnlyTests
         bench.Model.Load(folder.Path, warnings: warnings);
         Assert.That(bench.Logits(), Is.EqualTo(expected));
         Assert.That(warnings, Has.One.Contains($"\"{field}\" is \"{name}\""));
-        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath), "new"), Throws.TypeOf<BadInputException>().With.Message.Contains(name));
+        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath), "new"),
+            Throws.TypeOf<BadInputException>().With.Message.Contains(name));
     }
 
     [Test]
@@ -107,6 +111,7 @@ public sealed class StartOnlyTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "miss").With("init_weights", "\"batty\"");
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("expected one of bat, mini"), "it says what is computed");
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("expected one of bat, mini"), "it says what is computed");
     }
 }

@@ -22,7 +22,8 @@ public sealed class TorchRandomTests
     public void Shuffled_numbers_are_torchs()
     {
         using var source = WeightSource.OpenFile(TestFiles.Fixture("hf", "llama", "shira", "adapter_model.safetensors"));
-        int[] stored = MemoryMarshal.Cast<byte, int>(source.Get("base_model.model.model.layers.0.self_attn.v_proj.shira_indices").Bytes).ToArray();
+        int[] stored = MemoryMarshal.Cast<byte, int>(source.Get("base_model.model.model.layers.0.self_attn.v_proj.shira_indices").Bytes)
+            .ToArray();
         long[] ours = [.. new TorchRandom(7).Permutation(16 * 32, 96).Order()];
         Assert.That(ours, Is.EqualTo(Enumerable.Range(0, 96).Select(i => 32L * stored[i] + stored[96 + i])));
     }

@@ -5,7 +5,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>ensure_weight_tying: no effect where the base ties nothing or the adapter leaves both tables alone; elsewhere both are one, or the sentence says what is missing.</summary>
+/// <summary>ensure_weight_tying: no effect where the base ties nothing or the adapter leaves both tables alone; elsewhere both are one, or
+/// the sentence says what is missing.</summary>
 public sealed class WeightTyingTests
 {
     private const string Wte = "base_model.model.transformer.wte", Head = "base_model.model.lm_head";
@@ -39,7 +40,8 @@ public sealed class WeightTyingTests
     public void Tables_trained_whole_are_one_parameter(string saved, bool storesHead)
     {
         using var bench = new Bench(Family.Gpt2);
-        using var folder = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("modules_to_save", saved).WithWeights(AdapterFolder.Same,
+        using var folder = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("modules_to_save", saved)
+            .WithWeights(AdapterFolder.Same,
             storesHead ? [Table(bench, Wte + ".weight"), Table(bench, Head + ".weight")] : [Table(bench, Wte + ".weight")]);
         bench.Model.Load(folder.Path, trainable: true);
         Assert.That(bench.Base.Head.Weight, Is.SameAs(bench.Base.TokenEmbedding.Weight));
@@ -60,9 +62,11 @@ public sealed class WeightTyingTests
     public void Tables_that_are_not_alike_are_refused()
     {
         using var bench = new Bench(Family.Gpt2);
-        using var folder = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("modules_to_save", "[\"wte\", \"lm_head\"]").WithWeights(AdapterFolder.Same,
+        using var folder = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true")
+            .With("modules_to_save", "[\"wte\", \"lm_head\"]").WithWeights(AdapterFolder.Same,
             Table(bench, Wte + ".weight"), Table(bench, Head + ".weight", 1));
-        Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("differs from").And.Message.Contains("ensure_weight_tying is true"));
+        Assert.That(() => bench.Model.Load(folder.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("differs from").And.Message.Contains("ensure_weight_tying is true"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
@@ -72,22 +76,31 @@ public sealed class WeightTyingTests
         using var bench = new Bench(Family.Gpt2);
         float[] a = Values(4 * 97, 3), b = Values(32 * 4, 5);
         SafetensorsTensor[] embedding = [Matrix(Wte + ".lora_embedding_A", a, 4, 97), Matrix(Wte + ".lora_embedding_B", b, 32, 4)];
-        SafetensorsTensor[] head = [Matrix(Head + ".lora_A.weight", Turned(b, 32, 4), 4, 32), Matrix(Head + ".lora_B.weight", Turned(a, 4, 97), 97, 4)];
-        using var both = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("target_modules", "[\"c_attn\", \"transformer.wte\"]")
+        SafetensorsTensor[] head = [Matrix(Head + ".lora_A.weight", Turned(b, 32, 4), 4, 32),
+            Matrix(Head + ".lora_B.weight", Turned(a, 4, 97), 97, 4)];
+        using var both = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true")
+            .With("target_modules", "[\"c_attn\", \"transformer.wte\"]")
             .WithWeights(AdapterFolder.Same, [.. embedding, .. head]);
         bench.Model.Load(both.Path);
         float[] tied = bench.Logits();
         bench.Model.Delete(PeftModel.DefaultAdapter);
-        using var named = new AdapterFolder("gpt2", "lora").With("target_modules", "[\"c_attn\", \"wte\", \"lm_head\"]").WithWeights(AdapterFolder.Same, [.. embedding, .. head]);
+        using var named = new AdapterFolder("gpt2", "lora").With("target_modules", "[\"c_attn\", \"wte\", \"lm_head\"]")
+            .WithWeights(AdapterFolder.Same, [.. embedding, .. head]);
         bench.Model.Load(named.Path);
         Assert.That(bench.Logits(), Is.EqualTo(tied));
         bench.Model.Delete(PeftModel.DefaultAdapter);
-        Assert.That(() => bench.Model.Load(both.Path, trainable: true), Throws.TypeOf<BadInputException>().With.Message.Contains("cannot be trained further here"));
-        using var one = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("target_modules", "[\"c_attn\", \"lm_head\"]").WithWeights(AdapterFolder.Same, head);
-        Assert.That(() => bench.Model.Load(one.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("would need a LoRA that shares the factors").And.Message.Contains("the file has none"));
-        using var unlike = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("target_modules", "[\"c_attn\", \"wte\", \"lm_head\"]")
+        Assert.That(() => bench.Model.Load(both.Path, trainable: true),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("cannot be trained further here"));
+        using var one = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true")
+            .With("target_modules", "[\"c_attn\", \"lm_head\"]").WithWeights(AdapterFolder.Same, head);
+        Assert.That(() => bench.Model.Load(one.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("would need a LoRA that shares the factors").And.Message.Contains(
+            "the file has none"));
+        using var unlike = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true")
+            .With("target_modules", "[\"c_attn\", \"wte\", \"lm_head\"]")
             .WithWeights(AdapterFolder.Same, [.. embedding, head[1], Matrix(Head + ".lora_A.weight", Values(4 * 32, 9), 4, 32)]);
-        Assert.That(() => bench.Model.Load(unlike.Path), Throws.TypeOf<BadInputException>().With.Message.Contains("is not that of the embedding turned over"));
+        Assert.That(() => bench.Model.Load(unlike.Path),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("is not that of the embedding turned over"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
@@ -96,7 +109,8 @@ public sealed class WeightTyingTests
     {
         using var bench = new Bench(Family.Gpt2);
         using var folder = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true").With("target_modules", "[\"lm_head\"]");
-        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath)), Throws.TypeOf<BadInputException>().With.Message.Contains("which cannot be trained here"));
+        Assert.That(() => bench.Model.AddAdapter(PeftConfig.Load(folder.ConfigPath)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("which cannot be trained here"));
     }
 
     [Test]
@@ -124,7 +138,8 @@ public sealed class WeightTyingTests
         return Matrix(key, values, 97, 32);
     }
 
-    private static SafetensorsTensor Matrix(string key, float[] values, int rows, int columns) => new(key, "F32", [rows, columns], MemoryMarshal.AsBytes<float>(values).ToArray());
+    private static SafetensorsTensor Matrix(string key, float[] values, int rows, int columns) =>
+        new(key, "F32", [rows, columns], MemoryMarshal.AsBytes<float>(values).ToArray());
 
     private static float[] Values(int count, int seed)
     {

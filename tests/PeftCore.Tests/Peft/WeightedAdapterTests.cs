@@ -16,7 +16,8 @@ public sealed class WeightedAdapterTests
         bench.Perturb(1);
         bench.Model.AddAdapter(new LoraConfig { Rank = 4, Alpha = 3, UseRsLora = true, TargetModules = layers }, "two", seed: 2);
         bench.Perturb(2);
-        bench.Model.AddAdapter(new LoraConfig { Rank = 3, Alpha = 6, TargetModules = ModuleSelector.Of(family.Attention) }, "three", seed: 3);
+        bench.Model.AddAdapter(new LoraConfig { Rank = 3, Alpha = 6, TargetModules = ModuleSelector.Of(family.Attention) }, "three",
+            seed: 3);
         bench.Perturb(3);
         return bench;
     }
@@ -65,7 +66,8 @@ public sealed class WeightedAdapterTests
     {
         using var bench = Make(family);
         double[] weights = [0.7, -0.5, 1.5];
-        bench.Model.AddWeightedAdapter(["one", "two", "three"], weights, "sum", type, type == CombinationType.Svd ? null : Density, svdRank: rank);
+        bench.Model.AddWeightedAdapter(["one", "two", "three"], weights, "sum", type, type == CombinationType.Svd ? null : Density,
+            svdRank: rank);
         Assert.That(((LoraConfig)bench.Model.ConfigOf("sum")).Rank, Is.EqualTo(rank ?? 4));
         string[] names = ["one", "two", "three"];
         foreach (var (path, sum) in Updates(bench, "sum"))
@@ -145,7 +147,8 @@ public sealed class WeightedAdapterTests
             double[] sum = type == CombinationType.DareLinearSvd
                 ? CombinationReference.TaskArithmetic(products, scales)
                 : CombinationReference.DisjointMerge(products, scales, byFrequency: false);
-            Assert.That(Fixtures.Error(Single(Product(whole)), Single(CombinationReference.BestOfRank(sum, whole.Outputs, whole.Inputs, 8))), Is.LessThan(1e-5));
+            Assert.That(Fixtures.Error(Single(Product(whole)),
+                Single(CombinationReference.BestOfRank(sum, whole.Outputs, whole.Inputs, 8))), Is.LessThan(1e-5));
             Assert.That(Updates(bench, "a")[path].A, Is.EqualTo(Updates(bench, "b")[path].A));
             Assert.That(Updates(bench, "a")[path].A, Is.Not.EqualTo(Updates(bench, "c")[path].A));
         }
@@ -159,7 +162,8 @@ public sealed class WeightedAdapterTests
         foreach (var (path, sum) in Updates(bench, "sum"))
         {
             var two = Updates(bench, "two")[path];
-            Assert.That(Fixtures.Error(Single(Product(sum)), Single([.. Product(two).Select(x => -0.5 * two.Scale * x)])), Is.LessThan(1e-5));
+            Assert.That(Fixtures.Error(Single(Product(sum)), Single([.. Product(two).Select(x => -0.5 * two.Scale * x)])),
+                Is.LessThan(1e-5));
         }
     }
 
@@ -225,7 +229,8 @@ public sealed class WeightedAdapterTests
         using var bench = Make(Family.Gpt2);
         bench.Model.AddAdapter(new LoraConfig { Rank = 4, UseDora = true }, "dora");
         bench.Model.AddAdapter(new LoraConfig { Rank = 4, Bias = BiasMode.All }, "bias");
-        bench.Model.AddAdapter(new LoraConfig { Rank = 4, TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { ["wte"] = [1] } }, "tokens");
+        bench.Model.AddAdapter(new LoraConfig { Rank = 4, TrainableTokens = new Dictionary<string, IReadOnlyList<int>> { ["wte"] = [1] } },
+            "tokens");
         long before = bench.Backend.Memory.CurrentBytes;
         Refused("have ranks 4 and 3", ["one", "three"], [1, 1], CombinationType.Linear);
         Refused("each adapter needs one finite weight", ["one", "two"], [1], CombinationType.Cat);
@@ -238,7 +243,8 @@ public sealed class WeightedAdapterTests
         Refused("is a DoRA", ["one", "dora"], [1, 1], CombinationType.Svd);
         Refused("replaces parameters of the base", ["one", "bias"], [1, 1], CombinationType.Svd);
         Refused("trains tokens", ["one", "tokens"], [1, 1], CombinationType.Svd);
-        Assert.That(() => bench.Model.AddWeightedAdapter(["one", "two"], [1, 1], "one"), Throws.TypeOf<BadInputException>().With.Message.Contains("one of this name already"));
+        Assert.That(() => bench.Model.AddWeightedAdapter(["one", "two"], [1, 1], "one"),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("one of this name already"));
         Assert.That(() => CombinationTypes.Parse("sdv"), Throws.TypeOf<BadInputException>().With.Message.Contains("svd, linear"));
         Assert.That(CombinationTypes.Parse("dare_ties_svd"), Is.EqualTo(CombinationType.DareTiesSvd));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(before));
@@ -251,7 +257,8 @@ public sealed class WeightedAdapterTests
     private static Dictionary<string, LowRank> Updates(Bench bench, string name) =>
         bench.Model.Get(name).Layers.ToDictionary(layer => layer.Path, layer => LowRank.Of(layer.Layer));
 
-    private static double[] Product(LowRank update) => CombinationReference.Product(update.B, update.A, update.Outputs, update.Rank, update.Inputs);
+    private static double[] Product(LowRank update) =>
+        CombinationReference.Product(update.B, update.A, update.Outputs, update.Rank, update.Inputs);
 
     private static float[] Single(double[] values) => Array.ConvertAll(values, x => (float)x);
 }

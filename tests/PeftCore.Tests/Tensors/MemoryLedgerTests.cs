@@ -42,7 +42,8 @@ public sealed class MemoryLedgerTests
         var tensor = Make(MemoryKind.Cache);
         Make(MemoryKind.Activation).Dispose();
         _ledger.ResetPeak();
-        Assert.That((_ledger.PeakBytes, _ledger.AtPeak(MemoryKind.Cache), _ledger.AtPeak(MemoryKind.Activation)), Is.EqualTo((Block, Block, 0L)));
+        Assert.That((_ledger.PeakBytes, _ledger.AtPeak(MemoryKind.Cache), _ledger.AtPeak(MemoryKind.Activation)),
+            Is.EqualTo((Block, Block, 0L)));
         tensor.Dispose();
     }
 
@@ -51,7 +52,8 @@ public sealed class MemoryLedgerTests
     {
         var tensor = Make(MemoryKind.Activation);
         tensor.Storage.Rebook(MemoryKind.Gradient);
-        Assert.That((_ledger.Current(MemoryKind.Activation), _ledger.Current(MemoryKind.Gradient), _ledger.CurrentBytes), Is.EqualTo((0L, Block, Block)));
+        Assert.That((_ledger.Current(MemoryKind.Activation), _ledger.Current(MemoryKind.Gradient), _ledger.CurrentBytes),
+            Is.EqualTo((0L, Block, Block)));
         tensor.Dispose();
         Assert.That(_ledger.Current(MemoryKind.Gradient), Is.Zero);
     }

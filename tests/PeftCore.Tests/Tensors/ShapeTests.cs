@@ -8,7 +8,8 @@ public sealed class ShapeTests
     public void A_shape_reads_as_a_matrix()
     {
         foreach (var (shape, rows, columns, count) in ((Shape, int, int, long)[])
-            [([], 1, 1, 1), ([5], 1, 5, 5), ([2, 3, 5], 6, 5, 30), ([0, 5], 0, 5, 0), ([4, 0], 4, 0, 0), ([100_000, 100_000], 100_000, 100_000, 10_000_000_000)])
+            [([], 1, 1, 1), ([5], 1, 5, 5), ([2, 3, 5], 6, 5, 30), ([0, 5], 0, 5, 0), ([4, 0], 4, 0, 0),
+                ([100_000, 100_000], 100_000, 100_000, 10_000_000_000)])
         {
             Assert.That((shape.Rows, shape.Columns, shape.Count), Is.EqualTo((rows, columns, count)), $"{shape}");
         }

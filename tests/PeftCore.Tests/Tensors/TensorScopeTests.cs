@@ -118,7 +118,8 @@ public sealed class TensorScopeTests
     {
         var outer = new TensorScope();
         var inner = new TensorScope();
-        Assert.That(outer.Dispose, Throws.InvalidOperationException.With.Message.EqualTo("tensor scopes must end in the reverse order of their beginning"));
+        Assert.That(outer.Dispose,
+            Throws.InvalidOperationException.With.Message.EqualTo("tensor scopes must end in the reverse order of their beginning"));
         inner.Dispose();
         outer.Dispose();
         Assert.That(TensorScope.Innermost, Is.Null);

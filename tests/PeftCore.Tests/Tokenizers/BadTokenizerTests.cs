@@ -11,7 +11,8 @@ public sealed class BadTokenizerTests
 
     private static readonly string[] Values =
     [
-        "null", "true", "-1", "0", "1e99", "2147483648", "\"\"", "\"x\"", "\"\\ud800\"", "[]", "{}", "[[]]", "\"Sequence\"", "\"BPE\"", "\"(a+)+$\"",
+        "null", "true", "-1", "0", "1e99", "2147483648", "\"\"", "\"x\"", "\"\\ud800\"", "[]", "{}", "[[]]", "\"Sequence\"", "\"BPE\"",
+        "\"(a+)+$\"",
         "\"[a-\"", "\"(?<!\"", "3.5", "\"\\u0000\"",
     ];
 
@@ -22,12 +23,14 @@ public sealed class BadTokenizerTests
     [TestCase("""{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}""", "model.vocab.a")]
     [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": 5}}""", "model.unk_token")]
     [TestCase("""{"model": {"type": "Unigram", "vocab": [["a", 0]], "unk_id": 1}}""", "model.unk_id")]
-    [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "normalizer": {"type": "NFC", "form": 1}}""", "normalizer.form")]
+    [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "normalizer": {"type": "NFC", "form": 1}}""",
+        "normalizer.form")]
     [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Removed", "invert": false}}""", "pre_tokenizer.pattern.Regex")]
     [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Nope"}]}}""", "pre_tokenizer.pretokenizers[0].type")]
     [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "pair": [], "special_tokens": {}}}""", "post_processor.single[0].SpecialToken.id")]
     [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "decoder": {"type": "Strip", "content": "ab", "start": 0, "stop": 0}}""", "decoder.content")]
-    [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "added_tokens": [{"id": 0, "content": "a"}]}""", "added_tokens[0].single_word")]
+    [TestCase("""{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "u"}, "added_tokens": [{"id": 0, "content": "a"}]}""",
+        "added_tokens[0].single_word")]
     public void What_is_not_understood_is_refused_by_name(string json, string place) =>
         Assert.That(() => TokenizerFixtures.Read(json), Throws.InstanceOf<BadInputException>().With.Message.Contains(place));
 
@@ -139,7 +142,8 @@ public sealed class BadTokenizerTests
         }
         else
         {
-            model["vocab"] = new JsonObject(model["vocab"]!.AsObject().Where(p => p.Key.Length == 1 || p.Key.StartsWith('<') || p.Key.StartsWith('['))
+            model["vocab"] = new JsonObject(model["vocab"]!.AsObject().Where(p => p.Key.Length == 1 || p.Key.StartsWith('<')
+                || p.Key.StartsWith('['))
                 .Take(320).Select(p => KeyValuePair.Create(p.Key, p.Value?.DeepClone())));
         }
 

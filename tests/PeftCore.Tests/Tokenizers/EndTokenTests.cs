@@ -7,19 +7,30 @@ public sealed class EndTokenTests
     [TestCase("{}", "{\"eos_token_id\": 2}", null, 2, new[] { 2 }, "the tokenizer names no eos_token; token 2 (\"</s>\")")]
     [TestCase("{}", "{\"eos_token_id\": [2, 3]}", null, 2, new[] { 2, 3 }, "names no eos_token")]
     [TestCase("{}", "{}", "{\"eos_token_id\": [4]}", 4, new[] { 4 }, "names no eos_token; token 4 (\"b\")")]
-    [TestCase("{\"eos_token\": \"</x>\"}", "{\"eos_token_id\": 2}", null, 2, new[] { 2 }, "eos_token \"</x>\" is not in the vocabulary of tokenizer.json; token 2")]
+    [TestCase("{\"eos_token\": \"</x>\"}", "{\"eos_token_id\": 2}", null, 2, new[] { 2 },
+        "eos_token \"</x>\" is not in the vocabulary of tokenizer.json; token 2")]
     [TestCase("{\"eos_token\": \"</x>\"}", "{}", null, null, new int[0], "eos_token \"</x>\" is not in the vocabulary")]
-    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 3}", null, 2, new[] { 3, 2 }, "\"</s>\" is token 2, but eos_token_id is 3 in config.json")]
-    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 2}", "{\"eos_token_id\": [3, 4]}", 2, new[] { 3, 4, 2 }, "eos_token_id is 2 in config.json but 3 and 4 in generation_config.json")]
-    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 2}", "{\"eos_token_id\": [3, 4]}", 2, new[] { 3, 4, 2 }, "but eos_token_id is 3 and 4 in generation_config.json; texts to learn end with 2")]
+    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 3}", null, 2, new[] { 3, 2 },
+        "\"</s>\" is token 2, but eos_token_id is 3 in config.json")]
+    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 2}", "{\"eos_token_id\": [3, 4]}", 2, new[] { 3, 4, 2 },
+        "eos_token_id is 2 in config.json but 3 and 4 in generation_config.json")]
+    [TestCase("{\"eos_token\": \"</s>\"}", "{\"eos_token_id\": 2}", "{\"eos_token_id\": [3, 4]}", 2, new[] { 3, 4, 2 },
+        "but eos_token_id is 3 and 4 in generation_config.json; texts to learn end with 2")]
     [TestCase("{}", "{\"eos_token_id\": 99}", null, null, new[] { 99 }, "eos_token_id 99 of the model's config is not in the vocabulary")]
-    [TestCase("{\"eos_token\": \"</s>\", \"bos_token\": \"<s>\"}", "{\"bos_token_id\": 0}", null, 2, new[] { 2 }, "bos_token \"<s>\" is token 1, but bos_token_id is 0")]
-    [TestCase("{\"eos_token\": \"</s>\", \"pad_token\": \"<pad>\"}", "{}", null, 2, new[] { 2 }, "pad_token \"<pad>\" is not in the vocabulary")]
-    [TestCase("{\"eos_token\": \"</s>\"}", "{\"pad_token_id\": 32000}", null, 2, new[] { 2 }, "pad_token_id 32000 of the model's config is not in the vocabulary")]
-    [TestCase("{\"eos_token\": \"</s>\", \"bos_token\": \"<s>\", \"add_bos_token\": true}", "{}", null, 2, new[] { 2 }, "add_bos_token is true in tokenizer_config.json, but the post_processor")]
-    [TestCase("{\"eos_token\": \"</s>\", \"added_tokens_decoder\": {\"7\": {\"content\": \"<s>\"}}}", "{}", null, 2, new[] { 2 }, "gives \"<s>\" the id 7, but in tokenizer.json it is 1")]
-    [TestCase("{\"eos_token\": \"</s>\", \"additional_special_tokens\": [\"<x>\"]}", "{}", null, 2, new[] { 2 }, "the special token \"<x>\" of tokenizer_config.json is not in the vocabulary")]
-    public void The_end_token_is_found_and_contradictions_are_said(string tokenizerConfig, string config, string? generation, int? eos, int[] stops, string warning)
+    [TestCase("{\"eos_token\": \"</s>\", \"bos_token\": \"<s>\"}", "{\"bos_token_id\": 0}", null, 2, new[] { 2 },
+        "bos_token \"<s>\" is token 1, but bos_token_id is 0")]
+    [TestCase("{\"eos_token\": \"</s>\", \"pad_token\": \"<pad>\"}", "{}", null, 2, new[] { 2 },
+        "pad_token \"<pad>\" is not in the vocabulary")]
+    [TestCase("{\"eos_token\": \"</s>\"}", "{\"pad_token_id\": 32000}", null, 2, new[] { 2 },
+        "pad_token_id 32000 of the model's config is not in the vocabulary")]
+    [TestCase("{\"eos_token\": \"</s>\", \"bos_token\": \"<s>\", \"add_bos_token\": true}", "{}", null, 2, new[] { 2 },
+        "add_bos_token is true in tokenizer_config.json, but the post_processor")]
+    [TestCase("{\"eos_token\": \"</s>\", \"added_tokens_decoder\": {\"7\": {\"content\": \"<s>\"}}}", "{}", null, 2, new[] { 2 },
+        "gives \"<s>\" the id 7, but in tokenizer.json it is 1")]
+    [TestCase("{\"eos_token\": \"</s>\", \"additional_special_tokens\": [\"<x>\"]}", "{}", null, 2, new[] { 2 },
+        "the special token \"<x>\" of tokenizer_config.json is not in the vocabulary")]
+    public void The_end_token_is_found_and_contradictions_are_said(string tokenizerConfig, string config, string? generation, int? eos,
+        int[] stops, string warning)
     {
         using var directory = new TokenizerDirectory();
         directory["tokenizer_config.json"] = tokenizerConfig;
@@ -38,8 +49,11 @@ public sealed class EndTokenTests
     [Test]
     public void Files_that_agree_give_no_warning()
     {
-        using var directory = new TokenizerDirectory(""", "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}""");
-        directory["tokenizer_config.json"] = """{"eos_token": "</s>", "bos_token": "<s>", "pad_token": "<unk>", "unk_token": "<unk>", "add_bos_token": true, "add_eos_token": false}""";
+        using var directory =
+            new TokenizerDirectory(
+            """, "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}""");
+        directory["tokenizer_config.json"] =
+            """{"eos_token": "</s>", "bos_token": "<s>", "pad_token": "<unk>", "unk_token": "<unk>", "add_bos_token": true, "add_eos_token": false}""";
         directory["special_tokens_map.json"] = """{"eos_token": {"content": "</s>"}, "bos_token": "<s>"}""";
         directory["config.json"] = """{"eos_token_id": 2, "bos_token_id": 1, "pad_token_id": 0}""";
         directory["generation_config.json"] = """{"eos_token_id": [2, 4]}""";
@@ -48,14 +62,19 @@ public sealed class EndTokenTests
     }
 
     [TestCase(""", "added_tokens": [ADDED 1 a]""", "added_tokens gives \"a\" the id 1, but it gets 3, its id in model.vocab")]
-    [TestCase(""", "added_tokens": [ADDED 6 x, ADDED 6 y]""", "added_tokens gives \"y\" the id 6, but it gets 7, the next after the vocabulary")]
-    [TestCase(""", "added_tokens": [ADDED 6 x, ADDED 7 x]""", "added_tokens gives \"x\" the id 7, but it gets 6, its id earlier in the list")]
+    [TestCase(""", "added_tokens": [ADDED 6 x, ADDED 6 y]""",
+        "added_tokens gives \"y\" the id 6, but it gets 7, the next after the vocabulary")]
+    [TestCase(""", "added_tokens": [ADDED 6 x, ADDED 7 x]""",
+        "added_tokens gives \"x\" the id 7, but it gets 6, its id earlier in the list")]
     [TestCase(""", "added_tokens": [ADDED 6 ]""", "added_tokens has a token without content at id 6")]
-    [TestCase(""", "post_processor": {"type": "BertProcessing", "sep": ["</s>", 4], "cls": ["<s>", 1]}""", "post_processor gives \"</s>\" the id 4, but in the vocabulary it is 2")]
-    [TestCase(""", "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 4], "cls": ["<s>", 1]}""", "post_processor gives \"[SEP]\" the id 4, but the vocabulary has no such token")]
+    [TestCase(""", "post_processor": {"type": "BertProcessing", "sep": ["</s>", 4], "cls": ["<s>", 1]}""",
+        "post_processor gives \"</s>\" the id 4, but in the vocabulary it is 2")]
+    [TestCase(""", "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 4], "cls": ["<s>", 1]}""",
+        "post_processor gives \"[SEP]\" the id 4, but the vocabulary has no such token")]
     public void A_tokenizer_that_contradicts_itself_is_read_as_the_reference_reads_it_and_says_so(string parts, string warning)
     {
-        parts = System.Text.RegularExpressions.Regex.Replace(parts, "ADDED (\\d+) (\\w*)", match => TokenizerDirectory.Added(int.Parse(match.Groups[1].Value), match.Groups[2].Value).ToJsonString());
+        parts = System.Text.RegularExpressions.Regex.Replace(parts, "ADDED (\\d+) (\\w*)",
+            match => TokenizerDirectory.Added(int.Parse(match.Groups[1].Value), match.Groups[2].Value).ToJsonString());
         using var directory = new TokenizerDirectory(parts);
 
         Assert.That(directory.Load().Warnings, Has.One.Contains(warning));

@@ -28,8 +28,10 @@ public sealed class ReferenceVariantTests
             string shown = JsonSerializer.Serialize(text);
 
             Assert.That(encoding.Ids, Is.EqualTo(Numbers(item.GetProperty("ids"))), shown);
-            Assert.That(encoding.Offsets.SelectMany(o => new[] { o.Start, o.End }), Is.EqualTo(Numbers(item.GetProperty("offsets"))), shown);
-            Assert.That(tokenizer.Decode(encoding.Ids, skipSpecialTokens: false), Is.EqualTo(item.GetProperty("decoded").GetString()), shown);
+            Assert.That(encoding.Offsets.SelectMany(o => new[] { o.Start, o.End }), Is.EqualTo(Numbers(item.GetProperty("offsets"))),
+                shown);
+            Assert.That(tokenizer.Decode(encoding.Ids, skipSpecialTokens: false), Is.EqualTo(item.GetProperty("decoded").GetString()),
+                shown);
         }
     }
 

@@ -60,7 +60,8 @@ public sealed class SharedGoldTests
         }
 
         using var tests = JsonDocument.Parse(File.ReadAllBytes(Path("tokenizers", "bert-base-uncased", "tokenizer_tests.json")));
-        foreach (var (family, tokenizer) in new[] { ("bert-base-uncased", bert), ("google-bert/bert-base-uncased", bert), ("distilgpt2", gpt2), ("t5-base", t5) })
+        foreach (var (family, tokenizer) in new[] { ("bert-base-uncased", bert), ("google-bert/bert-base-uncased", bert),
+            ("distilgpt2", gpt2), ("t5-base", t5) })
         {
             foreach (var test in tests.RootElement.GetProperty(family).EnumerateArray())
             {

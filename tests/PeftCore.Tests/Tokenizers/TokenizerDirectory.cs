@@ -3,7 +3,8 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Tokenizers;
 
-/// <summary>A model directory for tests: a small tokenizer of words with &lt;unk&gt; 0, &lt;s&gt; 1, &lt;/s&gt; 2, and other files by their names.</summary>
+/// <summary>A model directory for tests: a small tokenizer of words with &lt;unk&gt; 0, &lt;s&gt; 1, &lt;/s&gt; 2, and other files by their
+/// names.</summary>
 internal sealed class TokenizerDirectory : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();

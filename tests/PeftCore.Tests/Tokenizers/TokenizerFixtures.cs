@@ -40,5 +40,6 @@ internal static class TokenizerFixtures
     public static string[] Pieces(string preTokenizer, string text) =>
         [.. Words($"\"pre_tokenizer\": {preTokenizer}").Encode(text).Offsets.Select(o => Slice(text, o))];
 
-    public static string Slice(string text, TextRange range) => string.Concat(text.EnumerateRunes().Skip(range.Start).Take(range.End - range.Start));
+    public static string Slice(string text, TextRange range) =>
+        string.Concat(text.EnumerateRunes().Skip(range.Start).Take(range.End - range.Start));
 }

@@ -101,11 +101,13 @@ public sealed class TokenizerTests
             {"bos_token": {"content": "<|endoftext|>", "lstrip": false}, "pad_token": null, "model_max_length": 1e30,
              "chat_template": [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "{{ messages[0].content }}!"}]}
             """);
-        File.WriteAllText(directory["special_tokens_map.json"], """{"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "unk_token": "absent"}""");
+        File.WriteAllText(directory["special_tokens_map.json"],
+            """{"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "unk_token": "absent"}""");
 
         var tokenizer = Tokenizer.FromDirectory(directory.FullPath);
 
-        Assert.That((tokenizer.BosId, tokenizer.EosId, tokenizer.PadId, tokenizer.UnkId), Is.EqualTo(((int?)0, (int?)0, (int?)1, (int?)null)));
+        Assert.That((tokenizer.BosId, tokenizer.EosId, tokenizer.PadId, tokenizer.UnkId),
+            Is.EqualTo(((int?)0, (int?)0, (int?)1, (int?)null)));
         Assert.That(tokenizer.ChatTemplate!.Render([new ChatMessage("user", "hi")]), Is.EqualTo("hi!"));
     }
 
@@ -125,12 +127,14 @@ public sealed class TokenizerTests
     {
         using var directory = new TemporaryDirectory();
 
-        Assert.That(() => Tokenizer.FromDirectory(directory.FullPath), Throws.InstanceOf<BadInputException>().With.Message.Contains("tokenizer.json"));
+        Assert.That(() => Tokenizer.FromDirectory(directory.FullPath),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains("tokenizer.json"));
     }
 
     [Test]
     public void A_tokenizer_without_template_names_the_built_in_ones() =>
-        Assert.That(() => TokenizerFixtures.Load("byte_bpe").EncodeChat([]), Throws.InstanceOf<BadInputException>().With.Message.Contains("chatml"));
+        Assert.That(() => TokenizerFixtures.Load("byte_bpe").EncodeChat([]),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains("chatml"));
 
     [Test]
     public void New_added_tokens_are_numbered_from_the_end_of_the_vocabulary()

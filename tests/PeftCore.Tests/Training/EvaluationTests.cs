@@ -57,7 +57,8 @@ public sealed class EvaluationTests
     public void The_class_is_the_label_with_the_lowest_loss()
     {
         var model = Runs.Model("llama", _backend);
-        var samples = Enumerable.Range(0, 12).Select(i => new LabelledSample([.. Labels().Select(label => Sample([5 + i, 40 - i, 7], label))], i % 3)).ToList();
+        var samples = Enumerable.Range(0, 12)
+            .Select(i => new LabelledSample([.. Labels().Select(label => Sample([5 + i, 40 - i, 7], label))], i % 3)).ToList();
         var result = Classification.Run(model, samples);
         for (int i = 0; i < samples.Count; i++)
         {
@@ -78,7 +79,8 @@ public sealed class EvaluationTests
         var model = Runs.Model("gpt2", _backend);
         Example[] candidates = [new([5, 6, 7], [-100, 6, 7]), new([8, 9, 10, 11], [-100, -100, 10, 11])];
         var losses = candidates.Select(candidate => Loss(model, candidate)).ToList();
-        Assert.That(Classification.Run(model, [new LabelledSample(candidates, 0)]).Predictions[0], Is.EqualTo(losses.IndexOf(losses.Min())));
+        Assert.That(Classification.Run(model, [new LabelledSample(candidates, 0)]).Predictions[0],
+            Is.EqualTo(losses.IndexOf(losses.Min())));
     }
 
     [Test]

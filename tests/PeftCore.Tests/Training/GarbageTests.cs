@@ -10,8 +10,8 @@ namespace PeftCore.Tests.Training;
 [NonParallelizable]
 public sealed class GarbageTests
 {
-    /// <summary>Bytes a step that is not replayed may leave to the garbage collector for each linear layer with LoRA on it. Handles, nodes and their lists;
-    /// never numbers.</summary>
+    /// <summary>Bytes a step that is not replayed may leave to the garbage collector for each linear layer with LoRA on it. Handles, nodes
+    /// and their lists; never numbers.</summary>
     private const long PerLayer = 8_000;
 
     private const int Warmup = 3;
@@ -61,7 +61,8 @@ public sealed class GarbageTests
     }
 
     [Test]
-    public void Without_recordings_a_step_leaves_few_bytes_whatever_the_batch([Values("llama", "gpt2")] string family, [Values] bool packWeights)
+    public void Without_recordings_a_step_leaves_few_bytes_whatever_the_batch([Values("llama", "gpt2")] string family,
+        [Values] bool packWeights)
     {
         using var run = new Run(family, new CpuBackend(1, packWeights: packWeights, replays: false), dropout: 0);
         int layers = run.Trainable.Parameters.Count / 2;
@@ -96,7 +97,11 @@ public sealed class GarbageTests
         {
             _cpu = cpu;
             _model = new PeftModel(Runs.Model(family, cpu));
-            _model.AddAdapter(new LoraConfig { Rank = 4, Dropout = dropout, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });
+            _model.AddAdapter(new LoraConfig
+            {
+                Rank = 4, Dropout = dropout,
+                TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear)
+            });
             Trainable = new TrainableAdapter(_model);
             _optimizer = new TrainerOptions().NewOptimizer(Trainable);
             Step = new TrainingStep(Trainable, _optimizer, maxGradNorm: 1);

@@ -11,7 +11,8 @@ public sealed class MemoryPlanTests
 {
     [Test]
     public void The_planned_peak_is_the_measured_one_to_the_byte(
-        [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation, [Values] bool packWeights)
+        [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation,
+            [Values] bool packWeights)
     {
         ITrainable Build(IBackend backend) => Adapter(family, backend, rank, checkpointing);
         var options = new TrainerOptions { GradientAccumulationSteps = accumulation };
@@ -97,7 +98,8 @@ public sealed class MemoryPlanTests
     [Test]
     public void Forward_flops_are_those_counted_by_hand()
     {
-        var plan = MemoryPlan.Of(backend => new FullModel(Runs.Model("gpt2", backend)), 2, 16, new TrainerOptions { GradientAccumulationSteps = 4 });
+        var plan = MemoryPlan.Of(backend => new FullModel(Runs.Model("gpt2", backend)), 2, 16,
+            new TrainerOptions { GradientAccumulationSteps = 4 });
         const double Rows = 2 * 16, Width = 32, Vocabulary = 97;
         double block = 2 * Rows * Width * Width * (3 + 1 + 4 + 4) + 4 * 2 * Width * (16 * 17 / 2.0);
         // The loss forms its gradients in the forward pass: two more products with the vocabulary.

@@ -8,23 +8,26 @@ using PeftCore.Training;
 
 namespace PeftCore.Tests.Training;
 
-/// <summary>On the processor, too, a recorded pass must be the pass itself: the same bits, the same memory, whatever happens in between.</summary>
+/// <summary>On the processor, too, a recorded pass must be the pass itself: the same bits, the same memory, whatever happens in
+/// between.</summary>
 public sealed class ReplayTests
 {
     private const int Steps = 6;
 
     [Test, Pairwise]
-    public void A_replayed_step_gives_the_same_bits([Values("llama", "gpt2")] string family, [Values(0, 0.3)] double dropout, [Values(1, 3)] int accumulation,
+    public void A_replayed_step_gives_the_same_bits([Values("llama", "gpt2")] string family, [Values(0, 0.3)] double dropout,
+        [Values(1, 3)] int accumulation,
         [Values] bool checkpointing, [Values] bool packWeights, [Values(1, 2)] int threads)
     {
         var setup = new Setup(family, dropout, checkpointing);
         var (values, replayed) = Train(new CpuBackend(threads, packWeights: packWeights), setup, i => SameShape(i, accumulation));
-        var (expected, none) = Train(new CpuBackend(threads, packWeights: packWeights, replays: false), setup, i => SameShape(i, accumulation));
+        var (expected, none) = Train(new CpuBackend(threads, packWeights: packWeights, replays: false), setup,
+            i => SameShape(i, accumulation));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Is.EqualTo(expected));
-            // The first and any later micro batch are two passes: the later ones find gradients to add to. Each runs once and is recorded once; and once
-            // more if what was packed in between has moved those gradients.
+            // The first and any later micro batch are two passes: the later ones find gradients to add to. Each runs once and is recorded
+            // once; and once more if what was packed in between has moved those gradients.
             int again = packWeights && accumulation > 1 ? 2 : 0;
             Assert.That(replayed, Is.EqualTo(accumulation == 1 ? Steps - 2 : Steps * accumulation - 2 - 2 - again));
             Assert.That(none, Is.Zero);
@@ -60,10 +63,12 @@ public sealed class ReplayTests
     }
 
     [Test]
-    public void Recordings_hold_no_memory_and_the_peak_is_the_planned_one([Values("llama", "gpt2")] string family, [Values(1, 2)] int accumulation)
+    public void Recordings_hold_no_memory_and_the_peak_is_the_planned_one([Values("llama", "gpt2")] string family,
+        [Values(1, 2)] int accumulation)
     {
         var setup = new Setup(family, 0, false);
-        var plan = MemoryPlan.Of(backend => new TrainableAdapter(setup.Build(backend)), 2, 12, new TrainerOptions { GradientAccumulationSteps = accumulation });
+        var plan = MemoryPlan.Of(backend => new TrainableAdapter(setup.Build(backend)), 2, 12,
+            new TrainerOptions { GradientAccumulationSteps = accumulation });
         var cpu = new CpuBackend(1);
         var standing = new List<long>();
         Train(cpu, setup, i =>
@@ -147,7 +152,8 @@ public sealed class ReplayTests
             return new Example(ids, ids);
         })]))];
 
-    private static (List<double> Values, int Replayed) Train(CpuBackend cpu, Setup setup, Func<int, Batch[]> batches, int steps = Steps, Action? onEnd = null,
+    private static (List<double> Values, int Replayed) Train(CpuBackend cpu, Setup setup, Func<int, Batch[]> batches, int steps = Steps,
+        Action? onEnd = null,
         Action<TrainingStep, int>? run = null)
     {
         using var owner = cpu;
@@ -178,7 +184,11 @@ public sealed class ReplayTests
         {
             var model = new PeftModel(Runs.Model(Family, backend));
             model.Base.GradientCheckpointing = Checkpointing;
-            model.AddAdapter(new LoraConfig { Rank = 4, Alpha = 8, Dropout = Dropout, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) }, seed: 5);
+            model.AddAdapter(new LoraConfig
+            {
+                Rank = 4, Alpha = 8, Dropout = Dropout,
+                TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear)
+            }, seed: 5);
             return model;
         }
     }

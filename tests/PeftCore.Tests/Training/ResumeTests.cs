@@ -39,7 +39,8 @@ public sealed class ResumeTests
         var options = Options("whole");
         var places = new List<string>();
         Start(options, fault: places.Add);
-        Assert.That(places.Distinct(), Is.EquivalentTo(["log row", "checkpoint begun", "parameters written", "moments written", "state written",
+        Assert.That(places.Distinct(),
+            Is.EquivalentTo(["log row", "checkpoint begun", "parameters written", "moments written", "state written",
             "checkpoint standing", "removing", "result"]));
         for (int kill = 0; kill < places.Count; kill++)
         {
@@ -71,7 +72,8 @@ public sealed class ResumeTests
                 Assert.That(point, Is.GreaterThan(60));
                 return;
             }
-            string[] found = Directory.Exists(broken.OutputDirectory) ? Directory.GetDirectories(broken.OutputDirectory, "checkpoint-*") : [];
+            string[] found = Directory.Exists(broken.OutputDirectory) ? Directory.GetDirectories(broken.OutputDirectory, "checkpoint-*")
+                : [];
             Assert.That(found.Select(path => Directory.GetFiles(path).Length), Is.All.EqualTo(4), $"{point}: {place}");
             Start(broken with { ResumeFrom = Checkpoint.Last(broken.OutputDirectory!) });
             AssertSame(options, broken, $"killed at change {point}, \"{place}\"");
@@ -102,7 +104,8 @@ public sealed class ResumeTests
         var whole = Options("whole") with { SaveTotalLimit = 0 };
         Start(whole);
         var seen = new List<string?>();
-        Start(options with { ResumeFrom = Checkpoint.PathOf(options.OutputDirectory!, 2) }, fault: _ => seen.Add(Checkpoint.Last(options.OutputDirectory!)));
+        Start(options with { ResumeFrom = Checkpoint.PathOf(options.OutputDirectory!, 2) },
+            fault: _ => seen.Add(Checkpoint.Last(options.OutputDirectory!)));
         Assert.That(seen[0], Does.EndWith("checkpoint-2"), "checkpoints of steps that are yet to come are gone");
         AssertSame(whole, options, "resumed from step 2");
     }
@@ -120,7 +123,8 @@ public sealed class ResumeTests
         Start(second with { ResumeFrom = checkpoint + "/" });
         AssertSame(whole, second, "resumed elsewhere");
         Assert.That(Directory.GetFileSystemEntries(first.OutputDirectory!, "*", SearchOption.AllDirectories), Is.EquivalentTo(before));
-        Assert.That(() => Start(second with { ResumeFrom = checkpoint }), Throws.TypeOf<BadInputException>().With.Message.Contains("of an earlier run"));
+        Assert.That(() => Start(second with { ResumeFrom = checkpoint }),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("of an earlier run"));
     }
 
     [Test]
@@ -134,7 +138,8 @@ public sealed class ResumeTests
         {
             Refuses(() => Start(options), "holds checkpoint-6 of an earlier run");
             Refuses(() => Start(resumed with { Seed = 8 }), "began with seed 7, but now it is 8");
-            Refuses(() => Start(resumed with { GradientAccumulationSteps = 3 }), "began with gradient_accumulation_steps 2, but now it is 3");
+            Refuses(() => Start(resumed with { GradientAccumulationSteps = 3 }),
+                "began with gradient_accumulation_steps 2, but now it is 3");
             Refuses(() => Start(resumed, dataSeed: 2), "other training data");
             Refuses(() => Start(resumed with { Optimizer = OptimizerKind.Sgd }), "belongs to no parameter that trains now");
             Refuses(() => Start(options with { ResumeFrom = _directory.FullPath }), "this is not a checkpoint");
@@ -149,15 +154,19 @@ public sealed class ResumeTests
     private TrainerOptions Options(string name, OptimizerKind optimizer = OptimizerKind.AdamW) => new()
     {
         OutputDirectory = _directory[name], Optimizer = optimizer, Momentum = 0.9f, LearningRate = 0.02, WarmupSteps = 2, MaxSteps = Steps,
-        GradientAccumulationSteps = 2, LoggingSteps = 1, EvalSteps = 3, SaveSteps = 2, SaveTotalLimit = 2, WeightDecay = 0.1f, Seed = 7, LoadBestModelAtEnd = true,
+        GradientAccumulationSteps = 2, LoggingSteps = 1, EvalSteps = 3, SaveSteps = 2, SaveTotalLimit = 2, WeightDecay = 0.1f, Seed = 7,
+        LoadBestModelAtEnd = true,
     };
 
     /// <summary>Runs with nothing but the directory in common with other runs, as another process would.</summary>
-    private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1, CancellationTokenSource? cancel = null,
+    private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1,
+        CancellationTokenSource? cancel = null,
         int cancelAfter = 0)
     {
         using var backend = new CpuBackend(1);
-        var trainer = new Trainer(Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2), Runs.Loader(4, 9, 2, shuffle: false)) { Fault = fault };
+        var trainer = new Trainer(Runs.Lora("llama", backend), options, Runs.Loader(15, dataSeed, 2),
+            Runs.Loader(4, 9, 2, shuffle: false))
+        { Fault = fault };
         trainer.StepDone += progress =>
         {
             if (progress.Step == cancelAfter)
@@ -185,9 +194,11 @@ public sealed class ResumeTests
             Assert.That(Directory.GetDirectories(broken, "*.partial"), Is.Empty, how);
             Assert.That(KillPoints.Hidden(broken), Is.Empty, how);
             // Which older checkpoints are left depends on where it stopped; the result and the last one do not.
-            foreach (string name in new[] { "adapter_model.safetensors", $"checkpoint-{Steps}/adapter_model.safetensors", $"checkpoint-{Steps}/training_state.safetensors" })
+            foreach (string name in new[] { "adapter_model.safetensors", $"checkpoint-{Steps}/adapter_model.safetensors",
+                $"checkpoint-{Steps}/training_state.safetensors" })
             {
-                Assert.That(File.ReadAllBytes(Path.Combine(broken, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))), $"{how}: {name}");
+                Assert.That(File.ReadAllBytes(Path.Combine(broken, name)), Is.EqualTo(File.ReadAllBytes(Path.Combine(whole, name))),
+                    $"{how}: {name}");
             }
         }
     }

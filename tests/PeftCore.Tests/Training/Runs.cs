@@ -51,7 +51,11 @@ internal static class Runs
     public static ITrainable Lora(string family, IBackend backend, double dropout = 0.1)
     {
         var model = new PeftModel(Model(family, backend));
-        model.AddAdapter(new LoraConfig { Rank = 4, Alpha = 8, Dropout = dropout, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) }, seed: 5);
+        model.AddAdapter(new LoraConfig
+        {
+            Rank = 4, Alpha = 8, Dropout = dropout,
+            TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear)
+        }, seed: 5);
         return new TrainableAdapter(model);
     }
 

@@ -81,7 +81,8 @@ public sealed class TrainerTests
         trainer.Run();
         var log = Runs.Log(_directory["run"]);
         Assert.That(log.Select(row => (int)row["step"]!), Is.EqualTo([3, 6, 7]));
-        Assert.That(log.Select(row => (double)row["loss"]!), Is.EqualTo([losses[..3].Average(), losses[3..6].Average(), losses[6]]).Within(1e-12));
+        Assert.That(log.Select(row => (double)row["loss"]!), Is.EqualTo([losses[..3].Average(), losses[3..6].Average(), losses[6]])
+            .Within(1e-12));
     }
 
     [Test]
@@ -91,7 +92,8 @@ public sealed class TrainerTests
         var held = Runs.Loader(6, 2, 3, shuffle: false);
         var options = new TrainerOptions
         {
-            OutputDirectory = _directory["run"], LearningRate = 0.05, Schedule = ScheduleKind.Constant, Epochs = 100, EvalSteps = 2, EarlyStoppingPatience = 3,
+            OutputDirectory = _directory["run"], LearningRate = 0.05, Schedule = ScheduleKind.Constant, Epochs = 100, EvalSteps = 2,
+            EarlyStoppingPatience = 3,
             LoadBestModelAtEnd = true, SaveTotalLimit = 1,
         };
         var evaluations = new List<TrainingEvaluation>();
@@ -115,7 +117,8 @@ public sealed class TrainerTests
     {
         var options = new TrainerOptions
         {
-            OutputDirectory = _directory["run"], LearningRate = 0.2, MaxGradNorm = 0, Schedule = ScheduleKind.Constant, MaxSteps = 9, SaveSteps = 2, EvalSteps = 2,
+            OutputDirectory = _directory["run"], LearningRate = 0.2, MaxGradNorm = 0, Schedule = ScheduleKind.Constant, MaxSteps = 9,
+            SaveSteps = 2, EvalSteps = 2,
             SaveTotalLimit = 3,
         };
         var saved = new List<string>();
@@ -171,7 +174,11 @@ public sealed class TrainerTests
         void Refuses(params string[] place)
         {
             int steps = 0;
-            var trainer = new Trainer(Runs.Lora("llama", _backend), new TrainerOptions { OutputDirectory = _directory[place], MaxSteps = 1 }, Runs.Loader(4, 1, 2));
+            var trainer = new Trainer(Runs.Lora("llama", _backend), new TrainerOptions
+            {
+                OutputDirectory = _directory[place],
+                MaxSteps = 1
+            }, Runs.Loader(4, 1, 2));
             trainer.StepDone += _ => steps++;
             Assert.That(() => trainer.Run(), Throws.TypeOf<BadInputException>().With.Message.Contains(_directory[place]));
             Assert.That(steps, Is.Zero);

@@ -85,7 +85,9 @@ public sealed class TrainingStepTests
         {
             Assert.That(failure.Step, Is.EqualTo(42));
             Assert.That(failure.Parameter, Is.EqualTo("model.embed_tokens.weight"));
-            Assert.That(failure.Message, Does.StartWith("training diverged at step 42: the loss became NaN, first in the gradient of \"model.embed_tokens.weight\""));
+            Assert.That(failure.Message,
+                Does.StartWith(
+                "training diverged at step 42: the loss became NaN, first in the gradient of \"model.embed_tokens.weight\""));
             Assert.That(Runs.Values(trainable), Is.EqualTo(before));
             Assert.That(_backend.Memory.Current(MemoryKind.Gradient), Is.Zero);
             Assert.That(trainable.Model.Mode.Training, Is.False);

@@ -9,7 +9,8 @@ internal struct RawView
 
 /// <summary>The copy engine's description of heads in memory: an opaque CUtensorMap, on 64 bytes as the first arguments of a kernel
 /// are.</summary>
-internal readonly record struct CopyMap(long W0, long W1, long W2, long W3, long W4, long W5, long W6, long W7, long W8, long W9, long W10, long W11,
+internal readonly record struct CopyMap(long W0, long W1, long W2, long W3, long W4, long W5, long W6, long W7, long W8, long W9, long W10,
+    long W11,
     long W12, long W13, long W14, long W15);
 
 /// <summary>Arguments of attention on Hopper. <typeparamref name="TView"/> is an ArrayView in the kernel and a <see cref="RawView"/>

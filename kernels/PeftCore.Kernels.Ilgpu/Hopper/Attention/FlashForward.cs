@@ -40,7 +40,8 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             var range = KvRange.Of(args, work.B, query, tiles.Rows);
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", FlashGeometry.SetFull + set.Stage, tiles.KeptBytes);
-            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), FlashGeometry.SetFull + set.Stage, work.Head, query, work.B);
+            CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), FlashGeometry.SetFull + set.Stage, work.Head,
+                query, work.B);
             set = PipelineState.Next(set, tiles.Sets);
             int first = range.First / tiles.Columns * tiles.Columns;
             for (int key = (range.Last - 1) / tiles.Columns * tiles.Columns; key >= first && range.Last > range.First; key -= tiles.Columns)

@@ -53,7 +53,8 @@ internal struct FlashGeometry
     {
         FlashGeometry g = default;
         (g.Dim, g.Kept, g.Sets, g.Turns) = (dim, 1, dim <= 128 ? 2 : 1, 1);
-        (g.Warpgroups, g.Columns, g.Stages) = dim <= 32 ? (3, 128, 4) : dim <= 64 ? (3, 96, 4) : dim <= 80 ? (3, 96, 2) : dim <= 96 ? (3, 80, 3) : dim <= 128 ? (2, 128, 2) : (2, 80, 2);
+        (g.Warpgroups, g.Columns, g.Stages) = dim <= 32 ? (3, 128, 4) : dim <= 64 ? (3, 96, 4) : dim <= 80 ? (3, 96, 2) : dim <= 96
+            ? (3, 80, 3) : dim <= 128 ? (2, 128, 2) : (2, 80, 2);
         return g;
     }
 

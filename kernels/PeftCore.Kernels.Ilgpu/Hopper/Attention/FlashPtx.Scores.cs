@@ -39,7 +39,8 @@ internal sealed partial class FlashPtx
         Line(text, "{\n.reg .pred seen;\n.reg .s32 c, length0, length1, c0, c1;");
         for (int row = 0; row < 2; row++)
         {
-            Line(text, $"sub.s32 length{row}, {a[2 + (2 * row)]}, {a[1 + (2 * row)]};\nmax.s32 length{row}, length{row}, 0;\nsub.s32 c{row}, {a[0]}, {a[1 + (2 * row)]};");
+            Line(text, $"sub.s32 length{row}, {a[2 + (2 * row)]}, {a[1 + (2 * row)]};\nmax.s32 length{row}, length{row}, 0;");
+            Line(text, $"sub.s32 c{row}, {a[0]}, {a[1 + (2 * row)]};");
         }
 
         for (int i = 0; i < Scores32; i++)
@@ -62,7 +63,8 @@ internal sealed partial class FlashPtx
             for (int i = 0; i < 4; i++)
             {
                 int s = (j / 2) + i;
-                Line(text, $"sub.s32 c, {a[1 + (i / 2)]}, first{i % 2};\nsetp.lt.u32 seen, c, length{i % 2};\nselp.f32 s{s}, s{s}, {Infinity}, seen;");
+                Line(text, $"sub.s32 c, {a[1 + (i / 2)]}, first{i % 2};\nsetp.lt.u32 seen, c, length{i % 2};");
+                Line(text, $"selp.f32 s{s}, s{s}, {Infinity}, seen;");
             }
         }
 
@@ -90,8 +92,10 @@ internal sealed partial class FlashPtx
             string m = $"m{2 * row}";
             Line(text, $"max.f32 {m}, {m}, m{(2 * row) + 1};");
             AcrossQuad(text, m, "max.f32");
-            Line(text, $"max.f32 {m}, {m}, max{row};\nsetp.eq.f32 none, {m}, {Infinity};\nselp.f32 x, {Zero}, {m}, none;\nmul.f32 minus{row}, x, {a[0]};\nneg.f32 minus{row}, minus{row};");
-            Line(text, $"fma.rn.f32 factor{row}, max{row}, {a[0]}, minus{row};\nex2.approx.ftz.f32 factor{row}, factor{row};\nmov.f32 max{row}, {m};\nmul.f32 sum{row}, sum{row}, factor{row};");
+            Line(text, $"max.f32 {m}, {m}, max{row};\nsetp.eq.f32 none, {m}, {Infinity};\nselp.f32 x, {Zero}, {m}, none;");
+            Line(text, $"mul.f32 minus{row}, x, {a[0]};\nneg.f32 minus{row}, minus{row};");
+            Line(text, $"fma.rn.f32 factor{row}, max{row}, {a[0]}, minus{row};\nex2.approx.ftz.f32 factor{row}, factor{row};");
+            Line(text, $"mov.f32 max{row}, {m};\nmul.f32 sum{row}, sum{row}, factor{row};");
         }
 
         for (int i = 0; i < Scores32; i++)
@@ -127,9 +131,12 @@ internal sealed partial class FlashPtx
         for (int row = 0; row < 2; row++)
         {
             AcrossQuad(text, $"sum{row}", "add.f32");
-            Line(text, $"setp.gt.f32 some, sum{row}, {Zero};\nrcp.rn.f32 factor{row}, sum{row};\nselp.f32 factor{row}, factor{row}, {Zero}, some;");
-            Line(text, $"lg2.approx.f32 x, sum{row};\nfma.rn.f32 x, max{row}, {a[4]}, x;\nmul.f32 x, x, {Ln2};\nselp.f32 x, x, {Infinity}, some;");
-            Line(text, $"setp.ne.s32 writes, {a[2 + row]}, 0;\nsetp.eq.and.u32 writes, lane, 0, writes;\n@writes st.global.f32 [{a[row]}], x;");
+            Line(text, $"setp.gt.f32 some, sum{row}, {Zero};\nrcp.rn.f32 factor{row}, sum{row};");
+            Line(text, $"selp.f32 factor{row}, factor{row}, {Zero}, some;");
+            Line(text, $"lg2.approx.f32 x, sum{row};\nfma.rn.f32 x, max{row}, {a[4]}, x;\nmul.f32 x, x, {Ln2};");
+            Line(text, $"selp.f32 x, x, {Infinity}, some;");
+            Line(text, $"setp.ne.s32 writes, {a[2 + row]}, 0;\nsetp.eq.and.u32 writes, lane, 0, writes;");
+            Line(text, $"@writes st.global.f32 [{a[row]}], x;");
         }
 
         Line(text, "}");
@@ -154,9 +161,11 @@ internal sealed partial class FlashPtx
     private void ColumnStats(StringBuilder text, string[] a)
     {
         Line(text, $"{{\n.reg .pred here;\n.reg .u32 at;\n.reg .s32 length;\n.reg .f32 x, y;\nadd.u32 at, sbase, {a[0]};");
-        Line(text, $"mov.f32 x, {Infinity};\nmov.f32 y, {Zero};\nsetp.ne.s32 here, {a[3]}, 0;\n@here ld.global.f32 x, [{a[1]}];\n@here ld.global.f32 y, [{a[2]}];");
+        Line(text, $"mov.f32 x, {Infinity};\nmov.f32 y, {Zero};\nsetp.ne.s32 here, {a[3]}, 0;\n@here ld.global.f32 x, [{a[1]}];");
+        Line(text, $"@here ld.global.f32 y, [{a[2]}];");
         MinusLse(text, "x");
-        Line(text, $"st.shared.f32 [at], x;\nst.shared.f32 [at+{4 * _tiles.Columns}], y;\nsub.s32 length, {a[5]}, {a[4]};\nmax.s32 length, length, 0;");
+        Line(text, $"st.shared.f32 [at], x;\nst.shared.f32 [at+{4 * _tiles.Columns}], y;\nsub.s32 length, {a[5]}, {a[4]};");
+        Line(text, $"max.s32 length, length, 0;");
         Line(text, $"st.shared.b32 [at+{8 * _tiles.Columns}], {a[4]};\nst.shared.b32 [at+{12 * _tiles.Columns}], length;\n}}");
     }
 
@@ -213,7 +222,8 @@ internal sealed partial class FlashPtx
 
             for (int pair = j / 4; pair < (j / 4) + 2; pair++)
             {
-                Line(text, $"cvt.rn.bf16x2.f32 p{pair}, s{(2 * pair) + 1}, s{2 * pair};\ncvt.rn.bf16x2.f32 w{pair}, g{(2 * pair) + 1}, g{2 * pair};");
+                Line(text, $"cvt.rn.bf16x2.f32 p{pair}, s{(2 * pair) + 1}, s{2 * pair};");
+                Line(text, $"cvt.rn.bf16x2.f32 w{pair}, g{(2 * pair) + 1}, g{2 * pair};");
             }
         }
 

@@ -47,7 +47,8 @@ internal sealed partial class FlashPtx
         : null;
 
     /// <summary>Puts the arguments on the 64 bytes that the copy engine's maps need.</summary>
-    public static string Align(string ptx) => Arguments().Replace(ptx, match => match.Value.Replace(".align 8", ".align 64", StringComparison.Ordinal));
+    public static string Align(string ptx) =>
+        Arguments().Replace(ptx, match => match.Value.Replace(".align 8", ".align 64", StringComparison.Ordinal));
 
     /// <summary>Writes a macro out; false if it is none of these.</summary>
     public bool Write(StringBuilder text, string[] name, string[] a)
@@ -58,8 +59,12 @@ internal sealed partial class FlashPtx
             case "registers": Line(text, $"setmaxnreg.{(name[1] == "copy" ? "dec" : "inc")}.sync.aligned.u32 {Registers(name[1])};"); break;
             case "barrier": Line(text, $"{{\n.reg .u32 at;\n{Barrier(a[0])}mbarrier.init.shared::cta.b64 [at], {a[1]};\n}}"); break;
             case "await": Await(text, a); break;
-            case "arrive": Line(text, $"{{\n.reg .u32 at;\n{Barrier(a[0])}{(name[1] == "lead" ? "@lead " : "")}mbarrier.arrive.shared::cta.b64 _, [at];\n}}"); break;
-            case "expect": Line(text, $"{{\n.reg .u32 at;\n{Barrier(a[0])}@lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [at], {a[1]};\n}}"); break;
+            case "arrive":
+                Line(text,
+                $"{{\n.reg .u32 at;\n{Barrier(a[0])}{(name[1] == "lead" ? "@lead " : "")}mbarrier.arrive.shared::cta.b64 _, [at];\n}}"); break;
+            case "expect":
+                Line(text,
+                $"{{\n.reg .u32 at;\n{Barrier(a[0])}@lead mbarrier.arrive.expect_tx.shared::cta.b64 _, [at], {a[1]};\n}}"); break;
             case "fetch": Fetch(text, name[1], a); break;
             case "scores": Scores(text, name[1], a); break;
             case "combine": Combine(text, name[1], name[2], a); break;
@@ -77,7 +82,8 @@ internal sealed partial class FlashPtx
     private void Begin(StringBuilder text)
     {
         int scores = _tiles.Columns / 2, sums = _tiles.Dim / 2;
-        Line(text, $".reg .f32 s<{scores}>, o<{sums}>;\n.reg .b32 p<{scores / 2}>;\n.reg .f32 max<2>, sum<2>, factor<2>, lse<2>, delta<2>;");
+        Line(text, $".reg .f32 s<{scores}>, o<{sums}>;\n.reg .b32 p<{scores / 2}>;");
+        Line(text, $".reg .f32 max<2>, sum<2>, factor<2>, lse<2>, delta<2>;");
         if (_backward)
         {
             Line(text, $".reg .f32 g<{scores}>;");
@@ -89,8 +95,10 @@ internal sealed partial class FlashPtx
         }
 
         Line(text, ".reg .u32 sbase;\n.reg .b64 maps;\n.reg .pred always, lead;");
-        Line(text, "mov.u32 sbase, peft_shared;\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\nsetp.eq.u32 always, sbase, sbase;");
-        Line(text, $"{{\n.reg .u32 lane;\nmov.u32 lane, %laneid;\nsetp.eq.u32 lead, lane, 0;\n}}\nmov.b64 maps, {_arguments};\ncvta.param.u64 maps, maps;");
+        Line(text, "mov.u32 sbase, peft_shared;\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n" +
+            "setp.eq.u32 always, sbase, sbase;");
+        Line(text, $"{{\n.reg .u32 lane;\nmov.u32 lane, %laneid;\nsetp.eq.u32 lead, lane, 0;\n}}\nmov.b64 maps, {_arguments};");
+        Line(text, $"cvta.param.u64 maps, maps;");
     }
 
     // Number of a barrier, parity of the phase whose end is waited for.
@@ -100,7 +108,8 @@ internal sealed partial class FlashPtx
     // Offset in shared memory, barrier, head, first token, batch row. One instruction a panel; tokens that are not there become zeros.
     private void Fetch(StringBuilder text, string map, string[] a)
     {
-        Line(text, $"{{\n.reg .u32 at, to;\n.reg .b64 map;\n{Barrier(a[1])}add.u32 to, sbase, {a[0]};\nadd.u64 map, maps, {MapBytes(map)};");
+        Line(text, $"{{\n.reg .u32 at, to;\n.reg .b64 map;\n{Barrier(a[1])}add.u32 to, sbase, {a[0]};");
+        Line(text, $"add.u64 map, maps, {MapBytes(map)};");
         int panel = (map[0] == 'k' ? _tiles.Rows : _tiles.Columns) * 128;
         Panels(text, "to", panel,
             $"@lead cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [to], [map, {{column, {a[2]}, {a[3]}, {a[4]}}}], [at];");
@@ -110,7 +119,8 @@ internal sealed partial class FlashPtx
     // Offset in shared memory, head, first token, batch row, whether to add. One thread of the warpgroup sends its 64 rows.
     private void Send(StringBuilder text, string map, string[] a)
     {
-        Line(text, $"{{\n.reg .u32 from, t;\n.reg .b64 map;\n.reg .pred first, adds, sets;\nadd.u32 from, sbase, {a[0]};\nadd.u64 map, maps, {MapBytes(map)};");
+        Line(text, $"{{\n.reg .u32 from, t;\n.reg .b64 map;\n.reg .pred first, adds, sets;\nadd.u32 from, sbase, {a[0]};");
+        Line(text, $"add.u64 map, maps, {MapBytes(map)};");
         Line(text, $"{First}setp.ne.and.s32 adds, {a[4]}, 0, first;\nsetp.eq.and.s32 sets, {a[4]}, 0, first;");
         Panels(text, "from", _tiles.Rows * 128,
             $"@sets cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [map, {{column, {a[1]}, {a[2]}, {a[3]}}}], [from];\n" +
@@ -197,7 +207,8 @@ internal sealed partial class FlashPtx
             for (int h = 0; h < 4; h++)
             {
                 int i = (4 * (j + (h / 2))) + (2 * (h % 2));
-                Line(text, $"mul.f32 e0, {sums}{i}, factor{h % 2};\nmul.f32 e1, {sums}{i + 1}, factor{h % 2};\ncvt.rn.bf16x2.f32 h{h}, e1, e0;");
+                Line(text, $"mul.f32 e0, {sums}{i}, factor{h % 2};\nmul.f32 e1, {sums}{i + 1}, factor{h % 2};");
+                Line(text, $"cvt.rn.bf16x2.f32 h{h}, e1, e0;");
             }
 
             Line(text, $"xor.b32 at, x, {j % 8 * 16};\nadd.u32 at, at, row;");
@@ -212,14 +223,16 @@ internal sealed partial class FlashPtx
     private static void Address(StringBuilder text, string name, string offset) => Line(text,
         $"add.u32 {name}, sbase, {offset};\nshr.u32 {name}, {name}, 4;\nshfl.sync.idx.b32 {name}, {name}, 0, 31, 0xFFFFFFFF;");
 
-    private string Registers(string role) => (role == "copy" ? _tiles.CopyRegisters : _tiles.ComputeRegisters).ToString(CultureInfo.InvariantCulture);
+    private string Registers(string role) =>
+        (role == "copy" ? _tiles.CopyRegisters : _tiles.ComputeRegisters).ToString(CultureInfo.InvariantCulture);
 
     private static string Barrier(string number) => $"shl.b32 at, {number}, 3;\nadd.u32 at, at, sbase;\n";
 
     // kept0, kept1, passing0, passing1, result0, result1: 128 bytes each.
     private static int MapBytes(string map) => 128 * ((map[0] switch { 'k' => 0, 'p' => 2, _ => 4 }) + (map[^1] - '0'));
 
-    private static string Names(string register, int count) => string.Join(", ", Enumerable.Range(0, count).Select(i => register + i.ToString(CultureInfo.InvariantCulture)));
+    private static string Names(string register, int count) =>
+        string.Join(", ", Enumerable.Range(0, count).Select(i => register + i.ToString(CultureInfo.InvariantCulture)));
 
     private static void Line(StringBuilder text, string line) => text.Append(line).Append('\n');
 

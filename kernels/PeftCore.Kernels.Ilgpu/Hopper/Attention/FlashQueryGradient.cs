@@ -35,7 +35,8 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
         for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
             var work = WorkTile.Of(args, number, args.Heads, 1);
-            int query = work.Index * tiles.Rows, keyHead = work.Head / (args.Heads / args.KeyHeads), full = FlashGeometry.SetFull + set.Stage;
+            int query = work.Index * tiles.Rows, keyHead = work.Head / (args.Heads / args.KeyHeads),
+                full = FlashGeometry.SetFull + set.Stage;
             var range = KvRange.Of(args, work.B, query, tiles.Rows);
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.KeptBytes);
@@ -74,7 +75,8 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
             KvRange range = KvRange.Of(args, work.B, query, tiles.Rows), seen = KvRange.Of(args, work.B, own, FlashGeometry.WarpgroupRows);
             long stats = 4 * ((((long)work.B * args.Heads) + work.Head) * args.Queries);
             CudaAsm.Emit("peft.rowstats %0, %1, %2, %3, %4, %5;", args.Lse + stats + (4L * row0), args.Lse + stats + (4L * row1),
-                args.Delta + stats + (4L * row0), args.Delta + stats + (4L * row1), row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0);
+                args.Delta + stats + (4L * row0), args.Delta + stats + (4L * row1), row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1
+                : 0);
 
             int q = tiles.KeptAt(set.Stage, 0) + rows, dO = tiles.KeptAt(set.Stage, 1) + rows;
             CudaAsm.Emit("peft.clear.o;");

@@ -86,9 +86,12 @@ internal static class FlashRoles
     }
 
     /// <summary>Takes out what the thread's two rows do not see: the first of them, and the thread's first column.</summary>
-    public static void MaskRows(FlashArgs<ArrayView<int>> args, int b, int row, int column) => CudaAsm.Emit("peft.rowmask %0, %1, %2, %3, %4;", column,
-        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row), Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row),
-        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row + 8), Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row + 8));
+    public static void MaskRows(FlashArgs<ArrayView<int>> args, int b, int row, int column) =>
+        CudaAsm.Emit("peft.rowmask %0, %1, %2, %3, %4;", column,
+        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row), Mask.To(args.Ranges, args.HasRanges, args.Queries,
+            args.Keys, b, row),
+        Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row + 8), Mask.To(args.Ranges, args.HasRanges, args.Queries,
+            args.Keys, b, row + 8));
 
     /// <summary>Lets the kept set go once the copy engine has read the results that took its place.</summary>
     public static void ReleaseSet(int set) => CudaAsm.Emit("peft.sent %0;", FlashGeometry.SetEmpty + set);

@@ -14,14 +14,17 @@ internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Sect
     /// <summary>Queries stay, keys and values pass; heads of a group share theirs.</summary>
     public static FlashSchedule ForQueries(in AttentionShape shape, in FlashGeometry tiles, int processors)
     {
-        int count = SplitKSchedule.Count(shape.QueryLength, tiles.Rows), pairs = shape.Batch * shape.Heads, group = shape.Heads / shape.KeyHeads;
-        return new FlashSchedule(count, checked(pairs * count), EvenSection(pairs, count, Fitting(shape.KeyLength, tiles.Dim) * group, processors), 1);
+        int count = SplitKSchedule.Count(shape.QueryLength, tiles.Rows), pairs = shape.Batch * shape.Heads,
+            group = shape.Heads / shape.KeyHeads;
+        return new FlashSchedule(count, checked(pairs * count), EvenSection(pairs, count, Fitting(shape.KeyLength, tiles.Dim) * group,
+            processors), 1);
     }
 
     /// <summary>Keys and values stay, the queries of their group and the gradients of its outputs pass.</summary>
     public static FlashSchedule ForKeys(in AttentionShape shape, in FlashGeometry tiles, int processors)
     {
-        int count = SplitKSchedule.Count(shape.KeyLength, tiles.Rows), pairs = shape.Batch * shape.KeyHeads, group = shape.Heads / shape.KeyHeads;
+        int count = SplitKSchedule.Count(shape.KeyLength, tiles.Rows), pairs = shape.Batch * shape.KeyHeads,
+            group = shape.Heads / shape.KeyHeads;
         // Causal tiles differ in length: with fewer than three to two processors, the longest would be waited for.
         int shares = Enumerable.Range(1, group).First(n => n == group || (group % n == 0 && 2L * n * pairs * count >= 3L * processors));
         long fitting = Fitting(shape.QueryLength, tiles.Dim) * shares / group;

@@ -32,7 +32,8 @@ internal struct KvRange
         range.FullLast = args.Keys;
         for (int i = query + (Group.IdxX % 32); i < end; i += 32)
         {
-            int from = Mask.From(args.Ranges, 1, args.Queries, args.Keys, b, i), to = Mask.To(args.Ranges, 1, args.Queries, args.Keys, b, i);
+            int from = Mask.From(args.Ranges, 1, args.Queries, args.Keys, b, i),
+                to = Mask.To(args.Ranges, 1, args.Queries, args.Keys, b, i);
             bool sees = from < to;
             range.First = sees && from < range.First ? from : range.First;
             range.Last = sees && to > range.Last ? to : range.Last;

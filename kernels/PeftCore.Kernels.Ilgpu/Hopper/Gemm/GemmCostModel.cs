@@ -24,12 +24,14 @@ internal static class GemmCostModel
         int tiles = schedule.TilesM * schedule.TilesN, whole = SplitKSchedule.Count(tiles - schedule.StreamKTiles, schedule.Clusters);
         double rows = (double)schedule.TilesM * GemmShape.TileM * shape.Cluster, columns = (double)schedule.TilesN * shape.TileN;
         double operands = 2 * GemmShape.Depth * steps * (rows + columns), bytes = shape.Bf16Result ? 2 : 4;
-        double step = Step(shape, Math.Min(ThreadBlockBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Blocks));
+        double step = Step(shape,
+            Math.Min(ThreadBlockBytes, (operands > Cache || schedule.StreamKTiles > 0 ? BeyondCacheBytes : CacheBytes) / schedule.Blocks));
         double tile = TileCycles + (GemmShape.TileM * shape.TileN * bytes * (shape.Store == ResultStore.Singles ? 3 : 1) / StoreBytes);
         double partial = GemmShape.TileM * shape.TileN * sizeof(float), cycles;
         if (shape.SplitK > 1)
         {
-            cycles = (SplitKSchedule.Count(steps, shape.SplitK) * step) + tile + ReduceCycles + ((shape.SplitK - 1) * partial / ReduceBytes) + (shape.SplitK > 2 ? FourCycles : 0);
+            cycles = (SplitKSchedule.Count(steps, shape.SplitK) * step) + tile + ReduceCycles +
+                ((shape.SplitK - 1) * partial / ReduceBytes) + (shape.SplitK > 2 ? FourCycles : 0);
         }
         else
         {
@@ -37,7 +39,8 @@ internal static class GemmCostModel
             if (schedule.StreamKTiles > 0)
             {
                 double share = (double)schedule.StreamKTiles * steps / schedule.Clusters, partials = Math.Max(1, steps / share);
-                cycles += (ApartFactor * Math.Ceiling(share) * step) + (Math.Ceiling((double)schedule.StreamKTiles / schedule.Clusters) * tile) +
+                cycles += (ApartFactor * Math.Ceiling(share) * step) +
+                    (Math.Ceiling((double)schedule.StreamKTiles / schedule.Clusters) * tile) +
                     (partials * PartialCycles) + ((1 + partials) * partial / StoreBytes);
             }
         }
@@ -45,5 +48,6 @@ internal static class GemmCostModel
     }
 
     // 64 × N × 16 products take N/2 cycles, and two warpgroups take turns; narrow ones do not hide the waits between stages.
-    private static double Step(in GemmShape shape, double rate) => Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (GemmShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
+    private static double Step(in GemmShape shape, double rate) =>
+        Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (GemmShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
 }

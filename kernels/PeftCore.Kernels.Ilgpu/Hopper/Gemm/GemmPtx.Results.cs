@@ -34,7 +34,8 @@ internal sealed partial class GemmPtx
         text.Append("{\n.reg .u32 at, lane, swizzle, column, to;\n.reg .u64 map;\n.reg .b32 h<4>;\n");
         Add(text, $"mad.wide.u32 map, {a[5]}, {MapBytes}, maps;\nmov.u32 lane, %tid.x;\nand.b32 at, lane, 0x60;\nshr.u32 at, at, 1;\n");
         // Lanes 0-7 and 8-15 name the rows of the first eight columns, 16-23 and 24-31 those of the next eight.
-        text.Append("and.b32 to, lane, 15;\nadd.u32 at, at, to;\nmad.lo.u32 at, at, 128, staged;\nshr.u32 swizzle, lane, 4;\nand.b32 swizzle, swizzle, 1;\n");
+        text.Append("and.b32 to, lane, 15;\nadd.u32 at, at, to;\nmad.lo.u32 at, at, 128, staged;\nshr.u32 swizzle, lane, 4;\n" +
+            "and.b32 swizzle, swizzle, 1;\n");
         text.Append("and.b32 to, lane, 7;\nxor.b32 swizzle, swizzle, to;\nshl.b32 swizzle, swizzle, 4;\n");
         for (int chunk = 0; chunk < shape.TileN / 64; chunk++)
         {
@@ -47,10 +48,13 @@ internal sealed partial class GemmPtx
                 {
                     Add(text, $"cvt.rn.bf16x2.f32 h{i}, {Name(first + (2 * i) + 1)}, {Name(first + (2 * i))};\n");
                 }
-                Add(text, $"xor.b32 to, swizzle, {32 * pair};\nadd.u32 to, to, at;\nstmatrix.sync.aligned.m8n8.x4.shared.b16 [to+{block}], {{h0, h1, h2, h3}};\n");
+                Add(text, $"xor.b32 to, swizzle, {32 * pair};\nadd.u32 to, to, at;\n");
+                Add(text, $"stmatrix.sync.aligned.m8n8.x4.shared.b16 [to+{block}], {{h0, h1, h2, h3}};\n");
             }
-            Add(text, $"fence.proxy.async.shared::cta;\nbar.sync mine, 128;\nadd.u32 column, {a[6]}, {64 * chunk};\nadd.u32 to, staged, {block};\n");
-            Add(text, $"@lead cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [map, {{column, {a[7]}}}], [to];\n@lead cp.async.bulk.commit_group;\n");
+            Add(text, $"fence.proxy.async.shared::cta;\nbar.sync mine, 128;\nadd.u32 column, {a[6]}, {64 * chunk};\n");
+            Add(text, $"add.u32 to, staged, {block};\n");
+            Add(text, $"@lead cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [map, {{column, {a[7]}}}], [to];\n");
+            Add(text, $"@lead cp.async.bulk.commit_group;\n");
         }
         text.Append("}\n");
     }
@@ -71,8 +75,10 @@ internal sealed partial class GemmPtx
     // Waits for the flag of a partial sum, adds the sum, and clears the flag for the next launch.
     private void AddPartial(StringBuilder text, string[] a)
     {
-        Add(text, $"{{\n.reg .u32 flag;\n.reg .pred waits;\n.reg .f32 x<4>;\n@!lead bra TOLD;\nAGAIN:\nld.acquire.gpu.global.u32 flag, [{a[1]}];\n");
-        Add(text, $"setp.eq.u32 waits, flag, 0;\n@waits bra AGAIN;\nst.relaxed.gpu.global.u32 [{a[1]}], 0;\nTOLD:\nbarrier.sync mine, 128;\n");
+        Add(text, $"{{\n.reg .u32 flag;\n.reg .pred waits;\n.reg .f32 x<4>;\n@!lead bra TOLD;\nAGAIN:\n");
+        Add(text, $"ld.acquire.gpu.global.u32 flag, [{a[1]}];\n");
+        Add(text, $"setp.eq.u32 waits, flag, 0;\n@waits bra AGAIN;\nst.relaxed.gpu.global.u32 [{a[1]}], 0;\nTOLD:\n");
+        Add(text, $"barrier.sync mine, 128;\n");
         for (int i = 0; i < Registers; i += 4)
         {
             Add(text, $"ld.global.cg.v4.f32 {{x0, x1, x2, x3}}, [{a[0]}+{512 * i}];\n");
@@ -87,7 +93,8 @@ internal sealed partial class GemmPtx
     // Writes the thread block's partial sum to its shared memory, where the stages were, for the first thread block of the cluster.
     private void SharePartial(StringBuilder text)
     {
-        text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\nsetp.ne.u32 other, rank, 0;\n");
+        text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\n" +
+            "setp.ne.u32 other, rank, 0;\n");
         text.Append("mov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\n");
         for (int i = 0; i < Registers; i += 4)
         {
@@ -99,7 +106,8 @@ internal sealed partial class GemmPtx
     // Adds the partial sum of the thread block of this rank in the cluster.
     private void Reduce(StringBuilder text, string[] a)
     {
-        Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\nmapa.shared::cluster.u32 at, at, {a[0]};\n");
+        Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\n");
+        Add(text, $"mapa.shared::cluster.u32 at, at, {a[0]};\n");
         for (int i = 0; i < Registers; i += 4)
         {
             Add(text, $"ld.shared::cluster.v4.f32 {{x0, x1, x2, x3}}, [at+{1024 * i}];\n");

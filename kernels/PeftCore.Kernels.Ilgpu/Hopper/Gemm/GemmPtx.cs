@@ -42,24 +42,31 @@ internal sealed partial class GemmPtx(GemmShape shape)
 
     private void Begin(StringBuilder text)
     {
-        Add(text, $".reg .f32 acc<{Registers}>;\n.reg .u32 sbase, fulls, empties, staged, mine;\n.reg .u64 descA, descB, maps;\n.reg .pred always, lead, tell;\n.reg .b16 both;\n");
-        Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\nsetp.eq.u32 always, sbase, sbase;\n");
+        Add(text, $".reg .f32 acc<{Registers}>;\n.reg .u32 sbase, fulls, empties, staged, mine;\n.reg .u64 descA, descB, maps;\n");
+        Add(text, $".reg .pred always, lead, tell;\n.reg .b16 both;\n");
+        Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
+        Add(text, $"setp.eq.u32 always, sbase, sbase;\n");
         Add(text, $"add.u32 fulls, sbase, {shape.BarriersAt};\nadd.u32 empties, fulls, {8 * shape.Stages};\n");
         text.Append("mov.b64 maps, peft_maps;\ncvta.param.u64 maps, maps;\nmov.u16 both, 3;\n");
-        text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\nand.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
+        text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\n" +
+            "and.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
         // Warp r of a warpgroup tells thread block r of the cluster that a stage was read.
-        Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\nsetp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
+        Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\n");
+        Add(text, $"setp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
         Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.SwizzleBlockBytes};\n");
         WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
         Add(text, $"mov.u32 at, {GemmShape.BytesA};\n");
         WgmmaPtx.Descriptor(text, "descB", "at", shape.RowMajorB);
-        Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.SwizzleBlockBytes}, sbase;\nadd.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
+        Add(text, $"mad.lo.u32 staged, group, {2 * GemmShape.SwizzleBlockBytes}, sbase;\n");
+        Add(text, $"add.u32 staged, staged, {shape.Stages * shape.StageBytes};\n");
         text.Append("setp.eq.u32 first, thread, 0;\n");
         for (int s = 0; s < shape.Stages; s++)
         {
-            Add(text, $"@first mbarrier.init.shared::cta.b64 [fulls+{8 * s}], 1;\n@first mbarrier.init.shared::cta.b64 [empties+{8 * s}], {2 * shape.Cluster};\n");
+            Add(text, $"@first mbarrier.init.shared::cta.b64 [fulls+{8 * s}], 1;\n");
+            Add(text, $"@first mbarrier.init.shared::cta.b64 [empties+{8 * s}], {2 * shape.Cluster};\n");
         }
-        text.Append("@first fence.mbarrier_init.release.cluster;\nsetp.eq.u32 first, thread, 256;\n@first prefetch.tensormap [maps];\n@first prefetch.tensormap [maps+128];\n}\n");
+        text.Append("@first fence.mbarrier_init.release.cluster;\nsetp.eq.u32 first, thread, 256;\n@first prefetch.tensormap [maps];\n" +
+            "@first prefetch.tensormap [maps+128];\n}\n");
         text.Append(shape.BlocksPerCluster > 1 ? "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n" : "bar.sync 0;\n");
         text.Append("griddepcontrol.launch_dependents;\n");
     }
@@ -109,7 +116,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
         for (int block = 0; block < (shape.RowMajorB ? share / GemmShape.SwizzleBlockBytes : 1); block++)
         {
             Add(text, $"add.u32 row, column, {64 * block};\n");
-            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.SwizzleBlockBytes, shape.Cluster > 1);
+            Copy(text, shape.RowMajorB ? "row" : a[2], shape.RowMajorB ? a[2] : "row", block * GemmShape.SwizzleBlockBytes,
+                shape.Cluster > 1);
         }
         text.Append("}\n");
     }
@@ -122,7 +130,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
     {
         string sums = string.Join(", ", Enumerable.Range(0, Registers).Select(i => "acc" + i.ToString(CultureInfo.InvariantCulture)));
         Add(text, $"{{\n.reg .u64 da, db;\n.reg .pred on;\nsetp.ne.s32 on, {a[1]}, 0;\n");
-        Add(text, $"mad.wide.u32 da, {a[0]}, {shape.StageBytes >> 4}, descA;\nmad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
+        Add(text, $"mad.wide.u32 da, {a[0]}, {shape.StageBytes >> 4}, descA;\n");
+        Add(text, $"mad.wide.u32 db, {a[0]}, {shape.StageBytes >> 4}, descB;\nwgmma.fence.sync.aligned;\n");
         for (int k = 0; k < GemmShape.Depth; k += 16)
         {
             Add(text, $"wgmma.mma_async.sync.aligned.m64n{shape.TileN}k16.f32.bf16.bf16 {{{sums}}}, da, db, {(k == 0 ? "on" : "always")}, 1, 1, {Bit(shape.TransposeA)}, {Bit(shape.RowMajorB)};\n");
@@ -138,7 +147,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
     {
         Add(text, $"{{\n.reg .u32 bar, rank;\nmad.lo.u32 bar, {a[0]}, 8, empties;\n");
         text.Append(shape.Cluster > 1
-            ? "mov.u32 rank, %tid.x;\nshr.u32 rank, rank, 5;\nand.b32 rank, rank, 3;\nmapa.shared::cluster.u32 bar, bar, rank;\n@tell mbarrier.arrive.shared::cluster.b64 _, [bar];\n}\n"
+            ? "mov.u32 rank, %tid.x;\nshr.u32 rank, rank, 5;\nand.b32 rank, rank, 3;\nmapa.shared::cluster.u32 bar, bar, rank;\n" +
+            "@tell mbarrier.arrive.shared::cluster.b64 _, [bar];\n}\n"
             : "@tell mbarrier.arrive.shared::cta.b64 _, [bar];\n}\n");
     }
 

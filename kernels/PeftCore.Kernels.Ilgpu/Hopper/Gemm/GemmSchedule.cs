@@ -91,26 +91,35 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
     internal static GemmSchedule SplitK(in GemmProblem problem, bool swapAB, int tileN, int split, int processors)
     {
         var schedule = For(problem, swapAB, tileN, 1, processors);
-        return schedule with { Shape = schedule.Shape with { SplitK = split }, StreamKTiles = 0, Clusters = schedule.TilesM * schedule.TilesN };
+        return schedule with
+        {
+            Shape = schedule.Shape with { SplitK = split },
+            StreamKTiles = 0,
+            Clusters = schedule.TilesM *
+            schedule.TilesN
+        };
     }
 
     internal static GemmSchedule For(in GemmProblem problem, bool swapAB, int tileN, int cluster, int processors)
     {
-        int tilesM = SplitKSchedule.Count(swapAB ? problem.Widths[0] : problem.M, GemmShape.TileM * cluster), tilesN = swapAB ? SplitKSchedule.Count(problem.M, tileN) : 0;
+        int tilesM = SplitKSchedule.Count(swapAB ? problem.Widths[0] : problem.M, GemmShape.TileM * cluster),
+            tilesN = swapAB ? SplitKSchedule.Count(problem.M, tileN) : 0;
         int width = 0;
         foreach (int n in problem.Widths)
         {
             tilesN += swapAB ? 0 : SplitKSchedule.Count(n, tileN);
             width |= n;
         }
-        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.RowMajorB : problem.TransposeA, swapAB ? problem.TransposeA : problem.RowMajorB,
+        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.RowMajorB : problem.TransposeA, swapAB ? problem.TransposeA
+            : problem.RowMajorB,
             problem.Bf16Result, StoreFor(problem, swapAB, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
         var whole = new GemmSchedule(shape, swapAB, tilesM, tilesN, 0, Math.Min(most, tiles));
         int clusters = (int)Math.Min(most, Math.Max(tiles, (long)tiles * problem.Steps / MinStreamKSteps));
         var cut = whole with { StreamKTiles = streamK, Clusters = clusters };
-        return streamK > 0 && problem.Steps >= 2 * MinStreamKSteps && GemmCostModel.Of(cut, problem.Steps) < GemmCostModel.Of(whole, problem.Steps) ? cut : whole;
+        return streamK > 0 && problem.Steps >= 2 * MinStreamKSteps && GemmCostModel.Of(cut, problem.Steps) < GemmCostModel.Of(whole,
+            problem.Steps) ? cut : whole;
     }
 
     // The bits of the widths together tell what all are multiples of.

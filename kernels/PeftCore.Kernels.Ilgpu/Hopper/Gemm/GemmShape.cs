@@ -9,7 +9,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
-internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store)
+internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool RowMajorB, bool Bf16Result,
+    ResultStore Store)
 {
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;

@@ -185,7 +185,8 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
                 }
 
                 CudaAsm.Emit("peft.wait_empty %0, %1;", stage, round);
-                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term), (step - begin) * GemmShape.Depth,
+                CudaAsm.Emit("peft.load %0, %1, %2, %3, %4, %5;", stage, 2 * ((tile.Result * args.Terms) + term),
+                    (step - begin) * GemmShape.Depth,
                     tile.Row, tile.Column, rank);
                 stage++;
                 round = stage == args.Stages ? 1 - round : round;
@@ -304,7 +305,8 @@ internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : str
         : term == 4 ? args.End4 : term == 5 ? args.End5 : term == 6 ? args.End6 : args.Steps;
 
     private static long PartialOf(WgmmaArgs args, int block) =>
-        args.Partials + ((long)block * GemmShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) + (Group.IdxX % 128 * 16L);
+        args.Partials + ((long)block * GemmShape.TileM * args.TileN * 4) + (Group.IdxX / 128 * 64L * args.TileN * 4) +
+        (Group.IdxX % 128 * 16L);
 
     private static long FlagOf(WgmmaArgs args, int block) => args.Flags + (8L * block) + (Group.IdxX / 128 * 4);
 }

@@ -62,7 +62,8 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         CudaAsm.Emit("peft.begin;");
         int warp = Group.IdxX / 32, strip = Grid.IdxX % args.Strips, top = Grid.IdxX / args.Strips * args.Run;
         int end = top + args.Run < args.M ? top + args.Run : args.M;
-        int row = top + (warp / args.WarpColumns * SkinnyGemmShape.Rows), height = args.WarpRows * SkinnyGemmShape.Rows, steps = args.Run / height;
+        int row = top + (warp / args.WarpColumns * SkinnyGemmShape.Rows), height = args.WarpRows * SkinnyGemmShape.Rows,
+            steps = args.Run / height;
         var item = SkinnyGemmStrip.Of(args, strip);
         int column = (((strip - item.Start) * args.WarpColumns) + (warp % args.WarpColumns)) * SkinnyGemmShape.Columns;
         CudaAsm.Emit("peft.griddep_wait;");
@@ -112,18 +113,21 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         int lane = Group.IdxX % 32, r = lane / 8, c = lane % 8;
         long pitch = 2L * item.N;
         int left = column + (8 * c) < item.N ? end - row - r : 0;
-        CudaAsm.Emit("peft.rows %0, %1, %2, %3, %4;", stage + (r * 128) + ((c ^ r) * 16), item.X + ((row + r) * pitch) + (2L * (column + (8 * c))), left, 4 * pitch, item.X);
+        CudaAsm.Emit("peft.rows %0, %1, %2, %3, %4;", stage + (r * 128) + ((c ^ r) * 16), item.X + ((row + r) * pitch) +
+            (2L * (column + (8 * c))), left, 4 * pitch, item.X);
         if (args.HasLeft == 0)
         {
             return;
         }
 
-        int half = lane % 2, skinny = lane / 2, to = stage + SkinnyGemmShape.WarpTileBytes + (skinny * 32) + ((half ^ (skinny / 4 % 2)) * 16);
+        int half = lane % 2, skinny = lane / 2, to = stage + SkinnyGemmShape.WarpTileBytes + (skinny * 32) +
+            ((half ^ (skinny / 4 % 2)) * 16);
         for (int t = 0; t < args.Tiles; t++)
         {
             int i = item.Index + (t / args.PerLeft), first = (t % args.PerLeft * SkinnyGemmShape.TileR) + (8 * half);
             long from = i == 0 ? args.Left0 : i == 1 ? args.Left1 : i == 2 ? args.Left2 : args.Left3;
-            CudaAsm.Emit("peft.left %0, %1, %2, %3, %4;", to + (t * SkinnyGemmShape.LeftBytes), from + (((long)(row + skinny) * args.Rank) + first) * 2,
+            CudaAsm.Emit("peft.left %0, %1, %2, %3, %4;", to + (t * SkinnyGemmShape.LeftBytes), from +
+                (((long)(row + skinny) * args.Rank) + first) * 2,
                 first < args.Rank ? end - row - skinny : 0, pitch, from);
         }
     }
@@ -135,7 +139,8 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         {
             int first = (t * SkinnyGemmShape.TileR) + (8 * half);
             CudaAsm.Emit("peft.right %0, %1, %2, %3, %4;", (((warp * args.Tiles) + t) * 2048) + (row * 32) + ((half ^ (row / 4 % 2)) * 16),
-                item.Right + (((long)(column + row) * args.Rank) + first) * 2, first < args.Rank ? item.N - column - row : 0, 32L * args.Rank, item.Right);
+                item.Right + (((long)(column + row) * args.Rank) + first) * 2, first < args.Rank ? item.N - column - row : 0,
+                32L * args.Rank, item.Right);
         }
     }
 
@@ -147,7 +152,8 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         {
             int down = p / each, rest = p % each, lane = rest % 32, r = row + (down * SkinnyGemmShape.Rows) + (lane / 4);
             long to = ((((long)strip * args.M) + r) * skinny) + (rest / 32 * 8) + (lane % 4 * 2);
-            CudaAsm.Emit("peft.reduce.low %0, %1, %2, %3;", turn + (((down * args.WarpColumns * each) + rest) * 16), args.Lows + (4 * to), end - r, 32L * skinny);
+            CudaAsm.Emit("peft.reduce.low %0, %1, %2, %3;", turn + (((down * args.WarpColumns * each) + rest) * 16), args.Lows + (4 * to),
+                end - r, 32L * skinny);
         }
     }
 

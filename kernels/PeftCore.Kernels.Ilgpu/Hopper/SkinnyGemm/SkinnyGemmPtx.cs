@@ -42,16 +42,20 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 
     private void Begin(StringBuilder text)
     {
-        Add(text, $".reg .u32 sbase, mine, rowsAt, leftAt, rightAt, keepAt;\n.reg .b32 xa<4>, xb<4>, la<{4 * Tiles}>, ra<4>;\n.reg .f32 rs<{8 * Tiles}>, cs<{32 * Tiles}>;\n");
+        Add(text, $".reg .u32 sbase, mine, rowsAt, leftAt, rightAt, keepAt;\n.reg .b32 xa<4>, xb<4>, la<{4 * Tiles}>, ra<4>;\n");
+        Add(text, $".reg .f32 rs<{8 * Tiles}>, cs<{32 * Tiles}>;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         text.Append("{\n.reg .u32 lane, warp, row, half, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 lane, lane, 31;\n");
         Add(text, $"mad.lo.u32 mine, warp, {shape.Stages * shape.StageBytes}, sbase;\n");
         // Lanes 0-15 name the rows of the first eight columns, 16-31 those of the next.
-        text.Append("and.b32 row, lane, 15;\nshr.u32 half, lane, 4;\nand.b32 at, row, 7;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\nmad.lo.u32 rowsAt, row, 128, at;\n");
+        text.Append("and.b32 row, lane, 15;\nshr.u32 half, lane, 4;\nand.b32 at, row, 7;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\n" +
+            "mad.lo.u32 rowsAt, row, 128, at;\n");
         SkinnyOffset(text, "rightAt");
-        Add(text, $"mad.lo.u32 rightAt, warp, {Tiles * 64 * 32}, rightAt;\nadd.u32 rightAt, rightAt, sbase;\nadd.u32 rightAt, rightAt, {shape.RightAt};\n");
+        Add(text, $"mad.lo.u32 rightAt, warp, {Tiles * 64 * 32}, rightAt;\nadd.u32 rightAt, rightAt, sbase;\n");
+        Add(text, $"add.u32 rightAt, rightAt, {shape.RightAt};\n");
         // Transposed while it is read, so lanes 8-15 name the next skinny columns and 16-31 the next rows.
-        text.Append("and.b32 row, lane, 7;\nshr.u32 at, lane, 4;\nmad.lo.u32 row, at, 8, row;\nshr.u32 half, lane, 3;\nand.b32 half, half, 1;\n");
+        text.Append("and.b32 row, lane, 7;\nshr.u32 at, lane, 4;\nmad.lo.u32 row, at, 8, row;\nshr.u32 half, lane, 3;\n" +
+            "and.b32 half, half, 1;\n");
         SkinnyOffset(text, "leftAt");
         Add(text, $"add.u32 leftAt, leftAt, {SkinnyGemmShape.WarpTileBytes};\nmad.lo.u32 keepAt, lane, 16, sbase;\n}}\n");
         for (int i = 0; i < 32 * Tiles; i++)
@@ -145,7 +149,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
     // Where a warp's fragments wait to be added up: offset behind what is given, four numbers a lane.
     private void StageFragments(StringBuilder text, int start, string offset, string sums, int fragments)
     {
-        Add(text, $"{{\n.reg .u32 at, warp;\nmov.u32 warp, %tid.x;\nshr.u32 warp, warp, 5;\nmad.lo.u32 at, warp, {512 * fragments}, keepAt;\nadd.u32 at, at, {offset};\n");
+        Add(text, $"{{\n.reg .u32 at, warp;\nmov.u32 warp, %tid.x;\nshr.u32 warp, warp, 5;\n");
+        Add(text, $"mad.lo.u32 at, warp, {512 * fragments}, keepAt;\nadd.u32 at, at, {offset};\n");
         for (int i = 0; i < fragments; i++)
         {
             Add(text, $"st.shared.v4.f32 [at+{start + (512 * i)}], {{{sums}{4 * i}, {sums}{(4 * i) + 1}, {sums}{(4 * i) + 2}, {sums}{(4 * i) + 3}}};\n");
@@ -171,10 +176,12 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 
     private static void Sum(StringBuilder text, string offset, int start, int count, int apart)
     {
-        Add(text, $"{{\n.reg .u32 at;\n.reg .f32 s<4>, p<4>;\nadd.u32 at, sbase, {offset};\nld.shared.v4.f32 {{s0, s1, s2, s3}}, [at+{start}];\n");
+        Add(text, $"{{\n.reg .u32 at;\n.reg .f32 s<4>, p<4>;\nadd.u32 at, sbase, {offset};\n");
+        Add(text, $"ld.shared.v4.f32 {{s0, s1, s2, s3}}, [at+{start}];\n");
         for (int i = 1; i < count; i++)
         {
-            Add(text, $"ld.shared.v4.f32 {{p0, p1, p2, p3}}, [at+{start + (i * apart)}];\nadd.f32 s0, s0, p0;\nadd.f32 s1, s1, p1;\nadd.f32 s2, s2, p2;\nadd.f32 s3, s3, p3;\n");
+            Add(text, $"ld.shared.v4.f32 {{p0, p1, p2, p3}}, [at+{start + (i * apart)}];\nadd.f32 s0, s0, p0;\nadd.f32 s1, s1, p1;\n");
+            Add(text, $"add.f32 s2, s2, p2;\nadd.f32 s3, s3, p3;\n");
         }
     }
 

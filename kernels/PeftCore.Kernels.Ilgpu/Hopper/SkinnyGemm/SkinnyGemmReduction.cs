@@ -43,7 +43,8 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
 
     private static void Low(SkinnyGemmReductionArgs args, int p)
     {
-        int fours = args.Rank / 4, pitch = args.Tiles * 4, each = args.M * fours, item = p / each, rest = p % each, row = rest / fours, four = rest % fours;
+        int fours = args.Rank / 4, pitch = args.Tiles * 4, each = args.M * fours, item = p / each, rest = p % each, row = rest / fours,
+            four = rest % fours;
         int strip = item == 0 ? 0 : item == 1 ? args.Start1 : item == 2 ? args.Start2 : args.Start3;
         int end = item == 0 ? args.Start1 : item == 1 ? args.Start2 : item == 2 ? args.Start3 : args.Strips;
         end = end < args.Strips ? end : args.Strips;
@@ -97,7 +98,8 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
 
     private static void Put(SkinnyGemmReductionArgs args, int result, int add, int n, int r, int column, float x, float y)
     {
-        long at = args.Transposed != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r, next = at + (args.Transposed != 0 ? 1 : args.Rank);
+        long at = args.Transposed != 0 ? ((long)r * n) + column : ((long)column * args.Rank) + r,
+            next = at + (args.Transposed != 0 ? 1 : args.Rank);
         var to = result == 0 ? args.Across0 : result == 1 ? args.Across1 : result == 2 ? args.Across2 : args.Across3;
         to[at] = add != 0 ? to[at] + x : x;
         to[next] = add != 0 ? to[next] + y : y;
@@ -110,7 +112,8 @@ internal readonly struct SkinnyGemmReduction : IKernel<SkinnyGemmReductionArgs>
         for (; i + 3 < count; i += 4)
         {
             // Four reads under way at once.
-            Float4 a = parts[at + (i * apart)], b = parts[at + ((i + 1) * apart)], c = parts[at + ((i + 2) * apart)], d = parts[at + ((i + 3) * apart)];
+            Float4 a = parts[at + (i * apart)], b = parts[at + ((i + 1) * apart)], c = parts[at + ((i + 2) * apart)],
+                d = parts[at + ((i + 3) * apart)];
             sum = Plus(Plus(Plus(Plus(sum, a), b), c), d);
         }
 

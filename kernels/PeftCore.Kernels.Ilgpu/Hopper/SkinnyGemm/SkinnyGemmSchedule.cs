@@ -33,8 +33,10 @@ internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int St
         for (int warpColumns = 1; warpColumns <= SkinnyGemmShape.Warps; warpColumns *= 2)
         {
             var schedule = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
-            double read = (double)SplitKSchedule.Count(schedule.Blocks, processors) * processors * schedule.Run * warpColumns * SkinnyGemmShape.Columns * 2;
-            double parts = 2.0 * sizeof(float) * (schedule.LowFloats(m) + schedule.AcrossFloats), time = (read / MemoryBytes) + (parts / PartsBytes);
+            double read = (double)SplitKSchedule.Count(schedule.Blocks, processors) * processors * schedule.Run * warpColumns *
+                SkinnyGemmShape.Columns * 2;
+            double parts = 2.0 * sizeof(float) * (schedule.LowFloats(m) + schedule.AcrossFloats),
+                time = (read / MemoryBytes) + (parts / PartsBytes);
             if (time < least)
             {
                 (best, least) = (schedule, time);

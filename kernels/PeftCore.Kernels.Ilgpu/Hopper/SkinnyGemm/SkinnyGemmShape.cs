@@ -43,7 +43,8 @@ internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left
     /// <summary>Bytes of one turn's sums over columns.</summary>
     public int ReductionBytes => Right ? Warps * Rows * Tiles * TileR * sizeof(float) : 0;
 
-    public int SharedBytes => Alignment + Math.Max(ReductionAt + (2 * ReductionBytes), Left ? Warps * Columns * Tiles * TileR * sizeof(float) : 0);
+    public int SharedBytes =>
+        Alignment + Math.Max(ReductionAt + (2 * ReductionBytes), Left ? Warps * Columns * Tiles * TileR * sizeof(float) : 0);
 
     private int AfterStages => (Right ? Warps * Tiles * RightBytes : 0) + (2 * ReductionBytes);
 }

@@ -80,7 +80,8 @@ internal static class Scores
 internal static class HeadPanel
 {
     /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
-    public static void LoadTransposed<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void LoadTransposed<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first,
+        int head, int d0, int dim)
         where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
@@ -99,7 +100,8 @@ internal static class HeadPanel
     }
 
     /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
-    public static void Load<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
+    public static void Load<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head,
+        int d0, int dim)
         where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
@@ -120,7 +122,8 @@ internal static class HeadPanel
     /// <summary>a(r, ·)·b(c, ·) over the whole head dimension: a's tokens down the thread tile's rows, b's along its columns.</summary>
     public static Tile4 Products<TBlock, TElement>(
         ArrayView<float> sharedA, ArrayView<float> sharedB, int dim, int b,
-        HeadsView<TElement> rows, int rowTokens, int firstRow, int rowHead, HeadsView<TElement> columns, int columnTokens, int firstColumn, int columnHead)
+        HeadsView<TElement> rows, int rowTokens, int firstRow, int rowHead, HeadsView<TElement> columns, int columnTokens, int firstColumn,
+        int columnHead)
         where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
@@ -141,7 +144,8 @@ internal static class HeadPanel
     /// <summary>sum + weightsᵀ·heads: weights(p, r) are in shared memory, p runs over a tile of tokens, columns over a chunk of the
     /// head.</summary>
     public static Tile4 Combine<TBlock, TElement>(
-        Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim)
+        Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TElement> heads, int b, int tokens, int first, int head,
+        int d0, int dim)
         where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
@@ -150,7 +154,8 @@ internal static class HeadPanel
         {
             Load<TBlock, TElement>(sharedB, heads, b, tokens, first + p, head, d0, dim);
             Group.Barrier();
-            sum = Panel.Multiply<TBlock>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(), tx);
+            sum = Panel.Multiply<TBlock>(sum, weights.SubView(p * Panel.Stride, Panel.Elements).Cast<Float4>(), ty, sharedB.Cast<Float4>(),
+                tx);
             Group.Barrier();
         }
 
@@ -158,7 +163,8 @@ internal static class HeadPanel
     }
 
     /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile·factor.</summary>
-    public static void Store<TBlock, TElement>(HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim, Tile4 tile, int accumulate)
+    public static void Store<TBlock, TElement>(HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim,
+        Tile4 tile, int accumulate)
         where TBlock : struct, IBlockShape
         where TElement : unmanaged, IElement<TElement>
     {
@@ -169,7 +175,8 @@ internal static class HeadPanel
         StoreRow(heads, b, tokens, first + (4 * ty) + 3, head, d0 + (4 * tx), dim, tile.R3, accumulate);
     }
 
-    private static void StoreRow<TElement>(HeadsView<TElement> heads, int b, int tokens, int token, int head, int d, int dim, Float4 x, int accumulate)
+    private static void StoreRow<TElement>(HeadsView<TElement> heads, int b, int tokens, int token, int head, int d, int dim, Float4 x,
+        int accumulate)
         where TElement : unmanaged, IElement<TElement>
     {
         if (token < tokens)

@@ -21,7 +21,8 @@ internal readonly struct AttentionBiasGradient<TElement> : IKernel<AttentionArgs
             for (int h = firstHead; h < lastHead; h++)
             {
                 int keyHead = h / (args.Heads / args.KeyHeads);
-                long q = args.Q.At(token, h), dO = args.DOut.At(token, h), k = args.K.At(keyToken, keyHead), v = args.V.At(keyToken, keyHead);
+                long q = args.Q.At(token, h), dO = args.DOut.At(token, h), k = args.K.At(keyToken, keyHead),
+                    v = args.V.At(keyToken, keyHead);
                 float product = 0, dP = 0;
                 for (int d = 0; d < args.Dim; d++)
                 {

@@ -32,7 +32,8 @@ internal struct QueryTile
     public int Head, First;
 
     /// <summary>Fills the shared arrays; the caller puts a barrier behind it.</summary>
-    public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int b, int count) where TElement : unmanaged, IElement<TElement>
+    public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int b, int count)
+        where TElement : unmanaged, IElement<TElement>
     {
         int t = Group.IdxX;
         if (t < count)

@@ -72,7 +72,8 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
     }
 
     // Rows of the thread's tile are keys, columns queries.
-    private static void Write(AttentionArgs<TElement> args, ArrayView<float> weights, Tile4 s, int h, int query, int key, ArrayView<int> from, ArrayView<int> to)
+    private static void Write(AttentionArgs<TElement> args, ArrayView<float> weights, Tile4 s, int h, int query, int key,
+        ArrayView<int> from, ArrayView<int> to)
     {
         int tx = Group.IdxX % TBlock.Side, ty = Group.IdxX / TBlock.Side;
         var four = weights.Cast<Float4>();
@@ -83,7 +84,8 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
         four[at + (3 * (Panel.Stride / 4))] = Row(args, s.R3, h, query, 4 * tx, key + (4 * ty) + 3, from, to);
     }
 
-    private static Float4 Row(AttentionArgs<TElement> args, Float4 s, int h, int query, int i, int j, ArrayView<int> from, ArrayView<int> to)
+    private static Float4 Row(AttentionArgs<TElement> args, Float4 s, int h, int query, int i, int j, ArrayView<int> from,
+        ArrayView<int> to)
     {
         s.X = Scores.Of(args, s.X, h, query + i, j, from[i], to[i]).Value;
         s.Y = Scores.Of(args, s.Y, h, query + i + 1, j, from[i + 1], to[i + 1]).Value;
@@ -93,7 +95,8 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
     }
 
     // Several threads share a query: each takes every parts-th key of the tile.
-    private static void Normalize(ArrayView<float> weights, ArrayView<float> max, ArrayView<float> sum, ArrayView<float> correction, ArrayView<float> part)
+    private static void Normalize(ArrayView<float> weights, ArrayView<float> max, ArrayView<float> sum, ArrayView<float> correction,
+        ArrayView<float> part)
     {
         int tile = 4 * TBlock.Side, parts = TBlock.Side / 4, t = Group.IdxX, i = t % tile, mine = t / tile;
         float largest = float.NegativeInfinity;

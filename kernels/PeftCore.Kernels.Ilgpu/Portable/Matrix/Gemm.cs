@@ -115,7 +115,8 @@ internal static class Panel
     public const int Elements = Depth * Stride;
 
     /// <summary>sum + aᵀ·b over the panel's depth, for this thread's four rows and columns.</summary>
-    public static Tile4 Multiply<TBlock>(Tile4 sum, ArrayView<Float4> a, int ty, ArrayView<Float4> b, int tx) where TBlock : struct, IBlockShape
+    public static Tile4 Multiply<TBlock>(Tile4 sum, ArrayView<Float4> a, int ty, ArrayView<Float4> b, int tx)
+        where TBlock : struct, IBlockShape
     {
         for (int p = 0; p < Depth; p++)
         {

@@ -23,32 +23,41 @@ public static unsafe class Attention
     /// gains slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or Heads.
     /// </summary>
     public static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
-        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
+        HeadLayout vl,
+        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        WorkerPool pool) =>
         Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
 
     /// <summary>The same over keys and values stored in F32 or BF16, which are widened as they are read.</summary>
     public static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v, HeadLayout vl,
-        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v,
+        HeadLayout vl,
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
+        ReadOnlySpan<float> bias,
         WorkerPool pool) =>
         Forward(shape, q, ql, k, kl, v, vl, stored, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
 
     internal static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
-        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
+        HeadLayout vl,
+        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        WorkerPool pool,
         SimdLevel level)
     {
         Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, ranges, slopes, bias);
         fixed (float* pk = k, pv = v)
         {
-            Forward(shape, q, ql, new((byte*)pk, ElementType.F32, kl), new((byte*)pv, ElementType.F32, vl), o, ol, lse, ranges, slopes, bias, pool, level);
+            Forward(shape, q, ql, new((byte*)pk, ElementType.F32, kl), new((byte*)pv, ElementType.F32, vl), o, ol, lse, ranges, slopes,
+                bias, pool, level);
         }
     }
 
     internal static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v, HeadLayout vl,
-        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v,
+        HeadLayout vl,
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
+        ReadOnlySpan<float> bias,
         WorkerPool pool, SimdLevel level)
     {
         if (stored == ElementType.F16)
@@ -69,17 +78,20 @@ public static unsafe class Attention
     /// be empty, and they may lie in one buffer with different layouts. dBias is empty or is added to.
     /// </summary>
     public static void Backward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
+        HeadLayout vl,
         ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
         Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
         Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
         ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
         Backward(
-            shape, q, ql, k, kl, v, vl, o, ol, dO, dol, lse, delta, dq, dql, accumulateDq, dk, dkl, accumulateDk, dv, dvl, accumulateDv, dBias,
+            shape, q, ql, k, kl, v, vl, o, ol, dO, dol, lse, delta, dq, dql, accumulateDq, dk, dkl, accumulateDk, dv, dvl, accumulateDv,
+            dBias,
             ranges, slopes, bias, pool, Gemm.Best);
 
     internal static void Backward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v, HeadLayout vl,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
+        HeadLayout vl,
         ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
         Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
         Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
@@ -94,14 +106,16 @@ public static unsafe class Attention
         Sizes.AtLeast<float>(dk, dk.IsEmpty ? 0 : dkl.Span(keys, shape.KeyHeads, shape.HeadDim));
         Sizes.AtLeast<float>(dv, dv.IsEmpty ? 0 : dvl.Span(keys, shape.KeyHeads, shape.HeadDim));
         Sizes.AtLeast<float>(dBias, dBias.IsEmpty ? 0 : bias.Length);
-        fixed (float* pq = q, pk = k, pv = v, po = o, pdo = dO, pl = lse, pd = delta, pdq = dq, pdk = dk, pdv = dv, pdb = dBias, ps = slopes, pb = bias)
+        fixed (float* pq = q, pk = k, pv = v, po = o, pdo = dO, pl = lse, pd = delta, pdq = dq, pdk = dk, pdv = dv, pdb = dBias,
+            ps = slopes, pb = bias)
         fixed (int* pr = ranges)
         {
             StoredHeads keyHeads = new((byte*)pk, ElementType.F32, kl), values = new((byte*)pv, ElementType.F32, vl);
             AttentionInputs inputs = new(shape, new(pq, ql), keyHeads, values, pr, ps, pb, SharesBias(shape, bias.Length));
             HeadPointer gradient = new(pdo, dol);
             Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
-            AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk), toV = new(new(pdv, dvl), accumulateDv);
+            AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk),
+                toV = new(new(pdv, dvl), accumulateDv);
             switch (level)
             {
                 case SimdLevel.Avx512:
@@ -124,7 +138,8 @@ public static unsafe class Attention
     }
 
     private static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, StoredHeads k, StoredHeads v, Span<float> o, HeadLayout ol, Span<float> lse,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, StoredHeads k, StoredHeads v, Span<float> o, HeadLayout ol,
+        Span<float> lse,
         ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool, SimdLevel level)
     {
         fixed (float* pq = q, po = o, pl = lse, ps = slopes, pb = bias)
@@ -167,7 +182,8 @@ public static unsafe class Attention
 
     private static void Check(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, int keyCount, HeadLayout kl, int valueCount, HeadLayout vl,
-        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias)
+        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
+        ReadOnlySpan<float> bias)
     {
         if (shape.KeyHeads < 1 || shape.Heads % shape.KeyHeads != 0)
         {

@@ -41,7 +41,8 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
 /// are items of two passes. Which way depends on the shape alone.
 /// </summary>
 internal readonly unsafe struct AttentionBackward<TTile>(
-    AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, WorkerPool pool)
+    AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv,
+    WorkerPool pool)
     where TTile : struct, ITile
 {
     private const int EnoughItems = 4;
@@ -95,7 +96,8 @@ internal readonly unsafe struct AttentionBackward<TTile>(
             int pair = item / blocks, keyHead = pair % shape.KeyHeads, group = work.Inputs.Group;
             int first = item % blocks * AttentionGradientBlock<TTile>.Keys;
             work.Block(pair / shape.KeyHeads, keyHead, false, true).Run(
-                keyHead * group, group, 0, shape.QueryLength, first, Math.Min(AttentionGradientBlock<TTile>.Keys, shape.KeyLength - first), work.Pool);
+                keyHead * group, group, 0, shape.QueryLength, first, Math.Min(AttentionGradientBlock<TTile>.Keys, shape.KeyLength - first),
+                work.Pool);
         }
     }
 

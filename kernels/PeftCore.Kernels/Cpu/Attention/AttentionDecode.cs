@@ -5,15 +5,16 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// Attention of one query, or two, over many keys: decoding, where keys and values are read once and there is too little to fill a tile. An item
-/// is some of the query heads that share a key head; they take turns over a block of keys while it is in the first-level cache.
+/// Attention of one query, or two, over many keys: decoding, where keys and values are read once and there is too little to fill a tile. An
+/// item is some of the query heads that share a key head; they take turns over a block of keys while it is in the first-level cache.
 /// </summary>
-internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : IParallelBody
+internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
+    : IParallelBody
     where TLanes : struct, ILanes<TVector>
     where TVector : struct
 {
-    // Enough items to share; keys that stay in the first-level cache; and how far ahead to ask for them, since a head's part of a row of keys
-    // is too short for the processor to foresee the next.
+    // Enough items to share; keys that stay in the first-level cache; and how far ahead to ask for them, since a head's part of a row of
+    // keys is too short for the processor to foresee the next.
     private const int EnoughItems = 8, Block = 64, Ahead = 16, Line = 64;
     private readonly float* _lse = lse;
 
@@ -25,7 +26,8 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
     {
         var shape = inputs.Shape;
         int parts = Parts, pair = item / parts, part = item % parts, keyHead = pair % shape.KeyHeads, b = pair / shape.KeyHeads;
-        int first = (keyHead * inputs.Group) + (inputs.Group * part / parts), heads = (keyHead * inputs.Group) + (inputs.Group * (part + 1) / parts) - first;
+        int first = (keyHead * inputs.Group) + (inputs.Group * part / parts),
+            heads = (keyHead * inputs.Group) + (inputs.Group * (part + 1) / parts) - first;
         using var scratch = pool.Scratch.Rent((long)heads * shape.KeyLength);
         for (int i = 0; i < shape.QueryLength; i++)
         {
@@ -55,7 +57,8 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
             int keys = Math.Min(Block, to - j);
             for (int h = 0; h < heads; h++)
             {
-                Dots<TStored>(inputs.Query(b, i, first + h), inputs.Keys.At(row + j, keyHead), keys, scores + ((nint)h * count) + (j - from), h == 0);
+                Dots<TStored>(inputs.Query(b, i, first + h), inputs.Keys.At(row + j, keyHead), keys, scores + ((nint)h * count) +
+                    (j - from), h == 0);
             }
         }
 
@@ -153,7 +156,8 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
         for (; d <= dim - (4 * width); d += 4 * width)
         {
             TVector s0 = TLanes.Load<StoredF32>((byte*)(into + d)), s1 = TLanes.Load<StoredF32>((byte*)(into + d + width));
-            TVector s2 = TLanes.Load<StoredF32>((byte*)(into + d + (2 * width))), s3 = TLanes.Load<StoredF32>((byte*)(into + d + (3 * width)));
+            TVector s2 = TLanes.Load<StoredF32>((byte*)(into + d + (2 * width))),
+                s3 = TLanes.Load<StoredF32>((byte*)(into + d + (3 * width)));
             byte* v = value + (d * TStored.Size);
             for (int j = 0; j < keys; j++, v += row)
             {

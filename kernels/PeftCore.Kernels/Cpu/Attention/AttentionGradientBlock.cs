@@ -21,7 +21,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     private float* _weights, _slopes, _bent, _keySums, _valueSums, _panel, _tile;
 
     public AttentionGradientBlock(
-        AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, int b, int keyHead)
+        AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, int b,
+        int keyHead)
     {
         _inputs = inputs;
         _dO = dO;
@@ -206,7 +207,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             for (int column = 0; column < _width && first < last; column += TTile.Columns)
             {
                 TTile.Run<StoredF32>(
-                    rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)), TTile.Columns,
+                    rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
+                    TTile.Columns,
                     sums + (k * _width) + column, _width, 1f, true);
             }
         }

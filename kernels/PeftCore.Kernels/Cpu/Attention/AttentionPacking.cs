@@ -26,7 +26,8 @@ internal static unsafe class AttentionPacking
         for (int t = 0; t < tokens; t += TTile.Columns)
         {
             Packing.Transpose<TStored>(
-                x + ((nint)t * stride * TStored.Size), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips + ((nint)t * dim));
+                x + ((nint)t * stride * TStored.Size), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips +
+                ((nint)t * dim));
         }
     }
 
@@ -41,7 +42,8 @@ internal static unsafe class AttentionPacking
     {
         for (int d = 0; d < dim; d += TTile.Columns)
         {
-            Packing.Copy<TStored>(x + (d * TStored.Size), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips + ((nint)d * tokens));
+            Packing.Copy<TStored>(x + (d * TStored.Size), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips +
+                ((nint)d * tokens));
         }
     }
 

@@ -12,7 +12,8 @@ internal readonly unsafe struct StoredHeads(byte* data, ElementType type, HeadLa
     /// <summary>Bytes from one token to the next.</summary>
     public nint RowBytes => (nint)layout.RowStride * Elements.Size(type);
 
-    public byte* At(long token, int head) => _data + (((token * layout.RowStride) + layout.Offset + ((long)head * layout.HeadStride)) * Elements.Size(type));
+    public byte* At(long token, int head) =>
+        _data + (((token * layout.RowStride) + layout.Offset + ((long)head * layout.HeadStride)) * Elements.Size(type));
 
     /// <summary>Tokens as columns of B, dimensions as steps, in F32; see <see cref="AttentionPacking"/>.</summary>
     public void Across<TTile>(long token, int head, int tokens, int dim, float* strips)

@@ -13,7 +13,8 @@ internal static unsafe class DotProducts<TLanes, TVector>
     /// <summary>How few rows are few.</summary>
     public const int MaxRows = 8;
 
-    // The few rows' share of the first-level cache, in floats; how much of the large operand a thread takes at a time; and how many bytes ahead it is asked for.
+    // The few rows' share of the first-level cache, in floats; how much of the large operand a thread takes at a time; and how many bytes
+    // ahead it is asked for.
     private const int CachedRows = 8192, ReadAtOnce = 65536, Ahead = 16384;
 
     /// <summary>C (+)= alpha·A·Bᵀ with a large A and at most <see cref="MaxRows"/> columns of C.</summary>

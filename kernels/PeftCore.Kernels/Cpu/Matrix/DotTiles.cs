@@ -5,8 +5,8 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// A few rows of a large matrix, read as they are stored, times one or four short-lived rows: the innermost part of
-/// <see cref="DotProducts{TLanes, TVector}"/>. Whatever is read now asks for what lies <c>ahead</c> bytes behind it: each row is too short a stream
-/// for the processor to foresee the next, and without that memory is waited for at every row's start.
+/// <see cref="DotProducts{TLanes, TVector}"/>. Whatever is read now asks for what lies <c>ahead</c> bytes behind it: each row is too short
+/// a stream for the processor to foresee the next, and without that memory is waited for at every row's start.
 /// </summary>
 internal static unsafe class DotTiles<TLanes, TVector>
     where TLanes : struct, ILanes<TVector>
@@ -42,15 +42,18 @@ internal static unsafe class DotTiles<TLanes, TVector>
         for (; p < steps; p++)
         {
             nint at = (nint)p * TStored.Size;
-            sums += Vector128.Create(TStored.Load(x + at), TStored.Load(x + row + at), TStored.Load(y + at), TStored.Load(y + row + at)) * z[p];
+            sums += Vector128.Create(TStored.Load(x + at), TStored.Load(x + row + at), TStored.Load(y + at), TStored.Load(y + row + at)) *
+                z[p];
         }
 
         return sums;
     }
 
-    /// <summary>The dot products of two rows, <paramref name="row"/> bytes apart, with four rows of z, <paramref name="length"/> numbers apart.</summary>
+    /// <summary>The dot products of two rows, <paramref name="row"/> bytes apart, with four rows of z, <paramref name="length"/> numbers
+    /// apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void TwoByFour<TStored>(byte* x, nint row, float* z, nint length, int steps, nint ahead, out Vector128<float> dotsX, out Vector128<float> dotsY)
+    public static void TwoByFour<TStored>(byte* x, nint row, float* z, nint length, int steps, nint ahead, out Vector128<float> dotsX,
+        out Vector128<float> dotsY)
         where TStored : struct, IStored
     {
         int width = TLanes.Count, p = 0;

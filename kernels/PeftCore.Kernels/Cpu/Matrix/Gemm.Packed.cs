@@ -3,12 +3,14 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Products with a second factor that was laid out for the processor once and serves many times: a weight that does not change.</summary>
+/// <summary>Products with a second factor that was laid out for the processor once and serves many times: a weight that does not
+/// change.</summary>
 public static unsafe partial class Gemm
 {
     private const int MinPackedRows = 9, MinPackedSteps = 16;
 
-    /// <summary>Whether a product is faster with B packed beforehand. Few rows read B once, in place; a narrow B is packed in no time.</summary>
+    /// <summary>Whether a product is faster with B packed beforehand. Few rows read B once, in place; a narrow B is packed in no
+    /// time.</summary>
     public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= StripWidth(Best) && k >= MinPackedSteps;
 
     /// <summary>Bytes that a B of k×n takes when packed: its own, with the columns rounded up to whole strips.</summary>
@@ -21,7 +23,8 @@ public static unsafe partial class Gemm
     }
 
     /// <summary>Packs op(B), k×n, in the type it is stored in, which must be F32 or BF16.</summary>
-    public static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool) => Pack(n, k, b, transB, packed, pool, Best);
+    public static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool) =>
+        Pack(n, k, b, transB, packed, pool, Best);
 
     internal static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool, SimdLevel level)
     {
@@ -35,10 +38,13 @@ public static unsafe partial class Gemm
     }
 
     /// <summary>C (m×n, row stride ldc) = alpha·op(A)·B, plus C when accumulating, with a B of k×n that was packed before.</summary>
-    public static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type, Span<float> c, int ldc,
-        float alpha, bool accumulate, WorkerPool pool) => MultiplyPacked(m, n, k, a, transA, packed, type, c, ldc, alpha, accumulate, pool, Best);
+    public static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type,
+        Span<float> c, int ldc,
+        float alpha, bool accumulate, WorkerPool pool) =>
+        MultiplyPacked(m, n, k, a, transA, packed, type, c, ldc, alpha, accumulate, pool, Best);
 
-    internal static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type, Span<float> c, int ldc,
+    internal static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type,
+        Span<float> c, int ldc,
         float alpha, bool accumulate, WorkerPool pool, SimdLevel level)
     {
         if (m <= 0 || n <= 0)

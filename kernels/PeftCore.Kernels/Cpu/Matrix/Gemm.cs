@@ -32,11 +32,13 @@ public static unsafe partial class Gemm
     /// B is k×n (n×k when transB). When not accumulating C is never read.
     /// </summary>
     public static void Multiply(
-        int m, int n, int k, Operand a, bool transA, Operand b, bool transB, Span<float> c, int ldc, float alpha, bool accumulate, WorkerPool pool) =>
+        int m, int n, int k, Operand a, bool transA, Operand b, bool transB, Span<float> c, int ldc, float alpha, bool accumulate,
+        WorkerPool pool) =>
         Multiply(m, n, k, a, transA, b, transB, c, ldc, alpha, accumulate, pool, Best);
 
     internal static void Multiply(
-        int m, int n, int k, Operand a, bool transA, Operand b, bool transB, Span<float> c, int ldc, float alpha, bool accumulate, WorkerPool pool,
+        int m, int n, int k, Operand a, bool transA, Operand b, bool transB, Span<float> c, int ldc, float alpha, bool accumulate,
+        WorkerPool pool,
         SimdLevel level)
     {
         if (m <= 0 || n <= 0)

@@ -19,7 +19,8 @@ internal readonly struct PanelsBody<TTile>(PackedBlock<TTile> block) : IParallel
 }
 
 /// <summary>
-/// Takes strips of B one by one, some steps at a time, each past all panels of some rows of A. The next piece is fetched from memory meanwhile:
+/// Takes strips of B one by one, some steps at a time, each past all panels of some rows of A. The next piece is fetched from memory
+/// meanwhile:
 /// weights are read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
 /// </summary>
 internal readonly unsafe struct StripsBody<TTile> : IParallelBody

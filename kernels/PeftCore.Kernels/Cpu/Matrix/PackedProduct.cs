@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of two matrices after Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in the
-/// first-level cache while a block of A, packed and in the second, goes past it panel by panel. Blocks and tiles depend on the sizes alone,
-/// never on the number of threads.
+/// The product of two matrices after Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in
+/// the first-level cache while a block of A, packed and in the second, goes past it panel by panel. Blocks and tiles depend on the sizes
+/// alone, never on the number of threads.
 /// </summary>
 internal static unsafe class PackedProduct<TTile>
     where TTile : struct, ITile

@@ -92,7 +92,8 @@ internal static unsafe class Packing
         }
     }
 
-    // Four steps of sixteen rows: rows 4 apart share a vector, so that a transposition within each of its quarters puts a step's numbers in order.
+    // Four steps of sixteen rows: rows 4 apart share a vector, so that a transposition within each of its quarters puts a step's numbers in
+    // order.
     private static void Transpose16<TStored>(byte* x, nint stride, int steps, int width, float* to)
         where TStored : struct, IStored
     {
@@ -127,7 +128,8 @@ internal static unsafe class Packing
         {
             nint at = p * TStored.Size;
             Vector256<float> r0 = Halves<TStored>(x + at, x4 + at), r1 = Halves<TStored>(x + stride + at, x4 + stride + at);
-            Vector256<float> r2 = Halves<TStored>(x + stride2 + at, x4 + stride2 + at), r3 = Halves<TStored>(x + stride3 + at, x4 + stride3 + at);
+            Vector256<float> r2 = Halves<TStored>(x + stride2 + at, x4 + stride2 + at),
+                r3 = Halves<TStored>(x + stride3 + at, x4 + stride3 + at);
             Vector256<double> low01 = Avx.UnpackLow(r0, r1).AsDouble(), low23 = Avx.UnpackLow(r2, r3).AsDouble();
             Vector256<double> high01 = Avx.UnpackHigh(r0, r1).AsDouble(), high23 = Avx.UnpackHigh(r2, r3).AsDouble();
             Avx.UnpackLow(low01, low23).AsSingle().Store(to);
@@ -167,7 +169,8 @@ internal static unsafe class Packing
         for (; p <= steps - 4; p += 4, to += 4 * width)
         {
             nint at = p * TStored.Size;
-            Vector128<float> r0 = TStored.Load4(x + at), r1 = TStored.Load4(x1 + at), r2 = TStored.Load4(x2 + at), r3 = TStored.Load4(x3 + at);
+            Vector128<float> r0 = TStored.Load4(x + at), r1 = TStored.Load4(x1 + at), r2 = TStored.Load4(x2 + at),
+                r3 = TStored.Load4(x3 + at);
             Vector128<float> low01 = Interleave.Low(r0, r1), low23 = Interleave.Low(r2, r3);
             Vector128<float> high01 = Interleave.High(r0, r1), high23 = Interleave.High(r2, r3);
             Interleave.LowerHalves(low01, low23).Store(to);

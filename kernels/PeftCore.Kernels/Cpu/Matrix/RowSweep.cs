@@ -4,8 +4,8 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// The product of a few rows with a matrix whose steps are its rows (decoding with weights stored input by output): whole rows of
-/// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines. Items are some steps by some columns; what
-/// the steps' items have summed is added up at the end, in the same order whatever the number of threads.
+/// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines. Items are some steps by
+/// some columns; what the steps' items have summed is added up at the end, in the same order whatever the number of threads.
 /// </summary>
 internal static unsafe class RowSweep<TLanes, TVector>
     where TLanes : struct, ILanes<TVector>
@@ -109,7 +109,8 @@ internal static unsafe class RowSweep<TLanes, TVector>
             }
         }
 
-        // c += Σ a[p]·(row p of b), eight rows at a time. The first to read them asks for the next eight, which are needed after the other tiles.
+        // c += Σ a[p]·(row p of b), eight rows at a time. The first to read them asks for the next eight, which are needed after the other
+        // tiles.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Sweep<TAsk>(float* a, byte* b, float* c, int count)
             where TAsk : struct, IAsk

@@ -4,7 +4,8 @@ namespace PeftCore.Kernels;
 public static unsafe class SparseProducts
 {
     /// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries e of row r.</summary>
-    public static void Multiply(ReadOnlySpan<float> x, ReadOnlySpan<float> values, in SparseRows entries, Span<float> y, int rows, int inputs, bool accumulate, WorkerPool pool)
+    public static void Multiply(ReadOnlySpan<float> x, ReadOnlySpan<float> values, in SparseRows entries, Span<float> y, int rows,
+        int inputs, bool accumulate, WorkerPool pool)
     {
         Sizes.AtLeast(x, (long)rows * inputs);
         int outputs = entries.Offsets.Length - 1;
@@ -12,12 +13,14 @@ public static unsafe class SparseProducts
         fixed (float* px = x, pv = values, py = y)
         fixed (int* po = entries.Offsets, pc = entries.Columns, pr = entries.Order)
         {
-            Ranges.ForRows(rows, Math.Max(outputs, entries.Columns.Length), new ProductBody(px, pv, po, pc, pr, py, inputs, outputs, accumulate), pool);
+            Ranges.ForRows(rows, Math.Max(outputs, entries.Columns.Length), new ProductBody(px, pv, po, pc, pr, py, inputs, outputs,
+                accumulate), pool);
         }
     }
 
     /// <summary>dValues[e] (+)= Σ_t dy[t, rowOf[e]]·x[t, columnOf[e]].</summary>
-    public static void Gradient(ReadOnlySpan<float> dy, ReadOnlySpan<float> x, ReadOnlySpan<int> rowOf, ReadOnlySpan<int> columnOf, Span<float> dValues,
+    public static void Gradient(ReadOnlySpan<float> dy, ReadOnlySpan<float> x, ReadOnlySpan<int> rowOf, ReadOnlySpan<int> columnOf,
+        Span<float> dValues,
         int rows, bool accumulate, WorkerPool pool)
     {
         if (!accumulate)
@@ -35,7 +38,8 @@ public static unsafe class SparseProducts
         }
     }
 
-    private readonly struct ProductBody(float* x, float* values, int* offsets, int* columns, int* order, float* y, int inputs, int outputs, bool accumulate) : IRangeBody
+    private readonly struct ProductBody(float* x, float* values, int* offsets, int* columns, int* order, float* y, int inputs, int outputs,
+        bool accumulate) : IRangeBody
     {
         private readonly float* _x = x, _values = values, _y = y;
         private readonly int* _offsets = offsets, _columns = columns, _order = order;
@@ -58,7 +62,8 @@ public static unsafe class SparseProducts
         }
     }
 
-    private readonly struct GradientBody(float* dy, float* x, int* rowOf, int* columnOf, float* dValues, int rows, int outputs, int inputs) : IRangeBody
+    private readonly struct GradientBody(float* dy, float* x, int* rowOf, int* columnOf, float* dValues, int rows, int outputs, int inputs)
+        : IRangeBody
     {
         private readonly float* _dy = dy, _x = x, _dValues = dValues;
         private readonly int* _rowOf = rowOf, _columnOf = columnOf;

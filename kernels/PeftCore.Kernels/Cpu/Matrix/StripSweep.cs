@@ -1,8 +1,8 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of three to eight rows with a matrix whose steps are its rows, read as it is stored: some steps of a block of columns at a time, tile by
-/// tile, while each tile asks for its part of the next steps' rows.
+/// The product of three to eight rows with a matrix whose steps are its rows, read as it is stored: some steps of a block of columns at a
+/// time, tile by tile, while each tile asks for its part of the next steps' rows.
 /// </summary>
 internal static unsafe class StripSweep<TTile>
     where TTile : struct, ITile
@@ -11,7 +11,8 @@ internal static unsafe class StripSweep<TTile>
 
     /// <summary>Whether this is better than packing B first.</summary>
     public static bool Suits(in MatrixProduct product) =>
-        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.M <= MaxRows && product.N >= 2 * TTile.Columns && product.K >= Steps;
+        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.M <= MaxRows && product.N >= 2 * TTile.Columns
+        && product.K >= Steps;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
@@ -67,7 +68,8 @@ internal static unsafe class StripSweep<TTile>
                 // A tile reads whole strips; the last columns are fewer.
                 using var strip = pool.Scratch.Rent(steps * TTile.Columns);
                 product.B.Pack(column, used, TTile.Columns, step, steps, strip.Pointer);
-                TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha, accumulate);
+                TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha,
+                    accumulate);
             }
         }
     }

@@ -23,7 +23,8 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
 
     /// <summary>Where a number is; of a packed operand only the first row of a strip can be asked for.</summary>
     public byte* At(nint row, nint step) => _data +
-        ((IsPacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) * Elements.Size(type));
+        ((IsPacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) *
+            Elements.Size(type));
 
     /// <summary>Packs rows row … row+used−1 of some steps into a panel.</summary>
     public void Pack(int row, int used, int width, int step, int steps, float* panel)

@@ -1,19 +1,20 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// How a product of a few rows is cut into items: shares of its steps by blocks of its columns. Each share has sums of its own, which are added up at
-/// the end in the same order whatever the number of threads; they cost what weights do, so they stay a small part of those.
+/// How a product of a few rows is cut into items: shares of its steps by blocks of its columns. Each share has sums of its own, which are
+/// added up at the end in the same order whatever the number of threads; they cost what weights do, so they stay a small part of those.
 /// </summary>
 internal readonly unsafe struct SweepCut
 {
     private const int EnoughItems = 12, MostColumns = 1024, LeastColumns = 256, LeastSteps = 32;
     private readonly int _steps, _columns, _sumRows;
 
-    /// <summary>Cuts a product; blocks are multiples of <paramref name="columns"/> wide, shares of <paramref name="steps"/> long, and sums have room for
-    /// <paramref name="sumRows"/> rows.</summary>
+    /// <summary>Cuts a product; blocks are multiples of <paramref name="columns"/> wide, shares of <paramref name="steps"/> long, and sums
+    /// have room for <paramref name="sumRows"/> rows.</summary>
     public SweepCut(in MatrixProduct product, int columns, int steps, int sumRows)
     {
-        int blocks = Ranges.Count(product.N, MostColumns), most = Math.Max(1, (int)((long)product.K * Elements.Size(product.B.Type) / (64L * product.M)));
+        int blocks = Ranges.Count(product.N, MostColumns),
+            most = Math.Max(1, (int)((long)product.K * Elements.Size(product.B.Type) / (64L * product.M)));
         int shares = Math.Clamp(Ranges.Count(EnoughItems, blocks), 1, Math.Min(most, Ranges.Count(product.K, LeastSteps)));
         _steps = Ranges.Count(Ranges.Count(product.K, steps), shares) * steps;
         Shares = Ranges.Count(product.K, _steps);

@@ -14,7 +14,8 @@ internal readonly unsafe struct Tile<TLanes, TVector> : ITile
     public static int Columns => 3 * TLanes.Count;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+        bool accumulate)
         where TStored : struct, IStored
     {
         int width = TLanes.Count;

@@ -16,7 +16,8 @@ internal readonly unsafe struct Tile512 : ITile
 
     public static int Columns => 32;
 
-    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+        bool accumulate)
         where TStored : struct, IStored
     {
         if (rows > 8)
@@ -35,7 +36,8 @@ internal readonly unsafe struct Tile512 : ITile
 
     // The branches on TRows.Count are decided when this is compiled.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TStored, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha, bool accumulate)
+    private static void Run<TStored, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+        bool accumulate)
         where TStored : struct, IStored
         where TRows : struct, IRows
     {

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>A model reading a sequence piece by piece, or several of one length: what it has read is kept as keys and values, so that a new token costs
-/// one row.</summary>
+/// <summary>A model reading a sequence piece by piece, or several of one length: what it has read is kept as keys and values, so that a new
+/// token costs one row.</summary>
 internal sealed class CachedDecoder : IDisposable
 {
     private readonly CausalModel _model;

@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>How the next token is chosen, and when to stop. What each setting does is what transformers' generate does with it; with a temperature
-/// of 0 the likeliest token is taken and the settings that shape a draw do nothing.</summary>
+/// <summary>How the next token is chosen, and when to stop. What each setting does is what transformers' generate does with it; with a
+/// temperature of 0 the likeliest token is taken and the settings that shape a draw do nothing.</summary>
 public sealed record GenerationOptions
 {
     private const float LeastTemperature = 1e-30f;
@@ -23,7 +23,8 @@ public sealed record GenerationOptions
     /// <summary>Draw among tokens at least this likely relative to the likeliest; 0 for all.</summary>
     public float MinP { get; init; }
 
-    /// <summary>Logits of tokens that occurred, in the prompt too, are divided by this if positive and multiplied if negative; 1 for no penalty.</summary>
+    /// <summary>Logits of tokens that occurred, in the prompt too, are divided by this if positive and multiplied if negative; 1 for no
+    /// penalty.</summary>
     public float RepetitionPenalty { get; init; } = 1;
 
     /// <summary>Seed of the draws: the same seed, prompt and model give the same tokens.</summary>
@@ -35,7 +36,8 @@ public sealed record GenerationOptions
     /// <summary>Strings that end the text; they need a decoder. The text is cut before them.</summary>
     public IReadOnlyCollection<string> StopStrings { get; init; } = [];
 
-    /// <summary>How keys and values of earlier tokens are stored: F32, or BF16 at half the bytes; null for how the device stores activations.</summary>
+    /// <summary>How keys and values of earlier tokens are stored: F32, or BF16 at half the bytes; null for how the device stores
+    /// activations.</summary>
     public DType? KvCacheDType { get; init; }
 
     internal void Check(bool canDecode)
@@ -46,7 +48,8 @@ public sealed record GenerationOptions
         }
         Require(MaxNewTokens > 0, "max_new_tokens", $"{MaxNewTokens}", "at least 1");
         // Logits divided by less overflow.
-        Require(float.IsFinite(Temperature) && Temperature is 0 or >= LeastTemperature, "temperature", $"{Temperature}", "that is 0, for the likeliest token, or at least 1e-30");
+        Require(float.IsFinite(Temperature) && Temperature is 0 or >= LeastTemperature, "temperature", $"{Temperature}",
+            "that is 0, for the likeliest token, or at least 1e-30");
         Require(TopK >= 0, "top_k", $"{TopK}", "at least 0");
         Require(TopP is > 0 and <= 1, "top_p", $"{TopP}", "above 0 and at most 1");
         Require(MinP is >= 0 and <= 1, "min_p", $"{MinP}", "between 0 and 1");

@@ -21,8 +21,8 @@ public enum FinishReason
 
 /// <summary>A generated token as it streams out.</summary>
 /// <param name="Id">The token.</param>
-/// <param name="Text">What has become certain of the text: a character whose bytes are not all there, or what may become a stop string, waits for
-/// the tokens after it. Empty without a decoder.</param>
+/// <param name="Text">What has become certain of the text: a character whose bytes are not all there, or what may become a stop string,
+/// waits for the tokens after it. Empty without a decoder.</param>
 public readonly record struct GeneratedToken(int Id, string Text);
 
 /// <summary>A generated text.</summary>

@@ -19,7 +19,8 @@ public sealed class Generator
     /// <param name="onToken">Called with each token as it comes.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option makes no sense.</exception>
-    public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null,
+    public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
+        Action<GeneratedToken>? onToken = null,
         CancellationToken cancel = default)
     {
         options ??= new GenerationOptions();
@@ -39,8 +40,10 @@ public sealed class Generator
     /// <param name="decode">From tokens to text; null for tokens only.</param>
     /// <param name="onToken">Called with each token as it comes.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option makes no sense.</exception>
-    public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode = null,
+    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option makes no
+    /// sense.</exception>
+    public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode =
+        null,
         Action<GeneratedToken>? onToken = null, CancellationToken cancel = default)
     {
         options ??= new GenerationOptions();
@@ -53,7 +56,8 @@ public sealed class Generator
             var text = decode is null ? null : new TextStream(decode, options.StopStrings, prompt);
             var tokens = new List<int>();
             var reason = Continue(prompt, options, tokens, text, onToken, cancel);
-            return new GenerationResult(tokens, text?.Text ?? "", reason, reason == FinishReason.ContextFull ? ContextNotice(prompt.Length, tokens.Count) : null);
+            return new GenerationResult(tokens, text?.Text ?? "", reason, reason == FinishReason.ContextFull
+                ? ContextNotice(prompt.Length, tokens.Count) : null);
         }
         finally
         {
@@ -71,12 +75,16 @@ public sealed class Generator
         {
             if ((uint)token >= (uint)model.VocabularySize)
             {
-                throw new BadInputException($"the prompt holds token {token}, but the model's vocabulary has {model.VocabularySize}; the tokenizer belongs to another model");
+                throw new BadInputException(
+                    $"the prompt holds token {token}, but the model's vocabulary has {model.VocabularySize}; the tokenizer belongs to " +
+                    "another model");
             }
         }
         if (prompt.Length >= RoomOf(model))
         {
-            throw new BadInputException($"the prompt has {prompt.Length} tokens, but the model's context holds {RoomOf(model)} and must leave room for an answer; shorten the prompt");
+            throw new BadInputException(
+                $"the prompt has {prompt.Length} tokens, but the model's context holds {RoomOf(model)} and must leave room for an " +
+                "answer; shorten the prompt");
         }
     }
 
@@ -119,5 +127,6 @@ public sealed class Generator
     }
 
     private string ContextNotice(int prompt, int generated) =>
-        $"the text ends after {generated} tokens because the model's context of {_model.MaxLength} is full, {prompt} of it taken by the prompt";
+        $"the text ends after {generated} tokens because the model's context of {_model.MaxLength} is full, {prompt} of it taken by the " +
+        "prompt";
 }

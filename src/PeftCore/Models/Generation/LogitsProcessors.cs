@@ -1,6 +1,7 @@
 namespace PeftCore.Models.Generation;
 
-/// <summary>What happens to logits before a token is chosen, each with the meaning transformers gives it. A token that is ruled out gets −∞.</summary>
+/// <summary>What happens to logits before a token is chosen, each with the meaning transformers gives it. A token that is ruled out gets
+/// −∞.</summary>
 internal static class LogitsProcessors
 {
     /// <summary>Makes tokens that occurred less likely (Keskar et al. 2019, "CTRL"); each counts once, however often it occurred.</summary>
@@ -46,7 +47,8 @@ internal static class LogitsProcessors
         RuleOutBelow(logits, largest[0]);
     }
 
-    /// <summary>Keeps the likeliest tokens until their probabilities reach p (Holtzman et al. 2020, nucleus sampling); at least one.</summary>
+    /// <summary>Keeps the likeliest tokens until their probabilities reach p (Holtzman et al. 2020, nucleus sampling); at least
+    /// one.</summary>
     public static void TopP(Span<float> logits, float p)
     {
         double[] probabilities = Probabilities(logits);

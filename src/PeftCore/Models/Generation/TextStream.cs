@@ -2,8 +2,8 @@ using System.Text;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Turns tokens into text as they come. A token's text depends on its neighbours (a space in front, bytes of one character spread over
-/// tokens), so each piece is decoded with the tokens before it and the known part cut off.</summary>
+/// <summary>Turns tokens into text as they come. A token's text depends on its neighbours (a space in front, bytes of one character spread
+/// over tokens), so each piece is decoded with the tokens before it and the known part cut off.</summary>
 internal sealed class TextStream
 {
     /// <summary>Tokens of the prompt that are decoded along, so that the first new token finds its space.</summary>

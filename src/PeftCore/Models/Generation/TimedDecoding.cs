@@ -13,7 +13,8 @@ namespace PeftCore.Models.Generation;
 /// <param name="Seed">Of the prompts.</param>
 internal sealed record DecodingShape(int Batch, int PromptLength, int NewTokens, DType? CacheDType = null, ulong Seed = 0);
 
-/// <summary>Reads random prompts and writes the likeliest tokens after them, with a clock on both. A plan runs the same on a backend without data.</summary>
+/// <summary>Reads random prompts and writes the likeliest tokens after them, with a clock on both. A plan runs the same on a backend
+/// without data.</summary>
 /// <param name="FirstToken">Seconds until the first token of every sequence: reading the prompts, and choosing.</param>
 /// <param name="Steps">Seconds of each later step, which reads and writes one token of every sequence.</param>
 /// <param name="CacheBytes">Bytes of keys and values.</param>

@@ -6,8 +6,8 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.AdaLora;
 
-/// <summary>AdaLoRA on one linear layer: y = x·Wᵀ + b + α/r·((x·Aᵀ)∘e)·Bᵀ, a singular value decomposition that learns. A direction whose e is set to zero is
-/// gone; the file leaves it out.</summary>
+/// <summary>AdaLoRA on one linear layer: y = x·Wᵀ + b + α/r·((x·Aᵀ)∘e)·Bᵀ, a singular value decomposition that learns. A direction whose e
+/// is set to zero is gone; the file leaves it out.</summary>
 internal sealed class AdaLoraAdapter : LowRankAdapter
 {
     /// <summary>Added to the rank that the scale is divided by, in Hugging Face PEFT.</summary>
@@ -20,7 +20,8 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
     {
         Path = path;
         int rank = Kept(config) is { } kept ? kept.Count(flag => flag) : config.InitialRank;
-        _scale = Hyperparameters.Scale("lora_alpha", path, (config.Alpha > 0 ? (float)config.Alpha : config.InitialRank) / (config.InitialRank + RankOffset));
+        _scale = Hyperparameters.Scale("lora_alpha", path, (config.Alpha > 0 ? (float)config.Alpha : config.InitialRank) /
+            (config.InitialRank + RankOffset));
         A = context.NewParameter([rank, layer.Inputs]).Normal(0, config.InitWeights ? 0.02f : 1, context.Seed, 3 * site);
         B = context.NewParameter([layer.Outputs, rank]).Normal(0, config.InitWeights ? 0.02f : 1, context.Seed, 3 * site + 1);
         E = context.NewParameter([rank, 1]);
@@ -49,9 +50,11 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
 
     public override IEnumerable<SavedEntry> Entries(string path) => Mask is null || Array.TrueForAll(Mask, kept => kept)
         ? base.Entries(path)
-        : Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path })).Select(entry => entry with { ToFile = () => Sliced(entry.Name) });
+        : Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path }))
+        .Select(entry => entry with { ToFile = () => Sliced(entry.Name) });
 
-    protected override LoraBranch Branch(DropoutKey drop) => new(A.Value, B.Value, _scale, Drop: drop, Middle: E.Value.Reshape([E.Shape[0]]));
+    protected override LoraBranch Branch(DropoutKey drop) =>
+        new(A.Value, B.Value, _scale, Drop: drop, Middle: E.Value.Reshape([E.Shape[0]]));
 
     private IReadOnlyList<bool>? Kept(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
 
@@ -64,6 +67,7 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
         float[] values = parameter.Value.ToArray<float>();
         int width = isB ? 1 : parameter.Shape[1];
         float[] some = [.. values.Chunk(width).Where((_, i) => Mask![i % rank]).SelectMany(part => part)];
-        return new SafetensorsTensor(name, "F32", isB ? [parameter.Shape[0], kept] : [kept, parameter.Shape[1]], MemoryMarshal.AsBytes<float>(some).ToArray());
+        return new SafetensorsTensor(name, "F32", isB ? [parameter.Shape[0], kept] : [kept, parameter.Shape[1]],
+            MemoryMarshal.AsBytes<float>(some).ToArray());
     }
 }

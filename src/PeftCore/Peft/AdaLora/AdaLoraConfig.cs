@@ -97,7 +97,8 @@ public sealed record AdaLoraConfig : TargetedConfig
             OrthogonalWeight = config.Float("orth_reg_weight", 0.5, min: 0),
             TotalSteps = config.IntOrNull("total_step", min: 1),
             InitWeights = init == "true",
-            RankPattern = config.ObjectOrNull("rank_pattern") is { } pattern ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null,
+            RankPattern = config.ObjectOrNull("rank_pattern") is { } pattern
+            ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null,
             UnusedRank = config.Int("r", 8),
         };
     }
@@ -127,7 +128,8 @@ public sealed record AdaLoraConfig : TargetedConfig
         json["total_step"] = TotalSteps;
         json["init_lora_weights"] = InitWeights;
         json["rank_pattern"] = RankPattern is null ? null
-            : new JsonObject(RankPattern.Select(layer => KeyValuePair.Create(layer.Key, (JsonNode?)new JsonArray([.. layer.Value.Select(kept => JsonValue.Create(kept))]))));
+            : new JsonObject(RankPattern.Select(layer => KeyValuePair.Create(layer.Key,
+                (JsonNode?)new JsonArray([.. layer.Value.Select(kept => JsonValue.Create(kept))]))));
     }
 
     internal override Adapter Attach(AttachContext context)
@@ -172,7 +174,8 @@ public sealed record AdaLoraConfig : TargetedConfig
     }
 
     private static IReadOnlyList<bool> Flags(ConfigReader pattern, string name) =>
-        pattern.Raw(name) is { ValueKind: System.Text.Json.JsonValueKind.Array } list && list.EnumerateArray().All(flag => flag.ValueKind is System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False)
+        pattern.Raw(name) is { ValueKind: System.Text.Json.JsonValueKind.Array } list && list.EnumerateArray()
+        .All(flag => flag.ValueKind is System.Text.Json.JsonValueKind.True or System.Text.Json.JsonValueKind.False)
             ? [.. list.EnumerateArray().Select(flag => flag.GetBoolean())]
             : throw pattern.Error(name, "must be a list of true and false");
 }

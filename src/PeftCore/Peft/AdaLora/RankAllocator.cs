@@ -6,9 +6,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.AdaLora;
 
-/// <summary>Gives ranks to the layers that need them (Zhang et al. 2023, section 3.2): the importance of a direction comes from how much the loss would
-/// change without its weights, |w·∂L/∂w|, averaged over the steps, times how uncertain that is; a budget that shrinks with the cube of the time left says how many
-/// directions stay.</summary>
+/// <summary>Gives ranks to the layers that need them (Zhang et al. 2023, section 3.2): the importance of a direction comes from how much
+/// the loss would change without its weights, |w·∂L/∂w|, averaged over the steps, times how uncertain that is; a budget that shrinks with
+/// the cube of the time left says how many directions stay.</summary>
 internal sealed class RankAllocator
 {
     private readonly Adapter _adapter;
@@ -82,7 +82,8 @@ internal sealed class RankAllocator
         {
             _adapter.Config = Config with
             {
-                RankPattern = _layers.ToDictionary(layer => layer.PatternKey, layer => (IReadOnlyList<bool>)(layer.Mask ?? [.. Enumerable.Repeat(true, layer.E.Shape[0])]),
+                RankPattern = _layers.ToDictionary(layer => layer.PatternKey,
+                    layer => (IReadOnlyList<bool>)(layer.Mask ?? [.. Enumerable.Repeat(true, layer.E.Shape[0])]),
                     StringComparer.Ordinal),
             };
         }
@@ -128,7 +129,8 @@ internal sealed class RankAllocator
         {
             if (parameter.Gradient is { } gradient)
             {
-                Of(parameter).Observe(parameter.Value.ToArray<float>(), gradient.ToArray<float>(), (float)Config.Beta1, (float)Config.Beta2);
+                Of(parameter).Observe(parameter.Value.ToArray<float>(), gradient.ToArray<float>(), (float)Config.Beta1,
+                    (float)Config.Beta2);
             }
         }
     }
@@ -178,7 +180,8 @@ internal sealed class RankAllocator
         return score;
     }
 
-    private float Score(Parameter parameter, int index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index) : 0;
+    private float Score(Parameter parameter, int index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index)
+        : 0;
 
     /// <summary>Sets e of the directions that are gone to zero.</summary>
     private static void Silence(AdaLoraAdapter layer)

@@ -7,8 +7,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Boft;
 
-/// <summary>BOFT on one linear layer: y = s∘((x·R)·Wᵀ) + b, where R is a product of block rotations between which the coordinates are shuffled like the wires of a
-/// butterfly network, so few parameters reach everywhere.</summary>
+/// <summary>BOFT on one linear layer: y = s∘((x·R)·Wᵀ) + b, where R is a product of block rotations between which the coordinates are
+/// shuffled like the wires of a butterfly network, so few parameters reach everywhere.</summary>
 internal sealed class BoftAdapter : DeltaAdapter
 {
     private readonly Parameter _rotations;
@@ -25,7 +25,9 @@ internal sealed class BoftAdapter : DeltaAdapter
         int factors = stored is { Length: 4 } ? (int)Math.Min(stored[0], config.ButterflyFactors) : config.ButterflyFactors;
         if (factors > 1 && (size % 2 != 0 || count % (1 << (factors - 1)) != 0))
         {
-            throw new BadInputException($"boft_n_butterfly_factor is {factors}, which \"{path}\" with {count} blocks of {size} cannot have: it needs an even size and a number of blocks that {1 << (factors - 1)} divides");
+            throw new BadInputException(
+                $"boft_n_butterfly_factor is {factors}, which \"{path}\" with {count} blocks of {size} cannot have: it needs an even " +
+                $"size and a number of blocks that {1 << (factors - 1)} divides");
         }
         _dropout = new BlockDropout(layer, config.Dropout, site);
         _rotations = context.NewParameter([factors, count, size, size]);
@@ -42,7 +44,8 @@ internal sealed class BoftAdapter : DeltaAdapter
         }
     }
 
-    public override IEnumerable<AdapterParameter> Parameters => [new("", "boft_R.{0}", "boft_R", _rotations), new("", "boft_s.{0}", "boft_s", _magnitudes)];
+    public override IEnumerable<AdapterParameter> Parameters =>
+        [new("", "boft_R.{0}", "boft_R", _rotations), new("", "boft_s.{0}", "boft_s", _magnitudes)];
 
     public override Tensor Forward(Tensor x)
     {
@@ -55,7 +58,8 @@ internal sealed class BoftAdapter : DeltaAdapter
 
     protected override Tensor Delta(Tensor x, Tensor weight) => Turned(x, weight) - x.Linear(weight, null, Layer.Transposed);
 
-    private Tensor Turned(Tensor x, Tensor weight) => Rotate(x).Linear(weight, null, Layer.Transposed).MultiplyRow(_magnitudes.Value.Reshape([Layer.Outputs]));
+    private Tensor Turned(Tensor x, Tensor weight) =>
+        Rotate(x).Linear(weight, null, Layer.Transposed).MultiplyRow(_magnitudes.Value.Reshape([Layer.Outputs]));
 
     private Tensor Rotate(Tensor x)
     {

@@ -63,7 +63,9 @@ public sealed record BoftConfig : TargetedConfig
     {
         if (BlockSize == 0 == (BlockCount == 0) || BlockSize < 0 || BlockCount < 0)
         {
-            throw new BadInputException($"boft_block_size is {BlockSize} and boft_block_num {BlockCount}; give the size of the blocks or their number, and set the other to 0");
+            throw new BadInputException(
+                $"boft_block_size is {BlockSize} and boft_block_num {BlockCount}; give the size of the blocks or their number, and set " +
+                "the other to 0");
         }
         return new TargetedLayers(context, this).Attach((path, layer, site) => new BoftAdapter(context, this, path, layer, site));
     }

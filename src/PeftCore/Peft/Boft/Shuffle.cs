@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Boft;
 
-/// <summary>One level of a butterfly: the columns are cut into segments and those into pieces; in each segment the even pieces go to the front and the odd ones
-/// behind them.</summary>
+/// <summary>One level of a butterfly: the columns are cut into segments and those into pieces; in each segment the even pieces go to the
+/// front and the odd ones behind them.</summary>
 /// <param name="Columns">Columns of the input.</param>
 /// <param name="Segments">How many segments.</param>
 /// <param name="Piece">Columns of a piece.</param>

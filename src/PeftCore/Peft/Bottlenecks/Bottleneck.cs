@@ -6,7 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Bottlenecks;
 
-/// <summary>One bottleneck: s·(W₂·φ(W₁·u + b₁) + b₂) beside or behind a sublayer with output h on a stream x, where u is h, x + h or, in parallel, x.</summary>
+/// <summary>One bottleneck: s·(W₂·φ(W₁·u + b₁) + b₂) beside or behind a sublayer with output h on a stream x, where u is h, x + h or, in
+/// parallel, x.</summary>
 internal sealed class Bottleneck : SumAdapter
 {
     private const float NormEpsilon = 1e-5f;
@@ -43,7 +44,8 @@ internal sealed class Bottleneck : SumAdapter
     public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
     {
         const ulong StreamsEach = 16;
-        (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstBesideLayers + (ulong)number));
+        (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstBesideLayers +
+            (ulong)number));
         _parameters = new NamedParameters(context, (ulong)number * StreamsEach);
         int hidden = context.Base.HiddenSize;
         _normBefore = config.LnBefore ? Norm("adapter_norm_before", hidden) : null;
@@ -51,12 +53,14 @@ internal sealed class Bottleneck : SumAdapter
         _up = Map("adapter_up", width, hidden, isUp: true);
         _normAfter = config.LnAfter ? Norm("adapter_norm_after", hidden) : null;
         _gate = config.UseGating ? Affine("gate", _parameters.Normal("gate.weight", [1, hidden], BertDeviation), 1) : null;
-        _scaling = config.Scaling == BottleneckScaling.Constant ? null : _parameters.Constant("scaling", [config.Scaling == BottleneckScaling.Channel ? hidden : 1], 1);
+        _scaling = config.Scaling == BottleneckScaling.Constant ? null
+            : _parameters.Constant("scaling", [config.Scaling == BottleneckScaling.Channel ? hidden : 1], 1);
     }
 
     public static IEnumerable<string> NonLinearities => Activations.Keys;
 
-    public override IEnumerable<AdapterParameter> Parameters => _parameters.All.Select(p => new AdapterParameter("", "{0}." + p.Name, p.Name, p.Parameter));
+    public override IEnumerable<AdapterParameter> Parameters =>
+        _parameters.All.Select(p => new AdapterParameter("", "{0}." + p.Name, p.Name, p.Parameter));
 
     public override Tensor Add(Tensor stream, Tensor output)
     {
@@ -90,7 +94,8 @@ internal sealed class Bottleneck : SumAdapter
     private Tensor Scaled(Tensor y) => _config.Scaling switch
     {
         BottleneckScaling.Channel => y.MultiplyRow(_scaling!.Value),
-        BottleneckScaling.Learned => y.MultiplyRow(_scaling!.Value.Reshape([1, 1]).MatMul(Filled(y, [1, y.Shape.Columns], 1)).Reshape([y.Shape.Columns])),
+        BottleneckScaling.Learned => y.MultiplyRow(_scaling!.Value.Reshape([1, 1]).MatMul(Filled(y, [1, y.Shape.Columns], 1))
+            .Reshape([y.Shape.Columns])),
         _ => _config.ScalingFactor == 1 ? y : y * (float)_config.ScalingFactor,
     };
 
@@ -128,5 +133,6 @@ internal sealed class Bottleneck : SumAdapter
         return x => x.LayerNorm(weight.Value, bias.Value, NormEpsilon);
     }
 
-    private static Tensor Filled(Tensor like, Shape shape, float value) => like.Backend.From([.. Enumerable.Repeat(value, (int)shape.Count)], shape);
+    private static Tensor Filled(Tensor like, Shape shape, float value) =>
+        like.Backend.From([.. Enumerable.Repeat(value, (int)shape.Count)], shape);
 }

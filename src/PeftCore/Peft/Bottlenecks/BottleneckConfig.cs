@@ -2,8 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Peft.Bottlenecks;
 
-/// <summary>Hyperparameters of bottleneck adapters: small networks with residual connections between the layers of the base (Houlsby et al. 2019). Fields and
-/// architectures have AdapterHub's names. Models here normalise before a sublayer, so the options about the base's own norm move sums only, as there.</summary>
+/// <summary>Hyperparameters of bottleneck adapters: small networks with residual connections between the layers of the base (Houlsby et al.
+/// 2019). Fields and architectures have AdapterHub's names. Models here normalise before a sublayer, so the options about the base's own
+/// norm move sums only, as there.</summary>
 public sealed record BottleneckConfig : PeftConfig
 {
     /// <inheritdoc/>
@@ -78,7 +79,8 @@ public sealed record BottleneckConfig : PeftConfig
     /// <summary>One bottleneck a block beside the feed-forward network (He et al. 2022).</summary>
     public static BottleneckConfig ParBn { get; } = new()
     {
-        Architecture = "par_bn", ReductionFactor = 2, OriginalLnBefore = false, InitWeights = BottleneckInit.MamAdapter, IsParallel = true, ScalingFactor = 4,
+        Architecture = "par_bn", ReductionFactor = 2, OriginalLnBefore = false, InitWeights = BottleneckInit.MamAdapter, IsParallel = true,
+        ScalingFactor = 4,
     };
 
     internal override bool StartsAsBase => InitWeights == BottleneckInit.MamAdapter && IsParallel && !LnAfter && OriginalLnAfter;

@@ -14,7 +14,8 @@ internal static class BottleneckFields
     {
         foreach (string name in Unsupported)
         {
-            if (config.Raw(name) is { ValueKind: not JsonValueKind.False } value && !(value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0))
+            if (config.Raw(name) is { ValueKind: not JsonValueKind.False } value
+                && !(value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0))
             {
                 throw config.Error(name, "asks for a variant of bottleneck adapters that is not supported");
             }
@@ -48,7 +49,8 @@ internal static class BottleneckFields
             UseGating = config.Bool("use_gating", false),
             ResidualBeforeLn = config.Raw("residual_before_ln") switch
             {
-                { ValueKind: JsonValueKind.String } when config.Choice("residual_before_ln", null, "post_add") == "post_add" => BottleneckResidual.PostAdd,
+                { ValueKind: JsonValueKind.String } when config.Choice("residual_before_ln", null, "post_add") == "post_add" =>
+                    BottleneckResidual.PostAdd,
                 _ => config.Bool("residual_before_ln", true) ? BottleneckResidual.BeforeNorm : BottleneckResidual.AfterNorm,
             },
             AdapterResidualBeforeLn = config.Bool("adapter_residual_before_ln", false),
@@ -63,7 +65,9 @@ internal static class BottleneckFields
         json["mh_adapter"] = config.MhAdapter;
         json["output_adapter"] = config.OutputAdapter;
         json["reduction_factor"] = config.ReductionFactors.Count == 0 ? ConfigFields.Number(config.ReductionFactor)
-            : new JsonObject(config.ReductionFactors.OrderBy(pair => pair.Key).Select(pair => KeyValuePair.Create(pair.Key.ToString(CultureInfo.InvariantCulture), (JsonNode?)ConfigFields.Number(pair.Value)))
+            : new JsonObject(config.ReductionFactors.OrderBy(pair => pair.Key)
+                .Select(pair => KeyValuePair.Create(pair.Key.ToString(CultureInfo.InvariantCulture),
+                    (JsonNode?)ConfigFields.Number(pair.Value)))
                 .Append(new("default", ConfigFields.Number(config.ReductionFactor))));
         json["non_linearity"] = config.NonLinearity;
         json["original_ln_before"] = config.OriginalLnBefore;
@@ -79,7 +83,8 @@ internal static class BottleneckFields
             _ => PeftConfig.Float(config.ScalingFactor),
         };
         json["use_gating"] = config.UseGating;
-        json["residual_before_ln"] = config.ResidualBeforeLn == BottleneckResidual.PostAdd ? "post_add" : config.ResidualBeforeLn == BottleneckResidual.BeforeNorm;
+        json["residual_before_ln"] = config.ResidualBeforeLn == BottleneckResidual.PostAdd ? "post_add"
+            : config.ResidualBeforeLn == BottleneckResidual.BeforeNorm;
         json["adapter_residual_before_ln"] = config.AdapterResidualBeforeLn;
         json["leave_out"] = new JsonArray([.. config.LeaveOut.Select(block => JsonValue.Create(block))]);
         json["dropout"] = PeftConfig.Float(config.Dropout);
@@ -89,11 +94,15 @@ internal static class BottleneckFields
     {
         string? problem = config switch
         {
-            { MhAdapter: false, OutputAdapter: false } => "mh_adapter and output_adapter are both false, so there is nothing to train; turn one on",
-            _ when config.ReductionFactors.Values.Append(config.ReductionFactor).Any(factor => !(factor > 0) || !double.IsFinite(factor)) => "reduction_factor must be a number above 0",
+            { MhAdapter: false, OutputAdapter: false } =>
+                "mh_adapter and output_adapter are both false, so there is nothing to train; turn one on",
+            _ when config.ReductionFactors.Values.Append(config.ReductionFactor).Any(factor => !(factor > 0) || !double.IsFinite(factor)) =>
+                "reduction_factor must be a number above 0",
             { Dropout: not (>= 0 and < 1) } => $"dropout is {config.Dropout}; it must be at least 0 and below 1",
-            _ when !Bottleneck.NonLinearities.Contains(config.NonLinearity) => $"non_linearity is \"{config.NonLinearity}\"; there are {string.Join(", ", Bottleneck.NonLinearities)}",
-            _ when config.LeaveOut.Concat(config.ReductionFactors.Keys).FirstOrDefault(block => block < 0 || block >= blocks, -1) is var stranger && (stranger >= 0 || config.LeaveOut.Contains(-1)) =>
+            _ when !Bottleneck.NonLinearities.Contains(config.NonLinearity) =>
+                $"non_linearity is \"{config.NonLinearity}\"; there are {string.Join(", ", Bottleneck.NonLinearities)}",
+            _ when config.LeaveOut.Concat(config.ReductionFactors.Keys).FirstOrDefault(block => block < 0 || block >= blocks,
+                -1) is var stranger && (stranger >= 0 || config.LeaveOut.Contains(-1)) =>
                 $"leave_out and reduction_factor name block {stranger}, but the model has {blocks}, counted from 0",
             _ when config.LeaveOut.Distinct().Count() == blocks => "leave_out names every block, so there is nothing to train",
             _ => null,
@@ -104,7 +113,8 @@ internal static class BottleneckFields
         }
     }
 
-    private static double Factor(ConfigReader config, double fallback) => config.Raw("reduction_factor") is { ValueKind: JsonValueKind.Object }
+    private static double Factor(ConfigReader config, double fallback) =>
+        config.Raw("reduction_factor") is { ValueKind: JsonValueKind.Object }
         ? config.Object("reduction_factor").Float("default", fallback)
         : config.Float("reduction_factor", fallback);
 
@@ -117,7 +127,8 @@ internal static class BottleneckFields
             foreach (string name in table.Names.Where(name => name != "default"))
             {
                 factors[NumberText.TryDigits(name, out int block) ? block
-                    : throw table.Error(name, "is no number of a block; blocks count from 0, \"default\" stands for the others")] = table.Float(name);
+                    : throw table.Error(name, "is no number of a block; blocks count from 0, \"default\" stands for the others")] =
+                    table.Float(name);
             }
         }
         return factors;

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.C3a;
 
-/// <summary>C³A on one linear layer: ΔW/in is made of circulant blocks, each given by one kernel of b numbers, so the rank can be full.</summary>
+/// <summary>C³A on one linear layer: ΔW/in is made of circulant blocks, each given by one kernel of b numbers, so the rank can be
+/// full.</summary>
 internal sealed class C3aAdapter : DeltaAdapter
 {
     private readonly Parameter _kernels;

@@ -74,7 +74,14 @@ public sealed record C3aConfig : TargetedConfig
     {
         json["block_size"] = BlockSize;
         json["block_size_pattern"] = ConfigFields.ToJson(BlockSizePattern);
-        json["init_weights"] = Init switch { C3aInit.Zero => true, C3aInit.Gaussian => "gaussian", C3aInit.KaimingUniform => "kaiming_uniform", _ => "xavier_uniform" };
+        json["init_weights"] = Init switch
+        {
+            C3aInit.Zero => true,
+            C3aInit.Gaussian => "gaussian",
+            C3aInit.KaimingUniform =>
+            "kaiming_uniform",
+            _ => "xavier_uniform"
+        };
     }
 
     internal override Adapter Attach(AttachContext context) =>

@@ -4,15 +4,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.FourierFt;
 
-/// <summary>FourierFT on one linear layer: ΔW = α·Re(ifft2(F)) where n entries c of F learn and the rest is zero. As a sum of n waves it is a product of frozen
-/// matrices with c in the middle, so ΔW is never formed.</summary>
+/// <summary>FourierFT on one linear layer: ΔW = α·Re(ifft2(F)) where n entries c of F learn and the rest is zero. As a sum of n waves it is
+/// a product of frozen matrices with c in the middle, so ΔW is never formed.</summary>
 internal sealed class FourierFtAdapter : LowRankAdapter
 {
     private readonly Waves _waves;
     private readonly Parameter _spectrum;
     private readonly float _scale;
 
-    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, Waves waves, ulong site) : base(layer, default)
+    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, Waves waves, ulong site)
+        : base(layer, default)
     {
         _waves = waves;
         _scale = Hyperparameters.Scale("scaling", path, config.Scaling / ((double)layer.Inputs * layer.Outputs));

@@ -67,7 +67,8 @@ public sealed record FourierFtConfig : TargetedConfig
             int n = TargetMatching.Lookup(FrequencyPattern, path, Frequencies, "n_frequency_pattern");
             if (n < 1 || n > (long)layer.Inputs * layer.Outputs)
             {
-                throw new BadInputException($"n_frequency is {n}; \"{path}\" has from 1 to {(long)layer.Inputs * layer.Outputs} frequencies");
+                throw new BadInputException(
+                    $"n_frequency is {n}; \"{path}\" has from 1 to {(long)layer.Inputs * layer.Outputs} frequencies");
             }
             var key = (layer.Inputs, layer.Outputs, n);
             if (!waves.TryGetValue(key, out var shared))

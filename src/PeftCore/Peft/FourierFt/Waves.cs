@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.FourierFt;
 
-/// <summary>The waves of the chosen frequencies on layers of one shape. An entry (p, q) of the spectrum is the matrix cos(2π(p·o/out + q·i/in)), which is
-/// cos·cos − sin·sin of its rows and columns: a product of rank two.</summary>
+/// <summary>The waves of the chosen frequencies on layers of one shape. An entry (p, q) of the spectrum is the matrix cos(2π(p·o/out +
+/// q·i/in)), which is cos·cos − sin·sin of its rows and columns: a product of rank two.</summary>
 internal sealed class Waves
 {
     public Waves(AttachContext context, Linear layer, int count, ulong seed)

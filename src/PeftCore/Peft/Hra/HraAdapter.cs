@@ -5,9 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Hra;
 
-/// <summary>HRA on one linear layer: the input is reflected r times, W·H₁·…·H_r with Hᵢ = I − 2·uᵢ·uᵢᵀ/‖uᵢ‖². All at once that is I − U·T·Uᵀ with a small
-/// triangular T, T⁻¹ = ½·diag(UᵀU) + the part of UᵀU above the diagonal (Joffrain et al. 2006), so only x and r numbers a token are kept. With orthogonal
-/// directions it is I − 2·U·(UᵀU)⁻¹·Uᵀ, the reflection at the space they span.</summary>
+/// <summary>HRA on one linear layer: the input is reflected r times, W·H₁·…·H_r with Hᵢ = I − 2·uᵢ·uᵢᵀ/‖uᵢ‖². All at once that is I −
+/// U·T·Uᵀ with a small triangular T, T⁻¹ = ½·diag(UᵀU) + the part of UᵀU above the diagonal (Joffrain et al. 2006), so only x and r numbers
+/// a token are kept. With orthogonal directions it is I − 2·U·(UᵀU)⁻¹·Uᵀ, the reflection at the space they span.</summary>
 internal sealed class HraAdapter : RotationAdapter
 {
     private readonly Parameter _u;
@@ -31,7 +31,8 @@ internal sealed class HraAdapter : RotationAdapter
         {
             _u.Kaiming(context.Seed, site);
         }
-        _mask = context.NewConstant([.. Enumerable.Range(0, r * r).Select(i => i % r == i / r ? 0.5f : i % r > i / r && !_orthogonal ? 1 : _orthogonal ? 0.5f : 0)], [r, r]);
+        _mask = context.NewConstant([.. Enumerable.Range(0, r * r).Select(i => i % r == i / r ? 0.5f : i % r > i / r && !_orthogonal ? 1
+            : _orthogonal ? 0.5f : 0)], [r, r]);
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "hra_u.{0}", "hra_u", _u)];

@@ -10,7 +10,8 @@ internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput
 {
     public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];
 
-    public override Tensor Forward(Tensor x) => scalesInput ? layer.Compute(x.MultiplyRow(scale.Value)) : layer.Compute(x).MultiplyRow(scale.Value);
+    public override Tensor Forward(Tensor x) => scalesInput ? layer.Compute(x.MultiplyRow(scale.Value)) : layer.Compute(x)
+        .MultiplyRow(scale.Value);
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {

@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Ia3;
 
-/// <summary>Hyperparameters of (IA)³ (Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning"): vectors that
-/// rescale keys, values and the inside of feed-forward networks.</summary>
+/// <summary>Hyperparameters of (IA)³ (Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
+/// Learning"): vectors that rescale keys, values and the inside of feed-forward networks.</summary>
 public sealed record Ia3Config : TargetedConfig
 {
     private const string FeedforwardField = "feedforward_modules";
@@ -63,9 +63,12 @@ public sealed record Ia3Config : TargetedConfig
 
     private void RefuseStrangers()
     {
-        if (TargetModules?.Names is { } targets && FeedforwardModules?.Names?.FirstOrDefault(name => !targets.Contains(name)) is { } stranger)
+        if (TargetModules?.Names is { } targets
+            && FeedforwardModules?.Names?.FirstOrDefault(name => !targets.Contains(name)) is { } stranger)
         {
-            throw new BadInputException($"{FeedforwardField}: \"{stranger}\" is not one of the target modules {TargetModules}; it must be, because it says how a target is changed");
+            throw new BadInputException(
+                $"{FeedforwardField}: \"{stranger}\" is not one of the target modules {TargetModules}; it must be, because it says how a " +
+                "target is changed");
         }
     }
 }

@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.LoKr;
 
-/// <summary>LoKr on one linear layer: ΔW = s·W₁⊗W₂, each factor whole or, where that is smaller, a product of rank r. The Kronecker product is never formed.</summary>
+/// <summary>LoKr on one linear layer: ΔW = s·W₁⊗W₂, each factor whole or, where that is smaller, a product of rank r. The Kronecker product
+/// is never formed.</summary>
 internal sealed class LoKrAdapter : DeltaAdapter
 {
     private readonly float _scale;
@@ -20,13 +21,16 @@ internal sealed class LoKrAdapter : DeltaAdapter
         var (c, d) = Split(layer.Inputs, config.DecomposeFactor);
         var (a, b) = Split(layer.Outputs, config.DecomposeFactor);
         bool firstWhole = !(config.DecomposeBoth && r < Math.Max(a, c) / 2.0), secondWhole = r >= Math.Max(b, d) / 2.0;
-        _first = new Factor(context, "lokr_w1", a, c, firstWhole ? null : r, 4 * site, zero: config.Init == LoKrInit.Default, zeroLast: false);
-        _second = new Factor(context, "lokr_w2", b, d, secondWhole ? null : r, 4 * site + 2, zero: config.Init == LoKrInit.Lycoris, zeroLast: true);
+        _first = new Factor(context, "lokr_w1", a, c, firstWhole ? null : r, 4 * site, zero: config.Init == LoKrInit.Default,
+            zeroLast: false);
+        _second = new Factor(context, "lokr_w2", b, d, secondWhole ? null : r, 4 * site + 2, zero: config.Init == LoKrInit.Lycoris,
+            zeroLast: true);
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [.. _first.Parameters, .. _second.Parameters];
 
-    /// <summary>Two numbers whose product is a dimension, the smaller first: the wanted one if it divides, otherwise those that come near it from below.</summary>
+    /// <summary>Two numbers whose product is a dimension, the smaller first: the wanted one if it divides, otherwise those that come near
+    /// it from below.</summary>
     internal static (int Small, int Large) Split(int dimension, int factor)
     {
         if (factor > 0 && dimension % factor == 0)

@@ -12,7 +12,8 @@ internal sealed class AdapterCombination
     private readonly Dictionary<string, List<(LowRank Update, double Weight)>> _layers = new(StringComparer.Ordinal);
     private readonly int _rank;
 
-    public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type, double? density, MajoritySign majority,
+    public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type,
+        double? density, MajoritySign majority,
         int? svdRank, ulong seed)
     {
         (_adapters, _weights) = (adapters, weights);
@@ -111,7 +112,8 @@ internal sealed class AdapterCombination
         }
     }
 
-    /// <summary>The names the adapters' configurations give, if they select just the layers to change; otherwise those layers' paths.</summary>
+    /// <summary>The names the adapters' configurations give, if they select just the layers to change; otherwise those layers'
+    /// paths.</summary>
     private ModuleSelector Targets(CausalModel model)
     {
         List<string> names = [.. Configs.SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];
@@ -130,11 +132,15 @@ internal sealed class AdapterCombination
     {
         if (_adapters.Count == 0 || _adapters.Count != _weights.Count || !_weights.All(double.IsFinite))
         {
-            throw new BadInputException($"{_adapters.Count} adapters and {_weights.Count} weights were given to combine; each adapter needs one finite weight, and there must be one at least");
+            throw new BadInputException(
+                $"{_adapters.Count} adapters and {_weights.Count} weights were given to combine; each adapter needs one finite weight, " +
+                "and there must be one at least");
         }
         if (_type.Prunes && density is not (> 0 and <= 1))
         {
-            throw new BadInputException($"the combination needs a density above 0 and up to 1, the share of elements to keep; it is {density?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}");
+            throw new BadInputException(
+                $"the combination needs a density above 0 and up to 1, the share of elements to keep; it is " +
+                $"{density?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "missing"}");
         }
         if (svdRank < 1)
         {
@@ -160,7 +166,8 @@ internal sealed class AdapterCombination
         }
     }
 
-    private static LowRank Finite(Adapter adapter, string path, LowRank update) => update.A.All(double.IsFinite) && update.B.All(double.IsFinite)
+    private static LowRank Finite(Adapter adapter, string path, LowRank update) =>
+        update.A.All(double.IsFinite) && update.B.All(double.IsFinite)
         ? update
         : throw new BadInputException($"adapter \"{adapter.Name}\" holds NaN or infinity in \"{path}\" and cannot be combined");
 
@@ -170,7 +177,9 @@ internal sealed class AdapterCombination
         {
             if (parts.Select(part => part.Update.Rank).Distinct().Count() > 1)
             {
-                throw new BadInputException($"the adapters have ranks {string.Join(" and ", parts.Select(part => part.Update.Rank))} on \"{path}\", and this combination needs equal ones; use svd, cat or another that ends in svd");
+                throw new BadInputException(
+                    $"the adapters have ranks {string.Join(" and ", parts.Select(part => part.Update.Rank))} on \"{path}\", and this " +
+                    "combination needs equal ones; use svd, cat or another that ends in svd");
             }
         }
     }

@@ -9,14 +9,19 @@ internal static class CalibratedInit
     /// <summary>Added to a covariance's diagonal, as a share of its mean, so that it has an inverse.</summary>
     private const double Damping = 0.01;
 
-    /// <summary>EVA (Paischer et al. 2024): A starts at the principal components of a layer's input, and ranks go where those explain most. B is zero.</summary>
+    /// <summary>EVA (Paischer et al. 2024): A starts at the principal components of a layer's input, and ranks go where those explain most.
+    /// B is zero.</summary>
     /// <returns>The configuration with ranks and layers as they became, and the factors.</returns>
-    public static (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Eva(LoraConfig config, IReadOnlyList<(string Path, Linear Layer)> targets, InputStatistics inputs, Calibration settings)
+    public static (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Eva(LoraConfig config,
+        IReadOnlyList<(string Path, Linear Layer)> targets, InputStatistics inputs, Calibration settings)
     {
-        var ranks = targets.ToDictionary(target => target.Path, target => TargetMatching.Lookup(config.RankPattern, target.Path, config.Rank, "rank_pattern"), StringComparer.Ordinal);
+        var ranks = targets.ToDictionary(target => target.Path, target => TargetMatching.Lookup(config.RankPattern, target.Path,
+            config.Rank, "rank_pattern"), StringComparer.Ordinal);
         var components = targets.ToDictionary(target => target.Path, target => Components(target.Layer, inputs), StringComparer.Ordinal);
-        var chosen = targets.SelectMany(target => Candidates(target.Path, components[target.Path].Values, (int)Math.Round(ranks[target.Path] * settings.Rho)))
-            .OrderByDescending(candidate => candidate.Share).Take(ranks.Values.Sum()).GroupBy(candidate => candidate.Path).ToDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
+        var chosen = targets.SelectMany(target => Candidates(target.Path, components[target.Path].Values,
+            (int)Math.Round(ranks[target.Path] * settings.Rho)))
+            .OrderByDescending(candidate => candidate.Share).Take(ranks.Values.Sum()).GroupBy(candidate => candidate.Path)
+            .ToDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
         var factors = new Dictionary<string, InitialFactors>(StringComparer.Ordinal);
         var rankPattern = new List<KeyValuePair<string, int>>();
         var alphaPattern = new List<KeyValuePair<string, double>>();
@@ -24,14 +29,21 @@ internal static class CalibratedInit
         {
             int rank = chosen[path];
             double alpha = TargetMatching.Lookup(config.AlphaPattern, path, config.Alpha, "alpha_pattern");
-            factors.Add(path, new InitialFactors(Leading(components[path], rank, layer.Inputs, settings.Whiten ? inputs.Of(layer).Rows : 0), new double[layer.Outputs * rank]));
+            factors.Add(path, new InitialFactors(Leading(components[path], rank, layer.Inputs, settings.Whiten ? inputs.Of(layer).Rows : 0),
+                new double[layer.Outputs * rank]));
             rankPattern.Add(new(path, rank));
             alphaPattern.Add(new(path, settings.AdjustScaling ? alpha * rank / ranks[path] : alpha));
         }
-        return (config with { TargetModules = ModuleSelector.Of([.. factors.Keys]), RankPattern = rankPattern, AlphaPattern = alphaPattern }, factors);
+        return (config with
+        {
+            TargetModules = ModuleSelector.Of([.. factors.Keys]),
+            RankPattern = rankPattern,
+            AlphaPattern = alphaPattern
+        }, factors);
     }
 
-    /// <summary>CorDA (Yang et al. 2024): singular directions of W·C with C the covariance of the input, brought back by C⁻¹, are taken out of W.</summary>
+    /// <summary>CorDA (Yang et al. 2024): singular directions of W·C with C the covariance of the input, brought back by C⁻¹, are taken out
+    /// of W.</summary>
     public static InitialFactors Corda(double[] weight, Linear layer, int r, double scale, InputStatistics inputs, Calibration settings)
     {
         int n = layer.Inputs, m = layer.Outputs, all = Math.Min(n, m);
@@ -61,7 +73,8 @@ internal static class CalibratedInit
         return new InitialFactors(a, b);
     }
 
-    /// <summary>LoRA-GA (Wang et al. 2024): A and B span singular directions of the weight's gradient, so that the first step goes where full fine-tuning would.</summary>
+    /// <summary>LoRA-GA (Wang et al. 2024): A and B span singular directions of the weight's gradient, so that the first step goes where
+    /// full fine-tuning would.</summary>
     /// <param name="gradient">∂L/∂W (out, in).</param>
     /// <param name="weight">W (out, in); asked for if the length depends on it.</param>
     /// <param name="layer">The layer.</param>
@@ -69,12 +82,15 @@ internal static class CalibratedInit
     /// <param name="scale">The adapter's scale.</param>
     /// <param name="settings">Whose directions are whose, and how long they are.</param>
     /// <param name="random">Draws directions where chance decides.</param>
-    public static InitialFactors LoraGa(double[] gradient, Func<double[]> weight, Linear layer, int r, double scale, Calibration settings, Random random)
+    public static InitialFactors LoraGa(double[] gradient, Func<double[]> weight, Linear layer, int r, double scale, Calibration settings,
+        Random random)
     {
         int n = layer.Inputs, m = layer.Outputs;
         if (2 * r > Math.Min(n, m))
         {
-            throw new BadInputException($"LoRA-GA takes two times the rank of singular directions; rank {r} is too much for a layer of {m} × {n}; choose {Math.Min(n, m) / 2} or less");
+            throw new BadInputException(
+                $"LoRA-GA takes two times the rank of singular directions; rank {r} is too much for a layer of {m} × {n}; choose " +
+                $"{Math.Min(n, m) / 2} or less");
         }
         var (u, s, v) = Factorization.TruncatedSvd(gradient, m, n, 2 * r);
         var (ofA, ofB) = Directions(settings.Direction, r, random);

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Lora;
 
-/// <summary>How <see cref="PeftModel.AddWeightedAdapter"/> makes one LoRA adapter of several. Below, w are the weights and s each adapter's scale; "pruned"
-/// keeps the share of elements that the density says.</summary>
+/// <summary>How <see cref="PeftModel.AddWeightedAdapter"/> makes one LoRA adapter of several. Below, w are the weights and s each adapter's
+/// scale; "pruned" keeps the share of elements that the density says.</summary>
 public enum CombinationType
 {
     /// <summary>The closest update of the wanted rank to Σ w·s·B·A.</summary>
@@ -13,7 +13,8 @@ public enum CombinationType
     /// <summary>Exactly Σ w·s·B·A, with the ranks added up.</summary>
     Cat,
 
-    /// <summary>Linear on pruned factors, where each element is the mean of those that have the sign most have (Yadav et al. 2023, TIES).</summary>
+    /// <summary>Linear on pruned factors, where each element is the mean of those that have the sign most have (Yadav et al. 2023,
+    /// TIES).</summary>
     Ties,
 
     /// <summary>TIES on the updates themselves, then the closest update of the wanted rank.</summary>
@@ -75,7 +76,8 @@ public static class CombinationTypes
     extension(CombinationType type)
     {
         /// <summary>Whether it works on the updates B·A rather than on B and A, and so ends with a factorisation.</summary>
-        public bool EndsWithSvd => type is CombinationType.Svd or CombinationType.TiesSvd or CombinationType.DareLinearSvd or CombinationType.DareTiesSvd
+        public bool EndsWithSvd => type is CombinationType.Svd or CombinationType.TiesSvd or CombinationType.DareLinearSvd
+            or CombinationType.DareTiesSvd
             or CombinationType.MagnitudePruneSvd;
 
         /// <summary>Whether it needs a density.</summary>

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm an output. The norm
-/// counts as a constant in backward (section 4.3), and it is found without forming ΔW:
+/// <summary>Weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm an
+/// output. The norm counts as a constant in backward (section 4.3), and it is found without forming ΔW:
 /// ‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding is the map from one-hot tokens to rows of
 /// its table, which holds Wᵀ.</summary>
 internal sealed class Dora(Layer layer, Parameter magnitude)
@@ -26,7 +26,8 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     /// <summary>m/‖W + ΔW‖, (out).</summary>
     public Tensor Ratio(ReadOnlySpan<LoraBranch> branches) => magnitude.Value * InverseNorms(branches);
 
-    /// <summary>A linear layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has it.</summary>
+    /// <summary>A linear layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has
+    /// it.</summary>
     public Tensor Forward(Tensor x, ReadOnlySpan<LoraBranch> branches, DropoutKey drop)
     {
         using var scope = new TensorScope();
@@ -37,7 +38,8 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
             return scope.Return(layer.OwnParameter("bias") is { } bias ? y.AddRow(bias.Value) : y);
         }
         var dropped = x.Dropout(drop);
-        var changed = dropped.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio) - dropped.Linear(Weight, null, _transposed);
+        var changed = dropped.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio) - dropped.Linear(Weight, null,
+            _transposed);
         return scope.Return(layer.Compute(x) + changed);
     }
 
@@ -51,7 +53,8 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         squares.Backend.Multiply(squares, inverse, magnitude.Value, false);
     }
 
-    /// <summary>Merges m/‖W + ΔW‖·(W + ΔW). On a weight that others were merged into, what it changes about the plain one is added.</summary>
+    /// <summary>Merges m/‖W + ΔW‖·(W + ΔW). On a weight that others were merged into, what it changes about the plain one is
+    /// added.</summary>
     public void Merge(Tensor weight, Tensor? plain, Action<Tensor> addDelta)
     {
         if (plain is null)

@@ -2,7 +2,8 @@ using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>LoftQ (Li et al. 2023): a base weight is rounded to NF4 and the low-rank factors start at what that lost, W ≈ Q + s·B·A, in turns.</summary>
+/// <summary>LoftQ (Li et al. 2023): a base weight is rounded to NF4 and the low-rank factors start at what that lost, W ≈ Q + s·B·A, in
+/// turns.</summary>
 internal static class LoftQ
 {
     private const int Block = 64;
@@ -10,8 +11,10 @@ internal static class LoftQ
     /// <summary>Quantiles of the normal distribution (Dettmers et al. 2023, QLoRA, appendix E).</summary>
     private static readonly float[] Levels =
     [
-        -1f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0f,
-        0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1f,
+        -1f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
+        -0.09105003625154495f, 0f,
+        0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f,
+        0.7229568362236023f, 1f,
     ];
 
     /// <summary>Rounds and factors.</summary>

@@ -16,7 +16,9 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         {
             throw new BadInputException(context.IsNew
                 ? $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which needs data: use AddCalibratedAdapter"
-                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; save it as a plain LoRA where it was trained, or convert it with the adapter as it was before training (peftcore convert --initial-adapter)");
+                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; " +
+                "save it as a plain LoRA where it was trained, or convert it with the adapter as it was before training (peftcore " +
+                "convert --initial-adapter)");
         }
         var targets = new TargetedLayers(context, config);
         _adapter = targets.NewAdapter();
@@ -49,16 +51,19 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         return _adapter;
     }
 
-    /// <summary>A LoRA on both of two tied tables, where only one is a target: Hugging Face PEFT makes the other share its factors, and saves both.</summary>
+    /// <summary>A LoRA on both of two tied tables, where only one is a target: Hugging Face PEFT makes the other share its factors, and
+    /// saves both.</summary>
     private void OnTied(TargetedLayers targets, ulong site)
     {
         if (!config.EnsureWeightTying || !WeightTying.IsTied(context.Base))
         {
             return;
         }
-        string embedding = WeightTying.PathOf(context.Base, context.Base.TokenEmbedding), head = WeightTying.PathOf(context.Base, context.Base.Head);
+        string embedding = WeightTying.PathOf(context.Base, context.Base.TokenEmbedding),
+            head = WeightTying.PathOf(context.Base, context.Base.Head);
         var there = targets.Layers.Where(target => target.Path == embedding || target.Path == head).Select(target => target.Path).ToList();
-        if (there is [var one] && context.StoredShape(AdapterParameter.Prefix + (one == head ? embedding + ".lora_embedding_A" : head + ".lora_A.weight")) is not null)
+        if (there is [var one] && context.StoredShape(AdapterParameter.Prefix + (one == head ? embedding + ".lora_embedding_A" : head +
+            ".lora_A.weight")) is not null)
         {
             if (one == head)
             {
@@ -98,7 +103,8 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         {
             var rounded = context.NewFrozen(layer.Weight);
             LoraInitializer.FillLoftQ(path, layer, a.Value, b.Value, scale, config.LoftqIterations, rounded);
-            _adapter.Swaps.Add(new ParameterSwap(layer, "weight", new AdapterParameter(path, "base_layer.weight", "base_layer.weight", rounded), trains: false));
+            _adapter.Swaps.Add(new ParameterSwap(layer, "weight", new AdapterParameter(path, "base_layer.weight", "base_layer.weight",
+                rounded), trains: false));
         }
         var adapter = new LoraLinearAdapter(layer, new LoraFactors(a, b, bias, magnitude, anchor), scale, (float)config.Dropout, site);
         _adapter.Layers.Add((path, adapter));
@@ -109,7 +115,9 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     {
         if (config.LoraBias)
         {
-            throw new BadInputException($"target modules: \"{path}\" is an embedding, which has no place for the bias that lora_bias asks for; leave it out or turn lora_bias off");
+            throw new BadInputException(
+                $"target modules: \"{path}\" is an embedding, which has no place for the bias that lora_bias asks for; leave it out or " +
+                "turn lora_bias off");
         }
         int vocabulary = layer.Weight.Shape[0], dim = layer.Weight.Shape[1];
         int rank = RankOf(path, Math.Min(vocabulary, dim));
@@ -128,8 +136,8 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         adapter.Magnitude?.Initialize([new(a.Value, b.Value, scale)]);
     }
 
-    /// <summary>A rank beyond the layer's smaller side buys nothing, so asking for it is a mistake. Files of other programs may have it; only
-    /// what is cut out of the weight itself must fit in it.</summary>
+    /// <summary>A rank beyond the layer's smaller side buys nothing, so asking for it is a mistake. Files of other programs may have it;
+    /// only what is cut out of the weight itself must fit in it.</summary>
     private int RankOf(string path, int largest)
     {
         int rank = TargetMatching.Lookup(config.RankPattern, path, config.Rank, "rank_pattern");
@@ -138,7 +146,8 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             throw new BadInputException($"rank {rank} of \"{path}\" is no rank; choose one of at least 1");
         }
         return rank <= largest || !(context.IsNew || config.Init.ChangesBase) ? rank
-            : throw new BadInputException($"rank {rank} is above the size of \"{path}\", whose smaller side is {largest}; choose a rank of at most {largest}");
+            : throw new BadInputException(
+            $"rank {rank} is above the size of \"{path}\", whose smaller side is {largest}; choose a rank of at most {largest}");
     }
 
     private float ScaleOf(string path, int rank)
@@ -147,7 +156,9 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         float scale = (float)(config.UseRsLora ? alpha / Math.Sqrt(rank) : alpha / rank);
         if (!float.IsFinite(scale) || (config.Init.ChangesBase && scale <= 0))
         {
-            throw new BadInputException($"lora_alpha is {alpha} for \"{path}\"; it must be {(config.Init.ChangesBase ? "a number above 0, because this initialisation divides by it" : "a finite number")}");
+            throw new BadInputException(
+                $"lora_alpha is {alpha} for \"{path}\"; it must be {(config.Init.ChangesBase ? "a number above 0, because this " +
+                "initialisation divides by it" : "a finite number")}");
         }
         return scale;
     }

@@ -22,20 +22,23 @@ public enum LoraInit
     /// <summary>The first r directions of the weight's QR decomposition, taken out of it (Büyükakyüz 2024, OLoRA).</summary>
     Olora,
 
-    /// <summary>A at the principal components of the layers' inputs, ranks where those explain most (Paischer et al. 2024, EVA). Needs data.</summary>
+    /// <summary>A at the principal components of the layers' inputs, ranks where those explain most (Paischer et al. 2024, EVA). Needs
+    /// data.</summary>
     Eva,
 
     /// <summary>Directions of the weight that data uses most, or least, taken out of it (Yang et al. 2024, CorDA). Needs data.</summary>
     Corda,
 
-    /// <summary>Directions of the weight's gradient, their product taken out of the weight (Wang et al. 2024, LoRA-GA). Needs data.</summary>
+    /// <summary>Directions of the weight's gradient, their product taken out of the weight (Wang et al. 2024, LoRA-GA). Needs
+    /// data.</summary>
     LoraGa,
 
     /// <summary>What rounding the weight to NF4 loses; the weight is rounded while the adapter is active (Li et al. 2023, LoftQ).</summary>
     Loftq,
 }
 
-/// <summary>Hyperparameters of LoRA (Hu et al. 2021), with rsLoRA (Kalajdzievski 2023) and DoRA (Liu et al. 2024). Defaults are Hugging Face's.</summary>
+/// <summary>Hyperparameters of LoRA (Hu et al. 2021), with rsLoRA (Kalajdzievski 2023) and DoRA (Liu et al. 2024). Defaults are Hugging
+/// Face's.</summary>
 public sealed record LoraConfig : TargetedConfig
 {
     /// <summary>Hugging Face's defaults.</summary>
@@ -86,7 +89,8 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>Alphas that differ, by a pattern for the end of the path; the first that matches counts.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
-    /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none. The empty name stands for the model's input embedding.</summary>
+    /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none. The empty name stands for the model's input
+    /// embedding.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
 
     /// <summary>The initialisation of a name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>

@@ -31,9 +31,11 @@ internal static class LoraConfigFields
     {
         foreach (var (name, value) in Unused)
         {
-            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) } && !IsEmpty(config, name))
+            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) }
+                && !IsEmpty(config, name))
             {
-                throw config.Error(name, "asks for a variant of LoRA that is not supported; only its default, " + (value?.ToJsonString() ?? "null") + ", is");
+                throw config.Error(name, "asks for a variant of LoRA that is not supported; only its default, " +
+                    (value?.ToJsonString() ?? "null") + ", is");
             }
         }
     }
@@ -46,7 +48,8 @@ internal static class LoraConfigFields
         }
     }
 
-    /// <summary>Initialisations of Hugging Face PEFT that only say how training began and are not made here: a trained adapter is a LoRA like any other.</summary>
+    /// <summary>Initialisations of Hugging Face PEFT that only say how training began and are not made here: a trained adapter is a LoRA
+    /// like any other.</summary>
     private static readonly HashSet<string> StartOnly = new(StringComparer.OrdinalIgnoreCase) { "orthogonal", "mica" };
 
     /// <summary>Beginnings of the names whose initialisations change the base, so that a file does not fit the plain one.</summary>
@@ -54,7 +57,8 @@ internal static class LoraConfigFields
 
     private const string Supported = "supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq";
 
-    /// <summary>The initialisation of a file, the name it has there if there is none like it here, and what a new adapter and a reader should know about that.</summary>
+    /// <summary>The initialisation of a file, the name it has there if there is none like it here, and what a new adapter and a reader
+    /// should know about that.</summary>
     public static (LoraInit Init, string? Other, string? Problem, bool Known) Init(ConfigReader config)
     {
         if (config.Raw("init_lora_weights") is not { } value)
@@ -79,7 +83,9 @@ internal static class LoraConfigFields
         }
         if (BaseChanging.FirstOrDefault(start => name.StartsWith(start, StringComparison.OrdinalIgnoreCase)) is { } changing)
         {
-            throw config.Error("init_lora_weights", $"is \"{name}\", which is unknown; as a kind of {changing} it would change the base, so the file does not fit the plain one; {Supported}");
+            throw config.Error("init_lora_weights",
+                $"is \"{name}\", which is unknown; as a kind of {changing} it would change the base, so the file does not fit the plain " +
+                $"one; {Supported}");
         }
         return (LoraInit.Default, name, $"init_lora_weights is \"{name}\"; {Supported}", StartOnly.Contains(name));
     }
@@ -124,11 +130,13 @@ internal static class LoraConfigFields
         {
             null => null,
             { ValueKind: JsonValueKind.Array } => new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! },
-            _ => ConfigFields.Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name) ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
+            _ => ConfigFields.Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name)
+                ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
         };
     }
 
-    /// <summary>An empty list asks for nothing, nor does an empty megatron_config; other settings that are empty ask for a variant's defaults.</summary>
+    /// <summary>An empty list asks for nothing, nor does an empty megatron_config; other settings that are empty ask for a variant's
+    /// defaults.</summary>
     private static bool IsEmpty(ConfigReader config, string name) => config.Raw(name) switch
     {
         { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() == 0,

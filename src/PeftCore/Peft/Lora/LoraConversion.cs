@@ -9,8 +9,8 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Any adapter that changes weights as a LoRA: ΔW of each layer, cut after its largest singular values (Eckart and Young 1936: no other update of that rank is
-/// nearer).</summary>
+/// <summary>Any adapter that changes weights as a LoRA: ΔW of each layer, cut after its largest singular values (Eckart and Young 1936: no
+/// other update of that rank is nearer).</summary>
 internal sealed class LoraConversion
 {
     private readonly Adapter _adapter;
@@ -52,7 +52,8 @@ internal sealed class LoraConversion
     };
 
     /// <summary>Its tensors, biases and modules trained whole included.</summary>
-    public IEnumerable<SafetensorsTensor> Tensors => _tensors.Concat(_adapter.Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
+    public IEnumerable<SafetensorsTensor> Tensors =>
+        _tensors.Concat(_adapter.Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
 
     /// <summary>ΔW (out, in) of a layer in double precision.</summary>
     public static double[] Delta(string path, LayerAdapter adapter, Linear layer)
@@ -70,7 +71,8 @@ internal sealed class LoraConversion
         }
         if (adapter.Merge(changed, bias, adds ? plain : null))
         {
-            throw new BadInputException($"\"{path}\" cannot become a LoRA: the adapter changes its bias as well, for which a LoRA has no place");
+            throw new BadInputException(
+                $"\"{path}\" cannot become a LoRA: the adapter changes its bias as well, for which a LoRA has no place");
         }
         if (!adds)
         {
@@ -109,8 +111,10 @@ internal sealed class LoraConversion
             }
         }
         string prefix = AdapterParameter.Prefix + path;
-        _tensors.Add(new SafetensorsTensor(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], MemoryMarshal.AsBytes<float>(a).ToArray()));
-        _tensors.Add(new SafetensorsTensor(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], MemoryMarshal.AsBytes<float>(b).ToArray()));
+        _tensors.Add(new SafetensorsTensor(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], MemoryMarshal.AsBytes<float>(a)
+            .ToArray()));
+        _tensors.Add(new SafetensorsTensor(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], MemoryMarshal.AsBytes<float>(b)
+            .ToArray()));
     }
 
     private static Tensor Wide(Tensor value)

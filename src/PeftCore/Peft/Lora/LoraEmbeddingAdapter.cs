@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>LoRA on an embedding: row t becomes W[t] + s·A[:, t]·Bᵀ, with A (r, vocabulary) and B (dim, r). Dropout does not apply: a token cannot be half
-/// there.</summary>
+/// <summary>LoRA on an embedding: row t becomes W[t] + s·A[:, t]·Bᵀ, with A (r, vocabulary) and B (dim, r). Dropout does not apply: a token
+/// cannot be half there.</summary>
 internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Parameter b, Parameter? magnitude, float scale) : LayerAdapter
 {
     private readonly Dora? _dora = magnitude is null ? null : new Dora(layer, magnitude);

@@ -44,7 +44,9 @@ internal static class LoraInitializer
     {
         if (factors.A.Length != a.Shape.Count || factors.B.Length != b.Shape.Count)
         {
-            throw new BadInputException($"the initial factors of \"{path}\" are of rank {factors.A.Length / a.Shape.Columns}, but the configuration asks for rank {a.Shape[0]}; go on with the rank the run began with");
+            throw new BadInputException(
+                $"the initial factors of \"{path}\" are of rank {factors.A.Length / a.Shape.Columns}, but the configuration asks for " +
+                $"rank {a.Shape[0]}; go on with the rank the run began with");
         }
         if (!a.Backend.IsMeta)
         {
@@ -113,7 +115,8 @@ internal static class LoraInitializer
         stored.Backend.Cast(stored, wide);
         if (!stored.Backend.AllFinite(wide))
         {
-            throw new BadInputException($"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact model");
+            throw new BadInputException(
+                $"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact model");
         }
         double[] values = Array.ConvertAll(wide.ToArray<float>(), x => (double)x);
         return layer.Transposed ? Dense.Transpose(values, layer.Inputs, layer.Outputs) : values;

@@ -5,8 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>LoRA on one linear layer: y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ. An initialisation that takes directions out of W (PiSSA, OLoRA) leaves W as it is
-/// and subtracts the same product of the initial A and B, its anchor, which costs two small factors instead of a second W.</summary>
+/// <summary>LoRA on one linear layer: y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ. An initialisation that takes directions out of W (PiSSA, OLoRA) leaves W
+/// as it is and subtracts the same product of the initial A and B, its anchor, which costs two small factors instead of a second
+/// W.</summary>
 internal sealed class LoraLinearAdapter : LayerAdapter
 {
     private readonly Linear _layer;

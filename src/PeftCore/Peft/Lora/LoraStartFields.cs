@@ -4,8 +4,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>The objects of an adapter_config.json that belong to one initialisation each. What has a meaning here is read; all is kept for the next file, because
-/// other programs look at more.</summary>
+/// <summary>The objects of an adapter_config.json that belong to one initialisation each. What has a meaning here is read; all is kept for
+/// the next file, because other programs look at more.</summary>
 internal static class LoraStartFields
 {
     private const string Eva = "eva_config", Corda = "corda_config", LoraGa = "lora_ga_config", Loftq = "loftq_config";
@@ -16,7 +16,8 @@ internal static class LoraStartFields
     /// <summary>The names of scales in a file, in the order of <see cref="LoraGaScale"/>.</summary>
     private static readonly string[] Scales = ["stable", "weight_svd", "gd_scale", "unit"];
 
-    /// <summary>The settings of a file, and what is wrong with those of the initialisation it names; those of others may be wrong, nobody reads them.</summary>
+    /// <summary>The settings of a file, and what is wrong with those of the initialisation it names; those of others may be wrong, nobody
+    /// reads them.</summary>
     public static (Calibration Settings, int LoftqIterations, string? Problem) Read(ConfigReader config, LoraInit init)
     {
         string? problem = null;
@@ -35,7 +36,11 @@ internal static class LoraStartFields
                 };
             }
         });
-        Try(LoraInit.Corda, () => settings = settings with { KeepKnowledge = config.ObjectOrNull(Corda)?.Choice("corda_method", "ipm", "ipm", "kpm") == "kpm" });
+        Try(LoraInit.Corda, () => settings = settings with
+        {
+            KeepKnowledge = config.ObjectOrNull(Corda)?.Choice("corda_method", "ipm",
+            "ipm", "kpm") == "kpm"
+        });
         Try(LoraInit.LoraGa, () =>
         {
             if (config.ObjectOrNull(LoraGa) is { } ga)

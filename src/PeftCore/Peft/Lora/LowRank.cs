@@ -9,16 +9,19 @@ namespace PeftCore.Peft.Lora;
 /// <summary>An update of one layer in double precision: B·A, with A (rank, in) and B (out, rank). The scale is apart.</summary>
 internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int Outputs, double Scale)
 {
-    /// <summary>The update of a layer's adapter relative to the unchanged base: what an initialisation took out of the weight is part of it.</summary>
+    /// <summary>The update of a layer's adapter relative to the unchanged base: what an initialisation took out of the weight is part of
+    /// it.</summary>
     public static LowRank Of(LayerAdapter layer) => layer switch
     {
         LoraLinearAdapter { Anchor: null } linear => Of(linear.A.Value, linear.B.Value, linear.Scale),
-        LoraLinearAdapter { Anchor: { } anchor } linear => Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(anchor.A, anchor.B, linear.Scale).Times(-1)]),
+        LoraLinearAdapter { Anchor: { } anchor } linear =>
+            Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(anchor.A, anchor.B, linear.Scale).Times(-1)]),
         LoraEmbeddingAdapter embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
         _ => throw new BadInputException("trainable tokens replace rows of the embedding and do not add up; combine adapters without them"),
     };
 
-    /// <summary>The update of a layer's adapter of whatever method: where it is no low-rank product, ΔW itself times the identity.</summary>
+    /// <summary>The update of a layer's adapter of whatever method: where it is no low-rank product, ΔW itself times the
+    /// identity.</summary>
     public static LowRank Of(string path, LayerAdapter adapter, Module module)
     {
         if (adapter is LoraLinearAdapter or LoraEmbeddingAdapter || module is not Linear layer)
@@ -66,8 +69,8 @@ internal sealed record LowRank(double[] A, double[] B, int Rank, int Inputs, int
     /// <summary>B·A, (out, in).</summary>
     public double[] Product() => Dense.Multiply(B, A, Outputs, Rank, Inputs);
 
-    /// <summary>The closest update of at most a given rank to this one, without forming the product: with A = Lₐ·Qₐ and Bᵀ = L_b·Q_b, the singular
-    /// values are those of the small L_bᵀ·Lₐ.</summary>
+    /// <summary>The closest update of at most a given rank to this one, without forming the product: with A = Lₐ·Qₐ and Bᵀ = L_b·Q_b, the
+    /// singular values are those of the small L_bᵀ·Lₐ.</summary>
     public LowRank Truncate(int rank)
     {
         if (Rank > Math.Min(Inputs, Outputs))

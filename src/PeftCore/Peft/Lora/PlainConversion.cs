@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>PiSSA and OLoRA train factors that were taken out of the base weight, so their files fit only programs that take them out again. What they
-/// add to the unchanged base is [B, −B₀]·[A; A₀], a plain LoRA of twice the rank.</summary>
+/// <summary>PiSSA and OLoRA train factors that were taken out of the base weight, so their files fit only programs that take them out
+/// again. What they add to the unchanged base is [B, −B₀]·[A; A₀], a plain LoRA of twice the rank.</summary>
 internal static class PlainConversion
 {
     /// <summary>The configuration of the plain adapter: twice the rank at the same scale.</summary>
@@ -26,7 +26,8 @@ internal static class PlainConversion
     {
         foreach (var parameter in adapter.Parameters)
         {
-            var layer = adapter.Layers.Find(layer => layer.Path == parameter.Path && layer.Layer.Parameters.Any(own => own.Parameter == parameter.Parameter)).Layer;
+            var layer = adapter.Layers.Find(layer => layer.Path == parameter.Path
+                && layer.Layer.Parameters.Any(own => own.Parameter == parameter.Parameter)).Layer;
             yield return layer switch
             {
                 LoraLinearAdapter linear when parameter.Parameter == linear.A => Factor(parameter.FileName, linear, isA: true),
@@ -38,8 +39,8 @@ internal static class PlainConversion
         }
     }
 
-    /// <summary>The tensors of the plain adapter's file, from an adapter's file and the one that was written before it trained: [A; A₀] and [B, −B₀], in the dtype
-    /// they have.</summary>
+    /// <summary>The tensors of the plain adapter's file, from an adapter's file and the one that was written before it trained: [A; A₀] and
+    /// [B, −B₀], in the dtype they have.</summary>
     public static IEnumerable<SafetensorsTensor> Tensors(AdapterWeights trained, AdapterWeights initial)
     {
         foreach (string name in trained.Names)
@@ -54,7 +55,9 @@ internal static class PlainConversion
             var start = initial.Get(name);
             if (start.DType != entry.DType || !start.Shape.AsSpan().SequenceEqual(entry.Shape))
             {
-                throw start.Error($"is {start.DType} ({string.Join(", ", start.Shape)}), but the trained one is {entry.DType} ({string.Join(", ", entry.Shape)}); they are not of one run");
+                throw start.Error(
+                    $"is {start.DType} ({string.Join(", ", start.Shape)}), but the trained one is {entry.DType} " +
+                    $"({string.Join(", ", entry.Shape)}); they are not of one run");
             }
             bool isA = kind.EndsWith('A');
             long[] shape = isA ? [2 * entry.Shape[0], entry.Shape[1]] : [entry.Shape[0], 2 * entry.Shape[1]];
@@ -65,7 +68,8 @@ internal static class PlainConversion
     /// <summary>[B, −B₀], row by row. Changing the sign is one bit in every floating-point format.</summary>
     private static byte[] Beside(WeightEntry b, WeightEntry start)
     {
-        int rows = (int)b.Shape[0], width = b.Bytes.Length / Math.Max(1, rows), size = b.Bytes.Length / (int)Math.Max(1, b.Shape[0] * b.Shape[1]);
+        int rows = (int)b.Shape[0], width = b.Bytes.Length / Math.Max(1, rows),
+            size = b.Bytes.Length / (int)Math.Max(1, b.Shape[0] * b.Shape[1]);
         byte[] both = new byte[2 * b.Bytes.Length];
         for (int row = 0; row < rows; row++)
         {

@@ -3,8 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>"ensure_weight_tying": where the base has one table for embedding and head, an adapter shall not part them. It has effect only there, and only on adapters
-/// that change one of the two.</summary>
+/// <summary>"ensure_weight_tying": where the base has one table for embedding and head, an adapter shall not part them. It has effect only
+/// there, and only on adapters that change one of the two.</summary>
 internal static class WeightTying
 {
     private const string Field = "ensure_weight_tying";
@@ -40,7 +40,8 @@ internal static class WeightTying
             head.Value.Dispose();
         }
         string headPath = PathOf(model, model.Head);
-        adapter.Swaps.Add(new ParameterSwap(model.Head, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value), trains: false));
+        adapter.Swaps.Add(new ParameterSwap(model.Head, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value),
+            trains: false));
         string key = AdapterParameter.Prefix + headPath + ".weight";
         if (context.IsNew || context.StoredShape(key) is not null)
         {
@@ -54,7 +55,9 @@ internal static class WeightTying
         if (IsTied(context.Base) && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
             (adapter.Layers.Exists(layer => layer.Path == table.Path) || Saved(adapter, table.Module) is not null)) is { Path: { } path })
         {
-            throw new BadInputException($"{Field} is true, the base ties its head to the embedding, and the adapter changes \"{path}\": {adapter.Config.PeftType} cannot change both alike; leave it out, or set {Field} to false");
+            throw new BadInputException(
+                $"{Field} is true, the base ties its head to the embedding, and the adapter changes \"{path}\": " +
+                $"{adapter.Config.PeftType} cannot change both alike; leave it out, or set {Field} to false");
         }
     }
 
@@ -63,8 +66,10 @@ internal static class WeightTying
     /// <param name="path">The module that has one.</param>
     /// <param name="other">The one that has none.</param>
     public static BadInputException NotThere(AttachContext context, string path, string other) => new(
-        $"{Field} is true, and the base ties its head to the embedding: \"{other}\" would need a LoRA that shares the factors of \"{path}\", " +
-        $"{(context.IsNew ? "which cannot be trained here" : "and the file has none")}; set {Field} to false{(context.IsNew ? $", or leave \"{path}\" out" : "")}");
+        $"{Field} is true, and the base ties its head to the embedding: \"{other}\" would need a LoRA that shares the factors of " +
+        $"\"{path}\", " +
+        $"{(context.IsNew ? "which cannot be trained here" : "and the file has none")}; set {Field} to false{(context.IsNew ? $", or " +
+        $"leave \"{path}\" out" : "")}");
 
     /// <summary>Refuses a file whose tables or factors are not one.</summary>
     public static void Check(CausalModel model, AdapterWeights stored, bool trainable)
@@ -73,10 +78,14 @@ internal static class WeightTying
         {
             return;
         }
-        string embedding = AdapterParameter.Prefix + PathOf(model, model.TokenEmbedding), head = AdapterParameter.Prefix + PathOf(model, model.Head);
-        if (stored.TryGet(embedding + ".weight", out var first) && stored.TryGet(head + ".weight", out var second) && !AdapterValues.AreAlike(first, second))
+        string embedding = AdapterParameter.Prefix + PathOf(model, model.TokenEmbedding),
+            head = AdapterParameter.Prefix + PathOf(model, model.Head);
+        if (stored.TryGet(embedding + ".weight", out var first) && stored.TryGet(head + ".weight", out var second)
+            && !AdapterValues.AreAlike(first, second))
         {
-            throw second.Error($"differs from \"{embedding}.weight\", but {Field} is true and the base ties both; which one counts cannot be told: keep one, or set {Field} to false");
+            throw second.Error(
+                $"differs from \"{embedding}.weight\", but {Field} is true and the base ties both; which one counts cannot be told: keep " +
+                $"one, or set {Field} to false");
         }
         if (!stored.TryGet(embedding + ".lora_embedding_A", out var a) || !stored.TryGet(embedding + ".lora_embedding_B", out var b) ||
             !stored.TryGet(head + ".lora_A.weight", out var headA) || !stored.TryGet(head + ".lora_B.weight", out var headB))
@@ -85,15 +94,20 @@ internal static class WeightTying
         }
         if (!AdapterValues.AreTransposed(a, headB) || !AdapterValues.AreTransposed(b, headA))
         {
-            throw headA.Error($"is not that of the embedding turned over, but {Field} is true and the base ties both; set {Field} to false");
+            throw headA.Error(
+                $"is not that of the embedding turned over, but {Field} is true and the base ties both; set {Field} to false");
         }
         if (trainable)
         {
-            throw new BadInputException($"{stored.Place}: {Field} is true, and a LoRA that embedding and head share cannot be trained further here; load it without training, or set {Field} to false");
+            throw new BadInputException(
+                $"{stored.Place}: {Field} is true, and a LoRA that embedding and head share cannot be trained further here; load it " +
+                $"without training, or set {Field} to false");
         }
     }
 
-    public static string PathOf(CausalModel model, Module module) => model.NamedModules().First(candidate => candidate.Module == module).Path;
+    public static string PathOf(CausalModel model, Module module) =>
+        model.NamedModules().First(candidate => candidate.Module == module).Path;
 
-    private static ParameterSwap? Saved(Adapter adapter, Module module) => adapter.Swaps.Find(swap => swap.Trains && swap.Replaces(module, "weight"));
+    private static ParameterSwap? Saved(Adapter adapter, Module module) =>
+        adapter.Swaps.Find(swap => swap.Trains && swap.Replaces(module, "weight"));
 }

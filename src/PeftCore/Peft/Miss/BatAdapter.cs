@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Miss;
 
-/// <summary>Bat, the form of MiSS that depends on the weight: the weight is cut into blocks of r × r, and each block W of a row of blocks becomes W + W·D + D with that
-/// row's D.</summary>
+/// <summary>Bat, the form of MiSS that depends on the weight: the weight is cut into blocks of r × r, and each block W of a row of blocks
+/// becomes W + W·D + D with that row's D.</summary>
 internal sealed class BatAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;
@@ -15,7 +15,8 @@ internal sealed class BatAdapter : DeltaAdapter
     {
         if (layer.Transposed)
         {
-            throw new BadInputException($"init_weights is bat, which needs weights stored (out, in); \"{path}\" stores (in, out); choose true or mini");
+            throw new BadInputException(
+                $"init_weights is bat, which needs weights stored (out, in); \"{path}\" stores (in, out); choose true or mini");
         }
         _pieces = pieces;
         int r = config.Rank;

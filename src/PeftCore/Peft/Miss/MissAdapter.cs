@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Miss;
 
-/// <summary>MiSS on one linear layer: the input is cut into pieces of r numbers, their sum goes through one matrix D (r, out): y += (Σ pieces of x)·D. Keeps r numbers a
-/// token for backward.</summary>
+/// <summary>MiSS on one linear layer: the input is cut into pieces of r numbers, their sum goes through one matrix D (r, out): y += (Σ
+/// pieces of x)·D. Keeps r numbers a token for backward.</summary>
 internal sealed class MissAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;
@@ -22,7 +22,8 @@ internal sealed class MissAdapter : DeltaAdapter
             Hyperparameters.Divides("mini_r", config.MiniRank, path, "outputs", layer.Outputs);
         }
         _block = context.NewParameter([config.Rank, config.Form == MissForm.Mini ? config.MiniRank : layer.Outputs]);
-        _repeat = _block.Shape[1] == layer.Outputs ? null : context.NewConstant(Repeat(_block.Shape[1], layer.Outputs), [_block.Shape[1], layer.Outputs]);
+        _repeat = _block.Shape[1] == layer.Outputs ? null : context.NewConstant(Repeat(_block.Shape[1], layer.Outputs),
+            [_block.Shape[1], layer.Outputs]);
         _ = config.Form == MissForm.Random ? _block.Kaiming(context.Seed, site) : _block.Zero();
     }
 

@@ -57,7 +57,14 @@ public sealed record MissConfig : TargetedConfig
         Rank = config.Int("r", 64, min: 1),
         MiniRank = config.Int("mini_r", 1, min: 1),
         Dropout = config.Float("miss_dropout", 0, min: 0, max: 1),
-        Form = ConfigFields.BoolOrName(config, "init_weights", "true", "bat", "mini") switch { "bat" => MissForm.Bat, "mini" => MissForm.Mini, "false" => MissForm.Random, _ => MissForm.Balance },
+        Form = ConfigFields.BoolOrName(config, "init_weights", "true", "bat", "mini") switch
+        {
+            "bat" => MissForm.Bat,
+            "mini" =>
+            MissForm.Mini,
+            "false" => MissForm.Random,
+            _ => MissForm.Balance
+        },
     };
 
     internal override bool PassesRepeat => true;
@@ -81,7 +88,8 @@ public sealed record MissConfig : TargetedConfig
             {
                 pieces.Add(layer.Inputs, sums = Pieces(context, layer.Inputs));
             }
-            return Form == MissForm.Bat ? new BatAdapter(context, this, path, layer, sums) : new MissAdapter(context, this, path, layer, sums, site);
+            return Form == MissForm.Bat ? new BatAdapter(context, this, path, layer, sums)
+                : new MissAdapter(context, this, path, layer, sums, site);
         });
     }
 

@@ -2,8 +2,8 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Dense products in double precision, row-major. Each element is summed by one thread in one order, so results do not depend on how
-/// many threads there are.</summary>
+/// <summary>Dense products in double precision, row-major. Each element is summed by one thread in one order, so results do not depend on
+/// how many threads there are.</summary>
 internal static class Dense
 {
     /// <summary>Columns a task works on at a time: the rows of one tile stay in the nearest cache.</summary>
@@ -93,8 +93,8 @@ internal static class Dense
         return c;
     }
 
-    /// <summary>Makes rows orthonormal in their order (Gram–Schmidt, twice, which is enough: Giraud et al. 2005). A row that depends on those before
-    /// it becomes any direction that does not.</summary>
+    /// <summary>Makes rows orthonormal in their order (Gram–Schmidt, twice, which is enough: Giraud et al. 2005). A row that depends on
+    /// those before it becomes any direction that does not.</summary>
     public static void Orthonormalize(double[] a, int rows, int columns)
     {
         for (int i = 0; i < rows; i++)

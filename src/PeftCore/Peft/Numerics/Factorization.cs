@@ -8,7 +8,8 @@ internal static class Factorization
 
     private const int DenseShare = 3;
 
-    /// <summary>Singular values below this part of the largest are rounding noise of single-precision weights, and come back as zero.</summary>
+    /// <summary>Singular values below this part of the largest are rounding noise of single-precision weights, and come back as
+    /// zero.</summary>
     private const double Noise = 1e-9;
 
     /// <summary>The r largest singular values and vectors: W ≈ U·diag(S)·V. Where a singular value is zero, so are its vectors.</summary>

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Loops over four rows at once: what is loaded for one serves all, so the processor computes instead of waiting for its cache.</summary>
+/// <summary>Loops over four rows at once: what is loaded for one serves all, so the processor computes instead of waiting for its
+/// cache.</summary>
 internal static class FourRows
 {
     /// <summary>sum += a₀·w₀ + a₁·w₁ + a₂·w₂ + a₃·w₃, with the rows of W <paramref name="stride"/> apart.</summary>

@@ -2,15 +2,16 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>The leading left singular vectors of a large matrix by a block Lanczos iteration on W·Wᵀ with a thick restart (Golub and Underwood 1977;
-/// Wu and Simon 2000): every product with W adds a block to a growing basis, and the best vectors in the basis's span are taken. It needs
-/// far fewer products than plain subspace iteration where the spectrum is flat.</summary>
+/// <summary>The leading left singular vectors of a large matrix by a block Lanczos iteration on W·Wᵀ with a thick restart (Golub and
+/// Underwood 1977; Wu and Simon 2000): every product with W adds a block to a growing basis, and the best vectors in the basis's span are
+/// taken. It needs far fewer products than plain subspace iteration where the spectrum is flat.</summary>
 internal sealed class LeadingBasis
 {
     private const int Block = 16;
     private const int MaxProducts = 400;
 
-    /// <summary>A vector has settled when W·Wᵀ moves it out of its own direction by less than this part of the largest eigenvalue.</summary>
+    /// <summary>A vector has settled when W·Wᵀ moves it out of its own direction by less than this part of the largest
+    /// eigenvalue.</summary>
     private const double Tolerance = 1e-11;
 
     private readonly double[] _w;
@@ -89,7 +90,8 @@ internal sealed class LeadingBasis
         return Dense.MultiplyTransposed(image, _w, Block, _n, _m);
     }
 
-    /// <summary>Makes the next block orthonormal to the basis and in itself; returns how W·Wᵀ couples the last block to it, (Block, Block).</summary>
+    /// <summary>Makes the next block orthonormal to the basis and in itself; returns how W·Wᵀ couples the last block to it, (Block,
+    /// Block).</summary>
     private double[] Orthogonalize(double[] block)
     {
         SubtractBasis(block);
@@ -144,5 +146,6 @@ internal sealed class LeadingBasis
         }
     }
 
-    private double[] Rotate(double[] vectors, double[] rows, int count, int columns) => Dense.Multiply(vectors, rows, count, _size, columns);
+    private double[] Rotate(double[] vectors, double[] rows, int count, int columns) =>
+        Dense.Multiply(vectors, rows, count, _size, columns);
 }

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>All eigenvalues and eigenvectors of a symmetric matrix: reflections make it tridiagonal, shifted QR steps make that diagonal (Golub and
-/// Van Loan, sections 8.3.1 and 8.3.3).</summary>
+/// <summary>All eigenvalues and eigenvectors of a symmetric matrix: reflections make it tridiagonal, shifted QR steps make that diagonal
+/// (Golub and Van Loan, sections 8.3.1 and 8.3.3).</summary>
 internal static class SymmetricEigen
 {
     private const int MaxStepsPerValue = 60;
@@ -76,7 +76,8 @@ internal static class SymmetricEigen
         return (alpha, 2 / (x[0] * x[0] + tail));
     }
 
-    /// <summary>The rows of (H₀·H₁ ⋯)ᵀ, gathered from the last reflection to the first, so that each touches only what is not yet zero.</summary>
+    /// <summary>The rows of (H₀·H₁ ⋯)ᵀ, gathered from the last reflection to the first, so that each touches only what is not yet
+    /// zero.</summary>
     private static double[] Product(double[] reflections, double[] betas, int n)
     {
         double[] z = new double[n * n];

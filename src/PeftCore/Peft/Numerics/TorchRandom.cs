@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>PyTorch's random numbers on the processor: MT19937 (Matsumoto and Nishimura 1998) and what torch makes of its words. Files of some
-/// methods hold a seed in the place of what was drawn with it.</summary>
+/// <summary>PyTorch's random numbers on the processor: MT19937 (Matsumoto and Nishimura 1998) and what torch makes of its words. Files of
+/// some methods hold a seed in the place of what was drawn with it.</summary>
 internal sealed class TorchRandom
 {
     /// <summary>What torch.Generator() is seeded with when nothing is said.</summary>
@@ -70,7 +70,9 @@ internal sealed class TorchRandom
     {
         if (n >= ShuffleLimit)
         {
-            throw new BadInputException($"a layer of {n} weights is too large for a random choice that Hugging Face PEFT would repeat; the limit is {ShuffleLimit}");
+            throw new BadInputException(
+                $"a layer of {n} weights is too large for a random choice that Hugging Face PEFT would repeat; the limit is " +
+                $"{ShuffleLimit}");
         }
         var moved = new Dictionary<long, long>();
         long[] chosen = new long[count];

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Oft;
 
-/// <summary>OFT on one linear layer: the input is turned in blocks of b coordinates, each block by an orthogonal matrix that Cayley's map makes of a skew-symmetric one.
-/// Angles between neurons stay as they are.</summary>
+/// <summary>OFT on one linear layer: the input is turned in blocks of b coordinates, each block by an orthogonal matrix that Cayley's map
+/// makes of a skew-symmetric one. Angles between neurons stay as they are.</summary>
 internal sealed class OftAdapter : RotationAdapter
 {
     /// <summary>What is as short as rounding allows stays as it is.</summary>
@@ -22,10 +22,13 @@ internal sealed class OftAdapter : RotationAdapter
     {
         _config = config;
         _dropout = new BlockDropout(layer, config.ModuleDropout, site);
-        int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted : Nearest(layer.Inputs, wanted);
+        int wanted = config.BlockSize != 0 ? config.BlockSize : config.Rank, fitting = layer.Inputs % wanted == 0 ? wanted
+            : Nearest(layer.Inputs, wanted);
         if (fitting != wanted)
         {
-            context.Warnings?.Add($"{context.Place}: {(config.BlockSize != 0 ? "oft_block_size" : "r")} is {wanted}, which does not divide the {layer.Inputs} inputs of \"{path}\"; {fitting} is taken, as Hugging Face PEFT does");
+            context.Warnings?.Add(
+                $"{context.Place}: {(config.BlockSize != 0 ? "oft_block_size" : "r")} is {wanted}, which does not divide the " +
+                $"{layer.Inputs} inputs of \"{path}\"; {fitting} is taken, as Hugging Face PEFT does");
         }
         _side = config.BlockSize != 0 ? fitting : layer.Inputs / fitting;
         _triangles = context.NewParameter([config.BlockShare ? 1 : layer.Inputs / _side, _side * (_side - 1) / 2]);
@@ -71,7 +74,8 @@ internal sealed class OftAdapter : RotationAdapter
         return wanted - lower <= higher - wanted ? lower : higher;
     }
 
-    /// <summary>Shortens skew-symmetric matrices that are longer than ε/√blocks to that length. As in Hugging Face PEFT it changes the parameters themselves.</summary>
+    /// <summary>Shortens skew-symmetric matrices that are longer than ε/√blocks to that length. As in Hugging Face PEFT it changes the
+    /// parameters themselves.</summary>
     private void Project()
     {
         float[] values = _triangles.Value.ToArray<float>();

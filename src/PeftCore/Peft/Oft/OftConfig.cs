@@ -21,7 +21,8 @@ public sealed record OftConfig : TargetedConfig
     /// <summary>r, how many blocks; 0 if their size is given.</summary>
     public int Rank { get; init; }
 
-    /// <summary>b, side of the blocks; 0 if their number is given. One that does not divide the inputs gives way to the nearest that does.</summary>
+    /// <summary>b, side of the blocks; 0 if their number is given. One that does not divide the inputs gives way to the nearest that
+    /// does.</summary>
     public int BlockSize { get; init; } = 32;
 
     /// <summary>Share of blocks that are the identity in a training step.</summary>
@@ -62,12 +63,16 @@ public sealed record OftConfig : TargetedConfig
         UseCayleyNeumann = config.Bool("use_cayley_neumann", true),
         NeumannTerms = config.Int("num_cayley_neumann_terms", 5, min: 1),
         InitWeights = config.Bool("init_weights", true),
-        Notes = ComesBeforeNewSeries(config) ? ["use_cayley_neumann is true, and the file is older than Hugging Face PEFT 0.18, which computes the series differently since; train the adapter again, or expect small differences"] : [],
+        Notes = ComesBeforeNewSeries(config)
+        ? ["use_cayley_neumann is true, and the file is older than Hugging Face PEFT 0.18, which computes the series differently since; " +
+        "train the adapter again, or expect small differences"] : [],
     };
 
-    /// <summary>Whether a file uses the series and comes from a release before it was changed; releases before did not write which one they are.</summary>
+    /// <summary>Whether a file uses the series and comes from a release before it was changed; releases before did not write which one they
+    /// are.</summary>
     private static bool ComesBeforeNewSeries(ConfigReader config) => config.Bool("use_cayley_neumann", false) &&
-        !(Version.TryParse(config.StringOrNull("peft_version")?.Split('.', '@', '+') is [var major, var minor, ..] ? $"{major}.{minor}" : null, out var version) && version >= new Version(0, 18));
+        !(Version.TryParse(config.StringOrNull("peft_version")?.Split('.', '@', '+') is [var major, var minor, ..] ? $"{major}.{minor}"
+            : null, out var version) && version >= new Version(0, 18));
 
     internal override bool PassesRepeat => ModuleDropout == 0 && !Constrained;
 
@@ -88,7 +93,8 @@ public sealed record OftConfig : TargetedConfig
     {
         if (Rank == 0 == (BlockSize == 0) || Rank < 0 || BlockSize < 0)
         {
-            throw new BadInputException($"r is {Rank} and oft_block_size {BlockSize}; give the number of blocks or their size, and set the other to 0");
+            throw new BadInputException(
+                $"r is {Rank} and oft_block_size {BlockSize}; give the number of blocks or their size, and set the other to 0");
         }
         return new TargetedLayers(context, this).Attach((path, layer, site) => new OftAdapter(context, this, path, layer, site));
     }

@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Puts the prompts of all active adapters before the rows of a batch, one after the other, or before each row those of its own adapter.</summary>
+/// <summary>Puts the prompts of all active adapters before the rows of a batch, one after the other, or before each row those of its own
+/// adapter.</summary>
 internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
 {
     public int Count => ReadCount + Longest<PrefixEncoder>();
@@ -21,7 +22,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
             var pieces = rows.SelectMany((row, b) => row.Select(prompt => (Prompt: prompt, Task: tasks[b]))).Distinct().ToList();
             pieces.ForEach(piece => piece.Prompt.CheckTask(piece.Task));
             var table = Table([.. pieces.Select(piece => piece.Prompt.Rows(piece.Task))]);
-            int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row])).Sum(piece => piece.Prompt.Count));
+            int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row]))
+                .Sum(piece => piece.Prompt.Count));
             embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
             inputs = inputs.BehindTokens(CountsOf(rows));
         }
@@ -29,7 +31,9 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         {
             if (model.RowAdapters is not null && ReadCount > 0)
             {
-                throw new BadInputException("a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would lie between a prefix and its row; run those rows apart");
+                throw new BadInputException(
+                    "a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would " +
+                    "lie between a prefix and its row; run those rows apart");
             }
             var rows = RowsOf<PrefixEncoder>(inputs.Batch);
             inputs = inputs.BehindKeys(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
@@ -37,7 +41,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         return (embedded, inputs);
     }
 
-    public Targets Before(Targets targets, int batch) => ReadCount > 0 ? targets.Behind(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount) : targets;
+    public Targets Before(Targets targets, int batch) => ReadCount > 0 ? targets.Behind(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
+        : targets;
 
     /// <summary>Puts rows of a table before those of a tensor, (batch, rows, columns).</summary>
     /// <param name="table">(any, columns).</param>
@@ -52,7 +57,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
 
     private static Tensor Table(Tensor[] parts) => parts.Length == 1 ? parts[0] : Tensor.Concat(parts);
 
-    /// <summary>For each row its prompts' rows in the table, the last place filled last; places a row has no prompt for may hold anything.</summary>
+    /// <summary>For each row its prompts' rows in the table, the last place filled last; places a row has no prompt for may hold
+    /// anything.</summary>
     private static int[] Places<T>(IReadOnlyList<T>[] rows, Func<int, T, int> firstInTable) where T : PromptEncoder
     {
         int[] counts = CountsOf(rows);
@@ -72,7 +78,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         return places;
     }
 
-    private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder => Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
+    private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder =>
+        Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
 
     /// <summary>Places for the longest row. Every step asks, mostly for none, so it leaves no garbage behind.</summary>
     private int Longest<T>() where T : PromptEncoder
@@ -103,7 +110,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         ? [.. rows.Select(name => name is null ? (IReadOnlyList<string>)[] : [name])]
         : [model.AppliedAdapters];
 
-    private IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<string> names) where T : PromptEncoder => [.. names.Select(name => model.Get(name).Prompt).OfType<T>()];
+    private IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<string> names) where T : PromptEncoder =>
+        [.. names.Select(name => model.Get(name).Prompt).OfType<T>()];
 
     public void CheckTask(int task)
     {
@@ -141,7 +149,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         public (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values)
         {
             var parts = _encoders.ConvertAll(encoder => encoder.Layer(layer));
-            return (Joined(Table([.. parts.Select(part => part.Keys)]), _places, keys), Joined(Table([.. parts.Select(part => part.Values)]), _places, values));
+            return (Joined(Table([.. parts.Select(part => part.Keys)]), _places,
+                keys), Joined(Table([.. parts.Select(part => part.Values)]), _places, values));
         }
     }
 }

@@ -8,7 +8,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>P ∘ (u_t·v_t): one prompt P (tokens, hidden) times a matrix of low rank for task t, u (tasks, tokens, rank) and v (tasks, rank, hidden).</summary>
+/// <summary>P ∘ (u_t·v_t): one prompt P (tokens, hidden) times a matrix of low rank for task t, u (tasks, tokens, rank) and v (tasks, rank,
+/// hidden).</summary>
 internal sealed class MultitaskPrompt : TokenPrompt
 {
     private const float Deviation = 0.02f;
@@ -55,7 +56,9 @@ internal sealed class MultitaskPrompt : TokenPrompt
         }
         else if (config.Init != MultitaskPromptInit.Random)
         {
-            StartFrom(config.InitStateDictPath ?? throw new BadInputException($"prompt_tuning_init_state_dict_path is missing, and prompt_tuning_init starts from it"), config);
+            StartFrom(config.InitStateDictPath
+                ?? throw new BadInputException($"prompt_tuning_init_state_dict_path is missing, and prompt_tuning_init starts from it"),
+                config);
         }
     }
 
@@ -78,7 +81,9 @@ internal sealed class MultitaskPrompt : TokenPrompt
         long[] shape = [entry.Shape[0], factors.Shape[1], factors.Shape[2]];
         if (factors.Shape[0] != 1 || !entry.Shape.AsSpan().SequenceEqual(shape))
         {
-            throw entry.Error($"has shape ({string.Join(", ", entry.Shape)}); starting from source tasks needs num_tasks 1 and factors of (tasks, {factors.Shape[1]}, {factors.Shape[2]})");
+            throw entry.Error(
+                $"has shape ({string.Join(", ", entry.Shape)}); starting from source tasks needs num_tasks 1 and factors of (tasks, " +
+                $"{factors.Shape[1]}, {factors.Shape[2]})");
         }
         using var source = new Parameter([(int)shape[0], (int)shape[1], (int)shape[2]]);
         WeightReader.Read(entry, source, factors.Value.Backend, DType.F32);

@@ -23,7 +23,8 @@ public enum MultitaskPromptInit
     OnlySourceShared,
 }
 
-/// <summary>Hyperparameters of multitask prompt tuning (Wang et al. 2023): one prompt that all tasks share, times a product of low rank for each task.</summary>
+/// <summary>Hyperparameters of multitask prompt tuning (Wang et al. 2023): one prompt that all tasks share, times a product of low rank for
+/// each task.</summary>
 public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 {
     private static readonly Dictionary<MultitaskPromptInit, string> InitNames = new()

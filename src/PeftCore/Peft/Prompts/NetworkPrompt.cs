@@ -10,7 +10,8 @@ internal sealed class NetworkPrompt(int count, NamedParameters weights, Func<Ten
 {
     public override bool IsNetwork => true;
 
-    public override IEnumerable<AdapterParameter> Parameters => weights.All.Select(weight => Named(weight.Name, weight.Name, weight.Parameter));
+    public override IEnumerable<AdapterParameter> Parameters =>
+        weights.All.Select(weight => Named(weight.Name, weight.Name, weight.Parameter));
 
     public override IEnumerable<SavedEntry> Entries => [Computed(run)];
 

@@ -16,8 +16,8 @@ public enum PromptNetwork
     Lstm,
 }
 
-/// <summary>Hyperparameters of P-tuning (Liu et al. 2021, "GPT Understands, Too"): virtual tokens made by a network, which trains faster than the tokens by
-/// themselves. Hugging Face calls this the prompt encoder.</summary>
+/// <summary>Hyperparameters of P-tuning (Liu et al. 2021, "GPT Understands, Too"): virtual tokens made by a network, which trains faster
+/// than the tokens by themselves. Hugging Face calls this the prompt encoder.</summary>
 public sealed record PTuningConfig : PromptLearningConfig
 {
     private const int DefaultLayers = 2;
@@ -29,7 +29,8 @@ public sealed record PTuningConfig : PromptLearningConfig
 
     private PTuningConfig(ConfigReader config) : base(config)
     {
-        EncoderReparameterizationType = config.Choice("encoder_reparameterization_type", "MLP", "MLP", "LSTM") == "LSTM" ? PromptNetwork.Lstm : PromptNetwork.Mlp;
+        EncoderReparameterizationType = config.Choice("encoder_reparameterization_type", "MLP", "MLP", "LSTM") == "LSTM"
+            ? PromptNetwork.Lstm : PromptNetwork.Mlp;
         EncoderHiddenSize = config.IntOrNull("encoder_hidden_size", min: 1);
         EncoderNumLayers = config.Int("encoder_num_layers", DefaultLayers, min: 1);
         EncoderDropout = config.Float("encoder_dropout", 0, min: 0, max: 1);
@@ -70,7 +71,9 @@ public sealed record PTuningConfig : PromptLearningConfig
     {
         if (EncoderHiddenSize < 1 || EncoderNumLayers < 1 || EncoderDropout is not (>= 0 and < 1))
         {
-            throw new BadInputException($"encoder_hidden_size is {EncoderHiddenSize}, encoder_num_layers {EncoderNumLayers} and encoder_dropout {EncoderDropout}; sizes must be at least 1, dropout at least 0 and below 1");
+            throw new BadInputException(
+                $"encoder_hidden_size is {EncoderHiddenSize}, encoder_num_layers {EncoderNumLayers} and encoder_dropout " +
+                $"{EncoderDropout}; sizes must be at least 1, dropout at least 0 and below 1");
         }
         int columns = TokenDim!.Value, hidden = EncoderHiddenSize!.Value;
         if (!context.IsNew)
@@ -79,7 +82,8 @@ public sealed record PTuningConfig : PromptLearningConfig
         }
         var weights = new NamedParameters(context);
         var table = weights.Normal("embedding.weight", [NumVirtualTokens, columns]);
-        var network = EncoderReparameterizationType == PromptNetwork.Lstm ? Lstm(context, weights, columns, hidden) : Mlp(weights, columns, hidden);
+        var network = EncoderReparameterizationType == PromptNetwork.Lstm ? Lstm(context, weights, columns, hidden)
+            : Mlp(weights, columns, hidden);
         return new NetworkPrompt(NumVirtualTokens, weights, () => network(table.Value));
     }
 
@@ -94,7 +98,9 @@ public sealed record PTuningConfig : PromptLearningConfig
     private Func<Tensor, Tensor> Lstm(AttachContext context, NamedParameters weights, int columns, int hidden)
     {
         var layers = new BidirectionalLstm[EncoderNumLayers];
-        LayerDropout[] dropouts = [.. layers.Select((_, i) => new LayerDropout(context.Base.Mode, (float)EncoderDropout, LayerDropout.FirstBesideLayers + (ulong)i))];
+        LayerDropout[] dropouts =
+            [.. layers.Select((_, i) => new LayerDropout(context.Base.Mode, (float)EncoderDropout, LayerDropout.FirstBesideLayers +
+                (ulong)i))];
         for (int i = 0; i < layers.Length; i++)
         {
             layers[i] = new BidirectionalLstm(weights, "lstm_head", i, i == 0 ? columns : 2 * hidden, hidden);

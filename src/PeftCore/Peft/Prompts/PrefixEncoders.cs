@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Makes keys and values for every layer. They are made layer by layer inside the block that uses them, so that a block that is run again in backward
-/// (gradient checkpointing) makes its own again.</summary>
+/// <summary>Makes keys and values for every layer. They are made layer by layer inside the block that uses them, so that a block that is
+/// run again in backward (gradient checkpointing) makes its own again.</summary>
 internal abstract class PrefixEncoder(int count) : PromptEncoder(count)
 {
     /// <summary>(tokens, key columns) keys and values of one layer.</summary>
@@ -58,13 +58,15 @@ internal sealed class ProjectedPrefix : PrefixEncoder
 
     public override bool IsNetwork => true;
 
-    public override IEnumerable<AdapterParameter> Parameters => _weights.All.Select(weight => Named(weight.Name, weight.Name, weight.Parameter));
+    public override IEnumerable<AdapterParameter> Parameters =>
+        _weights.All.Select(weight => Named(weight.Name, weight.Name, weight.Parameter));
 
     public override IEnumerable<SavedEntry> Entries => [Computed(() => Hidden().Linear(_outer.Value, _outerBias.Value))];
 
     public override (Tensor Keys, Tensor Values) Layer(int index)
     {
-        var both = Hidden().Linear(_outer.Value.Slice(2 * index * _columns, 2 * _columns), _outerBias.Value.Slice(2 * index * _columns, 2 * _columns));
+        var both = Hidden().Linear(_outer.Value.Slice(2 * index * _columns, 2 * _columns),
+            _outerBias.Value.Slice(2 * index * _columns, 2 * _columns));
         return (both.Columns(0, _columns), both.Columns(_columns, _columns));
     }
 

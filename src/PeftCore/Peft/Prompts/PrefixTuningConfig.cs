@@ -4,8 +4,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Hyperparameters of prefix tuning (Li and Liang 2021; without projection also P-tuning v2, Liu et al. 2022): keys and values that every layer finds
-/// before those of the tokens.</summary>
+/// <summary>Hyperparameters of prefix tuning (Li and Liang 2021; without projection also P-tuning v2, Liu et al. 2022): keys and values
+/// that every layer finds before those of the tokens.</summary>
 public sealed record PrefixTuningConfig : PromptLearningConfig
 {
     /// <summary>Hugging Face's defaults.</summary>
@@ -50,7 +50,9 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     {
         if (NumAttentionHeads is { } heads && heads != HeadsIn(context.Base))
         {
-            context.Warnings?.Add($"{context.Place}: num_attention_heads is {heads}, but the keys of this model have {HeadsIn(context.Base)} heads, which is what counts");
+            context.Warnings?.Add(
+                $"{context.Place}: num_attention_heads is {heads}, but the keys of this model have {HeadsIn(context.Base)} heads, which " +
+                "is what counts");
         }
         var resolved = (PrefixTuningConfig)base.Resolved(context);
         return resolved with { EncoderHiddenSize = EncoderHiddenSize ?? resolved.TokenDim };

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Makes what one adapter puts before every sequence. Its file holds the result; where a network makes it, that network trains, and only a
-/// checkpoint holds it.</summary>
+/// <summary>Makes what one adapter puts before every sequence. Its file holds the result; where a network makes it, that network trains,
+/// and only a checkpoint holds it.</summary>
 internal abstract class PromptEncoder(int count)
 {
     /// <summary>The result's key in a file.</summary>
@@ -28,10 +28,12 @@ internal abstract class PromptEncoder(int count)
     public virtual bool IsNetwork => false;
 
     /// <summary>A parameter with Hugging Face's name in memory and its key in a file.</summary>
-    protected static AdapterParameter Named(string memory, string file, Parameter parameter) => new("", MemoryPrefix + memory, file, parameter, IsWhole: true);
+    protected static AdapterParameter Named(string memory, string file, Parameter parameter) =>
+        new("", MemoryPrefix + memory, file, parameter, IsWhole: true);
 
     /// <summary>An entry that is computed when it is written, and cannot be read back: no network can be found from its result.</summary>
-    protected static SavedEntry Computed(Func<Tensor> result) => new(Key, () => ToFile(result), entry => throw CannotRead(entry), entry => throw CannotRead(entry));
+    protected static SavedEntry Computed(Func<Tensor> result) =>
+        new(Key, () => ToFile(result), entry => throw CannotRead(entry), entry => throw CannotRead(entry));
 
     private static SafetensorsTensor ToFile(Func<Tensor> result)
     {
@@ -41,7 +43,8 @@ internal abstract class PromptEncoder(int count)
     }
 
     private static BadInputException CannotRead(WeightEntry entry) =>
-        entry.Error("is what a network made, and the network that trains here cannot be found from it; load the adapter anew, or go on from a checkpoint, which keeps the network");
+        entry.Error("is what a network made, and the network that trains here cannot be found from it; load the adapter anew, or go on " +
+        "from a checkpoint, which keeps the network");
 }
 
 /// <summary>Makes virtual tokens that the model reads before the tokens of a sequence.</summary>

@@ -4,8 +4,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>What the configurations share whose methods put virtual tokens, or keys and values, before every sequence. Sizes that are null are taken from the
-/// model, and saved as they were found.</summary>
+/// <summary>What the configurations share whose methods put virtual tokens, or keys and values, before every sequence. Sizes that are null
+/// are taken from the model, and saved as they were found.</summary>
 public abstract record PromptLearningConfig : PeftConfig
 {
     private protected PromptLearningConfig()
@@ -88,12 +88,18 @@ public abstract record PromptLearningConfig : PeftConfig
         return adapter;
     }
 
-    /// <summary>Hugging Face PEFT wraps no layers for these methods, so the names of saved modules have one part less than elsewhere.</summary>
+    /// <summary>Hugging Face PEFT wraps no layers for these methods, so the names of saved modules have one part less than
+    /// elsewhere.</summary>
     private static ParameterSwap Named(ParameterSwap swap)
     {
         var p = swap.Parameter;
         string start = AdapterParameter.ModelPrefix + p.Path + ".";
-        return new ParameterSwap(swap.Module, swap.Name, p with { MemorySuffix = start + p.MemorySuffix, FileSuffix = start + p.FileSuffix, IsWhole = true });
+        return new ParameterSwap(swap.Module, swap.Name, p with
+        {
+            MemorySuffix = start + p.MemorySuffix,
+            FileSuffix = start + p.FileSuffix,
+            IsWhole = true
+        });
     }
 
     private void Check(CausalModel model)
@@ -101,10 +107,14 @@ public abstract record PromptLearningConfig : PeftConfig
         string? problem = this switch
         {
             { NumVirtualTokens: < 1 } => $"num_virtual_tokens is {NumVirtualTokens}; it must be at least 1",
-            _ when NumVirtualTokens >= model.MaxLength => $"num_virtual_tokens is {NumVirtualTokens}, but the model's context holds {model.MaxLength} tokens; choose fewer",
-            { NumTransformerSubmodules: not 1 } => $"num_transformer_submodules is {NumTransformerSubmodules}, but this model is a decoder, which has 1",
-            _ when TokenDim != ColumnsIn(model) => $"token_dim is {TokenDim}, but in this model it is {ColumnsIn(model)}; leave it out or load the model it was made for",
-            _ when NumLayers != model.LayerCount => $"num_layers is {NumLayers}, but this model has {model.LayerCount}; leave it out or load the model it was made for",
+            _ when NumVirtualTokens >= model.MaxLength =>
+                $"num_virtual_tokens is {NumVirtualTokens}, but the model's context holds {model.MaxLength} tokens; choose fewer",
+            { NumTransformerSubmodules: not 1 } =>
+                $"num_transformer_submodules is {NumTransformerSubmodules}, but this model is a decoder, which has 1",
+            _ when TokenDim != ColumnsIn(model) =>
+                $"token_dim is {TokenDim}, but in this model it is {ColumnsIn(model)}; leave it out or load the model it was made for",
+            _ when NumLayers != model.LayerCount =>
+                $"num_layers is {NumLayers}, but this model has {model.LayerCount}; leave it out or load the model it was made for",
             _ => null,
         };
         if (problem is not null)

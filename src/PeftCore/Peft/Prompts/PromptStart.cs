@@ -22,7 +22,8 @@ internal static class PromptStart
     {
         const string Field = "prompt_tuning_init";
         string name = config.String(Field, names[0]);
-        return names.Contains(name) ? (name, null) : (names[0], $"field \"{Field}\" is \"{name}\", and not one of {string.Join(", ", names)}");
+        return names.Contains(name) ? (name, null)
+            : (names[0], $"field \"{Field}\" is \"{name}\", and not one of {string.Join(", ", names)}");
     }
 
     public static string Name(PromptInit init) => init switch
@@ -44,7 +45,9 @@ internal static class PromptStart
         int[] ids = init == PromptInit.Text ? Repeated(IdsOf(text, tokenizer), count) : Drawn(context, count);
         if (ids.FirstOrDefault(id => id >= context.Base.VocabularySize, -1) is var stranger and >= 0)
         {
-            throw new BadInputException($"prompt_tuning_init_text: the tokenizer gives token {stranger}, but the model's vocabulary has {context.Base.VocabularySize}; use the model's own tokenizer");
+            throw new BadInputException(
+                $"prompt_tuning_init_text: the tokenizer gives token {stranger}, but the model's vocabulary has " +
+                $"{context.Base.VocabularySize}; use the model's own tokenizer");
         }
         using var scope = new TensorScope();
         context.Backend.Gather(context.Backend.From(ids, [count]), context.Base.TokenEmbedding.Weight.Value, tokens.Value);
@@ -58,7 +61,9 @@ internal static class PromptStart
         }
         if (directory is null || !Directory.Exists(directory))
         {
-            throw new BadInputException($"prompt_tuning_init is TEXT, which needs the directory of a tokenizer as tokenizer_name_or_path{(directory is null ? "" : $"; there is no directory {directory}")}");
+            throw new BadInputException(
+                $"prompt_tuning_init is TEXT, which needs the directory of a tokenizer as " +
+                $"tokenizer_name_or_path{(directory is null ? "" : $"; there is no directory {directory}")}");
         }
         int[] ids = [.. Tokenizer.FromDirectory(directory).Encode(text).Ids];
         return ids.Length > 0 ? ids : throw new BadInputException("prompt_tuning_init_text has no tokens");

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.RandLora;
 
-/// <summary>RandLoRA on one linear layer: a sum of as many random low-rank products as make a full rank, each scaled by its own λ and γ, ΔW = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ).
-/// What learns is applied to the smaller side.</summary>
+/// <summary>RandLoRA on one linear layer: a sum of as many random low-rank products as make a full rank, each scaled by its own λ and γ, ΔW
+/// = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ). What learns is applied to the smaller side.</summary>
 internal sealed class RandLoraAdapter : DeltaAdapter
 {
     private readonly RandomBases _bases;
@@ -14,7 +14,8 @@ internal sealed class RandLoraAdapter : DeltaAdapter
     private readonly float _scale;
     private readonly LayerDropout _dropout;
 
-    public RandLoraAdapter(AttachContext context, RandLoraConfig config, string path, Linear layer, RandomBases bases, ulong site) : base(layer)
+    public RandLoraAdapter(AttachContext context, RandLoraConfig config, string path, Linear layer, RandomBases bases, ulong site)
+        : base(layer)
     {
         _bases = bases;
         _scale = Hyperparameters.Scale("randlora_alpha", path, config.Alpha / config.Rank);

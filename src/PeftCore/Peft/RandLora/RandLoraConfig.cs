@@ -80,6 +80,7 @@ public sealed record RandLoraConfig : TargetedConfig
         Hyperparameters.Dropout("randlora_dropout", Dropout);
         var targets = new TargetedLayers(context, this);
         RandomBases? bases = null;
-        return targets.Attach((path, layer, site) => new RandLoraAdapter(context, this, path, layer, bases ??= new RandomBases(context, this, targets.Linears), site));
+        return targets.Attach((path, layer, site) => new RandLoraAdapter(context, this, path, layer,
+            bases ??= new RandomBases(context, this, targets.Linears), site));
     }
 }

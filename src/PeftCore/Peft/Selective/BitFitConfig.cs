@@ -29,12 +29,15 @@ public sealed record BitFitConfig : PeftConfig
         var modules = context.Base.NamedModules().Where(module => module.Module.OwnParameter("bias") is not null).ToList();
         if (modules.Count == 0)
         {
-            throw new BadInputException($"BitFit trains biases, and this {context.Base.ModelType} model has none; LN tuning is as small and needs no biases");
+            throw new BadInputException(
+                $"BitFit trains biases, and this {context.Base.ModelType} model has none; LN tuning is as small and needs no biases");
         }
         var chosen = modules.Where(module => TargetModules?.Matches(module.Path) ?? true).ToList();
         if (chosen.Count == 0)
         {
-            throw new BadInputException($"target modules: no module with a bias matches \"{TargetModules}\"; there are {string.Join(", ", modules.Select(module => module.Module.Name).Distinct())}");
+            throw new BadInputException(
+                $"target modules: no module with a bias matches \"{TargetModules}\"; there are " +
+                $"{string.Join(", ", modules.Select(module => module.Module.Name).Distinct())}");
         }
         var adapter = context.NewAdapter(this);
         adapter.Swaps.AddRange(new SavedModules(context, []).BiasesOf(chosen));

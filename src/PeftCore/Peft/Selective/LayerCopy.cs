@@ -22,7 +22,8 @@ internal sealed class LayerCopy : LayerAdapter
     }
 
     public override IEnumerable<AdapterParameter> Parameters =>
-        new[] { _weight, _bias }.OfType<ParameterCopy>().Select(copy => new AdapterParameter("", "ln_tuning_layers.{0}." + copy.Name, "ln_tuning_layers." + copy.Name, copy.Value));
+        new[] { _weight, _bias }.OfType<ParameterCopy>()
+        .Select(copy => new AdapterParameter("", "ln_tuning_layers.{0}." + copy.Name, "ln_tuning_layers." + copy.Name, copy.Value));
 
     public override Tensor Forward(Tensor x) => _layer switch
     {
@@ -48,7 +49,8 @@ internal sealed class LayerCopy : LayerAdapter
     /// <summary>A base parameter and the copy that trains.</summary>
     private sealed record ParameterCopy(string Name, Parameter Original, Parameter Value)
     {
-        /// <summary>Puts the copy in the original's place; with other adapters merged before, adds what it has beyond the original.</summary>
+        /// <summary>Puts the copy in the original's place; with other adapters merged before, adds what it has beyond the
+        /// original.</summary>
         public void MergeInto(Tensor merged, bool alone)
         {
             var backend = merged.Backend;

@@ -4,7 +4,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Hyperparameters of LN tuning (Zhao et al. 2023, "Tuning LayerNorm in Attention"): copies of the norms train in their place.</summary>
+/// <summary>Hyperparameters of LN tuning (Zhao et al. 2023, "Tuning LayerNorm in Attention"): copies of the norms train in their
+/// place.</summary>
 public sealed record LnTuningConfig : TargetedConfig
 {
     /// <summary>Hugging Face's defaults.</summary>
@@ -31,7 +32,8 @@ public sealed record LnTuningConfig : TargetedConfig
 
     internal override Adapter Attach(AttachContext context)
     {
-        var targets = new TargetedLayers(context, this, module => module is Linear or RmsNorm or LayerNorm or Embedding, "no norm, linear layer or embedding");
+        var targets = new TargetedLayers(context, this, module => module is Linear or RmsNorm or LayerNorm or Embedding,
+            "no norm, linear layer or embedding");
         var adapter = targets.NewAdapter();
         foreach (var (path, layer) in targets.Layers)
         {

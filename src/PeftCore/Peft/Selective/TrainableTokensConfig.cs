@@ -4,7 +4,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Hyperparameters of trainable tokens: rows of an embedding train in the place of the base's own, for new tokens or new meanings of old ones.</summary>
+/// <summary>Hyperparameters of trainable tokens: rows of an embedding train in the place of the base's own, for new tokens or new meanings
+/// of old ones.</summary>
 public sealed record TrainableTokensConfig : PeftConfig
 {
     /// <summary>Hugging Face's defaults.</summary>
@@ -49,7 +50,8 @@ public sealed record TrainableTokensConfig : PeftConfig
         var targets = TargetModules ?? ModuleSelector.Of(input);
         var adapter = context.NewAdapter(this with { TargetModules = targets });
         var names = new TokenNames("token_indices", "trainable_tokens_delta", SavesTied: true);
-        foreach (var (path, layer) in TargetMatching.Find(context.Base, targets, new(Strict: context.IsNew), module => module is Embedding || module == context.Base.Head,
+        foreach (var (path, layer) in TargetMatching.Find(context.Base, targets, new(Strict: context.IsNew), module => module is Embedding
+            || module == context.Base.Head,
             "neither an embedding nor the output head"))
         {
             // Rows of a shared table are attached with the embedding.

@@ -8,7 +8,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Shira;
 
-/// <summary>SHiRA on one linear layer: y = x·(W + S)ᵀ + b, where S changes a few of the weights. Only those are stored and get gradients; S is never dense.</summary>
+/// <summary>SHiRA on one linear layer: y = x·(W + S)ᵀ + b, where S changes a few of the weights. Only those are stored and get gradients; S
+/// is never dense.</summary>
 internal sealed class ShiraAdapter : DeltaAdapter
 {
     private readonly Parameter _weight;
@@ -20,16 +21,20 @@ internal sealed class ShiraAdapter : DeltaAdapter
         long all = (long)layer.Inputs * layer.Outputs, wanted = (long)config.Rank * (layer.Inputs + layer.Outputs);
         if (wanted > all)
         {
-            throw new BadInputException($"r is {config.Rank}, which makes {wanted} weights of \"{path}\" learn; it has {all}; choose a smaller r or leave the layer out");
+            throw new BadInputException(
+                $"r is {config.Rank}, which makes {wanted} weights of \"{path}\" learn; it has {all}; choose a smaller r or leave the " +
+                "layer out");
         }
         int n = (int)wanted;
         _weight = context.NewParameter([n]);
         _ = config.InitWeights ? _weight.Zero() : _weight.Normal(0, 1, context.Seed, site);
         _indices = context.NewConstant([2, n], DType.I32);
-        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, _indices.Unscoped([n]), _indices.Unscoped([n], n), SparsePlaces.NewIndex(context, layer.Outputs, n), SparsePlaces.NewIndex(context, layer.Inputs, n));
+        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, _indices.Unscoped([n]), _indices.Unscoped([n], n),
+            SparsePlaces.NewIndex(context, layer.Outputs, n), SparsePlaces.NewIndex(context, layer.Inputs, n));
         if (!context.Backend.IsMeta)
         {
-            long[] chosen = [.. new TorchRandom(config.RandomSeed is { } seed ? (ulong)seed : TorchRandom.DefaultSeed).Permutation(all, n).Order()];
+            long[] chosen = [.. new TorchRandom(config.RandomSeed is { } seed ? (ulong)seed : TorchRandom.DefaultSeed).Permutation(all, n)
+                .Order()];
             Take([.. chosen.Select(i => (int)(i / layer.Inputs)), .. chosen.Select(i => (int)(i % layer.Inputs))]);
         }
     }
@@ -67,10 +72,12 @@ internal sealed class ShiraAdapter : DeltaAdapter
         int n = (int)_weight.Shape.Count;
         if (entry.DType is not ("I32" or "F32") || !entry.Shape.AsSpan().SequenceEqual([2L, n]))
         {
-            throw entry.Error($"is {entry.DType} of shape ({string.Join(", ", entry.Shape)}), but the configuration makes it I32 of (2, {n})");
+            throw entry.Error(
+                $"is {entry.DType} of shape ({string.Join(", ", entry.Shape)}), but the configuration makes it I32 of (2, {n})");
         }
         int[] indices = Read(entry);
-        if (indices.Take(n).Any(row => row < 0 || row >= _pattern.Outputs) || indices.Skip(n).Any(column => column < 0 || column >= _pattern.Inputs))
+        if (indices.Take(n).Any(row => row < 0 || row >= _pattern.Outputs) || indices.Skip(n)
+            .Any(column => column < 0 || column >= _pattern.Inputs))
         {
             throw entry.Error($"names weights outside of ({_pattern.Outputs}, {_pattern.Inputs})");
         }

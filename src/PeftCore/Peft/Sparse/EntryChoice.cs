@@ -16,8 +16,8 @@ public enum SelectionScope
     Tensor,
 }
 
-/// <summary>Chooses the entries with the highest scores. Scores are counted by the upper and then the lower half of their bits, so that nothing has to be
-/// sorted and no copy is made.</summary>
+/// <summary>Chooses the entries with the highest scores. Scores are counted by the upper and then the lower half of their bits, so that
+/// nothing has to be sorted and no copy is made.</summary>
 internal static class EntryChoice
 {
     private const int Half = 1 << 16;
@@ -27,7 +27,9 @@ internal static class EntryChoice
         if (budget.Threshold is { } threshold)
         {
             var mask = new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, Above(pair.Value, threshold))));
-            return mask.Count > 0 ? mask : throw new BadInputException($"no score reaches the threshold {threshold}; the highest is {scores.Max(pair => pair.Value.Max())}");
+            return mask.Count > 0 ? mask
+                : throw new BadInputException(
+                $"no score reaches the threshold {threshold}; the highest is {scores.Max(pair => pair.Value.Max())}");
         }
         if (budget.Density is not (> 0 and <= 1))
         {
@@ -35,7 +37,8 @@ internal static class EntryChoice
         }
         if (budget.Scope == SelectionScope.Tensor)
         {
-            return new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, Cut([pair.Value], CountOf(pair.Value.Length, budget)).Take(pair.Value))));
+            return new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, Cut([pair.Value], CountOf(pair.Value.Length, budget))
+                .Take(pair.Value))));
         }
         var cut = Cut([.. scores.Select(pair => pair.Value)], CountOf(scores.Sum(pair => (long)pair.Value.Length), budget));
         return new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, cut.Take(pair.Value))).ToList());
@@ -44,7 +47,8 @@ internal static class EntryChoice
     /// <summary>How many of some entries are chosen.</summary>
     public static long CountOf(long entries, EntryBudget budget) => Math.Clamp((long)Math.Round(budget.Density * entries), 1, entries);
 
-    private static int[] Above(float[] scores, double threshold) => [.. Enumerable.Range(0, scores.Length).Where(i => scores[i] >= threshold)];
+    private static int[] Above(float[] scores, double threshold) =>
+        [.. Enumerable.Range(0, scores.Length).Where(i => scores[i] >= threshold)];
 
     private static Cutoff Cut(IReadOnlyList<float[]> scores, long count)
     {

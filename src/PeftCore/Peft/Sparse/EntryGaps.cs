@@ -1,6 +1,7 @@
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>Rising places as the gaps between them, seven bits a byte (LEB128): at one entry in a hundred most take one byte instead of four.</summary>
+/// <summary>Rising places as the gaps between them, seven bits a byte (LEB128): at one entry in a hundred most take one byte instead of
+/// four.</summary>
 internal static class EntryGaps
 {
     public static byte[] Encode(ReadOnlySpan<int> entries)

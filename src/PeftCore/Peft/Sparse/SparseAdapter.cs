@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>y = x·(W + S)ᵀ + b with a sparse S that trains. The gradient of an entry is a product of two columns; the dense gradient of W is never formed,
-/// except some rows at a time when other entries are looked for.</summary>
+/// <summary>y = x·(W + S)ᵀ + b with a sparse S that trains. The gradient of an entry is a product of two columns; the dense gradient of W
+/// is never formed, except some rows at a time when other entries are looked for.</summary>
 internal sealed class SparseAdapter : LayerAdapter
 {
     private readonly Parameter _values;
@@ -21,7 +21,8 @@ internal sealed class SparseAdapter : LayerAdapter
         (Path, Layer, Places) = (path, layer, entries);
         _values = context.NewParameter([entries.Length]);
         context.Backend.Zero(_values.Value);
-        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, context.NewConstant([entries.Length], DType.I32), context.NewConstant([entries.Length], DType.I32),
+        _pattern = new SparsePattern(layer.Outputs, layer.Inputs, context.NewConstant([entries.Length], DType.I32),
+            context.NewConstant([entries.Length], DType.I32),
             SparsePlaces.NewIndex(context, layer.Outputs, entries.Length), SparsePlaces.NewIndex(context, layer.Inputs, entries.Length));
         Move(entries);
     }
@@ -45,7 +46,8 @@ internal sealed class SparseAdapter : LayerAdapter
     public override Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        var y = Observer is null ? Layer.Compute(x) : x.ObservedLinear(Layer.Weight.Value, Layer.Bias?.Value, Layer.Transposed, _values.Value, Observer);
+        var y = Observer is null ? Layer.Compute(x) : x.ObservedLinear(Layer.Weight.Value, Layer.Bias?.Value, Layer.Transposed,
+            _values.Value, Observer);
         return scope.Return(AddTo(x, y));
     }
 
@@ -63,7 +65,8 @@ internal sealed class SparseAdapter : LayerAdapter
     public void Move(int[] entries)
     {
         Places = entries;
-        int[] major = Array.ConvertAll(entries, entry => entry / Layer.Weight.Shape[1]), minor = Array.ConvertAll(entries, entry => entry % Layer.Weight.Shape[1]);
+        int[] major = Array.ConvertAll(entries, entry => entry / Layer.Weight.Shape[1]),
+            minor = Array.ConvertAll(entries, entry => entry % Layer.Weight.Shape[1]);
         var (rows, columns) = Layer.Transposed ? (minor, major) : (major, minor);
         _pattern.Rows.Upload(rows);
         _pattern.Columns.Upload(columns);

@@ -28,8 +28,8 @@ public enum SelectionCriterion
     Random,
 }
 
-/// <summary>Hyperparameters of training chosen entries of the base's weights: W + S with a sparse S (Ansell et al. 2022; Sung et al. 2021). Storage, gradients and
-/// the optimizer's moments exist for the chosen entries alone.</summary>
+/// <summary>Hyperparameters of training chosen entries of the base's weights: W + S with a sparse S (Ansell et al. 2022; Sung et al. 2021).
+/// Storage, gradients and the optimizer's moments exist for the chosen entries alone.</summary>
 public sealed record SparseConfig : TargetedConfig
 {
     /// <summary>One entry in a hundred, by gradient.</summary>
@@ -41,7 +41,8 @@ public sealed record SparseConfig : TargetedConfig
     {
         Density = config.Float("density", 0.01, min: 0, max: 1);
         Threshold = config.FloatOrNull("threshold");
-        Criterion = Enum.Parse<SelectionCriterion>(config.Choice("criterion", "gradient", [.. Enum.GetNames<SelectionCriterion>().Select(name => name.ToLowerInvariant())]), ignoreCase: true);
+        Criterion = Enum.Parse<SelectionCriterion>(config.Choice("criterion", "gradient",
+            [.. Enum.GetNames<SelectionCriterion>().Select(name => name.ToLowerInvariant())]), ignoreCase: true);
         Scope = config.Choice("scope", "global", "global", "tensor") == "tensor" ? SelectionScope.Tensor : SelectionScope.Global;
         RefineEvery = config.Int("refine_every", 0, min: 0);
         RefineFraction = config.Float("refine_fraction", 0.3, min: 0, max: 1);
@@ -65,8 +66,8 @@ public sealed record SparseConfig : TargetedConfig
     /// <summary>Who competes.</summary>
     public SelectionScope Scope { get; init; }
 
-    /// <summary>Steps between rounds that drop the entries that moved least and train others with the largest gradients (Evci et al. 2020, RigL); 0 for
-    /// none.</summary>
+    /// <summary>Steps between rounds that drop the entries that moved least and train others with the largest gradients (Evci et al. 2020,
+    /// RigL); 0 for none.</summary>
     public int RefineEvery { get; init; }
 
     /// <summary>Share of the entries that a round replaces.</summary>
@@ -89,7 +90,8 @@ public sealed record SparseConfig : TargetedConfig
     internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers;
 
     /// <summary>Whether the entries are still to be chosen, and data are needed for it.</summary>
-    internal bool NeedsData => Mask is null && MaskPath is null && Criterion is not (SelectionCriterion.Magnitude or SelectionCriterion.Random);
+    internal bool NeedsData =>
+        Mask is null && MaskPath is null && Criterion is not (SelectionCriterion.Magnitude or SelectionCriterion.Random);
 
     internal static SparseConfig Read(ConfigReader config) => new(config);
 
@@ -113,17 +115,21 @@ public sealed record SparseConfig : TargetedConfig
     {
         if (RefineFraction is not (>= 0 and < 1) || RefineEvery < 0)
         {
-            throw new BadInputException($"refine_fraction is {RefineFraction} and refine_every {RefineEvery}; the first must be at least 0 and below 1, the second at least 0");
+            throw new BadInputException(
+                $"refine_fraction is {RefineFraction} and refine_every {RefineEvery}; the first must be at least 0 and below 1, the " +
+                "second at least 0");
         }
         var resolved = this with { TargetModules = TargetModules ?? ModuleSelector.Matching(ModuleSelector.AllLinear), Mask = null };
         var linears = new TargetedLayers(context, resolved).Linears;
         var mask = context.IsNew ? MaskFor(context, linears) : null;
-        var chosen = linears.Select(target => (target.Path, target.Layer, Entries: mask?.Entries(target.Path) ?? SparseFiles.StoredEntries(context, target.Path, target.Layer))).ToList();
+        var chosen = linears.Select(target => (target.Path, target.Layer, Entries: mask?.Entries(target.Path)
+            ?? SparseFiles.StoredEntries(context, target.Path, target.Layer))).ToList();
         long count = chosen.Sum(target => (long)target.Entries.Length);
         Check(chosen, mask, count);
         var targets = new TargetedLayers(context, resolved with { EntryCount = count });
         var adapter = targets.NewAdapter();
-        var layers = chosen.Where(target => target.Entries.Length > 0).Select(target => (target.Path, Adapter: new SparseAdapter(context, target.Path, target.Layer, target.Entries))).ToList();
+        var layers = chosen.Where(target => target.Entries.Length > 0)
+            .Select(target => (target.Path, Adapter: new SparseAdapter(context, target.Path, target.Layer, target.Entries))).ToList();
         layers.ForEach(layer => adapter.Layers.Add((layer.Path, layer.Adapter)));
         targets.Finish(adapter);
         if (RefineEvery > 0)
@@ -141,7 +147,9 @@ public sealed record SparseConfig : TargetedConfig
         }
         if (NeedsData && !context.Backend.IsMeta)
         {
-            throw new BadInputException($"criterion is {Criterion.ToString().ToLowerInvariant()}, which needs data: choose the entries first, with Training.WeightSelection or peftcore select, and give the mask");
+            throw new BadInputException(
+                $"criterion is {Criterion.ToString().ToLowerInvariant()}, which needs data: choose the entries first, with " +
+                "Training.WeightSelection or peftcore select, and give the mask");
         }
         // Without values every tensor gets its share, which is what a plan can know.
         bool byChance = Criterion == SelectionCriterion.Random || context.Backend.IsMeta;
@@ -151,13 +159,16 @@ public sealed record SparseConfig : TargetedConfig
         return EntryChoice.Choose(scores, context.Backend.IsMeta ? Budget with { Threshold = null } : Budget);
     }
 
-    internal static float[] Drawn(ulong seed, ulong stream, long count) => [.. Enumerable.Range(0, (int)count).Select(i => Philox.Uniform(seed, stream, (ulong)i))];
+    internal static float[] Drawn(ulong seed, ulong stream, long count) =>
+        [.. Enumerable.Range(0, (int)count).Select(i => Philox.Uniform(seed, stream, (ulong)i))];
 
     private void Check(List<(string Path, Linear Layer, int[] Entries)> chosen, SparseMask? mask, long count)
     {
         if (mask?.Paths.FirstOrDefault(path => !chosen.Exists(target => target.Path == path)) is { } stranger)
         {
-            throw new BadInputException($"the mask has entries of \"{stranger}\", which is not one of the target modules; choose them for this model and these targets");
+            throw new BadInputException(
+                $"the mask has entries of \"{stranger}\", which is not one of the target modules; choose them for this model and these " +
+                "targets");
         }
         if (chosen.Find(target => target.Entries.Length > 0 && target.Entries[^1] >= target.Layer.Weight.Shape.Count) is { Path: { } path })
         {

@@ -25,7 +25,8 @@ public sealed class SparseMask
 
     /// <summary>Writes one I32 tensor a module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _entries.OrderBy(pair => pair.Key, StringComparer.Ordinal)
-        .Select(pair => new SafetensorsTensor(pair.Key + Suffix, "I32", [pair.Value.Length], MemoryMarshal.AsBytes<int>(pair.Value).ToArray())));
+        .Select(pair => new SafetensorsTensor(pair.Key + Suffix, "I32", [pair.Value.Length], MemoryMarshal.AsBytes<int>(pair.Value)
+            .ToArray())));
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <exception cref="BadInputException">The file is damaged or holds something else.</exception>
@@ -34,7 +35,8 @@ public sealed class SparseMask
         AtomicDirectory.Recover(Path.GetDirectoryName(Path.GetFullPath(path))!);
         using var source = WeightSource.OpenFile(PendingFiles.Find(path) ?? path);
         return new SparseMask(source.Names.Select(name => KeyValuePair.Create(
-            name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : throw source.Get(name).Error("is no mask of a module"), Read(source.Get(name)))));
+            name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : throw source.Get(name)
+            .Error("is no mask of a module"), Read(source.Get(name)))));
     }
 
     internal int[] Entries(string path) => _entries.GetValueOrDefault(path, []);

@@ -5,8 +5,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.VbLora;
 
-/// <summary>Logits as a file that keeps only what a forward pass uses has them: the numbers of the k vectors of each piece, and the first k − 1 of their
-/// parts; the last part is what is missing to one. Read back, the other logits are −∞.</summary>
+/// <summary>Logits as a file that keeps only what a forward pass uses has them: the numbers of the k vectors of each piece, and the first k
+/// − 1 of their parts; the last part is what is missing to one. Read back, the other logits are −∞.</summary>
 internal sealed class TopKLogits(Parameter logits, int k)
 {
     private readonly int _vectors = logits.Shape.Columns;
@@ -18,7 +18,8 @@ internal sealed class TopKLogits(Parameter logits, int k)
         string indices = parameter.FileName + "_topk_indices", weights = parameter.FileName + "_topk_weights";
         yield return new SavedEntry(indices, () => new SafetensorsTensor(indices, IndexType, Shape(k), Write(Choose())),
             entry => Check(entry, Shape(k), IndexType), entry => _indices = Read(entry));
-        yield return new SavedEntry(weights, () => new SafetensorsTensor(weights, "F32", Shape(k - 1), MemoryMarshal.AsBytes<float>(Weights()).ToArray()),
+        yield return new SavedEntry(weights, () => new SafetensorsTensor(weights, "F32", Shape(k - 1),
+            MemoryMarshal.AsBytes<float>(Weights()).ToArray()),
             entry => Check(entry, Shape(k - 1), "F32"), entry => Fill(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray()));
     }
 
@@ -29,7 +30,8 @@ internal sealed class TopKLogits(Parameter logits, int k)
     private int[] Choose()
     {
         float[] values = logits.Value.ToArray<float>();
-        return [.. values.Chunk(_vectors).SelectMany(row => Enumerable.Range(0, _vectors).OrderByDescending(i => row[i]).ThenBy(i => i).Take(k))];
+        return [.. values.Chunk(_vectors).SelectMany(row => Enumerable.Range(0, _vectors).OrderByDescending(i => row[i]).ThenBy(i => i)
+            .Take(k))];
     }
 
     /// <summary>Softmax over the chosen ones, without the last.</summary>
@@ -82,7 +84,9 @@ internal sealed class TopKLogits(Parameter logits, int k)
     {
         if (!entry.Shape.AsSpan().SequenceEqual(shape) || entry.DType != dtype)
         {
-            throw entry.Error($"is {entry.DType} of shape ({string.Join(", ", entry.Shape)}), but the configuration makes it {dtype} of ({string.Join(", ", shape)})");
+            throw entry.Error(
+                $"is {entry.DType} of shape ({string.Join(", ", entry.Shape)}), but the configuration makes it {dtype} of " +
+                $"({string.Join(", ", shape)})");
         }
         if (dtype != "F32" && Read(entry).Any(i => i < 0 || i >= _vectors))
         {

@@ -4,8 +4,8 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.VbLora;
 
-/// <summary>VB-LoRA on one linear layer: A (r, in) and B (out, r) are put together from pieces of b numbers, each a mixture of the k vectors of a shared bank that
-/// its logits like best.</summary>
+/// <summary>VB-LoRA on one linear layer: A (r, in) and B (out, r) are put together from pieces of b numbers, each a mixture of the k
+/// vectors of a shared bank that its logits like best.</summary>
 internal sealed class VbLoraAdapter : LowRankAdapter
 {
     private readonly VbLoraConfig _config;
@@ -19,8 +19,10 @@ internal sealed class VbLoraAdapter : LowRankAdapter
         (_config, _bank) = (config, bank);
         Hyperparameters.Divides("vector_length", config.VectorLength, path, "inputs", layer.Inputs);
         Hyperparameters.Divides("vector_length", config.VectorLength, path, "outputs", layer.Outputs);
-        _logitsA = context.NewParameter([config.Rank, layer.Inputs / config.VectorLength, config.Vectors], config.SaveOnlyTopK).Normal(0, (float)config.LogitsDeviation, context.Seed, 2 * site);
-        _logitsB = context.NewParameter([layer.Outputs / config.VectorLength, config.Rank, config.Vectors], config.SaveOnlyTopK).Normal(0, (float)config.LogitsDeviation, context.Seed, 2 * site + 1);
+        _logitsA = context.NewParameter([config.Rank, layer.Inputs / config.VectorLength, config.Vectors], config.SaveOnlyTopK)
+            .Normal(0, (float)config.LogitsDeviation, context.Seed, 2 * site);
+        _logitsB = context.NewParameter([layer.Outputs / config.VectorLength, config.Rank, config.Vectors], config.SaveOnlyTopK)
+            .Normal(0, (float)config.LogitsDeviation, context.Seed, 2 * site + 1);
     }
 
     public override IEnumerable<AdapterParameter> Parameters =>

@@ -81,7 +81,8 @@ public sealed record VbLoraConfig : TargetedConfig
             throw new BadInputException($"topk is {TopK}, but the bank has {Vectors} vectors; choose from 1 up to as many");
         }
         Nn.Parameter? bank = null;
-        var adapter = new TargetedLayers(context, this).Attach((path, layer, site) => new VbLoraAdapter(context, this, path, layer, bank ??= Bank(context, path), site));
+        var adapter = new TargetedLayers(context, this).Attach((path, layer, site) => new VbLoraAdapter(context, this, path, layer,
+            bank ??= Bank(context, path), site));
         adapter.State = SaveOnlyTopK ? () => adapter.Parameters.Select(SavedEntry.Of) : null;
         return adapter;
     }

@@ -3,8 +3,8 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.Vera;
 
-/// <summary>VeRA on one linear layer: y = x·Wᵀ + bias + b∘(((x·Aᵀ)∘d)·Bᵀ) with frozen A and B; only the vectors b (out) and d (r) learn. b goes into B, which
-/// is small, and not onto the output, which would have to be kept.</summary>
+/// <summary>VeRA on one linear layer: y = x·Wᵀ + bias + b∘(((x·Aᵀ)∘d)·Bᵀ) with frozen A and B; only the vectors b (out) and d (r) learn. b
+/// goes into B, which is small, and not onto the output, which would have to be kept.</summary>
 internal sealed class VeraAdapter : LowRankAdapter
 {
     private readonly VeraProjections _shared;

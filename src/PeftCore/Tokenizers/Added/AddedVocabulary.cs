@@ -17,7 +17,8 @@ internal sealed class AddedVocabulary
         {
             if (token.Content.Length == 0)
             {
-                problems.Add($"added_tokens has a token without content at id {token.Id}; it is left out, as in Hugging Face's tokenizers.");
+                problems.Add($"added_tokens has a token without content at id {token.Id}; it is left out, as in Hugging Face's " +
+                    "tokenizers.");
                 continue;
             }
 
@@ -86,10 +87,11 @@ internal sealed class AddedVocabulary
     }
 
     private string Origin(AddedToken token, ITokenModel model) =>
-        _ids.ContainsKey(token.Content) ? "its id earlier in the list" : model.IdOf(token.Content) is null ? "the next after the vocabulary" : "its id in model.vocab";
+        _ids.ContainsKey(token.Content) ? "its id earlier in the list" : model.IdOf(token.Content) is null ? "the next after the vocabulary"
+        : "its id in model.vocab";
 
-    /// <summary>The reference numbers new tokens from the size of the vocabulary on, whatever the file says, and models are trained with its
-    /// numbers. Where the vocabulary has holes that number is taken, and the file's is right.</summary>
+    /// <summary>The reference numbers new tokens from the size of the vocabulary on, whatever the file says, and models are trained with
+    /// its numbers. Where the vocabulary has holes that number is taken, and the file's is right.</summary>
     private int NextId(AddedToken token, ITokenModel model)
     {
         int next = model.VocabularySize + NotInModel++;

@@ -9,17 +9,21 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
     /// <summary>A pair that a text does not have.</summary>
     public static AnswerStandIn For(string text)
     {
-        char[] free = Enumerable.Range(FirstPrivate, LastPrivate - FirstPrivate + 1).Select(c => (char)c).Where(c => !text.Contains(c)).Take(2).ToArray();
+        char[] free = Enumerable.Range(FirstPrivate, LastPrivate - FirstPrivate + 1).Select(c => (char)c).Where(c => !text.Contains(c))
+            .Take(2).ToArray();
         return free.Length == 2 ? new AnswerStandIn(free[0], free[1])
-            : throw new BadInputException("The conversation has every character for private use, so that none is left to find the answers by; remove some.");
+            : throw new BadInputException(
+            "The conversation has every character for private use, so that none is left to find the answers by; remove some.");
     }
 
-    /// <summary>The messages that can stand for one, the simplest first; the later ones keep its text for templates that look into it.</summary>
+    /// <summary>The messages that can stand for one, the simplest first; the later ones keep its text for templates that look into
+    /// it.</summary>
     public IEnumerable<ChatMessage> Variants(ChatMessage message)
     {
         if (message.Extra?.GetValueOrDefault("content") is { } content and not string)
         {
-            return JinjaJson.Import(content) is List<object?> parts ? [InParts(message, parts, keep: false), InParts(message, parts, keep: true)] : [];
+            return JinjaJson.Import(content) is List<object?> parts
+                ? [InParts(message, parts, keep: false), InParts(message, parts, keep: true)] : [];
         }
 
         string text = message.Extra?.GetValueOrDefault("content") as string ?? message.Content;
@@ -38,7 +42,8 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
     /// <summary>The characters around or in the place of all parts of a content that are text.</summary>
     private ChatMessage InParts(ChatMessage message, List<object?> parts, bool keep)
     {
-        int[] texts = parts.Select((part, index) => (part, index)).Where(p => p.part is JinjaDict dict && dict.TryGet("text", out object? text) && text is string)
+        int[] texts = parts.Select((part, index) => (part, index)).Where(p => p.part is JinjaDict dict
+            && dict.TryGet("text", out object? text) && text is string)
             .Select(p => p.index).ToArray();
         var changed = parts.ToList();
         foreach (int index in texts)

@@ -66,12 +66,14 @@ internal sealed class AssistantAnswer(
         }
 
         string? bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = default }), false) : null;
-        return text.StartsWith(head, StringComparison.Ordinal) && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
+        return text.StartsWith(head, StringComparison.Ordinal)
+            && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
             ? head.Length
             : null;
     }
 
-    /// <summary>Earlier turns can be written otherwise in the prompt than here; what begins the answer is then what only the prompt adds.</summary>
+    /// <summary>Earlier turns can be written otherwise in the prompt than here; what begins the answer is then what only the prompt
+    /// adds.</summary>
     private int? StartAfter(string head, string? plain, string prompt)
     {
         string opener = plain is not null && prompt.StartsWith(plain, StringComparison.Ordinal) ? prompt[plain.Length..] : "";
@@ -103,8 +105,8 @@ internal sealed class AssistantAnswer(
         return false;
     }
 
-    /// <summary>How much of what follows the answer ends its turn. That is what also follows where the conversation stops with the answer, if
-    /// it is a marker; else what stands before the begin of the next message. Null if it cannot be told.</summary>
+    /// <summary>How much of what follows the answer ends its turn. That is what also follows where the conversation stops with the answer,
+    /// if it is a marker; else what stands before the begin of the next message. Null if it cannot be told.</summary>
     private int? MarkerLength(ChatMessage standing, string rest, int stop)
     {
         if (index == messages.Count - 1)
@@ -156,7 +158,8 @@ internal sealed class AssistantAnswer(
         }
 
         var earlier = messages.Take(index).FirstOrDefault(message => message.Role == messages[next].Role);
-        if (earlier is null || Head(standing => [standing], earlier) is not { } first || Head(standing => With(next, standing), messages[next]) is not { } head
+        if (earlier is null || Head(standing => [standing], earlier) is not { } first
+            || Head(standing => With(next, standing), messages[next]) is not { } head
             || !head.AsSpan().StartsWith(text.AsSpan(0, stop)))
         {
             return null;
@@ -199,6 +202,8 @@ internal sealed class AssistantAnswer(
         message.Extra?.Where(field => field.Key == "content").ToDictionary(field => field.Key, field => field.Value);
 
     public static BadInputException Unknown(int message, string why) =>
-        new($"Where the chat template writes the answer in message {message + 1} cannot be told: {why}; mark the answers in the template with "
-            + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations (--mask-prompt false).");
+        new($"Where the chat template writes the answer in message {message + 1} cannot be told: {why}; mark the answers in the template " +
+        "with "
+            + "{% generation %} and {% endgeneration %}, choose another (--chat-template), or learn from whole conversations " +
+            "(--mask-prompt false).");
 }

@@ -13,7 +13,8 @@ internal sealed class AssistantSpans(Func<IReadOnlyList<ChatMessage>, bool, stri
         var spans = new List<TextSpan>();
         for (int i = 0; i < messages.Count; i++)
         {
-            if (messages[i].Role != "assistant" || new AssistantAnswer(TryRender, end, messages, i, text).Find() is not var (start, stop) || stop <= start)
+            if (messages[i].Role != "assistant" || new AssistantAnswer(TryRender, end, messages, i, text).Find() is not var (start, stop)
+                || stop <= start)
             {
                 continue;
             }

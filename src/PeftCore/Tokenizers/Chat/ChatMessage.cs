@@ -6,21 +6,25 @@ namespace PeftCore.Tokenizers;
 public sealed record ChatMessage(string Role, string Content)
 {
     /// <summary>Other fields of the message that a template may read, such as "tool_calls". Values are strings, numbers, booleans, lists,
-    /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, stands in the place of <see cref="Content"/>.</summary>
+    /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, stands in the place of
+    /// <see cref="Content"/>.</summary>
     public IReadOnlyDictionary<string, object?>? Extra { get; init; }
 
     /// <summary>The names of all fields in their order. Two messages that differ in nothing else are equal.</summary>
     internal FieldOrder Fields { get; init; }
 
     /// <summary>The message with another text as its content.</summary>
-    internal ChatMessage Saying(string content) => this with { Content = content, Extra = Without("content"), Fields = Fields.With("content") };
+    internal ChatMessage Saying(string content) =>
+        this with { Content = content, Extra = Without("content"), Fields = Fields.With("content") };
 
     /// <summary>The other fields without one of them.</summary>
     internal IReadOnlyDictionary<string, object?>? Without(string name) =>
-        Extra?.ContainsKey(name) == true ? Extra.Where(field => field.Key != name).ToDictionary(field => field.Key, field => field.Value) : Extra;
+        Extra?.ContainsKey(name) == true ? Extra.Where(field => field.Key != name).ToDictionary(field => field.Key, field => field.Value)
+        : Extra;
 
     /// <summary>All fields as the template sees them.</summary>
     internal IEnumerable<KeyValuePair<string, object?>> Members() =>
         (Fields.Names ?? ["role", .. new[] { "content" }.Concat(Extra?.Keys ?? []).Distinct()]).Select(name => KeyValuePair.Create(name,
-            Extra is not null && Extra.TryGetValue(name, out object? value) ? value : name == "role" ? Role : name == "content" ? Content : null));
+            Extra is not null && Extra.TryGetValue(name, out object? value) ? value : name == "role" ? Role : name == "content" ? Content
+            : null));
 }

@@ -54,8 +54,8 @@ public sealed class ChatTemplate
 
     /// <summary>Writes a conversation as text and finds what the assistant says in it. A template with generation blocks says so itself;
     /// any other is rendered with something else in the place of an answer, and the texts are compared.</summary>
-    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds, or what the assistant says cannot
-    /// be told.</exception>
+    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds, or what the assistant says
+    /// cannot be told.</exception>
     public RenderedChat RenderWithSpans(
         IReadOnlyList<ChatMessage> messages,
         string? bosToken = null,
@@ -106,7 +106,8 @@ public sealed class ChatTemplate
         return variables;
     }
 
-    private JinjaRun Run(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, object?> variables, TimeProvider clock)
+    private JinjaRun Run(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, object?> variables,
+        TimeProvider clock)
     {
         var scope = new JinjaScope(null);
         JinjaGlobals.AddTo(scope);

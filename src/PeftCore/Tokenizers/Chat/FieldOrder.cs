@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>The order of a message's fields in its file, which a template that writes a whole message shows. It does not count when messages
-/// are compared.</summary>
+/// <summary>The order of a message's fields in its file, which a template that writes a whole message shows. It does not count when
+/// messages are compared.</summary>
 /// <param name="names">All names; null for role, content and then the others.</param>
 internal readonly struct FieldOrder(IReadOnlyList<string>? names) : IEquatable<FieldOrder>
 {

@@ -3,7 +3,8 @@ using System.Text.Unicode;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>Turns runs of byte tokens ("&lt;0xE2&gt;") into the text they spell, or into one U+FFFD for each byte if they spell none.</summary>
+/// <summary>Turns runs of byte tokens ("&lt;0xE2&gt;") into the text they spell, or into one U+FFFD for each byte if they spell
+/// none.</summary>
 internal sealed class ByteFallbackDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens)

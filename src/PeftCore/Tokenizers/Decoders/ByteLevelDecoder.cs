@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>Turns characters of <see cref="ByteAlphabet"/> back into bytes and those into text. A token with any other character, such as an
-/// added one, is taken as the text it is.</summary>
+/// <summary>Turns characters of <see cref="ByteAlphabet"/> back into bytes and those into text. A token with any other character, such as
+/// an added one, is taken as the text it is.</summary>
 internal sealed class ByteLevelDecoder : IDecoder
 {
     public List<string> Decode(List<string> tokens)

@@ -37,7 +37,8 @@ internal static class UnigramScore
 
         if (at < text.Length)
         {
-            exponent += (int)Math.Clamp(double.Parse(text.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture), -100_000, 100_000);
+            exponent += (int)Math.Clamp(double.Parse(text.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
+                -100_000, 100_000);
         }
 
         return negative ? -Scale(digits, exponent) : Scale(digits, exponent);

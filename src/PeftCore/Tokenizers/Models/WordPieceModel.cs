@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>WordPiece: the longest token that a word begins with, then the longest continuation, and so on; a word that cannot be covered is
-/// unknown as a whole.</summary>
+/// <summary>WordPiece: the longest token that a word begins with, then the longest continuation, and so on; a word that cannot be covered
+/// is unknown as a whole.</summary>
 internal sealed class WordPieceModel(Vocabulary vocabulary, string unknownToken, string continuingPrefix, int maxCharacters) : ITokenModel
 {
     private readonly WordCache _cache = new();

@@ -4,7 +4,8 @@ using System.Text.Unicode;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>SentencePiece's compiled character map: a double-array trie from strings of bytes to offsets in a blob of replacements.</summary>
+/// <summary>SentencePiece's compiled character map: a double-array trie from strings of bytes to offsets in a blob of
+/// replacements.</summary>
 internal sealed class PrecompiledNormalizer : INormalizer
 {
     // Longer clusters are mapped character by character, as the reference does.

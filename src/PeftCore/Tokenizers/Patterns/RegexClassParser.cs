@@ -124,7 +124,8 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
             throw bad("has a range that runs backwards");
         }
 
-        string? inner = start.Inner is not null && end.Inner is not null && (last < 0xE000 || first > 0xF8FF) ? $"{start.Inner}-{end.Inner}" : null;
+        string? inner = start.Inner is not null && end.Inner is not null && (last < 0xE000 || first > 0xF8FF) ? $"{start.Inner}-{end.Inner}"
+            : null;
         return CharacterClass.Named(CodePointSet.Range(first, last), inner);
     }
 

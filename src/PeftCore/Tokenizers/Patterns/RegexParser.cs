@@ -34,7 +34,8 @@ internal sealed class RegexParser
         return parser.AtEnd ? node : throw parser.Bad("has a ) without its (");
     }
 
-    internal BadInputException Bad(string why) => new($"The regular expression \"{(_pattern.Length <= 200 ? _pattern : _pattern[..200] + "…")}\" "
+    internal BadInputException Bad(string why) =>
+        new($"The regular expression \"{(_pattern.Length <= 200 ? _pattern : _pattern[..200] + "…")}\" "
         + $"{why} at character {_at}; this library reads Oniguruma's syntax without captures, so write it another way.");
 
     private RegexNode ParseAlternation(Options options)
@@ -289,7 +290,8 @@ internal sealed class RegexParser
             return null;
         }
 
-        int[] counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture) : MaxRepeat + 1).ToArray();
+        int[] counts = parts.Select(p => p.Length == 0 ? -1 : p.Length <= 4 ? int.Parse(p, NumberStyles.None, CultureInfo.InvariantCulture)
+            : MaxRepeat + 1).ToArray();
         int min = Math.Max(counts[0], 0);
         int max = counts.Length == 1 ? min : counts[1];
         if (min > MaxRepeat || max > MaxRepeat || (max >= 0 && max < min))

@@ -54,7 +54,8 @@ internal sealed class RegexPattern : IPattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new BadInputException($"The tokenizer's regular expression \"{_source}\" takes longer than {Patience.TotalMilliseconds:0} ms on "
+            throw new BadInputException(
+                $"The tokenizer's regular expression \"{_source}\" takes longer than {Patience.TotalMilliseconds:0} ms on "
                 + "this text; rewrite it so that it cannot backtrack without end.", e);
         }
     }

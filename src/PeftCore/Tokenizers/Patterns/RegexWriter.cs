@@ -61,7 +61,8 @@ internal sealed class RegexWriter(StandIns? standIns)
                 break;
             case RegexNode.WordBoundary b:
                 string word = RegexClasses.WordEscape.ToNet(standIns);
-                _text.Append(b.Negated ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))" : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
+                _text.Append(b.Negated ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"
+                    : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
                 break;
             case RegexNode.Repeat r:
                 Append(r);

@@ -35,7 +35,8 @@ internal static class PreTokenizerReader
 
     internal static SplitBehavior ReadBehavior(JsonField field, SplitBehavior? missing = null) =>
         field.IsNull && missing is { } value ? value
-        : Enum.TryParse<SplitBehavior>(field.AsString(), out var behavior) && Enum.IsDefined(behavior) && !char.IsAsciiDigit(field.AsString()[0])
+        : Enum.TryParse<SplitBehavior>(field.AsString(), out var behavior) && Enum.IsDefined(behavior)
+        && !char.IsAsciiDigit(field.AsString()[0])
             ? behavior
             : throw field.Bad("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
 
@@ -50,7 +51,8 @@ internal static class PreTokenizerReader
         "Whitespace" => ReadWhitespace(field.Only("type")),
         "WhitespaceSplit" => ReadWhitespaceSplit(field.Only("type")),
         "Digits" => new PatternPreTokenizer(
-            Digits, field.Only("type", "individual_digits")["individual_digits"].AsBool() ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+            Digits, field.Only("type", "individual_digits")["individual_digits"].AsBool() ? SplitBehavior.Isolated
+            : SplitBehavior.Contiguous),
         "Punctuation" => new PatternPreTokenizer(
             Punctuation, ReadBehavior(field.Only("type", "behavior")["behavior"], SplitBehavior.Isolated)),
         "CharDelimiterSplit" or "Delimiter" => new PatternPreTokenizer(

@@ -73,7 +73,9 @@ internal static class AlignedTextEdits
     {
         if (after > MostGrown && after > MostRatio * before)
         {
-            throw new BadInputException($"The tokenizer's normalizer makes {after} characters from {before} by one replacement, as if without end; correct its Replace steps in tokenizer.json.");
+            throw new BadInputException(
+                $"The tokenizer's normalizer makes {after} characters from {before} by one replacement, as if without end; correct its " +
+                "Replace steps in tokenizer.json.");
         }
     }
 

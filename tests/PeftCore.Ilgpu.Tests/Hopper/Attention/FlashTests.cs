@@ -16,7 +16,8 @@ public sealed class FlashTests
     {
         var geometry = (FlashGeometry)tiles;
 
-        Assert.That(geometry.SharedBytes, Is.LessThanOrEqualTo((227 - 1) * 1024), "with room for the little that kernels declare themselves");
+        Assert.That(geometry.SharedBytes, Is.LessThanOrEqualTo((227 - 1) * 1024),
+            "with room for the little that kernels declare themselves");
         Assert.That(128 * (geometry.CopyRegisters + (geometry.Warpgroups * geometry.ComputeRegisters)), Is.LessThanOrEqualTo(65536));
         Assert.That(new[] { geometry.CopyRegisters, geometry.ComputeRegisters }, Has.All.Matches<int>(count => count % 8 == 0));
         Assert.That(geometry.Stages, Is.LessThanOrEqualTo(FlashGeometry.FirstEmpty - FlashGeometry.FirstFull));
@@ -33,12 +34,14 @@ public sealed class FlashTests
         }
         for (int operand = 0; operand < 2; operand++)
         {
-            parts.AddRange(Enumerable.Range(0, geometry.Stages).Select(stage => (geometry.PassingAt(stage, operand), geometry.PassingBytes)));
+            parts.AddRange(Enumerable.Range(0, geometry.Stages)
+                .Select(stage => (geometry.PassingAt(stage, operand), geometry.PassingBytes)));
         }
         parts.Sort();
 
         Assert.That(parts.Select(part => part.At % 1024), Is.All.Zero);
-        Assert.That(parts.Zip(parts.Skip(1)), Has.All.Matches<((int At, int Bytes), (int At, int))>(two => two.Item1.At + two.Item1.Bytes <= two.Item2.At));
+        Assert.That(parts.Zip(parts.Skip(1)), Has.All.Matches<((int At, int Bytes), (int At, int))>(two => two.Item1.At +
+            two.Item1.Bytes <= two.Item2.At));
         Assert.That(parts[0].At, Is.GreaterThanOrEqualTo(8 * (FlashGeometry.SecondEmpty + geometry.Stages)), "barriers come first");
         Assert.That(geometry.RowStatsAt(0), Is.EqualTo(parts[^1].At + parts[^1].Bytes));
     }
@@ -58,8 +61,10 @@ public sealed class FlashTests
         string ptx = Expand(kernel, "peft.scores.s %r1, %r2;\npeft.combine.p.o %r3;");
         string[] products = [.. ptx.Split('\n').Where(line => line.StartsWith("wgmma.mma_async", StringComparison.Ordinal))];
 
-        Assert.That(products.Count(line => line.Contains($"m64n{columns}k16") && Regex.Count(line, @"\bs\d+\b") == columns / 2), Is.EqualTo(dim / 16));
-        Assert.That(products.Count(line => line.Contains($"m64n{dim}k16") && Regex.Count(line, @"\bo\d+\b") == dim / 2), Is.EqualTo(columns / 16));
+        Assert.That(products.Count(line => line.Contains($"m64n{columns}k16") && Regex.Count(line, @"\bs\d+\b") == columns / 2),
+            Is.EqualTo(dim / 16));
+        Assert.That(products.Count(line => line.Contains($"m64n{dim}k16") && Regex.Count(line, @"\bo\d+\b") == dim / 2),
+            Is.EqualTo(columns / 16));
         Assert.That(ptx, Does.Contain("adds, 1, 1, 0, 0;"), "the first step overwrites what the registers held");
     }
 
@@ -68,7 +73,8 @@ public sealed class FlashTests
     {
         string ptx = Expand("forward.128", "peft.stage.o %r1;\npeft.send.result0 %r1, %r2, %r3, %r4, %r5;");
 
-        Assert.That(Regex.Matches(ptx, @"mul\.f32 e\d, (o\d+)").Select(match => match.Groups[1].Value), Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"o{i}")));
+        Assert.That(Regex.Matches(ptx, @"mul\.f32 e\d, (o\d+)").Select(match => match.Groups[1].Value),
+            Is.EquivalentTo(Enumerable.Range(0, 64).Select(i => $"o{i}")));
         Assert.That(Regex.Count(ptx, "@sets cp.async.bulk.tensor"), Is.EqualTo(2));
         Assert.That(Regex.Count(ptx, "@adds cp.reduce.async.bulk.tensor"), Is.EqualTo(2));
     }
@@ -82,7 +88,8 @@ public sealed class FlashTests
     [TestCase(72, 80)]
     [TestCase(160, 256)]
     [TestCase(264, 0)]
-    public void A_head_takes_the_narrowest_kernel_that_holds_it(int head, int dim) => Assert.That(FlashGeometry.DimFor(head), Is.EqualTo(dim));
+    public void A_head_takes_the_narrowest_kernel_that_holds_it(int head, int dim) =>
+        Assert.That(FlashGeometry.DimFor(head), Is.EqualTo(dim));
 
     [TestCase(4, 4096, 16, 16, 13, TestName = "Heads_are_worked_on_in_even_sections_that_the_cache_holds")]
     [TestCase(2, 2048, 16, 8, 32, TestName = "A_section_has_work_for_all_processors")]
@@ -109,7 +116,8 @@ public sealed class FlashTests
         Assert.That(schedule.WorkTiles, Is.EqualTo(batch * keyHeads * shares * schedule.Tiles));
     }
 
-    private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) => new(batch, length, length, heads, keyHeads, dim, 1, 0);
+    private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) =>
+        new(batch, length, length, heads, keyHeads, dim, 1, 0);
 
     private static string Expand(string kernel, string macros) =>
         FlashPtx.Expand($".visible .entry Kernel_Run(\n\t.param .align 8 .b8 _args_7[856]\n)\npeft.flash.{kernel};\n{macros}");

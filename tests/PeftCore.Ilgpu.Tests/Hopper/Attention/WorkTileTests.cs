@@ -7,13 +7,18 @@ public sealed class WorkTileTests
     [TestCase(3, 5, 4, 7)]
     [TestCase(1, 1, 1, 1)]
     [TestCase(2, 8, 6, 16)]
-    public void Every_tile_of_every_head_is_one_work_tile_and_a_section_begins_with_the_longest(int batch, int heads, int tiles, int section)
+    public void Every_tile_of_every_head_is_one_work_tile_and_a_section_begins_with_the_longest(int batch, int heads, int tiles,
+        int section)
     {
         var args = new FlashArgs<RawView> { Batch = batch, Tiles = tiles, WorkTiles = batch * heads * tiles, Section = section };
         WorkTile[] workTiles = [.. Enumerable.Range(0, args.WorkTiles).Select(number => WorkTile.Of(args, number, heads, 1))];
 
         Assert.That(workTiles.Select(work => (work.B, work.Head, work.Index)), Is.EquivalentTo(
-            from b in Enumerable.Range(0, batch) from h in Enumerable.Range(0, heads) from tile in Enumerable.Range(0, tiles) select (b, h, tile)));
+            from b in Enumerable.Range(0, batch)
+            from h in Enumerable.Range(0, heads)
+            from tile in Enumerable.Range(0,
+                tiles)
+            select (b, h, tile)));
         foreach (var part in workTiles.Chunk(section * tiles))
         {
             Assert.That(part.Select(work => work.Index), Is.Ordered.Descending);

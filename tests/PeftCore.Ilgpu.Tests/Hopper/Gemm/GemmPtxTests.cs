@@ -17,7 +17,8 @@ public sealed class GemmPtxTests
         Assert.That(products, Has.Length.EqualTo(GemmShape.Depth / 16));
         Assert.That(products, Has.All.Contains("m64n256k16").And.All.EndsWith("1, 1, 0, 1;"));
         Assert.That(Regex.Matches(products[0], @"\bacc\d+\b"), Has.Count.EqualTo(128));
-        Assert.That(ptx, Does.Contain("add.u64 da, da, 2;").And.Contain("add.u64 db, db, 128;"), "32 bytes along a row of A, 16 rows of 128 bytes in B");
+        Assert.That(ptx, Does.Contain("add.u64 da, da, 2;").And.Contain("add.u64 db, db, 128;"),
+            "32 bytes along a row of A, 16 rows of 128 bytes in B");
     }
 
     [Test]
@@ -54,7 +55,8 @@ public sealed class GemmPtxTests
     {
         string ptx = Expand(Wide, ".visible .entry Some_Kernel(\n\t.param .align 8 .b8 _args_1[8]\n)\n.maxntid 384, 1, 1\n{\n}");
 
-        Assert.That(ptx, Does.Contain("_args_1[8],\n\t.param .align 64 .b8 peft_maps[2560]\n)").And.Contain(".maxntid 384, 1, 1\n.reqnctapercluster 2, 1, 1\n"));
+        Assert.That(ptx, Does.Contain("_args_1[8],\n\t.param .align 64 .b8 peft_maps[2560]\n)").And.Contain(
+            ".maxntid 384, 1, 1\n.reqnctapercluster 2, 1, 1\n"));
     }
 
     [Test]
@@ -74,5 +76,6 @@ public sealed class GemmPtxTests
 
     private static string Expand(GemmShape shape, string ptx) => new GemmPtx(shape).Expand(ptx);
 
-    private static string[] Lines(string ptx, string instruction) => [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
+    private static string[] Lines(string ptx, string instruction) =>
+        [.. ptx.Split('\n').Where(line => line.Contains(instruction, StringComparison.Ordinal))];
 }

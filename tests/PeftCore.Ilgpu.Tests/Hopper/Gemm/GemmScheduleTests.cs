@@ -22,10 +22,12 @@ public sealed class GemmScheduleTests
 
         Assert.That(schedule.TilesM * height, Is.InRange(rows, rows + height - 1));
         Assert.That(schedule.TilesN * schedule.Shape.TileN, Is.InRange(columns, columns + schedule.Shape.TileN - 1));
-        Assert.That(schedule.Blocks, Is.InRange(1, Processors), "all thread blocks run at once: those that share a tile wait for each other");
+        Assert.That(schedule.Blocks, Is.InRange(1, Processors),
+            "all thread blocks run at once: those that share a tile wait for each other");
         Assert.That(schedule.PartialBytes, Is.LessThanOrEqualTo(GemmSchedule.MaxPartialBytes(Processors)));
         Assert.That(schedule.StreamKTiles, Is.LessThanOrEqualTo(schedule.TilesM * schedule.TilesN));
-        Assert.That((schedule.TilesM * schedule.TilesN - schedule.StreamKTiles) % schedule.Clusters == 0 || schedule.StreamKTiles == 0, "tiles that do not fill a wave are cut by stream-K");
+        Assert.That((schedule.TilesM * schedule.TilesN - schedule.StreamKTiles) % schedule.Clusters == 0 || schedule.StreamKTiles == 0,
+            "tiles that do not fill a wave are cut by stream-K");
     }
 
     [Test]
@@ -42,7 +44,8 @@ public sealed class GemmScheduleTests
         var schedule = Plan(16, 2048, 4096, transposeA: true, rowMajorB: true);
 
         Assert.That(schedule.SwapAB);
-        Assert.That(schedule.Shape, Is.EqualTo(new GemmShape(16, schedule.Shape.Cluster, schedule.Shape.SplitK, true, true, false, ResultStore.Singles)));
+        Assert.That(schedule.Shape,
+            Is.EqualTo(new GemmShape(16, schedule.Shape.Cluster, schedule.Shape.SplitK, true, true, false, ResultStore.Singles)));
         Assert.That(Plan(16, 2048, 4096, maySwapAB: false).SwapAB, Is.False);
     }
 
@@ -73,18 +76,20 @@ public sealed class GemmScheduleTests
         Assert.That(schedule.TilesN, Is.EqualTo(new[] { 1024, 136, 264 }.Sum(n => (n + schedule.Shape.TileN - 1) / schedule.Shape.TileN)));
     }
 
-    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false, int alignment = 16, bool maySwapAB = true) =>
+    private static GemmSchedule Plan(int m, int n, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false,
+        int alignment = 16, bool maySwapAB = true) =>
         GemmSchedule.For(Problem(m, [n], k, transposeA, rowMajorB, bf16Result, alignment, maySwapAB), Processors);
 
-    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false, int alignment = 16, bool maySwapAB = true) => new()
-    {
-        M = m,
-        Widths = widths,
-        Steps = (k + 63) / 64,
-        TransposeA = transposeA,
-        RowMajorB = rowMajorB,
-        Bf16Result = bf16Result,
-        Alignment = alignment,
-        MaySwapAB = maySwapAB,
-    };
+    private static GemmProblem Problem(int m, int[] widths, int k, bool transposeA = false, bool rowMajorB = false, bool bf16Result = false,
+        int alignment = 16, bool maySwapAB = true) => new()
+        {
+            M = m,
+            Widths = widths,
+            Steps = (k + 63) / 64,
+            TransposeA = transposeA,
+            RowMajorB = rowMajorB,
+            Bf16Result = bf16Result,
+            Alignment = alignment,
+            MaySwapAB = maySwapAB,
+        };
 }

@@ -39,12 +39,15 @@ public sealed class SkinnyGemmScheduleTests
     {
         foreach (var shape in Shapes())
         {
-            string[] products = [.. new SkinnyGemmPtx(shape).Expand("peft.multiply %r1;").Split('\n').Where(line => line.Contains("mma.sync", StringComparison.Ordinal))];
+            string[] products = [.. new SkinnyGemmPtx(shape).Expand("peft.multiply %r1;").Split('\n')
+                .Where(line => line.Contains("mma.sync", StringComparison.Ordinal))];
             int tall = SkinnyGemmShape.Columns / 8, deep = SkinnyGemmShape.Columns / 16;
 
             Assert.That(products, Has.Length.EqualTo(shape.Tiles * (tall + (shape.Right ? 2 * deep : 0))));
-            Assert.That(products.SelectMany(line => Regex.Matches(line, @"cs\d+").Select(match => match.Value)).Distinct().Count(), Is.EqualTo(4 * tall * shape.Tiles));
-            Assert.That(products.SelectMany(line => Regex.Matches(line, @"rs\d+").Select(match => match.Value)).Distinct().Count(), Is.EqualTo(shape.Right ? 8 * shape.Tiles : 0));
+            Assert.That(products.SelectMany(line => Regex.Matches(line, @"cs\d+").Select(match => match.Value)).Distinct().Count(),
+                Is.EqualTo(4 * tall * shape.Tiles));
+            Assert.That(products.SelectMany(line => Regex.Matches(line, @"rs\d+").Select(match => match.Value)).Distinct().Count(),
+                Is.EqualTo(shape.Right ? 8 * shape.Tiles : 0));
         }
     }
 

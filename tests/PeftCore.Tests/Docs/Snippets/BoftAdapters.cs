@@ -7,7 +7,8 @@ internal static class BoftAdapters
 {
     public static void Run(PeftModel model, string outputDirectory)
     {
-        model.AddAdapter(new BoftConfig { BlockSize = 4, ButterflyFactors = 2, TargetModules = ModuleSelector.Of("q_proj", "v_proj") }, "butterfly");
+        model.AddAdapter(new BoftConfig { BlockSize = 4, ButterflyFactors = 2, TargetModules = ModuleSelector.Of("q_proj", "v_proj") },
+            "butterfly");
         Console.WriteLine(model.TrainableSummary);
         model.Save(outputDirectory);
     }

@@ -7,7 +7,11 @@ internal static class FourierAdapters
 {
     public static void Run(PeftModel model, string outputDirectory)
     {
-        model.AddAdapter(new FourierFtConfig { Frequencies = 100, Scaling = 150, InitWeights = true, TargetModules = ModuleSelector.Of("q_proj", "v_proj") }, "waves");
+        model.AddAdapter(new FourierFtConfig
+        {
+            Frequencies = 100, Scaling = 150, InitWeights = true,
+            TargetModules = ModuleSelector.Of("q_proj", "v_proj")
+        }, "waves");
         Console.WriteLine(model.TrainableSummary);
         model.Save(outputDirectory);
     }

@@ -24,7 +24,8 @@ internal static class Library
         var loader = new DataLoader(samples, new LoaderOptions { BatchSize = 8, PadId = tokenizer.PadId ?? 0 });
         new Trainer(model, new TrainerOptions { LearningRate = 1e-3, MaxSteps = 20, OutputDirectory = outputDirectory }, loader).Run();
 
-        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode("It was a dark night").Ids], new GenerationOptions { MaxNewTokens = 20 });
+        var answer = new Generator(model.Base, backend).Generate([.. tokenizer.Encode("It was a dark night").Ids],
+            new GenerationOptions { MaxNewTokens = 20 });
         Console.WriteLine(tokenizer.Decode([.. answer.Tokens]));
     }
 }

@@ -12,7 +12,11 @@ internal static class LoraAdapters
         using var backend = new CpuBackend();
         var model = new PeftModel(ModelLoader.Load(modelDirectory, backend));
         model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.Of("q_proj", "v_proj") }, "style");
-        model.AddAdapter(new LoraConfig { Rank = 4, UseDora = true, Bias = BiasMode.LoraOnly, TargetModules = ModuleSelector.Matching("all-linear") }, "task");
+        model.AddAdapter(new LoraConfig
+        {
+            Rank = 4, UseDora = true, Bias = BiasMode.LoraOnly,
+            TargetModules = ModuleSelector.Matching("all-linear")
+        }, "task");
         Console.WriteLine(model.TrainableSummary);
 
         model.Save(outputDirectory);

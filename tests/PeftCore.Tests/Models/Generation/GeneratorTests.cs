@@ -105,7 +105,8 @@ public sealed class GeneratorTests(string family)
         {
             Assert.That(result.Reason, Is.EqualTo(FinishReason.ContextFull));
             Assert.That(result.Tokens, Has.Count.EqualTo(4));
-            Assert.That(result.Notice, Is.EqualTo("the text ends after 4 tokens because the model's context of 64 is full, 60 of it taken by the prompt"));
+            Assert.That(result.Notice,
+                Is.EqualTo("the text ends after 4 tokens because the model's context of 64 is full, 60 of it taken by the prompt"));
             Refuses(new int[64], "the prompt has 64 tokens, but the model's context holds 64");
             Refuses([], "the prompt has no tokens");
             Refuses([97], "the prompt holds token 97, but the model's vocabulary has 97");

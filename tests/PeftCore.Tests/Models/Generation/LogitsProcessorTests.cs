@@ -21,7 +21,8 @@ public sealed class LogitsProcessorTests
     [TestCase(2, new[] { 1, 3 })]
     [TestCase(3, new[] { 0, 1, 3 })]
     [TestCase(9, new[] { 0, 1, 2, 3 })]
-    public void Top_k_keeps_the_k_likeliest(int k, int[] kept) => Assert.That(Kept(logits => LogitsProcessors.TopK(logits, k)), Is.EqualTo(kept));
+    public void Top_k_keeps_the_k_likeliest(int k, int[] kept) =>
+        Assert.That(Kept(logits => LogitsProcessors.TopK(logits, k)), Is.EqualTo(kept));
 
     [Test]
     public void Top_k_keeps_what_equals_the_last_that_counts()
@@ -36,13 +37,15 @@ public sealed class LogitsProcessorTests
     [TestCase(0.55f, new[] { 1, 3 })]
     [TestCase(0.8f, new[] { 0, 1, 3 })]
     [TestCase(0.95f, new[] { 0, 1, 2, 3 })]
-    public void Top_p_keeps_the_fewest_tokens_that_reach_p(float p, int[] kept) => Assert.That(Kept(logits => LogitsProcessors.TopP(logits, p)), Is.EqualTo(kept));
+    public void Top_p_keeps_the_fewest_tokens_that_reach_p(float p, int[] kept) =>
+        Assert.That(Kept(logits => LogitsProcessors.TopP(logits, p)), Is.EqualTo(kept));
 
     [TestCase(0.15f, new[] { 0, 1, 2, 3 })]
     [TestCase(0.25f, new[] { 0, 1, 3 })]
     [TestCase(0.45f, new[] { 1, 3 })]
     [TestCase(1f, new[] { 1 })]
-    public void Min_p_keeps_what_is_likely_relative_to_the_likeliest(float p, int[] kept) => Assert.That(Kept(logits => LogitsProcessors.MinP(logits, p)), Is.EqualTo(kept));
+    public void Min_p_keeps_what_is_likely_relative_to_the_likeliest(float p, int[] kept) =>
+        Assert.That(Kept(logits => LogitsProcessors.MinP(logits, p)), Is.EqualTo(kept));
 
     [Test]
     public void Draws_follow_the_probabilities_that_temperature_and_filters_leave()

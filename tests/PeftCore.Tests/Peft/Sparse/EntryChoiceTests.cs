@@ -7,12 +7,14 @@ public sealed class EntryChoiceTests
     [Test]
     public void The_highest_scores_are_chosen_as_sorting_would([Values(0.01, 0.1, 0.5, 1)] double density, [Values] SelectionScope scope)
     {
-        var scores = new[] { 400, 30, 1000 }.Select((count, n) => KeyValuePair.Create($"w{n}", Kernels.Numbers.Random(n, count, n + 1f))).ToList();
+        var scores = new[] { 400, 30, 1000 }.Select((count, n) => KeyValuePair.Create($"w{n}", Kernels.Numbers.Random(n, count, n + 1f)))
+            .ToList();
         var mask = EntryChoice.Choose(scores, new EntryBudget(density, null, scope));
         var all = scores.SelectMany(pair => pair.Value.Select((score, place) => (pair.Key, place, score))).ToList();
         var expected = scope == SelectionScope.Global
             ? all.OrderByDescending(entry => entry.score).Take((int)Math.Round(density * all.Count))
-            : all.GroupBy(entry => entry.Key).SelectMany(group => group.OrderByDescending(entry => entry.score).Take(Math.Max(1, (int)Math.Round(density * group.Count()))));
+            : all.GroupBy(entry => entry.Key).SelectMany(group => group.OrderByDescending(entry => entry.score)
+                .Take(Math.Max(1, (int)Math.Round(density * group.Count()))));
         foreach (var group in expected.GroupBy(entry => entry.Key))
         {
             Assert.That(mask.Of(group.Key), Is.EqualTo(group.Select(entry => entry.place).Order()), group.Key);
@@ -37,8 +39,10 @@ public sealed class EntryChoiceTests
         var mask = EntryChoice.Choose(scores, new EntryBudget(Threshold: 2));
         Assert.That(mask.Of("a"), Is.EqualTo(new[] { 1, 2 }));
         Assert.That(mask.Paths, Is.EqualTo(new[] { "a" }));
-        Assert.That(() => EntryChoice.Choose(scores, new EntryBudget(Threshold: 9)), Throws.TypeOf<BadInputException>().With.Message.Contains("highest is 3"));
-        Assert.That(() => EntryChoice.Choose(scores, new EntryBudget(0)), Throws.TypeOf<BadInputException>().With.Message.Contains("density"));
+        Assert.That(() => EntryChoice.Choose(scores, new EntryBudget(Threshold: 9)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("highest is 3"));
+        Assert.That(() => EntryChoice.Choose(scores, new EntryBudget(0)),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("density"));
     }
 
     [Test]
@@ -54,5 +58,6 @@ public sealed class EntryChoiceTests
     [TestCase(new byte[] { 1, 9 }, 2, 10)]
     [TestCase(new byte[] { 1, 0x80 }, 2, 10)]
     [TestCase(new byte[] { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF }, 1, 10)]
-    public void Gaps_that_do_not_describe_the_places_are_refused(byte[] bytes, int count, int size) => Assert.That(EntryGaps.Decode(bytes, count, size), Is.Null);
+    public void Gaps_that_do_not_describe_the_places_are_refused(byte[] bytes, int count, int size) =>
+        Assert.That(EntryGaps.Decode(bytes, count, size), Is.Null);
 }

@@ -44,7 +44,8 @@ public sealed class SparseTests(Family family)
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(_bench.Base.Loss(TrainingStep.Inputs(_bench.Backend, batch), Targets.FromLabels(_bench.Backend, batch.Labels, batch.BatchSize)));
+            tape.Backward(_bench.Base.Loss(TrainingStep.Inputs(_bench.Backend, batch), Targets.FromLabels(_bench.Backend, batch.Labels,
+                batch.BatchSize)));
             foreach (string path in scores.Paths)
             {
                 dense[path].Add(WeightOf(path).Gradient!.ToArray<float>());
@@ -58,7 +59,8 @@ public sealed class SparseTests(Family family)
         foreach (string path in scores.Paths)
         {
             float[] w = WeightOf(path).Value.ToArray<float>();
-            float[] expected = [.. w.Select((weight, i) => (float)Score(criterion, weight, [.. dense[path].Select(gradient => (double)gradient[i])]))];
+            float[] expected =
+                [.. w.Select((weight, i) => (float)Score(criterion, weight, [.. dense[path].Select(gradient => (double)gradient[i])]))];
             Assert.That(Fixtures.Error(scores.Of(path), expected), Is.LessThan(1e-5), path);
         }
     }
@@ -76,7 +78,11 @@ public sealed class SparseTests(Family family)
     [Test]
     public void A_round_drops_what_moved_least_and_trains_where_the_gradient_is_largest()
     {
-        Model.AddAdapter(new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor, RefineEvery = 3, RefineFraction = 0.5 }, seed: 4);
+        Model.AddAdapter(new SparseConfig
+        {
+            Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor,
+            RefineEvery = 3, RefineFraction = 0.5
+        }, seed: 4);
         var trainable = new TrainableAdapter(Model);
         using var optimizer = new AdamW(trainable.Parameters);
         var step = new TrainingStep(trainable, optimizer);
@@ -88,7 +94,8 @@ public sealed class SparseTests(Family family)
         Assert.That(layer.Places, Is.EqualTo(before));
         step.Run([batch], 1e-2, number: 2);
         int[] after = layer.Places;
-        float[] values = layer.Values.Value.ToArray<float>(), moments = optimizer.States.Single(state => state.Parameter == layer.Values).Moments[0].Value.ToArray<float>();
+        float[] values = layer.Values.Value.ToArray<float>(),
+            moments = optimizer.States.Single(state => state.Parameter == layer.Values).Moments[0].Value.ToArray<float>();
         int[] grown = [.. after.Except(before)];
         using (Assert.EnterMultipleScope())
         {
@@ -104,7 +111,8 @@ public sealed class SparseTests(Family family)
         using var directory = new TemporaryDirectory();
         float[] logits = _bench.Logits();
         Model.SaveState(directory.FullPath);
-        Model.AddAdapter(new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor }, "other", seed: 5);
+        Model.AddAdapter(new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor }, "other",
+            seed: 5);
         Model.Reload(directory.FullPath, "other");
         Assert.That(_bench.Logits(), Is.EqualTo(logits), "places are read as well as values");
     }
@@ -114,7 +122,11 @@ public sealed class SparseTests(Family family)
     {
         int[] Grown(string name, params Batch[] batches)
         {
-            Model.AddAdapter(new SparseConfig { Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor, RefineEvery = 1, RefineFraction = 0.5 }, name, seed: 4);
+            Model.AddAdapter(new SparseConfig
+            {
+                Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor,
+                RefineEvery = 1, RefineFraction = 0.5
+            }, name, seed: 4);
             var trainable = new TrainableAdapter(Model);
             using var optimizer = new AdamW(trainable.Parameters);
             var layer = (SparseAdapter)Model.Get(name).Layers[0].Layer;
@@ -133,22 +145,39 @@ public sealed class SparseTests(Family family)
     public void A_mask_survives_its_file_and_one_of_another_model_is_refused()
     {
         using var directory = new TemporaryDirectory();
-        var mask = WeightSelection.Score(_bench.Base, SelectionCriterion.Random, targets: ModuleSelector.Of(family.Attention)).Choose(0.1, SelectionScope.Tensor);
+        var mask = WeightSelection.Score(_bench.Base, SelectionCriterion.Random, targets: ModuleSelector.Of(family.Attention))
+            .Choose(0.1, SelectionScope.Tensor);
         mask.Save(directory["mask.safetensors"]);
         var loaded = SparseMask.Load(directory["mask.safetensors"]);
-        Assert.That(loaded.Paths.Select(path => loaded.Of(path)), Is.EqualTo(mask.Paths.Order(StringComparer.Ordinal).Select(path => mask.Of(path))));
-        Model.AddAdapter(new SparseConfig { MaskPath = directory["mask.safetensors"], TargetModules = ModuleSelector.Of(family.Attention) });
+        Assert.That(loaded.Paths.Select(path => loaded.Of(path)),
+            Is.EqualTo(mask.Paths.Order(StringComparer.Ordinal).Select(path => mask.Of(path))));
+        Model.AddAdapter(new SparseConfig
+        {
+            MaskPath = directory["mask.safetensors"],
+            TargetModules = ModuleSelector.Of(family.Attention)
+        });
         Assert.That(Model.TrainableCount, Is.EqualTo(mask.Count));
-        Refused("not one of the target modules", new SparseConfig { MaskPath = directory["mask.safetensors"], TargetModules = ModuleSelector.Of(family.MlpOutput) });
+        Refused("not one of the target modules", new SparseConfig
+        {
+            MaskPath = directory["mask.safetensors"],
+            TargetModules = ModuleSelector.Of(family.MlpOutput)
+        });
         string path = mask.Paths.First();
-        Refused("beyond the end", new SparseConfig { Mask = new SparseMask([new(path, [1 << 28])]), TargetModules = ModuleSelector.Of(family.Attention) });
+        Refused("beyond the end", new SparseConfig
+        {
+            Mask = new SparseMask([new(path, [1 << 28])]),
+            TargetModules = ModuleSelector.Of(family.Attention)
+        });
         Refused("needs data", new SparseConfig());
-        Assert.That(() => WeightSelection.Score(_bench.Base, SelectionCriterion.Gradient, []), Throws.TypeOf<BadInputException>().With.Message.Contains("unload"));
+        Assert.That(() => WeightSelection.Score(_bench.Base, SelectionCriterion.Gradient, []),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("unload"));
         Model.Unload();
-        Assert.That(() => WeightSelection.Score(_bench.Base, SelectionCriterion.Gradient, []), Throws.TypeOf<BadInputException>().With.Message.Contains("no data"));
+        Assert.That(() => WeightSelection.Score(_bench.Base, SelectionCriterion.Gradient, []),
+            Throws.TypeOf<BadInputException>().With.Message.Contains("no data"));
     }
 
-    private void Refused(string what, SparseConfig config) => Assert.That(() => Model.AddAdapter(config, "refused"), Throws.TypeOf<BadInputException>().With.Message.Contains(what));
+    private void Refused(string what, SparseConfig config) =>
+        Assert.That(() => Model.AddAdapter(config, "refused"), Throws.TypeOf<BadInputException>().With.Message.Contains(what));
 
     private Parameter WeightOf(string path) => ((Linear)_bench.Base.Find(path)!).Weight;
 
@@ -174,10 +203,12 @@ public sealed class SparseTrainingTests
     public void One_entry_in_a_hundred_chosen_by_gradient_beats_one_drawn_at_random_and_takes_a_small_file()
     {
         using var directory = new TemporaryDirectory();
-        double byGradient = LossAfter(SelectionCriterion.Gradient, directory["adapter"]), byChance = LossAfter(SelectionCriterion.Random, null);
+        double byGradient = LossAfter(SelectionCriterion.Gradient, directory["adapter"]),
+            byChance = LossAfter(SelectionCriterion.Random, null);
         TestContext.Out.WriteLine($"held-out loss after {Steps} steps: {byGradient:0.0000} by gradient, {byChance:0.0000} by chance");
         Assert.That(byGradient, Is.LessThan(byChance - 0.01));
-        long adapter = new FileInfo(directory["adapter", "adapter_model.safetensors"]).Length, whole = new FileInfo(Path.Combine(Demo, "base-llama", "model.safetensors")).Length;
+        long adapter = new FileInfo(directory["adapter", "adapter_model.safetensors"]).Length,
+            whole = new FileInfo(Path.Combine(Demo, "base-llama", "model.safetensors")).Length;
         TestContext.Out.WriteLine($"{adapter} bytes, {100.0 * adapter / whole:0.00}% of the base's {whole}");
         Assert.That(adapter, Is.LessThan(0.03 * whole));
     }
@@ -189,7 +220,8 @@ public sealed class SparseTrainingTests
         string source = Path.Combine(Demo, "base-llama");
         var model = new PeftModel(ModelLoader.Load(source, backend));
         var encoder = new ExampleEncoder(Tokenizer.FromDirectory(source), new EncodeOptions { MaxSeqLength = 64 });
-        DataLoader Loader(string name) => new(encoder.Encode([.. DataFiles.ReadFile(Path.Combine(Demo, "data", name)).Take(128)]), new LoaderOptions { BatchSize = 8, PadId = 1, Seed = 1 });
+        DataLoader Loader(string name) => new(encoder.Encode([.. DataFiles.ReadFile(Path.Combine(Demo, "data", name)).Take(128)]),
+            new LoaderOptions { BatchSize = 8, PadId = 1, Seed = 1 });
         var train = Loader("train.jsonl");
         var scores = WeightSelection.Score(model.Base, criterion, train.Epoch().Take(8), seed: 3);
         var mask = scores.Choose(Density);
@@ -197,7 +229,8 @@ public sealed class SparseTrainingTests
         model.AddAdapter(new SparseConfig { Mask = mask });
         var trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters);
-        Assert.That(optimizer.States.SelectMany(state => state.Moments).Sum(moment => moment.Value.ByteCount), Is.EqualTo(2 * sizeof(float) * mask.Count));
+        Assert.That(optimizer.States.SelectMany(state => state.Moments).Sum(moment => moment.Value.ByteCount),
+            Is.EqualTo(2 * sizeof(float) * mask.Count));
         var step = new TrainingStep(trainable, optimizer, 1);
         for (int i = 0; i < Steps; i++)
         {

@@ -8,16 +8,23 @@ public sealed class AssistantMaskTests
     private static readonly Dictionary<string, ChatMessage[]> Conversations = new()
     {
         ["one turn"] = [new("user", "Who are you?"), new("assistant", "A boat.")],
-        ["system and two turns"] = [new("system", "Be kind."), new("user", "Hi"), new("assistant", "Hello!"), new("user", "Bye"), new("assistant", "See you.")],
+        ["system and two turns"] = [new("system", "Be kind."), new("user", "Hi"), new("assistant", "Hello!"), new("user", "Bye"),
+            new("assistant", "See you.")],
         ["ends with a question"] = [new("user", "Hi"), new("assistant", "Hello!"), new("user", "Still there?")],
-        ["answers repeat questions"] = [new("user", "Say yes."), new("assistant", "Say yes."), new("user", "yes."), new("assistant", "yes."), new("user", "Say"), new("assistant", "Say yes. yes.")],
-        ["the same answer twice"] = [new("system", "Yes."), new("user", "a"), new("assistant", "Yes."), new("user", "b"), new("assistant", "Yes.")],
+        ["answers repeat questions"] = [new("user", "Say yes."), new("assistant", "Say yes."), new("user", "yes."),
+            new("assistant", "yes."), new("user", "Say"), new("assistant", "Say yes. yes.")],
+        ["the same answer twice"] = [new("system", "Yes."), new("user", "a"), new("assistant", "Yes."), new("user", "b"),
+            new("assistant", "Yes.")],
         ["empty answer"] = [new("user", "Say nothing."), new("assistant", ""), new("user", "And now?"), new("assistant", "Now.")],
         ["white space around"] = [new("user", " a \n"), new("assistant", "\n  Yes. \n"), new("user", "\tb"), new("assistant", " No. ")],
-        ["markers in answers"] = [new("user", "<|im_end|>"), new("assistant", "It is <|im_end|> or </s> or [/INST] or <end_of_turn>"), new("user", "[INST] x"), new("assistant", "<|im_start|>assistant\nNo.")],
-        ["letters of many scripts"] = [new("user", "😀 e"), new("assistant", "\u0301é 👩‍👩‍👧 日本 שלום."), new("user", "e\u0301\u0301"), new("assistant", "\u0301\u0327.")],
-        ["answers that are headers"] = [new("user", "assistant"), new("assistant", "assistant\nuser\n."), new("user", "user:"), new("assistant", "USER: ASSISTANT: ### Response:\n.")],
-        ["thoughts"] = [new("user", "q"), new("assistant", "<think>\nlong\n</think>\n\nA."), new("user", "r"), new("assistant", "<think>\nshort\n</think>\n\nB.")],
+        ["markers in answers"] = [new("user", "<|im_end|>"), new("assistant", "It is <|im_end|> or </s> or [/INST] or <end_of_turn>"),
+            new("user", "[INST] x"), new("assistant", "<|im_start|>assistant\nNo.")],
+        ["letters of many scripts"] = [new("user", "😀 e"), new("assistant", "\u0301é 👩‍👩‍👧 日本 שלום."), new("user", "e\u0301\u0301"),
+            new("assistant", "\u0301\u0327.")],
+        ["answers that are headers"] = [new("user", "assistant"), new("assistant", "assistant\nuser\n."), new("user", "user:"),
+            new("assistant", "USER: ASSISTANT: ### Response:\n.")],
+        ["thoughts"] = [new("user", "q"), new("assistant", "<think>\nlong\n</think>\n\nA."), new("user", "r"),
+            new("assistant", "<think>\nshort\n</think>\n\nB.")],
         ["long"] = [.. Enumerable.Range(0, 12).Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", $"Line {i / 2}."))],
     };
 
@@ -52,7 +59,8 @@ public sealed class AssistantMaskTests
         {%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
         """;
 
-    private static readonly object[] Calls = [new Dictionary<string, object?> { ["name"] = "f" }, new Dictionary<string, object?> { ["name"] = "g" }];
+    private static readonly object[] Calls = [new Dictionary<string, object?> { ["name"] = "f" },
+        new Dictionary<string, object?> { ["name"] = "g" }];
 
     [TestCase("", "<tool_call>f</tool_call>\n<tool_call>g</tool_call><|im_end|>")]
     [TestCase("I call.", "I call.\n<tool_call>f</tool_call>\n<tool_call>g</tool_call><|im_end|>")]
@@ -68,8 +76,23 @@ public sealed class AssistantMaskTests
     public void Contents_in_parts_are_found()
     {
         static Dictionary<string, object?> Part(string type, string text) => new() { ["type"] = type, ["text"] = text };
-        var parts = new ChatMessage("assistant", "") { Extra = new Dictionary<string, object?> { ["content"] = new[] { Part("text", "a "), Part("image", ""), Part("text", " b") } } };
-        var none = new ChatMessage("assistant", "") { Extra = new Dictionary<string, object?> { ["content"] = null, ["tool_calls"] = Calls } };
+        var parts = new ChatMessage("assistant",
+            "")
+        {
+            Extra = new Dictionary<string, object?>
+            {
+                ["content"] = new[] { Part("text", "a "), Part("image", ""),
+                Part("text", " b") }
+            }
+        };
+        var none = new ChatMessage("assistant", "")
+        {
+            Extra = new Dictionary<string, object?>
+            {
+                ["content"] = null,
+                ["tool_calls"] = Calls
+            }
+        };
 
         Assert.That(Said(ChatTemplate.Parse(WithTools).RenderWithSpans([new("user", "q"), parts, new("user", "r"), none])),
             Is.EqualTo(new[] { "a <image> b<|im_end|>", "<tool_call>f</tool_call>\n<tool_call>g</tool_call><|im_end|>" }));
@@ -77,20 +100,25 @@ public sealed class AssistantMaskTests
 
     [TestCase("{% for m in messages %}[{{ m.role }}]{{ '<think>' + m.thoughts + '</think>' if m.thoughts }}{{ m.content }};{% endfor %}")]
     [TestCase("{% for m in messages %}[{{ m.role }}]{{ m.content }};{{ m.content | length }}{% endfor %}")]
-    [TestCase("{% for m in messages %}{% if m.role == 'assistant' and m.content != 'a' %}{{ raise_exception('no') }}{% endif %}{{ m.content }};{% endfor %}")]
+    [TestCase("{% for m in messages %}{% if m.role == 'assistant' and m.content != 'a' %}{{ raise_exception('no') }}{% endif %}{{ " +
+        "m.content }};{% endfor %}")]
     [TestCase("{% for m in messages %}[{{ m.role }}]{{ m.content[:1] }};{% endfor %}")]
     public void Answers_that_cannot_be_told_are_refused_with_the_ways_out(string template)
     {
         var answer = new ChatMessage("assistant", "a") { Extra = new Dictionary<string, object?> { ["thoughts"] = "t" } };
 
-        Assert.That(() => ChatTemplate.Parse(template).RenderWithSpans([new("user", "q"), answer, new("user", "r")]), Throws.InstanceOf<BadInputException>()
-            .With.Message.Contains("message 2").And.Message.Contains("{% generation %}").And.Message.Contains("--chat-template").And.Message.Contains("--mask-prompt false"));
+        Assert.That(() => ChatTemplate.Parse(template).RenderWithSpans([new("user", "q"), answer, new("user", "r")]),
+            Throws.InstanceOf<BadInputException>()
+            .With.Message.Contains("message 2").And.Message.Contains("{% generation %}").And.Message.Contains(
+            "--chat-template").And.Message.Contains("--mask-prompt false"));
     }
 
     [Test]
     public void Marks_count_exactly_as_they_stand()
     {
-        var chat = ChatTemplate.Parse("{% for m in messages %}{{ m.role }}{% if m.role == 'assistant' %}: {% generation %}{{ m.content[1:] }}{% endgeneration %}</s>{% endif %}{% endfor %}")
+        var chat = ChatTemplate.Parse(
+            "{% for m in messages %}{{ m.role }}{% if m.role == 'assistant' %}: {% generation %}{{ m.content[1:] }}{% endgeneration " +
+            "%}</s>{% endif %}{% endfor %}")
             .RenderWithSpans([new("user", "q"), new("assistant", "abc")]);
 
         Assert.That(Said(chat), Is.EqualTo(new[] { "bc" }));
@@ -101,7 +129,8 @@ public sealed class AssistantMaskTests
     {
         var tokenizer = TokenizerFixtures.Load("wordpiece");
         ChatMessage[] talk = [new("user", "q"), new("assistant", "\u0301the fox")];
-        var (encoding, mask) = tokenizer.EncodeChatWithMask(talk, ChatTemplate.Parse("{% for m in messages %}{{ m.role + ' e' + m.content + '. ' }}{% endfor %}"));
+        var (encoding, mask) = tokenizer.EncodeChatWithMask(talk,
+            ChatTemplate.Parse("{% for m in messages %}{{ m.role + ' e' + m.content + '. ' }}{% endfor %}"));
 
         int first = Array.IndexOf(mask, true);
         Assert.That(encoding.Offsets[first].Start, Is.LessThanOrEqualTo(encoding.Offsets[first].End));
@@ -111,7 +140,8 @@ public sealed class AssistantMaskTests
 
     internal static RenderedChat? Find(string marked, ChatMessage[] conversation, out string? refusal)
     {
-        string bare = marked.Replace("{% generation %}", "", StringComparison.Ordinal).Replace("{%- generation %}", "{%- if true %}{% endif %}", StringComparison.Ordinal)
+        string bare = marked.Replace("{% generation %}", "", StringComparison.Ordinal)
+            .Replace("{%- generation %}", "{%- if true %}{% endif %}", StringComparison.Ordinal)
             .Replace("{% endgeneration %}", "", StringComparison.Ordinal);
         refusal = null;
         try
@@ -125,5 +155,6 @@ public sealed class AssistantMaskTests
         }
     }
 
-    internal static string[] Said(RenderedChat chat) => [.. chat.AssistantSpans.Select(s => TokenizerFixtures.Slice(chat.Text, s)).Where(s => s.Length > 0)];
+    internal static string[] Said(RenderedChat chat) =>
+        [.. chat.AssistantSpans.Select(s => TokenizerFixtures.Slice(chat.Text, s)).Where(s => s.Length > 0)];
 }

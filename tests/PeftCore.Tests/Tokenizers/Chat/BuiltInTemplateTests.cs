@@ -14,15 +14,20 @@ public sealed class BuiltInTemplateTests
         ["chatml"] = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello!<|im_end|>\n"
             + "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\nSee you.<|im_end|>\n",
         ["llama2"] = "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi [/INST] Hello! </s><s>[INST] Bye [/INST] See you. </s>",
-        ["llama3"] = "<s><|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        ["llama3"] =
+        "<s><|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
             + "<|start_header_id|>assistant<|end_header_id|>\n\nHello!<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|>"
             + "<|start_header_id|>assistant<|end_header_id|>\n\nSee you.<|eot_id|>",
         ["mistral"] = "<s>[INST] Be kind.\n\nHi [/INST] Hello!</s>[INST] Bye [/INST] See you.</s>",
-        ["gemma"] = "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello!<end_of_turn>\n<start_of_turn>user\nBye<end_of_turn>\n"
+        ["gemma"] = "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello!<end_of_turn>\n<start_of_turn>user\n" +
+        "Bye<end_of_turn>\n"
             + "<start_of_turn>model\nSee you.<end_of_turn>\n",
-        ["phi3"] = "<|system|>\nBe kind.<|end|>\n<|user|>\nHi<|end|>\n<|assistant|>\nHello!<|end|>\n<|user|>\nBye<|end|>\n<|assistant|>\nSee you.<|end|>\n</s>",
-        ["zephyr"] = "<|system|>\nBe kind.</s>\n<|user|>\nHi</s>\n<|assistant|>\nHello!</s>\n<|user|>\nBye</s>\n<|assistant|>\nSee you.</s>\n",
-        ["alpaca"] = "Be kind.\n\n### Instruction:\nHi\n\n### Response:\nHello!</s>\n\n### Instruction:\nBye\n\n### Response:\nSee you.</s>",
+        ["phi3"] = "<|system|>\nBe kind.<|end|>\n<|user|>\nHi<|end|>\n<|assistant|>\nHello!<|end|>\n<|user|>\nBye<|end|>\n<|assistant|>\n" +
+        "See you.<|end|>\n</s>",
+        ["zephyr"] =
+        "<|system|>\nBe kind.</s>\n<|user|>\nHi</s>\n<|assistant|>\nHello!</s>\n<|user|>\nBye</s>\n<|assistant|>\nSee you.</s>\n",
+        ["alpaca"] =
+        "Be kind.\n\n### Instruction:\nHi\n\n### Response:\nHello!</s>\n\n### Instruction:\nBye\n\n### Response:\nSee you.</s>",
     };
 
     private static readonly Dictionary<string, string> Prompts = new()
@@ -53,7 +58,15 @@ public sealed class BuiltInTemplateTests
     {
         var rendered = ChatTemplate.BuiltIn(name).RenderWithSpans(For(name), "<s>", "</s>");
         string[] spans = rendered.AssistantSpans.Select(s => rendered.Text[s.Start..s.End]).ToArray();
-        string end = name switch { "chatml" => "<|im_end|>", "llama2" => " </s>", "llama3" => "<|eot_id|>", "gemma" => "<end_of_turn>", "phi3" => "<|end|>", _ => "</s>" };
+        string end = name switch
+        {
+            "chatml" => "<|im_end|>",
+            "llama2" => " </s>",
+            "llama3" => "<|eot_id|>",
+            "gemma" => "<end_of_turn>",
+            "phi3" => "<|end|>",
+            _ => "</s>"
+        };
 
         Assert.That(spans.Select(s => s.TrimStart()), Is.EqualTo(new[] { "Hello!" + end, "See you." + end }));
     }

@@ -18,11 +18,16 @@ public sealed class ChatTemplateTests
             {%- endif %}
             {{- messages[0]['content'] | trim }}
             """);
-        var tool = new Dictionary<string, object?> { ["name"] = "add", ["args"] = new object[] { 1, "é" }, ["none"] = new Dictionary<string, object?>() };
+        var tool = new Dictionary<string, object?>
+        {
+            ["name"] = "add", ["args"] = new object[] { 1, "é" },
+            ["none"] = new Dictionary<string, object?>()
+        };
 
         string text = template.Render([new("user", " hi ")], extra: new Dictionary<string, object?> { ["tools"] = new[] { tool } });
 
-        Assert.That(text, Is.EqualTo("Tools:\n{\n    \"name\": \"add\",\n    \"args\": [\n        1,\n        \"é\"\n    ],\n    \"none\": {}\n}\n\nhi"));
+        Assert.That(text,
+            Is.EqualTo("Tools:\n{\n    \"name\": \"add\",\n    \"args\": [\n        1,\n        \"é\"\n    ],\n    \"none\": {}\n}\n\nhi"));
     }
 
     [Test]
@@ -60,7 +65,14 @@ public sealed class ChatTemplateTests
             {%- endfor -%}
             {%- endfor -%}
             """);
-        var call = new Dictionary<string, object?> { ["name"] = "f", ["arguments"] = new Dictionary<string, object?> { ["x"] = 1.5, ["y"] = true } };
+        var call = new Dictionary<string, object?>
+        {
+            ["name"] = "f", ["arguments"] = new Dictionary<string, object?>
+            {
+                ["x"] = 1.5,
+                ["y"] = true
+            }
+        };
         var message = new ChatMessage("assistant", "") { Extra = new Dictionary<string, object?> { ["tool_calls"] = new[] { call } } };
 
         Assert.That(template.Render([new("user", "q"), message]), Is.EqualTo("f(x=1.5, y=true)"));
@@ -92,7 +104,8 @@ public sealed class ChatTemplateTests
 
         var rendered = template.RenderWithSpans(messages);
 
-        Assert.That(rendered.AssistantSpans.Select(s => TokenizerFixtures.Slice(rendered.Text, s)), Is.EqualTo(new[] { "two 😀!<|end|>", "two\n<|end|>" }));
+        Assert.That(rendered.AssistantSpans.Select(s => TokenizerFixtures.Slice(rendered.Text, s)),
+            Is.EqualTo(new[] { "two 😀!<|end|>", "two\n<|end|>" }));
     }
 
     [Test]
@@ -101,19 +114,22 @@ public sealed class ChatTemplateTests
         var template = ChatTemplate.Parse("""
             {%- for m in messages %}{{ '[' + m.role + ']' + (m.content.split('</think>')|last if not loop.last else m.content) + ';' }}{% endfor %}
             """);
-        ChatMessage[] messages = [new("user", "q"), new("assistant", "<think>a</think>b"), new("user", "r"), new("assistant", "<think>c</think>d")];
+        ChatMessage[] messages = [new("user", "q"), new("assistant", "<think>a</think>b"), new("user", "r"),
+            new("assistant", "<think>c</think>d")];
 
         var rendered = template.RenderWithSpans(messages);
 
         Assert.That(rendered.Text, Is.EqualTo("[user]q;[assistant]b;[user]r;[assistant]<think>c</think>d;"));
-        Assert.That(rendered.AssistantSpans.Select(s => TokenizerFixtures.Slice(rendered.Text, s)), Is.EqualTo(new[] { "b;", "<think>c</think>d;" }));
+        Assert.That(rendered.AssistantSpans.Select(s => TokenizerFixtures.Slice(rendered.Text, s)),
+            Is.EqualTo(new[] { "b;", "<think>c</think>d;" }));
     }
 
     [Test]
     public void The_mask_covers_the_tokens_of_the_answers_alone()
     {
         var tokenizer = TokenizerFixtures.Load("byte_bpe");
-        ChatMessage[] messages = [new("user", "the question"), new("assistant", "the answer 日本"), new("user", "and"), new("assistant", "more")];
+        ChatMessage[] messages = [new("user", "the question"), new("assistant", "the answer 日本"), new("user", "and"),
+            new("assistant", "more")];
 
         var (encoding, mask) = tokenizer.EncodeChatWithMask(messages, ChatTemplate.BuiltIn("chatml"));
 
@@ -125,7 +141,8 @@ public sealed class ChatTemplateTests
     [Test]
     public void Generation_blocks_inside_macros_and_captures_do_not_disturb()
     {
-        var template = ChatTemplate.Parse("{% set x %}{% generation %}no{% endgeneration %}{% endset %}{{ x }}-{% generation %}yes{% endgeneration %}");
+        var template = ChatTemplate.Parse(
+            "{% set x %}{% generation %}no{% endgeneration %}{% endset %}{{ x }}-{% generation %}yes{% endgeneration %}");
 
         var rendered = template.RenderWithSpans([]);
 

@@ -12,11 +12,16 @@ public sealed class HostileTemplateTests
     [TestCase("{{ [1] * 10 ** 12 }}", TestName = "a_huge_list")]
     [TestCase("{{ 10 ** (10 ** 10) }}", TestName = "a_huge_number")]
     [TestCase("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", TestName = "endless_recursion")]
-    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}", TestName = "doubling")]
-    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}", TestName = "replacing_by_itself")]
-    [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}", TestName = "nesting_lists")]
-    [TestCase("{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}", TestName = "long_output")]
-    [TestCase("{% set n = namespace(x=[1], y=[1]) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
+    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        TestName = "doubling")]
+    [TestCase("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(64) %}{% set ns.x = ns.x.replace('a', ns.x) %}{% endfor %}",
+        TestName = "replacing_by_itself")]
+    [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(64) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+        TestName = "nesting_lists")]
+    [TestCase("{% for i in range(100000) %}{{ " +
+        "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}", TestName = "long_output")]
+    [TestCase("{% set n = namespace(x=[1], y=[1]) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% set n.y = [n.y, n.y] %}{% " +
+        "endfor %}{{ n.x == n.y }}",
         TestName = "comparing_shared_lists")]
     [TestCase("{{ (['x' * 10 ** 6] * 10000) | map('upper') | list | length }}", TestName = "copying_many_strings")]
     [TestCase("{{ ([[['x' * 10 ** 6]]] * 10000) | join }}", TestName = "printing_many_lists")]
@@ -31,7 +36,8 @@ public sealed class HostileTemplateTests
     [Test]
     public void Deeply_nested_templates_are_refused()
     {
-        foreach (string? nested in new[] { "{{ " + new string('(', 200_000), "{{ " + new string('-', 200_000) + "1 }}", Repeat("{% if 1 %}"), "{{ " + Repeat("not ") + "1 }}" })
+        foreach (string? nested in new[] { "{{ " + new string('(', 200_000), "{{ " + new string('-', 200_000) + "1 }}",
+            Repeat("{% if 1 %}"), "{{ " + Repeat("not ") + "1 }}" })
         {
             Assert.That(() => ChatTemplate.Parse(nested).Render(Messages), Throws.InstanceOf<BadInputException>());
         }

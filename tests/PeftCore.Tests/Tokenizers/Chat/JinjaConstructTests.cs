@@ -8,18 +8,23 @@ public sealed class JinjaConstructTests
     [TestCase("{% with a = 1, b = 2 %}{{ a + b }}{% endwith %}{{ a is defined }}", "3False")]
     [TestCase("{% macro f(x) %}<{{ caller(x, 2) }}>{% endmacro %}{% call(a, b) f(1) %}{{ a }}{{ b }}{% endcall %}", "<12>")]
     [TestCase("{% macro f() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, a=2) }}", "(1,){'a': 2}")]
-    [TestCase("{% for n in [{'v': 1, 'c': [{'v': 2, 'c': []}]}] recursive %}{{ n.v }}@{{ loop.depth }}({{ loop(n.c) }}){% endfor %}", "1@1(2@2())")]
-    [TestCase("{% for k, g in [{'t': 'b', 'n': 1}, {'t': 'a', 'n': 2}, {'t': 'B', 'n': 3}] | groupby('t') %}{{ k }}{{ g | map(attribute='n') | list }}{% endfor %}", "a[2]b[1, 3]")]
-    [TestCase("{{ 'foo bar baz qux' | truncate(9) }}|{{ 'foo bar baz qux' | truncate(9, true) }}|{{ 'foo bar baz qux' | truncate(11) }}", "foo...|foo ba...|foo bar baz qux")]
+    [TestCase("{% for n in [{'v': 1, 'c': [{'v': 2, 'c': []}]}] recursive %}{{ n.v }}@{{ loop.depth }}({{ loop(n.c) }}){% endfor %}",
+        "1@1(2@2())")]
+    [TestCase("{% for k, g in [{'t': 'b', 'n': 1}, {'t': 'a', 'n': 2}, {'t': 'B', 'n': 3}] | groupby('t') %}{{ k }}{{ g | " +
+        "map(attribute='n') | list }}{% endfor %}", "a[2]b[1, 3]")]
+    [TestCase("{{ 'foo bar baz qux' | truncate(9) }}|{{ 'foo bar baz qux' | truncate(9, true) }}|{{ 'foo bar baz qux' | truncate(11) }}",
+        "foo...|foo ba...|foo bar baz qux")]
     [TestCase("{{ 'a' | truncate(9223372036854775807) }}", "a")]
     [TestCase("{% filter upper | replace('A', 'o') %}banana{% endfilter %}", "BoNoNo")]
     [TestCase("{% set x | trim | title %} a b {% endset %}[{{ x }}]", "[A B]")]
-    [TestCase("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}{{ j() }}", "aba|")]
+    [TestCase("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}{{ j() }}",
+        "aba|")]
     [TestCase("{% block b %}x{{ messages | length }}{% endblock b %}", "x0")]
     [TestCase("{% autoescape true %}{{ '<a>' }}{{ '<b>' | safe }}{% endautoescape %}{{ '<c>' }}", "&lt;a&gt;<b><c>")]
     [TestCase("{% print 1, 'a' %}{% if 1: %}y{% endif %}", "1ay")]
     [TestCase("{{ range(9)[2:8:3] | list }}{{ {'a': 1}.items() }}{{ (1, 2) == [1, 2] }}", "[2, 5]dict_items([('a', 1)])False")]
-    [TestCase("{% set ns = namespace(go=true) %}{% for i in range(5) if ns.go %}{{ i }}{% if i == 1 %}{% set ns.go = false %}{% endif %}{% endfor %}", "01")]
+    [TestCase("{% set ns = namespace(go=true) %}{% for i in range(5) if ns.go %}{{ i }}{% if i == 1 %}{% set ns.go = false %}{% endif " +
+        "%}{% endfor %}", "01")]
     [TestCase("{% for i in [1] %}{{ messages }}{% endfor %}{% set messages = 1 %}", "")]
     [TestCase("{% for i in [1, 2] %}{% break %}{% else %}never done{% endfor %}", "never done")]
     [TestCase("{{ [].append is defined }}[{{ [].append }}]{{ x }}{{ {'pop': 1}.pop }}{{ {'pop': 1}['pop'] }}", "False[]1")]

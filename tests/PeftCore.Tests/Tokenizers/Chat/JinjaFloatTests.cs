@@ -38,9 +38,12 @@ public sealed class JinjaFloatTests
     [TestCase("1e-7 ~ ' ' ~ (1e-7 | string) ~ ' ' ~ '{}'.format(1e-7) ~ ' ' ~ '%s' % 1e-7", "1e-07 1e-07 1e-07 1e-07")]
     [TestCase("1e308 * 10 ~ ' ' ~ -1e308 * 10 ~ ' ' ~ (1e308 * 10 - 1e308 * 10)", "inf -inf nan")]
     [TestCase("[1e308 * 10, -1e308 * 10, 1e308 * 10 - 1e308 * 10] | tojson", "[Infinity, -Infinity, NaN]")]
-    [TestCase("2.675 | round(2) ~ ' ' ~ 2.5 | round ~ ' ' ~ 1234 | round(-2) ~ ' ' ~ '%.2f' % 0.125 ~ ' ' ~ '%.0f' % 2.5", "2.67 2.0 1200 0.12 2")]
-    [TestCase("-7 // 2.0 ~ ' ' ~ -7.5 % 2 ~ ' ' ~ (true + true) ~ ' ' ~ 2 ** 70 ~ ' ' ~ 7 / 2 ~ ' ' ~ 1e3 | int", "-4.0 0.5 2 1180591620717411303424 3.5 1000")]
-    [TestCase("1000000 | filesizeformat ~ ' ' ~ 1024 | filesizeformat(true) ~ ' ' ~ '%e|%g|%G' % (1e-7, 1e-7, 1e20)", "1.0 MB 1.0 KiB 1.000000e-07|1e-07|1E+20")]
+    [TestCase("2.675 | round(2) ~ ' ' ~ 2.5 | round ~ ' ' ~ 1234 | round(-2) ~ ' ' ~ '%.2f' % 0.125 ~ ' ' ~ '%.0f' % 2.5",
+        "2.67 2.0 1200 0.12 2")]
+    [TestCase("-7 // 2.0 ~ ' ' ~ -7.5 % 2 ~ ' ' ~ (true + true) ~ ' ' ~ 2 ** 70 ~ ' ' ~ 7 / 2 ~ ' ' ~ 1e3 | int",
+        "-4.0 0.5 2 1180591620717411303424 3.5 1000")]
+    [TestCase("1000000 | filesizeformat ~ ' ' ~ 1024 | filesizeformat(true) ~ ' ' ~ '%e|%g|%G' % (1e-7, 1e-7, 1e20)",
+        "1.0 MB 1.0 KiB 1.000000e-07|1e-07|1E+20")]
     public void Numbers_print_as_in_python(string expression, string expected) =>
         Assert.That(ChatTemplate.Parse("{{ " + expression + " }}").Render([]), Is.EqualTo(expected));
 

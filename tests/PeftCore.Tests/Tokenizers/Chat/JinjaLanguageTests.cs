@@ -59,11 +59,15 @@ public sealed class JinjaLanguageTests
     public void White_space_around_tags_is_kept_or_dropped_as_jinja_does(string template, string expected) =>
         Assert.That(ChatTemplate.Parse(template).Render([]), Is.EqualTo(expected));
 
-    [TestCase("{% for i in range(5) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}", "02")]
-    [TestCase("{% for k, v in {'a': 1, 'b': 2}.items() if v > 1 %}{{ loop.index }}/{{ loop.length }}{{ k }}{% else %}none{% endfor %}", "1/1b")]
+    [TestCase("{% for i in range(5) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}",
+        "02")]
+    [TestCase("{% for k, v in {'a': 1, 'b': 2}.items() if v > 1 %}{{ loop.index }}/{{ loop.length }}{{ k }}{% else %}none{% endfor %}",
+        "1/1b")]
     [TestCase("{% for x in [] %}x{% else %}empty{% endfor %}", "empty")]
-    [TestCase("{% for x in 'abc' %}{{ loop.previtem }}<{{ x }}>{{ loop.nextitem }}{{ loop.cycle('.', ':') }}{% endfor %}", "<a>b.a<b>c:b<c>.")]
-    [TestCase("{% for x in [1, 1, 2] %}{{ loop.changed(x) }}{{ loop.first }}{{ loop.last }};{% endfor %}", "TrueTrueFalse;FalseFalseFalse;TrueFalseTrue;")]
+    [TestCase("{% for x in 'abc' %}{{ loop.previtem }}<{{ x }}>{{ loop.nextitem }}{{ loop.cycle('.', ':') }}{% endfor %}",
+        "<a>b.a<b>c:b<c>.")]
+    [TestCase("{% for x in [1, 1, 2] %}{{ loop.changed(x) }}{{ loop.first }}{{ loop.last }};{% endfor %}",
+        "TrueTrueFalse;FalseFalseFalse;TrueFalseTrue;")]
     [TestCase("{% set x = 1 %}{% for i in [1] %}{% set x = 2 %}{{ x }}{% endfor %}{{ x }}", "21")]
     [TestCase("{% set n = namespace(x=1) %}{% for i in [1] %}{% set n.x = 2 %}{% endfor %}{{ n.x }}", "2")]
     [TestCase("{% if true %}{% set x = 1 %}{% endif %}{{ x }}", "1")]

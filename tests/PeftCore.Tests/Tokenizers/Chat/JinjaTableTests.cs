@@ -32,10 +32,15 @@ public sealed class JinjaTableTests
     [Test]
     public void All_filters_and_tests_of_jinja_are_registered()
     {
-        const string Filters = "abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape format groupby indent int "
-            + "items join last length list lower map max min pprint random reject rejectattr replace reverse round safe select selectattr slice sort string "
+        const string Filters =
+            "abs attr batch capitalize center count d default dictsort e escape filesizeformat first float forceescape format groupby " +
+            "indent int "
+            + "items join last length list lower map max min pprint random reject rejectattr replace reverse round safe select " +
+            "selectattr slice sort string "
             + "striptags sum title tojson trim truncate unique upper urlencode urlize wordcount wordwrap xmlattr";
-        const string Tests = "!= < <= == > >= boolean callable defined divisibleby eq equalto escaped even false filter float ge greaterthan gt in integer iterable "
+        const string Tests =
+            "!= < <= == > >= boolean callable defined divisibleby eq equalto escaped even false filter float ge greaterthan gt in " +
+            "integer iterable "
             + "le lessthan lower lt mapping ne none number odd sameas sequence string test true undefined upper";
 
         Assert.That(JinjaFilters.Names, Is.EquivalentTo(Filters.Split(' ')));

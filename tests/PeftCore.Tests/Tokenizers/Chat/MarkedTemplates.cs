@@ -143,7 +143,8 @@ internal static class MarkedTemplates
     /// <summary>Of these the answers cannot be told without marks, at least not in every conversation.</summary>
     public static IReadOnlySet<string> MayBeRefused { get; } = new HashSet<string>
     {
-        "the length before the answer", "answers cited later", "refuses other contents, without prompt", "another marker only between turns",
+        "the length before the answer", "answers cited later", "refuses other contents, without prompt",
+        "another marker only between turns",
         "harmony, which ends the last turn otherwise",
     };
 }

@@ -23,11 +23,13 @@ public sealed class RandomTemplateTests
             {
                 var messages = Talk(random);
                 var expected = ChatTemplate.Parse(marked).RenderMarked(messages, "</s>", Tokens);
-                string bare = marked.Replace("{% generation %}", "", StringComparison.Ordinal).Replace("{% endgeneration %}", "", StringComparison.Ordinal);
+                string bare = marked.Replace("{% generation %}", "", StringComparison.Ordinal).Replace("{% endgeneration %}", "",
+                    StringComparison.Ordinal);
                 try
                 {
                     var found = ChatTemplate.Parse(bare).RenderMarked(messages, "</s>", Tokens);
-                    Assert.That(found.AssistantSpans, Is.EqualTo(expected.AssistantSpans.Where(span => span.End > span.Start)), $"{bare}\n{expected.Text}");
+                    Assert.That(found.AssistantSpans, Is.EqualTo(expected.AssistantSpans.Where(span => span.End > span.Start)),
+                        $"{bare}\n{expected.Text}");
                     equal++;
                 }
                 catch (BadInputException e)
@@ -51,11 +53,15 @@ public sealed class RandomTemplateTests
         string begin = Any("", "", "<think>\n\n</think>\n\n", "final: ");
         string filter = Any("", "", " | trim", " | upper", " | replace('\\n', ' ')", prompt ? " | tojson" : ".strip()");
         string end = Quote(Any("</s>", "<|im_end|>", "<|end|>", "", "\n### End", "<x></s>", " </s>"));
-        string stop = end == "''" ? end : Any(end, end, $"({end} if not loop.last else '')", $"({end} if loop.last else '')", $"('<|return|>' if loop.last else {end})");
+        string stop = end == "''" ? end : Any(end, end, $"({end} if not loop.last else '')", $"({end} if loop.last else '')",
+            $"('<|return|>' if loop.last else {end})");
         string said = $"(m.content{filter}) + {stop}";
-        string turn = prompt ? $"{{% generation %}}{{{{ {Quote(begin)} + {said} }}}}{{% endgeneration %}}" : $"{{{{ {Quote(begin)} }}}}{{% generation %}}{{{{ {said} }}}}{{% endgeneration %}}";
-        return $"{Any("", "{{ bos_token }}")}{{% for m in messages %}}{{% if m.role == 'assistant' %}}{{{{ {Quote(answer)} }}}}{turn}{{{{ {Quote(Any("", "\n", "\n\n", " "))} }}}}"
-            + $"{{% elif m.role == 'user' %}}{{{{ {Quote(question)} + (m.content{filter}) + {Quote(asked)} }}}}{{% else %}}{{{{ {Quote(Any("<|system|>", "SYSTEM: ", "<<SYS>>"))} + m.content + {Quote(Any("\n", asked, "<</SYS>>\n\n"))} }}}}"
+        string turn = prompt ? $"{{% generation %}}{{{{ {Quote(begin)} + {said} }}}}{{% endgeneration %}}"
+            : $"{{{{ {Quote(begin)} }}}}{{% generation %}}{{{{ {said} }}}}{{% endgeneration %}}";
+        return $"{Any("", "{{ bos_token }}")}{{% for m in messages %}}{{% if m.role == 'assistant' %}}{{{{ {Quote(answer)} " +
+            $"}}}}{turn}{{{{ {Quote(Any("", "\n", "\n\n", " "))} }}}}"
+            + $"{{% elif m.role == 'user' %}}{{{{ {Quote(question)} + (m.content{filter}) + {Quote(asked)} }}}}{{% else %}}{{{{ " +
+            $"{Quote(Any("<|system|>", "SYSTEM: ", "<<SYS>>"))} + m.content + {Quote(Any("\n", asked, "<</SYS>>\n\n"))} }}}}"
             + $"{{% endif %}}{{% endfor %}}{(prompt ? $"{{% if add_generation_prompt %}}{{{{ {Quote(answer)} }}}}{{% endif %}}" : "")}";
     }
 
@@ -63,7 +69,8 @@ public sealed class RandomTemplateTests
     {
         string Text() => Texts[random.Next(Texts.Length)] + (random.Next(2) == 0 ? Texts[random.Next(Texts.Length)] : "");
         ChatMessage[] system = random.Next(3) == 0 ? [new("system", Text())] : [];
-        return [.. system, .. Enumerable.Range(0, 2 + random.Next(5)).Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", Text()))];
+        return [.. system, .. Enumerable.Range(0, 2 + random.Next(5))
+            .Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", Text()))];
     }
 
     private static string Quote(string text) => $"'{text.Replace("\n", "\\n", StringComparison.Ordinal)}'";

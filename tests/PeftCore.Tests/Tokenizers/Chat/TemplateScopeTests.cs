@@ -13,10 +13,12 @@ public sealed class TemplateScopeTests
     {
         using var directory = new TokenizerDirectory();
         directory["tokenizer_config.json"] = """{"unk_token": "<unk>", "pad_token": "<unk>"}""";
-        directory["chat_template.jinja"] = "{% set OUT %}{% if tools is not none %}T{% else %}-{% endif %}{{ tools is defined }}{{ documents is none }}[{{ unk_token }}]"
+        directory["chat_template.jinja"] =
+            "{% set OUT %}{% if tools is not none %}T{% else %}-{% endif %}{{ tools is defined }}{{ documents is none }}[{{ unk_token }}]"
             + "[{{ pad_token }}]{% endset %}{{ raise_exception(OUT) }}";
 
-        Assert.That(() => directory.Load().RenderChat(Hi), Throws.InstanceOf<BadInputException>().With.Message.Contains("-TrueTrue[<unk>][<unk>]"));
+        Assert.That(() => directory.Load().RenderChat(Hi),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains("-TrueTrue[<unk>][<unk>]"));
     }
 
     [Test]
@@ -28,7 +30,8 @@ public sealed class TemplateScopeTests
              "extra_special_tokens": {"audio_token": "a"}, "additional_special_tokens": ["b"]}
             """;
         directory["special_tokens_map.json"] = """{"unk_token": {"content": "<unk>", "lstrip": false}}""";
-        directory["chat_template.jinja"] = "{{ bos_token }}{{ unk_token }}{{ image_token }}{{ audio_token }} {{ eos_token is defined }}{{ mask_token is defined }}"
+        directory["chat_template.jinja"] =
+            "{{ bos_token }}{{ unk_token }}{{ image_token }}{{ audio_token }} {{ eos_token is defined }}{{ mask_token is defined }}"
             + "{{ add_bos_token is defined }}{{ additional_special_tokens is defined }} {{ add_generation_prompt }}";
 
         Assert.That(directory.Load().RenderChat(Hi, addGenerationPrompt: true), Is.EqualTo("<s><unk><img>a FalseFalseFalseFalse True"));
@@ -43,8 +46,10 @@ public sealed class TemplateScopeTests
         Assert.That(() => directory.Load().RenderChat(Hi), Throws.InstanceOf<BadInputException>().With.Message.Contains("'bos_token'"));
     }
 
-    [TestCase("{\"unk_token\": \"a\"}", "b", "unk_token is \"a\" in tokenizer_config.json but \"b\" in special_tokens_map.json; \"b\" is used")]
-    [TestCase("{\"unk_token\": \"a\", \"added_tokens_decoder\": {\"3\": {\"content\": \"a\"}}}", "a", "\"a\" is used, as transformers does not read special_tokens_map.json")]
+    [TestCase("{\"unk_token\": \"a\"}", "b",
+        "unk_token is \"a\" in tokenizer_config.json but \"b\" in special_tokens_map.json; \"b\" is used")]
+    [TestCase("{\"unk_token\": \"a\", \"added_tokens_decoder\": {\"3\": {\"content\": \"a\"}}}", "a",
+        "\"a\" is used, as transformers does not read special_tokens_map.json")]
     public void Of_two_files_that_contradict_each_other_transformers_choice_holds_and_is_said(string config, string used, string warning)
     {
         using var directory = new TokenizerDirectory();
@@ -61,14 +66,16 @@ public sealed class TemplateScopeTests
     public void The_template_for_tools_is_used_where_there_are_tools()
     {
         using var directory = new TokenizerDirectory();
-        directory["tokenizer_config.json"] = """{"chat_template": [{"name": "tool_use", "template": "{{ tools[0].name }}"}, {"name": "default", "template": "{{ tools is none }}"}, {"name": "rag", "template": "r"}]}""";
+        directory["tokenizer_config.json"] =
+            """{"chat_template": [{"name": "tool_use", "template": "{{ tools[0].name }}"}, {"name": "default", "template": "{{ tools is none }}"}, {"name": "rag", "template": "r"}]}""";
         var tokenizer = directory.Load();
         var tools = new Dictionary<string, object?> { ["tools"] = new[] { new Dictionary<string, object?> { ["name"] = "add" } } };
 
         Assert.That(tokenizer.RenderChat(Hi, extra: tools), Is.EqualTo("add"));
         Assert.That(tokenizer.RenderChat(Hi), Is.EqualTo("True"));
         Assert.That(tokenizer.RenderChat(Hi, template: tokenizer.ChatTemplateNamed("rag")), Is.EqualTo("r"));
-        Assert.That(() => tokenizer.ChatTemplateNamed("x"), Throws.InstanceOf<BadInputException>().With.Message.Contains("tool_use, default, rag"));
+        Assert.That(() => tokenizer.ChatTemplateNamed("x"),
+            Throws.InstanceOf<BadInputException>().With.Message.Contains("tool_use, default, rag"));
     }
 
     [Test]
@@ -82,7 +89,8 @@ public sealed class TemplateScopeTests
 
         Assert.That(tokenizer.RenderChat(Hi), Is.EqualTo("new"));
         Assert.That(tokenizer.RenderChat(Hi, extra: new Dictionary<string, object?> { ["tools"] = new[] { 1 } }), Is.EqualTo("tools"));
-        Assert.That(tokenizer.Warnings, Has.One.Contains("the chat template of chat_template.jinja is used; tokenizer_config.json has another one"));
+        Assert.That(tokenizer.Warnings,
+            Has.One.Contains("the chat template of chat_template.jinja is used; tokenizer_config.json has another one"));
     }
 
     [Test]
@@ -97,12 +105,22 @@ public sealed class TemplateScopeTests
     [Test]
     public void Messages_reach_the_template_as_they_are()
     {
-        using var arguments = JsonDocument.Parse("""[{"function": {"name": "f", "arguments": {"x": 1.0, "y": null}}}, {"function": {"arguments": "{\"x\": 1}"}}]""");
-        var message = new ChatMessage("assistant", "") { Extra = new Dictionary<string, object?> { ["content"] = null, ["tool_calls"] = arguments.RootElement } };
+        using var arguments =
+            JsonDocument.Parse(
+            """[{"function": {"name": "f", "arguments": {"x": 1.0, "y": null}}}, {"function": {"arguments": "{\"x\": 1}"}}]""");
+        var message = new ChatMessage("assistant", "")
+        {
+            Extra = new Dictionary<string, object?>
+            {
+                ["content"] = null,
+                ["tool_calls"] = arguments.RootElement
+            }
+        };
 
         string text = ChatTemplate.Parse("{{ messages | tojson }}").Render([message]);
 
-        Assert.That(text, Is.EqualTo("""[{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1.0, "y": null}}}, {"function": {"arguments": "{\"x\": 1}"}}]}]"""));
+        Assert.That(text,
+            Is.EqualTo("""[{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1.0, "y": null}}}, {"function": {"arguments": "{\"x\": 1}"}}]}]"""));
     }
 
     [TestCase("tool", "this format has no role tool")]
@@ -113,7 +131,8 @@ public sealed class TemplateScopeTests
 
         foreach (string name in ChatTemplate.BuiltInNames)
         {
-            Assert.That(() => ChatTemplate.BuiltIn(name).Render([new("user", "q"), message]), Throws.InstanceOf<BadInputException>().With.Message.Contains(why));
+            Assert.That(() => ChatTemplate.BuiltIn(name).Render([new("user", "q"), message]),
+                Throws.InstanceOf<BadInputException>().With.Message.Contains(why));
         }
     }
 

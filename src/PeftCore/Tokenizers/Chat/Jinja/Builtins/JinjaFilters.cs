@@ -24,7 +24,8 @@ internal static class JinjaFilters
             ["rejectattr"] = (value, arguments, run) => JinjaSelectFilters.Select(value, arguments, run, byAttribute: true, keep: false),
             ["format"] = JinjaTextFilters.Format,
         };
-        foreach (var filter in JinjaTextFilters.All.Concat(JinjaListFilters.All).Concat(JinjaNumberFilters.All).Concat(JinjaWebFilters.All).Concat(JinjaWrapFilters.All))
+        foreach (var filter in JinjaTextFilters.All.Concat(JinjaListFilters.All).Concat(JinjaNumberFilters.All).Concat(JinjaWebFilters.All)
+            .Concat(JinjaWrapFilters.All))
         {
             all.Add(filter.Name, filter.Call);
         }

@@ -29,7 +29,8 @@ internal static class JinjaListFilters
 
     private static IEnumerable<object?> Fail(string why) => throw JinjaError.Of(why);
 
-    private static object Length(object? value) => JinjaMembers.Length(value) ?? throw JinjaError.Of($"{JinjaText.Describe(value)} has no length");
+    private static object Length(object? value) =>
+        JinjaMembers.Length(value) ?? throw JinjaError.Of($"{JinjaText.Describe(value)} has no length");
 
     private static object Join(object? value, JinjaGiven given, JinjaRun run)
     {

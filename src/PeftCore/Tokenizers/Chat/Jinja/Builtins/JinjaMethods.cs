@@ -16,7 +16,8 @@ internal static class JinjaMethods
         new("items", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "items")),
         new("keys", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "keys")),
         new("values", "", (dict, _, _) => new JinjaDictView((JinjaDict)dict!, "values")),
-        new("get", "_key _default=", (dict, given, _) => ((JinjaDict)dict!).TryGet(given[0], out object? value) ? value : given.Get(1, null)),
+        new("get", "_key _default=", (dict, given, _) => ((JinjaDict)dict!).TryGet(given[0], out object? value) ? value
+            : given.Get(1, null)),
         new("copy", "", (dict, _, _) => ((JinjaDict)dict!).Copy()));
 
     private static readonly Dictionary<string, JinjaBuiltin> OfNumbers = Table(

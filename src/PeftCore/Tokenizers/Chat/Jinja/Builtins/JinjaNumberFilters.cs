@@ -175,7 +175,8 @@ internal static class JinjaNumberFilters
 
     private static string FileSize(object? value, bool binary)
     {
-        double bytes = ToFloat(value) is double real ? real : throw JinjaError.Of($"filesizeformat needs a number, not {JinjaText.Describe(value)}");
+        double bytes = ToFloat(value) is double real ? real
+            : throw JinjaError.Of($"filesizeformat needs a number, not {JinjaText.Describe(value)}");
         int size = binary ? 1024 : 1000;
         if (bytes == 1)
         {
@@ -184,7 +185,8 @@ internal static class JinjaNumberFilters
 
         if (bytes < size)
         {
-            return JinjaNumbers.ToBig(JinjaNumbers.Make(new BigInteger(Math.Truncate(NotSpecial(bytes))))).ToString(CultureInfo.InvariantCulture) + " Bytes";
+            return JinjaNumbers.ToBig(JinjaNumbers.Make(new BigInteger(Math.Truncate(NotSpecial(bytes)))))
+                .ToString(CultureInfo.InvariantCulture) + " Bytes";
         }
 
         for (int i = 0; ; i++)

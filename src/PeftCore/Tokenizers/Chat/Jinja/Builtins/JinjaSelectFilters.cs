@@ -29,7 +29,8 @@ internal static class JinjaSelectFilters
         }
         else
         {
-            string name = arguments.Positional.Count > 0 ? Name(arguments.Positional[0], "filter") : throw JinjaError.Of("map needs a filter");
+            string name = arguments.Positional.Count > 0 ? Name(arguments.Positional[0], "filter")
+                : throw JinjaError.Of("map needs a filter");
             function = item => JinjaFilters.Apply(name, item, new JinjaArguments(name, arguments.Positional[1..], arguments.Named), run);
         }
 

@@ -69,5 +69,6 @@ internal static class JinjaTests
         _ => false,
     };
 
-    private static BadInputException Unclear() => JinjaError.Of("'sameas' compares equal values, and Python does not say whether they are one");
+    private static BadInputException Unclear() =>
+        JinjaError.Of("'sameas' compares equal values, and Python does not say whether they are one");
 }

@@ -42,7 +42,8 @@ internal static class JinjaStringReader
                     out uint value)
                 || !Rune.IsValid(value))
             {
-                throw JinjaError.At(line, $"'\\{source[at]}' in a string is not followed by the {digits} hexadecimal digits of a character");
+                throw JinjaError.At(line,
+                    $"'\\{source[at]}' in a string is not followed by the {digits} hexadecimal digits of a character");
             }
 
             text.Append(new Rune(value));

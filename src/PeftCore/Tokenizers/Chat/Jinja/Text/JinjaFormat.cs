@@ -24,7 +24,8 @@ internal static class JinjaFormat
             if (i < format.Length && format[i] == '(')
             {
                 int end = ClosingParenthesis(format, i);
-                key = dict?.TryGet(format[(i + 1)..end], out object? found) ?? throw JinjaError.Of("a format names its values, but they are not a dictionary")
+                key = dict?.TryGet(format[(i + 1)..end], out object? found)
+                    ?? throw JinjaError.Of("a format names its values, but they are not a dictionary")
                     ? found
                     : throw JinjaError.Of($"a format names '{format[(i + 1)..end]}', which the values have not");
                 named = true;

@@ -130,7 +130,8 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
     {
         if (_caller is { } caller)
         {
-            frame[caller] = named.Remove("caller", out object? given) && given is not null ? given : new JinjaUndefined("no caller is given");
+            frame[caller] = named.Remove("caller", out object? given) && given is not null ? given
+                : new JinjaUndefined("no caller is given");
         }
 
         if (_kwargs is { } kwargs)
