@@ -5,7 +5,7 @@ namespace PeftCore.Tests.Architecture;
 /// <summary>What the sources look like.</summary>
 public sealed partial class SourceTests
 {
-    private const int LongestFile = 400;
+    private const int LongestFile = 400, LongestLine = 140;
 
     private static readonly char Separator = Path.DirectorySeparatorChar;
 
@@ -21,6 +21,31 @@ public sealed partial class SourceTests
         var tooLong = Sources.Where(file => File.ReadLines(file).Count() > LongestFile);
 
         Assert.That(tooLong, Is.Empty, $"more than {LongestFile} lines: split them");
+    }
+
+    /// <summary>Only a text that cannot be broken may be longer: a line of a raw string, or one with a string in it.</summary>
+    [Test]
+    public void No_line_of_code_is_longer_than_the_editor_shows()
+    {
+        var found =
+            from file in Sources
+            from line in LongLines(File.ReadAllLines(file))
+            select $"{Path.GetFileName(file)}:{line}";
+
+        Assert.That(found, Is.Empty, $"more than {LongestLine} columns: break them");
+    }
+
+    private static IEnumerable<int> LongLines(string[] lines)
+    {
+        bool inRaw = false;
+        for (int i = 0; i < lines.Length; i++)
+        {
+            if (lines[i].Length > LongestLine && !inRaw && !lines[i].Contains('"'))
+            {
+                yield return i + 1;
+            }
+            inRaw ^= lines[i].Split("\"\"\"").Length % 2 == 0;
+        }
     }
 
     [Test]
