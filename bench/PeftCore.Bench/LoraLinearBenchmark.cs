@@ -41,7 +41,7 @@ public class LoraLinearBenchmark
     public void Composed() => Run(x => x.Linear(_weight!) + x.MatMul(_a!, transposeB: true).MatMul(_b!, transposeB: true) * Scale);
 
     [Benchmark]
-    public void Fused() => Run(x => x.LoraLinear(_weight!, null, false, new LoraBranch(_a!, _b!, Scale)));
+    public void Fused() => Run(x => x.LoraLinear(_weight!, null, false, new LowRankUpdate(_a!, _b!, Scale)));
 
     private void Run(Func<Tensor, Tensor> layer)
     {

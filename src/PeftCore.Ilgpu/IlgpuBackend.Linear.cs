@@ -36,7 +36,7 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
+    public void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
     {
         Multiplies(terms, c);
         if (c.Count == 0 || TryProducts(terms, c, 1, accumulate, bias))
@@ -47,7 +47,7 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <summary>A sum that the tensor cores do not take, rounded once.</summary>
-    private void OneByOne(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    private void OneByOne(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         using var sum = StageOut(c, accumulate);
         foreach (var (a, transposeA, b, transposeB) in terms)
@@ -62,7 +62,7 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    public void MatMulGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -76,7 +76,7 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void GroupOrOneByOne(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    private void GroupOrOneByOne(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -187,7 +187,7 @@ internal sealed partial class IlgpuBackend
     private void Multiplies(Tensor a, bool transposeA, Tensor c) =>
         _device.Work = new Work(2.0 * c.Count * (transposeA ? a.Shape.Rows : a.Shape.Columns), 0);
 
-    private void Multiplies(ReadOnlySpan<MatMulTerm> terms, params ReadOnlySpan<Tensor> results)
+    private void Multiplies(ReadOnlySpan<GemmOperands> terms, params ReadOnlySpan<Tensor> results)
     {
         double flops = 0;
         for (int i = 0; i < terms.Length; i++)

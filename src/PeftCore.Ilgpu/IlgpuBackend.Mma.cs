@@ -11,7 +11,7 @@ internal sealed partial class IlgpuBackend
 {
     /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32
     /// first.</summary>
-    private void MultiplyByMma(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    private void MultiplyByMma(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns;
         bool apart = terms.Length > 1 || SplitsOf(m, n, terms[0].Depth) > 1;
@@ -37,7 +37,7 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void MultiplyByMma(in MatMulTerm term, Tensor c, float alpha, bool accumulate)
+    private void MultiplyByMma(in GemmOperands term, Tensor c, float alpha, bool accumulate)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns, k = term.Depth, bytes = c.DType == DType.BF16 ? 2 : 4;
         var schedule = ScheduleOf(m, n, k);

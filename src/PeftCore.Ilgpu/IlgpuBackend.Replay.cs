@@ -2,7 +2,7 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend : IReplaysWork
+internal sealed partial class IlgpuBackend : IGraphCapture
 {
     private Recording? _recording;
 
@@ -10,7 +10,7 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     public bool CanRecord => _options.Replays && _device.Timer is null && _recording is null;
 
     /// <inheritdoc/>
-    public int MostRecordings => 8; // A graph takes memory on the card that no plan knows of.
+    public int MaxGraphs => 8; // A graph takes memory on the card that no plan knows of.
 
     /// <inheritdoc/>
     public Arena Arena => _arena;
@@ -21,14 +21,14 @@ internal sealed partial class IlgpuBackend : IReplaysWork
     public IRecording Record(Action work, ulong pass)
     {
         var recording = _recording = new Recording(this);
-        _device.Memory.HostTurn = recording.Interrupt;
+        _device.Memory.BreakCapture = recording.Interrupt;
         try
         {
             recording.Run(work);
         }
         finally
         {
-            _device.Memory.HostTurn = null;
+            _device.Memory.BreakCapture = null;
             _recording = null;
         }
         return recording;

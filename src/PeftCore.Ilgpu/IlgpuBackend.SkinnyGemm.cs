@@ -11,7 +11,7 @@ internal sealed partial class IlgpuBackend
     private const int MaxSkinnyOperands = 4;
 
     /// <inheritdoc/>
-    public bool TryThinProducts(ReadOnlySpan<ThinProduct> products)
+    public bool TryThinProducts(ReadOnlySpan<SkinnyGemm> products)
     {
         if (_device.SkinnyGemms is null || products.Length == 0 || !TakesSkinnyGemm(products))
         {
@@ -26,12 +26,12 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    private static int RankOf(in ThinProduct product) => product.Left.Shape.Columns;
+    private static int RankOf(in SkinnyGemm product) => product.Left.Shape.Columns;
 
-    private static int TilesOf(in ThinProduct product) => SplitKSchedule.Count(RankOf(product), SkinnyGemmShape.TileR);
+    private static int TilesOf(in SkinnyGemm product) => SplitKSchedule.Count(RankOf(product), SkinnyGemmShape.TileR);
 
     /// <summary>Matrices of one height, each with skinny ones on both sides; or one, with skinny ones from the left.</summary>
-    private bool TakesSkinnyGemm(ReadOnlySpan<ThinProduct> products)
+    private bool TakesSkinnyGemm(ReadOnlySpan<SkinnyGemm> products)
     {
         var first = products[0];
         int rank = RankOf(first);
@@ -56,7 +56,7 @@ internal sealed partial class IlgpuBackend
         return takes;
     }
 
-    private void RunSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both)
+    private void RunSkinnyGemm(ReadOnlySpan<SkinnyGemm> products, bool both)
     {
         int m = products[0].X.Shape.Rows, rank = RankOf(products[0]), perLeft = TilesOf(products[0]), matrices = both ? products.Length : 1;
         Span<int> widths = stackalloc int[MaxSkinnyOperands], starts = stackalloc int[MaxSkinnyOperands + 1];
@@ -107,7 +107,7 @@ internal sealed partial class IlgpuBackend
         }
     }
 
-    private void ReduceSkinnyGemm(ReadOnlySpan<ThinProduct> products, bool both, in SkinnyGemmSchedule schedule, in SkinnyGemmArgs args)
+    private void ReduceSkinnyGemm(ReadOnlySpan<SkinnyGemm> products, bool both, in SkinnyGemmSchedule schedule, in SkinnyGemmArgs args)
     {
         var sums = new SkinnyGemmReductionArgs
         {

@@ -14,11 +14,11 @@ internal sealed partial class IlgpuBackend
     private long _countedPartials;
 
     private bool TryTensorCores(in Product p) =>
-        TryProducts([new MatMulTerm(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
+        TryProducts([new GemmOperands(p.A, p.TransposeA, p.B, p.TransposeB)], p.C, p.Alpha, p.Accumulate, null);
 
     /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, operands in F32 rounded to BF16 first; c is F32 or BF16. MatMulTerms
     /// that lie alike are added up in registers. False, with nothing done, where that is not asked for or cannot be.</summary>
-    internal bool TryProducts(ReadOnlySpan<MatMulTerm> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    internal bool TryProducts(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         if (!TakesProducts(terms, [c]) || bias?.DType == DType.F16)
         {
@@ -32,7 +32,7 @@ internal sealed partial class IlgpuBackend
         while (terms.Length > 0)
         {
             int alike = 1;
-            while (alike < Math.Min(terms.Length, MostTerms) && terms[alike].LiesAs(terms[0]))
+            while (alike < Math.Min(terms.Length, MostTerms) && terms[alike].SameLayout(terms[0]))
             {
                 alike++;
             }
@@ -45,7 +45,7 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Several results of one height in one launch: <paramref name="terms"/> holds each result's summands in turn, equally many
     /// for each, as deep as those of the others and lying alike. At most four results, and eight summands in all.</summary>
-    internal bool TryGrouped(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    internal bool TryGrouped(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -55,7 +55,7 @@ internal sealed partial class IlgpuBackend
         }
         for (int i = 0; i < terms.Length; i++)
         {
-            if (!terms[i].LiesAs(terms[0]) || terms[i].Depth != terms[i % each].Depth)
+            if (!terms[i].SameLayout(terms[0]) || terms[i].Depth != terms[i % each].Depth)
             {
                 return false;
             }
@@ -71,7 +71,7 @@ internal sealed partial class IlgpuBackend
         return true;
     }
 
-    private bool TakesProducts(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results)
+    private bool TakesProducts(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results)
     {
         bool takes = _options.ComputeDType == DType.BF16 && (_device.WgmmaGemms is not null || _device.MmaGemms is not null)
             && terms.Length > 0;
@@ -91,7 +91,7 @@ internal sealed partial class IlgpuBackend
 
     private static bool LiesOnChunks(Tensor tensor) => tensor.Shape.Columns % GemmSchedule.Chunk == 0 && Address(tensor) % 16 == 0;
 
-    private unsafe void Multiply(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    private unsafe void Multiply(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         bool maySwapAB = true;

@@ -47,9 +47,9 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
     public void Forbid() => CanRepeat = false;
 
     /// <inheritdoc/>
-    public bool Repeat(ReadOnlySpan<PlacedTensor> left, ulong pass)
+    public bool Repeat(ReadOnlySpan<StaticTensor> left, ulong pass)
     {
-        if (_captured is null || _memory != backend.MemoryNow || !PlacedTensor.TryTake(left, backend.Arena))
+        if (_captured is null || _memory != backend.MemoryNow || !StaticTensor.TryTake(left, backend.Arena))
         {
             return false;
         }

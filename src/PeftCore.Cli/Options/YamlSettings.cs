@@ -74,9 +74,9 @@ internal static class YamlSettings
         {
             throw new BadInputException($"{path}: the file is not valid UTF-8; save it as UTF-8.", e);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(path, e);
+            throw FileErrors.Reading(path, e);
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     private const double LearningRate = 1e-2;
     private const float WeightDecay = 0.01f;
 
-    private readonly List<Quantity> _results = [];
+    private readonly List<Comparison> _results = [];
     private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
 
     /// <summary>Changes every parameter by up to one unit in its last place; null for as it is.</summary>
@@ -25,10 +25,10 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     /// <summary>What was compared, by name.</summary>
     public IReadOnlyDictionary<string, float[]> Values => _values;
 
-    public List<Quantity> Run()
+    public List<Comparison> Run()
     {
         Compute();
-        return Nudge is null ? new Conditioning(expected, Values, Again).Judge(_results) : _results;
+        return Nudge is null ? new UlpSensitivity(expected, Values, Again).Judge(_results) : _results;
     }
 
     /// <summary>The same from parameters that differ by rounding.</summary>
@@ -76,7 +76,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     {
         if (Nudge is { } seed)
         {
-            Conditioning.Nudge(backend, model, seed);
+            UlpSensitivity.Nudge(backend, model, seed);
         }
     }
 
@@ -88,7 +88,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         using var scope = new TensorScope();
         var (inputs, _) = FixtureInputs.From(backend, expected);
         var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Quantity(name, expected.Error(name, Kept(name, logits.ToFloats())), _tolerances.Logits));
+        _results.Add(new Comparison(name, expected.Error(name, Kept(name, logits.ToFloats())), _tolerances.Logits));
     }
 
     private void ForwardAndBackward(PeftModel model)
@@ -96,16 +96,16 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         AddLogits("logits", model.Base);
         using var scope = new TensorScope();
         float loss = Step(model);
-        _results.Add(new Quantity("loss", expected.Error("loss", Kept("loss", [loss])), _tolerances.Logits));
+        _results.Add(new Comparison("loss", expected.Error("loss", Kept("loss", [loss])), _tolerances.Logits));
         var ours = model.Parameters.ToDictionary(p => "grad." + p.Name, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor),
+                ? new Comparison(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor),
                     _tolerances.Gradients)
-                : Quantity.Unsupported(name, "no such gradient here"));
+                : Comparison.Unsupported(name, "no such gradient here"));
         }
-        _results.AddRange(ours.Keys.Select(name => Quantity.Unsupported(name, "trains here but not in the reference")));
+        _results.AddRange(ours.Keys.Select(name => Comparison.Unsupported(name, "trains here but not in the reference")));
         foreach (var (_, parameter) in model.Parameters)
         {
             parameter.Value.FreeGradient();
@@ -151,13 +151,13 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             optimizer.Step(LearningRate);
             optimizer.FreeGradients();
         }
-        _results.Add(new Quantity("adamw.losses", expected.Error("adamw.losses", Kept("adamw.losses", losses)), _tolerances.Logits));
+        _results.Add(new Comparison("adamw.losses", expected.Error("adamw.losses", Kept("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
             var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Kept("adamw." + name, parameter.Value.ToFloats()),
                 _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
-            _results.Add(new Quantity("adamw." + name, error, _tolerances.Gradients, note));
+            _results.Add(new Comparison("adamw." + name, error, _tolerances.Gradients, note));
         }
     }
 }

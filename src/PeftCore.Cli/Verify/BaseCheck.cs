@@ -12,7 +12,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const int PromptLength = 4;
 
-    public List<Quantity> Run()
+    public List<Comparison> Run()
     {
         using var scope = new TensorScope();
         var model = BaseLoading.Load(directory, backend, null, warn);
@@ -26,11 +26,11 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         }
     }
 
-    private List<Quantity> Run(CausalModel model)
+    private List<Comparison> Run(CausalModel model)
     {
-        var results = new List<Quantity>();
+        var results = new List<Comparison>();
         var (inputs, targets) = FixtureInputs.From(backend, expected);
-        results.Add(new Quantity("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), _tolerances.Logits));
+        results.Add(new Comparison("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), _tolerances.Logits));
         if (expected.Has("greedy"))
         {
             results.Add(Greedy(model));
@@ -38,20 +38,20 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         model.SetTrains(true);
         using var tape = new Tape();
         var loss = model.Loss(inputs, targets);
-        results.Add(new Quantity("loss", expected.Error("loss", [loss.Item()]), _tolerances.Logits));
+        results.Add(new Comparison("loss", expected.Error("loss", [loss.Item()]), _tolerances.Logits));
         tape.Backward(loss);
         var gradients = model.NamedParameters().ToDictionary(p => "grad." + p.Path, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             results.Add(gradients.TryGetValue(name, out var gradient) && gradient is not null
-                ? new Quantity(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
-                : Quantity.Unsupported(name, "no such gradient here"));
+                ? new Comparison(name, expected.GradientError(name, gradient.ToFloats(), _tolerances.Floor), _tolerances.Gradients)
+                : Comparison.Unsupported(name, "no such gradient here"));
         }
         return results;
     }
 
     /// <summary>The likeliest token after the prompt, again and again, each time from all tokens so far.</summary>
-    private Quantity Greedy(CausalModel model)
+    private Comparison Greedy(CausalModel model)
     {
         int[] reference = expected.Ints("greedy");
         List<int> tokens = [.. reference.AsSpan(0, PromptLength)];
@@ -62,6 +62,6 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
             var last = logits.AsSpan(logits.Length - model.VocabularySize);
             tokens.Add(System.Numerics.Tensors.TensorPrimitives.IndexOfMax(last));
         }
-        return Quantity.Equal("greedy", tokens.SequenceEqual(reference), $"{reference.Length - PromptLength} tokens");
+        return Comparison.Equal("greedy", tokens.SequenceEqual(reference), $"{reference.Length - PromptLength} tokens");
     }
 }

@@ -17,7 +17,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
     private const string Residual = ".base_layer.weight";
 
     /// <returns>The configuration as the fixture has it.</returns>
-    public PeftConfig Load(PeftModel model, List<Quantity> results)
+    public PeftConfig Load(PeftModel model, List<Comparison> results)
     {
         var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName));
         if (config is not LoraConfig { Init: LoraInit.Pissa or LoraInit.Olora } lora)
@@ -42,7 +42,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
     }
 
     /// <summary>W − s·B·A with our initial A and B, against the reference's residual.</summary>
-    private Quantity Compare(PeftModel model, string path, double scale)
+    private Comparison Compare(PeftModel model, string path, double scale)
     {
         var layer = Layer(model, path);
         float[] a = Values(model, path + ".lora_A."), b = Values(model, path + ".lora_B.");
@@ -61,7 +61,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
             }
         }
         string name = Prefix + path + Residual;
-        return new Quantity(name, expected.Error(name, residual), _tolerances.Gradients);
+        return new Comparison(name, expected.Error(name, residual), _tolerances.Gradients);
     }
 
     private static Linear Layer(PeftModel model, string path) => (Linear)model.Base.Find(path)!;

@@ -25,10 +25,10 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
     }
 
     /// <summary>Every quantity of one directory. What cannot be computed counts as failed, with the reason.</summary>
-    public IEnumerable<Quantity> Verify(string directory)
+    public IEnumerable<Comparison> Verify(string directory)
     {
         string name = string.Join('/', Path.GetFullPath(directory).Split(Path.DirectorySeparatorChar).TakeLast(2));
-        List<Quantity> quantities = [];
+        List<Comparison> quantities = [];
         try
         {
             if (File.Exists(Path.Combine(directory, "cases.json")))
@@ -43,12 +43,12 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
         }
         catch (BadInputException e)
         {
-            quantities.Add(Quantity.Unsupported("", e.Message));
+            quantities.Add(Comparison.Unsupported("", e.Message));
         }
         return quantities.Select(quantity => quantity with { Name = quantity.Name.Length == 0 ? name : name + "  " + quantity.Name });
     }
 
-    private IEnumerable<Quantity> Check(string directory, Expected expected)
+    private IEnumerable<Comparison> Check(string directory, Expected expected)
     {
         if (!File.Exists(Path.Combine(directory, "adapter_config.json")))
         {

@@ -16,7 +16,7 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 2e-3;
 
-    public List<Quantity> Run()
+    public List<Comparison> Run()
     {
         using var scope = new TensorScope();
         var model = new PeftModel(BaseLoading.Load(FixtureInputs.BaseOf(directory, baseModel), backend, null, warn));
@@ -36,9 +36,9 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
         }
     }
 
-    private List<Quantity> Run(PeftModel model)
+    private List<Comparison> Run(PeftModel model)
     {
-        var results = new List<Quantity> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), _tolerances.RunLosses) };
+        var results = new List<Comparison> { new("eval_before", expected.Error("eval_before", [Evaluate(model)]), _tolerances.RunLosses) };
         int steps = expected.Extent("train_batches", 0), rows = expected.Extent("train_batches", 1),
             length = expected.Extent("train_batches", 2);
         int[] batches = expected.Ints("train_batches");
@@ -53,8 +53,8 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
             double error = Math.Abs(loss - reference[step]) / Math.Abs(reference[step]);
             worst = double.IsNaN(error) ? double.PositiveInfinity : Math.Max(worst, error);
         }
-        results.Add(new Quantity("losses", worst, _tolerances.RunLosses, $"{steps} steps, the worst of them"));
-        results.Add(new Quantity("eval_after", expected.Error("eval_after", [Evaluate(model)]), _tolerances.RunLosses));
+        results.Add(new Comparison("losses", worst, _tolerances.RunLosses, $"{steps} steps, the worst of them"));
+        results.Add(new Comparison("eval_after", expected.Error("eval_after", [Evaluate(model)]), _tolerances.RunLosses));
         return results;
     }
 

@@ -11,12 +11,12 @@ internal static class SavedFiles
     /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
     private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save", "feedforward_modules"];
 
-    public static IEnumerable<Quantity> Compare(string reference, string ours)
+    public static IEnumerable<Comparison> Compare(string reference, string ours)
     {
         string keys = Difference(UsualKeys(reference), Keys(ours));
-        yield return Quantity.Equal("saved.keys", keys.Length == 0, keys.Length == 0 ? null : keys);
+        yield return Comparison.Equal("saved.keys", keys.Length == 0, keys.Length == 0 ? null : keys);
         string fields = Difference(Fields(reference), Fields(ours));
-        yield return Quantity.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
+        yield return Comparison.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
     }
 
     /// <summary>The keys of the reference in the form that is written here: files of other programs may have the adapter's name in them,

@@ -5,7 +5,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>A tokenizer: every case of a cases.json.</summary>
 internal static class TokenizerCheck
 {
-    public static IEnumerable<Quantity> Verify(string directory) =>
-        TokenizerCases.Check(directory).Select(result => Quantity.Equal("case " + result.Name, result.Ok, result.Ok ? null
+    public static IEnumerable<Comparison> Verify(string directory) =>
+        TokenizerCases.Check(directory).Select(result => Comparison.Equal("case " + result.Name, result.Ok, result.Ok ? null
             : result.Detail));
 }

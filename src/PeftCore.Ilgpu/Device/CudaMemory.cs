@@ -54,11 +54,11 @@ internal sealed class CudaMemory : IDeviceMemory
         _taken -= bytes;
     }
 
-    public Action? HostTurn { get; set; }
+    public Action? BreakCapture { get; set; }
 
     public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
     {
-        HostTurn?.Invoke();
+        BreakCapture?.Invoke();
         _accelerator.Bind();
         while (from.Length > 0)
         {
@@ -78,7 +78,7 @@ internal sealed class CudaMemory : IDeviceMemory
 
     public unsafe void Download(nint from, Span<byte> to)
     {
-        HostTurn?.Invoke();
+        BreakCapture?.Invoke();
         _accelerator.Bind();
         while (to.Length > 0)
         {

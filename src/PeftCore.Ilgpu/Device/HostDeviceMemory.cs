@@ -15,19 +15,19 @@ internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture la
 
     public unsafe void Upload(ReadOnlySpan<byte> from, nint to)
     {
-        HostTurn?.Invoke();
+        BreakCapture?.Invoke();
         accelerator.Synchronize();
         from.CopyTo(new Span<byte>((void*)to, from.Length));
     }
 
     public unsafe void Download(nint from, Span<byte> to)
     {
-        HostTurn?.Invoke();
+        BreakCapture?.Invoke();
         accelerator.Synchronize();
         new ReadOnlySpan<byte>((void*)from, to.Length).CopyTo(to);
     }
 
-    public Action? HostTurn { get; set; }
+    public Action? BreakCapture { get; set; }
 
     public unsafe void Fill(nint address, float value, long count) => launches.Do(() =>
     {

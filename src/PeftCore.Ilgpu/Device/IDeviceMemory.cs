@@ -14,7 +14,7 @@ internal interface IDeviceMemory : IChunkSource, IDisposable
     void Fill(nint address, float value, long count);
 
     /// <summary>Called before the host writes or reads the memory.</summary>
-    Action? HostTurn { get; set; }
+    Action? BreakCapture { get; set; }
 
     void Copy(nint from, nint to, long bytes);
 

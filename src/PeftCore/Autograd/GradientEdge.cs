@@ -31,7 +31,7 @@ internal abstract class GradientEdge
 }
 
 /// <summary>The end of the road: the gradient stays here until the optimizer has used it.</summary>
-internal sealed class LeafEdge(Shape shape, MemoryKind kind = MemoryKind.Gradient, DType dtype = DType.F32) : GradientEdge
+internal sealed class AccumulateGrad(Shape shape, MemoryKind kind = MemoryKind.Gradient, DType dtype = DType.F32) : GradientEdge
 {
     internal override Shape Shape => shape;
 
@@ -41,7 +41,7 @@ internal sealed class LeafEdge(Shape shape, MemoryKind kind = MemoryKind.Gradien
 }
 
 /// <summary>A promise of a gradient while a stretch only probes whether it needs one.</summary>
-internal sealed class ProbeEdge(Shape shape, DType dtype) : GradientEdge
+internal sealed class RequiresGradProbe(Shape shape, DType dtype) : GradientEdge
 {
     internal override Shape Shape => shape;
 
@@ -51,7 +51,7 @@ internal sealed class ProbeEdge(Shape shape, DType dtype) : GradientEdge
 }
 
 /// <summary>One output of a recorded op.</summary>
-internal sealed class OutputEdge(GradientNode node, Shape shape, DType dtype) : GradientEdge
+internal sealed class GradFn(GradientNode node, Shape shape, DType dtype) : GradientEdge
 {
     internal GradientNode Node => node;
 

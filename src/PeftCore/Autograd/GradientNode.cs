@@ -10,11 +10,11 @@ public abstract class GradientNode(string op)
 {
     private readonly List<Saved> _saved = [];
     private readonly List<Tensor> _weights = [];
-    private readonly List<Kept> _kept = [];
+    private readonly List<SavedValue> _kept = [];
     private Tensor? _remade;
     private GradientEdge?[] _inputs = [];
     private Shape[] _inputShapes = [];
-    private OutputEdge[] _outputs = [];
+    private GradFn[] _outputs = [];
 
     /// <summary>Name of the op.</summary>
     public string Op { get; } = op;
@@ -26,23 +26,23 @@ public abstract class GradientNode(string op)
 
     internal ReadOnlySpan<Shape> InputShapes => _inputShapes;
 
-    internal ReadOnlySpan<OutputEdge> Outputs => _outputs;
+    internal ReadOnlySpan<GradFn> Outputs => _outputs;
 
     /// <summary>Module path and number of the call, for reports.</summary>
     internal string Path { get; private set; } = "";
 
     /// <summary>How many nodes will want this node's output made again.</summary>
-    internal int Readers { get; set; }
+    internal int Consumers { get; set; }
 
     /// <summary>Whether this node can make its output again, cheaply, from what it saved.</summary>
-    protected internal virtual bool CanRemake => false;
+    protected internal virtual bool CanRecompute => false;
 
-    /// <summary>Makes the output again, if <see cref="CanRemake"/>.</summary>
+    /// <summary>Makes the output again, if <see cref="CanRecompute"/>.</summary>
     /// <param name="y">Takes the values; undefined before.</param>
-    protected virtual void Remake(Tensor y) => throw new NotSupportedException($"{Op} does not make its output again");
+    protected virtual void Recompute(Tensor y) => throw new NotSupportedException($"{Op} does not make its output again");
 
     /// <summary>Computes the gradients of the wanted inputs from those of the outputs.</summary>
-    protected internal abstract void Backward(GradientFlow flow);
+    protected internal abstract void Backward(BackwardContext flow);
 
     /// <summary>Keeps a tensor's values until backward has run, whatever scope the tensor belongs to.</summary>
     protected Tensor Save(string name, Tensor tensor)
@@ -54,12 +54,12 @@ public abstract class GradientNode(string op)
     }
 
     /// <summary>Keeps a tensor's values, or only the way to make them again.</summary>
-    protected Kept Keep(string name, Tensor tensor)
+    protected SavedValue SaveOrRecompute(string name, Tensor tensor)
     {
-        var kept = GradientEdge.Of(tensor) is OutputEdge { Node: { CanRemake: true } source } edge && source._outputs.Length == 1
+        var kept = GradientEdge.Of(tensor) is GradFn { Node: { CanRecompute: true } source } edge && source._outputs.Length == 1
             && edge.Shape == tensor.Shape
-            ? new Kept(source)
-            : new Kept(Save(name, tensor));
+            ? new SavedValue(source)
+            : new SavedValue(Save(name, tensor));
         _kept.Add(kept);
         return kept;
     }
@@ -88,10 +88,10 @@ public abstract class GradientNode(string op)
             _inputs[i] = inputs[i] is { } input ? GradientEdge.Of(input) : null;
             _inputShapes[i] = inputs[i]?.Shape ?? default;
         }
-        _outputs = new OutputEdge[outputs.Length];
+        _outputs = new GradFn[outputs.Length];
         for (int i = 0; i < outputs.Length; i++)
         {
-            outputs[i].GradientEdge = _outputs[i] = new OutputEdge(this, outputs[i].Shape, outputs[i].DType);
+            outputs[i].GradientEdge = _outputs[i] = new GradFn(this, outputs[i].Shape, outputs[i].DType);
         }
     }
 
@@ -99,20 +99,20 @@ public abstract class GradientNode(string op)
     internal bool TakesTwice(GradientEdge edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
 
     /// <summary>This node's output once more, until the last of those who want it has run.</summary>
-    internal Tensor Remade()
+    internal Tensor Recomputed()
     {
         if (_remade is null)
         {
             var edge = _outputs[0];
             _remade = Tape.RunningBackend.NewTensor(edge.Shape, edge.DType).Keep();
-            Remake(_remade);
+            Recompute(_remade);
         }
         return _remade;
     }
 
-    internal void ReaderLeft()
+    internal void ReleaseConsumer()
     {
-        if (--Readers == 0)
+        if (--Consumers == 0)
         {
             _remade?.Dispose();
             _remade = null;

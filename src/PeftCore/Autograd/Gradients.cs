@@ -18,7 +18,7 @@ public static class Gradients
             {
                 throw new ShapeException("track gradient", $"only F32 tensors train, this one is {tensor.DType}; convert it first");
             }
-            tensor.GradientEdge ??= new LeafEdge(tensor.Shape);
+            tensor.GradientEdge ??= new AccumulateGrad(tensor.Shape);
             return tensor;
         }
 

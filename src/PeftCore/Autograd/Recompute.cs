@@ -27,7 +27,7 @@ public static class Recompute
         {
             input.Storage.MarkSaved(-1);
         }
-        if (GradientEdge.Of(output) is ProbeEdge)
+        if (GradientEdge.Of(output) is RequiresGradProbe)
         {
             Tape.RecordAlways(() => new Node(body, input), [input], [output]);
         }
@@ -45,19 +45,19 @@ public static class Recompute
             _input = Save("input", input);
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
             using var tape = new Tape();
             var input = _input.Detach();
-            if (flow.Wants(0))
+            if (flow.NeedsInputGrad(0))
             {
-                input.GradientEdge = new LeafEdge(input.Shape, MemoryKind.Activation, input.DType);
+                input.GradientEdge = new AccumulateGrad(input.Shape, MemoryKind.Activation, input.DType);
             }
             var output = _body(input);
-            tape.Backward(output, flow.Output());
+            tape.Backward(output, flow.GradOutput());
             if (input.Gradient is { } gradient)
             {
-                flow.Pass(0, gradient);
+                flow.PropagateGrad(0, gradient);
                 input.FreeGradient();
             }
         }

@@ -90,7 +90,7 @@ public sealed class Tape : IDisposable
         {
             foreach (var output in outputs)
             {
-                output.GradientEdge = new ProbeEdge(output.Shape, output.DType);
+                output.GradientEdge = new RequiresGradProbe(output.Shape, output.DType);
             }
             return;
         }
@@ -119,7 +119,7 @@ public sealed class Tape : IDisposable
     /// output.</summary>
     public void Backward(Tensor output, Tensor gradient)
     {
-        if (GradientEdge.Of(output) is not OutputEdge start || !_nodes.Contains(start.Node))
+        if (GradientEdge.Of(output) is not GradFn start || !_nodes.Contains(start.Node))
         {
             throw new InvalidOperationException(
                 "backward: this tensor was not computed on this tape from anything that needs a gradient; " +
@@ -172,7 +172,7 @@ public sealed class Tape : IDisposable
         if (arrived)
         {
             using var scope = new TensorScope(node.Path);
-            node.Backward(new GradientFlow(node));
+            node.Backward(new BackwardContext(node));
         }
         node.Release();
     }

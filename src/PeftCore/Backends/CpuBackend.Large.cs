@@ -47,7 +47,7 @@ public sealed partial class CpuBackend
             transposeB ? b.ColumnsOf(start, count) : b.RowsOf(start, count), transposeB, to, stride, alpha, add);
     }
 
-    private void GatherFromLarge(Area ids, Area table, Area y)
+    private void GatherFromLarge(CpuTensorView ids, CpuTensorView table, CpuTensorView y)
     {
         var where = ids.I32;
         var to = y.F32;
@@ -63,7 +63,7 @@ public sealed partial class CpuBackend
         }
     }
 
-    private void CastLarge(Area from, Area to)
+    private void CastLarge(CpuTensorView from, CpuTensorView to)
     {
         int most = (int)(LongestSpan / sizeof(float));
         for (long at = 0; at < from.Count; at += most)
@@ -78,7 +78,7 @@ public sealed partial class CpuBackend
     {
         private readonly byte* _data = data;
 
-        public Block(Area area) : this(area.Data, area.DType, area.Rows, area.Columns, area.Columns) { }
+        public Block(CpuTensorView area) : this(area.Data, area.DType, area.Rows, area.Columns, area.Columns) { }
 
         public int Rows => rows;
 

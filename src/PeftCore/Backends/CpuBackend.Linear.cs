@@ -11,7 +11,7 @@ public sealed partial class CpuBackend
     {
         int m = c.Shape.Rows, n = c.Shape.Columns, k = transposeA ? a.Shape.Rows : a.Shape.Columns;
         string name = _profile is null ? "" : $"{(transposeA ? "Aᵀ" : "A")}·{(transposeB ? "Bᵀ" : "B")} {m}×{n}×{k}";
-        Do(new Cost(name, new Work(2.0 * m * n * k, 0)),
+        Launch(new LaunchCost(name, new Work(2.0 * m * n * k, 0)),
             (a: At(a), transposeA, b: At(b), transposeB, y: Written(c), alpha, accumulate, packed: _packed?.Of(m, k, a, b, transposeB)),
             static (c, cpu) =>
             {
@@ -26,7 +26,7 @@ public sealed partial class CpuBackend
             });
     }
 
-    private unsafe Span<byte> Ready(PackedWeights.Packed packed, Area b)
+    private unsafe Span<byte> Ready(PackedWeights.Packed packed, CpuTensorView b)
     {
         Span<byte> bytes = new((void*)packed.Storage.Address, (int)packed.Storage.Bytes);
         if (packed.Stale)
@@ -40,29 +40,29 @@ public sealed partial class CpuBackend
 
     /// <inheritdoc/>
     public void AddRow(Tensor y, Tensor row) =>
-        Do(Cost.Of("add row", y, y), (y: Written(y), row: At(row)), static (c, cpu) => cpu.AddRow(c.y, c.row));
+        Launch(LaunchCost.Of("add row", y, y), (y: Written(y), row: At(row)), static (c, cpu) => cpu.AddRow(c.y, c.row));
 
     /// <inheritdoc/>
     public void SumRows(Tensor x, Tensor row, bool accumulate) =>
-        Do(Cost.Of("sum rows", x), (x: At(x), row: Written(row), accumulate),
+        Launch(LaunchCost.Of("sum rows", x), (x: At(x), row: Written(row), accumulate),
             static (c, cpu) => Elementwise.SumRows(c.x.F32, c.row.F32, c.x.Rows, c.x.Columns, c.accumulate, cpu._pool));
 
     /// <inheritdoc/>
     public void Gather(Tensor ids, Tensor table, Tensor y) =>
-        Do(Cost.Of("gather rows", y, y), (ids: At(ids), table: At(table), y: Written(y)),
+        Launch(LaunchCost.Of("gather rows", y, y), (ids: At(ids), table: At(table), y: Written(y)),
             static (c, cpu) => cpu.Gather(c.ids, c.table, c.y));
 
     /// <inheritdoc/>
     public void ScatterAdd(Tensor ids, Tensor dy, Tensor table) =>
-        Do(Cost.Of("scatter rows", dy, dy, dy), (ids: At(ids), dy: At(dy), table: Written(table)),
+        Launch(LaunchCost.Of("scatter rows", dy, dy, dy), (ids: At(ids), dy: At(dy), table: Written(table)),
             static (c, cpu) => Embedding.ScatterAdd(c.ids.I32, c.dy.F32, c.table.F32, (int)c.ids.Count, c.table.Columns, cpu._pool));
 
     /// <inheritdoc/>
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate) =>
-        Do(Cost.Of("copy columns", from, from), (from: At(from), fromColumn, to: Written(to), toColumn, columns, accumulate),
+        Launch(LaunchCost.Of("copy columns", from, from), (from: At(from), fromColumn, to: Written(to), toColumn, columns, accumulate),
             static (c, _) => CopyColumns(c.from, c.fromColumn, c.to, c.toColumn, c.columns, c.accumulate));
 
-    private void AddRow(Area y, Area row)
+    private void AddRow(CpuTensorView y, CpuTensorView row)
     {
         if (row.DType == DType.F32)
         {
@@ -75,7 +75,7 @@ public sealed partial class CpuBackend
         ArrayPool<float>.Shared.Return(wide);
     }
 
-    private void Gather(Area ids, Area table, Area y)
+    private void Gather(CpuTensorView ids, CpuTensorView table, CpuTensorView y)
     {
         if (table.ByteCount > LongestSpan)
         {
@@ -87,7 +87,7 @@ public sealed partial class CpuBackend
         }
     }
 
-    private static void CopyColumns(Area from, int fromColumn, Area to, int toColumn, int columns, bool accumulate)
+    private static void CopyColumns(CpuTensorView from, int fromColumn, CpuTensorView to, int toColumn, int columns, bool accumulate)
     {
         var source = from.F32;
         var target = to.F32;

@@ -11,8 +11,8 @@ public sealed partial class CpuBackend
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment)
     {
-        HostTurn(); // The next step has another number and rate.
-        Do(Cost.Of("AdamW", parameter, parameter, gradient, firstMoment, firstMoment, secondMoment, secondMoment),
+        BreakCapture(); // The next step has another number and rate.
+        Launch(LaunchCost.Of("AdamW", parameter, parameter, gradient, firstMoment, firstMoment, secondMoment, secondMoment),
             (step, parameter: Written(parameter), gradient: At(gradient), gradientScale, first: At(firstMoment), second: At(secondMoment)),
             static (c, cpu) => Optimizers.Step(c.step, c.parameter.F32, c.gradient.F32, c.gradientScale, c.first.F32, c.second.F32,
                 cpu._pool));
@@ -22,7 +22,7 @@ public sealed partial class CpuBackend
     public unsafe void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
         const int MovedEach = 7; // Gradients are read, everything else is read and written.
-        HostTurn();
+        BreakCapture();
         var tasks = ArrayPool<Optimizers.AdamTask>.Shared.Rent(parameters.Length);
         double bytes = 0;
         for (int i = 0; i < parameters.Length; i++)
@@ -32,11 +32,11 @@ public sealed partial class CpuBackend
                 Numbers(At(second)), checked((int)parameter.Count));
             bytes += MovedEach * (double)parameter.ByteCount;
         }
-        Do(new Cost("AdamW", new Work(0, bytes)), (tasks, parameters.Length, gradientScale),
+        Launch(new LaunchCost("AdamW", new Work(0, bytes)), (tasks, parameters.Length, gradientScale),
             static (c, cpu) => Optimizers.Step(c.tasks.AsSpan(0, c.Length), c.gradientScale, cpu._pool));
         ArrayPool<Optimizers.AdamTask>.Shared.Return(tasks);
 
-        static float* Numbers(Area area) => area.DType == DType.F32
+        static float* Numbers(CpuTensorView area) => area.DType == DType.F32
             ? (float*)area.Data
             : throw new InvalidOperationException($"an F32 tensor was expected, not {area}");
     }
@@ -45,9 +45,9 @@ public sealed partial class CpuBackend
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep)
     {
-        HostTurn();
-        Do(Cost.Of("SGD", parameter, parameter, gradient, momentumBuffer, momentumBuffer),
-            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: Area.Of(momentumBuffer), learningRate, momentum,
+        BreakCapture();
+        Launch(LaunchCost.Of("SGD", parameter, parameter, gradient, momentumBuffer, momentumBuffer),
+            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: CpuTensorView.Of(momentumBuffer), learningRate, momentum,
                 weightDecay, nesterov, firstStep),
             static (c, cpu) => Optimizers.SgdStep(c.parameter.F32, c.gradient.F32, c.gradientScale, c.buffer.F32OrNone, c.learningRate,
                 c.momentum, c.weightDecay,
@@ -57,7 +57,7 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public double SumOfSquares(Tensor x)
     {
-        HostTurn();
+        BreakCapture();
         long start = Stopwatch.GetTimestamp();
         double sum = Elementwise.SumOfSquares(At(x).F32, _pool);
         _profile?.Add("gradient norm", Stopwatch.GetElapsedTime(start).TotalMilliseconds, new Work(0, x.ByteCount));
@@ -67,7 +67,7 @@ public sealed partial class CpuBackend
     /// <inheritdoc/>
     public bool AllFinite(Tensor x)
     {
-        HostTurn();
+        BreakCapture();
         return Elementwise.AllFinite(At(x).F32, _pool);
     }
 }

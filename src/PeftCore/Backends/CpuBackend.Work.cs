@@ -5,25 +5,25 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>All work goes through one place, where it can be timed, and recorded to be done again.</summary>
-public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
+public sealed partial class CpuBackend : IGraphCapture, IKernelProfiler
 {
     private KernelProfile? _profile;
     private CpuRecording? _recording;
     private ulong _passesLater;
 
     /// <inheritdoc/>
-    bool IReplaysWork.CanRecord => _replays && _profile is null && _recording is null;
+    bool IGraphCapture.CanRecord => _replays && _profile is null && _recording is null;
 
     /// <inheritdoc/>
-    int IReplaysWork.MostRecordings => 64; // Each is a list of some hundred calls.
+    int IGraphCapture.MaxGraphs => 64; // Each is a list of some hundred calls.
 
     /// <inheritdoc/>
-    Arena IReplaysWork.Arena => _arena;
+    Arena IGraphCapture.Arena => _arena;
 
     internal Arena Arena => _arena;
 
     /// <inheritdoc/>
-    IRecording IReplaysWork.Record(Action work, ulong pass)
+    IRecording IGraphCapture.Record(Action work, ulong pass)
     {
         var recording = _recording = new CpuRecording(this, pass);
         try
@@ -75,7 +75,7 @@ public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
     /// <param name="cost">What it is called and must move and compute at least.</param>
     /// <param name="call">All that it needs. It may refer to memory by address only.</param>
     /// <param name="run">Does it; refers to nothing but its arguments, so that it costs no memory to ask.</param>
-    private void Do<TCall>(in Cost cost, in TCall call, Action<TCall, CpuBackend> run)
+    private void Launch<TCall>(in LaunchCost cost, in TCall call, Action<TCall, CpuBackend> run)
     {
         if (_profile is { } profile)
         {
@@ -91,20 +91,20 @@ public sealed partial class CpuBackend : IReplaysWork, IKernelProfiler
     }
 
     /// <summary>The host sees or changes numbers now, which work that is done again would not tell it.</summary>
-    private void HostTurn() => _recording?.Forbid();
+    private void BreakCapture() => _recording?.Forbid();
 
     /// <summary>What a piece of work is called, and what it must do at least.</summary>
-    private readonly record struct Cost(string Kernel, Work Work)
+    private readonly record struct LaunchCost(string Kernel, Work Work)
     {
         /// <summary>Work that moves these tensors.</summary>
-        public static Cost Of(string kernel, params ReadOnlySpan<Tensor?> moved)
+        public static LaunchCost Of(string kernel, params ReadOnlySpan<Tensor?> moved)
         {
             double bytes = 0;
             foreach (var tensor in moved)
             {
                 bytes += tensor?.ByteCount ?? 0;
             }
-            return new Cost(kernel, new Work(0, bytes));
+            return new LaunchCost(kernel, new Work(0, bytes));
         }
     }
 }

@@ -75,32 +75,32 @@ public sealed partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
-        HostTurn();
+        BreakCapture();
         from.CopyTo(Written(to).Bytes);
     }
 
     /// <inheritdoc/>
     public void Download(Tensor from, Span<byte> to)
     {
-        HostTurn();
+        BreakCapture();
         At(from).Bytes.CopyTo(to);
     }
 
     /// <inheritdoc/>
     public void Copy(Tensor from, Tensor to) =>
-        Do(Cost.Of("copy", from, to), (from: At(from), to: Written(to)), static (c, _) => Copy(c.from, c.to));
+        Launch(LaunchCost.Of("copy", from, to), (from: At(from), to: Written(to)), static (c, _) => Copy(c.from, c.to));
 
     /// <inheritdoc/>
     public void Cast(Tensor from, Tensor to) =>
-        Do(Cost.Of("cast", from, to), (from: At(from), to: Written(to)), static (c, cpu) => cpu.Cast(c.from, c.to));
+        Launch(LaunchCost.Of("cast", from, to), (from: At(from), to: Written(to)), static (c, cpu) => cpu.Cast(c.from, c.to));
 
     /// <inheritdoc/>
     public void Fill(Tensor tensor, float value) =>
-        Do(Cost.Of("fill", tensor), (y: Written(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
+        Launch(LaunchCost.Of("fill", tensor), (y: Written(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
 
     /// <inheritdoc/>
     public unsafe void Zero(Tensor tensor) =>
-        Do(Cost.Of("zero", tensor), Written(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
+        Launch(LaunchCost.Of("zero", tensor), Written(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
 
     /// <inheritdoc/>
     public void Synchronize() { }
@@ -112,9 +112,9 @@ public sealed partial class CpuBackend : IBackend
         _arena.Dispose();
     }
 
-    private static unsafe void Copy(Area from, Area to) => Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
+    private static unsafe void Copy(CpuTensorView from, CpuTensorView to) => Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
 
-    private void Cast(Area from, Area to)
+    private void Cast(CpuTensorView from, CpuTensorView to)
     {
         if (from.DType == to.DType)
         {
@@ -161,13 +161,13 @@ public sealed partial class CpuBackend : IBackend
         }
     }
 
-    private static Area At(Tensor tensor) => new(tensor);
+    private static CpuTensorView At(Tensor tensor) => new(tensor);
 
     /// <summary>Goes with every output: what was packed of it is out of date.</summary>
-    private Area Written(Tensor tensor)
+    private CpuTensorView Written(Tensor tensor)
     {
         _packed?.Written(tensor);
-        return new Area(tensor);
+        return new CpuTensorView(tensor);
     }
 
     private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);

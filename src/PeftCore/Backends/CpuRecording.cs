@@ -35,10 +35,10 @@ internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
     public void Close() => _calls.TrimExcess();
 
     /// <inheritdoc/>
-    public bool Repeat(ReadOnlySpan<PlacedTensor> left, ulong number)
+    public bool Repeat(ReadOnlySpan<StaticTensor> left, ulong number)
     {
         using var alone = backend.Arena.Hold();
-        if (!CanRepeat || _inUse != backend.Arena.InUse || !PlacedTensor.TryTake(left, backend.Arena))
+        if (!CanRepeat || _inUse != backend.Arena.InUse || !StaticTensor.TryTake(left, backend.Arena))
         {
             return false;
         }
@@ -48,7 +48,7 @@ internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
         }
         catch
         {
-            PlacedTensor.Free(left);
+            StaticTensor.Free(left);
             throw;
         }
         return true;

@@ -14,7 +14,7 @@ public partial interface IBackend
     /// <param name="c">(m, n)</param>
     /// <param name="bias">(n) added to every row, or null.</param>
     /// <param name="accumulate">Adds to what C holds.</param>
-    void MatMulSum(ReadOnlySpan<MatMulTerm> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
+    void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
     {
         foreach (var (a, transposeA, b, transposeB) in terms)
         {
@@ -33,7 +33,7 @@ public partial interface IBackend
     /// <param name="alpha">α</param>
     /// <param name="accumulate">Adds to what the results hold.</param>
     /// <param name="biases">(n) of each result, or null.</param>
-    void MatMulGroup(ReadOnlySpan<MatMulTerm> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    void MatMulGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -55,7 +55,7 @@ public partial interface IBackend
     /// <summary>Products of tall matrices with thin ones from one reading of each matrix, where this backend has a way to do that. False,
     /// with nothing done, where it has none: then they are products like others.</summary>
     /// <param name="products">Each with a matrix of its own and thin ones on both sides, or all from the left of one matrix.</param>
-    bool TryThinProducts(ReadOnlySpan<ThinProduct> products) => false;
+    bool TryThinProducts(ReadOnlySpan<SkinnyGemm> products) => false;
 
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
     void AddRow(Tensor y, Tensor row);
@@ -78,13 +78,13 @@ public partial interface IBackend
 /// <param name="TransposeA">Use Aᵀ.</param>
 /// <param name="B">(k, n), or (n, k) if transposed.</param>
 /// <param name="TransposeB">Use Bᵀ.</param>
-public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
+public readonly record struct GemmOperands(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
 {
     /// <summary>k: what is summed over.</summary>
     internal int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
 
     /// <summary>Whether another product's operands are transposed as these are.</summary>
-    internal bool LiesAs(in MatMulTerm other) => TransposeA == other.TransposeA && TransposeB == other.TransposeB;
+    internal bool SameLayout(in GemmOperands other) => TransposeA == other.TransposeA && TransposeB == other.TransposeB;
 }
 
 /// <summary>A tall matrix X with thin ones: low = α·X·R and, with R, across (+)= Xᵀ·L; without R, across (+)= Lᵀ·X.</summary>
@@ -95,4 +95,4 @@ public readonly record struct MatMulTerm(Tensor A, bool TransposeA, Tensor B, bo
 /// <param name="Left">L (m, r), of X's dtype.</param>
 /// <param name="Across">(n, r) in F32; (r, n) without R.</param>
 /// <param name="Accumulate">Adds to what <paramref name="Across"/> holds.</param>
-public readonly record struct ThinProduct(Tensor X, Tensor? Right, Tensor? Low, float Alpha, Tensor Left, Tensor Across, bool Accumulate);
+public readonly record struct SkinnyGemm(Tensor X, Tensor? Right, Tensor? Low, float Alpha, Tensor Left, Tensor Across, bool Accumulate);

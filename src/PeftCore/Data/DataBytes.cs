@@ -25,9 +25,9 @@ internal static class DataBytes
 
             bytes = info.Length == 0 ? default : File.ReadAllBytes(path);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(path, e);
+            throw FileErrors.Reading(path, e);
         }
         Check(path, bytes.Span);
         return bytes.Span.StartsWith(ByteOrderMark) ? bytes[ByteOrderMark.Length..] : bytes;

@@ -71,9 +71,9 @@ public static class DataFiles
         {
             return [.. Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal)];
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(directory, e);
+            throw FileErrors.Reading(directory, e);
         }
     }
 

@@ -14,7 +14,7 @@ internal static class Packing
     {
         ArgumentNullException.ThrowIfNull(lengths);
         var rows = new List<List<int>>();
-        var room = new RoomTree(lengths.Count, rowLength);
+        var room = new BinTree(lengths.Count, rowLength);
         foreach (int sample in Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]).ThenBy(i => i))
         {
             if (lengths[sample] > rowLength || lengths[sample] < 1)
@@ -35,12 +35,12 @@ internal static class Packing
     }
 
     // A tree of maxima over the room left in each row finds the first row with enough in logarithmic time.
-    private sealed class RoomTree
+    private sealed class BinTree
     {
         private readonly int _leaves;
         private readonly int[] _max;
 
-        public RoomTree(int rows, int room)
+        public BinTree(int rows, int room)
         {
             _leaves = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, rows));
             _max = new int[2 * _leaves];

@@ -46,7 +46,7 @@ public static class AtomicDirectory
             }
             bool exists = Directory.Exists(full);
             string place = exists ? full : Path.GetDirectoryName(full)!;
-            OutputPlace.Check(path, exists ? Path.Combine(full, HiddenNames.Committed) : full);
+            ReadOnlyCheck.Check(path, exists ? Path.Combine(full, HiddenNames.Committed) : full);
             PendingFiles.Recover(full);
             DiskChanges.CreateDirectory(place);
             if (exists && Path.GetDirectoryName(full) is { } parent)
@@ -64,9 +64,9 @@ public static class AtomicDirectory
                 PutNew(full, work.FullPath, owns);
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(path, e);
+            throw FileErrors.Writing(path, e);
         }
     }
 

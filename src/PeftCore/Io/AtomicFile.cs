@@ -33,7 +33,7 @@ public static class AtomicFile
             {
                 throw new BadInputException($"{path}: a file is to be written here, but this is a directory; choose another name.");
             }
-            OutputPlace.Check(path, full);
+            ReadOnlyCheck.Check(path, full);
             string directory = Path.GetDirectoryName(full)!;
             DiskChanges.CreateDirectory(directory);
             bool alone = !HiddenNames.IsInPartial(full);
@@ -45,9 +45,9 @@ public static class AtomicFile
             }
             Write(full, write, flush: alone);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(path, e);
+            throw FileErrors.Writing(path, e);
         }
     }
 
@@ -113,7 +113,7 @@ public static class AtomicFile
         {
             DiskChanges.DeleteFile(path);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // The error that led here is the one to report; the next writer removes it.
         }

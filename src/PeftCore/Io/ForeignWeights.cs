@@ -50,7 +50,7 @@ internal static class ForeignWeights
         {
             names = [.. Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal)];
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             return null;
         }

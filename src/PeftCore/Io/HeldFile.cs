@@ -17,7 +17,7 @@ internal sealed class HeldFile : IDisposable
         {
             return Hold(path);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             return null;
         }
@@ -75,7 +75,7 @@ internal sealed class HeldFile : IDisposable
             }
             DiskChanges.DeleteFile(_file.Name);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // Another writer holds it by now, or cleans it later.
         }

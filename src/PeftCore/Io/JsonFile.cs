@@ -101,9 +101,9 @@ public static class JsonFile
 
             return File.ReadAllBytes(path);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(path, e);
+            throw FileErrors.Reading(path, e);
         }
     }
 

@@ -19,7 +19,7 @@ internal static class Leftovers
                 Remove(path);
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // Whoever may write here cleans it.
         }
@@ -35,7 +35,7 @@ internal static class Leftovers
                 RemoveFile(path + ".partial");
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // Whoever may write here cleans it.
         }
@@ -57,7 +57,7 @@ internal static class Leftovers
                 DiskChanges.DeleteTree(isLock ? HiddenNames.PartialOf(path) : path);
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // Another user's, or on a disk that fails.
         }

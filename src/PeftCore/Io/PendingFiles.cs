@@ -35,7 +35,7 @@ internal static class PendingFiles
             DiskChanges.SyncDirectory(directory);
             Finish(directory, committed);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             throw new BadInputException(
                 $"{directory}: the new files are written, but cannot be moved into place: {e.Message.TrimEnd('.', ' ')}; "
@@ -97,7 +97,7 @@ internal static class PendingFiles
         try
         {
             // Two writers move in turns; a directory that may not be written to is not waited for.
-            OutputPlace.Check(directory, committed);
+            ReadOnlyCheck.Check(directory, committed);
             using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience,
                 () => Directory.Exists(committed) && MayWrite(directory));
             if (held is not null && Directory.Exists(committed))
@@ -105,7 +105,7 @@ internal static class PendingFiles
                 Finish(directory, committed);
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e) || e is BadInputException)
+        catch (Exception e) when (FileErrors.IsFileError(e) || e is BadInputException)
         {
             // Readers find the new files where they are.
         }
@@ -120,7 +120,7 @@ internal static class PendingFiles
             DiskChanges.DeleteFile(probe);
             return true;
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             return false;
         }
@@ -137,7 +137,7 @@ internal static class PendingFiles
             {
                 throw new BadInputException($"{old}: a file is to be written here, but this is a directory; choose another name.");
             }
-            OutputPlace.Check(old, old);
+            ReadOnlyCheck.Check(old, old);
             if (SameBytes(old, Path.Combine(built, name)))
             {
                 DiskChanges.DeleteFile(Path.Combine(built, name));

@@ -77,9 +77,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
             stream = null; // The map owns it now.
             return new SafetensorsFile(path, map, length);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(path, e);
+            throw FileErrors.Reading(path, e);
         }
         finally
         {

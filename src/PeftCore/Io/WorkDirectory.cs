@@ -45,7 +45,7 @@ internal sealed class WorkDirectory : IDisposable
         {
             DiskChanges.DeleteTree(FullPath);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
             // The next writer removes it; the error that led here, or the success, is what counts.
         }

@@ -51,7 +51,7 @@ public abstract class CausalModel : Module
     internal abstract Layer FinalNorm { get; }
 
     /// <summary>Where the sublayers of a block join its stream.</summary>
-    internal abstract BlockSums SumsOf(int block);
+    internal abstract BlockResiduals SumsOf(int block);
 
     /// <summary>What stands before every sequence without being in the input; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
@@ -81,7 +81,7 @@ public abstract class CausalModel : Module
         var x = TokenEmbedding.Forward(inputs.Ids);
         if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
         {
-            (x, inputs) = before.Before(x, inputs);
+            (x, inputs) = before.Prepend(x, inputs);
         }
         if (inputs.Longest > MaxLength)
         {
@@ -113,7 +113,7 @@ public abstract class CausalModel : Module
     public Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
-        targets = VirtualTokens?.Before(targets, inputs.Batch) ?? targets;
+        targets = VirtualTokens?.Prepend(targets, inputs.Batch) ?? targets;
         var hidden = Hidden(inputs);
         using var head = new TensorScope(Head.Name);
         if (targets.Rows is { } rows)
@@ -123,8 +123,8 @@ public abstract class CausalModel : Module
         var sum = Head.Tuner is null && Head.Bias is null
             ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
             : HeadLogits(hidden).CrossEntropy(targets.Tokens, 1);
-        var loss = sum.ScaleBy(targets.Inverse);
-        return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Share : loss));
+        var loss = sum.ScaleBy(targets.InverseCount);
+        return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Weight : loss));
     }
 
     /// <summary>Adds positions to embedded tokens, where the family does.</summary>

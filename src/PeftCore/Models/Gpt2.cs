@@ -56,7 +56,7 @@ public sealed class Gpt2 : CausalModel
 
     internal override Layer FinalNorm => _transformer.LnF;
 
-    internal override BlockSums SumsOf(int block) => _transformer.Blocks[block].Sums;
+    internal override BlockResiduals SumsOf(int block) => _transformer.Blocks[block].Sums;
 
     internal override int HeadCount => Config.Heads;
 
@@ -99,14 +99,14 @@ public sealed class Gpt2 : CausalModel
 
         public TransformerBlock(Gpt2Config c, int index)
         {
-            Sums = new BlockSums(this, new ResidualSum(), new ResidualSum());
+            Sums = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
             _ln1 = Add("ln_1", new LayerNorm(c.HiddenSize, c.Epsilon));
             _attention = Add("attn", new SelfAttention(c, index));
             _ln2 = Add("ln_2", new LayerNorm(c.HiddenSize, c.Epsilon));
             _mlp = Add("mlp", new Mlp(c));
         }
 
-        public BlockSums Sums { get; }
+        public BlockResiduals Sums { get; }
 
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
@@ -151,7 +151,7 @@ public sealed class Gpt2 : CausalModel
         {
             if (inputs.Prefix is { } prefix)
             {
-                (k, v) = prefix.Before(_index, k, v);
+                (k, v) = prefix.Prepend(_index, k, v);
             }
             if (inputs.Cache is { } cache)
             {

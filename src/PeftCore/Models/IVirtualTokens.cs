@@ -16,14 +16,14 @@ internal interface IVirtualTokens
     /// <param name="embedded">(batch, tokens, hidden).</param>
     /// <param name="inputs">What the tokens are.</param>
     /// <returns>(batch, virtual + tokens, hidden), and where all of them stand.</returns>
-    (Tensor Embedded, ModelInputs Inputs) Before(Tensor embedded, ModelInputs inputs);
+    (Tensor Embedded, ModelInputs Inputs) Prepend(Tensor embedded, ModelInputs inputs);
 
     /// <summary>Refuses a task that one of them does not have.</summary>
     /// <exception cref="BadInputException">There is no such task.</exception>
     void CheckTask(int task);
 
     /// <summary>Targets for rows with virtual tokens before them: the last of these predicts the first token.</summary>
-    Targets Before(Targets targets, int batch);
+    Targets Prepend(Targets targets, int batch);
 }
 
 /// <summary>Keys and values that stand before those of the tokens.</summary>
@@ -33,5 +33,5 @@ internal interface IPrefix
     int Length { get; }
 
     /// <summary>Puts a layer's keys and values before those of the tokens, (batch, tokens, heads·head dim) each.</summary>
-    (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values);
+    (Tensor Keys, Tensor Values) Prepend(int layer, Tensor keys, Tensor values);
 }

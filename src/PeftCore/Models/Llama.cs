@@ -55,7 +55,7 @@ public sealed class Llama : CausalModel
 
     internal override Layer FinalNorm => _decoder.Norm;
 
-    internal override BlockSums SumsOf(int block) => _decoder.Layers[block].Sums;
+    internal override BlockResiduals SumsOf(int block) => _decoder.Layers[block].Sums;
 
     internal override int HeadCount => Config.Heads;
 
@@ -97,14 +97,14 @@ public sealed class Llama : CausalModel
 
         public DecoderLayer(LlamaConfig c, int index, Rotary rotary)
         {
-            Sums = new BlockSums(this, new ResidualSum(), new ResidualSum());
+            Sums = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
             _attention = Add("self_attn", new SelfAttention(c, index, rotary));
             _mlp = Add("mlp", new GatedMlp(c));
             _inputNorm = Add("input_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
             _attentionNorm = Add("post_attention_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
         }
 
-        public BlockSums Sums { get; }
+        public BlockResiduals Sums { get; }
 
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
@@ -144,13 +144,13 @@ public sealed class Llama : CausalModel
         {
             using var scope = new TensorScope(Name);
             var tables = _rotary.Tables(x.Backend, Math.Max(inputs.LongestToCome, Math.Min(_c.MaxLength, 512)));
-            var qkv = Linear.Together(x, _q, _k, _v);
+            var qkv = Linear.ForwardFused(x, _q, _k, _v);
             var q = Turn(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
             var k = Turn(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
             var v = qkv[2];
             if (inputs.Prefix is { } prefix)
             {
-                (k, v) = prefix.Before(_index, k, v);
+                (k, v) = prefix.Prepend(_index, k, v);
             }
             if (inputs.Cache is { } cache)
             {
@@ -184,7 +184,7 @@ public sealed class Llama : CausalModel
 
         protected internal override Tensor Compute(Tensor x)
         {
-            var parts = Linear.Together(x, _gate, _up);
+            var parts = Linear.ForwardFused(x, _gate, _up);
             return _down.Forward(parts[0].Gate<Silu>(parts[1]));
         }
     }

@@ -5,7 +5,7 @@ public sealed partial class ModelInputs
     /// <summary>These tokens behind virtual ones that the model reads as it reads tokens.</summary>
     /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing
     /// sees.</param>
-    internal ModelInputs BehindTokens(ReadOnlySpan<int> counts)
+    internal ModelInputs WithPromptTokens(ReadOnlySpan<int> counts)
     {
         int places = Largest(counts), length = places + Length;
         int[] positions = new int[Batch * length];
@@ -30,7 +30,7 @@ public sealed partial class ModelInputs
     /// <summary>These tokens behind keys and values that no token was read for.</summary>
     /// <param name="prefix">The keys and values.</param>
     /// <param name="counts">How many of them each row sees: the last ones.</param>
-    internal ModelInputs BehindKeys(IPrefix prefix, ReadOnlySpan<int> counts)
+    internal ModelInputs WithPrefixKv(IPrefix prefix, ReadOnlySpan<int> counts)
     {
         int places = Largest(counts);
         int[] positions = new int[_positions.Length];

@@ -17,8 +17,8 @@ public sealed partial class ModelInputs
         Length = positions.Length / Batch;
         Longest = positions.Max() + 1;
         // Inputs behind virtual tokens are made in the middle of a pass, and a block that is run again in backward reads them once more.
-        Positions = ids.Backend.From(positions, [Batch, Length]).LiveWith(ids);
-        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(ids);
+        Positions = ids.Backend.From(positions, [Batch, Length]).SameScope(ids);
+        Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(ids);
     }
 
     /// <summary>I32 (batch, tokens): token ids.</summary>
@@ -113,7 +113,7 @@ public sealed partial class ModelInputs
             var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
             (ranges[i], ranges[i + 1]) = (Math.Min(Math.Max(first, end - window), last), last);
         }
-        return Ids.Backend.From(ranges, [Batch, Length, 2]).LiveWith(Ids);
+        return Ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(Ids);
     }
 
     private static int[] Counting(int batch, int length)

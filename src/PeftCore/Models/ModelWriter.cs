@@ -57,9 +57,9 @@ public static partial class ModelWriter
         {
             bytes = File.ReadAllBytes(from);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Reading(from, e);
+            throw FileErrors.Reading(from, e);
         }
         AtomicFile.WriteAllBytes(to, bytes);
     }

@@ -20,25 +20,25 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
 
     /// <summary>Which part of a step's targets these are: 1 unless the step has several batches. What is added to the loss counts with this
     /// share.</summary>
-    internal float Share { get; private init; } = 1;
+    internal float Weight { get; private init; } = 1;
 
     /// <summary>1/<see cref="Denominator"/> as a number on the device, so that a recorded pass finds another batch's.</summary>
-    internal Tensor Inverse
+    internal Tensor InverseCount
     {
         get
         {
             if (_inverse is not { } known || known.Tokens != Tokens || !known.Denominator.Equals(Denominator))
             {
-                _inverse = known = (Tokens, Denominator, Tokens.Backend.From([1 / Denominator], [1]).LiveWith(Tokens));
+                _inverse = known = (Tokens, Denominator, Tokens.Backend.From([1 / Denominator], [1]).SameScope(Tokens));
             }
             return known.Value;
         }
     }
 
-    /// <summary>These targets with <see cref="Inverse"/> made, so that memory is taken in the same order in every pass.</summary>
+    /// <summary>These targets with <see cref="InverseCount"/> made, so that memory is taken in the same order in every pass.</summary>
     private Targets WithInverse()
     {
-        _ = Inverse;
+        _ = InverseCount;
         return this;
     }
 
@@ -55,7 +55,7 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     /// predicts otherwise.</summary>
     /// <param name="counts">Virtual tokens of each row.</param>
     /// <param name="places">Places that every row has for them.</param>
-    internal Targets Behind(ReadOnlySpan<int> counts, int places)
+    internal Targets WithPromptTokens(ReadOnlySpan<int> counts, int places)
     {
         int[] labels = _labels
             ?? throw new ShapeException("targets", "behind virtual tokens targets must be made from labels: use Targets.FromLabels");
@@ -81,13 +81,13 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
         float share = count / (denominator ?? count);
         if (!IsWorthPicking(count, next.Length))
         {
-            return new Targets(backend.From(next, [batch, labels.Length / batch]), denominator ?? count) { Share = share };
+            return new Targets(backend.From(next, [batch, labels.Length / batch]), denominator ?? count) { Weight = share };
         }
         int[] rows = new int[count];
-        Pick(next, rows);
+        CompactRows(next, rows);
         return new Targets(backend.From(next.AsSpan(0, count), [count]), denominator ?? count, backend.From(rows, [count]))
         {
-            Share =
+            Weight =
             share
         };
     }
@@ -106,7 +106,7 @@ public sealed record Targets(Tensor Tokens, float Denominator, Tensor? Rows = nu
     }
 
     /// <summary>Moves the targets to the front, and notes which rows they stood in.</summary>
-    internal static void Pick(Span<int> next, Span<int> rows)
+    internal static void CompactRows(Span<int> next, Span<int> rows)
     {
         for (int row = 0, at = 0; row < next.Length; row++)
         {

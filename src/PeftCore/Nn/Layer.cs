@@ -8,7 +8,7 @@ namespace PeftCore.Nn;
 public abstract class Layer : Module
 {
     /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
-    public Tuner? Tuner { get; internal set; }
+    public LayerHook? Tuner { get; internal set; }
 
     /// <summary>Runs the layer, or what a PEFT method has made of it.</summary>
     public Tensor Forward(Tensor x)
@@ -23,11 +23,11 @@ public abstract class Layer : Module
 
 /// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs
 /// it.</summary>
-public abstract class Tuner
+public abstract class LayerHook
 {
     /// <summary>Computes the layer's output with the method applied.</summary>
     public abstract Tensor Forward(Tensor x);
 
     /// <summary>What the method adds to a linear layer, if that is low-rank products alone; null if it is anything else.</summary>
-    public virtual IReadOnlyList<LoraBranch>? Branches() => null;
+    public virtual IReadOnlyList<LowRankUpdate>? LowRankUpdates() => null;
 }

@@ -43,11 +43,11 @@ public sealed class Linear : Layer
     /// <param name="x">(…, in)</param>
     /// <param name="layers">Layers of one input size.</param>
     /// <returns>(…, out) of each layer in turn.</returns>
-    public static Tensor[] Together(Tensor x, params ReadOnlySpan<Linear> layers)
+    public static Tensor[] ForwardFused(Tensor x, params ReadOnlySpan<Linear> layers)
     {
         var outputs = new Tensor[layers.Length];
         var joined = new List<int>();
-        var maps = new List<LoraMap>();
+        var maps = new List<AdaptedLinear>();
         var names = new List<string>();
         for (int i = 0; i < layers.Length; i++)
         {
@@ -76,12 +76,12 @@ public sealed class Linear : Layer
     }
 
     /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
-    private LoraMap? AsMap() => (Tuner is null ? [] : Tuner.Branches()) is { } branches ? new LoraMap(Weight.Value, Bias?.Value, Transposed,
+    private AdaptedLinear? AsMap() => (Tuner is null ? [] : Tuner.LowRankUpdates()) is { } branches ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed,
         branches) : null;
 
-    private static bool Trains(LoraMap map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
-        map.Branches.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
-            || b.Middle is { RequiresGrad: true });
+    private static bool Trains(AdaptedLinear map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
+        map.Updates.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
+            || b.Diagonal is { RequiresGrad: true });
 
     /// <summary>Uses another layer's parameter as weight from now on (tied embeddings).</summary>
     internal void Tie(Parameter weight) => Exchange("weight", weight).Dispose();

@@ -60,7 +60,7 @@ public abstract class Module
     {
         foreach (var (_, parameter) in NamedParameters())
         {
-            parameter.Trains = trains;
+            parameter.RequiresGrad = trains;
         }
     }
 

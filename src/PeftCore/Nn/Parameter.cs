@@ -27,7 +27,7 @@ public sealed class Parameter : IDisposable
     public Tensor? Gradient => _value?.Gradient;
 
     /// <summary>Whether backward passes gather a gradient for this parameter.</summary>
-    public bool Trains
+    public bool RequiresGrad
     {
         get => _value is { RequiresGrad: true };
         set
@@ -35,13 +35,13 @@ public sealed class Parameter : IDisposable
             if (value)
             {
                 Widen();
-                Value.Storage.Rebook(MemoryKind.Trainable);
+                Value.Storage.Recategorize(MemoryKind.Trainable);
                 Value.TrackGradient();
             }
             else if (_value is { RequiresGrad: true })
             {
                 Value.UntrackGradient();
-                Value.Storage.Rebook(MemoryKind.Frozen);
+                Value.Storage.Recategorize(MemoryKind.Frozen);
             }
         }
     }
@@ -64,12 +64,12 @@ public sealed class Parameter : IDisposable
         {
             return;
         }
-        bool trained = Trains;
+        bool trained = RequiresGrad;
         Dispose();
         _value = value.Keep();
         if (trained)
         {
-            Trains = true;
+            RequiresGrad = true;
         }
     }
 

@@ -27,14 +27,14 @@ public static class ActivationOp
 
         public Node(Tensor x) : base(typeof(TFormula).Name) => _x = Save("x", x);
 
-        protected internal override bool CanRemake => true;
+        protected internal override bool CanRecompute => true;
 
-        protected override void Remake(Tensor y) => y.Backend.Map<TFormula>(_x, y);
+        protected override void Recompute(Tensor y) => y.Backend.Map<TFormula>(_x, y);
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dx = flow.TargetInPlaceOf(_x, 0, out bool accumulate)!;
-            dx.Backend.MapGradient<TFormula>(_x, flow.Output(), dx, accumulate);
+            var dx = flow.GradInputReusing(_x, 0, out bool accumulate)!;
+            dx.Backend.MapGradient<TFormula>(_x, flow.GradOutput(), dx, accumulate);
         }
     }
 }

@@ -123,9 +123,9 @@ public static class AttentionOp
             };
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dBias = flow.Target(BiasInput, out bool addBias);
+            var dBias = flow.GradInput(BiasInput, out bool addBias);
             if (dBias is not null && !addBias)
             {
                 dBias.Backend.Zero(dBias);
@@ -134,13 +134,13 @@ public static class AttentionOp
             {
                 bool covered = (_q.Count + 2 * _k.Count) * _q.Dim == _q.Tensor.Shape.Columns;
                 var all = PartOf(flow, FirstHeads, covered);
-                Run(flow.Output(), all, all, all, dBias);
+                Run(flow.GradOutput(), all, all, all, dBias);
                 return;
             }
             var q = PartOf(flow, FirstHeads, _q.CoverTensor);
             var k = PartOf(flow, FirstHeads + 1, _k.CoverTensor);
             var v = PartOf(flow, FirstHeads + 2, _valueColumns.CoverTensor);
-            Run(flow.Output(), q, k, v, dBias);
+            Run(flow.GradOutput(), q, k, v, dBias);
             q.AddUp();
             k.AddUp();
             v.AddUp();
@@ -157,9 +157,9 @@ public static class AttentionOp
 
         /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same
         /// time.</summary>
-        private static Part PartOf(GradientFlow flow, int input, bool covered)
+        private static Part PartOf(BackwardContext flow, int input, bool covered)
         {
-            if (flow.Target(input, out bool add) is not { } target)
+            if (flow.GradInput(input, out bool add) is not { } target)
             {
                 return default;
             }

@@ -78,14 +78,14 @@ internal static class BatchedMatMulOp
             _product = product;
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dc = flow.Output();
-            if (flow.Target(0, out bool accumulate) is { } da)
+            var dc = flow.GradOutput();
+            if (flow.GradInput(0, out bool accumulate) is { } da)
             {
                 dc.Backend.MatMulBatched(_product.GradientOfA(accumulate), dc, _b!, da);
             }
-            if (flow.Target(1, out accumulate) is { } db)
+            if (flow.GradInput(1, out accumulate) is { } db)
             {
                 dc.Backend.MatMulBatched(_product.GradientOfB(accumulate), _a!, dc, db);
             }

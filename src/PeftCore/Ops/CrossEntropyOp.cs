@@ -53,14 +53,14 @@ public static class CrossEntropyOp
             }
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
             for (int i = 0; i < _gradients.Length; i++)
             {
                 if (_gradients[i] is { } gradient)
                 {
-                    gradient.Backend.ScaleBy(gradient, flow.Output(), gradient, false);
-                    flow.Pass(i, gradient);
+                    gradient.Backend.ScaleBy(gradient, flow.GradOutput(), gradient, false);
+                    flow.PropagateGrad(i, gradient);
                 }
             }
         }

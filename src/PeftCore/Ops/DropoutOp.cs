@@ -51,10 +51,10 @@ public static class DropoutOp
 
     private sealed class Node(DropoutKey key) : GradientNode("dropout")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dx = flow.Target(0, out bool accumulate)!;
-            key.Apply(flow.Output(), dx, accumulate);
+            var dx = flow.GradInput(0, out bool accumulate)!;
+            key.Apply(flow.GradOutput(), dx, accumulate);
         }
     }
 }

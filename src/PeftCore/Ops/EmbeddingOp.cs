@@ -44,14 +44,14 @@ public static class EmbeddingOp
 
         private Shape Table { get; }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dTable = flow.Target(0, out bool accumulate)!;
+            var dTable = flow.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dTable.Backend.Zero(dTable);
             }
-            dTable.Backend.ScatterAdd(_ids, flow.Output(), dTable.View(Table));
+            dTable.Backend.ScatterAdd(_ids, flow.GradOutput(), dTable.View(Table));
         }
     }
 }

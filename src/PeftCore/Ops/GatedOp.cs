@@ -33,15 +33,15 @@ public static class GatedOp
             _up = SaveIf(gate.RequiresGrad, "up", up);
         }
 
-        protected internal override bool CanRemake => _up is not null;
+        protected internal override bool CanRecompute => _up is not null;
 
-        protected override void Remake(Tensor y) => y.Backend.Gated<TFormula>(_gate, _up!, y);
+        protected override void Recompute(Tensor y) => y.Backend.Gated<TFormula>(_gate, _up!, y);
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dh = flow.Output();
-            var gate = flow.TargetInPlaceOf(_gate, 0, out bool addGate);
-            var up = flow.TargetInPlaceOf(_up, 1, out bool addUp);
+            var dh = flow.GradOutput();
+            var gate = flow.GradInputReusing(_gate, 0, out bool addGate);
+            var up = flow.GradInputReusing(_up, 1, out bool addUp);
             var dGate = gate is null || addGate ? dh.NewLike(dh.Shape) : gate;
             var dUp = up is null || addUp ? dh.NewLike(dh.Shape) : up;
             // Without up nobody wants gate's gradient, and any numbers may stand in for it.

@@ -45,11 +45,11 @@ internal static class KhatriRaoOp
             _b = SaveIf(a.RequiresGrad, "b", b);
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            var da = flow.Target(0, out bool addA);
-            var db = flow.Target(1, out bool addB);
+            var dy = flow.GradOutput();
+            var da = flow.GradInput(0, out bool addA);
+            var db = flow.GradInput(1, out bool addB);
             var shape = flow.ShapeOf(1);
             for (int p = 0; p < flow.ShapeOf(0)[0]; p++)
             {

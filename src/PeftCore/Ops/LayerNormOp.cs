@@ -48,21 +48,21 @@ public static class LayerNormOp
             _epsilon = epsilon;
         }
 
-        protected internal override bool CanRemake => _x is not null;
+        protected internal override bool CanRecompute => _x is not null;
 
-        protected override void Remake(Tensor y) => y.Backend.LayerNorm(_x!, _weight, _bias, y, _mean!, _rstd!, _epsilon);
+        protected override void Recompute(Tensor y) => y.Backend.LayerNorm(_x!, _weight, _bias, y, _mean!, _rstd!, _epsilon);
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            var db = flow.Target(2, out bool accumulateDb);
+            var dy = flow.GradOutput();
+            var db = flow.GradInput(2, out bool accumulateDb);
             if (_x is null)
             {
                 dy.Backend.SumRows(dy, db!, accumulateDb);
                 return;
             }
-            var dx = flow.Target(0, out bool accumulateDx);
-            var dw = flow.Target(1, out bool accumulateDw);
+            var dx = flow.GradInput(0, out bool accumulateDx);
+            var dw = flow.GradInput(1, out bool accumulateDw);
             dy.Backend.LayerNormGradient(_x, _weight, _mean!, _rstd!, dy, dx, accumulateDx, dw, accumulateDw, db, accumulateDb);
         }
     }

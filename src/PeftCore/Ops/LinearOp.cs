@@ -61,18 +61,18 @@ public static class LinearOp
             _transposed = transposed;
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            if (flow.Target(0, out bool accumulate) is { } dx)
+            var dy = flow.GradOutput();
+            if (flow.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.MatMul(dy, false, _weight!, _transposed, dx, 1, accumulate);
             }
-            if (flow.Target(1, out accumulate) is { } dw)
+            if (flow.GradInput(1, out accumulate) is { } dw)
             {
                 WeightGradient(dy, _x!, _transposed, dw, accumulate);
             }
-            if (flow.Target(2, out accumulate) is { } db)
+            if (flow.GradInput(2, out accumulate) is { } db)
             {
                 dy.Backend.SumRows(dy, db, accumulate);
             }

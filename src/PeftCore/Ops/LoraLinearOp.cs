@@ -19,14 +19,14 @@ public static class LoraLinearOp
         /// <param name="branches">The low-rank updates that are active.</param>
         /// <returns>(…, out)</returns>
         /// <exception cref="ShapeException">Shapes do not fit together.</exception>
-        public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LoraBranch> branches) =>
-            x.LoraLinears(new LoraMap(weight, bias, transposed, branches.ToArray()))[0];
+        public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LowRankUpdate> branches) =>
+            x.LoraLinears(new AdaptedLinear(weight, bias, transposed, branches.ToArray()))[0];
 
         /// <summary>Applies several linear maps with their low-rank updates to the innermost axis.</summary>
         /// <param name="maps">The maps.</param>
         /// <returns>(…, out) of each map in turn.</returns>
         /// <exception cref="ShapeException">Shapes do not fit together.</exception>
-        public Tensor[] LoraLinears(params ReadOnlySpan<LoraMap> maps)
+        public Tensor[] LoraLinears(params ReadOnlySpan<AdaptedLinear> maps)
         {
             var inputs = new List<Tensor?>(16) { x };
             var outputs = new Tensor[maps.Length];
@@ -36,27 +36,27 @@ public static class LoraLinearOp
                 outputs[i] = x.NewLike(x.Shape.WithColumns(columns));
                 inputs.Add(maps[i].Weight);
                 inputs.Add(maps[i].Bias);
-                for (int j = 0; j < maps[i].Branches.Count; j++)
+                for (int j = 0; j < maps[i].Updates.Count; j++)
                 {
-                    var branch = maps[i].Branches[j];
+                    var branch = maps[i].Updates[j];
                     inputs.Add(branch.A);
                     inputs.Add(branch.B);
                     inputs.Add(branch.Bias);
-                    inputs.Add(branch.Middle);
+                    inputs.Add(branch.Diagonal);
                 }
             }
             var kept = maps.ToArray();
             var low = Low(x, kept);
             using (new TensorScope())
             {
-                using var sums = ProductSums.On(x.Backend);
+                using var sums = GroupedGemm.On(x.Backend);
                 for (int i = 0; i < kept.Length; i++)
                 {
                     var map = kept[i];
-                    sums.Add(outputs[i], map.Bias, false, 1, new MatMulTerm(x, false, map.Weight, !map.Transposed));
+                    sums.Add(outputs[i], map.Bias, false, 1, new GemmOperands(x, false, map.Weight, !map.Transposed));
                     for (int j = 0; j < low[i].Length; j++)
                     {
-                        sums.AddTerm(new MatMulTerm(Scaled(low[i][j], map.Branches[j].Middle), false, map.Branches[j].B, true));
+                        sums.AddTerm(new GemmOperands(Scaled(low[i][j], map.Updates[j].Diagonal), false, map.Updates[j].B, true));
                     }
                 }
                 sums.Run();
@@ -67,42 +67,42 @@ public static class LoraLinearOp
         }
     }
 
-    private static int CheckedOutputs(Tensor x, LoraMap map)
+    private static int CheckedOutputs(Tensor x, AdaptedLinear map)
     {
         int outputs = LinearOp.OutputsOf(x, map.Weight, map.Bias, map.Transposed);
-        for (int j = 0; j < map.Branches.Count; j++)
+        for (int j = 0; j < map.Updates.Count; j++)
         {
-            var branch = map.Branches[j];
-            Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Middle);
+            var branch = map.Updates[j];
+            Check.OneDevice("lora linear", x, branch.A, branch.B, branch.Bias, branch.Diagonal);
             Check.Matrix("lora linear", "A", branch.A, branch.A.Shape.Rows, x.Shape.Columns);
             Check.Matrix("lora linear", "B", branch.B, outputs, branch.A.Shape[0]);
             Check.Weights("lora linear", "the bias of B", branch.Bias, outputs);
-            Check.Weights("lora linear", "the middle", branch.Middle, branch.A.Shape[0]);
+            Check.Weights("lora linear", "the middle", branch.Diagonal, branch.A.Shape[0]);
         }
         return outputs;
     }
 
     /// <summary>S = s·x·Aᵀ (…, r) of every branch: with the scale in it the rank-r product joins the base product, and no gradient needs it
     /// again.</summary>
-    private static Tensor[][] Low(Tensor x, LoraMap[] maps)
+    private static Tensor[][] Low(Tensor x, AdaptedLinear[] maps)
     {
         var low = new Tensor[maps.Length][];
         for (int i = 0; i < maps.Length; i++)
         {
-            low[i] = new Tensor[maps[i].Branches.Count];
+            low[i] = new Tensor[maps[i].Updates.Count];
             for (int j = 0; j < low[i].Length; j++)
             {
-                low[i][j] = x.NewLike(x.Shape.WithColumns(maps[i].Branches[j].A.Shape[0]));
+                low[i][j] = x.NewLike(x.Shape.WithColumns(maps[i].Updates[j].A.Shape[0]));
             }
         }
         using var scope = new TensorScope();
-        using var sums = ProductSums.On(x.Backend);
+        using var sums = GroupedGemm.On(x.Backend);
         for (int i = 0; i < maps.Length; i++)
         {
             for (int j = 0; j < low[i].Length; j++)
             {
-                var branch = maps[i].Branches[j];
-                sums.Add(low[i][j], null, false, branch.Scale, new MatMulTerm(branch.Drop.Active ? branch.Drop.Apply(x) : x, false,
+                var branch = maps[i].Updates[j];
+                sums.Add(low[i][j], null, false, branch.Scale, new GemmOperands(branch.Dropout.Active ? branch.Dropout.Apply(x) : x, false,
                     branch.A, true));
             }
         }
@@ -122,13 +122,13 @@ public static class LoraLinearOp
         return scaled;
     }
 
-    private static void AddBranchBiases(Tensor[] outputs, LoraMap[] maps)
+    private static void AddBranchBiases(Tensor[] outputs, AdaptedLinear[] maps)
     {
         for (int i = 0; i < maps.Length; i++)
         {
-            for (int j = 0; j < maps[i].Branches.Count; j++)
+            for (int j = 0; j < maps[i].Updates.Count; j++)
             {
-                var branch = maps[i].Branches[j];
+                var branch = maps[i].Updates[j];
                 if (branch.Bias is { } bias)
                 {
                     var scaled = bias.NewLike(bias.Shape, DType.F32);

@@ -46,11 +46,11 @@ public static class MatMulOp
             _transposeB = transposeB;
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dc = flow.Output();
+            var dc = flow.GradOutput();
             var backend = dc.Backend;
-            if (flow.Target(0, out bool accumulate) is { } da)
+            if (flow.GradInput(0, out bool accumulate) is { } da)
             {
                 if (_transposeA)
                 {
@@ -61,7 +61,7 @@ public static class MatMulOp
                     backend.MatMul(dc, false, _b!, !_transposeB, da, 1, accumulate);
                 }
             }
-            if (flow.Target(1, out accumulate) is { } db)
+            if (flow.GradInput(1, out accumulate) is { } db)
             {
                 if (_transposeB)
                 {

@@ -42,15 +42,15 @@ public static class RmsNormOp
             (_weightOffset, _epsilon) = (weightOffset, epsilon);
         }
 
-        protected internal override bool CanRemake => true;
+        protected internal override bool CanRecompute => true;
 
-        protected override void Remake(Tensor y) => _x.Backend.RmsNormAgain(_x, _weight, _weightOffset, y, _rstd, _epsilon);
+        protected override void Recompute(Tensor y) => _x.Backend.RmsNormAgain(_x, _weight, _weightOffset, y, _rstd, _epsilon);
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dx = flow.Target(0, out bool accumulateDx);
-            var dw = flow.Target(1, out bool accumulateDw);
-            _x.Backend.RmsNormGradient(_x, _weight, _weightOffset, _rstd, flow.Output(), dx, accumulateDx, dw, accumulateDw);
+            var dx = flow.GradInput(0, out bool accumulateDx);
+            var dw = flow.GradInput(1, out bool accumulateDw);
+            _x.Backend.RmsNormGradient(_x, _weight, _weightOffset, _rstd, flow.GradOutput(), dx, accumulateDx, dw, accumulateDw);
         }
     }
 }

@@ -36,7 +36,7 @@ public static class RopeOp
     /// backward.</summary>
     private static Tensor Reusable(Tensor x)
     {
-        if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && GradientEdge.Of(x) is not LeafEdge)
+        if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && GradientEdge.Of(x) is not AccumulateGrad)
         {
             return x.View(x.Shape);
         }
@@ -63,11 +63,11 @@ public static class RopeOp
             _positions = Save("positions", positions);
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var gradient = flow.TakeOutput();
+            var gradient = flow.TakeGradOutput();
             gradient.Backend.Rope(_heads.On(gradient), _cos, _sin, _positions, _interleaved, inverse: true);
-            flow.Pass(0, gradient);
+            flow.PropagateGrad(0, gradient);
         }
     }
 }

@@ -48,12 +48,12 @@ internal static class ScaledBasesOp
             _basis = SaveWeight(basis);
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
+            var dy = flow.GradOutput();
             var backend = dy.Backend;
-            var dLambda = flow.Target(0, out bool addLambda);
-            var dGamma = flow.Target(1, out bool addGamma);
+            var dLambda = flow.GradInput(0, out bool addLambda);
+            var dGamma = flow.GradInput(1, out bool addGamma);
             var shape = flow.ShapeOf(1);
             for (int p = 0; p < _basis.Shape.Rows; p++)
             {

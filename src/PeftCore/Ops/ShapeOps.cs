@@ -51,7 +51,7 @@ public static class ShapeOps
         /// <summary>The columns of another tensor behind those of this one, row by row.</summary>
         /// <param name="right">As many rows, any number of columns.</param>
         /// <returns>(…, columns of both)</returns>
-        public Tensor Beside(Tensor right)
+        public Tensor ConcatColumns(Tensor right)
         {
             Check.Activation("beside", "the left part", x);
             Check.OneDevice("beside", x, right);
@@ -111,10 +111,10 @@ public static class ShapeOps
 
     private sealed class SliceNode(long firstElement) : GradientNode("slice")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            var dx = flow.Target(0, out bool accumulate)!;
+            var dy = flow.GradOutput();
+            var dx = flow.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
@@ -126,27 +126,27 @@ public static class ShapeOps
 
     private sealed class ColumnsNode(int start, int count) : GradientNode("columns")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dx = flow.Target(0, out bool accumulate)!;
+            var dx = flow.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
             }
-            dx.Backend.CopyColumns(flow.Output(), 0, dx, start, count, accumulate: true);
+            dx.Backend.CopyColumns(flow.GradOutput(), 0, dx, start, count, accumulate: true);
         }
     }
 
     private sealed class BesideNode(int left, int columns) : GradientNode("beside")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            if (flow.Target(0, out bool accumulate) is { } dLeft)
+            var dy = flow.GradOutput();
+            if (flow.GradInput(0, out bool accumulate) is { } dLeft)
             {
                 dy.Backend.CopyColumns(dy, 0, dLeft, 0, left, accumulate);
             }
-            if (flow.Target(1, out accumulate) is { } dRight)
+            if (flow.GradInput(1, out accumulate) is { } dRight)
             {
                 dy.Backend.CopyColumns(dy, left, dRight, 0, columns - left, accumulate);
             }
@@ -155,14 +155,14 @@ public static class ShapeOps
 
     private sealed class ConcatNode() : GradientNode("concat")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
+            var dy = flow.GradOutput();
             long at = 0;
             for (int i = 0; i < flow.InputCount; i++)
             {
                 var shape = flow.ShapeOf(i);
-                if (flow.Target(i, out bool accumulate) is { } dx)
+                if (flow.GradInput(i, out bool accumulate) is { } dx)
                 {
                     var part = dy.View(shape, at);
                     if (accumulate)

@@ -55,13 +55,13 @@ internal static class SkewSymmetricOp
 
     private sealed class Node(int side) : GradientNode("skew_symmetric")
     {
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dq = flow.Output();
+            var dq = flow.GradOutput();
             using var scope = new TensorScope();
             var du = dq.NewLike([dq.Shape[0], side * side]);
             MinusTransposed(dq, du, side);
-            var dv = flow.Target(0, out bool accumulate)!;
+            var dv = flow.GradInput(0, out bool accumulate)!;
             foreach (var (at, column, length) in Rows(side))
             {
                 dq.Backend.CopyColumns(du, column, dv, at, length, accumulate);

@@ -26,10 +26,10 @@ public static class SoftmaxOp
 
         public Node(Tensor y) : base("softmax") => _y = Save("y", y);
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dx = flow.Target(0, out bool accumulate)!;
-            dx.Backend.SoftmaxGradient(_y, flow.Output(), dx, accumulate);
+            var dx = flow.GradInput(0, out bool accumulate)!;
+            dx.Backend.SoftmaxGradient(_y, flow.GradOutput(), dx, accumulate);
         }
     }
 }

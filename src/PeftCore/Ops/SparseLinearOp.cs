@@ -45,14 +45,14 @@ internal static class SparseLinearOp
             (_rows, _columns) = values.RequiresGrad ? (SaveWeight(pattern.Rows), SaveWeight(pattern.Columns)) : (null, null);
         }
 
-        protected internal override void Backward(GradientFlow flow)
+        protected internal override void Backward(BackwardContext flow)
         {
-            var dy = flow.Output();
-            if (flow.Target(0, out bool accumulate) is { } dx)
+            var dy = flow.GradOutput();
+            if (flow.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.SparseProduct(dy, _values!, _backward!.Offsets, _backward.Indices, _backward.Order, dx, accumulate);
             }
-            if (flow.Target(1, out accumulate) is { } dValues)
+            if (flow.GradInput(1, out accumulate) is { } dValues)
             {
                 dy.Backend.SparseGradient(dy, _x!, _rows!, _columns!, dValues, accumulate);
             }

@@ -64,7 +64,7 @@ public abstract class Optimizer : IDisposable
     /// <summary>Moves what is remembered along with the elements of a parameter.</summary>
     /// <param name="parameter">The parameter.</param>
     /// <param name="before">For each element the place it had before; −1 for a new one, of which nothing is remembered.</param>
-    internal void Rearrange(Parameter parameter, ReadOnlySpan<int> before)
+    internal void PermuteState(Parameter parameter, ReadOnlySpan<int> before)
     {
         foreach (var (_, moment) in _states.Where(state => state.Parameter == parameter).SelectMany(state => state.Moments))
         {

@@ -29,7 +29,7 @@ internal sealed class Adapter(string name, PeftConfig config)
     public List<AdapterParameter> Shared { get; } = [];
 
     /// <summary>Its parts where sublayers join the stream of a block.</summary>
-    public List<AdapterSum> Sums { get; } = [];
+    public List<ResidualAttachment> Sums { get; } = [];
 
     /// <summary>What it puts before every sequence; null for nothing.</summary>
     public PromptEncoder? Prompt { get; set; }
@@ -86,12 +86,12 @@ internal sealed class Adapter(string name, PeftConfig config)
     }
 
     /// <summary>Lets those parameters train again that trained when the adapter was last active.</summary>
-    public void Wake() => Train(active: true);
+    public void Activate() => Train(active: true);
 
     /// <summary>Freezes everything, and remembers what trained.</summary>
-    public void Rest()
+    public void Deactivate()
     {
-        _frozen = [.. Parameters.Select(p => p.Parameter).Where(p => !p.Trains)];
+        _frozen = [.. Parameters.Select(p => p.Parameter).Where(p => !p.RequiresGrad)];
         Train(active: false);
     }
 
@@ -113,7 +113,7 @@ internal sealed class Adapter(string name, PeftConfig config)
     {
         foreach (var parameter in Parameters)
         {
-            parameter.Parameter.Trains = active && !_frozen.Contains(parameter.Parameter);
+            parameter.Parameter.RequiresGrad = active && !_frozen.Contains(parameter.Parameter);
         }
     }
 }

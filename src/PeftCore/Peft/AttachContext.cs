@@ -64,7 +64,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         _elements += packed ? 0 : shape.Count;
         var parameter = new Parameter(shape);
         _made.Add(parameter);
-        parameter.Materialize(Backend, DType.F32).Storage.Rebook(MemoryKind.Trainable);
+        parameter.Materialize(Backend, DType.F32).Storage.Recategorize(MemoryKind.Trainable);
         return parameter;
     }
 

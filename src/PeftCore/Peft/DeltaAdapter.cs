@@ -30,7 +30,7 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     {
         var backend = weight.Backend;
         using var scope = new TensorScope();
-        using var still = new Still(layer.Mode);
+        using var still = new EvalModeScope(layer.Mode);
         // Methods that scale or turn the weight must see it as it was, and not what this loop makes of it.
         var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
         int most = Math.Clamp(layer.Inputs / 16, 1, 64); // Few enough that they take far less memory than the weight.
@@ -63,12 +63,12 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     protected abstract Tensor Delta(Tensor x, Tensor weight);
 
     /// <summary>Keeps dropout off for a while.</summary>
-    private readonly struct Still : IDisposable
+    private readonly struct EvalModeScope : IDisposable
     {
         private readonly RunMode _mode;
         private readonly bool _before;
 
-        public Still(RunMode mode)
+        public EvalModeScope(RunMode mode)
         {
             (_mode, _before) = (mode, mode.Training);
             mode.Training = false;

@@ -21,7 +21,7 @@ internal abstract class LayerAdapter
 
     /// <summary>The update as low-rank products, for adapters that are nothing else, so that several run in one op; null for
     /// others.</summary>
-    public virtual IEnumerable<LoraBranch>? Branches() => null;
+    public virtual IEnumerable<LowRankUpdate>? LowRankUpdates() => null;
 
     /// <summary>Merges this adapter into copies of the layer's weight and bias.</summary>
     /// <param name="weight">F32, in the layer's own layout; changed in place.</param>

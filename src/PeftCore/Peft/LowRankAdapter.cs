@@ -11,20 +11,20 @@ internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : Del
     public override Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        return scope.Return(x.LoraLinear(Layer.Weight.Value, Layer.Bias?.Value, Layer.Transposed, Branch(dropout.Now)));
+        return scope.Return(x.LoraLinear(Layer.Weight.Value, Layer.Bias?.Value, Layer.Transposed, Update(dropout.Now)));
     }
 
-    public override IEnumerable<LoraBranch> Branches() => [Branch(dropout.Now)];
+    public override IEnumerable<LowRankUpdate> LowRankUpdates() => [Update(dropout.Now)];
 
     /// <summary>The factors as they are now.</summary>
-    protected abstract LoraBranch Branch(DropoutKey drop);
+    protected abstract LowRankUpdate Update(DropoutKey drop);
 
-    protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Branch(dropout.Now));
+    protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Update(dropout.Now));
 
     /// <summary>What a branch adds: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
-    public static Tensor Apply(Tensor x, LoraBranch branch)
+    public static Tensor Apply(Tensor x, LowRankUpdate branch)
     {
-        var low = x.Dropout(branch.Drop).Linear(branch.A);
-        return (branch.Middle is { } middle ? low.MultiplyRow(middle) : low).Linear(branch.B, branch.Bias) * branch.Scale;
+        var low = x.Dropout(branch.Dropout).Linear(branch.A);
+        return (branch.Diagonal is { } middle ? low.MultiplyRow(middle) : low).Linear(branch.B, branch.Bias) * branch.Scale;
     }
 }

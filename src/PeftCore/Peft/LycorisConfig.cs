@@ -52,7 +52,7 @@ public abstract record LycorisConfig : TargetedConfig
         return (rank, Hyperparameters.Scale("alpha", path, TargetMatching.Lookup(AlphaPattern, path, Alpha, "alpha_pattern") / rank));
     }
 
-    internal override bool PassesRepeat => RankDropout == 0 && ModuleDropout == 0;
+    internal override bool SupportsGraphCapture => RankDropout == 0 && ModuleDropout == 0;
 
     internal override void WriteOwn(JsonObject json)
     {

@@ -116,7 +116,7 @@ public abstract record PeftConfig
     /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about
     /// it is decided by chance or by values on the host, and no number comes from there. Dropout of an input is drawn on the device and
     /// does not count.</summary>
-    internal virtual bool PassesRepeat => false;
+    internal virtual bool SupportsGraphCapture => false;
 
     /// <summary>What is wrong with fields that only say how training began: a new adapter cannot be made so, a trained one does not need
     /// them. Null for nothing.</summary>

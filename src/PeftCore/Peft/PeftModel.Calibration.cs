@@ -136,12 +136,12 @@ public sealed partial class PeftModel
         var backend = layer.Weight.Value.Backend;
         backend.Cast(layer.Weight.Value, copy.Materialize(backend, DType.F32));
         var swap = new ParameterSwap(layer, "weight", new AdapterParameter("", "", "", copy));
-        var trained = Parameters.Where(p => p.Parameter.Trains).Select(p => p.Parameter).ToList();
+        var trained = Parameters.Where(p => p.Parameter.RequiresGrad).Select(p => p.Parameter).ToList();
         try
         {
-            trained.ForEach(parameter => parameter.Trains = false);
+            trained.ForEach(parameter => parameter.RequiresGrad = false);
             swap.Activate();
-            copy.Trains = true;
+            copy.RequiresGrad = true;
             run();
             float[] gradient = copy.Gradient is { } sum ? sum.ToArray<float>()
                 : throw new BadInputException("no gradient came: run forward and backward while LoRA-GA looks");
@@ -152,7 +152,7 @@ public sealed partial class PeftModel
         {
             swap.Deactivate();
             copy.Dispose();
-            trained.ForEach(parameter => parameter.Trains = true);
+            trained.ForEach(parameter => parameter.RequiresGrad = true);
         }
     }
 }

@@ -16,8 +16,8 @@ public sealed partial class PeftModel
         }
         Unmerge();
         Unapply();
-        _active.Except(chosen).ToList().ForEach(name => _adapters[name].Rest());
-        chosen.Except(_active).ToList().ForEach(name => _adapters[name].Wake());
+        _active.Except(chosen).ToList().ForEach(name => _adapters[name].Deactivate());
+        chosen.Except(_active).ToList().ForEach(name => _adapters[name].Activate());
         _active = chosen;
         Apply();
     }

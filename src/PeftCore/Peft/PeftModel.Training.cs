@@ -18,7 +18,7 @@ public sealed partial class PeftModel
     }
 
     /// <summary>Parameters of active adapters whose elements have changed places since the last call.</summary>
-    internal IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved()
+    internal IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations()
     {
         List<(Parameter Parameter, int[] Before)>? moved = null;
         foreach (string name in _active)

@@ -132,7 +132,7 @@ public sealed partial class PeftModel
         if (value.DType == dtype)
         {
             parameter.Set(value);
-            value.Storage.Rebook(MemoryKind.Frozen);
+            value.Storage.Recategorize(MemoryKind.Frozen);
             return;
         }
         value.Backend.Cast(value, parameter.IsMaterialized ? parameter.Value : parameter.Materialize(value.Backend, dtype));

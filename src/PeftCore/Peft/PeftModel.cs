@@ -54,7 +54,7 @@ public sealed partial class PeftModel
         {
             var all = AllParameters();
             long total = all.Sum(parameter => parameter.Shape.Count);
-            long trains = all.Where(parameter => parameter.Trains).Sum(parameter => parameter.Shape.Count);
+            long trains = all.Where(parameter => parameter.RequiresGrad).Sum(parameter => parameter.Shape.Count);
             return string.Create(System.Globalization.CultureInfo.InvariantCulture,
                 $"trainable params: {trains:N0} || all params: {total:N0} || trainable%: {100.0 * trains / total:F4}");
         }
@@ -64,7 +64,7 @@ public sealed partial class PeftModel
     public long ParameterCount => AllParameters().Sum(parameter => parameter.Shape.Count);
 
     /// <summary>Elements of the parameters that train.</summary>
-    public long TrainableCount => AllParameters().Where(parameter => parameter.Trains).Sum(parameter => parameter.Shape.Count);
+    public long TrainableCount => AllParameters().Where(parameter => parameter.RequiresGrad).Sum(parameter => parameter.Shape.Count);
 
     /// <summary>Adapters whose layers run now: none while disabled, and none that are merged.</summary>
     internal IReadOnlyList<string> AppliedAdapters { get; private set; } = [];
@@ -115,7 +115,7 @@ public sealed partial class PeftModel
         foreach (var (path, _) in adapter.Layers)
         {
             var layer = (Layer)Base.Find(path)!;
-            var tuner = (LayerTuner)layer.Tuner!;
+            var tuner = (AdapterDispatcher)layer.Tuner!;
             tuner.Remove(name);
             if (tuner.IsEmpty)
             {
@@ -124,7 +124,7 @@ public sealed partial class PeftModel
         }
         foreach (var place in adapter.Sums.Select(sum => sum.Place))
         {
-            var tuner = (AdapterSums)place.Tuner!;
+            var tuner = (ResidualDispatcher)place.Tuner!;
             tuner.Remove(name);
             place.Tuner = tuner.IsEmpty ? null : tuner;
         }
@@ -181,12 +181,12 @@ public sealed partial class PeftModel
         foreach (var (path, part) in adapter.Layers)
         {
             var layer = (Layer)Base.Find(path)!;
-            var tuner = (LayerTuner)(layer.Tuner ??= new LayerTuner(this, layer));
+            var tuner = (AdapterDispatcher)(layer.Tuner ??= new AdapterDispatcher(this, layer));
             tuner.Add(adapter.Name, part);
         }
         foreach (var (_, place, part) in adapter.Sums)
         {
-            ((AdapterSums)(place.Tuner ??= new AdapterSums(this))).Add(adapter.Name, part);
+            ((ResidualDispatcher)(place.Tuner ??= new ResidualDispatcher(this))).Add(adapter.Name, part);
         }
     }
 

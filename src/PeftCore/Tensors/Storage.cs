@@ -56,7 +56,7 @@ public sealed class Storage
     }
 
     /// <summary>Brings back a storage that was freed, after its memory was taken again.</summary>
-    internal void Revive(MemoryKind kind)
+    internal void Reactivate(MemoryKind kind)
     {
         (_references, Kind) = (1, kind);
         Device.Memory.Add(ReservedBytes, kind);
@@ -65,7 +65,7 @@ public sealed class Storage
     internal void MarkSaved(int change) => Interlocked.Add(ref _saved, change);
 
     /// <summary>Books these bytes under another kind, as when an activation becomes a parameter's gradient.</summary>
-    internal void Rebook(MemoryKind kind)
+    internal void Recategorize(MemoryKind kind)
     {
         Device.Memory.Move(ReservedBytes, Kind, kind);
         Kind = kind;

@@ -76,7 +76,7 @@ public sealed class Tensor : IDisposable
     }
 
     /// <summary>Moves this tensor to the scope another one belongs to, so that both are freed together.</summary>
-    internal Tensor LiveWith(Tensor other)
+    internal Tensor SameScope(Tensor other)
     {
         TensorScope.Forget(this);
         TensorScope.AddBeside(other, this);
@@ -96,7 +96,7 @@ public sealed class Tensor : IDisposable
     }
 
     /// <summary>Makes a handle that was disposed the owner of a storage that was brought back.</summary>
-    internal void Revive(Storage storage)
+    internal void Reactivate(Storage storage)
     {
         _storage = storage;
         GC.ReRegisterForFinalize(this);

@@ -17,7 +17,7 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
         string full = Path.GetFullPath(outputDirectory);
         string file = Path.Combine(full, HiddenNames.RunLock);
         // Found out now rather than after hours, when the first checkpoint is due.
-        OutputPlace.Check(outputDirectory, file);
+        ReadOnlyCheck.Check(outputDirectory, file);
         try
         {
             DiskChanges.CreateDirectory(full);
@@ -27,9 +27,9 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
                     + "wait until it has ended, or choose another output directory")
                 : HeldFile.Hold(file));
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(outputDirectory, e);
+            throw FileErrors.Writing(outputDirectory, e);
         }
     }
 
@@ -45,7 +45,7 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
                 $"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
                 "remove it, or choose another output directory");
         }
-        OutputPlace.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
+        ReadOnlyCheck.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
         try
         {
             AtomicDirectory.Recover(outputDirectory);
@@ -56,9 +56,9 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
                 Checkpoint.Delete(path);
             }
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(outputDirectory, e);
+            throw FileErrors.Writing(outputDirectory, e);
         }
     }
 

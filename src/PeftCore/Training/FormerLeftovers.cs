@@ -20,7 +20,7 @@ internal static class FormerLeftovers
             {
                 DiskChanges.MoveDirectory(path, checkpoint);
             }
-            catch (Exception e) when (FileProblem.IsFileError(e))
+            catch (Exception e) when (FileErrors.IsFileError(e))
             {
                 left.Add((Checkpoint.StepOf(checkpoint), path));
             }

@@ -19,7 +19,7 @@ public interface ITrainable
 
     /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new
     /// one.</summary>
-    IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => [];
+    IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
 
     /// <summary>Runs after each step of the optimizer, while the gradients are still there.</summary>
     /// <param name="step">Steps done, counted from 1.</param>

@@ -37,9 +37,9 @@ internal sealed class RunLog : IDisposable
             file.Seek(0, SeekOrigin.End);
             return new RunLog(file, fault);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(path, e);
+            throw FileErrors.Writing(path, e);
         }
     }
 
@@ -73,9 +73,9 @@ internal sealed class RunLog : IDisposable
         {
             _file.Flush(flushToDisk: true);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(_file.Name, e);
+            throw FileErrors.Writing(_file.Name, e);
         }
         if (!File.Exists(_file.Name))
         {
@@ -97,9 +97,9 @@ internal sealed class RunLog : IDisposable
             _fault?.Invoke("log row");
             _file.Write(line);
         }
-        catch (Exception e) when (FileProblem.IsFileError(e))
+        catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileProblem.Writing(_file.Name, e);
+            throw FileErrors.Writing(_file.Name, e);
         }
     }
 }

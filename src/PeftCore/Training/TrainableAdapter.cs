@@ -22,8 +22,8 @@ public sealed class TrainableAdapter : ITrainable
             : throw new BadInputException(
             $"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
-        _replays = config.PassesRepeat;
-        Parameters = [.. model.Parameters.Where(p => p.Parameter.Trains)];
+        _replays = config.SupportsGraphCapture;
+        Parameters = [.. model.Parameters.Where(p => p.Parameter.RequiresGrad)];
     }
 
     /// <inheritdoc/>
@@ -36,7 +36,7 @@ public sealed class TrainableAdapter : ITrainable
     public void BeforeStep(long step, int batches) => _model.BeforeStep(step, batches);
 
     /// <inheritdoc/>
-    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakeMoved() => _model.TakeMoved();
+    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => _model.TakePermutations();
 
     /// <inheritdoc/>
     public void AfterStep(long step) => _model.AfterStep(step);

@@ -15,7 +15,7 @@ public sealed class TrainingStep : IDisposable
     private readonly ITrainable _trainable;
     private readonly Optimizer _optimizer;
     private readonly double _maxGradNorm;
-    private readonly StepReplay? _replay;
+    private readonly CapturedStep? _replay;
 
     /// <summary>Prepares steps.</summary>
     /// <param name="trainable">What trains.</param>
@@ -25,7 +25,7 @@ public sealed class TrainingStep : IDisposable
     {
         (_trainable, _optimizer, _maxGradNorm) = (trainable, optimizer, maxGradNorm);
         Backend = BackendOfModel(trainable.Model);
-        _replay = Backend is IReplaysWork device ? new StepReplay(Backend, device, trainable, Pass, Plain) : null;
+        _replay = Backend is IGraphCapture device ? new CapturedStep(Backend, device, trainable, Pass, Plain) : null;
     }
 
     internal IBackend Backend { get; }
@@ -74,9 +74,9 @@ public sealed class TrainingStep : IDisposable
             }
             _optimizer.Step(learningRate, GradientNorm.ClipScale(norm, _maxGradNorm));
             _trainable.AfterStep(number + 1);
-            foreach (var (parameter, places) in _trainable.TakeMoved())
+            foreach (var (parameter, places) in _trainable.TakePermutations())
             {
-                _optimizer.Rearrange(parameter, places);
+                _optimizer.PermuteState(parameter, places);
             }
             return new StepResult(loss, norm, tokens, targets);
         }

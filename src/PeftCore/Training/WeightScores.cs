@@ -28,7 +28,7 @@ public sealed class WeightScores
     /// <param name="threshold">Every entry with at least this score instead of a share.</param>
     /// <exception cref="BadInputException">Nothing would be chosen.</exception>
     public SparseMask Choose(double density = 0.01, SelectionScope scope = SelectionScope.Global, double? threshold = null) =>
-        EntryChoice.Choose(_scores, new EntryBudget(density, threshold, scope));
+        TopKSelection.Choose(_scores, new EntryBudget(density, threshold, scope));
 
     /// <summary>Writes one F32 tensor a module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _scores.Select(pair =>

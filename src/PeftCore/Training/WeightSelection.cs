@@ -56,7 +56,7 @@ public static class WeightSelection
             return new WeightScores(
                 [.. layers.Select((layer, number) => KeyValuePair.Create(layer.Path, criterion == SelectionCriterion.Magnitude
                 ? Array.ConvertAll(WeightOf(layer.Layer), Math.Abs)
-                : SparseConfig.Drawn(seed, (ulong)number, layer.Layer.OwnParameter("weight")!.Shape.Count)))]);
+                : SparseConfig.RandomScores(seed, (ulong)number, layer.Layer.OwnParameter("weight")!.Shape.Count)))]);
         }
         var sums = layers.ConvertAll(
             layer => (layer.Path, Layer: (Linear)layer.Layer, Sum: new GradientSum(layer.Layer.OwnParameter("weight")!.Shape.Count,
@@ -125,7 +125,7 @@ public static class WeightSelection
         }
     }
 
-    private sealed class ObservingTuner(Linear layer, Tensor wanted, IWeightGradientObserver observer) : Tuner
+    private sealed class ObservingTuner(Linear layer, Tensor wanted, IWeightGradientObserver observer) : LayerHook
     {
         public override Tensor Forward(Tensor x) =>
             x.ObservedLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, wanted, observer);

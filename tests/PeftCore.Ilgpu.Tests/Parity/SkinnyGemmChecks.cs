@@ -55,11 +55,11 @@ internal static class SkinnyGemmChecks
     }
 
     /// <summary>The products, and on the processor what must come out.</summary>
-    private static ThinProduct[] Products(ParityBench bench, int m, int[] widths, int rank, bool add, out Twin[] low, out Twin[] across)
+    private static SkinnyGemm[] Products(ParityBench bench, int m, int[] widths, int rank, bool add, out Twin[] low, out Twin[] across)
     {
         low = [.. widths.Select(_ => bench.Empty([m, rank], DType.BF16))];
         across = [.. widths.Select(n => bench.Target([n, rank], add))];
-        var products = new ThinProduct[widths.Length];
+        var products = new SkinnyGemm[widths.Length];
         for (int i = 0; i < widths.Length; i++)
         {
             Twin x = bench.Random([m, widths[i]], DType.BF16), right = bench.Random([widths[i], rank], DType.BF16),
@@ -68,7 +68,7 @@ internal static class SkinnyGemmChecks
             bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, wide, 0.5f + i);
             bench.Cpu.Cast(wide, low[i].Cpu);
             bench.Cpu.MatMul(x.Cpu, true, left.Cpu, false, across[i].Cpu, 1, add);
-            products[i] = new ThinProduct(x.Device, right.Device, low[i].Device, 0.5f + i, left.Device, across[i].Device, add);
+            products[i] = new SkinnyGemm(x.Device, right.Device, low[i].Device, 0.5f + i, left.Device, across[i].Device, add);
         }
         return products;
     }
@@ -82,7 +82,7 @@ internal static class SkinnyGemmChecks
         {
             bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, across[i].Cpu, 1, add);
         }
-        ThinProduct[] products = [.. left.Zip(across, (l, a) => new ThinProduct(x.Device, null, null, 1, l.Device, a.Device, add))];
+        SkinnyGemm[] products = [.. left.Zip(across, (l, a) => new SkinnyGemm(x.Device, null, null, 1, l.Device, a.Device, add))];
         Assert(x.Device.Device is IBackend device && device.TryThinProducts(products));
         foreach (var sum in across)
         {

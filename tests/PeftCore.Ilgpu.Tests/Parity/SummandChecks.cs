@@ -69,7 +69,7 @@ internal static class SummandChecks
             bench.Cpu.Cast(wide, result.Cpu);
         }
         var device = (IlgpuBackend)result.Device.Device;
-        Assert(device.TryProducts([.. terms.Select(term => new MatMulTerm(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
+        Assert(device.TryProducts([.. terms.Select(term => new GemmOperands(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
             accumulate, row?.Device));
         bench.Same(result, $"{m} × {n} of {string.Join('+', depths)}", Tolerance(dtype));
     }
@@ -93,7 +93,7 @@ internal static class SummandChecks
             b = [.. widths.Select(n => bench.Random([n, 8], DType.BF16))];
         Twin[] s = [.. widths.Select(_ => bench.Random([1000, 8], DType.BF16))],
             y = [.. widths.Select(n => bench.Empty([1000, n], DType.BF16))];
-        var terms = new List<MatMulTerm>();
+        var terms = new List<GemmOperands>();
         for (int i = 0; i < 3; i++)
         {
             using var wide = bench.Cpu.NewTensor([1000, widths[i]]);

@@ -46,7 +46,7 @@ public sealed class TrainingStepTests
         });
         using var optimizer = new AdamW(peft.Parameters);
         Step(model, optimizer); // DoRA finds the norms of frozen weights once
-        var frozen = model.NamedParameters().Where(p => !p.Parameter.Trains && p.Parameter.Shape.Rank == 2)
+        var frozen = model.NamedParameters().Where(p => !p.Parameter.RequiresGrad && p.Parameter.Shape.Rank == 2)
             .Select(p => p.Parameter.Value.Storage.ReservedBytes).ToHashSet();
         var taken = new List<MemoryEvent>();
 
@@ -58,7 +58,7 @@ public sealed class TrainingStepTests
         Assert.That(allocated.Where(e => frozen.Contains(e.Bytes)), Is.Empty, "memory of a frozen weight's size");
         Assert.That(allocated.Where(e => e.Kind == MemoryKind.Gradient).Select(e => e.Bytes),
             Is.EquivalentTo(peft.Parameters.Select(p => p.Parameter.Value.Storage.ReservedBytes)));
-        Assert.That(model.NamedParameters().Where(p => !p.Parameter.Trains).Select(p => p.Parameter.Gradient), Is.All.Null);
+        Assert.That(model.NamedParameters().Where(p => !p.Parameter.RequiresGrad).Select(p => p.Parameter.Gradient), Is.All.Null);
     }
 
     [Test]

@@ -72,11 +72,11 @@ public sealed class ModuleTests
     {
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);
-        Assert.That((parameter.Trains, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
-        parameter.Trains = true;
-        Assert.That((parameter.Trains, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((true, 0L, Arena.Granularity)));
-        parameter.Trains = false;
-        Assert.That((parameter.Trains, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
+        parameter.RequiresGrad = true;
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((true, 0L, Arena.Granularity)));
+        parameter.RequiresGrad = false;
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
     }
 
     [Test]
@@ -84,13 +84,13 @@ public sealed class ModuleTests
     {
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);
-        parameter.Trains = true;
+        parameter.RequiresGrad = true;
         using (var tape = new Tape())
         {
             tape.Backward(parameter.Value * 2f, _backend.Zeros([2]));
         }
         Assert.That(parameter.Gradient, Is.Not.Null);
-        parameter.Trains = false;
+        parameter.RequiresGrad = false;
         Assert.That(parameter.Gradient, Is.Null);
         Assert.That(Bytes(MemoryKind.Gradient), Is.Zero);
     }
@@ -100,10 +100,10 @@ public sealed class ModuleTests
     {
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);
-        parameter.Trains = true;
+        parameter.RequiresGrad = true;
         parameter.Set(parameter.Value);
         parameter.Set(_backend.Zeros([2]));
-        Assert.That(parameter.Trains);
+        Assert.That(parameter.RequiresGrad);
         Assert.That(Bytes(MemoryKind.Trainable), Is.EqualTo(Arena.Granularity));
     }
 

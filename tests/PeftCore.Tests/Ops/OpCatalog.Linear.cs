@@ -87,7 +87,7 @@ internal static partial class OpCatalog
             Tensor Apply(Tensor[] t) => t[0].LoraLinear(t[1], bias ? t[2] : null, transposed, [.. Enumerable.Range(0, branches).Select(i =>
             {
                 int at = first + step * i;
-                return new LoraBranch(t[at], t[at + 1], Alpha + i, loraBias ? t[at + 2] : null, new DropoutKey(dropout, 5, (ulong)i));
+                return new LowRankUpdate(t[at], t[at + 1], Alpha + i, loraBias ? t[at + 2] : null, new DropoutKey(dropout, 5, (ulong)i));
             })]);
 
             double[] Reference(double[][] v)
@@ -119,8 +119,8 @@ internal static partial class OpCatalog
         ];
         return new OpSample(given, t =>
         {
-            var y = t[0].LoraLinears(new LoraMap(t[1], null, false, [new LoraBranch(t[2], t[3], Alpha)]),
-                new LoraMap(t[4], null, false, [new LoraBranch(t[5], t[6], Alpha)]));
+            var y = t[0].LoraLinears(new AdaptedLinear(t[1], null, false, [new LowRankUpdate(t[2], t[3], Alpha)]),
+                new AdaptedLinear(t[4], null, false, [new LowRankUpdate(t[5], t[6], Alpha)]));
             return y[0] + y[1];
         }, v => Naive.Zip(One(v, 1), One(v, 4), (first, second) => first + second));
 
@@ -138,7 +138,7 @@ internal static partial class OpCatalog
         OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs),
             OpInput.Of("B", outputs, rank), OpInput.Of("m", rank)];
         return new OpSample(given,
-            t => t[0].LoraLinear(t[1], null, false, new LoraBranch(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
+            t => t[0].LoraLinear(t[1], null, false, new LowRankUpdate(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
         {
             double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
             double[] low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);

@@ -27,7 +27,7 @@ internal static partial class OpCatalog
         yield return new OpEntry("beside", [], size =>
         {
             var (rows, left, right) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (17, 131, 40), (0, 2, 3));
-            return new OpSample([OpInput.Of("left", rows, left), OpInput.Of("right", rows, right)], t => t[0].Beside(t[1]),
+            return new OpSample([OpInput.Of("left", rows, left), OpInput.Of("right", rows, right)], t => t[0].ConcatColumns(t[1]),
                 v => [.. Enumerable.Range(0, rows)
                     .SelectMany(r => v[0][(r * left)..((r + 1) * left)].Concat(v[1][(r * right)..((r + 1) * right)]))]);
         });

@@ -49,7 +49,7 @@ public sealed class ShapeErrorTests
             "lora linear: the bias of B must have 5 floating-point elements, got F32(2) on cpu");
         Refused(() => x.LoraLinear(Floats(5, 4), null, false), "linear: x has 3 columns, the weight takes 4: x (2, 3), weight (5, 4)");
 
-        Tensor Lora(Tensor a, Tensor b, Tensor? bias = null) => x.LoraLinear(weight, null, false, new LoraBranch(a, b, 1, bias));
+        Tensor Lora(Tensor a, Tensor b, Tensor? bias = null) => x.LoraLinear(weight, null, false, new LowRankUpdate(a, b, 1, bias));
     }
 
     [Test]
@@ -203,7 +203,7 @@ public sealed class ShapeErrorTests
         Refused("add", () => x + far);
         Refused("linear", () => x.Linear(far));
         Refused("linear", () => x.Linear(x, other.NewTensor([2])));
-        Refused("lora linear", () => x.LoraLinear(x, null, false, new LoraBranch(far, x, 1)));
+        Refused("lora linear", () => x.LoraLinear(x, null, false, new LowRankUpdate(far, x, 1)));
         Refused("matmul", () => x.MatMul(far));
         Refused("rms norm", () => x.RmsNorm(far, 0));
         Refused("layer norm", () => x.LayerNorm(far, null, 0));

@@ -161,7 +161,7 @@ public sealed class OptimizerTests
     {
         var parameter = new Parameter([values.Length]);
         parameter.Set(_backend.From(values, [values.Length], MemoryKind.Trainable));
-        parameter.Trains = true;
+        parameter.RequiresGrad = true;
         return parameter;
     }
 

@@ -80,11 +80,11 @@ public sealed class CalibrationTests
         double[] delta = Dense.Multiply(Wide(parameters["B"].Gradient!), Wide(parameters["A"].Value), layer.Outputs, 8, layer.Inputs)
             .Zip(Dense.Multiply(Wide(parameters["B"].Value), Wide(parameters["A"].Gradient!), layer.Outputs, 8, layer.Inputs), (x, y) => x +
                 y).ToArray();
-        layer.Weight.Trains = true;
+        layer.Weight.RequiresGrad = true;
         bench.Step();
         double[] full = Wide(layer.Weight.Gradient!);
         double cosine = delta.Zip(full, (x, y) => x * y).Sum() / (Dense.Norm(delta) * Dense.Norm(full));
-        layer.Weight.Trains = false;
+        layer.Weight.RequiresGrad = false;
         Assert.That(cosine, Is.GreaterThan(0.8));
     }
 

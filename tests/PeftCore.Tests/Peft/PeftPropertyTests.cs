@@ -97,19 +97,19 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
     public void Switching_adapters_keeps_what_trains()
     {
         Model.AddAdapter(method.Config(family), "one");
-        Model.Parameters[0].Parameter.Trains = false;
-        bool[] trained = [.. Model.Parameters.Select(p => p.Parameter.Trains)];
+        Model.Parameters[0].Parameter.RequiresGrad = false;
+        bool[] trained = [.. Model.Parameters.Select(p => p.Parameter.RequiresGrad)];
         Model.AddAdapter(method.Config(family), "two");
-        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.True);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.True);
         Model.SetTrains("two", false);
         var two = Model.Parameters;
         Model.SetActive("one");
-        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.EqualTo(trained));
-        Assert.That(two.Select(p => p.Parameter.Trains), Is.All.False);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.EqualTo(trained));
+        Assert.That(two.Select(p => p.Parameter.RequiresGrad), Is.All.False);
         Model.SetActive("two");
-        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.False);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.False);
         Model.SetTrains("two", true);
-        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.True);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.True);
     }
 
     [Test]

@@ -123,7 +123,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
             Is.EquivalentTo(["adapter_config.json", "adapter_model.safetensors"]));
         Model.Load(directory.FullPath, "again");
         AssertRestored(_bench.Logits(), adapted);
-        Assert.That(Model.Parameters.Select(p => p.Parameter.Trains), Is.All.False);
+        Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.False);
         // What is saved again, also by one that is not active or merged, is the same file.
         Model.SetActive(PeftModel.DefaultAdapter);
         if (method.Merges(family))

@@ -179,7 +179,7 @@ public sealed class WeightedAdapterTests
         bench.Model.SetActive("one", "three");
         float[] together = bench.Logits();
         bench.Model.SetActive("sum");
-        Assert.That(bench.Model.Parameters.Select(p => p.Parameter.Trains), Is.All.False);
+        Assert.That(bench.Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.False);
         Assert.That(Fixtures.Error(bench.Logits(), together), Is.LessThan(1e-5), "rank 7 holds ranks 4 and 3");
         bench.Model.Save(directory.FullPath, "sum");
         bench.Model.Delete("sum");
@@ -254,10 +254,10 @@ public sealed class WeightedAdapterTests
                 Throws.TypeOf<BadInputException>().With.Message.Contains(reason));
     }
 
-    private static Dictionary<string, LowRank> Updates(Bench bench, string name) =>
-        bench.Model.Get(name).Layers.ToDictionary(layer => layer.Path, layer => LowRank.Of(layer.Layer));
+    private static Dictionary<string, LowRankFactors> Updates(Bench bench, string name) =>
+        bench.Model.Get(name).Layers.ToDictionary(layer => layer.Path, layer => LowRankFactors.Of(layer.Layer));
 
-    private static double[] Product(LowRank update) =>
+    private static double[] Product(LowRankFactors update) =>
         CombinationReference.Product(update.B, update.A, update.Outputs, update.Rank, update.Inputs);
 
     private static float[] Single(double[] values) => Array.ConvertAll(values, x => (float)x);

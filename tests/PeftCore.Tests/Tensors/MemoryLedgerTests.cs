@@ -51,7 +51,7 @@ public sealed class MemoryLedgerTests
     public void Rebooking_moves_bytes_between_kinds_and_changes_no_sum()
     {
         var tensor = Make(MemoryKind.Activation);
-        tensor.Storage.Rebook(MemoryKind.Gradient);
+        tensor.Storage.Recategorize(MemoryKind.Gradient);
         Assert.That((_ledger.Current(MemoryKind.Activation), _ledger.Current(MemoryKind.Gradient), _ledger.CurrentBytes),
             Is.EqualTo((0L, Block, Block)));
         tensor.Dispose();

@@ -93,7 +93,7 @@ public sealed class TensorScopeTests
         Tensor moved;
         using (new TensorScope())
         {
-            moved = _backend.Zeros([3]).LiveWith(old);
+            moved = _backend.Zeros([3]).SameScope(old);
         }
         Assert.That(moved.IsAlive);
         outer.Dispose();

@@ -24,12 +24,12 @@ internal static unsafe class DotTiles<TLanes, TVector>
         {
             nint at = (nint)p * TStored.Size;
             var v = TLanes.Load<StoredF32>((byte*)(z + p));
-            if (Ahead.IsDue(at))
+            if (Prefetch.IsDue(at))
             {
-                Ahead.Ask(x + at + ahead);
-                Ahead.Ask(x + row + at + ahead);
-                Ahead.Ask(y + at + ahead);
-                Ahead.Ask(y + row + at + ahead);
+                Prefetch.Ask(x + at + ahead);
+                Prefetch.Ask(x + row + at + ahead);
+                Prefetch.Ask(y + at + ahead);
+                Prefetch.Ask(y + row + at + ahead);
             }
 
             s0 = TLanes.MultiplyAdd(TLanes.Load<TStored>(x + at), v, s0);
@@ -61,10 +61,10 @@ internal static unsafe class DotTiles<TLanes, TVector>
         for (; p <= steps - width; p += width)
         {
             byte* at = x + ((nint)p * TStored.Size);
-            if (Ahead.IsDue((nint)p * TStored.Size))
+            if (Prefetch.IsDue((nint)p * TStored.Size))
             {
-                Ahead.Ask(at + ahead);
-                Ahead.Ask(at + row + ahead);
+                Prefetch.Ask(at + ahead);
+                Prefetch.Ask(at + row + ahead);
             }
 
             TVector vx = TLanes.Load<TStored>(at), vy = TLanes.Load<TStored>(at + row);
@@ -105,10 +105,10 @@ internal static unsafe class DotTiles<TLanes, TVector>
         for (; p <= steps - width; p += width)
         {
             byte* at = x + ((nint)p * TStored.Size), first = (byte*)(z + p), fifth = (byte*)(z + (4 * length) + p);
-            if (Ahead.IsDue((nint)p * TStored.Size))
+            if (Prefetch.IsDue((nint)p * TStored.Size))
             {
-                Ahead.Ask(at + ahead);
-                Ahead.Ask(at + row + ahead);
+                Prefetch.Ask(at + ahead);
+                Prefetch.Ask(at + row + ahead);
             }
 
             nint next = length * sizeof(float);

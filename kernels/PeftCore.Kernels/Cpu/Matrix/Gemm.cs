@@ -92,13 +92,13 @@ public static unsafe partial class Gemm
         {
             DotProducts<TLanes, TVector>.Run(product, pool);
         }
-        else if (RowSweep<TLanes, TVector>.Suits(product))
+        else if (GemvRows<TLanes, TVector>.Suits(product))
         {
-            RowSweep<TLanes, TVector>.Run(product, pool);
+            GemvRows<TLanes, TVector>.Run(product, pool);
         }
-        else if (StripSweep<TTile>.Suits(product))
+        else if (SmallMGemm<TTile>.Suits(product))
         {
-            StripSweep<TTile>.Run(product, pool);
+            SmallMGemm<TTile>.Run(product, pool);
         }
         else
         {

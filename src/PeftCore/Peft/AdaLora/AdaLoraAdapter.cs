@@ -53,8 +53,8 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
         : Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path }))
         .Select(entry => entry with { ToFile = () => Sliced(entry.Name) });
 
-    protected override LoraBranch Branch(DropoutKey drop) =>
-        new(A.Value, B.Value, _scale, Drop: drop, Middle: E.Value.Reshape([E.Shape[0]]));
+    protected override LowRankUpdate Update(DropoutKey drop) =>
+        new(A.Value, B.Value, _scale, Dropout: drop, Diagonal: E.Value.Reshape([E.Shape[0]]));
 
     private IReadOnlyList<bool>? Kept(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
 

@@ -103,7 +103,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         };
     }
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

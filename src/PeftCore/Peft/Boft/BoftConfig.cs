@@ -48,7 +48,7 @@ public sealed record BoftConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
-    internal override bool PassesRepeat => Dropout == 0;
+    internal override bool SupportsGraphCapture => Dropout == 0;
 
     internal override void WriteOwn(JsonObject json)
     {

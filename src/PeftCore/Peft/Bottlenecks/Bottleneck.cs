@@ -8,7 +8,7 @@ namespace PeftCore.Peft.Bottlenecks;
 
 /// <summary>One bottleneck: s·(W₂·φ(W₁·u + b₁) + b₂) beside or behind a sublayer with output h on a stream x, where u is h, x + h or, in
 /// parallel, x.</summary>
-internal sealed class Bottleneck : SumAdapter
+internal sealed class Bottleneck : ResidualAdapter
 {
     private const float NormEpsilon = 1e-5f;
     private const float BertDeviation = 0.02f;

@@ -68,7 +68,7 @@ public sealed record C3aConfig : TargetedConfig
         },
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

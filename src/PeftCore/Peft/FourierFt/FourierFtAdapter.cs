@@ -8,11 +8,11 @@ namespace PeftCore.Peft.FourierFt;
 /// a product of frozen matrices with c in the middle, so ΔW is never formed.</summary>
 internal sealed class FourierFtAdapter : LowRankAdapter
 {
-    private readonly Waves _waves;
+    private readonly FourierBasis _waves;
     private readonly Parameter _spectrum;
     private readonly float _scale;
 
-    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, Waves waves, ulong site)
+    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, FourierBasis waves, ulong site)
         : base(layer, default)
     {
         _waves = waves;
@@ -23,6 +23,6 @@ internal sealed class FourierFtAdapter : LowRankAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "fourierft_spectrum.{0}", "fourierft_spectrum", _spectrum)];
 
-    protected override LoraBranch Branch(DropoutKey drop) =>
-        new(_waves.A, _waves.B, _scale, Middle: Tensor.Concat(_spectrum.Value, _spectrum.Value));
+    protected override LowRankUpdate Update(DropoutKey drop) =>
+        new(_waves.A, _waves.B, _scale, Diagonal: Tensor.Concat(_spectrum.Value, _spectrum.Value));
 }

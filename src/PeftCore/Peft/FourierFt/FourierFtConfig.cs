@@ -48,7 +48,7 @@ public sealed record FourierFtConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", false),
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {
@@ -61,7 +61,7 @@ public sealed record FourierFtConfig : TargetedConfig
 
     internal override Adapter Attach(AttachContext context)
     {
-        var waves = new Dictionary<(int, int, int), Waves>();
+        var waves = new Dictionary<(int, int, int), FourierBasis>();
         return new TargetedLayers(context, this).Attach((path, layer, site) =>
         {
             int n = TargetMatching.Lookup(FrequencyPattern, path, Frequencies, "n_frequency_pattern");
@@ -73,7 +73,7 @@ public sealed record FourierFtConfig : TargetedConfig
             var key = (layer.Inputs, layer.Outputs, n);
             if (!waves.TryGetValue(key, out var shared))
             {
-                waves.Add(key, shared = new Waves(context, layer, n, (ulong)LocationSeed));
+                waves.Add(key, shared = new FourierBasis(context, layer, n, (ulong)LocationSeed));
             }
             return new FourierFtAdapter(context, this, path, layer, shared, site);
         });

@@ -40,7 +40,7 @@ public sealed record HraConfig : TargetedConfig
         InitWeights = config.Bool("init_weights", true),
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

@@ -35,7 +35,7 @@ public sealed record Ia3Config : TargetedConfig
 
     internal static Ia3Config Read(ConfigReader config) => new(config);
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

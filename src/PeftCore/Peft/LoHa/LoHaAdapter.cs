@@ -33,7 +33,7 @@ internal sealed class LoHaAdapter : LowRankAdapter
         new("", "hada_w2_a.{0}", "hada_w2_a", _a2), new("", "hada_w2_b.{0}", "hada_w2_b", _b2),
     ];
 
-    protected override LoraBranch Branch(DropoutKey drop)
+    protected override LowRankUpdate Update(DropoutKey drop)
     {
         var a = _b1.Value.KhatriRao(_b2.Value); // (r², in)
         int r = _a1.Shape[1];
@@ -44,6 +44,6 @@ internal sealed class LoHaAdapter : LowRankAdapter
         {
             b = b.MultiplyColumn(b.Backend.From(factors, [factors.Length]));
         }
-        return new LoraBranch(a, b, _scale);
+        return new LowRankUpdate(a, b, _scale);
     }
 }

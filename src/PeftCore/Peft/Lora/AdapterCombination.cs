@@ -9,7 +9,7 @@ internal sealed class AdapterCombination
     private readonly IReadOnlyList<double> _weights;
     private readonly CombinationType _type;
     private readonly TaskArithmetic _arithmetic;
-    private readonly Dictionary<string, List<(LowRank Update, double Weight)>> _layers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<(LowRankFactors Update, double Weight)>> _layers = new(StringComparer.Ordinal);
     private readonly int _rank;
 
     public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type,
@@ -28,7 +28,7 @@ internal sealed class AdapterCombination
                 {
                     _layers.Add(path, parts = []);
                 }
-                parts.Add((Finite(adapter, path, LowRank.Of(path, layer, model.Find(path)!)), weight));
+                parts.Add((Finite(adapter, path, LowRankFactors.Of(path, layer, model.Find(path)!)), weight));
             }
         }
         int largest = _layers.Values.Max(parts => parts.Max(part => part.Update.Rank));
@@ -76,18 +76,18 @@ internal sealed class AdapterCombination
         }
     }
 
-    private LowRank Combine(List<(LowRank Update, double Weight)> parts)
+    private LowRankFactors Combine(List<(LowRankFactors Update, double Weight)> parts)
     {
         if (_type == CombinationType.Cat || _type == CombinationType.Svd)
         {
-            var sum = LowRank.Join([.. parts.Select(part => part.Update.Times(part.Weight * part.Update.Scale))]);
+            var sum = LowRankFactors.Join([.. parts.Select(part => part.Update.Times(part.Weight * part.Update.Scale))]);
             return _type == CombinationType.Cat ? sum : sum.Truncate(_rank);
         }
         double[] weights = [.. parts.Select(part => part.Weight * part.Update.Scale)];
         var shape = parts[0].Update;
         if (_type.EndsWithSvd)
         {
-            return LowRank.Truncate(_arithmetic.Combine([.. parts.Select(part => part.Update.Product())], weights), shape, _rank);
+            return LowRankFactors.Truncate(_arithmetic.Combine([.. parts.Select(part => part.Update.Product())], weights), shape, _rank);
         }
         // The weight goes into both factors, its sign into one.
         double[] roots = Array.ConvertAll(weights, weight => Math.Sqrt(Math.Abs(weight)));
@@ -166,7 +166,7 @@ internal sealed class AdapterCombination
         }
     }
 
-    private static LowRank Finite(Adapter adapter, string path, LowRank update) =>
+    private static LowRankFactors Finite(Adapter adapter, string path, LowRankFactors update) =>
         update.A.All(double.IsFinite) && update.B.All(double.IsFinite)
         ? update
         : throw new BadInputException($"adapter \"{adapter.Name}\" holds NaN or infinity in \"{path}\" and cannot be combined");

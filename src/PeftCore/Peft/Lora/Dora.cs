@@ -24,11 +24,11 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     private Tensor Weight => layer.OwnParameter("weight")!.Value;
 
     /// <summary>m/‖W + ΔW‖, (out).</summary>
-    public Tensor Ratio(ReadOnlySpan<LoraBranch> branches) => magnitude.Value * InverseNorms(branches);
+    public Tensor Ratio(ReadOnlySpan<LowRankUpdate> branches) => magnitude.Value * InverseNorms(branches);
 
     /// <summary>A linear layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has
     /// it.</summary>
-    public Tensor Forward(Tensor x, ReadOnlySpan<LoraBranch> branches, DropoutKey drop)
+    public Tensor Forward(Tensor x, ReadOnlySpan<LowRankUpdate> branches, DropoutKey drop)
     {
         using var scope = new TensorScope();
         var ratio = Ratio(branches);
@@ -44,7 +44,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     }
 
     /// <summary>Sets m to the norms of W + ΔW, so that the adapter starts as the identity.</summary>
-    public void Initialize(ReadOnlySpan<LoraBranch> branches)
+    public void Initialize(ReadOnlySpan<LowRankUpdate> branches)
     {
         using var scope = new TensorScope();
         var squares = SquaredNorms(branches);
@@ -89,7 +89,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
 
     public void Free() => _baseNorms?.Dispose();
 
-    private Tensor InverseNorms(ReadOnlySpan<LoraBranch> branches)
+    private Tensor InverseNorms(ReadOnlySpan<LowRankUpdate> branches)
     {
         var squares = SquaredNorms(branches);
         squares.Backend.Map<InverseSqrt>(squares, squares);
@@ -97,7 +97,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     }
 
     /// <summary>‖w + Σ s·b·A‖² for each output. Several branches are joined into one of their summed rank.</summary>
-    private Tensor SquaredNorms(ReadOnlySpan<LoraBranch> branches)
+    private Tensor SquaredNorms(ReadOnlySpan<LowRankUpdate> branches)
     {
         var squares = magnitude.Value.NewLike([_outputs]);
         using var scope = new TensorScope();
@@ -117,7 +117,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     }
 
     /// <summary>A (Σr, in) and s·B (out, Σr).</summary>
-    private (Tensor A, Tensor B) Joined(ReadOnlySpan<LoraBranch> branches)
+    private (Tensor A, Tensor B) Joined(ReadOnlySpan<LowRankUpdate> branches)
     {
         int rank = 0;
         foreach (var branch in branches)
@@ -149,7 +149,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
             var wide = _normsOf.NewLike(_normsOf.Shape, kind: MemoryKind.Workspace);
             wide.Backend.Cast(_normsOf, wide);
             var squares = Squares(wide);
-            squares.Storage.Rebook(MemoryKind.Frozen);
+            squares.Storage.Recategorize(MemoryKind.Frozen);
             _baseNorms = squares.Keep();
         }
         return _baseNorms;

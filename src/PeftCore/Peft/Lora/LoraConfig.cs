@@ -152,7 +152,7 @@ public sealed record LoraConfig : TargetedConfig
 
     internal override bool StartsAsBase => Init is not (LoraInit.Random or LoraInit.Loftq);
 
-    internal override bool PassesRepeat => !UseDora;
+    internal override bool SupportsGraphCapture => !UseDora;
 
     internal override void WriteOwn(JsonObject json)
     {

@@ -32,7 +32,7 @@ internal sealed class LoraEmbeddingAdapter(Embedding layer, Parameter a, Paramet
         }
     }
 
-    private LoraBranch Branch => new(a.Value, b.Value, scale);
+    private LowRankUpdate Branch => new(a.Value, b.Value, scale);
 
     public override Tensor Forward(Tensor x)
     {

@@ -71,7 +71,7 @@ internal sealed class LoraLinearAdapter : LayerAdapter
         ? x.LoraLinear(_layer.Weight.Value, _layer.Bias?.Value, _layer.Transposed, Branches(_dropout.Now))
         : _dora.Forward(x, Branches(default), _dropout.Now);
 
-    public override IEnumerable<LoraBranch>? Branches() => _dora is null ? Branches(_dropout.Now) : null;
+    public override IEnumerable<LowRankUpdate>? LowRankUpdates() => _dora is null ? Branches(_dropout.Now) : null;
 
     public override Tensor AddTo(Tensor x, Tensor y)
     {
@@ -122,10 +122,10 @@ internal sealed class LoraLinearAdapter : LayerAdapter
     }
 
     /// <summary>The update, and what the initialisation took out of the base.</summary>
-    public LoraBranch[] Branches(DropoutKey drop)
+    public LowRankUpdate[] Branches(DropoutKey drop)
     {
-        var branch = new LoraBranch(_a.Value, _b.Value, _scale, _bias?.Value, drop);
-        return _anchor is null ? [branch] : [branch, new LoraBranch(_anchor.A, _anchor.B, -_scale)];
+        var branch = new LowRankUpdate(_a.Value, _b.Value, _scale, _bias?.Value, drop);
+        return _anchor is null ? [branch] : [branch, new LowRankUpdate(_anchor.A, _anchor.B, -_scale)];
     }
 }
 

@@ -86,7 +86,7 @@ internal static class PlainConversion
 
     private static SafetensorsTensor Factor(string name, LoraLinearAdapter layer, bool isA)
     {
-        var update = LowRank.Of(layer);
+        var update = LowRankFactors.Of(layer);
         return isA ? ToFile(name, update.A, update.Rank, update.Inputs) : ToFile(name, update.B, update.Outputs, update.Rank);
     }
 
@@ -94,7 +94,7 @@ internal static class PlainConversion
     private static SafetensorsTensor Padded(AdapterParameter parameter, bool rows)
     {
         int height = parameter.Parameter.Shape[0], width = parameter.Parameter.Shape[1];
-        double[] values = Array.ConvertAll(Backends.BackendOf.ToArray<float>(parameter.Parameter.Value), x => (double)x);
+        double[] values = Array.ConvertAll(Backends.TensorBackendExtensions.ToArray<float>(parameter.Parameter.Value), x => (double)x);
         if (rows)
         {
             return ToFile(parameter.FileName, [.. values, .. new double[values.Length]], 2 * height, width);

@@ -67,7 +67,7 @@ public sealed record MissConfig : TargetedConfig
         },
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

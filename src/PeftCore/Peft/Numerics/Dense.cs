@@ -51,7 +51,7 @@ internal static class Dense
                     var sum = c.AsSpan(i * n + first, width);
                     if (p + Group <= k)
                     {
-                        FourRows.AddTo(sum, b.AsSpan(p * n + first), n, a.AsSpan(i * k + p, Group));
+                        Gemv4.AddTo(sum, b.AsSpan(p * n + first), n, a.AsSpan(i * k + p, Group));
                         continue;
                     }
                     for (int last = p; last < k; last++)
@@ -81,7 +81,7 @@ internal static class Dense
                     int j = block * Rows;
                     for (; j + Group <= end; j += Group)
                     {
-                        FourRows.AddDots(c.AsSpan(i * n + j, Group), left, b.AsSpan(j * k + first), k);
+                        Gemv4.AddDots(c.AsSpan(i * n + j, Group), left, b.AsSpan(j * k + first), k);
                     }
                     for (; j < end; j++)
                     {

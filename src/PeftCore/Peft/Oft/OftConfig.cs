@@ -74,7 +74,7 @@ public sealed record OftConfig : TargetedConfig
         !(Version.TryParse(config.StringOrNull("peft_version")?.Split('.', '@', '+') is [var major, var minor, ..] ? $"{major}.{minor}"
             : null, out var version) && version >= new Version(0, 18));
 
-    internal override bool PassesRepeat => ModuleDropout == 0 && !Constrained;
+    internal override bool SupportsGraphCapture => ModuleDropout == 0 && !Constrained;
 
     internal override void WriteOwn(JsonObject json)
     {

@@ -13,7 +13,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
 
     public int ReadCount => Longest<TokenPrompt>();
 
-    public (Tensor Embedded, ModelInputs Inputs) Before(Tensor embedded, ModelInputs inputs)
+    public (Tensor Embedded, ModelInputs Inputs) Prepend(Tensor embedded, ModelInputs inputs)
     {
         if (ReadCount > 0)
         {
@@ -25,7 +25,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
             int[] places = Places(rows, (row, prompt) => pieces.TakeWhile(piece => piece != (prompt, tasks[row]))
                 .Sum(piece => piece.Prompt.Count));
             embedded = Joined(table, embedded.Backend.From(places, [rows.Length, places.Length / rows.Length]), embedded);
-            inputs = inputs.BehindTokens(CountsOf(rows));
+            inputs = inputs.WithPromptTokens(CountsOf(rows));
         }
         if (Longest<PrefixEncoder>() > 0)
         {
@@ -36,12 +36,12 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
                     "lie between a prefix and its row; run those rows apart");
             }
             var rows = RowsOf<PrefixEncoder>(inputs.Batch);
-            inputs = inputs.BehindKeys(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
+            inputs = inputs.WithPrefixKv(new PrefixRows(rows, inputs.Ids), CountsOf(rows));
         }
         return (embedded, inputs);
     }
 
-    public Targets Before(Targets targets, int batch) => ReadCount > 0 ? targets.Behind(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
+    public Targets Prepend(Targets targets, int batch) => ReadCount > 0 ? targets.WithPromptTokens(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
         : targets;
 
     /// <summary>Puts rows of a table before those of a tensor, (batch, rows, columns).</summary>
@@ -52,7 +52,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
     {
         int batch = x.Shape[0], columns = x.Shape.Columns, count = places.Shape[1];
         var first = table.Rows(places).Cast(x.DType).Reshape([batch, count * columns]);
-        return first.Beside(x.Reshape([batch, x.Shape[1] * columns])).Reshape([batch, count + x.Shape[1], columns]);
+        return first.ConcatColumns(x.Reshape([batch, x.Shape[1] * columns])).Reshape([batch, count + x.Shape[1], columns]);
     }
 
     private static Tensor Table(Tensor[] parts) => parts.Length == 1 ? parts[0] : Tensor.Concat(parts);
@@ -141,12 +141,12 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
             _encoders = [.. rows.SelectMany(row => row).Distinct()];
             int[] places = Places(rows, (_, prompt) => _encoders.TakeWhile(other => other != prompt).Sum(other => other.Count));
             Length = places.Length / rows.Length;
-            _places = ids.Backend.From(places, [rows.Length, Length]).LiveWith(ids);
+            _places = ids.Backend.From(places, [rows.Length, Length]).SameScope(ids);
         }
 
         public int Length { get; }
 
-        public (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values)
+        public (Tensor Keys, Tensor Values) Prepend(int layer, Tensor keys, Tensor values)
         {
             var parts = _encoders.ConvertAll(encoder => encoder.Layer(layer));
             return (Joined(Table([.. parts.Select(part => part.Keys)]), _places,

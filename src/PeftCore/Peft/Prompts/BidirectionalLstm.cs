@@ -23,7 +23,7 @@ internal sealed class BidirectionalLstm
     public Tensor Run(Tensor x)
     {
         int steps = x.Shape[0];
-        return _forward.Run(x, [.. Enumerable.Range(0, steps)]).Beside(_backward.Run(x, [.. Enumerable.Range(0, steps).Reverse()]));
+        return _forward.Run(x, [.. Enumerable.Range(0, steps)]).ConcatColumns(_backward.Run(x, [.. Enumerable.Range(0, steps).Reverse()]));
     }
 
     private sealed class Direction

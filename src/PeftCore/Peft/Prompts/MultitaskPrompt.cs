@@ -52,7 +52,7 @@ internal sealed class MultitaskPrompt : TokenPrompt
     {
         if (config.Init == MultitaskPromptInit.Text)
         {
-            PromptStart.Fill(context, _shared, PromptInit.Text, config.InitText, config.Tokenizer);
+            PromptInitializer.Fill(context, _shared, PromptInit.Text, config.InitText, config.Tokenizer);
         }
         else if (config.Init != MultitaskPromptInit.Random)
         {

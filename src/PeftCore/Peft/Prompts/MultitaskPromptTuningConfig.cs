@@ -43,7 +43,7 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 
     private MultitaskPromptTuningConfig(ConfigReader config) : base(config)
     {
-        var (init, problem) = PromptStart.Read(config, [.. InitNames.Values]);
+        var (init, problem) = PromptInitializer.Read(config, [.. InitNames.Values]);
         (Init, StartProblem) = (InitNames.First(pair => pair.Value == init).Key, problem);
         InitText = config.StringOrNull("prompt_tuning_init_text");
         Tokenizer = config.StringOrNull("tokenizer_name_or_path");

@@ -27,8 +27,8 @@ public sealed record PromptTuningConfig : PromptLearningConfig
 
     private PromptTuningConfig(ConfigReader config) : base(config)
     {
-        var (init, problem) = PromptStart.Read(config, ["RANDOM", "TEXT", "SAMPLE_VOCAB"]);
-        (Init, StartProblem) = (PromptStart.Parse(init), problem);
+        var (init, problem) = PromptInitializer.Read(config, ["RANDOM", "TEXT", "SAMPLE_VOCAB"]);
+        (Init, StartProblem) = (PromptInitializer.Parse(init), problem);
         InitText = config.StringOrNull("prompt_tuning_init_text");
         Tokenizer = config.StringOrNull("tokenizer_name_or_path");
         TokenizerArguments = config.Raw("tokenizer_kwargs");
@@ -53,7 +53,7 @@ public sealed record PromptTuningConfig : PromptLearningConfig
 
     internal override void WriteOwn(JsonObject json)
     {
-        json["prompt_tuning_init"] = PromptStart.Name(Init);
+        json["prompt_tuning_init"] = PromptInitializer.Name(Init);
         json["prompt_tuning_init_text"] = InitText;
         json["tokenizer_name_or_path"] = Tokenizer;
         json["tokenizer_kwargs"] = TokenizerArguments is { } arguments ? JsonNode.Parse(arguments.GetRawText()) : null;
@@ -62,7 +62,7 @@ public sealed record PromptTuningConfig : PromptLearningConfig
     internal override PromptEncoder NewEncoder(AttachContext context)
     {
         var tokens = context.NewParameter([NumVirtualTokens, TokenDim!.Value]);
-        PromptStart.Fill(context, tokens, Init, InitText, Tokenizer);
+        PromptInitializer.Fill(context, tokens, Init, InitText, Tokenizer);
         return new EmbeddingPrompt(tokens);
     }
 }

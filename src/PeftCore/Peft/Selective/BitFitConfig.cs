@@ -20,7 +20,7 @@ public sealed record BitFitConfig : PeftConfig
         TargetModules = ModuleSelector.Read(config, "target_modules"),
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void Write(JsonObject json) => json["target_modules"] = TargetModules?.ToJson();
 

@@ -28,7 +28,7 @@ public sealed record LastLayersConfig : PeftConfig
         TrainHead = config.Bool("train_head", false),
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void Write(JsonObject json)
     {
@@ -71,7 +71,7 @@ public sealed record HeadConfig : PeftConfig
         Revision = config.StringOrNull("revision"),
     };
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void Write(JsonObject json)
     {

@@ -24,7 +24,7 @@ public sealed record LnTuningConfig : TargetedConfig
 
     internal static LnTuningConfig Read(ConfigReader config) => new(config);
 
-    internal override bool PassesRepeat => true;
+    internal override bool SupportsGraphCapture => true;
 
     internal override void WriteOwn(JsonObject json)
     {

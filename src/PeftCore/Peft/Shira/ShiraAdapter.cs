@@ -30,7 +30,7 @@ internal sealed class ShiraAdapter : DeltaAdapter
         _ = config.InitWeights ? _weight.Zero() : _weight.Normal(0, 1, context.Seed, site);
         _indices = context.NewConstant([2, n], DType.I32);
         _pattern = new SparsePattern(layer.Outputs, layer.Inputs, _indices.Unscoped([n]), _indices.Unscoped([n], n),
-            SparsePlaces.NewIndex(context, layer.Outputs, n), SparsePlaces.NewIndex(context, layer.Inputs, n));
+            CsrIndex.NewIndex(context, layer.Outputs, n), CsrIndex.NewIndex(context, layer.Inputs, n));
         if (!context.Backend.IsMeta)
         {
             long[] chosen = [.. new TorchRandom(config.RandomSeed is { } seed ? (ulong)seed : TorchRandom.DefaultSeed).Permutation(all, n)

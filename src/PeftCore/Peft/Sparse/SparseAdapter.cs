@@ -23,7 +23,7 @@ internal sealed class SparseAdapter : LayerAdapter
         context.Backend.Zero(_values.Value);
         _pattern = new SparsePattern(layer.Outputs, layer.Inputs, context.NewConstant([entries.Length], DType.I32),
             context.NewConstant([entries.Length], DType.I32),
-            SparsePlaces.NewIndex(context, layer.Outputs, entries.Length), SparsePlaces.NewIndex(context, layer.Inputs, entries.Length));
+            CsrIndex.NewIndex(context, layer.Outputs, entries.Length), CsrIndex.NewIndex(context, layer.Inputs, entries.Length));
         Move(entries);
     }
 

@@ -96,7 +96,7 @@ public sealed record SparseConfig : TargetedConfig
     internal static SparseConfig Read(ConfigReader config) => new(config);
 
     /// <summary>In a round the gradient of the whole weight is looked at.</summary>
-    internal override bool PassesRepeat => RefineEvery == 0;
+    internal override bool SupportsGraphCapture => RefineEvery == 0;
 
     internal override void WriteOwn(JsonObject json)
     {
@@ -154,12 +154,12 @@ public sealed record SparseConfig : TargetedConfig
         // Without values every tensor gets its share, which is what a plan can know.
         bool byChance = Criterion == SelectionCriterion.Random || context.Backend.IsMeta;
         var scores = targets.Select((target, number) => KeyValuePair.Create(target.Path, byChance
-            ? Drawn(context.Seed, (ulong)number, target.Layer.Weight.Shape.Count)
+            ? RandomScores(context.Seed, (ulong)number, target.Layer.Weight.Shape.Count)
             : Array.ConvertAll(target.Layer.Weight.Value.ToFloats(), Math.Abs))).ToList();
-        return EntryChoice.Choose(scores, context.Backend.IsMeta ? Budget with { Threshold = null } : Budget);
+        return TopKSelection.Choose(scores, context.Backend.IsMeta ? Budget with { Threshold = null } : Budget);
     }
 
-    internal static float[] Drawn(ulong seed, ulong stream, long count) =>
+    internal static float[] RandomScores(ulong seed, ulong stream, long count) =>
         [.. Enumerable.Range(0, (int)count).Select(i => Philox.Uniform(seed, stream, (ulong)i))];
 
     private void Check(List<(string Path, Linear Layer, int[] Entries)> chosen, SparseMask? mask, long count)

@@ -23,6 +23,6 @@ internal sealed class VeraAdapter : LowRankAdapter
     public override IEnumerable<AdapterParameter> Parameters =>
         [new("", "vera_lambda_b.{0}", "vera_lambda_b", _b), new("", "vera_lambda_d.{0}", "vera_lambda_d", _d)];
 
-    protected override LoraBranch Branch(DropoutKey drop) =>
-        new(_shared.A(Layer.Inputs), _shared.B(Layer.Outputs).MultiplyColumn(_b.Value), 1, Drop: drop, Middle: _d.Value);
+    protected override LowRankUpdate Update(DropoutKey drop) =>
+        new(_shared.A(Layer.Inputs), _shared.B(Layer.Outputs).MultiplyColumn(_b.Value), 1, Dropout: drop, Diagonal: _d.Value);
 }

@@ -28,7 +28,7 @@ internal sealed record CharacterClass(CodePointSet Set, string? Inner, bool Nega
 
     /// <summary>The class as .NET reads it. <paramref name="standIns"/> are private-use characters that stand for code points beyond the
     /// basic plane; null where the text has neither.</summary>
-    public string ToNet(StandIns? standIns)
+    public string ToNet(CodePointRemapper? standIns)
     {
         var inner = new StringBuilder();
         if (Inner is not null)

@@ -8,7 +8,7 @@ internal sealed class RegexPattern : IPattern
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(0.5);
     private readonly string _source;
     private readonly Lazy<Regex> _basic;
-    private readonly Lazy<(Regex Regex, StandIns StandIns)> _full;
+    private readonly Lazy<(Regex Regex, CodePointRemapper StandIns)> _full;
 
     public RegexPattern(string source)
     {
@@ -17,14 +17,14 @@ internal sealed class RegexPattern : IPattern
         _basic = new(() => Compile(RegexWriter.Write(root, null)));
         _full = new(() =>
         {
-            var standIns = new StandIns(RegexWriter.Sets(root));
+            var standIns = new CodePointRemapper(RegexWriter.Sets(root));
             return (Compile(RegexWriter.Write(root, standIns)), standIns);
         });
     }
 
     public void FindMatches(ReadOnlySpan<char> text, List<TextSpan> matches)
     {
-        if (!StandIns.Needed(text))
+        if (!CodePointRemapper.Needed(text))
         {
             Find(_basic.Value, text, [], matches);
             return;

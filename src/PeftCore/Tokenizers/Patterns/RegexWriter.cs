@@ -4,11 +4,11 @@ using System.Text;
 namespace PeftCore.Tokenizers;
 
 /// <summary>Writes a parsed regular expression in .NET's syntax.</summary>
-internal sealed class RegexWriter(StandIns? standIns)
+internal sealed class RegexWriter(CodePointRemapper? standIns)
 {
     private readonly StringBuilder _text = new();
 
-    public static string Write(RegexNode root, StandIns? standIns)
+    public static string Write(RegexNode root, CodePointRemapper? standIns)
     {
         var writer = new RegexWriter(standIns);
         writer.Append(root);

@@ -3,7 +3,7 @@ namespace PeftCore.Tokenizers;
 /// <summary>The step that cuts a normalized text into the pieces that the model sees one by one.</summary>
 internal interface IPreTokenizer
 {
-    /// <summary>Cuts pieces further. Pieces that are tokens already stay as they are.</summary>
+    /// <summary>Cuts pieces further. ChunkedTransfer that are tokens already stay as they are.</summary>
     List<Piece> Apply(List<Piece> pieces);
 }
 

@@ -1,0 +1,150 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once.
+/// Disposing hands the lists to the next user on this thread.</summary>
+internal sealed class GroupedGemm : IDisposable
+{
+    [ThreadStatic]
+    private static GroupedGemm? _spare;
+
+    private readonly List<Sum> _sums = [];
+    private readonly List<GemmOperands> _terms = [];
+    private readonly List<Sum> _later = [];
+    private readonly List<GemmOperands> _groupTerms = [];
+    private readonly List<Tensor> _results = [];
+    private readonly List<Tensor?> _biases = [];
+    private readonly List<SkinnyGemm> _thin = [];
+    private IBackend _backend = null!;
+
+    private GroupedGemm() { }
+
+    private readonly record struct Sum(Tensor Result, Tensor? Bias, bool Accumulate, float Alpha, int First, int Count);
+
+    public static GroupedGemm On(IBackend backend)
+    {
+        var sums = _spare ?? new GroupedGemm();
+        _spare = null;
+        sums._backend = backend;
+        return sums;
+    }
+
+    /// <summary>result (+)= α·Σ terms + bias.</summary>
+    public void Add(Tensor result, Tensor? bias, bool accumulate, float alpha, params ReadOnlySpan<GemmOperands> terms)
+    {
+        _sums.Add(new Sum(result, bias, accumulate, alpha, _terms.Count, terms.Length));
+        _terms.AddRange(terms);
+    }
+
+    /// <summary>Adds a term to the sum that was added last.</summary>
+    public void AddTerm(GemmOperands term)
+    {
+        _sums[^1] = _sums[^1] with { Count = _sums[^1].Count + 1 };
+        _terms.Add(term);
+    }
+
+    /// <summary>Products of one tall matrix with thin ones. All that are added before a run are alike: each with a matrix of its own and
+    /// thin ones on both sides, or all from the left of one.</summary>
+    public void Add(in SkinnyGemm product) => _thin.Add(product);
+
+    /// <summary>Computes what was added since.</summary>
+    public void Run()
+    {
+        if (_thin.Count > 0 && !_backend.TryThinProducts(CollectionsMarshal.AsSpan(_thin)))
+        {
+            foreach (var p in _thin)
+            {
+                if (p.Right is not null)
+                {
+                    Add(p.Low!, null, false, p.Alpha, new GemmOperands(p.X, false, p.Right, false));
+                    Add(p.Across, null, p.Accumulate, 1, new GemmOperands(p.X, true, p.Left, false));
+                }
+                else
+                {
+                    Add(p.Across, null, p.Accumulate, 1, new GemmOperands(p.Left, true, p.X, false));
+                }
+            }
+        }
+        _thin.Clear();
+        while (_sums.Count > 0)
+        {
+            var first = _sums[0];
+            foreach (var sum in _sums)
+            {
+                // Two sums into one place must not meet in one launch.
+                if (AreAlike(first, sum) && !IsResult(sum.Result))
+                {
+                    _groupTerms.AddRange(TermsOf(sum));
+                    _results.Add(sum.Result);
+                    _biases.Add(sum.Bias);
+                }
+                else
+                {
+                    _later.Add(sum);
+                }
+            }
+            if (_results.Count == 1 && first.Count == 1 && first.Bias is null)
+            {
+                var (a, transposeA, b, transposeB) = _groupTerms[0];
+                _backend.MatMul(a, transposeA, b, transposeB, first.Result, first.Alpha, first.Accumulate);
+            }
+            else
+            {
+                _backend.MatMulGroup(CollectionsMarshal.AsSpan(_groupTerms), CollectionsMarshal.AsSpan(_results), first.Alpha,
+                    first.Accumulate,
+                    CollectionsMarshal.AsSpan(_biases));
+            }
+            _sums.Clear();
+            _sums.AddRange(_later);
+            _later.Clear();
+            _groupTerms.Clear();
+            _results.Clear();
+            _biases.Clear();
+        }
+        _terms.Clear();
+    }
+
+    public void Dispose()
+    {
+        foreach (var list in (ReadOnlySpan<System.Collections.IList>)[_sums, _terms, _later, _groupTerms, _results, _biases, _thin])
+        {
+            list.Clear();
+        }
+        _spare = this;
+    }
+
+    private bool IsResult(Tensor result)
+    {
+        foreach (var known in _results)
+        {
+            if (known.Storage == result.Storage && known.ByteOffset == result.ByteOffset)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private bool AreAlike(in Sum a, in Sum b)
+    {
+        if (a.Accumulate != b.Accumulate || !a.Alpha.Equals(b.Alpha) || a.Result.DType != b.Result.DType
+            || a.Result.Shape.Rows != b.Result.Shape.Rows || a.Count != b.Count)
+        {
+            return false;
+        }
+        for (int i = 0; i < a.Count; i++)
+        {
+            GemmOperands x = _terms[a.First + i], y = _terms[b.First + i];
+            if (!x.SameLayout(y) || x.Depth != y.Depth)
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private ReadOnlySpan<GemmOperands> TermsOf(in Sum sum) => CollectionsMarshal.AsSpan(_terms).Slice(sum.First, sum.Count);
+}

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+using PeftCore.Backends;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>The index tensors of a sparse matrix, made once and filled whenever its places change.</summary>
+internal static class CsrIndex
+{
+    /// <summary>Memory for entries sorted by an axis, contents undefined.</summary>
+    public static SparseIndex NewIndex(AttachContext context, int extent, int entries) =>
+        new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([entries], DType.I32),
+            context.NewConstant([entries], DType.I32));
+
+    extension(SparsePattern pattern)
+    {
+        /// <summary>Sorts entries in both directions.</summary>
+        public void Sort(int[] rows, int[] columns)
+        {
+            Upload(SparseIndex.Sort(rows, columns, pattern.Outputs), pattern.Forward);
+            Upload(SparseIndex.Sort(columns, rows, pattern.Inputs), pattern.Backward);
+        }
+    }
+
+    extension(Tensor tensor)
+    {
+        /// <summary>Fills an I32 tensor.</summary>
+        public void Upload(int[] values) => tensor.Backend.Upload(MemoryMarshal.AsBytes<int>(values), tensor);
+    }
+
+    private static void Upload((int[] Offsets, int[] Indices, int[] Order) sorted, SparseIndex index)
+    {
+        index.Offsets.Upload(sorted.Offsets);
+        index.Indices.Upload(sorted.Indices);
+        index.Order.Upload(sorted.Order);
+    }
+}

@@ -1,0 +1,76 @@
+using PeftCore.Backends;
+using PeftCore.Io;
+using PeftCore.Kernels;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+using PeftCore.Tokenizers;
+
+namespace PeftCore.Peft.Prompts;
+
+/// <summary>First values of virtual tokens.</summary>
+internal static class PromptInitializer
+{
+    public static PromptInit Parse(string name) => name switch
+    {
+        "TEXT" => PromptInit.Text,
+        "SAMPLE_VOCAB" => PromptInit.SampleVocab,
+        _ => PromptInit.Random,
+    };
+
+    /// <summary>The field that names the start. What is not one of the names is a problem for a new adapter alone.</summary>
+    public static (string Name, string? Problem) Read(ConfigReader config, string[] names)
+    {
+        const string Field = "prompt_tuning_init";
+        string name = config.String(Field, names[0]);
+        return names.Contains(name) ? (name, null)
+            : (names[0], $"field \"{Field}\" is \"{name}\", and not one of {string.Join(", ", names)}");
+    }
+
+    public static string Name(PromptInit init) => init switch
+    {
+        PromptInit.Text => "TEXT",
+        PromptInit.SampleVocab => "SAMPLE_VOCAB",
+        _ => "RANDOM",
+    };
+
+    /// <summary>Fills virtual tokens, (tokens, hidden). Those of a loaded adapter come from its file.</summary>
+    public static void Fill(AttachContext context, Parameter tokens, PromptInit init, string? text, string? tokenizer)
+    {
+        int count = tokens.Shape[0];
+        if (init == PromptInit.Random || !context.IsNew)
+        {
+            context.Backend.FillNormal(tokens.Value, 0, 1, context.Seed, 0);
+            return;
+        }
+        int[] ids = init == PromptInit.Text ? Repeated(IdsOf(text, tokenizer), count) : Drawn(context, count);
+        if (ids.FirstOrDefault(id => id >= context.Base.VocabularySize, -1) is var stranger and >= 0)
+        {
+            throw new BadInputException(
+                $"prompt_tuning_init_text: the tokenizer gives token {stranger}, but the model's vocabulary has " +
+                $"{context.Base.VocabularySize}; use the model's own tokenizer");
+        }
+        using var scope = new TensorScope();
+        context.Backend.Gather(context.Backend.From(ids, [count]), context.Base.TokenEmbedding.Weight.Value, tokens.Value);
+    }
+
+    private static int[] IdsOf(string? text, string? directory)
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            throw new BadInputException("prompt_tuning_init is TEXT, which needs prompt_tuning_init_text");
+        }
+        if (directory is null || !Directory.Exists(directory))
+        {
+            throw new BadInputException(
+                $"prompt_tuning_init is TEXT, which needs the directory of a tokenizer as " +
+                $"tokenizer_name_or_path{(directory is null ? "" : $"; there is no directory {directory}")}");
+        }
+        int[] ids = [.. Tokenizer.FromDirectory(directory).Encode(text).Ids];
+        return ids.Length > 0 ? ids : throw new BadInputException("prompt_tuning_init_text has no tokens");
+    }
+
+    private static int[] Repeated(int[] ids, int count) => [.. Enumerable.Range(0, count).Select(i => ids[i % ids.Length])];
+
+    private static int[] Drawn(AttachContext context, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => (int)(Philox.Next(context.Seed, 0, (ulong)i).X % (uint)context.Base.VocabularySize))];
+}
