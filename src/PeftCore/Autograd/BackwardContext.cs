@@ -35,8 +35,8 @@ public readonly ref struct BackwardContext
         return _node.Inputs[input] is { } edge ? AsSeen(input, TargetOf(edge, out accumulate)) : null;
     }
 
-    /// <summary>Like <see cref="GradInput(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this node
-    /// still holds, so that the gradient costs nothing.</summary>
+    /// <summary>Like <see cref="GradInput(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this
+    /// node still holds, so that the gradient costs nothing.</summary>
     public Tensor? GradInputReusing(Tensor? saved, int input, out bool accumulate)
     {
         accumulate = false;

@@ -47,7 +47,8 @@ public sealed partial class CpuBackend
     {
         BreakCapture();
         Launch(LaunchCost.Of("SGD", parameter, parameter, gradient, momentumBuffer, momentumBuffer),
-            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: CpuTensorView.Of(momentumBuffer), learningRate, momentum,
+            (parameter: Written(parameter), gradient: At(gradient), gradientScale, buffer: CpuTensorView.Of(momentumBuffer), learningRate,
+                momentum,
                 weightDecay, nesterov, firstStep),
             static (c, cpu) => Optimizers.SgdStep(c.parameter.F32, c.gradient.F32, c.gradientScale, c.buffer.F32OrNone, c.learningRate,
                 c.momentum, c.weightDecay,

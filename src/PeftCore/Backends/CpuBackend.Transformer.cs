@@ -73,7 +73,8 @@ public sealed partial class CpuBackend
         Launch(new LaunchCost("gradient of attention", new Work(call.GradientFlops, 0)),
             (call: new Attended(call, q, k, v), o: At(o.Tensor), oLayout: o.Layout, dO: At(dO.Tensor), dOLayout: dO.Layout, lse: At(lse),
                 delta: At(delta),
-                dq: CpuTensorView.Of(dq?.Tensor), dqLayout: dq?.Layout ?? default, accumulateDq, dk: CpuTensorView.Of(dk?.Tensor), dkLayout: dk?.Layout
+                dq: CpuTensorView.Of(dq?.Tensor), dqLayout: dq?.Layout
+                ?? default, accumulateDq, dk: CpuTensorView.Of(dk?.Tensor), dkLayout: dk?.Layout
                 ?? default, accumulateDk,
                 dv: CpuTensorView.Of(dv?.Tensor), dvLayout: dv?.Layout ?? default, accumulateDv, dBias: CpuTensorView.Of(dBias)),
             static (c, cpu) => Kernels.Attention.Backward(c.call.Shape, c.call.Q.F32, c.call.QLayout, c.call.K.F32, c.call.KLayout,

@@ -112,7 +112,8 @@ public sealed partial class CpuBackend : IBackend
         _arena.Dispose();
     }
 
-    private static unsafe void Copy(CpuTensorView from, CpuTensorView to) => Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
+    private static unsafe void Copy(CpuTensorView from, CpuTensorView to) =>
+        Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
 
     private void Cast(CpuTensorView from, CpuTensorView to)
     {

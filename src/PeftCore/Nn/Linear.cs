@@ -76,7 +76,8 @@ public sealed class Linear : Layer
     }
 
     /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
-    private AdaptedLinear? AsMap() => (Tuner is null ? [] : Tuner.LowRankUpdates()) is { } branches ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed,
+    private AdaptedLinear? AsMap() => (Tuner is null ? [] : Tuner.LowRankUpdates()) is { } branches
+        ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed,
         branches) : null;
 
     private static bool Trains(AdaptedLinear map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||

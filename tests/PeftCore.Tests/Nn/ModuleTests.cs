@@ -72,11 +72,14 @@ public sealed class ModuleTests
     {
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);
-        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)),
+            Is.EqualTo((false, Arena.Granularity, 0L)));
         parameter.RequiresGrad = true;
-        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((true, 0L, Arena.Granularity)));
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)),
+            Is.EqualTo((true, 0L, Arena.Granularity)));
         parameter.RequiresGrad = false;
-        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)), Is.EqualTo((false, Arena.Granularity, 0L)));
+        Assert.That((parameter.RequiresGrad, Bytes(MemoryKind.Frozen), Bytes(MemoryKind.Trainable)),
+            Is.EqualTo((false, Arena.Granularity, 0L)));
     }
 
     [Test]

@@ -32,7 +32,8 @@ internal static unsafe class SmallMGemm<TTile>
         cut.AddUp(product, sums, pool);
     }
 
-    private readonly struct Body(MatrixProduct product, float* a, nint panel, float* sums, GemvPartition cut, WorkerPool pool) : IParallelBody
+    private readonly struct Body(MatrixProduct product, float* a, nint panel, float* sums, GemvPartition cut, WorkerPool pool)
+        : IParallelBody
     {
         private readonly float* _a = a, _sums = sums;
 

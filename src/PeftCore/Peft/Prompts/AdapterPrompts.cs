@@ -41,7 +41,8 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         return (embedded, inputs);
     }
 
-    public Targets Prepend(Targets targets, int batch) => ReadCount > 0 ? targets.WithPromptTokens(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
+    public Targets Prepend(Targets targets, int batch) =>
+        ReadCount > 0 ? targets.WithPromptTokens(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
         : targets;
 
     /// <summary>Puts rows of a table before those of a tensor, (batch, rows, columns).</summary>
