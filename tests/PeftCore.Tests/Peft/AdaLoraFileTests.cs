@@ -28,4 +28,16 @@ public sealed class AdaLoraFileTests
 
         Assert.That(warnings, Has.Some.StartsWith(folder.ConfigPath).And.Contains("tinit 1 and tfinal 2 leave none of 3 steps"));
     }
+
+    [Test]
+    public void Alphas_for_some_layers_are_told_to_be_ignored()
+    {
+        using var bench = new Bench(Family.Llama);
+        using var folder = new AdapterFolder("llama", "adalora").With("alpha_pattern", "{\"q_proj\": 16}");
+        var warnings = new List<string>();
+
+        bench.Model.Load(folder.Path, warnings: warnings);
+
+        Assert.That(warnings, Has.Some.StartsWith(folder.ConfigPath).And.Contains("alpha_pattern is ignored"));
+    }
 }

@@ -64,6 +64,9 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
     internal bool EnsureWeightTying { get; init; }
 
+    /// <summary>Whether the file names alphas for some layers, which AdaLoRA does not have.</summary>
+    internal bool NamesAlphas { get; init; }
+
     internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
 
     internal override string BiasOfTargets => "lora_only";
@@ -100,6 +103,7 @@ public sealed record AdaLoraConfig : TargetedConfig
             RankPattern = config.ObjectOrNull("rank_pattern") is { } pattern
             ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null,
             UnusedRank = config.Int("r", 8),
+            NamesAlphas = config.ObjectOrNull("alpha_pattern")?.Names.Any() ?? false,
         };
     }
 
@@ -135,6 +139,10 @@ public sealed record AdaLoraConfig : TargetedConfig
     internal override Adapter Attach(AttachContext context)
     {
         Check(context.IsNew);
+        if (NamesAlphas)
+        {
+            context.Warnings?.Add($"{context.Place}: alpha_pattern is ignored: AdaLoRA has one lora_alpha, here as in Hugging Face PEFT");
+        }
         if (!context.IsNew && ScheduleProblem is { } problem)
         {
             context.Warnings?.Add($"{context.Place}: {problem}; it matters only if the adapter trains further");
