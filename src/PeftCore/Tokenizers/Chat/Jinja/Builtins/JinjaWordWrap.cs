@@ -25,7 +25,7 @@ internal static class JinjaWordWrap
             throw JinjaError.Of($"wordwrap has the width {width}");
         }
 
-        run.Spend(text.Length * 16L);
+        run.Spend(128 + text.Length * 16L);
         Stack<string> chunks;
         try
         {
