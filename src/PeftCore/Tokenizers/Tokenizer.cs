@@ -273,7 +273,7 @@ public sealed class Tokenizer
             foreach (var (id, start, end, surface) in _model.Tokenize(piece.Chars))
             {
                 // A token of an end-of-word suffix stands for nothing of the text.
-                var behind = Math.Min(piece.Shift + start, origins[^1].End);
+                int behind = Math.Min(piece.Shift + start, origins[^1].End);
                 var offset = end > start ? new TextRange(origins[start].Start, origins[end - 1].End) : new TextRange(behind, behind);
                 builder.Add(id, surface ?? _model.TokenOf(id)!, offset);
             }

@@ -86,7 +86,7 @@ internal static class AdapterContradictions
         new("saved modules that are not in the file", [.. Targeted, "LN_TUNING"], (random, adapter) =>
         {
             adapter.Config.Set("modules_to_save", adapter.Name == "lora_modules_to_save"
-                ? random.Pick("null", "[]", "[\"lm_head\", \"norm\"]") : random.Pick("[\"lm_head\"]", "[\"mlp\"]", "[\"nothing\"]",
+                ? "[\"lm_head\", \"norm\"]" : random.Pick("[\"lm_head\"]", "[\"mlp\"]", "[\"nothing\"]",
                     "\"lm_head\"", "[7]"));
             return Claim.Impossible;
         }),

@@ -40,6 +40,8 @@ internal static class DataTexts
     public static (JsonTree Json, string Meaning) Row(FuzzRandom random)
     {
         string a = Text(random), b = Text(random), c = Text(random);
+        // A file whose labels are numbers in some rows and texts of digits in others is refused.
+        string named = b.All(char.IsAsciiDigit) ? $"class {b}" : b;
         int label = random.Below(5);
         return random.Below(7) switch
         {
@@ -47,7 +49,7 @@ internal static class DataTexts
             1 => (Object(("prompt", a), ("completion", b)), $"prompt {Quote(a)} {Quote(b)}"),
             2 => (Object(("instruction", a), ("input", b), ("output", c)), $"instruction {Quote(a)} {Quote(b)} {Quote(c)}"),
             3 => (Object(("instruction", a), ("output", c)), $"instruction {Quote(a)} \"\" {Quote(c)}"),
-            4 => (Object(("text", a), ("label", b)), $"labelled {Quote(a)} {Quote(b)}"),
+            4 => (Object(("text", a), ("label", named)), $"labelled {Quote(a)} {Quote(named)}"),
             5 => (JsonTree.Parse($"{{\"text\": {Quote(a)}, \"label\": {label}}}"), $"labelled {Quote(a)} \"{label}\""),
             _ => (JsonTree.Parse(
                 $"{{\"messages\": [{Object(("role", "user"), ("content", a))}, {Object(("content", b), ("role", "assistant"))}]}}"),

@@ -52,7 +52,7 @@ internal static class MethodContradictions
         new("another number of frequencies", ["FOURIERFT"], AdapterContradictions.Impossible("n_frequency", "19", "21", "0", "-20",
             "\"20\"", "100000000")),
         new("another block size", ["C3A"], AdapterContradictions.Impossible("block_size", "5", "16", "0", "-8", "\"8\"")),
-        new("a mask nobody knows", ["SHIRA"], AdapterContradictions.Set("mask_type", "\"foo\"", "7", "\"\"")),
+        new("a mask that has no name", ["SHIRA"], AdapterContradictions.Impossible("mask_type", "7", "[\"random\"]", "true")),
         new("another kind of network", ["P_TUNING"], AdapterContradictions.Impossible("encoder_reparameterization_type", "\"GRU\"", "7",
             "\"\"")),
     ];
