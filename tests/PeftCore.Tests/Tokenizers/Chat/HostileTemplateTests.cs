@@ -30,6 +30,7 @@ public sealed class HostileTemplateTests
     [TestCase("{{ ('ab ' * 200000) | wordwrap(1) }}", TestName = "wrapping_many_words")]
     [TestCase("{{ ('[1, 2], ' * 100000) | urlize }}", TestName = "linking_many_words")]
     [TestCase("{{ [1, 2] | slice(1000000) | list }}", TestName = "many_empty_slices")]
+    [TestCase("{{ ('ab ' * 200000) | map('upper') | join }}", TestName = "filtering_every_letter")]
     public void What_would_not_end_is_stopped(string template) =>
         Assert.That(() => ChatTemplate.Parse(template).Render(Messages), Throws.InstanceOf<BadInputException>());
 

@@ -6,7 +6,7 @@ namespace PeftCore.Tokenizers;
 /// <summary>One rendering: its output, and what it may still spend. A template is data from outside, so its work is bounded.</summary>
 internal sealed class JinjaRun(TimeProvider clock)
 {
-    private const int MaxSteps = 2_000_000;
+    private const int MaxSteps = 1_000_000;
     private const int MaxOutput = 4 << 20;
     private const long MaxWork = 12L << 20;
     private const int MaxCalls = 100;

@@ -3,15 +3,21 @@ namespace PeftCore.Tokenizers;
 /// <summary>What can stand after "|": all filters of Jinja 3.1, and tojson as transformers has it.</summary>
 internal static class JinjaFilters
 {
+    /// <summary>What a call costs at least, in characters.</summary>
+    private const int CallCost = 32;
+
     private static readonly Dictionary<string, Func<object?, JinjaArguments, JinjaRun, object?>> All = Collect();
 
     public static IEnumerable<string> Names => All.Keys;
 
     public static bool IsKnown(string name) => All.ContainsKey(name);
 
-    public static object? Apply(string name, object? value, JinjaArguments arguments, JinjaRun run) => All.TryGetValue(name, out var filter)
-        ? run.Made(filter(value, arguments, run), value)
-        : throw JinjaError.Of($"there is no filter '{name}'");
+    public static object? Apply(string name, object? value, JinjaArguments arguments, JinjaRun run)
+    {
+        run.Spend(CallCost);
+        return All.TryGetValue(name, out var filter) ? run.Made(filter(value, arguments, run), value)
+            : throw JinjaError.Of($"there is no filter '{name}'");
+    }
 
     private static Dictionary<string, Func<object?, JinjaArguments, JinjaRun, object?>> Collect()
     {
