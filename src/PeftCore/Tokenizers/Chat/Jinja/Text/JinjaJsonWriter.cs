@@ -8,7 +8,7 @@ namespace PeftCore.Tokenizers;
 internal sealed class JinjaJsonWriter
 {
     private const int MaxDepth = 50;
-    private const int MaxLength = 16 << 20;
+    private const int MaxLength = 4 << 20;
 
     private readonly StringBuilder _text = new();
     private readonly string? _indent;

@@ -8,7 +8,7 @@ namespace PeftCore.Tokenizers;
 internal static class JinjaText
 {
     private const int MaxDepth = 50;
-    private const int MaxLength = 16 << 20;
+    private const int MaxLength = 4 << 20;
 
     public static bool IsText(object? value) => value is string or JinjaMarkup;
 
