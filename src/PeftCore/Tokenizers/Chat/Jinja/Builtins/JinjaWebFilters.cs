@@ -35,8 +35,18 @@ internal static class JinjaWebFilters
         foreach (byte b in System.Text.Encoding.UTF8.GetBytes(JinjaText.Str(value)))
         {
             char c = (char)b;
-            text.Append(char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-' or '~' || (c == '/' && !inQuery) ? c.ToString()
-                : c == ' ' && inQuery ? "+" : $"%{b:X2}");
+            if (char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-' or '~' || (c == '/' && !inQuery))
+            {
+                text.Append(c);
+            }
+            else if (c == ' ' && inQuery)
+            {
+                text.Append('+');
+            }
+            else
+            {
+                text.Append('%').Append("0123456789ABCDEF"[b >> 4]).Append("0123456789ABCDEF"[b & 15]);
+            }
         }
 
         return run.Made(text.ToString());
