@@ -7,7 +7,7 @@ internal readonly record struct Rewrite(int CodePoint, int Change);
 /// <summary>Edits of an <see cref="AlignedText"/> that keep its alignment the way Hugging Face tokenizers keeps it.</summary>
 internal static class AlignedTextEdits
 {
-    private const long MostGrown = 1 << 20;
+    private const long MostGrown = 1 << 19;
     private const double MostRatio = 1.5;
 
     /// <summary>Replaces the whole text by <paramref name="rewrites"/>, walking the old text along with them.</summary>
