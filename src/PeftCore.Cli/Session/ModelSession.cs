@@ -105,7 +105,7 @@ internal sealed class ModelSession : IDisposable
                 $"{directory}: there is no tokenizer.json; copy it from the model's repository, or convert the tokenizer with Hugging " +
                 "Face tokenizers.");
         }
-        var tokenizer = Tokenizer.FromDirectory(directory);
+        var tokenizer = ModelDirectory.OpenTokenizer(directory);
         return tokenizer.LargestId < model.VocabularySize ? tokenizer : throw new BadInputException(
             $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {model.VocabularySize} " +
             "tokens; they do not belong together.");

@@ -158,8 +158,8 @@ internal readonly struct FieldValue
             throw place.Error($"a turn in \"{name}\" has the role \"{role}\", expected one of {string.Join(", ", Roles)}");
         }
 
-        var order = new FieldOrder([.. turn.EnumerateObject().Select(field => field.Name)]);
-        return new ChatMessage(role, content ?? "") { Extra = others.Count > 0 ? others : null, Fields = order };
+        string[] names = [.. turn.EnumerateObject().Select(field => field.Name)];
+        return new ChatMessage(role, content ?? "") { Extra = others.Count > 0 ? others : null, FieldNames = names };
     }
 
     private BadInputException Wrong(RowPlace place, string name, string expected) =>

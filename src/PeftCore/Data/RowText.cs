@@ -73,7 +73,7 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         foreach (string name in turns.SelectMany(turn => turn.Extra?.Where(f => f.Key != "content" && HasValue(f.Value)).Select(f => f.Key)
             ?? []).Distinct())
         {
-            CountIfSame(name, [.. turns.Select(turn => turn with { Extra = turn.Without(name), Fields = turn.Fields.Without(name) })],
+            CountIfSame(name, [.. turns.Select(turn => turn.WithoutField(name))],
                 variables, text);
         }
     }

@@ -1,3 +1,5 @@
+using PeftCore.Tokenizers;
+
 namespace PeftCore.Io;
 
 /// <summary>A model directory as Hugging Face lays it out: config.json, safetensors weights in one file or in shards, and perhaps
@@ -79,6 +81,14 @@ public sealed class ModelDirectory
         }
         string reason = ForeignWeights.In(FullPath) ?? $"the directory has no weights, expected {Weights} or {Index}";
         throw new BadInputException($"{FullPath}: {reason}.");
+    }
+
+    /// <summary>Reads the tokenizer of a directory, after what a killed writer left there has been put in place.</summary>
+    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that is not known here.</exception>
+    public static Tokenizer OpenTokenizer(string directory)
+    {
+        AtomicDirectory.Recover(directory);
+        return Tokenizer.FromDirectory(directory, PendingFiles.Find);
     }
 
     private string? IfThere(string name) => PendingFiles.Find(Path.Combine(FullPath, name));

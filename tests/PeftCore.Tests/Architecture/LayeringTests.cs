@@ -19,7 +19,11 @@ public sealed class LayeringTests
         ["PeftCore.Data", "PeftCore.Training"],
     ];
 
-    private static readonly Assembly[] Assemblies = [typeof(BadInputException).Assembly, typeof(PeftCore.Kernels.ElementType).Assembly];
+    private static readonly Assembly[] Assemblies =
+    [
+        typeof(PeftCore.Peft.PeftModel).Assembly, typeof(PeftCore.Kernels.ElementType).Assembly,
+        typeof(PeftCore.Tokenizers.Tokenizer).Assembly,
+    ];
 
     [Test]
     public void Every_namespace_has_its_layer()
@@ -40,6 +44,11 @@ public sealed class LayeringTests
 
         Assert.That(upward.Distinct().Order(), Is.Empty);
     }
+
+    [TestCase(typeof(PeftCore.Tokenizers.Tokenizer))]
+    [TestCase(typeof(PeftCore.Kernels.ElementType))]
+    public void The_assembly_refers_to_no_other_of_ours(Type type) =>
+        Assert.That(type.Assembly.GetReferencedAssemblies().Select(other => other.Name), Has.None.StartsWith("PeftCore"));
 
     [Test]
     public void The_reader_of_references_sees_into_method_bodies() =>

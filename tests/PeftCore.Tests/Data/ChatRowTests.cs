@@ -1,5 +1,4 @@
 using PeftCore.Data;
-using PeftCore.Tests.Tokenizers;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Data;
@@ -74,10 +73,10 @@ public sealed class ChatRowTests
     [Test]
     public void Texts_without_a_known_end_token_are_said_to_have_none()
     {
-        var encoder = new ExampleEncoder(TokenizerFixtures.Load("byte_bpe"), new EncodeOptions { MaxSeqLength = 99 });
+        var encoder = new ExampleEncoder(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")), new EncodeOptions { MaxSeqLength = 99 });
         var example = encoder.Encode([new TextRow(new RowPlace("data", 1), "the fox")])[0];
 
-        Assert.That(TokenizerFixtures.Load("byte_bpe").Decode(example.Ids, skipSpecialTokens: false).Trim(), Is.EqualTo("the fox"));
+        Assert.That(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")).Decode(example.Ids, skipSpecialTokens: false).Trim(), Is.EqualTo("the fox"));
         Assert.That(encoder.Report.Warnings(99), Has.One.Contains("No end-of-text token is known"));
     }
 
@@ -93,7 +92,7 @@ public sealed class ChatRowTests
     {
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory["a.jsonl"], row);
-        var encoder = new ExampleEncoder(TokenizerFixtures.Load("byte_bpe"), new EncodeOptions
+        var encoder = new ExampleEncoder(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")), new EncodeOptions
         {
             MaxSeqLength = 99, MaskPrompt = mask,
             ChatTemplate = ChatTemplate.Parse(template)

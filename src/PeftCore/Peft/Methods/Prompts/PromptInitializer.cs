@@ -3,7 +3,6 @@ using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Tensors;
-using PeftCore.Tokenizers;
 
 namespace PeftCore.Peft.Prompts;
 
@@ -65,7 +64,7 @@ internal static class PromptInitializer
                 $"prompt_tuning_init is TEXT, which needs the directory of a tokenizer as " +
                 $"tokenizer_name_or_path{(directory is null ? "" : $"; there is no directory {directory}")}");
         }
-        int[] ids = [.. Tokenizer.FromDirectory(directory).Encode(text).Ids];
+        int[] ids = [.. ModelDirectory.OpenTokenizer(directory).Encode(text).Ids];
         return ids.Length > 0 ? ids : throw new BadInputException("prompt_tuning_init_text has no tokens");
     }
 

@@ -1,0 +1,291 @@
+namespace PeftCore.Tokenizers;
+
+/// <summary>Turns text into the numbers that a model reads, and back, as a Hugging Face tokenizer.json says. Safe for use from many threads
+/// at once.</summary>
+public sealed class Tokenizer
+{
+    private readonly IPreTokenizer? _preTokenizer;
+    private readonly ITokenModel _model;
+    private readonly IPostProcessor? _postProcessor;
+    private readonly IDecoder? _decoder;
+    private readonly AddedVocabulary _added;
+    private readonly Dictionary<string, Lazy<ChatTemplate>> _chatTemplates;
+
+    internal Tokenizer(
+        AddedVocabulary added,
+        IPreTokenizer? preTokenizer,
+        ITokenModel model,
+        IPostProcessor? postProcessor,
+        IDecoder? decoder,
+        TokenizerConfig config,
+        IReadOnlyList<string> warnings)
+    {
+        _added = added;
+        _preTokenizer = preTokenizer;
+        _model = model;
+        _postProcessor = postProcessor;
+        _decoder = decoder;
+        Config = config;
+        _chatTemplates = config.ChatTemplates.ToDictionary(t => t.Key, t => new Lazy<ChatTemplate>(() => ChatTemplate.Parse(t.Value)));
+        Warnings = [.. config.Warnings, .. warnings, .. TokenizerWarnings.Of(this, config)];
+    }
+
+    /// <summary>How many tokens there are: those of the model and the added ones that it lacks.</summary>
+    public int VocabularySize => _model.VocabularySize + _added.NotInModel;
+
+    /// <summary>The largest id of any token. A model's embedding has at least one row more.</summary>
+    public int LargestId => Math.Max(_model.LargestId, _added.LargestId);
+
+    /// <summary>The token that begins a sequence, where the tokenizer's directory names one.</summary>
+    public string? BosToken => Config.Token("bos_token");
+
+    /// <summary>The token that ends a sequence, where the tokenizer's directory names one.</summary>
+    public string? EosToken => Config.Token("eos_token");
+
+    /// <summary>The token that fills up short sequences of a batch, where the tokenizer's directory names one.</summary>
+    public string? PadToken => Config.Token("pad_token");
+
+    /// <summary>The token for unknown text, where the tokenizer's directory names one.</summary>
+    public string? UnkToken => Config.Token("unk_token");
+
+    /// <summary>All tokens with a role, by its name such as "mask_token" or "image_token": what chat templates can name.</summary>
+    public IReadOnlyDictionary<string, string> SpecialTokens => Config.SpecialTokens;
+
+    /// <summary>The id of <see cref="BosToken"/>; where the vocabulary has no such token, the one that the model's config.json
+    /// names.</summary>
+    public int? BosId => IdOrNull(BosToken) ?? Known(Config.ModelIds.Bos);
+
+    /// <summary>The id of <see cref="EosToken"/>; where the vocabulary has no such token, the one that the model's config.json or
+    /// generation_config.json names.</summary>
+    public int? EosId => IdOrNull(EosToken) ?? Known(Config.ModelIds.Eos.Concat(Config.ModelIds.Ends).Cast<int?>().FirstOrDefault());
+
+    /// <summary>The id of <see cref="PadToken"/>; where the vocabulary has no such token, the one that the model's config.json
+    /// names.</summary>
+    public int? PadId => IdOrNull(PadToken) ?? Known(Config.ModelIds.Pad);
+
+    /// <summary>The tokens that end generated text: those that generation_config.json names, else config.json's, and
+    /// <see cref="EosId"/>.</summary>
+    public IReadOnlyList<int> StopIds => [.. Config.ModelIds.Ends.Concat(EosId is { } eos ? [eos] : []).Distinct()];
+
+    /// <summary>Sentences about what the tokenizer's files contradict each other in, and which of them holds.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    /// <summary>The id of <see cref="UnkToken"/>.</summary>
+    public int? UnkId => IdOrNull(UnkToken);
+
+    /// <summary>The template for conversations, where the tokenizer's directory brings one.</summary>
+    /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
+    public ChatTemplate? ChatTemplate => FindTemplate(withTools: false);
+
+    /// <summary>The names of the templates for conversations that the tokenizer's directory brings; one without a name is
+    /// "default".</summary>
+    public IReadOnlyCollection<string> ChatTemplateNames => _chatTemplates.Keys;
+
+    internal TokenizerConfig Config { get; }
+
+    /// <summary>The tokens that stand around every text.</summary>
+    internal int[] Around => _postProcessor is null ? [] : Process([new EncodingBuilder(0).Build(0)], true).Ids;
+
+    /// <summary>Reads a tokenizer.json. It does not say which tokens begin and end a sequence: <see cref="FromDirectory"/> finds that
+    /// out.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or has a part that this library does not know.</exception>
+    public static Tokenizer FromFile(string path) => TokenizerReader.ReadFile(path, TokenizerConfig.Empty);
+
+    /// <summary>Reads the tokenizer of a model directory: tokenizer.json, and where they are there tokenizer_config.json,
+    /// special_tokens_map.json and the chat template.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="find">Returns the path to read for a path in the directory, or null if there is no such file; null for the files that
+    /// exist. A program that replaces files in steps can name the new one here before it is in place.</param>
+    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that this library does not know.</exception>
+    public static Tokenizer FromDirectory(string directory, Func<string, string?>? find = null)
+    {
+        var files = new TokenizerFiles(directory, find ?? (path => File.Exists(path) ? path : null));
+        return files.Find("tokenizer.json") is { } path
+            ? TokenizerReader.ReadFile(path, TokenizerConfig.Read(files))
+            : throw new BadInputException($"{directory} has no tokenizer.json; save the model's fast tokenizer there, or name a directory "
+                + "that has one.");
+    }
+
+    /// <summary>Encodes a text.</summary>
+    /// <param name="text">The text. Halves of surrogate pairs become U+FFFD.</param>
+    /// <param name="addSpecialTokens">Whether the tokens that the model expects around a text are added.</param>
+    public Encoding Encode(string text, bool addSpecialTokens = true) =>
+        Process([EncodeSequence(text, 0)], addSpecialTokens);
+
+    /// <summary>Encodes two texts that belong together, such as a question and its context.</summary>
+    public Encoding Encode(string text, string pair, bool addSpecialTokens = true) =>
+        Process([EncodeSequence(text, 0), EncodeSequence(pair, 1)], addSpecialTokens);
+
+    /// <summary>Encodes many texts, on all cores.</summary>
+    public Encoding[] EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true)
+    {
+        var result = new Encoding[texts.Count];
+        try
+        {
+            Parallel.For(0, texts.Count, i => result[i] = Encode(texts[i], addSpecialTokens));
+        }
+        catch (AggregateException e) when (e.InnerExceptions.OfType<BadInputException>().FirstOrDefault() is { } bad)
+        {
+            throw new BadInputException(bad.Message, e);
+        }
+
+        return result;
+    }
+
+    /// <summary>Writes a conversation as text, with everything that transformers gives a template: the special tokens, and tools and
+    /// documents, which are none unless given.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
+    /// <param name="template">The template; without it the tokenizer's own: "tool_use" where there are tools and a template of that name,
+    /// else "default".</param>
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    /// <exception cref="BadInputException">There is no template, or it refuses the messages.</exception>
+    public string RenderChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null) =>
+        (template ?? OwnTemplate(extra)).Render(messages, addGenerationPrompt, extra: WithSpecialTokens(extra));
+
+    /// <summary>Encodes a conversation as the template writes it. The template brings the special tokens itself.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
+    /// <param name="template">The template; without it the tokenizer's own.</param>
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    public Encoding EncodeChat(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = false, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null) =>
+        Encode(RenderChat(messages, addGenerationPrompt, template, extra), addSpecialTokens: false);
+
+    /// <summary>Encodes a conversation to train on: the tokens, and for each whether the assistant says it.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="template">The template; without it the tokenizer's own.</param>
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    /// <exception cref="BadInputException">There is no template, it refuses the messages, or what the assistant says cannot be
+    /// told.</exception>
+    public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null,
+        IReadOnlyDictionary<string, object?>? extra = null)
+    {
+        var rendered = RenderChatWithSpans(messages, template, extra);
+        var encoding = Encode(rendered.Text, addSpecialTokens: false);
+        return (encoding, rendered.AssistantMask(encoding));
+    }
+
+    /// <summary>Writes a conversation as text and finds what the assistant says in it.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="template">The template; without it the tokenizer's own.</param>
+    /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
+    /// <exception cref="BadInputException">There is no template, or it refuses the messages.</exception>
+    public RenderedChat RenderChatWithSpans(IReadOnlyList<ChatMessage> messages, ChatTemplate? template,
+        IReadOnlyDictionary<string, object?>? extra) =>
+        (template ?? OwnTemplate(extra)).RenderMarked(messages, EosText, WithSpecialTokens(extra));
+
+    /// <summary>The template for a conversation with or without tools; null if the tokenizer brings none.</summary>
+    /// <param name="withTools">Whether the conversation has tools; a template called "tool_use" is then preferred.</param>
+    /// <exception cref="BadInputException">There are several, and none for this.</exception>
+    public ChatTemplate? FindTemplate(bool withTools) => _chatTemplates.Count == 0 ? null
+        : withTools && _chatTemplates.TryGetValue("tool_use", out var forTools) ? forTools.Value
+        : _chatTemplates.TryGetValue(ChatTemplateFiles.Default, out var usual) ? usual.Value
+        : throw new BadInputException($"{Config.Directory} has the chat templates {string.Join(", ", _chatTemplates.Keys)} but none called "
+            + "\"default\"; name the one to use.");
+
+    /// <summary>One of the tokenizer's own templates by its name.</summary>
+    /// <param name="name">One of <see cref="ChatTemplateNames"/>.</param>
+    /// <exception cref="BadInputException">The name is not known, or the template is not valid.</exception>
+    public ChatTemplate ChatTemplateNamed(string name) => _chatTemplates.TryGetValue(name, out var template) ? template.Value
+        : throw new BadInputException(
+        $"The tokenizer has no chat template \"{name}\"; it has " +
+        $"{(_chatTemplates.Count == 0 ? "none" : string.Join(", ", _chatTemplates.Keys))}.");
+
+    /// <summary>Turns ids back into text. Ids outside the vocabulary are passed over. A special token is known by its id, so it is left out
+    /// even where it is looked for in the normalized text (Hugging Face tokenizers 0.23 keeps such a one).</summary>
+    /// <param name="ids">The ids.</param>
+    /// <param name="skipSpecialTokens">Whether special tokens are left out.</param>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
+    {
+        var tokens = new List<string>(ids.Length);
+        foreach (int id in ids)
+        {
+            if (_added.Find(id) is { } added)
+            {
+                if (!(skipSpecialTokens && added.Special))
+                {
+                    tokens.Add(_added.DecoderForm(added));
+                }
+            }
+            else if (_model.TokenOf(id) is { } token)
+            {
+                tokens.Add(token);
+            }
+        }
+
+        return _decoder is null ? string.Join(' ', tokens) : string.Concat(_decoder.Decode(tokens));
+    }
+
+    /// <summary>Starts to decode ids one by one as a model generates them.</summary>
+    public TokenStream StartStream(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
+
+    /// <summary>The id of a token, or null if the vocabulary lacks it.</summary>
+    public int? IdOf(string token) => _added.IdOf(token) ?? _model.IdOf(token);
+
+    /// <summary>The token of an id as the vocabulary spells it, or null for an id that has none.</summary>
+    public string? TokenOf(int id) => _added.Find(id)?.Content ?? _model.TokenOf(id);
+
+    /// <summary>Whether an id is of a token with a meaning beyond text, such as the end of a sequence.</summary>
+    public bool IsSpecial(int id) => _added.Find(id)?.Special ?? false;
+
+    /// <summary>The text of the token that ends a sequence, also where only the model's config names it.</summary>
+    private string? EosText => EosToken ?? (EosId is { } id ? TokenOf(id) : null);
+
+    private Dictionary<string, object?> WithSpecialTokens(IReadOnlyDictionary<string, object?>? extra)
+    {
+        var all = Config.SpecialTokens.ToDictionary(t => t.Key, t => (object?)t.Value);
+        foreach (var (name, value) in extra ?? new Dictionary<string, object?>())
+        {
+            all[name] = value;
+        }
+
+        return all;
+    }
+
+    private int? Known(int? id) => id is { } token && TokenOf(token) is not null ? id : null;
+
+    private ChatTemplate OwnTemplate(IReadOnlyDictionary<string, object?>? extra) =>
+        FindTemplate(extra?.GetValueOrDefault("tools") is not null)
+        ?? throw new BadInputException("The tokenizer's directory brings no chat template; give "
+        + $"one, such as ChatTemplate.BuiltIn with {string.Join(", ", ChatTemplate.BuiltInNames)}.");
+
+    private int? IdOrNull(string? token) => token is null ? null : IdOf(token);
+
+    private Encoding Process(Encoding[] sequences, bool addSpecialTokens) =>
+        Encoding.Concat(_postProcessor?.Process(sequences, addSpecialTokens) ?? sequences);
+
+    private Encoding EncodeSequence(string text, int typeId)
+    {
+        var pieces = _added.Extract(CodePoints.WellFormed(text));
+        pieces = _preTokenizer?.Apply(pieces) ?? pieces;
+        var builder = new EncodingBuilder(text.Length / 3 + 8);
+        foreach (var piece in pieces)
+        {
+            if (piece.Length == 0)
+            {
+                continue;
+            }
+
+            var origins = piece.Text.Origins.Slice(piece.Start, piece.Length);
+            if (piece.IsToken)
+            {
+                string content = _added.Find(piece.TokenId)!.Content;
+                string token = piece.Chars.SequenceEqual(content) ? content : piece.Chars.ToString();
+                builder.Add(piece.TokenId, token, new TextRange(origins[0].Start, origins[^1].End));
+                continue;
+            }
+
+            foreach (var (id, start, end, surface) in _model.Tokenize(piece.Chars))
+            {
+                // A token of an end-of-word suffix stands for nothing of the text.
+                int behind = Math.Min(piece.Shift + start, origins[^1].End);
+                var offset = end > start ? new TextRange(origins[start].Start, origins[end - 1].End) : new TextRange(behind, behind);
+                builder.Add(id, surface ?? _model.TokenOf(id)!, offset);
+            }
+        }
+
+        return builder.Build(typeId);
+    }
+}
