@@ -32,7 +32,7 @@ public class BadInputException : Exception
             char c = message[i];
             if (c is '\n' or '\r')
             {
-                // A line end goes with the white space around it: what was indented reads as one line.
+                // A line end is dropped with the white space around it, so that indented text reads as one line.
                 while (line.Length > 0 && line[^1] == ' ')
                 {
                     line.Length--;

@@ -18,7 +18,8 @@ internal static class ChatTemplateFiles
         string directory = files.Directory;
         if (templates.Count > 0)
         {
-            Compare(directory, templates, templates.ContainsKey(Default) ? FileName : FolderName, config, "tokenizer_config.json", warnings);
+            string name = templates.ContainsKey(Default) ? FileName : FolderName;
+            Compare(directory, templates, name, config, "tokenizer_config.json", warnings);
             return templates;
         }
 

@@ -30,7 +30,7 @@ public sealed class Encoding
     /// <summary>How many tokens there are.</summary>
     public int Length => Ids.Length;
 
-    /// <summary>Tokens that are put around texts, with no place in them.</summary>
+    /// <summary>Special tokens around a text, without an offset in it.</summary>
     internal static Encoding Added(int[] ids, string[] tokens, int typeId)
     {
         int[] typeIds = new int[ids.Length];

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>A value in a JSON file that knows its place, so that every complaint can name it.</summary>
+/// <summary>A value in a JSON file with its path, so that every error message can name it.</summary>
 internal readonly struct JsonField(string file, string path, JsonElement element)
 {
     public string File => file;
@@ -33,7 +33,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
         return ReadBytes(file, bytes, read);
     }
 
-    /// <summary>The same for bytes already in memory; <paramref name="file"/> is the name to complain about.</summary>
+    /// <summary>Reads JSON from memory; error messages call it <paramref name="file"/>.</summary>
     public static T ReadBytes<T>(string file, ReadOnlyMemory<byte> bytes, Func<JsonField, T> read)
     {
         try
@@ -130,7 +130,7 @@ internal readonly struct JsonField(string file, string path, JsonElement element
         return this;
     }
 
-    /// <summary>The complaint that something else was expected here.</summary>
+    /// <summary>The exception that names this field, its value and what was expected.</summary>
     public BadInputException Bad(string expected) =>
         new($"{file}: {(path.Length == 0 ? "the whole file" : path)} is {Found()}, expected {expected}; correct the file or get it again.");
 

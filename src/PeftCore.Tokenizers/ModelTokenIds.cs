@@ -4,9 +4,9 @@ namespace PeftCore.Tokenizers;
 
 /// <summary>The special tokens that a model's own files name by their ids.</summary>
 /// <param name="Bos">bos_token_id of config.json, else of generation_config.json.</param>
-/// <param name="Eos">eos_token_id of config.json: one or several, none if it does not say.</param>
+/// <param name="Eos">eos_token_id of config.json: one or several, none if the field is absent.</param>
 /// <param name="Pad">pad_token_id of config.json, else of generation_config.json.</param>
-/// <param name="GenerationEos">eos_token_id of generation_config.json; null if it does not say.</param>
+/// <param name="GenerationEos">eos_token_id of generation_config.json; null if the field is absent.</param>
 internal sealed record ModelTokenIds(int? Bos, int[] Eos, int? Pad, int[]? GenerationEos)
 {
     public static ModelTokenIds None { get; } = new(null, [], null, null);
@@ -26,7 +26,7 @@ internal sealed record ModelTokenIds(int? Bos, int[] Eos, int? Pad, int[]? Gener
         new(ReadIds(root["bos_token_id"]).Cast<int?>().FirstOrDefault(), ReadIds(root["eos_token_id"]), ReadIds(root["pad_token_id"])
             .Cast<int?>().FirstOrDefault(), null);
 
-    /// <summary>One id or a list. Negative ones say that there is no such token.</summary>
+    /// <summary>One id or a list. A negative id means that there is no such token.</summary>
     private static int[] ReadIds(JsonField field) =>
         [.. (field.IsNull ? [] : field.Element.ValueKind == JsonValueKind.Array ? field.Items() : [field]).Select(ReadId)
             .Where(id => id >= 0)];

@@ -72,7 +72,7 @@ internal static class SpecialTokenFiles
         return tokens;
     }
 
-    /// <summary>The tokens with roles: the usual ones, any other string that is called …_token, and a dictionary of extra tokens.</summary>
+    /// <summary>The tokens with roles: the usual ones, any other string that is called …_token, and extra tokens by name.</summary>
     private static Dictionary<string, string> ReadTokens(JsonField root)
     {
         var tokens = new Dictionary<string, string>(StringComparer.Ordinal);

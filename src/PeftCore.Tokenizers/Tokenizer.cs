@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Turns text into the numbers that a model reads, and back, as a Hugging Face tokenizer.json says. Safe for use from many threads
+/// <summary>Encodes text as token ids and decodes them, as a Hugging Face tokenizer.json describes. Safe for use from many threads
 /// at once.</summary>
 public sealed class Tokenizer
 {
@@ -73,22 +73,21 @@ public sealed class Tokenizer
     /// <summary>The id of <see cref="UnkToken"/>.</summary>
     public int? UnkId => IdOrNull(UnkToken);
 
-    /// <summary>The template for conversations, where the tokenizer's directory brings one.</summary>
-    /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
+    /// <summary>The chat template of the tokenizer's directory, or null if it has none.</summary>
+    /// <exception cref="BadInputException">The template is not valid, or uses a construct that is not supported.</exception>
     public ChatTemplate? ChatTemplate => FindTemplate(withTools: false);
 
-    /// <summary>The names of the templates for conversations that the tokenizer's directory brings; one without a name is
-    /// "default".</summary>
+    /// <summary>The names of the chat templates in the tokenizer's directory; one without a name is "default".</summary>
     public IReadOnlyCollection<string> ChatTemplateNames => _chatTemplates.Keys;
 
     internal TokenizerConfig Config { get; }
 
-    /// <summary>The tokens that stand around every text.</summary>
+    /// <summary>The special tokens that are added around every text.</summary>
     internal int[] Around => _postProcessor is null ? [] : Process([new EncodingBuilder(0).Build(0)], true).Ids;
 
     /// <summary>Reads a tokenizer.json. It does not say which tokens begin and end a sequence: <see cref="FromDirectory"/> finds that
     /// out.</summary>
-    /// <exception cref="BadInputException">The file cannot be read, or has a part that this library does not know.</exception>
+    /// <exception cref="BadInputException">The file cannot be read, or has a part that is not supported.</exception>
     public static Tokenizer FromFile(string path) => TokenizerReader.ReadFile(path, TokenizerConfig.Empty);
 
     /// <summary>Reads the tokenizer of a model directory: tokenizer.json, and where they are there tokenizer_config.json,
@@ -96,7 +95,7 @@ public sealed class Tokenizer
     /// <param name="directory">The directory.</param>
     /// <param name="find">Returns the path to read for a path in the directory, or null if there is no such file; null for the files that
     /// exist. A program that replaces files in steps can name the new one here before it is in place.</param>
-    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that this library does not know.</exception>
+    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that is not supported.</exception>
     public static Tokenizer FromDirectory(string directory, Func<string, string?>? find = null)
     {
         var files = new TokenizerFiles(directory, find ?? (path => File.Exists(path) ? path : null));
@@ -144,7 +143,7 @@ public sealed class Tokenizer
         IReadOnlyDictionary<string, object?>? extra = null) =>
         (template ?? OwnTemplate(extra)).Render(messages, addGenerationPrompt, extra: WithSpecialTokens(extra));
 
-    /// <summary>Encodes a conversation as the template writes it. The template brings the special tokens itself.</summary>
+    /// <summary>Encodes the text that the template writes for a conversation. The template writes the special tokens itself.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="addGenerationPrompt">Whether the text ends with the beginning of an answer by the assistant.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
@@ -153,11 +152,11 @@ public sealed class Tokenizer
         IReadOnlyDictionary<string, object?>? extra = null) =>
         Encode(RenderChat(messages, addGenerationPrompt, template, extra), addSpecialTokens: false);
 
-    /// <summary>Encodes a conversation to train on: the tokens, and for each whether the assistant says it.</summary>
+    /// <summary>Encodes a conversation to train on: the tokens, and for each whether it is part of an assistant's answer.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
     /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
-    /// <exception cref="BadInputException">There is no template, it refuses the messages, or what the assistant says cannot be
+    /// <exception cref="BadInputException">There is no template, it refuses the messages, or the assistant's answers cannot be
     /// told.</exception>
     public (Encoding Encoding, bool[] AssistantMask) EncodeChatWithMask(IReadOnlyList<ChatMessage> messages, ChatTemplate? template = null,
         IReadOnlyDictionary<string, object?>? extra = null)
@@ -167,7 +166,7 @@ public sealed class Tokenizer
         return (encoding, rendered.AssistantMask(encoding));
     }
 
-    /// <summary>Writes a conversation as text and finds what the assistant says in it.</summary>
+    /// <summary>Writes a conversation as text and finds the assistant's answers in it.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="template">The template; without it the tokenizer's own.</param>
     /// <param name="extra">Other variables that the template reads, such as "tools", "documents" or "enable_thinking".</param>
@@ -176,7 +175,7 @@ public sealed class Tokenizer
         IReadOnlyDictionary<string, object?>? extra) =>
         (template ?? OwnTemplate(extra)).RenderMarked(messages, EosText, WithSpecialTokens(extra));
 
-    /// <summary>The template for a conversation with or without tools; null if the tokenizer brings none.</summary>
+    /// <summary>The template for a conversation with or without tools; null if the tokenizer has none.</summary>
     /// <param name="withTools">Whether the conversation has tools; a template called "tool_use" is then preferred.</param>
     /// <exception cref="BadInputException">There are several, and none for this.</exception>
     public ChatTemplate? FindTemplate(bool withTools) => _chatTemplates.Count == 0 ? null
@@ -279,7 +278,7 @@ public sealed class Tokenizer
 
             foreach (var (id, start, end, surface) in _model.Tokenize(piece.Chars))
             {
-                // A token of an end-of-word suffix stands for nothing of the text.
+                // A token made of the end-of-word suffix alone covers no character of the text.
                 int behind = Math.Min(piece.Shift + start, origins[^1].End);
                 var offset = end > start ? new TextRange(origins[start].Start, origins[end - 1].End) : new TextRange(behind, behind);
                 builder.Add(id, surface ?? _model.TokenOf(id)!, offset);

@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>What a model directory says about its tokenizer besides tokenizer.json.</summary>
+/// <summary>The settings of a tokenizer that are in files of the model directory other than tokenizer.json.</summary>
 internal sealed record TokenizerConfig
 {
     public static TokenizerConfig Empty { get; } = new();
@@ -14,22 +14,22 @@ internal sealed record TokenizerConfig
     /// <summary>The chat templates by name; one without a name is "default".</summary>
     public IReadOnlyDictionary<string, string> ChatTemplates { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>What config.json and generation_config.json say.</summary>
+    /// <summary>The token ids of config.json and generation_config.json.</summary>
     public ModelTokenIds ModelIds { get; init; } = ModelTokenIds.None;
 
-    /// <summary>Whether tokenizer_config.json wants a begin token before every text; null if it does not say.</summary>
+    /// <summary>add_bos_token of tokenizer_config.json: a begin token before every text; null if the field is absent.</summary>
     public bool? AddBos { get; init; }
 
-    /// <summary>Whether tokenizer_config.json wants an end token after every text; null if it does not say.</summary>
+    /// <summary>add_eos_token of tokenizer_config.json: an end token after every text; null if the field is absent.</summary>
     public bool? AddEos { get; init; }
 
     /// <summary>The added tokens that tokenizer_config.json lists beside those of tokenizer.json.</summary>
     public IReadOnlyDictionary<int, string> AddedTokens { get; init; } = new Dictionary<int, string>();
 
-    /// <summary>Tokens that are special without a role.</summary>
+    /// <summary>Special tokens without a role (additional_special_tokens).</summary>
     public IReadOnlyList<string> ExtraTokens { get; init; } = [];
 
-    /// <summary>Sentences about what the files contradict each other in.</summary>
+    /// <summary>One sentence for each contradiction between the files.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
     public string? Token(string role) => SpecialTokens.GetValueOrDefault(role);

@@ -74,7 +74,7 @@ internal static class TokenizerWarnings
         }
     }
 
-    /// <summary>transformers 5 takes what stands around texts from tokenizer.json alone.</summary>
+    /// <summary>transformers 5 reads the special tokens around a text from tokenizer.json alone.</summary>
     private static IEnumerable<string> AddedAround(Tokenizer tokenizer, TokenizerConfig config)
     {
         if (config.AddBos is null && config.AddEos is null)

@@ -1,9 +1,9 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A token that is found in the text before the model sees it.</summary>
+/// <summary>A token that is matched in the text before the model encodes the rest.</summary>
 /// <param name="Id">Its number.</param>
 /// <param name="Content">Its text.</param>
-/// <param name="SingleWord">Whether it must stand alone, with no word character beside it.</param>
+/// <param name="SingleWord">Whether it matches only where no word character is beside it.</param>
 /// <param name="LStrip">Whether it takes the white space before it.</param>
 /// <param name="RStrip">Whether it takes the white space after it.</param>
 /// <param name="Normalized">Whether it is looked for in the normalized text.</param>

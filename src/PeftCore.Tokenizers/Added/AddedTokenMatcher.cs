@@ -25,7 +25,7 @@ internal sealed class AddedTokenMatcher
         _firstChars = SearchValues.Create([.. firstChars]);
     }
 
-    /// <summary>Parts that cover the text: tokens, and what lies between them with a null token.</summary>
+    /// <summary>Parts that cover the text: the tokens found, and the text between them with a null token.</summary>
     public List<(TextSpan Span, AddedToken? Token)> Find(ReadOnlySpan<char> text)
     {
         var parts = new List<(TextSpan, AddedToken?)>();

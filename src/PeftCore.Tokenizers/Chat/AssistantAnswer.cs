@@ -17,7 +17,7 @@ internal sealed class AssistantAnswer(
     {
         var before = messages.Take(index).ToArray();
         var (plain, prompt) = (render(before, false), render(before, true));
-        // A template that pays no attention to add_generation_prompt says nothing by it.
+        // A template that ignores add_generation_prompt renders both texts alike, which tells nothing.
         prompt = prompt == plain ? null : prompt;
         foreach (var standing in _standIn.Variants(messages[index]))
         {
@@ -106,7 +106,7 @@ internal sealed class AssistantAnswer(
     }
 
     /// <summary>How much of what follows the answer ends its turn. That is what also follows where the conversation stops with the answer,
-    /// if it is a marker; else what stands before the begin of the next message. Null if it cannot be told.</summary>
+    /// if it is a marker; else the text before the begin of the next message. Null if it cannot be determined.</summary>
     private int? MarkerLength(ChatMessage standing, string rest, int stop)
     {
         if (index == messages.Count - 1)

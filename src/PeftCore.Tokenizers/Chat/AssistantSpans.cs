@@ -1,8 +1,8 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Finds what the assistant says in a rendered conversation whose template does not mark it. An answer begins where the prompt for
-/// it ends, if the template knows a generation prompt, else where its content is written; it ends with the marker that the template writes
-/// after it. Where that cannot be told the conversation is refused: a mask that is wrong would train the wrong thing.</summary>
+/// <summary>Finds the assistant's answers in a rendered conversation whose template does not mark them. An answer begins where the prompt
+/// for it ends, if the template has a generation prompt, else where its content is written; it ends with the marker that the template
+/// writes after it. Where that cannot be told the conversation is refused: a mask that is wrong would train the wrong thing.</summary>
 /// <param name="render">Renders messages, with or without a generation prompt.</param>
 /// <param name="end">The text of the token that ends a sequence, or null.</param>
 internal sealed class AssistantSpans(Func<IReadOnlyList<ChatMessage>, bool, string> render, string? end)

@@ -1,10 +1,10 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>The formats of common families, with generation blocks around what the assistant says. They cover conversations of text; the
-/// templates that come with models also know tools.</summary>
+/// <summary>The formats of common families, with generation blocks around the assistant's answers. They cover conversations of text; the
+/// templates that models ship also handle tools.</summary>
 internal static class BuiltInTemplates
 {
-    // What a format has no place for must not vanish, nor be taken for an answer.
+    // Input that a format cannot express is refused: it must neither be dropped nor be trained on as an answer.
     private const string Guard = """
         {% if tools or documents %}{{ raise_exception('this format knows no tools or documents') }}{% endif %}
         {% for m in messages %}

@@ -1,13 +1,12 @@
 namespace PeftCore.Tokenizers;
 
 /// <summary>One message of a conversation.</summary>
-/// <param name="Role">Who speaks: "system", "user", "assistant", or what else the template knows.</param>
-/// <param name="Content">What is said.</param>
+/// <param name="Role">The speaker: "system", "user", "assistant", or another role of the template.</param>
+/// <param name="Content">The text of the message.</param>
 public sealed record ChatMessage(string Role, string Content)
 {
     /// <summary>Other fields of the message that a template may read, such as "tool_calls". Values are strings, numbers, booleans, lists,
-    /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, stands in the place of
-    /// <see cref="Content"/>.</summary>
+    /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, replaces <see cref="Content"/>.</summary>
     public IReadOnlyDictionary<string, object?>? Extra { get; init; }
 
     /// <summary>The names of all fields in the order in which a template that writes the whole message shows them; null for role, content
@@ -33,7 +32,7 @@ public sealed record ChatMessage(string Role, string Content)
         Extra?.ContainsKey(name) == true ? Extra.Where(field => field.Key != name).ToDictionary(field => field.Key, field => field.Value)
         : Extra;
 
-    /// <summary>All fields as the template sees them.</summary>
+    /// <summary>All fields in the order that the template sees.</summary>
     internal IEnumerable<KeyValuePair<string, object?>> Members() =>
         (Fields.Names ?? ["role", .. new[] { "content" }.Concat(Extra?.Keys ?? []).Distinct()]).Select(name => KeyValuePair.Create(name,
             Extra is not null && Extra.TryGetValue(name, out object? value) ? value : name == "role" ? Role : name == "content" ? Content

@@ -19,19 +19,19 @@ public sealed class ChatTemplate
     /// <summary>The template's text.</summary>
     public string Source { get; }
 
-    /// <summary>The names that <see cref="BuiltIn"/> knows.</summary>
+    /// <summary>The names that <see cref="BuiltIn"/> accepts.</summary>
     public static IReadOnlyList<string> BuiltInNames => BuiltInTemplates.Names;
 
 
     /// <summary>Reads a template.</summary>
-    /// <exception cref="BadInputException">The template is not valid, or uses what this library does not know.</exception>
+    /// <exception cref="BadInputException">The template is not valid, or uses a construct that is not supported.</exception>
     public static ChatTemplate Parse(string template)
     {
         var (body, hasGeneration) = JinjaParser.Parse(template);
         return new ChatTemplate(template, body, hasGeneration, TimeProvider.System);
     }
 
-    /// <summary>The format of a family of models, for tokenizers that bring no template.</summary>
+    /// <summary>The format of a family of models, for tokenizers without a template.</summary>
     /// <param name="name">One of <see cref="BuiltInNames"/>.</param>
     /// <exception cref="BadInputException">The name is not known.</exception>
     public static ChatTemplate BuiltIn(string name) => Parse(BuiltInTemplates.Find(name));
@@ -52,9 +52,9 @@ public sealed class ChatTemplate
         IReadOnlyDictionary<string, object?>? extra = null) =>
         Run(messages, addGenerationPrompt, Variables(bosToken, eosToken, extra), _clock).Output.ToString();
 
-    /// <summary>Writes a conversation as text and finds what the assistant says in it. A template with generation blocks says so itself;
-    /// any other is rendered with something else in the place of an answer, and the texts are compared.</summary>
-    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds, or what the assistant says
+    /// <summary>Writes a conversation as text and finds the assistant's answers in it. Generation blocks of the template mark them;
+    /// a template without them is rendered again with placeholders for the answers, and the texts are compared.</summary>
+    /// <exception cref="BadInputException">The template refuses the messages, fails, or exceeds its bounds, or the assistant's answers
     /// cannot be told.</exception>
     public RenderedChat RenderWithSpans(
         IReadOnlyList<ChatMessage> messages,
@@ -79,7 +79,7 @@ public sealed class ChatTemplate
         return new RenderedChat(text, AssistantSpans.ToCodePoints(text, spans));
     }
 
-    /// <summary>Whether the template marks what the assistant says with generation blocks.</summary>
+    /// <summary>Whether the template marks the assistant's answers with generation blocks.</summary>
     internal bool HasGeneration => _hasGeneration;
 
     /// <summary>The same template with another source of what strftime_now reads.</summary>

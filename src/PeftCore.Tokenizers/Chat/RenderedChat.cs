@@ -1,12 +1,12 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A conversation as the text that a model reads, and where in it the assistant speaks.</summary>
+/// <summary>A conversation as the text that a model reads, with the ranges of the assistant's answers.</summary>
 /// <param name="Text">The text.</param>
-/// <param name="AssistantSpans">The ranges of the text, in Unicode code points, that the assistant says: what a model is trained to
+/// <param name="AssistantSpans">The ranges of the text, in Unicode code points, of the assistant's answers: what a model is trained to
 /// produce.</param>
 public sealed record RenderedChat(string Text, IReadOnlyList<TextRange> AssistantSpans)
 {
-    /// <summary>For each token of the encoded text whether any of it is the assistant's.</summary>
+    /// <summary>For each token of the encoded text whether it overlaps an answer of the assistant.</summary>
     /// <param name="encoding">The encoding of <see cref="Text"/>.</param>
     public bool[] AssistantMask(Encoding encoding)
     {

@@ -1,6 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Reads the output of a connectionist temporal classifier: repeats count once, padding goes, delimiters become spaces.</summary>
+/// <summary>Reads the output of a connectionist temporal classifier: repeats are collapsed, padding is dropped, delimiters become
+/// spaces.</summary>
 internal sealed class CtcDecoder(string padToken, string wordDelimiter, bool cleanup) : IDecoder
 {
     public List<string> Decode(List<string> tokens)

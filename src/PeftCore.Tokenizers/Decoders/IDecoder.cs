@@ -1,18 +1,18 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A step from tokens back to text. The result is what the steps leave, put together.</summary>
+/// <summary>A step from tokens back to text. The text is the concatenation of the last step's result.</summary>
 internal interface IDecoder
 {
     List<string> Decode(List<string> tokens);
 }
 
-/// <summary>Steps one after the other.</summary>
+/// <summary>A sequence of decoders.</summary>
 internal sealed class DecoderSequence(IReadOnlyList<IDecoder> steps) : IDecoder
 {
     public List<string> Decode(List<string> tokens) => steps.Aggregate(tokens, (left, step) => step.Decode(left));
 }
 
-/// <summary>A step that changes each token by itself, knowing only whether it is the first or the last.</summary>
+/// <summary>A decoder that changes each token by itself, given whether it is the first or the last.</summary>
 internal sealed class TokenDecoder(Func<string, int, int, string> change) : IDecoder
 {
     public List<string> Decode(List<string> tokens)

@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>What a byte-pair encoding does besides merging.</summary>
-/// <param name="UnknownToken">Stands for characters that the vocabulary lacks; without it they vanish.</param>
+/// <summary>Settings of a byte-pair encoding besides its merges.</summary>
+/// <param name="UnknownToken">The token of characters that the vocabulary lacks; null to drop them.</param>
 /// <param name="ContinuingPrefix">Put before every symbol of a word but the first.</param>
 /// <param name="EndOfWordSuffix">Put after the last symbol of a word.</param>
 /// <param name="FuseUnknown">Whether neighbouring unknown characters become one token.</param>

@@ -4,7 +4,7 @@ namespace PeftCore.Tokenizers;
 /// <param name="Id">Its number in the vocabulary.</param>
 /// <param name="Start">The first UTF-16 unit of the piece that it covers.</param>
 /// <param name="End">The unit after the last one.</param>
-/// <param name="Surface">Its text where that is not what the vocabulary says, as for unknown words of a unigram model.</param>
+/// <param name="Surface">Its text where that differs from the vocabulary's, as for unknown words of a unigram model.</param>
 internal readonly record struct ModelToken(int Id, int Start, int End, string? Surface = null);
 
 /// <summary>The part of a tokenizer that turns a piece of text into tokens of its vocabulary.</summary>

@@ -31,7 +31,7 @@ internal static class ModelReader
             "ignore_merges", "vocab", "merges");
         if (!model["dropout"].IsNull)
         {
-            // Dropout of merges is a way to train; encoding for a model is without it.
+            // Dropout of merges (BPE-dropout) is for training a model on varied segmentations; encoding is without it.
             model["dropout"].AsNumber();
         }
 

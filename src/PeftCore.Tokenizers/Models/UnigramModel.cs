@@ -6,7 +6,7 @@ namespace PeftCore.Tokenizers;
 /// scores, found by Viterbi's algorithm.</summary>
 internal sealed class UnigramModel : ITokenModel
 {
-    // What an unknown character costs below the worst token.
+    // The score of an unknown character is the lowest score of a token minus this.
     private const double UnknownPenalty = 10;
     private readonly Vocabulary _vocabulary;
     private readonly string[] _tokens;

@@ -26,7 +26,7 @@ internal static class UnigramScore
             full |= digits > (ulong.MaxValue - digit) / 10;
             if (full)
             {
-                // Digits beyond 64 bits count by their place only.
+                // Digits beyond 64 bits raise the power of ten and are otherwise dropped.
                 exponent += fraction ? 0 : 1;
                 continue;
             }

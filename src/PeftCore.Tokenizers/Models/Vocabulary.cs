@@ -18,7 +18,7 @@ internal sealed class Vocabulary
             LongestToken = Math.Max(LongestToken, token.Length);
         }
 
-        // Ids are nearly always 0..n-1; a file with a wild id must not cost an array of that size.
+        // Ids are nearly always 0..n-1; a single very large id must not cost an array of that size.
         if (LargestId < ids.Count * 4L + 1024)
         {
             _dense = new string?[LargestId + 1];

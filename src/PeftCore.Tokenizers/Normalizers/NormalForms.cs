@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace PeftCore.Tokenizers;
 
 /// <summary>Unicode's normal forms (UAX 15), with the alignment that Hugging Face tokenizers keeps: the first character of a decomposition
-/// replaces the original and the others are inserted; a composition replaces its first character and swallows the others.</summary>
+/// replaces the original and the others are inserted; a composition replaces its first character and removes the others.</summary>
 internal static class NormalForms
 {
     public static AlignedText Apply(AlignedText text, bool compatible, bool compose)

@@ -97,7 +97,8 @@ internal sealed class PrecompiledNormalizer : INormalizer
 
         if (newCount < oldCount && rewrites.Count > 0)
         {
-            // What is removed goes with the character before it. At the very beginning there is none, and the reference forgets it too.
+            // A removed character is aligned with the one before it. At the beginning of the text there is none, and the reference drops
+            // the alignment too.
             rewrites[^1] = rewrites[^1] with { Change = rewrites[^1].Change + newCount - oldCount };
         }
     }

@@ -4,7 +4,7 @@ using System.Text;
 namespace PeftCore.Tokenizers;
 
 /// <summary>One character of a regular expression: the set of code points it may be, and how .NET can write that set for the basic
-/// plane. <paramref name="Inner"/> stands between the brackets; where it is null the ranges of the set are written out.</summary>
+/// plane. <paramref name="Inner"/> is the text between the brackets; where it is null the ranges of the set are written out.</summary>
 /// <param name="Set">The code points.</param>
 /// <param name="Inner">What .NET writes inside brackets for the basic plane; it matches no private-use character.</param>
 /// <param name="Negated">Whether the set is everything but <paramref name="Inner"/>.</param>
@@ -15,7 +15,7 @@ internal sealed record CharacterClass(CodePointSet Set, string? Inner, bool Nega
     public static CharacterClass Single(int codePoint) =>
         new(CodePointSet.Range(codePoint, codePoint), codePoint is < 0xE000 or (> 0xF8FF and < 0x10000) ? Escape(codePoint) : null, false);
 
-    /// <summary>A set that .NET knows by a name such as \p{L} or \s.</summary>
+    /// <summary>A set that has a name in .NET such as \p{L} or \s.</summary>
     public static CharacterClass Named(CodePointSet set, string? inner) => new(set, inner, false);
 
     public CharacterClass Negate() => new(Set.Complement(), Inner, !Negated);
@@ -26,7 +26,7 @@ internal sealed record CharacterClass(CodePointSet Set, string? Inner, bool Nega
         Inner is not null && other.Inner is not null && !Negated && !other.Negated ? Inner + other.Inner : null,
         false);
 
-    /// <summary>The class as .NET reads it. <paramref name="standIns"/> are private-use characters that stand for code points beyond the
+    /// <summary>The class in .NET's syntax. <paramref name="standIns"/> are private-use characters that represent code points beyond the
     /// basic plane; null where the text has neither.</summary>
     public string ToNet(CodePointRemapper? standIns)
     {

@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
 /// <summary>Lets .NET's regular expressions, which see UTF-16 units, work on whole code points: every code point beyond the basic plane
-/// (and every private-use one) is replaced by a private-use character that stands for all code points that the classes of the expression
+/// (and every private-use one) is replaced by a private-use character that represents all code points that the classes of the expression
 /// do not tell apart. There are few of those, so that the basic plane's 6400 private-use characters suffice.</summary>
 internal sealed class CodePointRemapper
 {
@@ -14,7 +14,7 @@ internal sealed class CodePointRemapper
 
     public CodePointRemapper(IEnumerable<CodePointSet> all)
     {
-        // A set without anything from the private-use area on tells nothing apart there.
+        // A set with no code point at or above the private-use area distinguishes none there.
         var sets = all.Where(s => s.RangeCount > 0 && s[s.RangeCount - 1].Last >= FirstStandIn).Distinct().ToList();
         if (sets.Count > MaxSets)
         {
@@ -59,11 +59,11 @@ internal sealed class CodePointRemapper
         }
     }
 
-    /// <summary>The stand-ins whose code points belong to a set, for use inside a character class.</summary>
+    /// <summary>The substitute characters whose code points belong to a set, for use inside a character class.</summary>
     public string Of(CodePointSet set) =>
         string.Concat(_samples.Select((sample, i) => set.Contains(sample) ? ((char)(FirstStandIn + i)).ToString() : ""));
 
-    /// <summary>Whether a text needs stand-ins: it has surrogates or private-use characters.</summary>
+    /// <summary>Whether a text needs substitution: it has surrogates or private-use characters.</summary>
     public static bool Needed(ReadOnlySpan<char> text) => text.ContainsAnyInRange('\uD800', '\uF8FF');
 
     /// <summary>The text with one unit a code point, and where each unit began.</summary>

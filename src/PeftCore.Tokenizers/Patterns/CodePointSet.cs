@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A set of code points as sorted, disjoint, non-touching ranges (first, last, first, last …). Surrogates may lie inside a
+/// <summary>A set of code points as sorted, disjoint, non-touching ranges (first, last, first, last …). Surrogates may be inside a
 /// range; no text holds them.</summary>
 internal sealed class CodePointSet
 {

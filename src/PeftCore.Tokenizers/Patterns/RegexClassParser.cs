@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>Parses bracket expressions and the escapes that stand for one character.</summary>
+/// <summary>Parses bracket expressions and the escapes that match one character.</summary>
 internal sealed class RegexClassParser(string pattern, Func<string, BadInputException> bad)
 {
     private const int MaxDepth = 20;
@@ -54,7 +54,7 @@ internal sealed class RegexClassParser(string pattern, Func<string, BadInputExce
         return negated ? result.Negate() : result;
     }
 
-    /// <summary>Parses an escape, from its backslash, that stands for one character or a class of them.</summary>
+    /// <summary>Parses an escape, from its backslash, that matches one character or a class of characters.</summary>
     public CharacterClass ParseEscape(ref int at, bool inBrackets)
     {
         if (at + 1 >= pattern.Length)

@@ -43,7 +43,7 @@ internal static class RegexClasses
         string key = plain.ToString();
         if (LongNames.GetValueOrDefault(key, key) is { Length: <= 2 } category && CategorySets.Find(category) is { } set)
         {
-            // .NET's C counts the private use area and surrogates, where stand-ins live.
+            // .NET's C counts the private use area and surrogates, which CodePointRemapper uses for substitutes.
             return CharacterClass.Named(set, char.ToLowerInvariant(category[0]) == 'c' ? null : $@"\p{{{CategorySets.Spell(category)}}}");
         }
 

@@ -18,10 +18,10 @@ internal abstract record RegexNode
     /// <summary>A part several times; <paramref name="Max"/> -1 is without limit.</summary>
     internal sealed record Repeat(RegexNode Body, int Min, int Max, Greed Greed) : RegexNode;
 
-    /// <summary>A place between characters.</summary>
+    /// <summary>A position between characters (an anchor).</summary>
     internal sealed record Anchor(string Net) : RegexNode;
 
-    /// <summary>A place between a word character and another.</summary>
+    /// <summary>A word boundary.</summary>
     internal sealed record WordBoundary(bool Negated) : RegexNode;
 }
 

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace PeftCore.Tokenizers;
 
 /// <summary>Parses the regular expressions of tokenizer.json, which are Oniguruma's with Ruby's syntax. What needs captured text (back
-/// references, conditions, calls) is refused: no tokenizer has it.</summary>
+/// references, conditions, calls) is refused: no tokenizer has it. The grammar is one file of more than 300 lines, because a
+/// recursive-descent parser is read as a whole.</summary>
 internal sealed class RegexParser
 {
     private const int MaxDepth = 100;

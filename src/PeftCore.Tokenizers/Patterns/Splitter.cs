@@ -54,7 +54,7 @@ internal sealed class Splitter(IPattern pattern, SplitBehavior behavior, bool in
         }
     }
 
-    /// <summary>Matches and what lies between them, covering the whole piece.</summary>
+    /// <summary>The matches and the text between them, covering the whole piece.</summary>
     private IEnumerable<(TextSpan Span, bool IsMatch)> Segments(List<TextSpan> matches, int length)
     {
         int last = 0;

@@ -27,7 +27,7 @@ internal sealed class ByteLevelPostProcessor(bool addPrefixSpace, bool trimOffse
 
             if (leading == 1 && addPrefixSpace && (i == 0 || start == 0))
             {
-                // The space in front was put there by the pre-tokenizer and has no place in the text.
+                // The pre-tokenizer added the space in front, so it has no offset in the text.
                 leading = 0;
             }
 

@@ -10,7 +10,7 @@ internal interface IPostProcessor
     IReadOnlyList<Encoding> Process(IReadOnlyList<Encoding> sequences, bool addSpecialTokens);
 }
 
-/// <summary>Steps one after the other.</summary>
+/// <summary>A sequence of post-processors.</summary>
 internal sealed class PostProcessorSequence(IReadOnlyList<IPostProcessor> steps) : IPostProcessor
 {
     public IEnumerable<(string Token, int Id)> SpecialTokens => steps.SelectMany(step => step.SpecialTokens);

@@ -1,9 +1,9 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A place of a template: a sequence (0 or 1), or special tokens where <paramref name="Sequence"/> is -1.</summary>
+/// <summary>One element of a template: a sequence (0 or 1), or special tokens where <paramref name="Sequence"/> is -1.</summary>
 internal sealed record TemplatePiece(int Sequence, int TypeId, int[] Ids, string[] Tokens);
 
-/// <summary>Puts the sequences and special tokens in the order that a template says.</summary>
+/// <summary>Puts the sequences and special tokens in the order of a template.</summary>
 internal sealed class TemplatePostProcessor(IReadOnlyList<TemplatePiece> single, IReadOnlyList<TemplatePiece> pair) : IPostProcessor
 {
     public IEnumerable<(string Token, int Id)> SpecialTokens => single.Concat(pair).SelectMany(piece => piece.Tokens.Zip(piece.Ids));

@@ -1,13 +1,13 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>The step that cuts a normalized text into the pieces that the model sees one by one.</summary>
+/// <summary>The step that cuts a normalized text into the pieces that the model encodes one by one.</summary>
 internal interface IPreTokenizer
 {
-    /// <summary>Cuts pieces further. ChunkedTransfer that are tokens already stay as they are.</summary>
+    /// <summary>Cuts pieces further. Pieces that are tokens already stay as they are.</summary>
     List<Piece> Apply(List<Piece> pieces);
 }
 
-/// <summary>Steps one after the other.</summary>
+/// <summary>A sequence of pre-tokenizers.</summary>
 internal sealed class PreTokenizerSequence(IReadOnlyList<IPreTokenizer> steps) : IPreTokenizer
 {
     public List<Piece> Apply(List<Piece> pieces)

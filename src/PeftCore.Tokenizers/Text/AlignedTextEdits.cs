@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
 /// <summary>One code point of a rewritten text. <paramref name="Change"/> says how it relates to the text before: 0 replaces one
-/// character, 1 is inserted, -n replaces one character and swallows the n after it.</summary>
+/// character, 1 is inserted, -n replaces one character and removes the n after it.</summary>
 internal readonly record struct Rewrite(int CodePoint, int Change);
 
 /// <summary>Edits of an <see cref="AlignedText"/> that keep its alignment the way Hugging Face tokenizers keeps it.</summary>
@@ -10,14 +10,14 @@ internal static class AlignedTextEdits
     private const long MostGrown = 1 << 19;
     private const double MostRatio = 1.5;
 
-    /// <summary>Replaces the whole text by <paramref name="rewrites"/>, walking the old text along with them.</summary>
+    /// <summary>Replaces the whole text by <paramref name="rewrites"/>, advancing through the old text in step.</summary>
     public static AlignedText Transform(this AlignedText text, List<Rewrite> rewrites)
     {
         var result = new AlignedText(text.Length + 8, text.Shift);
         int offset = 0;
         foreach (var (codePoint, change) in rewrites)
         {
-            // A composition may claim more characters than the text has left; the last one then stands for the missing.
+            // A composition may cover more characters than the text has left; the last one then replaces the missing ones.
             var origin = change > 0 ? text.OriginBefore(offset) : text.Length == 0 ? text.OriginBefore(0)
                 : text.Origins[Math.Min(offset, text.Length - 1)];
             result.AppendCodePoint(codePoint, origin);
@@ -68,7 +68,7 @@ internal static class AlignedTextEdits
         return result;
     }
 
-    /// <summary>Replacements one after the other can double a text at every step; nobody means that.</summary>
+    /// <summary>Replacements in sequence can double a text at every step, so the growth is bounded.</summary>
     private static void RefuseGrowth(int before, long after)
     {
         if (after > MostGrown && after > MostRatio * before)

@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>GPT-2's alphabet: each byte as one printable character, so that byte strings can be tokens of text. Bytes that print stand for
-/// themselves, the other 68 for the characters from U+0100 on.</summary>
+/// <summary>GPT-2's alphabet: each byte as one printable character, so that byte strings can be tokens of text. Printable bytes map to
+/// themselves, the other 68 to the characters from U+0100 on.</summary>
 internal static class ByteAlphabet
 {
     private static readonly char[] Chars = MakeChars();
@@ -12,7 +12,7 @@ internal static class ByteAlphabet
 
     public static char ToChar(byte value) => Chars[value];
 
-    /// <summary>The byte of a character, or -1 if it stands for none.</summary>
+    /// <summary>The byte of a character, or -1 if no byte maps to it.</summary>
     public static int ToByte(char c) => c < Bytes.Length ? Bytes[c] : -1;
 
     /// <summary>Appends a part of a text byte by byte.</summary>

@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A part of a text on its way to the model, or an added token already found there.</summary>
-/// <param name="Text">The text the part lies in.</param>
+/// <summary>A part of a text that the model is to encode, or an added token already matched in it.</summary>
+/// <param name="Text">The text that contains the part.</param>
 /// <param name="Start">Its first UTF-16 unit.</param>
 /// <param name="Length">Its length in UTF-16 units.</param>
 /// <param name="Shift">The code point of the original text at which it begins.</param>

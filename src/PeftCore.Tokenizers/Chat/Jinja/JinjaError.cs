@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>The complaints about a template.</summary>
+/// <summary>The exceptions that a template raises.</summary>
 internal static class JinjaError
 {
     public static BadInputException At(int line, string why) =>

@@ -18,10 +18,10 @@ internal sealed class JinjaRun(TimeProvider clock)
 
     public StringBuilder Output { get; private set; } = new();
 
-    /// <summary>Where the text inside generation blocks lies, in UTF-16 units.</summary>
+    /// <summary>The ranges of the output that generation blocks wrote, in UTF-16 units.</summary>
     public List<TextSpan> Generated { get; } = [];
 
-    /// <summary>Whether what is written goes to the final text, not into a variable.</summary>
+    /// <summary>Whether output goes to the final text rather than into a variable.</summary>
     public bool IsMainOutput { get; private set; } = true;
 
     public void Step()

@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>What can stand after "|": all filters of Jinja 3.1, and tojson as transformers has it.</summary>
+/// <summary>Filters, the names after "|": all of Jinja 3.1, and tojson as transformers defines it.</summary>
 internal static class JinjaFilters
 {
     /// <summary>What a call costs at least, in characters.</summary>

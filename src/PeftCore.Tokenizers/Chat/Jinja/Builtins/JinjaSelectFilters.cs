@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>map, select and their kin: filters that use other filters and tests. As in Python they compute when they are read.</summary>
+/// <summary>map, select, reject and their variants: filters that apply other filters and tests, lazily as in Python.</summary>
 internal static class JinjaSelectFilters
 {
     public static object? Map(object? value, JinjaArguments arguments, JinjaRun run) =>

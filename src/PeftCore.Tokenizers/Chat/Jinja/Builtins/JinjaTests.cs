@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Tokenizers;
 
-/// <summary>What can stand after "is": all tests of Jinja 3.1.</summary>
+/// <summary>Tests, the names after "is": all of Jinja 3.1.</summary>
 internal static class JinjaTests
 {
     private static readonly Dictionary<string, JinjaBuiltin> All = JinjaMethods.Table(
@@ -58,7 +58,8 @@ internal static class JinjaTests
     private static bool Rest(object? value, object? divisor, object? expected, JinjaRun run) =>
         JinjaOperators.AreEqual(JinjaOperators.Binary("%", value, divisor, run), expected, run);
 
-    /// <summary>Identity. That of equal numbers and strings is Python's own affair, but for small integers.</summary>
+    /// <summary>Identity ("is sameas"). For equal numbers and strings it depends on Python's implementation, except for small
+    /// integers.</summary>
     private static bool IsSame(object? value, object? other, JinjaRun run) => value switch
     {
         null or bool => Equals(value, other),

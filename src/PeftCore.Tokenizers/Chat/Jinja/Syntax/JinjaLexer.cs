@@ -1,8 +1,7 @@
 namespace PeftCore.Tokenizers;
 
 /// <summary>Cuts a template into text and tags. Chat templates are read with trim_blocks and lstrip_blocks: a block tag takes the line
-/// break
-/// after it and, if it is the first thing on its line, the white space before it.</summary>
+/// break after it and, if it is the first thing on its line, the white space before it.</summary>
 internal sealed class JinjaLexer
 {
     private readonly string _source;
@@ -175,7 +174,7 @@ internal sealed class JinjaLexer
         }
     }
 
-    /// <summary>Passes the two closing characters of a tag and the white space that goes with them.</summary>
+    /// <summary>Skips the two closing characters of a tag and the white space that trimming removes.</summary>
     private void EndTag(char sign, bool trimNewline)
     {
         int after = _at + 2;

@@ -22,7 +22,7 @@ internal sealed partial class JinjaParser
         "if", "for", "set", "macro", "call", "filter", "with", "block", "autoescape", "print", "raw", "generation", "break", "continue",
     ];
 
-    /// <summary>Whether the template marks what the assistant says.</summary>
+    /// <summary>Whether the template has generation blocks, which mark the assistant's answers.</summary>
     public bool HasGeneration { get; private set; }
 
     public static (JinjaBlock Body, bool HasGeneration) Parse(string template)

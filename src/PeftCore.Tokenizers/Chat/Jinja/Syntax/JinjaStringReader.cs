@@ -31,7 +31,7 @@ internal static class JinjaStringReader
         throw JinjaError.At(line, "a string has no end");
     }
 
-    /// <summary>Reads what follows a backslash and returns its last character's place.</summary>
+    /// <summary>Reads the escape after a backslash and returns the index of its last character.</summary>
     private static int ReadEscape(string source, int at, int line, StringBuilder text)
     {
         int digits = source[at] switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
@@ -76,7 +76,7 @@ internal static class JinjaStringReader
             '\n' => "",
             '\\' or '\'' or '"' => source[at].ToString(),
             'N' => throw JinjaError.At(line, "a string has a character by name, '\\N{…}'"),
-            // Python escapes other scripts before it reads escapes, so that this backslash stands for itself and theirs goes.
+            // Python writes non-ASCII characters as escapes first, so a backslash before one stays and the one of its escape is consumed.
             > '\x7F' => rune.Value < 0x100 ? $"\\x{rune.Value:x2}" : rune.Value < 0x10000 ? $"\\u{rune.Value:x4}" : $"\\U{rune.Value:x8}",
             var other => "\\" + other,
         });

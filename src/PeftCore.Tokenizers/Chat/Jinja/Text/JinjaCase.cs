@@ -6,7 +6,7 @@ namespace PeftCore.Tokenizers;
 /// <summary>Upper, lower and title case by Unicode's full rules, which Python follows; .NET maps each character to one.</summary>
 internal static class JinjaCase
 {
-    // Each entry is a character and what stands for it.
+    // Each entry is a character and its mapping.
     private const string Upper =
         "\u00DFSS \u0149\u02BCN \u01F0J\u030C \u0390\u0399\u0308\u0301 \u03B0\u03A5\u0308\u0301 \u0587\u0535\u0552 "
         + "\u1E96H\u0331 \u1E97T\u0308 \u1E98W\u030A \u1E99Y\u030A \u1E9AA\u02BE \u1F50\u03A5\u0313 \u1F52\u03A5\u0313\u0300 "

@@ -56,7 +56,7 @@ internal static class JinjaStrings
         return result.ToString();
     }
 
-    /// <summary>The place in UTF-16 of a code point.</summary>
+    /// <summary>The UTF-16 index of a code point.</summary>
     public static int UnitOf(string text, long point)
     {
         if (!CodePoints.HasSurrogates(text))
@@ -102,7 +102,7 @@ internal static class JinjaStrings
         int Last() => end >= 2 && char.IsLowSurrogate(text[end - 1]) && char.IsHighSurrogate(text[end - 2]) ? end - 2 : end - 1;
     }
 
-    /// <summary>The lines of a text by all line boundaries that Python knows.</summary>
+    /// <summary>The lines of a text by all line boundaries of Python's splitlines.</summary>
     public static List<string> Lines(string text, bool keepEnds)
     {
         var result = new List<string>();

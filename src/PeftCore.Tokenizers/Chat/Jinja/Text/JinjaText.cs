@@ -49,7 +49,7 @@ internal static class JinjaText
         return text.Length > 60 ? text[..(char.IsHighSurrogate(text[59]) ? 59 : 60)] + "…" : text;
     }
 
-    /// <summary>The complaint about a value that is not what something needs.</summary>
+    /// <summary>The exception for a value of the wrong type.</summary>
     public static BadInputException Refuse(object? value, string need) =>
         value is JinjaUndefined undefined ? undefined.Raise() : JinjaError.Of($"{need}, not {Describe(value)}");
 

@@ -22,7 +22,7 @@ internal sealed class JinjaBlock
     public JinjaFlow Run(JinjaScope scope, JinjaRun run) => _body.Run(new JinjaFrame(_symbols, null, scope), run);
 }
 
-/// <summary>{% block name %}: without inheritance it is written where it stands.</summary>
+/// <summary>{% block name %}: without inheritance it is written in place.</summary>
 internal sealed class JinjaNamedBlock(string name, bool isScoped, JinjaBody body) : JinjaStatement
 {
     private readonly JinjaBlock _block = new(body, isTemplate: false);

@@ -76,7 +76,7 @@ internal sealed class JinjaMacroBody(List<(JinjaTarget Parameter, JinjaExpressio
 
     /// <param name="name">The macro's name, or null for a block.</param>
     /// <param name="frame">The variables around it.</param>
-    /// <param name="autoEscape">Whether text is escaped where it stands.</param>
+    /// <param name="autoEscape">Whether text is escaped where the macro is defined.</param>
     public JinjaFunction Make(string? name, JinjaFrame frame, bool autoEscape)
     {
         var members = new JinjaDict

@@ -3,8 +3,7 @@ using System.Runtime.CompilerServices;
 namespace PeftCore.Tokenizers;
 
 /// <summary>A part of a template's tree. Names are resolved once after parsing, by the rules of Jinja's compiler: which variable a name
-/// means
-/// does not depend on what has run before.</summary>
+/// means does not depend on what has run before.</summary>
 internal abstract class JinjaNode
 {
     /// <summary>The parts of this node, in the order in which Jinja looks at them.</summary>
@@ -68,7 +67,7 @@ internal abstract class JinjaNode
 
 /// <summary>Where the names of a node are looked up.</summary>
 /// <param name="Symbols">The scope.</param>
-/// <param name="IsTop">Whether variables set here are seen by named blocks.</param>
+/// <param name="IsTop">Whether named blocks can read the variables set here.</param>
 /// <param name="IsOptional">Whether a condition decides if the node is run, so that an unknown filter is no fault yet.</param>
 internal readonly record struct JinjaBinding(JinjaSymbols Symbols, bool IsTop, bool IsOptional)
 {

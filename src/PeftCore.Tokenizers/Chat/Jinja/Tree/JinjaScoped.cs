@@ -122,7 +122,7 @@ internal sealed class JinjaFilterBlock(List<JinjaFilter> filters, JinjaBody body
     }
 }
 
-/// <summary>What an assistant says: text that a model is trained on.</summary>
+/// <summary>{% generation %}: an assistant's answer, which a model is trained on.</summary>
 internal sealed class JinjaGeneration(JinjaMacroBody body) : JinjaStatement
 {
     public override IEnumerable<JinjaNode> Children => [body];

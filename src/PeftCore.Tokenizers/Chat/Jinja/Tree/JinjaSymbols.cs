@@ -1,11 +1,10 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>Where a variable lies: so many frames up, in this slot.</summary>
+/// <summary>The address of a variable: how many frames up, and the slot in that frame.</summary>
 internal readonly record struct JinjaPlace(int Up, int Slot);
 
 /// <summary>The names of one scope, and what their variables hold when it is entered. The rules are those of Jinja's idtracking: a name
-/// that
-/// is set anywhere in a scope is a variable of that scope from its beginning, with the outer value if there is one.</summary>
+/// that is set anywhere in a scope is a variable of that scope from its beginning, with the outer value if there is one.</summary>
 internal sealed class JinjaSymbols
 {
     private readonly Dictionary<string, int> _slots;

@@ -80,7 +80,7 @@ internal readonly struct JinjaGiven(string function, object?[] values)
 
     public long Integer(int index, long missing = 0) => !Has(index) ? missing : ToLong(values[index]) ?? throw Bad(index, "a whole number");
 
-    /// <summary>An index: none stands for <paramref name="missing"/>.</summary>
+    /// <summary>An integer argument; None and an absent one are <paramref name="missing"/>.</summary>
     public long Index(int index, long missing) => !Has(index) || values[index] is null ? missing : Integer(index);
 
     private static long? ToLong(object? value) => value switch

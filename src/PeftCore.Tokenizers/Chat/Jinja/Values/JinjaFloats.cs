@@ -28,8 +28,7 @@ internal static class JinjaFloats
     }
 
     /// <summary>The digits of |value| rounded to a number of decimals (below zero: to tens, hundreds, …), half to even, as an integer of
-    /// that
-    /// unit.</summary>
+    /// that unit.</summary>
     public static BigInteger Scaled(double value, int decimals)
     {
         if (Math.Abs(decimals) > MaxDigits)

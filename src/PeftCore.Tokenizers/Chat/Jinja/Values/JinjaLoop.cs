@@ -1,7 +1,7 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>The variable "loop". Items are read one by one, so that a condition sees what the loop has set so far; only some members look
-/// ahead.</summary>
+/// <summary>The variable "loop". Items are read one by one, so that a condition can read what the loop has set so far; only some members
+/// read ahead.</summary>
 internal sealed class JinjaLoop(object? source, IEnumerable<object?> items, int depth, Func<object?, int, object?>? recurse, JinjaRun run)
 {
     private readonly IEnumerator<object?> _items = items.GetEnumerator();

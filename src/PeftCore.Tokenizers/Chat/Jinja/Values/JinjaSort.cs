@@ -1,6 +1,6 @@
 namespace PeftCore.Tokenizers;
 
-/// <summary>A stable sort that only asks what is less, as Python's does.</summary>
+/// <summary>A stable sort that compares by "less than" alone, as Python's does.</summary>
 internal static class JinjaSort
 {
     public static List<T> Sort<T>(List<T> items, Func<T, T, bool> isLess, bool reverse)
