@@ -47,7 +47,7 @@ internal static class PairedGemm
         using NativeNumbers packed = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.F32)),
             half = NativeNumbers.OfBytes(2L * n * k);
         using var packedHalf = NativeNumbers.OfBytes(Gemm.PackedBytes(n, k, ElementType.BF16));
-        Elements.Narrow(b.Span, half.Bytes, ElementType.BF16, pool);
+        Elements.FromFloat(b.Span, half.Bytes, ElementType.BF16, pool);
         Gemm.Pack(n, k, Operand.F32(b.Span, k), true, packed.Bytes, pool);
         Gemm.Pack(n, k, new Operand(half.Bytes, ElementType.BF16, k), true, packedHalf.Bytes, pool);
         double operations = 2.0 * m * n * k;

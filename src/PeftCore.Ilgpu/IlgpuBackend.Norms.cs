@@ -23,7 +23,7 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <inheritdoc/>
-    public void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
+    public void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon)
     {
         if (CanVectorize(x, y) && CanVectorizeWeight(weight))
         {

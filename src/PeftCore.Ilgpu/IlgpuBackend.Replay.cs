@@ -7,7 +7,7 @@ internal sealed partial class IlgpuBackend : IGraphCapture
     private Recording? _recording;
 
     /// <inheritdoc/>
-    public bool CanRecord => _options.Replays && _device.Timer is null && _recording is null;
+    public bool CanCapture => _options.Replays && _device.Timer is null && _recording is null;
 
     /// <inheritdoc/>
     public int MaxGraphs => 8; // A graph takes memory on the card that no plan knows of.
@@ -18,7 +18,7 @@ internal sealed partial class IlgpuBackend : IGraphCapture
     internal RecordedMemory MemoryNow => new(_arena.InUse, _device.WgmmaGemms?.TakenBytes ?? 0);
 
     /// <inheritdoc/>
-    public IRecording Record(Action work, ulong pass)
+    public ICapturedGraph Capture(Action work, ulong pass)
     {
         var recording = _recording = new Recording(this);
         _device.Memory.BreakCapture = recording.Interrupt;

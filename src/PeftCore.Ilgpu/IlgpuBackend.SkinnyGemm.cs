@@ -11,7 +11,7 @@ internal sealed partial class IlgpuBackend
     private const int MaxSkinnyOperands = 4;
 
     /// <inheritdoc/>
-    public bool TryThinProducts(ReadOnlySpan<SkinnyGemm> products)
+    public bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products)
     {
         if (_device.SkinnyGemms is null || products.Length == 0 || !TakesSkinnyGemm(products))
         {
@@ -42,15 +42,15 @@ internal sealed partial class IlgpuBackend
             foreach (var other in products[..i])
             {
                 // Two sums into one place must not be in one launch.
-                takes = takes && !(ReferenceEquals(p.Across.Storage, other.Across.Storage)
-                    && p.Across.ByteOffset == other.Across.ByteOffset);
+                takes = takes && !(ReferenceEquals(p.LeftProduct.Storage, other.LeftProduct.Storage)
+                    && p.LeftProduct.ByteOffset == other.LeftProduct.ByteOffset);
             }
             takes = takes && p.X.DType == DType.BF16 && p.X.Count > 0 && TakesOperand(p.X) && p.X.Shape.Rows == first.X.Shape.Rows;
-            takes = takes && p.Left.DType == DType.BF16 && TakesOperand(p.Left) && RankOf(p) == rank && p.Across.DType == DType.F32;
+            takes = takes && p.Left.DType == DType.BF16 && TakesOperand(p.Left) && RankOf(p) == rank && p.LeftProduct.DType == DType.F32;
             takes = takes && (first.Right is null
                 ? p.Right is null && ReferenceEquals(p.X.Storage, first.X.Storage) && p.X.ByteOffset == first.X.ByteOffset
                 && p.X.Count == first.X.Count
-                : p.Right is { } right && TakesOperand(right) && right.Shape.Columns == rank && p.Low is { DType: DType.BF16 } low
+                : p.Right is { } right && TakesOperand(right) && right.Shape.Columns == rank && p.RightProduct is { DType: DType.BF16 } low
                 && Address(low) % 8 == 0);
         }
         return takes;
@@ -103,7 +103,7 @@ internal sealed partial class IlgpuBackend
         ReduceSkinnyGemm(products, both, schedule, args);
         foreach (var p in products)
         {
-            Queued(p.Across);
+            Queued(p.LeftProduct);
         }
     }
 
@@ -128,8 +128,8 @@ internal sealed partial class IlgpuBackend
         {
             var p = i < products.Length ? products[i] : default;
             bool there = i < products.Length;
-            SkinnyGemmLaunch.Results(ref sums, i, there && both ? View4(p.Low!) : None<ulong>(), there ? F32(p.Across) : None<float>(),
-                p.Alpha);
+            SkinnyGemmLaunch.Results(ref sums, i, there && both ? View4(p.RightProduct!) : None<ulong>(),
+                there ? F32(p.LeftProduct) : None<float>(), p.Alpha);
             sums.Accumulate |= there && p.Accumulate ? 1 << i : 0;
         }
         _device.ForEach<SkinnyGemmReduction, SkinnyGemmReductionArgs>(sums.LowCount + sums.AcrossCount, sums);

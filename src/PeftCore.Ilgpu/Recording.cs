@@ -3,7 +3,7 @@ using PeftCore.Backends;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Recorded work. The addresses in it are those the arena gave: it may run only while the same blocks are in use.</summary>
-internal sealed class Recording(IlgpuBackend backend) : IRecording
+internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
 {
     private readonly IWorkCapture _capture = backend.Device.Capture;
     private ICapturedWork? _captured;
@@ -11,7 +11,7 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
     private bool _open;
 
     /// <inheritdoc/>
-    public bool CanRepeat { get; private set; } = true;
+    public bool CanReplay { get; private set; } = true;
 
     /// <summary>Does and records the work.</summary>
     public void Run(Action work)
@@ -44,10 +44,10 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
     }
 
     /// <summary>The work depends on something that will have changed.</summary>
-    public void Forbid() => CanRepeat = false;
+    public void Forbid() => CanReplay = false;
 
     /// <inheritdoc/>
-    public bool Repeat(ReadOnlySpan<StaticTensor> left, ulong pass)
+    public bool Replay(ReadOnlySpan<StaticTensor> left, ulong pass)
     {
         if (_captured is null || _memory != backend.MemoryNow || !StaticTensor.TryTake(left, backend.Arena))
         {
@@ -75,7 +75,7 @@ internal sealed class Recording(IlgpuBackend backend) : IRecording
         {
             _open = false;
             _captured = _capture.End();
-            if (!CanRepeat)
+            if (!CanReplay)
             {
                 Dispose();
             }

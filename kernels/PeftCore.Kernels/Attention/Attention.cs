@@ -110,7 +110,7 @@ public static unsafe class Attention
             ps = slopes, pb = bias)
         fixed (int* pr = ranges)
         {
-            StoredHeads keyHeads = new((byte*)pk, ElementType.F32, kl), values = new((byte*)pv, ElementType.F32, vl);
+            KeyValueHeads keyHeads = new((byte*)pk, ElementType.F32, kl), values = new((byte*)pv, ElementType.F32, vl);
             AttentionInputs inputs = new(shape, new(pq, ql), keyHeads, values, pr, ps, pb, SharesBias(shape, bias.Length));
             HeadPointer gradient = new(pdo, dol);
             Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
@@ -122,10 +122,10 @@ public static unsafe class Attention
                     new AttentionBackward<Tile512>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
                     break;
                 case SimdLevel.Avx2:
-                    new AttentionBackward<Tile<Lanes256, Vector256<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
+                    new AttentionBackward<Tile<Simd256, Vector256<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
                     break;
                 default:
-                    new AttentionBackward<Tile<LanesPortable, Vector<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
+                    new AttentionBackward<Tile<SimdPortable, Vector<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
                     break;
             }
 
@@ -138,7 +138,7 @@ public static unsafe class Attention
     }
 
     private static void Forward(
-        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, StoredHeads k, StoredHeads v, Span<float> o, HeadLayout ol,
+        in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, KeyValueHeads k, KeyValueHeads v, Span<float> o, HeadLayout ol,
         Span<float> lse,
         ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool, SimdLevel level)
     {
@@ -150,27 +150,27 @@ public static unsafe class Attention
             switch (level)
             {
                 case SimdLevel.Avx512:
-                    Forward<Tile512, Lanes512, Vector512<float>>(inputs, output, pl, pool);
+                    Forward<Tile512, Simd512, Vector512<float>>(inputs, output, pl, pool);
                     break;
                 case SimdLevel.Avx2:
-                    Forward<Tile<Lanes256, Vector256<float>>, Lanes256, Vector256<float>>(inputs, output, pl, pool);
+                    Forward<Tile<Simd256, Vector256<float>>, Simd256, Vector256<float>>(inputs, output, pl, pool);
                     break;
                 default:
-                    Forward<Tile<LanesPortable, Vector<float>>, LanesPortable, Vector<float>>(inputs, output, pl, pool);
+                    Forward<Tile<SimdPortable, Vector<float>>, SimdPortable, Vector<float>>(inputs, output, pl, pool);
                     break;
             }
         }
     }
 
-    private static void Forward<TTile, TLanes, TVector>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
+    private static void Forward<TTile, TSimd, TVector>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
         where TTile : struct, ITile
-        where TLanes : struct, ILanes<TVector>
+        where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         if (inputs.Shape.QueryLength <= MaxQueriesUnpacked)
         {
-            AttentionDecode<TLanes, TVector> rows = new(inputs, o, lse, pool);
-            pool.For(AttentionDecode<TLanes, TVector>.Items(inputs.Shape), ref rows);
+            AttentionDecode<TSimd, TVector> rows = new(inputs, o, lse, pool);
+            pool.For(AttentionDecode<TSimd, TVector>.Items(inputs.Shape), ref rows);
             return;
         }
 

@@ -8,9 +8,9 @@ namespace PeftCore.Kernels;
 /// Attention of one query, or two, over many keys: decoding, where keys and values are read once and there is too little to fill a tile. An
 /// item is some of the query heads that share a key head; they take turns over a block of keys while it is in the first-level cache.
 /// </summary>
-internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
+internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
     : IParallelBody
-    where TLanes : struct, ILanes<TVector>
+    where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     // Enough items to share; keys that stay in the first-level cache; and how far ahead to ask for them, since a head's part of a row of
@@ -34,11 +34,11 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
             inputs.Range(b, i, out int from, out int to);
             if (inputs.Keys.Type == ElementType.F32)
             {
-                Attend<StoredF32>(b, i, first, heads, from, to, scratch.Pointer);
+                Attend<Float32Element>(b, i, first, heads, from, to, scratch.Pointer);
             }
             else
             {
-                Attend<StoredBF16>(b, i, first, heads, from, to, scratch.Pointer);
+                Attend<BFloat16Element>(b, i, first, heads, from, to, scratch.Pointer);
             }
         }
     }
@@ -46,8 +46,8 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
     private static int PartsOf(in AttentionShape shape) =>
         Math.Clamp(Ranges.Count(EnoughItems, Math.Max(1, shape.Batch * shape.KeyHeads)), 1, shape.Heads / shape.KeyHeads);
 
-    private void Attend<TStored>(int b, int i, int first, int heads, int from, int to, float* scores)
-        where TStored : struct, IStored
+    private void Attend<TElement>(int b, int i, int first, int heads, int from, int to, float* scores)
+        where TElement : struct, IElement
     {
         var shape = inputs.Shape;
         int keyHead = first / inputs.Group, count = to - from;
@@ -57,7 +57,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
             int keys = Math.Min(Block, to - j);
             for (int h = 0; h < heads; h++)
             {
-                Dots<TStored>(inputs.Query(b, i, first + h), inputs.Keys.At(row + j, keyHead), keys, scores + ((nint)h * count) +
+                Dots<TElement>(inputs.Query(b, i, first + h), inputs.Keys.At(row + j, keyHead), keys, scores + ((nint)h * count) +
                     (j - from), h == 0);
             }
         }
@@ -73,7 +73,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
             for (int h = 0; h < heads; h++)
             {
                 float* into = o.At(((long)b * shape.QueryLength) + i, first + h);
-                AddValues<TStored>(scores + ((nint)h * count) + (j - from), inputs.Values.At(row + j, keyHead), keys, into, h == 0);
+                AddValues<TElement>(scores + ((nint)h * count) + (j - from), inputs.Values.At(row + j, keyHead), keys, into, h == 0);
             }
         }
     }
@@ -98,8 +98,8 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
     }
 
     // products[j] = scale·q·(key j), four keys at a time.
-    private void Dots<TStored>(float* q, byte* key, int keys, float* products, bool ask)
-        where TStored : struct, IStored
+    private void Dots<TElement>(float* q, byte* key, int keys, float* products, bool ask)
+        where TElement : struct, IElement
     {
         nint row = inputs.Keys.RowBytes;
         float scale = inputs.Shape.Scale;
@@ -108,39 +108,39 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
         {
             if (ask)
             {
-                Ask(key + (Ahead * row), row, 4, inputs.Shape.HeadDim * TStored.Size);
+                PrefetchRows(key + (Ahead * row), row, 4, inputs.Shape.HeadDim * TElement.Size);
             }
 
-            (Dots<TStored>(q, key, key + row, key + (2 * row), key + (3 * row)) * scale).Store(products + j);
+            (Dots<TElement>(q, key, key + row, key + (2 * row), key + (3 * row)) * scale).Store(products + j);
         }
 
         for (; j < keys; j++, key += row)
         {
-            products[j] = scale * Dots<TStored>(q, key, key, key, key).ToScalar();
+            products[j] = scale * Dots<TElement>(q, key, key, key, key).ToScalar();
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private Vector128<float> Dots<TStored>(float* q, byte* k0, byte* k1, byte* k2, byte* k3)
-        where TStored : struct, IStored
+    private Vector128<float> Dots<TElement>(float* q, byte* k0, byte* k1, byte* k2, byte* k3)
+        where TElement : struct, IElement
     {
         int dim = inputs.Shape.HeadDim, d = 0;
         TVector s0 = default, s1 = default, s2 = default, s3 = default;
-        for (; d <= dim - TLanes.Count; d += TLanes.Count)
+        for (; d <= dim - TSimd.Count; d += TSimd.Count)
         {
-            var x = TLanes.Load<StoredF32>((byte*)(q + d));
-            int at = d * TStored.Size;
-            s0 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k0 + at), s0);
-            s1 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k1 + at), s1);
-            s2 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k2 + at), s2);
-            s3 = TLanes.MultiplyAdd(x, TLanes.Load<TStored>(k3 + at), s3);
+            var x = TSimd.Load<Float32Element>((byte*)(q + d));
+            int at = d * TElement.Size;
+            s0 = TSimd.MultiplyAdd(x, TSimd.Load<TElement>(k0 + at), s0);
+            s1 = TSimd.MultiplyAdd(x, TSimd.Load<TElement>(k1 + at), s1);
+            s2 = TSimd.MultiplyAdd(x, TSimd.Load<TElement>(k2 + at), s2);
+            s3 = TSimd.MultiplyAdd(x, TSimd.Load<TElement>(k3 + at), s3);
         }
 
-        var sums = TLanes.Sums(s0, s1, s2, s3);
+        var sums = TSimd.Sums(s0, s1, s2, s3);
         for (; d < dim; d++)
         {
-            int at = d * TStored.Size;
-            sums += Vector128.Create(TStored.Load(k0 + at), TStored.Load(k1 + at), TStored.Load(k2 + at), TStored.Load(k3 + at)) * q[d];
+            int at = d * TElement.Size;
+            sums += Vector128.Create(TElement.Load(k0 + at), TElement.Load(k1 + at), TElement.Load(k2 + at), TElement.Load(k3 + at)) * q[d];
         }
 
         return sums;
@@ -148,56 +148,56 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
 
     // into += Σ weights[j]·(value j), four vectors of columns at a time in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddValues<TStored>(float* weights, byte* value, int keys, float* into, bool ask)
-        where TStored : struct, IStored
+    private void AddValues<TElement>(float* weights, byte* value, int keys, float* into, bool ask)
+        where TElement : struct, IElement
     {
-        int dim = inputs.Shape.HeadDim, width = TLanes.Count, d = 0;
+        int dim = inputs.Shape.HeadDim, width = TSimd.Count, d = 0;
         nint row = inputs.Values.RowBytes;
         for (; d <= dim - (4 * width); d += 4 * width)
         {
-            TVector s0 = TLanes.Load<StoredF32>((byte*)(into + d)), s1 = TLanes.Load<StoredF32>((byte*)(into + d + width));
-            TVector s2 = TLanes.Load<StoredF32>((byte*)(into + d + (2 * width))),
-                s3 = TLanes.Load<StoredF32>((byte*)(into + d + (3 * width)));
-            byte* v = value + (d * TStored.Size);
+            TVector s0 = TSimd.Load<Float32Element>((byte*)(into + d)), s1 = TSimd.Load<Float32Element>((byte*)(into + d + width));
+            TVector s2 = TSimd.Load<Float32Element>((byte*)(into + d + (2 * width))),
+                s3 = TSimd.Load<Float32Element>((byte*)(into + d + (3 * width)));
+            byte* v = value + (d * TElement.Size);
             for (int j = 0; j < keys; j++, v += row)
             {
                 if (ask)
                 {
-                    Ask(v + (Ahead * row), row, 1, 4 * width * TStored.Size);
+                    PrefetchRows(v + (Ahead * row), row, 1, 4 * width * TElement.Size);
                 }
 
-                var p = TLanes.Broadcast(weights[j]);
-                s0 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v), s0);
-                s1 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v + (width * TStored.Size)), s1);
-                s2 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v + (2 * width * TStored.Size)), s2);
-                s3 = TLanes.MultiplyAdd(p, TLanes.Load<TStored>(v + (3 * width * TStored.Size)), s3);
+                var p = TSimd.Broadcast(weights[j]);
+                s0 = TSimd.MultiplyAdd(p, TSimd.Load<TElement>(v), s0);
+                s1 = TSimd.MultiplyAdd(p, TSimd.Load<TElement>(v + (width * TElement.Size)), s1);
+                s2 = TSimd.MultiplyAdd(p, TSimd.Load<TElement>(v + (2 * width * TElement.Size)), s2);
+                s3 = TSimd.MultiplyAdd(p, TSimd.Load<TElement>(v + (3 * width * TElement.Size)), s3);
             }
 
-            TLanes.Store(s0, into + d);
-            TLanes.Store(s1, into + d + width);
-            TLanes.Store(s2, into + d + (2 * width));
-            TLanes.Store(s3, into + d + (3 * width));
+            TSimd.Store(s0, into + d);
+            TSimd.Store(s1, into + d + width);
+            TSimd.Store(s2, into + d + (2 * width));
+            TSimd.Store(s3, into + d + (3 * width));
         }
 
         for (; d <= dim - width; d += width)
         {
-            var s = TLanes.Load<StoredF32>((byte*)(into + d));
-            byte* v = value + (d * TStored.Size);
+            var s = TSimd.Load<Float32Element>((byte*)(into + d));
+            byte* v = value + (d * TElement.Size);
             for (int j = 0; j < keys; j++, v += row)
             {
-                s = TLanes.MultiplyAdd(TLanes.Broadcast(weights[j]), TLanes.Load<TStored>(v), s);
+                s = TSimd.MultiplyAdd(TSimd.Broadcast(weights[j]), TSimd.Load<TElement>(v), s);
             }
 
-            TLanes.Store(s, into + d);
+            TSimd.Store(s, into + d);
         }
 
         for (; d < dim; d++)
         {
             float s = into[d];
-            byte* v = value + (d * TStored.Size);
+            byte* v = value + (d * TElement.Size);
             for (int j = 0; j < keys; j++, v += row)
             {
-                s += weights[j] * TStored.Load(v);
+                s += weights[j] * TElement.Load(v);
             }
 
             into[d] = s;
@@ -206,7 +206,7 @@ internal readonly unsafe struct AttentionDecode<TLanes, TVector>(AttentionInputs
 
     // A prefetch past the end of the keys does no harm: it never faults.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(byte* at, nint row, int rows, int bytes)
+    private static void PrefetchRows(byte* at, nint row, int rows, int bytes)
     {
         if (Sse.IsSupported)
         {

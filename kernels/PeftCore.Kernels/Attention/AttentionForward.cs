@@ -59,14 +59,14 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             new Span<float>(_max, QueryBlock).Fill(float.NegativeInfinity);
             new Span<float>(_total, QueryBlock).Clear();
 
-            AttentionPacking.Panels<TTile>(_inputs.Query(_b, _first, _h), _inputs.QueryStride, _count, _dim, _queries);
+            AttentionPacking.PackRows<TTile>(_inputs.Query(_b, _first, _h), _inputs.QueryStride, _count, _dim, _queries);
             _inputs.Range(_b, _first, _count, out int from, out int to);
             for (int key = from / KeyBlock * KeyBlock; key < to; key += KeyBlock)
             {
                 int keys = Math.Min(KeyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
                 long token = ((long)_b * _inputs.Shape.KeyLength) + key;
-                _inputs.Keys.Across<TTile>(token, keyHead, keys, _dim, _keys);
-                _inputs.Values.Along<TTile>(token, keyHead, keys, _dim, _values);
+                _inputs.Keys.PackTransposed<TTile>(token, keyHead, keys, _dim, _keys);
+                _inputs.Values.Pack<TTile>(token, keyHead, keys, _dim, _values);
                 for (int row = 0; row < _count; row += TTile.Rows)
                 {
                     Step(row, Math.Min(TTile.Rows, _count - row), key, keys);
@@ -93,10 +93,10 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
                 Soften(row + r, _scores + (r * KeyBlock), key, from, to);
             }
 
-            Packing.Transpose<StoredF32>((byte*)(_scores + from), KeyBlock, rows, TTile.Rows, to - from, _panel);
+            Packing.Transpose<Float32Element>((byte*)(_scores + from), KeyBlock, rows, TTile.Rows, to - from, _panel);
             for (int column = 0; column < _width; column += TTile.Columns)
             {
-                TTile.Run<StoredF32>(
+                TTile.Run<Float32Element>(
                     rows, to - from, _panel, TTile.Rows, (byte*)(_values + (column * keys) + (from * TTile.Columns)), TTile.Columns,
                     _sums + (row * _width) + column, _width, 1f, true);
             }

@@ -52,9 +52,9 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         {
             int keyCount = Math.Min(Keys, firstKey + keys - key);
             long keyToken = ((long)_b * shape.KeyLength) + key;
-            AttentionPacking.StripsAcross<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyStrips);
-            AttentionPacking.StripsAcross<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _dim, _valueStrips);
-            AttentionPacking.StripsAlong<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyRows);
+            AttentionPacking.PackTransposed<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyStrips);
+            AttentionPacking.PackTransposed<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _dim, _valueStrips);
+            AttentionPacking.Pack<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyRows);
             new Span<float>(_keySums, Keys * _width).Clear();
             new Span<float>(_valueSums, Keys * _width).Clear();
             for (int h = firstHead; h < firstHead + heads; h++)
@@ -114,8 +114,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
 
         long token = ((long)_b * _inputs.Shape.QueryLength) + query;
-        AttentionPacking.Panels<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryPanels);
-        AttentionPacking.Panels<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientPanels);
+        AttentionPacking.PackRows<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryPanels);
+        AttentionPacking.PackRows<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientPanels);
         for (int row = 0; row < queries; row += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, queries - row);
@@ -128,13 +128,13 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
         if (_dk.Wanted)
         {
-            AttentionPacking.StripsAlong<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
+            AttentionPacking.Pack<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
             AddKeyGradient(_slopes, _queryStrips, _keySums, query, queries, key, keys);
         }
 
         if (_dv.Wanted)
         {
-            AttentionPacking.StripsAlong<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientStrips);
+            AttentionPacking.Pack<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientStrips);
             AddKeyGradient(_weights, _gradientStrips, _valueSums, query, queries, key, keys);
         }
     }
@@ -177,18 +177,18 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
     private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
     {
-        Packing.Transpose<StoredF32>((byte*)(_slopes + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
+        Packing.Transpose<Float32Element>((byte*)(_slopes + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
         for (int column = 0; column < _dim; column += TTile.Columns)
         {
             byte* strip = (byte*)(_keyRows + (column * keys) + (from * TTile.Columns));
             if (rows % 4 == 0 && column + TTile.Columns <= _dim)
             {
-                TTile.Run<StoredF32>(
+                TTile.Run<Float32Element>(
                     rows, to - from, _panel, TTile.Rows, strip, TTile.Columns, _dq.Data.At(token, h) + column, _dq.Data.Stride, 1f, true);
                 continue;
             }
 
-            TTile.Run<StoredF32>(rows, to - from, _panel, TTile.Rows, strip, TTile.Columns, _tile, TTile.Columns, 1f, false);
+            TTile.Run<Float32Element>(rows, to - from, _panel, TTile.Rows, strip, TTile.Columns, _tile, TTile.Columns, 1f, false);
             for (int r = 0; r < rows; r++)
             {
                 float* into = _dq.Data.At(token + r, h) + column;
@@ -206,7 +206,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             Seeing(query, queries, key + k, rows, out int first, out int last);
             for (int column = 0; column < _width && first < last; column += TTile.Columns)
             {
-                TTile.Run<StoredF32>(
+                TTile.Run<Float32Element>(
                     rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
                     TTile.Columns,
                     sums + (k * _width) + column, _width, 1f, true);

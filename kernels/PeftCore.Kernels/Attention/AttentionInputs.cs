@@ -4,12 +4,12 @@ namespace PeftCore.Kernels;
 
 /// <summary>What the scores are made of, by address.</summary>
 internal readonly unsafe struct AttentionInputs(
-    AttentionShape shape, HeadPointer q, StoredHeads k, StoredHeads v, int* ranges, float* slopes, float* bias, bool sharedBias)
+    AttentionShape shape, HeadPointer q, KeyValueHeads k, KeyValueHeads v, int* ranges, float* slopes, float* bias, bool sharedBias)
 {
     public readonly AttentionShape Shape = shape;
 
     /// <summary>Keys and values as they are stored.</summary>
-    public readonly StoredHeads Keys = k, Values = v;
+    public readonly KeyValueHeads Keys = k, Values = v;
     private readonly HeadPointer _q = q;
     private readonly int* _ranges = ranges;
     private readonly float* _slopes = slopes, _bias = bias;

@@ -4,45 +4,45 @@ namespace PeftCore.Kernels;
 internal static unsafe class AttentionPacking
 {
     /// <summary>Tokens as rows of A, dimensions as steps. The panel of token t starts at t·dim.</summary>
-    public static void Panels<TTile>(float* x, int stride, int tokens, int dim, float* panels)
+    public static void PackRows<TTile>(float* x, int stride, int tokens, int dim, float* panels)
         where TTile : struct, ITile
     {
         for (int t = 0; t < tokens; t += TTile.Rows)
         {
-            Packing.Transpose<StoredF32>(
+            Packing.Transpose<Float32Element>(
                 (byte*)(x + ((nint)t * stride)), stride, Math.Min(TTile.Rows, tokens - t), TTile.Rows, dim, panels + ((nint)t * dim));
         }
     }
 
     /// <summary>Tokens as columns of B, dimensions as steps. The strip of token t starts at t·dim.</summary>
-    public static void StripsAcross<TTile>(float* x, int stride, int tokens, int dim, float* strips)
-        where TTile : struct, ITile => StripsAcross<TTile, StoredF32>((byte*)x, stride, tokens, dim, strips);
+    public static void PackTransposed<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile => PackTransposed<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
     /// <summary>The same, widened from how tokens are stored.</summary>
-    public static void StripsAcross<TTile, TStored>(byte* x, int stride, int tokens, int dim, float* strips)
+    public static void PackTransposed<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
-        where TStored : struct, IStored
+        where TElement : struct, IElement
     {
         for (int t = 0; t < tokens; t += TTile.Columns)
         {
-            Packing.Transpose<TStored>(
-                x + ((nint)t * stride * TStored.Size), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips +
+            Packing.Transpose<TElement>(
+                x + ((nint)t * stride * TElement.Size), stride, Math.Min(TTile.Columns, tokens - t), TTile.Columns, dim, strips +
                 ((nint)t * dim));
         }
     }
 
     /// <summary>Dimensions as columns of B, tokens as steps. The strip of dimension d starts at d·tokens.</summary>
-    public static void StripsAlong<TTile>(float* x, int stride, int tokens, int dim, float* strips)
-        where TTile : struct, ITile => StripsAlong<TTile, StoredF32>((byte*)x, stride, tokens, dim, strips);
+    public static void Pack<TTile>(float* x, int stride, int tokens, int dim, float* strips)
+        where TTile : struct, ITile => Pack<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
     /// <summary>The same, widened from how tokens are stored.</summary>
-    public static void StripsAlong<TTile, TStored>(byte* x, int stride, int tokens, int dim, float* strips)
+    public static void Pack<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
-        where TStored : struct, IStored
+        where TElement : struct, IElement
     {
         for (int d = 0; d < dim; d += TTile.Columns)
         {
-            Packing.Copy<TStored>(x + (d * TStored.Size), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips +
+            Packing.Copy<TElement>(x + (d * TElement.Size), stride, Math.Min(TTile.Columns, dim - d), TTile.Columns, tokens, strips +
                 ((nint)d * tokens));
         }
     }
@@ -54,7 +54,7 @@ internal static unsafe class AttentionPacking
     {
         for (int key = from / TTile.Columns * TTile.Columns; key < to; key += TTile.Columns)
         {
-            TTile.Run<StoredF32>(
+            TTile.Run<Float32Element>(
                 rows, dim, panel, TTile.Rows, (byte*)(strips + ((nint)key * dim)), TTile.Columns, products + key, width, scale, false);
         }
     }

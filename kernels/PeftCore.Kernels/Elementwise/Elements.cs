@@ -11,30 +11,30 @@ public static unsafe class Elements
     public static int Size(ElementType type) => type == ElementType.F32 ? 4 : 2;
 
     /// <summary>y = x in float32, exactly.</summary>
-    public static void Widen(ReadOnlySpan<byte> x, ElementType type, Span<float> y, WorkerPool pool)
+    public static void ToFloat(ReadOnlySpan<byte> x, ElementType type, Span<float> y, WorkerPool pool)
     {
         int count = x.Length / Size(type);
         Sizes.AtLeast<float>(y, count);
         fixed (byte* px = x)
         fixed (float* py = y)
         {
-            Ranges.For(count, new WidenBody(px, type, py), pool);
+            Ranges.For(count, new ToFloatBody(px, type, py), pool);
         }
     }
 
     /// <summary>y = x in the stored type. NaN stays NaN; what is too large for half precision becomes infinite.</summary>
-    public static void Narrow(ReadOnlySpan<float> x, Span<byte> y, ElementType type, WorkerPool pool)
+    public static void FromFloat(ReadOnlySpan<float> x, Span<byte> y, ElementType type, WorkerPool pool)
     {
         Sizes.AtLeast<byte>(y, (long)x.Length * Size(type));
         fixed (float* px = x)
         fixed (byte* py = y)
         {
-            Ranges.For(x.Length, new NarrowBody(px, py, type), pool);
+            Ranges.For(x.Length, new FromFloatBody(px, py, type), pool);
         }
     }
 
     /// <summary>Widens a run of elements on the calling thread.</summary>
-    internal static void Widen(byte* x, ElementType type, float* y, int count)
+    internal static void ToFloat(byte* x, ElementType type, float* y, int count)
     {
         switch (type)
         {
@@ -42,30 +42,30 @@ public static unsafe class Elements
                 Buffer.MemoryCopy(x, y, (long)count * 4, (long)count * 4);
                 break;
             case ElementType.BF16:
-                Widen<StoredBF16>(x, y, count);
+                ToFloat<BFloat16Element>(x, y, count);
                 break;
             default:
-                Widen<StoredF16>(x, y, count);
+                ToFloat<Float16Element>(x, y, count);
                 break;
         }
     }
 
-    private static void Widen<TStored>(byte* x, float* y, int count)
-        where TStored : struct, IStored
+    private static void ToFloat<TElement>(byte* x, float* y, int count)
+        where TElement : struct, IElement
     {
         int i = 0;
         for (; i <= count - 8; i += 8)
         {
-            TStored.Load8(x + ((nint)i * TStored.Size)).Store(y + i);
+            TElement.Load8(x + ((nint)i * TElement.Size)).Store(y + i);
         }
 
         for (; i < count; i++)
         {
-            y[i] = TStored.Load(x + ((nint)i * TStored.Size));
+            y[i] = TElement.Load(x + ((nint)i * TElement.Size));
         }
     }
 
-    private static void Narrow(float* x, byte* y, ElementType type, int count)
+    private static void FromFloat(float* x, byte* y, ElementType type, int count)
     {
         switch (type)
         {
@@ -73,7 +73,7 @@ public static unsafe class Elements
                 Buffer.MemoryCopy(x, y, (long)count * 4, (long)count * 4);
                 break;
             case ElementType.BF16:
-                NarrowToBFloat16(x, (ushort*)y, count);
+                FromFloatToBFloat16(x, (ushort*)y, count);
                 break;
             default:
                 TensorPrimitives.ConvertToHalf(new ReadOnlySpan<float>(x, count), new Span<Half>(y, count));
@@ -81,7 +81,7 @@ public static unsafe class Elements
         }
     }
 
-    private static void NarrowToBFloat16(float* x, ushort* y, int count)
+    private static void FromFloatToBFloat16(float* x, ushort* y, int count)
     {
         int width = Simd.Width, i = 0;
         for (; i <= count - (2 * width); i += 2 * width)
@@ -108,19 +108,19 @@ public static unsafe class Elements
         return float.IsNaN(x) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    private readonly struct WidenBody(byte* x, ElementType type, float* y) : IRangeBody
+    private readonly struct ToFloatBody(byte* x, ElementType type, float* y) : IRangeBody
     {
         private readonly byte* _x = x;
         private readonly float* _y = y;
 
-        public void Run(int start, int count) => Widen(_x + ((long)start * Size(type)), type, _y + start, count);
+        public void Run(int start, int count) => ToFloat(_x + ((long)start * Size(type)), type, _y + start, count);
     }
 
-    private readonly struct NarrowBody(float* x, byte* y, ElementType type) : IRangeBody
+    private readonly struct FromFloatBody(float* x, byte* y, ElementType type) : IRangeBody
     {
         private readonly float* _x = x;
         private readonly byte* _y = y;
 
-        public void Run(int start, int count) => Narrow(_x + start, _y + ((long)start * Size(type)), type, count);
+        public void Run(int start, int count) => FromFloat(_x + start, _y + ((long)start * Size(type)), type, count);
     }
 }

@@ -56,7 +56,7 @@ public static unsafe class Embedding
         {
             for (int i = start; i < start + count; i++)
             {
-                Elements.Widen(_table + ((long)_ids[i] * stride * Elements.Size(type)), type, _y + ((long)i * cols), cols);
+                Elements.ToFloat(_table + ((long)_ids[i] * stride * Elements.Size(type)), type, _y + ((long)i * cols), cols);
             }
         }
     }

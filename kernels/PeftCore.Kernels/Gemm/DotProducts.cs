@@ -6,8 +6,8 @@ namespace PeftCore.Kernels;
 /// The product of a matrix whose numbers run along the steps with a few rows only: every element of C is a dot product, and the
 /// large operand is read once, in place. This is decoding one token, and a rank-8 projection.
 /// </summary>
-internal static unsafe class DotProducts<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+internal static unsafe class DotProducts<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     /// <summary>How few rows are few.</summary>
@@ -21,7 +21,7 @@ internal static unsafe class DotProducts<TLanes, TVector>
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         int few = product.N == 1 ? 1 : Ranges.Count(product.N, 4) * 4;
-        nint length = (nint)Ranges.Count(product.K, TLanes.Count) * TLanes.Count;
+        nint length = (nint)Ranges.Count(product.K, TSimd.Count) * TSimd.Count;
         using var scratch = pool.Scratch.Rent(few * length);
         for (int row = 0; row < few; row++)
         {
@@ -38,26 +38,26 @@ internal static unsafe class DotProducts<TLanes, TVector>
         switch (product.A.Type)
         {
             case ElementType.F32:
-                Ranges.For(product.M, new Body<StoredF32>(product, scratch.Pointer, few, length), pool, rows);
+                Ranges.For(product.M, new Body<Float32Element>(product, scratch.Pointer, few, length), pool, rows);
                 break;
             case ElementType.BF16:
-                Ranges.For(product.M, new Body<StoredBF16>(product, scratch.Pointer, few, length), pool, rows);
+                Ranges.For(product.M, new Body<BFloat16Element>(product, scratch.Pointer, few, length), pool, rows);
                 break;
             default:
-                Ranges.For(product.M, new Body<StoredF16>(product, scratch.Pointer, few, length), pool, rows);
+                Ranges.For(product.M, new Body<Float16Element>(product, scratch.Pointer, few, length), pool, rows);
                 break;
         }
     }
 
-    private readonly struct Body<TStored>(MatrixProduct product, float* rows, int few, nint length) : IRangeBody
-        where TStored : struct, IStored
+    private readonly struct Body<TElement>(MatrixProduct product, float* rows, int few, nint length) : IRangeBody
+        where TElement : struct, IElement
     {
         private readonly float* _rows = rows;
 
         public void Run(int start, int count)
         {
-            int atOnce = Math.Max(CachedRows / few / TLanes.Count, 1) * TLanes.Count, end = start + count, rows = few == 1 ? 4 : 2;
-            nint row = product.A.Stride * TStored.Size, ahead = Math.Max(1, Ahead / (rows * row)) * rows * row;
+            int atOnce = Math.Max(CachedRows / few / TSimd.Count, 1) * TSimd.Count, end = start + count, rows = few == 1 ? 4 : 2;
+            nint row = product.A.Stride * TElement.Size, ahead = Math.Max(1, Ahead / (rows * row)) * rows * row;
             for (int step = 0; step < product.K; step += atOnce)
             {
                 int steps = Math.Min(atOnce, product.K - step);
@@ -82,14 +82,14 @@ internal static unsafe class DotProducts<TLanes, TVector>
         {
             if (present == 4)
             {
-                var dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(i, step), row, _rows + step, steps, ahead);
+                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(product.A.At(i, step), row, _rows + step, steps, ahead);
                 Put(product.C + (i * product.RowStride), product.RowStride, dots, 4, accumulate);
                 return;
             }
 
             for (int r = i; r < i + present; r++)
             {
-                var dots = DotTiles<TLanes, TVector>.FourByOne<TStored>(product.A.At(r, step), 0, _rows + step, steps, ahead);
+                var dots = DotTiles<TSimd, TVector>.FourByOne<TElement>(product.A.At(r, step), 0, _rows + step, steps, ahead);
                 Put(product.C + (r * product.RowStride), product.RowStride, dots, 1, accumulate);
             }
         }
@@ -102,9 +102,9 @@ internal static unsafe class DotProducts<TLanes, TVector>
             {
                 float* z = _rows + (j * length) + step;
                 Vector128<float> dotsX, dotsY;
-                if (TLanes.Count == Vector512<float>.Count && few - j > 4)
+                if (TSimd.Count == Vector512<float>.Count && few - j > 4)
                 {
-                    DotTiles<TLanes, TVector>.TwoByEight<TStored>(
+                    DotTiles<TSimd, TVector>.TwoByEight<TElement>(
                         x, second, z, length, steps, ahead, out dotsX, out var moreX, out dotsY, out var moreY);
                     Put(i, j + 4, present, moreX, moreY, accumulate);
                     Put(i, j, present, dotsX, dotsY, accumulate);
@@ -112,7 +112,7 @@ internal static unsafe class DotProducts<TLanes, TVector>
                     continue;
                 }
 
-                DotTiles<TLanes, TVector>.TwoByFour<TStored>(x, second, z, length, steps, ahead, out dotsX, out dotsY);
+                DotTiles<TSimd, TVector>.TwoByFour<TElement>(x, second, z, length, steps, ahead, out dotsX, out dotsY);
                 Put(i, j, present, dotsX, dotsY, accumulate);
             }
         }

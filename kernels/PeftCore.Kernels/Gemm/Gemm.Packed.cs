@@ -32,7 +32,7 @@ public static unsafe partial class Gemm
         Sizes.AtLeast<byte>(packed, PackedBytes(n, k, b.Type, level));
         fixed (byte* from = b.Data, to = packed)
         {
-            PackStrips body = new(new Strips(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
+            PrepackBody body = new(new PackedOperand(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
             pool.For(Ranges.Count(n, StripWidth(level)), ref body);
         }
     }
@@ -64,7 +64,7 @@ public static unsafe partial class Gemm
         fixed (byte* pa = a.Data, pb = packed)
         fixed (float* pc = c)
         {
-            Strips rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, type, StripWidth(level), false, k);
+            PackedOperand rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, type, StripWidth(level), false, k);
             MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
             switch (level)
             {
@@ -72,10 +72,10 @@ public static unsafe partial class Gemm
                     PackedProduct<Tile512>.Run(product, pool);
                     break;
                 case SimdLevel.Avx2:
-                    PackedProduct<Tile<Lanes256, Vector256<float>>>.Run(product, pool);
+                    PackedProduct<Tile<Simd256, Vector256<float>>>.Run(product, pool);
                     break;
                 default:
-                    PackedProduct<Tile<LanesPortable, Vector<float>>>.Run(product, pool);
+                    PackedProduct<Tile<SimdPortable, Vector<float>>>.Run(product, pool);
                     break;
             }
         }
@@ -84,11 +84,11 @@ public static unsafe partial class Gemm
     private static int StripWidth(SimdLevel level) => level switch
     {
         SimdLevel.Avx512 => Tile512.Columns,
-        SimdLevel.Avx2 => Tile<Lanes256, Vector256<float>>.Columns,
-        _ => Tile<LanesPortable, Vector<float>>.Columns,
+        SimdLevel.Avx2 => Tile<Simd256, Vector256<float>>.Columns,
+        _ => Tile<SimdPortable, Vector<float>>.Columns,
     };
 
-    private readonly struct PackStrips(Strips b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
+    private readonly struct PrepackBody(PackedOperand b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
     {
         private readonly byte* _packed = packed;
 

@@ -62,39 +62,39 @@ public static unsafe partial class Gemm
         fixed (byte* pa = a.Data, pb = b.Data)
         fixed (float* pc = c)
         {
-            Strips rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, b.Type, b.Stride, transB);
+            PackedOperand rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, b.Type, b.Stride, transB);
             MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
             switch (level)
             {
                 case SimdLevel.Avx512:
-                    Run<Tile512, Lanes512, Vector512<float>>(product, pool);
+                    Run<Tile512, Simd512, Vector512<float>>(product, pool);
                     break;
                 case SimdLevel.Avx2:
-                    Run<Tile<Lanes256, Vector256<float>>, Lanes256, Vector256<float>>(product, pool);
+                    Run<Tile<Simd256, Vector256<float>>, Simd256, Vector256<float>>(product, pool);
                     break;
                 default:
-                    Run<Tile<LanesPortable, Vector<float>>, LanesPortable, Vector<float>>(product, pool);
+                    Run<Tile<SimdPortable, Vector<float>>, SimdPortable, Vector<float>>(product, pool);
                     break;
             }
         }
     }
 
-    private static void Run<TTile, TLanes, TVector>(MatrixProduct product, WorkerPool pool)
+    private static void Run<TTile, TSimd, TVector>(MatrixProduct product, WorkerPool pool)
         where TTile : struct, ITile
-        where TLanes : struct, ILanes<TVector>
+        where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        if (product.M < product.N && FewColumns<TLanes, TVector>(product.Swapped()))
+        if (product.M < product.N && FewColumns<TSimd, TVector>(product.Swapped()))
         {
-            DotProducts<TLanes, TVector>.Run(product.Swapped(), pool);
+            DotProducts<TSimd, TVector>.Run(product.Swapped(), pool);
         }
-        else if (FewColumns<TLanes, TVector>(product))
+        else if (FewColumns<TSimd, TVector>(product))
         {
-            DotProducts<TLanes, TVector>.Run(product, pool);
+            DotProducts<TSimd, TVector>.Run(product, pool);
         }
-        else if (GemvRows<TLanes, TVector>.Suits(product))
+        else if (GemvRows<TSimd, TVector>.Suits(product))
         {
-            GemvRows<TLanes, TVector>.Run(product, pool);
+            GemvRows<TSimd, TVector>.Run(product, pool);
         }
         else if (SmallMGemm<TTile>.Suits(product))
         {
@@ -108,10 +108,10 @@ public static unsafe partial class Gemm
         }
     }
 
-    private static bool FewColumns<TLanes, TVector>(in MatrixProduct product)
-        where TLanes : struct, ILanes<TVector>
+    private static bool FewColumns<TSimd, TVector>(in MatrixProduct product)
+        where TSimd : struct, ISimd<TVector>
         where TVector : struct =>
-        product.N <= DotProducts<TLanes, TVector>.MaxRows && product.A.StepsAdjacent && product.K >= 4 * TLanes.Count;
+        product.N <= DotProducts<TSimd, TVector>.MaxRows && product.A.StepsAdjacent && product.K >= 4 * TSimd.Count;
 
     // The elements of the tiles that cover C.
     private static double Padded<TTile>(int rows, int columns)

@@ -7,8 +7,8 @@ namespace PeftCore.Kernels;
 /// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines. Items are some steps by
 /// some columns; what the steps' items have summed is added up at the end, in the same order whatever the number of threads.
 /// </summary>
-internal static unsafe class GemvRows<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+internal static unsafe class GemvRows<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     // Columns that stay in the first-level cache for all rows of A.
@@ -16,13 +16,13 @@ internal static unsafe class GemvRows<TLanes, TVector>
 
     /// <summary>Whether sweeping is better than tiles, which take four rows at a time.</summary>
     public static bool Suits(in MatrixProduct product) =>
-        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TLanes.Count && product.M <= (product.N < 64 ? 4 : 2);
+        !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= (product.N < 64 ? 4 : 2);
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
         // Rows of A in float32 with alpha in them, and zeros up to a whole number of sweeps.
         nint length = (nint)Ranges.Count(product.K, Steps) * Steps;
-        GemvPartition cut = new(product, TLanes.Count, Steps, product.M);
+        GemvPartition cut = new(product, TSimd.Count, Steps, product.M);
         using var scratch = pool.Scratch.Rent((product.M * length) + cut.SumLength);
         for (int row = 0; row < product.M; row++)
         {
@@ -38,28 +38,28 @@ internal static unsafe class GemvRows<TLanes, TVector>
         switch (product.B.Type)
         {
             case ElementType.F32:
-                Run<StoredF32>(product, scratch.Pointer, length, sums, cut, pool);
+                Run<Float32Element>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
             case ElementType.BF16:
-                Run<StoredBF16>(product, scratch.Pointer, length, sums, cut, pool);
+                Run<BFloat16Element>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
             default:
-                Run<StoredF16>(product, scratch.Pointer, length, sums, cut, pool);
+                Run<Float16Element>(product, scratch.Pointer, length, sums, cut, pool);
                 break;
         }
 
         cut.AddUp(product, sums, pool);
     }
 
-    private static void Run<TStored>(in MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut, WorkerPool pool)
-        where TStored : struct, IStored
+    private static void Run<TElement>(in MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut, WorkerPool pool)
+        where TElement : struct, IElement
     {
-        Body<TStored> body = new(product, a, length, sums, cut);
+        Body<TElement> body = new(product, a, length, sums, cut);
         pool.For(cut.Items, ref body);
     }
 
-    private readonly struct Body<TStored>(MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut) : IParallelBody
-        where TStored : struct, IStored
+    private readonly struct Body<TElement>(MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut) : IParallelBody
+        where TElement : struct, IElement
     {
         private readonly float* _a = a, _sums = sums;
 
@@ -84,11 +84,11 @@ internal static unsafe class GemvRows<TLanes, TVector>
                         float* factors = _a + (row * length) + step, into = c + (row * stride) + column;
                         if (row == 0)
                         {
-                            Sweep<Asks>(factors, product.B.At(column, step), into, count);
+                            Sweep<WithPrefetch>(factors, product.B.At(column, step), into, count);
                         }
                         else
                         {
-                            Sweep<Silent>(factors, product.B.At(column, step), into, count);
+                            Sweep<NoPrefetch>(factors, product.B.At(column, step), into, count);
                         }
                     }
                 }
@@ -103,7 +103,7 @@ internal static unsafe class GemvRows<TLanes, TVector>
                     float* into = c + (row * stride) + start;
                     for (int j = 0; j < columns; j++)
                     {
-                        into[j] += factor * TStored.Load(b + (j * TStored.Size));
+                        into[j] += factor * TElement.Load(b + (j * TElement.Size));
                     }
                 }
             }
@@ -112,65 +112,65 @@ internal static unsafe class GemvRows<TLanes, TVector>
         // c += Σ a[p]·(row p of b), eight rows at a time. The first to read them asks for the next eight, which are needed after the other
         // tiles.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Sweep<TAsk>(float* a, byte* b, float* c, int count)
-            where TAsk : struct, IAsk
+        private void Sweep<TPrefetch>(float* a, byte* b, float* c, int count)
+            where TPrefetch : struct, IPrefetchPolicy
         {
-            nint stride = product.B.Stride * TStored.Size;
+            nint stride = product.B.Stride * TElement.Size;
             byte* b3 = b + (3 * stride), b6 = b + (6 * stride);
-            TVector a0 = TLanes.Broadcast(a[0]), a1 = TLanes.Broadcast(a[1]), a2 = TLanes.Broadcast(a[2]), a3 = TLanes.Broadcast(a[3]);
-            TVector a4 = TLanes.Broadcast(a[4]), a5 = TLanes.Broadcast(a[5]), a6 = TLanes.Broadcast(a[6]), a7 = TLanes.Broadcast(a[7]);
+            TVector a0 = TSimd.Broadcast(a[0]), a1 = TSimd.Broadcast(a[1]), a2 = TSimd.Broadcast(a[2]), a3 = TSimd.Broadcast(a[3]);
+            TVector a4 = TSimd.Broadcast(a[4]), a5 = TSimd.Broadcast(a[5]), a6 = TSimd.Broadcast(a[6]), a7 = TSimd.Broadcast(a[7]);
             int j = 0;
-            for (; j <= count - TLanes.Count; j += TLanes.Count)
+            for (; j <= count - TSimd.Count; j += TSimd.Count)
             {
-                nint at = j * TStored.Size;
-                if (TAsk.Asks && Prefetch.IsDue(at))
+                nint at = j * TElement.Size;
+                if (TPrefetch.Enabled && Prefetch.IsDue(at))
                 {
                     byte* next = b + (8 * stride) + at, next3 = next + (3 * stride), next6 = next3 + (3 * stride);
-                    Prefetch.Ask(next);
-                    Prefetch.Ask(next + stride);
-                    Prefetch.Ask(next + (2 * stride));
-                    Prefetch.Ask(next3);
-                    Prefetch.Ask(next3 + stride);
-                    Prefetch.Ask(next3 + (2 * stride));
-                    Prefetch.Ask(next6);
-                    Prefetch.Ask(next6 + stride);
+                    Prefetch.ToL2(next);
+                    Prefetch.ToL2(next + stride);
+                    Prefetch.ToL2(next + (2 * stride));
+                    Prefetch.ToL2(next3);
+                    Prefetch.ToL2(next3 + stride);
+                    Prefetch.ToL2(next3 + (2 * stride));
+                    Prefetch.ToL2(next6);
+                    Prefetch.ToL2(next6 + stride);
                 }
 
-                var even = TLanes.MultiplyAdd(a0, TLanes.Load<TStored>(b + at), TLanes.Load<StoredF32>((byte*)(c + j)));
-                var odd = TLanes.Multiply(a1, TLanes.Load<TStored>(b + stride + at));
-                even = TLanes.MultiplyAdd(a2, TLanes.Load<TStored>(b + (2 * stride) + at), even);
-                odd = TLanes.MultiplyAdd(a3, TLanes.Load<TStored>(b3 + at), odd);
-                even = TLanes.MultiplyAdd(a4, TLanes.Load<TStored>(b3 + stride + at), even);
-                odd = TLanes.MultiplyAdd(a5, TLanes.Load<TStored>(b3 + (2 * stride) + at), odd);
-                even = TLanes.MultiplyAdd(a6, TLanes.Load<TStored>(b6 + at), even);
-                odd = TLanes.MultiplyAdd(a7, TLanes.Load<TStored>(b6 + stride + at), odd);
-                TLanes.Store(TLanes.Add(even, odd), c + j);
+                var even = TSimd.MultiplyAdd(a0, TSimd.Load<TElement>(b + at), TSimd.Load<Float32Element>((byte*)(c + j)));
+                var odd = TSimd.Multiply(a1, TSimd.Load<TElement>(b + stride + at));
+                even = TSimd.MultiplyAdd(a2, TSimd.Load<TElement>(b + (2 * stride) + at), even);
+                odd = TSimd.MultiplyAdd(a3, TSimd.Load<TElement>(b3 + at), odd);
+                even = TSimd.MultiplyAdd(a4, TSimd.Load<TElement>(b3 + stride + at), even);
+                odd = TSimd.MultiplyAdd(a5, TSimd.Load<TElement>(b3 + (2 * stride) + at), odd);
+                even = TSimd.MultiplyAdd(a6, TSimd.Load<TElement>(b6 + at), even);
+                odd = TSimd.MultiplyAdd(a7, TSimd.Load<TElement>(b6 + stride + at), odd);
+                TSimd.Store(TSimd.Add(even, odd), c + j);
             }
 
             for (; j < count; j++)
             {
-                byte* from = b + (j * TStored.Size);
+                byte* from = b + (j * TElement.Size);
                 for (int p = 0; p < Steps; p++, from += stride)
                 {
-                    c[j] += a[p] * TStored.Load(from);
+                    c[j] += a[p] * TElement.Load(from);
                 }
             }
         }
     }
 
     /// <summary>Whether a sweep asks for the rows after those it reads.</summary>
-    private interface IAsk
+    private interface IPrefetchPolicy
     {
-        static abstract bool Asks { get; }
+        static abstract bool Enabled { get; }
     }
 
-    private readonly struct Asks : IAsk
+    private readonly struct WithPrefetch : IPrefetchPolicy
     {
-        static bool IAsk.Asks => true;
+        static bool IPrefetchPolicy.Enabled => true;
     }
 
-    private readonly struct Silent : IAsk
+    private readonly struct NoPrefetch : IPrefetchPolicy
     {
-        static bool IAsk.Asks => false;
+        static bool IPrefetchPolicy.Enabled => false;
     }
 }

@@ -16,9 +16,9 @@ internal unsafe interface ITile
     /// C (+)= alpha·panel·strip. Writes the first ⌈rows/4⌉·4 rows at least and Rows at most, and all Columns; a caller with less room
     /// gives a buffer of its own as C.
     /// </summary>
-    static abstract void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+    static abstract void Run<TElement>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
         bool accumulate)
-        where TStored : struct, IStored;
+        where TElement : struct, IElement;
 }
 
 /// <summary>A number of rows as a type, so that a kernel is compiled for each.</summary>

@@ -2,10 +2,10 @@ namespace PeftCore.Kernels;
 
 /// <summary>All a product C (+)= alpha·A·Bᵀ needs to know, by address: A's strips are the rows of C, B's strips its columns.</summary>
 internal readonly unsafe struct MatrixProduct(
-    int m, int n, int k, Strips a, Strips b, float* c, nint rowStride, nint columnStride, float alpha, bool accumulate)
+    int m, int n, int k, PackedOperand a, PackedOperand b, float* c, nint rowStride, nint columnStride, float alpha, bool accumulate)
 {
     public readonly int M = m, N = n, K = k;
-    public readonly Strips A = a, B = b;
+    public readonly PackedOperand A = a, B = b;
     public readonly float* C = c;
     public readonly nint RowStride = rowStride, ColumnStride = columnStride;
     public readonly float Alpha = alpha;

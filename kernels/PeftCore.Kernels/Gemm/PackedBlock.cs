@@ -15,7 +15,7 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
     public readonly int Strips => Ranges.Count(Product.N, TTile.Columns);
 
     /// <summary>Bytes of a number of B where tiles read it.</summary>
-    public readonly int StripSize => Product.B.IsPacked || direct ? Elements.Size(Product.B.Type) : sizeof(float);
+    public readonly int StripSize => Product.B.IsPrepacked || direct ? Elements.Size(Product.B.Type) : sizeof(float);
 
     public readonly void PackRows(int panel)
     {
@@ -27,7 +27,7 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
     public readonly float* PackColumns(int strip, int step, int steps, float* into)
     {
         int column = strip * TTile.Columns, columns = Math.Min(TTile.Columns, Product.N - column);
-        if (Product.B.IsPacked || (direct && columns == TTile.Columns))
+        if (Product.B.IsPrepacked || (direct && columns == TTile.Columns))
         {
             return null;
         }
@@ -78,7 +78,7 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
         }
         else
         {
-            TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)packed, TTile.Columns, c, ldc, Product.Alpha, accumulate);
+            TTile.Run<Float32Element>(rows, steps, a, TTile.Rows, (byte*)packed, TTile.Columns, c, ldc, Product.Alpha, accumulate);
         }
     }
 

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Packs the panels of A.</summary>
-internal readonly struct PanelsBody<TTile>(PackedBlock<TTile> block) : IParallelBody
+internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParallelBody
     where TTile : struct, ITile
 {
     private const int AtOnce = 16384;
@@ -23,7 +23,7 @@ internal readonly struct PanelsBody<TTile>(PackedBlock<TTile> block) : IParallel
 /// meanwhile:
 /// weights are read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
 /// </summary>
-internal readonly unsafe struct StripsBody<TTile> : IParallelBody
+internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
     where TTile : struct, ITile
 {
     // A piece of a strip fills half of a first-level cache.
@@ -35,7 +35,7 @@ internal readonly unsafe struct StripsBody<TTile> : IParallelBody
     private readonly WorkerPool _pool;
     private readonly int _rows, _strips, _runs, _run, _steps;
 
-    public StripsBody(PackedBlock<TTile> block, int rows, WorkerPool pool)
+    public MacroKernel(PackedBlock<TTile> block, int rows, WorkerPool pool)
     {
         _block = block;
         _pool = pool;

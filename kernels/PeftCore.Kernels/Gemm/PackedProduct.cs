@@ -19,7 +19,7 @@ internal static unsafe class PackedProduct<TTile>
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
-        bool direct = !product.B.IsPacked && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
+        bool direct = !product.B.IsPrepacked && product.M <= MaxDirectRows && !product.B.StepsAdjacent;
         int steps = Even(product.K, product.M <= FewRows ? MaxStepsOfFewRows : MaxSteps, 4), rows = Even(product.M, MaxRows, TTile.Rows);
         using var packed = pool.Scratch.Rent((long)rows * steps);
         PackedBlock<TTile> block = new(product, packed.Pointer, direct);
@@ -29,9 +29,9 @@ internal static unsafe class PackedProduct<TTile>
             for (block.Row = 0; block.Row < product.M; block.Row += rows)
             {
                 block.Rows = Math.Min(rows, product.M - block.Row);
-                PanelsBody<TTile> panels = new(block);
+                PackRowsBody<TTile> panels = new(block);
                 pool.For(panels.Items, ref panels);
-                StripsBody<TTile> strips = new(block, Even(block.Rows, Math.Max(BlockFloats / steps, TTile.Rows), TTile.Rows), pool);
+                MacroKernel<TTile> strips = new(block, Even(block.Rows, Math.Max(BlockFloats / steps, TTile.Rows), TTile.Rows), pool);
                 pool.For(strips.Items, ref strips);
             }
         }

@@ -15,5 +15,5 @@ internal static unsafe class Prefetch
 
     /// <summary>Asks for a line into the second-level cache; only after <see cref="IsDue"/> said so.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Ask(byte* at) => Sse.Prefetch1(at);
+    public static void ToL2(byte* at) => Sse.Prefetch1(at);
 }

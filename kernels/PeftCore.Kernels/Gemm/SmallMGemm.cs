@@ -69,7 +69,7 @@ internal static unsafe class SmallMGemm<TTile>
                 // A tile reads whole strips; the last columns are fewer.
                 using var strip = pool.Scratch.Rent(steps * TTile.Columns);
                 product.B.Pack(column, used, TTile.Columns, step, steps, strip.Pointer);
-                TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha,
+                TTile.Run<Float32Element>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha,
                     accumulate);
             }
         }

@@ -16,29 +16,29 @@ internal readonly unsafe struct Tile512 : ITile
 
     public static int Columns => 32;
 
-    public static void Run<TStored>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+    public static void Run<TElement>(int rows, nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
         bool accumulate)
-        where TStored : struct, IStored
+        where TElement : struct, IElement
     {
         if (rows > 8)
         {
-            Run<TStored, Rows12>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
+            Run<TElement, Rows12>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
         else if (rows > 4)
         {
-            Run<TStored, Rows8>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
+            Run<TElement, Rows8>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
         else
         {
-            Run<TStored, Rows4>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
+            Run<TElement, Rows4>(steps, a, aStep, b, bStep, c, ldc, alpha, accumulate);
         }
     }
 
     // The branches on TRows.Count are decided when this is compiled.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TStored, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
+    private static void Run<TElement, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
         bool accumulate)
-        where TStored : struct, IStored
+        where TElement : struct, IElement
         where TRows : struct, IRows
     {
         Vector512<float> l0 = default, r0 = default;
@@ -53,17 +53,17 @@ internal readonly unsafe struct Tile512 : ITile
         Vector512<float> l9 = default, r9 = default;
         Vector512<float> l10 = default, r10 = default;
         Vector512<float> l11 = default, r11 = default;
-        bStep *= TStored.Size;
+        bStep *= TElement.Size;
         // The steps Ahead are asked for early. After the last ones come the first ones again, for the next panel; that one is the next A.
         nint last = Math.Min(steps, Ahead), left = steps - last, ahead = Ahead * bStep, again = ahead - (steps * bStep);
         while (true)
         {
             for (; left > 0; left--)
             {
-                Vector512<float> low = TStored.Load16(b), high = TStored.Load16(b + (16 * TStored.Size));
+                Vector512<float> low = TElement.Load16(b), high = TElement.Load16(b + (16 * TElement.Size));
                 Sse.Prefetch0(a + (Ahead * TRows.Count));
                 Sse.Prefetch0(b + ahead);
-                if (TStored.Size == 4)
+                if (TElement.Size == 4)
                 {
                     Sse.Prefetch0(b + ahead + 64);
                 }

@@ -26,12 +26,12 @@ public static unsafe partial class Norms
             new Span<float>(shift, cols).Clear();
             if (pw != null)
             {
-                Elements.Widen(pw, weight.Type, gain, cols);
+                Elements.ToFloat(pw, weight.Type, gain, cols);
             }
 
             if (pb != null)
             {
-                Elements.Widen(pb, bias.Type, shift, cols);
+                Elements.ToFloat(pb, bias.Type, shift, cols);
             }
 
             Ranges.ForRows(rows, cols, new LayerForwardBody(px, gain, shift, py, pm, pr, cols, eps), pool);
@@ -76,7 +76,7 @@ public static unsafe partial class Norms
             float* gain = pw == null ? null : scratch.Pointer;
             if (gain != null)
             {
-                Elements.Widen(pw, weight.Type, gain, cols);
+                Elements.ToFloat(pw, weight.Type, gain, cols);
             }
 
             Ranges.ForRows(rows, cols, new LayerBackwardBody(px, gain, pm, pr, pdy, pdx, accumulateDx, cols), pool);

@@ -16,7 +16,7 @@ internal sealed record Tolerances(double Logits, double Gradients, double RunLos
     public static readonly Tolerances Single = new(1e-5, 1e-4, 1e-3, Floor: 1e-4, Noise: 1e-5);
 
     // A BF16 number is good to 2⁻⁹, and an element's gradient to 2 % of the largest: the sign of smaller ones is noise.
-    private static readonly Tolerances Brain = new(2e-2, 2e-2, 2e-2, Floor: 0.1, Noise: 0.1);
+    private static readonly Tolerances BFloat16 = new(2e-2, 2e-2, 2e-2, Floor: 0.1, Noise: 0.1);
 
-    public static Tolerances Of(IBackend backend) => backend.ActivationDType == DType.BF16 ? Brain : Single;
+    public static Tolerances Of(IBackend backend) => backend.ActivationDType == DType.BF16 ? BFloat16 : Single;
 }

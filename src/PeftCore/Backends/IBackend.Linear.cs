@@ -55,7 +55,7 @@ public partial interface IBackend
     /// <summary>Products of tall matrices with thin ones from one reading of each matrix, where this backend has a way to do that. False,
     /// with nothing done, where it has none: then they are products like others.</summary>
     /// <param name="products">Each with a matrix of its own and thin ones on both sides, or all from the left of one matrix.</param>
-    bool TryThinProducts(ReadOnlySpan<SkinnyGemm> products) => false;
+    bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products) => false;
 
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
     void AddRow(Tensor y, Tensor row);
@@ -90,9 +90,10 @@ public readonly record struct GemmOperands(Tensor A, bool TransposeA, Tensor B, 
 /// <summary>A tall matrix X with thin ones: low = α·X·R and, with R, across (+)= Xᵀ·L; without R, across (+)= Lᵀ·X.</summary>
 /// <param name="X">(m, n)</param>
 /// <param name="Right">R (n, r), or null.</param>
-/// <param name="Low">(m, r), of X's dtype; null without R.</param>
+/// <param name="RightProduct">(m, r), of X's dtype; null without R.</param>
 /// <param name="Alpha">α</param>
 /// <param name="Left">L (m, r), of X's dtype.</param>
-/// <param name="Across">(n, r) in F32; (r, n) without R.</param>
-/// <param name="Accumulate">Adds to what <paramref name="Across"/> holds.</param>
-public readonly record struct SkinnyGemm(Tensor X, Tensor? Right, Tensor? Low, float Alpha, Tensor Left, Tensor Across, bool Accumulate);
+/// <param name="LeftProduct">(n, r) in F32; (r, n) without R.</param>
+/// <param name="Accumulate">Adds to what <paramref name="LeftProduct"/> holds.</param>
+public readonly record struct SkinnyGemm(Tensor X, Tensor? Right, Tensor? RightProduct, float Alpha, Tensor Left, Tensor LeftProduct,
+    bool Accumulate);

@@ -9,7 +9,7 @@ public partial interface IBackend
     void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon);
 
     /// <summary>The y of <see cref="RmsNorm"/> once more, from the rstd it left.</summary>
-    void RmsNormAgain(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
+    void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
         RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
 
     /// <summary>Gradients of <see cref="RmsNorm"/>; null for one that is not wanted.</summary>

@@ -9,7 +9,7 @@ namespace PeftCore.Training;
 /// <summary>The recording of one pass: the tensors that batches are written into, the work, and what it leaves behind.</summary>
 internal sealed class CapturedGraph : IDisposable
 {
-    private IRecording? _recording;
+    private ICapturedGraph? _recording;
     private int _longest;
     private StaticInputs _inputs = null!;
     private StaticTensor[] _left = [];
@@ -28,8 +28,8 @@ internal sealed class CapturedGraph : IDisposable
         _longest = inputs.Longest;
         _inputs = new StaticInputs(inputs, targets);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
-        var recording = device.Record(() => loss = pass(inputs, targets), trainable.Model.Mode.Step);
-        if (!recording.CanRepeat)
+        var recording = device.Capture(() => loss = pass(inputs, targets), trainable.Model.Mode.Step);
+        if (!recording.CanReplay)
         {
             recording.Dispose();
             return loss!;
@@ -58,7 +58,7 @@ internal sealed class CapturedGraph : IDisposable
         }
         try
         {
-            if (!_recording!.Repeat(_left, trainable.Model.Mode.Step))
+            if (!_recording!.Replay(_left, trainable.Model.Mode.Step))
             {
                 return null;
             }

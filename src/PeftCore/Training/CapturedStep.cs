@@ -31,7 +31,7 @@ internal sealed class CapturedStep(IBackend backend, IGraphCapture device, ITrai
     /// <returns>The loss, for the caller to dispose.</returns>
     public Tensor Run(Batch batch, int targets)
     {
-        if (!device.CanRecord || trainable.ReplayKey is not { } trains)
+        if (!device.CanCapture || trainable.ReplayKey is not { } trains)
         {
             return plain(batch, targets);
         }

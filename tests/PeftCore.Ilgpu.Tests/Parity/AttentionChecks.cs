@@ -12,60 +12,62 @@ internal static class AttentionChecks
         ("attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160)))),
         ("attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 17), Keys: bench.Size(18, 200),
             Dim: bench.Size(5, 96)))),
-        ("attention_bf16_cache", bench => BrainCache(bench)),
+        ("attention_bf16_cache", bench => BFloat16Cache(bench)),
         ("attention_ranges", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, 64)))),
         ("attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 32)))),
         ("attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64)))),
         ("attention_shared_bias", bench => One(bench, new Case(BiasHeads: 1, Dim: bench.Size(8, 64)))),
         ("attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(8, 64)))),
         ("attention_accumulates", bench => One(bench, new Case(Accumulate: true, Dim: bench.Size(8, 48)))),
-        ("attention_fused", bench => Fused(bench, brain: false)),
-        ("bf16_attention_64", bench => One(bench, new Case(Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_128", bench => One(bench, new Case(Dim: bench.Size(16, 128), Brain: true))),
+        ("attention_fused", bench => Fused(bench, bf16: false)),
+        ("bf16_attention_64", bench => One(bench, new Case(Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_128", bench => One(bench, new Case(Dim: bench.Size(16, 128), BFloat16: true))),
         ("bf16_attention_of_one_token", bench => One(bench, new Case(Queries: 1, Keys: bench.Size(9, 129), Dim: bench.Size(8, 128),
-            Brain: true))),
-        ("bf16_attention_of_whole_tiles", bench => One(bench, new Case(Queries: bench.Size(16, 384), Dim: bench.Size(8, 64), Brain: true))),
+            BFloat16: true))),
+        ("bf16_attention_of_whole_tiles", bench => One(bench, new Case(Queries: bench.Size(16, 384), Dim: bench.Size(8, 64),
+            BFloat16: true))),
         ("bf16_attention_of_many_heads_to_a_key", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031),
-            Dim: bench.Size(8, 128), Brain: true))),
-        ("bf16_attention_windows", bench => One(bench, new Case(Dim: bench.Size(8, 64), Ranges: Windows, Accumulate: true, Brain: true))),
+            Dim: bench.Size(8, 128), BFloat16: true))),
+        ("bf16_attention_windows", bench => One(bench, new Case(Dim: bench.Size(8, 64), Ranges: Windows, Accumulate: true,
+            BFloat16: true))),
         ("bf16_attention_windows_128", bench => One(bench, new Case(Dim: bench.Size(8, 128), Ranges: Windows, Accumulate: true,
-            Brain: true))),
+            BFloat16: true))),
         ("bf16_attention_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Dim: bench.Size(8, 64), Ranges: Packed,
-            Brain: true))),
+            BFloat16: true))),
         ("bf16_attention_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Dim: bench.Size(8, 128), Ranges: Everything,
-            Brain: true))),
+            BFloat16: true))),
         ("bf16_attention_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300),
-            Dim: bench.Size(8, 64), Brain: true))),
+            Dim: bench.Size(8, 64), BFloat16: true))),
         ("bf16_attention_more_queries", bench => One(bench, new Case(Queries: bench.Size(18, 300), Keys: bench.Size(7, 100),
-            Dim: bench.Size(8, 128), Brain: true))),
-        .. from dim in new[] { 32, 48, 80, 96, 160, 256 } from check in Brain(dim) select check,
-        ("bf16_attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(5, 96), Accumulate: true, Brain: true))),
-        ("bf16_attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160), Brain: true))),
+            Dim: bench.Size(8, 128), BFloat16: true))),
+        .. from dim in new[] { 32, 48, 80, 96, 160, 256 } from check in BFloat16Cases(dim) select check,
+        ("bf16_attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(5, 96), Accumulate: true, BFloat16: true))),
+        ("bf16_attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160), BFloat16: true))),
         ("attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64)))),
-        ("bf16_attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64), Brain: true))),
-        ("bf16_attention_fused", bench => Fused(bench, brain: true)),
+        ("bf16_attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_fused", bench => Fused(bench, bf16: true)),
     ];
 
     // A size of heads in every form of a mask, at odd lengths, with groups of queries to a key that are cut into shares and others that are
     // not.
-    private static IEnumerable<(string Name, Action<ParityBench> Body)> Brain(int dim) =>
+    private static IEnumerable<(string Name, Action<ParityBench> Body)> BFloat16Cases(int dim) =>
     [
-        ($"bf16_attention_{dim}", bench => One(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
+        ($"bf16_attention_{dim}", bench => One(bench, new Case(Dim: bench.Size(8, dim), BFloat16: true))),
         ($"bf16_attention_{dim}_long", bench => One(bench, new Case(Heads: 6, KeyHeads: 1, Queries: bench.Size(17, 1031),
-            Dim: bench.Size(8, dim), Brain: true))),
+            Dim: bench.Size(8, dim), BFloat16: true))),
         ($"bf16_attention_{dim}_windows", bench => One(bench, new Case(Ranges: Windows, Dim: bench.Size(8, dim), Accumulate: true,
-            Brain: true))),
+            BFloat16: true))),
         ($"bf16_attention_{dim}_packed", bench => One(bench, new Case(Queries: bench.Size(19, 700), Ranges: Packed, Dim: bench.Size(8, dim),
-            Brain: true))),
+            BFloat16: true))),
         ($"bf16_attention_{dim}_to_all", bench => One(bench, new Case(Queries: bench.Size(19, 259), Ranges: Everything,
-            Dim: bench.Size(8, dim), Brain: true))),
+            Dim: bench.Size(8, dim), BFloat16: true))),
         ($"bf16_attention_{dim}_cached_keys", bench => One(bench, new Case(Queries: bench.Size(3, 70), Keys: bench.Size(18, 300),
-            Dim: bench.Size(8, dim), Brain: true))),
+            Dim: bench.Size(8, dim), BFloat16: true))),
         ($"bf16_attention_{dim}_many_items", bench => One(bench, new Case(Heads: 20, KeyHeads: 20, Queries: bench.Size(5, 515),
-            Dim: bench.Size(8, dim), Brain: true))),
-        ($"bf16_attention_{dim}_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, dim), Brain: true))),
+            Dim: bench.Size(8, dim), BFloat16: true))),
+        ($"bf16_attention_{dim}_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, dim), BFloat16: true))),
     ];
 
     // Of BF16 tensors: a result is rounded once, a gradient's factors and what it is added to as well.
@@ -73,7 +75,7 @@ internal static class AttentionChecks
 
     private sealed record Case(int Heads = 4, int KeyHeads = 2, int Dim = 8, int Queries = 0, int Keys = 0,
         Func<int, int, int, int[]>? Ranges = null, bool Slopes = false,
-        int BiasHeads = 0, float SoftCap = 0, bool Accumulate = false, bool Brain = false);
+        int BiasHeads = 0, float SoftCap = 0, bool Accumulate = false, bool BFloat16 = false);
 
     private static void One(ParityBench bench, Case c)
     {
@@ -81,7 +83,7 @@ internal static class AttentionChecks
         var shape = new AttentionShape(batch, queries, keys, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), c.SoftCap);
         Shape qs = [batch, queries, c.Heads * c.Dim], ks = [batch, keys, c.KeyHeads * c.Dim];
         Twin q = Numbers(bench, c, qs, 2), k = Numbers(bench, c, ks, 2), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs);
-        var o = c.Brain ? bench.Result(qs) : bench.Empty(qs);
+        var o = c.BFloat16 ? bench.Result(qs) : bench.Empty(qs);
         Twin lse = bench.Empty([batch, c.Heads, queries]), delta = bench.Empty([batch, c.Heads, queries]);
         var ranges = c.Ranges is { } see ? bench.Ints(see(batch, queries, keys), [batch, queries, 2]) : null;
         Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? bench.Random([c.BiasHeads, queries, keys])
@@ -90,25 +92,25 @@ internal static class AttentionChecks
             new(shape, ranges is null ? null : t(ranges), slopes is null ? null : t(slopes), bias is null ? null : t(bias));
 
         bench.Run((b, t) => b.Attention(Call(t), Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), t(lse)));
-        bench.Same(o, "o", c.Brain ? Once : 1e-5);
-        bench.Same(lse, "lse", c.Brain ? 1e-4 : 5e-6);
+        bench.Same(o, "o", c.BFloat16 ? Once : 1e-5);
+        bench.Same(lse, "lse", c.BFloat16 ? 1e-4 : 5e-6);
 
         Twin dq = Gradient(bench, c, qs), dk = Gradient(bench, c, ks), dv = Gradient(bench, c, ks);
         var dBias = bias is null ? null : bench.Random(bias.Cpu.Shape);
         bench.Run((b, t) => b.AttentionGradient(Call(t), Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads),
             Of(t(dO), c.Heads), t(lse), t(delta), Of(t(dq), c.Heads), c.Accumulate, Of(t(dk), c.KeyHeads), c.Accumulate,
             Of(t(dv), c.KeyHeads), c.Accumulate, dBias is null ? null : t(dBias)));
-        bench.Same(dq, "dq", c.Brain ? Twice : 2e-5);
-        bench.Same(dk, "dk", c.Brain ? Twice : 2e-5);
-        bench.Same(dv, "dv", c.Brain ? Twice : 2e-5);
+        bench.Same(dq, "dq", c.BFloat16 ? Twice : 2e-5);
+        bench.Same(dk, "dk", c.BFloat16 ? Twice : 2e-5);
+        bench.Same(dv, "dv", c.BFloat16 ? Twice : 2e-5);
         if (dBias is not null)
         {
-            bench.Same(dBias, "dbias", c.Brain ? Twice : 2e-5);
+            bench.Same(dBias, "dbias", c.BFloat16 ? Twice : 2e-5);
         }
     }
 
     /// <summary>One F32 query over keys and values that were put aside in BF16.</summary>
-    private static void BrainCache(ParityBench bench)
+    private static void BFloat16Cache(ParityBench bench)
     {
         int batch = 2, keys = bench.Size(18, 200), dim = bench.Size(8, 64);
         Shape qs = [batch, 1, 4 * dim], ks = [batch, keys, 2 * dim];
@@ -122,10 +124,10 @@ internal static class AttentionChecks
     }
 
     private static Twin Numbers(ParityBench bench, Case c, Shape shape, float scale = 1) =>
-        c.Brain ? bench.Activation(shape, scale) : bench.Random(shape, scale: scale);
+        c.BFloat16 ? bench.Activation(shape, scale) : bench.Random(shape, scale: scale);
 
     private static Twin Gradient(ParityBench bench, Case c, Shape shape) =>
-        c.Brain ? bench.Result(shape, c.Accumulate) : bench.Target(shape, c.Accumulate);
+        c.BFloat16 ? bench.Result(shape, c.Accumulate) : bench.Target(shape, c.Accumulate);
 
     /// <summary>One gradient at a time.</summary>
     private static void Some(ParityBench bench, Case c)
@@ -145,16 +147,16 @@ internal static class AttentionChecks
                 t(lse), t(delta), wanted == "dq" ? Of(t(result), c.Heads) : null, false, wanted == "dk" ? Of(t(result), c.KeyHeads) : null,
                 false,
                 wanted == "dv" ? Of(t(result), c.KeyHeads) : null, false, null));
-            bench.Same(result, wanted, c.Brain ? Twice : 2e-5);
+            bench.Same(result, wanted, c.BFloat16 ? Twice : 2e-5);
         }
     }
 
     /// <summary>q, k and v inside one projection, and their gradients inside one buffer.</summary>
-    private static void Fused(ParityBench bench, bool brain)
+    private static void Fused(ParityBench bench, bool bf16)
     {
         int batch = 2, length = bench.Size(17, 130), heads = 3, dim = bench.Size(4, 64), width = 3 * heads * dim;
         var shape = new AttentionShape(batch, length, length, heads, heads, dim, 0.3f, 0);
-        var c = new Case(Brain: brain);
+        var c = new Case(BFloat16: bf16);
         Shape all = [batch, length, width], one = [batch, length, heads * dim];
         Twin qkv = Numbers(bench, c, all), dO = Numbers(bench, c, one), o = Gradient(bench, c, one), d = Gradient(bench, c, all);
         Twin lse = bench.Empty([batch, heads, length]), delta = bench.Empty([batch, heads, length]);
@@ -164,8 +166,8 @@ internal static class AttentionChecks
         bench.Run((b, t) => b.AttentionGradient(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2),
             new Heads(t(o), heads, dim),
             new Heads(t(dO), heads, dim), t(lse), t(delta), Part(t(d), 0), false, Part(t(d), 1), false, Part(t(d), 2), false, null));
-        bench.Same(o, "o", brain ? Once : 1e-5);
-        bench.Same(d, "gradients", brain ? Twice : 2e-5);
+        bench.Same(o, "o", bf16 ? Once : 1e-5);
+        bench.Same(d, "gradients", bf16 ? Twice : 2e-5);
     }
 
     private static Heads Of(Tensor tensor, int heads) => new(tensor, heads, tensor.Shape.Columns / heads);

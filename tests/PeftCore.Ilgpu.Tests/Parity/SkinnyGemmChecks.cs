@@ -46,7 +46,7 @@ internal static class SkinnyGemmChecks
     private static void Both(ParityBench bench, int m, int[] widths, int rank, bool add)
     {
         var products = Products(bench, m, widths, rank, add, out var low, out var across);
-        Assert(across[0].Device.Device is IBackend device && device.TryThinProducts(products));
+        Assert(across[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
         for (int i = 0; i < widths.Length; i++)
         {
             bench.Same(low[i], $"low {m} × {widths[i]} of rank {rank}", 8e-3);
@@ -83,7 +83,7 @@ internal static class SkinnyGemmChecks
             bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, across[i].Cpu, 1, add);
         }
         SkinnyGemm[] products = [.. left.Zip(across, (l, a) => new SkinnyGemm(x.Device, null, null, 1, l.Device, a.Device, add))];
-        Assert(x.Device.Device is IBackend device && device.TryThinProducts(products));
+        Assert(x.Device.Device is IBackend device && device.TrySkinnyGemm(products));
         foreach (var sum in across)
         {
             bench.Same(sum, $"{count} of {m} × {n} of rank {rank}", 1e-5);
@@ -94,9 +94,9 @@ internal static class SkinnyGemmChecks
     {
         var products = Products(bench, 2049, [2048, 264], 16, false, out var low, out var across);
         var results = low.Concat(across).Select(twin => twin.Device).ToArray();
-        Assert(across[0].Device.Device is IBackend device && device.TryThinProducts(products));
+        Assert(across[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
         byte[][] first = [.. results.Select(tensor => tensor.ToBytes())];
-        Assert(across[0].Device.Device is IBackend again && again.TryThinProducts(products));
+        Assert(across[0].Device.Device is IBackend again && again.TrySkinnyGemm(products));
         Assert(results.Zip(first).All(pair => pair.First.ToBytes().AsSpan().SequenceEqual(pair.Second)));
     }
 
@@ -104,9 +104,9 @@ internal static class SkinnyGemmChecks
     {
         var products = Products(bench, 64, [72, 72], 16, true, out _, out var across);
         var device = (IBackend)across[0].Device.Device;
-        Assert(!device.TryThinProducts([products[0], products[1] with { Right = null, Low = null }]));
-        Assert(!device.TryThinProducts([products[0], products[1] with { Across = products[0].Across }]));
-        Assert(!device.TryThinProducts([products[0] with { X = bench.Random([64, 72]).Device }]));
+        Assert(!device.TrySkinnyGemm([products[0], products[1] with { Right = null, RightProduct = null }]));
+        Assert(!device.TrySkinnyGemm([products[0], products[1] with { LeftProduct = products[0].LeftProduct }]));
+        Assert(!device.TrySkinnyGemm([products[0] with { X = bench.Random([64, 72]).Device }]));
     }
 
     private static void Assert(bool holds)

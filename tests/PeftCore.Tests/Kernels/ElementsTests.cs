@@ -13,9 +13,9 @@ public sealed class ElementsTests
         foreach (var type in new[] { ElementType.F16, ElementType.BF16 })
         {
             float[] wide = Numbers.Poison(65536);
-            Elements.Widen(MemoryMarshal.AsBytes<ushort>(all), type, wide, pool);
+            Elements.ToFloat(MemoryMarshal.AsBytes<ushort>(all), type, wide, pool);
             byte[] back = new byte[131072];
-            Elements.Narrow(wide, back, type, pool);
+            Elements.FromFloat(wide, back, type, pool);
             ushort[] again = MemoryMarshal.Cast<byte, ushort>(back).ToArray();
             for (int i = 0; i < 65536; i++)
             {
@@ -36,8 +36,8 @@ public sealed class ElementsTests
         x[0] = BitConverter.UInt32BitsToSingle(0x3f808000); // halfway between 0x3f80 and 0x3f81
         x[n - 1] = BitConverter.UInt32BitsToSingle(0x3f818000); // halfway between 0x3f81 and 0x3f82
         byte[] bf16 = new byte[2 * n], f16 = new byte[2 * n];
-        Elements.Narrow(x, bf16, ElementType.BF16, pool);
-        Elements.Narrow(x, f16, ElementType.F16, pool);
+        Elements.FromFloat(x, bf16, ElementType.BF16, pool);
+        Elements.FromFloat(x, f16, ElementType.F16, pool);
         for (int i = 0; i < n; i++)
         {
             Assert.That(MemoryMarshal.Cast<byte, Half>(f16)[i], Is.EqualTo((Half)x[i]));
@@ -56,7 +56,7 @@ public sealed class ElementsTests
     {
         using WorkerPool pool = new(1);
         float[] x = Numbers.Random(1, 100), y = Numbers.Poison(100);
-        Elements.Widen(MemoryMarshal.AsBytes<float>(x), ElementType.F32, y, pool);
+        Elements.ToFloat(MemoryMarshal.AsBytes<float>(x), ElementType.F32, y, pool);
         Assert.That(y, Is.EqualTo(x));
     }
 

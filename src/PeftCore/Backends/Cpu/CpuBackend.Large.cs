@@ -59,7 +59,7 @@ public sealed partial class CpuBackend
                 throw new ArgumentOutOfRangeException(nameof(ids), $"Id {where[i]} lies outside a table of {rows} rows.");
             }
             var row = new Block(table).RowsOf(where[i], 1).Operand;
-            Elements.Widen(row.Data, row.Type, to.Slice(i * columns, columns), _pool);
+            Elements.ToFloat(row.Data, row.Type, to.Slice(i * columns, columns), _pool);
         }
     }
 

@@ -70,7 +70,7 @@ public sealed partial class CpuBackend
             return;
         }
         float[] wide = ArrayPool<float>.Shared.Rent((int)row.Count);
-        Elements.Widen(row.Bytes, row.DType.Element, wide, _pool);
+        Elements.ToFloat(row.Bytes, row.DType.Element, wide, _pool);
         Elementwise.AddRow(y.F32, wide, y.Rows, y.Columns, _pool);
         ArrayPool<float>.Shared.Return(wide);
     }

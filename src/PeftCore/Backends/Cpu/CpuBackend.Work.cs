@@ -8,11 +8,11 @@ namespace PeftCore.Backends;
 public sealed partial class CpuBackend : IGraphCapture, IKernelProfiler
 {
     private KernelProfile? _profile;
-    private CpuRecording? _recording;
+    private CpuGraph? _recording;
     private ulong _passesLater;
 
     /// <inheritdoc/>
-    bool IGraphCapture.CanRecord => _replays && _profile is null && _recording is null;
+    bool IGraphCapture.CanCapture => _replays && _profile is null && _recording is null;
 
     /// <inheritdoc/>
     int IGraphCapture.MaxGraphs => 64; // Each is a list of some hundred calls.
@@ -23,9 +23,9 @@ public sealed partial class CpuBackend : IGraphCapture, IKernelProfiler
     internal Arena Arena => _arena;
 
     /// <inheritdoc/>
-    IRecording IGraphCapture.Record(Action work, ulong pass)
+    ICapturedGraph IGraphCapture.Capture(Action work, ulong pass)
     {
-        var recording = _recording = new CpuRecording(this, pass);
+        var recording = _recording = new CpuGraph(this, pass);
         try
         {
             work();
@@ -44,7 +44,7 @@ public sealed partial class CpuBackend : IGraphCapture, IKernelProfiler
     }
 
     /// <summary>Does recorded work once more, as part of another pass.</summary>
-    internal void Repeat(List<RecordedCall> calls, ulong passesLater)
+    internal void Repeat(List<CapturedCall> calls, ulong passesLater)
     {
         _passesLater = passesLater;
         try

@@ -127,11 +127,11 @@ public sealed partial class CpuBackend : IBackend
         }
         else if (to.DType == DType.F32)
         {
-            Elements.Widen(from.Bytes, from.DType.Element, to.F32, _pool);
+            Elements.ToFloat(from.Bytes, from.DType.Element, to.F32, _pool);
         }
         else if (from.DType == DType.F32)
         {
-            Elements.Narrow(from.F32, to.Bytes, to.DType.Element, _pool);
+            Elements.FromFloat(from.F32, to.Bytes, to.DType.Element, _pool);
         }
         else
         {

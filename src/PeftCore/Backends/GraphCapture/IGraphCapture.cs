@@ -5,7 +5,7 @@ namespace PeftCore.Backends;
 internal interface IGraphCapture
 {
     /// <summary>Whether work can be recorded now.</summary>
-    bool CanRecord { get; }
+    bool CanCapture { get; }
 
     /// <summary>How many recordings are worth keeping at a time.</summary>
     int MaxGraphs { get; }
@@ -16,19 +16,19 @@ internal interface IGraphCapture
     /// <summary>Does the work and records it.</summary>
     /// <param name="work">Asks for the work. What it reads must stay where it is for as long as the recording is used.</param>
     /// <param name="pass">Number of the pass this is. Streams of random numbers that it draws from count on with it.</param>
-    IRecording Record(Action work, ulong pass);
+    ICapturedGraph Capture(Action work, ulong pass);
 }
 
 /// <summary>Recorded work.</summary>
-internal interface IRecording : IDisposable
+internal interface ICapturedGraph : IDisposable
 {
     /// <summary>False if the work needed the host in between, or random numbers the device cannot draw anew: then it was done this once and
     /// cannot be repeated.</summary>
-    bool CanRepeat { get; }
+    bool CanReplay { get; }
 
     /// <summary>Does the work again, if memory is in use exactly as it was when the recording began.</summary>
     /// <param name="left">What the work leaves behind; taken again before it runs, to be disposed by the caller.</param>
     /// <param name="pass">Number of the pass this is.</param>
     /// <returns>False if memory is not as it was, and nothing was done.</returns>
-    bool Repeat(ReadOnlySpan<StaticTensor> left, ulong pass);
+    bool Replay(ReadOnlySpan<StaticTensor> left, ulong pass);
 }

@@ -53,18 +53,18 @@ internal sealed class GroupedGemm : IDisposable
     /// <summary>Computes what was added since.</summary>
     public void Run()
     {
-        if (_thin.Count > 0 && !_backend.TryThinProducts(CollectionsMarshal.AsSpan(_thin)))
+        if (_thin.Count > 0 && !_backend.TrySkinnyGemm(CollectionsMarshal.AsSpan(_thin)))
         {
             foreach (var p in _thin)
             {
                 if (p.Right is not null)
                 {
-                    Add(p.Low!, null, false, p.Alpha, new GemmOperands(p.X, false, p.Right, false));
-                    Add(p.Across, null, p.Accumulate, 1, new GemmOperands(p.X, true, p.Left, false));
+                    Add(p.RightProduct!, null, false, p.Alpha, new GemmOperands(p.X, false, p.Right, false));
+                    Add(p.LeftProduct, null, p.Accumulate, 1, new GemmOperands(p.X, true, p.Left, false));
                 }
                 else
                 {
-                    Add(p.Across, null, p.Accumulate, 1, new GemmOperands(p.Left, true, p.X, false));
+                    Add(p.LeftProduct, null, p.Accumulate, 1, new GemmOperands(p.Left, true, p.X, false));
                 }
             }
         }

@@ -44,7 +44,7 @@ public static class RmsNormOp
 
         protected internal override bool CanRecompute => true;
 
-        protected override void Recompute(Tensor y) => _x.Backend.RmsNormAgain(_x, _weight, _weightOffset, y, _rstd, _epsilon);
+        protected override void Recompute(Tensor y) => _x.Backend.RmsNormRecompute(_x, _weight, _weightOffset, y, _rstd, _epsilon);
 
         protected internal override void Backward(BackwardContext flow)
         {

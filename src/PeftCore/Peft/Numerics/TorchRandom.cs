@@ -52,14 +52,14 @@ internal sealed class TorchRandom
     }
 
     /// <summary>Tensor.uniform_ of BF16, which has 8 digits.</summary>
-    public float[] UniformBrain(int count, float from, float to)
+    public float[] UniformBFloat16(int count, float from, float to)
     {
         const int Digits = 8;
-        float low = Brain(from), width = Brain(Brain(to) - low);
+        float low = RoundToBFloat16(from), width = RoundToBFloat16(RoundToBFloat16(to) - low);
         float[] values = new float[count];
         for (int i = 0; i < count; i++)
         {
-            values[i] = Brain((Next() & ((1u << Digits) - 1)) * (1f / (1 << Digits)) * width + low);
+            values[i] = RoundToBFloat16((Next() & ((1u << Digits) - 1)) * (1f / (1 << Digits)) * width + low);
         }
         return values;
     }
@@ -86,7 +86,7 @@ internal sealed class TorchRandom
     }
 
     /// <summary>Rounds to the nearest BF16, ties to even.</summary>
-    public static float Brain(float value)
+    public static float RoundToBFloat16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
         return BitConverter.UInt32BitsToSingle((bits + 0x7FFFu + ((bits >> 16) & 1)) & 0xFFFF0000u);

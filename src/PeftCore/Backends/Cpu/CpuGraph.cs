@@ -3,21 +3,21 @@ namespace PeftCore.Backends;
 /// <summary>The work of a pass on the processor, as a list of kernel calls with their arguments. To do it again no graph is walked and no
 /// memory managed:
 /// every buffer lies where the arena gave it the first time, and until the end nobody else gets memory.</summary>
-internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
+internal sealed class CpuGraph(CpuBackend backend, ulong pass) : ICapturedGraph
 {
-    private readonly List<RecordedCall> _calls = [];
+    private readonly List<CapturedCall> _calls = [];
     private readonly ulong _inUse = backend.Arena.InUse;
     private readonly int _thread = Environment.CurrentManagedThreadId;
 
     /// <inheritdoc/>
-    public bool CanRepeat { get; private set; } = true;
+    public bool CanReplay { get; private set; } = true;
 
     /// <summary>Notes a call of the thread that records.</summary>
     public void Add<TCall>(in TCall call, Action<TCall, CpuBackend> run)
     {
-        if (CanRepeat && Environment.CurrentManagedThreadId == _thread)
+        if (CanReplay && Environment.CurrentManagedThreadId == _thread)
         {
-            _calls.Add(new RecordedCall<TCall>(call, run));
+            _calls.Add(new CapturedCall<TCall>(call, run));
         }
     }
 
@@ -26,7 +26,7 @@ internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
     {
         if (Environment.CurrentManagedThreadId == _thread)
         {
-            CanRepeat = false;
+            CanReplay = false;
             Dispose();
         }
     }
@@ -35,10 +35,10 @@ internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
     public void Close() => _calls.TrimExcess();
 
     /// <inheritdoc/>
-    public bool Repeat(ReadOnlySpan<StaticTensor> left, ulong number)
+    public bool Replay(ReadOnlySpan<StaticTensor> left, ulong number)
     {
         using var alone = backend.Arena.Hold();
-        if (!CanRepeat || _inUse != backend.Arena.InUse || !StaticTensor.TryTake(left, backend.Arena))
+        if (!CanReplay || _inUse != backend.Arena.InUse || !StaticTensor.TryTake(left, backend.Arena))
         {
             return false;
         }
@@ -59,13 +59,13 @@ internal sealed class CpuRecording(CpuBackend backend, ulong pass) : IRecording
 }
 
 /// <summary>A call that can be made again.</summary>
-internal abstract class RecordedCall
+internal abstract class CapturedCall
 {
     public abstract void Run(CpuBackend backend);
 }
 
 /// <inheritdoc/>
-internal sealed class RecordedCall<TCall>(TCall call, Action<TCall, CpuBackend> run) : RecordedCall
+internal sealed class CapturedCall<TCall>(TCall call, Action<TCall, CpuBackend> run) : CapturedCall
 {
     public override void Run(CpuBackend backend) => run(call, backend);
 }

@@ -5,15 +5,15 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>Vectors of one width, so that a kernel is written once for all of them.</summary>
-internal unsafe interface ILanes<TVector>
+internal unsafe interface ISimd<TVector>
     where TVector : struct
 {
     static abstract int Count { get; }
 
     static abstract TVector Broadcast(float x);
 
-    static abstract TVector Load<TStored>(byte* p)
-        where TStored : struct, IStored;
+    static abstract TVector Load<TElement>(byte* p)
+        where TElement : struct, IElement;
 
     static abstract void Store(TVector x, float* p);
 
@@ -28,7 +28,7 @@ internal unsafe interface ILanes<TVector>
     static abstract Vector128<float> Sums(TVector a, TVector b, TVector c, TVector d);
 }
 
-internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
+internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => 16;
 
@@ -36,8 +36,8 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> Broadcast(float x) => Vector512.Create(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load<TStored>(byte* p)
-        where TStored : struct, IStored => TStored.Load16(p);
+    public static Vector512<float> Load<TElement>(byte* p)
+        where TElement : struct, IElement => TElement.Load16(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> x, float* p) => x.Store(p);
@@ -54,10 +54,10 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
-        Lanes256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        Simd256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
 }
 
-internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
+internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => 8;
 
@@ -65,8 +65,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> Broadcast(float x) => Vector256.Create(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load<TStored>(byte* p)
-        where TStored : struct, IStored => TStored.Load8(p);
+    public static Vector256<float> Load<TElement>(byte* p)
+        where TElement : struct, IElement => TElement.Load8(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector256<float> x, float* p) => x.Store(p);
@@ -96,7 +96,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 }
 
 /// <summary>Whatever width the runtime thinks best; needs no particular instruction set.</summary>
-internal readonly unsafe struct LanesPortable : ILanes<Vector<float>>
+internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>
 {
     public static int Count
     {
@@ -108,19 +108,19 @@ internal readonly unsafe struct LanesPortable : ILanes<Vector<float>>
     public static Vector<float> Broadcast(float x) => new(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector<float> Load<TStored>(byte* p)
-        where TStored : struct, IStored
+    public static Vector<float> Load<TElement>(byte* p)
+        where TElement : struct, IElement
     {
-        if (typeof(TStored) == typeof(StoredF32))
+        if (typeof(TElement) == typeof(Float32Element))
         {
             return Vector.Load((float*)p);
         }
 
         return Vector<float>.Count switch
         {
-            4 => TStored.Load4(p).AsVector(),
-            8 => TStored.Load8(p).AsVector(),
-            _ => TStored.Load16(p).AsVector(),
+            4 => TElement.Load4(p).AsVector(),
+            8 => TElement.Load8(p).AsVector(),
+            _ => TElement.Load16(p).AsVector(),
         };
     }
 

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Heads as they are stored, F32 or BF16: keys and values that may have been put aside in half the bytes.</summary>
-internal readonly unsafe struct StoredHeads(byte* data, ElementType type, HeadLayout layout)
+internal readonly unsafe struct KeyValueHeads(byte* data, ElementType type, HeadLayout layout)
 {
     private readonly byte* _data = data;
 
@@ -16,30 +16,30 @@ internal readonly unsafe struct StoredHeads(byte* data, ElementType type, HeadLa
         _data + (((token * layout.RowStride) + layout.Offset + ((long)head * layout.HeadStride)) * Elements.Size(type));
 
     /// <summary>Tokens as columns of B, dimensions as steps, in F32; see <see cref="AttentionPacking"/>.</summary>
-    public void Across<TTile>(long token, int head, int tokens, int dim, float* strips)
+    public void PackTransposed<TTile>(long token, int head, int tokens, int dim, float* strips)
         where TTile : struct, ITile
     {
         if (type == ElementType.F32)
         {
-            AttentionPacking.StripsAcross<TTile, StoredF32>(At(token, head), Stride, tokens, dim, strips);
+            AttentionPacking.PackTransposed<TTile, Float32Element>(At(token, head), Stride, tokens, dim, strips);
         }
         else
         {
-            AttentionPacking.StripsAcross<TTile, StoredBF16>(At(token, head), Stride, tokens, dim, strips);
+            AttentionPacking.PackTransposed<TTile, BFloat16Element>(At(token, head), Stride, tokens, dim, strips);
         }
     }
 
     /// <summary>Dimensions as columns of B, tokens as steps, in F32.</summary>
-    public void Along<TTile>(long token, int head, int tokens, int dim, float* strips)
+    public void Pack<TTile>(long token, int head, int tokens, int dim, float* strips)
         where TTile : struct, ITile
     {
         if (type == ElementType.F32)
         {
-            AttentionPacking.StripsAlong<TTile, StoredF32>(At(token, head), Stride, tokens, dim, strips);
+            AttentionPacking.Pack<TTile, Float32Element>(At(token, head), Stride, tokens, dim, strips);
         }
         else
         {
-            AttentionPacking.StripsAlong<TTile, StoredBF16>(At(token, head), Stride, tokens, dim, strips);
+            AttentionPacking.Pack<TTile, BFloat16Element>(At(token, head), Stride, tokens, dim, strips);
         }
     }
 }

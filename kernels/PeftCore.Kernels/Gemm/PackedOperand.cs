@@ -7,7 +7,7 @@ namespace PeftCore.Kernels;
 /// steps, or those of one step lie side by side along the strip. Packed beforehand (<paramref name="packedSteps"/> not 0), strips of
 /// <paramref name="stride"/> rows follow each other, all steps of one before the next.
 /// </summary>
-internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride, bool stepsAdjacent, nint packedSteps = 0)
+internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint stride, bool stepsAdjacent, nint packedSteps = 0)
 {
     private readonly byte* _data = data;
 
@@ -19,11 +19,11 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
     public bool StepsAdjacent => stepsAdjacent;
 
     /// <summary>Whether tiles can read every strip as it lies.</summary>
-    public bool IsPacked => packedSteps != 0;
+    public bool IsPrepacked => packedSteps != 0;
 
     /// <summary>Where a number is; of a packed operand only the first row of a strip can be asked for.</summary>
     public byte* At(nint row, nint step) => _data +
-        ((IsPacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) *
+        ((IsPrepacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) *
             Elements.Size(type));
 
     /// <summary>Packs rows row … row+used−1 of some steps into a panel.</summary>
@@ -32,13 +32,13 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         switch (type)
         {
             case ElementType.F32:
-                Pack<StoredF32>(row, used, width, step, steps, panel);
+                Pack<Float32Element>(row, used, width, step, steps, panel);
                 break;
             case ElementType.BF16:
-                Pack<StoredBF16>(row, used, width, step, steps, panel);
+                Pack<BFloat16Element>(row, used, width, step, steps, panel);
                 break;
             default:
-                Pack<StoredF16>(row, used, width, step, steps, panel);
+                Pack<Float16Element>(row, used, width, step, steps, panel);
                 break;
         }
     }
@@ -51,13 +51,13 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         switch (type)
         {
             case ElementType.F32:
-                TTile.Run<StoredF32>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<Float32Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
             case ElementType.BF16:
-                TTile.Run<StoredBF16>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<BFloat16Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
             default:
-                TTile.Run<StoredF16>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
+                TTile.Run<Float16Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
                 break;
         }
     }
@@ -71,7 +71,7 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         }
 
         const int Line = 64;
-        if (IsPacked)
+        if (IsPrepacked)
         {
             byte* start = At(row, step);
             nint whole = steps * stride * Elements.Size(type);
@@ -94,16 +94,16 @@ internal readonly unsafe struct Strips(byte* data, ElementType type, nint stride
         }
     }
 
-    private void Pack<TStored>(int row, int used, int width, int step, int steps, float* panel)
-        where TStored : struct, IStored
+    private void Pack<TElement>(int row, int used, int width, int step, int steps, float* panel)
+        where TElement : struct, IElement
     {
         if (stepsAdjacent)
         {
-            Packing.Transpose<TStored>(At(row, step), stride, used, width, steps, panel);
+            Packing.Transpose<TElement>(At(row, step), stride, used, width, steps, panel);
         }
         else
         {
-            Packing.Copy<TStored>(At(row, step), stride, used, width, steps, panel);
+            Packing.Copy<TElement>(At(row, step), stride, used, width, steps, panel);
         }
     }
 }
