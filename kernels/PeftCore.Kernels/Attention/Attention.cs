@@ -1,6 +1,3 @@
-using System.Numerics;
-using System.Runtime.Intrinsics;
-
 namespace PeftCore.Kernels;
 
 /// <summary>
@@ -11,7 +8,7 @@ public readonly record struct AttentionShape(
     int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
 
 /// <summary>Attention that never forms the (queries × keys) matrix of scores.</summary>
-public static unsafe class Attention
+internal static unsafe class Attention
 {
     // With more queries than these, packing the keys pays.
     private const int MaxQueriesUnpacked = 2;
@@ -116,19 +113,7 @@ public static unsafe class Attention
             Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
             AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk),
                 toV = new(new(pdv, dvl), accumulateDv);
-            switch (level)
-            {
-                case SimdLevel.Avx512:
-                    new AttentionBackward<Tile512>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
-                    break;
-                case SimdLevel.Avx2:
-                    new AttentionBackward<Tile<Simd256, Vector256<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
-                    break;
-                default:
-                    new AttentionBackward<Tile<SimdPortable, Vector<float>>>(inputs, gradient, pl, pd, toQ, toK, toV, pool).Run();
-                    break;
-            }
-
+            SimdDispatch.Run(level, new BackwardAction(inputs, gradient, pl, pd, toQ, toK, toV, pool));
             if (pdb != null)
             {
                 AttentionBiasGradient body = new(inputs, gradient, pl, pd, pdb, pool);
@@ -147,35 +132,40 @@ public static unsafe class Attention
         {
             AttentionInputs inputs = new(shape, new(pq, ql), k, v, pr, ps, pb, SharesBias(shape, bias.Length));
             HeadPointer output = new(po, ol);
-            switch (level)
-            {
-                case SimdLevel.Avx512:
-                    Forward<Tile512, Simd512, Vector512<float>>(inputs, output, pl, pool);
-                    break;
-                case SimdLevel.Avx2:
-                    Forward<Tile<Simd256, Vector256<float>>, Simd256, Vector256<float>>(inputs, output, pl, pool);
-                    break;
-                default:
-                    Forward<Tile<SimdPortable, Vector<float>>, SimdPortable, Vector<float>>(inputs, output, pl, pool);
-                    break;
-            }
+            SimdDispatch.Run(level, new ForwardAction(inputs, output, pl, pool));
         }
     }
 
-    private static void Forward<TTile, TSimd, TVector>(in AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
-        where TTile : struct, ITile
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
+    private readonly struct ForwardAction(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : ISimdAction
     {
-        if (inputs.Shape.QueryLength <= MaxQueriesUnpacked)
-        {
-            AttentionDecode<TSimd, TVector> rows = new(inputs, o, lse, pool);
-            pool.For(AttentionDecode<TSimd, TVector>.Items(inputs.Shape), ref rows);
-            return;
-        }
+        private readonly float* _lse = lse;
 
-        AttentionForward<TTile> body = new(inputs, o, lse, pool);
-        pool.For(AttentionForward<TTile>.Items(inputs.Shape), ref body);
+        public void Run<TTile, TSimd, TVector>()
+            where TTile : struct, ITile
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (inputs.Shape.QueryLength <= MaxQueriesUnpacked)
+            {
+                AttentionDecode<TSimd, TVector> decode = new(inputs, o, _lse, pool);
+                pool.For(AttentionDecode<TSimd, TVector>.Items(inputs.Shape), ref decode);
+                return;
+            }
+
+            AttentionForward<TTile> body = new(inputs, o, _lse, pool);
+            pool.For(AttentionForward<TTile>.Items(inputs.Shape), ref body);
+        }
+    }
+
+    private readonly struct BackwardAction(AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq,
+        AttentionTarget dk, AttentionTarget dv, WorkerPool pool) : ISimdAction
+    {
+        private readonly float* _lse = lse, _delta = delta;
+
+        public void Run<TTile, TSimd, TVector>()
+            where TTile : struct, ITile
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => new AttentionBackward<TTile>(inputs, dO, _lse, _delta, dq, dk, dv, pool).Run();
     }
 
     private static bool SharesBias(in AttentionShape shape, int length) => length < (long)shape.Heads * shape.QueryLength * shape.KeyLength;

@@ -6,12 +6,12 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
     public readonly HeadPointer Data = data;
     public readonly bool Accumulate = accumulate;
 
-    public bool Wanted => !Data.IsNull;
+    public bool IsNeeded => !Data.IsNull;
 
     /// <summary>Sets some tokens of a head to zero, unless they are added to.</summary>
     public void Start(long token, int tokens, int head, int dim)
     {
-        for (int t = 0; t < tokens && Wanted && !Accumulate; t++)
+        for (int t = 0; t < tokens && IsNeeded && !Accumulate; t++)
         {
             new Span<float>(Data.At(token + t, head), dim).Clear();
         }
@@ -52,11 +52,11 @@ internal readonly unsafe struct AttentionBackward<TTile>(
     {
         var shape = inputs.Shape;
         int pairs = shape.Batch * shape.KeyHeads, keyBlocks = Ranges.Count(shape.KeyLength, AttentionGradientBlock<TTile>.Keys);
-        bool keysWanted = dk.Wanted || dv.Wanted;
+        bool keysWanted = dk.IsNeeded || dv.IsNeeded;
         if (pairs >= EnoughItems || keyBlocks <= 1)
         {
             AllBody all = new(this);
-            pool.For(dq.Wanted || keysWanted ? pairs : 0, ref all);
+            pool.For(dq.IsNeeded || keysWanted ? pairs : 0, ref all);
             return;
         }
 
@@ -66,7 +66,7 @@ internal readonly unsafe struct AttentionBackward<TTile>(
             pool.For(pairs * keyBlocks, ref keys);
         }
 
-        if (dq.Wanted)
+        if (dq.IsNeeded)
         {
             int queryBlocks = Ranges.Count(shape.QueryLength, AttentionGradientBlock<TTile>.Queries);
             QueryBody queries = new(this, queryBlocks);

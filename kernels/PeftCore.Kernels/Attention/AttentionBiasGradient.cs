@@ -26,7 +26,7 @@ internal readonly unsafe struct AttentionBiasGradient(
                 }
 
                 Products(b, i, h, from, to, p);
-                inputs.Finish(p, null, h, i, from, to);
+                inputs.FinishScores(p, null, h, i, from, to);
                 Exponentials.Sum(p, _lse[row], p, to - from);
                 float* gradient = dO.At(((long)b * shape.QueryLength) + i, h), into = _dBias + inputs.BiasRow(i, h);
                 for (int j = from; j < to; j++)

@@ -15,7 +15,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
 {
     // Enough items to share; keys that stay in the first-level cache; and how far ahead to ask for them, since a head's part of a row of
     // keys is too short for the processor to foresee the next.
-    private const int EnoughItems = 8, Block = 64, Ahead = 16, Line = 64;
+    private const int EnoughItems = 8, Block = 64, PrefetchRowsAhead = 16, Line = 64;
     private readonly float* _lse = lse;
 
     private int Parts => PartsOf(inputs.Shape);
@@ -32,15 +32,17 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         for (int i = 0; i < shape.QueryLength; i++)
         {
             inputs.Range(b, i, out int from, out int to);
-            if (inputs.Keys.Type == ElementType.F32)
-            {
-                Attend<Float32Element>(b, i, first, heads, from, to, scratch.Pointer);
-            }
-            else
-            {
-                Attend<BFloat16Element>(b, i, first, heads, from, to, scratch.Pointer);
-            }
+            ElementDispatch.Run(inputs.Keys.Type, new AttendAction(this, b, i, first, heads, from, to, scratch.Pointer));
         }
+    }
+
+    private readonly struct AttendAction(AttentionDecode<TSimd, TVector> decode, int b, int i, int first, int heads, int from, int to,
+        float* scores) : IElementAction
+    {
+        private readonly float* _scores = scores;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement => decode.Attend<TElement>(b, i, first, heads, from, to, _scores);
     }
 
     private static int PartsOf(in AttentionShape shape) =>
@@ -64,7 +66,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
 
         for (int h = 0; h < heads; h++)
         {
-            Soften(scores + ((nint)h * count), b, i, first + h, from, to);
+            Softmax(scores + ((nint)h * count), b, i, first + h, from, to);
         }
 
         for (int j = from; j < to; j += Block)
@@ -79,11 +81,11 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     }
 
     // Products become weights that sum to 1; the output, which they will be summed into, starts at 0.
-    private void Soften(float* scores, int b, int i, int h, int from, int to)
+    private void Softmax(float* scores, int b, int i, int h, int from, int to)
     {
         int count = to - from;
         new Span<float>(o.At(((long)b * inputs.Shape.QueryLength) + i, h), inputs.Shape.HeadDim).Clear();
-        inputs.Finish(scores, null, h, i, from, to);
+        inputs.FinishScores(scores, null, h, i, from, to);
         float max = Simd.Max(scores, count);
         _lse[inputs.Row(b, i, h)] = max;
         if (max == float.NegativeInfinity)
@@ -98,7 +100,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     }
 
     // products[j] = scale·q·(key j), four keys at a time.
-    private void Dots<TElement>(float* q, byte* key, int keys, float* products, bool ask)
+    private void Dots<TElement>(float* q, byte* key, int keys, float* products, bool prefetch)
         where TElement : struct, IElement
     {
         nint row = inputs.Keys.RowBytes;
@@ -106,9 +108,9 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         int j = 0;
         for (; j <= keys - 4; j += 4, key += 4 * row)
         {
-            if (ask)
+            if (prefetch)
             {
-                PrefetchRows(key + (Ahead * row), row, 4, inputs.Shape.HeadDim * TElement.Size);
+                PrefetchRows(key + (PrefetchRowsAhead * row), row, 4, inputs.Shape.HeadDim * TElement.Size);
             }
 
             (Dots<TElement>(q, key, key + row, key + (2 * row), key + (3 * row)) * scale).Store(products + j);
@@ -148,7 +150,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
 
     // into += Σ weights[j]·(value j), four vectors of columns at a time in registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void AddValues<TElement>(float* weights, byte* value, int keys, float* into, bool ask)
+    private void AddValues<TElement>(float* weights, byte* value, int keys, float* into, bool prefetch)
         where TElement : struct, IElement
     {
         int dim = inputs.Shape.HeadDim, width = TSimd.Count, d = 0;
@@ -161,9 +163,9 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
             byte* v = value + (d * TElement.Size);
             for (int j = 0; j < keys; j++, v += row)
             {
-                if (ask)
+                if (prefetch)
                 {
-                    PrefetchRows(v + (Ahead * row), row, 1, 4 * width * TElement.Size);
+                    PrefetchRows(v + (PrefetchRowsAhead * row), row, 1, 4 * width * TElement.Size);
                 }
 
                 var p = TSimd.Broadcast(weights[j]);

@@ -90,7 +90,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             AttentionPacking.Products<TTile>(_queries + (row * _dim), rows, _keys, _dim, from, to, _inputs.Shape.Scale, _scores, KeyBlock);
             for (int r = 0; r < rows; r++)
             {
-                Soften(row + r, _scores + (r * KeyBlock), key, from, to);
+                OnlineSoftmax(row + r, _scores + (r * KeyBlock), key, from, to);
             }
 
             Packing.Transpose<Float32Element>((byte*)(_scores + from), KeyBlock, rows, TTile.Rows, to - from, _panel);
@@ -103,7 +103,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         }
 
         // Scores of one query become weights relative to its largest score so far; keys it does not see get weight 0.
-        private readonly void Soften(int row, float* scores, int key, int from, int to)
+        private readonly void OnlineSoftmax(int row, float* scores, int key, int from, int to)
         {
             _inputs.Range(_b, _first + row, out int f, out int t);
             f = Math.Clamp(f - key, from, to);
@@ -111,7 +111,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             float max = float.NegativeInfinity, old = _max[row];
             if (f < t)
             {
-                _inputs.Finish(scores + f, null, _h, _first + row, key + f, key + t);
+                _inputs.FinishScores(scores + f, null, _h, _first + row, key + f, key + t);
                 max = MathF.Max(old, Simd.Max(scores + f, t - f));
             }
 

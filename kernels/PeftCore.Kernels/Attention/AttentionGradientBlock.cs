@@ -18,7 +18,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     private readonly AttentionTarget _dq, _dk, _dv;
     private readonly int _b, _keyHead, _dim, _width;
     private float* _queryPanels, _gradientPanels, _queryStrips, _gradientStrips, _keyStrips, _valueStrips, _keyRows;
-    private float* _weights, _slopes, _bent, _keySums, _valueSums, _panel, _tile;
+    private float* _probabilities, _scoreGrads, _softcapGrad, _keySums, _valueSums, _panel, _tile;
 
     public AttentionGradientBlock(
         AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, int b,
@@ -41,8 +41,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     public void Run(int firstHead, int heads, int firstQuery, int queries, int firstKey, int keys, WorkerPool pool)
     {
         var shape = _inputs.Shape;
-        using var scratch = pool.Scratch.Rent(Divide(null));
-        Divide(scratch.Pointer);
+        using var scratch = pool.Scratch.Rent(Partition(null));
+        Partition(scratch.Pointer);
         for (int h = firstHead; h < firstHead + heads; h++)
         {
             _dq.Start(((long)_b * shape.QueryLength) + firstQuery, queries, h, _dim);
@@ -61,16 +61,16 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             {
                 for (int query = firstQuery; query < firstQuery + queries; query += Queries)
                 {
-                    Meet(h, query, Math.Min(Queries, firstQuery + queries - query), key, keyCount);
+                    AddBlock(h, query, Math.Min(Queries, firstQuery + queries - query), key, keyCount);
                 }
             }
 
-            if (_dk.Wanted)
+            if (_dk.IsNeeded)
             {
                 _dk.Put(_keySums, _width, keyToken, keyCount, _keyHead, _dim);
             }
 
-            if (_dv.Wanted)
+            if (_dv.IsNeeded)
             {
                 _dv.Put(_valueSums, _width, keyToken, keyCount, _keyHead, _dim);
             }
@@ -78,7 +78,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // Cuts a buffer into parts, or only tells its length.
-    private long Divide(float* buffer)
+    private long Partition(float* buffer)
     {
         float* next = buffer;
         _queryPanels = Take(ref next, Queries * _dim);
@@ -88,9 +88,9 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _keyStrips = Take(ref next, Keys * _dim);
         _valueStrips = Take(ref next, Keys * _dim);
         _keyRows = Take(ref next, Keys * _width);
-        _weights = Take(ref next, Queries * Keys);
-        _slopes = Take(ref next, Queries * Keys);
-        _bent = Take(ref next, _inputs.Capped ? Keys : 0);
+        _probabilities = Take(ref next, Queries * Keys);
+        _scoreGrads = Take(ref next, Queries * Keys);
+        _softcapGrad = Take(ref next, _inputs.Capped ? Keys : 0);
         _keySums = Take(ref next, Keys * _width);
         _valueSums = Take(ref next, Keys * _width);
         _panel = Take(ref next, Keys * TTile.Rows);
@@ -105,7 +105,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         return taken;
     }
 
-    private readonly void Meet(int h, int query, int queries, int key, int keys)
+    private readonly void AddBlock(int h, int query, int queries, int key, int keys)
     {
         _inputs.Range(_b, query, queries, out int from, out int to);
         if (Math.Max(from, key) >= Math.Min(to, key + keys))
@@ -119,36 +119,36 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         for (int row = 0; row < queries; row += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, queries - row);
-            Weigh(h, query + row, row, rows, key, keys, out from, out to);
-            if (_dq.Wanted && from < to)
+            ComputeScores(h, query + row, row, rows, key, keys, out from, out to);
+            if (_dq.IsNeeded && from < to)
             {
                 AddQueryGradient(token + row, h, row, rows, from, to, keys);
             }
         }
 
-        if (_dk.Wanted)
+        if (_dk.IsNeeded)
         {
             AttentionPacking.Pack<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
-            AddKeyGradient(_slopes, _queryStrips, _keySums, query, queries, key, keys);
+            AddKeyGradient(_scoreGrads, _queryStrips, _keySums, query, queries, key, keys);
         }
 
-        if (_dv.Wanted)
+        if (_dv.IsNeeded)
         {
             AttentionPacking.Pack<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientStrips);
-            AddKeyGradient(_weights, _gradientStrips, _valueSums, query, queries, key, keys);
+            AddKeyGradient(_probabilities, _gradientStrips, _valueSums, query, queries, key, keys);
         }
     }
 
     // P and dS of a panel of queries; from … to are the keys of the block that any of them sees.
-    private readonly void Weigh(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
+    private readonly void ComputeScores(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
     {
         _inputs.Range(_b, query, rows, out from, out to);
         from = Math.Clamp(from - key, 0, keys);
         to = Math.Clamp(to - key, from, keys);
-        float* weights = _weights + (row * Keys), slopes = _slopes + (row * Keys);
-        AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, weights, Keys);
-        AttentionPacking.Products<TTile>(_gradientPanels + (row * _dim), rows, _valueStrips, _dim, from, to, 1f, slopes, Keys);
-        for (int r = 0; r < rows; r++, weights += Keys, slopes += Keys)
+        float* probabilities = _probabilities + (row * Keys), scoreGrads = _scoreGrads + (row * Keys);
+        AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities, Keys);
+        AttentionPacking.Products<TTile>(_gradientPanels + (row * _dim), rows, _valueStrips, _dim, from, to, 1f, scoreGrads, Keys);
+        for (int r = 0; r < rows; r++, probabilities += Keys, scoreGrads += Keys)
         {
             int i = query + r;
             _inputs.Range(_b, i, out int f, out int t);
@@ -160,24 +160,24 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
                 t = f;
             }
 
-            _inputs.Finish(weights + f, _bent, h, i, key + f, key + t);
-            Exponentials.Sum(weights + f, _lse[at], weights + f, t - f);
-            VectorLoops.Zip<Slope, Overwrite>(new Slope(_delta[at], _inputs.Shape.Scale), weights + f, slopes + f, slopes + f, t - f);
+            _inputs.FinishScores(probabilities + f, _softcapGrad, h, i, key + f, key + t);
+            Exponentials.Sum(probabilities + f, _lse[at], probabilities + f, t - f);
+            VectorLoops.Zip<ScoreGrad, Overwrite>(new ScoreGrad(_delta[at], _inputs.Shape.Scale), probabilities + f, scoreGrads + f, scoreGrads + f, t - f);
             if (_inputs.Capped)
             {
-                VectorLoops.Zip<Product, Overwrite>(default, slopes + f, _bent, slopes + f, t - f);
+                VectorLoops.Zip<Product, Overwrite>(default, scoreGrads + f, _softcapGrad, scoreGrads + f, t - f);
             }
 
-            new Span<float>(weights, f).Clear();
-            new Span<float>(slopes, f).Clear();
-            new Span<float>(weights + t, Keys - t).Clear();
-            new Span<float>(slopes + t, Keys - t).Clear();
+            new Span<float>(probabilities, f).Clear();
+            new Span<float>(scoreGrads, f).Clear();
+            new Span<float>(probabilities + t, Keys - t).Clear();
+            new Span<float>(scoreGrads + t, Keys - t).Clear();
         }
     }
 
     private readonly void AddQueryGradient(long token, int h, int row, int rows, int from, int to, int keys)
     {
-        Packing.Transpose<Float32Element>((byte*)(_slopes + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
+        Packing.Transpose<Float32Element>((byte*)(_scoreGrads + (row * Keys) + from), Keys, rows, TTile.Rows, to - from, _panel);
         for (int column = 0; column < _dim; column += TTile.Columns)
         {
             byte* strip = (byte*)(_keyRows + (column * keys) + (from * TTile.Columns));
@@ -203,7 +203,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         for (int k = 0; k < keys; k += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, keys - k);
-            Seeing(query, queries, key + k, rows, out int first, out int last);
+            QueriesSeeing(query, queries, key + k, rows, out int first, out int last);
             for (int column = 0; column < _width && first < last; column += TTile.Columns)
             {
                 TTile.Run<Float32Element>(
@@ -215,7 +215,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // The first and last of some queries that see any of some keys.
-    private readonly void Seeing(int query, int queries, int key, int keys, out int first, out int last)
+    private readonly void QueriesSeeing(int query, int queries, int key, int keys, out int first, out int last)
     {
         first = queries;
         last = 0;
@@ -230,7 +230,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    private readonly struct Slope(float delta, float scale) : IVectorZip
+    private readonly struct ScoreGrad(float delta, float scale) : IVectorZip
     {
         public Vector<float> Apply(Vector<float> a, Vector<float> b) =>
             a * (b - new Vector<float>(delta)) * scale;

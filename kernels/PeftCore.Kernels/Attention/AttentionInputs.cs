@@ -73,14 +73,14 @@ internal readonly unsafe struct AttentionInputs(
     }
 
     /// <summary>
-    /// Turns scaled products q·k of keys from … to−1 into scores, in place. bent, unless null, receives d score / d product.
+    /// Turns scaled products q·k of keys from … to−1 into scores, in place. softcapGrad, unless null, receives d score / d product.
     /// </summary>
-    public void Finish(float* s, float* bent, int h, int i, int from, int to)
+    public void FinishScores(float* s, float* softcapGrad, int h, int i, int from, int to)
     {
         int count = to - from;
         if (Capped)
         {
-            Cap(s, bent, count);
+            Cap(s, softcapGrad, count);
         }
 
         if (_slopes != null)
@@ -97,7 +97,7 @@ internal readonly unsafe struct AttentionInputs(
     }
 
     // s = cap·tanh(s/cap), whose slope is 1 − tanh².
-    private void Cap(float* s, float* bent, int count)
+    private void Cap(float* s, float* softcapGrad, int count)
     {
         int width = Simd.Width;
         for (int j = 0; j < count; j += width)
@@ -105,9 +105,9 @@ internal readonly unsafe struct AttentionInputs(
             int n = Math.Min(width, count - j);
             var t = VectorMath.Tanh(Simd.LoadPart(s + j, n) / new Vector<float>(Shape.SoftCap));
             Simd.StorePart(t * Shape.SoftCap, s + j, n);
-            if (bent != null)
+            if (softcapGrad != null)
             {
-                Simd.StorePart(Vector<float>.One - (t * t), bent + j, n);
+                Simd.StorePart(Vector<float>.One - (t * t), softcapGrad + j, n);
             }
         }
     }

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Heads as they are stored, F32 or BF16: keys and values that may have been put aside in half the bytes.</summary>
+/// <summary>The heads of keys or values in F32 or, in a key-value cache, BF16.</summary>
 internal readonly unsafe struct KeyValueHeads(byte* data, ElementType type, HeadLayout layout)
 {
     private readonly byte* _data = data;
@@ -15,31 +15,34 @@ internal readonly unsafe struct KeyValueHeads(byte* data, ElementType type, Head
     public byte* At(long token, int head) =>
         _data + (((token * layout.RowStride) + layout.Offset + ((long)head * layout.HeadStride)) * Elements.Size(type));
 
-    /// <summary>Tokens as columns of B, dimensions as steps, in F32; see <see cref="AttentionPacking"/>.</summary>
+    /// <summary>Packs a head for q·kᵀ: tokens are columns of B, dimensions are steps; in F32. See
+    /// <see cref="AttentionPacking"/>.</summary>
     public void PackTransposed<TTile>(long token, int head, int tokens, int dim, float* strips)
-        where TTile : struct, ITile
-    {
-        if (type == ElementType.F32)
-        {
-            AttentionPacking.PackTransposed<TTile, Float32Element>(At(token, head), Stride, tokens, dim, strips);
-        }
-        else
-        {
-            AttentionPacking.PackTransposed<TTile, BFloat16Element>(At(token, head), Stride, tokens, dim, strips);
-        }
-    }
+        where TTile : struct, ITile =>
+        ElementDispatch.Run(type, new PackAction<TTile>(At(token, head), Stride, tokens, dim, strips, transpose: true));
 
-    /// <summary>Dimensions as columns of B, tokens as steps, in F32.</summary>
+    /// <summary>Packs a head for weights·v: dimensions are columns of B, tokens are steps; in F32.</summary>
     public void Pack<TTile>(long token, int head, int tokens, int dim, float* strips)
+        where TTile : struct, ITile =>
+        ElementDispatch.Run(type, new PackAction<TTile>(At(token, head), Stride, tokens, dim, strips, transpose: false));
+
+    private readonly struct PackAction<TTile>(byte* x, int stride, int tokens, int dim, float* strips, bool transpose) : IElementAction
         where TTile : struct, ITile
     {
-        if (type == ElementType.F32)
+        private readonly byte* _x = x;
+        private readonly float* _strips = strips;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement
         {
-            AttentionPacking.Pack<TTile, Float32Element>(At(token, head), Stride, tokens, dim, strips);
-        }
-        else
-        {
-            AttentionPacking.Pack<TTile, BFloat16Element>(At(token, head), Stride, tokens, dim, strips);
+            if (transpose)
+            {
+                AttentionPacking.PackTransposed<TTile, TElement>(_x, stride, tokens, dim, _strips);
+            }
+            else
+            {
+                AttentionPacking.Pack<TTile, TElement>(_x, stride, tokens, dim, _strips);
+            }
         }
     }
 }

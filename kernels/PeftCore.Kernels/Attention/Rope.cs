@@ -5,7 +5,7 @@ namespace PeftCore.Kernels;
 /// <summary>
 /// Where the heads of one of q, k, v, o lie: element (token t, head h, dimension d) is data[t·RowStride + Offset + h·HeadStride + d].
 /// </summary>
-public readonly record struct HeadLayout(int RowStride, int Offset, int HeadStride)
+internal readonly record struct HeadLayout(int RowStride, int Offset, int HeadStride)
 {
     /// <summary>How long a buffer must be for so many tokens, heads and dimensions.</summary>
     internal long Span(long tokens, int heads, int headDim) =>
@@ -13,7 +13,7 @@ public readonly record struct HeadLayout(int RowStride, int Offset, int HeadStri
 }
 
 /// <summary>Rotary position embedding, in place (Su et al. 2021).</summary>
-public static unsafe class Rope
+internal static unsafe class Rope
 {
     /// <summary>
     /// Rotates the first rotaryDim dimensions of each head by the angles of the row's position. cos and sin are

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Elementwise
+internal static unsafe partial class Elementwise
 {
     /// <summary>y[r, c] += row[c].</summary>
     public static void AddRow(Span<float> y, ReadOnlySpan<float> row, int rows, int cols, WorkerPool pool)

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Elementwise
+internal static unsafe partial class Elementwise
 {
     /// <summary>row[c] (+)= Σ_r x[r, c].</summary>
     public static void SumRows(ReadOnlySpan<float> x, Span<float> row, int rows, int cols, bool accumulate, WorkerPool pool)

@@ -1,7 +1,9 @@
+using System.Numerics;
+
 namespace PeftCore.Kernels;
 
 /// <summary>Element by element: formulas, gated units, sums, products.</summary>
-public static unsafe partial class Elementwise
+internal static unsafe partial class Elementwise
 {
     /// <summary>y = f(x). y may be x.</summary>
     public static void Map<TFormula>(ReadOnlySpan<float> x, Span<float> y, WorkerPool pool)
@@ -18,6 +20,23 @@ public static unsafe partial class Elementwise
     public static void Gated<TFormula>(ReadOnlySpan<float> gate, ReadOnlySpan<float> up, Span<float> h, WorkerPool pool)
         where TFormula : struct, IUnaryFormula =>
         Zip(default(FormulaGate<TFormula>), gate, up, h, false, pool);
+
+    /// <summary>
+    /// dgate = dh·up·f'(gate), dup = dh·f(gate). In place: dgate may be gate and dup may be up, or either may be dh.
+    /// </summary>
+    public static void GatedGradient<TFormula>(
+        ReadOnlySpan<float> gate, ReadOnlySpan<float> up, ReadOnlySpan<float> dh, Span<float> dgate, Span<float> dup, WorkerPool pool)
+        where TFormula : struct, IUnaryFormula
+    {
+        Sizes.AtLeast(up, gate.Length);
+        Sizes.AtLeast(dh, gate.Length);
+        Sizes.AtLeast<float>(dgate, gate.Length);
+        Sizes.AtLeast<float>(dup, gate.Length);
+        fixed (float* g = gate, u = up, d = dh, dg = dgate, du = dup)
+        {
+            Ranges.For(gate.Length, new GatedGradientBody<TFormula>(g, u, d, dg, du), pool);
+        }
+    }
 
     /// <summary>y = a + b. y may be a or b.</summary>
     public static void Add(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> y, WorkerPool pool) =>
@@ -86,5 +105,34 @@ public static unsafe partial class Elementwise
 
         public void Run(int start, int count) =>
             VectorLoops.Zip<TZip, TStore>(zip, _a + start, _b + start, _y + start, count);
+    }
+
+    private readonly struct GatedGradientBody<TFormula>(float* gate, float* up, float* dh, float* dgate, float* dup) : IRangeBody
+        where TFormula : struct, IUnaryFormula
+    {
+        private readonly float* _gate = gate, _up = up, _dh = dh, _dgate = dgate, _dup = dup;
+
+        public void Run(int start, int count)
+        {
+            int width = Simd.Width, i = start, end = start + count;
+            for (; i <= end - width; i += width)
+            {
+                Vector<float> g = Vector.Load(_gate + i), d = Vector.Load(_dh + i);
+                var dg = d * Vector.Load(_up + i) * TFormula.Derivative(g);
+                var du = d * TFormula.Forward(g);
+                dg.Store(_dgate + i);
+                du.Store(_dup + i);
+            }
+
+            if (i < end)
+            {
+                int rest = end - i;
+                Vector<float> g = Simd.LoadPart(_gate + i, rest), d = Simd.LoadPart(_dh + i, rest);
+                var dg = d * Simd.LoadPart(_up + i, rest) * TFormula.Derivative(g);
+                var du = d * TFormula.Forward(g);
+                Simd.StorePart(dg, _dgate + i, rest);
+                Simd.StorePart(du, _dup + i, rest);
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Rows of a table by number.</summary>
-public static unsafe class Embedding
+internal static unsafe class Embedding
 {
     private const int Strip = 256;
 

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Philox
+internal static unsafe partial class Philox
 {
     /// <summary>
     /// y[i] (+)= x[i]/(1 − p) where the uniform number of element i is at least p, else 0. The mask is never stored: the same seed

@@ -1,13 +1,13 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Four random words.</summary>
-public readonly record struct RandomWords(uint X, uint Y, uint Z, uint W);
+internal readonly record struct RandomWords(uint X, uint Y, uint Z, uint W);
 
 /// <summary>
 /// Philox4x32-10, a random generator that is a pure function of a counter (Salmon et al. 2011): what was drawn once can be
 /// drawn again instead of being stored.
 /// </summary>
-public static partial class Philox
+internal static partial class Philox
 {
     private const uint MultiplierX = 0xD2511F53, MultiplierZ = 0xCD9E8D57;
     private const uint WeylX = 0x9E3779B9, WeylY = 0xBB67AE85;

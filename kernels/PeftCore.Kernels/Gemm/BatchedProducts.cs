@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>Many products of small or oddly placed matrices. Each element is summed by one thread in one order.</summary>
-public static unsafe class BatchedProducts
+internal static unsafe class BatchedProducts
 {
     private const int RowsAtOnce = 4;
 

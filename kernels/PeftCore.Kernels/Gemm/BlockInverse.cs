@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Inverses of many small matrices.</summary>
-public static unsafe class BlockInverse
+internal static unsafe class BlockInverse
 {
     /// <summary>y[n] = x[n]⁻¹ by Gauss and Jordan, in double precision and without pivoting.</summary>
     /// <param name="x">(count, side, side)</param>

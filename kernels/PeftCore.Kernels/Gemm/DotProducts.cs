@@ -34,19 +34,17 @@ internal static unsafe class DotProducts<TSimd, TVector>
             }
         }
 
-        int rows = Math.Max(4, ReadAtOnce / product.K / 4 * 4);
-        switch (product.A.Type)
-        {
-            case ElementType.F32:
-                Ranges.For(product.M, new Body<Float32Element>(product, scratch.Pointer, few, length), pool, rows);
-                break;
-            case ElementType.BF16:
-                Ranges.For(product.M, new Body<BFloat16Element>(product, scratch.Pointer, few, length), pool, rows);
-                break;
-            default:
-                Ranges.For(product.M, new Body<Float16Element>(product, scratch.Pointer, few, length), pool, rows);
-                break;
-        }
+        int block = Math.Max(4, ReadAtOnce / product.K / 4 * 4);
+        ElementDispatch.Run(product.A.Type, new Action(product, scratch.Pointer, few, length, block, pool));
+    }
+
+    private readonly struct Action(MatrixProduct product, float* rows, int few, nint length, int block, WorkerPool pool) : IElementAction
+    {
+        private readonly float* _rows = rows;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement =>
+            Ranges.For(product.M, new Body<TElement>(product, _rows, few, length), pool, block);
     }
 
     private readonly struct Body<TElement>(MatrixProduct product, float* rows, int few, nint length) : IRangeBody

@@ -1,24 +1,21 @@
-using System.Numerics;
-using System.Runtime.Intrinsics;
-
 namespace PeftCore.Kernels;
 
 /// <summary>Products with a second factor that was laid out for the processor once and serves many times: a weight that does not
 /// change.</summary>
-public static unsafe partial class Gemm
+internal static unsafe partial class Gemm
 {
     private const int MinPackedRows = 9, MinPackedSteps = 16;
 
     /// <summary>Whether a product is faster with B packed beforehand. Few rows read B once, in place; a narrow B is packed in no
     /// time.</summary>
-    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= StripWidth(Best) && k >= MinPackedSteps;
+    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= SimdDispatch.TileColumns(Best) && k >= MinPackedSteps;
 
     /// <summary>Bytes that a B of k×n takes when packed: its own, with the columns rounded up to whole strips.</summary>
     public static long PackedBytes(int n, int k, ElementType type) => PackedBytes(n, k, type, Best);
 
     internal static long PackedBytes(int n, int k, ElementType type, SimdLevel level)
     {
-        long width = StripWidth(level);
+        long width = SimdDispatch.TileColumns(level);
         return (n + width - 1) / width * width * k * Elements.Size(type);
     }
 
@@ -32,8 +29,8 @@ public static unsafe partial class Gemm
         Sizes.AtLeast<byte>(packed, PackedBytes(n, k, b.Type, level));
         fixed (byte* from = b.Data, to = packed)
         {
-            PrepackBody body = new(new PackedOperand(from, b.Type, b.Stride, transB), n, k, StripWidth(level), to, pool);
-            pool.For(Ranges.Count(n, StripWidth(level)), ref body);
+            PrepackBody body = new(new PackedOperand(from, b.Type, b.Stride, transB), n, k, SimdDispatch.TileColumns(level), to, pool);
+            pool.For(Ranges.Count(n, SimdDispatch.TileColumns(level)), ref body);
         }
     }
 
@@ -64,29 +61,19 @@ public static unsafe partial class Gemm
         fixed (byte* pa = a.Data, pb = packed)
         fixed (float* pc = c)
         {
-            PackedOperand rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, type, StripWidth(level), false, k);
+            PackedOperand rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, type, SimdDispatch.TileColumns(level), false, k);
             MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
-            switch (level)
-            {
-                case SimdLevel.Avx512:
-                    PackedProduct<Tile512>.Run(product, pool);
-                    break;
-                case SimdLevel.Avx2:
-                    PackedProduct<Tile<Simd256, Vector256<float>>>.Run(product, pool);
-                    break;
-                default:
-                    PackedProduct<Tile<SimdPortable, Vector<float>>>.Run(product, pool);
-                    break;
-            }
+            SimdDispatch.Run(level, new PackedAction(product, pool));
         }
     }
 
-    private static int StripWidth(SimdLevel level) => level switch
+    private readonly struct PackedAction(MatrixProduct product, WorkerPool pool) : ISimdAction
     {
-        SimdLevel.Avx512 => Tile512.Columns,
-        SimdLevel.Avx2 => Tile<Simd256, Vector256<float>>.Columns,
-        _ => Tile<SimdPortable, Vector<float>>.Columns,
-    };
+        public void Run<TTile, TSimd, TVector>()
+            where TTile : struct, ITile
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => PackedProduct<TTile>.Run(product, pool);
+    }
 
     private readonly struct PrepackBody(PackedOperand b, int n, int k, int width, byte* packed, WorkerPool pool) : IParallelBody
     {

@@ -1,25 +1,15 @@
-using System.Numerics;
-using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-/// <summary>The vector instructions a product is computed with.</summary>
-internal enum SimdLevel
+/// <summary>Matrix products C = α·op(A)·op(B) (+ C). The readable twin is the triple loop in float64 of GemmTests.</summary>
+internal static unsafe partial class Gemm
 {
-    Portable,
-    Avx2,
-    Avx512,
-}
-
-/// <summary>Matrix products.</summary>
-public static unsafe partial class Gemm
-{
-    /// <summary>The best level of this processor.</summary>
+    /// <summary>The widest vector instructions of this processor.</summary>
     internal static SimdLevel Best { get; } =
         Avx512F.IsSupported ? SimdLevel.Avx512 : Avx2.IsSupported && Fma.IsSupported ? SimdLevel.Avx2 : SimdLevel.Portable;
 
-    /// <summary>The instructions that products use on this processor, for a report.</summary>
+    /// <summary>Name of the vector instructions that products use on this processor.</summary>
     public static string Instructions => Best switch
     {
         SimdLevel.Avx512 => "AVX-512",
@@ -64,47 +54,40 @@ public static unsafe partial class Gemm
         {
             PackedOperand rows = new(pa, a.Type, a.Stride, !transA), columns = new(pb, b.Type, b.Stride, transB);
             MatrixProduct product = new(m, n, k, rows, columns, pc, ldc, 1, alpha, accumulate);
-            switch (level)
-            {
-                case SimdLevel.Avx512:
-                    Run<Tile512, Simd512, Vector512<float>>(product, pool);
-                    break;
-                case SimdLevel.Avx2:
-                    Run<Tile<Simd256, Vector256<float>>, Simd256, Vector256<float>>(product, pool);
-                    break;
-                default:
-                    Run<Tile<SimdPortable, Vector<float>>, SimdPortable, Vector<float>>(product, pool);
-                    break;
-            }
+            SimdDispatch.Run(level, new MultiplyAction(product, pool));
         }
     }
 
-    private static void Run<TTile, TSimd, TVector>(MatrixProduct product, WorkerPool pool)
-        where TTile : struct, ITile
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
+    /// <summary>The choice of an algorithm by the shape of the product.</summary>
+    private readonly struct MultiplyAction(MatrixProduct product, WorkerPool pool) : ISimdAction
     {
-        if (product.M < product.N && FewColumns<TSimd, TVector>(product.Swapped()))
+        public void Run<TTile, TSimd, TVector>()
+            where TTile : struct, ITile
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
         {
-            DotProducts<TSimd, TVector>.Run(product.Swapped(), pool);
-        }
-        else if (FewColumns<TSimd, TVector>(product))
-        {
-            DotProducts<TSimd, TVector>.Run(product, pool);
-        }
-        else if (GemvRows<TSimd, TVector>.Suits(product))
-        {
-            GemvRows<TSimd, TVector>.Run(product, pool);
-        }
-        else if (SmallMGemm<TTile>.Suits(product))
-        {
-            SmallMGemm<TTile>.Run(product, pool);
-        }
-        else
-        {
-            // A tile is wide and its rows come in fours, so a narrow C is better computed lying down.
-            bool lie = product.K >= 64 && Padded<TTile>(product.M, product.N) > 1.15 * Padded<TTile>(product.N, product.M);
-            PackedProduct<TTile>.Run(lie ? product.Swapped() : product, pool);
+            if (product.M < product.N && FewColumns<TSimd, TVector>(product.Swapped()))
+            {
+                DotProducts<TSimd, TVector>.Run(product.Swapped(), pool);
+            }
+            else if (FewColumns<TSimd, TVector>(product))
+            {
+                DotProducts<TSimd, TVector>.Run(product, pool);
+            }
+            else if (GemvRows<TSimd, TVector>.Suits(product))
+            {
+                GemvRows<TSimd, TVector>.Run(product, pool);
+            }
+            else if (SmallMGemm<TTile>.Suits(product))
+            {
+                SmallMGemm<TTile>.Run(product, pool);
+            }
+            else
+            {
+                // A tile has many columns and its rows come in fours, so a narrow C wastes less of its tiles when computed as Cᵀ.
+                bool swap = product.K >= 64 && Padded<TTile>(product.M, product.N) > 1.15 * Padded<TTile>(product.N, product.M);
+                PackedProduct<TTile>.Run(swap ? product.Swapped() : product, pool);
+            }
         }
     }
 
@@ -113,7 +96,7 @@ public static unsafe partial class Gemm
         where TVector : struct =>
         product.N <= DotProducts<TSimd, TVector>.MaxRows && product.A.StepsAdjacent && product.K >= 4 * TSimd.Count;
 
-    // The elements of the tiles that cover C.
+    // Elements of all tiles that cover C, the parts outside of C included.
     private static double Padded<TTile>(int rows, int columns)
         where TTile : struct, ITile =>
         4.0 * Ranges.Count(rows, 4) * TTile.Columns * Ranges.Count(columns, TTile.Columns);

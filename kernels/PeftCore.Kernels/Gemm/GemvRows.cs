@@ -35,27 +35,21 @@ internal static unsafe class GemvRows<TSimd, TVector>
         }
 
         float* sums = scratch.Pointer + (product.M * length);
-        switch (product.B.Type)
-        {
-            case ElementType.F32:
-                Run<Float32Element>(product, scratch.Pointer, length, sums, cut, pool);
-                break;
-            case ElementType.BF16:
-                Run<BFloat16Element>(product, scratch.Pointer, length, sums, cut, pool);
-                break;
-            default:
-                Run<Float16Element>(product, scratch.Pointer, length, sums, cut, pool);
-                break;
-        }
-
+        ElementDispatch.Run(product.B.Type, new Action(product, scratch.Pointer, length, sums, cut, pool));
         cut.AddUp(product, sums, pool);
     }
 
-    private static void Run<TElement>(in MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut, WorkerPool pool)
-        where TElement : struct, IElement
+    private readonly struct Action(MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut, WorkerPool pool)
+        : IElementAction
     {
-        Body<TElement> body = new(product, a, length, sums, cut);
-        pool.For(cut.Items, ref body);
+        private readonly float* _a = a, _sums = sums;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement
+        {
+            Body<TElement> body = new(product, _a, length, _sums, cut);
+            pool.For(cut.Items, ref body);
+        }
     }
 
     private readonly struct Body<TElement>(MatrixProduct product, float* a, nint length, float* sums, GemvPartition cut) : IParallelBody

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace PeftCore.Kernels;
 
 /// <summary>A read-only row-major matrix in its stored type. Kernels widen it to float32 as they read it.</summary>
-public readonly ref struct Operand
+internal readonly ref struct Operand
 {
     /// <summary>Wraps stored numbers; <paramref name="stride"/> is the distance between rows, in elements.</summary>
     public Operand(ReadOnlySpan<byte> data, ElementType type, int stride)
@@ -30,5 +30,5 @@ public readonly ref struct Operand
 
     /// <summary>Wraps a single row (a bias, a norm's weight) of any type.</summary>
     public static Operand Row(ReadOnlySpan<byte> data, ElementType type) =>
-        new(data, type, data.Length / (type == ElementType.F32 ? 4 : 2));
+        new(data, type, data.Length / Elements.Size(type));
 }

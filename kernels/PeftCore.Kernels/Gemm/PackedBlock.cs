@@ -56,13 +56,13 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
         }
         else
         {
-            Apart(row, rows, column, columns, step, steps, packed, accumulate);
+            ComputeOutsideC(row, rows, column, columns, step, steps, packed, accumulate);
         }
     }
 
     // Computes the whole tile apart and moves the part that lies inside C to its place.
     [SkipLocalsInit]
-    private readonly void Apart(int row, int rows, int column, int columns, int step, int steps, float* packed, bool accumulate)
+    private readonly void ComputeOutsideC(int row, int rows, int column, int columns, int step, int steps, float* packed, bool accumulate)
     {
         float* tile = stackalloc float[TTile.Rows * TTile.Columns];
         Tile(row, rows, column, step, steps, packed, tile, TTile.Columns, false);

@@ -26,41 +26,14 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
         ((IsPrepacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) *
             Elements.Size(type));
 
-    /// <summary>Packs rows row … row+used−1 of some steps into a panel.</summary>
-    public void Pack(int row, int used, int width, int step, int steps, float* panel)
-    {
-        switch (type)
-        {
-            case ElementType.F32:
-                Pack<Float32Element>(row, used, width, step, steps, panel);
-                break;
-            case ElementType.BF16:
-                Pack<BFloat16Element>(row, used, width, step, steps, panel);
-                break;
-            default:
-                Pack<Float16Element>(row, used, width, step, steps, panel);
-                break;
-        }
-    }
+    /// <summary>Packs rows row … row + used − 1 over some steps into a micro-panel of <paramref name="width"/> rows, in float32.</summary>
+    public void Pack(int row, int used, int width, int step, int steps, float* panel) =>
+        ElementDispatch.Run(type, new PackAction(this, row, used, width, step, steps, panel));
 
-    /// <summary>The tile of a packed panel of A and this operand as it is stored, its steps not being adjacent.</summary>
+    /// <summary>Computes the tile of a packed micro-panel of A and of this operand in place, whose steps must not be adjacent.</summary>
     public void Tile<TTile>(int rows, int row, int step, int steps, float* a, float* c, nint ldc, float alpha, bool accumulate)
-        where TTile : struct, ITile
-    {
-        byte* b = At(row, step);
-        switch (type)
-        {
-            case ElementType.F32:
-                TTile.Run<Float32Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
-                break;
-            case ElementType.BF16:
-                TTile.Run<BFloat16Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
-                break;
-            default:
-                TTile.Run<Float16Element>(rows, steps, a, TTile.Rows, b, stride, c, ldc, alpha, accumulate);
-                break;
-        }
-    }
+        where TTile : struct, ITile =>
+        ElementDispatch.Run(type, new TileAction<TTile>(rows, steps, a, At(row, step), stride, c, ldc, alpha, accumulate));
 
     /// <summary>Asks for one of so many parts of what packing some rows and steps would read.</summary>
     public void Prefetch(int row, int rows, int step, int steps, int part, int parts)
@@ -94,16 +67,35 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
         }
     }
 
-    private void Pack<TElement>(int row, int used, int width, int step, int steps, float* panel)
-        where TElement : struct, IElement
+    private readonly struct PackAction(PackedOperand operand, int row, int used, int width, int step, int steps, float* panel)
+        : IElementAction
     {
-        if (stepsAdjacent)
+        private readonly float* _panel = panel;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement
         {
-            Packing.Transpose<TElement>(At(row, step), stride, used, width, steps, panel);
+            byte* from = operand.At(row, step);
+            if (operand.StepsAdjacent)
+            {
+                Packing.Transpose<TElement>(from, operand.Stride, used, width, steps, _panel);
+            }
+            else
+            {
+                Packing.Copy<TElement>(from, operand.Stride, used, width, steps, _panel);
+            }
         }
-        else
-        {
-            Packing.Copy<TElement>(At(row, step), stride, used, width, steps, panel);
-        }
+    }
+
+    private readonly struct TileAction<TTile>(int rows, nint steps, float* a, byte* b, nint bStep, float* c, nint ldc, float alpha,
+        bool accumulate) : IElementAction
+        where TTile : struct, ITile
+    {
+        private readonly float* _a = a, _c = c;
+        private readonly byte* _b = b;
+
+        public void Run<TElement>()
+            where TElement : struct, IElement =>
+            TTile.Run<TElement>(rows, steps, _a, TTile.Rows, _b, bStep, _c, ldc, alpha, accumulate);
     }
 }

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>Products with a matrix of which only some entries are there.</summary>
-public static unsafe class SparseProducts
+internal static unsafe class SparseProducts
 {
     /// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries e of row r.</summary>
     public static void Multiply(ReadOnlySpan<float> x, ReadOnlySpan<float> values, in SparseRows entries, Span<float> y, int rows,
@@ -86,7 +86,7 @@ public static unsafe class SparseProducts
 /// <param name="offsets">Where each row's entries begin, and where the last row's end.</param>
 /// <param name="columns">The column of each entry.</param>
 /// <param name="order">Where each entry's value stands.</param>
-public readonly ref struct SparseRows(ReadOnlySpan<int> offsets, ReadOnlySpan<int> columns, ReadOnlySpan<int> order)
+internal readonly ref struct SparseRows(ReadOnlySpan<int> offsets, ReadOnlySpan<int> columns, ReadOnlySpan<int> order)
 {
     /// <summary>Where each row's entries begin, and where the last row's end.</summary>
     public ReadOnlySpan<int> Offsets { get; } = offsets;

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>Softmax, and cross-entropy with its gradient formed in place. Exponentials are within 2 ulp, the logarithm of a row's sum
 /// within 1.</summary>
-public static unsafe class CrossEntropy
+internal static unsafe class CrossEntropy
 {
     /// <summary>y[r, :] = softmax(x[r, :]). y may be x.</summary>
     public static void Softmax(ReadOnlySpan<float> x, Span<float> y, int rows, int cols, WorkerPool pool)
@@ -72,20 +72,20 @@ public static unsafe class CrossEntropy
             for (int r = start; r < start + count; r++)
             {
                 long at = (long)r * cols;
-                Pull pull = new(Simd.Dot(_y + at, _dy + at, cols));
+                SoftmaxSlope slope = new(Simd.Dot(_y + at, _dy + at, cols));
                 if (accumulate)
                 {
-                    VectorLoops.Zip<Pull, Accumulate>(pull, _y + at, _dy + at, _dx + at, cols);
+                    VectorLoops.Zip<SoftmaxSlope, Accumulate>(slope, _y + at, _dy + at, _dx + at, cols);
                 }
                 else
                 {
-                    VectorLoops.Zip<Pull, Overwrite>(pull, _y + at, _dy + at, _dx + at, cols);
+                    VectorLoops.Zip<SoftmaxSlope, Overwrite>(slope, _y + at, _dy + at, _dx + at, cols);
                 }
             }
         }
     }
 
-    private readonly struct Pull(float dot) : IVectorZip
+    private readonly struct SoftmaxSlope(float dot) : IVectorZip
     {
         public Vector<float> Apply(Vector<float> a, Vector<float> b) => a * (b - new Vector<float>(dot));
     }

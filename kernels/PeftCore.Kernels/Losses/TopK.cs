@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>The largest few of each row.</summary>
-public static unsafe class TopK
+internal static unsafe class TopK
 {
     /// <summary>Softmax of the k largest of each row, zero elsewhere; among equals the first counts.</summary>
     public static void Softmax(ReadOnlySpan<float> x, int k, Span<float> y, int rows, int cols, WorkerPool pool)

@@ -2,10 +2,10 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>What both norms do to a row on the way back: dx (+)= rstd·dy·gain + a·x + b.</summary>
+/// <summary>What both norms do to a row on the way back: dx (+)= rstd·dy·weightF32 + a·x + b.</summary>
 internal static unsafe class NormGradient
 {
-    public static void Row(float* x, float a, float b, float* gain, float rstd, float* dy, float* dx, bool accumulate, int cols)
+    public static void Row(float* x, float a, float b, float* weightF32, float rstd, float* dy, float* dx, bool accumulate, int cols)
     {
         int width = Simd.Width;
         for (int c = 0; c < cols; c += width)
@@ -13,14 +13,14 @@ internal static unsafe class NormGradient
             int count = Math.Min(width, cols - c);
             if (count == width)
             {
-                var g = gain == null ? Vector.Load(dy + c) : Vector.Load(dy + c) * Vector.Load(gain + c);
+                var g = weightF32 == null ? Vector.Load(dy + c) : Vector.Load(dy + c) * Vector.Load(weightF32 + c);
                 var d = Value(Vector.Load(x + c), a, b, g, rstd);
                 (accumulate ? Vector.Load(dx + c) + d : d).Store(dx + c);
             }
             else
             {
                 var g = Simd.LoadPart(dy + c, count);
-                g = gain == null ? g : g * Simd.LoadPart(gain + c, count);
+                g = weightF32 == null ? g : g * Simd.LoadPart(weightF32 + c, count);
                 var d = Value(Simd.LoadPart(x + c, count), a, b, g, rstd);
                 Simd.StorePart(accumulate ? Simd.LoadPart(dx + c, count) + d : d, dx + c, count);
             }

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Norms
+internal static unsafe partial class Norms
 {
     /// <summary>
     /// y = (x − mean)·rstd·w + bias with rstd = 1/√(variance + eps), mean and rstd one per row. y may be x. (Ba et al. 2016.)
@@ -21,12 +21,12 @@ public static unsafe partial class Norms
         fixed (byte* pw = weight.Data, pb = bias.Data)
         fixed (float* px = x, py = y, pm = mean, pr = rstd)
         {
-            float* gain = scratch.Pointer, shift = gain + cols;
-            new Span<float>(gain, cols).Fill(1f);
+            float* weightF32 = scratch.Pointer, shift = weightF32 + cols;
+            new Span<float>(weightF32, cols).Fill(1f);
             new Span<float>(shift, cols).Clear();
             if (pw != null)
             {
-                Elements.ToFloat(pw, weight.Type, gain, cols);
+                Elements.ToFloat(pw, weight.Type, weightF32, cols);
             }
 
             if (pb != null)
@@ -34,7 +34,7 @@ public static unsafe partial class Norms
                 Elements.ToFloat(pb, bias.Type, shift, cols);
             }
 
-            Ranges.ForRows(rows, cols, new LayerForwardBody(px, gain, shift, py, pm, pr, cols, eps), pool);
+            Ranges.ForRows(rows, cols, new LayerForwardBody(px, weightF32, shift, py, pm, pr, cols, eps), pool);
         }
     }
 
@@ -73,20 +73,20 @@ public static unsafe partial class Norms
                 return;
             }
 
-            float* gain = pw == null ? null : scratch.Pointer;
-            if (gain != null)
+            float* weightF32 = pw == null ? null : scratch.Pointer;
+            if (weightF32 != null)
             {
-                Elements.ToFloat(pw, weight.Type, gain, cols);
+                Elements.ToFloat(pw, weight.Type, weightF32, cols);
             }
 
-            Ranges.ForRows(rows, cols, new LayerBackwardBody(px, gain, pm, pr, pdy, pdx, accumulateDx, cols), pool);
+            Ranges.ForRows(rows, cols, new LayerBackwardBody(px, weightF32, pm, pr, pdy, pdx, accumulateDx, cols), pool);
         }
     }
 
     private readonly struct LayerForwardBody(
-        float* x, float* gain, float* shift, float* y, float* mean, float* rstd, int cols, float eps) : IRangeBody
+        float* x, float* weightF32, float* shift, float* y, float* mean, float* rstd, int cols, float eps) : IRangeBody
     {
-        private readonly float* _x = x, _gain = gain, _shift = shift, _y = y, _mean = mean, _rstd = rstd;
+        private readonly float* _x = x, _weightF32 = weightF32, _shift = shift, _y = y, _mean = mean, _rstd = rstd;
 
         public void Run(int start, int count)
         {
@@ -97,30 +97,30 @@ public static unsafe partial class Norms
                 float scale = 1f / MathF.Sqrt((Simd.SquaredDistance(row, center, cols) / cols) + eps);
                 _mean[r] = center;
                 _rstd[r] = scale;
-                VectorLoops.Zip<Centered, Overwrite>(new Centered(center, scale), row, _gain, into, cols);
+                VectorLoops.Zip<Centered, Overwrite>(new Centered(center, scale), row, _weightF32, into, cols);
                 VectorLoops.Zip<Sum, Overwrite>(default, into, _shift, into, cols);
             }
         }
     }
 
     private readonly struct LayerBackwardBody(
-        float* x, float* gain, float* mean, float* rstd, float* dy, float* dx, bool accumulate, int cols) : IRangeBody
+        float* x, float* weightF32, float* mean, float* rstd, float* dy, float* dx, bool accumulate, int cols) : IRangeBody
     {
-        private readonly float* _x = x, _gain = gain, _mean = mean, _rstd = rstd, _dy = dy, _dx = dx;
+        private readonly float* _x = x, _weightF32 = weightF32, _mean = mean, _rstd = rstd, _dy = dy, _dx = dx;
 
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
             {
                 long at = (long)r * cols;
-                float sum = _gain == null ? Simd.Sum(_dy + at, cols) : Simd.Dot(_dy + at, _gain, cols);
-                float dot = _gain == null ? Simd.Dot(_dy + at, _x + at, cols) : Simd.Dot(_dy + at, _gain, _x + at, cols);
+                float sum = _weightF32 == null ? Simd.Sum(_dy + at, cols) : Simd.Dot(_dy + at, _weightF32, cols);
+                float dot = _weightF32 == null ? Simd.Dot(_dy + at, _x + at, cols) : Simd.Dot(_dy + at, _weightF32, _x + at, cols);
                 float center = _mean[r], scale = _rstd[r];
                 // Σ g·n from Σ g·x and Σ g; then dx = rstd·g − n·rstd·mean(g·n) − rstd·mean(g), regrouped around x.
-                float along = scale * (dot - (center * sum)) / cols;
-                float a = -scale * scale * along;
+                float dotXdy = scale * (dot - (center * sum)) / cols;
+                float a = -scale * scale * dotXdy;
                 float b = -(scale * sum / cols) - (a * center);
-                NormGradient.Row(_x + at, a, b, _gain, scale, _dy + at, _dx + at, accumulate, cols);
+                NormGradient.Row(_x + at, a, b, _weightF32, scale, _dy + at, _dx + at, accumulate, cols);
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Norms
+internal static unsafe partial class Norms
 {
     /// <summary>
     /// y = x·rstd·(weightOffset + w) with rstd = 1/√(mean(x²) + eps), one per row. weightOffset is 0 for LLaMA's form, 1 for
@@ -20,13 +20,13 @@ public static unsafe partial class Norms
         fixed (byte* pw = weight.Data)
         fixed (float* px = x, py = y, pr = rstd)
         {
-            float* gain = pw == null ? null : scratch.Pointer;
-            if (gain != null)
+            float* weightF32 = pw == null ? null : scratch.Pointer;
+            if (weightF32 != null)
             {
-                Gain(pw, weight.Type, weightOffset, gain, cols);
+                LoadWeight(pw, weight.Type, weightOffset, weightF32, cols);
             }
 
-            Ranges.ForRows(rows, cols, new RmsForwardBody(px, gain, py, pr, cols, eps), pool);
+            Ranges.ForRows(rows, cols, new RmsForwardBody(px, weightF32, py, pr, cols, eps), pool);
         }
     }
 
@@ -58,19 +58,19 @@ public static unsafe partial class Norms
                 return;
             }
 
-            float* gain = pw == null ? null : scratch.Pointer;
-            if (gain != null)
+            float* weightF32 = pw == null ? null : scratch.Pointer;
+            if (weightF32 != null)
             {
-                Gain(pw, weight.Type, weightOffset, gain, cols);
+                LoadWeight(pw, weight.Type, weightOffset, weightF32, cols);
             }
 
-            Ranges.ForRows(rows, cols, new RmsBackwardBody(px, gain, pr, pdy, pdx, accumulateDx, cols), pool);
+            Ranges.ForRows(rows, cols, new RmsBackwardBody(px, weightF32, pr, pdy, pdx, accumulateDx, cols), pool);
         }
     }
 
-    private readonly struct RmsForwardBody(float* x, float* gain, float* y, float* rstd, int cols, float eps) : IRangeBody
+    private readonly struct RmsForwardBody(float* x, float* weightF32, float* y, float* rstd, int cols, float eps) : IRangeBody
     {
-        private readonly float* _x = x, _gain = gain, _y = y, _rstd = rstd;
+        private readonly float* _x = x, _weightF32 = weightF32, _y = y, _rstd = rstd;
 
         public void Run(int start, int count)
         {
@@ -79,32 +79,32 @@ public static unsafe partial class Norms
                 float* row = _x + ((long)r * cols), into = _y + ((long)r * cols);
                 float scale = 1f / MathF.Sqrt((Simd.Dot(row, row, cols) / cols) + eps);
                 _rstd[r] = scale;
-                if (_gain == null)
+                if (_weightF32 == null)
                 {
                     VectorLoops.Map<Scaling, Overwrite>(new Scaling(scale), row, into, cols);
                 }
                 else
                 {
-                    VectorLoops.Zip<ScaledProduct, Overwrite>(new ScaledProduct(scale), row, _gain, into, cols);
+                    VectorLoops.Zip<ScaledProduct, Overwrite>(new ScaledProduct(scale), row, _weightF32, into, cols);
                 }
             }
         }
     }
 
-    private readonly struct RmsBackwardBody(float* x, float* gain, float* rstd, float* dy, float* dx, bool accumulate, int cols)
+    private readonly struct RmsBackwardBody(float* x, float* weightF32, float* rstd, float* dy, float* dx, bool accumulate, int cols)
         : IRangeBody
     {
-        private readonly float* _x = x, _gain = gain, _rstd = rstd, _dy = dy, _dx = dx;
+        private readonly float* _x = x, _weightF32 = weightF32, _rstd = rstd, _dy = dy, _dx = dx;
 
         public void Run(int start, int count)
         {
             for (int r = start; r < start + count; r++)
             {
                 long at = (long)r * cols;
-                float dot = _gain == null ? Simd.Dot(_dy + at, _x + at, cols) : Simd.Dot(_dy + at, _gain, _x + at, cols);
+                float dot = _weightF32 == null ? Simd.Dot(_dy + at, _x + at, cols) : Simd.Dot(_dy + at, _weightF32, _x + at, cols);
                 float scale = _rstd[r];
-                float pull = scale * scale * scale * (dot / cols);
-                NormGradient.Row(_x + at, -pull, 0f, _gain, scale, _dy + at, _dx + at, accumulate, cols);
+                float correction = scale * scale * scale * (dot / cols);
+                NormGradient.Row(_x + at, -correction, 0f, _weightF32, scale, _dy + at, _dx + at, accumulate, cols);
             }
         }
     }

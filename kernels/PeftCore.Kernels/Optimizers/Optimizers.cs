@@ -12,7 +12,7 @@ public static unsafe partial class Optimizers
     /// With g scaled by gradientScale: p *= 1 − lr·wd; m += (1 − β₁)(g − m); v = β₂v + (1 − β₂)g²;
     /// p −= lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
     /// </summary>
-    public static void Step(
+    internal static void Step(
         in AdamW h, Span<float> p, ReadOnlySpan<float> g, float gradientScale, Span<float> m, Span<float> v, WorkerPool pool)
     {
         Sizes.AtLeast(g, p.Length);
@@ -29,7 +29,7 @@ public static unsafe partial class Optimizers
     /// With g = g·gradientScale + wd·p: buffer = momentum·buffer + g (g itself on the first step), g = nesterov ? g + momentum·buffer :
     /// buffer, p −= lr·g. An empty buffer means no momentum.
     /// </summary>
-    public static void SgdStep(
+    internal static void SgdStep(
         Span<float> p, ReadOnlySpan<float> g, float gradientScale, Span<float> momentumBuffer, float lr, float momentum, float weightDecay,
         bool nesterov, bool firstStep, WorkerPool pool)
     {

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>Which processors a thread may run on. A thread that stays where its caches are, and two that never share a core, make rates
 /// steadier.</summary>
-public static unsafe partial class Affinity
+internal static unsafe partial class Affinity
 {
     private const int Processors = 1024, Word = 64;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>The most multiply-adds these cores can do at this moment: chains in registers that touch no memory.</summary>
-public static class FmaPeak
+internal static class FmaPeak
 {
     private const int Chains = 10, Steps = 400_000;
 

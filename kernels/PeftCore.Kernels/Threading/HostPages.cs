@@ -6,7 +6,7 @@ namespace PeftCore.Kernels;
 /// Memory of the process on large pages where the system has them. A product walks through more pages of 4 KiB than the processor remembers
 /// addresses of, and under a hypervisor finding one again takes two dozen reads.
 /// </summary>
-public static unsafe partial class HostPages
+internal static unsafe partial class HostPages
 {
     private const nuint LargePage = 2 << 20, Least = 256 << 10, Alignment = 256;
     private const int AdviseLargePages = 14; // Linux's MADV_HUGEPAGE.

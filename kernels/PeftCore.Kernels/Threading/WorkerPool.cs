@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 namespace PeftCore.Kernels;
 
 /// <summary>Independent items of work. A struct, so that a call allocates nothing.</summary>
-public interface IParallelBody
+internal interface IParallelBody
 {
     /// <summary>Does one item; any thread may be the one that does it.</summary>
     void Run(int item);
@@ -17,7 +17,7 @@ public interface IParallelBody
 /// threads, so neither do its results. Each thread begins with its own share of the items, the same share call after call, so that rows
 /// stay in one core's cache from kernel to kernel; then it helps the others.
 /// </summary>
-public sealed unsafe class WorkerPool : IDisposable
+internal sealed unsafe class WorkerPool : IDisposable
 {
     // Work often comes again within microseconds, sooner than a sleeping thread can be woken.
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;

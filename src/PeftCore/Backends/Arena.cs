@@ -1,6 +1,6 @@
 namespace PeftCore.Backends;
 
-/// <summary>Where an arena gets its few large chunks from: host memory, device memory, or nowhere for a plan.</summary>
+/// <summary>Source of an arena's few large chunks: host memory, device memory, or none for a plan.</summary>
 internal interface IChunkSource
 {
     /// <summary>Takes a chunk; throws <see cref="InsufficientMemoryException"/> when there is none.</summary>
@@ -9,14 +9,14 @@ internal interface IChunkSource
     void Return(nint address, long bytes);
 }
 
-/// <summary>Cuts storage out of large chunks: best fit, neighbours joined when freed. A step that repeats finds the same blocks
-/// again.</summary>
+/// <summary>A best-fit allocator within large chunks; a freed block is joined with its free neighbours. A training step that repeats gets
+/// the same addresses again.</summary>
 internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.DefaultChunk) : IDisposable
 {
-    /// <summary>Every block starts at a multiple of this, and sizes are rounded up to it.</summary>
+    /// <summary>Alignment of blocks in bytes; sizes are rounded up to it.</summary>
     public const long Granularity = 256;
 
-    /// <summary>Bytes of a chunk, unless one allocation needs more.</summary>
+    /// <summary>Bytes of a chunk. An allocation that needs more gets a chunk of its size.</summary>
     public const long DefaultChunk = 64L << 20;
 
     private readonly Lock _lock = new();
@@ -26,12 +26,12 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     private readonly Stack<Block> _spare = [];
     private bool _disposed;
 
-    /// <summary>Bytes taken from the source, used or not.</summary>
+    /// <summary>Bytes taken from the source, in use or free.</summary>
     public long ReservedBytes { get; private set; }
 
     public static long Round(long bytes) => Math.Max(Granularity, (bytes + Granularity - 1) / Granularity * Granularity);
 
-    /// <summary>Takes a block of at least <paramref name="bytes"/>; its exact size is <see cref="Round"/> of it.</summary>
+    /// <summary>Allocates a block of <see cref="Round"/>(<paramref name="bytes"/>) bytes.</summary>
     public nint Allocate(long bytes)
     {
         bytes = Round(bytes);
@@ -49,19 +49,19 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             {
                 Split(block, bytes);
             }
-            InUse ^= Mixed(block);
+            InUse ^= HashOf(block);
             return block.Address;
         }
     }
 
-    /// <summary>Tells which blocks are in use, and whether a chunk has gone back: two states with one number are the same blocks in the
-    /// same chunks.</summary>
+    /// <summary>Hash of the set of blocks in use and of the chunks returned so far. Equal hashes mean the same blocks in the same
+    /// chunks.</summary>
     public ulong InUse { get; private set; }
 
-    /// <summary>Keeps other threads from taking and freeing memory.</summary>
-    public Lock.Scope Hold() => _lock.EnterScope();
+    /// <summary>Blocks allocations and frees of other threads until the scope is disposed.</summary>
+    public Lock.Scope LockMemory() => _lock.EnterScope();
 
-    /// <summary>Takes a block at an address where it was before. False if something else is there.</summary>
+    /// <summary>Allocates a block at a given address. Returns false if some of it is in use.</summary>
     public bool TryAllocateAt(nint address, long bytes)
     {
         bytes = Round(bytes);
@@ -86,7 +86,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
             {
                 Split(block, bytes);
             }
-            InUse ^= Mixed(block);
+            InUse ^= HashOf(block);
             return true;
         }
     }
@@ -97,10 +97,10 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         {
             if (_disposed)
             {
-                return; // A tensor that outlived its device: its memory went with the arena.
+                return; // A tensor that is freed after its device: the arena has returned its memory already.
             }
             var block = _blocks[address];
-            InUse ^= Mixed(block);
+            InUse ^= HashOf(block);
             block.Free = true;
             block = JoinWithNext(block);
             if (block.Previous is { Free: true } previous)
@@ -112,7 +112,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
     }
 
-    /// <summary>Returns chunks nothing lives in.</summary>
+    /// <summary>Returns chunks without blocks in use to the source.</summary>
     public void Trim()
     {
         lock (_lock)
@@ -137,8 +137,8 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
     }
 
-    // Every bit of address and size should turn half the bits (Steele et al. 2014, SplitMix64).
-    private static ulong Mixed(Block block)
+    // SplitMix64's finalizer (Steele et al. 2014): a change of one bit of address or size changes about half of the result's bits.
+    private static ulong HashOf(Block block)
     {
         ulong x = (ulong)block.Address * 0x9E3779B97F4A7C15 + (ulong)block.Bytes;
         x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
@@ -157,7 +157,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
                 _blocks.Remove(address);
                 _chunks.RemoveAt(i);
                 ReservedBytes -= bytes;
-                InUse = InUse * 0x9E3779B97F4A7C15 + 1; // What remembers addresses in this chunk must not find the number it knows.
+                InUse = InUse * 0x9E3779B97F4A7C15 + 1; // Graphs with addresses in this chunk must become invalid.
                 source.Return(address, bytes);
             }
         }
@@ -173,7 +173,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
         catch (InsufficientMemoryException)
         {
-            // Near the limit: chunks that nothing lives in go back, and the new one is no larger than it must be.
+            // Near the limit: return empty chunks, and take no more than this allocation needs.
             TrimChunks();
             bytes = atLeast;
             address = source.Take(bytes);

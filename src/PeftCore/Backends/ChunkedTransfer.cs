@@ -3,23 +3,23 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Between tensors of any size and host memory, which spans and arrays hold up to 2 GiB at a time.</summary>
+/// <summary>Transfers between tensors of any size and host memory, in chunks: a span or array holds at most 2 GiB.</summary>
 internal static class ChunkedTransfer
 {
-    /// <summary>Most bytes copied at once.</summary>
+    /// <summary>Bytes of a chunk.</summary>
     public const int Bytes = 1 << 26;
 
-    /// <summary>The bytes of a piece of something, from an offset.</summary>
+    /// <summary>Yields the source's bytes of one chunk.</summary>
     public delegate ReadOnlySpan<byte> Source(long offset, int length);
 
     extension(Tensor tensor)
     {
-        /// <summary>Fills the tensor from the host.</summary>
+        /// <summary>Copies the source's bytes to the tensor.</summary>
         public void Upload(Source source)
         {
-            foreach (var (offset, piece) in tensor.InPieces())
+            foreach (var (offset, chunk) in tensor.Chunks())
             {
-                piece.Backend.Upload(source(offset, (int)piece.ByteCount), piece);
+                chunk.Backend.Upload(source(offset, (int)chunk.ByteCount), chunk);
             }
         }
 
@@ -27,30 +27,30 @@ internal static class ChunkedTransfer
         public void Download<T>(Span<T> values) where T : unmanaged
         {
             int size = tensor.DType.Size;
-            foreach (var (offset, piece) in tensor.InPieces())
+            foreach (var (offset, chunk) in tensor.Chunks())
             {
-                piece.Backend.Download(piece, MemoryMarshal.AsBytes(values.Slice((int)(offset / size), (int)piece.Count)));
+                chunk.Backend.Download(chunk, MemoryMarshal.AsBytes(values.Slice((int)(offset / size), (int)chunk.Count)));
             }
         }
 
-        /// <summary>Writes the elements as they are stored.</summary>
+        /// <summary>Writes the stored bytes.</summary>
         public void WriteTo(Stream stream)
         {
-            foreach (var (_, piece) in tensor.InPieces())
+            foreach (var (_, chunk) in tensor.Chunks())
             {
-                stream.Write(piece.ToBytes());
+                stream.Write(chunk.ToBytes());
             }
         }
 
-        /// <summary>Short views that together are the whole tensor, with the byte each starts at. A view is let go when the next is asked
-        /// for.</summary>
-        private IEnumerable<(long Offset, Tensor Piece)> InPieces()
+        /// <summary>Views of chunks that together cover the tensor, with their byte offsets. A view is disposed before the next is
+        /// yielded.</summary>
+        private IEnumerable<(long Offset, Tensor Chunk)> Chunks()
         {
             int size = tensor.DType.Size, most = Bytes / size;
             for (long at = 0; at < tensor.Count; at += most)
             {
-                using var piece = tensor.Unscoped([(int)Math.Min(most, tensor.Count - at)], at);
-                yield return (at * size, piece);
+                using var chunk = tensor.Unscoped([(int)Math.Min(most, tensor.Count - at)], at);
+                yield return (at * size, chunk);
             }
         }
     }

@@ -1,7 +1,7 @@
 namespace PeftCore.Backends;
 
-/// <summary>An arena's free blocks in the order of their sizes, then addresses. A sorted list, since there are few, and a step that repeats
-/// should leave no garbage behind.</summary>
+/// <summary>An arena's free blocks, sorted by size, then address. A sorted list rather than a tree: there are few blocks, and a list leaves
+/// no garbage.</summary>
 internal sealed class FreeBlocks
 {
     private readonly List<(long Bytes, nint Address)> _sorted = [];
@@ -32,7 +32,7 @@ internal sealed class FreeBlocks
         return true;
     }
 
-    /// <summary>The block that these bytes lie in; (0, 0) if they are not free.</summary>
+    /// <summary>The free block that contains a range of bytes; (0, 0) if some of them are in use.</summary>
     public (long Bytes, nint Address) Around(nint address, long bytes)
     {
         foreach (var free in _sorted)

@@ -1,11 +1,11 @@
 namespace PeftCore.Backends;
 
-/// <summary>A device that can say where the time of what it ran went.</summary>
+/// <summary>A device that can measure the time of its kernels.</summary>
 public interface IKernelProfiler
 {
-    /// <summary>Starts to note the time of every kernel.</summary>
+    /// <summary>Starts to measure every kernel launch.</summary>
     void StartProfile();
 
-    /// <summary>Stops, and returns a table: time, share, launches and rate of each kernel, the longest first.</summary>
+    /// <summary>Stops, and returns a table of time, share, launches and rate of each kernel, the longest time first.</summary>
     string StopProfile();
 }

@@ -3,12 +3,12 @@ using System.Text;
 
 namespace PeftCore.Backends;
 
-/// <summary>Time by kernel, and how fast that was.</summary>
+/// <summary>Time, launches and rate of each kernel.</summary>
 internal sealed class KernelProfile
 {
     private readonly Dictionary<string, Line> _lines = [];
 
-    /// <summary>The most floating-point operations a second that the device can do; 0 if not known.</summary>
+    /// <summary>Peak floating-point operations per second of the device; 0 if unknown.</summary>
     public double PeakFlops { get; init; }
 
     private readonly record struct Line(int Count, double Milliseconds, Work Work);
@@ -19,7 +19,7 @@ internal sealed class KernelProfile
         _lines[kernel] = new Line(line.Count + 1, line.Milliseconds + milliseconds, line.Work + work);
     }
 
-    /// <summary>A line a kernel, the longest first.</summary>
+    /// <summary>A table with one line per kernel, the longest time first.</summary>
     public override string ToString()
     {
         double all = _lines.Values.Sum(line => line.Milliseconds);
@@ -43,18 +43,18 @@ internal sealed class KernelProfile
         : work.Flops == 0 ? new string(' ', 10)
         : string.Create(CultureInfo.InvariantCulture, $"{1e5 * work.Flops / milliseconds / PeakFlops,4:0} % peak");
 
-    /// <summary>A kernel's name without namespaces.</summary>
+    /// <summary>The name of a kernel type without namespaces.</summary>
     public static string NameOf(Type type) => type.IsGenericType
         ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(NameOf))}>"
         : type.Name;
 }
 
-/// <summary>What a launch must do at least: floating-point operations, and bytes to and from the device's memory.</summary>
+/// <summary>The least work of a launch: floating-point operations, and bytes moved to and from the device's memory.</summary>
 internal readonly record struct Work(double Flops, double Bytes)
 {
     public static Work operator +(Work a, Work b) => new(a.Flops + b.Flops, a.Bytes + b.Bytes);
 
-    /// <summary>FLOP/s where operations were counted, bytes a second where only those were; empty where neither was.</summary>
+    /// <summary>FLOP/s if operations were counted, else bytes per second if bytes were; else empty.</summary>
     public string RateOver(double milliseconds) => (Flops, Bytes) switch
     {
         ( > 0, _) => Rate(Flops / milliseconds / 1e9, "0.0", "FLOP/s"),

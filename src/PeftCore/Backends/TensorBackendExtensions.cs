@@ -3,26 +3,27 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>From a tensor to what computes on it, and from host data to tensors.</summary>
+/// <summary>The backend of a tensor, and transfers between host arrays and tensors.</summary>
 public static class TensorBackendExtensions
 {
     extension(Tensor tensor)
     {
-        /// <summary>The backend of the device this tensor lives on.</summary>
+        /// <summary>The backend of the tensor's device. Every device is a backend: the cast is needed because the layer Tensors does not
+        /// refer to Backends.</summary>
         internal IBackend Backend => (IBackend)tensor.Device;
 
-        /// <summary>A new tensor on the same device, contents undefined; stored as results computed from this one are unless a dtype is
-        /// given.</summary>
+        /// <summary>A new tensor on the same device, contents undefined; of the dtype of results computed from this one
+        /// unless one is given.</summary>
         internal Tensor NewLike(Shape shape, DType? dtype = null, MemoryKind kind = MemoryKind.Activation) =>
             tensor.Backend.NewTensor(shape, dtype ?? tensor.ResultDType, kind);
 
-        /// <summary>How results computed from this tensor are stored: BF16 after BF16 activations; F32 after anything else, and so after
-        /// weights whatever their storage.</summary>
+        /// <summary>The dtype of results computed from this tensor: BF16 for BF16 activations, else F32, also for weights of any
+        /// dtype.</summary>
         internal DType ResultDType =>
             tensor.DType == DType.BF16 && tensor.Backend.ActivationDType == DType.BF16
             && tensor.Storage.Kind is not (MemoryKind.Frozen or MemoryKind.Trainable) ? DType.BF16 : DType.F32;
 
-        /// <summary>Copies the elements to the host. The tensor's dtype must be that of <typeparamref name="T"/> in size.</summary>
+        /// <summary>Copies the elements to the host. <typeparamref name="T"/> must have the size of the tensor's dtype.</summary>
         public unsafe T[] ToArray<T>() where T : unmanaged
         {
             if (sizeof(T) != tensor.DType.Size)
@@ -35,7 +36,7 @@ public static class TensorBackendExtensions
             return values;
         }
 
-        /// <summary>Copies floating-point elements to the host, widened to float32.</summary>
+        /// <summary>Copies floating-point elements to the host as float32.</summary>
         public float[] ToFloats()
         {
             if (tensor.DType == DType.F32)
@@ -43,12 +44,12 @@ public static class TensorBackendExtensions
                 return tensor.ToArray<float>();
             }
             using var scope = new TensorScope();
-            var wide = tensor.NewLike(tensor.Shape, DType.F32, MemoryKind.Workspace);
-            tensor.Backend.Cast(tensor, wide);
-            return wide.ToArray<float>();
+            var f32 = tensor.NewLike(tensor.Shape, DType.F32, MemoryKind.Workspace);
+            tensor.Backend.Cast(tensor, f32);
+            return f32.ToArray<float>();
         }
 
-        /// <summary>Copies the elements to the host as they are stored.</summary>
+        /// <summary>Copies the stored bytes to the host.</summary>
         internal byte[] ToBytes()
         {
             byte[] bytes = new byte[tensor.ByteCount];
@@ -56,7 +57,7 @@ public static class TensorBackendExtensions
             return bytes;
         }
 
-        /// <summary>The one element of an F32 scalar.</summary>
+        /// <summary>The value of an F32 tensor of one element.</summary>
         public float Item()
         {
             if (tensor.Count != 1 || tensor.DType != DType.F32)

@@ -14,7 +14,7 @@ public sealed class LargeTensorTests
     [TestCaseSource(typeof(OpCatalog), nameof(OpCatalog.CasesOf), new object[] { Size.Odd })]
     public void Ops_on_weights_in_parts_are_ops_on_whole_ones(object entry)
     {
-        using var backend = new CpuBackend(2, poison: true) { LongestSpan = 40 };
+        using var backend = new CpuBackend(2, poison: true) { MaxSpanBytes = 40 };
         var op = (OpEntry)entry;
         var sample = op.Sample(Size.Odd);
         var truth = new Differences(sample);
@@ -27,7 +27,7 @@ public sealed class LargeTensorTests
         [Values(30, 60, 100)] int longest)
     {
         using var whole = new CpuBackend(1);
-        using var parts = new CpuBackend(1) { LongestSpan = longest };
+        using var parts = new CpuBackend(1) { MaxSpanBytes = longest };
         Assert.That(Product(parts), Is.EqualTo(Product(whole)).Within(1e-5f));
 
         float[] Product(CpuBackend backend)
@@ -44,7 +44,7 @@ public sealed class LargeTensorTests
     [Test]
     public void Conversions_in_parts_are_the_whole_conversion()
     {
-        using var backend = new CpuBackend(1) { LongestSpan = 12 };
+        using var backend = new CpuBackend(1) { MaxSpanBytes = 12 };
         using var scope = new TensorScope();
         float[] values = Numbers.Random(1, 17);
         var narrow = backend.NewTensor([17], DType.BF16);
@@ -57,7 +57,7 @@ public sealed class LargeTensorTests
     [Test]
     public void A_number_outside_a_large_table_is_refused()
     {
-        using var backend = new CpuBackend(1) { LongestSpan = 4 };
+        using var backend = new CpuBackend(1) { MaxSpanBytes = 4 };
         using var scope = new TensorScope();
         Assert.That(() => backend.Zeros([3, 2]).Rows(backend.From([3], [1])),
             Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("table of 3 rows"));

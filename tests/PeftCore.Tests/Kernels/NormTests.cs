@@ -1,4 +1,5 @@
 using PeftCore.Kernels;
+using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Kernels;
 
@@ -8,9 +9,10 @@ public sealed class NormTests
 
     [Test]
     public void Rms_norm_and_its_gradients_equal_differences_of_the_formula(
-        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values] ElementType type, [Values(0f, 1f)] float offset,
-            [Values] bool affine)
+        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values(DType.F32, DType.BF16, DType.F16)] DType dtype,
+        [Values(0f, 1f)] float offset, [Values] bool affine)
     {
+        var type = dtype.Element;
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 2f), dy = Numbers.Random(2, rows * cols);
         byte[] stored = Numbers.Store(Numbers.Random(3, cols), type, out float[] w);
@@ -51,8 +53,10 @@ public sealed class NormTests
 
     [Test]
     public void Layer_norm_and_its_gradients_equal_differences_of_the_formula(
-        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values] ElementType type, [Values] bool affine)
+        [Values(1, 3, 600)] int rows, [Values(1, 5, 41)] int cols, [Values(DType.F32, DType.BF16, DType.F16)] DType dtype,
+            [Values] bool affine)
     {
+        var type = dtype.Element;
         using WorkerPool pool = new(2);
         float[] x = Numbers.Random(1, rows * cols, 2f), dy = Numbers.Random(2, rows * cols);
         byte[] stored = Numbers.Store(Numbers.Random(3, cols), type, out float[] w),

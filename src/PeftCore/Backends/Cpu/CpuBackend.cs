@@ -4,35 +4,47 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Computes on the processor with the SIMD kernels of PeftCore.Kernels.</summary>
-public sealed partial class CpuBackend : IBackend
+/// <summary>The processor as a device, with the SIMD kernels of PeftCore.Kernels. This file holds memory, graph capture and profiles;
+/// CpuBackend.Compute.cs forwards each compute op to the class of its subject.</summary>
+public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfiler
 {
     private readonly Arena _arena;
     private readonly WorkerPool _pool;
-    private readonly bool _poison;
+    private readonly CpuStream _stream;
     private readonly PackedWeights? _packed;
-    private readonly bool _replays;
+    private readonly bool _poison, _replays;
 
     /// <summary>Opens the processor as a device.</summary>
-    /// <param name="threads">Threads to compute with; 0 for one per core.</param>
-    /// <param name="memoryLimit">Most bytes to take from the system.</param>
-    /// <param name="poison">Fill new memory with NaN, so that reading before writing shows.</param>
-    /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each time in as many bytes as the
-    /// weight has.</param>
-    /// <param name="replays">Record training passes and replay them: the same bits without garbage. See
+    /// <param name="threads">Number of threads to compute with; 0 for one per core.</param>
+    /// <param name="memoryLimit">The most bytes to take from the system.</param>
+    /// <param name="poison">Fill new memory with NaN, which reveals reads of memory that was never written.</param>
+    /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each packed copy as large as the
+    /// weight.</param>
+    /// <param name="replays">Capture training passes as graphs and replay them: the same bits without garbage. See
     /// <see cref="Training.TrainingStep"/>.</param>
-    /// <param name="processors">Binds each thread to a processor, the thread that opens the device to the first; null to leave that to the
+    /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to leave this to the
     /// system.</param>
-    /// <exception cref="BadInputException">Threads cannot be bound so here.</exception>
+    /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
         IReadOnlyList<int>? processors = null)
     {
         CheckProcessors(threads, processors);
         _arena = new Arena(new HostMemory(memoryLimit));
         _pool = new WorkerPool(threads > 0 ? threads : processors?.Count ?? Environment.ProcessorCount, processors);
+        _stream = new CpuStream(_pool);
         _poison = poison;
         _replays = replays;
         _packed = packWeights ? new PackedWeights(this) : null;
+        _transfers = new CpuTransfers(_stream, _packed);
+        _gemm = new CpuGemm(_stream, _packed);
+        _rows = new CpuRows(_stream, _packed);
+        _elementwise = new CpuElementwise(_stream, _packed);
+        _random = new CpuRandom(_stream, _packed);
+        _norms = new CpuNorms(_stream, _packed);
+        _attention = new CpuAttention(_stream, _packed);
+        _losses = new CpuLosses(_stream, _packed);
+        _structured = new CpuStructured(_stream, _packed);
+        _optimizers = new CpuOptimizers(_stream, _packed);
     }
 
     /// <inheritdoc/>
@@ -47,8 +59,11 @@ public sealed partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public MemoryLedger Memory { get; } = new();
 
-    /// <summary>Bytes taken from the system for tensors, in use or not.</summary>
+    /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
+
+    /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
+    internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }
 
     /// <inheritdoc/>
     public Storage Allocate(long bytes, MemoryKind kind)
@@ -65,45 +80,47 @@ public sealed partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public void Free(Storage storage)
     {
-        _packed?.Forget(storage);
+        _packed?.Release(storage);
         _arena.Free(storage.Address);
     }
 
-    /// <summary>Gives memory that no tensor uses back to the system.</summary>
+    /// <summary>Returns chunks of memory that hold no tensor to the system.</summary>
     public void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to)
-    {
-        BreakCapture();
-        from.CopyTo(Written(to).Bytes);
-    }
-
-    /// <inheritdoc/>
-    public void Download(Tensor from, Span<byte> to)
-    {
-        BreakCapture();
-        At(from).Bytes.CopyTo(to);
-    }
-
-    /// <inheritdoc/>
-    public void Copy(Tensor from, Tensor to) =>
-        Launch(LaunchCost.Of("copy", from, to), (from: At(from), to: Written(to)), static (c, _) => Copy(c.from, c.to));
-
-    /// <inheritdoc/>
-    public void Cast(Tensor from, Tensor to) =>
-        Launch(LaunchCost.Of("cast", from, to), (from: At(from), to: Written(to)), static (c, cpu) => cpu.Cast(c.from, c.to));
-
-    /// <inheritdoc/>
-    public void Fill(Tensor tensor, float value) =>
-        Launch(LaunchCost.Of("fill", tensor), (y: Written(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
-
-    /// <inheritdoc/>
-    public unsafe void Zero(Tensor tensor) =>
-        Launch(LaunchCost.Of("zero", tensor), Written(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
-
-    /// <inheritdoc/>
     public void Synchronize() { }
+
+    /// <inheritdoc/>
+    bool IGraphCapture.CanCapture => _replays && _stream.CanCapture;
+
+    /// <inheritdoc/>
+    int IGraphCapture.MaxGraphs => 64; // Each is a list of some hundred launches.
+
+    /// <inheritdoc/>
+    Arena IGraphCapture.Arena => _arena;
+
+    /// <inheritdoc/>
+    ICapturedGraph IGraphCapture.Capture(Action work, ulong pass)
+    {
+        var graph = new CpuGraph(_stream, _arena, pass);
+        try
+        {
+            _stream.Capture(graph, work);
+        }
+        catch
+        {
+            graph.Dispose();
+            throw;
+        }
+        graph.Close();
+        return graph;
+    }
+
+    /// <inheritdoc/>
+    public void StartProfile() => _stream.StartProfile();
+
+    /// <inheritdoc/>
+    public string StopProfile() => _stream.StopProfile();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -112,32 +129,7 @@ public sealed partial class CpuBackend : IBackend
         _arena.Dispose();
     }
 
-    private static unsafe void Copy(CpuTensorView from, CpuTensorView to) =>
-        Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
-
-    private void Cast(CpuTensorView from, CpuTensorView to)
-    {
-        if (from.DType == to.DType)
-        {
-            Copy(from, to);
-        }
-        else if (Math.Max(from.ByteCount, to.ByteCount) > LongestSpan)
-        {
-            CastLarge(from, to);
-        }
-        else if (to.DType == DType.F32)
-        {
-            Elements.ToFloat(from.Bytes, from.DType.Element, to.F32, _pool);
-        }
-        else if (from.DType == DType.F32)
-        {
-            Elements.FromFloat(from.F32, to.Bytes, to.DType.Element, _pool);
-        }
-        else
-        {
-            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
-        }
-    }
+    private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);
 
     private static void CheckProcessors(int threads, IReadOnlyList<int>? processors)
     {
@@ -161,15 +153,4 @@ public sealed partial class CpuBackend : IBackend
                 "threads");
         }
     }
-
-    private static CpuTensorView At(Tensor tensor) => new(tensor);
-
-    /// <summary>Goes with every output: what was packed of it is out of date.</summary>
-    private CpuTensorView Written(Tensor tensor)
-    {
-        _packed?.Written(tensor);
-        return new CpuTensorView(tensor);
-    }
-
-    private static unsafe void Poison(Storage storage) => NativeMemory.Fill((void*)storage.Address, (nuint)storage.ReservedBytes, 0xFF);
 }

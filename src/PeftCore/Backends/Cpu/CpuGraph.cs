@@ -1,28 +1,28 @@
 namespace PeftCore.Backends;
 
-/// <summary>The work of a pass on the processor, as a list of kernel calls with their arguments. To do it again no graph is walked and no
-/// memory managed:
-/// every buffer lies where the arena gave it the first time, and until the end nobody else gets memory.</summary>
-internal sealed class CpuGraph(CpuBackend backend, ulong pass) : ICapturedGraph
+/// <summary>A captured graph on the processor: the kernel launches of a pass with their arguments. A replay walks no tape and manages no
+/// memory: every buffer has the address that the arena gave it during the capture, and other threads get no memory until the replay
+/// ends.</summary>
+internal sealed class CpuGraph(CpuStream stream, Arena arena, ulong pass) : ICapturedGraph
 {
-    private readonly List<CapturedCall> _calls = [];
-    private readonly ulong _inUse = backend.Arena.InUse;
+    private readonly List<CapturedLaunch> _launches = [];
+    private readonly ulong _inUse = arena.InUse;
     private readonly int _thread = Environment.CurrentManagedThreadId;
 
     /// <inheritdoc/>
     public bool CanReplay { get; private set; } = true;
 
-    /// <summary>Notes a call of the thread that records.</summary>
-    public void Add<TCall>(in TCall call, Action<TCall, CpuBackend> run)
+    /// <summary>Records a launch, if it comes from the thread that captures.</summary>
+    public void Add<TArgs>(in TArgs args, Action<TArgs, CpuStream> kernel)
     {
         if (CanReplay && Environment.CurrentManagedThreadId == _thread)
         {
-            _calls.Add(new CapturedCall<TCall>(call, run));
+            _launches.Add(new CapturedLaunch<TArgs>(args, kernel));
         }
     }
 
-    /// <summary>The work cannot be repeated.</summary>
-    public void Forbid()
+    /// <summary>Makes the graph unusable, if the call comes from the thread that captures.</summary>
+    public void Invalidate()
     {
         if (Environment.CurrentManagedThreadId == _thread)
         {
@@ -31,41 +31,41 @@ internal sealed class CpuGraph(CpuBackend backend, ulong pass) : ICapturedGraph
         }
     }
 
-    /// <summary>All is noted.</summary>
-    public void Close() => _calls.TrimExcess();
+    /// <summary>Ends the capture.</summary>
+    public void Close() => _launches.TrimExcess();
 
     /// <inheritdoc/>
-    public bool Replay(ReadOnlySpan<StaticTensor> left, ulong number)
+    public bool Replay(ReadOnlySpan<StaticTensor> outputs, ulong number)
     {
-        using var alone = backend.Arena.Hold();
-        if (!CanReplay || _inUse != backend.Arena.InUse || !StaticTensor.TryTake(left, backend.Arena))
+        using var _ = arena.LockMemory();
+        if (!CanReplay || _inUse != arena.InUse || !StaticTensor.TryTake(outputs, arena))
         {
             return false;
         }
         try
         {
-            backend.Repeat(_calls, number - pass);
+            stream.Replay(_launches, number - pass);
         }
         catch
         {
-            StaticTensor.Free(left);
+            StaticTensor.Free(outputs);
             throw;
         }
         return true;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _calls.Clear();
+    public void Dispose() => _launches.Clear();
 }
 
-/// <summary>A call that can be made again.</summary>
-internal abstract class CapturedCall
+/// <summary>A kernel launch that can run again.</summary>
+internal abstract class CapturedLaunch
 {
-    public abstract void Run(CpuBackend backend);
+    public abstract void Run(CpuStream stream);
 }
 
 /// <inheritdoc/>
-internal sealed class CapturedCall<TCall>(TCall call, Action<TCall, CpuBackend> run) : CapturedCall
+internal sealed class CapturedLaunch<TArgs>(TArgs args, Action<TArgs, CpuStream> kernel) : CapturedLaunch
 {
-    public override void Run(CpuBackend backend) => run(call, backend);
+    public override void Run(CpuStream stream) => kernel(args, stream);
 }

@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>A tensor as a kernel of the processor sees it: where its numbers lie and how. It keeps no memory alive, so that work which is
-/// recorded may hold it while the memory serves others in between.</summary>
+/// <summary>Address, shape and dtype of a tensor for a kernel of the processor. A view keeps no memory alive, so that a captured graph can
+/// hold it while the arena lends the memory to others between replays.</summary>
 internal readonly unsafe struct CpuTensorView
 {
     private readonly byte* _data;
@@ -30,44 +30,46 @@ internal readonly unsafe struct CpuTensorView
 
     public long ByteCount => Shape.Count * DType.Size;
 
-    /// <summary>Where the first element is.</summary>
+    /// <summary>Address of the first element.</summary>
     public byte* Data => _data;
+
+    /// <summary>Address of the first element of an F32 tensor.</summary>
+    public float* F32Data => (float*)Expect(DType.F32)._data;
 
     public Span<byte> Bytes => new(_data, LengthOf(ByteCount));
 
-    public Span<float> F32 => DType == DType.F32
-        ? new(_data, LengthOf(Count))
-        : throw new InvalidOperationException($"an F32 tensor was expected, not {this}");
+    public Span<float> F32 => new(Expect(DType.F32)._data, LengthOf(Count));
 
-    public Span<int> I32 => DType == DType.I32
-        ? new(_data, LengthOf(Count))
-        : throw new InvalidOperationException($"an I32 tensor was expected, not {this}");
+    public Span<int> I32 => new(Expect(DType.I32)._data, LengthOf(Count));
 
+    /// <summary>The tensor as a row-major matrix of any floating-point dtype.</summary>
     public Operand Matrix => new(Bytes, DType.Element, Columns);
 
-    public static CpuTensorView? Of(Tensor? tensor) => tensor is null ? null : new CpuTensorView(tensor);
-
-    /// <summary>Some elements by themselves.</summary>
-    public CpuTensorView Part(long first, int count) => new(_data + first * DType.Size, [count], DType);
+    /// <summary>A vector of some of the elements.</summary>
+    public CpuTensorView Slice(long first, int count) => new(_data + first * DType.Size, [count], DType);
 
     public override string ToString() => $"{DType}{Shape} on cpu";
+
+    private CpuTensorView Expect(DType dtype) => DType == dtype
+        ? this
+        : throw new InvalidOperationException($"an {dtype} tensor was expected, not {this}");
 
     private int LengthOf(long length) => length <= int.MaxValue
         ? (int)length
         : throw new NotSupportedException(
-        $"{this} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
+            $"{this} is too large for one job of the processor, which reaches 2 GiB of bytes or 2,147,483,647 numbers; " +
             "use a smaller batch or shorter sequences");
 }
 
-/// <summary>Areas that need not be there.</summary>
-internal static class OptionalAreas
+/// <summary>Spans of optional tensors: empty where there is no tensor.</summary>
+internal static class OptionalViews
 {
-    extension(CpuTensorView? area)
+    extension(CpuTensorView? view)
     {
-        public Span<float> F32OrNone => area is { } there ? there.F32 : [];
+        public Span<float> F32OrEmpty => view is { } present ? present.F32 : [];
 
-        public ReadOnlySpan<int> I32OrNone => area is { } there ? there.I32 : [];
+        public ReadOnlySpan<int> I32OrEmpty => view is { } present ? present.I32 : [];
 
-        public Operand MatrixOrNone => area is { } there ? there.Matrix : default;
+        public Operand MatrixOrEmpty => view is { } present ? present.Matrix : default;
     }
 }

@@ -2,7 +2,7 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Backends;
 
-/// <summary>Chunks of the process's own memory, on large pages where there are some.</summary>
+/// <summary>Chunks of host memory, on large pages if the system has them.</summary>
 internal sealed class HostMemory(long limit) : IChunkSource
 {
     private long _taken;

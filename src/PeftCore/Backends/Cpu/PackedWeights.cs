@@ -3,26 +3,26 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Frozen weights laid out as the processor's matrix product reads them, once for many products: W for the forward pass, Wᵀ for
-/// the gradient of its input. Each layout takes the weight's own bytes again, in its own dtype, and is made when a product first asks for
-/// it. Both the processor and the backend without data keep these books, so a plan counts them.</summary>
+/// <summary>Frozen weights packed for the processor's matrix product, once for many products: W for the forward pass, Wᵀ for the gradient
+/// of its input. A packed copy takes the weight's bytes again, in its own dtype, and is allocated at the first product that gains from it.
+/// <see cref="MetaBackend"/> allocates the same copies, so that a plan counts them.</summary>
 internal sealed class PackedWeights(IBackend backend)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Storage, List<Packed>> _packed = [];
 
-    /// <summary>One layout of one weight.</summary>
-    /// <param name="Offset">Where in its storage the weight begins.</param>
-    /// <param name="Shape">Its shape.</param>
-    /// <param name="Transposed">Whether it is Wᵀ that products read.</param>
+    /// <summary>One packed copy of one weight.</summary>
+    /// <param name="Offset">Byte offset of the weight in its storage.</param>
+    /// <param name="Shape">The weight's shape.</param>
+    /// <param name="Transposed">Whether products read Wᵀ.</param>
     /// <param name="Storage">The packed numbers.</param>
     internal sealed record Packed(long Offset, Shape Shape, bool Transposed, Storage Storage)
     {
-        /// <summary>Whether the weight was written since, or nothing is there yet.</summary>
+        /// <summary>Whether the weight must be packed before the next product: after the allocation and after each write.</summary>
         public bool Stale { get; set; } = true;
     }
 
-    /// <summary>The layout of op(B) for op(A)·op(B) with m rows and k steps; null if the product had better read B as it is.</summary>
+    /// <summary>The packed copy of op(B) for a product op(A)·op(B) of m rows and k steps; null if the product is faster without.</summary>
     public Packed? Of(int m, int k, Tensor a, Tensor b, bool transposeB)
     {
         int n = transposeB ? b.Shape.Rows : b.Shape.Columns;
@@ -37,11 +37,11 @@ internal sealed class PackedWeights(IBackend backend)
         }
         lock (_lock)
         {
-            if (!_packed.TryGetValue(b.Storage, out var layouts))
+            if (!_packed.TryGetValue(b.Storage, out var copies))
             {
-                _packed.Add(b.Storage, layouts = []);
+                _packed.Add(b.Storage, copies = []);
             }
-            foreach (var known in layouts)
+            foreach (var known in copies)
             {
                 if (known.Offset == b.ByteOffset && known.Transposed == transposeB && known.Shape == b.Shape)
                 {
@@ -49,31 +49,31 @@ internal sealed class PackedWeights(IBackend backend)
                 }
             }
             var packed = new Packed(b.ByteOffset, b.Shape, transposeB, backend.Allocate(bytes, MemoryKind.Frozen));
-            layouts.Add(packed);
+            copies.Add(packed);
             return packed;
         }
     }
 
-    /// <summary>A tensor was written: what was packed of it is out of date.</summary>
-    public void Written(Tensor tensor)
+    /// <summary>Marks the packed copies of a tensor that is written as stale.</summary>
+    public void MarkStale(Tensor tensor)
     {
         lock (_lock)
         {
-            if (_packed.TryGetValue(tensor.Storage, out var layouts))
+            if (_packed.TryGetValue(tensor.Storage, out var copies))
             {
-                layouts.ForEach(layout => layout.Stale = true);
+                copies.ForEach(copy => copy.Stale = true);
             }
         }
     }
 
-    /// <summary>A storage is freed, and with it what was packed of it.</summary>
-    public void Forget(Storage storage)
+    /// <summary>Releases the packed copies of a storage that is freed.</summary>
+    public void Release(Storage storage)
     {
-        List<Packed>? layouts;
+        List<Packed>? copies;
         lock (_lock)
         {
-            _packed.Remove(storage, out layouts);
+            _packed.Remove(storage, out copies);
         }
-        layouts?.ForEach(layout => layout.Storage.Release());
+        copies?.ForEach(copy => copy.Storage.Release());
     }
 }

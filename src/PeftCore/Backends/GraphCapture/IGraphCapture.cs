@@ -1,34 +1,35 @@
 namespace PeftCore.Backends;
 
-/// <summary>A device that can record the work it is asked for and run all of it again at once, without the host walking through it (CUDA
-/// graphs, or a list of calls).</summary>
+/// <summary>A device that can capture the kernel launches of a pass as a graph and replay them without running the host code again: a CUDA
+/// graph, or on the processor a list of launches.</summary>
 internal interface IGraphCapture
 {
-    /// <summary>Whether work can be recorded now.</summary>
+    /// <summary>Whether a capture can begin now.</summary>
     bool CanCapture { get; }
 
-    /// <summary>How many recordings are worth keeping at a time.</summary>
+    /// <summary>The most graphs to keep at a time.</summary>
     int MaxGraphs { get; }
 
-    /// <summary>Where its memory comes from.</summary>
+    /// <summary>The allocator of the device's tensors.</summary>
     Arena Arena { get; }
 
-    /// <summary>Does the work and records it.</summary>
-    /// <param name="work">Asks for the work. What it reads must stay where it is for as long as the recording is used.</param>
-    /// <param name="pass">Number of the pass this is. Streams of random numbers that it draws from count on with it.</param>
+    /// <summary>Runs the work and captures its launches.</summary>
+    /// <param name="work">Launches kernels. The tensors it reads must keep their addresses as long as the graph is replayed.</param>
+    /// <param name="pass">Number of the pass. A replay as pass n adds n − pass to the stream numbers of random generators.</param>
     ICapturedGraph Capture(Action work, ulong pass);
 }
 
-/// <summary>Recorded work.</summary>
+/// <summary>Captured kernel launches.</summary>
 internal interface ICapturedGraph : IDisposable
 {
-    /// <summary>False if the work needed the host in between, or random numbers the device cannot draw anew: then it was done this once and
-    /// cannot be repeated.</summary>
+    /// <summary>False if the host read or wrote data during the capture, or if a random fill was launched. The work has then run once and
+    /// cannot be replayed.</summary>
     bool CanReplay { get; }
 
-    /// <summary>Does the work again, if memory is in use exactly as it was when the recording began.</summary>
-    /// <param name="left">What the work leaves behind; taken again before it runs, to be disposed by the caller.</param>
-    /// <param name="pass">Number of the pass this is.</param>
-    /// <returns>False if memory is not as it was, and nothing was done.</returns>
-    bool Replay(ReadOnlySpan<StaticTensor> left, ulong pass);
+    /// <summary>Replays the launches, if the same memory is in use as at the start of the capture.</summary>
+    /// <param name="outputs">Tensors that the work produces. They are allocated at their addresses first; the caller disposes
+    /// them.</param>
+    /// <param name="pass">Number of the pass.</param>
+    /// <returns>False, with nothing run, if other memory is in use.</returns>
+    bool Replay(ReadOnlySpan<StaticTensor> outputs, ulong pass);
 }

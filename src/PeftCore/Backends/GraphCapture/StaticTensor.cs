@@ -2,16 +2,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>A tensor that recorded work reads or leaves behind: the same handle on the same memory each time it is taken.</summary>
+/// <summary>An input or output of a captured graph: the same tensor at the same address in every replay.</summary>
 internal sealed class StaticTensor(Tensor tensor)
 {
     private readonly Storage _storage = tensor.Storage;
     private readonly MemoryKind _kind = tensor.Storage.Kind;
 
-    /// <summary>The handle; alive from when its memory was taken until it is disposed.</summary>
+    /// <summary>The tensor. It is usable from <see cref="TryTake(Arena)"/> until it is disposed.</summary>
     public Tensor Tensor => tensor;
 
-    /// <summary>Takes its memory again; false if some of it is in use.</summary>
+    /// <summary>Allocates the tensor's memory at its address again. Returns false if some of it is in use.</summary>
     public bool TryTake(Arena arena)
     {
         if (!arena.TryAllocateAt(_storage.Address, _storage.Bytes))
@@ -23,7 +23,7 @@ internal sealed class StaticTensor(Tensor tensor)
         return true;
     }
 
-    /// <summary>Takes the memory of several; of none if some of it is in use.</summary>
+    /// <summary>Allocates the memory of several tensors; of none if some of it is in use.</summary>
     public static bool TryTake(ReadOnlySpan<StaticTensor> tensors, Arena arena)
     {
         for (int i = 0; i < tensors.Length; i++)
@@ -37,7 +37,7 @@ internal sealed class StaticTensor(Tensor tensor)
         return true;
     }
 
-    /// <summary>Gives the memory of several back.</summary>
+    /// <summary>Frees the memory of several tensors.</summary>
     public static void Free(ReadOnlySpan<StaticTensor> tensors)
     {
         foreach (var placed in tensors)

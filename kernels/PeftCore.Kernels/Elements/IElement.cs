@@ -1,12 +1,16 @@
+using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-/// <summary>How a number is stored, as a type parameter: kernels widen while they load.</summary>
+/// <summary>An element type as a type argument: loads elements as vectors of float32, in which kernels compute. The structs hold no
+/// value. Held to System.Half and to shifted bits by ElementsTests.</summary>
 internal unsafe interface IElement
 {
+    /// <summary>Bytes of one element.</summary>
     static abstract int Size { get; }
 
     static abstract float Load(byte* p);
@@ -16,8 +20,12 @@ internal unsafe interface IElement
     static abstract Vector256<float> Load8(byte* p);
 
     static abstract Vector512<float> Load16(byte* p);
+
+    /// <summary>Rounds float32 numbers to elements: to nearest, ties to even.</summary>
+    static abstract void FromFloat(float* x, byte* y, int count);
 }
 
+/// <summary>float32.</summary>
 internal readonly unsafe struct Float32Element : IElement
 {
     public static int Size => 4;
@@ -33,6 +41,9 @@ internal readonly unsafe struct Float32Element : IElement
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load16(byte* p) => Vector512.Load((float*)p);
+
+    public static void FromFloat(float* x, byte* y, int count) =>
+        Buffer.MemoryCopy(x, y, (long)count * sizeof(float), (long)count * sizeof(float));
 }
 
 /// <summary>bfloat16: the upper half of a float32.</summary>
@@ -51,11 +62,40 @@ internal readonly unsafe struct BFloat16Element : IElement
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load16(byte* p) => (UInt16Vectors.Load16(p) << 16).AsSingle();
+
+    public static void FromFloat(float* x, byte* y, int count)
+    {
+        ushort* to = (ushort*)y;
+        int width = Simd.Width, i = 0;
+        for (; i <= count - (2 * width); i += 2 * width)
+        {
+            Vector.Narrow(Round(Vector.Load(x + i)), Round(Vector.Load(x + i + width))).Store(to + i);
+        }
+
+        for (; i < count; i++)
+        {
+            to[i] = Round(x[i]);
+        }
+    }
+
+    // Adding 0x7FFF, and 1 if the kept part is odd, carries into the upper half exactly when the lower half rounds up.
+    private static Vector<uint> Round(Vector<float> x)
+    {
+        Vector<uint> bits = Vector.AsVectorUInt32(x), upper = bits >> 16;
+        var rounded = (bits + new Vector<uint>(0x7FFF) + (upper & Vector<uint>.One)) >> 16;
+        return Vector.ConditionalSelect(Vector.AsVectorUInt32(Vector.Equals(x, x)), rounded, upper | new Vector<uint>(0x40));
+    }
+
+    private static ushort Round(float x)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(x);
+        return float.IsNaN(x) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
 }
 
 /// <summary>
-/// IEEE half precision. Shifting the exponent and fraction into place leaves an exponent that is 112 too small; a product with
-/// 2¹¹² mends that, subnormal numbers included. Infinities and NaN get their exponent of all ones back.
+/// IEEE half precision. Shifting the exponent and fraction into float32's places leaves an exponent that is 112 too small; multiplying by
+/// 2¹¹² corrects it, for subnormal numbers too. Infinities and NaN get their exponent of all ones back.
 /// </summary>
 internal readonly unsafe struct Float16Element : IElement
 {
@@ -93,9 +133,12 @@ internal readonly unsafe struct Float16Element : IElement
         var special = Vector512.Equals(x & exponent, exponent) & Vector512.Create(AllOnes);
         return (magnitude.AsUInt32() | special | ((x & Vector512.Create(Sign)) << 16)).AsSingle();
     }
+
+    public static void FromFloat(float* x, byte* y, int count) =>
+        TensorPrimitives.ConvertToHalf(new ReadOnlySpan<float>(x, count), new Span<Half>(y, count));
 }
 
-/// <summary>Sixteen-bit words, each in the lower half of a lane of 32.</summary>
+/// <summary>Loads 16-bit words, each into the lower half of a lane of 32 bits.</summary>
 internal static unsafe class UInt16Vectors
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -11,7 +11,7 @@ public static unsafe partial class Optimizers
     /// <param name="first">The first moment.</param>
     /// <param name="second">The second moment.</param>
     /// <param name="length">How many elements each has.</param>
-    public readonly struct AdamTask(AdamW settings, float* parameter, float* gradient, float* first, float* second, int length)
+    internal readonly struct AdamTask(AdamW settings, float* parameter, float* gradient, float* first, float* second, int length)
     {
         internal int Length => length;
 
@@ -20,7 +20,7 @@ public static unsafe partial class Optimizers
 
     /// <summary>One AdamW step of many parameters, shared out over the threads as one job: adapters are many small tensors, and a job for
     /// each would cost more than its arithmetic.</summary>
-    public static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
+    internal static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
         var bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
         int[] lengths = ArrayPool<int>.Shared.Rent(tasks.Length), ends = ArrayPool<int>.Shared.Rent(tasks.Length);

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
 /// <summary>How one number is stored. Kernels compute in float32 whatever the storage.</summary>
-public enum ElementType
+internal enum ElementType
 {
     /// <summary>IEEE single precision, 4 bytes.</summary>
     F32,

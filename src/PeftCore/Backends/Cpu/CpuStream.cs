@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using PeftCore.Kernels;
+
+namespace PeftCore.Backends;
+
+/// <summary>Runs kernels of the processor one after the other on a pool of threads. As on a CUDA stream, launches can be timed for a
+/// profile and captured as a graph; unlike there, a launch has finished when it returns.</summary>
+internal sealed class CpuStream(WorkerPool pool)
+{
+    private KernelProfile? _profile;
+    private CpuGraph? _graph;
+
+    /// <summary>The threads that kernels run on.</summary>
+    public WorkerPool Pool => pool;
+
+    /// <summary>Bytes of a weight that one kernel call may read; larger weights are split. A span of bytes cannot be longer.</summary>
+    public long MaxSpanBytes { get; set; } = int.MaxValue;
+
+    /// <summary>Passes between the captured pass and the one that is replayed now, which is added to the stream numbers of random
+    /// generators; 0 outside a replay.</summary>
+    public ulong ReplayedPasses { get; private set; }
+
+    public bool IsProfiling => _profile is not null;
+
+    /// <summary>Whether a capture can begin now. Replayed kernels are not timed, so none begins during a profile.</summary>
+    public bool CanCapture => _profile is null && _graph is null;
+
+    /// <summary>Runs a kernel now, and records it if a capture is under way.</summary>
+    /// <param name="cost">Name and cost for the profile.</param>
+    /// <param name="args">All that the kernel needs. It refers to tensors by address only, as a graph must not keep them alive.</param>
+    /// <param name="kernel">Static, so that a launch allocates no closure.</param>
+    public void Launch<TArgs>(in LaunchCost cost, in TArgs args, Action<TArgs, CpuStream> kernel)
+    {
+        if (_profile is { } profile)
+        {
+            long start = Stopwatch.GetTimestamp();
+            kernel(args, this);
+            profile.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
+        }
+        else
+        {
+            kernel(args, this);
+        }
+        _graph?.Add(args, kernel);
+    }
+
+    /// <summary>Runs a reduction whose result the host reads. It cannot be replayed, since a replay returns nothing to the host.</summary>
+    public TResult LaunchForHost<TArgs, TResult>(in LaunchCost cost, in TArgs args, Func<TArgs, CpuStream, TResult> kernel)
+    {
+        BreakCapture();
+        long start = Stopwatch.GetTimestamp();
+        var result = kernel(args, this);
+        _profile?.Add(cost.Kernel, Stopwatch.GetElapsedTime(start).TotalMilliseconds, cost.Work);
+        return result;
+    }
+
+    /// <summary>Invalidates the graph that is being captured: the host reads or changes data now, and a replay would not.</summary>
+    public void BreakCapture() => _graph?.Invalidate();
+
+    /// <summary>Runs work and records its launches.</summary>
+    public void Capture(CpuGraph graph, Action work)
+    {
+        _graph = graph;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            _graph = null;
+        }
+    }
+
+    /// <summary>Runs recorded launches as part of a later pass.</summary>
+    public void Replay(List<CapturedLaunch> launches, ulong passesLater)
+    {
+        ReplayedPasses = passesLater;
+        try
+        {
+            foreach (var launch in launches)
+            {
+                launch.Run(this);
+            }
+        }
+        finally
+        {
+            ReplayedPasses = 0;
+        }
+    }
+
+    /// <inheritdoc cref="IKernelProfiler.StartProfile"/>
+    public void StartProfile() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(pool) };
+
+    /// <inheritdoc cref="IKernelProfiler.StopProfile"/>
+    public string StopProfile()
+    {
+        var profile = _profile ?? throw new InvalidOperationException("no profile was started");
+        _profile = null;
+        return profile.ToString();
+    }
+}

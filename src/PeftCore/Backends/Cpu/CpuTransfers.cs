@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>Transfers between host and tensors, copies, conversions and fills.</summary>
+internal sealed class CpuTransfers(CpuStream stream, PackedWeights? packed) : CpuLauncher(stream, packed)
+{
+    public void Upload(ReadOnlySpan<byte> from, Tensor to)
+    {
+        Stream.BreakCapture();
+        from.CopyTo(Out(to).Bytes);
+    }
+
+    public void Download(Tensor from, Span<byte> to)
+    {
+        Stream.BreakCapture();
+        In(from).Bytes.CopyTo(to);
+    }
+
+    public void Copy(Tensor from, Tensor to) =>
+        Launch(LaunchCost.Of("copy", from, to), (from: In(from), to: Out(to)), static (c, _) => Copy(c.from, c.to));
+
+    public void Cast(Tensor from, Tensor to) =>
+        Launch(LaunchCost.Of("cast", from, to), (from: In(from), to: Out(to)), static (c, s) => Cast(c.from, c.to, s));
+
+    public void Fill(Tensor tensor, float value) =>
+        Launch(LaunchCost.Of("fill", tensor), (y: Out(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
+
+    public unsafe void Zero(Tensor tensor) =>
+        Launch(LaunchCost.Of("zero", tensor), Out(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
+
+    private static unsafe void Copy(CpuTensorView from, CpuTensorView to) =>
+        Buffer.MemoryCopy(from.Data, to.Data, to.ByteCount, from.ByteCount);
+
+    private static void Cast(CpuTensorView from, CpuTensorView to, CpuStream stream)
+    {
+        if (from.DType == to.DType)
+        {
+            Copy(from, to);
+        }
+        else if (Math.Max(from.ByteCount, to.ByteCount) > stream.MaxSpanBytes)
+        {
+            CastInPieces(from, to, stream);
+        }
+        else if (to.DType == DType.F32)
+        {
+            Elements.ToFloat(from.Bytes, from.DType.Element, to.F32, stream.Pool);
+        }
+        else if (from.DType == DType.F32)
+        {
+            Elements.FromFloat(from.F32, to.Bytes, to.DType.Element, stream.Pool);
+        }
+        else
+        {
+            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
+        }
+    }
+
+    private static void CastInPieces(CpuTensorView from, CpuTensorView to, CpuStream stream)
+    {
+        int most = (int)(stream.MaxSpanBytes / sizeof(float));
+        for (long at = 0; at < from.Count; at += most)
+        {
+            int count = (int)Math.Min(most, from.Count - at);
+            Cast(from.Slice(at, count), to.Slice(at, count), stream);
+        }
+    }
+}
