@@ -1,23 +1,24 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The sizes of an attention call. Scale multiplies q·k; SoftCap, when not 0, bends the scaled scores: s = cap·tanh(s/cap).
-/// Query head h reads key head h / (Heads/KeyHeads).
+/// The sizes of an attention call. Scale multiplies q·k; SoftCap, if not 0, caps the scaled scores: s = cap·tanh(s/cap). Query head h reads
+/// key head h / (Heads/KeyHeads).
 /// </summary>
 public readonly record struct AttentionShape(
     int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
 
-/// <summary>Attention that never forms the (queries × keys) matrix of scores.</summary>
+/// <summary>Attention that never forms the (queries × keys) matrix of scores. Held to the definition in float64 by AttentionTests
+/// (AttentionReference).</summary>
 internal static unsafe class Attention
 {
-    // With more queries than these, packing the keys pays.
+    // Packing the keys pays only for more queries than these.
     private const int MaxQueriesUnpacked = 2;
 
     /// <summary>
     /// o = softmax(scores)·v; lse (Batch, Heads, QueryLength) is the logarithm of the softmax's denominator.
-    /// ranges: query row (b, i) sees keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
-    /// at the end of the keys. A row that sees no key gets output 0 and lse −∞. slopes (ALiBi): one per head, or empty; the score
-    /// gains slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or Heads.
+    /// ranges: query (b, i) sees keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
+    /// at the end of the keys. A query that sees no key has output 0 and lse −∞. slopes (ALiBi): one per head, or empty; added to the score
+    /// is slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or Heads.
     /// </summary>
     public static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
@@ -26,7 +27,7 @@ internal static unsafe class Attention
         WorkerPool pool) =>
         Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
 
-    /// <summary>The same over keys and values stored in F32 or BF16, which are widened as they are read.</summary>
+    /// <summary>The forward pass over keys and values of element type F32 or BF16, as a key-value cache stores them.</summary>
     public static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v,
         HeadLayout vl,
@@ -72,7 +73,7 @@ internal static unsafe class Attention
 
     /// <summary>
     /// The gradients of the forward pass. delta (Batch, Heads, QueryLength) is workspace and receives rowsum(dO∘O). Any of dq, dk, dv may
-    /// be empty, and they may lie in one buffer with different layouts. dBias is empty or is added to.
+    /// be empty, and they may share a buffer with different layouts. dBias is empty or is added to.
     /// </summary>
     public static void Backward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,

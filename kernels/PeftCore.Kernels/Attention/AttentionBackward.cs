@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>A gradient that is wanted (or not, its pointer being null).</summary>
+/// <summary>An output of the backward pass; with a null pointer it is not computed.</summary>
 internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulate)
 {
     public readonly HeadPointer Data = data;
@@ -8,7 +8,7 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
 
     public bool IsNeeded => !Data.IsNull;
 
-    /// <summary>Sets some tokens of a head to zero, unless they are added to.</summary>
+    /// <summary>Sets some tokens of a head to zero, unless the output accumulates.</summary>
     public void Start(long token, int tokens, int head, int dim)
     {
         for (int t = 0; t < tokens && IsNeeded && !Accumulate; t++)
@@ -36,9 +36,9 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
 }
 
 /// <summary>
-/// The gradients of attention, block of keys by block of queries, with the weights recomputed from the log-sum-exp (Dao 2023). Where
-/// there are enough key heads, an item is one of them and yields all gradients in one pass; else blocks of keys and blocks of queries
-/// are items of two passes. Which way depends on the shape alone.
+/// The backward pass of attention, by blocks of keys and queries, with the probabilities recomputed from the log-sum-exp (Dao 2023). With
+/// enough key heads, an item is one key head and computes all gradients in one pass; else a first pass has blocks of keys as items, and a
+/// second one blocks of queries. The choice depends on the shape alone.
 /// </summary>
 internal readonly unsafe struct AttentionBackward<TTile>(
     AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv,

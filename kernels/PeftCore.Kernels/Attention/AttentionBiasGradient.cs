@@ -1,8 +1,8 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The gradient of an additive bias. One item is one query position of all batches and heads, so that a bias row which heads share
-/// has one writer.
+/// The gradient of an additive bias. An item is one query position of all batches and heads, so that only one thread writes a bias row that
+/// heads share.
 /// </summary>
 internal readonly unsafe struct AttentionBiasGradient(
     AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, float* dBias, WorkerPool pool) : IParallelBody

@@ -5,16 +5,17 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// Attention of one query, or two, over many keys: decoding, where keys and values are read once and there is too little to fill a tile. An
-/// item is some of the query heads that share a key head; they take turns over a block of keys while it is in the first-level cache.
+/// Attention of one or two queries over many keys, as in decoding: keys and values are read once, and there are too few queries for a tile.
+/// An item is some of the query heads that share a key head; each block of keys is used by all of them while it is in the first-level
+/// cache.
 /// </summary>
 internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool)
     : IParallelBody
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Enough items to share; keys that stay in the first-level cache; and how far ahead to ask for them, since a head's part of a row of
-    // keys is too short for the processor to foresee the next.
+    // Items to balance the threads; keys per block, which stay in the first-level cache; rows to prefetch ahead, since a head's part of a
+    // row of keys is too short a stream for the hardware prefetcher; bytes of a cache line.
     private const int EnoughItems = 8, Block = 64, PrefetchRowsAhead = 16, Line = 64;
     private readonly float* _lse = lse;
 
@@ -80,7 +81,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         }
     }
 
-    // Products become weights that sum to 1; the output, which they will be summed into, starts at 0.
+    // Turns products q·k into probabilities, and clears the output, which accumulates probabilities·v.
     private void Softmax(float* scores, int b, int i, int h, int from, int to)
     {
         int count = to - from;
@@ -206,7 +207,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         }
     }
 
-    // A prefetch past the end of the keys does no harm: it never faults.
+    // A prefetch never faults, so it may reach past the end of the keys.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PrefetchRows(byte* at, nint row, int rows, int bytes)
     {

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>delta = rowsum(dO∘O), which turns dP into the gradient of the scores.</summary>
+/// <summary>delta = rowsum(dO∘O), used in dS = P∘(dP − delta).</summary>
 internal readonly unsafe struct AttentionDelta(AttentionInputs inputs, HeadPointer o, HeadPointer dO, float* delta) : IRangeBody
 {
     private readonly float* _delta = delta;

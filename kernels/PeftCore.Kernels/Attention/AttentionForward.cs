@@ -1,8 +1,8 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// softmax(QKᵀ)·V block by block with a running maximum and sum per row (Milakov and Gimelshein 2018; Dao et al. 2022): one item is a
-/// block of queries of one head, which walks over the blocks of keys it can see.
+/// softmax(QKᵀ)·V by blocks, with a running maximum and sum per row (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022). An item
+/// is a block of queries of one head, with a loop over the blocks of keys that it sees.
 /// </summary>
 internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : IParallelBody
     where TTile : struct, ITile
@@ -17,7 +17,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
     {
         var shape = inputs.Shape;
         int blocks = Ranges.Count(shape.QueryLength, QueryBlock), heads = shape.Batch * shape.Heads;
-        // The last block of queries sees the most keys, so it starts first.
+        // Under a causal mask the last block of queries sees the most keys, so it starts first.
         int first = (blocks - 1 - (item / heads)) * QueryBlock, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
         new Block(inputs, o, _lse, b, h, first).Run(pool);
     }
@@ -76,7 +76,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             Finish();
         }
 
-        // A panel of queries meets a block of keys.
+        // One panel of queries and one block of keys: scores, online softmax, sums += probabilities·v.
         private readonly void Step(int row, int rows, int key, int keys)
         {
             _inputs.Range(_b, _first + row, rows, out int from, out int to);
@@ -102,7 +102,8 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             }
         }
 
-        // Scores of one query become weights relative to its largest score so far; keys it does not see get weight 0.
+        // Turns the scores of one query into e^(score − running maximum), 0 for keys that it does not see, and rescales the sums so far if
+        // the maximum has grown.
         private readonly void OnlineSoftmax(int row, float* scores, int key, int from, int to)
         {
             _inputs.Range(_b, _first + row, out int f, out int t);
@@ -123,10 +124,10 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             {
                 if (max != old)
                 {
-                    float keep = MathF.Exp(old - max);
+                    float rescale = MathF.Exp(old - max);
                     float* sums = _sums + (row * _width);
-                    VectorLoops.Map<Scaling, Overwrite>(new Scaling(keep), sums, sums, _width);
-                    _total[row] *= keep;
+                    VectorLoops.Map<Scaling, Overwrite>(new Scaling(rescale), sums, sums, _width);
+                    _total[row] *= rescale;
                     _max[row] = max;
                 }
 

@@ -3,13 +3,13 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The gradients that some queries and some keys of one key head give each other. With P = e^(S − lse) and
-/// dS = P∘(dO·Vᵀ − delta)·scale:  dV += Pᵀ·dO,  dK += dSᵀ·Q,  dQ += dS·K.
+/// The backward pass for some queries and some keys of one key head. With P = e^(S − lse) and dS = P∘(dO·Vᵀ − delta)·scale:
+/// dV += Pᵀ·dO,  dK += dSᵀ·Q,  dQ += dS·K.
 /// </summary>
 internal unsafe ref struct AttentionGradientBlock<TTile>
     where TTile : struct, ITile
 {
-    /// <summary>Queries and keys at a time: multiples of every tile's rows and columns.</summary>
+    /// <summary>Queries and keys of a block: multiples of every tile's rows and columns.</summary>
     public const int Queries = 96, Keys = 192;
 
     private readonly AttentionInputs _inputs;
@@ -37,7 +37,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
     }
 
-    /// <summary>All that query heads firstHead … see of the keys, in blocks.</summary>
+    /// <summary>Adds the contributions of all pairs of these query heads, queries and keys, block by block.</summary>
     public void Run(int firstHead, int heads, int firstQuery, int queries, int firstKey, int keys, WorkerPool pool)
     {
         var shape = _inputs.Shape;
@@ -77,7 +77,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // Cuts a buffer into parts, or only tells its length.
+    // Splits a buffer into the workspaces, and returns its length; with null only the length is of use.
     private long Partition(float* buffer)
     {
         float* next = buffer;
@@ -139,14 +139,15 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // P and dS of a panel of queries; from … to are the keys of the block that any of them sees.
+    // P and dS of a panel of queries; from … to−1 are the keys of the block that any of them sees.
     private readonly void ComputeScores(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
     {
         _inputs.Range(_b, query, rows, out from, out to);
         from = Math.Clamp(from - key, 0, keys);
         to = Math.Clamp(to - key, from, keys);
         float* probabilities = _probabilities + (row * Keys), scoreGrads = _scoreGrads + (row * Keys);
-        AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities, Keys);
+        AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities,
+            Keys);
         AttentionPacking.Products<TTile>(_gradientPanels + (row * _dim), rows, _valueStrips, _dim, from, to, 1f, scoreGrads, Keys);
         for (int r = 0; r < rows; r++, probabilities += Keys, scoreGrads += Keys)
         {
@@ -162,7 +163,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
             _inputs.FinishScores(probabilities + f, _softcapGrad, h, i, key + f, key + t);
             Exponentials.Sum(probabilities + f, _lse[at], probabilities + f, t - f);
-            VectorLoops.Zip<ScoreGrad, Overwrite>(new ScoreGrad(_delta[at], _inputs.Shape.Scale), probabilities + f, scoreGrads + f, scoreGrads + f, t - f);
+            VectorLoops.Zip<ScoreGrad, Overwrite>(new ScoreGrad(_delta[at], _inputs.Shape.Scale), probabilities + f, scoreGrads + f,
+                scoreGrads + f, t - f);
             if (_inputs.Capped)
             {
                 VectorLoops.Zip<Product, Overwrite>(default, scoreGrads + f, _softcapGrad, scoreGrads + f, t - f);
@@ -214,7 +216,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // The first and last of some queries that see any of some keys.
+    // The range of queries that see any of these keys.
     private readonly void QueriesSeeing(int query, int queries, int key, int keys, out int first, out int last)
     {
         first = queries;

@@ -2,13 +2,13 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>What the scores are made of, by address.</summary>
+/// <summary>The inputs of attention by address: q, k, v, masks and biases.</summary>
 internal readonly unsafe struct AttentionInputs(
     AttentionShape shape, HeadPointer q, KeyValueHeads k, KeyValueHeads v, int* ranges, float* slopes, float* bias, bool sharedBias)
 {
     public readonly AttentionShape Shape = shape;
 
-    /// <summary>Keys and values as they are stored.</summary>
+    /// <summary>Keys and values in their element type.</summary>
     public readonly KeyValueHeads Keys = k, Values = v;
     private readonly HeadPointer _q = q;
     private readonly int* _ranges = ranges;
@@ -27,16 +27,16 @@ internal readonly unsafe struct AttentionInputs(
 
     public float* Query(int b, int i, int h) => _q.At(((long)b * Shape.QueryLength) + i, h);
 
-    /// <summary>A key, which must be stored in F32.</summary>
+    /// <summary>Address of a key, which must be F32.</summary>
     public float* Key(int b, int j, int keyHead) => (float*)Keys.At(((long)b * Shape.KeyLength) + j, keyHead);
 
-    /// <summary>A value, which must be stored in F32.</summary>
+    /// <summary>Address of a value, which must be F32.</summary>
     public float* Value(int b, int j, int keyHead) => (float*)Values.At(((long)b * Shape.KeyLength) + j, keyHead);
 
-    /// <summary>Where per-row numbers (log-sum-exp, delta) of a query stand.</summary>
+    /// <summary>Index of a query's per-row numbers (log-sum-exp, delta).</summary>
     public long Row(int b, int i, int h) => ((((long)b * Shape.Heads) + h) * Shape.QueryLength) + i;
 
-    /// <summary>Where the additive bias, or its gradient, of a query's keys starts.</summary>
+    /// <summary>Index of the first bias, or bias gradient, of a query.</summary>
     public long BiasRow(int i, int h) => (((long)(sharedBias ? 0 : h) * Shape.QueryLength) + i) * Shape.KeyLength;
 
     /// <summary>The keys that query i sees.</summary>
@@ -54,7 +54,7 @@ internal readonly unsafe struct AttentionInputs(
         to = Math.Max(from, Math.Min(_ranges[at + 1], Shape.KeyLength));
     }
 
-    /// <summary>The smallest range that holds those of queries first … first+count−1.</summary>
+    /// <summary>The smallest range that contains the ranges of queries first … first+count−1.</summary>
     public void Range(int b, int first, int count, out int from, out int to)
     {
         from = int.MaxValue;
@@ -73,7 +73,8 @@ internal readonly unsafe struct AttentionInputs(
     }
 
     /// <summary>
-    /// Turns scaled products q·k of keys from … to−1 into scores, in place. softcapGrad, unless null, receives d score / d product.
+    /// Turns scaled products q·k of keys from … to−1 into scores in place: soft cap, ALiBi, bias. softcapGrad, unless null, receives the
+    /// derivative of the soft cap.
     /// </summary>
     public void FinishScores(float* s, float* softcapGrad, int h, int i, int from, int to)
     {
@@ -113,7 +114,7 @@ internal readonly unsafe struct AttentionInputs(
     }
 }
 
-/// <summary>A buffer of heads and how they lie in it.</summary>
+/// <summary>Address and layout of F32 heads.</summary>
 internal readonly unsafe struct HeadPointer(float* data, HeadLayout layout)
 {
     private readonly float* _data = data;

@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Heads laid out for tiles: rows of tokens × dimensions become panels of A or strips of B.</summary>
+/// <summary>Packs heads (tokens × dimensions) for tiles: as panels of A or strips of B.</summary>
 internal static unsafe class AttentionPacking
 {
-    /// <summary>Tokens as rows of A, dimensions as steps. The panel of token t starts at t·dim.</summary>
+    /// <summary>Packs tokens as rows of A, dimensions as steps. The panel of token t starts at t·dim.</summary>
     public static void PackRows<TTile>(float* x, int stride, int tokens, int dim, float* panels)
         where TTile : struct, ITile
     {
@@ -14,11 +14,11 @@ internal static unsafe class AttentionPacking
         }
     }
 
-    /// <summary>Tokens as columns of B, dimensions as steps. The strip of token t starts at t·dim.</summary>
+    /// <summary>Packs tokens as columns of B, dimensions as steps. The strip of token t starts at t·dim.</summary>
     public static void PackTransposed<TTile>(float* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile => PackTransposed<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
-    /// <summary>The same, widened from how tokens are stored.</summary>
+    /// <summary>Packs from any element type.</summary>
     public static void PackTransposed<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
         where TElement : struct, IElement
@@ -31,11 +31,11 @@ internal static unsafe class AttentionPacking
         }
     }
 
-    /// <summary>Dimensions as columns of B, tokens as steps. The strip of dimension d starts at d·tokens.</summary>
+    /// <summary>Packs dimensions as columns of B, tokens as steps. The strip of dimension d starts at d·tokens.</summary>
     public static void Pack<TTile>(float* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile => Pack<TTile, Float32Element>((byte*)x, stride, tokens, dim, strips);
 
-    /// <summary>The same, widened from how tokens are stored.</summary>
+    /// <summary>Packs from any element type.</summary>
     public static void Pack<TTile, TElement>(byte* x, int stride, int tokens, int dim, float* strips)
         where TTile : struct, ITile
         where TElement : struct, IElement
@@ -47,7 +47,7 @@ internal static unsafe class AttentionPacking
         }
     }
 
-    /// <summary>A panel of queries times the strips of keys that hold from … to−1: products[r·width + key].</summary>
+    /// <summary>products[r·width + key] = scale·(row r of the panel)·key, for the strips that contain keys from … to−1.</summary>
     public static void Products<TTile>(
         float* panel, int rows, float* strips, int dim, int from, int to, float scale, float* products, int width)
         where TTile : struct, ITile

@@ -3,16 +3,17 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// Where the heads of one of q, k, v, o lie: element (token t, head h, dimension d) is data[t·RowStride + Offset + h·HeadStride + d].
+/// Layout of the heads of q, k, v or o in a buffer: element (token t, head h, dimension d) is data[t·RowStride + Offset + h·HeadStride +
+/// d].
 /// </summary>
 internal readonly record struct HeadLayout(int RowStride, int Offset, int HeadStride)
 {
-    /// <summary>How long a buffer must be for so many tokens, heads and dimensions.</summary>
+    /// <summary>Length of the shortest buffer for these tokens, heads and dimensions.</summary>
     internal long Span(long tokens, int heads, int headDim) =>
         tokens == 0 ? 0 : ((tokens - 1) * RowStride) + Offset + ((heads - 1L) * HeadStride) + headDim;
 }
 
-/// <summary>Rotary position embedding, in place (Su et al. 2021).</summary>
+/// <summary>Rotary position embedding, in place (Su et al. 2021). Held to the definition by RopeTests.</summary>
 internal static unsafe class Rope
 {
     /// <summary>

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Element by element: formulas, gated units, sums, products.</summary>
+/// <summary>Elementwise kernels: formulas, gated units, sums, products. Held to float64 loops by ElementwiseTests and
+/// FormulaTests.</summary>
 internal static unsafe partial class Elementwise
 {
     /// <summary>y = f(x). y may be x.</summary>

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Rows of a table by number.</summary>
+/// <summary>Look-ups of table rows, and their gradient. Held to plain loops by EmbeddingTests.</summary>
 internal static unsafe class Embedding
 {
     private const int Strip = 256;
@@ -19,7 +19,7 @@ internal static unsafe class Embedding
         }
     }
 
-    /// <summary>dTable[ids[i], :] += dy[i, :], in the order of i whatever the number of threads.</summary>
+    /// <summary>dTable[ids[i], :] += dy[i, :], in the order of i for any number of threads.</summary>
     public static void ScatterAdd(ReadOnlySpan<int> ids, ReadOnlySpan<float> dy, Span<float> dTable, int count, int cols, WorkerPool pool)
     {
         Sizes.AtLeast(ids, count);
@@ -28,7 +28,7 @@ internal static unsafe class Embedding
         fixed (int* pi = ids)
         fixed (float* pd = dy, pt = dTable)
         {
-            // Each item owns a strip of columns, so that equal ids never meet.
+            // Each item has a strip of columns to itself, so that equal ids do not race.
             ScatterBody body = new(pi, pd, pt, count, cols);
             pool.For(Ranges.Count(cols, Strip), ref body);
         }

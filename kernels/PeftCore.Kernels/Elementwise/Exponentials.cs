@@ -2,10 +2,11 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>The part of a softmax that takes the time.</summary>
+/// <summary>Exponentials and their sum, the inner loop of a softmax.</summary>
 internal static unsafe class Exponentials
 {
-    /// <summary>y = e^(x − shift), with x − shift at most about 0; returns Σ y. y may be x, or null when only the sum is wanted.</summary>
+    /// <summary>y = e^(x − shift), for x − shift of about 0 at most; returns Σ y. y may be x; with a null y only the sum is
+    /// computed.</summary>
     public static float Sum(float* x, float shift, float* y, int count)
     {
         int width = Simd.Width, i = 0;

@@ -6,8 +6,8 @@ namespace PeftCore.Kernels;
 internal static unsafe partial class Philox
 {
     /// <summary>
-    /// y[i] (+)= x[i]/(1 − p) where the uniform number of element i is at least p, else 0. The mask is never stored: the same seed
-    /// and stream give it again. y may be x when not accumulating.
+    /// y[i] (+)= x[i]/(1 − p) where the uniform number of element i is at least p, else 0. The mask is never stored: the same seed and
+    /// stream recompute it. y may be x when not accumulating. Held to the scalar Philox by PhiloxTests.
     /// </summary>
     public static void Dropout(
         ReadOnlySpan<float> x, Span<float> y, float probability, ulong seed, ulong stream, bool accumulate, WorkerPool pool)
@@ -19,7 +19,7 @@ internal static unsafe partial class Philox
         }
     }
 
-    /// <summary>Uniform numbers in [low, high): those of elements <paramref name="first"/> and on.</summary>
+    /// <summary>Uniform numbers in [low, high), from element <paramref name="first"/> of the sequence on.</summary>
     public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i++)
@@ -28,8 +28,8 @@ internal static unsafe partial class Philox
         }
     }
 
-    /// <summary>Normal numbers, by the method of Box and Muller (1958): elements 2i and 2i + 1 share two uniform numbers. Those of elements
-    /// <paramref name="first"/> and on, a multiple of four.</summary>
+    /// <summary>Normal numbers by the method of Box and Muller (1958), which makes elements 2i and 2i + 1 from two uniform numbers; from
+    /// element <paramref name="first"/> of the sequence on, a multiple of four.</summary>
     public static void FillNormal(Span<float> y, float mean, float std, ulong seed, ulong stream, ulong first = 0)
     {
         for (int i = 0; i < y.Length; i += 4)
@@ -61,7 +61,7 @@ internal static unsafe partial class Philox
 
         public void Run(int start, int count)
         {
-            // Blocks start at a multiple of 4, as do the counters' elements.
+            // A counter yields four elements, and blocks start at a multiple of 4.
             float scale = 1f / (1f - probability);
             int i = start, end = start + count;
             if (Avx2.IsSupported)
@@ -95,10 +95,10 @@ internal static unsafe partial class Philox
         }
     }
 
-    /// <summary>The words of four counters in a row, as <see cref="Next"/> gives them one by one. Needs AVX2.</summary>
+    /// <summary>The words of four successive counters; <see cref="Next"/> is the readable twin. Needs AVX2.</summary>
     private static void Next4(ulong seed, ulong stream, ulong counter, out Vector256<uint> first, out Vector256<uint> second)
     {
-        // A word in the lower half of each lane; products ignore the upper half.
+        // Each 64-bit lane holds a word in its lower half; the multiplication ignores the upper half.
         Vector256<ulong> counters = Vector256.Create(counter) + Vector256.Create(0ul, 1, 2, 3), low = Vector256.Create(0xFFFFFFFFul);
         Vector256<ulong> x = counters, y = counters >> 32, z = Vector256.Create(stream), w = Vector256.Create(stream >> 32);
         Vector256<uint> multiplierX = Vector256.Create(MultiplierX), multiplierZ = Vector256.Create(MultiplierZ);

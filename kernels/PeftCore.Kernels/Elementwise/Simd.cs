@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Vector loads, stores and sums over raw pointers, whole and in part.</summary>
+/// <summary>Vector loads, stores and reductions over raw pointers, with partial vectors at the end.</summary>
 internal static unsafe class Simd
 {
     public static int Width
@@ -12,7 +12,7 @@ internal static unsafe class Simd
         get => Vector<float>.Count;
     }
 
-    /// <summary>The first <paramref name="count"/> elements, the rest zero.</summary>
+    /// <summary>Loads the first <paramref name="count"/> elements; the rest is zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> LoadPart(float* p, int count)
     {

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Kernels write through raw pointers, so lengths are checked once at the door.</summary>
+/// <summary>Length checks at the entry of kernels, which then use raw pointers.</summary>
 internal static class Sizes
 {
     public static void AtLeast<T>(ReadOnlySpan<T> span, long needed, [CallerArgumentExpression(nameof(span))] string? name = null) =>

@@ -2,24 +2,24 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>One vector in, one out. An instance, since it may hold a factor.</summary>
+/// <summary>A function of one vector. It may hold parameters.</summary>
 internal interface IVectorMap
 {
     Vector<float> Apply(Vector<float> x);
 }
 
-/// <summary>Two vectors in, one out.</summary>
+/// <summary>A function of two vectors.</summary>
 internal interface IVectorZip
 {
     Vector<float> Apply(Vector<float> a, Vector<float> b);
 }
 
-/// <summary>What becomes of a result: it replaces what was there, or is added to it.</summary>
+/// <summary>How a result is stored: it overwrites the output or is added to it.</summary>
 internal interface IStore
 {
     static abstract Vector<float> Combine(Vector<float> old, Vector<float> value);
 
-    /// <summary>False where the old value must not even be read, as it may be anything.</summary>
+    /// <summary>Whether the old value is read. An overwritten output may be uninitialized.</summary>
     static abstract bool Reads { get; }
 }
 
@@ -38,8 +38,8 @@ internal readonly struct Accumulate : IStore
 }
 
 /// <summary>
-/// The loops over elements. The last few elements go through the vector form too, so that a result does not depend on
-/// where in a block an element falls.
+/// Loops over elements. The last elements use the vector form too, on a partial vector, so that a result does not depend on the position of
+/// an element in its block.
 /// </summary>
 internal static unsafe class VectorLoops
 {

@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Exponential and hyperbolic tangent of whole vectors.</summary>
+/// <summary>Exponential and hyperbolic tangent of vectors.</summary>
 internal static class VectorMath
 {
-    // ln 2 in two parts, so that n·High is exact for every n that occurs.
+    // ln 2 in two parts, so that n·Ln2High is exact for every n in range.
     private const float Log2E = 1.44269504f;
     private const float Ln2High = 0.693359375f;
     private const float Ln2Low = -0.00021219444170128554f;
@@ -45,7 +45,7 @@ internal static class VectorMath
     public static Vector<float> WithSign(Vector<float> magnitude, Vector<float> sign) =>
         Vector.BitwiseOr(magnitude, Vector.BitwiseAnd(sign, new Vector<float>(-0f)));
 
-    /// <summary>eˣ, within 2 ulp where it is a normal number; 0, ∞ and NaN as they should be.</summary>
+    /// <summary>eˣ, within 2 ulp where the result is a normal number, with the correct 0, ∞ and NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Exp(Vector<float> x)
     {
@@ -57,7 +57,7 @@ internal static class VectorMath
         return Vector.ConditionalSelect(Vector.Equals(x, x), y, x);
     }
 
-    /// <summary>eˣ for x up to 80, within 2 ulp; 0 below −87, where eˣ is hardly a normal number. The exponential of a softmax.</summary>
+    /// <summary>eˣ for x up to 80, within 2 ulp; 0 below −87, the end of the normal numbers. The exponential of a softmax.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> ExpDown(Vector<float> x)
     {

@@ -8,7 +8,7 @@ namespace PeftCore.Kernels;
 /// </summary>
 internal static class Erf
 {
-    // From here on erf rounds to 1.
+    // erf(x) rounds to 1 for x ≥ 4.
     private const float Last = 4f;
 
     private const float P0 = 1.1283791065216064f;

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// A function of one number and its derivative, written once for every device. The scalar forms use arithmetic and
-/// MathF.Exp, Sqrt and the like only, so that they compile for a GPU; the vector forms serve the CPU's loops.
+/// A function of one number and its derivative, for all devices. The scalar forms use only arithmetic and functions such as MathF.Exp and
+/// Sqrt, so that they compile for a GPU; the CPU's loops use the vector forms.
 /// </summary>
 public interface IUnaryFormula
 {

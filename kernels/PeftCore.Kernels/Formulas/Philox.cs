@@ -4,8 +4,8 @@ namespace PeftCore.Kernels;
 internal readonly record struct RandomWords(uint X, uint Y, uint Z, uint W);
 
 /// <summary>
-/// Philox4x32-10, a random generator that is a pure function of a counter (Salmon et al. 2011): what was drawn once can be
-/// drawn again instead of being stored.
+/// Philox4x32-10, a counter-based random generator (Salmon et al. 2011): a pure function of seed, stream and counter, so that numbers are
+/// recomputed instead of stored.
 /// </summary>
 internal static partial class Philox
 {

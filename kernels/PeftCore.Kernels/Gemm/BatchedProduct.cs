@@ -1,11 +1,11 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Where the matrices of one operand lie: element (row, column) of matrix i is at offset + i·batch + row·row stride +
-/// column·column stride.</summary>
-/// <param name="Batch">From one matrix to the next; 0 for one that all products share.</param>
+/// <summary>Strides of the matrices of one operand: element (row, column) of matrix i is at Offset + i·Batch + row·Row +
+/// column·Column.</summary>
+/// <param name="Batch">From one matrix to the next; 0 for a matrix that all products share.</param>
 /// <param name="Row">From one row to the next.</param>
 /// <param name="Column">From one column to the next.</param>
-/// <param name="Offset">Of the first element.</param>
+/// <param name="Offset">Position of the first element.</param>
 public readonly record struct MatrixStrides(int Batch, int Row, int Column, int Offset = 0)
 {
     /// <summary>The same matrices transposed.</summary>
@@ -15,21 +15,21 @@ public readonly record struct MatrixStrides(int Batch, int Row, int Column, int 
     public long At(int matrix, int row, int column) => Offset + (long)matrix * Batch + (long)row * Row + (long)column * Column;
 }
 
-/// <summary>C[i] = α·A[i]·B[i] (+ C[i]) for i below <see cref="Count"/>, with A (m, k), B (k, n) and C (m, n). If C's batch stride is 0,
-/// the products of all i are added up.</summary>
-/// <param name="Count">How many products.</param>
+/// <summary>Strided batched products: C[i] = α·A[i]·B[i] (+ C[i]) for i below <see cref="Count"/>, with A (m, k), B (k, n) and C (m, n). If
+/// C's batch stride is 0, C is the sum over i.</summary>
+/// <param name="Count">Number of products.</param>
 /// <param name="M">Rows of A and C.</param>
 /// <param name="K">Columns of A, rows of B.</param>
 /// <param name="N">Columns of B and C.</param>
-/// <param name="A">Where A lies.</param>
-/// <param name="B">Where B lies.</param>
-/// <param name="C">Where C lies.</param>
-/// <param name="Alpha">The factor.</param>
-/// <param name="Accumulate">Add to what C holds.</param>
+/// <param name="A">Strides of A.</param>
+/// <param name="B">Strides of B.</param>
+/// <param name="C">Strides of C.</param>
+/// <param name="Alpha">α</param>
+/// <param name="Accumulate">Add to C.</param>
 public readonly record struct BatchedProduct(
     int Count, int M, int K, int N, MatrixStrides A, MatrixStrides B, MatrixStrides C, float Alpha = 1, bool Accumulate = false)
 {
-    /// <summary>Whether all products go into one C.</summary>
+    /// <summary>Whether all products are added up in one C.</summary>
     public bool IsSum => C.Batch == 0 && Count != 1;
 
     /// <summary>dA = dC·Bᵀ, for the gradient of A.</summary>

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Many products of small or oddly placed matrices. Each element is summed by one thread in one order.</summary>
+/// <summary>Strided batched products of small matrices. One thread sums each element, in a fixed order. Four rows at a time where B and C
+/// have adjacent columns; the readable twin is the element-wise loop beside it, to which the op catalog's tests hold it.</summary>
 internal static unsafe class BatchedProducts
 {
     private const int RowsAtOnce = 4;
@@ -48,11 +49,11 @@ internal static unsafe class BatchedProducts
             {
                 if (_p.B.Column == 1 && _p.C.Column == 1 && count == RowsAtOnce)
                 {
-                    FourRows(i, first, add);
+                    MultiplyFourRows(i, first, add);
                 }
                 else
                 {
-                    Plain(i, first, count, add);
+                    MultiplyRows(i, first, count, add);
                 }
                 add = true;
             }
@@ -69,7 +70,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
-        private void FourRows(int i, int m, bool add)
+        private void MultiplyFourRows(int i, int m, bool add)
         {
             float* a = _a + _p.A.At(i, m, 0), b = _b + _p.B.At(i, 0, 0), c = _c + _p.C.At(i, m, 0);
             int n = 0;
@@ -105,7 +106,7 @@ internal static unsafe class BatchedProducts
             (add ? Vector.Load(to) + sum : sum).Store(to);
         }
 
-        private void Plain(int i, int first, int count, bool add)
+        private void MultiplyRows(int i, int first, int count, bool add)
         {
             for (int m = first; m < first + count; m++)
             {

@@ -1,12 +1,12 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Inverses of many small matrices.</summary>
+/// <summary>Inverses of many small matrices. Held to the definition by the tests of the inverse op.</summary>
 internal static unsafe class BlockInverse
 {
-    /// <summary>y[n] = x[n]⁻¹ by Gauss and Jordan, in double precision and without pivoting.</summary>
+    /// <summary>y[n] = x[n]⁻¹ by Gauss-Jordan elimination in double precision, without pivoting.</summary>
     /// <param name="x">(count, side, side)</param>
     /// <param name="y">Of the same shape; may be x.</param>
-    /// <param name="count">How many matrices.</param>
+    /// <param name="count">Number of matrices.</param>
     /// <param name="side">Rows and columns of each.</param>
     /// <param name="pool">Threads.</param>
     public static void Invert(ReadOnlySpan<float> x, Span<float> y, int count, int side, WorkerPool pool)

@@ -3,19 +3,18 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of a matrix whose numbers run along the steps with a few rows only: every element of C is a dot product, and the
-/// large operand is read once, in place. This is decoding one token, and a rank-8 projection.
+/// C (+)= α·A·Bᵀ with at most eight columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the
+/// large operand is read once, in place. Used to decode one token and for rank-8 projections. Held to the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class DotProducts<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>How few rows are few.</summary>
+    /// <summary>The most columns of C.</summary>
     public const int MaxRows = 8;
 
-    // The few rows' share of the first-level cache, in floats; how much of the large operand a thread takes at a time; and how many bytes
-    // ahead it is asked for.
-    private const int CachedRows = 8192, ReadAtOnce = 65536, Ahead = 16384;
+    // Floats of B that stay in the first-level cache; floats of A per item; bytes of A to prefetch ahead.
+    private const int CachedRows = 8192, ReadAtOnce = 65536, PrefetchBytes = 16384;
 
     /// <summary>C (+)= alpha·A·Bᵀ with a large A and at most <see cref="MaxRows"/> columns of C.</summary>
     public static void Run(in MatrixProduct product, WorkerPool pool)
@@ -25,7 +24,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
         using var scratch = pool.Scratch.Rent(few * length);
         for (int row = 0; row < few; row++)
         {
-            // Rows of their own, in float32, with zeros after the last step and in rows that are not there.
+            // Rows of B in float32, with zeros after the last step and in rows that B does not have.
             float* into = scratch.Pointer + (row * length);
             new Span<float>(into, (int)length).Clear();
             if (row < product.N)
@@ -55,28 +54,28 @@ internal static unsafe class DotProducts<TSimd, TVector>
         public void Run(int start, int count)
         {
             int atOnce = Math.Max(CachedRows / few / TSimd.Count, 1) * TSimd.Count, end = start + count, rows = few == 1 ? 4 : 2;
-            nint row = product.A.Stride * TElement.Size, ahead = Math.Max(1, Ahead / (rows * row)) * rows * row;
+            nint row = product.A.Stride * TElement.Size, ahead = Math.Max(1, PrefetchBytes / (rows * row)) * rows * row;
             for (int step = 0; step < product.K; step += atOnce)
             {
                 int steps = Math.Min(atOnce, product.K - step);
                 bool accumulate = product.Accumulate || step > 0;
                 for (int i = start; i < end; i += rows)
                 {
-                    // Where rows are missing, the first stands in for them.
+                    // A missing row is read as the first one again, and its result is dropped.
                     int present = Math.Min(rows, end - i);
                     if (few == 1)
                     {
-                        FourRows(i, present, row, step, steps, ahead, accumulate);
+                        Gemv4(i, present, row, step, steps, ahead, accumulate);
                     }
                     else
                     {
-                        TwoRows(i, present, row, step, steps, ahead, accumulate);
+                        Gemm2(i, present, row, step, steps, ahead, accumulate);
                     }
                 }
             }
         }
 
-        private void FourRows(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
+        private void Gemv4(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
             if (present == 4)
             {
@@ -92,7 +91,7 @@ internal static unsafe class DotProducts<TSimd, TVector>
             }
         }
 
-        private void TwoRows(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
+        private void Gemm2(int i, int present, nint row, int step, int steps, nint ahead, bool accumulate)
         {
             byte* x = product.A.At(i, step);
             nint second = present == 2 ? row : 0;

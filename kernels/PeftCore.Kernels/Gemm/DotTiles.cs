@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// A few rows of a large matrix, read as they are stored, times one or four short-lived rows: the innermost part of
-/// <see cref="DotProducts{TSimd, TVector}"/>. Whatever is read now asks for what lies <c>ahead</c> bytes behind it: each row is too short
-/// a stream for the processor to foresee the next, and without that memory is waited for at every row's start.
+/// Dot products of two or four rows of a large matrix, in its stored type, with one, four or eight rows of float32: the inner loops of
+/// <see cref="DotProducts{TSimd, TVector}"/>. Each load prefetches the address <c>ahead</c> bytes later, because a row is too short a
+/// stream for the hardware prefetcher.
 /// </summary>
 internal static unsafe class DotTiles<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>

@@ -1,16 +1,16 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Products with a second factor that was laid out for the processor once and serves many times: a weight that does not
-/// change.</summary>
+/// <summary>Products with a prepacked B: a frozen weight that is packed once and used many times.</summary>
 internal static unsafe partial class Gemm
 {
     private const int MinPackedRows = 9, MinPackedSteps = 16;
 
-    /// <summary>Whether a product is faster with B packed beforehand. Few rows read B once, in place; a narrow B is packed in no
-    /// time.</summary>
-    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= SimdDispatch.TileColumns(Best) && k >= MinPackedSteps;
+    /// <summary>Whether a product is faster with a prepacked B. Products of few rows read B once, in place; a narrow B is cheap to
+    /// pack.</summary>
+    public static bool GainsFromPacking(int m, int n, int k) => m >= MinPackedRows && n >= SimdDispatch.TileColumns(Best)
+        && k >= MinPackedSteps;
 
-    /// <summary>Bytes that a B of k×n takes when packed: its own, with the columns rounded up to whole strips.</summary>
+    /// <summary>Bytes of a prepacked B of k×n: columns are rounded up to whole strips.</summary>
     public static long PackedBytes(int n, int k, ElementType type) => PackedBytes(n, k, type, Best);
 
     internal static long PackedBytes(int n, int k, ElementType type, SimdLevel level)
@@ -19,7 +19,7 @@ internal static unsafe partial class Gemm
         return (n + width - 1) / width * width * k * Elements.Size(type);
     }
 
-    /// <summary>Packs op(B), k×n, in the type it is stored in, which must be F32 or BF16.</summary>
+    /// <summary>Packs op(B), k×n, in its element type, which must be F32 or BF16.</summary>
     public static void Pack(int n, int k, Operand b, bool transB, Span<byte> packed, WorkerPool pool) =>
         Pack(n, k, b, transB, packed, pool, Best);
 
@@ -34,7 +34,7 @@ internal static unsafe partial class Gemm
         }
     }
 
-    /// <summary>C (m×n, row stride ldc) = alpha·op(A)·B, plus C when accumulating, with a B of k×n that was packed before.</summary>
+    /// <summary>C (m×n, row stride ldc) = alpha·op(A)·B, plus C when accumulating, with a prepacked B of k×n.</summary>
     public static void MultiplyPacked(int m, int n, int k, Operand a, bool transA, ReadOnlySpan<byte> packed, ElementType type,
         Span<float> c, int ldc,
         float alpha, bool accumulate, WorkerPool pool) =>
@@ -89,13 +89,13 @@ internal static unsafe partial class Gemm
                 return;
             }
 
-            using var wide = pool.Scratch.Rent(count);
-            b.Pack(column, used, width, 0, k, wide.Pointer);
-            ushort* narrow = (ushort*)_packed + at;
+            using var f32 = pool.Scratch.Rent(count);
+            b.Pack(column, used, width, 0, k, f32.Pointer);
+            ushort* bf16 = (ushort*)_packed + at;
             for (long i = 0; i < count; i++)
             {
-                // What was BF16 has nothing in its lower half.
-                narrow[i] = (ushort)(BitConverter.SingleToUInt32Bits(wide.Pointer[i]) >> 16);
+                // These numbers came from BF16, so the lower half is zero and truncation is exact.
+                bf16[i] = (ushort)(BitConverter.SingleToUInt32Bits(f32.Pointer[i]) >> 16);
             }
         }
     }

@@ -1,16 +1,17 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// How a product of a few rows is cut into items: shares of its steps by blocks of its columns. Each share has sums of its own, which are
-/// added up at the end in the same order whatever the number of threads; they cost what weights do, so they stay a small part of those.
+/// The partition of a product of a few rows into items: shares of k by blocks of columns. Each share has partial sums, which are added at
+/// the end in an order that does not depend on the number of threads. Partial sums cost as much traffic as weights, so there are few
+/// shares.
 /// </summary>
 internal readonly unsafe struct GemvPartition
 {
     private const int EnoughItems = 12, MostColumns = 1024, LeastColumns = 256, LeastSteps = 32;
     private readonly int _steps, _columns, _sumRows;
 
-    /// <summary>Cuts a product; blocks are multiples of <paramref name="columns"/> wide, shares of <paramref name="steps"/> long, and sums
-    /// have room for <paramref name="sumRows"/> rows.</summary>
+    /// <summary>Splits a product: blocks are multiples of <paramref name="columns"/> wide, shares multiples of <paramref name="steps"/>
+    /// long, and partial sums have <paramref name="sumRows"/> rows.</summary>
     public GemvPartition(in MatrixProduct product, int columns, int steps, int sumRows)
     {
         int blocks = Ranges.Count(product.N, MostColumns),
@@ -31,34 +32,33 @@ internal readonly unsafe struct GemvPartition
 
     public int Items => Shares * Blocks;
 
-    /// <summary>Numbers from one row of a share's sums to the next: the columns, rounded up.</summary>
+    /// <summary>Elements between rows of partial sums: the columns, rounded up.</summary>
     public int SumStride { get; }
 
-    /// <summary>Numbers that all sums take.</summary>
+    /// <summary>Elements of all partial sums.</summary>
     public long SumLength => (long)Shares * ShareLength;
 
     private nint ShareLength => (nint)_sumRows * SumStride;
 
-    // Items in turn go on along the steps, so that what one asks for beyond its end is what its successor begins with.
-
-    /// <summary>The first column of an item and how many it has.</summary>
+    /// <summary>The columns of an item. Successive items are successive shares of k, so that what one prefetches past its end, the next
+    /// one reads.</summary>
     public (int Start, int Count) Columns(int item, int all)
     {
         int start = item / Shares * _columns;
         return (start, Math.Min(_columns, all - start));
     }
 
-    /// <summary>The first step of an item and the one after its last.</summary>
+    /// <summary>The steps of an item.</summary>
     public (int Start, int End) Steps(int item, int all)
     {
         int start = item % Shares * _steps;
         return (start, Math.Min(start + _steps, all));
     }
 
-    /// <summary>Where an item's share is summed up.</summary>
+    /// <summary>The partial sums of an item's share.</summary>
     public float* Sums(float* all, int item) => all + (item % Shares * ShareLength);
 
-    /// <summary>C (+)= the sums of all shares.</summary>
+    /// <summary>C (+)= Σ partial sums.</summary>
     public void AddUp(in MatrixProduct product, float* sums, WorkerPool pool) =>
         Ranges.For(product.N, new Body(product, sums, Shares, ShareLength, SumStride), pool, MostColumns);
 

@@ -3,24 +3,24 @@ using System.Runtime.CompilerServices;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of a few rows with a matrix whose steps are its rows (decoding with weights stored input by output): whole rows of
-/// B are swept from left to right, since a strip of 32 columns would touch a memory page for each of its lines. Items are some steps by
-/// some columns; what the steps' items have summed is added up at the end, in the same order whatever the number of threads.
+/// The product of one to four rows with a B whose rows are the steps (decoding with weights stored input by output). It reads whole rows of
+/// B from left to right: a strip of 32 columns would touch one memory page per row. <see cref="GemvPartition"/> splits k and columns. Held
+/// to the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class GemvRows<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Columns that stay in the first-level cache for all rows of A.
+    // Columns per pass, whose part of eight rows of B stays in the first-level cache for all rows of A; and rows of B per pass.
     private const int Tile = 512, Steps = 8;
 
-    /// <summary>Whether sweeping is better than tiles, which take four rows at a time.</summary>
+    /// <summary>Whether this is faster than tiles, which compute four rows at a time.</summary>
     public static bool Suits(in MatrixProduct product) =>
         !product.B.StepsAdjacent && product.ColumnStride == 1 && product.N >= TSimd.Count && product.M <= (product.N < 64 ? 4 : 2);
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
     {
-        // Rows of A in float32 with alpha in them, and zeros up to a whole number of sweeps.
+        // α·A in float32, padded with zeros to a multiple of eight steps.
         nint length = (nint)Ranges.Count(product.K, Steps) * Steps;
         GemvPartition cut = new(product, TSimd.Count, Steps, product.M);
         using var scratch = pool.Scratch.Rent((product.M * length) + cut.SumLength);
@@ -78,11 +78,11 @@ internal static unsafe class GemvRows<TSimd, TVector>
                         float* factors = _a + (row * length) + step, into = c + (row * stride) + column;
                         if (row == 0)
                         {
-                            Sweep<WithPrefetch>(factors, product.B.At(column, step), into, count);
+                            AddRows<WithPrefetch>(factors, product.B.At(column, step), into, count);
                         }
                         else
                         {
-                            Sweep<NoPrefetch>(factors, product.B.At(column, step), into, count);
+                            AddRows<NoPrefetch>(factors, product.B.At(column, step), into, count);
                         }
                     }
                 }
@@ -103,10 +103,9 @@ internal static unsafe class GemvRows<TSimd, TVector>
             }
         }
 
-        // c += Σ a[p]·(row p of b), eight rows at a time. The first to read them asks for the next eight, which are needed after the other
-        // tiles.
+        // c += Σ a[p]·(row p of b) over eight rows of b. The first row of A also prefetches the next eight rows of b.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Sweep<TPrefetch>(float* a, byte* b, float* c, int count)
+        private void AddRows<TPrefetch>(float* a, byte* b, float* c, int count)
             where TPrefetch : struct, IPrefetchPolicy
         {
             nint stride = product.B.Stride * TElement.Size;
@@ -152,7 +151,7 @@ internal static unsafe class GemvRows<TSimd, TVector>
         }
     }
 
-    /// <summary>Whether a sweep asks for the rows after those it reads.</summary>
+    /// <summary>Whether a pass prefetches, as a type argument, so that the check costs nothing.</summary>
     private interface IPrefetchPolicy
     {
         static abstract bool Enabled { get; }

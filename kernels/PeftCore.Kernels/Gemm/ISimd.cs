@@ -4,10 +4,11 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Vectors of one width, so that a kernel is written once for all of them.</summary>
+/// <summary>Vector operations of one width, so that a kernel is written once for all widths.</summary>
 internal unsafe interface ISimd<TVector>
     where TVector : struct
 {
+    /// <summary>Elements of a vector.</summary>
     static abstract int Count { get; }
 
     static abstract TVector Broadcast(float x);
@@ -24,10 +25,11 @@ internal unsafe interface ISimd<TVector>
     /// <summary>a·b + c.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
 
-    /// <summary>The four numbers Σ a, Σ b, Σ c, Σ d.</summary>
+    /// <summary>The vector (Σ a, Σ b, Σ c, Σ d).</summary>
     static abstract Vector128<float> Sums(TVector a, TVector b, TVector c, TVector d);
 }
 
+/// <summary>AVX-512.</summary>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => 16;
@@ -57,6 +59,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Simd256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
 }
 
+/// <summary>AVX2.</summary>
 internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => 8;
@@ -95,7 +98,7 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 }
 
-/// <summary>Whatever width the runtime thinks best; needs no particular instruction set.</summary>
+/// <summary>The runtime's preferred width, for processors without AVX2.</summary>
 internal readonly unsafe struct SimdPortable : ISimd<Vector<float>>
 {
     public static int Count

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Vectors of four taken apart and put together: the steps of a 4×4 transposition.</summary>
+/// <summary>Interleaves vectors of four: the steps of a 4×4 transposition.</summary>
 internal static class Interleave
 {
     /// <summary>a0 b0 a1 b1.</summary>

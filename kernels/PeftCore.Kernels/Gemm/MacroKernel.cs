@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Packs the panels of A.</summary>
+/// <summary>Packs panels of A.</summary>
 internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParallelBody
     where TTile : struct, ITile
 {
@@ -19,17 +19,17 @@ internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParall
 }
 
 /// <summary>
-/// Takes strips of B one by one, some steps at a time, each past all panels of some rows of A. The next piece is fetched from memory
-/// meanwhile:
-/// weights are read once a step, and waiting for them would cost more than packing them. What was packed beforehand is used where it lies.
+/// The macro-kernel of BLIS: for each strip of B, some steps at a time, the tiles with all panels of a block of A. Meanwhile the next piece
+/// of B is prefetched: weights are read once per pass, and waiting for them would cost more than packing them. A prepacked B is used in
+/// place.
 /// </summary>
 internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
     where TTile : struct, ITile
 {
-    // A piece of a strip fills half of a first-level cache.
+    // A piece of a strip fills the first-level cache of 48 KiB but for the panel of A.
     private const int PieceBytes = 49152;
 
-    // A thread that finishes early should find another item, but not one that is over before it is handed out.
+    // Enough items to balance the threads, and enough work per item to repay handing it out.
     private const int EnoughItems = 16, EnoughWork = 1 << 19;
     private readonly PackedBlock<TTile> _block;
     private readonly WorkerPool _pool;

@@ -1,6 +1,7 @@
 namespace PeftCore.Kernels;
 
-/// <summary>All a product C (+)= alpha·A·Bᵀ needs to know, by address: A's strips are the rows of C, B's strips its columns.</summary>
+/// <summary>A product C (+)= alpha·A·Bᵀ by address: rows of A are rows of C, rows of B are columns of C, and both run over k
+/// steps.</summary>
 internal readonly unsafe struct MatrixProduct(
     int m, int n, int k, PackedOperand a, PackedOperand b, float* c, nint rowStride, nint columnStride, float alpha, bool accumulate)
 {
@@ -11,10 +12,10 @@ internal readonly unsafe struct MatrixProduct(
     public readonly float Alpha = alpha;
     public readonly bool Accumulate = accumulate;
 
-    /// <summary>The same numbers as the product Cᵀ (+)= alpha·B·Aᵀ.</summary>
+    /// <summary>The same product as Cᵀ (+)= alpha·B·Aᵀ.</summary>
     public MatrixProduct Swapped() => new(N, M, K, B, A, C, ColumnStride, RowStride, Alpha, Accumulate);
 
-    /// <summary>C (+)= tile for a rows×columns piece at (row, column), the tile having rows of its own width.</summary>
+    /// <summary>C (+)= tile, for rows×columns elements at (row, column); rows of the tile are <paramref name="width"/> apart.</summary>
     public void Put(float* tile, int width, int row, int rows, int column, int columns, bool accumulate)
     {
         float* c = C + (row * RowStride) + (column * ColumnStride);

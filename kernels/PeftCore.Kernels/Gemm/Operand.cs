@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>A read-only row-major matrix in its stored type. Kernels widen it to float32 as they read it.</summary>
+/// <summary>A read-only row-major matrix of any element type. Kernels convert to float32 as they load.</summary>
 internal readonly ref struct Operand
 {
-    /// <summary>Wraps stored numbers; <paramref name="stride"/> is the distance between rows, in elements.</summary>
+    /// <summary>A matrix whose rows are <paramref name="stride"/> elements apart.</summary>
     public Operand(ReadOnlySpan<byte> data, ElementType type, int stride)
     {
         Data = data;
@@ -16,19 +16,19 @@ internal readonly ref struct Operand
     /// <summary>The stored bytes.</summary>
     public ReadOnlySpan<byte> Data { get; }
 
-    /// <summary>How each number is stored.</summary>
+    /// <summary>The element type.</summary>
     public ElementType Type { get; }
 
-    /// <summary>Elements from one row to the next.</summary>
+    /// <summary>Elements between rows.</summary>
     public int Stride { get; }
 
-    /// <summary>Whether there is nothing: no weight, no bias.</summary>
+    /// <summary>Whether there is no matrix, as for an absent weight or bias.</summary>
     public bool IsEmpty => Data.IsEmpty;
 
-    /// <summary>Wraps float32 numbers.</summary>
+    /// <summary>A float32 matrix.</summary>
     public static Operand F32(ReadOnlySpan<float> data, int stride) => new(MemoryMarshal.AsBytes(data), ElementType.F32, stride);
 
-    /// <summary>Wraps a single row (a bias, a norm's weight) of any type.</summary>
+    /// <summary>A single row, such as a bias or a norm's weight.</summary>
     public static Operand Row(ReadOnlySpan<byte> data, ElementType type) =>
         new(data, type, data.Length / Elements.Size(type));
 }

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Some rows and steps of a product, and where A is packed.</summary>
+/// <summary>A block of rows and steps of a product, with the buffer of packed A.</summary>
 internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, bool direct)
     where TTile : struct, ITile
 {
@@ -14,7 +14,7 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
 
     public readonly int Strips => Ranges.Count(Product.N, TTile.Columns);
 
-    /// <summary>Bytes of a number of B where tiles read it.</summary>
+    /// <summary>Bytes of an element of B as tiles read it.</summary>
     public readonly int StripSize => Product.B.IsPrepacked || direct ? Elements.Size(Product.B.Type) : sizeof(float);
 
     public readonly void PackRows(int panel)
@@ -23,7 +23,7 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
         Product.A.Pack(Row + row, Math.Min(TTile.Rows, Rows - row), TTile.Rows, Step, Steps, Panel(row));
     }
 
-    /// <summary>Packs some of this block's steps of a strip of B, unless tiles can read it where it is: then the answer is null.</summary>
+    /// <summary>Packs some of this block's steps of a strip of B. Returns null if tiles can read the strip in place.</summary>
     public readonly float* PackColumns(int strip, int step, int steps, float* into)
     {
         int column = strip * TTile.Columns, columns = Math.Min(TTile.Columns, Product.N - column);
@@ -36,14 +36,15 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
         return into;
     }
 
-    /// <summary>Brings a part of some steps of a strip of B closer: as much of it as rows row … row+count−1 are of all rows.</summary>
+    /// <summary>Prefetches a part of a strip of B: the fraction that <paramref name="count"/> rows are of all rows, so that the whole
+    /// strip is fetched by the time all rows are done.</summary>
     public readonly void Prefetch(int strip, int step, int steps, int row, int rows, int count)
     {
         int column = strip * TTile.Columns;
         Product.B.Prefetch(column, Math.Min(TTile.Columns, Product.N - column), Step + step, steps, row / count, Ranges.Count(rows, count));
     }
 
-    /// <summary>A tile of C from a panel of A and some steps of a strip of B, packed there or (null) as it is stored.</summary>
+    /// <summary>Computes a tile of C from a panel of A and some steps of a strip of B, packed or, if null, in place.</summary>
     public readonly void Compute(int row, int strip, int step, int steps, float* packed)
     {
         int column = strip * TTile.Columns;
@@ -56,13 +57,13 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
         }
         else
         {
-            ComputeOutsideC(row, rows, column, columns, step, steps, packed, accumulate);
+            ComputeEdge(row, rows, column, columns, step, steps, packed, accumulate);
         }
     }
 
-    // Computes the whole tile apart and moves the part that lies inside C to its place.
+    // Computes a tile that reaches beyond C in a buffer, and copies the part inside C.
     [SkipLocalsInit]
-    private readonly void ComputeOutsideC(int row, int rows, int column, int columns, int step, int steps, float* packed, bool accumulate)
+    private readonly void ComputeEdge(int row, int rows, int column, int columns, int step, int steps, float* packed, bool accumulate)
     {
         float* tile = stackalloc float[TTile.Rows * TTile.Columns];
         Tile(row, rows, column, step, steps, packed, tile, TTile.Columns, false);

@@ -3,9 +3,9 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// An operand seen as strips (rows of A, columns of B) by steps of the sum. Either the numbers of one row lie side by side along the
-/// steps, or those of one step lie side by side along the strip. Packed beforehand (<paramref name="packedSteps"/> not 0), strips of
-/// <paramref name="stride"/> rows follow each other, all steps of one before the next.
+/// An operand of the packed product: rows (of A, or columns of B) by steps of k. Either the elements of a row are adjacent, or those of a
+/// step. A prepacked operand (<paramref name="packedSteps"/> not 0) is a sequence of micro-panels of <paramref name="stride"/> rows, each
+/// with all its steps.
 /// </summary>
 internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint stride, bool stepsAdjacent, nint packedSteps = 0)
 {
@@ -15,13 +15,13 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
 
     public nint Stride => stride;
 
-    /// <summary>Whether a row's numbers run along the steps.</summary>
+    /// <summary>Whether the elements of a row are adjacent.</summary>
     public bool StepsAdjacent => stepsAdjacent;
 
-    /// <summary>Whether tiles can read every strip as it lies.</summary>
+    /// <summary>Whether the operand was packed before, so that tiles read it in place.</summary>
     public bool IsPrepacked => packedSteps != 0;
 
-    /// <summary>Where a number is; of a packed operand only the first row of a strip can be asked for.</summary>
+    /// <summary>Address of an element; for a prepacked operand, row must be the first of a micro-panel.</summary>
     public byte* At(nint row, nint step) => _data +
         ((IsPrepacked ? (row * packedSteps) + (step * stride) : stepsAdjacent ? (row * stride) + step : (step * stride) + row) *
             Elements.Size(type));
@@ -35,7 +35,8 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
         where TTile : struct, ITile =>
         ElementDispatch.Run(type, new TileAction<TTile>(rows, steps, a, At(row, step), stride, c, ldc, alpha, accumulate));
 
-    /// <summary>Asks for one of so many parts of what packing some rows and steps would read.</summary>
+    /// <summary>Prefetches part <paramref name="part"/> of <paramref name="parts"/> of what packing these rows and steps would
+    /// read.</summary>
     public void Prefetch(int row, int rows, int step, int steps, int part, int parts)
     {
         if (!Sse.IsSupported)

@@ -1,20 +1,20 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of two matrices after Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in
-/// the first-level cache while a block of A, packed and in the second, goes past it panel by panel. Blocks and tiles depend on the sizes
-/// alone, never on the number of threads.
+/// The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in the
+/// first-level cache while the panels of a packed block of A come from the second. Blocks depend on the sizes alone, never on the number of
+/// threads. Held to the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class PackedProduct<TTile>
     where TTile : struct, ITile
 {
-    // A block of A has so many floats at most; few rows come with more steps, so that C is met less often.
+    // The most floats of a block of A, and the most steps; few rows take more steps, so that C is loaded and stored less often.
     private const int BlockFloats = 147456, MaxSteps = 384, MaxStepsOfFewRows = 768, FewRows = 128;
 
-    // What is packed of A at once.
+    // The most rows of A that are packed at once.
     private const int MaxRows = 1536;
 
-    // So few rows do not repay packing B, if it can be read as it is.
+    // With so few rows packing B does not pay, if tiles can read it in place.
     private const int MaxDirectRows = 36;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)
@@ -37,7 +37,7 @@ internal static unsafe class PackedProduct<TTile>
         }
     }
 
-    /// <summary>The length of equal parts of total, none longer than max by a unit, in whole units.</summary>
+    /// <summary>The length of about equal parts of total, in whole units: at most max, rounded up to a unit.</summary>
     internal static int Even(int total, int max, int unit)
     {
         int parts = Ranges.Count(total, max), part = Ranges.Count(total, parts);

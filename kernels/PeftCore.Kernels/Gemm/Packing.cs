@@ -5,12 +5,12 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// Lays a strip of a matrix out as a panel: step p holds the strip's <c>width</c> numbers of that step side by side, in float32,
-/// with zeros where the strip is narrower than the panel.
+/// Packs rows of a matrix into a micro-panel of float32: the <c>width</c> elements of step p are adjacent, with zeros for rows that the
+/// matrix does not have.
 /// </summary>
 internal static unsafe class Packing
 {
-    /// <summary>From storage in which a step's numbers already lie side by side; steps are <paramref name="stride"/> apart.</summary>
+    /// <summary>Packs a matrix whose elements of a step are adjacent; steps are <paramref name="stride"/> elements apart.</summary>
     public static void Copy<TElement>(byte* x, nint stride, int used, int width, int steps, float* panel)
         where TElement : struct, IElement
     {
@@ -51,11 +51,11 @@ internal static unsafe class Packing
         }
     }
 
-    /// <summary>From storage in which each of the strip's rows runs along the steps; rows are <paramref name="stride"/> apart.</summary>
+    /// <summary>Packs a matrix whose elements of a row are adjacent; rows are <paramref name="stride"/> elements apart.</summary>
     public static void Transpose<TElement>(byte* x, nint stride, int used, int width, int steps, float* panel)
         where TElement : struct, IElement
     {
-        // A few steps of all rows at a time: the panel's lines are then still at hand for the next rows.
+        // 64 steps of all rows at a time, so that the panel's cache lines are still cached for the next rows.
         const int Chunk = 64;
         stride *= TElement.Size;
         for (int first = 0; first < steps; first += Chunk)
@@ -92,8 +92,8 @@ internal static unsafe class Packing
         }
     }
 
-    // Four steps of sixteen rows: rows 4 apart share a vector, so that a transposition within each of its quarters puts a step's numbers in
-    // order.
+    // Four steps of sixteen rows: rows 4 apart share a vector, so that a 4×4 transposition within 128-bit lanes puts the elements of a step
+    // in order.
     private static void Transpose16<TElement>(byte* x, nint stride, int steps, int width, float* to)
         where TElement : struct, IElement
     {

@@ -1,15 +1,15 @@
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// The product of three to eight rows with a matrix whose steps are its rows, read as it is stored: some steps of a block of columns at a
-/// time, tile by tile, while each tile asks for its part of the next steps' rows.
+/// The product of three to eight rows with a B whose rows are the steps, read in place: 32 steps of a block of columns at a time, tile by
+/// tile, while each tile prefetches its part of the next 32 rows. Held to the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class SmallMGemm<TTile>
     where TTile : struct, ITile
 {
     private const int MaxRows = 8, Steps = 32;
 
-    /// <summary>Whether this is better than packing B first.</summary>
+    /// <summary>Whether this is faster than packing B first.</summary>
     public static bool Suits(in MatrixProduct product) =>
         !product.B.StepsAdjacent && product.ColumnStride == 1 && product.M <= MaxRows && product.N >= 2 * TTile.Columns
         && product.K >= Steps;
@@ -66,7 +66,7 @@ internal static unsafe class SmallMGemm<TTile>
                     continue;
                 }
 
-                // A tile reads whole strips; the last columns are fewer.
+                // A tile reads whole strips, so the last columns are packed with zeros.
                 using var strip = pool.Scratch.Rent(steps * TTile.Columns);
                 product.B.Pack(column, used, TTile.Columns, step, steps, strip.Pointer);
                 TTile.Run<Float32Element>(rows, steps, a, TTile.Rows, (byte*)strip.Pointer, TTile.Columns, c, cut.SumStride, product.Alpha,

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Products with a matrix of which only some entries are there.</summary>
+/// <summary>Products with a sparse matrix in CSR form. Held to dense products by the tests of the sparse op.</summary>
 internal static unsafe class SparseProducts
 {
     /// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries e of row r.</summary>
@@ -82,18 +82,18 @@ internal static unsafe class SparseProducts
     }
 }
 
-/// <summary>The entries of a sparse matrix, row by row.</summary>
-/// <param name="offsets">Where each row's entries begin, and where the last row's end.</param>
+/// <summary>The row offsets and columns of a sparse matrix in CSR form, with a permutation of its values.</summary>
+/// <param name="offsets">The first entry of each row, and the number of entries.</param>
 /// <param name="columns">The column of each entry.</param>
-/// <param name="order">Where each entry's value stands.</param>
+/// <param name="order">The index of each entry's value.</param>
 internal readonly ref struct SparseRows(ReadOnlySpan<int> offsets, ReadOnlySpan<int> columns, ReadOnlySpan<int> order)
 {
-    /// <summary>Where each row's entries begin, and where the last row's end.</summary>
+    /// <summary>The first entry of each row, and the number of entries.</summary>
     public ReadOnlySpan<int> Offsets { get; } = offsets;
 
     /// <summary>The column of each entry.</summary>
     public ReadOnlySpan<int> Columns { get; } = columns;
 
-    /// <summary>Where each entry's value stands.</summary>
+    /// <summary>The index of each entry's value.</summary>
     public ReadOnlySpan<int> Order { get; } = order;
 }

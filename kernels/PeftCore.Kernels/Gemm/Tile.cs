@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// A tile of 4 rows and three vectors of columns: 12 sums, three vectors of B and one broadcast number of A fill 16 registers.
+/// A tile of 4 rows and three vectors of columns: 12 sums, three vectors of B and one broadcast element of A fill 16 registers.
 /// </summary>
 internal readonly unsafe struct Tile<TSimd, TVector> : ITile
     where TSimd : struct, ISimd<TVector>

@@ -5,12 +5,12 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// A tile of 4, 8 or 12 rows and two 16-wide columns of C. Its 24 sums stay in registers, as do two vectors of B; each number of A is
-/// broadcast once and used twice. Written out in full, since an array of sums would live in memory.
+/// A tile of 4, 8 or 12 rows and two 16-wide vectors of columns, for AVX-512. Its 24 sums and two vectors of B stay in registers; each
+/// element of A is broadcast once and used twice. The sums are separate variables, since the compiler would keep an array in memory.
 /// </summary>
 internal readonly unsafe struct Tile512 : ITile
 {
-    private const int Ahead = 16;
+    private const int PrefetchSteps = 16;
 
     public static int Rows => 12;
 
@@ -34,7 +34,7 @@ internal readonly unsafe struct Tile512 : ITile
         }
     }
 
-    // The branches on TRows.Count are decided when this is compiled.
+    // TRows.Count is a constant when this is compiled, so its branches cost nothing.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TElement, TRows>(nint steps, float* a, nint aStep, byte* b, nint bStep, float* c, nint ldc, float alpha,
         bool accumulate)
@@ -54,14 +54,14 @@ internal readonly unsafe struct Tile512 : ITile
         Vector512<float> l10 = default, r10 = default;
         Vector512<float> l11 = default, r11 = default;
         bStep *= TElement.Size;
-        // The steps Ahead are asked for early. After the last ones come the first ones again, for the next panel; that one is the next A.
-        nint last = Math.Min(steps, Ahead), left = steps - last, ahead = Ahead * bStep, again = ahead - (steps * bStep);
+        // Prefetches PrefetchSteps ahead. Near the end this wraps to the first steps of B, which the next panel of A reads again.
+        nint last = Math.Min(steps, PrefetchSteps), left = steps - last, ahead = PrefetchSteps * bStep, again = ahead - (steps * bStep);
         while (true)
         {
             for (; left > 0; left--)
             {
                 Vector512<float> low = TElement.Load16(b), high = TElement.Load16(b + (16 * TElement.Size));
-                Sse.Prefetch0(a + (Ahead * TRows.Count));
+                Sse.Prefetch0(a + (PrefetchSteps * TRows.Count));
                 Sse.Prefetch0(b + ahead);
                 if (TElement.Size == 4)
                 {
@@ -125,7 +125,7 @@ internal readonly unsafe struct Tile512 : ITile
             left = last;
             last = 0;
             ahead = again;
-            // C is needed last but lies farthest away; asked for earlier, it would be gone again.
+            // C comes from memory and is needed at the end; prefetched earlier it would be evicted again.
             for (int row = 0; row < TRows.Count; row++)
             {
                 Sse.Prefetch0(c + (row * ldc));

@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels;
 
-/// <summary>The largest few of each row.</summary>
+/// <summary>Softmax over the k largest elements of each row.</summary>
 internal static unsafe class TopK
 {
-    /// <summary>Softmax of the k largest of each row, zero elsewhere; among equals the first counts.</summary>
+    /// <summary>Softmax over the k largest of each row, zero elsewhere. Of equal elements the first counts as larger.</summary>
     public static void Softmax(ReadOnlySpan<float> x, int k, Span<float> y, int rows, int cols, WorkerPool pool)
     {
         Sizes.AtLeast(x, (long)rows * cols);
@@ -39,7 +39,7 @@ internal static unsafe class TopK
             }
         }
 
-        /// <summary>The largest first; each next one is the largest below the one before, or its equal further on.</summary>
+        /// <summary>Columns of the k largest elements in descending order; equal elements in ascending order of columns.</summary>
         private void Choose(float* x, int[] chosen)
         {
             for (int i = 0; i < k; i++)
@@ -53,7 +53,7 @@ internal static unsafe class TopK
                         best = c;
                     }
                 }
-                chosen[i] = best < 0 ? 0 : best; // NaN compares with nothing; then the output is NaN wherever it is put.
+                chosen[i] = best < 0 ? 0 : best; // With NaN nothing compares as larger; the row's output is NaN for any choice.
             }
         }
     }

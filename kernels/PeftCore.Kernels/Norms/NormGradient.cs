@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>What both norms do to a row on the way back: dx (+)= rstd·dy·weightF32 + a·x + b.</summary>
+/// <summary>The row loop of both norms' backward passes: dx (+)= rstd·dy·weight + a·x + b, with the weight in float32 or null.</summary>
 internal static unsafe class NormGradient
 {
     public static void Row(float* x, float a, float b, float* weightF32, float rstd, float* dy, float* dx, bool accumulate, int cols)

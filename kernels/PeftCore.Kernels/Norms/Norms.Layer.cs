@@ -40,7 +40,7 @@ internal static unsafe partial class Norms
 
     /// <summary>
     /// With n = (x − mean)·rstd and g = dy·w: dx (+)= rstd·(g − mean(g) − n·mean(g·n)); dw (+)= Σ_rows dy·n; dBias (+)= Σ_rows dy.
-    /// What is empty is not wanted. dx may be dy when not accumulating.
+    /// An output that is empty is not computed. dx may be dy when not accumulating.
     /// </summary>
     public static void LayerBackward(
         ReadOnlySpan<float> x, Operand weight, ReadOnlySpan<float> mean, ReadOnlySpan<float> rstd, ReadOnlySpan<float> dy,

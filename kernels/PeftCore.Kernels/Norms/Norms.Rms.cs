@@ -32,7 +32,7 @@ internal static unsafe partial class Norms
 
     /// <summary>
     /// With g = dy·(weightOffset + w): dx (+)= rstd·(g − x·rstd²·mean(g·x)); dw (+)= Σ_rows dy·x·rstd. An empty dx or dWeight is
-    /// not wanted. dx may be dy when not accumulating.
+    /// not computed. dx may be dy when not accumulating.
     /// </summary>
     public static void RmsBackward(
         ReadOnlySpan<float> x, Operand weight, float weightOffset, ReadOnlySpan<float> rstd, ReadOnlySpan<float> dy,

@@ -1,11 +1,10 @@
 namespace PeftCore.Kernels;
 
-/// <summary>
-/// Root-mean-square and layer normalization, row by row. Weights and biases may be empty: then there is no affine part.
-/// </summary>
+/// <summary>Root-mean-square and layer normalization of rows. An empty weight counts as ones, an empty bias as zeros. Held to float64 loops
+/// by NormTests.</summary>
 internal static unsafe partial class Norms
 {
-    // The row offset + w in float32, or null when there is no weight.
+    // weightF32 = offset + w.
     private static void LoadWeight(byte* weight, ElementType type, float offset, float* weightF32, int cols)
     {
         Elements.ToFloat(weight, type, weightF32, cols);

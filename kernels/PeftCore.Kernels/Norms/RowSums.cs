@@ -2,18 +2,18 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>A term that a sum over rows adds up: column vectors of one row.</summary>
+/// <summary>The term of a sum over rows: a vector of columns of one row.</summary>
 internal interface IRowTerm
 {
     Vector<float> At(int row, int col);
 
-    /// <summary>The last <paramref name="count"/> columns from <paramref name="col"/> on.</summary>
+    /// <summary>The term of the last <paramref name="count"/> columns, zero beyond.</summary>
     Vector<float> PartAt(int row, int col, int count);
 }
 
 /// <summary>
-/// row[c] (+)= Σ_r term(r, c). Rows are cut into runs of a fixed length and columns into strips; runs are summed apart and
-/// then added in order, which is both parallel and the same for any number of threads.
+/// row[c] (+)= Σ_r term(r, c). Rows are split into runs of a fixed length and columns into strips. Each run has partial sums, which are
+/// then added in order, so that the result does not depend on the number of threads.
 /// </summary>
 internal static unsafe class RowSums
 {

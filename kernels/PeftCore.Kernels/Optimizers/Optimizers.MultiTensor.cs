@@ -4,13 +4,13 @@ namespace PeftCore.Kernels;
 
 public static unsafe partial class Optimizers
 {
-    /// <summary>One parameter's share in a step over many: its settings, and where its numbers lie.</summary>
-    /// <param name="settings">AdamW's settings for it.</param>
+    /// <summary>One parameter in a multi-tensor step: its hyperparameters and the addresses of its tensors.</summary>
+    /// <param name="settings">Hyperparameters.</param>
     /// <param name="parameter">The values.</param>
     /// <param name="gradient">The gradient.</param>
     /// <param name="first">The first moment.</param>
     /// <param name="second">The second moment.</param>
-    /// <param name="length">How many elements each has.</param>
+    /// <param name="length">Elements of each tensor.</param>
     internal readonly struct AdamTask(AdamW settings, float* parameter, float* gradient, float* first, float* second, int length)
     {
         internal int Length => length;
@@ -18,8 +18,8 @@ public static unsafe partial class Optimizers
         internal AdamBody Body(float gradientScale) => new(AdamFactors.Of(settings, gradientScale), parameter, gradient, first, second);
     }
 
-    /// <summary>One AdamW step of many parameters, shared out over the threads as one job: adapters are many small tensors, and a job for
-    /// each would cost more than its arithmetic.</summary>
+    /// <summary>One AdamW step of many parameters in one parallel loop. Adapters are many small tensors, and a loop for each would cost
+    /// more than its arithmetic. The readable twin is the step of one parameter.</summary>
     internal static void Step(ReadOnlySpan<AdamTask> tasks, float gradientScale, WorkerPool pool)
     {
         var bodies = ArrayPool<AdamBody>.Shared.Rent(tasks.Length);
@@ -43,12 +43,12 @@ public static unsafe partial class Optimizers
     {
         public void Run(int block)
         {
-            // The first task whose blocks end behind this one.
+            // The first task that ends after this block.
             int task = Array.BinarySearch(ends, 0, tasks, block + 1);
             task = task < 0 ? ~task : task;
             while (task > 0 && ends[task - 1] > block)
             {
-                task--; // Empty tasks end where the one before them does.
+                task--; // An empty task has the same end as the task before it.
             }
 
             int start = (block - (ends[task] - Ranges.Count(lengths[task], Ranges.Elements))) * Ranges.Elements;

@@ -2,10 +2,10 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>One step of an optimizer on parameter tensors, in the arithmetic of torch.optim.</summary>
+/// <summary>One step of an optimizer, in the arithmetic of torch.optim. Held to float64 loops by OptimizerTests.</summary>
 public static unsafe partial class Optimizers
 {
-    /// <summary>AdamW's settings; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
+    /// <summary>Hyperparameters of an AdamW step; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
     public readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
 
     /// <summary>

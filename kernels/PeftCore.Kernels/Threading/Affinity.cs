@@ -2,16 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Which processors a thread may run on. A thread that stays where its caches are, and two that never share a core, make rates
-/// steadier.</summary>
+/// <summary>Binds threads to processors. Bound threads keep their caches and never share a core, so measured rates vary less.</summary>
 internal static unsafe partial class Affinity
 {
     private const int Processors = 1024, Word = 64;
 
-    /// <summary>Whether threads can be bound to processors here.</summary>
+    /// <summary>Whether the system can bind threads to processors.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux();
 
-    /// <summary>The processors that the calling thread may run on; empty where that cannot be asked.</summary>
+    /// <summary>The processors that the calling thread may run on; empty if the system cannot tell.</summary>
     public static IReadOnlyList<int> OfThisThread()
     {
         ulong* mask = stackalloc ulong[Processors / Word];
@@ -29,8 +28,8 @@ internal static unsafe partial class Affinity
         return allowed;
     }
 
-    /// <summary>Binds the calling thread to some processors.</summary>
-    /// <returns>Whether the system agreed.</returns>
+    /// <summary>Restricts the calling thread to some processors.</summary>
+    /// <returns>False if the system refused.</returns>
     public static bool TryBind(params IReadOnlyList<int> processors)
     {
         ulong* mask = stackalloc ulong[Processors / Word];

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>The most multiply-adds these cores can do at this moment: chains in registers that touch no memory.</summary>
+/// <summary>Measures the peak rate of multiply-adds: independent chains in registers, without memory traffic.</summary>
 internal static class FmaPeak
 {
     private const int Chains = 10, Steps = 400_000;
@@ -12,7 +12,7 @@ internal static class FmaPeak
     /// <summary>Floating-point operations of one <see cref="Run"/>.</summary>
     public static double Operations(int threads) => 2.0 * Chains * Steps * threads * (Vector512.IsHardwareAccelerated ? 16 : 8);
 
-    /// <summary>Operations a second: the best of some runs.</summary>
+    /// <summary>Operations per second, the best of five runs.</summary>
     public static double Measure(WorkerPool pool)
     {
         double best = double.PositiveInfinity;
@@ -25,7 +25,7 @@ internal static class FmaPeak
         return Operations(pool.Threads) / best;
     }
 
-    /// <summary>Runs the chains, as many on each thread.</summary>
+    /// <summary>Runs the chains once on each thread.</summary>
     public static void Run(WorkerPool pool)
     {
         Body body = default;
@@ -36,10 +36,10 @@ internal static class FmaPeak
     {
         private static float _keep;
 
-        public readonly void Run(int item) => Volatile.Write(ref _keep, Vector512.IsHardwareAccelerated ? Wide() : Narrow());
+        public readonly void Run(int item) => Volatile.Write(ref _keep, Vector512.IsHardwareAccelerated ? Run512() : Run256());
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Wide()
+        private static float Run512()
         {
             Vector512<float> x = Vector512.Create(0.999f), y = Vector512.Create(1e-3f);
             Vector512<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x;
@@ -60,7 +60,7 @@ internal static class FmaPeak
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Narrow()
+        private static float Run256()
         {
             Vector256<float> x = Vector256.Create(0.999f), y = Vector256.Create(1e-3f);
             Vector256<float> a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x;

@@ -3,15 +3,15 @@ using System.Runtime.InteropServices;
 namespace PeftCore.Kernels;
 
 /// <summary>
-/// Memory of the process on large pages where the system has them. A product walks through more pages of 4 KiB than the processor remembers
-/// addresses of, and under a hypervisor finding one again takes two dozen reads.
+/// Host memory on large pages if the system has them. A matrix product touches more 4 KiB pages than the TLB has entries, and under a
+/// hypervisor a TLB miss costs up to 24 reads.
 /// </summary>
 internal static unsafe partial class HostPages
 {
     private const nuint LargePage = 2 << 20, Least = 256 << 10, Alignment = 256;
     private const int AdviseLargePages = 14; // Linux's MADV_HUGEPAGE.
 
-    /// <summary>Takes memory on a 256-byte boundary at least, contents undefined.</summary>
+    /// <summary>Allocates memory on a 256-byte boundary at least, contents undefined.</summary>
     /// <param name="bytes">How much.</param>
     /// <returns>Its address, for <see cref="Free"/>.</returns>
     /// <exception cref="OutOfMemoryException">The system has no more.</exception>
@@ -24,12 +24,12 @@ internal static unsafe partial class HostPages
 
         nuint whole = (bytes + LargePage - 1) / LargePage * LargePage;
         void* memory = NativeMemory.AlignedAlloc(whole, LargePage);
-        // A system without large pages says so, and gives small ones.
+        // On a system without large pages this fails, and the memory keeps small pages.
         _ = Advise(memory, whole, AdviseLargePages);
         return memory;
     }
 
-    /// <summary>Gives memory back.</summary>
+    /// <summary>Frees memory.</summary>
     /// <param name="memory">What <see cref="Allocate"/> returned, or null.</param>
     public static void Free(void* memory) => NativeMemory.AlignedFree(memory);
 

@@ -1,15 +1,15 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Work on a run of elements or rows.</summary>
+/// <summary>A loop body over ranges of elements or rows.</summary>
 internal interface IRangeBody
 {
     void Run(int start, int count);
 }
 
-/// <summary>Splits a length into blocks of a fixed size: the same blocks whatever the number of threads.</summary>
+/// <summary>Parallel loops over blocks of a fixed size: the blocks, and so the results, do not depend on the number of threads.</summary>
 internal static class Ranges
 {
-    /// <summary>64 KiB of floats: long enough to hide the hand-out, short enough to share.</summary>
+    /// <summary>Elements of a block: 64 KiB of floats, long enough to hide the cost of handing it out, short enough to balance.</summary>
     public const int Elements = 16384;
 
     public static void For<TBody>(int length, TBody body, WorkerPool pool, int block = Elements)

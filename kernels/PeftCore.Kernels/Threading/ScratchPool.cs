@@ -1,13 +1,13 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Native buffers that are lent, returned and lent again, so that a kernel in its stride allocates nothing.</summary>
+/// <summary>A pool of native buffers, so that kernels allocate nothing once the pool has grown to what they use.</summary>
 internal sealed unsafe class ScratchPool : IDisposable
 {
     private const uint Intact = 0x5AFE5AFE;
     private readonly object _gate = new();
     private Slot[] _slots = new Slot[32];
 
-    /// <summary>Lends at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
+    /// <summary>Rents at least <paramref name="count"/> floats on a 64-byte boundary, contents undefined.</summary>
     public Scratch Rent(long count)
     {
         nuint length = (nuint)Math.Max(count, 1) * sizeof(float), bytes = length + sizeof(uint);
@@ -23,24 +23,25 @@ internal sealed unsafe class ScratchPool : IDisposable
                 s.Bytes = bytes;
             }
 
-            s.Lent = true;
+            s.Rented = true;
             s.Guard = (uint*)((byte*)s.Pointer + length);
             *s.Guard = Intact;
             return new Scratch(this, slot, (float*)s.Pointer);
         }
     }
 
-    /// <summary>Takes a buffer back, unless a kernel wrote past its end: then nothing can be trusted any more.</summary>
+    /// <summary>Returns a buffer. If the guard word behind it has changed, a kernel wrote past its end, and the process ends at
+    /// once.</summary>
     public void Return(int slot)
     {
         lock (_gate)
         {
             if (*_slots[slot].Guard != Intact)
             {
-                Environment.FailFast("A kernel wrote past the end of a borrowed buffer.");
+                Environment.FailFast("A kernel wrote past the end of a rented buffer.");
             }
 
-            _slots[slot].Lent = false;
+            _slots[slot].Rented = false;
         }
     }
 
@@ -56,13 +57,13 @@ internal sealed unsafe class ScratchPool : IDisposable
         }
     }
 
-    // The smallest free slot that is large enough, else the largest free one (to be enlarged).
+    // The smallest free slot that is large enough, else the largest free one, which the caller enlarges.
     private int Find(nuint bytes)
     {
         int best = -1;
         for (int i = 0; i < _slots.Length; i++)
         {
-            if (!_slots[i].Lent && (best < 0 || Better(_slots[i].Bytes, _slots[best].Bytes, bytes)))
+            if (!_slots[i].Rented && (best < 0 || Better(_slots[i].Bytes, _slots[best].Bytes, bytes)))
             {
                 best = i;
             }
@@ -85,11 +86,11 @@ internal sealed unsafe class ScratchPool : IDisposable
         public void* Pointer;
         public uint* Guard;
         public nuint Bytes;
-        public bool Lent;
+        public bool Rented;
     }
 }
 
-/// <summary>A lent buffer; disposing returns it.</summary>
+/// <summary>A rented buffer; disposing returns it.</summary>
 internal readonly unsafe struct Scratch(ScratchPool owner, int slot, float* pointer) : IDisposable
 {
     public readonly float* Pointer = pointer;

@@ -5,21 +5,21 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Independent items of work. A struct, so that a call allocates nothing.</summary>
+/// <summary>A loop body over independent items. Implemented by structs, so that a call allocates nothing.</summary>
 internal interface IParallelBody
 {
-    /// <summary>Does one item; any thread may be the one that does it.</summary>
+    /// <summary>Does one item, on any thread.</summary>
     void Run(int item);
 }
 
 /// <summary>
-/// A fixed set of threads that kernels split their work over. A kernel's partition into items never depends on the number of
-/// threads, so neither do its results. Each thread begins with its own share of the items, the same share call after call, so that rows
-/// stay in one core's cache from kernel to kernel; then it helps the others.
+/// A fixed set of threads that run parallel loops. A kernel's partition into items never depends on the number of threads, so neither do
+/// its results. Each thread starts with its own share of the items, the same share in every call, so that rows stay in one core's cache
+/// from kernel to kernel; then it takes items from the other shares.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
-    // Work often comes again within microseconds, sooner than a sleeping thread can be woken.
+    // The next loop often starts within microseconds, sooner than a sleeping thread wakes, so idle threads spin first.
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
 
     private readonly object _gate = new();
@@ -38,7 +38,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly IReadOnlyList<int> _allowedBefore = [];
 
     /// <summary>Starts a pool of <paramref name="threads"/> threads, the caller of <see cref="For"/> being one of them.</summary>
-    /// <param name="threads">How many threads take part.</param>
+    /// <param name="threads">Number of threads.</param>
     /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to leave that to the
     /// system.</param>
     public WorkerPool(int threads, IReadOnlyList<int>? processors = null)
@@ -66,22 +66,22 @@ internal sealed unsafe class WorkerPool : IDisposable
 
         if (processors is not null)
         {
-            // Last, for threads inherit what the one that starts them is bound to.
+            // After the workers have started: a new thread inherits the binding of the thread that starts it.
             _boundThread = Environment.CurrentManagedThreadId;
             _allowedBefore = Affinity.OfThisThread();
             Affinity.TryBind(processors[0]);
         }
     }
 
-    /// <summary>How many threads take part, the caller included.</summary>
+    /// <summary>Number of threads, the caller included.</summary>
     public int Threads { get; }
 
-    /// <summary>Buffers that kernels borrow for the length of a call.</summary>
+    /// <summary>Buffers that kernels rent for the length of a call.</summary>
     internal ScratchPool Scratch { get; } = new();
 
     /// <summary>
-    /// Runs items 0 … count-1 and returns when all are done. A call from inside an item, or from a second thread while a
-    /// call is under way, runs its items on the calling thread. The first exception of an item is thrown here.
+    /// Runs items 0 … count-1 and returns when all are done. A nested call, or a call from a second thread during the first, runs its items
+    /// on the calling thread. The first exception of an item is rethrown.
     /// </summary>
     public void For<TBody>(int count, ref TBody body)
         where TBody : struct, IParallelBody
@@ -158,7 +158,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         Drain(0);
         lock (_gate)
         {
-            // A worker that wakes only now finds the job closed; nobody waits for it.
+            // A worker that wakes after this finds the loop closed and does nothing, so there is no need to wait for it.
             _open = false;
         }
 
@@ -246,7 +246,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    // On cache lines of their own, two because processors fetch them in pairs.
+    // 128 bytes keep two shares off one cache line; processors fetch lines in pairs.
     [StructLayout(LayoutKind.Sequential, Size = 128)]
     private struct Share
     {
