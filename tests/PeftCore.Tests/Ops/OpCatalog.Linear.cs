@@ -19,9 +19,9 @@ internal static partial class OpCatalog
         yield return Lora("lora linear, transposed BF16 weight", 1, transposed: true, bias: true, loraBias: false, dropout: 0, DType.BF16);
         yield return Lora("lora linear with dropout", 1, transposed: false, bias: false, loraBias: false, dropout: 0.4f, DType.F32);
         yield return Lora("lora linear with biases", 1, transposed: true, bias: true, loraBias: true, dropout: 0, DType.F32);
-        yield return Lora("lora linear, two branches", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
-        yield return ScaledLow("lora linear, scaled in the middle", dropout: 0);
-        yield return ScaledLow("lora linear, scaled in the middle, with dropout", dropout: 0.3f);
+        yield return Lora("lora linear, two updates", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
+        yield return WithDiagonal("lora linear, with a diagonal", dropout: 0);
+        yield return WithDiagonal("lora linear, with a diagonal and dropout", dropout: 0.3f);
         yield return LoraMaps();
         yield return Observed("observed linear", transposed: false);
         yield return Observed("observed linear, transposed weight", transposed: true);
@@ -62,10 +62,10 @@ internal static partial class OpCatalog
         public void See(Tensor piece, long firstElement) { }
     }
 
-    private static OpEntry Lora(string name, int branches, bool transposed, bool bias, bool loraBias, float dropout, DType dtype)
+    private static OpEntry Lora(string name, int updates, bool transposed, bool bias, bool loraBias, float dropout, DType dtype)
     {
-        string[] a = [.. Enumerable.Range(0, branches).Select(i => $"A{i}")];
-        string[] saves = ["x: weight " + string.Join(' ', a), .. a.Select((_, i) => branches == 1 ? "s: B0" : $"s{i}: B{i}")];
+        string[] a = [.. Enumerable.Range(0, updates).Select(i => $"A{i}")];
+        string[] saves = ["x: weight " + string.Join(' ', a), .. a.Select((_, i) => updates == 1 ? "xA: B0" : $"xA{i}: B{i}")];
         return new OpEntry(name, saves, size =>
         {
             var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
@@ -74,7 +74,7 @@ internal static partial class OpCatalog
                 OpInput.Of("x", rows, inputs),
                 OpInput.Frozen("weight", dtype, transposed ? [inputs, outputs] : [outputs, inputs]),
                 .. bias ? [OpInput.Frozen("bias", dtype, outputs)] : (OpInput[])[],
-                .. Enumerable.Range(0, branches).SelectMany(i => (OpInput[])
+                .. Enumerable.Range(0, updates).SelectMany(i => (OpInput[])
                 [
                     OpInput.Of($"A{i}", rank, inputs),
                     OpInput.Of($"B{i}", outputs, rank),
@@ -84,7 +84,7 @@ internal static partial class OpCatalog
             int first = bias ? 3 : 2, step = loraBias ? 3 : 2;
             return new OpSample(given, Apply, Reference);
 
-            Tensor Apply(Tensor[] t) => t[0].LoraLinear(t[1], bias ? t[2] : null, transposed, [.. Enumerable.Range(0, branches).Select(i =>
+            Tensor Apply(Tensor[] t) => t[0].LoraLinear(t[1], bias ? t[2] : null, transposed, [.. Enumerable.Range(0, updates).Select(i =>
             {
                 int at = first + step * i;
                 return new LowRankUpdate(t[at], t[at + 1], Alpha + i, loraBias ? t[at + 2] : null, new DropoutKey(dropout, 5, (ulong)i));
@@ -93,7 +93,7 @@ internal static partial class OpCatalog
             double[] Reference(double[][] v)
             {
                 double[] y = Affine(v[0], v[1], bias ? v[2] : null, rows, inputs, outputs, transposed);
-                for (int i = 0; i < branches; i++)
+                for (int i = 0; i < updates; i++)
                 {
                     int at = first + step * i;
                     double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, (ulong)i), (value, kept) => value * kept);
@@ -107,7 +107,7 @@ internal static partial class OpCatalog
     }
 
     /// <summary>Two maps of one x, added up.</summary>
-    private static OpEntry LoraMaps() => new("lora linear, two maps", ["x: weight0 A0 weight1 A1", "s0: B0", "s1: B1"], size =>
+    private static OpEntry LoraMaps() => new("lora linear, two maps", ["x: weight0 A0 weight1 A1", "xA0: B0", "xA1: B1"], size =>
     {
         var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
         OpInput[] given =
@@ -132,7 +132,7 @@ internal static partial class OpCatalog
         }
     });
 
-    private static OpEntry ScaledLow(string name, float dropout) => new(name, ["x: weight A", "s: B m"], size =>
+    private static OpEntry WithDiagonal(string name, float dropout) => new(name, ["x: weight A", "xA: B m"], size =>
     {
         var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
         OpInput[] given = [OpInput.Of("x", rows, inputs), OpInput.Of("weight", outputs, inputs), OpInput.Of("A", rank, inputs),

@@ -1,0 +1,300 @@
+using System.Runtime.InteropServices;
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
+namespace PeftCore.Ops;
+
+/// <summary>y = x·Wᵀ + b + Σ (xA∘m)·Bᵀ + s·bias with xA = s·dropout(x)·Aᵀ (…, r): the base product and the rank-r products accumulate in
+/// one output. Saves x for the gradients of A and W only, xA for those of B and m only; ΔW = s·B·diag(m)·A is never formed. Several maps of
+/// one x (query, key and value; gate and up) are one op: x is saved once, and dx is one sum. The readable twin of plain ops is
+/// tests/PeftCore.Tests/Docs/Snippets/LoraByHand.cs; LoraByHandTests compares outputs and gradients.</summary>
+public static class LowRankLinearOp
+{
+    extension(Tensor x)
+    {
+        /// <summary>Applies a linear map and its low-rank updates to the innermost axis.</summary>
+        /// <param name="weight">(out, in), or (in, out) when <paramref name="transposed"/>; F32, BF16 or F16.</param>
+        /// <param name="bias">(out), or null.</param>
+        /// <param name="transposed">The weight has the layout of GPT-2's Conv1D.</param>
+        /// <param name="updates">The active low-rank updates.</param>
+        /// <returns>(…, out)</returns>
+        /// <exception cref="ShapeException">The shapes do not fit together.</exception>
+        public Tensor LoraLinear(Tensor weight, Tensor? bias, bool transposed, params ReadOnlySpan<LowRankUpdate> updates) =>
+            x.LoraLinears(new AdaptedLinear(weight, bias, transposed, updates.ToArray()))[0];
+
+        /// <summary>Applies several linear maps with their low-rank updates to the innermost axis.</summary>
+        /// <returns>(…, out) of each map.</returns>
+        /// <exception cref="ShapeException">The shapes do not fit together.</exception>
+        internal Tensor[] LoraLinears(params ReadOnlySpan<AdaptedLinear> linears)
+        {
+            var maps = linears.ToArray();
+            var inputs = new List<Tensor?>(16) { x };
+            var outputs = new Tensor[maps.Length];
+            for (int i = 0; i < maps.Length; i++)
+            {
+                outputs[i] = x.NewLike(x.Shape.WithColumns(maps[i].CheckedOutputs(x))); // (…, out)
+                maps[i].AddTo(inputs);
+            }
+            var xA = DownProjections(x, maps);
+            UpProjections(x, maps, xA, outputs);
+            Tape.Record(() => new Node(x, maps, xA), CollectionsMarshal.AsSpan(inputs), outputs);
+            return outputs;
+        }
+    }
+
+    /// <summary>xA = s·dropout(x)·Aᵀ (…, r) of each update. The scale is part of it, so that the product with Bᵀ accumulates on the base
+    /// product and the gradients of B and m need no scale.</summary>
+    private static Tensor[][] DownProjections(Tensor x, AdaptedLinear[] maps)
+    {
+        var xA = new Tensor[maps.Length][];
+        for (int i = 0; i < maps.Length; i++)
+        {
+            xA[i] = new Tensor[maps[i].Updates.Count];
+            for (int j = 0; j < xA[i].Length; j++)
+            {
+                xA[i][j] = x.NewLike(x.Shape.WithColumns(maps[i].Updates[j].A.Shape[0]));
+            }
+        }
+        using var scope = new TensorScope();
+        using var gemms = GroupedGemm.On(x.Backend);
+        for (int i = 0; i < maps.Length; i++)
+        {
+            for (int j = 0; j < xA[i].Length; j++)
+            {
+                var (a, _, scale, _, dropout, _) = maps[i].Updates[j];
+                gemms.Add(xA[i][j], null, false, scale, new GemmOperands(dropout.Active ? dropout.Apply(x) : x, false, a, true));
+            }
+        }
+        gemms.Run();
+        return xA;
+    }
+
+    /// <summary>y = x·Wᵀ + b + Σ (xA∘m)·Bᵀ + s·bias of each map.</summary>
+    private static void UpProjections(Tensor x, AdaptedLinear[] maps, Tensor[][] xA, Tensor[] outputs)
+    {
+        using var scope = new TensorScope();
+        using var gemms = GroupedGemm.On(x.Backend);
+        for (int i = 0; i < maps.Length; i++)
+        {
+            var map = maps[i];
+            gemms.Add(outputs[i], map.Bias, false, 1, new GemmOperands(x, false, map.Weight, !map.Transposed));
+            for (int j = 0; j < xA[i].Length; j++)
+            {
+                gemms.AddTerm(new GemmOperands(TimesDiagonal(xA[i][j], map.Updates[j].Diagonal), false, map.Updates[j].B, true));
+            }
+        }
+        gemms.Run();
+        for (int i = 0; i < maps.Length; i++)
+        {
+            for (int j = 0; j < maps[i].Updates.Count; j++)
+            {
+                if (maps[i].Updates[j] is { Bias: { } bias, Scale: var scale })
+                {
+                    var scaled = bias.NewLike(bias.Shape, DType.F32);
+                    bias.Backend.Scale(bias, scale, scaled, false);
+                    bias.Backend.AddRow(outputs[i], scaled);
+                }
+            }
+        }
+    }
+
+    /// <summary>xA∘m, or xA itself without m.</summary>
+    private static Tensor TimesDiagonal(Tensor xA, Tensor? diagonal)
+    {
+        if (diagonal is null)
+        {
+            return xA;
+        }
+        var product = xA.NewLike(xA.Shape);
+        xA.Backend.MultiplyRow(xA, diagonal, product, false);
+        return product;
+    }
+
+    /// <summary>A map in backward. Its weight is null where x needs no gradient.</summary>
+    private readonly record struct SavedMap(MapSlots Slots, Tensor? Weight, bool Transposed, SavedUpdate[] Updates);
+
+    /// <summary>An update in backward. xA is null where neither B nor m needs a gradient; B is held only where x, A or m needs one, which
+    /// flows through xA.</summary>
+    private readonly record struct SavedUpdate(UpdateSlots Slots, LowRankUpdate Update, Tensor? XA, bool NeedsXAGradient);
+
+    /// <summary>With g = dy·B and h = s·(g∘m), both (…, r): dB = dyᵀ·(xA∘m), dm = Σ rows of g∘xA, dA = hᵀ·dropout(x), dbias = s·Σ rows of
+    /// dy, dx = Σ dy·W + dropout(h·A), all of whose terms accumulate in one output.</summary>
+    private sealed class Node : GradientNode
+    {
+        private readonly SavedValue? _x;
+        private readonly SavedMap[] _maps;
+
+        public Node(Tensor x, AdaptedLinear[] maps, Tensor[][] xA) : base("lora_linear")
+        {
+            bool needsX = false;
+            int number = 0, count = maps.Sum(map => map.Updates.Count);
+            var slots = MapSlots.First;
+            _maps = new SavedMap[maps.Length];
+            for (int i = 0; i < maps.Length; i++)
+            {
+                var map = maps[i];
+                needsX |= map.Weight.RequiresGrad;
+                var updates = new SavedUpdate[map.Updates.Count];
+                for (int j = 0; j < updates.Length; j++, number++)
+                {
+                    var update = map.Updates[j];
+                    needsX |= update.A.RequiresGrad;
+                    updates[j] = Save(update, slots.Update(j), xA[i][j], count > 1 ? $"xA{number}" : "xA", x.RequiresGrad);
+                }
+                _maps[i] = new SavedMap(slots, x.RequiresGrad ? SaveWeight(map.Weight) : null, map.Transposed, updates);
+                slots = slots.Next(updates.Length);
+            }
+            _x = needsX ? SaveOrRecompute("x", x) : null;
+        }
+
+        private SavedUpdate Save(LowRankUpdate update, UpdateSlots slots, Tensor xA, string name, bool needsXGradient)
+        {
+            bool trainsDiagonal = update.Diagonal is { RequiresGrad: true };
+            bool needsXAGradient = needsXGradient || update.A.RequiresGrad || trainsDiagonal;
+            var held = update with
+            {
+                A = SaveWeight(update.A),
+                B = needsXAGradient ? SaveWeight(update.B) : update.B,
+                Diagonal = update.Diagonal is { } diagonal ? SaveWeight(diagonal) : null,
+            };
+            return new SavedUpdate(slots, held, SaveIf(update.B.RequiresGrad || trainsDiagonal, name, xA), needsXAGradient);
+        }
+
+        protected internal override void Backward(BackwardContext flow)
+        {
+            var dx = new List<GemmOperands>(8);
+            List<(LowRankUpdate Update, Tensor H)>? dropped = null;
+            using var gemms = GroupedGemm.On(Tape.RunningBackend);
+            var arrived = new List<(SavedMap Map, Tensor Dy, Tensor?[] G)>(_maps.Length);
+            for (int i = 0; i < _maps.Length; i++)
+            {
+                if (flow.HasGradOutput(i))
+                {
+                    arrived.Add((_maps[i], flow.GradOutput(i), QueueGradientsOfB(flow, flow.GradOutput(i), _maps[i], gemms)));
+                }
+            }
+            gemms.Run(); // dB and g
+            foreach (var (map, dy, g) in arrived)
+            {
+                BaseGradients(flow, dy, map);
+                if (map.Weight is not null)
+                {
+                    dx.Add(new GemmOperands(dy, false, map.Weight, map.Transposed));
+                }
+                for (int j = 0; j < g.Length; j++)
+                {
+                    if (g[j] is { } h)
+                    {
+                        var update = map.Updates[j].Update;
+                        ThroughDiagonal(flow, map.Updates[j], h);
+                        QueueGradientOfA(flow, map.Updates[j], h, gemms);
+                        if (update.Dropout.Active)
+                        {
+                            (dropped ??= []).Add((update, h));
+                        }
+                        else
+                        {
+                            dx.Add(new GemmOperands(h, false, update.A, false));
+                        }
+                    }
+                }
+            }
+            gemms.Run(); // dA
+            if (flow.GradInput(MapSlots.X, out bool accumulate) is { } target)
+            {
+                target.Backend.MatMulSum(CollectionsMarshal.AsSpan(dx), target, null, accumulate);
+                AddThroughDropout(target, dropped);
+            }
+        }
+
+        private void BaseGradients(BackwardContext flow, Tensor dy, in SavedMap map)
+        {
+            if (flow.GradInput(map.Slots.Weight, out bool accumulate) is { } dw)
+            {
+                LinearOp.WeightGradient(dy, _x!.Value, map.Transposed, dw, accumulate);
+            }
+            if (flow.GradInput(map.Slots.Bias, out accumulate) is { } db)
+            {
+                dy.Backend.SumRows(dy, db, accumulate);
+            }
+        }
+
+        /// <summary>Queues dB and g = dy·B (…, r) of each update, g times s where there is no m; computes dbias.</summary>
+        private static Tensor?[] QueueGradientsOfB(BackwardContext flow, Tensor dy, in SavedMap map, GroupedGemm gemms)
+        {
+            var g = new Tensor?[map.Updates.Length];
+            for (int j = 0; j < g.Length; j++)
+            {
+                var (slots, update, xA, needsXAGradient) = map.Updates[j];
+                var dB = flow.GradInput(slots.B, out bool accumulate);
+                if (flow.NeedsInputGrad(slots.Bias))
+                {
+                    var sum = dy.NewLike([dy.Shape.Columns], DType.F32);
+                    dy.Backend.SumRows(dy, sum, false);
+                    dy.Backend.Scale(sum, update.Scale, flow.GradInput(slots.Bias, out bool add)!, add);
+                }
+                float scale = update.Diagonal is null ? update.Scale : 1;
+                g[j] = needsXAGradient ? dy.NewLike(dy.Shape.WithColumns(update.A.Shape[0])) : null;
+                if (dB is not null && g[j] is not null)
+                {
+                    gemms.Add(new SkinnyGemm(dy, update.B, g[j], scale, TimesDiagonal(xA!, update.Diagonal), dB, accumulate));
+                }
+                else if (dB is not null)
+                {
+                    gemms.Add(dB, null, accumulate, 1, new GemmOperands(dy, true, TimesDiagonal(xA!, update.Diagonal), false));
+                }
+                else if (g[j] is not null)
+                {
+                    gemms.Add(g[j]!, null, false, scale, new GemmOperands(dy, false, update.B, false));
+                }
+            }
+            return g;
+        }
+
+        /// <summary>Computes dm and turns g into h = s·(g∘m) in place. Without m, g is h already.</summary>
+        private static void ThroughDiagonal(BackwardContext flow, in SavedUpdate saved, Tensor g)
+        {
+            if (saved.Update.Diagonal is not { } diagonal)
+            {
+                return;
+            }
+            if (flow.GradInput(saved.Slots.Diagonal, out bool accumulate) is { } dm)
+            {
+                g.Backend.MultiplySumRows(g, saved.XA!, dm, accumulate); // xA has the scale in it, so g must not have it yet.
+            }
+            if (flow.NeedsInputGrad(saved.Slots.A) || flow.NeedsInputGrad(MapSlots.X))
+            {
+                g.Backend.MultiplyRow(g, diagonal, g, false);
+                g.Backend.Scale(g, saved.Update.Scale, g, false);
+            }
+        }
+
+        private void QueueGradientOfA(BackwardContext flow, in SavedUpdate saved, Tensor h, GroupedGemm gemms)
+        {
+            if (flow.GradInput(saved.Slots.A, out bool accumulate) is not { } dA)
+            {
+                return;
+            }
+            if (saved.Update.Dropout is { Active: true } dropout)
+            {
+                gemms.Add(dA, null, accumulate, 1, new GemmOperands(h, true, dropout.Apply(_x!.Value), false));
+            }
+            else
+            {
+                gemms.Add(new SkinnyGemm(_x!.Value, null, null, 1, h, dA, accumulate));
+            }
+        }
+
+        private static void AddThroughDropout(Tensor dx, List<(LowRankUpdate Update, Tensor H)>? dropped)
+        {
+            foreach (var (update, h) in dropped ?? [])
+            {
+                using var scope = new TensorScope();
+                var masked = dx.NewLike(dx.Shape);
+                dx.Backend.MatMul(h, false, update.A, false, masked);
+                update.Dropout.Apply(masked, dx, accumulate: true);
+            }
+        }
+    }
+}
