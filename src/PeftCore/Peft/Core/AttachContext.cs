@@ -34,7 +34,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     public bool LikeReference { get; init; }
 
     /// <summary>Initial factors of LoRA layers that were found from data, by path; null for none.</summary>
-    public IReadOnlyDictionary<string, Lora.InitialFactors>? Factors { get; init; }
+    public IReadOnlyDictionary<string, Lora.LowRankFactors>? Factors { get; init; }
 
     /// <summary>Whether only the shapes count, so that an initialisation that needs data may go without.</summary>
     public bool ShapesOnly { get; init; }

@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -37,7 +36,7 @@ public sealed partial class PeftModel
             TrainableTokens = null
         }, name, seed);
         LoraConfig final;
-        Dictionary<string, InitialFactors> factors;
+        Dictionary<string, LowRankFactors> factors;
         try
         {
             (final, factors) = Calibrated(config,
@@ -81,18 +80,15 @@ public sealed partial class PeftModel
         {
             var factors = source.Names.Where(entry => entry.EndsWith(LoraState.InitialA, StringComparison.Ordinal))
                 .Select(entry => entry[..^LoraState.InitialA.Length])
-                .ToDictionary(path => path, path => new InitialFactors(Wide(source.Get(path + LoraState.InitialA)),
-                    Wide(source.Get(path + LoraState.InitialB))), StringComparer.Ordinal);
+                .ToDictionary(path => path, path => LowRankFactors.Of(source.Get(path + LoraState.InitialA),
+                    source.Get(path + LoraState.InitialB)), StringComparer.Ordinal);
             Register(Attach(config, new AttachContext(Base, name, seed) { Factors = factors }));
         }
         SetActive(name);
         LoadState(directory, name);
     }
 
-    private static double[] Wide(WeightEntry entry) =>
-        Array.ConvertAll(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
-
-    private (LoraConfig Config, Dictionary<string, InitialFactors> Factors) Calibrated(LoraConfig config,
+    private (LoraConfig Config, Dictionary<string, LowRankFactors> Factors) Calibrated(LoraConfig config,
         List<(string Path, Linear Layer)> targets, Adapter plain, Action run,
         Calibration settings, ulong seed)
     {
@@ -102,7 +98,7 @@ public sealed partial class PeftModel
             return (config, targets.ToDictionary(target => target.Path, target =>
             {
                 var part = FactorsOf(plain, target.Path);
-                return CalibratedInit.LoraGa(GradientOf(target.Layer, run), () => LoraInitializer.WeightOf(target.Path, target.Layer),
+                return LoraGaInit.Solve(GradientOf(target.Layer, run), () => BaseWeight.ToDouble(target.Path, target.Layer),
                     target.Layer, part.A.Shape[0], part.Scale, settings, random);
             }, StringComparer.Ordinal));
         }
@@ -116,17 +112,17 @@ public sealed partial class PeftModel
         {
             Observer = null;
         }
-        return config.Init == LoraInit.Eva ? CalibratedInit.Eva(config, targets, inputs, settings)
+        return config.Init == LoraInit.Eva ? EvaInit.Solve(config, targets, inputs, settings)
             : (config, targets.ToDictionary(target => target.Path, target =>
         {
             var part = FactorsOf(plain, target.Path);
-            return CalibratedInit.Corda(LoraInitializer.WeightOf(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale,
+            return CordaInit.Solve(BaseWeight.ToDouble(target.Path, target.Layer), target.Layer, part.A.Shape[0], part.Scale,
                 inputs, settings);
         }, StringComparer.Ordinal));
     }
 
-    private static LoraLinearAdapter FactorsOf(Adapter adapter, string path) =>
-        (LoraLinearAdapter)adapter.Layers.Find(layer => layer.Path == path).Layer;
+    private static LoraLayer FactorsOf(Adapter adapter, string path) =>
+        (LoraLayer)adapter.Layers.Find(layer => layer.Path == path).Layer;
 
     /// <summary>∂L/∂W (out, in) of one layer. It alone trains for that time, so that one gradient of a base weight is alive at
     /// once.</summary>

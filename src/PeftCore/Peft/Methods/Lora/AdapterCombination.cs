@@ -65,11 +65,11 @@ internal sealed class AdapterCombination
             var update = Combine(_layers[path]);
             switch (layer)
             {
-                case LoraLinearAdapter linear:
+                case LoraLayer linear:
                     update.Upload(linear.A.Value, linear.B.Value);
                     AddBiases(path, linear);
                     break;
-                case LoraEmbeddingAdapter embedding:
+                case LoraEmbeddingLayer embedding:
                     update.Upload(embedding.A.Value, embedding.B.Value);
                     break;
             }
@@ -100,13 +100,13 @@ internal sealed class AdapterCombination
     }
 
     /// <summary>Biases of B add up exactly, however the factors are combined.</summary>
-    private void AddBiases(string path, LoraLinearAdapter target)
+    private void AddBiases(string path, LoraLayer target)
     {
         foreach (var (adapter, weight) in _adapters.Zip(_weights))
         {
-            if (adapter.Layers.Find(layer => layer.Path == path).Layer is LoraLinearAdapter { BranchBias: { } bias } linear)
+            if (adapter.Layers.Find(layer => layer.Path == path).Layer is LoraLayer { BiasOfB: { } bias } linear)
             {
-                var sum = target.BranchBias!.Value;
+                var sum = target.BiasOfB!.Value;
                 ((Backends.IBackend)sum.Device).Scale(bias.Value, (float)(weight * linear.Scale), sum, accumulate: true);
             }
         }

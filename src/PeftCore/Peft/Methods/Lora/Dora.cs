@@ -6,10 +6,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm an
-/// output. The norm counts as a constant in backward (section 4.3), and it is found without forming ΔW:
-/// ‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding is the map from one-hot tokens to rows of
-/// its table, which holds Wᵀ.</summary>
+/// <summary>DoRA, weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm
+/// an output. The norm is a constant in backward (section 4.3), and it is computed without forming ΔW:
+/// ‖w + s·b·A‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding counts as the linear map of one-hot
+/// tokens whose weight is the table transposed.</summary>
 internal sealed class Dora(Layer layer, Parameter magnitude)
 {
     private readonly int _outputs = layer is Linear linear ? linear.Outputs : layer.OwnParameter("weight")!.Shape.Columns;
@@ -24,37 +24,40 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     private Tensor Weight => layer.OwnParameter("weight")!.Value;
 
     /// <summary>m/‖W + ΔW‖, (out).</summary>
-    public Tensor Ratio(ReadOnlySpan<LowRankUpdate> branches) => magnitude.Value * InverseNorms(branches);
+    public Tensor Ratio(ReadOnlySpan<LowRankUpdate> updates) => magnitude.Value * InverseNorms(updates);
 
-    /// <summary>A linear layer's output. Dropout, if on, is on the input of all but the plain base product, as Hugging Face has
-    /// it.</summary>
-    public Tensor Forward(Tensor x, ReadOnlySpan<LowRankUpdate> branches, DropoutKey drop)
+    /// <summary>The output of a linear layer. With dropout it is x·Wᵀ + b + m/‖W + ΔW‖·(d·(W + ΔW)ᵀ) − d·Wᵀ with d = dropout(x), as Hugging
+    /// Face PEFT computes it.</summary>
+    public Tensor Forward(Tensor x, ReadOnlySpan<LowRankUpdate> updates, DropoutKey dropout)
     {
         using var scope = new TensorScope();
-        var ratio = Ratio(branches);
-        if (!drop.Active)
+        var ratio = Ratio(updates);
+        if (!dropout.Active)
         {
-            var y = x.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio);
+            var y = x.LoraLinear(Weight, null, _transposed, updates).MultiplyRow(ratio);
             return scope.Return(layer.OwnParameter("bias") is { } bias ? y.AddRow(bias.Value) : y);
         }
-        var dropped = x.Dropout(drop);
-        var changed = dropped.LoraLinear(Weight, null, _transposed, branches).MultiplyRow(ratio) - dropped.Linear(Weight, null,
+        var dropped = x.Dropout(dropout);
+        var change = dropped.LoraLinear(Weight, null, _transposed, updates).MultiplyRow(ratio) - dropped.Linear(Weight, null,
             _transposed);
-        return scope.Return(layer.Compute(x) + changed);
+        return scope.Return(layer.Compute(x) + change);
     }
 
     /// <summary>Sets m to the norms of W + ΔW, so that the adapter starts as the identity.</summary>
-    public void Initialize(ReadOnlySpan<LowRankUpdate> branches)
+    public void Initialize(ReadOnlySpan<LowRankUpdate> updates)
     {
         using var scope = new TensorScope();
-        var squares = SquaredNorms(branches);
+        var squares = SquaredNorms(updates);
         var inverse = squares.NewLike(squares.Shape);
         squares.Backend.Map<InverseSqrt>(squares, inverse);
         squares.Backend.Multiply(squares, inverse, magnitude.Value, false);
     }
 
-    /// <summary>Merges m/‖W + ΔW‖·(W + ΔW). On a weight that others were merged into, what it changes about the plain one is
-    /// added.</summary>
+    /// <summary>Merges m/‖W + ΔW‖·(W + ΔW). Where other adapters were merged into the weight, adds the difference to the plain weight
+    /// instead.</summary>
+    /// <param name="weight">The weight to merge into.</param>
+    /// <param name="plain">A copy of the base weight, which is overwritten; null if nothing was merged before.</param>
+    /// <param name="addDelta">Adds ΔW to a weight.</param>
     public void Merge(Tensor weight, Tensor? plain, Action<Tensor> addDelta)
     {
         if (plain is null)
@@ -69,6 +72,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         weight.Backend.Add(weight, plain, weight);
     }
 
+    /// <summary>weight = m/‖weight‖·weight, output by output.</summary>
     private void ScaleToMagnitude(Tensor weight)
     {
         using var scope = new TensorScope();
@@ -89,20 +93,20 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
 
     public void Free() => _baseNorms?.Dispose();
 
-    private Tensor InverseNorms(ReadOnlySpan<LowRankUpdate> branches)
+    private Tensor InverseNorms(ReadOnlySpan<LowRankUpdate> updates)
     {
-        var squares = SquaredNorms(branches);
+        var squares = SquaredNorms(updates);
         squares.Backend.Map<InverseSqrt>(squares, squares);
         return squares;
     }
 
-    /// <summary>‖w + Σ s·b·A‖² for each output. Several branches are joined into one of their summed rank.</summary>
-    private Tensor SquaredNorms(ReadOnlySpan<LowRankUpdate> branches)
+    /// <summary>‖w + Σ s·b·A‖² (out), with several updates as one of their summed rank.</summary>
+    private Tensor SquaredNorms(ReadOnlySpan<LowRankUpdate> updates)
     {
         var squares = magnitude.Value.NewLike([_outputs]);
         using var scope = new TensorScope();
         var backend = squares.Backend;
-        var (a, b) = Joined(branches);
+        var (a, b) = Joined(updates);
         int r = a.Shape[0];
         var aw = squares.NewLike([_outputs, r]);
         backend.MatMul(Weight, _transposed, a, true, aw);
@@ -117,29 +121,29 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
     }
 
     /// <summary>A (Σr, in) and s·B (out, Σr).</summary>
-    private (Tensor A, Tensor B) Joined(ReadOnlySpan<LowRankUpdate> branches)
+    private (Tensor A, Tensor B) Joined(ReadOnlySpan<LowRankUpdate> updates)
     {
         int rank = 0;
-        foreach (var branch in branches)
+        foreach (var update in updates)
         {
-            rank += branch.A.Shape[0];
+            rank += update.A.Shape[0];
         }
         var a = magnitude.Value.NewLike([rank, _inputs]);
         var b = magnitude.Value.NewLike([_outputs, rank]);
         int at = 0;
-        foreach (var branch in branches)
+        foreach (var update in updates)
         {
-            int r = branch.A.Shape[0];
-            a.Backend.Copy(branch.A, a.View(branch.A.Shape, (long)at * _inputs));
-            var scaled = branch.B.NewLike(branch.B.Shape);
-            b.Backend.Scale(branch.B, branch.Scale, scaled, false);
+            int r = update.A.Shape[0];
+            a.Backend.Copy(update.A, a.View(update.A.Shape, (long)at * _inputs));
+            var scaled = update.B.NewLike(update.B.Shape);
+            b.Backend.Scale(update.B, update.Scale, scaled, false);
             b.Backend.CopyColumns(scaled, 0, b, at, r, false);
             at += r;
         }
         return (a, b);
     }
 
-    /// <summary>‖w‖² of the frozen weight, found once.</summary>
+    /// <summary>‖w‖² (out) of the frozen weight, computed once and again if the weight was replaced.</summary>
     private Tensor BaseNorms()
     {
         if (_baseNorms is null || !ReferenceEquals(_normsOf, Weight))
@@ -155,6 +159,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         return _baseNorms;
     }
 
+    /// <summary>‖w‖² (out) of a weight.</summary>
     private Tensor Squares(Tensor weight)
     {
         var squares = weight.NewLike([_outputs]);

@@ -2,7 +2,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Refuses values no LoRA can have, and options that exclude each other.</summary>
+/// <summary>Refuses hyperparameters that no LoRA can have, options that exclude each other, and ranks and scales that do not fit a
+/// layer.</summary>
 internal static class LoraChecks
 {
     public static void Check(LoraConfig config)
@@ -11,6 +12,7 @@ internal static class LoraChecks
         {
             { Rank: < 1 } => $"the rank is {config.Rank}; it must be at least 1",
             { Dropout: not (>= 0 and < 1) } => $"lora_dropout is {config.Dropout}; it must be at least 0 and below 1",
+            { Init: LoraInit.Loftq, LoftqIterations: < 1 } => $"loftq_iter is {config.LoftqIterations}; it must be at least 1",
             { LoraBias: true, UseDora: true } => "lora_bias and use_dora exclude each other; choose one",
             { LoraBias: true, Init.ChangesBase: true } =>
                 "lora_bias works with the initialisations true, false and gaussian only; choose one of these or turn lora_bias off",
@@ -27,8 +29,50 @@ internal static class LoraChecks
         }
     }
 
-    /// <summary>Refuses a saved token table on which the initialisation's directions were taken out: whether it holds the rest or the whole
-    /// cannot be told, unless it is the base's own.</summary>
+    /// <summary>Refuses an initialisation that needs data where there is none: in a new adapter that was not calibrated, and in a file
+    /// whose initial factors only the run that made it has.</summary>
+    public static void CheckData(AttachContext context, LoraConfig config)
+    {
+        if (config.Init.NeedsData && context.Factors is null && !context.ShapesOnly && (context.IsNew || config.Init.ChangesBase))
+        {
+            throw new BadInputException(context.IsNew
+                ? $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}, which needs data: use AddCalibratedAdapter"
+                : $"init_lora_weights is {LoraConfigFields.ToJson(config.Init)}: such a file fits only the base that its run changed; " +
+                "save it as a plain LoRA where it was trained, or convert it with the adapter as it was before training (peftcore " +
+                "convert --initial-adapter)");
+        }
+    }
+
+    /// <summary>r of a layer. A new adapter's rank is at most the layer's smaller side, because more has no effect; files of other programs
+    /// may have more, unless the factors are taken out of the weight.</summary>
+    public static int RankOf(AttachContext context, LoraConfig config, string path, int largest)
+    {
+        int rank = TargetMatching.Lookup(config.RankPattern, path, config.Rank, "rank_pattern");
+        if (rank < 1)
+        {
+            throw new BadInputException($"rank {rank} of \"{path}\" is no rank; choose one of at least 1");
+        }
+        return rank <= largest || !(context.IsNew || config.Init.ChangesBase) ? rank
+            : throw new BadInputException(
+            $"rank {rank} is above the size of \"{path}\", whose smaller side is {largest}; choose a rank of at most {largest}");
+    }
+
+    /// <summary>s of a layer: α/r, or α/√r in rsLoRA.</summary>
+    public static float ScaleOf(LoraConfig config, string path, int rank)
+    {
+        double alpha = TargetMatching.Lookup(config.AlphaPattern, path, config.Alpha, "alpha_pattern");
+        float scale = (float)(config.UseRsLora ? alpha / Math.Sqrt(rank) : alpha / rank);
+        if (!float.IsFinite(scale) || (config.Init.ChangesBase && scale <= 0))
+        {
+            throw new BadInputException(
+                $"lora_alpha is {alpha} for \"{path}\"; it must be {(config.Init.ChangesBase ? "a number above 0, because this " +
+                "initialisation divides by it" : "a finite number")}");
+        }
+        return scale;
+    }
+
+    /// <summary>Refuses a saved token table where the initialisation takes directions out of it: whether the table in the file still has
+    /// them cannot be told, unless it equals the base's.</summary>
     public static void CheckTables(LoraConfig config, CausalModel model, AdapterWeights stored)
     {
         foreach (var (path, module) in config.Init.ChangesBase ? AdapterTables.Of(model) : [])
@@ -43,18 +87,5 @@ internal static class LoraChecks
                     "already cannot be told: save the adapter without it");
             }
         }
-    }
-}
-
-/// <summary>Properties of initialisations.</summary>
-internal static class LoraInits
-{
-    extension(LoraInit init)
-    {
-        /// <summary>Whether the initial factors are taken out of the base weight.</summary>
-        public bool ChangesBase => init is LoraInit.Pissa or LoraInit.Olora or LoraInit.Corda or LoraInit.LoraGa;
-
-        /// <summary>Whether the initial factors come from data, so that they cannot be found again from the base alone.</summary>
-        public bool NeedsData => init is LoraInit.Eva or LoraInit.Corda or LoraInit.LoraGa;
     }
 }

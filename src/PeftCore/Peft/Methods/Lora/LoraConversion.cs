@@ -62,7 +62,7 @@ internal sealed class LoraConversion
         var stored = layer.Weight.Value;
         var plain = Wide(stored);
         // What adds to the weight can add to zero, which costs no digits; what scales the weight needs it.
-        bool adds = adapter is DeltaAdapter or LoraLinearAdapter { UsesDora: false };
+        bool adds = adapter is DeltaAdapter or LoraLayer { UsesDora: false };
         var changed = adds ? stored.Backend.Zeros(stored.Shape) : Wide(stored);
         var bias = layer.Bias is { } own ? Wide(own.Value) : null;
         if (adapter.MergeProblem is { } problem)

@@ -1,6 +1,7 @@
 namespace PeftCore.Peft.Lora;
 
-/// <summary>What training goes on from where the initial factors cannot be found again: they are kept beside the trained ones.</summary>
+/// <summary>The training state of a LoRA whose initial factors come from data, so that they cannot be computed again: A₀ and B₀ are saved
+/// beside the trained parameters.</summary>
 internal static class LoraState
 {
     public const string InitialA = ".initial_A", InitialB = ".initial_B";
@@ -13,10 +14,10 @@ internal static class LoraState
         }
         foreach (var (path, layer) in adapter.Layers)
         {
-            if (layer is LoraLinearAdapter { Anchor: { } anchor })
+            if (layer is LoraLayer { InitialFactors: { } initial })
             {
-                yield return SavedEntry.Of(path + InitialA, anchor.A);
-                yield return SavedEntry.Of(path + InitialB, anchor.B);
+                yield return SavedEntry.Of(path + InitialA, initial.A);
+                yield return SavedEntry.Of(path + InitialB, initial.B);
             }
         }
     }

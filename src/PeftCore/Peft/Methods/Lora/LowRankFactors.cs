@@ -1,30 +1,32 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Peft.Numerics;
 using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>An update of one layer in double precision: B·A, with A (rank, in) and B (out, rank). The scale is apart.</summary>
+/// <summary>Low-rank factors of one layer in double precision, for initialisations, conversions and combinations: B·A with A (rank, in) and
+/// B (out, rank). The update is Scale·B·A.</summary>
 internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inputs, int Outputs, double Scale)
 {
-    /// <summary>The update of a layer's adapter relative to the unchanged base: what an initialisation took out of the weight is part of
-    /// it.</summary>
+    /// <summary>The update of a LoRA layer relative to the unchanged base: s·(B·A − B₀·A₀) where the initial factors were taken out of the
+    /// weight.</summary>
     public static LowRankFactors Of(LayerAdapter layer) => layer switch
     {
-        LoraLinearAdapter { Anchor: null } linear => Of(linear.A.Value, linear.B.Value, linear.Scale),
-        LoraLinearAdapter { Anchor: { } anchor } linear =>
-            Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(anchor.A, anchor.B, linear.Scale).Times(-1)]),
-        LoraEmbeddingAdapter embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
+        LoraLayer { InitialFactors: null } linear => Of(linear.A.Value, linear.B.Value, linear.Scale),
+        LoraLayer { InitialFactors: { } initial } linear =>
+            Join([Of(linear.A.Value, linear.B.Value, linear.Scale), Of(initial.A, initial.B, linear.Scale).Times(-1)]),
+        LoraEmbeddingLayer embedding => Of(embedding.A.Value, embedding.B.Value, embedding.Scale),
         _ => throw new BadInputException("trainable tokens replace rows of the embedding and do not add up; combine adapters without them"),
     };
 
-    /// <summary>The update of a layer's adapter of whatever method: where it is no low-rank product, ΔW itself times the
-    /// identity.</summary>
+    /// <summary>The update of any method's layer: where it is no LoRA, ΔW is one factor and the identity the other.</summary>
     public static LowRankFactors Of(string path, LayerAdapter adapter, Module module)
     {
-        if (adapter is LoraLinearAdapter or LoraEmbeddingAdapter || module is not Linear layer)
+        if (adapter is LoraLayer or LoraEmbeddingLayer || module is not Linear layer)
         {
             return Of(adapter);
         }
@@ -40,7 +42,12 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
             : new LowRankFactors(identity, delta, side, layer.Inputs, layer.Outputs, 1);
     }
 
-    /// <summary>Updates of one scale side by side, their ranks added up.</summary>
+    /// <summary>The factors of a saved state: F32 tensors A (rank, in) and B (out, rank).</summary>
+    public static LowRankFactors Of(WeightEntry a, WeightEntry b) => (a.Shape, b.Shape) is ([var rank, var inputs], [var outputs, _])
+        ? new(ToDouble(a), ToDouble(b), (int)rank, (int)inputs, (int)outputs, 1)
+        : throw a.Error($"and \"{b.Name}\" must be matrices");
+
+    /// <summary>The sum of updates of one scale: A stacked by rows, B by columns, the ranks added up.</summary>
     public static LowRankFactors Join(IReadOnlyList<LowRankFactors> parts)
     {
         var first = parts[0];
@@ -58,7 +65,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         return first with { A = [.. parts.SelectMany(part => part.A)], B = b, Rank = rank };
     }
 
-    /// <summary>The same with B multiplied.</summary>
+    /// <summary>factor·B·A</summary>
     public LowRankFactors Times(double factor)
     {
         double[] b = new double[B.Length];
@@ -69,8 +76,8 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     /// <summary>B·A, (out, in).</summary>
     public double[] Product() => Dense.Multiply(B, A, Outputs, Rank, Inputs);
 
-    /// <summary>The closest update of at most a given rank to this one, without forming the product: with A = Lₐ·Qₐ and Bᵀ = L_b·Q_b, the
-    /// singular values are those of the small L_bᵀ·Lₐ.</summary>
+    /// <summary>The best approximation of at most a given rank (Eckart and Young 1936), without forming the product: with A = Lₐ·Qₐ and
+    /// Bᵀ = L_b·Q_b, the singular values are those of the small L_bᵀ·Lₐ.</summary>
     public LowRankFactors Truncate(int rank)
     {
         if (Rank > Math.Min(Inputs, Outputs))
@@ -91,7 +98,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         };
     }
 
-    /// <summary>The closest update of at most a given rank to a whole matrix (out, in).</summary>
+    /// <summary>The best approximation of a matrix (out, in) of at most a given rank.</summary>
     public static LowRankFactors Truncate(double[] product, LowRankFactors shape, int rank)
     {
         int r = Math.Min(rank, Math.Min(shape.Inputs, shape.Outputs));
@@ -103,7 +110,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         return shape with { A = v, B = u, Rank = r };
     }
 
-    /// <summary>Writes the factors into parameters of at least this rank; what is left over becomes zero.</summary>
+    /// <summary>Writes the factors into A and B of at least this rank, padded with zeros.</summary>
     public void Upload(Tensor a, Tensor b)
     {
         int rank = a.Shape[0];
@@ -114,12 +121,15 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         {
             TensorPrimitives.ConvertTruncating<double, float>(B.AsSpan(o * Rank, Rank), valuesB.AsSpan(o * rank, Rank));
         }
-        a.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(valuesA), a);
-        b.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(valuesB), b);
+        a.Backend.Upload(MemoryMarshal.AsBytes<float>(valuesA), a);
+        b.Backend.Upload(MemoryMarshal.AsBytes<float>(valuesB), b);
     }
 
     private static LowRankFactors Of(Tensor a, Tensor b, float scale) =>
-        new(Wide(a), Wide(b), a.Shape[0], a.Shape[1], b.Shape[0], scale);
+        new(ToDouble(a), ToDouble(b), a.Shape[0], a.Shape[1], b.Shape[0], scale);
 
-    private static double[] Wide(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
+    private static double[] ToDouble(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
+
+    private static double[] ToDouble(WeightEntry entry) =>
+        Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
 }

@@ -30,10 +30,10 @@ internal static class PlainConversion
                 && layer.Layer.Parameters.Any(own => own.Parameter == parameter.Parameter)).Layer;
             yield return layer switch
             {
-                LoraLinearAdapter linear when parameter.Parameter == linear.A => Factor(parameter.FileName, linear, isA: true),
-                LoraLinearAdapter linear when parameter.Parameter == linear.B => Factor(parameter.FileName, linear, isA: false),
-                LoraEmbeddingAdapter embedding when parameter.Parameter == embedding.A => Padded(parameter, rows: true),
-                LoraEmbeddingAdapter embedding when parameter.Parameter == embedding.B => Padded(parameter, rows: false),
+                LoraLayer linear when parameter.Parameter == linear.A => Factor(parameter.FileName, linear, isA: true),
+                LoraLayer linear when parameter.Parameter == linear.B => Factor(parameter.FileName, linear, isA: false),
+                LoraEmbeddingLayer embedding when parameter.Parameter == embedding.A => Padded(parameter, rows: true),
+                LoraEmbeddingLayer embedding when parameter.Parameter == embedding.B => Padded(parameter, rows: false),
                 _ => Models.ModelWriter.ToFile(parameter.FileName, parameter.Parameter),
             };
         }
@@ -84,7 +84,7 @@ internal static class PlainConversion
         return both;
     }
 
-    private static SafetensorsTensor Factor(string name, LoraLinearAdapter layer, bool isA)
+    private static SafetensorsTensor Factor(string name, LoraLayer layer, bool isA)
     {
         var update = LowRankFactors.Of(layer);
         return isA ? ToFile(name, update.A, update.Rank, update.Inputs) : ToFile(name, update.B, update.Outputs, update.Rank);

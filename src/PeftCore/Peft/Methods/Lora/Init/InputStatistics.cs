@@ -5,14 +5,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>What goes into layers while data runs through a model: Σ x·xᵀ, Σ x and how many rows there were.</summary>
+/// <summary>Sums over the inputs of layers while data runs through a model: Σ x·xᵀ, Σ x and the number of rows, for EVA and
+/// CorDA.</summary>
 internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
 {
     private readonly Dictionary<Layer, Sums> _sums = layers.ToDictionary(layer => (Layer)layer, layer => new Sums(layer));
 
-    /// <summary>The rows that count of what comes next; null for all.</summary>
+    /// <summary>The rows of the next inputs that count; null for all.</summary>
     public int[]? Only { get; set; }
 
+    /// <summary>Adds an input x (…, in) of a layer; other layers are ignored.</summary>
     public void See(Layer layer, Tensor x)
     {
         if (_sums.TryGetValue(layer, out var sums))
@@ -32,7 +34,7 @@ internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
     public (double[] Gram, double[] Sum, long Rows) Of(Linear layer)
     {
         var sums = _sums[layer];
-        return (Wide(sums.Gram), Wide(sums.Sum), sums.Rows);
+        return (ToDouble(sums.Gram), ToDouble(sums.Sum), sums.Rows);
     }
 
     public void Dispose()
@@ -44,7 +46,7 @@ internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
         }
     }
 
-    private static double[] Wide(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
+    private static double[] ToDouble(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
 
     private sealed class Sums(Linear layer)
     {

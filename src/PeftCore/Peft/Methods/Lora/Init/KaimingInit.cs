@@ -1,0 +1,21 @@
+using PeftCore.Nn;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>The default of LoRA: A uniform in ±1/√in, which is Kaiming-uniform (He et al. 2015) with a = √5, and B zero, so that the
+/// adapter starts as the identity.</summary>
+internal static class KaimingInit
+{
+    public static void Fill(Parameter a, Parameter b, ulong seed, ulong stream)
+    {
+        a.Kaiming(seed, stream);
+        b.Zero();
+    }
+
+    /// <summary>Fills B like A, so that the adapter starts as noise. For tests.</summary>
+    public static void FillBoth(Parameter a, Parameter b, ulong seed, ulong stream)
+    {
+        a.Kaiming(seed, stream);
+        b.Kaiming(seed, stream + 1);
+    }
+}

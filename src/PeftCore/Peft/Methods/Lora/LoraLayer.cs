@@ -1,0 +1,130 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft.Lora;
+
+/// <summary>LoRA on one linear layer (Hu et al. 2021, equation 3): y = x·Wᵀ + b + s·(dropout(x)·Aᵀ)·Bᵀ with A (r, in), B (out, r) and
+/// s = α/r, or α/√r in rsLoRA (Kalajdzievski 2023). W and b are frozen. <see cref="LowRankLinearOp"/> computes y and the gradients;
+/// ΔW = s·B·A is formed by a merge only. Initialisations that take directions out of W (PiSSA, OLoRA, CorDA, LoRA-GA) leave W as it is,
+/// and the layer subtracts s·B₀·A₀ of the initial factors.</summary>
+internal sealed class LoraLayer : LayerAdapter
+{
+    private readonly Linear _layer;
+    private readonly LayerDropout _dropout;
+    private readonly Dora? _dora;
+
+    public override Tensor Forward(Tensor x) => _dora is null
+        ? x.LoraLinear(_layer.Weight.Value, _layer.Bias?.Value, _layer.Transposed, Updates(_dropout.Now))
+        : _dora.Forward(x, Updates(default), _dropout.Now);
+
+    /// <summary>s·B·A, and −s·B₀·A₀ where the initial factors were taken out of W.</summary>
+    private LowRankUpdate[] Updates(DropoutKey dropout)
+    {
+        var update = new LowRankUpdate(A.Value, B.Value, Scale, BiasOfB?.Value, dropout);
+        return InitialFactors is null ? [update] : [update, new(InitialFactors.A, InitialFactors.B, -Scale)];
+    }
+
+    /// <summary>W += ΔW, b += s·(bias of B).</summary>
+    public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
+    {
+        if (_dora is null)
+        {
+            AddDelta(weight);
+        }
+        else
+        {
+            _dora.Merge(weight, plain, AddDelta);
+        }
+        BiasOfB?.Value.Backend.Scale(BiasOfB.Value, Scale, bias!, accumulate: true);
+        return BiasOfB is not null;
+    }
+
+    /// <summary>W (out, in) += s·B·A, or W (in, out) += s·Aᵀ·Bᵀ, for each update.</summary>
+    private void AddDelta(Tensor weight)
+    {
+        foreach (var (a, b, scale, _, _, _) in Updates(default))
+        {
+            var (left, right) = _layer.Transposed ? (a, b) : (b, a);
+            weight.Backend.MatMul(left, _layer.Transposed, right, _layer.Transposed, weight, scale, accumulate: true);
+        }
+    }
+
+    /// <summary>Makes the parameters of one layer and fills them as <see cref="LoraConfig.Init"/> says.</summary>
+    /// <param name="context">Makes parameters and frees them if attaching fails.</param>
+    /// <param name="config">The hyperparameters.</param>
+    /// <param name="path">The layer's path, which decides rank and α where there are patterns.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="site">The layer's number: it selects the random streams of the initial values and of dropout.</param>
+    /// <exception cref="BadInputException">Rank or α do not fit the layer, or the weight cannot be factored.</exception>
+    public LoraLayer(AttachContext context, LoraConfig config, string path, Linear layer, ulong site)
+    {
+        int rank = LoraChecks.RankOf(context, config, path, Math.Min(layer.Inputs, layer.Outputs));
+        _layer = layer;
+        _dropout = new LayerDropout(layer, (float)config.Dropout, site);
+        Scale = LoraChecks.ScaleOf(config, path, rank);
+        A = context.NewParameter([rank, layer.Inputs]);
+        B = context.NewParameter([layer.Outputs, rank]);
+        BiasOfB = config.LoraBias ? context.NewParameter([layer.Outputs]).Zero() : null;
+        _dora = config.UseDora ? new Dora(layer, context.NewParameter([layer.Outputs])) : null;
+        InitialFactors = LoraInitializer.Fill(context, config, path, layer, A, B, Scale, 2 * site);
+        _dora?.Initialize(Updates(default));
+    }
+
+    /// <summary>(r, in)</summary>
+    public Parameter A { get; }
+
+    /// <summary>(out, r)</summary>
+    public Parameter B { get; }
+
+    /// <summary>(out) added after B and scaled with it; null without "lora_bias".</summary>
+    public Parameter? BiasOfB { get; }
+
+    /// <summary>s</summary>
+    public float Scale { get; }
+
+    /// <summary>A₀ and B₀ where they were taken out of W; null otherwise.</summary>
+    public FrozenInitialFactors? InitialFactors { get; }
+
+    public bool UsesDora => _dora is not null;
+
+    public override IEnumerable<AdapterParameter> Parameters
+    {
+        get
+        {
+            yield return new("", "lora_A.{0}.weight", "lora_A.weight", A);
+            yield return new("", "lora_B.{0}.weight", "lora_B.weight", B);
+            if (BiasOfB is not null)
+            {
+                yield return new("", "lora_B.{0}.bias", "lora_B.bias", BiasOfB);
+            }
+            if (_dora is not null)
+            {
+                yield return new("", "lora_magnitude_vector.{0}.weight", "lora_magnitude_vector", _dora.Magnitude);
+            }
+        }
+    }
+
+    public override string? MergeProblem => BiasOfB is not null && _layer.Bias is null
+        ? "its B has a bias, and the layer has none to merge it into"
+        : null;
+
+    public override IEnumerable<LowRankUpdate>? LowRankUpdates() => _dora is null ? Updates(_dropout.Now) : null;
+
+    public override Tensor AddTo(Tensor x, Tensor y)
+    {
+        using var scope = new TensorScope();
+        if (_dora is not null)
+        {
+            return scope.Return(y + (Forward(x) - _layer.Compute(x)));
+        }
+        foreach (var update in Updates(_dropout.Now))
+        {
+            y += LowRankAdapter.Apply(x, update);
+        }
+        return scope.Return(y);
+    }
+
+    public override void Free() => _dora?.Free();
+}
