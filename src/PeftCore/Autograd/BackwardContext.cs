@@ -3,40 +3,40 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>What a node's backward works with: the gradients that arrived at its outputs, and places for those of its inputs.
-/// Gradients that meet are added where they lie, so three projections of one input share one buffer.</summary>
+/// <summary>The argument of a node's backward: the gradients of its outputs, and buffers for those of its inputs. Gradients of one tensor
+/// accumulate in one buffer: q, k and v projections of one x share the buffer of dx.</summary>
 public readonly ref struct BackwardContext
 {
     private readonly GradientNode _node;
 
     internal BackwardContext(GradientNode node) => _node = node;
 
-    /// <summary>Gradient of an output. A second and later output of an op may have none: see <see cref="HasGradOutput"/>.</summary>
+    /// <summary>The gradient of an output. Of several outputs, all but one may have none: see <see cref="HasGradOutput"/>.</summary>
     public Tensor GradOutput(int index = 0) => _node.Outputs[index].Gradient!;
 
-    /// <summary>Whether any gradient came to this output.</summary>
+    /// <summary>Whether an output has a gradient.</summary>
     public bool HasGradOutput(int index) => _node.Outputs[index].Gradient is not null;
 
     internal int InputCount => _node.Inputs.Length;
 
     internal Shape ShapeOf(int input) => _node.InputShapes[input];
 
-    /// <summary>Whether this input's gradient is wanted.</summary>
+    /// <summary>Whether an input requires a gradient.</summary>
     public bool NeedsInputGrad(int input) => _node.Inputs[input] is not null;
 
-    /// <summary>Whether this input's tensor is another input of the op as well, so that both write to one buffer.</summary>
-    internal bool IsShared(int input) => _node.Inputs[input] is { } edge && _node.TakesTwice(edge);
+    /// <summary>Whether the op has this input's tensor as another input too, as x·x has: both gradients accumulate in one buffer.</summary>
+    internal bool IsShared(int input) => _node.Inputs[input] is { } edge && _node.HasTwice(edge);
 
-    /// <summary>The buffer for an input's gradient; null if it is not wanted. With <paramref name="accumulate"/> there is a sum in it
-    /// already, to be added to; otherwise its contents are undefined and all of it must be written.</summary>
+    /// <summary>The buffer for an input's gradient; null if it requires none. With <paramref name="accumulate"/> the buffer holds a sum to
+    /// add to; otherwise its contents are undefined, and backward writes every element.</summary>
     public Tensor? GradInput(int input, out bool accumulate)
     {
         accumulate = false;
-        return _node.Inputs[input] is { } edge ? AsSeen(input, TargetOf(edge, out accumulate)) : null;
+        return _node.Inputs[input] is { } edge ? InOpShape(input, BufferOf(edge, out accumulate)) : null;
     }
 
-    /// <summary>Like <see cref="GradInput(int, out bool)"/>, but takes over the memory of a saved tensor of the same size that only this
-    /// node still holds, so that the gradient costs nothing.</summary>
+    /// <summary>Like <see cref="GradInput(int, out bool)"/>, but reuses the memory of a saved tensor of the same size that only this node
+    /// holds, so that the gradient allocates nothing.</summary>
     public Tensor? GradInputReusing(Tensor? saved, int input, out bool accumulate)
     {
         accumulate = false;
@@ -44,16 +44,16 @@ public readonly ref struct BackwardContext
         {
             return null;
         }
-        if (edge.Gradient is null && edge is GradFn && !IsShared(input)
+        if (edge.Gradient is null && !edge.IsLeaf && !IsShared(input)
             && saved is { Storage.References: 1 } && saved.Count == edge.Shape.Count && saved.DType == edge.DType)
         {
-            edge.Writer = _node;
-            return AsSeen(input, edge.Gradient = saved.Unscoped(edge.Shape));
+            _node.MarkWritten(edge);
+            return InOpShape(input, edge.Gradient = saved.Unscoped(edge.Shape));
         }
-        return AsSeen(input, TargetOf(edge, out accumulate));
+        return InOpShape(input, BufferOf(edge, out accumulate));
     }
 
-    /// <summary>The gradient of an output, for the caller to overwrite: the buffer itself where nobody else holds it, else a
+    /// <summary>The gradient of an output for the caller to overwrite: the buffer itself if nothing else refers to it, else a
     /// copy.</summary>
     public Tensor TakeGradOutput(int index = 0)
     {
@@ -67,48 +67,48 @@ public readonly ref struct BackwardContext
         return copy;
     }
 
-    /// <summary>Passes a tensor on as (part of) an input's gradient. The caller writes to it no more; the memory is shared where it can
-    /// be.</summary>
+    /// <summary>Adds a tensor to an input's gradient, sharing its memory where possible. The caller must not write to it any
+    /// more.</summary>
     public void PropagateGrad(int input, Tensor gradient)
     {
         if (_node.Inputs[input] is not { } edge)
         {
             return;
         }
-        if (edge.Gradient is null && (edge is GradFn || gradient.Storage.References == 1))
+        if (edge.Gradient is null && (!edge.IsLeaf || gradient.Storage.References == 1))
         {
             edge.Gradient = gradient.Unscoped(edge.Shape);
-            if (edge is AccumulateGrad)
+            if (edge.IsLeaf)
             {
                 gradient.Storage.Recategorize(edge.Kind);
             }
             return;
         }
-        var target = TargetOf(edge, out bool accumulate);
+        var buffer = BufferOf(edge, out bool accumulate);
         if (accumulate)
         {
-            target.Backend.Add(target, gradient, target);
+            buffer.Backend.Add(buffer, gradient, buffer);
         }
         else
         {
-            target.Backend.Copy(gradient, target);
+            buffer.Backend.Copy(gradient, buffer);
         }
     }
 
-    /// <summary>The buffer in the shape the op saw, which differs where the input was a reshaped view.</summary>
-    private Tensor AsSeen(int input, Tensor buffer)
+    /// <summary>The buffer in the shape of the op's input, which differs from the tensor's own if the input was a reshaped view.</summary>
+    private Tensor InOpShape(int input, Tensor buffer)
     {
         var shape = _node.InputShapes[input];
         return buffer.Shape == shape ? buffer : buffer.View(shape);
     }
 
-    private Tensor TargetOf(GradientEdge edge, out bool accumulate)
+    private Tensor BufferOf(IGradFn edge, out bool accumulate)
     {
         if (edge.Gradient is not { } gradient)
         {
             edge.Gradient = NewBuffer(Tape.RunningBackend, edge);
-            edge.Writer = _node;
-            accumulate = _node.TakesTwice(edge); // Then both inputs add to zero, in whatever order the op writes them.
+            _node.MarkWritten(edge);
+            accumulate = _node.HasTwice(edge); // Then both inputs add to zero, in whatever order the op writes them.
             if (accumulate)
             {
                 edge.Gradient.Backend.Zero(edge.Gradient);
@@ -116,17 +116,18 @@ public readonly ref struct BackwardContext
             return edge.Gradient;
         }
         accumulate = true;
-        if (gradient.Storage.References > 1 && edge.Writer != _node)
+        if (gradient.Storage.References > 1 && !_node.HasWritten(edge))
         {
+            // The memory is shared with a gradient that was passed on: copy on write.
             var own = NewBuffer(gradient.Backend, edge);
             own.Backend.Copy(gradient, own);
             gradient.Dispose();
             edge.Gradient = own;
         }
-        edge.Writer = _node;
+        _node.MarkWritten(edge);
         return edge.Gradient;
     }
 
-    private static Tensor NewBuffer(IBackend backend, GradientEdge edge) =>
+    private static Tensor NewBuffer(IBackend backend, IGradFn edge) =>
         backend.NewTensor(edge.Shape, edge.DType, edge.Kind).Keep();
 }

@@ -3,126 +3,141 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>One application of an op on the tape: which inputs want a gradient, what was saved for them, and how to compute them.
-/// An op derives its own node, saves in the constructor what the wanted gradients use and nothing else, and releases it by itself after
-/// <see cref="Backward"/> has run.</summary>
+/// <summary>One application of an op on the tape: which inputs require a gradient, the saved tensors, and the backward formula. An op
+/// derives its own node, whose constructor saves what the required gradients use and nothing else. The tape releases the saved tensors as
+/// soon as <see cref="Backward"/> has run.</summary>
 public abstract class GradientNode(string op)
 {
     private readonly List<Saved> _saved = [];
     private readonly List<Tensor> _weights = [];
-    private readonly List<SavedValue> _kept = [];
-    private Tensor? _remade;
-    private GradientEdge?[] _inputs = [];
+    private readonly List<SavedValue> _savedValues = [];
+    private List<IGradFn>? _written;
+    private Tensor? _recomputed;
+    private IGradFn?[] _inputs = [];
     private Shape[] _inputShapes = [];
     private GradFn[] _outputs = [];
 
     /// <summary>Name of the op.</summary>
     public string Op { get; } = op;
 
-    /// <summary>What is kept until backward: name and tensor.</summary>
+    /// <summary>The tensors saved for backward.</summary>
     public IReadOnlyList<Saved> SavedTensors => _saved;
 
-    internal ReadOnlySpan<GradientEdge?> Inputs => _inputs;
+    internal ReadOnlySpan<IGradFn?> Inputs => _inputs;
 
     internal ReadOnlySpan<Shape> InputShapes => _inputShapes;
 
     internal ReadOnlySpan<GradFn> Outputs => _outputs;
 
-    /// <summary>Module path and number of the call, for reports.</summary>
+    /// <summary>Module path of the op, for reports.</summary>
     internal string Path { get; private set; } = "";
 
-    /// <summary>How many nodes will want this node's output made again.</summary>
+    /// <summary>Number of nodes whose backward reads this node's output recomputed.</summary>
     internal int Consumers { get; set; }
 
-    /// <summary>Whether this node can make its output again, cheaply, from what it saved.</summary>
+    /// <summary>Whether this node can recompute its output, at little cost, from its saved tensors.</summary>
     protected internal virtual bool CanRecompute => false;
 
-    /// <summary>Makes the output again, if <see cref="CanRecompute"/>.</summary>
-    /// <param name="y">Takes the values; undefined before.</param>
-    protected virtual void Recompute(Tensor y) => throw new NotSupportedException($"{Op} does not make its output again");
+    /// <summary>Recomputes the output, if <see cref="CanRecompute"/>.</summary>
+    /// <param name="y">The buffer to write; its contents are undefined.</param>
+    protected virtual void Recompute(Tensor y) => throw new NotSupportedException($"{Op} does not recompute its output");
 
-    /// <summary>Computes the gradients of the wanted inputs from those of the outputs.</summary>
-    protected internal abstract void Backward(BackwardContext flow);
+    /// <summary>Computes the gradients of the inputs that require one from those of the outputs.</summary>
+    protected internal abstract void Backward(BackwardContext context);
 
-    /// <summary>Keeps a tensor's values until backward has run, whatever scope the tensor belongs to.</summary>
+    /// <summary>Saves a tensor for backward; it outlives its scope until backward has run.</summary>
     protected Tensor Save(string name, Tensor tensor)
     {
-        var kept = tensor.Unscoped();
-        kept.Storage.MarkSaved(1);
-        _saved.Add(new Saved(name, kept));
-        return kept;
+        var saved = tensor.Unscoped();
+        saved.Storage.MarkSaved(1);
+        _saved.Add(new Saved(name, saved));
+        return saved;
     }
 
-    /// <summary>Keeps a tensor's values, or only the way to make them again.</summary>
+    /// <summary>Saves a tensor for backward, or, if its own node can, recomputes it then.</summary>
     protected SavedValue SaveOrRecompute(string name, Tensor tensor)
     {
-        var kept = GradientEdge.Of(tensor) is GradFn { Node: { CanRecompute: true } source } edge && source._outputs.Length == 1
+        // Of the classes of IGradFn only GradFn has a node that can recompute its output.
+        var value = tensor.GradFn is GradFn { Node: { CanRecompute: true } source } edge && source._outputs.Length == 1
             && edge.Shape == tensor.Shape
             ? new SavedValue(source)
             : new SavedValue(Save(name, tensor));
-        _kept.Add(kept);
-        return kept;
+        _savedValues.Add(value);
+        return value;
     }
 
-    /// <summary>Keeps a tensor if a condition holds.</summary>
+    /// <summary>Saves a tensor if <paramref name="needed"/>.</summary>
     protected Tensor? SaveIf(bool needed, string name, Tensor tensor) => needed ? Save(name, tensor) : null;
 
-    /// <summary>Holds on to a parameter's values. They live with the model anyway, so they do not count as saved.</summary>
+    /// <summary>Saves a parameter. The model owns its memory, so it does not count as saved.</summary>
     protected Tensor SaveWeight(Tensor weight)
     {
-        var kept = weight.Unscoped();
-        _weights.Add(kept);
-        return kept;
+        var handle = weight.Unscoped();
+        _weights.Add(handle);
+        return handle;
     }
 
-    /// <summary>Called once more when the saved tensors are let go, for what a node holds beside them.</summary>
+    /// <summary>Called when the saved tensors are released; a node releases here what else it holds.</summary>
     protected virtual void OnRelease() { }
 
     internal void Attach(ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         Path = TensorScope.Innermost?.Path ?? "";
-        _inputs = new GradientEdge?[inputs.Length];
+        _inputs = new IGradFn?[inputs.Length];
         _inputShapes = new Shape[inputs.Length];
         for (int i = 0; i < inputs.Length; i++)
         {
-            _inputs[i] = inputs[i] is { } input ? GradientEdge.Of(input) : null;
+            _inputs[i] = inputs[i] is { } input ? input.GradFn : null;
             _inputShapes[i] = inputs[i]?.Shape ?? default;
         }
         _outputs = new GradFn[outputs.Length];
         for (int i = 0; i < outputs.Length; i++)
         {
-            outputs[i].GradientEdge = _outputs[i] = new GradFn(this, outputs[i].Shape, outputs[i].DType);
+            outputs[i].GradFn = _outputs[i] = new GradFn(this, outputs[i].Shape, outputs[i].DType);
         }
     }
 
-    /// <summary>Whether an edge belongs to more than one input, as in x·x.</summary>
-    internal bool TakesTwice(GradientEdge edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
+    /// <summary>Whether more than one input is the same tensor, as in x·x.</summary>
+    internal bool HasTwice(IGradFn edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
 
-    /// <summary>This node's output once more, until the last of those who want it has run.</summary>
+    /// <summary>Notes that this node's backward writes to a gradient, so that its own views of the memory are no reason to copy
+    /// it.</summary>
+    internal void MarkWritten(IGradFn edge)
+    {
+        if (!HasWritten(edge))
+        {
+            (_written ??= []).Add(edge);
+        }
+    }
+
+    /// <summary>Whether this node's backward has written to a gradient.</summary>
+    internal bool HasWritten(IGradFn edge) => _written is not null && _written.Contains(edge);
+
+    /// <summary>The output recomputed; the consumers share it until the last has run.</summary>
     internal Tensor Recomputed()
     {
-        if (_remade is null)
+        if (_recomputed is null)
         {
             var edge = _outputs[0];
-            _remade = Tape.RunningBackend.NewTensor(edge.Shape, edge.DType).Keep();
-            Recompute(_remade);
+            _recomputed = Tape.RunningBackend.NewTensor(edge.Shape, edge.DType).Keep();
+            Recompute(_recomputed);
         }
-        return _remade;
+        return _recomputed;
     }
 
     internal void ReleaseConsumer()
     {
         if (--Consumers == 0)
         {
-            _remade?.Dispose();
-            _remade = null;
+            _recomputed?.Dispose();
+            _recomputed = null;
         }
     }
 
     internal void Release()
     {
-        _kept.ForEach(kept => kept.Release());
-        _kept.Clear();
+        _savedValues.ForEach(value => value.Release());
+        _savedValues.Clear();
         foreach (var saved in _saved)
         {
             saved.Tensor.Storage.MarkSaved(-1);
@@ -132,19 +147,16 @@ public abstract class GradientNode(string op)
         _weights.ForEach(weight => weight.Dispose());
         _weights.Clear();
         OnRelease();
-        foreach (var output in _outputs)
+        foreach (IGradFn output in _outputs)
         {
-            output.Drop();
-        }
-        foreach (var input in _inputs)
-        {
-            input?.LetGo(this);
+            output.FreeGradient();
         }
         _inputs = [];
+        _written = null;
     }
 }
 
-/// <summary>A tensor kept for backward.</summary>
-/// <param name="Name">What it is in the op's equation, such as "x" or "rstd".</param>
-/// <param name="Tensor">Its values.</param>
+/// <summary>A tensor saved for backward.</summary>
+/// <param name="Name">Its symbol in the op's equation, such as "x" or "rstd".</param>
+/// <param name="Tensor">The tensor.</param>
 public readonly record struct Saved(string Name, Tensor Tensor);

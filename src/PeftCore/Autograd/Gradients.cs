@@ -2,37 +2,37 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>Asking tensors to gather gradients.</summary>
+/// <summary>Gradients of leaf tensors.</summary>
 public static class Gradients
 {
     extension(Tensor tensor)
     {
-        /// <summary>The gradient gathered so far, of the same shape; null before a backward pass reached this tensor.</summary>
-        public Tensor? Gradient => GradientEdge.Of(tensor)?.Gradient;
+        /// <summary>The gradient accumulated so far, of the tensor's shape; null before a backward pass has reached the tensor.</summary>
+        public Tensor? Gradient => tensor.GradFn?.Gradient;
 
-        /// <summary>Makes this tensor a leaf whose gradient backward passes gather.</summary>
-        /// <exception cref="ShapeException">The tensor is not F32: only F32 trains.</exception>
+        /// <summary>Makes this tensor a leaf that accumulates its gradient in backward passes.</summary>
+        /// <exception cref="ShapeException">The tensor is not F32, the only dtype of trained parameters.</exception>
         public Tensor TrackGradient()
         {
             if (tensor.DType != DType.F32)
             {
                 throw new ShapeException("track gradient", $"only F32 tensors train, this one is {tensor.DType}; convert it first");
             }
-            tensor.GradientEdge ??= new AccumulateGrad(tensor.Shape);
+            tensor.GradFn ??= new AccumulateGrad(tensor.Shape);
             return tensor;
         }
 
-        /// <summary>Stops gathering, and frees what was gathered.</summary>
+        /// <summary>Stops accumulating, and frees the gradient.</summary>
         public void UntrackGradient()
         {
             tensor.FreeGradient();
-            tensor.GradientEdge = null;
+            tensor.GradFn = null;
         }
 
-        /// <summary>Frees the gathered gradient; the next backward pass starts from nothing.</summary>
-        public void FreeGradient() => GradientEdge.Of(tensor)?.Drop();
+        /// <summary>Frees the gradient; the next backward pass starts from zero.</summary>
+        public void FreeGradient() => tensor.GradFn?.FreeGradient();
 
-        /// <summary>The same values without their history.</summary>
+        /// <summary>A view of the same values that requires no gradient.</summary>
         public Tensor Detach() => tensor.View(tensor.Shape);
     }
 }

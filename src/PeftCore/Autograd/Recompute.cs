@@ -2,14 +2,14 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a stretch of the model keeps only
-/// its input and is run again when backward reaches it.</summary>
+/// <summary>Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a part of the model saves only its
+/// input, and backward runs its forward pass again.</summary>
 public static class Recompute
 {
-    /// <summary>Runs a body and keeps only its inputs for backward. The body must compute the same values when run again, which
-    /// counter-based dropout does.</summary>
-    /// <param name="body">Computes one tensor from the inputs; may use parameters.</param>
-    /// <param name="input">What flows in; its gradient flows out.</param>
+    /// <summary>Runs a body and saves only its input for backward. The body must compute the same values when it runs again; counter-based
+    /// dropout does.</summary>
+    /// <param name="body">Computes one tensor from the input and from parameters.</param>
+    /// <param name="input">The input; its gradient is propagated.</param>
     public static Tensor Run(Func<Tensor, Tensor> body, Tensor input)
     {
         if (!Tape.IsRecording)
@@ -17,7 +17,7 @@ public static class Recompute
             return body(input);
         }
         Tensor output;
-        input.Storage.MarkSaved(1); // The body will read its input again: no op in it may overwrite it.
+        input.Storage.MarkSaved(1); // Backward reads the input again: no op may overwrite it.
         try
         {
             using var probe = new Tape(TapeMode.Probe);
@@ -27,7 +27,7 @@ public static class Recompute
         {
             input.Storage.MarkSaved(-1);
         }
-        if (GradientEdge.Of(output) is RequiresGradProbe)
+        if (output.GradFn is RequiresGradProbe)
         {
             Tape.RecordAlways(() => new Node(body, input), [input], [output]);
         }
@@ -45,19 +45,19 @@ public static class Recompute
             _input = Save("input", input);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
             using var tape = new Tape();
             var input = _input.Detach();
-            if (flow.NeedsInputGrad(0))
+            if (context.NeedsInputGrad(0))
             {
-                input.GradientEdge = new AccumulateGrad(input.Shape, MemoryKind.Activation, input.DType);
+                input.GradFn = new AccumulateGrad(input.Shape, MemoryKind.Activation, input.DType);
             }
             var output = _body(input);
-            tape.Backward(output, flow.GradOutput());
+            tape.Backward(output, context.GradOutput());
             if (input.Gradient is { } gradient)
             {
-                flow.PropagateGrad(0, gradient);
+                context.PropagateGrad(0, gradient);
                 input.FreeGradient();
             }
         }

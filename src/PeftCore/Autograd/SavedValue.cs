@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>A value that a node's backward will want: kept, or made again from what the node that computed it keeps anyway (Chen et al.
-/// 2016's trade of memory for time, where it costs next to nothing: norms and elementwise functions).</summary>
+/// <summary>A value for a node's backward: saved, or recomputed from what the node that computed it saves anyway. It is Chen et al. 2016's
+/// trade of time for memory, applied where recomputing is cheap: norms and elementwise functions.</summary>
 public sealed class SavedValue
 {
     private readonly Tensor? _saved;
@@ -18,7 +18,7 @@ public sealed class SavedValue
         source.Consumers++;
     }
 
-    /// <summary>The values; those who want the same ones share one tensor.</summary>
+    /// <summary>The tensor; all consumers of a recomputed one share it.</summary>
     public Tensor Value => _saved ?? _source!.Recomputed();
 
     internal void Release()

@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>Records the ops that a gradient must come back through, and nothing else: an op is recorded only while a tape runs on this
-/// thread and only if one of its inputs needs a gradient. Below the lowest parameter that trains the tape stays empty.</summary>
+/// <summary>Records the ops that gradients are propagated through, and no others: an op is recorded if a tape runs on this thread and one of
+/// its inputs requires a gradient. Below the lowest trained parameter nothing is recorded.</summary>
 public sealed class Tape : IDisposable
 {
     [ThreadStatic]
@@ -29,7 +29,7 @@ public sealed class Tape : IDisposable
     /// <summary>The recorded ops, in the order they ran.</summary>
     public IReadOnlyList<GradientNode> Nodes => _nodes;
 
-    /// <summary>Bytes kept for backward; memory that several ops share counts once.</summary>
+    /// <summary>Bytes saved for backward; memory that several ops share counts once.</summary>
     public long SavedBytes => _nodes.SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage).Distinct()
         .Sum(storage => storage.ReservedBytes);
 
@@ -40,17 +40,18 @@ public sealed class Tape : IDisposable
 
     internal static IBackend RunningBackend => _backend ?? throw new InvalidOperationException("no backward pass is running");
 
-    /// <summary>Runs code without recording, as for evaluation.</summary>
+    /// <summary>Runs code without recording, as evaluation does.</summary>
     public static T NoGrad<T>(Func<T> body)
     {
         using var off = Pause();
         return body();
     }
 
-    /// <summary>Nothing is recorded until the result is disposed: <see cref="NoGrad"/> for code with spans.</summary>
+    /// <summary>Stops recording until the result is disposed: <see cref="NoGrad"/> for code with spans, which a lambda cannot
+    /// capture.</summary>
     internal static Tape Pause() => new(TapeMode.Off);
 
-    /// <summary>Whether a node must be recorded for an op with these inputs.</summary>
+    /// <summary>Whether an op with these inputs is recorded.</summary>
     public static bool Needs(params ReadOnlySpan<Tensor?> inputs)
     {
         if (!IsRecording)
@@ -67,10 +68,10 @@ public sealed class Tape : IDisposable
         return false;
     }
 
-    /// <summary>Records a node made by an op. The order of inputs is the one the node's backward uses.</summary>
-    /// <param name="node">Makes the node, which saves what its backward uses; called only if it is needed.</param>
-    /// <param name="inputs">What the op computed from; null for an optional input that was not given.</param>
-    /// <param name="outputs">What it computed.</param>
+    /// <summary>Records an op, if one of its inputs requires a gradient.</summary>
+    /// <param name="node">Creates the node, which saves what its backward uses; called only if the op is recorded.</param>
+    /// <param name="inputs">The inputs, in the order of the node's backward; null for an optional input that is absent.</param>
+    /// <param name="outputs">The outputs.</param>
     public static void Record(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         if (Needs(inputs))
@@ -79,7 +80,7 @@ public sealed class Tape : IDisposable
         }
     }
 
-    /// <summary>Records a node whose parameters are not among its inputs.</summary>
+    /// <summary>Records an op whose inputs need not require a gradient, because its node reads parameters that do.</summary>
     internal static void RecordAlways(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         if (_running is not { Mode: not TapeMode.Off })
@@ -90,7 +91,7 @@ public sealed class Tape : IDisposable
         {
             foreach (var output in outputs)
             {
-                output.GradientEdge = new RequiresGradProbe(output.Shape, output.DType);
+                output.GradFn = new RequiresGradProbe(output.Shape, output.DType);
             }
             return;
         }
@@ -99,10 +100,10 @@ public sealed class Tape : IDisposable
         _running._nodes.Add(recorded);
     }
 
-    /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on, adding to what the leaves hold, and releases
-    /// what was saved as it goes.</summary>
+    /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on and adds it to the leaf's. Each node releases its
+    /// saved tensors once its backward has run.</summary>
     /// <param name="loss">An F32 scalar computed while this tape ran.</param>
-    /// <param name="scale">Gradient to start from; 1/n averages over n accumulated batches.</param>
+    /// <param name="scale">The gradient of the scalar itself; 1/n averages over n accumulated batches.</param>
     public void Backward(Tensor loss, float scale = 1)
     {
         if (loss.Count != 1)
@@ -115,11 +116,11 @@ public sealed class Tape : IDisposable
         Backward(loss, start);
     }
 
-    /// <summary>Computes vector-Jacobian products: like <see cref="Backward(Tensor, float)"/> from a given gradient of any
+    /// <summary>Computes vector-Jacobian products: like <see cref="Backward(Tensor, float)"/>, from a given gradient of any
     /// output.</summary>
     public void Backward(Tensor output, Tensor gradient)
     {
-        if (GradientEdge.Of(output) is not GradFn start || !_nodes.Contains(start.Node))
+        if (output.GradFn is not GradFn start || !_nodes.Contains(start.Node))
         {
             throw new InvalidOperationException(
                 "backward: this tensor was not computed on this tape from anything that needs a gradient; " +
@@ -148,7 +149,7 @@ public sealed class Tape : IDisposable
         }
     }
 
-    /// <summary>Stops recording and lets go of what is still saved.</summary>
+    /// <summary>Stops recording and releases what is still saved.</summary>
     public void Dispose()
     {
         if (_running == this)
@@ -164,12 +165,12 @@ public sealed class Tape : IDisposable
 
     private static void Run(GradientNode node)
     {
-        bool arrived = false;
+        bool hasGradOutput = false;
         foreach (var output in node.Outputs)
         {
-            arrived |= output.Gradient is not null;
+            hasGradOutput |= output.Gradient is not null;
         }
-        if (arrived)
+        if (hasGradOutput)
         {
             using var scope = new TensorScope(node.Path);
             node.Backward(new BackwardContext(node));
@@ -178,11 +179,12 @@ public sealed class Tape : IDisposable
     }
 }
 
+/// <summary>What a tape does with the ops that run on its thread.</summary>
 internal enum TapeMode
 {
     Record,
 
-    /// <summary>Records nothing, but notes whether a gradient would be needed.</summary>
+    /// <summary>Records nothing, but marks the outputs of ops that would be recorded.</summary>
     Probe,
 
     Off,

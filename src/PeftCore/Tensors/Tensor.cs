@@ -33,7 +33,7 @@ public sealed class Tensor : IDisposable
     public IDevice Device => Storage.Device;
 
     /// <summary>Whether a backward pass can bring a gradient here.</summary>
-    public bool RequiresGrad => GradientEdge is not null;
+    public bool RequiresGrad => GradFn is not null;
 
     /// <summary>False once the memory was let go.</summary>
     public bool IsAlive => _storage is not null;
@@ -43,8 +43,8 @@ public sealed class Tensor : IDisposable
 
     internal long ByteOffset { get; }
 
-    /// <summary>Where this tensor's gradient goes; set and read by Autograd only.</summary>
-    internal object? GradientEdge { get; set; }
+    /// <summary>The node of the backward graph that takes this tensor's gradient; null if it requires none. Autograd sets it.</summary>
+    internal IGradFn? GradFn { get; set; }
 
     /// <summary>Takes over the caller's reference to a fresh storage.</summary>
     internal static Tensor Owning(Storage storage, Shape shape, DType dtype) => TensorScope.Register(new Tensor(storage, shape, dtype, 0));

@@ -1,4 +1,3 @@
-using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Data;
 using PeftCore.Models;
@@ -71,7 +70,7 @@ internal sealed class CapturedGraph : IDisposable
         {
             if (_parameters[i].Left >= 0)
             {
-                GradientEdge.Of(trainable.Parameters[i].Parameter.Value)!.Gradient = _left[_parameters[i].Left].Tensor;
+                trainable.Parameters[i].Parameter.Value.GradFn!.Gradient = _left[_parameters[i].Left].Tensor;
             }
         }
         return _left[0].Tensor;

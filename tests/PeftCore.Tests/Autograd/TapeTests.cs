@@ -201,6 +201,6 @@ public sealed class TapeTests
 
     private sealed class ThrowingNode() : GradientNode("throwing")
     {
-        protected internal override void Backward(BackwardContext flow) => throw new TimeoutException();
+        protected internal override void Backward(BackwardContext context) => throw new TimeoutException();
     }
 }

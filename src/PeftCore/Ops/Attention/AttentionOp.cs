@@ -123,9 +123,9 @@ public static class AttentionOp
             };
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dBias = flow.GradInput(BiasInput, out bool addBias);
+            var dBias = context.GradInput(BiasInput, out bool addBias);
             if (dBias is not null && !addBias)
             {
                 dBias.Backend.Zero(dBias);
@@ -133,14 +133,14 @@ public static class AttentionOp
             if (_fused)
             {
                 bool covered = (_q.Count + 2 * _k.Count) * _q.Dim == _q.Tensor.Shape.Columns;
-                var all = PartOf(flow, FirstHeads, covered);
-                Run(flow.GradOutput(), all, all, all, dBias);
+                var all = PartOf(context, FirstHeads, covered);
+                Run(context.GradOutput(), all, all, all, dBias);
                 return;
             }
-            var q = PartOf(flow, FirstHeads, _q.CoverTensor);
-            var k = PartOf(flow, FirstHeads + 1, _k.CoverTensor);
-            var v = PartOf(flow, FirstHeads + 2, _valueColumns.CoverTensor);
-            Run(flow.GradOutput(), q, k, v, dBias);
+            var q = PartOf(context, FirstHeads, _q.CoverTensor);
+            var k = PartOf(context, FirstHeads + 1, _k.CoverTensor);
+            var v = PartOf(context, FirstHeads + 2, _valueColumns.CoverTensor);
+            Run(context.GradOutput(), q, k, v, dBias);
             q.AddUp();
             k.AddUp();
             v.AddUp();
@@ -157,13 +157,13 @@ public static class AttentionOp
 
         /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same
         /// time.</summary>
-        private static Part PartOf(BackwardContext flow, int input, bool covered)
+        private static Part PartOf(BackwardContext context, int input, bool covered)
         {
-            if (flow.GradInput(input, out bool add) is not { } target)
+            if (context.GradInput(input, out bool add) is not { } target)
             {
                 return default;
             }
-            var part = flow.IsShared(input) ? new Part(target.NewLike(target.Shape, target.DType), false, target)
+            var part = context.IsShared(input) ? new Part(target.NewLike(target.Shape, target.DType), false, target)
                 : new Part(target, add, null);
             if (!part.Add && !covered)
             {

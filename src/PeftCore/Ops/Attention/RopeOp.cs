@@ -36,7 +36,7 @@ public static class RopeOp
     /// backward.</summary>
     private static Tensor Reusable(Tensor x)
     {
-        if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && GradientEdge.Of(x) is not AccumulateGrad)
+        if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && x.GradFn is not { IsLeaf: true })
         {
             return x.View(x.Shape);
         }
@@ -63,11 +63,11 @@ public static class RopeOp
             _positions = Save("positions", positions);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var gradient = flow.TakeGradOutput();
+            var gradient = context.TakeGradOutput();
             gradient.Backend.Rope(_heads.On(gradient), _cos, _sin, _positions, _interleaved, inverse: true);
-            flow.PropagateGrad(0, gradient);
+            context.PropagateGrad(0, gradient);
         }
     }
 }

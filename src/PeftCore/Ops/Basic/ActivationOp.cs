@@ -31,10 +31,10 @@ public static class ActivationOp
 
         protected override void Recompute(Tensor y) => y.Backend.Map<TFormula>(_x, y);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInputReusing(_x, 0, out bool accumulate)!;
-            dx.Backend.MapGradient<TFormula>(_x, flow.GradOutput(), dx, accumulate);
+            var dx = context.GradInputReusing(_x, 0, out bool accumulate)!;
+            dx.Backend.MapGradient<TFormula>(_x, context.GradOutput(), dx, accumulate);
         }
     }
 }

@@ -72,10 +72,10 @@ public static class ArithmeticOps
 
     private sealed class AddNode() : GradientNode("add")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            flow.PropagateGrad(0, flow.GradOutput());
-            flow.PropagateGrad(1, flow.GradOutput());
+            context.PropagateGrad(0, context.GradOutput());
+            context.PropagateGrad(1, context.GradOutput());
         }
     }
 
@@ -90,14 +90,14 @@ public static class ArithmeticOps
             _right = SaveIf(left.RequiresGrad, "right", right);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dLeft)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dLeft)
             {
                 dy.Backend.Multiply(dy, _right!, dLeft, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dRight)
+            if (context.GradInput(1, out accumulate) is { } dRight)
             {
                 dy.Backend.Multiply(dy, _left!, dRight, accumulate);
             }
@@ -106,10 +106,10 @@ public static class ArithmeticOps
 
     private sealed class ScaleNode(float factor) : GradientNode("scale")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            dx.Backend.Scale(flow.GradOutput(), factor, dx, accumulate);
+            var dx = context.GradInput(0, out bool accumulate)!;
+            dx.Backend.Scale(context.GradOutput(), factor, dx, accumulate);
         }
     }
 
@@ -119,23 +119,23 @@ public static class ArithmeticOps
 
         public ScaleByNode(Tensor scalar) : base("scale") => _scalar = Save("scalar", scalar);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            dx.Backend.ScaleBy(flow.GradOutput(), _scalar, dx, accumulate);
+            var dx = context.GradInput(0, out bool accumulate)!;
+            dx.Backend.ScaleBy(context.GradOutput(), _scalar, dx, accumulate);
         }
     }
 
     private sealed class SumNode(Shape shape) : GradientNode("sum")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
             }
-            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), flow.GradOutput());
+            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), context.GradOutput());
         }
     }
 }

@@ -78,14 +78,14 @@ internal static class BatchedMatMulOp
             _product = product;
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dc = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } da)
+            var dc = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } da)
             {
                 dc.Backend.MatMulBatched(_product.GradientOfA(accumulate), dc, _b!, da);
             }
-            if (flow.GradInput(1, out accumulate) is { } db)
+            if (context.GradInput(1, out accumulate) is { } db)
             {
                 dc.Backend.MatMulBatched(_product.GradientOfB(accumulate), _a!, dc, db);
             }

@@ -32,10 +32,10 @@ public static class CastOp
 
     private sealed class Node() : GradientNode("cast")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dy = context.GradOutput();
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (accumulate)
             {
                 var converted = dy.NewLike(dx.Shape, dx.DType, MemoryKind.Workspace);

@@ -51,10 +51,10 @@ public static class DropoutOp
 
     private sealed class Node(DropoutKey key) : GradientNode("dropout")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            key.Apply(flow.GradOutput(), dx, accumulate);
+            var dx = context.GradInput(0, out bool accumulate)!;
+            key.Apply(context.GradOutput(), dx, accumulate);
         }
     }
 }

@@ -44,14 +44,14 @@ public static class EmbeddingOp
 
         private Shape Table { get; }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dTable = flow.GradInput(0, out bool accumulate)!;
+            var dTable = context.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dTable.Backend.Zero(dTable);
             }
-            dTable.Backend.ScatterAdd(_ids, flow.GradOutput(), dTable.View(Table));
+            dTable.Backend.ScatterAdd(_ids, context.GradOutput(), dTable.View(Table));
         }
     }
 }

@@ -37,11 +37,11 @@ public static class GatedOp
 
         protected override void Recompute(Tensor y) => y.Backend.Gated<TFormula>(_gate, _up!, y);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dh = flow.GradOutput();
-            var gate = flow.GradInputReusing(_gate, 0, out bool addGate);
-            var up = flow.GradInputReusing(_up, 1, out bool addUp);
+            var dh = context.GradOutput();
+            var gate = context.GradInputReusing(_gate, 0, out bool addGate);
+            var up = context.GradInputReusing(_up, 1, out bool addUp);
             var dGate = gate is null || addGate ? dh.NewLike(dh.Shape) : gate;
             var dUp = up is null || addUp ? dh.NewLike(dh.Shape) : up;
             // Without up nobody wants gate's gradient, and any numbers may stand in for it.

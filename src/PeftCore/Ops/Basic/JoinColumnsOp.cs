@@ -30,14 +30,14 @@ internal static class JoinColumnsOp
 
     private sealed class Node(int m, int n) : GradientNode("join_columns")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dLeft)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dLeft)
             {
                 dy.Backend.CopyColumns(dy, 0, dLeft, 0, m, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dRight)
+            if (context.GradInput(1, out accumulate) is { } dRight)
             {
                 dy.Backend.CopyColumns(dy, m, dRight, 0, n, accumulate);
             }

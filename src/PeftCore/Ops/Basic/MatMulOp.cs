@@ -46,11 +46,11 @@ public static class MatMulOp
             _transposeB = transposeB;
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dc = flow.GradOutput();
+            var dc = context.GradOutput();
             var backend = dc.Backend;
-            if (flow.GradInput(0, out bool accumulate) is { } da)
+            if (context.GradInput(0, out bool accumulate) is { } da)
             {
                 if (_transposeA)
                 {
@@ -61,7 +61,7 @@ public static class MatMulOp
                     backend.MatMul(dc, false, _b!, !_transposeB, da, 1, accumulate);
                 }
             }
-            if (flow.GradInput(1, out accumulate) is { } db)
+            if (context.GradInput(1, out accumulate) is { } db)
             {
                 if (_transposeB)
                 {

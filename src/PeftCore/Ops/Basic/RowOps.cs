@@ -60,14 +60,14 @@ public static class RowOps
             _row = SaveIf(x.RequiresGrad, "row", row);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.MultiplyRow(dy, _row!, dx, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dRow)
+            if (context.GradInput(1, out accumulate) is { } dRow)
             {
                 dy.Backend.MultiplySumRows(dy, _x!, dRow, accumulate);
             }
@@ -85,14 +85,14 @@ public static class RowOps
             _column = SaveIf(x.RequiresGrad, "column", column);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.MultiplyColumn(dy, _column!, dx, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dColumn)
+            if (context.GradInput(1, out accumulate) is { } dColumn)
             {
                 dy.Backend.RowDots(dy, _x!, dColumn, accumulate);
             }
@@ -101,11 +101,11 @@ public static class RowOps
 
     private sealed class AddNode() : GradientNode("add_row")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            flow.PropagateGrad(0, dy);
-            if (flow.GradInput(1, out bool accumulate) is { } dRow)
+            var dy = context.GradOutput();
+            context.PropagateGrad(0, dy);
+            if (context.GradInput(1, out bool accumulate) is { } dRow)
             {
                 dy.Backend.SumRows(dy, dRow, accumulate);
             }

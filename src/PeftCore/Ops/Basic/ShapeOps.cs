@@ -17,7 +17,7 @@ public static class ShapeOps
                 throw new ShapeException("reshape", $"{x.Shape} has {x.Count} elements, {shape} would have {shape.Count}");
             }
             var view = x.View(shape);
-            view.GradientEdge = x.GradientEdge;
+            view.GradFn = x.GradFn;
             return view;
         }
 
@@ -111,10 +111,10 @@ public static class ShapeOps
 
     private sealed class SliceNode(long firstElement) : GradientNode("slice")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dy = context.GradOutput();
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
@@ -126,27 +126,27 @@ public static class ShapeOps
 
     private sealed class ColumnsNode(int start, int count) : GradientNode("columns")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
             }
-            dx.Backend.CopyColumns(flow.GradOutput(), 0, dx, start, count, accumulate: true);
+            dx.Backend.CopyColumns(context.GradOutput(), 0, dx, start, count, accumulate: true);
         }
     }
 
     private sealed class BesideNode(int left, int columns) : GradientNode("beside")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dLeft)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dLeft)
             {
                 dy.Backend.CopyColumns(dy, 0, dLeft, 0, left, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dRight)
+            if (context.GradInput(1, out accumulate) is { } dRight)
             {
                 dy.Backend.CopyColumns(dy, left, dRight, 0, columns - left, accumulate);
             }
@@ -155,14 +155,14 @@ public static class ShapeOps
 
     private sealed class ConcatNode() : GradientNode("concat")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             long at = 0;
-            for (int i = 0; i < flow.InputCount; i++)
+            for (int i = 0; i < context.InputCount; i++)
             {
-                var shape = flow.ShapeOf(i);
-                if (flow.GradInput(i, out bool accumulate) is { } dx)
+                var shape = context.ShapeOf(i);
+                if (context.GradInput(i, out bool accumulate) is { } dx)
                 {
                     var part = dy.View(shape, at);
                     if (accumulate)

@@ -26,10 +26,10 @@ public static class SoftmaxOp
 
         public Node(Tensor y) : base("softmax") => _y = Save("y", y);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            dx.Backend.SoftmaxGradient(_y, flow.GradOutput(), dx, accumulate);
+            var dx = context.GradInput(0, out bool accumulate)!;
+            dx.Backend.SoftmaxGradient(_y, context.GradOutput(), dx, accumulate);
         }
     }
 }

@@ -31,10 +31,10 @@ internal static class TopKSoftmaxOp
 
         public Node(Tensor y) : base("top_k_softmax") => _y = Save("y", y);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            dx.Backend.SoftmaxGradient(_y, flow.GradOutput(), dx, accumulate); // Where y is zero, so is the gradient.
+            var dx = context.GradInput(0, out bool accumulate)!;
+            dx.Backend.SoftmaxGradient(_y, context.GradOutput(), dx, accumulate); // Where y is zero, so is the gradient.
         }
     }
 }

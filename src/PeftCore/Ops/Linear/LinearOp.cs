@@ -61,18 +61,18 @@ public static class LinearOp
             _transposed = transposed;
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.MatMul(dy, false, _weight!, _transposed, dx, 1, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dw)
+            if (context.GradInput(1, out accumulate) is { } dw)
             {
                 WeightGradient(dy, _x!, _transposed, dw, accumulate);
             }
-            if (flow.GradInput(2, out accumulate) is { } db)
+            if (context.GradInput(2, out accumulate) is { } db)
             {
                 dy.Backend.SumRows(dy, db, accumulate);
             }

@@ -56,14 +56,14 @@ internal static class ObservedLinearOp
             (_transposed, _observer) = (transposed, observer);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.MatMul(dy, false, _weight, _transposed, dx, 1, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dWanted)
+            if (context.GradInput(1, out accumulate) is { } dWanted)
             {
                 if (!accumulate)
                 {

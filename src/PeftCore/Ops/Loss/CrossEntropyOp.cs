@@ -53,14 +53,14 @@ public static class CrossEntropyOp
             }
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
             for (int i = 0; i < _gradients.Length; i++)
             {
                 if (_gradients[i] is { } gradient)
                 {
-                    gradient.Backend.ScaleBy(gradient, flow.GradOutput(), gradient, false);
-                    flow.PropagateGrad(i, gradient);
+                    gradient.Backend.ScaleBy(gradient, context.GradOutput(), gradient, false);
+                    context.PropagateGrad(i, gradient);
                 }
             }
         }

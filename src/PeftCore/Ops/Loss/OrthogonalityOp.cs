@@ -45,9 +45,9 @@ internal static class OrthogonalityOp
             _inverse = Save("inverse", inverse);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             var backend = dy.Backend;
             using var scope = new TensorScope();
             var factor = dy.NewLike([1]);
@@ -61,7 +61,7 @@ internal static class OrthogonalityOp
             {
                 backend.MatMul(_gram, false, _a, false, product, 2);
             }
-            var da = flow.GradInput(0, out bool accumulate)!;
+            var da = context.GradInput(0, out bool accumulate)!;
             backend.ScaleBy(product, factor, da, accumulate);
         }
     }

@@ -52,17 +52,17 @@ public static class LayerNormOp
 
         protected override void Recompute(Tensor y) => y.Backend.LayerNorm(_x!, _weight, _bias, y, _mean!, _rstd!, _epsilon);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            var db = flow.GradInput(2, out bool accumulateDb);
+            var dy = context.GradOutput();
+            var db = context.GradInput(2, out bool accumulateDb);
             if (_x is null)
             {
                 dy.Backend.SumRows(dy, db!, accumulateDb);
                 return;
             }
-            var dx = flow.GradInput(0, out bool accumulateDx);
-            var dw = flow.GradInput(1, out bool accumulateDw);
+            var dx = context.GradInput(0, out bool accumulateDx);
+            var dw = context.GradInput(1, out bool accumulateDw);
             dy.Backend.LayerNormGradient(_x, _weight, _mean!, _rstd!, dy, dx, accumulateDx, dw, accumulateDw, db, accumulateDb);
         }
     }

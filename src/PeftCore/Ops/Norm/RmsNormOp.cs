@@ -46,11 +46,11 @@ public static class RmsNormOp
 
         protected override void Recompute(Tensor y) => _x.Backend.RmsNormRecompute(_x, _weight, _weightOffset, y, _rstd, _epsilon);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulateDx);
-            var dw = flow.GradInput(1, out bool accumulateDw);
-            _x.Backend.RmsNormGradient(_x, _weight, _weightOffset, _rstd, flow.GradOutput(), dx, accumulateDx, dw, accumulateDw);
+            var dx = context.GradInput(0, out bool accumulateDx);
+            var dw = context.GradInput(1, out bool accumulateDw);
+            _x.Backend.RmsNormGradient(_x, _weight, _weightOffset, _rstd, context.GradOutput(), dx, accumulateDx, dw, accumulateDw);
         }
     }
 }

@@ -67,13 +67,13 @@ internal static class BlockAffineLinearOp
             (_weight, _blocks, _pieces) = (SaveWeight(weight), SaveWeight(blocks), SaveWeight(pieces));
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             var backend = dy.Backend;
             int r = _blocks.Shape.Columns, inputs = _weight.Shape[1];
-            var dx = flow.GradInput(0, out bool addX);
-            var dBlocks = flow.GradInput(1, out bool addBlocks);
+            var dx = context.GradInput(0, out bool addX);
+            var dBlocks = context.GradInput(1, out bool addBlocks);
             for (int i = 0; i < _blocks.Shape[0]; i++)
             {
                 using var scope = new TensorScope();

@@ -93,11 +93,11 @@ internal static class CirculantLinearOp
             (_kernels, _blocks, _mirrored) = (SaveWeight(kernels), blocks, mirrored);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             using var scope = new TensorScope();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 var doubled = Doubled(_kernels);
                 for (int m = 0; m < _blocks.M; m++)
@@ -105,7 +105,7 @@ internal static class CirculantLinearOp
                     dy.Backend.MatMulBatched(_blocks.Backward(m, _mirrored, accumulate), dy, doubled, dx);
                 }
             }
-            if (flow.GradInput(1, out accumulate) is { } dw)
+            if (context.GradInput(1, out accumulate) is { } dw)
             {
                 var outer = dy.NewLike([_blocks.N, _blocks.Side, 2 * _blocks.Side], DType.F32);
                 var one = Constants.One(dy.Backend);

@@ -31,15 +31,15 @@ internal static class InverseOp
 
         public Node(Tensor y) : base("inverse") => _y = Save("y", y);
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             int side = _y.Shape.Columns, n = side == 0 ? 0 : _y.Shape.Rows / side;
             var plain = new MatrixStrides(side * side, side, 1);
             using var scope = new TensorScope();
             var half = dy.NewLike(_y.Shape);
             dy.Backend.MatMulBatched(new BatchedProduct(n, side, side, side, plain.Transposed, plain, plain), _y, dy, half); // Yᵀ·dY
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dx = context.GradInput(0, out bool accumulate)!;
             dy.Backend.MatMulBatched(new BatchedProduct(n, side, side, side, plain, plain.Transposed, plain, -1, accumulate), half, _y, dx);
         }
     }

@@ -45,13 +45,13 @@ internal static class KhatriRaoOp
             _b = SaveIf(a.RequiresGrad, "b", b);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            var da = flow.GradInput(0, out bool addA);
-            var db = flow.GradInput(1, out bool addB);
-            var shape = flow.ShapeOf(1);
-            for (int p = 0; p < flow.ShapeOf(0)[0]; p++)
+            var dy = context.GradOutput();
+            var da = context.GradInput(0, out bool addA);
+            var db = context.GradInput(1, out bool addB);
+            var shape = context.ShapeOf(1);
+            for (int p = 0; p < context.ShapeOf(0)[0]; p++)
             {
                 using var scope = new TensorScope();
                 var part = Part(dy, p, shape);

@@ -66,28 +66,28 @@ internal static class KroneckerLinearOp
             (_first, _second, _scale) = (SaveWeight(first), SaveWeight(second), scale);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             var backend = dy.Backend;
             using var scope = new TensorScope();
             var extents = new Extents(dy.Shape.Rows, _first.Shape[0], _second.Shape[0], _first.Shape[1], _second.Shape[1], _scale);
-            if (flow.GradInput(1, out bool accumulate) is { } dFirst)
+            if (context.GradInput(1, out bool accumulate) is { } dFirst)
             {
                 using var inner = new TensorScope();
                 backend.MatMulBatched(extents.Outer.GradientOfA(accumulate), dy, Inner(_x!, _second, extents), dFirst);
             }
-            if (!flow.NeedsInputGrad(0) && !flow.NeedsInputGrad(2))
+            if (!context.NeedsInputGrad(0) && !context.NeedsInputGrad(2))
             {
                 return;
             }
             var dz = dy.NewLike([extents.Rows * extents.C, extents.B]);
             backend.MatMulBatched(extents.Outer.GradientOfB(false), _first, dy, dz);
-            if (flow.GradInput(2, out accumulate) is { } dSecond)
+            if (context.GradInput(2, out accumulate) is { } dSecond)
             {
                 backend.MatMul(dz, true, _x!.View([extents.Rows * extents.C, extents.D]), false, dSecond, 1, accumulate);
             }
-            if (flow.GradInput(0, out accumulate) is { } dx)
+            if (context.GradInput(0, out accumulate) is { } dx)
             {
                 backend.MatMul(dz, false, _second, false, dx.View([extents.Rows * extents.C, extents.D]), 1, accumulate);
             }

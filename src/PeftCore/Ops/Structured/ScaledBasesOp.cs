@@ -48,13 +48,13 @@ internal static class ScaledBasesOp
             _basis = SaveWeight(basis);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
+            var dy = context.GradOutput();
             var backend = dy.Backend;
-            var dLambda = flow.GradInput(0, out bool addLambda);
-            var dGamma = flow.GradInput(1, out bool addGamma);
-            var shape = flow.ShapeOf(1);
+            var dLambda = context.GradInput(0, out bool addLambda);
+            var dGamma = context.GradInput(1, out bool addGamma);
+            var shape = context.ShapeOf(1);
             for (int p = 0; p < _basis.Shape.Rows; p++)
             {
                 using var scope = new TensorScope();

@@ -55,13 +55,13 @@ internal static class SkewSymmetricOp
 
     private sealed class Node(int side) : GradientNode("skew_symmetric")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dq = flow.GradOutput();
+            var dq = context.GradOutput();
             using var scope = new TensorScope();
             var du = dq.NewLike([dq.Shape[0], side * side]);
             MinusTransposed(dq, du, side);
-            var dv = flow.GradInput(0, out bool accumulate)!;
+            var dv = context.GradInput(0, out bool accumulate)!;
             foreach (var (at, column, length) in Rows(side))
             {
                 dq.Backend.CopyColumns(du, column, dv, at, length, accumulate);

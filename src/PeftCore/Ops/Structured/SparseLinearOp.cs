@@ -45,14 +45,14 @@ internal static class SparseLinearOp
             (_rows, _columns) = values.RequiresGrad ? (SaveWeight(pattern.Rows), SaveWeight(pattern.Columns)) : (null, null);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dy = flow.GradOutput();
-            if (flow.GradInput(0, out bool accumulate) is { } dx)
+            var dy = context.GradOutput();
+            if (context.GradInput(0, out bool accumulate) is { } dx)
             {
                 dy.Backend.SparseProduct(dy, _values!, _backward!.Offsets, _backward.Indices, _backward.Order, dx, accumulate);
             }
-            if (flow.GradInput(1, out accumulate) is { } dValues)
+            if (context.GradInput(1, out accumulate) is { } dValues)
             {
                 dy.Backend.SparseGradient(dy, _x!, _rows!, _columns!, dValues, accumulate);
             }
