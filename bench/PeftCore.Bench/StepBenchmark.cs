@@ -16,7 +16,7 @@ public class StepBenchmark
     private Bench? _bench;
     private PeftModel? _model;
     private AdamW? _optimizer;
-    private TrainingStep? _step;
+    private ITrainingStep? _step;
     private Batch? _batch;
     private int _number;
 
@@ -39,7 +39,7 @@ public class StepBenchmark
         _model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.Matching("all-linear") });
         var trainable = new TrainableAdapter(_model);
         _optimizer = new AdamW(trainable.Parameters);
-        _step = new TrainingStep(trainable, _optimizer, 1);
+        _step = new TrainerOptions { MaxGradNorm = 1 }.NewStep(trainable, _optimizer);
         _batch = MemoryPlan.FullBatch(trainable, 8, 128);
     }
 

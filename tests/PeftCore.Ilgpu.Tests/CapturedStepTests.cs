@@ -123,7 +123,7 @@ public abstract class StepReplayTests(string device)
         }, seed: 5);
         ITrainable trainable = replays ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
-        using var step = new TrainingStep(trainable, optimizer, 1);
+        using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var losses = new List<double>();
         Tensor? other = null;
         for (int i = 0; i < steps; i++)
@@ -135,7 +135,7 @@ public abstract class StepReplayTests(string device)
             losses.AddRange([result.Loss, result.GradientNorm]);
         }
         var weights = peft.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>()).ToList();
-        int replayed = step.Replayed;
+        int replayed = ((CapturedStep)step).GraphLaunches;
         step.Dispose();
         peft.Unload();
         model.Free();

@@ -48,9 +48,12 @@ internal sealed class BenchStepVerb : Verb
         planned += backend.OwnBytes;
         var model = source.Build(backend);
         var trainable = new TrainableAdapter(model);
-        using var optimizer = new TrainerOptions { Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay }.NewOptimizer(
-            trainable);
-        using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        var trainer = new TrainerOptions
+        {
+            Optimizer = options.Optimizer, WeightDecay = (float)options.WeightDecay, MaxGradNorm = options.MaxGradNorm
+        };
+        using var optimizer = trainer.NewOptimizer(trainable);
+        using var step = trainer.NewStep(trainable, optimizer);
         var batch = MemoryPlan.FullBatch(trainable, options.BatchSize, source.Length(), options.Seed);
         List<Data.Batch> batches = [.. Enumerable.Repeat(batch, options.GradientAccumulationSteps)];
         var times = Time(step, batches, options, call);
@@ -73,7 +76,7 @@ internal sealed class BenchStepVerb : Verb
         return VerbResult.Done(report);
     }
 
-    private List<double> Time(TrainingStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
+    private List<double> Time(ITrainingStep step, List<Data.Batch> batches, TrainOptions options, Invocation call)
     {
         var times = new List<double>();
         int warmup = call.Value(_warmup), steps = call.Value(_steps);

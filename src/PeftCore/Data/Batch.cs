@@ -1,6 +1,10 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+
 namespace PeftCore.Data;
 
-/// <summary>Samples side by side, ready to be put into tensors. All lists are row-major over (BatchSize, Length).</summary>
+/// <summary>Collated samples: token ids, labels, targets and positions of B rows of T tokens, in host memory and row-major. A
+/// <see cref="Collator"/> makes it; <see cref="ToInputs"/> and <see cref="ToTargets"/> upload it.</summary>
 public sealed class Batch
 {
     private int[]? _ranges;
@@ -10,61 +14,66 @@ public sealed class Batch
         (BatchSize, Length) = (batchSize, length);
         InputIds = new int[batchSize * length];
         Labels = new int[batchSize * length];
+        Targets = new int[batchSize * length];
         Positions = new int[batchSize * length];
         Lengths = new int[batchSize];
         ClassLabels = new int[batchSize];
         Clear(0);
     }
 
-    /// <summary>Makes all of it padding.</summary>
+    /// <summary>Fills the batch with padding.</summary>
     internal void Clear(int padId)
     {
         Array.Fill(InputIds, padId);
         Array.Fill(Labels, Example.Masked);
+        Array.Fill(Targets, Example.Masked);
         Array.Clear(Positions);
         Array.Clear(Lengths);
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
     }
 
-    /// <summary>Room for <see cref="CausalRanges"/>: where they stood before, if they did.</summary>
+    /// <summary>Sets <see cref="CausalRanges"/> to an array that later batches reuse.</summary>
     internal int[] NewRanges() => CausalRanges = _ranges ??= new int[InputIds.Length * 2];
 
-    /// <summary>How many rows there are.</summary>
+    /// <summary>Number of rows, B.</summary>
     public int BatchSize { get; }
 
-    /// <summary>How many tokens a row has, padding included.</summary>
+    /// <summary>Tokens of a row, padding included, T.</summary>
     public int Length { get; }
 
-    /// <summary>The tokens; padding is on the right.</summary>
+    /// <summary>The token ids; padding is on the right.</summary>
     public int[] InputIds { get; } // (B, T)
 
-    /// <summary>The tokens to learn, <see cref="Example.Masked"/> elsewhere; aligned with <see cref="InputIds"/>, the loss shifts
-    /// them.</summary>
+    /// <summary>The token ids that are learned, <see cref="Example.Masked"/> elsewhere. Aligned with <see cref="InputIds"/>; the first of a
+    /// sample is always masked.</summary>
     public int[] Labels { get; } // (B, T)
 
-    /// <summary>The place of each token in its own sample, counted from zero; zero for padding.</summary>
+    /// <summary>The token id that each position predicts: <see cref="Labels"/> shifted by one, once, by the collator.</summary>
+    internal int[] Targets { get; } // (B, T)
+
+    /// <summary>The position of each token in its own sample, from 0; 0 for padding.</summary>
     public int[] Positions { get; } // (B, T)
 
-    /// <summary>How many tokens of each row are not padding.</summary>
+    /// <summary>Tokens of each row that are not padding.</summary>
     public int[] Lengths { get; } // (B)
 
-    /// <summary>The class of each row, -1 where there is none.</summary>
+    /// <summary>The class of each row, −1 without one.</summary>
     public int[] ClassLabels { get; } // (B)
 
-    /// <summary>The task of each row, 0 for one that names none; null where no row names one.</summary>
+    /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
     public int[]? TaskIds { get; internal set; } // (B)
 
-    /// <summary>For causal attention: the first key each token sees, and one past the last (itself). Null where no row holds more than
-    /// one sample: then plain causal attention is right, for padding stands to the right of all that is real.</summary>
+    /// <summary>The keys [first, end) that each token attends to in causal attention within its own sample. Null if no row is packed: padding
+    /// is on the right, so plain causal attention excludes it.</summary>
     public int[]? CausalRanges { get; internal set; } // (B, T, 2)
 
-    /// <summary>How many tokens are not padding.</summary>
+    /// <summary>Tokens that are not padding.</summary>
     public int Tokens
     {
         get
         {
-            // Loops, here and below: before it is compiled for good, LINQ leaves garbage behind in every step.
+            // A loop, here and below: LINQ allocates on the managed heap in every step until it is fully compiled.
             int sum = 0;
             foreach (int length in Lengths)
             {
@@ -88,11 +97,34 @@ public sealed class Batch
         }
     }
 
-    /// <summary>How many tokens are learned. Labels in the first column are not counted: nothing predicts them.</summary>
-    public int TrainableTokens { get; internal set; }
+    /// <summary>Number of targets: positions that predict a token.</summary>
+    public int TrainableTokens { get; private set; }
 
-    /// <summary>One row by itself, without its padding.</summary>
-    /// <param name="row">Its number.</param>
+    /// <summary>The inputs of a model, uploaded.</summary>
+    internal ModelInputs ToInputs(IBackend backend) =>
+        ModelInputs.From(backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds);
+
+    /// <summary>The targets of a model, uploaded.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for <see cref="TrainableTokens"/>.</param>
+    /// <exception cref="BadInputException">The batch has no target.</exception>
+    internal Targets ToTargets(IBackend backend, int? denominator = null) =>
+        Models.Targets.FromShifted(backend, Targets, TrainableTokens, BatchSize, denominator);
+
+    /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target counts the same, whatever micro batch
+    /// holds it.</summary>
+    internal static int TargetCount(IReadOnlyList<Batch> microBatches)
+    {
+        int count = 0;
+        for (int i = 0; i < microBatches.Count; i++)
+        {
+            count += microBatches[i].TrainableTokens;
+        }
+        return count;
+    }
+
+    /// <summary>One row as a batch of its own, without padding.</summary>
+    /// <param name="row">Its index.</param>
     internal Batch Row(int row)
     {
         int length = Lengths[row], start = row * Length;
@@ -106,11 +138,14 @@ public sealed class Batch
         Positions.AsSpan(start, length).CopyTo(alone.Positions);
         alone.Lengths[0] = length;
         alone.ClassLabels[0] = ClassLabels[row];
-        alone.TrainableTokens = alone.Labels.AsSpan(Math.Min(1, length)).ToArray().Count(label => label != Example.Masked);
+        alone.ShiftLabels();
         return alone;
     }
 
-    /// <summary>The ranges for attention both ways, as encoders have it: each token sees its own sample, a padding token sees
+    /// <summary>Computes <see cref="Targets"/> and <see cref="TrainableTokens"/> from <see cref="Labels"/>.</summary>
+    internal void ShiftLabels() => TrainableTokens = LabelShift.Shift(Labels, BatchSize, Targets);
+
+    /// <summary>The keys [first, end) of bidirectional attention, as in encoders: each token attends to its own sample, a padding token to
     /// itself.</summary>
     public int[] BidirectionalRanges() // (B, T, 2)
     {

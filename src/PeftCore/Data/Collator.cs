@@ -1,6 +1,7 @@
 namespace PeftCore.Data;
 
-/// <summary>Puts samples side by side, padded on the right.</summary>
+/// <summary>Collates samples to batches: pads them on the right, and shifts and counts the labels once for everything that computes a
+/// loss.</summary>
 public sealed class Collator
 {
     private readonly int _padId;
@@ -8,10 +9,10 @@ public sealed class Collator
     private readonly int? _fixedLength;
 
     /// <summary>Creates a collator.</summary>
-    /// <param name="padId">The token to pad with. Which one does not matter to the result: nothing attends to it, nothing learns from
-    /// it.</param>
+    /// <param name="padId">The padding token. Its value does not change the result: no token attends to it, and its label is
+    /// masked.</param>
     /// <param name="multipleOf">Rows are padded to the longest, rounded up to a multiple of this.</param>
-    /// <param name="fixedLength">Or all batches have this length.</param>
+    /// <param name="fixedLength">The length of every batch; null for the rule of <paramref name="multipleOf"/>.</param>
     public Collator(int padId, int multipleOf = 1, int? fixedLength = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(padId);
@@ -26,7 +27,7 @@ public sealed class Collator
         return CollateRows([.. samples.Select(sample => new[] { sample })]);
     }
 
-    /// <summary>Several samples a row, one after the other: each has its own positions and attends to itself alone.</summary>
+    /// <summary>Several samples a row (packing): each has positions from 0 and attends to its own tokens only.</summary>
     public Batch CollateRows(IReadOnlyList<IReadOnlyList<Example>> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
@@ -37,7 +38,7 @@ public sealed class Collator
         return batch;
     }
 
-    /// <summary>How long the rows of a batch of these are.</summary>
+    /// <summary>The row length T of a batch of these samples.</summary>
     internal int LengthOf(ReadOnlySpan<Example[]> rows)
     {
         int longest = 0;
@@ -56,7 +57,7 @@ public sealed class Collator
             nameof(rows));
     }
 
-    /// <summary>Puts rows into a batch of their number and length, whatever stood in it.</summary>
+    /// <summary>Overwrites a batch of the right size with these rows.</summary>
     internal void Fill(Batch batch, ReadOnlySpan<Example[]> rows)
     {
         batch.Clear(_padId);
@@ -86,8 +87,9 @@ public sealed class Collator
         }
         if (packed)
         {
-            Ranges(batch);
+            SetCausalRanges(batch);
         }
+        batch.ShiftLabels();
     }
 
     private static void Append(Batch batch, int row, Example sample)
@@ -98,17 +100,16 @@ public sealed class Collator
         {
             batch.Positions[start + i] = i;
             batch.Labels[start + i] = sample.Labels[i];
-            batch.TrainableTokens += sample.Labels[i] == Example.Masked ? 0 : 1;
         }
         batch.Lengths[row] += sample.Ids.Length;
     }
 
-    private static void Ranges(Batch batch)
+    private static void SetCausalRanges(Batch batch)
     {
         int[] ranges = batch.NewRanges();
         for (int at = 0; at < batch.InputIds.Length; at++)
         {
-            // The position of padding is zero, so a padding token sees itself: an empty range would make a softmax over nothing.
+            // The position of padding is 0, so a padding token attends to itself: a softmax needs at least one key.
             int i = at % batch.Length;
             ranges[2 * at] = i - batch.Positions[at];
             ranges[2 * at + 1] = i + 1;

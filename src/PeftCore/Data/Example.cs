@@ -1,20 +1,22 @@
+using PeftCore.Ops;
+
 namespace PeftCore.Data;
 
-/// <summary>One sample as the model sees it.</summary>
-/// <param name="Ids">The tokens.</param>
-/// <param name="Labels">The tokens again, or <see cref="Masked"/> where nothing is learned. Aligned with <paramref name="Ids"/> as
-/// Hugging Face has it: the loss shifts them. The first is always masked, for nothing predicts it.</param>
+/// <summary>One tokenized sample.</summary>
+/// <param name="Ids">(T): the token ids.</param>
+/// <param name="Labels">The token ids, or <see cref="Masked"/> where nothing is learned. Aligned with <paramref name="Ids"/> as in Hugging
+/// Face's files; the <see cref="Collator"/> shifts them. It masks the first, because no token comes before it.</param>
 public sealed record Example(int[] Ids, int[] Labels)
 {
-    /// <summary>The label that the loss leaves out.</summary>
-    public const int Masked = -100;
+    /// <summary>The label of a token that is not learned.</summary>
+    public const int Masked = CrossEntropyOp.Ignore;
 
-    /// <summary>The class of the text, or -1 if the sample is not for classification.</summary>
+    /// <summary>The class of the text, −1 if the sample is not for classification.</summary>
     public int ClassLabel { get; init; } = -1;
 
-    /// <summary>The task of the text, counted from 0, for adapters that have several; null if the data name none.</summary>
+    /// <summary>The task of the text, from 0, for adapters with several tasks; null if the data name none.</summary>
     public int? TaskId { get; init; }
 
-    /// <summary>How many tokens are learned.</summary>
+    /// <summary>Number of labels that are not masked.</summary>
     public int TrainableTokens => Labels.AsSpan().Length - Labels.AsSpan().Count(Masked);
 }

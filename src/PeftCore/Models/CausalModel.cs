@@ -1,4 +1,5 @@
 using PeftCore.Autograd;
+using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -55,6 +56,9 @@ public abstract class CausalModel : Module
 
     /// <summary>What stands before every sequence without being in the input; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
+
+    /// <summary>The device of the weights.</summary>
+    internal IBackend Backend => TokenEmbedding.Weight.Value.Backend;
 
     /// <summary>Declares the same model with a table of its own for the head.</summary>
     internal abstract CausalModel Untied();

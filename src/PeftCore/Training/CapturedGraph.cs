@@ -5,59 +5,62 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>The recording of one pass: the tensors that batches are written into, the work, and what it leaves behind.</summary>
+/// <summary>The graph of one forward and backward pass: its inputs as static tensors, the captured work, and its outputs (the loss and the
+/// gradients that the pass allocates) as static tensors.</summary>
 internal sealed class CapturedGraph : IDisposable
 {
     private ICapturedGraph? _recording;
     private int _longest;
     private StaticInputs _inputs = null!;
-    private StaticTensor[] _left = [];
+    private StaticTensor[] _outputs = [];
 
-    /// <summary>Of each parameter: where it lies, where its gradient lay before the pass (0 if there was none), and the place in
-    /// <see cref="_left"/> of the gradient that the pass leaves, −1 if it leaves none.</summary>
-    private (nint Value, nint GradientBefore, int Left)[] _parameters = [];
+    /// <summary>For each parameter: the address of its value, the address of its gradient before the pass (0 without one), and the index in
+    /// <see cref="_outputs"/> of the gradient that the pass allocates (−1 if it allocates none).</summary>
+    private (nint Value, nint GradientBefore, int Output)[] _parameters = [];
 
-    public bool IsRecorded => _recording is not null;
+    public bool IsCaptured => _recording is not null;
 
-    /// <summary>Runs a pass and records it, unless it turns out that it cannot be repeated.</summary>
-    public Tensor Record(ITrainable trainable, IGraphCapture device, ModelInputs inputs, Targets targets,
-        Func<ModelInputs, Targets, Tensor> pass)
+    /// <summary>Runs a pass and captures it, unless the pass turns out to need the host.</summary>
+    /// <returns>The loss.</returns>
+    public Tensor Capture(ITrainingStep eager, IGraphCapture device, ModelInputs inputs, Targets targets)
     {
+        var trainable = eager.Trainable;
         Tensor? loss = null;
         _longest = inputs.Longest;
-        _inputs = new StaticInputs(inputs, targets);
+        _inputs = new StaticInputs(inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
-        var recording = device.Capture(() => loss = pass(inputs, targets), trainable.Model.Mode.Step);
+        var recording = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
         if (!recording.CanReplay)
         {
             recording.Dispose();
             return loss!;
         }
-        var left = new List<StaticTensor> { new(loss!) };
+        var outputs = new List<StaticTensor> { new(loss!) };
         for (int i = 0; i < _parameters.Length; i++)
         {
             if (_parameters[i].GradientBefore == 0 && trainable.Parameters[i].Parameter.Gradient is { } gradient)
             {
-                _parameters[i].Left = left.Count;
-                left.Add(new StaticTensor(gradient));
+                _parameters[i].Output = outputs.Count;
+                outputs.Add(new StaticTensor(gradient));
             }
         }
-        _left = [.. left];
+        _outputs = [.. outputs];
         _recording = recording;
         return loss!;
     }
 
-    /// <summary>Runs the recorded pass over another batch.</summary>
-    /// <returns>The loss; null if something is not where it was, and nothing was done.</returns>
-    public Tensor? Repeat(ITrainable trainable, Batch batch, int targets)
+    /// <summary>Uploads another batch and launches the graph.</summary>
+    /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address or the address of a static tensor is in
+    /// use.</returns>
+    public Tensor? Launch(ITrainable trainable, Batch batch, int targets)
     {
-        if (!FindsParameters(trainable) || batch.LongestPosition >= _longest || !_inputs.Fill(batch, targets))
+        if (!ParametersAreInPlace(trainable) || batch.LongestPosition >= _longest || !_inputs.Fill(batch, targets))
         {
             return null;
         }
         try
         {
-            if (!_recording!.Replay(_left, trainable.Model.Mode.Step))
+            if (!_recording!.Replay(_outputs, trainable.Model.Mode.Step))
             {
                 return null;
             }
@@ -68,12 +71,12 @@ internal sealed class CapturedGraph : IDisposable
         }
         for (int i = 0; i < _parameters.Length; i++)
         {
-            if (_parameters[i].Left >= 0)
+            if (_parameters[i].Output >= 0)
             {
-                trainable.Parameters[i].Parameter.Value.GradFn!.Gradient = _left[_parameters[i].Left].Tensor;
+                trainable.Parameters[i].Parameter.Value.GradFn!.Gradient = _outputs[_parameters[i].Output].Tensor;
             }
         }
-        return _left[0].Tensor;
+        return _outputs[0].Tensor;
     }
 
     public void Dispose()
@@ -82,7 +85,7 @@ internal sealed class CapturedGraph : IDisposable
         _recording = null;
     }
 
-    private bool FindsParameters(ITrainable trainable)
+    private bool ParametersAreInPlace(ITrainable trainable)
     {
         if (trainable.Parameters.Count != _parameters.Length)
         {

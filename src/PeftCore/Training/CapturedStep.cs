@@ -5,80 +5,95 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>Forward and backward passes over batches of a shape that was seen before, recorded once and replayed: the host then only copies
-/// the batch. The first batch of a shape runs as ever, so that everything is loaded; the second is recorded. Between passes a recording
-/// holds no memory: what it reads and what it leaves behind is taken again where it lay, and if something else is there now, the pass runs
-/// as ever and the next one is recorded anew.</summary>
-/// <param name="backend">The device.</param>
-/// <param name="device">The same.</param>
-/// <param name="trainable">What trains.</param>
-/// <param name="pass">The pass itself: returns the loss outside of every scope.</param>
-/// <param name="plain">The pass over a batch as it runs without recordings.</param>
-internal sealed class CapturedStep(IBackend backend, IGraphCapture device, ITrainable trainable, Func<ModelInputs, Targets, Tensor> pass,
-    Func<Batch, int, Tensor> plain) : IDisposable
+/// <summary>A step whose forward and backward passes are captured as graphs (CUDA graphs on a card, lists of kernel calls on the
+/// processor), so that the host only uploads the batch and launches the graph. A graph belongs to one shape of batches: the first batch of
+/// a shape runs eagerly, which loads and compiles what the pass needs; the second is captured; later ones launch the graph. Between
+/// launches a graph holds no memory: its static tensors are allocated again at their addresses, and if an address is in use, the pass runs
+/// eagerly and the next one is captured anew. The results are those of the wrapped step, bit for bit.</summary>
+internal sealed class CapturedStep : ITrainingStep
 {
-    private readonly Dictionary<Key, CapturedGraph?> _passes = [];
+    private readonly ITrainingStep _eager;
+    private readonly IGraphCapture _device;
+    private readonly Dictionary<Key, CapturedGraph?> _graphs = [];
 
-    /// <summary>What a recording depends on beside the batch's numbers.</summary>
-    private readonly record struct Key(int Batch, int Length, bool HasRanges, int PickedRows, bool Adds, ulong Seed, string Trains);
+    private CapturedStep(ITrainingStep eager, IGraphCapture device) => (_eager, _device) = (eager, device);
 
-    /// <summary>How many passes were replayed.</summary>
-    public int Replayed { get; private set; }
+    /// <summary>What a graph depends on besides the numbers in its static tensors.</summary>
+    /// <param name="Batch">Rows.</param>
+    /// <param name="Length">Tokens of a row.</param>
+    /// <param name="HasRanges">Whether attention reads ranges.</param>
+    /// <param name="CompactedRows">Positions the loss is computed for; 0 for all.</param>
+    /// <param name="Accumulates">Whether the parameters have gradients that the pass adds to.</param>
+    /// <param name="Seed">Seed of dropout.</param>
+    /// <param name="Trainable">The trainable's own key.</param>
+    private readonly record struct Key(int Batch, int Length, bool HasRanges, int CompactedRows, bool Accumulates, ulong Seed,
+        string Trainable);
 
-    /// <summary>Runs a pass, adding to the parameters' gradients.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="targets">What the sum of losses is divided by.</param>
-    /// <returns>The loss, for the caller to dispose.</returns>
-    public Tensor Run(Batch batch, int targets)
+    public ITrainable Trainable => _eager.Trainable;
+
+    /// <summary>Number of passes that launched a graph.</summary>
+    public int GraphLaunches { get; private set; }
+
+    /// <summary>Captures the passes of a step where its device can: <see cref="IGraphCapture"/> is an optional part of a backend.</summary>
+    public static ITrainingStep Wrap(ITrainingStep step) =>
+        step.Trainable.Model.Backend is IGraphCapture device ? new CapturedStep(step, device) : step;
+
+    public Tensor ForwardBackward(Batch batch, int targets)
     {
-        if (!device.CanCapture || trainable.ReplayKey is not { } trains)
+        if (!_device.CanCapture || Trainable.CaptureKey is not { } trainable)
         {
-            return plain(batch, targets);
+            return _eager.ForwardBackward(batch, targets);
         }
-        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null, Targets.PickedRows(batch.Labels, batch.BatchSize),
-            Adds,
-            trainable.Model.Mode.Seed, trains);
-        if (!_passes.TryGetValue(key, out var known))
+        var key = new Key(batch.BatchSize, batch.Length, batch.CausalRanges is not null,
+            Targets.CompactedRows(batch.TrainableTokens, batch.Targets.Length), Accumulates, Trainable.Model.Mode.Seed, trainable);
+        if (!_graphs.TryGetValue(key, out var graph))
         {
-            if (_passes.Count < device.MaxGraphs)
+            if (_graphs.Count < _device.MaxGraphs)
             {
-                _passes.Add(key, new CapturedGraph());
+                _graphs.Add(key, new CapturedGraph());
             }
-            return plain(batch, targets);
+            return _eager.ForwardBackward(batch, targets);
         }
-        if (known is null)
+        if (graph is null)
         {
-            return plain(batch, targets); // It cannot be repeated.
+            return _eager.ForwardBackward(batch, targets); // The pass needs the host: it cannot be captured.
         }
-        if (!known.IsRecorded)
+        if (!graph.IsCaptured)
         {
-            return Record(key, known, batch, targets);
+            return Capture(key, graph, batch, targets);
         }
-        if (known.Repeat(trainable, batch, targets) is not { } loss)
+        if (graph.Launch(Trainable, batch, targets) is not { } loss)
         {
-            known.Dispose();
-            return plain(batch, targets);
+            graph.Dispose();
+            return _eager.ForwardBackward(batch, targets);
         }
-        Replayed++;
+        GraphLaunches++;
         return loss;
     }
 
+    public Tensor ForwardBackward(ModelInputs inputs, Targets targets) => _eager.ForwardBackward(inputs, targets);
+
+    public double Update(double loss, double learningRate, int number) => _eager.Update(loss, learningRate, number);
+
+    /// <summary>Frees the graphs.</summary>
     public void Dispose()
     {
-        foreach (var known in _passes.Values)
+        foreach (var graph in _graphs.Values)
         {
-            known?.Dispose();
+            graph?.Dispose();
         }
-        _passes.Clear();
+        _graphs.Clear();
+        _eager.Dispose();
     }
 
-    private bool Adds
+    /// <summary>Whether a parameter has a gradient that the pass adds to.</summary>
+    private bool Accumulates
     {
         get
         {
-            for (int i = 0; i < trainable.Parameters.Count; i++)
+            for (int i = 0; i < Trainable.Parameters.Count; i++)
             {
-                if (trainable.Parameters[i].Parameter.Gradient is not null)
+                if (Trainable.Parameters[i].Parameter.Gradient is not null)
                 {
                     return true;
                 }
@@ -87,15 +102,14 @@ internal sealed class CapturedStep(IBackend backend, IGraphCapture device, ITrai
         }
     }
 
-    private Tensor Record(Key key, CapturedGraph known, Batch batch, int targets)
+    private Tensor Capture(Key key, CapturedGraph graph, Batch batch, int targets)
     {
         using var scope = new TensorScope();
-        var inputs = TrainingStep.Inputs(backend, batch);
-        var wanted = Targets.FromLabels(backend, batch.Labels, batch.BatchSize, targets);
-        var loss = known.Record(trainable, device, inputs, wanted, pass);
-        if (!known.IsRecorded)
+        var backend = Trainable.Model.Backend;
+        var loss = graph.Capture(_eager, _device, batch.ToInputs(backend), batch.ToTargets(backend, targets));
+        if (!graph.IsCaptured)
         {
-            _passes[key] = null;
+            _graphs[key] = null;
         }
         return loss;
     }

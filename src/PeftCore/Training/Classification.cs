@@ -51,7 +51,7 @@ public static class Classification
         model.Mode.Training = false;
         try
         {
-            using var decoder = new CachedDecoder(model, TrainingStep.BackendOfModel(model),
+            using var decoder = new CachedDecoder(model, model.Backend,
                 samples.Max(s => s.Candidates.Max(c => c.Ids.Length)), kvCacheDType);
             var predictions = new List<int>(samples.Count);
             foreach (var sample in samples)

@@ -36,7 +36,7 @@ public static class Evaluation
             foreach (var batch in batches)
             {
                 cancel.ThrowIfCancellationRequested();
-                int targets = TrainingStep.TargetsOf(model, batch);
+                int targets = batch.TrainableTokens;
                 if (targets > 0)
                 {
                     sum += targets * Tape.NoGrad(() => MeanLoss(model, batch));
@@ -56,7 +56,6 @@ public static class Evaluation
     private static double MeanLoss(CausalModel model, Batch batch)
     {
         using var scope = new TensorScope();
-        var backend = TrainingStep.BackendOfModel(model);
-        return model.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)).Item();
+        return model.Loss(batch.ToInputs(model.Backend), batch.ToTargets(model.Backend)).Item();
     }
 }

@@ -3,36 +3,37 @@ using PeftCore.Nn;
 
 namespace PeftCore.Training;
 
-/// <summary>What a <see cref="Trainer"/> can train: a model of which some parameters train, and how those are kept on disk.</summary>
+/// <summary>A model with parameters to train, as a <see cref="Trainer"/> needs it: hooks around each step, and how the parameters are
+/// written to checkpoints.</summary>
 public interface ITrainable
 {
-    /// <summary>The model whose loss is lowered.</summary>
+    /// <summary>The model whose loss is minimised.</summary>
     CausalModel Model { get; }
 
-    /// <summary>What trains, by names that differ.</summary>
+    /// <summary>The parameters that are trained, under unique names.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
-    /// <summary>Runs before each step.</summary>
-    /// <param name="step">The step, counted from 1.</param>
-    /// <param name="batches">Batches whose gradients the step adds up.</param>
+    /// <summary>Called before each step.</summary>
+    /// <param name="step">Number of the step, from 1.</param>
+    /// <param name="batches">Micro batches of the step.</param>
     void BeforeStep(long step, int batches) { }
 
-    /// <summary>Parameters whose elements have changed places in the last step, with the place each element had before, −1 for a new
-    /// one.</summary>
+    /// <summary>The parameters whose elements the last step has permuted, such as sparse values at newly selected entries, with the former
+    /// index of each element, −1 for a new one. The optimizer permutes its moments alike.</summary>
     IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
 
-    /// <summary>Runs after each step of the optimizer, while the gradients are still there.</summary>
-    /// <param name="step">Steps done, counted from 1.</param>
+    /// <summary>Called after each update, before the gradients are freed.</summary>
+    /// <param name="step">Number of the step, from 1.</param>
     void AfterStep(long step) { }
 
-    /// <summary>What a pass depends on beside the batch and the values of tensors that stay where they are, if a recorded pass may stand
-    /// for the pass itself; null if it may not.</summary>
-    string? ReplayKey => null;
+    /// <summary>What a forward and backward pass depends on besides the batch and the tensors it reads: a captured graph is launched again
+    /// only for the same key. Null if the passes cannot be captured, because they depend on the step or need the host.</summary>
+    string? CaptureKey => null;
 
-    /// <summary>Writes what trains into a directory, exactly: what is loaded later must equal it bit for bit.</summary>
+    /// <summary>Writes the parameters to a directory without loss: <see cref="Load"/> restores the same bits.</summary>
     void Save(string directory);
 
-    /// <summary>Reads into the parameters what <see cref="Save"/> wrote.</summary>
+    /// <summary>Restores the parameters that <see cref="Save"/> wrote.</summary>
     /// <exception cref="BadInputException">The directory does not hold these parameters.</exception>
     void Load(string directory);
 }

@@ -1,6 +1,5 @@
 using PeftCore.Autograd;
 using PeftCore.Data;
-using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -35,7 +34,7 @@ public static class LoraCalibration
             return;
         }
         List<Batch> data = [.. batches];
-        RefuseTooFew(lora, data, data.Sum(batch => TrainingStep.TargetsOf(model.Base, batch)));
+        RefuseTooFew(lora, data, Batch.TargetCount(data));
         var mode = model.Base.Mode;
         bool training = mode.Training;
         mode.Training = false; // Dropout would blur what is looked at.
@@ -62,7 +61,7 @@ public static class LoraCalibration
     private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
     {
         string init = config.InitName;
-        int tokens = data.Sum(batch => Masks(config) ? batch.Labels.Count(label => label != Example.Masked) : batch.Tokens),
+        int tokens = data.Sum(batch => Masks(config) ? batch.TrainableTokens : batch.Tokens),
             rank = Math.Max(config.Rank, config.RankPattern.Select(pattern => pattern.Value).DefaultIfEmpty().Max());
         if (config.Init == LoraInit.LoraGa && targets == 0)
         {
@@ -83,7 +82,7 @@ public static class LoraCalibration
 
     private static void Look(PeftModel model, Batch batch, LoraConfig config)
     {
-        var backend = TrainingStep.BackendOfModel(model.Base);
+        var backend = model.Base.Backend;
         if (config.Init != LoraInit.LoraGa)
         {
             foreach (var row in Rows(batch))
@@ -96,15 +95,15 @@ public static class LoraCalibration
                 }
                 if (!Masks(config) || learned.Length > 0)
                 {
-                    model.Base.Logits(TrainingStep.Inputs(backend, row));
+                    model.Base.Logits(row.ToInputs(backend));
                 }
             }
         }
-        else if (TrainingStep.TargetsOf(model.Base, batch) > 0)
+        else if (batch.TrainableTokens > 0)
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(model.Base.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)));
+            tape.Backward(model.Base.Loss(batch.ToInputs(backend), batch.ToTargets(backend)));
         }
     }
 

@@ -101,7 +101,7 @@ public sealed record MemoryPlan
         }
         backend.Memory.ResetPeak();
         var observer = new StepObserver(backend);
-        step.Watch = observer.Watch;
+        step.PhaseObserver = observer.Watch;
         backend.Memory.Watcher = observer.Watch;
         step.Run(microBatches(trainable), options.LearningRate);
         backend.Memory.Watcher = null;

@@ -3,54 +3,127 @@ using PeftCore.Optim;
 
 namespace PeftCore.Training;
 
-/// <summary>Writes a run's checkpoints and removes those that are no longer wanted: the last and the best always stay.</summary>
-internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action<string>? fault)
+/// <summary>The output directory of a run, locked against other runs: the log, the checkpoints and the result. Of old checkpoints the last
+/// and the best are kept.</summary>
+internal sealed class RunDirectory : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(1);
 
-    public string? LastSaved { get; private set; }
+    private readonly string _directory;
+    private readonly TrainerOptions _options;
+    private readonly Action<string>? _fault;
+    private readonly HeldFile _lock;
+    private RunLog? _log;
 
-    /// <summary>Keeps other runs out of the directory until disposed of; the directory is made if it is missing.</summary>
-    /// <exception cref="BadInputException">Another process trains here, or the place cannot be written to.</exception>
-    public HeldFile Hold()
+    /// <summary>Creates and locks the directory and removes what killed runs left in it.</summary>
+    /// <param name="directory">The path.</param>
+    /// <param name="options">Settings of the run.</param>
+    /// <param name="step">The step that a resumed run continues from.</param>
+    /// <param name="fault">Called with a name before each write; a test throws there.</param>
+    /// <exception cref="BadInputException">The directory is in use by another run, holds the checkpoints of one, or is
+    /// read-only.</exception>
+    public RunDirectory(string directory, TrainerOptions options, int step, Action<string>? fault)
     {
-        string full = Path.GetFullPath(outputDirectory);
+        (_directory, _options, _fault) = (directory, options, fault);
+        _lock = Lock();
+        try
+        {
+            bool resumesInPlace = ResumedRun == Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+            Prepare(resumesInPlace ? step : null);
+        }
+        catch
+        {
+            _lock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The last checkpoint written; null before the first.</summary>
+    public string? LastCheckpoint { get; private set; }
+
+    /// <summary>The directory of the run that is resumed; null for a new run.</summary>
+    private string? ResumedRun => _options.ResumeFrom is { } checkpoint
+        ? Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) : null;
+
+    /// <summary>Opens the log at the length it had at the checkpoint.</summary>
+    public void OpenLog(long length) => _log = RunLog.Open(_directory, length, ResumedRun, _fault);
+
+    /// <summary>Writes a row of the log.</summary>
+    public void Log(params ReadOnlySpan<(string Name, double Value)> fields) => _log!.Write(fields);
+
+    /// <summary>Writes a checkpoint of the state, then removes old ones.</summary>
+    /// <returns>Its path.</returns>
+    public string SaveCheckpoint(ITrainable trainable, Optimizer optimizer, TrainerState state)
+    {
+        _log!.Flush();
+        state.LogLength = _log.Length;
+        string path = Checkpoint.PathOf(_directory, state.Step);
+        Checkpoint.Write(path, trainable, optimizer, state, _fault);
+        LastCheckpoint = path;
+        _fault?.Invoke("checkpoint standing");
+        RemoveOld(state);
+        return path;
+    }
+
+    /// <summary>The checkpoint of the best step: in this directory, or in that of the resumed run.</summary>
+    public string BestCheckpoint(int step)
+    {
+        string path = Checkpoint.PathOf(_directory, step);
+        return ResumedRun is { } resumed && !Directory.Exists(path) ? Checkpoint.PathOf(resumed, step) : path;
+    }
+
+    /// <summary>Writes the trained parameters.</summary>
+    public void SaveResult(ITrainable trainable)
+    {
+        _log!.Flush();
+        _fault?.Invoke("result");
+        trainable.Save(_directory);
+    }
+
+    public void Dispose()
+    {
+        _log?.Dispose();
+        _lock.Dispose();
+    }
+
+    private HeldFile Lock()
+    {
+        string full = Path.GetFullPath(_directory);
         string file = Path.Combine(full, HiddenNames.RunLock);
-        // Found out now rather than after hours, when the first checkpoint is due.
-        ReadOnlyCheck.Check(outputDirectory, file);
+        // A read-only directory fails here rather than hours later, at the first checkpoint.
+        ReadOnlyCheck.Check(_directory, file);
         try
         {
             DiskChanges.CreateDirectory(full);
-            // A process that cleans holds what a killed run left for a moment.
-            return HeldFile.TryHold(file, Patience, () => true) ?? (File.Exists(file)
-                ? throw new BadInputException($"{outputDirectory}: another process is training into this directory; "
+            // A process that cleans up after a killed run locks the directory for a moment.
+            return HeldFile.TryHold(file, LockTimeout, () => true) ?? (File.Exists(file)
+                ? throw new BadInputException($"{_directory}: another process is training into this directory; "
                     + "wait until it has ended, or choose another output directory")
                 : HeldFile.Hold(file));
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileErrors.Writing(outputDirectory, e);
+            throw FileErrors.Writing(_directory, e);
         }
     }
 
-    /// <summary>Makes the directory, which this run holds, ready for a run that starts here (null) or goes on here from a step. Checkpoints
-    /// of later steps belong to what the resumed run is about to do again, and go.</summary>
-    /// <exception cref="BadInputException">Another run's checkpoints are there.</exception>
-    public void Prepare(int? resumedStep)
+    /// <summary>Prepares the locked directory for a new run (null) or one that resumes here from a step; checkpoints of later steps are
+    /// removed, because the resumed run repeats those steps.</summary>
+    private void Prepare(int? resumedStep)
     {
-        var all = Checkpoint.All(outputDirectory);
+        var all = Checkpoint.All(_directory);
         if (resumedStep is null && all.Count > 0)
         {
             throw new BadInputException(
-                $"{outputDirectory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
+                $"{_directory}: the directory holds {Path.GetFileName(all[^1].Path)} of an earlier run; resume from it, " +
                 "remove it, or choose another output directory");
         }
-        ReadOnlyCheck.Check(outputDirectory, Path.GetFullPath(Path.Combine(outputDirectory, RunLog.FileName)));
+        ReadOnlyCheck.Check(_directory, Path.GetFullPath(Path.Combine(_directory, RunLog.FileName)));
         try
         {
-            AtomicDirectory.Recover(outputDirectory);
-            Leftovers.Clean(outputDirectory);
-            FormerLeftovers.Clean(outputDirectory);
+            AtomicDirectory.Recover(_directory);
+            Leftovers.Clean(_directory);
+            FormerLeftovers.Clean(_directory);
             foreach (var (_, path) in all.Where(found => found.Step > resumedStep).Reverse())
             {
                 Checkpoint.Delete(path);
@@ -58,31 +131,21 @@ internal sealed class CheckpointKeeper(string outputDirectory, int limit, Action
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            throw FileErrors.Writing(outputDirectory, e);
+            throw FileErrors.Writing(_directory, e);
         }
-    }
-
-    public string Save(ITrainable trainable, Optimizer optimizer, TrainerState state)
-    {
-        string path = Checkpoint.PathOf(outputDirectory, state.Step);
-        Checkpoint.Write(path, trainable, optimizer, state, fault);
-        LastSaved = path;
-        fault?.Invoke("checkpoint standing");
-        RemoveOld(state);
-        return path;
     }
 
     private void RemoveOld(TrainerState state)
     {
-        if (limit == 0)
+        if (_options.SaveTotalLimit == 0)
         {
             return;
         }
-        var all = Checkpoint.All(outputDirectory);
+        var all = Checkpoint.All(_directory);
         var old = all.Where(found => found.Step != state.Step && found.Step != state.BestStep).ToList();
-        foreach (var (_, path) in old.Take(all.Count - limit))
+        foreach (var (_, path) in old.Take(all.Count - _options.SaveTotalLimit))
         {
-            fault?.Invoke("removing");
+            _fault?.Invoke("removing");
             Checkpoint.Delete(path);
         }
     }

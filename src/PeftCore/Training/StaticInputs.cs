@@ -5,62 +5,64 @@ using PeftCore.Models;
 
 namespace PeftCore.Training;
 
-/// <summary>Where a recorded pass reads its batch. The memory is taken again for each pass, and the batch's numbers are written into
-/// it.</summary>
-internal sealed class StaticInputs(ModelInputs inputs, Targets targets)
+/// <summary>The static tensors that a captured graph reads its batch from. Their memory is allocated for each launch, at the captured
+/// addresses, and the batch is uploaded to it.</summary>
+internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena arena)
 {
     private readonly IBackend _backend = inputs.Ids.Backend;
     private readonly StaticTensor _ids = new(inputs.Ids);
     private readonly StaticTensor _positions = new(inputs.Positions);
     private readonly StaticTensor? _ranges = inputs.Ranges is null ? null : new(inputs.Ranges);
-    private readonly StaticTensor _tokens = new(targets.Tokens);
-    private readonly StaticTensor _inverse = new(targets.InverseCount);
+    private readonly StaticTensor _targets = new(targets.Tokens);
+    private readonly StaticTensor _inverseCount = new(targets.InverseCount);
     private readonly StaticTensor? _rows = targets.Rows is null ? null : new(targets.Rows);
-    private readonly int[] _next = new int[inputs.Ids.Count];
-    private readonly int[] _picked = new int[targets.Rows?.Count ?? 0];
+    private readonly int[] _compactTargets = new int[targets.Rows?.Count ?? 0];
+    private readonly int[] _compactRows = new int[targets.Rows?.Count ?? 0];
 
-    /// <summary>Takes the memory and writes a batch of the recorded shape.</summary>
+    /// <summary>Allocates the memory and uploads a batch of the captured shape.</summary>
     /// <returns>False if some of the memory is in use.</returns>
     public bool Fill(Batch batch, int denominator)
     {
-        if (!TakeAgain())
+        if (!TryAllocate())
         {
             return false;
         }
-        Write(_ids, batch.InputIds);
-        Write(_positions, batch.Positions);
+        Upload(_ids, batch.InputIds);
+        Upload(_positions, batch.Positions);
         if (_ranges is not null)
         {
-            Write(_ranges, batch.CausalRanges);
+            Upload(_ranges, batch.CausalRanges);
         }
-        Targets.Shift(batch.Labels, batch.BatchSize, _next);
-        if (_rows is not null)
+        if (_rows is null)
         {
-            Targets.CompactRows(_next, _picked);
-            Write(_rows, _picked);
+            Upload(_targets, batch.Targets);
         }
-        Write(_tokens, _next.AsSpan(0, (int)_tokens.Tensor.Count));
-        float inverse = 1f / denominator;
-        _backend.Upload(MemoryMarshal.AsBytes(new ReadOnlySpan<float>(in inverse)), _inverse.Tensor);
+        else
+        {
+            Targets.CompactRows(batch.Targets, _compactTargets, _compactRows);
+            Upload(_targets, _compactTargets);
+            Upload(_rows, _compactRows);
+        }
+        float inverseCount = 1f / denominator;
+        _backend.Upload(MemoryMarshal.AsBytes(new ReadOnlySpan<float>(in inverseCount)), _inverseCount.Tensor);
         return true;
     }
 
-    /// <summary>Gives the memory back.</summary>
+    /// <summary>Frees the memory.</summary>
     public void Free()
     {
         _ids.Tensor.Dispose();
         _positions.Tensor.Dispose();
         _ranges?.Tensor.Dispose();
-        _tokens.Tensor.Dispose();
-        _inverse.Tensor.Dispose();
+        _targets.Tensor.Dispose();
+        _inverseCount.Tensor.Dispose();
         _rows?.Tensor.Dispose();
     }
 
-    private bool TakeAgain()
+    private bool TryAllocate()
     {
-        var memory = ((IGraphCapture)_backend).Arena;
-        if (_ids.TryTake(memory) && _positions.TryTake(memory) && (_ranges?.TryTake(memory) ?? true)
-            && _tokens.TryTake(memory) && _inverse.TryTake(memory) && (_rows?.TryTake(memory) ?? true))
+        if (_ids.TryTake(arena) && _positions.TryTake(arena) && (_ranges?.TryTake(arena) ?? true)
+            && _targets.TryTake(arena) && _inverseCount.TryTake(arena) && (_rows?.TryTake(arena) ?? true))
         {
             return true;
         }
@@ -68,5 +70,6 @@ internal sealed class StaticInputs(ModelInputs inputs, Targets targets)
         return false;
     }
 
-    private void Write(StaticTensor area, ReadOnlySpan<int> numbers) => _backend.Upload(MemoryMarshal.AsBytes(numbers), area.Tensor);
+    private void Upload(StaticTensor target, ReadOnlySpan<int> numbers) =>
+        _backend.Upload(MemoryMarshal.AsBytes(numbers), target.Tensor);
 }

@@ -4,16 +4,16 @@ using PeftCore.Peft;
 
 namespace PeftCore.Training;
 
-/// <summary>The active adapter of a model, kept in Hugging Face PEFT's files.</summary>
+/// <summary>The active adapter of a model as a <see cref="Trainer"/> trains it; it is saved in Hugging Face PEFT's files.</summary>
 public sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;
     private readonly string _name;
-    private readonly bool _replays;
-    private (IReadOnlyList<string>? Applied, bool Checkpointing, string? Value) _key;
+    private readonly bool _supportsCapture;
+    private (IReadOnlyList<string>? Applied, bool Checkpointing, string? Value) _captureKey;
 
-    /// <summary>Takes the adapter that is active.</summary>
-    /// <exception cref="BadInputException">None is active, or several are.</exception>
+    /// <summary>Trains the active adapter.</summary>
+    /// <exception cref="BadInputException">No adapter is active, or several are.</exception>
     public TrainableAdapter(PeftModel model)
     {
         _model = model;
@@ -22,7 +22,7 @@ public sealed class TrainableAdapter : ITrainable
             : throw new BadInputException(
             $"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
-        _replays = config.SupportsGraphCapture;
+        _supportsCapture = config.SupportsGraphCapture;
         Parameters = [.. model.Parameters.Where(p => p.Parameter.RequiresGrad)];
     }
 
@@ -42,20 +42,20 @@ public sealed class TrainableAdapter : ITrainable
     public void AfterStep(long step) => _model.AfterStep(step);
 
     /// <inheritdoc/>
-    public string? ReplayKey
+    public string? CaptureKey
     {
         get
         {
-            if (!_replays || _model.RowAdapters is not null || _model.Observer is not null)
+            if (!_supportsCapture || _model.RowAdapters is not null || _model.Observer is not null)
             {
                 return null;
             }
-            if (_key.Value is null || _key.Applied != _model.AppliedAdapters || _key.Checkpointing != _model.Base.GradientCheckpointing)
+            if (_captureKey.Value is null || _captureKey.Applied != _model.AppliedAdapters || _captureKey.Checkpointing != _model.Base.GradientCheckpointing)
             {
-                _key = (_model.AppliedAdapters, _model.Base.GradientCheckpointing,
+                _captureKey = (_model.AppliedAdapters, _model.Base.GradientCheckpointing,
                     $"{string.Join(',', _model.AppliedAdapters)},{_model.Base.GradientCheckpointing}");
             }
-            return _key.Value;
+            return _captureKey.Value;
         }
     }
 

@@ -3,15 +3,16 @@ using PeftCore.Peft;
 
 namespace PeftCore.Training;
 
-/// <summary>Trains, evaluates, logs, keeps checkpoints, and goes on from them bit for bit as if it had never stopped.</summary>
+/// <summary>Trains a model, evaluates, logs and writes checkpoints. A run that is resumed from a checkpoint computes the same bits as one
+/// that never stopped. The order of a run is in <see cref="TrainingLoop.Run"/>.</summary>
 public sealed class Trainer
 {
     /// <summary>Prepares a run.</summary>
-    /// <param name="trainable">What trains.</param>
+    /// <param name="trainable">The model and the parameters that are trained.</param>
     /// <param name="options">Settings.</param>
-    /// <param name="train">The data to train on.</param>
-    /// <param name="evaluation">The data to evaluate on; null for none.</param>
-    /// <exception cref="BadInputException">A setting makes no sense, or the data name a task that the adapter does not have.</exception>
+    /// <param name="train">The training data.</param>
+    /// <param name="evaluation">The evaluation data; null for none.</param>
+    /// <exception cref="BadInputException">A setting is out of range, or the data name a task that the adapter does not have.</exception>
     public Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
     {
         options.Check(canEvaluate: evaluation is not null);
@@ -23,49 +24,49 @@ public sealed class Trainer
     public Trainer(PeftModel model, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
         : this(new TrainableAdapter(model), options, train, evaluation) { }
 
-    /// <summary>Once before the first step, when settings and data have been checked and the output directory is ready.</summary>
+    /// <summary>Raised once, before the first step, after settings, data and output directory were checked.</summary>
     public event Action? Started;
 
-    /// <summary>After each step.</summary>
+    /// <summary>Raised after each step.</summary>
     public event Action<TrainingProgress>? StepDone;
 
-    /// <summary>After each evaluation.</summary>
+    /// <summary>Raised after each evaluation.</summary>
     public event Action<TrainingEvaluation>? Evaluated;
 
-    /// <summary>After a checkpoint was made, with its directory.</summary>
+    /// <summary>Raised after each checkpoint, with its directory.</summary>
     public event Action<string>? CheckpointSaved;
 
-    /// <summary>What trains.</summary>
+    /// <summary>The model and the parameters that are trained.</summary>
     public ITrainable Trainable { get; }
 
     /// <summary>Settings.</summary>
     public TrainerOptions Options { get; }
 
-    /// <summary>Steps of the whole run.</summary>
+    /// <summary>Optimizer steps of the whole run.</summary>
     public int TotalSteps => Options.TotalSteps(Train.BatchesPerEpoch);
 
     internal DataLoader Train { get; }
 
     internal DataLoader? Evaluation { get; }
 
-    /// <summary>Called with a name wherever something is about to be written, so that a test can stop the run there.</summary>
+    /// <summary>Called with a name before each write to the output directory, so that a test can end the run there.</summary>
     internal Action<string>? Fault { get; init; }
 
-    /// <summary>Runs to the end, or until stopped.</summary>
+    /// <summary>Runs to the last step, or until cancelled.</summary>
     /// <param name="cancel">Ends the run after the current step, with a checkpoint if there is an output directory.</param>
-    /// <exception cref="BadInputException">The checkpoint does not fit, or the output directory cannot be written to or holds another
+    /// <exception cref="BadInputException">The checkpoint does not fit, or the output directory is read-only or holds another
     /// run.</exception>
-    /// <exception cref="TrainingDivergedException">A number stopped being finite.</exception>
+    /// <exception cref="TrainingDivergedException">A loss or a gradient is not finite.</exception>
     public TrainingResult Run(CancellationToken cancel = default)
     {
-        using var run = new TrainerRun(this);
+        using var loop = new TrainingLoop(this);
         Started?.Invoke();
-        return run.ToEnd(cancel);
+        return loop.Run(cancel);
     }
 
-    internal void Tell(TrainingProgress progress) => StepDone?.Invoke(progress);
+    internal void Raise(TrainingProgress progress) => StepDone?.Invoke(progress);
 
-    internal void Tell(TrainingEvaluation evaluation) => Evaluated?.Invoke(evaluation);
+    internal void Raise(TrainingEvaluation evaluation) => Evaluated?.Invoke(evaluation);
 
-    internal void Tell(string checkpoint) => CheckpointSaved?.Invoke(checkpoint);
+    internal void Raise(string checkpoint) => CheckpointSaved?.Invoke(checkpoint);
 }

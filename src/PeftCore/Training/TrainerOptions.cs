@@ -102,6 +102,13 @@ public sealed record TrainerOptions
             : new AdamW(trainable.Parameters, new AdamWOptions(Beta1, Beta2, Epsilon, WeightDecay, decays));
     }
 
+    /// <summary>Creates the step that a <see cref="Trainer"/> runs: plain, or with its passes captured as graphs where the device supports
+    /// it. Both compute the same bits.</summary>
+    /// <param name="trainable">The model and the parameters that are trained.</param>
+    /// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>
+    public ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer) =>
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm));
+
     /// <summary>Steps of a run over data with this many batches an epoch. The last step of an epoch may add up fewer batches.</summary>
     public int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));
 

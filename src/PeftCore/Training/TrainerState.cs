@@ -4,43 +4,47 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>All that a run is made of besides parameters and moments: trainer_state.json of a checkpoint. Dropout needs no more than the
-/// seed and the number of passes, for its masks are functions of them.</summary>
+/// <summary>The state of a run besides the parameters and the optimizer's moments: trainer_state.json of a checkpoint. Of dropout it holds
+/// seed and number of passes, because a mask is a pure function of both.</summary>
 internal sealed class TrainerState
 {
     private const int Version = 1;
 
-    /// <summary>Steps taken.</summary>
+    /// <summary>Optimizer steps done.</summary>
     public int Step { get; set; }
 
-    /// <summary>The next batch of the data.</summary>
+    /// <summary>The next batch to draw.</summary>
     public DataPosition Position { get; set; }
 
-    /// <summary>Micro batches run.</summary>
+    /// <summary>Micro batches drawn.</summary>
     public ulong Passes { get; set; }
 
     public ulong Seed { get; init; }
 
-    /// <summary>Of the data and the way they are batched.</summary>
+    /// <summary>Hash of the samples and of the loader's options.</summary>
     public ulong DataFingerprint { get; init; }
 
     public int GradientAccumulationSteps { get; init; }
 
-    /// <summary>Bytes of the log when the checkpoint was made.</summary>
+    /// <summary>Bytes of the log at the checkpoint.</summary>
     public long LogLength { get; set; }
 
-    /// <summary>Sum of the steps' losses, and how many of them no row of the log has shown yet.</summary>
+    /// <summary>Sum of the losses of all steps.</summary>
     public double LossSum { get; set; }
 
+    /// <summary>Sum of the losses of the steps since the last row of the log.</summary>
     public double UnloggedLossSum { get; set; }
 
+    /// <summary>Steps since the last row of the log.</summary>
     public int UnloggedSteps { get; set; }
 
+    /// <summary>Tokens read, without padding.</summary>
     public long Tokens { get; set; }
 
-    /// <summary>Seconds of the whole run, and of its training steps alone.</summary>
+    /// <summary>Seconds of the whole run.</summary>
     public double Elapsed { get; set; }
 
+    /// <summary>Seconds of the training steps alone.</summary>
     public double StepSeconds { get; set; }
 
     public long PeakBytes { get; set; }
@@ -54,11 +58,72 @@ internal sealed class TrainerState
 
     public int EvaluationsWithoutGain { get; set; }
 
-    /// <summary>The step is taken, but the evaluation that belongs to it is not done.</summary>
+    /// <summary>Whether the evaluation that follows the last step is not done yet.</summary>
     public bool EvaluationDue { get; set; }
 
-    /// <summary>Early stopping has ended the run.</summary>
+    /// <summary>Whether early stopping has ended the run.</summary>
     public bool StoppedEarly { get; set; }
+
+    /// <summary>The state of a new run, or that of the checkpoint to resume from.</summary>
+    /// <exception cref="BadInputException">There is no such checkpoint, or its run had other data or settings.</exception>
+    public static TrainerState Start(TrainerOptions options, ulong dataFingerprint)
+    {
+        var fresh = new TrainerState
+        {
+            Seed = options.Seed,
+            DataFingerprint = dataFingerprint,
+            GradientAccumulationSteps = options.GradientAccumulationSteps,
+        };
+        if (options.ResumeFrom is not { } checkpoint)
+        {
+            return fresh;
+        }
+        var state = Checkpoint.ReadState(checkpoint);
+        state.CheckResumable(checkpoint, fresh);
+        return state;
+    }
+
+    /// <summary>Adds a step.</summary>
+    /// <param name="result">Its result.</param>
+    /// <param name="microBatches">Its micro batches.</param>
+    /// <param name="next">The next batch to draw.</param>
+    /// <param name="seconds">Its time.</param>
+    public void AddStep(StepResult result, int microBatches, DataPosition next, double seconds)
+    {
+        Step++;
+        Passes += (ulong)microBatches;
+        Position = next;
+        LossSum += result.Loss;
+        UnloggedLossSum += result.Loss;
+        UnloggedSteps++;
+        Tokens += result.Tokens;
+        StepSeconds += seconds;
+    }
+
+    /// <summary>The mean loss of the steps since the last row of the log; the next mean starts anew.</summary>
+    public double TakeUnloggedLoss()
+    {
+        double mean = UnloggedLossSum / UnloggedSteps;
+        (UnloggedLossSum, UnloggedSteps) = (0, 0);
+        return mean;
+    }
+
+    /// <summary>Adds an evaluation, and stops the run if early stopping applies.</summary>
+    /// <returns>Whether its loss is the lowest so far.</returns>
+    public bool AddEvaluation(double loss, TrainerOptions options)
+    {
+        bool first = BestStep == 0;
+        bool gained = first || loss < BestLoss - options.EarlyStoppingThreshold;
+        EvaluationsWithoutGain = gained ? 0 : EvaluationsWithoutGain + 1;
+        bool best = first || loss < BestLoss;
+        if (best)
+        {
+            (BestStep, BestLoss) = (Step, loss);
+        }
+        StoppedEarly = options.EarlyStoppingPatience > 0 && EvaluationsWithoutGain >= options.EarlyStoppingPatience;
+        (LastEvalLoss, EvaluationDue) = (loss, false);
+        return best;
+    }
 
     public void Write(string path) => JsonFile.Write(path, new JsonObject
     {
@@ -97,9 +162,9 @@ internal sealed class TrainerState
         {
             Step = file.Int("step", min: 0),
             Position = new DataPosition(file.Int("epoch", min: 0), file.Int("batch", min: 0)),
-            Passes = Word(file, "passes"),
-            Seed = Word(file, "seed"),
-            DataFingerprint = Word(file, "data_fingerprint"),
+            Passes = UInt64(file, "passes"),
+            Seed = UInt64(file, "seed"),
+            DataFingerprint = UInt64(file, "data_fingerprint"),
             GradientAccumulationSteps = file.Int("gradient_accumulation_steps", min: 1),
             LogLength = Count(file, "log_length"),
             LossSum = file.Float("loss_sum"),
@@ -118,8 +183,8 @@ internal sealed class TrainerState
         };
     }
 
-    /// <summary>Refuses to go on with other data or settings than the run began with: the result would be neither run's.</summary>
-    public void CheckGoesOn(string checkpoint, TrainerState fresh)
+    /// <summary>Refuses to resume with other data or settings than the run began with: the result would belong to neither run.</summary>
+    private void CheckResumable(string checkpoint, TrainerState fresh)
     {
         Same("seed", Seed, fresh.Seed);
         Same("gradient_accumulation_steps", (ulong)GradientAccumulationSteps, (ulong)fresh.GradientAccumulationSteps);
@@ -140,8 +205,8 @@ internal sealed class TrainerState
         }
     }
 
-    // A JSON number holds 53 bits; these have 64.
-    private static ulong Word(ConfigReader file, string name) =>
+    // In quotes, because a JSON number holds 53 bits.
+    private static ulong UInt64(ConfigReader file, string name) =>
         NumberText.TryWhole(file.String(name), out ulong value)
             ? value
             : throw file.Error(name, $"is \"{file.String(name)}\", expected a whole number in quotes");

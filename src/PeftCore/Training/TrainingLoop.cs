@@ -1,190 +1,170 @@
 using System.Diagnostics;
 using PeftCore.Data;
-using PeftCore.Io;
 using PeftCore.Optim;
 
 namespace PeftCore.Training;
 
-/// <summary>One run of a <see cref="Trainer"/>, from its start or from a checkpoint.</summary>
-internal sealed class TrainerRun : IDisposable
+/// <summary>The training loop of a <see cref="Trainer"/>: <see cref="Run"/> draws, steps, logs, evaluates and saves. What must survive a
+/// resumption is in <see cref="TrainerState"/>; everything else is computed from the options.</summary>
+internal sealed class TrainingLoop : IDisposable
 {
     private readonly Trainer _trainer;
     private readonly TrainerOptions _options;
+    private readonly ITrainable _trainable;
+    private readonly DataLoader _train;
     private readonly Optimizer _optimizer;
-    private readonly TrainingStep _step;
+    private readonly ITrainingStep _step;
     private readonly LearningRateSchedule _schedule;
-    private readonly CheckpointKeeper? _keeper;
     private readonly TrainerState _state;
-    private readonly RunLog? _log;
-    private readonly HeldFile? _place;
-    private readonly List<Batch> _batches = [];
+    private readonly RunDirectory? _directory;
+    private readonly List<Batch> _microBatches = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly double _elapsedBefore;
     private readonly int _firstStep;
-    private (long Tokens, double Seconds) _sinceLog;
 
-    public TrainerRun(Trainer trainer)
+    /// <summary>Starts a run, or restores the checkpoint that the options resume from.</summary>
+    /// <exception cref="BadInputException">The checkpoint does not fit, or the output directory cannot be used.</exception>
+    public TrainingLoop(Trainer trainer)
     {
-        (_trainer, _options) = (trainer, trainer.Options);
-        _state = Begin();
-        _keeper = _options.OutputDirectory is { } output ? new CheckpointKeeper(output, _options.SaveTotalLimit, trainer.Fault) : null;
-        _place = _keeper?.Hold();
+        (_trainer, _options, _trainable, _train) = (trainer, trainer.Options, trainer.Trainable, trainer.Train);
+        _state = TrainerState.Start(_options, _train.Fingerprint);
         Optimizer? optimizer = null;
         try
         {
-            _keeper?.Prepare(GoesOnInPlace ? _state.Step : null);
-            _optimizer = optimizer = _options.NewOptimizer(trainer.Trainable);
+            _directory = _options.OutputDirectory is { } output ? new RunDirectory(output, _options, _state.Step, trainer.Fault) : null;
+            _optimizer = optimizer = _options.NewOptimizer(_trainable);
             if (_options.ResumeFrom is { } checkpoint)
             {
-                trainer.Trainable.Load(checkpoint);
+                _trainable.Load(checkpoint);
                 Checkpoint.ReadOptimizer(checkpoint, _optimizer);
             }
-            _log = _options.OutputDirectory is null ? null : RunLog.Open(_options.OutputDirectory, _state.LogLength, ResumedRun,
-                trainer.Fault);
+            _directory?.OpenLog(_state.LogLength);
+            _train.Position = _state.Position;
         }
         catch
         {
             optimizer?.Dispose();
-            _place?.Dispose();
+            _directory?.Dispose();
             throw;
         }
-        trainer.Train.Position = _state.Position;
-        trainer.Trainable.Model.Mode.Seed = _options.Seed;
-        _step = new TrainingStep(trainer.Trainable, _optimizer, _options.MaxGradNorm);
+        _trainable.Model.Mode.Seed = _options.Seed;
+        _step = _options.NewStep(_trainable, _optimizer);
         _schedule = _options.NewSchedule(trainer.TotalSteps);
         (_elapsedBefore, _firstStep) = (_state.Elapsed, _state.Step);
-        _step.Backend.Memory.ResetPeak();
+        _trainable.Model.Backend.Memory.ResetPeak();
     }
 
-    /// <summary>The directory of the run that is resumed; null for a new one.</summary>
-    private string? ResumedRun => _options.ResumeFrom is { } checkpoint
-        ? Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint))) : null;
-
-    /// <summary>Whether this run takes the place of what the resumed one did after its checkpoint, rather than leave it and write
-    /// elsewhere.</summary>
-    private bool GoesOnInPlace => ResumedRun is { } before && _options.OutputDirectory is { } output
-        && before == Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
-
-    private bool Finished => _state.StoppedEarly || _state.Step >= _trainer.TotalSteps;
-
-    public TrainingResult ToEnd(CancellationToken cancel)
+    /// <summary>Runs the steps that are left.</summary>
+    /// <param name="cancel">Ends the run after the current step or evaluation batch, with a checkpoint.</param>
+    /// <exception cref="TrainingDivergedException">A loss or a gradient is not finite.</exception>
+    public TrainingResult Run(CancellationToken cancel)
     {
-        while (_state.EvaluationDue || !Finished)
+        (long Tokens, double Seconds) sinceLog = default;
+        while (_state.EvaluationDue || !IsFinished)
         {
-            if (!_state.EvaluationDue)
+            if (!_state.EvaluationDue) // A run that was interrupted in an evaluation resumes with that evaluation.
             {
-                TakeStep();
-                _state.EvaluationDue = IsEvaluationStep();
+                // 1. Draw the micro batches of one step.
+                double start = _clock.Elapsed.TotalSeconds;
+                DrawMicroBatches();
+
+                // 2. Step: forward and backward of each micro batch, clipping, one update (see TrainingSteps.Run).
+                double learningRate = _schedule.At(_state.Step);
+                var result = _step.Run(_microBatches, learningRate, _state.Step, _state.Passes);
+                double seconds = _clock.Elapsed.TotalSeconds - start;
+                _state.AddStep(result, _microBatches.Count, _train.Position, seconds);
+                sinceLog = (sinceLog.Tokens + result.Tokens, sinceLog.Seconds + seconds);
+                Measure();
+
+                // 3. Log, and report the progress.
+                if (_state.Step % _options.LoggingSteps == 0 || _state.Step == _trainer.TotalSteps)
+                {
+                    LogStep(result, learningRate, sinceLog.Tokens / sinceLog.Seconds);
+                    sinceLog = default;
+                }
+                Report(result, learningRate, seconds);
+                _state.EvaluationDue = IsEvaluationStep;
             }
-            bool best = _state.EvaluationDue && TryEvaluate(cancel) && _state.BestStep == _state.Step;
-            bool interrupted = cancel.IsCancellationRequested && (_state.EvaluationDue || !Finished);
-            if (interrupted || IsCheckpointStep(best))
+
+            // 4. Evaluate.
+            bool isBest = _state.EvaluationDue && TryEvaluate(cancel) && _state.BestStep == _state.Step;
+
+            // 5. Save a checkpoint.
+            bool interrupted = cancel.IsCancellationRequested && (_state.EvaluationDue || !IsFinished);
+            if (interrupted || IsCheckpointStep(isBest))
             {
-                Save();
+                SaveCheckpoint();
             }
             if (interrupted)
             {
                 return Result(interrupted);
             }
         }
-        Finish();
+
+        // 6. Save the result: the last parameters, or the best.
+        if (_options.LoadBestModelAtEnd && _state.BestStep != _state.Step)
+        {
+            _trainable.Load(_directory!.BestCheckpoint(_state.BestStep));
+        }
+        _directory?.SaveResult(_trainable);
         return Result(interrupted: false);
     }
 
     public void Dispose()
     {
-        _log?.Dispose();
         _step.Dispose();
         _optimizer.Dispose();
-        _place?.Dispose();
+        _directory?.Dispose();
     }
 
-    private TrainerState Begin()
-    {
-        var fresh = new TrainerState
-        {
-            Seed = _options.Seed,
-            DataFingerprint = _trainer.Train.Fingerprint,
-            GradientAccumulationSteps = _options.GradientAccumulationSteps,
-        };
-        if (_options.ResumeFrom is not { } checkpoint)
-        {
-            return fresh;
-        }
-        var state = Checkpoint.ReadState(checkpoint);
-        state.CheckGoesOn(checkpoint, fresh);
-        return state;
-    }
+    private bool IsFinished => _state.StoppedEarly || _state.Step >= _trainer.TotalSteps;
 
-    private void TakeStep()
-    {
-        double start = _clock.Elapsed.TotalSeconds;
-        double rate = _schedule.At(_state.Step);
-        var batches = Draw();
-        var result = _step.Run(batches, rate, _state.Step, _state.Passes);
-        double seconds = _clock.Elapsed.TotalSeconds - start;
-        _state.Step++;
-        _state.Passes += (ulong)batches.Count;
-        _state.Position = _trainer.Train.Position;
-        _state.LossSum += result.Loss;
-        _state.UnloggedLossSum += result.Loss;
-        _state.UnloggedSteps++;
-        _state.Tokens += result.Tokens;
-        _state.StepSeconds += seconds;
-        _sinceLog = (_sinceLog.Tokens + result.Tokens, _sinceLog.Seconds + seconds);
-        Tick();
-        if (_state.Step % _options.LoggingSteps == 0 || _state.Step == _trainer.TotalSteps)
-        {
-            Log(rate, result.GradientNorm);
-        }
-        int done = _state.Step - _firstStep;
-        var left = TimeSpan.FromSeconds(_clock.Elapsed.TotalSeconds / done * (_trainer.TotalSteps - _state.Step));
-        _trainer.Tell(new TrainingProgress(_state.Step, _trainer.TotalSteps, Epoch(), result.Loss, rate, result.GradientNorm,
-            result.Tokens / seconds,
-            _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), left));
-    }
-
-    /// <summary>The batches of one step; a step never reaches into the next epoch.</summary>
-    private List<Batch> Draw()
-    {
-        var loader = _trainer.Train;
-        foreach (var done in _batches)
-        {
-            loader.Return(done);
-        }
-        _batches.Clear();
-        int epoch = loader.Position.Epoch;
-        do
-        {
-            _batches.Add(loader.Next());
-        }
-        while (_batches.Count < _options.GradientAccumulationSteps && loader.Position.Epoch == epoch);
-        return _batches;
-    }
-
-    private void Log(double rate, double norm)
-    {
-        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("loss", _state.UnloggedLossSum / _state.UnloggedSteps),
-            ("learning_rate", rate),
-            ("grad_norm", norm), ("tok_s", _sinceLog.Tokens / _sinceLog.Seconds), ("peak_bytes", _state.PeakBytes),
-            ("elapsed", _state.Elapsed));
-        (_state.UnloggedLossSum, _state.UnloggedSteps, _sinceLog) = (0, 0, default);
-    }
-
-    private bool IsEvaluationStep() => _trainer.Evaluation is not null
+    private bool IsEvaluationStep => _trainer.Evaluation is not null
         && (_state.Step == _trainer.TotalSteps || (_options.EvalSteps > 0 && _state.Step % _options.EvalSteps == 0));
 
-    private bool IsCheckpointStep(bool best) => _keeper is not null
-        && ((_options.SaveSteps > 0 && (_state.Step % _options.SaveSteps == 0 || Finished))
-            || (best && (_options.LoadBestModelAtEnd || _options.SaveSteps > 0)));
+    private bool IsCheckpointStep(bool isBest) => _directory is not null
+        && ((_options.SaveSteps > 0 && (_state.Step % _options.SaveSteps == 0 || IsFinished))
+            || (isBest && (_options.LoadBestModelAtEnd || _options.SaveSteps > 0)));
 
-    /// <summary>Evaluates; false, with the evaluation still due, if it was stopped.</summary>
+    /// <summary>Draws the batches of one step. A step ends with the epoch, even if it has fewer batches then.</summary>
+    private void DrawMicroBatches()
+    {
+        foreach (var used in _microBatches)
+        {
+            _train.Return(used);
+        }
+        _microBatches.Clear();
+        int epoch = _train.Position.Epoch;
+        do
+        {
+            _microBatches.Add(_train.Next());
+        }
+        while (_microBatches.Count < _options.GradientAccumulationSteps && _train.Position.Epoch == epoch);
+    }
+
+    private void LogStep(StepResult result, double learningRate, double tokensPerSecond)
+    {
+        double loss = _state.TakeUnloggedLoss();
+        _directory?.Log(("step", _state.Step), ("epoch", Epoch), ("loss", loss), ("learning_rate", learningRate),
+            ("grad_norm", result.GradientNorm), ("tok_s", tokensPerSecond), ("peak_bytes", _state.PeakBytes),
+            ("elapsed", _state.Elapsed));
+    }
+
+    private void Report(StepResult result, double learningRate, double seconds)
+    {
+        int done = _state.Step - _firstStep;
+        var left = TimeSpan.FromSeconds(_clock.Elapsed.TotalSeconds / done * (_trainer.TotalSteps - _state.Step));
+        _trainer.Raise(new TrainingProgress(_state.Step, _trainer.TotalSteps, Epoch, result.Loss, learningRate, result.GradientNorm,
+            result.Tokens / seconds, _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), left));
+    }
+
+    /// <summary>Evaluates; false, with the evaluation still due, if it was cancelled.</summary>
     private bool TryEvaluate(CancellationToken cancel)
     {
         EvaluationResult result;
         try
         {
-            result = Evaluation.Run(_trainer.Trainable.Model, _trainer.Evaluation!.Epoch(), cancel);
+            result = Evaluation.Run(_trainable.Model, _trainer.Evaluation!.Epoch(), cancel);
         }
         catch (OperationCanceledException)
         {
@@ -194,70 +174,40 @@ internal sealed class TrainerRun : IDisposable
         {
             throw new TrainingDivergedException(_state.Step, result.Loss);
         }
-        bool first = _state.BestStep == 0;
-        bool gained = first || result.Loss < _state.BestLoss - _options.EarlyStoppingThreshold;
-        _state.EvaluationsWithoutGain = gained ? 0 : _state.EvaluationsWithoutGain + 1;
-        bool best = first || result.Loss < _state.BestLoss;
-        if (best)
-        {
-            (_state.BestStep, _state.BestLoss) = (_state.Step, result.Loss);
-        }
-        _state.StoppedEarly = _options.EarlyStoppingPatience > 0 && _state.EvaluationsWithoutGain >= _options.EarlyStoppingPatience;
-        (_state.LastEvalLoss, _state.EvaluationDue) = (result.Loss, false);
-        Tick();
-        _log?.Write(("step", _state.Step), ("epoch", Epoch()), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
+        bool isBest = _state.AddEvaluation(result.Loss, _options);
+        Measure();
+        _directory?.Log(("step", _state.Step), ("epoch", Epoch), ("eval_loss", result.Loss), ("eval_perplexity", result.Perplexity),
             ("elapsed", _state.Elapsed));
-        _trainer.Tell(new TrainingEvaluation(_state.Step, result, best));
+        _trainer.Raise(new TrainingEvaluation(_state.Step, result, isBest));
         return true;
     }
 
-    private void Save()
+    private void SaveCheckpoint()
     {
-        if (_keeper is null)
+        if (_directory is not null)
         {
-            return;
-        }
-        Tick();
-        _log!.Flush();
-        _state.LogLength = _log.Length;
-        _trainer.Tell(_keeper.Save(_trainer.Trainable, _optimizer, _state));
-    }
-
-    private void Finish()
-    {
-        if (_options.LoadBestModelAtEnd && _state.BestStep != _state.Step)
-        {
-            string best = Checkpoint.PathOf(_options.OutputDirectory!, _state.BestStep);
-            _trainer.Trainable.Load(ResumedRun is { } before && !Directory.Exists(best) ? Checkpoint.PathOf(before, _state.BestStep)
-                : best);
-        }
-        if (_options.OutputDirectory is { } output)
-        {
-            _log!.Flush();
-            _trainer.Fault?.Invoke("result");
-            _trainer.Trainable.Save(output);
+            Measure();
+            _trainer.Raise(_directory.SaveCheckpoint(_trainable, _optimizer, _state));
         }
     }
 
-    private double Epoch()
-    {
-        var position = _state.Position;
-        return position.Epoch + (double)position.Batch / _trainer.Train.BatchesPerEpoch;
-    }
+    /// <summary>Passes over the data, with fraction.</summary>
+    private double Epoch => _state.Position.Epoch + (double)_state.Position.Batch / _train.BatchesPerEpoch;
 
-    private void Tick()
+    /// <summary>Updates the elapsed time and the memory peak of the state.</summary>
+    private void Measure()
     {
         _state.Elapsed = _elapsedBefore + _clock.Elapsed.TotalSeconds;
-        _state.PeakBytes = Math.Max(_state.PeakBytes, _step.Backend.Memory.PeakBytes);
+        _state.PeakBytes = Math.Max(_state.PeakBytes, _trainable.Model.Backend.Memory.PeakBytes);
     }
 
     private TrainingResult Result(bool interrupted)
     {
-        Tick();
-        double? evalLoss = _state.BestStep == 0 ? null : _options.LoadBestModelAtEnd && !interrupted ? _state.BestLoss
-            : _state.LastEvalLoss;
+        Measure();
+        double? evalLoss = _state.BestStep == 0 ? null
+            : _options.LoadBestModelAtEnd && !interrupted ? _state.BestLoss : _state.LastEvalLoss;
         return new TrainingResult(_state.Step, _state.LossSum / Math.Max(1, _state.Step), evalLoss,
-            _state.Tokens / Math.Max(1e-9, _state.StepSeconds),
-            _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), interrupted, _state.StoppedEarly, _state.BestStep, _keeper?.LastSaved);
+            _state.Tokens / Math.Max(1e-9, _state.StepSeconds), _state.PeakBytes, TimeSpan.FromSeconds(_state.Elapsed), interrupted,
+            _state.StoppedEarly, _state.BestStep, _directory?.LastCheckpoint);
     }
 }

@@ -70,7 +70,7 @@ public static class WeightSelection
     private static void Gather(CausalModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches,
         CancellationToken cancel)
     {
-        var backend = TrainingStep.BackendOfModel(model);
+        var backend = model.Backend;
         using var wanted = backend.Zeros([1]).Keep();
         wanted.TrackGradient();
         layers.ForEach(layer => layer.Layer.Tuner = new ObservingTuner(layer.Layer, wanted, layer.Sum));
@@ -78,13 +78,13 @@ public static class WeightSelection
         model.Mode.Training = false;
         try
         {
-            foreach (var batch in batches.Where(batch => TrainingStep.TargetsOf(model, batch) > 0))
+            foreach (var batch in batches.Where(batch => batch.TrainableTokens > 0))
             {
                 cancel.ThrowIfCancellationRequested();
                 any = true;
                 using var scope = new TensorScope();
                 using var tape = new Tape();
-                tape.Backward(model.Loss(TrainingStep.Inputs(backend, batch), Targets.FromLabels(backend, batch.Labels, batch.BatchSize)));
+                tape.Backward(model.Loss(batch.ToInputs(backend), batch.ToTargets(backend)));
                 wanted.FreeGradient();
             }
         }

@@ -113,7 +113,7 @@ public sealed class LeftoversTests
         }
         Assert.That(Checkpoint.Last(_root.FullPath), Is.EqualTo(_root["checkpoint-2"]));
         Assert.That(File.Exists(_root["checkpoint-2", "checkpoint-2.old"]));
-        new CheckpointKeeper(_root.FullPath, 0, null).Prepare(2);
+        new RunDirectory(_root.FullPath, new TrainerOptions { ResumeFrom = _root["checkpoint-2"] }, step: 2, fault: null).Dispose();
         Assert.That(Directory.GetDirectories(_root.FullPath).Select(path => Path.GetFileName(path)),
             Is.EquivalentTo(["checkpoint-1", "checkpoint-2", "mine.old", "checkpoint-x.partial"]));
     }
@@ -121,13 +121,13 @@ public sealed class LeftoversTests
     [Test]
     public void A_second_run_in_a_directory_is_refused_while_the_first_one_trains()
     {
-        var keeper = new CheckpointKeeper(_root["run"], 0, null);
-        using (keeper.Hold())
+        RunDirectory Open() => new(_root["run"], new TrainerOptions(), step: 0, fault: null);
+        using (Open())
         {
-            Assert.That(() => keeper.Hold().Dispose(),
+            Assert.That(() => Open().Dispose(),
                 Throws.TypeOf<BadInputException>().With.Message.Contains("another process is training into this directory"));
         }
-        keeper.Hold().Dispose();
+        Open().Dispose();
         Assert.That(Directory.GetFileSystemEntries(_root["run"]), Is.Empty);
     }
 }

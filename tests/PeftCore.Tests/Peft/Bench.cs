@@ -58,7 +58,7 @@ internal sealed class Bench : IDisposable
         using var tape = new Tape();
         int[] labels = [.. Ids.Select((id, i) => i < masked ? -100 : id)];
         var loss = Base.Loss(Inputs(Ids, Rows), Targets.FromLabels(Backend, labels, Rows, parts == 1 ? null
-            : parts * Targets.Count(labels, Rows)));
+            : parts * LabelShift.Shift(labels, Rows, new int[labels.Length])));
         tape.Backward(loss);
         return loss.Item();
     }

@@ -22,7 +22,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         var trainable = Build(new PeftModel(family.Load(cpu)), checkpointing);
         using var optimizer = new AdamW(trainable.Parameters);
         cpu.Memory.ResetPeak();
-        new TrainingStep(trainable, optimizer).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
         Assert.That(cpu.Memory.PeakBytes, Is.EqualTo(plan.PeakBytes).Within(1).Percent);
         trainable.Model.Free();
     }
@@ -72,7 +72,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             var model = new PeftModel(family.Load(cpu));
             var trainable = Build(model, checkpointing: false);
             using var optimizer = new AdamW(trainable.Parameters);
-            using var step = new TrainingStep(trainable, optimizer);
+            using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer));
             for (int i = 0; i < 4; i++)
             {
                 step.Run([MemoryPlan.FullBatch(trainable, Rows, Length, (ulong)i)], Rate, i, (ulong)i);
@@ -80,7 +80,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             float[] values = [.. model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>())];
             model.Unload();
             model.Base.Free();
-            return (values, step.Replayed);
+            return (values, ((CapturedStep)step).GraphLaunches);
         }
 
         var (values, replayed) = Train(replays: true);

@@ -21,7 +21,7 @@ public sealed class MemoryPlanTests
         using var cpu = new CpuBackend(1, packWeights: packWeights);
         var trainable = Build(cpu);
         using var optimizer = options.NewOptimizer(trainable);
-        var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, options.MaxGradNorm));
         if (packWeights)
         {
             step.Run([.. Enumerable.Repeat(MemoryPlan.FullBatch(trainable, 3, 24), accumulation)], 1e-3);
@@ -61,7 +61,7 @@ public sealed class MemoryPlanTests
         var trainable = Adapter("llama", cpu, 4, checkpointing: false);
         using var optimizer = new TrainerOptions().NewOptimizer(trainable);
         cpu.Memory.ResetPeak();
-        new TrainingStep(trainable, optimizer).Run(batches, 1e-3);
+        CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run(batches, 1e-3);
         Assert.That(MemoryPlan.Of(backend => Adapter("llama", backend, 4, false), batches).PeakBytes, Is.EqualTo(cpu.Memory.PeakBytes));
     }
 

@@ -131,7 +131,7 @@ public sealed class ReplayTests
             if (i == 4)
             {
                 var bad = SameShape(i, 1)[0];
-                bad.Labels[3] = 1_000_000;
+                bad.Targets[2] = 1_000_000;
                 Assert.That(() => step.Run([bad], 1e-2, i, (ulong)i), Throws.TypeOf<ArgumentOutOfRangeException>());
                 failed++;
             }
@@ -154,14 +154,14 @@ public sealed class ReplayTests
 
     private static (List<double> Values, int Replayed) Train(CpuBackend cpu, Setup setup, Func<int, Batch[]> batches, int steps = Steps,
         Action? onEnd = null,
-        Action<TrainingStep, int>? run = null)
+        Action<ITrainingStep, int>? run = null)
     {
         using var owner = cpu;
         using var scope = new TensorScope();
         var model = setup.Build(cpu);
         var trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
-        using var step = new TrainingStep(trainable, optimizer, 1);
+        using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         cpu.Memory.ResetPeak();
         var values = new List<double>();
         ulong pass = 0;
@@ -175,7 +175,7 @@ public sealed class ReplayTests
         }
         onEnd?.Invoke();
         values.AddRange(model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>()).Select(value => (double)value));
-        return (values, step.Replayed);
+        return (values, ((CapturedStep)step).GraphLaunches);
     }
 
     private sealed record Setup(string Family, double Dropout, bool Checkpointing)

@@ -25,7 +25,7 @@ public sealed class TrainingStepTests
         var trainable = Runs.Lora(family, _backend);
         trainable.Model.GradientCheckpointing = checkpointing;
         using var optimizer = new AdamW(trainable.Parameters);
-        var step = new TrainingStep(trainable, optimizer, 1);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var batches = Runs.Loader(12, 1, 3).Epoch().ToList();
         step.Run(batches[..1], 1e-3); // The first forward pass makes the rotary tables, which stay.
         long before = _backend.Memory.CurrentBytes;
@@ -64,7 +64,7 @@ public sealed class TrainingStepTests
         var trainable = new FullModel(Runs.Model("llama", _backend));
         var before = Runs.Values(trainable);
         using var optimizer = new Sgd(trainable.Parameters);
-        var result = new TrainingStep(trainable, optimizer, 0.01).Run([.. Runs.Loader(4, 1, 4).Epoch()], 1);
+        var result = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 0.01)).Run([.. Runs.Loader(4, 1, 4).Epoch()], 1);
         var after = Runs.Values(trainable);
         double moved = Math.Sqrt(after.Sum(p => p.Value.Zip(before[p.Key]).Sum(v => Math.Pow(v.First - v.Second, 2))));
         Assert.That(result.GradientNorm, Is.GreaterThan(0.01));
@@ -80,7 +80,7 @@ public sealed class TrainingStepTests
         using var optimizer = new AdamW(trainable.Parameters);
         long bytes = _backend.Memory.CurrentBytes;
         var failure = Assert.Throws<TrainingDivergedException>(() =>
-            new TrainingStep(trainable, optimizer).Run([.. Runs.Loader(2, 1, 2).Epoch()], 1e-3, number: 41));
+            CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([.. Runs.Loader(2, 1, 2).Epoch()], 1e-3, number: 41));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(failure.Step, Is.EqualTo(42));
@@ -110,7 +110,7 @@ public sealed class TrainingStepTests
     {
         var trainable = Runs.Lora("llama", _backend, dropout: 0.5);
         using var optimizer = new Sgd(trainable.Parameters);
-        var step = new TrainingStep(trainable, optimizer);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer));
         var batch = Runs.Loader(4, 1, 4).Epoch().ToList();
         step.Run(batch, 1); // B starts at zero; only then does dropout show.
         double Loss(ulong pass) => step.Run(batch, 0, firstPass: pass).Loss;
@@ -123,7 +123,7 @@ public sealed class TrainingStepTests
     {
         var trainable = new FullModel(Runs.Model("llama", _backend));
         using var optimizer = new Sgd(trainable.Parameters);
-        var result = new TrainingStep(trainable, optimizer, 0).Run(batches, 0.1);
+        var result = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 0)).Run(batches, 0.1);
         var values = Runs.Values(trainable);
         trainable.Model.Free();
         return (values, result);

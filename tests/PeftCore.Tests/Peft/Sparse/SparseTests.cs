@@ -44,8 +44,7 @@ public sealed class SparseTests(Family family)
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(_bench.Base.Loss(TrainingStep.Inputs(_bench.Backend, batch), Targets.FromLabels(_bench.Backend, batch.Labels,
-                batch.BatchSize)));
+            tape.Backward(_bench.Base.Loss(batch.ToInputs(_bench.Backend), batch.ToTargets(_bench.Backend)));
             foreach (string path in scores.Paths)
             {
                 dense[path].Add(WeightOf(path).Gradient!.ToArray<float>());
@@ -85,7 +84,7 @@ public sealed class SparseTests(Family family)
         }, seed: 4);
         var trainable = new TrainableAdapter(Model);
         using var optimizer = new AdamW(trainable.Parameters);
-        var step = new TrainingStep(trainable, optimizer);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer));
         var layer = (SparseAdapter)Model.Get(PeftModel.DefaultAdapter).Layers[0].Layer;
         int[] before = layer.Places;
         var batch = Runs.Loader(3, 1, 3).Next();
@@ -131,7 +130,7 @@ public sealed class SparseTests(Family family)
             using var optimizer = new AdamW(trainable.Parameters);
             var layer = (SparseAdapter)Model.Get(name).Layers[0].Layer;
             int[] before = layer.Places;
-            new TrainingStep(trainable, optimizer).Run(batches, 1e-2);
+            CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run(batches, 1e-2);
             return [.. layer.Places.Except(before)];
         }
 
@@ -231,7 +230,7 @@ public sealed class SparseTrainingTests
         using var optimizer = new AdamW(trainable.Parameters);
         Assert.That(optimizer.States.SelectMany(state => state.Moments).Sum(moment => moment.Value.ByteCount),
             Is.EqualTo(2 * sizeof(float) * mask.Count));
-        var step = new TrainingStep(trainable, optimizer, 1);
+        var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         for (int i = 0; i < Steps; i++)
         {
             step.Run([train.Next()], 3e-3, i);
