@@ -2,8 +2,8 @@ using System.Text;
 
 namespace PeftCore.Data;
 
-/// <summary>Splits comma-separated text into records as RFC 4180 has it: fields in quotes may hold commas, line ends and doubled quotes;
-/// lines end with LF, CR LF or CR. Blank lines are skipped. Another delimiter may stand for the comma.</summary>
+/// <summary>Splits comma-separated text into records by RFC 4180: fields in quotes may hold commas, line ends and doubled quotes; lines end
+/// with LF, CR LF or CR. Blank lines are skipped. The delimiter may be another than the comma.</summary>
 internal sealed class CsvParser(string file, string text, char delimiter = ',')
 {
     private readonly string _stops = $"{delimiter}\r\n\"";

@@ -7,7 +7,8 @@ internal static class CsvRows
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="usual">The delimiter its ending stands for. If the header shows another one, that is taken, with a warning.</param>
+    /// <param name="usual">The delimiter of the file's ending. If the header uses another one, the file is read with that, and a warning
+    /// says so.</param>
     /// <param name="options">How rows are read.</param>
     public static List<DataRow> Read(string path, char usual, ReadOptions options)
     {
@@ -37,8 +38,7 @@ internal static class CsvRows
             $"{path}: no row follows the first line, expected a header with the columns of {RowForm.Accepted}, and rows.");
     }
 
-    /// <summary>The usual delimiter, unless the first line is one column with it and several with another: then one wide column is not what
-    /// is meant.</summary>
+    /// <summary>The delimiter: the usual one, unless the first line has one column with it and several with another.</summary>
     private static char DelimiterOf(string path, string text, char usual, ReadOptions options)
     {
         if (HeaderOf(path, text, usual) is not [var only]
@@ -65,7 +65,7 @@ internal static class CsvRows
         }
         catch (BadInputException) when (delimiter != ',')
         {
-            return []; // A quote that makes sense with the usual delimiter alone.
+            return []; // The quotes are valid with the usual delimiter only.
         }
     }
 

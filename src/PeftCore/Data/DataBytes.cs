@@ -4,12 +4,12 @@ using PeftCore.Io;
 
 namespace PeftCore.Data;
 
-/// <summary>The bytes of a data file, checked to be text.</summary>
+/// <summary>Reads the bytes of a data file and checks that they are text.</summary>
 internal static class DataBytes
 {
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
-    /// <summary>Reads a file that must be UTF-8 and hold something; a byte-order mark is left out.</summary>
+    /// <summary>Reads a file, which must be UTF-8 and not empty, without its byte-order mark.</summary>
     public static ReadOnlyMemory<byte> Read(string path)
     {
         ReadOnlyMemory<byte> bytes;

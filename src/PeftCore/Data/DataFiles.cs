@@ -10,9 +10,8 @@ public static class DataFiles
     private static readonly string[] ValidationNames = ["valid", "validation", "val", "dev"];
     private static readonly string[] TestNames = ["test"];
 
-    /// <summary>Reads a file or a directory. A file counts as training data.</summary>
-    /// <exception cref="BadInputException">There is nothing to read, or something in it is wrong; the sentence names file and
-    /// line.</exception>
+    /// <summary>Reads a file or a directory. A single file is training data.</summary>
+    /// <exception cref="BadInputException">There is nothing to read, or a row is invalid; the message names file and line.</exception>
     public static DataSplits Open(string path, ReadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -33,10 +32,9 @@ public static class DataFiles
         return splits;
     }
 
-    /// <summary>Reads the rows of one file; the ending tells the format: .jsonl, .json, .csv, .tsv, .txt, and for any other a class number
-    /// and text on each line.</summary>
-    /// <exception cref="BadInputException">The file cannot be read, or something in it is wrong; the sentence names file and
-    /// line.</exception>
+    /// <summary>Reads the rows of one file. The ending decides the format: .jsonl, .json, .csv, .tsv, .txt, and for any other a class
+    /// number and text on each line.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or a row is invalid; the message names file and line.</exception>
     public static List<DataRow> ReadFile(string path, ReadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -77,7 +75,7 @@ public static class DataFiles
         }
     }
 
-    /// <summary>Files that have a split's name and an ending that is not read.</summary>
+    /// <summary>Files with the name of a split and an unknown ending.</summary>
     private static string Others(string[] files)
     {
         string[] near = [.. files.Select(file => Path.GetFileName(file)).Where(name => TrainNames.Concat(ValidationNames).Concat(TestNames)
@@ -85,7 +83,7 @@ public static class DataFiles
         return near.Length == 0 ? "" : $" (found {string.Join(", ", near)})";
     }
 
-    // A split is named by the file ("train.jsonl") or, as the sentiment treebank has it, by the ending ("stsa.binary.train").
+    // A split is named by the file ("train.jsonl") or, in the sentiment treebank, by the ending ("stsa.binary.train").
     private static string? Find(string directory, string[] files, string[] names)
     {
         string[] found = [.. files.Where(f => Endings.Contains(Path.GetExtension(f).ToLowerInvariant())

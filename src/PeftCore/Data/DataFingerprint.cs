@@ -1,7 +1,6 @@
 namespace PeftCore.Data;
 
-/// <summary>A 64-bit FNV-1a hash over samples and options: cheap, the same everywhere, and enough to notice that data have
-/// changed.</summary>
+/// <summary>A 64-bit FNV-1a hash over samples and options: cheap, platform-independent, and enough to detect changed data.</summary>
 internal static class DataFingerprint
 {
     private const ulong Basis = 14695981039346656037;
@@ -23,7 +22,7 @@ internal static class DataFingerprint
                 Add(sample.ClassLabel);
                 if (sample.TaskId is int task)
                 {
-                    Add(-2L - task); // Beside the class labels, so that data without tasks keep the fingerprint they had.
+                    Add(-2L - task); // Outside the range of class labels, so that data without tasks keep the fingerprint of earlier versions.
                 }
 
                 for (int i = 0; i < sample.Ids.Length; i++)

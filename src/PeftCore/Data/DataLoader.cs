@@ -1,7 +1,7 @@
 namespace PeftCore.Data;
 
-/// <summary>Draws batches, epoch after epoch. The order of an epoch is a pure function of seed and epoch, so that a run resumed at a
-/// position draws exactly what it would have drawn.</summary>
+/// <summary>Draws batches, epoch after epoch. The order of an epoch is a pure function of seed and epoch, so that a resumed run draws the
+/// same batches as one that never stopped.</summary>
 public sealed class DataLoader
 {
     private const int MostSpare = 64;
@@ -14,7 +14,7 @@ public sealed class DataLoader
     private DataPosition _position;
     private (int Epoch, int[] Rows) _order = (-1, []);
 
-    /// <summary>Creates a loader at the begin of the first epoch; packs the samples if asked.</summary>
+    /// <summary>Creates a loader at the first batch of the first epoch, and packs the samples if the options say so.</summary>
     public DataLoader(IReadOnlyList<Example> samples, LoaderOptions options)
     {
         ArgumentNullException.ThrowIfNull(samples);
@@ -36,20 +36,20 @@ public sealed class DataLoader
         Fingerprint = DataFingerprint.Of(_rows, options);
     }
 
-    /// <summary>How many rows there are in an epoch: the samples, or what they were packed into.</summary>
+    /// <summary>Rows of an epoch: samples, or packed rows.</summary>
     public int Rows => _rows.Length;
 
-    /// <summary>How many batches an epoch has.</summary>
+    /// <summary>Batches of an epoch.</summary>
     public int BatchesPerEpoch => (_rows.Length + _options.BatchSize - 1) / _options.BatchSize;
 
-    /// <summary>Tells whether two loaders draw the same batches: a hash of all samples and of the options.</summary>
+    /// <summary>A hash of all samples and of the options: two loaders with the same one draw the same batches.</summary>
     public ulong Fingerprint { get; }
 
-    /// <summary>The highest task that a sample names; 0 if none does.</summary>
+    /// <summary>The highest task of a sample; 0 if no sample has one.</summary>
     public int HighestTask { get; }
 
-    /// <summary>The next batch to be drawn; set it to resume.</summary>
-    /// <exception cref="BadInputException">An epoch of these data has no such batch.</exception>
+    /// <summary>The next batch to draw; set it to resume.</summary>
+    /// <exception cref="BadInputException">The data have no such batch.</exception>
     public DataPosition Position
     {
         get => _position;
@@ -59,7 +59,7 @@ public sealed class DataLoader
                 + $"{BatchesPerEpoch} batches; resume with the data and the batch size the run began with.");
     }
 
-    /// <summary>Draws the next batch and moves on, into the next epoch after the last.</summary>
+    /// <summary>Draws the next batch and advances the position, to the next epoch after the last batch.</summary>
     public Batch Next()
     {
         var batch = At(_position);
@@ -68,7 +68,7 @@ public sealed class DataLoader
         return batch;
     }
 
-    /// <summary>All batches of one epoch; the position stays.</summary>
+    /// <summary>All batches of one epoch; the position does not change.</summary>
     public IEnumerable<Batch> Epoch(int epoch = 0)
     {
         for (int batch = 0; batch < BatchesPerEpoch; batch++)
@@ -96,7 +96,7 @@ public sealed class DataLoader
         return batch;
     }
 
-    /// <summary>Takes back a batch that nobody looks at any more: its memory serves the next one of its shape.</summary>
+    /// <summary>Returns a batch that is no longer used to the pool: the next batch of its shape reuses its memory.</summary>
     internal void Return(Batch batch)
     {
         if (_spare.Count < MostSpare)

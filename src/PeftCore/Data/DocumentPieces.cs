@@ -1,7 +1,7 @@
 namespace PeftCore.Data;
 
-/// <summary>Cuts a long text into pieces that can be encoded on their own, so that the memory a tokenizer needs does not grow with the
-/// file. A cut falls after a single line end between two other characters, where no common tokenizer has a token across.</summary>
+/// <summary>Cuts a long text into pieces that are encoded one by one, so that the tokenizer's memory does not grow with the file. A cut is
+/// after a single line end between two other characters, which no token of a common tokenizer spans.</summary>
 internal static class DocumentPieces
 {
     private const int Size = 4 << 20;

@@ -2,23 +2,22 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>How rows become samples.</summary>
+/// <summary>Options of an <see cref="ExampleEncoder"/>.</summary>
 public sealed record EncodeOptions
 {
-    /// <summary>The most tokens a sample may have.</summary>
+    /// <summary>Maximum tokens of a sample.</summary>
     public required int MaxSeqLength { get; init; }
 
-    /// <summary>Whether only what the model is to write is learned: completions, answers, the assistant's turns. Otherwise everything
-    /// is.</summary>
+    /// <summary>Whether only completions, answers and the assistant's turns are learned; otherwise every token is.</summary>
     public bool MaskPrompt { get; init; }
 
-    /// <summary>Whether the end-of-text token is put after texts and completions, so that the model learns to stop.</summary>
+    /// <summary>Whether texts and completions end with the end-of-text token, so that the model learns to stop.</summary>
     public bool AppendEos { get; init; } = true;
 
-    /// <summary>The end-of-text token; null takes the tokenizer's. A model's config.json may name another.</summary>
+    /// <summary>The end-of-text token; null for the tokenizer's. A model's config.json may name another.</summary>
     public int? EosId { get; init; }
 
-    /// <summary>How conversations become text; null takes the tokenizer's own template.</summary>
+    /// <summary>The chat template; null for the tokenizer's own.</summary>
     public ChatTemplate? ChatTemplate { get; init; }
 
     internal void Check()

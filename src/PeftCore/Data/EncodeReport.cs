@@ -1,40 +1,40 @@
 namespace PeftCore.Data;
 
-/// <summary>What happened to the rows of a data set on their way to samples. Nothing is left out silently.</summary>
+/// <summary>Counts of what the encoding of a data set has cut or left out.</summary>
 public sealed class EncodeReport
 {
-    /// <summary>How many rows were read.</summary>
+    /// <summary>Rows read.</summary>
     public int Rows { get; internal set; }
 
-    /// <summary>How many samples came out.</summary>
+    /// <summary>Samples encoded.</summary>
     public int Examples { get; internal set; }
 
-    /// <summary>How many samples were longer than the limit and were cut.</summary>
+    /// <summary>Samples that were cut to the maximum length.</summary>
     public int Cut { get; internal set; }
 
-    /// <summary>How many tokens were cut off in all.</summary>
+    /// <summary>Tokens that were cut off.</summary>
     public long TokensCut { get; internal set; }
 
-    /// <summary>How many rows were left out because no token of theirs can be learned.</summary>
+    /// <summary>Rows left out because all of their labels are masked.</summary>
     public int Dropped { get; internal set; }
 
-    /// <summary>How many rows have a token that spans the end of the prompt and the begin of the completion. It counts as completion; but
-    /// a prompt on its own will be encoded differently, so prompts should not end in a space.</summary>
+    /// <summary>Rows with a token that spans the end of the prompt and the start of the completion. It is learned as completion, but in
+    /// generation the prompt alone is encoded differently; so prompts should not end with a space.</summary>
     public int Joined { get; internal set; }
 
-    /// <summary>How many turns of the assistant are not learned because the chat template leaves them out or rewrites them.</summary>
+    /// <summary>Turns of the assistant that are not learned because the chat template drops or rewrites them.</summary>
     public int TurnsNotFound { get; internal set; }
 
-    /// <summary>Whether texts end without an end-of-text token because none is known.</summary>
+    /// <summary>Whether texts have no end-of-text token because none is known.</summary>
     public bool NoEnd { get; internal set; }
 
-    /// <summary>In how many rows the chat template pays no attention to a field that is there, by its name.</summary>
+    /// <summary>By name of a field: rows whose chat template does not read it.</summary>
     internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>How many tokens are learned in one pass.</summary>
+    /// <summary>Labels that are not masked, of all samples.</summary>
     public long TrainableTokens { get; internal set; }
 
-    /// <summary>Sentences for the user about everything out of the ordinary.</summary>
+    /// <summary>Warnings for the user.</summary>
     public IEnumerable<string> Warnings(int maxSeqLength)
     {
         if (Cut > 0)

@@ -2,9 +2,9 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>Turns rows into samples: text into tokens, and tokens into labels with the prompt masked. A sample with a prompt that is too
-/// long loses the begin of the prompt, so that the end of what the model is to write is always learned; a text without a prompt loses its
-/// end; a long document is cut into blocks and loses nothing.</summary>
+/// <summary>Encodes rows to samples: token ids, and labels with the prompt masked. A sample that is too long loses the start of its prompt,
+/// so that the end of the completion is always learned; a text without a prompt loses its end; a document is cut into blocks and loses
+/// nothing.</summary>
 public sealed class ExampleEncoder
 {
     private readonly ITextEncoder _tokenizer;
@@ -25,10 +25,10 @@ public sealed class ExampleEncoder
         _text = new RowText(tokenizer, options.MaskPrompt, Report);
     }
 
-    /// <summary>What happened to the rows so far.</summary>
+    /// <summary>Counts of what was cut or left out so far.</summary>
     public EncodeReport Report { get; } = new();
 
-    /// <summary>Encodes rows to model their text.</summary>
+    /// <summary>Encodes rows for language modelling.</summary>
     /// <exception cref="BadInputException">A row cannot be encoded, or no row has a token to learn.</exception>
     public List<Example> Encode(IReadOnlyList<DataRow> rows)
     {
@@ -52,7 +52,7 @@ public sealed class ExampleEncoder
         return Finish(rows, examples);
     }
 
-    /// <summary>Encodes labelled rows to classify them. A text that is too long loses its end, but not the special tokens after
+    /// <summary>Encodes labelled rows for classification. A text that is too long loses its end, but keeps the special tokens after
     /// it.</summary>
     /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
     public List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
@@ -120,7 +120,7 @@ public sealed class ExampleEncoder
         {
             if (encoded.IsSpecial[i])
             {
-                // Special tokens have no place in the text; those after its last token end the completion.
+                // Special tokens cover no text; those after the last token of the text end the completion.
                 learned[i] = i > 0 && encoded.IsSpecial.AsSpan(i).IndexOf(false) < 0;
                 continue;
             }
@@ -144,7 +144,7 @@ public sealed class ExampleEncoder
         {
             Report.Cut++;
             Report.TokensCut += excess;
-            // The special tokens at the begin stay, unless they alone would leave no room for what is learned.
+            // The special tokens at the start stay, unless they leave no room for learned tokens.
             int from = fromLeft ? kept < _options.MaxSeqLength ? kept : 0 : ids.Length - excess;
             ids = [.. ids[..from], .. ids[(from + excess)..]];
             learned = [.. learned[..from], .. learned[(from + excess)..]];
@@ -186,7 +186,7 @@ public sealed class ExampleEncoder
         int size = _options.MaxSeqLength;
         for (int at = 0; at < ids.Count; at += size)
         {
-            // Nothing would be learned in a last block of one token: it takes the token before along.
+            // A last block of one token would have no target: it starts one token earlier.
             int start = at > 0 && at + 1 == ids.Count ? at - 1 : at;
             int[] block = [.. ids.GetRange(start, Math.Min(size, ids.Count - start))];
             int[] labels = [.. block];
@@ -211,7 +211,7 @@ public sealed class ExampleEncoder
         return [.. ids[..from], .. ids[(from + excess)..]];
     }
 
-    // A chat template writes the begin-of-text token into the text, where it is a token like others.
+    // A chat template writes the begin-of-text token into the text.
     private int LeadingSpecials(EncodedText encoded)
     {
         int first = encoded.IsSpecial.AsSpan().IndexOf(false);

@@ -4,10 +4,10 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>The value of a field of a row: text from a csv file, or anything from a JSON object.</summary>
+/// <summary>The value of a field of a row: text of a csv file, or any JSON value.</summary>
 internal readonly struct FieldValue
 {
-    /// <summary>Fields beside the messages of a conversation that its chat template may read.</summary>
+    /// <summary>Fields of a conversation, besides its messages, that the chat template may read.</summary>
     public static readonly string[] ChatVariables = ["tools", "documents", "chat_template_kwargs"];
 
     private static readonly string[] Roles =
@@ -20,7 +20,7 @@ internal readonly struct FieldValue
 
     public FieldValue(JsonElement json) => _json = json;
 
-    /// <summary>Whether a JSON file has a number here, not text.</summary>
+    /// <summary>Whether the value is a JSON number.</summary>
     public bool IsNumber => _text is null && _json.ValueKind == JsonValueKind.Number;
 
     private bool IsNull => _text is null && _json.ValueKind == JsonValueKind.Null;
@@ -63,16 +63,16 @@ internal readonly struct FieldValue
             : throw place.Error($"\"{name}\" has no turn of the assistant, so there is nothing to learn from it");
     }
 
-    /// <summary>What a conversation's template reads beside the messages; null if the row has none of it.</summary>
-    public static Dictionary<string, object?>? AsVariables(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
+    /// <summary>The variables of the chat template besides the messages; null without any.</summary>
+    public static Dictionary<string, JsonElement>? AsVariables(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
     {
-        var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
+        var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (string name in ChatVariables.Where(fields.ContainsKey))
         {
             var value = fields[name].AsJson(place, name);
             if (name != "chat_template_kwargs")
             {
-                variables[name] = value.ValueKind == JsonValueKind.Array ? value : value.ValueKind == JsonValueKind.Null ? (object?)null
+                variables[name] = value.ValueKind is JsonValueKind.Array or JsonValueKind.Null ? value
                     : throw place.Error($"\"{name}\" is {Describe(value)}, expected a list of objects");
                 continue;
             }
@@ -93,7 +93,7 @@ internal readonly struct FieldValue
         return variables.Count == 0 ? null : variables;
     }
 
-    /// <summary>A JSON value; some data sets hold it as a string.</summary>
+    /// <summary>A JSON value, which some data sets store as a string.</summary>
     private JsonElement AsJson(RowPlace place, string name)
     {
         if (_text is null && _json.ValueKind != JsonValueKind.String)
@@ -122,6 +122,7 @@ internal readonly struct FieldValue
             throw place.Error($"\"{name}\" holds {Describe(turn)}, expected objects with \"role\" and \"content\"");
         }
 
+        // Values of object, because ChatMessage.Extra takes any .NET value; here they are always JsonElements.
         var others = new Dictionary<string, object?>(StringComparer.Ordinal);
         string? role = null, content = null;
         foreach (var field in turn.EnumerateObject())

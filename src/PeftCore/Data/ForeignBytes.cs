@@ -1,12 +1,12 @@
 namespace PeftCore.Data;
 
-/// <summary>Recognises files that are no UTF-8 text, whatever their ending says, by their first bytes.</summary>
+/// <summary>Recognises files that are not UTF-8 text by their first bytes, whatever their ending is.</summary>
 internal static class ForeignBytes
 {
     private const string Unpack = "unpack it first";
     private const string Save = "save it as UTF-8";
 
-    /// <summary>What a file is instead of text, and the way out; null for what may be text.</summary>
+    /// <summary>The actual format of a file that is not text, and how to convert it; null for what may be text.</summary>
     public static string? Problem(ReadOnlySpan<byte> bytes) =>
         Starts(bytes, 0x1F, 0x8B) ? $"the file is compressed with gzip; {Unpack}"
         : Starts(bytes, 0x28, 0xB5, 0x2F, 0xFD) ? $"the file is compressed with Zstandard; {Unpack}"

@@ -1,30 +1,31 @@
+using System.Text.Json;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>What the data code needs of a tokenizer.</summary>
+/// <summary>The part of a tokenizer that encoding of data needs.</summary>
 internal interface ITextEncoder
 {
-    /// <summary>The token that begins a text, or null if there is none.</summary>
+    /// <summary>The begin-of-text token; null without one.</summary>
     int? BosId { get; }
 
-    /// <summary>The token that ends a text, or null if there is none.</summary>
+    /// <summary>The end-of-text token; null without one.</summary>
     int? EosId { get; }
 
-    /// <summary>Encodes a text; with special tokens as the tokenizer puts them around a text, or without.</summary>
+    /// <summary>Encodes a text, with or without the tokenizer's special tokens around it.</summary>
     EncodedText Encode(string text, bool addSpecialTokens);
 
-    /// <summary>A conversation as text in the model's own form, and what the assistant says in it; null if there is no chat
+    /// <summary>Renders a conversation by the chat template, and finds the assistant's answers in the text; null without a
     /// template.</summary>
     /// <param name="turns">The conversation.</param>
-    /// <param name="variables">What else the template reads, such as "tools".</param>
-    /// <param name="marked">Whether what the assistant says is looked for.</param>
-    RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked);
+    /// <param name="variables">Other variables of the template, such as "tools".</param>
+    /// <param name="marked">Whether to find the assistant's answers.</param>
+    RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked);
 }
 
 /// <summary>The tokens of a text.</summary>
 /// <param name="Ids">The tokens.</param>
-/// <param name="Starts">Where in the text each begins, in code points.</param>
-/// <param name="Ends">Where in the text each ends, in code points.</param>
-/// <param name="IsSpecial">Whether a token was put there by the tokenizer and stands for no text.</param>
+/// <param name="Starts">Start of each in the text, in code points.</param>
+/// <param name="Ends">End of each in the text, in code points.</param>
+/// <param name="IsSpecial">Whether the tokenizer added the token, so that it covers no text.</param>
 internal readonly record struct EncodedText(int[] Ids, int[] Starts, int[] Ends, bool[] IsSpecial);

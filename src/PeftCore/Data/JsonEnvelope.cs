@@ -4,12 +4,12 @@ namespace PeftCore.Data;
 
 /// <summary>An object that holds the rows of a file in one of its fields: {"data": [rows], "version": "1.1"}.</summary>
 /// <param name="Name">The field.</param>
-/// <param name="Place">Where its list begins.</param>
+/// <param name="Place">File and line of its list.</param>
 /// <param name="List">The list.</param>
 /// <param name="Others">The names of the other fields.</param>
 internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<byte> List, IReadOnlyList<string> Others)
 {
-    /// <summary>Finds the list of rows in a file of one object; null if the object is a row, or no object, or not valid.</summary>
+    /// <summary>Finds the list of rows in a file of one object; null if the value is a row, not an object, or invalid.</summary>
     /// <exception cref="BadInputException">There are several lists, or a table by columns.</exception>
     public static JsonEnvelope? Of(JsonPiece file, ReadOptions options)
     {
@@ -42,7 +42,7 @@ internal sealed record JsonEnvelope(string Name, RowPlace Place, ReadOnlyMemory<
                     $"the file is one object with several lists of rows ({Named(lists)}); write each into a file of its own"),
             };
         }
-        // The rows are read again one by one, with a sentence for what is wrong.
+        // The rows are read again one by one, with an error message for an invalid one.
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;

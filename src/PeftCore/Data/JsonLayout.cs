@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>A value of a JSON file and the place it begins at.</summary>
+/// <summary>A value of a JSON file, and its file and line.</summary>
 internal readonly record struct JsonPiece(RowPlace Place, ReadOnlyMemory<byte> Json);
 
-/// <summary>Finds the values of a file that should hold one a line.</summary>
+/// <summary>Finds the values of a file with one value a line.</summary>
 internal static class JsonLayout
 {
     /// <summary>The deepest nesting a row may have.</summary>
@@ -28,8 +28,8 @@ internal static class JsonLayout
         return lines;
     }
 
-    /// <summary>The objects of a file one after another, each over as many lines as it likes but no two on one line. Null if the file is
-    /// anything else.</summary>
+    /// <summary>The objects of a file whose objects span several lines each, no two of them on one line; null for any other
+    /// layout.</summary>
     public static List<JsonPiece>? Values(string path, ReadOnlyMemory<byte> bytes)
     {
         var values = new List<JsonPiece>();
@@ -59,14 +59,14 @@ internal static class JsonLayout
         return values;
     }
 
-    /// <summary>What the parser says, without its own count of lines.</summary>
+    /// <summary>The parser's message without its line number.</summary>
     public static string Reason(Exception e)
     {
         int cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
         return (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd('.', ' ');
     }
 
-    /// <summary>The way out where a common habit is behind an error.</summary>
+    /// <summary>How to fix a common mistake; empty for any other error.</summary>
     public static string Hint(Exception e, ReadOnlySpan<byte> json) => e.Message switch
     {
         var text when text.StartsWith("','", StringComparison.Ordinal) && json.TrimEnd(" \t\r"u8).EndsWith(","u8) =>
@@ -79,7 +79,7 @@ internal static class JsonLayout
         _ => "",
     };
 
-    /// <summary>Whether a text begins as a row of JSON does.</summary>
+    /// <summary>Whether a text begins like a row of JSON.</summary>
     public static bool LooksLikeRow(ReadOnlySpan<char> text) =>
         (text.StartsWith("{") && text[1..].TrimStart().StartsWith("\"")) || (text.StartsWith("[") && text[1..].TrimStart().StartsWith("{"));
 

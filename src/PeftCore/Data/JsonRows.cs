@@ -2,13 +2,13 @@ using System.Text.Json;
 
 namespace PeftCore.Data;
 
-/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json). What stands in the other layout is read too,
-/// with a warning.</summary>
+/// <summary>Reads rows from JSON: one object a line (.jsonl), or one list of objects (.json). A file in the other layout is read too, with
+/// a warning.</summary>
 internal static class JsonRows
 {
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = JsonLayout.MaxDepth };
 
-    /// <summary>Reads a file that is called .jsonl.</summary>
+    /// <summary>Reads a .jsonl file.</summary>
     public static List<DataRow> ReadLines(string path, ReadOptions options)
     {
         var bytes = DataBytes.Read(path);
@@ -22,7 +22,7 @@ internal static class JsonRows
         return reader.Finish();
     }
 
-    /// <summary>Reads a file that is called .json.</summary>
+    /// <summary>Reads a .json file.</summary>
     public static List<DataRow> ReadList(string path, ReadOptions options)
     {
         var bytes = DataBytes.Read(path);
@@ -30,7 +30,7 @@ internal static class JsonRows
         switch (First(bytes))
         {
             case (byte)'{':
-                return ReadObjects(path, bytes, reader); // Many files called .json hold one object a line.
+                return ReadObjects(path, bytes, reader); // Many .json files hold one object a line.
             case (byte)'[':
                 ReadList(new RowPlace(path, 1), bytes, reader);
                 return reader.Finish();
@@ -59,7 +59,7 @@ internal static class JsonRows
         return reader.Finish();
     }
 
-    /// <summary>Objects that are written over several lines.</summary>
+    /// <summary>Reads objects that span several lines each.</summary>
     private static List<DataRow> ReadSpread(string path, List<JsonPiece> values, ReadOptions options)
     {
         var reader = new RowReader(path, options);
@@ -79,7 +79,8 @@ internal static class JsonRows
         return reader.Finish();
     }
 
-    /// <summary>Reads {"data": [rows]}: a file of one object that is no row and holds one list of objects, whatever its name.</summary>
+    /// <summary>Reads {"data": [rows]}: a file of one object that is not a row and has one list of objects, in a field of any
+    /// name.</summary>
     private static bool TryReadEnvelope(JsonPiece file, RowReader reader)
     {
         if (JsonEnvelope.Of(file, reader.Options) is not { } envelope)
@@ -135,7 +136,7 @@ internal static class JsonRows
             }
             rows.Add(piece.Place, document.RootElement.EnumerateObject().Select(p => (p.Name, new FieldValue(p.Value))));
         }
-        // Half a surrogate pair, written as an escape, is reported as InvalidOperationException when its string is asked for.
+        // Reading a string with an escaped half of a surrogate pair throws InvalidOperationException.
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw piece.Place.Error($"not valid JSON: {JsonLayout.Reason(e)}{JsonLayout.Hint(e, piece.Json.Span)}", e);

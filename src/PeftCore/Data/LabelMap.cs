@@ -1,6 +1,6 @@
 namespace PeftCore.Data;
 
-/// <summary>The classes of a data set and their numbers.</summary>
+/// <summary>Maps the class names of a data set to class indices.</summary>
 public sealed class LabelMap
 {
     private readonly Dictionary<string, int> _ids;
@@ -11,17 +11,17 @@ public sealed class LabelMap
         _ids = names.Select((name, id) => (name, id)).ToDictionary(p => p.name, p => p.id, StringComparer.Ordinal);
     }
 
-    /// <summary>The names of the classes; the place of a name is its number.</summary>
+    /// <summary>The class names; the index of a name is that of its class.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>How many classes there are.</summary>
+    /// <summary>Number of classes.</summary>
     public int Count => Names.Count;
 
     /// <summary>A map with the given names, such as those of a model's id2label.</summary>
     public static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
-    /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers and, if none is missing from zero on, stand for
-    /// themselves; names are sorted as text.</summary>
+    /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
+    /// sorted as text.</summary>
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {
@@ -37,7 +37,7 @@ public sealed class LabelMap
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }
 
-    /// <summary>The number of a row's class.</summary>
+    /// <summary>The class index of a row.</summary>
     /// <exception cref="BadInputException">The class is not in the map.</exception>
     public int IdOf(LabelledRow row)
     {
@@ -46,7 +46,7 @@ public sealed class LabelMap
             : throw row.Place.Error($"the label \"{row.Label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
     }
 
-    /// <summary>Numbers in their own order. Two spellings of one number would be two classes, which nobody means.</summary>
+    /// <summary>Sorts numbers as numbers. Two spellings of one number are an error: they would be two classes.</summary>
     private static string[] Sorted(string file, string[] names)
     {
         string[] sorted = [.. names.OrderBy(name => Number(name))];

@@ -9,7 +9,7 @@ internal static class LabelledLines
     {
         var rows = new List<DataRow>();
         int number = 0;
-        // Only line feeds end a line here: the texts may hold the other characters that Unicode calls line ends.
+        // Only a line feed ends a line: the texts may contain the other line ends of Unicode.
         foreach (string raw in DataBytes.ReadText(path).Split('\n'))
         {
             number++;

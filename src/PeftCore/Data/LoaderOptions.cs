@@ -1,21 +1,21 @@
 namespace PeftCore.Data;
 
-/// <summary>How samples become batches.</summary>
+/// <summary>Options of a <see cref="DataLoader"/>.</summary>
 public sealed record LoaderOptions
 {
-    /// <summary>How many rows a batch has; the last of an epoch may have fewer.</summary>
+    /// <summary>Rows of a batch; the last batch of an epoch may have fewer.</summary>
     public required int BatchSize { get; init; }
 
-    /// <summary>The token to pad with.</summary>
+    /// <summary>The padding token.</summary>
     public required int PadId { get; init; }
 
-    /// <summary>The seed of the order.</summary>
+    /// <summary>Seed of the order.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Whether each epoch has its own order; otherwise samples come as they are.</summary>
+    /// <summary>Whether to shuffle the samples anew in each epoch.</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>The length of the rows that several samples are packed into, or null for one sample a row.</summary>
+    /// <summary>Row length for packing several samples into a row; null for one sample a row.</summary>
     public int? PackInto { get; init; }
 
     /// <summary>Rows are padded to the longest of the batch, rounded up to a multiple of this.</summary>

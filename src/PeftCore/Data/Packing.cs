@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace PeftCore.Data;
 
-/// <summary>Packs samples into rows by first-fit decreasing: the longest first, each into the first row that still has room. It needs at
-/// most 11/9 of the fewest rows possible, plus one (Dósa 2007), and the same samples always give the same rows.</summary>
+/// <summary>Packs samples into rows by first-fit decreasing: the longest first, each into the first row with room. It needs at most 11/9 of
+/// the fewest rows possible, plus one (Dósa 2007), and the same samples always give the same rows.</summary>
 internal static class Packing
 {
     /// <summary>Assigns samples to rows.</summary>
@@ -34,7 +34,7 @@ internal static class Packing
         return [.. rows.Select(row => row.ToArray())];
     }
 
-    // A tree of maxima over the room left in each row finds the first row with enough in logarithmic time.
+    // A max tree over the free room of each row: finds the first row with enough room in logarithmic time.
     private sealed class BinTree
     {
         private readonly int _leaves;

@@ -1,14 +1,13 @@
 namespace PeftCore.Data;
 
-/// <summary>How rows are read.</summary>
+/// <summary>Options for reading rows.</summary>
 public sealed record ReadOptions
 {
-    /// <summary>Other names for fields: what the file calls it, and what it is here ("text", "label", "prompt" …), or null to leave it
-    /// out. So {"Tweet text": "text", "Label": "label", "ID": null} reads a table with these three columns.</summary>
+    /// <summary>Renames fields: from the name in the file to the name here ("text", "label", "prompt" …), or to null to drop the field. For
+    /// example {"Tweet text": "text", "Label": "label", "ID": null}.</summary>
     public IReadOnlyDictionary<string, string?> Fields { get; init; } = new Dictionary<string, string?>();
 
-    /// <summary>Gets a sentence for whatever was read otherwise than its file's ending says, and for what is more often a mistake than a
-    /// wish. Null drops them.</summary>
+    /// <summary>Receives warnings: files in another layout than their ending says, and probable mistakes. Null drops them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
     internal Dictionary<string, FieldValue> Rename(RowPlace place, IEnumerable<(string Name, FieldValue Value)> fields)

@@ -1,7 +1,7 @@
 namespace PeftCore.Data;
 
-/// <summary>Recognises a row by its fields. Every row must have exactly the fields of one form: a field that nobody reads is more often
-/// a mistake than a wish.</summary>
+/// <summary>Recognises a row by its fields. Every row must have exactly the fields of one form, because an unread field is usually a
+/// mistake.</summary>
 internal static class RowForm
 {
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
@@ -15,14 +15,14 @@ internal static class RowForm
 
     private static readonly string[] Optional = ["input", .. FieldValue.ChatVariables];
 
-    /// <summary>What is wrong with field names that are those of no form; null for those of a form.</summary>
+    /// <summary>The error for field names that fit no form; null if they fit one.</summary>
     public static string? ProblemOf(IReadOnlyCollection<string> names) =>
         Forms.Any(form => Fits(form, names)) ? null : Problem([.. names.Where(name => name != Task)]);
 
     /// <summary>Whether some form has a field of this name.</summary>
     public static bool IsField(string name) => name == Task || Forms.Any(form => form.Contains(name));
 
-    /// <summary>The fields a row was recognised by.</summary>
+    /// <summary>The fields of a row's form.</summary>
     public static string NameOf(DataRow row) => row switch
     {
         LabelledRow => "\"text\" and \"label\"",
@@ -57,11 +57,11 @@ internal static class RowForm
         return fields.TryGetValue(Task, out var task) ? row with { TaskId = task.AsTask(place, Task) } : row;
     }
 
-    // An instruction need not apply to anything, and any row may say which task it belongs to.
+    // An instruction's input is optional, and a row of any form may have a task.
     private static bool Fits(string[] form, IReadOnlyCollection<string> names) =>
         form.All(field => Optional.Contains(field) || names.Contains(field)) && names.All(name => name == Task || form.Contains(name));
 
-    // The form that shares most fields with the row is the one that was meant.
+    // The error names the form that shares the most fields with the row.
     private static string Problem(string[] found)
     {
         if (found.Length == 0)

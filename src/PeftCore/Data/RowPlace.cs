@@ -1,14 +1,14 @@
 namespace PeftCore.Data;
 
-/// <summary>Where a row of data stands, for error sentences.</summary>
-/// <param name="File">The file it was read from.</param>
-/// <param name="Line">The line it begins on, counted from one.</param>
+/// <summary>File and line of a row, for error messages.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Line">The row's first line, from 1.</param>
 public readonly record struct RowPlace(string File, int Line)
 {
-    /// <summary>An error about this row in the words of the caller: the sentence is "file, line n: problem."</summary>
+    /// <summary>An error with the message "file, line n: problem."</summary>
     public BadInputException Error(string problem, Exception? inner = null) =>
         inner is null ? new BadInputException($"{this}: {problem}.") : new BadInputException($"{this}: {problem}.", inner);
 
-    /// <summary>The file and the line.</summary>
+    /// <summary>File and line, for error messages.</summary>
     public override string ToString() => $"{File}, line {Line}";
 }

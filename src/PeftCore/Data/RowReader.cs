@@ -1,6 +1,6 @@
 namespace PeftCore.Data;
 
-/// <summary>Collects the rows of one file and looks at what only several rows show: labels of two types, forms that differ.</summary>
+/// <summary>Collects the rows of one file and checks them against each other: labels of two types, rows of different forms.</summary>
 internal sealed class RowReader(string path, ReadOptions options)
 {
     private RowPlace? _numberLabel;
@@ -22,7 +22,7 @@ internal sealed class RowReader(string path, ReadOptions options)
         Rows.Add(row);
     }
 
-    /// <summary>A sentence for the user about the file as a whole.</summary>
+    /// <summary>Adds a warning about the file.</summary>
     public void Warn(string sentence) => options.Warnings?.Add($"{path}: {sentence}.");
 
     /// <summary>All rows of the file.</summary>
@@ -38,7 +38,7 @@ internal sealed class RowReader(string path, ReadOptions options)
         return Rows;
     }
 
-    /// <summary>1 and "1" would become one class, 1 and "0" two: whether they belong together, only who wrote them knows.</summary>
+    /// <summary>Refuses numbers and digits in quotes in one file: whether 1 and "1" are one class is ambiguous.</summary>
     private void CheckType(LabelledRow row, bool isNumber)
     {
         if (isNumber)

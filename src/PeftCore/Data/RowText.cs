@@ -3,7 +3,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>Turns a row into text: joins prompts with completions, fills the instruction form, renders conversations.</summary>
+/// <summary>Turns a row into text: joins prompt and completion, fills the instruction template, renders conversations.</summary>
 internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeReport report)
 {
     public SampleText Of(DataRow row) => row switch
@@ -18,7 +18,7 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not encoded one by one.", nameof(row)),
     };
 
-    // A model made for chat gets the instruction as a user's turn. Any other gets the headings that instruction data made common.
+    // With a chat template the instruction is a user's turn; otherwise Alpaca's headings are used.
     private SampleText OfInstruction(InstructionRow row)
     {
         string question = row.Input.Length == 0 ? row.Instruction : $"{row.Instruction}\n\n{row.Input}";
@@ -31,7 +31,7 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         return SampleText.Prompted($"### Instruction:\n{row.Instruction}\n\n{input}### Response:\n", row.Output);
     }
 
-    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables = null)
+    private SampleText? OfChat(RowPlace place, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables = null)
     {
         RenderedChat? chat;
         try
@@ -40,7 +40,7 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         }
         catch (BadInputException e)
         {
-            throw place.Error(e.Message.TrimEnd('.'), e); // Templates refuse some conversations, such as two turns of the user in a row.
+            throw place.Error(e.Message.TrimEnd('.'), e); // Templates reject some conversations, such as two turns of the user in a row.
         }
         if (chat is null)
         {
@@ -62,8 +62,8 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
                 "(--mask-prompt false)");
     }
 
-    /// <summary>Counts fields that could be left out without a change of the text.</summary>
-    private void CountUnread(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, string text)
+    /// <summary>Counts fields that do not change the text, which the template does not read.</summary>
+    private void CountUnread(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, string text)
     {
         foreach (string name in variables?.Keys.Where(name => HasValue(variables[name])) ?? [])
         {
@@ -78,14 +78,19 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         }
     }
 
+    /// <summary>Whether a value is neither null nor an empty list. Extra fields of a message may be any .NET value, as in the tokenizer's
+    /// own API.</summary>
     private static bool HasValue(object? value) => value switch
     {
         null => false,
-        JsonElement json => json.ValueKind != JsonValueKind.Null && (json.ValueKind != JsonValueKind.Array || json.GetArrayLength() > 0),
+        JsonElement json => HasValue(json),
         _ => true,
     };
 
-    private void CountIfSame(string name, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, string text)
+    private static bool HasValue(JsonElement json) =>
+        json.ValueKind != JsonValueKind.Null && (json.ValueKind != JsonValueKind.Array || json.GetArrayLength() > 0);
+
+    private void CountIfSame(string name, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, string text)
     {
         try
         {

@@ -1,10 +1,10 @@
 
 namespace PeftCore.Data;
 
-/// <summary>The text of a row, and which parts of it the model is to write.</summary>
+/// <summary>The text of a row, and the parts of it that are learned.</summary>
 /// <param name="Text">The whole text.</param>
-/// <param name="Learned">The parts to write, as ranges of code points; null if the row is one text without a prompt.</param>
-/// <param name="IsRendered">Whether a chat template has put the special tokens into the text.</param>
+/// <param name="Learned">The learned parts, as ranges of code points; null if the row has no prompt.</param>
+/// <param name="IsRendered">Whether the text has the special tokens of a chat template already.</param>
 internal readonly record struct SampleText(string Text, List<(int Start, int End)>? Learned, bool IsRendered)
 {
     /// <summary>A prompt followed by its completion.</summary>

@@ -1,9 +1,9 @@
 namespace PeftCore.Data;
 
-/// <summary>Finds rows that stand in two parts of a data set: what is evaluated on rows that were learned says little.</summary>
+/// <summary>Finds rows that are in two splits of a data set: an evaluation on training rows does not measure generalisation.</summary>
 internal static class SharedRows
 {
-    /// <summary>Adds a sentence for each pair of parts that share rows.</summary>
+    /// <summary>Adds a warning for each pair of splits that share rows.</summary>
     public static void Warn(DataSplits splits, ICollection<string>? warnings)
     {
         if (warnings is null)
@@ -31,7 +31,7 @@ internal static class SharedRows
         }
     }
 
-    /// <summary>What makes two rows the same.</summary>
+    /// <summary>The content that two equal rows share.</summary>
     private static string KeyOf(DataRow row) => row switch
     {
         TextRow text => Joined("text", text.Text),

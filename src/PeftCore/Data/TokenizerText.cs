@@ -1,8 +1,9 @@
+using System.Text.Json;
 using PeftCore.Tokenizers;
 
 namespace PeftCore.Data;
 
-/// <summary>A tokenizer as the data code sees it.</summary>
+/// <summary>Adapts a <see cref="Tokenizer"/> to <see cref="ITextEncoder"/>.</summary>
 internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) : ITextEncoder
 {
     public int? BosId => tokenizer.BosId;
@@ -21,13 +22,16 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
         return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
     }
 
-    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked)
     {
-        if ((chosen ?? tokenizer.FindTemplate(withTools: variables?.GetValueOrDefault("tools") is not null)) is not ChatTemplate template)
+        // A template takes values of any .NET type, so the tokenizer's dictionary is of object; JSON's null is null there.
+        var values = variables?.ToDictionary(field => field.Key,
+            field => field.Value.ValueKind == JsonValueKind.Null ? null : (object?)field.Value);
+        if ((chosen ?? tokenizer.FindTemplate(withTools: values?.GetValueOrDefault("tools") is not null)) is not ChatTemplate template)
         {
             return null;
         }
-        return marked ? tokenizer.RenderChatWithSpans(turns, template, variables)
-            : new RenderedChat(tokenizer.RenderChat(turns, addGenerationPrompt: false, template, variables), []);
+        return marked ? tokenizer.RenderChatWithSpans(turns, template, values)
+            : new RenderedChat(tokenizer.RenderChat(turns, addGenerationPrompt: false, template, values), []);
     }
 }

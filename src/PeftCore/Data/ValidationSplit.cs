@@ -1,13 +1,13 @@
 namespace PeftCore.Data;
 
-/// <summary>Sets a part of the samples aside to evaluate on.</summary>
+/// <summary>Splits samples into training and validation.</summary>
 public static class ValidationSplit
 {
-    private const uint Stream = uint.MaxValue; // Not an epoch's.
+    private const uint Stream = uint.MaxValue; // A stream that no epoch uses.
 
-    /// <summary>Chooses samples by seed; both parts keep their order. Neither part is empty.</summary>
+    /// <summary>Splits samples at random by seed; both parts keep the order of the samples, and neither is empty.</summary>
     /// <param name="samples">All samples.</param>
-    /// <param name="fraction">The part to set aside, between 0 and 1.</param>
+    /// <param name="fraction">Share of the validation samples, between 0 and 1.</param>
     /// <param name="seed">The seed of the run.</param>
     /// <exception cref="BadInputException">The fraction is out of range, or there are fewer than two samples.</exception>
     public static (List<T> Train, List<T> Validation) Split<T>(IReadOnlyList<T> samples, double fraction, ulong seed)

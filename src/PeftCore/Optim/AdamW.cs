@@ -5,14 +5,14 @@ using PeftCore.Nn;
 
 namespace PeftCore.Optim;
 
-/// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019), in torch's arithmetic:
-/// p ← p − lr·λ·p;  m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  p ← p − lr·m̂/(√v̂ + ε).</summary>
+/// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019), in torch's arithmetic: p ← p − lr·λ·p; m ← β₁m + (1 − β₁)g; v ←
+/// β₂v + (1 − β₂)g²; p ← p − lr·m̂/(√v̂ + ε).</summary>
 public sealed class AdamW : Optimizer
 {
     private readonly AdamWOptions _options;
 
-    /// <summary>Takes memory for two moments a parameter.</summary>
-    /// <param name="parameters">What trains, by name.</param>
+    /// <summary>Allocates two moments a parameter.</summary>
+    /// <param name="parameters">The trained parameters, by name.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     public AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, AdamWOptions? options = null)
         : base(parameters, (options ?? new()).WeightDecay, options?.Decays, "exp_avg", "exp_avg_sq") => _options = options ?? new();
@@ -34,10 +34,10 @@ public sealed class AdamW : Optimizer
 }
 
 /// <summary>Settings of <see cref="AdamW"/>; the defaults are those of Hugging Face's Trainer.</summary>
-/// <param name="Beta1">How long gradients are remembered.</param>
-/// <param name="Beta2">How long squared gradients are remembered.</param>
-/// <param name="Epsilon">Added to the root of the second moment.</param>
-/// <param name="WeightDecay">λ above.</param>
+/// <param name="Beta1">β₁, the decay of the first moment.</param>
+/// <param name="Beta2">β₂, the decay of the second moment.</param>
+/// <param name="Epsilon">ε, added to the root of the second moment.</param>
+/// <param name="WeightDecay">λ, the weight decay.</param>
 /// <param name="Decays">Which parameters decay; null for all.</param>
 public sealed record AdamWOptions(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f, float WeightDecay = 0,
     Func<string, Parameter, bool>? Decays = null);

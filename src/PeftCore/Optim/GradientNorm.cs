@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
-/// <summary>The size of all gradients together.</summary>
+/// <summary>The norm of all gradients together, and clipping by it.</summary>
 public static class GradientNorm
 {
     /// <summary>Added to the norm before dividing by it, as torch's clip_grad_norm_ does.</summary>
     private const double ClipEpsilon = 1e-6;
 
-    /// <summary>L2 norm over all gradients as one vector; those without a gradient count as zero.</summary>
+    /// <summary>L2 norm over all gradients as one vector; a parameter without a gradient counts as zero.</summary>
     public static double Of(IReadOnlyList<(string Name, Parameter Parameter)> parameters)
     {
         var gradients = ArrayPool<Tensor>.Shared.Rent(parameters.Count);
@@ -28,8 +28,7 @@ public static class GradientNorm
         return norm;
     }
 
-    /// <summary>What gradients of this norm are to be multiplied by so that their norm is at most <paramref name="maxNorm"/>; 0 means no
-    /// limit.</summary>
+    /// <summary>The factor that scales gradients of this norm to at most <paramref name="maxNorm"/>; 1 if that is 0, no limit.</summary>
     public static float ClipScale(double norm, double maxNorm) => maxNorm <= 0 ? 1 : (float)Math.Min(1, maxNorm / (norm + ClipEpsilon));
 
     /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if all are finite.</summary>

@@ -5,18 +5,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
-/// <summary>Changes parameters against their gradients. All memory it needs is taken when it is made, so that the first step cannot run out
-/// of what a plan promised.</summary>
+/// <summary>Updates parameters by their gradients. The constructor allocates all of its memory, so that the first step cannot exceed the
+/// memory plan.</summary>
 public abstract class Optimizer : IDisposable
 {
     private readonly ParameterState[] _states;
     private readonly List<ParameterState> _changing = [];
 
-    /// <summary>Takes memory for the state of every parameter.</summary>
-    /// <param name="parameters">What trains, with names that differ.</param>
-    /// <param name="weightDecay">Strength of the decay.</param>
-    /// <param name="decays">Which parameters decay; null for all, as torch does. See <see cref="WeightDecayFilter"/>.</param>
-    /// <param name="moments">Names of the running averages kept for each parameter.</param>
+    /// <summary>Allocates the state of every parameter.</summary>
+    /// <param name="parameters">The trained parameters, under unique names.</param>
+    /// <param name="weightDecay">Weight decay λ.</param>
+    /// <param name="decays">Which parameters decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
+    /// <param name="moments">Names of the moments of each parameter.</param>
     protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
         Func<string, Parameter, bool>? decays, params ReadOnlySpan<string> moments)
     {
@@ -38,12 +38,12 @@ public abstract class Optimizer : IDisposable
         }
     }
 
-    /// <summary>What is remembered, one a parameter, in the order the parameters were given.</summary>
+    /// <summary>The state of each parameter, in the order of the parameters.</summary>
     public IReadOnlyList<ParameterState> States => _states;
 
-    /// <summary>Changes every parameter that has a gradient, all in one pass.</summary>
-    /// <param name="learningRate">Size of the step.</param>
-    /// <param name="gradientScale">What gradients are multiplied by first: clipping costs no pass of its own.</param>
+    /// <summary>Updates every parameter that has a gradient, all in one call of the backend.</summary>
+    /// <param name="learningRate">The learning rate.</param>
+    /// <param name="gradientScale">A factor applied to the gradients first: clipping in the same pass.</param>
     public void Step(double learningRate, float gradientScale = 1)
     {
         _changing.Clear();
@@ -61,9 +61,9 @@ public abstract class Optimizer : IDisposable
         }
     }
 
-    /// <summary>Moves what is remembered along with the elements of a parameter.</summary>
+    /// <summary>Permutes the moments as the elements of a parameter were permuted.</summary>
     /// <param name="parameter">The parameter.</param>
-    /// <param name="before">For each element the place it had before; −1 for a new one, of which nothing is remembered.</param>
+    /// <param name="before">For each element its former index; −1 for a new one, whose moments become zero.</param>
     internal void PermuteState(Parameter parameter, ReadOnlySpan<int> before)
     {
         foreach (var (_, moment) in _states.Where(state => state.Parameter == parameter).SelectMany(state => state.Moments))
@@ -77,7 +77,7 @@ public abstract class Optimizer : IDisposable
         }
     }
 
-    /// <summary>Frees all gradients; the next backward pass starts from nothing.</summary>
+    /// <summary>Frees all gradients; the next backward pass starts from zero.</summary>
     public void FreeGradients()
     {
         foreach (var state in _states)
@@ -96,8 +96,7 @@ public abstract class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Changes parameters, each of which has a gradient; their <see cref="ParameterState.Steps"/> count this step
-    /// already.</summary>
+    /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
     protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
 
     private static (string, Tensor)[] NewMoments(Parameter parameter, ReadOnlySpan<string> names)

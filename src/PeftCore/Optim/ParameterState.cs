@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Optim;
 
-/// <summary>What an optimizer remembers about one parameter.</summary>
+/// <summary>The optimizer's state of one parameter.</summary>
 public sealed class ParameterState
 {
     internal ParameterState(string name, Parameter parameter, float weightDecay, IReadOnlyList<(string Name, Tensor Value)> moments)
@@ -17,18 +17,18 @@ public sealed class ParameterState
     /// <summary>The parameter.</summary>
     public Parameter Parameter { get; }
 
-    /// <summary>How strongly this parameter decays; 0 for one the decay leaves out.</summary>
+    /// <summary>Weight decay λ of this parameter; 0 for none.</summary>
     public float WeightDecay { get; }
 
-    /// <summary>How many steps have changed it. Steps that found no gradient do not count, as in torch.</summary>
+    /// <summary>Updates so far. A step in which the parameter had no gradient does not count, as in torch.</summary>
     public long Steps { get; internal set; }
 
-    /// <summary>Running averages, F32 of the parameter's shape, under torch's names such as "exp_avg".</summary>
+    /// <summary>The moments, F32 of the parameter's shape, under torch's names such as "exp_avg".</summary>
     public IReadOnlyList<(string Name, Tensor Value)> Moments { get; }
 
-    /// <summary>Puts saved values in place of what is remembered.</summary>
+    /// <summary>Restores saved values.</summary>
     /// <param name="steps">The saved <see cref="Steps"/>.</param>
-    /// <param name="moment">Gives the saved bytes of a moment by its name.</param>
+    /// <param name="moment">Returns the saved bytes of a moment by its name.</param>
     internal void Restore(long steps, Func<string, byte[]> moment)
     {
         foreach (var (name, value) in Moments)

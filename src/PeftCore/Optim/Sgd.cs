@@ -3,14 +3,14 @@ using PeftCore.Nn;
 
 namespace PeftCore.Optim;
 
-/// <summary>Stochastic gradient descent in torch's arithmetic: g ← g + λ·p;  b ← μ·b + g;  p ← p − lr·b, or lr·(g + μ·b) with
-/// Nesterov's momentum. Without momentum it keeps no state at all.</summary>
+/// <summary>Stochastic gradient descent in torch's arithmetic: g ← g + λ·p; b ← μ·b + g; p ← p − lr·b, or lr·(g + μ·b) with Nesterov's
+/// momentum. Without momentum it has no state.</summary>
 public sealed class Sgd : Optimizer
 {
     private readonly SgdOptions _options;
 
-    /// <summary>Takes memory for one buffer a parameter if there is momentum.</summary>
-    /// <param name="parameters">What trains, by name.</param>
+    /// <summary>Allocates one buffer a parameter if there is momentum.</summary>
+    /// <param name="parameters">The trained parameters, by name.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     public Sgd(IReadOnlyList<(string Name, Parameter Parameter)> parameters, SgdOptions? options = null)
         : base(parameters, Checked(options).WeightDecay, options?.Decays, options is { Momentum: > 0 } ? ["momentum_buffer"] : []) =>
@@ -33,9 +33,9 @@ public sealed class Sgd : Optimizer
 }
 
 /// <summary>Settings of <see cref="Sgd"/>.</summary>
-/// <param name="Momentum">μ above; 0 for none.</param>
-/// <param name="Nesterov">Look ahead along the momentum.</param>
-/// <param name="WeightDecay">λ above.</param>
+/// <param name="Momentum">μ, the momentum; 0 for none.</param>
+/// <param name="Nesterov">Whether to use Nesterov's momentum.</param>
+/// <param name="WeightDecay">λ, the weight decay.</param>
 /// <param name="Decays">Which parameters decay; null for all.</param>
 public sealed record SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0, Func<string, Parameter, bool>? Decays =
     null);

@@ -5,7 +5,7 @@ namespace PeftCore.Tensors;
 /// <summary>How the elements of a tensor are stored.</summary>
 public enum DType
 {
-    /// <summary>IEEE single precision, 4 bytes: activations, gradients and everything that trains.</summary>
+    /// <summary>IEEE single precision, 4 bytes: activations, gradients, trained parameters and their moments.</summary>
     F32,
 
     /// <summary>bfloat16, 2 bytes: the upper half of an F32.</summary>
@@ -29,7 +29,7 @@ public static class DTypes
 {
     extension(DType dtype)
     {
-        /// <summary>Bytes one element takes.</summary>
+        /// <summary>Bytes of one element.</summary>
         public int Size => dtype switch
         {
             DType.F32 or DType.I32 => 4,

@@ -1,26 +1,26 @@
 namespace PeftCore.Tensors;
 
-/// <summary>What a piece of memory is for. Plans and reports add up bytes by kind.</summary>
+/// <summary>The accounting category of memory. Plans and reports sum bytes by category.</summary>
 public enum MemoryKind
 {
-    /// <summary>Outputs of ops, and what backward keeps of them.</summary>
+    /// <summary>Outputs of ops and tensors saved for backward.</summary>
     Activation,
 
-    /// <summary>Parameters of the base model that do not train.</summary>
+    /// <summary>Frozen parameters of the base model.</summary>
     Frozen,
 
-    /// <summary>Parameters that train.</summary>
+    /// <summary>Trained parameters.</summary>
     Trainable,
 
-    /// <summary>Gradients of parameters that train.</summary>
+    /// <summary>Gradients of trained parameters.</summary>
     Gradient,
 
-    /// <summary>Moments and other state of an optimizer.</summary>
+    /// <summary>State of an optimizer, such as moments.</summary>
     Optimizer,
 
-    /// <summary>Scratch memory that an op gives back before it returns.</summary>
+    /// <summary>Temporary memory that an op frees before it returns.</summary>
     Workspace,
 
-    /// <summary>Keys and values kept for generation.</summary>
+    /// <summary>The KV cache of generation.</summary>
     Cache,
 }

@@ -48,13 +48,13 @@ public readonly struct Shape : IEquatable<Shape>
         }
     }
 
-    /// <summary>Extent of the innermost axis: the columns when the tensor is read as a matrix.</summary>
+    /// <summary>Extent of the innermost axis: the columns of the tensor as a matrix.</summary>
     public int Columns => Rank == 0 ? 1 : this[^1];
 
-    /// <summary>Product of all other axes: the rows when the tensor is read as a matrix.</summary>
+    /// <summary>Product of all other extents: the rows of the tensor as a matrix.</summary>
     public int Rows => Columns == 0 ? RowsOfEmpty() : checked((int)(Count / Columns));
 
-    /// <summary>Makes a shape from its extents.</summary>
+    /// <summary>Creates a shape from its extents.</summary>
     public static Shape Of(params ReadOnlySpan<int> extents) => new(extents);
 
     /// <summary>This shape with its innermost axis replaced.</summary>

@@ -1,8 +1,9 @@
 namespace PeftCore.Tensors;
 
-/// <summary>Tensors given to an op do not fit together. The message names the op, the shapes and dtypes, and what was expected.</summary>
+/// <summary>The shapes, dtypes or devices of an op's tensors do not fit together. The message names the op, the shapes and dtypes, and what
+/// was expected.</summary>
 public sealed class ShapeException : ArgumentException
 {
-    /// <summary>Creates the exception for an op, saying what it got and what it expected.</summary>
+    /// <summary>Creates the exception for an op; the message gives the actual and the expected shapes.</summary>
     public ShapeException(string op, string message) : base($"{op}: {message}") { }
 }

@@ -1,12 +1,12 @@
 namespace PeftCore.Tensors;
 
-/// <summary>A block of device memory shared by tensors, freed when the last of them lets go.</summary>
+/// <summary>A reference-counted block of device memory, shared by tensors and freed at the last release.</summary>
 public sealed class Storage
 {
     private int _references = 1;
     private int _saved;
 
-    /// <summary>Wraps memory that a device has just taken. The caller owns the first reference.</summary>
+    /// <summary>Wraps newly allocated memory. The caller owns the first reference.</summary>
     internal Storage(IDevice device, nint address, long bytes, long reserved, MemoryKind kind)
     {
         Device = device;
@@ -17,25 +17,25 @@ public sealed class Storage
         device.Memory.Add(reserved, kind);
     }
 
-    /// <summary>Where the memory is.</summary>
+    /// <summary>The device.</summary>
     public IDevice Device { get; }
 
-    /// <summary>Device address of the first byte; 0 where there is no data.</summary>
+    /// <summary>Device address of the first byte; 0 on a backend without data.</summary>
     public nint Address { get; }
 
-    /// <summary>Bytes asked for.</summary>
+    /// <summary>Requested bytes.</summary>
     public long Bytes { get; }
 
-    /// <summary>Bytes taken: <see cref="Bytes"/> rounded up to the device's granularity.</summary>
+    /// <summary>Allocated bytes: <see cref="Bytes"/> rounded up to the device's granularity.</summary>
     public long ReservedBytes { get; }
 
-    /// <summary>What the memory is for.</summary>
+    /// <summary>The accounting category.</summary>
     public MemoryKind Kind { get; private set; }
 
-    /// <summary>How many tensors hold this storage.</summary>
+    /// <summary>Number of tensors that refer to this storage.</summary>
     internal int References => Volatile.Read(ref _references);
 
-    /// <summary>How many recorded ops wait for these values in backward; while any does, nothing may overwrite them.</summary>
+    /// <summary>Number of recorded ops that have saved these values for backward; until they have run, no op may overwrite them.</summary>
     internal int SavedBy => Volatile.Read(ref _saved);
 
     internal void AddReference()
@@ -55,7 +55,7 @@ public sealed class Storage
         }
     }
 
-    /// <summary>Brings back a storage that was freed, after its memory was taken again.</summary>
+    /// <summary>Makes a freed storage usable again, after its memory was allocated again.</summary>
     internal void Reactivate(MemoryKind kind)
     {
         (_references, Kind) = (1, kind);
@@ -64,7 +64,7 @@ public sealed class Storage
 
     internal void MarkSaved(int change) => Interlocked.Add(ref _saved, change);
 
-    /// <summary>Books these bytes under another kind, as when an activation becomes a parameter's gradient.</summary>
+    /// <summary>Moves these bytes to another accounting category, for example when an activation becomes a parameter's gradient.</summary>
     internal void Recategorize(MemoryKind kind)
     {
         Device.Memory.Move(ReservedBytes, Kind, kind);

@@ -1,7 +1,7 @@
 namespace PeftCore.Tensors;
 
-/// <summary>A handle on a contiguous, row-major slice of a <see cref="Storage"/>. Operations on tensors are extension members declared
-/// beside each op. A tensor made inside a <see cref="TensorScope"/> is freed with it unless it is returned or kept.</summary>
+/// <summary>A handle on a contiguous, row-major slice of a <see cref="Storage"/>. Operations are extension members, each declared with its
+/// op. A tensor created inside a <see cref="TensorScope"/> is freed with it unless it is returned or kept.</summary>
 public sealed class Tensor : IDisposable
 {
     private Storage? _storage;
@@ -14,28 +14,28 @@ public sealed class Tensor : IDisposable
         ByteOffset = byteOffset;
     }
 
-    /// <summary>Returns memory of a handle nobody disposed: one made outside any scope.</summary>
+    /// <summary>Releases the memory of a tensor that was created outside any scope and not disposed.</summary>
     ~Tensor() => _storage?.Release();
 
     /// <summary>Extents, outermost first.</summary>
     public Shape Shape { get; }
 
-    /// <summary>How elements are stored.</summary>
+    /// <summary>Storage format of the elements.</summary>
     public DType DType { get; }
 
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Count;
 
-    /// <summary>Number of bytes the elements take.</summary>
+    /// <summary>Bytes of the elements.</summary>
     public long ByteCount => Shape.Count * DType.Size;
 
-    /// <summary>Where the elements live.</summary>
+    /// <summary>The device of the memory.</summary>
     public IDevice Device => Storage.Device;
 
-    /// <summary>Whether a backward pass can bring a gradient here.</summary>
+    /// <summary>Whether backward computes a gradient of this tensor.</summary>
     public bool RequiresGrad => GradFn is not null;
 
-    /// <summary>False once the memory was let go.</summary>
+    /// <summary>Whether the tensor was not disposed yet.</summary>
     public bool IsAlive => _storage is not null;
 
     internal Storage Storage => _storage ?? throw new ObjectDisposedException(nameof(Tensor),
@@ -46,13 +46,13 @@ public sealed class Tensor : IDisposable
     /// <summary>The node of the backward graph that takes this tensor's gradient; null if it requires none. Autograd sets it.</summary>
     internal IGradFn? GradFn { get; set; }
 
-    /// <summary>Takes over the caller's reference to a fresh storage.</summary>
+    /// <summary>Creates a tensor that takes over the caller's reference to a new storage.</summary>
     internal static Tensor Owning(Storage storage, Shape shape, DType dtype) => TensorScope.Register(new Tensor(storage, shape, dtype, 0));
 
-    /// <summary>Another handle on (part of) the same memory.</summary>
+    /// <summary>A view of (part of) the same memory, in the current scope.</summary>
     internal Tensor View(Shape shape, long elementOffset = 0) => TensorScope.Register(Unscoped(shape, elementOffset));
 
-    /// <summary>Another handle that no scope frees: its holder disposes it.</summary>
+    /// <summary>A view that no scope frees; its owner disposes it.</summary>
     internal Tensor Unscoped() => Unscoped(Shape, 0);
 
     internal Tensor Unscoped(Shape shape) => Unscoped(shape, 0);
@@ -68,14 +68,14 @@ public sealed class Tensor : IDisposable
         return new Tensor(Storage, shape, DType, ByteOffset + first);
     }
 
-    /// <summary>Takes this tensor out of every scope: it lives until <see cref="Dispose"/> or until nothing refers to it.</summary>
+    /// <summary>Removes this tensor from its scope: it lives until <see cref="Dispose"/> or until it is collected.</summary>
     public Tensor Keep()
     {
         TensorScope.Forget(this);
         return this;
     }
 
-    /// <summary>Moves this tensor to the scope another one belongs to, so that both are freed together.</summary>
+    /// <summary>Moves this tensor to the scope of another one, so that both are freed together.</summary>
     internal Tensor SameScope(Tensor other)
     {
         TensorScope.Forget(this);
@@ -83,7 +83,7 @@ public sealed class Tensor : IDisposable
         return this;
     }
 
-    /// <summary>Lets go of the memory. The tensor cannot be used afterwards.</summary>
+    /// <summary>Releases the memory. The tensor cannot be used afterwards.</summary>
     public void Dispose()
     {
         var storage = _storage;
@@ -95,7 +95,7 @@ public sealed class Tensor : IDisposable
         }
     }
 
-    /// <summary>Makes a handle that was disposed the owner of a storage that was brought back.</summary>
+    /// <summary>Makes a disposed tensor usable again, as the owner of a reactivated storage.</summary>
     internal void Reactivate(Storage storage)
     {
         _storage = storage;

@@ -1,17 +1,17 @@
 namespace PeftCore.Tensors;
 
-/// <summary>Frees the tensors made inside it when it ends, except those returned to the scope around it or kept. Modules and the trainer
-/// open scopes by themselves; code that uses them needs none. Scopes nest per thread.</summary>
+/// <summary>Frees the tensors created inside it when it ends, except those returned to the enclosing scope or kept. Modules and the trainer
+/// open scopes; code that calls them needs none. Scopes nest per thread.</summary>
 public sealed class TensorScope : IDisposable
 {
     [ThreadStatic]
     private static TensorScope? _innermost;
 
-    /// <summary>Sets of scopes that ended, for those to come: a step opens hundreds.</summary>
+    /// <summary>A pool of the sets of ended scopes: a step opens hundreds of scopes.</summary>
     [ThreadStatic]
     private static Stack<HashSet<Tensor>>? _spare;
 
-    /// <summary>Paths that were joined before; there are as many as modules.</summary>
+    /// <summary>Cache of joined paths, one a module.</summary>
     [ThreadStatic]
     private static Dictionary<(string Outer, string Label), string>? _paths;
 
@@ -28,7 +28,7 @@ public sealed class TensorScope : IDisposable
         _innermost = this;
     }
 
-    /// <summary>The scope new tensors of this thread fall into; null outside any.</summary>
+    /// <summary>The scope that new tensors of this thread belong to; null outside any.</summary>
     internal static TensorScope? Innermost => _innermost;
 
     internal string Label { get; }
@@ -52,7 +52,7 @@ public sealed class TensorScope : IDisposable
         }
     }
 
-    /// <summary>Hands a tensor to the scope around this one, as a function returns its result.</summary>
+    /// <summary>Moves a tensor to the enclosing scope, as a function returns its result.</summary>
     public Tensor Return(Tensor tensor)
     {
         if (_tensors is not null && _tensors.Remove(tensor))

@@ -18,7 +18,7 @@ internal sealed class CapturedStep : ITrainingStep
 
     private CapturedStep(ITrainingStep eager, IGraphCapture device) => (_eager, _device) = (eager, device);
 
-    /// <summary>What a graph depends on besides the numbers in its static tensors.</summary>
+    /// <summary>What a captured graph depends on besides the contents of its static tensors.</summary>
     /// <param name="Batch">Rows.</param>
     /// <param name="Length">Tokens of a row.</param>
     /// <param name="HasRanges">Whether attention reads ranges.</param>

@@ -5,8 +5,8 @@ using PeftCore.Optim;
 
 namespace PeftCore.Training;
 
-/// <summary>A directory checkpoint-N from which a run goes on: what trains, the optimizer's moments, and <see cref="TrainerState"/>. It is
-/// there complete or not at all.</summary>
+/// <summary>A directory checkpoint-N that a run resumes from: the trained parameters, the optimizer's moments and
+/// <see cref="TrainerState"/>. It is written atomically.</summary>
 public static class Checkpoint
 {
     private const string Prefix = "checkpoint-";
@@ -16,7 +16,7 @@ public static class Checkpoint
     /// <summary>The checkpoint of the latest step in an output directory; null if there is none.</summary>
     public static string? Last(string outputDirectory) => All(outputDirectory) is { Count: > 0 } all ? all[^1].Path : null;
 
-    /// <summary>Checkpoints by rising step. What a killed writer left of its renaming is put right first.</summary>
+    /// <summary>Checkpoints in the order of their steps. Completes or undoes the renaming of a killed writer first.</summary>
     internal static List<(int Step, string Path)> All(string outputDirectory)
     {
         if (!Directory.Exists(outputDirectory))
@@ -79,7 +79,7 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>Removes a checkpoint so that a half-removed one is never taken for one.</summary>
+    /// <summary>Removes a checkpoint: renames it first, so that a partly removed one is not read as a checkpoint.</summary>
     internal static void Delete(string path)
     {
         string doomed = HiddenNames.NewPartial(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -87,7 +87,7 @@ public static class Checkpoint
         DiskChanges.DeleteTree(doomed);
     }
 
-    /// <summary>The step in a checkpoint's name; −1 if it is no such name.</summary>
+    /// <summary>The step in a checkpoint's name; −1 for any other name.</summary>
     internal static int StepOf(string path) =>
         Path.GetFileName(path) is { } name && name.StartsWith(Prefix, StringComparison.Ordinal)
         && NumberText.TryDigits(name.AsSpan(Prefix.Length), out int step) ? step : -1;

@@ -5,21 +5,22 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>A text once with each possible label behind it.</summary>
+/// <summary>A text, followed once by each possible label.</summary>
 /// <param name="Candidates">One sample a class, its label's tokens learned and all others masked.</param>
-/// <param name="Correct">The number of its class.</param>
+/// <param name="Correct">The index of its class.</param>
 public sealed record LabelledSample(IReadOnlyList<Example> Candidates, int Correct);
 
-/// <summary>How well classes were told apart.</summary>
-/// <param name="Accuracy">Share of the samples whose class was found.</param>
+/// <summary>The result of a classification.</summary>
+/// <param name="Accuracy">Share of the samples whose predicted class is correct.</param>
 /// <param name="MacroF1">Mean over the classes of the harmonic mean of precision and recall.</param>
-/// <param name="Predictions">The class found for each sample.</param>
+/// <param name="Predictions">The predicted class of each sample.</param>
 public sealed record ClassificationResult(double Accuracy, double MacroF1, IReadOnlyList<int> Predictions);
 
-/// <summary>Classification with a language model: the class is the label that the model would write with the highest probability.</summary>
+/// <summary>Classification with a language model: the predicted class is the label with the highest log-probability, summed over its
+/// tokens.</summary>
 public static class Classification
 {
-    /// <summary>Puts each label behind each text, in the form the model was trained on.</summary>
+    /// <summary>Encodes each text with each label, in the format of the training data.</summary>
     /// <param name="encoder">Encodes as for training, with prompts masked.</param>
     /// <param name="rows">Labelled rows.</param>
     /// <param name="labels">The classes.</param>
@@ -36,13 +37,13 @@ public static class Classification
         return samples;
     }
 
-    /// <summary>Scores every label of every sample. What the labels of a sample have in front of them in common is read once.</summary>
-    /// <param name="model">The model, with whatever is attached to it.</param>
+    /// <summary>Scores every label of every sample. The common prefix of a sample's candidates is computed once and kept in the KV
+    /// cache.</summary>
+    /// <param name="model">The model, with its active adapters.</param>
     /// <param name="samples">The samples, at least one.</param>
     /// <param name="cancel">Stops between two samples.</param>
-    /// <param name="kvCacheDType">How keys and values of what was read are stored: F32 or BF16; null for how the device stores
-    /// activations.</param>
-    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <param name="kvCacheDType">Dtype of the KV cache: F32 or BF16; null for the device's dtype of activations.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static ClassificationResult Run(CausalModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default,
         DType? kvCacheDType = null)
     {
@@ -69,7 +70,7 @@ public static class Classification
         }
     }
 
-    /// <summary>Mean of the classes' F1 scores, over classes that occur or were found.</summary>
+    /// <summary>Mean of the F1 scores of the classes that are correct or predicted for some sample.</summary>
     internal static double MacroF1(IReadOnlyList<int> predictions, IReadOnlyList<int> correct)
     {
         var classes = predictions.Union(correct).ToList();
@@ -104,7 +105,7 @@ public static class Classification
         return best;
     }
 
-    /// <summary>Tokens all candidates begin with, short of the last token of each.</summary>
+    /// <summary>Length of the common prefix of all candidates, without the last token of any.</summary>
     private static int CommonPrefix(IReadOnlyList<Example> candidates)
     {
         var first = candidates[0].Ids.AsSpan();
@@ -116,7 +117,8 @@ public static class Classification
         return common;
     }
 
-    /// <summary>Log-probability of the learned tokens behind the common prefix.</summary>
+    /// <summary>Log-probability of the label's tokens. Row i of the logits after the common prefix predicts the token after it, as in
+    /// <see cref="Models.LabelShift"/>.</summary>
     private static double LogProbability(CachedDecoder decoder, Example candidate, int common, float[] first)
     {
         int[] rest = candidate.Ids[common..^1];

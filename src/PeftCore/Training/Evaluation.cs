@@ -6,25 +6,25 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>How well a model predicts a data set.</summary>
+/// <summary>The result of an evaluation.</summary>
 /// <param name="Loss">Mean cross-entropy over all target tokens, in nats.</param>
 /// <param name="Tokens">Number of target tokens.</param>
 public readonly record struct EvaluationResult(double Loss, long Tokens)
 {
-    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double
-    /// holds; the largest double stands for that, so that a file of results holds a number.</summary>
+    /// <summary>exp(loss). A loss above 709 overflows; the result is the largest double then, so that a file of results holds a
+    /// number.</summary>
     public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 
-/// <summary>Measures models on data.</summary>
+/// <summary>Evaluates models on data.</summary>
 public static class Evaluation
 {
-    /// <summary>Mean loss over all target tokens of all batches; every token counts the same, in whatever batch it stands. Dropout is off
-    /// and nothing is recorded.</summary>
-    /// <param name="model">The model, with whatever is attached to it.</param>
+    /// <summary>Mean loss over all targets of all batches; every target has the same weight, whatever batch holds it. Dropout is off and no
+    /// tape records.</summary>
+    /// <param name="model">The model, with its active adapters.</param>
     /// <param name="batches">The data.</param>
-    /// <param name="cancel">Stops between two batches.</param>
-    /// <exception cref="OperationCanceledException">It was stopped; there is no result of half the data.</exception>
+    /// <param name="cancel">Cancels between two batches.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled; there is no partial result.</exception>
     public static EvaluationResult Run(CausalModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
     {
         bool before = model.Mode.Training;

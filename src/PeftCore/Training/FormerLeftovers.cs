@@ -2,15 +2,15 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>What a killed run of an earlier version left: it built checkpoints under "checkpoint-N.partial" and kept a replaced one as
+/// <summary>Files of killed runs of an earlier version, which built checkpoints under "checkpoint-N.partial" and kept a replaced one as
 /// "checkpoint-N.old".</summary>
 internal static class FormerLeftovers
 {
     private const string Partial = ".partial";
     private const string Old = ".old";
 
-    /// <summary>Puts an older checkpoint back if its writer was killed before the new one was in place.</summary>
-    /// <returns>Checkpoints that are to be read where they are, because nothing may be written here.</returns>
+    /// <summary>Restores a replaced checkpoint if its writer was killed before the new one was in place.</summary>
+    /// <returns>Checkpoints that are read at their old path, because the directory is read-only.</returns>
     public static List<(int Step, string Path)> Recover(string directory)
     {
         var left = new List<(int Step, string Path)>();
@@ -28,7 +28,7 @@ internal static class FormerLeftovers
         return left;
     }
 
-    /// <summary>Removes what is incomplete or replaced.</summary>
+    /// <summary>Removes incomplete and replaced checkpoints.</summary>
     public static void Clean(string directory)
     {
         foreach (var (path, checkpoint) in Find(directory, Partial).Concat(Find(directory, Old)))

@@ -19,7 +19,7 @@ public interface ITrainable
     void BeforeStep(long step, int batches) { }
 
     /// <summary>The parameters whose elements the last step has permuted, such as sparse values at newly selected entries, with the former
-    /// index of each element, −1 for a new one. The optimizer permutes its moments alike.</summary>
+    /// index of each element, −1 for a new one. The optimizer permutes its moments in the same way.</summary>
     IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
 
     /// <summary>Called after each update, before the gradients are freed.</summary>

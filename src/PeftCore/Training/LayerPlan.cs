@@ -3,15 +3,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>What one module keeps from forward to backward.</summary>
-/// <param name="Path">The module, as the scopes of a run name it: "layers.0.self_attn.q_proj".</param>
-/// <param name="Saved">The tensors kept.</param>
+/// <summary>The tensors that one module saves for backward.</summary>
+/// <param name="Path">Module path, as the scopes of a run name it: "layers.0.self_attn.q_proj".</param>
+/// <param name="Saved">The saved tensors.</param>
 public sealed record LayerPlan(string Path, IReadOnlyList<SavedTensorPlan> Saved)
 {
-    /// <summary>Bytes of them all.</summary>
+    /// <summary>Bytes of all of them.</summary>
     public long SavedBytes => Saved.Sum(saved => saved.Bytes);
 
-    /// <summary>Modules with ops on a tape, in the order they first ran.</summary>
+    /// <summary>The modules with ops on a tape, in the order of their first op.</summary>
     internal static List<LayerPlan> Of(Tape tape)
     {
         var layers = new List<LayerPlan>();
@@ -33,9 +33,9 @@ public sealed record LayerPlan(string Path, IReadOnlyList<SavedTensorPlan> Saved
     }
 }
 
-/// <summary>A tensor kept from forward to backward.</summary>
-/// <param name="Op">The op whose gradient needs it.</param>
-/// <param name="Name">What it is in the op's equation.</param>
+/// <summary>A tensor saved for backward.</summary>
+/// <param name="Op">The op whose backward reads it.</param>
+/// <param name="Name">Its symbol in the op's equation.</param>
 /// <param name="Shape">Its shape.</param>
-/// <param name="Bytes">What it takes; 0 if it shares the memory of one named before.</param>
+/// <param name="Bytes">Its bytes; 0 if it shares the memory of an earlier one.</param>
 public sealed record SavedTensorPlan(string Op, string Name, Shape Shape, long Bytes);

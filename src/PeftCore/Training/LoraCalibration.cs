@@ -6,10 +6,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>Attaches adapters, those too whose LoRA initialisation looks at data (EVA, CorDA, LoRA-GA).</summary>
+/// <summary>Attaches adapters, including those whose LoRA initialisation reads data (EVA, CorDA, LoRA-GA).</summary>
 public static class LoraCalibration
 {
-    /// <summary>Batches that are usually looked at.</summary>
+    /// <summary>Usual number of calibration batches.</summary>
     public const int UsualBatches = 8;
 
     /// <summary>Whether a configuration needs data before it can be attached.</summary>
@@ -18,12 +18,12 @@ public static class LoraCalibration
     /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; runs data through the
     /// model first if its initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
     /// <param name="model">The model, without adapters.</param>
-    /// <param name="config">Any configuration.</param>
-    /// <param name="batches">The data; read only if they are needed. Padding is left out of what EVA and CorDA see, and of what EVA sees
-    /// the tokens whose labels are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
-    /// <param name="seed">Seed of what is random.</param>
-    /// <param name="progress">Told the number of batches done.</param>
-    /// <param name="cancel">Stops between two batches.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="batches">The data; read only if the initialisation needs them. EVA and CorDA leave out padding, and EVA also the tokens
+    /// whose labels are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
+    /// <param name="seed">Seed of the random initialisation.</param>
+    /// <param name="progress">Called with the number of batches done.</param>
+    /// <param name="cancel">Cancels between two batches.</param>
     /// <exception cref="BadInputException">There are no data, or too few for the rank.</exception>
     public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null,
         CancellationToken cancel = default)
@@ -37,7 +37,7 @@ public static class LoraCalibration
         RefuseTooFew(lora, data, Batch.TargetCount(data));
         var mode = model.Base.Mode;
         bool training = mode.Training;
-        mode.Training = false; // Dropout would blur what is looked at.
+        mode.Training = false; // Dropout would add noise to the statistics.
         int done = 0;
         try
         {
@@ -57,7 +57,7 @@ public static class LoraCalibration
         }
     }
 
-    /// <summary>A covariance of fewer tokens than the rank has no directions to give.</summary>
+    /// <summary>Refuses fewer tokens than the rank: their covariance has too few directions.</summary>
     private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
     {
         string init = config.InitName;
@@ -77,7 +77,7 @@ public static class LoraCalibration
         }
     }
 
-    /// <summary>Whether only tokens that are learned count.</summary>
+    /// <summary>Whether only tokens whose labels are not masked count.</summary>
     private static bool Masks(LoraConfig config) => config is { Init: LoraInit.Eva, Calibration.UseLabelMask: true };
 
     private static void Look(PeftModel model, Batch batch, LoraConfig config)
@@ -107,7 +107,7 @@ public static class LoraCalibration
         }
     }
 
-    /// <summary>A batch without padding: as it is, or row by row.</summary>
+    /// <summary>A batch without padding: the batch itself, or its rows one by one.</summary>
     private static IEnumerable<Batch> Rows(Batch batch)
     {
         if (batch.Tokens == batch.BatchSize * batch.Length)

@@ -5,30 +5,30 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>What a training step will need, found by running that very step on a backend without data.</summary>
+/// <summary>The memory and the FLOPs of a training step, measured by running the step's own code on a backend without data.</summary>
 public sealed record MemoryPlan
 {
     private MemoryPlan() { }
 
-    /// <summary>The most bytes of tensors alive at once during a step, the model included.</summary>
+    /// <summary>Peak bytes of live tensors during a step, the model included.</summary>
     public required long PeakBytes { get; init; }
 
-    /// <summary>Bytes the arena takes from the system for that: whole chunks, gaps included.</summary>
+    /// <summary>Bytes that the arena reserves from the system for them: whole chunks, gaps included.</summary>
     public required long ReservedBytes { get; init; }
 
-    /// <summary>Bytes alive between steps: weights, adapters, optimizer.</summary>
+    /// <summary>Bytes live between steps: weights, adapters, optimizer.</summary>
     public required long StandingBytes { get; init; }
 
-    /// <summary>The peak by what the bytes are for.</summary>
+    /// <summary>The bytes at the peak, by category.</summary>
     public required IReadOnlyDictionary<MemoryKind, long> AtPeak { get; init; }
 
-    /// <summary>The module that ran when the peak was reached, "backward" before its name in the backward pass.</summary>
+    /// <summary>Path of the module that ran at the peak, after "backward" in the backward pass.</summary>
     public required string PeakPlace { get; init; }
 
-    /// <summary>Bytes kept from forward to backward.</summary>
+    /// <summary>Bytes saved for backward.</summary>
     public required long SavedBytes { get; init; }
 
-    /// <summary>What each module keeps, in the order they run. Memory that several share counts at the first.</summary>
+    /// <summary>The saved tensors of each module, in the order the modules run. Shared memory counts at the first.</summary>
     public required IReadOnlyList<LayerPlan> Layers { get; init; }
 
     /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
@@ -40,35 +40,34 @@ public sealed record MemoryPlan
     /// <summary>Elements of all parameters.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>Elements of the parameters that train.</summary>
+    /// <summary>Elements of the trained parameters.</summary>
     public required long TrainableParameters { get; init; }
 
     /// <summary>Plans a step.</summary>
-    /// <param name="build">Makes the model and what trains on the backend it is given: the code that will make the real one.</param>
+    /// <param name="build">Builds the model and its trainable on a backend: the same code that builds the real one.</param>
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="length">Tokens of a row.</param>
-    /// <param name="options">The optimizer and the number of accumulated batches; null for the defaults.</param>
-    /// <param name="activations">How the device that is planned for stores activations.</param>
-    /// <param name="packWeights">Whether that device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
+    /// <param name="options">The optimizer and the number of micro batches; null for the defaults.</param>
+    /// <param name="activations">The planned device's dtype of activations.</param>
+    /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false) =>
-        // The second batch finds the first one's gradients alive; a third finds what the second found.
+        // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length),
             Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
             options, activations, packWeights);
 
-    /// <summary>Plans a step over these very batches, such as the largest of a data set.</summary>
-    /// <param name="build">Makes the model and what trains on the backend it is given.</param>
+    /// <summary>Plans a step over given batches, such as the largest of a data set.</summary>
+    /// <param name="build">Builds the model and its trainable on a backend.</param>
     /// <param name="microBatches">The batches of the step.</param>
     /// <param name="options">The optimizer; null for the defaults.</param>
-    /// <param name="activations">How the device that is planned for stores activations.</param>
-    /// <param name="packWeights">Whether that device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
+    /// <param name="activations">The planned device's dtype of activations.</param>
+    /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
     public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false) =>
         Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations, packWeights);
 
-    /// <summary>A batch without padding in which every token is learned: the most a batch of its size can ask for. Also what benchmarks
-    /// run.</summary>
+    /// <summary>A batch without padding or masked labels: the worst case of its size. Benchmarks run it too.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
     {
         var rows = new Example[batchSize];
@@ -96,7 +95,7 @@ public sealed record MemoryPlan
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
         if (packWeights)
         {
-            // The first step packs as it goes; those after it begin with all of it.
+            // The first step packs weights while it runs; later ones start with all weights packed.
             step.Run(microBatches(trainable), options.LearningRate);
         }
         backend.Memory.ResetPeak();
@@ -108,7 +107,7 @@ public sealed record MemoryPlan
         return observer.Plan(trainable, options.GradientAccumulationSteps);
     }
 
-    /// <summary>Takes the measurements while the step runs.</summary>
+    /// <summary>Measures while the step runs.</summary>
     private sealed class StepObserver(MetaBackend backend)
     {
         private readonly long _standing = backend.Memory.CurrentBytes;

@@ -3,8 +3,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>training_log.jsonl: one JSON object a line, written at once, so that a killed run leaves whole lines but perhaps the last. A
-/// resumed run cuts it back to where its checkpoint was made.</summary>
+/// <summary>training_log.jsonl: one JSON object a line, each written in one call, so that a killed run leaves at most one partial line, the
+/// last. A resumed run truncates the log to its length at the checkpoint.</summary>
 internal sealed class RunLog : IDisposable
 {
     public const string FileName = "training_log.jsonl";
@@ -20,8 +20,8 @@ internal sealed class RunLog : IDisposable
     /// <summary>Bytes written.</summary>
     public long Length => _file.Length;
 
-    /// <summary>Opens the log of a run at a length, taking over that of the resumed run if this one has none; a shorter one goes on from
-    /// what there is.</summary>
+    /// <summary>Opens a log and truncates it to a length. If the directory has none, the log of the resumed run is copied first; a shorter
+    /// log keeps its length.</summary>
     public static RunLog Open(string directory, long length, string? resumedRun, Action<string>? fault = null)
     {
         string path = Path.Combine(directory, FileName);
@@ -56,7 +56,7 @@ internal sealed class RunLog : IDisposable
             }
             else
             {
-                _json.WriteNull(name); // JSON has no infinity; the perplexity of a model that knows nothing can be one.
+                _json.WriteNull(name); // JSON has no infinity, which the perplexity of an untrained model can be.
             }
         }
         _json.WriteEndObject();
@@ -65,8 +65,8 @@ internal sealed class RunLog : IDisposable
         Append(_line.GetBuffer().AsSpan(0, (int)_line.Length));
     }
 
-    /// <summary>Flushes to the disk, before a checkpoint counts on what was written.</summary>
-    /// <exception cref="BadInputException">The disk is full, or the log is not where it was opened.</exception>
+    /// <summary>Flushes to the disk, because a checkpoint refers to the log's length.</summary>
+    /// <exception cref="BadInputException">The disk is full, or the log was moved or removed.</exception>
     public void Flush()
     {
         try

@@ -3,7 +3,7 @@ using PeftCore.Optim;
 
 namespace PeftCore.Training;
 
-/// <summary>Which optimizer trains.</summary>
+/// <summary>The optimizers a <see cref="Trainer"/> can create.</summary>
 public enum OptimizerKind
 {
     /// <summary><see cref="Optim.AdamW"/>.</summary>
@@ -13,38 +13,38 @@ public enum OptimizerKind
     Sgd,
 }
 
-/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, but for the learning rate, which suits
+/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which suits
 /// adapters.</summary>
 public sealed record TrainerOptions
 {
-    /// <summary>Where the run is kept: the result, training_log.jsonl and checkpoint-N directories. Null writes nothing at all.</summary>
+    /// <summary>Output directory for the result, training_log.jsonl and the checkpoint-N directories; null writes no files.</summary>
     public string? OutputDirectory { get; init; }
 
-    /// <summary>A checkpoint directory to go on from; null starts anew. See <see cref="Checkpoint.Last"/>.</summary>
+    /// <summary>Checkpoint directory to resume from; null starts a new run. See <see cref="Checkpoint.Last"/>.</summary>
     public string? ResumeFrom { get; init; }
 
-    /// <summary>Passes over the data, unless <see cref="MaxSteps"/> says otherwise; 0.5 is half a pass.</summary>
+    /// <summary>Passes over the data, with fraction; unused if <see cref="MaxSteps"/> is set.</summary>
     public double Epochs { get; init; } = 3;
 
-    /// <summary>Steps of the whole run; 0 to count epochs instead.</summary>
+    /// <summary>Optimizer steps of the whole run; 0 uses <see cref="Epochs"/>.</summary>
     public int MaxSteps { get; init; }
 
-    /// <summary>Batches whose gradients are added before a step.</summary>
+    /// <summary>Micro batches whose gradients a step accumulates.</summary>
     public int GradientAccumulationSteps { get; init; } = 1;
 
     /// <summary>The optimizer.</summary>
     public OptimizerKind Optimizer { get; init; }
 
-    /// <summary>Learning rate after the warm-up.</summary>
+    /// <summary>Peak learning rate, after the warm-up.</summary>
     public double LearningRate { get; init; } = 2e-4;
 
-    /// <summary>How the learning rate falls.</summary>
+    /// <summary>Decay of the learning rate.</summary>
     public ScheduleKind Schedule { get; init; }
 
-    /// <summary>Steps of warm-up; 0 to use <see cref="WarmupRatio"/>.</summary>
+    /// <summary>Warm-up steps; 0 uses <see cref="WarmupRatio"/>.</summary>
     public int WarmupSteps { get; init; }
 
-    /// <summary>Warm-up as a share of all steps.</summary>
+    /// <summary>Warm-up steps as a share of all steps.</summary>
     public double WarmupRatio { get; init; }
 
     /// <summary>AdamW's β₁.</summary>
@@ -59,7 +59,7 @@ public sealed record TrainerOptions
     /// <summary>SGD's momentum.</summary>
     public float Momentum { get; init; }
 
-    /// <summary>Strength of the weight decay.</summary>
+    /// <summary>Weight decay λ.</summary>
     public float WeightDecay { get; init; }
 
     /// <summary>Which parameters decay; null for the rule of Hugging Face's Trainer
@@ -75,25 +75,25 @@ public sealed record TrainerOptions
     /// <summary>Steps between evaluations; 0 evaluates at the end only.</summary>
     public int EvalSteps { get; init; }
 
-    /// <summary>Steps between checkpoints; 0 writes none unless the run is interrupted or the best state is wanted at the end.</summary>
+    /// <summary>Steps between checkpoints; 0 writes one only if the run is interrupted, or for <see cref="LoadBestModelAtEnd"/>.</summary>
     public int SaveSteps { get; init; }
 
-    /// <summary>How many checkpoints are kept; 0 keeps all. The last and the best are always kept.</summary>
+    /// <summary>Maximum number of checkpoints; 0 keeps all. The last and the best are always kept.</summary>
     public int SaveTotalLimit { get; init; }
 
     /// <summary>Whether the run ends with the parameters that had the lowest evaluation loss.</summary>
     public bool LoadBestModelAtEnd { get; init; }
 
-    /// <summary>Evaluations in a row without a better loss after which training stops; 0 never stops early.</summary>
+    /// <summary>Evaluations in a row without a lower loss after which training stops; 0 disables early stopping.</summary>
     public int EarlyStoppingPatience { get; init; }
 
-    /// <summary>By how much a loss must be lower to count as better for early stopping.</summary>
+    /// <summary>Minimum decrease of the loss that early stopping counts as an improvement.</summary>
     public double EarlyStoppingThreshold { get; init; }
 
-    /// <summary>Seed of dropout. The order of the data has its own, in the loader.</summary>
+    /// <summary>Seed of dropout. The loader has its own seed for the order of the data.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Makes the optimizer these settings describe.</summary>
+    /// <summary>Creates the optimizer of these settings.</summary>
     public Optimizer NewOptimizer(ITrainable trainable)
     {
         var decays = Decays ?? WeightDecayFilter.LikeTrainer(trainable.Model);
@@ -109,7 +109,7 @@ public sealed record TrainerOptions
     public ITrainingStep NewStep(ITrainable trainable, Optimizer optimizer) =>
         CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm));
 
-    /// <summary>Steps of a run over data with this many batches an epoch. The last step of an epoch may add up fewer batches.</summary>
+    /// <summary>Optimizer steps of a run with this many batches an epoch. The last step of an epoch may have fewer micro batches.</summary>
     public int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));
 
     internal int StepsPerEpoch(int batchesPerEpoch) => (batchesPerEpoch + GradientAccumulationSteps - 1) / GradientAccumulationSteps;
@@ -117,7 +117,7 @@ public sealed record TrainerOptions
     internal LearningRateSchedule NewSchedule(int totalSteps) =>
         new(Schedule, LearningRate, totalSteps, WarmupSteps > 0 ? WarmupSteps : LearningRateSchedule.StepsOf(WarmupRatio, totalSteps));
 
-    /// <summary>Refuses settings that make no sense, by the names the command line and Hugging Face give them.</summary>
+    /// <summary>Checks the ranges of all settings. Errors use the names of the command line and of Hugging Face.</summary>
     internal void Check(bool canEvaluate)
     {
         Require(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", $"{LearningRate}", "above 0");

@@ -1,6 +1,6 @@
 namespace PeftCore.Training;
 
-/// <summary>A loss or a gradient stopped being a finite number. The parameters are those from before the step.</summary>
+/// <summary>A loss or a gradient is NaN or infinite. The parameters are those from before the step.</summary>
 public sealed class TrainingDivergedException : Exception
 {
     internal TrainingDivergedException(int step, double loss, double gradientNorm, string? parameter)
@@ -14,10 +14,11 @@ public sealed class TrainingDivergedException : Exception
         "learning rate may help") =>
         Step = step;
 
-    /// <summary>Number of the step that failed, counted from one.</summary>
+    /// <summary>Number of the failed step, from 1.</summary>
     public int Step { get; }
 
-    /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if it was the loss or the norm alone.</summary>
+    /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if only the loss or the norm is not
+    /// finite.</summary>
     public string? Parameter { get; }
 
     private static string Sentence(int step, double loss, double norm, string? parameter)

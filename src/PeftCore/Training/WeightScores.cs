@@ -6,7 +6,7 @@ using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Training;
 
-/// <summary>How much each entry of each weight matters, by some criterion: higher is more.</summary>
+/// <summary>A score for each entry of each weight, by some criterion; higher is more important.</summary>
 public sealed class WeightScores
 {
     private readonly IReadOnlyList<KeyValuePair<string, float[]>> _scores;
@@ -16,17 +16,17 @@ public sealed class WeightScores
     /// <summary>Paths of the modules whose weights were scored.</summary>
     public IEnumerable<string> Paths => _scores.Select(pair => pair.Key);
 
-    /// <summary>All scored entries.</summary>
+    /// <summary>Number of scored entries.</summary>
     public long Count => _scores.Sum(pair => (long)pair.Value.Length);
 
     /// <summary>The scores of a module's weight, in the weight's own layout.</summary>
     public ReadOnlySpan<float> Of(string path) => _scores.First(pair => pair.Key == path).Value;
 
     /// <summary>Chooses the entries with the highest scores.</summary>
-    /// <param name="density">Share of all entries.</param>
-    /// <param name="scope">Whether entries compete with all or within their tensor.</param>
-    /// <param name="threshold">Every entry with at least this score instead of a share.</param>
-    /// <exception cref="BadInputException">Nothing would be chosen.</exception>
+    /// <param name="density">Share of all entries that is chosen.</param>
+    /// <param name="scope">Whether the share is taken of all entries together or of each tensor.</param>
+    /// <param name="threshold">Chooses every entry with at least this score, instead of a share.</param>
+    /// <exception cref="BadInputException">No entry would be chosen.</exception>
     public SparseMask Choose(double density = 0.01, SelectionScope scope = SelectionScope.Global, double? threshold = null) =>
         TopKSelection.Choose(_scores, new EntryBudget(density, threshold, scope));
 
@@ -35,8 +35,8 @@ public sealed class WeightScores
         new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length],
             stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));
 
-    /// <summary>What a mask chose where: for each module its entries, how many are chosen, and the share of the summed scores they
-    /// hold.</summary>
+    /// <summary>A report of a mask: for each module the number of entries, of chosen entries, and their share of the sum of
+    /// scores.</summary>
     public JsonObject Report(SparseMask mask)
     {
         var modules = new JsonObject();

@@ -10,19 +10,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>Scores the entries of a model's weights, to choose those that are worth training. On the device no gradient of a whole weight
-/// ever exists: it is formed some rows at a time and added to the scores, which are kept in host memory.</summary>
+/// <summary>Scores the entries of a model's weights, to choose those to train. The device never holds the gradient of a whole weight: it is
+/// computed for a few rows at a time and added to the scores in host memory.</summary>
 public static class WeightSelection
 {
-    /// <summary>Batches that gradients are usually taken over.</summary>
+    /// <summary>Usual number of batches for gradient scores.</summary>
     public const int UsualBatches = 16;
 
-    /// <summary>A configuration that is ready to be attached: where entries are still to be chosen and that needs data, they are chosen
-    /// now.</summary>
+    /// <summary>Makes a configuration ready to be attached: chooses the entries of a sparse one whose criterion needs data.</summary>
     /// <param name="model">The model, without adapters.</param>
-    /// <param name="config">Any configuration.</param>
-    /// <param name="batches">The data; read only if they are needed.</param>
-    /// <param name="cancel">Stops between two batches.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="batches">The data; read only if the criterion needs them.</param>
+    /// <param name="cancel">Cancels between two batches.</param>
     public static PeftConfig Prepare(CausalModel model, PeftConfig config, IEnumerable<Batch> batches,
         CancellationToken cancel = default) =>
         config is SparseConfig { NeedsData: true } sparse
@@ -35,12 +34,12 @@ public static class WeightSelection
 
     /// <summary>Scores every entry of some linear layers.</summary>
     /// <param name="model">The model, without adapters.</param>
-    /// <param name="criterion">What counts.</param>
-    /// <param name="batches">The data that gradients are taken over; not needed for magnitude and chance.</param>
+    /// <param name="criterion">The criterion.</param>
+    /// <param name="batches">The data for gradients; unused for magnitude and random scores.</param>
     /// <param name="targets">The layers; null for all but the head.</param>
-    /// <param name="seed">Seed of chance.</param>
-    /// <param name="cancel">Stops between two batches.</param>
-    /// <exception cref="BadInputException">An adapter is attached, a target is no linear layer, or there are no data.</exception>
+    /// <param name="seed">Seed of random scores.</param>
+    /// <param name="cancel">Cancels between two batches.</param>
+    /// <exception cref="BadInputException">An adapter is attached, a target is not a linear layer, or there are no data.</exception>
     public static WeightScores Score(CausalModel model, SelectionCriterion criterion, IEnumerable<Batch>? batches = null,
         ModuleSelector? targets = null, ulong seed = 0,
         CancellationToken cancel = default)
@@ -71,9 +70,9 @@ public static class WeightSelection
         CancellationToken cancel)
     {
         var backend = model.Backend;
-        using var wanted = backend.Zeros([1]).Keep();
-        wanted.TrackGradient();
-        layers.ForEach(layer => layer.Layer.Tuner = new ObservingTuner(layer.Layer, wanted, layer.Sum));
+        using var probe = backend.Zeros([1]).Keep();
+        probe.TrackGradient();
+        layers.ForEach(layer => layer.Layer.Tuner = new ObservingHook(layer.Layer, probe, layer.Sum));
         bool training = model.Mode.Training, any = false;
         model.Mode.Training = false;
         try
@@ -85,13 +84,13 @@ public static class WeightSelection
                 using var scope = new TensorScope();
                 using var tape = new Tape();
                 tape.Backward(model.Loss(batch.ToInputs(backend), batch.ToTargets(backend)));
-                wanted.FreeGradient();
+                probe.FreeGradient();
             }
         }
         finally
         {
             layers.ForEach(layer => layer.Layer.Tuner = null);
-            wanted.UntrackGradient();
+            probe.UntrackGradient();
             model.Mode.Training = training;
         }
         if (!any)
@@ -125,9 +124,9 @@ public static class WeightSelection
         }
     }
 
-    private sealed class ObservingTuner(Linear layer, Tensor wanted, IWeightGradientObserver observer) : LayerHook
+    private sealed class ObservingHook(Linear layer, Tensor probe, IWeightGradientObserver observer) : LayerHook
     {
         public override Tensor Forward(Tensor x) =>
-            x.ObservedLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, wanted, observer);
+            x.ObservedLinear(layer.Weight.Value, layer.Bias?.Value, layer.Transposed, probe, observer);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using PeftCore.Data;
 using PeftCore.Tokenizers;
 
@@ -46,7 +47,7 @@ internal sealed class CharacterEncoder : ITextEncoder
             [.. tokens.Select(t => t.Special)]);
     }
 
-    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, object?>? variables, bool marked)
+    public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked)
     {
         if (!HasChat)
         {

@@ -85,7 +85,7 @@ public sealed class ChatRowTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory["a.jsonl"], row);
         var chat = (ChatRow)DataFiles.ReadFile(directory["a.jsonl"])[0];
-        return ChatTemplate.Parse(template).Render(chat.Turns, extra: chat.Variables);
+        return ChatTemplate.Parse(template).Render(chat.Turns, extra: chat.Variables?.ToDictionary(v => v.Key, v => (object?)v.Value));
     }
 
     private static ExampleEncoder Encode(string row, string template, bool mask)
