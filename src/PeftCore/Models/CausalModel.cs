@@ -6,79 +6,78 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A decoder that predicts the next token: embedding, blocks, a last norm, and a head over the vocabulary.</summary>
+/// <summary>A causal language model: token embedding, decoder blocks, final norm, and a head over the vocabulary.</summary>
 public abstract class CausalModel : Module
 {
-    /// <summary>Family name as config.json has it, such as "llama".</summary>
+    /// <summary>model_type of config.json, such as "llama".</summary>
     public abstract string ModelType { get; }
 
     /// <summary>Tokens in the vocabulary.</summary>
     public abstract int VocabularySize { get; }
 
-    /// <summary>Columns of hidden states.</summary>
+    /// <summary>Size of a hidden state, C.</summary>
     public abstract int HiddenSize { get; }
 
     /// <summary>Number of blocks.</summary>
     public abstract int LayerCount { get; }
 
-    /// <summary>Longest sequence the model was made for.</summary>
+    /// <summary>Maximum sequence length.</summary>
     public abstract int MaxLength { get; }
 
-    /// <summary>Whether blocks keep only their input and run again in backward.</summary>
+    /// <summary>Whether backward recomputes each block from its input, which is all it saves.</summary>
     public bool GradientCheckpointing { get; set; }
 
     /// <summary>The token embedding.</summary>
     public abstract Embedding TokenEmbedding { get; }
 
-    /// <summary>The map from hidden states to logits.</summary>
+    /// <summary>The linear layer from hidden states to logits.</summary>
     public abstract Linear Head { get; }
 
-    /// <summary>What is added to the loss while gradients are recorded, such as an adapter's regularisation; null for nothing.</summary>
+    /// <summary>A term that is added to the loss in training, such as an adapter's regularisation; null without one.</summary>
     internal Func<Tensor?>? Penalty { get; set; }
 
-    /// <summary>Prefix of all names but the head's, which weight files made from the bare model leave out.</summary>
+    /// <summary>Prefix of all parameter names but the head's. Weight files of the bare model leave it out.</summary>
     public abstract string BasePrefix { get; }
 
-    /// <summary>Heads of the queries.</summary>
+    /// <summary>Query heads.</summary>
     internal abstract int HeadCount { get; }
 
-    /// <summary>Heads of the keys and values.</summary>
+    /// <summary>Key and value heads.</summary>
     internal abstract int KeyHeadCount { get; }
 
-    /// <summary>Columns of the keys of one layer.</summary>
+    /// <summary>Size of the keys of one token and layer: key heads times head dim.</summary>
     internal abstract int KeyColumns { get; }
 
-    /// <summary>The norm behind the last block.</summary>
+    /// <summary>The norm after the last block.</summary>
     internal abstract Layer FinalNorm { get; }
 
-    /// <summary>Where the sublayers of a block join its stream.</summary>
+    /// <summary>The residual additions of a block.</summary>
     internal abstract BlockResiduals SumsOf(int block);
 
-    /// <summary>What stands before every sequence without being in the input; null without any.</summary>
+    /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
 
     /// <summary>The device of the weights.</summary>
     internal IBackend Backend => TokenEmbedding.Weight.Value.Backend;
 
-    /// <summary>Declares the same model with a table of its own for the head.</summary>
+    /// <summary>Declares the same model with an untied head.</summary>
     internal abstract CausalModel Untied();
 
-    /// <summary>Names in a weight file that hold nothing to load.</summary>
+    /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
     internal virtual bool IsBuffer(string name) => false;
 
-    /// <summary>The vocabulary the model was loaded with, if its token tables have another number of rows now.</summary>
+    /// <summary>The original vocabulary size, if the token tables were resized.</summary>
     internal int? ResizedFrom { get; set; }
 
-    /// <summary>Gives the token embedding and the head another number of rows, as after adding tokens to a tokenizer. New rows are the mean
-    /// of those that are there, around which Hugging Face transformers draws them with a deviation of nearly nothing; a tied head stays
-    /// tied.</summary>
-    /// <param name="rows">Tokens of the vocabulary from now on.</param>
-    /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached, which have the shapes of the tables
-    /// as they are.</exception>
+    /// <summary>Resizes the token embedding and the head, for example after adding tokens to a tokenizer. New rows are the mean of the old
+    /// ones; Hugging Face transformers draws them around that mean with a tiny deviation. A tied head stays tied.</summary>
+    /// <param name="rows">The new vocabulary size.</param>
+    /// <exception cref="BadInputException">The size is not positive, or adapters are attached, whose shapes depend on the
+    /// tables.</exception>
     public void ResizeTokenEmbeddings(int rows) => TokenTables.Resize(this, rows);
 
-    /// <summary>(batch, length) tokens to (batch, length, hidden) states after the last norm. Virtual tokens that an adapter puts before
-    /// them are read as well and come first in the length.</summary>
+    /// <summary>The hidden states after the final norm: (B, T) to (B, T, C), or (B, P + T, C) with P virtual tokens before each
+    /// row.</summary>
     public Tensor Hidden(ModelInputs inputs)
     {
         using var scope = new TensorScope();
@@ -104,7 +103,7 @@ public abstract class CausalModel : Module
         return scope.Return(FinalNorm.Forward(x));
     }
 
-    /// <summary>(batch, length, vocabulary) logits.</summary>
+    /// <summary>The logits, (B, T, vocabulary).</summary>
     public Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
@@ -112,8 +111,8 @@ public abstract class CausalModel : Module
     }
 
     /// <summary>Mean cross-entropy of predicting each target from the tokens before it, as a scalar.</summary>
-    /// <param name="inputs">What the model reads.</param>
-    /// <param name="targets">The token each position should predict; see <see cref="Targets"/>.</param>
+    /// <param name="inputs">Tokens, positions and mask.</param>
+    /// <param name="targets">The token that each position predicts.</param>
     public Tensor Loss(ModelInputs inputs, Targets targets)
     {
         using var scope = new TensorScope();
@@ -131,7 +130,7 @@ public abstract class CausalModel : Module
         return scope.Return(head.Return(Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Weight : loss));
     }
 
-    /// <summary>Adds positions to embedded tokens, where the family does.</summary>
+    /// <summary>Adds learned position embeddings, in families that have them.</summary>
     protected virtual Tensor AddPositions(Tensor embedded, ModelInputs inputs) => embedded;
 
     /// <summary>Runs one block.</summary>

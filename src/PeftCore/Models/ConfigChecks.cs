@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>What every family's configuration says twice.</summary>
+/// <summary>Checks of fields that every family's configuration repeats.</summary>
 internal static class ConfigChecks
 {
     private static readonly string[] Classes =
@@ -13,9 +13,9 @@ internal static class ConfigChecks
 
     private static readonly string[] DTypes = ["auto", "float32", "float", "bfloat16", "float16", "half", "float64", "double"];
 
-    /// <summary>Warns of contradictions between fields that do not change what is computed here.</summary>
+    /// <summary>Warns of contradictions between fields that do not change the results.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="warnings">Gets the sentences.</param>
+    /// <param name="warnings">Receives the warnings.</param>
     public static void Run(ConfigReader config, ICollection<string>? warnings)
     {
         string type = config.String("model_type");

@@ -3,11 +3,11 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Fields of other families in a configuration. One that would change what is computed is refused unless its value is neutral; one
-/// that names a size by another family's name is compared with the own name.</summary>
+/// <summary>Fields of other families in a configuration. A field that would change the results is refused unless its value is neutral; a
+/// size under another family's name is compared with the family's own field.</summary>
 internal static class ForeignFields
 {
-    // Factors and switches of other families, with the values that change nothing.
+    // Factors and switches of other families, with their neutral values.
     private static readonly (string Name, double[] Neutral)[] Switches =
     [
         ("logit_scale", [1]), ("logits_scaling", [1]), ("logits_scale", [1]), ("lm_head_multiplier", [1]),
@@ -36,11 +36,11 @@ internal static class ForeignFields
     private static readonly string[] LearnedPositions = ["absolute", "learned", "learned_absolute"];
     private static readonly string[] RotaryPositions = ["rope", "rotary"];
 
-    /// <summary>Refuses what would change the results.</summary>
+    /// <summary>Refuses fields that would change the results.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="family">The family, for the sentence.</param>
-    /// <param name="own">Names that the family reads itself.</param>
-    /// <param name="further">Further names with the values that change nothing.</param>
+    /// <param name="family">The family, for the error message.</param>
+    /// <param name="own">Names that the family reads.</param>
+    /// <param name="further">Further names with their neutral values.</param>
     public static void Refuse(ConfigReader config, string family, string[] own,
         params ReadOnlySpan<(string Name, double[] Neutral)> further)
     {
@@ -67,7 +67,7 @@ internal static class ForeignFields
         }
     }
 
-    /// <summary>Warns where a size also stands under another family's name with another value: that name is ignored.</summary>
+    /// <summary>Warns if another family's name of a size has another value; that name is ignored.</summary>
     public static void Compare(ConfigReader config, ICollection<string>? warnings, params ReadOnlySpan<(string Own, string[] Others)> names)
     {
         foreach (var (own, others) in names)

@@ -2,36 +2,36 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>What stands before every sequence a model reads without being in its input: virtual tokens (prompt tuning, P-tuning) or keys
-/// and values for every layer (prefix tuning).</summary>
+/// <summary>A learned prefix of every sequence: virtual tokens (prompt tuning, P-tuning), or keys and values for every layer (prefix
+/// tuning).</summary>
 internal interface IVirtualTokens
 {
-    /// <summary>Places they take in the context, for the longest row.</summary>
+    /// <summary>Positions of the context that they occupy, for the longest row.</summary>
     int Count { get; }
 
-    /// <summary>Hidden states a model returns before that of the first token: as many as there are virtual tokens that it reads.</summary>
+    /// <summary>Virtual tokens that the model reads as embeddings, P: the hidden states before that of the first token.</summary>
     int ReadCount { get; }
 
-    /// <summary>Puts virtual tokens before embedded ones.</summary>
+    /// <summary>Prepends virtual tokens to embedded ones.</summary>
     /// <param name="embedded">(batch, tokens, hidden).</param>
-    /// <param name="inputs">What the tokens are.</param>
-    /// <returns>(batch, virtual + tokens, hidden), and where all of them stand.</returns>
+    /// <param name="inputs">The inputs.</param>
+    /// <returns>(batch, virtual + tokens, hidden), and the inputs with their positions and mask.</returns>
     (Tensor Embedded, ModelInputs Inputs) Prepend(Tensor embedded, ModelInputs inputs);
 
-    /// <summary>Refuses a task that one of them does not have.</summary>
+    /// <summary>Checks that every prompt has a task.</summary>
     /// <exception cref="BadInputException">There is no such task.</exception>
     void CheckTask(int task);
 
-    /// <summary>Targets for rows with virtual tokens before them: the last of these predicts the first token.</summary>
+    /// <summary>The targets of rows with virtual tokens: the last virtual token predicts the first token.</summary>
     Targets Prepend(Targets targets, int batch);
 }
 
-/// <summary>Keys and values that stand before those of the tokens.</summary>
+/// <summary>Learned keys and values before those of the tokens.</summary>
 internal interface IPrefix
 {
-    /// <summary>How many, for the longest row.</summary>
+    /// <summary>Number of keys, for the longest row.</summary>
     int Length { get; }
 
-    /// <summary>Puts a layer's keys and values before those of the tokens, (batch, tokens, heads·head dim) each.</summary>
+    /// <summary>Prepends a layer's keys and values to those of the tokens, (batch, tokens, heads·head dim) each.</summary>
     (Tensor Keys, Tensor Values) Prepend(int layer, Tensor keys, Tensor values);
 }

@@ -3,22 +3,22 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Keys and values of the tokens generated so far, one pair a layer, so that a new token costs one row.</summary>
+/// <summary>The keys and values of earlier tokens, one pair of tensors a layer, so that a new token computes one row.</summary>
 public sealed class KvCache : IDisposable
 {
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
 
-    /// <summary>Takes memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns
+    /// <summary>Allocates memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns
     /// elements.</summary>
-    /// <param name="backend">Where to.</param>
+    /// <param name="backend">The device.</param>
     /// <param name="layers">Layers of the model.</param>
-    /// <param name="capacity">Most tokens of a sequence.</param>
+    /// <param name="capacity">Maximum tokens of a sequence.</param>
     /// <param name="columns">Key heads times head dim.</param>
     /// <param name="batch">Sequences, all of one length.</param>
-    /// <param name="dtype">F32 or BF16, which halves the bytes and rounds keys and values once; null for how the backend stores
+    /// <param name="dtype">F32, or BF16, which halves the bytes and rounds keys and values once; null for the backend's dtype of
     /// activations.</param>
-    /// <exception cref="BadInputException">The dtype is another.</exception>
+    /// <exception cref="BadInputException">The dtype is neither.</exception>
     public KvCache(IBackend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
     {
         DType = dtype ?? backend.ActivationDType;
@@ -33,19 +33,19 @@ public sealed class KvCache : IDisposable
         }
     }
 
-    /// <summary>How keys and values are stored; attention widens them as it reads.</summary>
+    /// <summary>Dtype of keys and values; attention converts them to F32.</summary>
     public DType DType { get; }
 
-    /// <summary>Most tokens of a sequence.</summary>
+    /// <summary>Maximum tokens of a sequence.</summary>
     public int Capacity { get; }
 
-    /// <summary>Tokens of a sequence it holds.</summary>
+    /// <summary>Tokens of a sequence so far.</summary>
     public int Length { get; private set; }
 
     /// <summary>Bytes of all keys and values.</summary>
     public long Bytes => _keys.Concat(_values).Sum(tensor => tensor.ByteCount);
 
-    /// <summary>Forgets all tokens.</summary>
+    /// <summary>Removes all tokens.</summary>
     public void Clear() => Length = 0;
 
     /// <inheritdoc/>
@@ -65,10 +65,10 @@ public sealed class KvCache : IDisposable
         }
     }
 
-    /// <summary>Forgets all tokens but the first ones, to go on from there in another way.</summary>
+    /// <summary>Keeps only the first tokens, so that another continuation can follow.</summary>
     internal void Truncate(int length) => Length = Math.Min(Length, length);
 
-    /// <summary>Writes a layer's new keys and values behind the old ones and returns all of them, at full capacity.</summary>
+    /// <summary>Appends a layer's new keys and values and returns the whole tensors, (batch, capacity, columns).</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
     {
         int count = keys.Shape[1];
@@ -81,7 +81,7 @@ public sealed class KvCache : IDisposable
         return (_keys[layer], _values[layer]);
     }
 
-    /// <summary>Counts tokens whose keys every layer has written.</summary>
+    /// <summary>Advances the length by tokens whose keys every layer has appended.</summary>
     internal void Advance(int count) => Length += count;
 
     private void Write(Tensor cache, Tensor rows)

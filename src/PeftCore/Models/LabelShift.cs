@@ -4,7 +4,7 @@ namespace PeftCore.Models;
 
 /// <summary>Shifts labels to targets. This is the only place that decides which position predicts which token: labels are aligned with
 /// their own tokens, as in Hugging Face's files, so position t of a row predicts label t + 1 of that row. With virtual tokens before the
-/// row, the last of them predicts label 0, which nothing predicts otherwise.</summary>
+/// row, the last of them predicts label 0; without them no position does.</summary>
 internal static class LabelShift
 {
     /// <summary>targets[b, t] = labels[b, t + 1]; the last column is <see cref="CrossEntropyOp.Ignore"/>.</summary>

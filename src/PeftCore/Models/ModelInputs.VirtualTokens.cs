@@ -2,9 +2,9 @@ namespace PeftCore.Models;
 
 public sealed partial class ModelInputs
 {
-    /// <summary>These tokens behind virtual ones that the model reads as it reads tokens.</summary>
-    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest has unused places first, which nothing
-    /// sees.</param>
+    /// <summary>The inputs with virtual tokens before each row, which the model reads as embeddings.</summary>
+    /// <param name="counts">Virtual tokens of each row. A row with fewer than the longest is padded on the left; no token attends to the
+    /// padding.</param>
     internal ModelInputs WithPromptTokens(ReadOnlySpan<int> counts)
     {
         int places = Largest(counts), length = places + Length;
@@ -27,9 +27,9 @@ public sealed partial class ModelInputs
         return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset };
     }
 
-    /// <summary>These tokens behind keys and values that no token was read for.</summary>
+    /// <summary>The inputs with learned keys and values before each row.</summary>
     /// <param name="prefix">The keys and values.</param>
-    /// <param name="counts">How many of them each row sees: the last ones.</param>
+    /// <param name="counts">The number of these keys that each row attends to: the last ones.</param>
     internal ModelInputs WithPrefixKv(IPrefix prefix, ReadOnlySpan<int> counts)
     {
         int places = Largest(counts);
@@ -57,11 +57,11 @@ public sealed partial class ModelInputs
         return largest;
     }
 
-    /// <summary>Whether plain causal attention stays right.</summary>
+    /// <summary>Whether plain causal attention is still correct, without ranges.</summary>
     private bool IsPlain(ReadOnlySpan<int> counts, int places) => _ranges is null && counts.IndexOfAnyExcept(places) < 0;
 
-    /// <summary>The keys a token sees when <paramref name="places"/> come before the first, the last <paramref name="count"/> of them for
-    /// its row.</summary>
+    /// <summary>The keys that a token attends to, if <paramref name="places"/> keys come before the first token and its row attends to the
+    /// last <paramref name="count"/> of them.</summary>
     private (int First, int End) Seen(int row, int token, int count, int places)
     {
         int at = row * Length + token;

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>What a decoder reads: tokens, where they stand, and what they may see.</summary>
+/// <summary>The inputs of a decoder: token ids, positions, and attention ranges.</summary>
 public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
@@ -16,7 +16,7 @@ public sealed partial class ModelInputs
         Batch = ids.Shape[0];
         Length = positions.Length / Batch;
         Longest = positions.Max() + 1;
-        // Inputs behind virtual tokens are made in the middle of a pass, and a block that is run again in backward reads them once more.
+        // Inputs with virtual tokens are created inside a pass, but a block that backward recomputes reads them again: they share the ids' scope.
         Positions = ids.Backend.From(positions, [Batch, Length]).SameScope(ids);
         Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(ids);
     }
@@ -27,30 +27,30 @@ public sealed partial class ModelInputs
     /// <summary>I32 (batch, length): positions, those of virtual tokens first.</summary>
     public Tensor Positions { get; }
 
-    /// <summary>I32 (batch, length, 2): the keys [first, end) each token sees; null for plain causal attention.</summary>
+    /// <summary>I32 (batch, length, 2): the keys [first, end) that each token attends to; null for plain causal attention.</summary>
     public Tensor? Ranges { get; }
 
     /// <summary>One past the largest position.</summary>
     public int Longest { get; }
 
-    /// <summary>One past the largest position that these inputs, or what follows them in their cache, can have.</summary>
+    /// <summary>One past the largest position that these inputs, or later ones with the same cache, can have.</summary>
     internal int LongestToCome => Math.Max(Longest, Cache?.Capacity ?? 0);
 
     /// <summary>Keys and values of earlier tokens; null in training.</summary>
     internal KvCache? Cache { get; private init; }
 
-    /// <summary>Keys and values that stand before those of the tokens; null without any.</summary>
+    /// <summary>Learned keys and values before those of the tokens; null without any.</summary>
     internal IPrefix? Prefix { get; private init; }
 
     internal int Batch { get; }
 
-    /// <summary>The task of each row, for virtual tokens that differ by task; null if nothing names one.</summary>
+    /// <summary>The task of each row, for virtual tokens that differ by task; null without tasks.</summary>
     internal IReadOnlyList<int>? Tasks { get; init; }
 
-    /// <summary>Rows of hidden states in a batch row: tokens, and virtual tokens before them.</summary>
+    /// <summary>Hidden states of a row: tokens, and virtual tokens before them.</summary>
     internal int Length { get; }
 
-    /// <summary>Keys that stand before those of these inputs.</summary>
+    /// <summary>Number of keys before those of these inputs.</summary>
     private int KeyOffset { get; init; }
 
     /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit.</summary>
@@ -68,13 +68,13 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>Inputs of a rectangular batch.</summary>
-    /// <param name="backend">Where to put them.</param>
+    /// <param name="backend">The device.</param>
     /// <param name="ids">batch·length token ids, row by row.</param>
     /// <param name="batch">Rows.</param>
-    /// <param name="mask">1 where a token counts, 0 where it is padding; null if all count. Only one run of ones a row.</param>
+    /// <param name="mask">1 for a token, 0 for padding; null without padding. The ones of a row must be contiguous.</param>
     /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
-    /// <param name="ranges">Keys each token sees, two numbers a token; null to derive them from the mask.</param>
-    /// <param name="tasks">The task of each row, for adapters that have several; null if nothing names one.</param>
+    /// <param name="ranges">The keys [first, end) of each token, two numbers a token; null to derive them from the mask.</param>
+    /// <param name="tasks">The task of each row, for adapters with several tasks; null without tasks.</param>
     public static ModelInputs From(IBackend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
         ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default, IReadOnlyList<int>? tasks = null)
     {
@@ -88,7 +88,7 @@ public sealed partial class ModelInputs
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
     }
 
-    /// <summary>Inputs that go on after what a cache holds, row by row.</summary>
+    /// <summary>Inputs that continue the sequences of a cache.</summary>
     internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1,
         IReadOnlyList<int>? tasks = null)
     {
@@ -108,7 +108,7 @@ public sealed partial class ModelInputs
         int[] ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)
         {
-            // A token's own key stands at its place behind earlier keys; what padding sees ends before that.
+            // A token's own key follows the earlier keys; the range of a padding token ends before its own.
             int end = KeyOffset + i / 2 % Length + 1;
             var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
             (ranges[i], ranges[i + 1]) = (Math.Min(Math.Max(first, end - window), last), last);

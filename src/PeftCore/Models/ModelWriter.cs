@@ -23,10 +23,10 @@ public static partial class ModelWriter
     [GeneratedRegex(@"^model-\d+-of-\d+\.safetensors$")]
     private static partial Regex Shard { get; }
 
-    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings along. A model that stood there before is
-    /// replaced as a whole; other files are kept.</summary>
+    /// <summary>Saves weights and configuration, and copies tokenizer and generation settings. A model in the directory is replaced as a
+    /// whole; other files are kept.</summary>
     /// <param name="model">The model, without adapters.</param>
-    /// <param name="directory">Made if it is not there.</param>
+    /// <param name="directory">The directory; created if missing.</param>
     /// <param name="source">The directory the model was loaded from.</param>
     public static void Save(CausalModel model, string directory, string source)
     {
@@ -46,7 +46,7 @@ public static partial class ModelWriter
         }, IsOwn);
     }
 
-    /// <summary>Whether a file of a model directory belongs to the model, so that it goes with the model that is replaced.</summary>
+    /// <summary>Whether a file belongs to a model, so that it is removed when the model is replaced.</summary>
     private static bool IsOwn(string name) =>
         name is ConfigName or WeightsName or WeightsName + ".index.json" || Companions.Contains(name) || Shard.IsMatch(name);
 

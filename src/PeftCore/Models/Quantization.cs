@@ -3,13 +3,13 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Tells quantised weights by their configuration or by the tensors that come with them. They are not read here, and what is
-/// missed first would otherwise be a tensor's shape or name.</summary>
+/// <summary>Detects quantised weights by their configuration or by their tensors, and refuses them: the error says so, instead of naming a
+/// tensor of an unexpected shape.</summary>
 public static class Quantization
 {
     private static readonly string[] Fields = ["quantization_config", "compression_config", "quantization"];
 
-    // Endings of names that only quantised weights have. The first that fits counts, so the special ones come before the common ones.
+    // Endings of names that only quantised weights have. The first match decides, so specific endings come before common ones.
     private static readonly (string[] Endings, string Method)[] Marks =
     [
         ([".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight.absmax", ".weight.quant_map",
@@ -32,8 +32,7 @@ public static class Quantization
         ([".scales"], "MLX, GPTQ or AWQ"),
     ];
 
-    /// <summary>What a configuration says the weights are quantised with, such as "bitsandbytes (4 bits, nf4)"; null if it says nothing of
-    /// it.</summary>
+    /// <summary>The quantisation that a configuration names, such as "bitsandbytes (4 bits, nf4)"; null without one.</summary>
     public static string? Of(ConfigReader config)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -70,7 +69,7 @@ public static class Quantization
         return details.Count == 0 ? method : $"{method} ({string.Join(", ", details)})";
     }
 
-    /// <summary>What tensors show the weights are quantised with; null if they show nothing of it.</summary>
+    /// <summary>The quantisation that the tensors of a file imply; null for none.</summary>
     public static string? Of(WeightSource weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
@@ -88,7 +87,7 @@ public static class Quantization
         }
     }
 
-    /// <summary>Refuses quantised weights that the configuration says nothing of.</summary>
+    /// <summary>Refuses quantised weights whose configuration does not say so.</summary>
     internal static void Refuse(WeightSource weights)
     {
         if (Find(weights) is { } found)
@@ -112,7 +111,7 @@ public static class Quantization
                 return (method, name);
             }
         }
-        // A matrix of bytes or packed words is no weight of any model here.
+        // No supported model has a matrix of bytes or packed words as a weight.
         string? packed = names.FirstOrDefault(name => name.EndsWith(".weight", StringComparison.Ordinal)
             && weights.Get(name) is { Shape.Length: > 1 } entry
             && (entry.DType.StartsWith("F8", StringComparison.Ordinal) || entry.DType is "U8" or "I8" or "U32" or "I32"));

@@ -2,18 +2,17 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>A head that the configuration ties to the embedding while the file holds a table for each. Equal ones are one table; different
-/// ones are two, whatever the configuration says, as in Hugging Face transformers 5: such files come from merging an adapter that trained
-/// the head.</summary>
+/// <summary>Handles files with a head table whose configuration ties the head to the embedding. Equal tables stay tied; different ones are
+/// untied, as in Hugging Face transformers 5. Merging an adapter that trained the head writes such files.</summary>
 internal static class TiedTables
 {
     private const int Piece = 1 << 20;
 
-    /// <summary>Whether both tables are in the file with different values.</summary>
+    /// <summary>Whether the file has both tables, with different values.</summary>
     public static bool Differ(WeightEntry? embedding, WeightEntry? head) => embedding is not null && head is not null
         && !embedding.IsCopyOf(head) && !HaveSameValues(embedding, head);
 
-    /// <summary>Tables of two dtypes, and zeros of two signs, may have the same values with different bytes.</summary>
+    /// <summary>Compares values, because tables of two dtypes, or zeros of two signs, differ in bytes only.</summary>
     private static bool HaveSameValues(WeightEntry a, WeightEntry b)
     {
         if (!a.Shape.AsSpan().SequenceEqual(b.Shape) || SizeOf(a) is not { } sizeA || SizeOf(b) is not { } sizeB)

@@ -5,17 +5,17 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>From a tensor in a file to a parameter in memory.</summary>
+/// <summary>Copies tensors of a file to parameters.</summary>
 internal static class WeightReader
 {
-    /// <summary>Checks shape and dtype alone.</summary>
+    /// <summary>Checks shape and dtype.</summary>
     public static void Check(WeightEntry entry, Shape expected)
     {
         DTypeOf(entry);
         CheckShape(entry, expected);
     }
 
-    /// <summary>Checks a tensor that may be of integers, which must be stored just so.</summary>
+    /// <summary>Checks shape and dtype of a tensor; an integer dtype must match exactly.</summary>
     public static void Check(WeightEntry entry, Shape expected, DType dtype)
     {
         if (dtype.IsFloat)
@@ -30,7 +30,7 @@ internal static class WeightReader
         CheckShape(entry, expected);
     }
 
-    /// <summary>Checks shape and dtype and copies the values, converting only if asked.</summary>
+    /// <summary>Checks shape and dtype and copies the values, converting them if a dtype is given.</summary>
     public static void Read(WeightEntry entry, Parameter parameter, IBackend backend, DType? dtype)
     {
         var stored = DTypeOf(entry);

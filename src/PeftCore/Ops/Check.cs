@@ -14,7 +14,7 @@ internal static class Check
         }
     }
 
-    /// <summary>What flows through a model: F32, or BF16 on backends that store it so.</summary>
+    /// <summary>Checks the dtype of an activation: F32, or BF16 on backends that store activations in it.</summary>
     public static void Activation(string op, string name, Tensor tensor)
     {
         if (tensor.DType != DType.F32 && (tensor.DType != DType.BF16 || tensor.Backend.ActivationDType != DType.BF16))
@@ -32,7 +32,7 @@ internal static class Check
         }
     }
 
-    /// <summary>Memory of another device means nothing to this one.</summary>
+    /// <summary>Checks that all tensors are on one device.</summary>
     public static void OneDevice(string op, Tensor tensor, params ReadOnlySpan<Tensor?> others)
     {
         foreach (var other in others)
@@ -67,7 +67,7 @@ internal static class Check
         }
     }
 
-    /// <summary>A vector of parameters, in any precision.</summary>
+    /// <summary>Checks a vector of parameters, of any floating-point dtype.</summary>
     public static void Weights(string op, string name, Tensor? vector, int length)
     {
         if (vector is not null && (vector.Count != length || !vector.DType.IsFloat))
@@ -84,8 +84,7 @@ internal static class Check
         }
     }
 
-    /// <summary>Heads inside a tensor. Keys and values that were put aside (<see cref="MemoryKind.Cache"/>) may be BF16 on any
-    /// device.</summary>
+    /// <summary>Checks the heads of a tensor. A KV cache (<see cref="MemoryKind.Cache"/>) may be BF16 on any device.</summary>
     public static void Heads(string op, string name, Heads heads)
     {
         int stride = heads.Stride == 0 ? heads.Dim : heads.Stride;

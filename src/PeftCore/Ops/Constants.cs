@@ -4,8 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Small constants, made on the device: nothing comes from the host, so a pass that needs them can be recorded and
-/// repeated.</summary>
+/// <summary>Small constants computed on the device: without an upload a pass that uses them can be captured as a graph.</summary>
 internal static class Constants
 {
     /// <summary>1, (1).</summary>

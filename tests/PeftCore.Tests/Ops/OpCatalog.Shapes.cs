@@ -24,7 +24,7 @@ internal static partial class OpCatalog
             return new OpSample([OpInput.Of("x", rows, columns)], t => t[0].Columns(start, count),
                 v => Naive.Columns(v[0], columns, start, count));
         });
-        yield return new OpEntry("beside", [], size =>
+        yield return new OpEntry("concat columns", [], size =>
         {
             var (rows, left, right) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (17, 131, 40), (0, 2, 3));
             return new OpSample([OpInput.Of("left", rows, left), OpInput.Of("right", rows, right)], t => t[0].ConcatColumns(t[1]),

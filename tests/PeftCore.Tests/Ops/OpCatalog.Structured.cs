@@ -89,7 +89,7 @@ internal static partial class OpCatalog
         yield return new OpEntry("join columns", [], size =>
         {
             var (rows, m, n) = size.Pick((1, 1, 1), (3, 2, 5), (4, 4, 4), (35, 7, 530), (0, 3, 2));
-            return new OpSample([OpInput.Of("left", rows, m), OpInput.Of("right", rows, n)], t => Tensor.BesideEachOther(t[0], t[1]),
+            return new OpSample([OpInput.Of("left", rows, m), OpInput.Of("right", rows, n)], t => t[0].ConcatColumns(t[1]),
                 v => [.. Enumerable.Range(0, rows).SelectMany(r => v[0][(r * m)..((r + 1) * m)].Concat(v[1][(r * n)..((r + 1) * n)]))]);
         });
         yield return new OpEntry("block affine linear", ["x: blocks"], size =>

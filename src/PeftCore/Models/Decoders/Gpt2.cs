@@ -13,7 +13,7 @@ public sealed class Gpt2 : CausalModel
 {
     private readonly Transformer _transformer;
 
-    /// <summary>Declares the model; its weights come with a loader or an initialiser.</summary>
+    /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
     public Gpt2(Gpt2Config config)
     {
         Config = config;
@@ -25,7 +25,7 @@ public sealed class Gpt2 : CausalModel
         }
     }
 
-    /// <summary>Sizes.</summary>
+    /// <summary>The configuration.</summary>
     public Gpt2Config Config { get; }
 
     /// <inheritdoc/>

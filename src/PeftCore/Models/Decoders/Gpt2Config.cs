@@ -9,7 +9,7 @@ public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSiz
 {
     /// <summary>Reads a config.json.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
     /// <exception cref="BadInputException">A field is missing or wrong, or fields contradict each other.</exception>
     public static Gpt2Config From(ConfigReader config, ICollection<string>? warnings = null)
     {
@@ -41,7 +41,7 @@ public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSiz
             config.Bool("scale_attn_by_inverse_layer_idx", false), config.Bool("tie_word_embeddings", true));
     }
 
-    /// <summary>A size under its own name or the common one, which transformers takes for the same field.</summary>
+    /// <summary>A size under GPT-2's name or the common one, which transformers treats as the same field.</summary>
     private static int Named(ConfigReader config, string own, string common, int? fallback = null, int max = int.MaxValue)
     {
         int? second = config.IntOrNull(common, min: 1, max: max);

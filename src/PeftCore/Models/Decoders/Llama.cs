@@ -7,12 +7,12 @@ using Embedding = PeftCore.Nn.Embedding;
 
 namespace PeftCore.Models;
 
-/// <summary>LLaMA (Touvron et al. 2023) and its close relatives: RMS norm, rotary positions, grouped-query attention, SwiGLU.</summary>
+/// <summary>LLaMA (Touvron et al. 2023) and its variants: RMS norm, rotary positions, grouped-query attention, SwiGLU.</summary>
 public sealed class Llama : CausalModel
 {
     private readonly Decoder _decoder;
 
-    /// <summary>Declares the model; its weights come with a loader or an initialiser.</summary>
+    /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
     public Llama(LlamaConfig config)
     {
         Config = config;
@@ -24,7 +24,7 @@ public sealed class Llama : CausalModel
         }
     }
 
-    /// <summary>Sizes and variants.</summary>
+    /// <summary>The configuration.</summary>
     public LlamaConfig Config { get; }
 
     /// <inheritdoc/>
@@ -164,7 +164,7 @@ public sealed class Llama : CausalModel
             Tensor Turn(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);
         }
 
-        /// <summary>Normalises each head's elements by themselves.</summary>
+        /// <summary>Normalises each head separately.</summary>
         private Tensor PerHead(Tensor t, RmsNorm? norm) =>
             norm is null ? t : norm.Forward(t.Reshape([(int)(t.Count / _c.HeadDim), _c.HeadDim])).Reshape(t.Shape);
     }

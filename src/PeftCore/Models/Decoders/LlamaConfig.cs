@@ -6,7 +6,7 @@ namespace PeftCore.Models;
 /// <summary>Sizes and variants of the LLaMA family: Llama 1–3, Mistral, Qwen2 and Qwen3.</summary>
 public sealed record LlamaConfig
 {
-    // Far above every model there is, and low enough that no product of two sizes overflows.
+    // Far above every real model, and low enough that no product of two sizes overflows.
     internal const int MostColumns = 1 << 24, MostRows = 1 << 28;
 
     /// <summary>"llama", "mistral", "qwen2" or "qwen3".</summary>
@@ -15,10 +15,10 @@ public sealed record LlamaConfig
     /// <summary>Tokens in the vocabulary.</summary>
     public required int VocabularySize { get; init; }
 
-    /// <summary>Columns of hidden states.</summary>
+    /// <summary>Size of a hidden state.</summary>
     public required int HiddenSize { get; init; }
 
-    /// <summary>Columns inside the MLP.</summary>
+    /// <summary>Size of the MLP's hidden layer.</summary>
     public required int IntermediateSize { get; init; }
 
     /// <summary>Number of blocks.</summary>
@@ -30,7 +30,7 @@ public sealed record LlamaConfig
     /// <summary>Key and value heads.</summary>
     public required int KeyHeads { get; init; }
 
-    /// <summary>Elements a head.</summary>
+    /// <summary>Elements of a head.</summary>
     public required int HeadDim { get; init; }
 
     /// <summary>Longest sequence.</summary>
@@ -42,10 +42,10 @@ public sealed record LlamaConfig
     /// <summary>Base of the rotary frequencies.</summary>
     public double RopeTheta { get; init; } = 10000;
 
-    /// <summary>How rotary frequencies are stretched.</summary>
+    /// <summary>Scaling of the rotary frequencies.</summary>
     public RopeScaling RopeScaling { get; init; } = new("default");
 
-    /// <summary>Whether the head uses the embedding's table.</summary>
+    /// <summary>Whether the head shares the embedding's table.</summary>
     public bool TieEmbeddings { get; init; }
 
     /// <summary>Whether q, k and v have biases.</summary>
@@ -60,15 +60,15 @@ public sealed record LlamaConfig
     /// <summary>Whether each head of q and k is normalised (Qwen3).</summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>How far back a token sees in blocks that have a window; 0 for all the way.</summary>
+    /// <summary>Sliding window: keys that a token attends to in blocks with a window; 0 for no window.</summary>
     public int Window { get; init; }
 
-    /// <summary>The first block with a window; those before it see all the way.</summary>
+    /// <summary>The first block with a window.</summary>
     public int FirstWindowLayer { get; init; }
 
     /// <summary>Reads a config.json.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
     /// <exception cref="BadInputException">A field is missing or wrong, or fields contradict each other.</exception>
     public static LlamaConfig From(ConfigReader config, ICollection<string>? warnings = null)
     {
@@ -114,7 +114,7 @@ public sealed record LlamaConfig
     {
         int hidden = config.Int("hidden_size", min: 1, max: MostColumns);
         int heads = config.Int("num_attention_heads", min: 1, max: MostColumns);
-        // A field that is absent has the family's default; one that is null means as many as there are heads.
+        // An absent field has the family's default; null means the number of query heads.
         int usual = type switch { "mistral" => 8, "qwen2" or "qwen3" => 32, _ => heads };
         int keyHeads = config.Int("num_key_value_heads", config.Names.Contains("num_key_value_heads") || heads % usual != 0 ? heads : usual,
             min: 1);

@@ -3,24 +3,24 @@ using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
-/// <summary>The rotary positions of a configuration. New files have rope_parameters, older ones rope_scaling and rope_theta; where a file
-/// has both, rope_scaling replaces rope_parameters as a whole, as in Hugging Face transformers 5.</summary>
+/// <summary>The rotary positions of a configuration. New files have rope_parameters, older ones rope_scaling and rope_theta; in a file with
+/// both, rope_scaling replaces rope_parameters as a whole, as in Hugging Face transformers 5.</summary>
 internal static class RopeSettings
 {
     private const string New = "rope_parameters", Old = "rope_scaling", Base = "rope_theta", Original = "original_max_position_embeddings";
 
-    // What transformers knows for every type; other fields it ignores with a warning.
+    // The fields that transformers reads for every type; it ignores others with a warning.
     private static readonly string[] Common = ["rope_type", "type", Base, "partial_rotary_factor"];
 
     /// <summary>Reads base and scaling.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="maxLength">The longest sequence, which llama3's scaling falls back to.</param>
-    /// <param name="warnings">Gets a sentence for what is contradictory but has one known meaning.</param>
-    /// <exception cref="BadInputException">A type is not supported, a field is missing or wrong, or two fields cannot both be
-    /// meant.</exception>
+    /// <param name="maxLength">Maximum sequence length, the default of llama3's scaling.</param>
+    /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
+    /// <exception cref="BadInputException">A type is not supported, a field is missing or wrong, or two fields contradict each
+    /// other.</exception>
     public static (double Theta, RopeScaling Scaling) Read(ConfigReader config, int maxLength, ICollection<string>? warnings)
     {
-        // An empty object counts as absent, as in Python.
+        // An empty object is absent, as in Python.
         var old = config.ObjectOrNull(Old) is { } o && o.Names.Any() ? o : null;
         var current = config.ObjectOrNull(New);
         double? outer = config.FloatOrNull(Base, min: 1);

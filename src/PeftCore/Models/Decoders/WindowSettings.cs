@@ -2,14 +2,14 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>Which blocks of a configuration see only a window. Mistral's window is everywhere. Qwen's is off unless asked for, and then
-/// starts at a block: max_window_layers counts those without.</summary>
+/// <summary>Sliding windows of a configuration. Mistral's applies to every block. Qwen's is off by default and starts at block
+/// max_window_layers.</summary>
 internal static class WindowSettings
 {
     private const string Window = "sliding_window", Used = "use_sliding_window", First = "max_window_layers", Kinds = "layer_types";
     private const string Full = "full_attention", Sliding = "sliding_attention";
 
-    /// <summary>Where the configuration does not say.</summary>
+    /// <summary>Window of a configuration without the field.</summary>
     private const int DefaultWindow = 4096;
 
     /// <summary>Reads the window (0 for none) and the first block that has it.</summary>

@@ -5,8 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>A model reading a sequence piece by piece, or several of one length: what it has read is kept as keys and values, so that a new
-/// token costs one row.</summary>
+/// <summary>Incremental decoding of one sequence, or of several of one length, with a KV cache: a new token computes one row.</summary>
 internal sealed class CachedDecoder : IDisposable
 {
     private readonly CausalModel _model;
@@ -22,16 +21,16 @@ internal sealed class CachedDecoder : IDisposable
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, batch, cacheDType);
     }
 
-    /// <summary>Tokens of a sequence read so far.</summary>
+    /// <summary>Tokens of a sequence so far, without virtual ones.</summary>
     public int Length => Math.Max(0, _cache.Length - _virtual);
 
-    /// <summary>Bytes of the keys and values.</summary>
+    /// <summary>Bytes of the KV cache.</summary>
     public long CacheBytes => _cache.Bytes;
 
-    /// <summary>How keys and values are stored.</summary>
+    /// <summary>Dtype of the KV cache.</summary>
     public DType CacheDType => _cache.DType;
 
-    /// <summary>The task that the text belongs to, for adapters that have several; null if nothing names one.</summary>
+    /// <summary>The task of the text, for adapters with several tasks; null without one.</summary>
     public int? Task { get; set; }
 
     private int[]? Tasks => Task is { } task ? [task] : null;
@@ -44,7 +43,7 @@ internal sealed class CachedDecoder : IDisposable
         return logits;
     }
 
-    /// <summary>Reads tokens of each sequence, one sequence after the other, and gives the logits after the last of each.</summary>
+    /// <summary>Reads tokens of each sequence, one sequence after the other, and writes the logits after the last token of each.</summary>
     public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
         using var scope = new TensorScope();
@@ -60,7 +59,7 @@ internal sealed class CachedDecoder : IDisposable
         return _model.Logits(ModelInputs.After(_cache, _backend, ids, tasks: Tasks)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });
 
-    /// <summary>Forgets what was read after the first tokens; with all of them, the virtual tokens before them too.</summary>
+    /// <summary>Truncates the cache to the first tokens; length 0 removes the virtual tokens too.</summary>
     public void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
 
     public void Dispose() => _cache.Dispose();

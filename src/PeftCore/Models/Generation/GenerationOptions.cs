@@ -2,42 +2,41 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>How the next token is chosen, and when to stop. What each setting does is what transformers' generate does with it; with a
-/// temperature of 0 the likeliest token is taken and the settings that shape a draw do nothing.</summary>
+/// <summary>Options of generation, with the meaning that transformers' generate gives them. Temperature 0 is greedy decoding, which ignores
+/// top-k, top-p and min-p.</summary>
 public sealed record GenerationOptions
 {
     private const float LeastTemperature = 1e-30f;
 
-    /// <summary>Most tokens to generate.</summary>
+    /// <summary>Maximum number of new tokens.</summary>
     public int MaxNewTokens { get; init; } = 128;
 
-    /// <summary>Logits are divided by this before a draw; 0 takes the likeliest token.</summary>
+    /// <summary>Divisor of the logits before sampling; 0 for greedy decoding.</summary>
     public float Temperature { get; init; }
 
-    /// <summary>Draw among this many of the likeliest tokens; 0 for all.</summary>
+    /// <summary>Samples from the k likeliest tokens; 0 for all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Draw among the fewest tokens whose probabilities reach this sum; 1 for all.</summary>
+    /// <summary>Samples from the smallest set of likeliest tokens whose probabilities sum to p; 1 for all.</summary>
     public float TopP { get; init; } = 1;
 
-    /// <summary>Draw among tokens at least this likely relative to the likeliest; 0 for all.</summary>
+    /// <summary>Samples from tokens whose probability is at least this share of the highest; 0 for all.</summary>
     public float MinP { get; init; }
 
-    /// <summary>Logits of tokens that occurred, in the prompt too, are divided by this if positive and multiplied if negative; 1 for no
+    /// <summary>Logits of tokens of the prompt and the text so far are divided by this if positive and multiplied if negative; 1 for no
     /// penalty.</summary>
     public float RepetitionPenalty { get; init; } = 1;
 
-    /// <summary>Seed of the draws: the same seed, prompt and model give the same tokens.</summary>
+    /// <summary>Seed of sampling: the same seed, prompt and model give the same tokens.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Tokens that end the text, such as the end-of-sequence token.</summary>
     public IReadOnlyCollection<int> StopTokens { get; init; } = [];
 
-    /// <summary>Strings that end the text; they need a decoder. The text is cut before them.</summary>
+    /// <summary>Strings that end the text, which is cut before them. They need a decoder.</summary>
     public IReadOnlyCollection<string> StopStrings { get; init; } = [];
 
-    /// <summary>How keys and values of earlier tokens are stored: F32, or BF16 at half the bytes; null for how the device stores
-    /// activations.</summary>
+    /// <summary>Dtype of the KV cache: F32, or BF16 at half the bytes; null for the device's dtype of activations.</summary>
     public DType? KvCacheDType { get; init; }
 
     internal void Check(bool canDecode)
@@ -47,7 +46,7 @@ public sealed record GenerationOptions
             KvCache.CheckDType(dtype);
         }
         Require(MaxNewTokens > 0, "max_new_tokens", $"{MaxNewTokens}", "at least 1");
-        // Logits divided by less overflow.
+        // A smaller divisor overflows.
         Require(float.IsFinite(Temperature) && Temperature is 0 or >= LeastTemperature, "temperature", $"{Temperature}",
             "that is 0, for the likeliest token, or at least 1e-30");
         Require(TopK >= 0, "top_k", $"{TopK}", "at least 0");

@@ -3,22 +3,22 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Continues texts with a causal model, with whatever adapters are on it.</summary>
+/// <summary>Generates text with a causal model and its active adapters.</summary>
 public sealed class Generator
 {
     private readonly CausalModel _model;
     private readonly IBackend _backend;
 
-    /// <summary>Uses a model.</summary>
+    /// <summary>Creates a generator for a model.</summary>
     public Generator(CausalModel model, IBackend backend) => (_model, _backend) = (model, backend);
 
     /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text tokens end it.</summary>
-    /// <param name="prompt">The text to go on from.</param>
+    /// <param name="prompt">The prompt.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="options">How to choose tokens and when to stop; null for the defaults.</param>
-    /// <param name="onToken">Called with each token as it comes.</param>
+    /// <param name="options">Sampling and stopping; null for the defaults.</param>
+    /// <param name="onToken">Called with each token.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option makes no sense.</exception>
+    /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option is out of range.</exception>
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
         Action<GeneratedToken>? onToken = null,
         CancellationToken cancel = default)
@@ -28,20 +28,20 @@ public sealed class Generator
         options = options.StopTokens.Count > 0 ? options : options with { StopTokens = [.. tokenizer.StopIds] };
         if (tokenizer.EosId is { } end)
         {
-            // Some tokenizers end every text; a prompt is not at its end.
+            // Some tokenizers append an end-of-text token; a prompt must not have one.
             ids = ids.Length > 1 && ids[^1] == end ? ids[..^1] : ids;
         }
         return Generate(ids, options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
     }
 
     /// <summary>Generates tokens after a prompt.</summary>
-    /// <param name="prompt">The tokens to go on from, at least one.</param>
-    /// <param name="options">How to choose tokens and when to stop; null for the defaults.</param>
-    /// <param name="decode">From tokens to text; null for tokens only.</param>
-    /// <param name="onToken">Called with each token as it comes.</param>
+    /// <param name="prompt">The tokens of the prompt, at least one.</param>
+    /// <param name="options">Sampling and stopping; null for the defaults.</param>
+    /// <param name="decode">Decodes tokens to text; null for tokens only.</param>
+    /// <param name="onToken">Called with each token.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
-    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option makes no
-    /// sense.</exception>
+    /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option is out of
+    /// range.</exception>
     public GenerationResult Generate(ReadOnlySpan<int> prompt, GenerationOptions? options = null, Func<IReadOnlyList<int>, string>? decode =
         null,
         Action<GeneratedToken>? onToken = null, CancellationToken cancel = default)
@@ -88,7 +88,7 @@ public sealed class Generator
         }
     }
 
-    /// <summary>Tokens the context holds beside virtual ones.</summary>
+    /// <summary>Maximum tokens of a sequence besides virtual ones.</summary>
     private static int RoomOf(CausalModel model) => model.MaxLength - (model.VirtualTokens?.Count ?? 0);
 
     private FinishReason Continue(ReadOnlySpan<int> prompt, GenerationOptions options, List<int> tokens, TextStream? text,

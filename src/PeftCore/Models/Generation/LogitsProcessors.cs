@@ -1,10 +1,9 @@
 namespace PeftCore.Models.Generation;
 
-/// <summary>What happens to logits before a token is chosen, each with the meaning transformers gives it. A token that is ruled out gets
-/// −∞.</summary>
+/// <summary>Transforms of the logits before sampling, as in transformers. An excluded token has logit −∞.</summary>
 internal static class LogitsProcessors
 {
-    /// <summary>Makes tokens that occurred less likely (Keskar et al. 2019, "CTRL"); each counts once, however often it occurred.</summary>
+    /// <summary>Lowers the logits of tokens that occurred (Keskar et al. 2019, "CTRL"), once each.</summary>
     public static void RepetitionPenalty(Span<float> logits, IEnumerable<int> seen, float penalty)
     {
         foreach (int token in seen)
@@ -21,7 +20,7 @@ internal static class LogitsProcessors
         }
     }
 
-    /// <summary>Keeps the k largest logits, and those equal to the smallest of them.</summary>
+    /// <summary>Keeps the k largest logits and ties of the smallest of them.</summary>
     public static void TopK(Span<float> logits, int k)
     {
         if (k >= logits.Length)

@@ -2,11 +2,11 @@ using System.Text;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Turns tokens into text as they come. A token's text depends on its neighbours (a space in front, bytes of one character spread
-/// over tokens), so each piece is decoded with the tokens before it and the known part cut off.</summary>
+/// <summary>Streaming decoder from tokens to text. A token's text depends on the tokens before it (a leading space, the bytes of one
+/// character in several tokens), so each piece is decoded together with them and the known text is cut off.</summary>
 internal sealed class TextStream
 {
-    /// <summary>Tokens of the prompt that are decoded along, so that the first new token finds its space.</summary>
+    /// <summary>Last tokens of the prompt that are decoded too, so that the first new token has its leading space.</summary>
     private const int Context = 5;
 
     private const char Incomplete = '\uFFFD';
@@ -30,10 +30,10 @@ internal sealed class TextStream
     /// <summary>All text so far, up to a stop string.</summary>
     public string Text => _text.ToString();
 
-    /// <summary>Whether a stop string has come.</summary>
+    /// <summary>Whether a stop string was generated.</summary>
     public bool Stopped { get; private set; }
 
-    /// <summary>Takes a token.</summary>
+    /// <summary>Adds a token.</summary>
     public void Add(int token)
     {
         _tokens.Add(token);
@@ -44,7 +44,7 @@ internal sealed class TextStream
         }
     }
 
-    /// <summary>What can be shown now and has not been.</summary>
+    /// <summary>The new text that can be shown.</summary>
     public string Give()
     {
         int end = Stopped ? _text.Length : _text.Length - PossibleStop();
@@ -53,7 +53,7 @@ internal sealed class TextStream
         return piece;
     }
 
-    /// <summary>No more tokens come: what was held back is text after all.</summary>
+    /// <summary>The text that was held back, at the end of the stream.</summary>
     public string GiveRest()
     {
         string text = _decode(_tokens);
@@ -79,13 +79,13 @@ internal sealed class TextStream
             Stopped = true;
             _text.Length = from + first;
         }
-        // Later tokens need this piece's tokens before them, but none from before those.
+        // Later tokens are decoded with this piece's tokens before them, and no earlier ones.
         _tokens.RemoveRange(0, _known);
         _known = _tokens.Count;
         _knownText = _decode(_tokens);
     }
 
-    /// <summary>Length of the longest end of the text that begins a stop string.</summary>
+    /// <summary>Length of the longest suffix of the text that is a prefix of a stop string.</summary>
     private int PossibleStop()
     {
         int longest = 0;

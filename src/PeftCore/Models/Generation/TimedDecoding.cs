@@ -5,20 +5,19 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>What a benchmark of decoding runs.</summary>
-/// <param name="Batch">Sequences at once.</param>
+/// <summary>The shape of a decoding benchmark.</summary>
+/// <param name="Batch">Sequences of the batch.</param>
 /// <param name="PromptLength">Tokens of each prompt.</param>
-/// <param name="NewTokens">Tokens written after it, at least one.</param>
-/// <param name="CacheDType">How keys and values are stored; null for how the device stores activations.</param>
-/// <param name="Seed">Of the prompts.</param>
+/// <param name="NewTokens">New tokens of each, at least one.</param>
+/// <param name="CacheDType">Dtype of the KV cache; null for the device's dtype of activations.</param>
+/// <param name="Seed">Seed of the prompts.</param>
 internal sealed record DecodingShape(int Batch, int PromptLength, int NewTokens, DType? CacheDType = null, ulong Seed = 0);
 
-/// <summary>Reads random prompts and writes the likeliest tokens after them, with a clock on both. A plan runs the same on a backend
-/// without data.</summary>
-/// <param name="FirstToken">Seconds until the first token of every sequence: reading the prompts, and choosing.</param>
-/// <param name="Steps">Seconds of each later step, which reads and writes one token of every sequence.</param>
-/// <param name="CacheBytes">Bytes of keys and values.</param>
-/// <param name="CacheDType">How they were stored.</param>
+/// <summary>Times greedy decoding after random prompts. A plan runs the same code on a backend without data.</summary>
+/// <param name="FirstToken">Seconds until the first token of every sequence.</param>
+/// <param name="Steps">Seconds of each later step, one token of every sequence.</param>
+/// <param name="CacheBytes">Bytes of the KV cache.</param>
+/// <param name="CacheDType">Its dtype.</param>
 internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> Steps, long CacheBytes, DType CacheDType)
 {
     public static TimedDecoding Run(CausalModel model, IBackend backend, DecodingShape shape, CancellationToken cancel = default)

@@ -3,10 +3,10 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>From logits to the next token: penalty, temperature, top-k, top-p, min-p, draw, in transformers' order.</summary>
+/// <summary>Samples the next token from logits: penalty, temperature, top-k, top-p, min-p, draw, in transformers' order.</summary>
 internal sealed class TokenChooser
 {
-    // Keeps these draws apart from those that dropout, data order and initial weights make under the same seed.
+    // A Philox stream of its own: dropout, data order and initial weights use others under the same seed.
     private const ulong Stream = 0x6765_6E65_7261_7465;
 
     private readonly GenerationOptions _options;
@@ -19,10 +19,10 @@ internal sealed class TokenChooser
         _seen = [.. prompt];
     }
 
-    /// <summary>Chooses a token; the logits are overwritten.</summary>
+    /// <summary>Samples a token; overwrites the logits.</summary>
     public int Choose(Span<float> logits)
     {
-        // The first NaN, if there is one; an infinite logit leaves nothing to draw among.
+        // The index of the first NaN, if any; an infinite logit has no softmax.
         if (!float.IsFinite(logits[Likeliest(logits)]))
         {
             throw new BadInputException(DamagedOutput.Sentence);
@@ -36,7 +36,7 @@ internal sealed class TokenChooser
         return token;
     }
 
-    /// <summary>The first of the largest.</summary>
+    /// <summary>The index of the first of the largest logits.</summary>
     internal static int Likeliest(ReadOnlySpan<float> logits) => TensorPrimitives.IndexOfMax(logits);
 
     private int Draw(Span<float> logits)

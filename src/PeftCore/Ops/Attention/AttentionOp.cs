@@ -5,21 +5,22 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>What may see what in attention, and how scores are made.</summary>
+/// <summary>Scale, mask and biases of attention scores.</summary>
 /// <param name="Scale">Factor of q·k, usually 1/√head dim.</param>
-/// <param name="Ranges">I32 (batch, queries, 2): each query sees the keys [first, end) of its batch row; null for causal attention.</param>
+/// <param name="Ranges">I32 (batch, queries, 2): each query attends to the keys [first, end) of its batch row; null for causal
+/// attention.</param>
 /// <param name="SoftCap">Scores s become cap·tanh(s/cap); 0 for none.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes (Press et al. 2022), or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys) added to scores, or null.</param>
 public sealed record AttentionOptions(float Scale, Tensor? Ranges = null, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);
 
-/// <summary>softmax(scale·q·kᵀ + mask)·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one
-/// log-sum-exp a row and head, and v and the output unless v's gradient is the only one wanted.</summary>
+/// <summary>softmax(scale·q·kᵀ + mask)·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one log-sum-exp a row
+/// and head, and v and the output unless only v requires a gradient.</summary>
 public static class AttentionOp
 {
     extension(Heads q)
     {
-        /// <summary>Attends. Several query heads may share a key head (GQA): query head h reads key head h·(key heads)/(heads).</summary>
+        /// <summary>Attention. Several query heads may share a key head (GQA): query head h reads key head h·(key heads)/(heads).</summary>
         /// <param name="k">Keys, (batch, keys, …).</param>
         /// <param name="v">Values, (batch, keys, …).</param>
         /// <param name="options">Scale and masks.</param>
@@ -71,7 +72,7 @@ public static class AttentionOp
         return new AttentionCall(shape, options.Ranges, options.Slopes, options.Bias);
     }
 
-    /// <summary>Whether q, k and v are three parts of one tensor, so that one buffer takes all three gradients.</summary>
+    /// <summary>Whether q, k and v are three parts of one tensor, so that one buffer holds all three gradients.</summary>
     private static bool Fused(Heads q, Heads k, Heads v) =>
         ReferenceEquals(q.Tensor, k.Tensor) && ReferenceEquals(k.Tensor, v.Tensor) && Apart(q, k) && Apart(k, v) && Apart(q, v);
 
@@ -150,13 +151,13 @@ public static class AttentionOp
         {
             var delta = _lse.NewLike(_lse.Shape, DType.F32, MemoryKind.Workspace);
             var gradient = new Heads(dO, _q.Count, _q.Dim);
-            var o = _o is null ? gradient : gradient.On(_o); // Without it nobody wants what it is for, and any numbers may stand in.
+            var o = _o is null ? gradient : gradient.On(_o); // Without the output only dv is computed, which does not read it: any buffer serves as the operand.
             dO.Backend.AttentionGradient(_call, _q, _k, _v, o, gradient, _lse, delta, dq.In(_q), dq.Add, dk.In(_k), dk.Add,
                 dv.In(_valueColumns), dv.Add, dBias);
         }
 
-        /// <summary>The place for one gradient. A tensor in two roles gets a buffer for each: the kernel writes them at the same
-        /// time.</summary>
+        /// <summary>The buffer for one gradient. A tensor that is two of q, k and v has a buffer for each, because the kernel writes them
+        /// at the same time.</summary>
         private static Part PartOf(BackwardContext context, int input, bool covered)
         {
             if (context.GradInput(input, out bool add) is not { } target)

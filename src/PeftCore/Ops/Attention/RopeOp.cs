@@ -4,13 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the projection's memory becomes the result. Saves
-/// nothing but the positions; backward turns the gradient by the opposite angle, in place too.</summary>
+/// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the result reuses the projection's memory. Saves
+/// only the positions; backward rotates the gradient by the opposite angle, also in place.</summary>
 public static class RopeOp
 {
     extension(Heads heads)
     {
-        /// <summary>Rotates the heads; their tensor must not be used afterwards, the returned one takes its place.</summary>
+        /// <summary>Rotates the heads. Their tensor must not be used afterwards; use the returned one.</summary>
         /// <param name="tables">Cosines and sines of the angles.</param>
         /// <param name="positions">I32, one a row.</param>
         internal Tensor Rope(RopeTables tables, Tensor positions)
@@ -32,8 +32,8 @@ public static class RopeOp
         }
     }
 
-    /// <summary>The tensor's own memory if it is a value on its way, computed by an op before; not if an op waits for it in
-    /// backward.</summary>
+    /// <summary>The tensor itself if its memory may be overwritten: an activation that no op has saved for backward. Otherwise a
+    /// copy.</summary>
     private static Tensor Reusable(Tensor x)
     {
         if (x.Storage.SavedBy == 0 && x.Storage.Kind == MemoryKind.Activation && x.GradFn is not { IsLeaf: true })
@@ -56,7 +56,7 @@ public static class RopeOp
         public Node(Heads heads, RopeTables tables, Tensor positions) : base("rope")
         {
             _heads = heads;
-            // The model may build longer tables and let these go before backward.
+            // The model may replace the tables by longer ones before backward.
             _cos = SaveWeight(tables.Cos);
             _sin = SaveWeight(tables.Sin);
             _interleaved = tables.Interleaved;

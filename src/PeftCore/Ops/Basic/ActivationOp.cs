@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = f(x) for a formula of PeftCore.Kernels. Saves x.</summary>
+/// <summary>y = f(x), element by element, for a formula of PeftCore.Kernels; dx = dy·f′(x). Saves x.</summary>
 public static class ActivationOp
 {
     extension(Tensor x)

@@ -40,7 +40,7 @@ public static class ArithmeticOps
             return y;
         }
 
-        /// <summary>scalar·a with a constant that lies on the device.</summary>
+        /// <summary>scalar·a, with a constant that is a tensor on the device.</summary>
         internal Tensor ScaleBy(Tensor scalar)
         {
             Check.Activation("scale", "x", a);

@@ -5,16 +5,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Many products of matrices at any strides. Saves a factor only for the other's gradient.</summary>
+/// <summary>Batched products of matrices with any strides. Saves a factor only for the other's gradient.</summary>
 internal static class BatchedMatMulOp
 {
     extension(Tensor a)
     {
-        /// <summary>C[i] = α·A[i]·B[i]. Each element of an operand may stand in one place only, except that all products may share a
-        /// matrix.</summary>
+        /// <summary>C[i] = α·A[i]·B[i]. Strides may not overlap within an operand, except that all products may share one matrix.</summary>
         /// <param name="b">The right factors.</param>
-        /// <param name="product">Extents and strides; accumulating is not for this op.</param>
-        /// <param name="shape">Shape of the output, which the strides of C fill.</param>
+        /// <param name="product">Extents and strides; accumulation is not supported.</param>
+        /// <param name="shape">Shape of the output; the strides of C cover it.</param>
         public Tensor MatMulBatched(Tensor b, BatchedProduct product, Shape shape)
         {
             Check.Activation("batched matmul", "a", a);
@@ -32,8 +31,8 @@ internal static class BatchedMatMulOp
             return c;
         }
 
-        /// <summary>x turned block by block: y[…, n, :] = x[…, n, :]·R[n].</summary>
-        /// <param name="blocks">(n, b, b), or (1, b, b) for one that all blocks share.</param>
+        /// <summary>y[…, n, :] = x[…, n, :]·R[n]: each block of columns times its own matrix.</summary>
+        /// <param name="blocks">(n, b, b), or (1, b, b) for one matrix that all blocks share.</param>
         internal Tensor MultiplyBlocks(Tensor blocks)
         {
             int side = blocks.Shape.Columns, columns = a.Shape.Columns;
@@ -47,7 +46,7 @@ internal static class BatchedMatMulOp
                 new MatrixStrides(batch, side, 1), strides), a.Shape);
         }
 
-        /// <summary>Products of matrices of equal number: (n, m, k)·(n, k, p).</summary>
+        /// <summary>Products of n pairs of matrices: (n, m, k)·(n, k, p).</summary>
         internal Tensor MatMulEach(Tensor b)
         {
             int n = a.Shape[0], m = a.Shape[1], k = a.Shape[2], p = b.Shape[2];

@@ -4,12 +4,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>The same numbers in another precision; the gradient is converted back. Saves nothing.</summary>
+/// <summary>Conversion to another dtype; the gradient is converted back. Saves nothing.</summary>
 public static class CastOp
 {
     extension(Tensor x)
     {
-        /// <summary>Converts to F32 or BF16; the same tensor if it is stored so already.</summary>
+        /// <summary>Converts to F32 or BF16; the same tensor if it has the dtype.</summary>
         public Tensor Cast(DType dtype)
         {
             if (x.DType == dtype)
@@ -26,7 +26,7 @@ public static class CastOp
             return y;
         }
 
-        /// <summary>Parameters as what flows through a model: in the precision of the device's activations.</summary>
+        /// <summary>Converts a parameter to the device's dtype of activations.</summary>
         internal Tensor AsActivation() => x.Cast(x.Backend.ActivationDType);
     }
 

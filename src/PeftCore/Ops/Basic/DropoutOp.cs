@@ -4,11 +4,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>What a dropout mask is computed from: nothing of it is ever stored. The same key gives the same mask, in backward and when a
-/// stretch is run again.</summary>
-/// <param name="Probability">Chance of an element to become zero; 0 means no dropout.</param>
+/// <summary>The key of a dropout mask, which is computed from it and never stored. The same key gives the same mask, in backward and in
+/// recomputation.</summary>
+/// <param name="Probability">Probability of an element to become zero; 0 for no dropout.</param>
 /// <param name="Seed">Seed of the run.</param>
-/// <param name="Stream">Number of the place and step: two masks must not share it.</param>
+/// <param name="Stream">Number of the layer and the step; two masks must not share it.</param>
 public readonly record struct DropoutKey(float Probability, ulong Seed, ulong Stream)
 {
     internal bool Active => Probability != 0;
@@ -35,7 +35,7 @@ public static class DropoutOp
 {
     extension(Tensor x)
     {
-        /// <summary>Drops elements by the key's mask; the same tensor when the key's probability is 0.</summary>
+        /// <summary>Drops elements by the key's mask; the same tensor if the probability is 0.</summary>
         public Tensor Dropout(DropoutKey key)
         {
             if (!key.Active)

@@ -4,12 +4,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y[i] = table[ids[i]]. Saves the ids, and only if the table trains.</summary>
+/// <summary>y[i] = table[ids[i]]. Saves the ids, and only if the table requires a gradient.</summary>
 public static class EmbeddingOp
 {
     extension(Tensor table)
     {
-        /// <summary>Looks rows up. The table may be any computed matrix, so this is also a row gather.</summary>
+        /// <summary>Gathers rows. The table may be any computed matrix.</summary>
         /// <param name="ids">I32 of any shape; each in [0, rows).</param>
         /// <returns>(ids' shape…, columns)</returns>
         public Tensor Rows(Tensor ids)
@@ -23,7 +23,7 @@ public static class EmbeddingOp
             Span<int> extents = stackalloc int[ids.Shape.Rank + 1];
             ids.Shape.CopyTo(extents);
             extents[^1] = table.Shape.Columns;
-            // A parameter becomes an activation here, whatever it is stored in.
+            // The result is an activation, whatever the dtype of the table.
             bool parameter = table.Storage.Kind is MemoryKind.Frozen or MemoryKind.Trainable;
             var y = table.NewLike(Shape.Of(extents), parameter ? table.Backend.ActivationDType : null);
             table.Backend.Gather(ids, table, y);

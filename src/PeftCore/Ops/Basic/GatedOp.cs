@@ -6,12 +6,12 @@ using PeftCore.Tensors;
 namespace PeftCore.Ops;
 
 /// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate, and up only
-/// for gate's gradient, and turns their memory into their gradients.</summary>
+/// for gate's gradient; backward reuses their memory for their gradients.</summary>
 public static class GatedOp
 {
     extension(Tensor gate)
     {
-        /// <summary>Applies the formula to the gate and multiplies with <paramref name="up"/>.</summary>
+        /// <summary>f(gate)·<paramref name="up"/>.</summary>
         public Tensor Gate<TFormula>(Tensor up) where TFormula : struct, IUnaryFormula
         {
             Check.SameShape("gate", gate, up);
@@ -44,7 +44,7 @@ public static class GatedOp
             var up = context.GradInputReusing(_up, 1, out bool addUp);
             var dGate = gate is null || addGate ? dh.NewLike(dh.Shape) : gate;
             var dUp = up is null || addUp ? dh.NewLike(dh.Shape) : up;
-            // Without up nobody wants gate's gradient, and any numbers may stand in for it.
+            // Without up gate requires no gradient, so any buffer serves as its operand.
             dh.Backend.GatedGradient<TFormula>(_gate, _up ?? _gate, dh, dGate, dUp);
             if (addGate)
             {

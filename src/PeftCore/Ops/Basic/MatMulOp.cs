@@ -9,10 +9,10 @@ public static class MatMulOp
 {
     extension(Tensor a)
     {
-        /// <summary>Multiplies matrices; leading axes are read as rows.</summary>
+        /// <summary>Multiplies matrices; leading axes count as rows.</summary>
         /// <param name="b">The right factor.</param>
-        /// <param name="transposeA">Use Aᵀ.</param>
-        /// <param name="transposeB">Use Bᵀ.</param>
+        /// <param name="transposeA">Whether to use Aᵀ.</param>
+        /// <param name="transposeB">Whether to use Bᵀ.</param>
         public Tensor MatMul(Tensor b, bool transposeA = false, bool transposeB = false)
         {
             Check.OneDevice("matmul", a, b);

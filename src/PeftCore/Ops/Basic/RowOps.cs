@@ -4,12 +4,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>A vector over the innermost axis meets every row: y = x·v and y = x + v.</summary>
+/// <summary>Broadcasts of a vector over the rows: y = x·v and y = x + v.</summary>
 public static class RowOps
 {
     extension(Tensor x)
     {
-        /// <summary>y[r, c] = x[r, c]·row[c]. Saves x only if the row trains (IA³, DoRA's magnitude).</summary>
+        /// <summary>y[r, c] = x[r, c]·row[c]. Saves x only if the row requires a gradient (IA³, DoRA's magnitude).</summary>
         public Tensor MultiplyRow(Tensor row)
         {
             Check.Activation("multiply row", "x", x);

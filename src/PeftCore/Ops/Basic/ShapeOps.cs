@@ -4,12 +4,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>The same numbers in another shape, parts of a tensor, and parts put together.</summary>
+/// <summary>Reshape, slices and concatenation.</summary>
 public static class ShapeOps
 {
     extension(Tensor x)
     {
-        /// <summary>A view of another shape with as many elements. Costs nothing and records nothing.</summary>
+        /// <summary>A view of another shape with the same number of elements. Records nothing.</summary>
         public Tensor Reshape(Shape shape)
         {
             if (shape.Count != x.Count)
@@ -48,30 +48,30 @@ public static class ShapeOps
             return y;
         }
 
-        /// <summary>The columns of another tensor behind those of this one, row by row.</summary>
+        /// <summary>Concatenates two tensors along the innermost axis.</summary>
         /// <param name="right">As many rows, any number of columns.</param>
         /// <returns>(…, columns of both)</returns>
         public Tensor ConcatColumns(Tensor right)
         {
-            Check.Activation("beside", "the left part", x);
-            Check.OneDevice("beside", x, right);
+            Check.Activation("concat columns", "the left part", x);
+            Check.OneDevice("concat columns", x, right);
             bool fits = x.DType == right.DType && x.Shape.Rank > 0 && x.Shape.Rank == right.Shape.Rank;
             int left = fits ? x.Shape.Columns : 0, columns = fits ? checked(left + right.Shape.Columns) : 0;
             if (!fits || x.Shape.WithColumns(columns) != right.Shape.WithColumns(columns))
             {
-                throw new ShapeException("beside", $"needs tensors that differ in their last axis only, got {x} and {right}");
+                throw new ShapeException("concat columns", $"needs tensors that differ in their last axis only, got {x} and {right}");
             }
             var y = x.NewLike(x.Shape.WithColumns(columns));
             x.Backend.CopyColumns(x, 0, y, 0, left, false);
             x.Backend.CopyColumns(right, 0, y, left, columns - left, false);
-            Tape.Record(() => new BesideNode(left, columns), [x, right], [y]);
+            Tape.Record(() => new ConcatColumnsNode(left, columns), [x, right], [y]);
             return y;
         }
     }
 
     extension(Tensor)
     {
-        /// <summary>Puts tensors one after the other along the outermost axis.</summary>
+        /// <summary>Concatenates tensors along the outermost axis.</summary>
         public static Tensor Concat(params ReadOnlySpan<Tensor> parts)
         {
             if (parts.IsEmpty || parts[0].Shape.Rank == 0)
@@ -137,7 +137,7 @@ public static class ShapeOps
         }
     }
 
-    private sealed class BesideNode(int left, int columns) : GradientNode("beside")
+    private sealed class ConcatColumnsNode(int left, int columns) : GradientNode("concat_columns")
     {
         protected internal override void Backward(BackwardContext context)
         {

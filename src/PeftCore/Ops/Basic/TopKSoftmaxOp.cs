@@ -4,13 +4,14 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Softmax of the k largest of each row and zero elsewhere; which are the largest counts as constant.</summary>
+/// <summary>Softmax over the k largest elements of each row, and zero elsewhere. The choice of the k is a constant for the
+/// gradient.</summary>
 internal static class TopKSoftmaxOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies it to the innermost axis.</summary>
-        /// <param name="k">How many of a row are kept.</param>
+        /// <summary>Top-k softmax over the innermost axis.</summary>
+        /// <param name="k">Elements of a row that are kept.</param>
         internal Tensor TopKSoftmax(int k)
         {
             Check.Float32("top-k softmax", "x", x);

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sums of products that do not depend on each other, gathered so that a device may compute those that are alike at once.
-/// Disposing hands the lists to the next user on this thread.</summary>
+/// <summary>Grouped GEMM: independent sums of matrix products, collected so that a device may compute those of one shape in one launch.
+/// Dispose returns the lists to a pool of this thread.</summary>
 internal sealed class GroupedGemm : IDisposable
 {
     [ThreadStatic]
@@ -39,18 +39,18 @@ internal sealed class GroupedGemm : IDisposable
         _terms.AddRange(terms);
     }
 
-    /// <summary>Adds a term to the sum that was added last.</summary>
+    /// <summary>Adds a product to the last sum.</summary>
     public void AddTerm(GemmOperands term)
     {
         _sums[^1] = _sums[^1] with { Count = _sums[^1].Count + 1 };
         _terms.Add(term);
     }
 
-    /// <summary>Products of one tall matrix with thin ones. All that are added before a run are alike: each with a matrix of its own and
-    /// thin ones on both sides, or all from the left of one.</summary>
+    /// <summary>Adds products of one tall matrix with skinny ones. All that are added before a run have one form: each with a matrix of its
+    /// own and skinny ones on both sides, or all with one matrix on the right.</summary>
     public void Add(in SkinnyGemm product) => _thin.Add(product);
 
-    /// <summary>Computes what was added since.</summary>
+    /// <summary>Computes what was added since the last run.</summary>
     public void Run()
     {
         if (_thin.Count > 0 && !_backend.TrySkinnyGemm(CollectionsMarshal.AsSpan(_thin)))
@@ -74,7 +74,7 @@ internal sealed class GroupedGemm : IDisposable
             var first = _sums[0];
             foreach (var sum in _sums)
             {
-                // Two sums into one place must not meet in one launch.
+                // Two sums into one tensor must not be in one launch.
                 if (AreAlike(first, sum) && !IsResult(sum.Result))
                 {
                     _groupTerms.AddRange(TermsOf(sum));

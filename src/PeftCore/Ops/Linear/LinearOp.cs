@@ -4,15 +4,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Wᵀ + b. A frozen W saves nothing, and its gradient is never formed.</summary>
+/// <summary>y = x·Wᵀ + b. A frozen W saves nothing, and its gradient is never computed.</summary>
 public static class LinearOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies an affine map to the innermost axis.</summary>
+        /// <summary>y = x·Wᵀ + b over the innermost axis.</summary>
         /// <param name="weight">(out, in), or (in, out) when <paramref name="transposed"/>; F32, BF16 or F16.</param>
         /// <param name="bias">(out), or null.</param>
-        /// <param name="transposed">The weight is stored as GPT-2's Conv1D stores it.</param>
+        /// <param name="transposed">Whether the weight is stored (in, out), as GPT-2's Conv1D.</param>
         /// <returns>(…, out)</returns>
         /// <exception cref="ShapeException">x, weight and bias do not fit together.</exception>
         public Tensor Linear(Tensor weight, Tensor? bias = null, bool transposed = false)

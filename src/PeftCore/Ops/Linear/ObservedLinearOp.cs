@@ -4,31 +4,32 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sees the gradient of a weight that does not train, a piece at a time.</summary>
+/// <summary>Receives the gradient of a frozen weight, some rows at a time.</summary>
 internal interface IWeightGradientObserver
 {
-    /// <summary>Called for each piece of the gradient of one pass, in order; the piece is gone afterwards.</summary>
-    /// <param name="piece">Some whole rows of the weight's gradient, F32.</param>
-    /// <param name="firstElement">Where the piece begins in the weight.</param>
+    /// <summary>Called for each piece of the gradient of one pass, in order; the piece is freed afterwards.</summary>
+    /// <param name="piece">Whole rows of the weight's gradient, F32.</param>
+    /// <param name="firstElement">Index of the piece's first element in the weight.</param>
     void See(Tensor piece, long firstElement);
 }
 
-/// <summary>y = x·Wᵀ + b with a frozen W, whose gradient somebody wants to look at. It is formed some rows at a time and never as a whole.
-/// Saves x for that.</summary>
+/// <summary>y = x·Wᵀ + b with a frozen W, whose gradient is passed to an observer. It is computed some rows at a time and never as a whole.
+/// Saves x.</summary>
 internal static class ObservedLinearOp
 {
-    /// <summary>Elements of a piece, about.</summary>
+    /// <summary>Approximate elements of a piece.</summary>
     private const int PieceElements = 1 << 18;
 
     extension(Tensor x)
     {
-        /// <summary>Applies an affine map to the innermost axis, and shows the gradient of its weight in backward.</summary>
+        /// <summary>y = x·Wᵀ + b over the innermost axis; backward passes the gradient of W to the observer.</summary>
         /// <param name="weight">(out, in), or (in, out) when transposed; frozen.</param>
         /// <param name="bias">(out), frozen, or null.</param>
-        /// <param name="transposed">The weight is stored (in, out).</param>
-        /// <param name="wanted">Any tensor that trains while the gradient is wanted; it gets none from here.</param>
-        /// <param name="observer">Who looks.</param>
-        internal Tensor ObservedLinear(Tensor weight, Tensor? bias, bool transposed, Tensor wanted, IWeightGradientObserver observer)
+        /// <param name="transposed">Whether the weight is stored (in, out).</param>
+        /// <param name="probe">A tensor that requires a gradient while one of W is needed, so that the op is recorded; it receives none
+        /// here.</param>
+        /// <param name="observer">The observer.</param>
+        internal Tensor ObservedLinear(Tensor weight, Tensor? bias, bool transposed, Tensor probe, IWeightGradientObserver observer)
         {
             int outputs = LinearOp.OutputsOf(x, weight, bias, transposed);
             var y = x.NewLike(x.Shape.WithColumns(outputs));
@@ -37,7 +38,7 @@ internal static class ObservedLinearOp
             {
                 x.Backend.AddRow(y, bias);
             }
-            Tape.Record(() => new Node(x, weight, transposed, wanted, observer), [x, wanted], [y]);
+            Tape.Record(() => new Node(x, weight, transposed, probe, observer), [x, probe], [y]);
             return y;
         }
     }
@@ -49,9 +50,9 @@ internal static class ObservedLinearOp
         private readonly bool _transposed;
         private readonly IWeightGradientObserver _observer;
 
-        public Node(Tensor x, Tensor weight, bool transposed, Tensor wanted, IWeightGradientObserver observer) : base("observed_linear")
+        public Node(Tensor x, Tensor weight, bool transposed, Tensor probe, IWeightGradientObserver observer) : base("observed_linear")
         {
-            _x = SaveIf(wanted.RequiresGrad, "x", x);
+            _x = SaveIf(probe.RequiresGrad, "x", x);
             _weight = SaveWeight(weight);
             (_transposed, _observer) = (transposed, observer);
         }
@@ -69,12 +70,12 @@ internal static class ObservedLinearOp
                 {
                     dWanted.Backend.Zero(dWanted);
                 }
-                Show(_transposed ? _x! : dy, _transposed ? dy : _x!);
+                Pass(_transposed ? _x! : dy, _transposed ? dy : _x!);
             }
         }
 
         /// <summary>rowsᵀ·columns is the gradient in the weight's own layout.</summary>
-        private void Show(Tensor rows, Tensor columns)
+        private void Pass(Tensor rows, Tensor columns)
         {
             int extent = rows.Shape.Columns, width = columns.Shape.Columns, at = Math.Max(1, PieceElements / Math.Max(1, width));
             for (int first = 0; first < extent; first += at)

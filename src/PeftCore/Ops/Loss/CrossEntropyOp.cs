@@ -4,18 +4,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Mean of −log softmax(logits)[target] over the rows that have a target. The readable version of the fused loss: it takes logits
-/// that somebody else has formed.</summary>
+/// <summary>Mean of −log softmax(logits)[target] over the rows that have a target. The readable version of
+/// <see cref="LinearCrossEntropyOp"/>, from given logits.</summary>
 public static class CrossEntropyOp
 {
-    /// <summary>A row with this target does not count.</summary>
+    /// <summary>The target of a row that is left out of the mean.</summary>
     public const int Ignore = -100;
 
     extension(Tensor logits)
     {
         /// <summary>Cross-entropy of rows of logits with their targets.</summary>
         /// <param name="targets">I32, one a row, in [0, columns) or <see cref="Ignore"/>.</param>
-        /// <param name="denominator">What the sum of losses is divided by; usually the number of targets.</param>
+        /// <param name="denominator">The denominator of the sum of losses; usually the number of targets.</param>
         /// <returns>A scalar.</returns>
         public Tensor CrossEntropy(Tensor targets, float denominator)
         {
@@ -39,7 +39,8 @@ public static class CrossEntropyOp
         }
     }
 
-    /// <summary>A loss whose gradients were formed in the forward pass: backward scales them by what arrives and passes them on.</summary>
+    /// <summary>The node of a loss whose gradients were computed in the forward pass: backward multiplies them by the gradient of the loss
+    /// and propagates them.</summary>
     internal sealed class LossNode : GradientNode
     {
         private readonly Tensor?[] _gradients;

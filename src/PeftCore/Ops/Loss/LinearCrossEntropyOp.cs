@@ -4,12 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>The loss of a language model without its logits: for a chunk of rows at a time, logits = h·Wᵀ, their cross-entropy, softmax −
-/// onehot in place of the logits, and from that the chunk's part of dh (and of dW if W trains). Nothing of the size rows × vocabulary ever
-/// exists. (Wijmans et al. 2024, "Cut Your Losses", keeps even the chunk in registers.)</summary>
+/// <summary>Linear layer and cross-entropy fused, so that no tensor of rows × vocabulary is allocated: for a chunk of rows at a time,
+/// logits = h·Wᵀ, their cross-entropy, softmax − onehot in place of the logits, and from that the chunk's part of dh (and of dW if W
+/// requires a gradient). The readable version is <see cref="CrossEntropyOp"/> after a linear layer. (Wijmans et al. 2024, "Cut Your
+/// Losses", keeps even the chunk in registers.)</summary>
 public static class LinearCrossEntropyOp
 {
-    /// <summary>Rows whose logits exist at once: the same bytes in F32 and BF16.</summary>
+    /// <summary>Rows of a chunk: logits of the same bytes in F32 and BF16.</summary>
     internal static int ChunkRows(DType dtype) => 2048 / dtype.Size;
 
     extension(Tensor hidden)
@@ -17,7 +18,7 @@ public static class LinearCrossEntropyOp
         /// <summary>Mean cross-entropy of hidden·Wᵀ with the targets.</summary>
         /// <param name="weight">(vocabulary, columns); F32, BF16 or F16.</param>
         /// <param name="targets">I32, one a row, in [0, vocabulary) or <see cref="CrossEntropyOp.Ignore"/>.</param>
-        /// <param name="denominator">What the sum of losses is divided by; usually the number of targets.</param>
+        /// <param name="denominator">The denominator of the sum of losses; usually the number of targets.</param>
         /// <returns>A scalar.</returns>
         public Tensor LinearCrossEntropy(Tensor weight, Tensor targets, float denominator)
         {

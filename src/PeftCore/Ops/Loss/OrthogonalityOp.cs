@@ -5,14 +5,14 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>How far rows are from orthonormal: ‖A·Aᵀ − I‖ in the Frobenius norm;  dA = 2·(A·Aᵀ − I)·A/‖A·Aᵀ − I‖ (Zhang et al. 2023,
+/// <summary>Distance of rows from orthonormal: ‖A·Aᵀ − I‖ in the Frobenius norm; dA = 2·(A·Aᵀ − I)·A/‖A·Aᵀ − I‖ (Zhang et al. 2023,
 /// AdaLoRA, equation 4).</summary>
 internal static class OrthogonalityOp
 {
     extension(Tensor a)
     {
-        /// <summary>One number for the rows of (r, n), or for its columns.</summary>
-        /// <param name="ofColumns">Take Aᵀ·A.</param>
+        /// <summary>The distance of the rows of an (r, n) matrix, or of its columns.</summary>
+        /// <param name="ofColumns">Whether to use Aᵀ·A instead.</param>
         internal Tensor Orthogonality(bool ofColumns = false)
         {
             Check.Float32("orthogonality", "a", a);

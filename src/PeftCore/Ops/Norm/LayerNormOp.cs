@@ -9,7 +9,7 @@ public static class LayerNormOp
 {
     extension(Tensor x)
     {
-        /// <summary>Normalises the innermost axis.</summary>
+        /// <summary>Layer norm over the innermost axis.</summary>
         /// <param name="weight">(columns)</param>
         /// <param name="bias">(columns), or null.</param>
         /// <param name="epsilon">ε</param>
@@ -39,7 +39,7 @@ public static class LayerNormOp
 
         public Node(Tensor x, Tensor weight, Tensor? bias, Tensor mean, Tensor rstd, float epsilon) : base("layer_norm")
         {
-            bool more = x.RequiresGrad || weight.RequiresGrad; // the bias alone needs none of these
+            bool more = x.RequiresGrad || weight.RequiresGrad; // the gradient of the bias alone reads none of these
             _x = SaveIf(more, "x", x);
             _mean = SaveIf(more, "mean", mean);
             _rstd = SaveIf(more, "rstd", rstd);

@@ -9,7 +9,7 @@ public static class RmsNormOp
 {
     extension(Tensor x)
     {
-        /// <summary>Normalises the innermost axis.</summary>
+        /// <summary>RMS norm over the innermost axis.</summary>
         /// <param name="weight">(columns)</param>
         /// <param name="epsilon">ε</param>
         /// <param name="weightOffset">Added to the weight: 0, or 1 for families that store w − 1.</param>

@@ -5,15 +5,15 @@ using PeftCore.Tensors;
 namespace PeftCore.Ops;
 
 /// <summary>y = x·Δᵀ where Δ holds W·D + D for each r × r block W of a frozen weight, with one D for each row of blocks (Kang and Yin 2024,
-/// Bat). One row of blocks is formed at a time, in forward and again in backward; only x is saved.</summary>
+/// Bat). One row of blocks is computed at a time, in forward and again in backward; only x is saved.</summary>
 internal static class BlockAffineLinearOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies the map to the innermost axis.</summary>
+        /// <summary>y = x·Δᵀ over the innermost axis.</summary>
         /// <param name="weight">(out, in), F32, BF16 or F16; frozen.</param>
         /// <param name="blocks">D (out/r, r, r)</param>
-        /// <param name="pieces">(r, in): identities side by side.</param>
+        /// <param name="pieces">(r, in): identity matrices, concatenated.</param>
         internal Tensor BlockAffineLinear(Tensor weight, Tensor blocks, Tensor pieces)
         {
             Check.Activation("block affine linear", "x", x);

@@ -5,18 +5,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Cᵀ where C (out, in) is made of circulant blocks of side b: C[m·b + k, n·b + j] = w[m, n, (j − k) mod b]. C is never
-/// formed: written twice in a row, a kernel holds each of its turns as a run, so a block is a view with a row stride of −1. Saves x only
-/// for the kernels.</summary>
+/// <summary>y = x·Cᵀ where C (out, in) consists of circulant blocks of side b: C[m·b + k, n·b + j] = w[m, n, (j − k) mod b]. C is never
+/// formed: in a kernel written twice, every cyclic shift is a contiguous range, so a block is a view with a row stride of −1. Saves x only
+/// for the gradient of the kernels.</summary>
 internal static class CirculantLinearOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies the map to the innermost axis.</summary>
+        /// <summary>y = scale·x·Cᵀ over the innermost axis.</summary>
         /// <param name="kernels">w (out/b, in/b, b)</param>
-        /// <param name="scale">A factor of the whole.</param>
-        /// <param name="mirrored">Give x the gradient that Hugging Face PEFT 0.21 gives it, w[(k + j) mod b] in the place of w[(j − k) mod
-        /// b]. It is not the derivative; it is here so that runs can be compared.</param>
+        /// <param name="scale">A factor of the output.</param>
+        /// <param name="mirrored">Whether dx is what Hugging Face PEFT 0.21 computes, with w[(k + j) mod b] instead of w[(j − k) mod b].
+        /// That is not the derivative; it makes runs comparable.</param>
         /// <returns>(…, out)</returns>
         internal Tensor CirculantLinear(Tensor kernels, float scale, bool mirrored = false)
         {
@@ -42,7 +42,7 @@ internal static class CirculantLinearOp
         }
     }
 
-    /// <summary>Each kernel twice in a row: (m, n, 2b).</summary>
+    /// <summary>Each kernel twice: (m, n, 2b).</summary>
     private static Tensor Doubled(Tensor kernels)
     {
         int b = kernels.Shape.Columns;

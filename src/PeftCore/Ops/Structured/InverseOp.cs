@@ -5,12 +5,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Y = X⁻¹ of small matrices;  dX = −Yᵀ·dY·Yᵀ.</summary>
+/// <summary>Y = X⁻¹ of small matrices; dX = −Yᵀ·dY·Yᵀ.</summary>
 internal static class InverseOp
 {
     extension(Tensor x)
     {
-        /// <summary>Inverts each (b, b) matrix of (n, b, b), or one (b, b), whose leading minors must not be zero.</summary>
+        /// <summary>Inverts each (b, b) matrix of (n, b, b), or one (b, b), with nonzero leading minors.</summary>
         internal Tensor Inverse()
         {
             Check.Float32("inverse", "x", x);

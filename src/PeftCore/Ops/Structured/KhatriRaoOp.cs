@@ -4,8 +4,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>All products of a row of one matrix with a row of another: y[p·s + q, :] = a[p, :]∘b[q, :]. With it a Hadamard product of two
-/// low-rank matrices becomes one of the product of their ranks: (A₁·B₁)∘(A₂·B₂) = KR(A₁ᵀ, A₂ᵀ)ᵀ·KR(B₁, B₂).</summary>
+/// <summary>The row-wise Khatri–Rao product, all products of a row of one matrix with a row of another: y[p·s + q, :] = a[p, :]∘b[q, :]. A
+/// Hadamard product of two low-rank matrices is a low-rank product by it, whose rank is the product of their ranks: (A₁·B₁)∘(A₂·B₂) =
+/// KR(A₁ᵀ, A₂ᵀ)ᵀ·KR(B₁, B₂).</summary>
 internal static class KhatriRaoOp
 {
     extension(Tensor a)

@@ -11,10 +11,10 @@ internal static class KroneckerLinearOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies the map to the innermost axis.</summary>
+        /// <summary>y = scale·x·(W₁⊗W₂)ᵀ over the innermost axis.</summary>
         /// <param name="first">W₁ (a, c)</param>
         /// <param name="second">W₂ (b, d)</param>
-        /// <param name="scale">A factor of the whole.</param>
+        /// <param name="scale">A factor of the output.</param>
         /// <returns>(…, a·b)</returns>
         internal Tensor KroneckerLinear(Tensor first, Tensor second, float scale)
         {

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>One random basis scaled in many ways: y[p·b + j, :] = λ[p, j]·A[p, :]∘γ[j, :] (Albert et al. 2025, RandLoRA, equation 4). A is
-/// constant.</summary>
+/// <summary>One random basis with several scalings: y[p·b + j, :] = λ[p, j]·A[p, :]∘γ[j, :] (Albert et al. 2025, RandLoRA, equation 4). A
+/// is constant.</summary>
 internal static class ScaledBasesOp
 {
     extension(Tensor lambda)

@@ -34,7 +34,7 @@ internal static class SkewSymmetricOp
         }
     }
 
-    /// <summary>Where each row of a triangle begins in v and in the matrix, and how long it is.</summary>
+    /// <summary>For each row of a triangle: its offset in v, its first column in the matrix, and its length.</summary>
     private static IEnumerable<(int At, int Column, int Length)> Rows(int side)
     {
         for (int i = 0, at = 0; i + 1 < side; at += side - 1 - i, i++)

@@ -4,14 +4,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x·Sᵀ with a sparse S (out, in). Saves x only for the entries, and never forms S or its dense gradient.</summary>
+/// <summary>y = x·Sᵀ with a sparse S (out, in). Saves x only for the gradient of the entries, and never forms S or its dense
+/// gradient.</summary>
 internal static class SparseLinearOp
 {
     extension(Tensor x)
     {
-        /// <summary>Applies the map to the innermost axis.</summary>
-        /// <param name="values">(n) the entries of S, in the order the pattern was made with.</param>
-        /// <param name="pattern">Where they stand.</param>
+        /// <summary>y = x·Sᵀ over the innermost axis.</summary>
+        /// <param name="values">(n): the entries of S, in the order of the pattern.</param>
+        /// <param name="pattern">Rows and columns of the entries.</param>
         internal Tensor SparseLinear(Tensor values, SparsePattern pattern)
         {
             Check.Activation("sparse linear", "x", x);
@@ -60,8 +61,8 @@ internal static class SparseLinearOp
     }
 }
 
-/// <summary>Where the entries of a sparse (out, in) matrix stand, sorted for both directions; all I32, and they live as long as their owner
-/// says.</summary>
+/// <summary>Rows and columns of the entries of a sparse (out, in) matrix, sorted for both directions (CSR and CSC). All tensors are I32;
+/// the owner disposes them.</summary>
 /// <param name="Outputs">Rows.</param>
 /// <param name="Inputs">Columns.</param>
 /// <param name="Rows">(n) the row of each entry.</param>
@@ -71,9 +72,9 @@ internal static class SparseLinearOp
 internal sealed record SparsePattern(int Outputs, int Inputs, Tensor Rows, Tensor Columns, SparseIndex Forward, SparseIndex Backward);
 
 /// <summary>Entries sorted by one axis.</summary>
-/// <param name="Offsets">Where each index of the axis begins.</param>
+/// <param name="Offsets">The first entry of each index of the axis.</param>
 /// <param name="Indices">The index on the other axis.</param>
-/// <param name="Order">Where each entry's value stands.</param>
+/// <param name="Order">The index of each entry's value.</param>
 internal sealed record SparseIndex(Tensor Offsets, Tensor Indices, Tensor Order)
 {
     /// <summary>Sorts entries.</summary>

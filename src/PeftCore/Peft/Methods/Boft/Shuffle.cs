@@ -19,7 +19,7 @@ internal readonly record struct Shuffle(int Columns, int Segments, int Piece)
         int rows = (int)(x.Count / (2 * Half));
         var even = pairs.Columns(0, Piece).Reshape([rows, Half]);
         var odd = pairs.Columns(Piece, Piece).Reshape([rows, Half]);
-        return Tensor.BesideEachOther(even, odd).Reshape(x.Shape);
+        return even.ConcatColumns(odd).Reshape(x.Shape);
     }
 
     /// <summary>Back between the odd ones.</summary>
@@ -29,6 +29,6 @@ internal readonly record struct Shuffle(int Columns, int Segments, int Piece)
         int rows = (int)(x.Count / (2 * Piece));
         var even = halves.Columns(0, Half).Reshape([rows, Piece]);
         var odd = halves.Columns(Half, Half).Reshape([rows, Piece]);
-        return Tensor.BesideEachOther(even, odd).Reshape(x.Shape);
+        return even.ConcatColumns(odd).Reshape(x.Shape);
     }
 }
