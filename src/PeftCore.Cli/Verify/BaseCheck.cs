@@ -35,7 +35,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         {
             results.Add(Greedy(model));
         }
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         using var tape = new Tape();
         var loss = model.Loss(inputs, targets);
         results.Add(new Comparison("loss", expected.Error("loss", [loss.Item()]), _tolerances.Logits));

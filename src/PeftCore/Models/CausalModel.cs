@@ -123,7 +123,7 @@ public abstract class CausalModel : Module
         {
             hidden = hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(rows);
         }
-        var sum = Head.Tuner is null && Head.Bias is null
+        var sum = Head.Hook is null && Head.Bias is null
             ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
             : HeadLogits(hidden).CrossEntropy(targets.Tokens, 1);
         var loss = sum.ScaleBy(targets.InverseCount);

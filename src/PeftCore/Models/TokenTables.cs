@@ -15,7 +15,7 @@ internal static class TokenTables
         {
             throw new BadInputException($"the token tables cannot have {rows} rows; a vocabulary has at least one token");
         }
-        if (embedding.Tuner is not null || head.Tuner is not null)
+        if (embedding.Hook is not null || head.Hook is not null)
         {
             throw new BadInputException(
                 "the token tables cannot be resized while adapters change them; resize the model before adapters are attached");

@@ -8,13 +8,13 @@ namespace PeftCore.Nn;
 public abstract class Layer : Module
 {
     /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
-    public LayerHook? Tuner { get; internal set; }
+    public LayerHook? Hook { get; internal set; }
 
     /// <summary>Runs the layer, or what a PEFT method has made of it.</summary>
     public Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope(Name);
-        return scope.Return(Tuner is null ? Compute(x) : Tuner.Forward(x));
+        return scope.Return(Hook is null ? Compute(x) : Hook.Forward(x));
     }
 
     /// <summary>Runs the layer itself, without what was attached.</summary>

@@ -52,7 +52,7 @@ public sealed class Linear : Layer
         for (int i = 0; i < layers.Length; i++)
         {
             // Where no gradient goes back through x, a layer that does not train must not get one by being in another's op.
-            if (layers[i].AsMap() is { } map && (x.RequiresGrad || !Tape.IsRecording || Trains(map)))
+            if (layers[i].AsMap() is { } map && (x.RequiresGrad || !Tape.IsRecording || RequiresGrad(map)))
             {
                 joined.Add(i);
                 maps.Add(map);
@@ -76,11 +76,11 @@ public sealed class Linear : Layer
     }
 
     /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
-    private AdaptedLinear? AsMap() => (Tuner is null ? [] : Tuner.LowRankUpdates()) is { } branches
+    private AdaptedLinear? AsMap() => (Hook is null ? [] : Hook.LowRankUpdates()) is { } branches
         ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed,
         branches) : null;
 
-    private static bool Trains(AdaptedLinear map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
+    private static bool RequiresGrad(AdaptedLinear map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
         map.Updates.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
             || b.Diagonal is { RequiresGrad: true });
 

@@ -56,11 +56,11 @@ public abstract class Module
     }
 
     /// <summary>Lets all parameters below train, or freezes them.</summary>
-    public void SetTrains(bool trains)
+    public void SetRequiresGrad(bool requiresGrad)
     {
         foreach (var (_, parameter) in NamedParameters())
         {
-            parameter.RequiresGrad = trains;
+            parameter.RequiresGrad = requiresGrad;
         }
     }
 

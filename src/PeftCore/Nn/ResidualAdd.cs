@@ -7,10 +7,10 @@ namespace PeftCore.Nn;
 internal sealed class ResidualAdd
 {
     /// <summary>What stands in the way; null for a plain sum.</summary>
-    public ResidualHook? Tuner { get; set; }
+    public ResidualHook? Hook { get; set; }
 
     /// <summary>Adds a sublayer's output to the stream, both (batch, length, hidden).</summary>
-    public Tensor Add(Tensor stream, Tensor output) => Tuner is null ? stream + output : Tuner.Add(stream, output);
+    public Tensor Add(Tensor stream, Tensor output) => Hook is null ? stream + output : Hook.Add(stream, output);
 }
 
 /// <summary>What a PEFT method puts in the place of a residual sum.</summary>

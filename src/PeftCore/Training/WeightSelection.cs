@@ -46,7 +46,7 @@ public static class WeightSelection
     {
         var layers = TargetMatching.Find(model, targets ?? ModuleSelector.Matching(ModuleSelector.AllLinear), new TargetFilter(),
             module => module is Linear, "no linear layer");
-        if (layers.Find(layer => layer.Layer.Tuner is not null) is { Path: { } taken })
+        if (layers.Find(layer => layer.Layer.Hook is not null) is { Path: { } taken })
         {
             throw new BadInputException($"entries are chosen on the base alone, but an adapter is on \"{taken}\"; unload it first");
         }
@@ -72,7 +72,7 @@ public static class WeightSelection
         var backend = model.Backend;
         using var probe = backend.Zeros([1]).Keep();
         probe.TrackGradient();
-        layers.ForEach(layer => layer.Layer.Tuner = new ObservingHook(layer.Layer, probe, layer.Sum));
+        layers.ForEach(layer => layer.Layer.Hook = new ObservingHook(layer.Layer, probe, layer.Sum));
         bool training = model.Mode.Training, any = false;
         model.Mode.Training = false;
         try
@@ -89,7 +89,7 @@ public static class WeightSelection
         }
         finally
         {
-            layers.ForEach(layer => layer.Layer.Tuner = null);
+            layers.ForEach(layer => layer.Layer.Hook = null);
             probe.UntrackGradient();
             model.Mode.Training = training;
         }

@@ -127,7 +127,7 @@ public sealed class PruningTests
     public void Full_training_records_every_block()
     {
         var model = TinyModels.Llama(_backend);
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         using var tape = new Tape();
         TinyModels.Loss(model);
         Assert.That(tape.Nodes[0].Path, Is.EqualTo("embed_tokens"));

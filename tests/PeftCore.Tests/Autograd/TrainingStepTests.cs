@@ -70,7 +70,7 @@ public sealed class TrainingStepTests
         IReadOnlyList<(string, Parameter)> parameters;
         if (full)
         {
-            model.SetTrains(true);
+            model.SetRequiresGrad(true);
             parameters = [.. model.NamedParameters()];
         }
         else
@@ -95,7 +95,7 @@ public sealed class TrainingStepTests
         using (new TensorScope())
         {
             CausalModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
-            model.SetTrains(true);
+            model.SetRequiresGrad(true);
             using (var tape = new Tape())
             {
                 tape.Backward(TinyModels.Loss(model));

@@ -18,7 +18,7 @@ public sealed class PackedLossTests
         using var backend = new CpuBackend(2);
         using var scope = new TensorScope();
         var model = ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         (float packedLoss, var packed) = Run(model, backend, samples, packInto: 24);
         (float plainLoss, var plain) = Run(model, backend, samples, packInto: null);
         Assert.That(packedLoss, Is.EqualTo(plainLoss).Within(1e-5f));

@@ -28,7 +28,7 @@ public sealed class BaseModelTests
         float[] logits = model.Logits(inputs).ToArray<float>();
         Assert.That(Fixtures.Error(logits, Fixtures.Floats(expected, "logits")), Is.LessThan(1e-5));
 
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         using var tape = new Tape();
         var loss = model.Loss(inputs, targets);
         Assert.That(Fixtures.Error([loss.Item()], Fixtures.Floats(expected, "loss")), Is.LessThan(1e-5));

@@ -46,14 +46,14 @@ public sealed class ModelLoadingTests : ModelTests
         using var files = new EditedModel("qwen2");
         files.Narrow(DType.BF16);
         var model = ModelLoader.Load(files.Write().FullPath, Backend);
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         Assert.That(model.NamedParameters().Select(p => p.Parameter.Value.DType), Is.All.EqualTo(DType.F32));
         Assert.That(Backend.Memory.Current(MemoryKind.Frozen), Is.Zero);
         Assert.That(Backend.Memory.Current(MemoryKind.Trainable),
             Is.EqualTo(model.NamedParameters().Sum(p => Arena.Round(4 * p.Parameter.Shape.Count))));
         using var tape = new Tape();
         Assert.That(() => LossOf(model, "qwen2"), Throws.Nothing);
-        model.SetTrains(false);
+        model.SetRequiresGrad(false);
         Assert.That(Backend.Memory.Current(MemoryKind.Trainable), Is.Zero);
     }
 

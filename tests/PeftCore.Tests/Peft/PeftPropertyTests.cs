@@ -101,14 +101,14 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         bool[] trained = [.. Model.Parameters.Select(p => p.Parameter.RequiresGrad)];
         Model.AddAdapter(method.Config(family), "two");
         Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.True);
-        Model.SetTrains("two", false);
+        Model.SetRequiresGrad("two", false);
         var two = Model.Parameters;
         Model.SetActive("one");
         Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.EqualTo(trained));
         Assert.That(two.Select(p => p.Parameter.RequiresGrad), Is.All.False);
         Model.SetActive("two");
         Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.False);
-        Model.SetTrains("two", true);
+        Model.SetRequiresGrad("two", true);
         Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.True);
     }
 

@@ -161,7 +161,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Bench.AssertSame(_bench.BaseBytes(), before);
         Assert.That(_bench.Base.Head.Weight == _bench.Base.TokenEmbedding.Weight, Is.EqualTo(tied));
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(_bench.StartingBytes));
-        Assert.That(_bench.Base.NamedModules().Select(m => m.Module).OfType<Layer>().Where(layer => layer.Tuner is not null), Is.Empty);
+        Assert.That(_bench.Base.NamedModules().Select(m => m.Module).OfType<Layer>().Where(layer => layer.Hook is not null), Is.Empty);
     }
 
     [TestCase(DType.BF16, 5e-2)]

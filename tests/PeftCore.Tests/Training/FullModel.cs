@@ -14,7 +14,7 @@ internal sealed class FullModel : ITrainable
     public FullModel(CausalModel model)
     {
         Model = model;
-        model.SetTrains(true);
+        model.SetRequiresGrad(true);
         Parameters = [.. model.NamedParameters()];
     }
 

@@ -62,12 +62,12 @@ internal sealed class Adapter(string name, PeftConfig config)
     public IEnumerable<AdapterParameter> Parameters =>
         Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
         .Concat(SumParameters).Concat(Shared).Concat(Prompt?.Parameters ?? [])
-        .Concat(Swaps.Where(swap => swap.Trains).Select(swap => swap.Parameter));
+        .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => swap.Parameter));
 
     /// <summary>What the adapter's file holds.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
         .Concat(SumParameters.Concat(Shared).Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
-        .Concat(Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter)))
+        .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
     /// <summary>Why it cannot be merged as a whole; null if its layers decide.</summary>
@@ -79,9 +79,9 @@ internal sealed class Adapter(string name, PeftConfig config)
         Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
 
     /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
-    public void SetTrains(bool trains, bool active)
+    public void SetRequiresGrad(bool requiresGrad, bool active)
     {
-        _frozen = trains ? [] : [.. Parameters.Select(p => p.Parameter)];
+        _frozen = requiresGrad ? [] : [.. Parameters.Select(p => p.Parameter)];
         Train(active);
     }
 

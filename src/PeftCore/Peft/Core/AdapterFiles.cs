@@ -29,7 +29,7 @@ internal static class AdapterFiles
         {
             if (KeyOf(model, adapter, path, module) is { } key && !claimed.Contains(key))
             {
-                yield return ModelWriter.ToFile(key, adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(module, "weight"))?.Value
+                yield return ModelWriter.ToFile(key, adapter.Swaps.Find(swap => !swap.IsTrainable && swap.Replaces(module, "weight"))?.Value
                     ?? module.OwnParameter("weight")!);
             }
         }

@@ -73,7 +73,7 @@ internal sealed class AdapterTables : IDisposable
     public void Settle(Adapter adapter, HashSet<string> claimed, ICollection<string>? warnings)
     {
         var kept = _tables.Where(table => !IsClaimed(table, claimed)
-            && !adapter.Swaps.Exists(swap => swap.Trains && swap.Replaces(table.Module, "weight"))
+            && !adapter.Swaps.Exists(swap => swap.IsTrainable && swap.Replaces(table.Module, "weight"))
             && !(table.Keys.Count == 0 && _tables.Exists(other => other.Value == table.Value && other.Keys.Count > 0
                 && IsClaimed(other, claimed)))).ToList();
         kept.RemoveAll(table => IsShared(adapter, table.Module));
@@ -81,7 +81,7 @@ internal sealed class AdapterTables : IDisposable
         adapter.Tables.RemoveAll(table => !IsShared(adapter, _model.Find(table.Path)!));
         foreach (var table in kept)
         {
-            if (adapter.Swaps.Find(swap => !swap.Trains && swap.Replaces(table.Module, "weight")) is { } before)
+            if (adapter.Swaps.Find(swap => !swap.IsTrainable && swap.Replaces(table.Module, "weight")) is { } before)
             {
                 adapter.Swaps.Remove(before);
                 if (!adapter.Swaps.Exists(swap => swap.Value == before.Value))
@@ -182,17 +182,17 @@ internal sealed class AdapterTables : IDisposable
         }
 
         int Rows(Module module) => (kept.Find(table => table.Module == module)?.Value
-            ?? adapter.Swaps.Find(swap => (swap.Trains || IsShared(adapter, module)) && swap.Replaces(module, "weight"))?.Value
+            ?? adapter.Swaps.Find(swap => (swap.IsTrainable || IsShared(adapter, module)) && swap.Replaces(module, "weight"))?.Value
             ?? module.OwnParameter("weight")!).Shape[0];
     }
 
     /// <summary>Whether a module uses a parameter that the adapter trains in another.</summary>
     private static bool IsShared(Adapter adapter, Module module) =>
-        adapter.Swaps.Exists(swap => !swap.Trains && swap.Replaces(module, "weight")
-        && adapter.Swaps.Exists(owner => owner.Trains && owner.Value == swap.Value));
+        adapter.Swaps.Exists(swap => !swap.IsTrainable && swap.Replaces(module, "weight")
+        && adapter.Swaps.Exists(owner => owner.IsTrainable && owner.Value == swap.Value));
 
     private static ParameterSwap Swap(Table table) =>
-        new(table.Module, "weight", new AdapterParameter(table.Path, "weight", "weight", table.Value), trains: false);
+        new(table.Module, "weight", new AdapterParameter(table.Path, "weight", "weight", table.Value), trainable: false);
 
     private static bool IsClaimed(Table table, HashSet<string> claimed) => table.Keys.Any(claimed.Contains);
 

@@ -3,7 +3,7 @@ using PeftCore.Nn;
 namespace PeftCore.Peft;
 
 /// <summary>A parameter that takes a base parameter's place: a module trained whole, a bias, a changed base weight.</summary>
-internal sealed class ParameterSwap(Module module, string name, AdapterParameter parameter, bool trains = true)
+internal sealed class ParameterSwap(Module module, string name, AdapterParameter parameter, bool trainable = true)
 {
     private Parameter? _original;
 
@@ -16,7 +16,7 @@ internal sealed class ParameterSwap(Module module, string name, AdapterParameter
     /// <summary>What takes the base's place.</summary>
     public Parameter Value => parameter.Parameter;
 
-    public bool Trains => trains;
+    public bool IsTrainable => trainable;
 
     /// <summary>The parameter that is not in use while this one is; null while this one is not.</summary>
     public Parameter? Original => _original;

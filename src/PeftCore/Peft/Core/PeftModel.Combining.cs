@@ -24,7 +24,7 @@ public sealed partial class PeftModel
         var adapter = Attach(sum.Config(Base), new AttachContext(Base, newName, seed) { IsNew = false });
         sum.Fill(adapter);
         Register(adapter);
-        adapter.SetTrains(false, active: false);
+        adapter.SetRequiresGrad(false, active: false);
     }
 
     /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: of each layer's update the
@@ -82,7 +82,7 @@ public sealed partial class PeftModel
     /// <summary>Runs code on the plain base but for the token tables of an adapter, whose rows its layers have.</summary>
     private T OnTables<T>(Adapter adapter, Func<T> body) => OnPlainBase(() =>
     {
-        var tables = adapter.Swaps.Where(swap => !swap.Trains && adapter.Tables.Exists(table => table.Path == swap.Parameter.Path))
+        var tables = adapter.Swaps.Where(swap => !swap.IsTrainable && adapter.Tables.Exists(table => table.Path == swap.Parameter.Path))
             .ToList();
         tables.ForEach(swap => swap.Activate());
         try

@@ -65,7 +65,7 @@ public sealed partial class PeftModel
             warnings?.Add(warning);
         }
         Register(adapter);
-        adapter.SetTrains(trainable, active: false);
+        adapter.SetRequiresGrad(trainable, active: false);
         SetActive(name);
     }
 

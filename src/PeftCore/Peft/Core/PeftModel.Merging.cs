@@ -89,7 +89,7 @@ public sealed partial class PeftModel
             var original = module.OwnParameter(name)!;
             var parameter = new Parameter(original.Shape);
             value.Backend.Cast(value, parameter.Materialize(value.Backend, original.Value.DType));
-            var swap = new ParameterSwap(module, name, new AdapterParameter(path, "", "", parameter), trains: false);
+            var swap = new ParameterSwap(module, name, new AdapterParameter(path, "", "", parameter), trainable: false);
             swap.Activate();
             merged.Add(swap);
         }

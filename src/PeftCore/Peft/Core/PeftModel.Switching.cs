@@ -23,11 +23,11 @@ public sealed partial class PeftModel
     }
 
     /// <summary>Freezes all adapters, for inference.</summary>
-    public void Freeze() => _adapters.Keys.ToList().ForEach(name => SetTrains(name, false));
+    public void Freeze() => _adapters.Keys.ToList().ForEach(name => SetRequiresGrad(name, false));
 
     /// <summary>Lets all parameters of an adapter train while it is active, or freezes them; switching adapters does not change
     /// this.</summary>
-    public void SetTrains(string name, bool trains) => Get(name).SetTrains(trains, _active.Contains(name));
+    public void SetRequiresGrad(string name, bool requiresGrad) => Get(name).SetRequiresGrad(requiresGrad, _active.Contains(name));
 
     /// <summary>Runs code with no adapter, as if the base were alone.</summary>
     public T WithoutAdapters<T>(Func<T> body)

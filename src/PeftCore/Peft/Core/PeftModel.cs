@@ -23,7 +23,7 @@ public sealed partial class PeftModel
     public PeftModel(CausalModel model)
     {
         Base = model;
-        model.SetTrains(false);
+        model.SetRequiresGrad(false);
         model.Penalty = Penalty;
         model.VirtualTokens = new AdapterPrompts(this);
     }
@@ -115,18 +115,18 @@ public sealed partial class PeftModel
         foreach (var (path, _) in adapter.Layers)
         {
             var layer = (Layer)Base.Find(path)!;
-            var tuner = (AdapterDispatcher)layer.Tuner!;
-            tuner.Remove(name);
-            if (tuner.IsEmpty)
+            var dispatcher = (AdapterDispatcher)layer.Hook!;
+            dispatcher.Remove(name);
+            if (dispatcher.IsEmpty)
             {
-                layer.Tuner = null;
+                layer.Hook = null;
             }
         }
         foreach (var place in adapter.Sums.Select(sum => sum.Place))
         {
-            var tuner = (ResidualDispatcher)place.Tuner!;
-            tuner.Remove(name);
-            place.Tuner = tuner.IsEmpty ? null : tuner;
+            var dispatcher = (ResidualDispatcher)place.Hook!;
+            dispatcher.Remove(name);
+            place.Hook = dispatcher.IsEmpty ? null : dispatcher;
         }
         adapter.Free();
         Apply();
@@ -181,12 +181,12 @@ public sealed partial class PeftModel
         foreach (var (path, part) in adapter.Layers)
         {
             var layer = (Layer)Base.Find(path)!;
-            var tuner = (AdapterDispatcher)(layer.Tuner ??= new AdapterDispatcher(this, layer));
-            tuner.Add(adapter.Name, part);
+            var dispatcher = (AdapterDispatcher)(layer.Hook ??= new AdapterDispatcher(this, layer));
+            dispatcher.Add(adapter.Name, part);
         }
         foreach (var (_, place, part) in adapter.Sums)
         {
-            ((ResidualDispatcher)(place.Tuner ??= new ResidualDispatcher(this))).Add(adapter.Name, part);
+            ((ResidualDispatcher)(place.Hook ??= new ResidualDispatcher(this))).Add(adapter.Name, part);
         }
     }
 

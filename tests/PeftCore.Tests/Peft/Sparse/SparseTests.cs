@@ -39,7 +39,7 @@ public sealed class SparseTests(Family family)
         Assert.That(_bench.Backend.Memory.CurrentBytes, Is.EqualTo(before));
         Assert.That(scores.Paths, Has.None.Contains("lm_head"));
         var dense = scores.Paths.ToDictionary(path => path, _ => new List<float[]>());
-        _bench.Base.SetTrains(true);
+        _bench.Base.SetRequiresGrad(true);
         foreach (var batch in batches)
         {
             using var scope = new TensorScope();
@@ -54,7 +54,7 @@ public sealed class SparseTests(Family family)
                 parameter.Value.FreeGradient();
             }
         }
-        _bench.Base.SetTrains(false);
+        _bench.Base.SetRequiresGrad(false);
         foreach (string path in scores.Paths)
         {
             float[] w = WeightOf(path).Value.ToArray<float>();

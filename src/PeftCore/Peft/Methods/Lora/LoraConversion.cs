@@ -53,7 +53,7 @@ internal sealed class LoraConversion
 
     /// <summary>Its tensors, biases and modules trained whole included.</summary>
     public IEnumerable<SafetensorsTensor> Tensors =>
-        _tensors.Concat(_adapter.Swaps.Where(swap => swap.Trains).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
+        _tensors.Concat(_adapter.Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
 
     /// <summary>ΔW (out, in) of a layer in double precision.</summary>
     public static double[] Delta(string path, LayerAdapter adapter, Linear layer)

@@ -41,7 +41,7 @@ internal static class WeightTying
         }
         string headPath = PathOf(model, model.Head);
         adapter.Swaps.Add(new ParameterSwap(model.Head, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value),
-            trains: false));
+            trainable: false));
         string key = AdapterParameter.Prefix + headPath + ".weight";
         if (context.IsNew || context.StoredShape(key) is not null)
         {
@@ -109,5 +109,5 @@ internal static class WeightTying
         model.NamedModules().First(candidate => candidate.Module == module).Path;
 
     private static ParameterSwap? Saved(Adapter adapter, Module module) =>
-        adapter.Swaps.Find(swap => swap.Trains && swap.Replaces(module, "weight"));
+        adapter.Swaps.Find(swap => swap.IsTrainable && swap.Replaces(module, "weight"));
 }
