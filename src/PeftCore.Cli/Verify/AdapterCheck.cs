@@ -52,7 +52,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             Nudged(model);
             if (expected.Has("in.task_ids"))
             {
-                model.RowTasks = expected.Ints("in.task_ids");
+                model.Set.Tasks = expected.Ints("in.task_ids");
             }
             ForwardAndBackward(model);
             SavedAndLoaded(model, config);

@@ -52,7 +52,7 @@ public abstract class CausalModel : Module
     internal abstract Layer FinalNorm { get; }
 
     /// <summary>The residual additions of a block.</summary>
-    internal abstract BlockResiduals SumsOf(int block);
+    internal abstract BlockResiduals ResidualsOf(int block);
 
     /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }

@@ -91,7 +91,7 @@ public static class LoraCalibration
                 int[] learned = [.. Enumerable.Range(0, row.Labels.Length).Where(i => row.Labels[i] != Example.Masked)];
                 if (Masks(config))
                 {
-                    model.Observer!.Only = learned;
+                    model.Set.Observer!.Only = learned;
                 }
                 if (!Masks(config) || learned.Length > 0)
                 {

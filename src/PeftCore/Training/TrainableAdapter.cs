@@ -10,7 +10,7 @@ public sealed class TrainableAdapter : ITrainable
     private readonly PeftModel _model;
     private readonly string _name;
     private readonly bool _supportsCapture;
-    private (IReadOnlyList<string>? Applied, bool Checkpointing, string? Value) _captureKey;
+    private (Adapter[]? Applied, bool Checkpointing, string? Value) _captureKey;
 
     /// <summary>Trains the active adapter.</summary>
     /// <exception cref="BadInputException">No adapter is active, or several are.</exception>
@@ -36,7 +36,7 @@ public sealed class TrainableAdapter : ITrainable
     public void BeforeStep(long step, int batches) => _model.BeforeStep(step, batches);
 
     /// <inheritdoc/>
-    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => _model.TakePermutations();
+    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => _model.Steps.TakePermutations();
 
     /// <inheritdoc/>
     public void AfterStep(long step) => _model.AfterStep(step);
@@ -46,14 +46,15 @@ public sealed class TrainableAdapter : ITrainable
     {
         get
         {
-            if (!_supportsCapture || _model.RowAdapters is not null || _model.Observer is not null)
+            if (!_supportsCapture || _model.Set.Rows is not null || _model.Set.Observer is not null)
             {
                 return null;
             }
-            if (_captureKey.Value is null || _captureKey.Applied != _model.AppliedAdapters || _captureKey.Checkpointing != _model.Base.GradientCheckpointing)
+            if (_captureKey.Value is null || _captureKey.Applied != _model.Set.Applied
+                || _captureKey.Checkpointing != _model.Base.GradientCheckpointing)
             {
-                _captureKey = (_model.AppliedAdapters, _model.Base.GradientCheckpointing,
-                    $"{string.Join(',', _model.AppliedAdapters)},{_model.Base.GradientCheckpointing}");
+                _captureKey = (_model.Set.Applied, _model.Base.GradientCheckpointing,
+                    $"{string.Join(',', _model.Set.Applied.Select(adapter => adapter.Name))},{_model.Base.GradientCheckpointing}");
             }
             return _captureKey.Value;
         }

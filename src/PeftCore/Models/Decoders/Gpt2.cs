@@ -56,7 +56,7 @@ public sealed class Gpt2 : CausalModel
 
     internal override Layer FinalNorm => _transformer.LnF;
 
-    internal override BlockResiduals SumsOf(int block) => _transformer.Blocks[block].Sums;
+    internal override BlockResiduals ResidualsOf(int block) => _transformer.Blocks[block].Residuals;
 
     internal override int HeadCount => Config.Heads;
 
@@ -99,20 +99,20 @@ public sealed class Gpt2 : CausalModel
 
         public TransformerBlock(Gpt2Config c, int index)
         {
-            Sums = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
+            Residuals = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
             _ln1 = Add("ln_1", new LayerNorm(c.HiddenSize, c.Epsilon));
             _attention = Add("attn", new SelfAttention(c, index));
             _ln2 = Add("ln_2", new LayerNorm(c.HiddenSize, c.Epsilon));
             _mlp = Add("mlp", new Mlp(c));
         }
 
-        public BlockResiduals Sums { get; }
+        public BlockResiduals Residuals { get; }
 
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
             using var scope = new TensorScope("h." + Name);
-            x = Sums.Attention.Add(x, _attention.Forward(_ln1.Forward(x), inputs));
-            return scope.Return(Sums.FeedForward.Add(x, _mlp.Forward(_ln2.Forward(x))));
+            x = Residuals.Attention.Add(x, _attention.Forward(_ln1.Forward(x), inputs));
+            return scope.Return(Residuals.FeedForward.Add(x, _mlp.Forward(_ln2.Forward(x))));
         }
     }
 

@@ -55,7 +55,7 @@ public sealed class Llama : CausalModel
 
     internal override Layer FinalNorm => _decoder.Norm;
 
-    internal override BlockResiduals SumsOf(int block) => _decoder.Layers[block].Sums;
+    internal override BlockResiduals ResidualsOf(int block) => _decoder.Layers[block].Residuals;
 
     internal override int HeadCount => Config.Heads;
 
@@ -97,20 +97,20 @@ public sealed class Llama : CausalModel
 
         public DecoderLayer(LlamaConfig c, int index, Rotary rotary)
         {
-            Sums = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
+            Residuals = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
             _attention = Add("self_attn", new SelfAttention(c, index, rotary));
             _mlp = Add("mlp", new GatedMlp(c));
             _inputNorm = Add("input_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
             _attentionNorm = Add("post_attention_layernorm", new RmsNorm(c.HiddenSize, c.Epsilon));
         }
 
-        public BlockResiduals Sums { get; }
+        public BlockResiduals Residuals { get; }
 
         public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
         {
             using var scope = new TensorScope("layers." + Name);
-            x = Sums.Attention.Add(x, _attention.Forward(_inputNorm.Forward(x), inputs));
-            return scope.Return(Sums.FeedForward.Add(x, _mlp.Forward(_attentionNorm.Forward(x))));
+            x = Residuals.Attention.Add(x, _attention.Forward(_inputNorm.Forward(x), inputs));
+            return scope.Return(Residuals.FeedForward.Add(x, _mlp.Forward(_attentionNorm.Forward(x))));
         }
     }
 

@@ -29,7 +29,7 @@ internal sealed class Adapter(string name, PeftConfig config)
     public List<AdapterParameter> Shared { get; } = [];
 
     /// <summary>Its parts where sublayers join the stream of a block.</summary>
-    public List<ResidualAttachment> Sums { get; } = [];
+    public List<ResidualAttachment> Residuals { get; } = [];
 
     /// <summary>What it puts before every sequence; null for nothing.</summary>
     public PromptEncoder? Prompt { get; set; }
@@ -53,7 +53,7 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps
     /// something for each element takes note and empties the list.</summary>
-    public List<(Parameter Parameter, int[] Before)> Moved { get; } = [];
+    public List<(Parameter Parameter, int[] Before)> Permutations { get; } = [];
 
     /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for
     /// nothing.</summary>
@@ -61,22 +61,22 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public IEnumerable<AdapterParameter> Parameters =>
         Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
-        .Concat(SumParameters).Concat(Shared).Concat(Prompt?.Parameters ?? [])
+        .Concat(ResidualParameters).Concat(Shared).Concat(Prompt?.Parameters ?? [])
         .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => swap.Parameter));
 
     /// <summary>What the adapter's file holds.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
-        .Concat(SumParameters.Concat(Shared).Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
+        .Concat(ResidualParameters.Concat(Shared).Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
         .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
     /// <summary>Why it cannot be merged as a whole; null if its layers decide.</summary>
     public string? MergeProblem => Prompt is not null ? $"{Config.PeftType} puts something before every sequence, which no weight can do"
-        : Sums.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
+        : Residuals.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
         : null;
 
-    private IEnumerable<AdapterParameter> SumParameters =>
-        Sums.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
+    private IEnumerable<AdapterParameter> ResidualParameters =>
+        Residuals.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
 
     /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
     public void SetRequiresGrad(bool requiresGrad, bool active)

@@ -16,7 +16,7 @@ internal static class AdapterName
         {
             "" => "a name needs at least one character",
             PeftModel.NoAdapter => "this stands for the base in a mixed batch",
-            PeftConfig.FileName or AdapterFiles.WeightsName => "a file of a saved adapter has this name",
+            PeftConfig.FileName or AdapterDirectory.WeightsName => "a file of a saved adapter has this name",
             "." or ".." => "it is saved in a directory of its name, and this one is taken",
             _ when name.Length > Longest => $"a name has at most {Longest} characters",
             _ when name.Any(char.IsControl) || name.AsSpan().IndexOfAny(Refused) >= 0 =>

@@ -17,6 +17,9 @@ internal sealed class AdapterWeights : IDisposable
     /// <summary>The keys.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
+    /// <summary>The most elements the tensors can have: no element takes less than two bytes.</summary>
+    public long MostElements => _entries.Values.Sum(entry => entry.Length) / 2;
+
     /// <summary>Opens a file.</summary>
     /// <exception cref="BadInputException">It is damaged, or its keys contradict each other.</exception>
     public static AdapterWeights Open(string path)

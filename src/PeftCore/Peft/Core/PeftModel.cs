@@ -1,105 +1,130 @@
+using PeftCore.Backends;
 using PeftCore.Models;
 using PeftCore.Nn;
-using PeftCore.Ops;
+using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Peft;
 
-/// <summary>A base model with adapters on it. Several can be attached; those that are active change what the base computes, one trains.
-/// The base itself is frozen and never changed until a merge.</summary>
-public sealed partial class PeftModel
+/// <summary>A frozen base model with adapters. Several can be attached; the active ones change what the base computes, and train. The base's
+/// own parameters never change until a merge for good.
+/// <see cref="AdapterRegistry"/> holds the attached adapters, <see cref="ActiveSet"/> those that run.</summary>
+public sealed class PeftModel
 {
-    /// <summary>The name an adapter has when none is given.</summary>
+    /// <summary>The name of an adapter that is given none.</summary>
     public const string DefaultAdapter = "default";
 
-    /// <summary>Stands for "no adapter" in a mixed batch.</summary>
+    /// <summary>The name that means "no adapter" for a row of a mixed batch.</summary>
     public const string NoAdapter = "__base__";
 
-    private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
-    private List<string> _active = [];
-    private bool _disabled;
+    private readonly AdapterRegistry _registry;
+    private readonly Merger _merger;
+    private readonly AdapterFiles _files;
 
-    /// <summary>Freezes a model and makes it ready for adapters.</summary>
+    /// <summary>Freezes a model, so that adapters can be attached.</summary>
     public PeftModel(CausalModel model)
     {
         Base = model;
+        _registry = new AdapterRegistry(model, Set);
+        _merger = new Merger(model, _registry, Set);
+        _files = new AdapterFiles(model, _registry, Set, _merger);
+        Steps = new StepHooks(Set);
         model.SetRequiresGrad(false);
-        model.Penalty = Penalty;
-        model.VirtualTokens = new AdapterPrompts(this);
+        model.Penalty = Steps.Penalty;
+        model.VirtualTokens = new AdapterPrompts(Set);
     }
 
     /// <summary>The base model; calls on it run with the active adapters.</summary>
     public CausalModel Base { get; }
 
-    /// <summary>Whether adapters attached from now on get the gradients that Hugging Face PEFT gives them even where those are not the
-    /// derivatives, so that runs can be compared. It matters for C³A alone.</summary>
+    /// <summary>Whether adapters attached from now on compute the gradients of Hugging Face PEFT where those are not the derivatives, so
+    /// that runs can be compared. Only C³A has such gradients.</summary>
     public bool GradientsLikeReference { get; set; }
 
     /// <summary>Names of the attached adapters.</summary>
-    public IReadOnlyCollection<string> AdapterNames => _adapters.Keys;
+    public IReadOnlyCollection<string> AdapterNames => _registry.Names;
 
-    /// <summary>Names of the adapters that change the base's computation now, in their order.</summary>
-    public IReadOnlyList<string> ActiveAdapters => _active;
+    /// <summary>Names of the active adapters, in their order.</summary>
+    public IReadOnlyList<string> ActiveAdapters => Set.Names;
 
-    /// <summary>Parameters of the active adapters with the names Hugging Face PEFT has for them in memory.</summary>
+    /// <summary>Names of the adapters that are merged into the base's weights now.</summary>
+    public IReadOnlyCollection<string> MergedAdapters => [.. Set.Merged.Select(adapter => adapter.Name)];
+
+    /// <summary>Parameters of the active adapters with their names in Hugging Face PEFT's memory, sorted by name.</summary>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters =>
-        [.. _active.Select(name => _adapters[name])
-            .SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
+        [.. Set.Active.SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
             .OrderBy(p => p.Item1, StringComparer.Ordinal)];
 
     /// <summary>The sentence Hugging Face PEFT prints before training.</summary>
-    public string TrainableSummary
-    {
-        get
-        {
-            var all = AllParameters();
-            long total = all.Sum(parameter => parameter.Shape.Count);
-            long trains = all.Where(parameter => parameter.RequiresGrad).Sum(parameter => parameter.Shape.Count);
-            return string.Create(System.Globalization.CultureInfo.InvariantCulture,
-                $"trainable params: {trains:N0} || all params: {total:N0} || trainable%: {100.0 * trains / total:F4}");
-        }
-    }
+    public string TrainableSummary => _registry.TrainableSummary();
 
     /// <summary>Elements of all parameters, adapters included.</summary>
-    public long ParameterCount => AllParameters().Sum(parameter => parameter.Shape.Count);
+    public long ParameterCount => _registry.Count().All;
 
-    /// <summary>Elements of the parameters that train.</summary>
-    public long TrainableCount => AllParameters().Where(parameter => parameter.RequiresGrad).Sum(parameter => parameter.Shape.Count);
+    /// <summary>Elements of the parameters that require a gradient.</summary>
+    public long TrainableCount => _registry.Count().Trainable;
 
-    /// <summary>Adapters whose layers run now: none while disabled, and none that are merged.</summary>
-    internal IReadOnlyList<string> AppliedAdapters { get; private set; } = [];
+    /// <summary>The adapters that run.</summary>
+    internal ActiveSet Set { get; } = new();
 
-    internal IReadOnlyList<string?>? RowAdapters { get; private set; }
+    internal StepHooks Steps { get; }
 
-    /// <summary>The task of each row, for adapters that have several; null for the first of all rows.</summary>
-    internal IReadOnlyList<int>? RowTasks { get; set; }
+    /// <summary>Loads a base model and an adapter on it.</summary>
+    public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend) =>
+        AdapterFiles.LoadWithBase(baseDirectory, adapterDirectory, backend);
 
-    /// <summary>Gives the base's token embedding and head another number of rows; see <see cref="CausalModel.ResizeTokenEmbeddings"/>.
-    /// Adapters that are attached later save both tables with them.</summary>
-    /// <param name="rows">Tokens of the vocabulary from now on.</param>
-    /// <exception cref="BadInputException">There is no such number of rows, or adapters are attached.</exception>
+    /// <summary>Resizes the base's token embedding and head; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Adapters attached later
+    /// save both tables.</summary>
+    /// <exception cref="BadInputException">The base cannot have this number of rows, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
     {
-        if (_adapters.Count > 0)
-        {
-            throw new BadInputException(
-                $"the token tables cannot be resized while adapters are attached ({string.Join(", ", _adapters.Keys)}); resize the model " +
-                "before");
-        }
+        _registry.RefuseResize();
         Base.ResizeTokenEmbeddings(rows);
     }
 
-    /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Adapters that are merged are taken out of the
-    /// weights.</summary>
+    /// <summary>Attaches a new adapter and makes it the only active one, ready to train. Merged adapters are unmerged.</summary>
     /// <param name="config">Method and hyperparameters.</param>
-    /// <param name="name">The adapter's name; when saved, it becomes the name of a directory.</param>
+    /// <param name="name">The adapter's name; when saved, the name of its directory.</param>
     /// <param name="seed">Seed of its initial values.</param>
     /// <exception cref="BadInputException">The name cannot be used, or the configuration does not fit the model.</exception>
-    public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0)
-    {
-        Register(Attach(config, new AttachContext(Base, name, seed) { LikeReference = GradientsLikeReference }));
-        SetActive(name);
-    }
+    public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0) =>
+        _registry.Add(config, new AttachContext(Base, name, seed) { LikeReference = GradientsLikeReference });
+
+    /// <summary>Attaches a LoRA whose initialisation needs data (EVA, CorDA, LoRA-GA) and makes it the only active adapter.</summary>
+    /// <param name="config">Hyperparameters. EVA distributes ranks over the layers; the adapter's configuration has the result.</param>
+    /// <param name="run">Runs some batches through <see cref="Base"/>; for LoRA-GA forward and backward, and once for each layer.</param>
+    /// <param name="name">The adapter's name.</param>
+    /// <param name="settings">Settings of the initialisation; null for the configuration's own.</param>
+    /// <param name="seed">Seed of random values.</param>
+    /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
+    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
+        ulong seed = 0) => new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, settings, seed);
+
+    /// <summary>Attaches the LoRA of a run that began with <see cref="AddCalibratedAdapter"/>, from its saved state and without data. It is
+    /// the only active adapter, ready to train.</summary>
+    /// <param name="config">The hyperparameters the run began with.</param>
+    /// <param name="directory">Where <see cref="SaveState"/> saved it.</param>
+    /// <param name="name">The adapter's name.</param>
+    /// <param name="seed">Seed of random values.</param>
+    /// <exception cref="BadInputException">The state does not fit the configuration.</exception>
+    public void ResumeCalibratedAdapter(LoraConfig config, string directory, string name = DefaultAdapter, ulong seed = 0) =>
+        _files.Resume(config, directory, name, seed);
+
+    /// <summary>Attaches a new LoRA that is a weighted combination of adapters of any method that adds to the weights of linear layers. It
+    /// is neither active nor trainable.</summary>
+    /// <param name="names">The adapters.</param>
+    /// <param name="weights">One weight an adapter; a negative one subtracts the adapter's effect.</param>
+    /// <param name="newName">The new adapter's name.</param>
+    /// <param name="combination">How they are combined. One adapter alone is taken as it is, times its weight.</param>
+    /// <param name="density">Share of the elements that pruning combinations keep.</param>
+    /// <param name="majoritySign">How combinations that elect signs count them.</param>
+    /// <param name="svdRank">Rank of combinations by SVD; null for the largest rank of the adapters.</param>
+    /// <param name="seed">Seed of random pruning.</param>
+    /// <exception cref="BadInputException">The adapters cannot be combined in this way.</exception>
+    public void AddWeightedAdapter(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName,
+        CombinationType combination = CombinationType.Svd, double? density = null, MajoritySign majoritySign = MajoritySign.Total,
+        int? svdRank = null, ulong seed = 0) =>
+        _merger.Combine(names, weights, newName, combination, density, majoritySign, svdRank, seed);
 
     /// <summary>The configuration of an adapter.</summary>
     public PeftConfig ConfigOf(string name) => Get(name).Config;
@@ -107,131 +132,117 @@ public sealed partial class PeftModel
     /// <summary>Detaches an adapter and frees its memory.</summary>
     public void Delete(string name)
     {
-        var adapter = Get(name);
-        Unmerge(name);
-        Unapply();
-        _adapters.Remove(name);
-        _active.Remove(name);
-        foreach (var (path, _) in adapter.Layers)
-        {
-            var layer = (Layer)Base.Find(path)!;
-            var dispatcher = (AdapterDispatcher)layer.Hook!;
-            dispatcher.Remove(name);
-            if (dispatcher.IsEmpty)
-            {
-                layer.Hook = null;
-            }
-        }
-        foreach (var place in adapter.Sums.Select(sum => sum.Place))
-        {
-            var dispatcher = (ResidualDispatcher)place.Hook!;
-            dispatcher.Remove(name);
-            place.Hook = dispatcher.IsEmpty ? null : dispatcher;
-        }
-        adapter.Free();
-        Apply();
+        _merger.Unmerge(Get(name));
+        _registry.Detach(Get(name));
     }
 
     /// <summary>Detaches all adapters: the base is as it was before the first.</summary>
     public CausalModel Unload()
     {
-        foreach (string name in _adapters.Keys.ToList())
-        {
-            Delete(name);
-        }
-        _disabled = false;
+        AdapterNames.ToList().ForEach(Delete);
+        Set.SetDisabled(false);
         return Base;
     }
 
-    internal Adapter Get(string name) => _adapters.TryGetValue(name, out var adapter)
-        ? adapter
-        : throw new BadInputException(
-        $"there is no adapter \"{name}\"; attached are {(_adapters.Count == 0 ? "none" : string.Join(", ", _adapters.Keys))}");
+    /// <summary>Makes these adapters the active ones; their updates add up. They alone train: of each, the parameters that were trainable
+    /// when it was last active. Merged adapters are unmerged.</summary>
+    /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
+    public void SetActive(params IReadOnlyList<string> names) => Set.Activate([.. names.Distinct().Select(Get)]);
 
-    /// <summary>Has a method attach itself; on failure nothing is left behind.</summary>
-    private Adapter Attach(PeftConfig config, AttachContext context, AdapterTables? tables = null)
+    /// <summary>Freezes all adapters, for inference.</summary>
+    public void Freeze() => AdapterNames.ToList().ForEach(name => SetRequiresGrad(name, false));
+
+    /// <summary>Makes all parameters of an adapter trainable, or freezes them. Switching adapters does not change this.</summary>
+    public void SetRequiresGrad(string name, bool requiresGrad) =>
+        Get(name).SetRequiresGrad(requiresGrad, ActiveAdapters.Contains(name));
+
+    /// <summary>Runs code with the base alone.</summary>
+    public T WithoutAdapters<T>(Func<T> body) => Set.WithoutAdapters(body);
+
+    /// <summary>Turns all adapters off until <see cref="Enable"/>, the merged ones too.</summary>
+    public void Disable() => Set.SetDisabled(true);
+
+    /// <summary>Turns the active adapters on again.</summary>
+    public void Enable() => Set.SetDisabled(false);
+
+    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter: one task a row, or one for all, counted from 0.
+    /// Without this, all rows belong to task 0. Tasks in the batch itself come first.</summary>
+    public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) => Set.WithTasks(tasks, body);
+
+    /// <summary>Runs code on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
+    /// <exception cref="BadInputException">A name is unknown, an adapter replaces base parameters, which all rows share, adapters are
+    /// merged, or the pass trains with gradient checkpointing.</exception>
+    public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body) =>
+        Set.WithRows(new MixedRows([.. rows.Select(name => name == NoAdapter ? null : Get(name))]), Base.GradientCheckpointing, body);
+
+    /// <summary>Merges the active adapters into copies of the weights they change, so that inference has no extra cost. Half-precision
+    /// weights are merged in F32 and rounded once. Merging twice changes nothing.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
+    public void Merge(bool safe = true) => _merger.Merge(safe);
+
+    /// <summary>Replaces merged weights by the base's own: the base is bit-equal to what it was.</summary>
+    public void Unmerge() => Set.RemoveMerged();
+
+    /// <summary>Merges the active adapters into the base for good and detaches all adapters. One weight is merged after the other, so this
+    /// takes the memory of one weight, not of a second model.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Every weight is then merged twice.</param>
+    /// <param name="keepTies">If a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the result
+    /// then differs from base and adapters. Otherwise the tie is undone.</param>
+    /// <returns>The base, which now computes what base and adapters did.</returns>
+    /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
+    public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
-        AdapterName.Check(context.Name, _adapters.Keys);
-        if (context.IsNew && config.StartProblem is { } problem)
-        {
-            throw new BadInputException(problem);
-        }
-        return OnPlainBase(() =>
-        {
-            try
-            {
-                return tables is null ? config.Attach(context) : tables.On(() => config.Attach(context));
-            }
-            catch (BadInputException e) when (context.Place is { } place)
-            {
-                context.Free();
-                throw new BadInputException($"{place}: {e.Message}", e);
-            }
-            catch
-            {
-                context.Free();
-                throw;
-            }
-        });
+        _merger.MergeForGood(safe, keepTies);
+        return Unload();
     }
 
-    private void Register(Adapter adapter)
-    {
-        _adapters.Add(adapter.Name, adapter);
-        foreach (var (path, part) in adapter.Layers)
-        {
-            var layer = (Layer)Base.Find(path)!;
-            var dispatcher = (AdapterDispatcher)(layer.Hook ??= new AdapterDispatcher(this, layer));
-            dispatcher.Add(adapter.Name, part);
-        }
-        foreach (var (_, place, part) in adapter.Sums)
-        {
-            ((ResidualDispatcher)(place.Hook ??= new ResidualDispatcher(this))).Add(adapter.Name, part);
-        }
-    }
+    /// <summary>Saves these adapters, or all if none is named, as Hugging Face PEFT does: "default" in the directory itself, which is made if
+    /// it does not exist, others in subdirectories of their name.</summary>
+    public void Save(string directory, params IReadOnlyList<string> names) => _files.Save(directory, names.Count > 0 ? names : AdapterNames);
 
-    /// <summary>Runs code while the base has its own parameters, without those of any adapter.</summary>
-    private T OnPlainBase<T>(Func<T> body)
-    {
-        Unapply();
-        try
-        {
-            return body();
-        }
-        finally
-        {
-            Apply();
-        }
-    }
+    /// <summary>Attaches a saved adapter and makes it the only active one. If it cannot be loaded, nothing changes.</summary>
+    /// <param name="directory">Has adapter_config.json and adapter_model.safetensors.</param>
+    /// <param name="name">The adapter's name from now on.</param>
+    /// <param name="trainable">Whether its parameters are trainable.</param>
+    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <exception cref="BadInputException">A file is missing or damaged, or the adapter does not fit this model.</exception>
+    public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null) =>
+        _files.Load(directory, name, trainable, GradientsLikeReference, warnings);
 
-    private void OnPlainBase(Action body) => OnPlainBase(() =>
-    {
-        body();
-        return true;
-    });
+    /// <summary>Reads the values of an attached adapter from a directory it was saved to. If they do not fit, nothing changes.</summary>
+    public void Reload(string directory, string name = DefaultAdapter) => _files.Reload(directory, name);
 
-    private void Apply()
-    {
-        foreach (string name in _disabled ? [] : _active)
-        {
-            _adapters[name].Swaps.ForEach(swap => swap.Activate());
-        }
-        AppliedAdapters = _disabled ? [] : [.. _active.Where(name => !_merged.ContainsKey(name))];
-        ApplyMerges();
-    }
+    /// <summary>Saves an adapter so that training can resume from it exactly: its files, and what they do not hold, such as a network that
+    /// makes virtual tokens, or the scores by which AdaLoRA allocates ranks.</summary>
+    public void SaveState(string directory, string name = DefaultAdapter) => _files.SaveState(directory, name);
 
-    private void Unapply()
-    {
-        UnapplyMerges();
-        foreach (var adapter in _adapters.Values)
-        {
-            adapter.Swaps.ForEach(swap => swap.Deactivate());
-        }
-        AppliedAdapters = [];
-    }
+    /// <summary>Reads what <see cref="SaveState"/> wrote into an attached adapter. If it does not fit, nothing changes.</summary>
+    public void LoadState(string directory, string name = DefaultAdapter) => _files.LoadState(directory, name);
 
-    private List<Parameter> AllParameters() =>
-        [.. Base.NamedParameters().Select(p => p.Parameter)
-            .Concat(_adapters.Values.SelectMany(adapter => adapter.Swaps).Select(swap => swap.Original).OfType<Parameter>())
-            .Concat(_adapters.Values.SelectMany(adapter => adapter.Parameters.Select(p => p.Parameter))).Distinct()];
+    /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: the truncated SVD of each layer's
+    /// update, of the given rank.</summary>
+    /// <returns>The relative error of each layer.</returns>
+    /// <exception cref="BadInputException">No LoRA can compute what the adapter does.</exception>
+    public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
+        _files.SaveAsLora(directory, rank, name);
+
+    /// <summary>Saves a LoRA whose initialisation takes directions out of the base weights (PiSSA, OLoRA) as a plain LoRA of twice the rank,
+    /// which computes the same on the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
+    /// <exception cref="BadInputException">The adapter is no LoRA.</exception>
+    public void SaveConverted(string directory, string name = DefaultAdapter) => _files.SaveConverted(directory, name);
+
+    /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse mask
+    /// prepares the rounds that choose other entries.</summary>
+    public void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
+
+    /// <summary>To be called after each optimizer step, counted from 1, before its gradients are freed: AdaLoRA allocates ranks.</summary>
+    public void AfterStep(long step) => Steps.AfterStep(step);
+
+    internal Adapter Get(string name) => _registry.Get(name);
+
+    /// <summary>Attaches an adapter of which only the shapes matter, for plans and timings: an initialisation that needs data is skipped,
+    /// and with EVA every layer has the configured rank.</summary>
+    internal void AddPlannedAdapter(PeftConfig config, ulong seed = 0) =>
+        _registry.Add(config, new AttachContext(Base, DefaultAdapter, seed) { ShapesOnly = true });
 }

@@ -33,7 +33,7 @@ public sealed class SavedAdapter
     /// <exception cref="BadInputException">A file is missing or damaged, or the method is unknown.</exception>
     public static SavedAdapter Load(string directory, ICollection<string>? warnings = null)
     {
-        var (config, source) = AdapterFiles.Open(directory, warnings);
+        var (config, source) = AdapterDirectory.Open(directory, warnings);
         using var open = source;
         foreach (string warning in source.Warnings())
         {
@@ -50,24 +50,24 @@ public sealed class SavedAdapter
     /// <exception cref="BadInputException">They are not of one run, or the adapter needs no conversion.</exception>
     public static SavedAdapter LoadConverted(string directory, string initialDirectory, ICollection<string>? warnings = null)
     {
-        AdapterFiles.RefuseIfNotAnAdapter(directory);
-        AdapterFiles.RefuseIfNotAnAdapter(initialDirectory);
-        string path = AdapterFiles.ConfigPath(directory);
+        AdapterDirectory.RefuseIfNotAnAdapter(directory);
+        AdapterDirectory.RefuseIfNotAnAdapter(initialDirectory);
+        string path = AdapterDirectory.ConfigPath(directory);
         if (PeftConfig.Load(path, warnings) is not LoraConfig { Init.ChangesBase: true } config)
         {
             throw new BadInputException(
                 $"{path}: this adapter did not change its base when it started, so there is nothing to take out; it loads as it is");
         }
-        using var trained = AdapterFiles.OpenWeights(directory);
-        using var initial = AdapterFiles.OpenWeights(initialDirectory);
+        using var trained = AdapterDirectory.OpenWeights(directory);
+        using var initial = AdapterDirectory.OpenWeights(initialDirectory);
         return new SavedAdapter(PlainConversion.Config(config), [.. PlainConversion.Tensors(trained, initial)]);
     }
 
     /// <summary>The weight file of an adapter directory; null if there is none.</summary>
-    public static string? WeightFileOf(string directory) => AdapterFiles.FindWeights(directory);
+    public static string? WeightFileOf(string directory) => AdapterDirectory.FindWeights(directory);
 
     /// <summary>Writes it as Hugging Face PEFT does; every tensor keeps its bytes.</summary>
-    public void Save(string directory) => AdapterFiles.Save(directory, Config, _tensors);
+    public void Save(string directory) => AdapterDirectory.Save(directory, Config, _tensors);
 
     /// <summary>A key without the parts that name a parameter of an adapter.</summary>
     private static string ModuleOf(string key)

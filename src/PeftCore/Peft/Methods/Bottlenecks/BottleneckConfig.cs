@@ -105,16 +105,16 @@ public sealed record BottleneckConfig : PeftConfig
             {
                 continue;
             }
-            var sums = context.Base.SumsOf(block);
+            var sums = context.Base.ResidualsOf(block);
             string path = context.Base.NamedModules().First(module => module.Module == sums.Block).Path;
             int width = Math.Max(1, (int)Math.Floor(context.Base.HiddenSize / ReductionFactors.GetValueOrDefault(block, ReductionFactor)));
             if (MhAdapter)
             {
-                adapter.Sums.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, width, 2 * block)));
+                adapter.Residuals.Add(new(path + ".attention_adapters", sums.Attention, new Bottleneck(context, this, width, 2 * block)));
             }
             if (OutputAdapter)
             {
-                adapter.Sums.Add(new(path + ".output_adapters", sums.FeedForward, new Bottleneck(context, this, width, 2 * block + 1)));
+                adapter.Residuals.Add(new(path + ".output_adapters", sums.FeedForward, new Bottleneck(context, this, width, 2 * block + 1)));
             }
         }
         return adapter;

@@ -7,7 +7,7 @@ namespace PeftCore.Peft.Prompts;
 
 /// <summary>Puts the prompts of all active adapters before the rows of a batch, one after the other, or before each row those of its own
 /// adapter.</summary>
-internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
+internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 {
     public int Count => ReadCount + Longest<PrefixEncoder>();
 
@@ -29,7 +29,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
         }
         if (Longest<PrefixEncoder>() > 0)
         {
-            if (model.RowAdapters is not null && ReadCount > 0)
+            if (set.Rows is not null && ReadCount > 0)
             {
                 throw new BadInputException(
                     "a mixed batch cannot have virtual tokens in some rows and prefixes in others: unused places for the tokens would " +
@@ -82,22 +82,26 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
     private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder =>
         Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
 
-    /// <summary>Places for the longest row. Every step asks, mostly for none, so it leaves no garbage behind.</summary>
+    /// <summary>The virtual tokens of the row with the most. Called in every step, so it allocates nothing.</summary>
     private int Longest<T>() where T : PromptEncoder
     {
-        int longest = 0, together = 0;
-        for (int i = 0; i < (model.RowAdapters?.Count ?? 0); i++)
+        int longest = 0, sum = 0;
+        if (set.Rows is { Adapters: var rows })
         {
-            longest = Math.Max(longest, model.RowAdapters![i] is { } name ? CountOf<T>(name) : 0);
+            for (int i = 0; i < rows.Count; i++)
+            {
+                longest = Math.Max(longest, CountOf<T>(rows[i]));
+            }
+            return longest;
         }
-        for (int i = 0; model.RowAdapters is null && i < model.AppliedAdapters.Count; i++)
+        foreach (var adapter in set.Applied)
         {
-            together += CountOf<T>(model.AppliedAdapters[i]);
+            sum += CountOf<T>(adapter);
         }
-        return Math.Max(longest, together);
+        return sum;
     }
 
-    private int CountOf<T>(string adapter) where T : PromptEncoder => model.Get(adapter).Prompt is T prompt ? prompt.Count : 0;
+    private static int CountOf<T>(Adapter? adapter) where T : PromptEncoder => adapter?.Prompt is T prompt ? prompt.Count : 0;
 
     private IReadOnlyList<T>[] RowsOf<T>(int batch) where T : PromptEncoder
     {
@@ -106,13 +110,13 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
             $"a mixed batch has {sets.Length} adapter names, but {batch} rows; give one name a row");
     }
 
-    /// <summary>Names of the adapters of each row, or of all rows alike.</summary>
-    private IReadOnlyList<string>[] Sets() => model.RowAdapters is { } rows
-        ? [.. rows.Select(name => name is null ? (IReadOnlyList<string>)[] : [name])]
-        : [model.AppliedAdapters];
+    /// <summary>The adapters of each row of a mixed batch; otherwise one set for all rows.</summary>
+    private IReadOnlyList<Adapter>[] Sets() => set.Rows is { } rows
+        ? [.. rows.Adapters.Select(adapter => adapter is null ? (IReadOnlyList<Adapter>)[] : [adapter])]
+        : [set.Applied];
 
-    private IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<string> names) where T : PromptEncoder =>
-        [.. names.Select(name => model.Get(name).Prompt).OfType<T>()];
+    private static IReadOnlyList<T> PromptsOf<T>(IReadOnlyList<Adapter> adapters) where T : PromptEncoder =>
+        [.. adapters.Select(adapter => adapter.Prompt).OfType<T>()];
 
     public void CheckTask(int task)
     {
@@ -126,7 +130,7 @@ internal sealed class AdapterPrompts(PeftModel model) : IVirtualTokens
     private int[] TasksOf(ModelInputs inputs)
     {
         int batch = inputs.Batch;
-        var tasks = inputs.Tasks ?? model.RowTasks ?? [0];
+        var tasks = inputs.Tasks ?? set.Tasks ?? [0];
         return tasks.Count == batch ? [.. tasks] : tasks.Count == 1 ? [.. Enumerable.Repeat(tasks[0], batch)] : throw new BadInputException(
             $"{tasks.Count} tasks are given, but the batch has {batch} rows; give one a row");
     }

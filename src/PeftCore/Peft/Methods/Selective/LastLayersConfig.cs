@@ -44,7 +44,7 @@ public sealed record LastLayersConfig : PeftConfig
         {
             throw new BadInputException($"num_trained_layers is {NumTrainedLayers}; this model has {blocks}, so choose 1 to {blocks}");
         }
-        var modules = Enumerable.Range(blocks - NumTrainedLayers, NumTrainedLayers).Select(block => context.Base.SumsOf(block).Block)
+        var modules = Enumerable.Range(blocks - NumTrainedLayers, NumTrainedLayers).Select(block => context.Base.ResidualsOf(block).Block)
             .ToList();
         if (TrainLastNorm)
         {

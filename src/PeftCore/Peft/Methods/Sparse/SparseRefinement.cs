@@ -19,7 +19,7 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
             {
                 var candidates = (Candidates)layer.Observer!;
                 layer.Observer = null;
-                adapter.Moved.Add((layer.Values, Replace(layer, candidates.Best())));
+                adapter.Permutations.Add((layer.Values, Replace(layer, candidates.Best())));
             }
         };
     }

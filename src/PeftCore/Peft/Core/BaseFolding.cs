@@ -1,0 +1,117 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Writes the merged weights of adapters into the base's own parameters, one weight after the other, so that this takes the memory
+/// of one of them and not of a second model.</summary>
+/// <param name="model">The base, without merged adapters.</param>
+/// <param name="adapters">The adapters, which are applied.</param>
+internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adapters)
+{
+    /// <summary>Computes every merged weight once, only to look for NaN and infinity.</summary>
+    /// <exception cref="BadInputException">A merged weight is not finite.</exception>
+    public void RefuseIfNotFinite()
+    {
+        foreach (var module in Changed())
+        {
+            using var scope = new TensorScope();
+            foreach (var (name, value) in MergedOn(module))
+            {
+                var rounded = value.NewLike(value.Shape, Original(module, name)!.Value.DType, MemoryKind.Workspace);
+                value.Backend.Cast(value, rounded);
+                if (!MergedWeights.IsFinite(rounded))
+                {
+                    var (path, _) = model.NamedModules().First(candidate => candidate.Module == module);
+                    throw MergedWeights.NotFinite(adapters.Last(adapter => adapter.Layers.Exists(layer => layer.Path == path)), path);
+                }
+            }
+        }
+    }
+
+    /// <summary>Replaces every changed weight by its merged values.</summary>
+    /// <param name="keepTies">Change a tied weight in both modules where it changes in one; otherwise the tie is undone.</param>
+    public void Run(bool keepTies)
+    {
+        foreach (var modules in Changed().GroupBy(module => Original(module, "weight")).ToList())
+        {
+            Fold([.. modules], keepTies);
+        }
+    }
+
+    /// <summary>Every module that adapters change.</summary>
+    private List<Module> Changed() => [.. adapters.SelectMany(adapter => adapter.Layers.Select(layer => model.Find(layer.Path)!)
+        .Concat(adapter.Swaps.Select(swap => swap.Module))).Distinct()];
+
+    private List<(string Name, Tensor Value)> MergedOn(Module module)
+    {
+        List<LayerAdapter> layers = [.. adapters.SelectMany(adapter => adapter.Layers).Where(layer => model.Find(layer.Path) == module)
+            .Select(layer => layer.Layer)];
+        return layers.Count > 0 ? MergedWeights.Of(module, layers, null) : [];
+    }
+
+    /// <summary>The base's own parameter, swapped out or not.</summary>
+    private Parameter? Original(Module module, string name) =>
+        adapters.SelectMany(adapter => adapter.Swaps).FirstOrDefault(swap => swap.Replaces(module, name))?.Original
+        ?? module.OwnParameter(name);
+
+    /// <summary>Gives modules that share their weight, or one that shares nothing, their merged values.</summary>
+    private void Fold(List<Module> modules, bool keepTies)
+    {
+        using var scope = new TensorScope();
+        var changes = new List<(Parameter Original, Module Module, string Name, Tensor Value)>();
+        var swaps = adapters.SelectMany(adapter => adapter.Swaps).Where(swap => modules.Contains(swap.Module)).ToList();
+        foreach (var module in modules)
+        {
+            var values = MergedOn(module);
+            values.AddRange(swaps.Where(swap => swap.Module == module && !values.Exists(merged => merged.Name == swap.Name))
+                .Select(swap => (swap.Name, swap.Value.Value.Unscoped())).ToList());
+            changes.AddRange(values.Select(value => (Original(module, value.Name)!, module, value.Name, value.Value.Keep())));
+        }
+        swaps.ForEach(swap => swap.Deactivate());
+        foreach (var group in changes.GroupBy(change => change.Original).ToList())
+        {
+            Replace(group.Key, [.. group.Select(change => (change.Module, change.Name, change.Value))], keepTies);
+        }
+    }
+
+    /// <summary>Replaces a parameter by merged values. One that several modules share (tied embeddings) stays shared if all of them get the
+    /// same values.</summary>
+    private void Replace(Parameter parameter, List<(Module Module, string Name, Tensor Value)> changes, bool keepTies)
+    {
+        var dtype = parameter.Value.DType;
+        int sharers = model.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
+        bool shared = keepTies || sharers == 1 ||
+            (changes.Count == sharers
+                && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
+        // A table of another vocabulary has another shape, and needs another parameter.
+        var common = !shared ? null : changes[0].Value.Shape == parameter.Shape ? parameter : new Parameter(changes[0].Value.Shape);
+        foreach (var (module, name, value) in changes)
+        {
+            var target = common ?? new Parameter(value.Shape);
+            Fill(target, value, dtype);
+            if (target != parameter)
+            {
+                module.Exchange(name, target);
+            }
+        }
+        if (common != parameter && changes.Count == sharers)
+        {
+            parameter.Dispose();
+        }
+    }
+
+    private static void Fill(Parameter parameter, Tensor value, DType dtype)
+    {
+        if (value.DType == dtype)
+        {
+            parameter.Set(value);
+            value.Storage.Recategorize(MemoryKind.Frozen);
+            return;
+        }
+        value.Backend.Cast(value, parameter.IsMaterialized ? parameter.Value : parameter.Materialize(value.Backend, dtype));
+        value.Dispose();
+    }
+}

@@ -1,0 +1,66 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Weights with adapters merged in: W' = merge(W), computed in F32 whatever the dtype of W.</summary>
+internal static class MergedWeights
+{
+    /// <summary>The merged weight of a module, and its bias if that changes: F32, in the scope that is open.</summary>
+    /// <param name="module">The module; its own parameters stay as they are.</param>
+    /// <param name="adapters">Its adapters, merged in this order.</param>
+    /// <param name="plain">The weight before earlier merges, for methods that scale the base's weight; null if there were none.</param>
+    public static List<(string Name, Tensor Value)> Of(Module module, IReadOnlyList<LayerAdapter> adapters, Parameter? plain)
+    {
+        var weight = module.OwnParameter("weight")!;
+        var merged = ToF32(weight.Value);
+        var mergedBias = module.OwnParameter("bias") is { } bias ? ToF32(bias.Value) : null;
+        bool biasChanged = false;
+        foreach (var adapter in adapters)
+        {
+            biasChanged |= adapter.Merge(merged, mergedBias, plain is null ? null : ToF32(plain.Value));
+            plain ??= weight;
+        }
+        return biasChanged ? [("weight", merged), ("bias", mergedBias!)] : [("weight", merged)];
+    }
+
+    /// <summary>Refuses an adapter that cannot be merged.</summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="safe">Refuse it as well if a parameter it swaps in is not finite.</param>
+    /// <exception cref="BadInputException">It cannot be merged; the sentence says why.</exception>
+    public static void RefuseIfUnmergeable(Adapter adapter, bool safe)
+    {
+        if (adapter.MergeProblem is { } whole)
+        {
+            throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged: {whole}");
+        }
+        foreach (var (path, layer) in adapter.Layers)
+        {
+            if (layer.MergeProblem is { } problem)
+            {
+                throw new BadInputException($"adapter \"{adapter.Name}\" cannot be merged into \"{path}\": {problem}");
+            }
+        }
+        if (safe && adapter.Swaps.Find(swap => !IsFinite(swap.Value.Value)) is { } broken)
+        {
+            throw NotFinite(adapter, broken.Parameter.Path);
+        }
+    }
+
+    public static BadInputException NotFinite(Adapter adapter, string path) =>
+        new($"adapter \"{adapter.Name}\" is not merged: the weight of \"{path}\" would hold NaN or infinity; the base is unchanged");
+
+    public static bool IsFinite(Tensor value)
+    {
+        using var scope = new TensorScope();
+        return value.Backend.AllFinite(value.DType == DType.F32 ? value : ToF32(value));
+    }
+
+    private static Tensor ToF32(Tensor value)
+    {
+        var copy = value.NewLike(value.Shape, kind: MemoryKind.Workspace);
+        value.Backend.Cast(value, copy);
+        return copy;
+    }
+}

@@ -1,0 +1,164 @@
+using PeftCore.Backends;
+using PeftCore.Models;
+using PeftCore.Nn;
+using PeftCore.Peft.Lora;
+using PeftCore.Tensors;
+
+namespace PeftCore.Peft;
+
+/// <summary>Merges adapters: into copies of the base's weights, which can be taken out again; into the base for good; several into one new
+/// adapter.</summary>
+internal sealed class Merger(CausalModel model, AdapterRegistry registry, ActiveSet set)
+{
+    /// <summary>Merges each active adapter that is not merged, into copies of the weights it changes.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    public void Merge(bool safe)
+    {
+        bool disabled = set.SetDisabled(false);
+        var done = new List<Adapter>();
+        try
+        {
+            foreach (var adapter in set.Applied)
+            {
+                Merge(adapter, safe);
+                done.Add(adapter);
+            }
+        }
+        catch
+        {
+            done.AsEnumerable().Reverse().ToList().ForEach(set.RemoveMerged);
+            throw;
+        }
+        finally
+        {
+            Restore(disabled);
+        }
+    }
+
+    /// <summary>Unmerges one adapter. Those merged later started from its weights, so they are unmerged first and merged again
+    /// after.</summary>
+    /// <returns>Whether it was merged.</returns>
+    public bool Unmerge(Adapter adapter)
+    {
+        if (!set.IsMerged(adapter))
+        {
+            return false;
+        }
+        bool disabled = set.SetDisabled(false);
+        List<Adapter> later = [.. set.Merged.SkipWhile(other => other != adapter)];
+        later.AsEnumerable().Reverse().ToList().ForEach(set.RemoveMerged);
+        later.Skip(1).ToList().ForEach(other => Merge(other, safe: false));
+        Restore(disabled);
+        return true;
+    }
+
+    /// <summary>Runs code while no adapter is merged, and merges the active ones again if any was.</summary>
+    public T WhileUnmerged<T>(Func<T> body)
+    {
+        bool merged = set.Merged.Count > 0;
+        set.RemoveMerged();
+        try
+        {
+            return body();
+        }
+        finally
+        {
+            if (merged)
+            {
+                Merge(safe: false);
+            }
+        }
+    }
+
+    /// <summary>Merges the active adapters into the base's own parameters. They are still attached afterwards, and no longer fit
+    /// it.</summary>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    /// <param name="keepTies">Change a tied weight in both modules where it changes in one.</param>
+    public void MergeForGood(bool safe, bool keepTies)
+    {
+        bool merged = set.Merged.Count > 0;
+        set.RemoveMerged();
+        bool disabled = set.SetDisabled(false);
+        var folding = new BaseFolding(model, set.Active);
+        try
+        {
+            Array.ForEach(set.Active, adapter => MergedWeights.RefuseIfUnmergeable(adapter, safe));
+            if (safe)
+            {
+                folding.RefuseIfNotFinite();
+            }
+        }
+        catch
+        {
+            if (merged)
+            {
+                Merge(safe: false);
+            }
+            Restore(disabled);
+            throw;
+        }
+        folding.Run(keepTies);
+    }
+
+    /// <summary>Attaches a LoRA that is a weighted combination of adapters; it is neither active nor trainable.</summary>
+    /// <inheritdoc cref="PeftModel.AddWeightedAdapter"/>
+    public void Combine(IReadOnlyList<string> names, IReadOnlyList<double> weights, string newName, CombinationType combination,
+        double? density, MajoritySign majoritySign, int? svdRank, ulong seed)
+    {
+        var sum = set.OnPlainBase(() => new AdapterCombination(model, [.. names.Select(registry.Get)], weights, combination, density,
+            majoritySign, svdRank, seed));
+        var adapter = registry.Create(sum.Config(model), new AttachContext(model, newName, seed) { IsNew = false });
+        sum.Fill(adapter);
+        registry.Attach(adapter);
+        adapter.SetRequiresGrad(false, active: false);
+    }
+
+    private void Restore(bool disabled)
+    {
+        if (disabled)
+        {
+            set.SetDisabled(true);
+        }
+    }
+
+    private void Merge(Adapter adapter, bool safe)
+    {
+        MergedWeights.RefuseIfUnmergeable(adapter, safe);
+        var merged = new List<ParameterSwap>();
+        try
+        {
+            foreach (var (path, layer) in adapter.Layers)
+            {
+                int before = merged.Count;
+                MergeLayer(path, layer, merged);
+                if (safe && !merged.Skip(before).All(swap => MergedWeights.IsFinite(swap.Value.Value)))
+                {
+                    throw MergedWeights.NotFinite(adapter, path);
+                }
+            }
+        }
+        catch
+        {
+            merged.ForEach(swap => swap.Deactivate());
+            merged.ForEach(swap => swap.Value.Dispose());
+            throw;
+        }
+        set.AddMerged(adapter, merged);
+    }
+
+    private void MergeLayer(string path, LayerAdapter adapter, List<ParameterSwap> merged)
+    {
+        var module = model.Find(path)!;
+        using var scope = new TensorScope();
+        foreach (var (name, value) in MergedWeights.Of(module, [adapter], set.MergedFrom(module, "weight")))
+        {
+            // A tied weight is merged once: only the module that the adapter is on changes.
+            var original = module.OwnParameter(name)!;
+            var parameter = new Parameter(original.Shape);
+            value.Backend.Cast(value, parameter.Materialize(value.Backend, original.Value.DType));
+            var swap = new ParameterSwap(module, name, new AdapterParameter(path, "", "", parameter), trainable: false);
+            swap.Activate();
+            merged.Add(swap);
+        }
+    }
+}
