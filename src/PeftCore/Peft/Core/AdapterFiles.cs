@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -192,7 +191,4 @@ internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, 
 
     private static string StateFile(string directory, string name) =>
         Path.Combine(AdapterDirectory.PathOf(directory, name), AdapterDirectory.StateName);
-
-    private static double[] Doubles(WeightEntry entry) =>
-        Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
 }

@@ -32,7 +32,7 @@ internal static class LoftqInit
             Store(layer.Transposed ? Dense.Transpose(q, layer.Outputs, layer.Inputs) : q, quantized.Value);
         }
         context.Adapter.Swaps.Add(new ParameterSwap(layer, "weight", new AdapterParameter(path, "base_layer.weight", "base_layer.weight",
-            quantized), trains: false));
+            quantized), trainable: false));
     }
 
     /// <param name="weight">W (out, in).</param>
