@@ -1,30 +1,37 @@
-using ILGPU;
 using PeftCore.Backends;
-using PeftCore.Kernels.Ilgpu;
-using PeftCore.Kernels.Ilgpu.Portable.Elements;
-using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. Work is queued on one stream;
-/// only reading results waits.</summary>
-internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
+/// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. All work is queued on one stream;
+/// the host waits only to read results. This part has the device's memory, profiles and graph capture; the other forwards each job to its
+/// launcher.</summary>
+internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCapture
 {
     private const long CardChunk = 256L << 20;
 
     private readonly GpuDevice _device;
     private readonly Arena _arena;
     private readonly IlgpuOptions _options;
-    private readonly Bf16WeightCache _bf16Weights;
-    private readonly MultiTensorApply _multiTensor;
+    private readonly LaunchContext _gpu;
 
     public IlgpuBackend(DeviceName name, IlgpuOptions? options = null)
     {
         _options = options ?? new IlgpuOptions();
         _device = new GpuDevice(name, _options.AsAmpere, _options.MemoryLimit);
-        _bf16Weights = new Bf16WeightCache(this);
-        _multiTensor = new MultiTensorApply(this);
+        _gpu = new LaunchContext(this, _device, _options.ComputeDType);
+        _elementwise = new ElementwiseLauncher(_gpu);
+        _rows = new RowLauncher(_gpu);
+        _embedding = new EmbeddingLauncher(_gpu);
+        _gemm = new GemmLauncher(_gpu, _rows);
+        _skinnyGemm = new SkinnyGemmLauncher(_gpu);
+        _structured = new StructuredLauncher(_gpu);
+        _rmsNorm = new RmsNormLauncher(_gpu, _rows);
+        _layerNorm = new LayerNormLauncher(_gpu, _rows);
+        _rope = new RopeLauncher(_gpu);
+        _attention = new AttentionLauncher(_gpu);
+        _loss = new LossLauncher(_gpu);
+        _optimizer = new OptimizerLauncher(_gpu);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);
     }
 
@@ -41,12 +48,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     public MemoryLedger Memory { get; } = new();
 
     /// <inheritdoc/>
-    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _device.WgmmaGemms?.PartialBytes ?? 0 : 0;
-
-    /// <summary>Bytes taken from the device for tensors, in use or not.</summary>
-    public long ReservedBytes => _arena.ReservedBytes;
-
-    internal GpuDevice Device => _device;
+    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
 
     /// <inheritdoc/>
     public Storage Allocate(long bytes, MemoryKind kind)
@@ -63,35 +65,31 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     /// <inheritdoc/>
     public void Free(Storage storage)
     {
-        _bf16Weights.Forget(storage);
-        _arena.Free(storage.Address); // Work that still reads it comes first in the stream.
+        _gpu.Bf16Weights.Forget(storage);
+        _arena.Free(storage.Address); // Queued work that still reads it comes before any later use in the stream.
     }
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
-        _device.Memory.Upload(from, Address(to));
-        Written(to);
+        _device.Memory.Upload(from, LaunchContext.Address(to));
+        _gpu.Written(to);
     }
 
     /// <inheritdoc/>
-    public void Download(Tensor from, Span<byte> to) => _device.Memory.Download(Address(from), to);
+    public void Download(Tensor from, Span<byte> to) => _device.Memory.Download(LaunchContext.Address(from), to);
 
     /// <inheritdoc/>
-    public void Copy(Tensor from, Tensor to)
-    {
-        if (from.ByteCount > 0)
-        {
-            _device.Memory.Copy(Address(from), Address(to), from.ByteCount);
-            Written(to);
-        }
-    }
+    public void Copy(Tensor from, Tensor to) => _gpu.Casts.Copy(from, to);
+
+    /// <inheritdoc/>
+    public void Cast(Tensor from, Tensor to) => _gpu.Casts.Cast(from, to);
 
     /// <inheritdoc/>
     public void Fill(Tensor tensor, float value)
     {
-        _device.Memory.Fill(Address(tensor), value, F32(tensor).Length);
-        Written(tensor);
+        _device.Memory.Fill(LaunchContext.Address(tensor), value, _gpu.F32(tensor).Length);
+        _gpu.Written(tensor);
     }
 
     /// <inheritdoc/>
@@ -99,44 +97,9 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     {
         if (tensor.ByteCount > 0)
         {
-            _device.Memory.Fill(Address(tensor), 0, tensor.ByteCount);
-            Written(tensor);
+            _device.Memory.Fill(LaunchContext.Address(tensor), 0, tensor.ByteCount);
+            _gpu.Written(tensor);
         }
-    }
-
-    /// <inheritdoc/>
-    public void Cast(Tensor from, Tensor to)
-    {
-        if (from.DType == to.DType)
-        {
-            Copy(from, to);
-        }
-        else if (from.DType == DType.BF16 && to.DType == DType.F32 && CanVectorizeCast(from, to))
-        {
-            _device.ForEach<CastToFloatBf16x8, CastBf16x8Args>(to.Count / 8, new CastBf16x8Args
-            {
-                Elements = Bf16x8View(from),
-                Floats = Float32x8View(to)
-            });
-        }
-        else if (from.DType == DType.F32 && to.DType == DType.BF16 && CanVectorizeCast(to, from))
-        {
-            _device.ForEach<CastFromFloatBf16x8, CastBf16x8Args>(to.Count / 8,
-                new CastBf16x8Args { Elements = Bf16x8View(to), Floats = Float32x8View(from) });
-        }
-        else if (to.DType == DType.F32)
-        {
-            Switch(from.DType, () => ToFloat<BFloat16>(from, to), () => ToFloat<Float16>(from, to));
-        }
-        else if (from.DType == DType.F32)
-        {
-            Switch(to.DType, () => FromFloat<BFloat16>(from, to), () => FromFloat<Float16>(from, to));
-        }
-        else
-        {
-            throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
-        }
-        Written(to);
     }
 
     /// <inheritdoc/>
@@ -153,90 +116,48 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler
     /// <inheritdoc/>
     public void Synchronize()
     {
-        _recording?.Interrupt();
+        _gpu.Recording?.Interrupt();
         _device.Accelerator.Synchronize();
     }
+
+    /// <inheritdoc/>
+    public bool CanCapture => _options.CaptureGraphs && _device.Timer is null && _gpu.Recording is null;
+
+    /// <inheritdoc/>
+    public int MaxGraphs => 8; // A graph takes memory of the card that no plan counts.
+
+    /// <inheritdoc/>
+    public Arena Arena => _arena;
+
+    /// <inheritdoc/>
+    public ICapturedGraph Capture(Action work, ulong pass)
+    {
+        var recording = _gpu.Recording = new Recording(this, _device.Capture, _gpu.Bf16Weights);
+        _device.Memory.BreakCapture = recording.Interrupt;
+        try
+        {
+            recording.Run(work);
+        }
+        finally
+        {
+            _device.Memory.BreakCapture = null;
+            _gpu.Recording = null;
+        }
+        return recording;
+    }
+
+    /// <summary>Which memory is in use now, in and beside the arena.</summary>
+    internal RecordedMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Synchronize();
-        _bf16Weights.Clear();
-        _multiTensor.Dispose();
-        Memory.Add(-_countedPartials, MemoryKind.Workspace);
+        _gpu.Bf16Weights.Clear();
+        _optimizer.Dispose();
+        _gemm.Dispose();
+        _attention.Dispose();
         _arena.Dispose();
         _device.Dispose();
     }
-
-    private static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;
-
-    private ArrayView<T> View<T>(Tensor tensor) where T : unmanaged => _device.Space.View<T>(Address(tensor), tensor.Count);
-
-    private ArrayView<float> F32(Tensor tensor) => tensor.DType == DType.F32
-        ? View<float>(tensor)
-        : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");
-
-    private ArrayView<int> I32(Tensor tensor) => tensor.DType == DType.I32
-        ? View<int>(tensor)
-        : throw new InvalidOperationException($"an I32 tensor was expected, not {tensor}");
-
-    // Kernels take no missing views; an empty one stands for what is not there.
-    private ArrayView<float> F32OrNone(Tensor? tensor) => tensor is null ? None<float>() : F32(tensor);
-
-    private ArrayView<T> None<T>() where T : unmanaged => _device.Space.View<T>(0, 0);
-
-    private HeadsView<TElement> HeadsOf<TElement>(Heads heads) where TElement : unmanaged, IElement<TElement> => new()
-    {
-        Data = View<TElement>(heads.Tensor),
-        RowStride = heads.Layout.RowStride,
-        Offset = heads.Layout.Offset,
-        HeadStride = heads.Layout.HeadStride,
-    };
-
-    private HeadsView<TElement> HeadsOrNone<TElement>(Heads? heads) where TElement : unmanaged, IElement<TElement> =>
-        heads is { } some ? HeadsOf<TElement>(some) : new HeadsView<TElement> { Data = None<TElement>() };
-
-    private void ToFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
-        _device.ForEach<CastToFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement>
-        {
-            Elements = View<TElement>(from),
-            Floats = F32(to)
-        });
-
-    private void FromFloat<TElement>(Tensor from, Tensor to) where TElement : unmanaged, IElement<TElement> =>
-        _device.ForEach<CastFromFloat<TElement>, CastArgs<TElement>>(to.Count, new CastArgs<TElement>
-        {
-            Elements = View<TElement>(to),
-            Floats = F32(from)
-        });
-
-    private static void Switch(DType dtype, Action bf16, Action f16) => (dtype switch
-    {
-        DType.BF16 => bf16,
-        DType.F16 => f16,
-        _ => throw new ShapeException("cast", $"{dtype} is not a floating-point dtype"),
-    })();
-
-    /// <summary>Rounds as many float32 numbers at an address as the copy holds.</summary>
-    internal void Round(nint address, Tensor copy) => _device.ForEach<CastFromFloat<BFloat16>, CastArgs<BFloat16>>(copy.Count,
-        new CastArgs<BFloat16> { Elements = View<BFloat16>(copy), Floats = _device.Space.View<float>(address, copy.Count) });
-
-    private static bool CanVectorizeCast(Tensor narrow, Tensor wide) => wide.Count % 8 == 0 && Address(narrow) % 16 == 0
-        && Address(wide) % 32 == 0;
-
-    /// <summary>The next launch reads and writes each of these once.</summary>
-    private void Moves(params ReadOnlySpan<Tensor> tensors)
-    {
-        if (_device.Timer is not null)
-        {
-            double bytes = 0;
-            foreach (var tensor in tensors)
-            {
-                bytes += tensor.ByteCount;
-            }
-            _device.Work = new Work(0, bytes);
-        }
-    }
-
-    private static int Flag(bool value) => value ? 1 : 0;
 }

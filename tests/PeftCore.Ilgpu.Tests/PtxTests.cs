@@ -29,7 +29,7 @@ public sealed class PtxTests
     public void Attention_kernels_compile_to_ptx_for_hopper_without_local_memory()
     {
         using var context = GpuDevice.NewContext(cuda: false);
-        using var backend = WgmmaKernels.NewBackend(context);
+        using var backend = PtxLoader.NewBackend(context);
         var compiler = new WgmmaCompiler(backend);
 
         KernelCatalog.VisitFlash(compiler);
@@ -44,9 +44,9 @@ public sealed class PtxTests
     public void A_product_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
     {
         using var context = GpuDevice.NewContext(cuda: false);
-        using var backend = WgmmaKernels.NewBackend(context);
-        string rows = WgmmaKernels.Compile<WgmmaGemm<MulticastB>, WgmmaArgs>(backend, GemmShape.Threads, 1);
-        string depth = WgmmaKernels.Compile<WgmmaGemm<SplitKCluster>, WgmmaArgs>(backend, GemmShape.Threads, 1);
+        using var backend = PtxLoader.NewBackend(context);
+        string rows = PtxLoader.Compile<WgmmaGemm<MulticastB>, WgmmaArgs>(backend, GemmShape.Threads, 1);
+        string depth = PtxLoader.Compile<WgmmaGemm<SplitKCluster>, WgmmaArgs>(backend, GemmShape.Threads, 1);
 
         string[] texts = [.. GemmShapes.All.Select(shape => new GemmPtx(shape).Expand(shape.SplitK > 1 ? depth : rows))];
 
@@ -58,14 +58,14 @@ public sealed class PtxTests
     public void A_product_compiles_to_ptx_for_ampere_without_local_memory_in_every_layout()
     {
         using var context = GpuDevice.NewContext(cuda: false);
-        using var backend = WgmmaKernels.NewBackend(context);
+        using var backend = PtxLoader.NewBackend(context);
         var shapes = from transposeA in new[] { false, true }
                      from rowMajorB in new[] { false, true }
                      from bf16Result in new[] { false, true }
                      from store in new[] { ResultStore.Pairs, ResultStore.Singles }
                      select new MmaShape(transposeA, rowMajorB, bf16Result, store);
 
-        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemms.Compile(backend, shape)))];
+        string[] texts = [.. shapes.Select(shape => new MmaPtx(shape).Expand(MmaGemmKernels.Compile(backend, shape)))];
 
         Assert.That(texts, Has.All.Contains(".target sm_80").And.All.Contains("mma.sync.aligned.m16n8k16").And.All.Contains(
             ".maxntid 128"));
@@ -76,8 +76,8 @@ public sealed class PtxTests
     public void A_pass_over_a_tall_matrix_compiles_to_ptx_for_hopper_without_local_memory_in_every_shape()
     {
         using var context = GpuDevice.NewContext(cuda: false);
-        using var backend = WgmmaKernels.NewBackend(context);
-        string compiled = WgmmaKernels.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(backend, SkinnyGemmShape.Threads, 1);
+        using var backend = PtxLoader.NewBackend(context);
+        string compiled = PtxLoader.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(backend, SkinnyGemmShape.Threads, 1);
         var shapes = from tiles in Enumerable.Range(1, SkinnyGemmShape.MostTiles)
                      from right in new[] { false, true }
                      from warpColumns in new[] { 1, 2, 4, 8 }
@@ -96,7 +96,7 @@ public sealed class PtxTests
 
         public void Visit<TKernel, TArgs>()
             where TKernel : struct, IKernel<TArgs>
-            where TArgs : struct => Texts.Add(WgmmaKernels.Compile<TKernel, TArgs>(backend, new LaunchShape(256, 1, 0)));
+            where TArgs : struct => Texts.Add(FlashKernels.Compile<TKernel, TArgs>(backend, new LaunchShape(256, 1, 0)));
     }
 
     private sealed class Compiler(Context context, CudaArchitecture architecture) : IKernelVisitor, IDisposable

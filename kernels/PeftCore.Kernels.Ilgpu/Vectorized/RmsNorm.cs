@@ -15,7 +15,7 @@ internal struct RmsBf16x8Args<TWeight> where TWeight : unmanaged
     public int Rows, Accumulate;
 
     /// <summary>rstd is there already: the norm is made once more.</summary>
-    public int Known;
+    public int HasRstd;
 }
 
 /// <summary><see cref="RmsForward{TWeight}"/> on BF16; a warp takes a row, and keeps one of up to 2048 columns in registers.</summary>
@@ -30,7 +30,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
         long row = (long)r * args.Vectors;
         RowFragment x = default;
         float rstd;
-        if (args.Known != 0)
+        if (args.HasRstd != 0)
         {
             rstd = args.Rstd[r];
             x = RowFragment.Read(args.X, row, Layout(args, lane, 0));
@@ -63,7 +63,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
         for (int first = 0; first < args.Vectors; first += width)
         {
             var layout = Layout(args, lane, first);
-            if (args.Known != 0 ? first > 0 : args.Vectors > width)
+            if (args.HasRstd != 0 ? first > 0 : args.Vectors > width)
             {
                 x = RowFragment.Read(args.X, row, layout);
             }

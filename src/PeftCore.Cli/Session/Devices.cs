@@ -28,7 +28,7 @@ internal static class Devices
         }
         try
         {
-            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, Replays: replays));
+            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, CaptureGraphs: replays));
         }
         catch (BadInputException e)
         {

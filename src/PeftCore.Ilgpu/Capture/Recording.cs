@@ -2,10 +2,10 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Recorded work. The addresses in it are those the arena gave: it may run only while the same blocks are in use.</summary>
-internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
+/// <summary>A captured pass. Its launches hold addresses of the arena, so that it can be replayed only while the same blocks are in
+/// use.</summary>
+internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16WeightCache bf16Weights) : ICapturedGraph
 {
-    private readonly IWorkCapture _capture = backend.Device.Capture;
     private ICapturedWork? _captured;
     private RecordedMemory _memory;
     private bool _open;
@@ -13,11 +13,11 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
     /// <inheritdoc/>
     public bool CanReplay { get; private set; } = true;
 
-    /// <summary>Does and records the work.</summary>
+    /// <summary>Does the work and captures it.</summary>
     public void Run(Action work)
     {
         _memory = backend.MemoryNow;
-        _capture.Begin();
+        capture.Begin();
         _open = true;
         try
         {
@@ -28,7 +28,7 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
             if (_open)
             {
                 _open = false;
-                _captured = _capture.End();
+                _captured = capture.End();
                 Dispose();
             }
             throw;
@@ -36,14 +36,15 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
         Close();
     }
 
-    /// <summary>The host has to see or change something now: what was recorded so far is done, and the rest goes on as ever.</summary>
+    /// <summary>Ends the capture because the host reads or writes device memory now: the captured part runs, and the rest of the work
+    /// continues eagerly.</summary>
     public void Interrupt()
     {
         Forbid();
         Close();
     }
 
-    /// <summary>The work depends on something that will have changed.</summary>
+    /// <summary>Marks the work as one that cannot be replayed, because it depends on something that changes from pass to pass.</summary>
     public void Forbid() => CanReplay = false;
 
     /// <inheritdoc/>
@@ -53,7 +54,7 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
         {
             return false;
         }
-        backend.RefreshBf16Weights();
+        bf16Weights.Refresh(); // The launches read these copies, and do not refresh them.
         _captured.Run();
         return true;
     }
@@ -74,7 +75,7 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
         if (_open)
         {
             _open = false;
-            _captured = _capture.End();
+            _captured = capture.End();
             if (!CanReplay)
             {
                 Dispose();
@@ -83,5 +84,7 @@ internal sealed class Recording(IlgpuBackend backend) : ICapturedGraph
     }
 }
 
-/// <summary>Blocks in use, and the size of the memory beside the arena that kernels know.</summary>
+/// <summary>Which memory was in use at a capture.</summary>
+/// <param name="InUse">Which blocks of the arena (<see cref="Arena.InUse"/>).</param>
+/// <param name="Beside">Bytes beside the arena that launches hold addresses of.</param>
 internal readonly record struct RecordedMemory(ulong InUse, long Beside);

@@ -1,36 +1,22 @@
-using System.Diagnostics;
 using ILGPU;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using PeftCore.Kernels.Ilgpu;
-using PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Kernels that ILGPU compiles but cannot load, for it names no target newer than sm_80: their PTX is completed here and handed
-/// to the driver.</summary>
-internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerator accelerator) : IDisposable
+/// <summary>Compiles, loads and launches tensor-core kernels. ILGPU compiles them to PTX but cannot load them, since it names no target
+/// newer than sm_80: a job's own PTX writer expands their macros, and the driver takes the result.</summary>
+internal sealed class PtxLoader(Context context, CudaStream stream, Accelerator accelerator) : IDisposable
 {
-    private readonly PTXBackend _backend = NewBackend(context);
-    private readonly Dictionary<Type, nint> _functions = [];
-    private readonly Lock _lock = new();
-
-    /// <summary>What compiles the kernels.</summary>
-    public PTXBackend Backend => _backend;
-
-    /// <summary>How long loading took so far.</summary>
-    public TimeSpan LoadTime { get; private set; }
+    /// <summary>ILGPU's compiler from C# to PTX.</summary>
+    public PTXBackend Backend { get; } = NewBackend(context);
 
     public static PTXBackend NewBackend(Context context) => new(context, CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, null!);
 
-    /// <summary>PTX of an attention kernel for sm_90a.</summary>
-    public static string Compile<TKernel, TArgs>(PTXBackend backend, in LaunchShape shape)
-        where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => FlashPtx.Expand(Compile<TKernel, TArgs>(backend, shape.Threads, shape.BlocksPerProcessor));
-
-    /// <summary>What ILGPU makes of a kernel, macros as they are.</summary>
+    /// <summary>The PTX that ILGPU makes of a kernel, with its macros not yet expanded.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int blocksPerProcessor)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
@@ -40,24 +26,15 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(threads, blocksPerProcessor))).PTXAssembly;
     }
 
-    public string Compile<TKernel, TArgs>(int threads, int blocksPerProcessor)
-        where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => Compile<TKernel, TArgs>(_backend, threads, blocksPerProcessor);
-
-    /// <summary>Loads a kernel ahead of its first run.</summary>
-    public void Load<TKernel, TArgs>(in LaunchShape shape)
-        where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct => _ = Function<TKernel, TArgs>(shape);
-
-    /// <summary>Queues a kernel. <typeparamref name="TRaw"/> looks in memory as <typeparamref name="TArgs"/> does in the kernel.</summary>
-    public unsafe void Run<TKernel, TArgs, TRaw>(int blocks, int splits, in LaunchShape shape, TRaw args)
-        where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct
-        where TRaw : unmanaged
+    /// <summary>Loads the one kernel of a module and returns its function handle.</summary>
+    public nint Load(string ptx, int sharedBytes)
     {
-        nint* parameters = stackalloc nint[1];
-        parameters[0] = (nint)(&args);
-        Launch(Function<TKernel, TArgs>(shape), blocks, splits, shape.Threads, shape.SharedBytes, parameters);
+        accelerator.Bind();
+        Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
+        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, PtxMacros.EntryOf(ptx)), "to find a tensor-core kernel",
+            null);
+        CudaDriver.AllowSharedMemory(function, sharedBytes);
+        return function;
     }
 
     /// <summary>Queues a loaded kernel.</summary>
@@ -77,35 +54,7 @@ internal sealed class WgmmaKernels(Context context, CudaStream stream, Accelerat
         CudaDriver.LaunchEarly(function, blocks, threads, sharedBytes, stream.StreamPtr, parameters);
     }
 
-    /// <summary>Loads the one kernel of a module whose making began at a time stamp.</summary>
-    public nint Load(string ptx, int sharedBytes, long start)
-    {
-        accelerator.Bind();
-        Check(CudaAPI.CurrentAPI.LoadModule(out nint module, ptx, out string? log), "to load a tensor-core kernel", log);
-        Check(CudaAPI.CurrentAPI.GetModuleFunction(out nint function, module, PtxMacros.EntryOf(ptx)), "to find a tensor-core kernel",
-            null);
-        CudaDriver.AllowSharedMemory(function, sharedBytes);
-        LoadTime += Stopwatch.GetElapsedTime(start);
-        return function;
-    }
-
-    public void Dispose() => _backend.Dispose();
-
-    private nint Function<TKernel, TArgs>(in LaunchShape shape)
-        where TKernel : struct, IKernel<TArgs>
-        where TArgs : struct
-    {
-        lock (_lock)
-        {
-            if (!_functions.TryGetValue(typeof(TKernel), out nint function))
-            {
-                long start = Stopwatch.GetTimestamp();
-                function = Load(Compile<TKernel, TArgs>(_backend, shape), shape.SharedBytes, start);
-                _functions.Add(typeof(TKernel), function);
-            }
-            return function;
-        }
-    }
+    public void Dispose() => Backend.Dispose();
 
     private static void Check(CudaError error, string what, string? log)
     {

@@ -1,12 +1,11 @@
-using PeftCore.Backends;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
 /// <summary>BF16 copies of F32 operands for the tensor cores. The copy of a parameter is kept until the parameter is written or freed:
-/// a LoRA step reads each factor several times. What is computed anew for each product is rounded for that product alone.</summary>
-internal sealed class Bf16WeightCache(IlgpuBackend backend)
+/// a LoRA step reads each factor several times. The copy of any other tensor serves one product only.</summary>
+internal sealed class Bf16WeightCache(LaunchContext gpu)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<nint, Copy> _copies = [];
@@ -17,13 +16,22 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         public bool Stale { get; set; }
     }
 
-    /// <summary>Address of the F32 tensor's numbers in BF16, valid until <see cref="Trim"/>.</summary>
-    public nint Of(Tensor tensor)
+    /// <summary>Address of a matrix as tensor cores read it: BF16, with rows that start at multiples of 16 bytes. The tensor's own if it is
+    /// stored so, or else that of a copy.</summary>
+    public nint Operand(Tensor tensor) =>
+        !HasAlignedRows(tensor) ? Padded(tensor) : tensor.DType == DType.F32 ? Of(tensor) : LaunchContext.Address(tensor);
+
+    /// <summary>Whether rows start where 16 bytes of BF16 can be read at once.</summary>
+    public static bool HasAlignedRows(Tensor tensor) =>
+        tensor.Shape.Columns % GemmSchedule.Chunk == 0 && LaunchContext.Address(tensor) % 16 == 0;
+
+    /// <summary>Address of a BF16 copy of the F32 tensor, valid until <see cref="Trim"/>.</summary>
+    private nint Of(Tensor tensor)
     {
         if (tensor.Storage.Kind is not (MemoryKind.Trainable or MemoryKind.Frozen))
         {
-            var once = backend.NewTensor(tensor.Shape, DType.BF16, MemoryKind.Workspace).Keep();
-            backend.Cast(tensor, once);
+            var once = gpu.Workspace(tensor.Shape, DType.BF16).Keep();
+            gpu.Casts.Cast(tensor, once);
             lock (_lock)
             {
                 _temporary.Add(once);
@@ -32,7 +40,7 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
         lock (_lock)
         {
-            nint address = tensor.Storage.Address + (nint)tensor.ByteOffset;
+            nint address = LaunchContext.Address(tensor);
             if (_copies.TryGetValue(address, out var known) && known.Bf16.Count != tensor.Count)
             {
                 _copies.Remove(address);
@@ -41,25 +49,23 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
             }
             if (known is null)
             {
-                known = new Copy(tensor.Storage, backend.NewTensor(tensor.Shape, DType.BF16, MemoryKind.Workspace).Keep()) { Stale = true };
+                known = new Copy(tensor.Storage, gpu.Workspace(tensor.Shape, DType.BF16).Keep()) { Stale = true };
                 _copies.Add(address, known);
             }
             if (known.Stale)
             {
-                backend.Cast(tensor, known.Bf16);
+                gpu.Casts.Cast(tensor, known.Bf16);
                 known.Stale = false;
             }
             return known.Bf16.Storage.Address;
         }
     }
 
-    /// <summary>Address of the numbers in BF16 with every row on 16 bytes: a copy for one product, of a tensor whose rows are not
-    /// aligned.</summary>
-    public nint Padded(Tensor tensor)
+    /// <summary>Address of a BF16 copy whose rows start at multiples of 16 bytes, for one product with a tensor whose rows do not.</summary>
+    private nint Padded(Tensor tensor)
     {
-        var once = backend.NewTensor([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16, MemoryKind.Workspace)
-            .Keep();
-        backend.PadRows(tensor, once);
+        var once = gpu.Workspace([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16).Keep();
+        gpu.Casts.PadRows(tensor, once);
         lock (_lock)
         {
             _temporary.Add(once);
@@ -67,7 +73,7 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         return once.Storage.Address;
     }
 
-    /// <summary>Lets go of copies that were made for one product. Only after that product is queued.</summary>
+    /// <summary>Frees the copies that serve one product, once that product is queued.</summary>
     public void Trim()
     {
         lock (_lock)
@@ -77,12 +83,12 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
     }
 
-    /// <summary>The kept copy of a parameter for whoever writes the parameter to bring up to date as well; null if there is none.</summary>
+    /// <summary>The kept copy of a parameter, or null. The caller writes both the parameter and the copy.</summary>
     public Tensor? ToUpdate(Tensor parameter)
     {
         lock (_lock)
         {
-            if (!_copies.TryGetValue(parameter.Storage.Address + (nint)parameter.ByteOffset, out var copy)
+            if (!_copies.TryGetValue(LaunchContext.Address(parameter), out var copy)
                 || copy.Bf16.Count != parameter.Count)
             {
                 return null;
@@ -92,20 +98,20 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
     }
 
-    /// <summary>Brings every kept copy up to date.</summary>
+    /// <summary>Rounds every stale parameter into its copy again.</summary>
     public void Refresh()
     {
         lock (_lock)
         {
             foreach (var (address, copy) in _copies.Where(entry => entry.Value.Stale))
             {
-                backend.Round(address, copy.Bf16);
+                gpu.Casts.Round(address, copy.Bf16);
                 copy.Stale = false;
             }
         }
     }
 
-    /// <summary>A tensor was written: its copies are out of date.</summary>
+    /// <summary>Marks the copies of a written tensor as stale.</summary>
     public void Written(Tensor tensor)
     {
         if (tensor.Storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen)
@@ -120,7 +126,7 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
     }
 
-    /// <summary>A storage is freed.</summary>
+    /// <summary>Frees the copies of a storage that is freed.</summary>
     public void Forget(Storage storage)
     {
         if (storage.Kind is MemoryKind.Trainable or MemoryKind.Frozen)
@@ -136,7 +142,7 @@ internal sealed class Bf16WeightCache(IlgpuBackend backend)
         }
     }
 
-    /// <summary>Lets go of all copies.</summary>
+    /// <summary>Frees all copies.</summary>
     public void Clear()
     {
         lock (_lock)

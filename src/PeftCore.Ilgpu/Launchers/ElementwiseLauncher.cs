@@ -1,44 +1,43 @@
+using System.Runtime.InteropServices;
+using ILGPU;
 using PeftCore.Kernels;
-using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
-using PeftCore.Kernels.Ilgpu.Portable.Matrix;
-using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Element-by-element ops, dropout and random fills. BF16 tensors take the vectorized kernels, others the portable ones in
+/// F32.</summary>
+internal sealed class ElementwiseLauncher(LaunchContext gpu)
 {
-    /// <inheritdoc/>
     public void Map<TFormula>(Tensor x, Tensor y) where TFormula : struct, IUnaryFormula => Apply<ValueOf<TFormula>>(x, x, y);
 
-    /// <inheritdoc/>
     public void MapGradient<TFormula>(Tensor x, Tensor dy, Tensor dx, bool accumulate) where TFormula : struct, IUnaryFormula =>
         Apply<SlopeOf<TFormula>>(x, dy, dx, accumulate: accumulate);
 
-    /// <inheritdoc/>
     public void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) where TFormula : struct, IUnaryFormula =>
         Apply<GateOf<TFormula>>(gate, up, h);
 
-    /// <inheritdoc/>
     public void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula
     {
         if (CanVectorize(gate, up, dh, dgate, dup))
         {
-            Moves(gate, up, dh, dgate, dup);
-            _device.ForEach<GatedGradientBf16x8<TFormula>, GatedGradientBf16x8Args>(gate.Count / 8, new GatedGradientBf16x8Args
+            gpu.Moves(gate, up, dh, dgate, dup);
+            gpu.ForEach<GatedGradientBf16x8<TFormula>, GatedGradientBf16x8Args>(gate.Count / 8, new GatedGradientBf16x8Args
             {
-                Gate = Bf16x8View(gate),
-                Up = Bf16x8View(up),
-                DOut = Bf16x8View(dh),
-                DGate = Bf16x8View(dgate),
-                DUp = Bf16x8View(dup),
+                Gate = gpu.Bf16x8(gate),
+                Up = gpu.Bf16x8(up),
+                DOut = gpu.Bf16x8(dh),
+                DGate = gpu.Bf16x8(dgate),
+                DUp = gpu.Bf16x8(dup),
             });
             return;
         }
-        using Float32Staging g = StageIn(gate), u = StageIn(up), d = StageIn(dh), dg = StageOut(dgate, false), du = StageOut(dup, false);
-        _device.ForEach<GatedGradient<TFormula>, GatedGradientArgs>(gate.Count, new GatedGradientArgs
+        using Float32Staging g = gpu.StageIn(gate), u = gpu.StageIn(up), d = gpu.StageIn(dh), dg = gpu.StageOut(dgate, false),
+            du = gpu.StageOut(dup, false);
+        gpu.ForEach<GatedGradient<TFormula>, GatedGradientArgs>(gate.Count, new GatedGradientArgs
         {
             Gate = g.View,
             Up = u.View,
@@ -48,62 +47,29 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <inheritdoc/>
     public void Add(Tensor a, Tensor b, Tensor y) => Apply<Plus>(a, b, y);
 
-    /// <inheritdoc/>
     public void Multiply(Tensor a, Tensor b, Tensor y, bool accumulate) => Apply<Times>(a, b, y, accumulate: accumulate);
 
-    /// <inheritdoc/>
     public void Scale(Tensor x, float factor, Tensor y, bool accumulate) => Apply<Scaled>(x, x, y, factor, accumulate);
 
-    /// <inheritdoc/>
     public void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate)
     {
         if (CanVectorize(x, y))
         {
-            _device.ForEach<ScaleByDeviceBf16x8, PointwiseBf16x8Args>(y.Count / 8,
-                PointwiseBf16x8(x, x, y, 0, accumulate) with { Device = F32(scalar) });
+            gpu.ForEach<ScaleByDeviceBf16x8, PointwiseBf16x8Args>(y.Count / 8,
+                PointwiseBf16x8(x, x, y, 0, accumulate) with { Device = gpu.F32(scalar) });
             return;
         }
-        using Float32Staging from = StageIn(x), to = StageOut(y, accumulate);
-        _device.ForEach<ScaleByDevice, PointwiseArgs>(y.Count, Pointwise(from, F32(scalar), to, 0, accumulate));
+        using Float32Staging from = gpu.StageIn(x), to = gpu.StageOut(y, accumulate);
+        gpu.ForEach<ScaleByDevice, PointwiseArgs>(y.Count, Pointwise(from, gpu.F32(scalar), to, 0, accumulate));
     }
 
-    /// <inheritdoc/>
-    public void MultiplyRow(Tensor x, Tensor row, Tensor y, bool accumulate) => ByRows<MultiplyRow>(x, row, y, accumulate);
-
-    /// <inheritdoc/>
-    public void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate)
-    {
-        using Float32Staging a = StageIn(x), b = StageIn(y);
-        SumColumns<ProductTerm>(new ColumnSumArgs { X = a.View, Y = b.View, Mean = None<float>(), Rstd = None<float>() }, x, row,
-            accumulate);
-    }
-
-    /// <inheritdoc/>
-    public void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) => ByRows<MultiplyColumn>(x, column, y, accumulate);
-
-    /// <inheritdoc/>
-    public void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate)
-    {
-        using Float32Staging a = StageIn(x), b = StageIn(y), to = StageOut(dots, accumulate);
-        _device.Run<RowDots, RowDotsArgs>(x.Shape.Rows, 1, new RowDotsArgs
-        {
-            X = a.View,
-            Y = b.View,
-            Dots = to.View,
-            Columns = x.Shape.Columns,
-            Accumulate = Flag(accumulate),
-        });
-    }
-
-    /// <inheritdoc/>
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
-        _recording?.Forbid(); // Another pass draws another mask.
-        using Float32Staging from = StageIn(x), to = StageOut(y, accumulate);
-        _device.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
+        gpu.Recording?.Forbid(); // Each pass draws another mask.
+        using Float32Staging from = gpu.StageIn(x), to = gpu.StageOut(y, accumulate);
+        gpu.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {
             X = from.View,
             Y = to.View,
@@ -115,15 +81,13 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <inheritdoc/>
     public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
         Fill(y, (values, first) => Philox.FillUniform(values, low, high, seed, stream, first));
 
-    /// <inheritdoc/>
     public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         Fill(y, (values, first) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, first));
 
-    // Initial values are drawn by the host: a GPU's logarithm and sine round otherwise, and a seed shall mean the same start everywhere.
+    // The host draws initial values: a GPU rounds logarithms and sines differently, and a seed gives the same start on every device.
     private void Fill(Tensor y, DrawFrom draw)
     {
         const int Piece = 1 << 16;
@@ -133,7 +97,7 @@ internal sealed partial class IlgpuBackend
             int first = piece * Piece;
             draw(values.AsSpan(first, Math.Min(Piece, values.Length - first)), (ulong)first);
         });
-        Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), y);
+        gpu.Backend.Upload(MemoryMarshal.AsBytes<float>(values), y);
     }
 
     private delegate void DrawFrom(Span<float> values, ulong first);
@@ -142,37 +106,24 @@ internal sealed partial class IlgpuBackend
     {
         if (CanVectorize(a, b, y))
         {
-            Moves(ReferenceEquals(a, b) ? [a, y] : [a, b, y]);
-            _device.ForEach<PointwiseBf16x8<TOp>, PointwiseBf16x8Args>(y.Count / 8, PointwiseBf16x8(a, b, y, scalar, accumulate));
+            gpu.Moves(ReferenceEquals(a, b) ? [a, y] : [a, b, y]);
+            gpu.ForEach<PointwiseBf16x8<TOp>, PointwiseBf16x8Args>(y.Count / 8, PointwiseBf16x8(a, b, y, scalar, accumulate));
             return;
         }
-        using Float32Staging left = StageIn(a), right = StageIn(b), to = StageOut(y, accumulate);
-        _device.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(left, right.View, to, scalar, accumulate));
+        using Float32Staging left = gpu.StageIn(a), right = gpu.StageIn(b), to = gpu.StageOut(y, accumulate);
+        gpu.ForEach<Pointwise<TOp>, PointwiseArgs>(y.Count, Pointwise(left, right.View, to, scalar, accumulate));
     }
 
-    private static PointwiseArgs Pointwise(in Float32Staging a, ILGPU.ArrayView<float> b, in Float32Staging y, float scalar,
-        bool accumulate) =>
+    private static PointwiseArgs Pointwise(in Float32Staging a, ArrayView<float> b, in Float32Staging y, float scalar, bool accumulate) =>
         new() { A = a.View, B = b, Y = y.View, Scalar = scalar, Accumulate = Flag(accumulate) };
 
-    private PointwiseBf16x8Args PointwiseBf16x8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) =>
-        new()
-        {
-            A = Bf16x8View(a), B = Bf16x8View(b), Y = Bf16x8View(y), Device = None<float>(), Scalar = scalar,
-            Accumulate = Flag(accumulate)
-        };
-
-    private void ByRows<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate) where TKernel : struct, IKernel<RowWiseArgs<float>>
+    private PointwiseBf16x8Args PointwiseBf16x8(Tensor a, Tensor b, Tensor y, float scalar, bool accumulate) => new()
     {
-        int columns = x.Shape.Columns, strips = SplitKSchedule.Count(columns, _device.BlockSize);
-        using Float32Staging from = StageIn(x), by = StageIn(factor), to = StageOut(y, accumulate);
-        _device.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * strips, 1, new RowWiseArgs<float>
-        {
-            X = from.View,
-            Y = to.View,
-            Factor = by.View,
-            Columns = columns,
-            Strips = strips,
-            Accumulate = Flag(accumulate),
-        });
-    }
+        A = gpu.Bf16x8(a),
+        B = gpu.Bf16x8(b),
+        Y = gpu.Bf16x8(y),
+        Device = gpu.None<float>(),
+        Scalar = scalar,
+        Accumulate = Flag(accumulate),
+    };
 }

@@ -1,101 +1,138 @@
-using PeftCore.Kernels.Ilgpu.Portable.Matrix;
+using PeftCore.Kernels.Ilgpu;
+using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Kernels.Ilgpu.Vectorized;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Layer norm (Ba et al. 2016) and its gradients, a thread block a row: BF16 rows eight elements a thread, others in
+/// F32.</summary>
+internal sealed class LayerNormLauncher(LaunchContext gpu, RowLauncher rows)
 {
-    /// <summary>An RMS norm on BF16: from x to y, or from dy to dx.</summary>
-    private readonly record struct RmsCall(
-        Tensor X, Tensor Weight, float Offset, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false,
-        bool Again = false);
-
-    /// <summary>A layer norm on BF16: from x to y, or from dy to dx.</summary>
-    private readonly record struct LayerCall(
-        Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor Rstd, Tensor From, Tensor To, float Epsilon, bool Accumulate = false);
-
-    private void RmsBf16x8(in RmsCall call, bool backward)
+    public void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
     {
-        if (call.Weight.DType == DType.BF16)
+        if (CanVectorize(x, y) && CanVectorizeWeight(weight) && (bias is null || (CanVectorizeWeight(bias) && bias.DType == weight.DType)))
         {
-            RmsBf16x8<Bf16x8>(call, backward);
+            DTypeSwitch.Vector(weight.DType, new LayerNormLaunch(gpu, x, weight, bias, mean, rstd, null, y, epsilon));
+            return;
         }
-        else
+        if (bias is not null && bias.DType != weight.DType)
         {
-            RmsBf16x8<Float32x8>(call, backward);
+            // Too rare for kernels of every pair of dtypes: a second launch adds the bias.
+            LayerNorm(x, weight, null, y, mean, rstd, epsilon);
+            rows.AddRow(y, bias);
+            return;
         }
+        DTypeSwitch.Element(weight.DType, new LayerNormLaunch(gpu, x, weight, bias, mean, rstd, null, y, epsilon));
     }
 
-    private void RmsBf16x8<TWeight>(in RmsCall call, bool backward) where TWeight : unmanaged, IVector8<TWeight>
+    public void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+        Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias)
     {
-        var args = new RmsBf16x8Args<TWeight>
+        if (dWeight is not null)
         {
-            X = Bf16x8View(call.X),
-            Y = Bf16x8View(call.To),
-            DOut = Bf16x8View(call.From),
-            DX = Bf16x8View(call.To),
-            Rstd = F32(call.Rstd),
-            Weight = VectorView<TWeight>(call.Weight),
-            Offset = call.Offset,
-            Epsilon = call.Epsilon,
-            Vectors = call.X.Shape.Columns / 8,
-            Rows = call.X.Shape.Rows,
-            Accumulate = Flag(call.Accumulate),
-            Known = Flag(call.Again),
-        };
-        int blocks = SplitKSchedule.Count(args.Rows, _device.BlockSize / _device.Accelerator.WarpSize);
-        if (backward)
-        {
-            Moves(call.Accumulate ? [call.X, call.From, call.To, call.To] : [call.X, call.From, call.To]);
-            _device.Run<RmsBackwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(blocks, 1, args);
+            using Float32Staging from = gpu.StageIn(x), gradient = gpu.StageIn(dy);
+            rows.SumColumns<LayerTerm>(
+                new ColumnSumArgs { X = from.View, Y = gradient.View, Mean = gpu.F32(mean), Rstd = gpu.F32(rstd) }, x, dWeight,
+                accumulateDWeight);
         }
-        else
+        if (dBias is not null)
         {
-            Moves(call.X, call.To);
-            _device.Run<RmsForwardBf16x8<TWeight>, RmsBf16x8Args<TWeight>>(blocks, 1, args);
+            rows.SumRows(dy, dBias, accumulateDBias);
         }
+        if (dx is null)
+        {
+            return;
+        }
+        var launch = new LayerNormLaunch(gpu, x, weight, null, mean, rstd, dy, dx, 0, accumulateDx);
+        if (CanVectorize(x, dy, dx) && CanVectorizeWeight(weight))
+        {
+            DTypeSwitch.Vector(weight.DType, launch);
+            return;
+        }
+        DTypeSwitch.Element(weight.DType, launch);
     }
 
-    private void LayerBf16x8(in LayerCall call, bool backward)
+    /// <summary>A layer norm: from x to y without <paramref name="DY"/>, from dy to dx with it.</summary>
+    private readonly record struct LayerNormLaunch(
+        LaunchContext Gpu, Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor Rstd, Tensor? DY, Tensor To, float Epsilon,
+        bool Accumulate = false) : IElementLaunch, IVectorLaunch
     {
-        if (call.Weight.DType == DType.BF16)
+        public void WithElement<TWeight>() where TWeight : unmanaged, IElement<TWeight>
         {
-            LayerBf16x8<Bf16x8>(call, backward);
+            if (DY is null)
+            {
+                Forward<TWeight>();
+            }
+            else
+            {
+                Backward<TWeight>(DY);
+            }
         }
-        else
+
+        public void WithVector<TWeight>() where TWeight : unmanaged, IVector8<TWeight>
         {
-            LayerBf16x8<Float32x8>(call, backward);
+            var args = new LayerBf16x8Args<TWeight>
+            {
+                X = Gpu.Bf16x8(X),
+                Y = Gpu.Bf16x8(To),
+                DOut = Gpu.Bf16x8(DY ?? X),
+                DX = Gpu.Bf16x8(To),
+                Mean = Gpu.F32(Mean),
+                Rstd = Gpu.F32(Rstd),
+                Weight = Gpu.Vectors<TWeight>(Weight),
+                Bias = Bias is null ? Gpu.None<TWeight>() : Gpu.Vectors<TWeight>(Bias),
+                Epsilon = Epsilon,
+                Vectors = X.Shape.Columns / 8,
+                HasBias = Flag(Bias is not null),
+                Accumulate = Flag(Accumulate),
+            };
+            if (DY is null)
+            {
+                Gpu.Run<LayerForwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>(X.Shape.Rows, 1, args);
+            }
+            else
+            {
+                Gpu.Run<LayerBackwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>(X.Shape.Rows, 1, args);
+            }
+        }
+
+        private void Forward<TWeight>() where TWeight : unmanaged, IElement<TWeight>
+        {
+            using Float32Staging from = Gpu.StageIn(X), to = Gpu.StageOut(To, false);
+            Gpu.Run<LayerForward<TWeight>, LayerArgs<TWeight>>(X.Shape.Rows, 1, new LayerArgs<TWeight>
+            {
+                X = from.View,
+                Y = to.View,
+                Mean = Gpu.F32(Mean),
+                Rstd = Gpu.F32(Rstd),
+                DOut = Gpu.None<float>(),
+                DX = Gpu.None<float>(),
+                Weight = Gpu.View<TWeight>(Weight),
+                Bias = Bias is null ? Gpu.None<TWeight>() : Gpu.View<TWeight>(Bias),
+                Epsilon = Epsilon,
+                Columns = X.Shape.Columns,
+                HasBias = Flag(Bias is not null),
+            });
+        }
+
+        private void Backward<TWeight>(Tensor dy) where TWeight : unmanaged, IElement<TWeight>
+        {
+            using Float32Staging from = Gpu.StageIn(X), gradient = Gpu.StageIn(dy), to = Gpu.StageOut(To, Accumulate);
+            Gpu.Run<LayerBackward<TWeight>, LayerArgs<TWeight>>(X.Shape.Rows, 1, new LayerArgs<TWeight>
+            {
+                X = from.View,
+                Y = Gpu.None<float>(),
+                Mean = Gpu.F32(Mean),
+                Rstd = Gpu.F32(Rstd),
+                DOut = gradient.View,
+                DX = to.View,
+                Weight = Gpu.View<TWeight>(Weight),
+                Bias = Gpu.None<TWeight>(),
+                Columns = X.Shape.Columns,
+                Accumulate = Flag(Accumulate),
+            });
         }
     }
-
-    private void LayerBf16x8<TWeight>(in LayerCall call, bool backward) where TWeight : unmanaged, IVector8<TWeight>
-    {
-        var args = new LayerBf16x8Args<TWeight>
-        {
-            X = Bf16x8View(call.X),
-            Y = Bf16x8View(call.To),
-            DOut = Bf16x8View(call.From),
-            DX = Bf16x8View(call.To),
-            Mean = F32(call.Mean),
-            Rstd = F32(call.Rstd),
-            Weight = VectorView<TWeight>(call.Weight),
-            Bias = call.Bias is null ? None<TWeight>() : VectorView<TWeight>(call.Bias),
-            Epsilon = call.Epsilon,
-            Vectors = call.X.Shape.Columns / 8,
-            HasBias = Flag(call.Bias is not null),
-            Accumulate = Flag(call.Accumulate),
-        };
-        if (backward)
-        {
-            _device.Run<LayerBackwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>(call.X.Shape.Rows, 1, args);
-        }
-        else
-        {
-            _device.Run<LayerForwardBf16x8<TWeight>, LayerBf16x8Args<TWeight>>(call.X.Shape.Rows, 1, args);
-        }
-    }
-
-    private ILGPU.ArrayView<TVector> VectorView<TVector>(Tensor tensor) where TVector : unmanaged =>
-        _device.Space.View<TVector>(Address(tensor), tensor.Count / 8);
 }

@@ -7,16 +7,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Multi-tensor apply: runs one kernel over many tensors by a table of them, and a list of the runs of elements that thread blocks
-/// take, which stays on the device while the sizes are the same.</summary>
-internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
+/// <summary>Multi-tensor apply: one launch over many tensors. The kernel reads a table of the tensors, and a list of the chunks that its
+/// thread blocks take; the list is kept on the device for tensors of the same sizes.</summary>
+internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 {
-    /// <summary>Elements of a chunk: what one thread block works on.</summary>
+    /// <summary>Elements of a chunk, the work of one thread block.</summary>
     internal const int Chunk = 4096;
 
     private readonly Dictionary<string, (Storage Table, int Count)> _chunks = [];
 
-    /// <summary>Thread blocks that the slots take.</summary>
+    /// <summary>How many chunks, and so thread blocks, these tensors take.</summary>
     public static int ChunksOf(ReadOnlySpan<TensorSlot> slots)
     {
         int chunks = 0;
@@ -27,7 +27,7 @@ internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
         return chunks;
     }
 
-    /// <summary>Queues the kernel; with sums there is one for each chunk.</summary>
+    /// <summary>Queues the kernel. <paramref name="sums"/> has an element for each chunk, or is null.</summary>
     public void Run<TKernel>(TensorSlot[] slots, ArrayView<float>? sums) where TKernel : struct, IKernel<MultiTensorArgs>
     {
         var (table, count) = ChunkTable(slots);
@@ -35,10 +35,10 @@ internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
         {
             return;
         }
-        var device = backend.Device;
-        // A view of memory starts at a multiple of its elements' size, which for these is no power of two.
+        var device = gpu.Device;
+        // A view starts at a multiple of its element size, which is no power of two here.
         nint size = Marshal.SizeOf<TensorSlot>();
-        var described = backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
+        var described = gpu.Backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
         nint first = (described.Address + size - 1) / size * size;
         device.Memory.Upload(MemoryMarshal.AsBytes<TensorSlot>(slots), first);
         device.Run<TKernel, MultiTensorArgs>(count, 1, new MultiTensorArgs
@@ -81,8 +81,8 @@ internal sealed class MultiTensorApply(IlgpuBackend backend) : IDisposable
         {
             Dispose();
         }
-        var table = backend.Allocate(8L * chunks.Count, MemoryKind.Workspace);
-        backend.Device.Memory.Upload(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(chunks)), table.Address);
+        var table = gpu.Backend.Allocate(8L * chunks.Count, MemoryKind.Workspace);
+        gpu.Device.Memory.Upload(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(chunks)), table.Address);
         return _chunks[sizes] = (table, chunks.Count);
     }
 }

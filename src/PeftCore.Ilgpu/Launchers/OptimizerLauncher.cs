@@ -1,27 +1,31 @@
+using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
 using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Optimizer steps, and sums over all elements of many tensors. The workspace is the chunk tables of
+/// <see cref="MultiTensorApply"/>.</summary>
+internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
 {
-    /// <inheritdoc/>
+    private readonly MultiTensorApply _multiTensor = new(gpu);
+
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment) =>
         AdamW([new AdamWTensors(step, parameter, gradient, firstMoment, secondMoment)], gradientScale);
 
-    /// <inheritdoc/>
     public void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
         var slots = new TensorSlot[parameters.Length];
         for (int i = 0; i < slots.Length; i++)
         {
             var (step, parameter, gradient, first, second) = parameters[i];
-            Written(parameter);
-            var bf16Copy = _bf16Weights.ToUpdate(parameter);
+            gpu.Written(parameter);
+            var bf16Copy = gpu.Bf16Weights.ToUpdate(parameter);
             slots[i] = new TensorSlot
             {
                 Parameter = IndexOf(parameter),
@@ -37,15 +41,14 @@ internal sealed partial class IlgpuBackend
         _multiTensor.Run<MultiTensorAdam>(slots, null);
     }
 
-    /// <inheritdoc/>
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep)
     {
-        _device.ForEach<SgdStep, SgdArgs>(parameter.Count, new SgdArgs
+        gpu.ForEach<SgdStep, SgdArgs>(parameter.Count, new SgdArgs
         {
-            Parameter = F32(parameter),
-            Gradient = F32(gradient),
-            Buffer = F32OrNone(momentumBuffer),
+            Parameter = gpu.F32(parameter),
+            Gradient = gpu.F32(gradient),
+            Buffer = gpu.F32OrNone(momentumBuffer),
             GradientScale = gradientScale,
             LearningRate = learningRate,
             Momentum = momentum,
@@ -54,39 +57,38 @@ internal sealed partial class IlgpuBackend
             Nesterov = Flag(nesterov),
             FirstStep = Flag(firstStep),
         });
-        Written(parameter);
+        gpu.Written(parameter);
     }
 
-    /// <inheritdoc/>
     public double SumOfSquares(Tensor x) => Sum<SquareTerm>([x]);
 
-    /// <inheritdoc/>
     public double SumOfSquares(ReadOnlySpan<Tensor> tensors) => Sum<SquareTerm>(tensors);
 
-    /// <inheritdoc/>
     public bool AllFinite(Tensor x) => Sum<FiniteTerm>([x]) == 0;
 
-    // Whatever the number of tensors, there is one launch and the host waits once.
+    public void Dispose() => _multiTensor.Dispose();
+
+    // One launch and one wait of the host, whatever the number of tensors.
     private double Sum<TTerm>(ReadOnlySpan<Tensor> tensors) where TTerm : struct, IElementTerm
     {
         var slots = new TensorSlot[tensors.Length];
         var copies = new List<Float32Staging>();
         for (int i = 0; i < slots.Length; i++)
         {
-            var wide = StageIn(tensors[i]);
-            copies.Add(wide);
-            slots[i] = new TensorSlot { Parameter = IndexOf(wide.Tensor), Count = checked((int)wide.Tensor.Count) };
+            var staged = gpu.StageIn(tensors[i]);
+            copies.Add(staged);
+            slots[i] = new TensorSlot { Parameter = IndexOf(staged.Tensor), Count = checked((int)staged.Tensor.Count) };
         }
         int chunks = MultiTensorApply.ChunksOf(slots);
         if (chunks == 0)
         {
             return 0;
         }
-        using var partial = new Scratch(this, chunks);
+        using var partial = new Scratch(gpu, chunks);
         _multiTensor.Run<MultiTensorSum<TTerm>>(slots, partial.View);
         copies.ForEach(copy => copy.Dispose());
         float[] host = new float[chunks];
-        _device.Memory.Download(partial.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(host.AsSpan()));
+        gpu.Device.Memory.Download(partial.Address, MemoryMarshal.AsBytes(host.AsSpan()));
         double total = 0;
         foreach (float sum in host)
         {
@@ -95,6 +97,7 @@ internal sealed partial class IlgpuBackend
         return total;
     }
 
+    // Index of the first element, counted in elements from address 0.
     private static long IndexOf(Tensor tensor) => tensor.DType == DType.F32
         ? Address(tensor) / sizeof(float)
         : throw new InvalidOperationException($"an F32 tensor was expected, not {tensor}");

@@ -2,17 +2,18 @@ using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Kernels.Ilgpu.Portable.Rows;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Batched products of small matrices, inverses of blocks, top-k softmax, and sparse products.</summary>
+internal sealed class StructuredLauncher(LaunchContext gpu)
 {
-    /// <inheritdoc/>
     public void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
     {
-        using Float32Staging left = StageIn(a), right = StageIn(b), result = StageOut(c, product.Accumulate);
+        using Float32Staging left = gpu.StageIn(a), right = gpu.StageIn(b), result = gpu.StageOut(c, product.Accumulate);
         int matrices = product.IsSum ? 1 : product.Count;
-        _device.ForEach<Batched, BatchedArgs>((long)matrices * product.M * product.N, new BatchedArgs
+        gpu.ForEach<Batched, BatchedArgs>((long)matrices * product.M * product.N, new BatchedArgs
         {
             A = left.View,
             B = right.View,
@@ -39,23 +40,21 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <inheritdoc/>
     public void InvertBlocks(Tensor x, Tensor y)
     {
         if (!ReferenceEquals(x, y))
         {
-            Copy(x, y);
+            gpu.Casts.Copy(x, y);
         }
-        using var result = StageOut(y, accumulate: true);
+        using var result = gpu.StageOut(y, accumulate: true);
         int side = x.Shape.Columns;
-        _device.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = result.View, Side = side });
+        gpu.Run<Inverse, InverseArgs>(side == 0 ? 0 : x.Shape.Rows / side, 1, new InverseArgs { X = result.View, Side = side });
     }
 
-    /// <inheritdoc/>
     public void TopKSoftmax(Tensor x, int k, Tensor y)
     {
-        using Float32Staging given = StageIn(x), result = StageOut(y, accumulate: false);
-        _device.ForEach<TopKForward, TopKArgs>(x.Shape.Rows, new TopKArgs
+        using Float32Staging given = gpu.StageIn(x), result = gpu.StageOut(y, accumulate: false);
+        gpu.ForEach<TopKForward, TopKArgs>(x.Shape.Rows, new TopKArgs
         {
             X = given.View,
             Y = result.View,
@@ -65,19 +64,18 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <inheritdoc/>
     public void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate)
     {
-        using Float32Staging given = StageIn(x), entries = StageIn(values), result = StageOut(y, accumulate);
-        _device.ForEach<SparseForward, SparseArgs>(y.Count, new SparseArgs
+        using Float32Staging given = gpu.StageIn(x), entries = gpu.StageIn(values), result = gpu.StageOut(y, accumulate);
+        gpu.ForEach<SparseForward, SparseArgs>(y.Count, new SparseArgs
         {
             X = given.View,
-            DOut = None<float>(),
+            DOut = gpu.None<float>(),
             Values = entries.View,
             Y = result.View,
-            Offsets = I32(offsets),
-            Columns = I32(columns),
-            Order = I32(order),
+            Offsets = gpu.I32(offsets),
+            Columns = gpu.I32(columns),
+            Order = gpu.I32(order),
             Rows = x.Shape.Rows,
             Inputs = x.Shape.Columns,
             Outputs = y.Shape.Columns,
@@ -85,19 +83,18 @@ internal sealed partial class IlgpuBackend
         });
     }
 
-    /// <inheritdoc/>
     public void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate)
     {
-        using Float32Staging given = StageIn(x), gradient = StageIn(dy), result = StageOut(dValues, accumulate);
-        _device.ForEach<SparseEntries, SparseArgs>(dValues.Count, new SparseArgs
+        using Float32Staging given = gpu.StageIn(x), gradient = gpu.StageIn(dy), result = gpu.StageOut(dValues, accumulate);
+        gpu.ForEach<SparseEntries, SparseArgs>(dValues.Count, new SparseArgs
         {
             X = given.View,
             DOut = gradient.View,
-            Values = None<float>(),
+            Values = gpu.None<float>(),
             Y = result.View,
-            Offsets = I32(rows),
-            Columns = I32(columns),
-            Order = None<int>(),
+            Offsets = gpu.I32(rows),
+            Columns = gpu.I32(columns),
+            Order = gpu.None<int>(),
             Rows = x.Shape.Rows,
             Inputs = x.Shape.Columns,
             Outputs = dy.Shape.Columns,

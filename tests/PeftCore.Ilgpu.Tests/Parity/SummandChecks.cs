@@ -68,8 +68,8 @@ internal static class SummandChecks
             }
             bench.Cpu.Cast(wide, result.Cpu);
         }
-        var device = (IlgpuBackend)result.Device.Device;
-        Assert(device.TryProducts([.. terms.Select(term => new GemmOperands(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
+        var gemm = ((IlgpuBackend)result.Device.Device).Gemm;
+        Assert(gemm.TryProducts([.. terms.Select(term => new GemmOperands(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
             accumulate, row?.Device));
         bench.Same(result, $"{m} × {n} of {string.Join('+', depths)}", Tolerance(dtype));
     }
@@ -80,8 +80,8 @@ internal static class SummandChecks
         Twin s = bench.Random([520, 16], DType.BF16), b = bench.Random([16, 136], DType.BF16), y = bench.Empty([520, 136]);
         bench.Cpu.MatMul(x.Cpu, false, w.Cpu, true, y.Cpu);
         bench.Cpu.MatMul(s.Cpu, false, b.Cpu, false, y.Cpu, 1, true);
-        var device = (IlgpuBackend)y.Device.Device;
-        Assert(device.TryProducts([new(x.Device, false, w.Device, true), new(s.Device, false, b.Device, false)], y.Device, 1, false, null));
+        var gemm = ((IlgpuBackend)y.Device.Device).Gemm;
+        Assert(gemm.TryProducts([new(x.Device, false, w.Device, true), new(s.Device, false, b.Device, false)], y.Device, 1, false, null));
         bench.Same(y, "x·Wᵀ + S·B", Tolerance(DType.F32));
     }
 
@@ -102,8 +102,8 @@ internal static class SummandChecks
             bench.Cpu.Cast(wide, y[i].Cpu);
             terms.AddRange([new(x.Device, false, w[i].Device, true), new(s[i].Device, false, b[i].Device, true)]);
         }
-        var device = (IlgpuBackend)x.Device.Device;
-        Assert(device.TryGrouped([.. terms], [.. y.Select(twin => twin.Device)], 1, false, []));
+        var gemm = ((IlgpuBackend)x.Device.Device).Gemm;
+        Assert(gemm.TryGrouped([.. terms], [.. y.Select(twin => twin.Device)], 1, false, []));
         for (int i = 0; i < 3; i++)
         {
             bench.Same(y[i], $"result {i}", Tolerance(DType.BF16));
@@ -115,10 +115,10 @@ internal static class SummandChecks
     {
         Twin x = bench.Random([2048, 2056]), w = bench.Random([1544, 2056]), first = bench.Empty([2048, 1544]),
             second = bench.Empty([2048, 1544]);
-        var device = (IlgpuBackend)x.Device.Device;
+        var gemm = ((IlgpuBackend)x.Device.Device).Gemm;
         foreach (var y in new[] { first, second })
         {
-            Assert(device.TryProducts([new(x.Device, false, w.Device, true)], y.Device, 1, false, null));
+            Assert(gemm.TryProducts([new(x.Device, false, w.Device, true)], y.Device, 1, false, null));
         }
         Assert(first.Device.ToBytes().AsSpan().SequenceEqual(second.Device.ToBytes()));
     }

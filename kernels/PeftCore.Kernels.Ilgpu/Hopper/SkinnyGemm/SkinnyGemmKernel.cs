@@ -3,28 +3,28 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>Arguments of a pass over up to four matrices of one height, each with skinny ones; or over one with several from the left.
-/// Addresses are plain numbers, for the kernel is not launched by ILGPU.</summary>
+/// <summary>Up to four tall matrices of one height, each with skinny ones; or one with several skinny ones from the left. Addresses are
+/// plain numbers, because ILGPU does not launch this kernel.</summary>
 internal struct SkinnyGemmArgs
 {
-    /// <summary>The matrices, and the skinny ones on their right (columns, rank).</summary>
+    /// <summary>The matrices X, and R of each, (columns, rank).</summary>
     public long X0, X1, X2, X3, Right0, Right1, Right2, Right3;
 
-    /// <summary>Skinny matrices (rows, rank) from the left, of each matrix, or all of the one.</summary>
+    /// <summary>L (rows, rank) of each matrix, or all of the one.</summary>
     public long Left0, Left1, Left2, Left3;
 
-    /// <summary>Where sums over a strip's columns, and over a run's rows, wait to be added up.</summary>
-    public long Lows, Sums;
+    /// <summary>Addresses of the partial sums: of X·R over a strip's columns, and of Lᵀ·X over a run's rows.</summary>
+    public long RightPartials, LeftPartials;
 
     public int M, N0, N1, N2, N3;
 
-    /// <summary>First strip of matrices 1 to 3, and all of them.</summary>
+    /// <summary>First strip of matrices 1 to 3, and the number of strips.</summary>
     public int Start1, Start2, Start3, Strips;
 
-    /// <summary>Rows that a thread block goes down: a multiple of its step.</summary>
+    /// <summary>Rows that a thread block walks: a multiple of the rows of a step.</summary>
     public int Run;
 
-    /// <summary>Columns of each skinny matrix, tiles of 16 of one, and tiles of all that a matrix is multiplied with.</summary>
+    /// <summary>Columns of each skinny matrix, tiles of 16 columns of one, and tiles of all that one X is multiplied with.</summary>
     public int Rank, PerLeft, Tiles;
 
     /// <summary>Warps along a row of the block's tile, and along a column.</summary>
@@ -53,8 +53,9 @@ internal struct SkinnyGemmStrip
 }
 
 /// <summary>X·R and Lᵀ·X for skinny R and L, from one reading of X: both gradients of a rank-r product come from the same dY. A thread
-/// block takes a strip of X's columns and goes down a run of rows; each warp keeps a ring of steps full for itself. Sums of several thread
-/// blocks are added up in order by <see cref="SkinnyGemmReduction"/>.</summary>
+/// block takes a strip of X's columns and walks a run of rows; each warp fills a ring of its own with the next steps.
+/// <see cref="SkinnyGemmReduction"/> adds up the partial sums of thread blocks in order. Tests hold it to the same products one after the
+/// other.</summary>
 internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
 {
     public static void Run(SkinnyGemmArgs args)
@@ -82,16 +83,16 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         for (int step = 0; step < steps; step++)
         {
             CudaAsm.Emit("peft.ready;");
-            // Behind the wait of the whole warp, which has read what this overwrites.
+            // After a wait of the whole warp, so that every lane has read what this overwrites.
             Load(args, item, next, row + ((step + args.Stages - 1) * height), column, end);
             CudaAsm.Emit("peft.commit;");
             CudaAsm.Emit("peft.multiply %0;", stage);
             if (args.HasRight != 0)
             {
                 int turn = step % 2 * args.ReductionBytes;
-                CudaAsm.Emit("peft.stage_low %0;", turn);
+                CudaAsm.Emit("peft.stage_right %0;", turn);
                 Group.Barrier();
-                ReduceLow(args, strip, turn, top + (step * height), end);
+                ReduceRight(args, strip, turn, top + (step * height), end);
             }
 
             stage = stage + args.StageBytes == ring ? 0 : stage + args.StageBytes;
@@ -101,13 +102,13 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
         if (args.HasLeft != 0)
         {
             CudaAsm.Emit("peft.drain;");
-            CudaAsm.Emit("peft.stage_across;");
+            CudaAsm.Emit("peft.stage_left;");
             Group.Barrier();
-            ReduceAcross(args);
+            ReduceLeft(args);
         }
     }
 
-    // A lane copies 16 bytes of every fourth row, then of the skinny rows half a row.
+    // A lane copies 16 bytes of every fourth row of X, then half of a row of L.
     private static void Load(SkinnyGemmArgs args, SkinnyGemmStrip item, int stage, int row, int column, int end)
     {
         int lane = Group.IdxX % 32, r = lane / 8, c = lane % 8;
@@ -145,24 +146,24 @@ internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
     }
 
     // Fragments of each 16 rows: two of eight skinny columns for every tile.
-    private static void ReduceLow(SkinnyGemmArgs args, int strip, int turn, int row, int end)
+    private static void ReduceRight(SkinnyGemmArgs args, int strip, int turn, int row, int end)
     {
         int each = 2 * args.Tiles * 32, skinny = args.Tiles * SkinnyGemmShape.TileR;
         for (int p = Group.IdxX; p < args.WarpRows * each; p += SkinnyGemmShape.Threads)
         {
             int down = p / each, rest = p % each, lane = rest % 32, r = row + (down * SkinnyGemmShape.Rows) + (lane / 4);
             long to = ((((long)strip * args.M) + r) * skinny) + (rest / 32 * 8) + (lane % 4 * 2);
-            CudaAsm.Emit("peft.reduce.low %0, %1, %2, %3;", turn + (((down * args.WarpColumns * each) + rest) * 16), args.Lows + (4 * to),
-                end - r, 32L * skinny);
+            CudaAsm.Emit("peft.reduce.right %0, %1, %2, %3;", turn + (((down * args.WarpColumns * each) + rest) * 16),
+                args.RightPartials + (4 * to), end - r, 32L * skinny);
         }
     }
 
-    private static void ReduceAcross(SkinnyGemmArgs args)
+    private static void ReduceLeft(SkinnyGemmArgs args)
     {
         int each = args.WarpColumns * args.Tiles * 256;
         for (int p = Group.IdxX; p < each; p += SkinnyGemmShape.Threads)
         {
-            CudaAsm.Emit("peft.reduce.across %0, %1;", p * 16, args.Sums + ((((long)Grid.IdxX * each) + p) * 16));
+            CudaAsm.Emit("peft.reduce.left %0, %1;", p * 16, args.LeftPartials + ((((long)Grid.IdxX * each) + p) * 16));
         }
     }
 }

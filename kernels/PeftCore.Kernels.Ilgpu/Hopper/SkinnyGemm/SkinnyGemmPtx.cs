@@ -4,10 +4,10 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 /// <summary>
-/// What C# cannot say of <c>SkinnyGemmKernel</c>: copies by cp.async into the warp's own ring of shared memory, fragments by ldmatrix,
-/// m16n8k16 products. Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that they read
-/// without conflicts either way round; skinny rows are 32 bytes, their two chunks exchanged in every other four rows. rs are sums over
-/// columns (rows × skinny), cs sums over rows (skinny × columns).
+/// Writes the macros of <see cref="SkinnyGemmKernel"/> as PTX: copies by cp.async into the warp's own ring in shared memory, fragments by
+/// ldmatrix, m16n8k16 products. Rows of 64 columns are 128 bytes whose 16-byte chunks are swizzled by the row's last three bits, so that
+/// ldmatrix reads them without bank conflicts, transposed or not; skinny rows are 32 bytes whose two chunks are exchanged in every other
+/// four rows. Registers rs hold the right product (rows × skinny), cs the left product (skinny × columns).
 /// </summary>
 internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 {
@@ -26,15 +26,15 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
             case "griddep_wait": text.Append("griddepcontrol.wait;\n"); break;
             case "rows": Copy(text, a, 4, 4 * 128, swizzled: true); break;
             case "left": Copy(text, a, 1, 0, swizzled: false); break;
-            case "right": Right(text, a); break;
+            case "right": CopyRight(text, a); break;
             case "commit": text.Append("cp.async.commit_group;\n"); break;
             case "ready": Add(text, $"cp.async.wait_group {shape.Stages - 2};\nbar.warp.sync 0xFFFFFFFF;\n"); break;
             case "multiply": Multiply(text, a); break;
-            case "stage_low": StageFragments(text, shape.ReductionAt, a[0], "rs", 2 * Tiles); break;
+            case "stage_right": StageFragments(text, shape.ReductionAt, a[0], "rs", 2 * Tiles); break;
             case "drain": text.Append("cp.async.wait_group 0;\nbar.sync 0;\n"); break;
-            case "stage_across": StageFragments(text, 0, "0", "cs", 8 * Tiles); break;
-            case "reduce" when name[1] == "low": Low(text, a); break;
-            case "reduce": Across(text, a); break;
+            case "stage_left": StageFragments(text, 0, "0", "cs", 8 * Tiles); break;
+            case "reduce" when name[1] == "right": ReduceRight(text, a); break;
+            case "reduce": ReduceLeft(text, a); break;
             default: return false;
         }
         return true;
@@ -47,13 +47,13 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         text.Append("{\n.reg .u32 lane, warp, row, half, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\nand.b32 lane, lane, 31;\n");
         Add(text, $"mad.lo.u32 mine, warp, {shape.Stages * shape.StageBytes}, sbase;\n");
-        // Lanes 0-15 name the rows of the first eight columns, 16-31 those of the next.
+        // Lanes 0-15 address the rows of the first eight columns, lanes 16-31 those of the next eight.
         text.Append("and.b32 row, lane, 15;\nshr.u32 half, lane, 4;\nand.b32 at, row, 7;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\n" +
             "mad.lo.u32 rowsAt, row, 128, at;\n");
         SkinnyOffset(text, "rightAt");
         Add(text, $"mad.lo.u32 rightAt, warp, {Tiles * 64 * 32}, rightAt;\nadd.u32 rightAt, rightAt, sbase;\n");
         Add(text, $"add.u32 rightAt, rightAt, {shape.RightAt};\n");
-        // Transposed while it is read, so lanes 8-15 name the next skinny columns and 16-31 the next rows.
+        // ldmatrix transposes here, so lanes 8-15 address the next skinny columns and lanes 16-31 the next rows.
         text.Append("and.b32 row, lane, 7;\nshr.u32 at, lane, 4;\nmad.lo.u32 row, at, 8, row;\nshr.u32 half, lane, 3;\n" +
             "and.b32 half, half, 1;\n");
         SkinnyOffset(text, "leftAt");
@@ -68,12 +68,12 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
     private static void SkinnyOffset(StringBuilder text, string name) =>
         Add(text, $"shr.u32 at, row, 2;\nand.b32 at, at, 1;\nxor.b32 at, at, half;\nshl.b32 at, at, 4;\nmad.lo.u32 {name}, row, 32, at;\n");
 
-    // Offset in the warp's ring, global address, rows left from the thread's first, bytes from one of the thread's rows to the next, an
-    // address that may always be read.
+    // Arguments: offset in the warp's ring, global address, rows left from the thread's first, bytes from one of the thread's rows to the
+    // next, an address that can always be read.
     private static void Copy(StringBuilder text, string[] a, int passes, int apart, bool swizzled)
     {
         text.Append("{\n.reg .u32 to, other, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");
-        // The rows of a thread are four apart, so that the swizzle of every second differs by that bit.
+        // The rows of a thread are four apart: the swizzle of every second one differs in bit 6.
         Add(text, $"add.u32 to, mine, {a[0]};\nxor.b32 other, to, {(swizzled ? 64 : 0)};\nmov.u64 from, {a[1]};\n");
         for (int i = 0; i < passes; i++)
         {
@@ -87,9 +87,9 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         text.Append("}\n");
     }
 
-    // Offset among the skinny matrices on the right, global address, rows left from the thread's first, bytes to its next row 16 below, an
-    // address to read.
-    private void Right(StringBuilder text, string[] a)
+    // Arguments: offset in the panels of R, global address, rows left from the thread's first, bytes to its next row 16 below, an address
+    // that can always be read.
+    private void CopyRight(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 to, size;\n.reg .u64 from, here;\n.reg .pred inside;\n");
         Add(text, $"add.u32 to, sbase, {a[0]};\nadd.u32 to, to, {shape.RightAt};\nmov.u64 from, {a[1]};\n");
@@ -101,7 +101,7 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         text.Append("}\n");
     }
 
-    // Offset of the stage in the warp's ring.
+    // Argument: offset of the stage in the warp's ring.
     private void Multiply(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 at, x, x0;\nadd.u32 at, mine, {a[0]};\nadd.u32 x0, at, rowsAt;\n");
@@ -146,7 +146,7 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         text.Append("}\n");
     }
 
-    // Where a warp's fragments wait to be added up: offset behind what is given, four numbers a lane.
+    // Stores a warp's fragments to shared memory, four numbers a lane, from start + offset on; other threads reduce them.
     private void StageFragments(StringBuilder text, int start, string offset, string sums, int fragments)
     {
         Add(text, $"{{\n.reg .u32 at, warp;\nmov.u32 warp, %tid.x;\nshr.u32 warp, warp, 5;\n");
@@ -158,8 +158,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         text.Append("}\n");
     }
 
-    // Offset, where the sums of the upper row go, rows left from it, bytes from there to the row eight below.
-    private void Low(StringBuilder text, string[] a)
+    // Arguments: offset in shared memory, address of the upper row's sums, rows left from it, bytes to the row eight below.
+    private void ReduceRight(StringBuilder text, string[] a)
     {
         Sum(text, a[0], shape.ReductionAt, shape.WarpColumns, 2 * Tiles * 512);
         text.Append(".reg .u64 to;\n.reg .pred inside;\n");
@@ -167,8 +167,8 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
         Add(text, $"setp.gt.s32 inside, {a[2]}, 8;\nadd.u64 to, to, {a[3]};\n@inside st.global.v2.f32 [to], {{s2, s3}};\n}}\n");
     }
 
-    // Offset, and where the sums go.
-    private void Across(StringBuilder text, string[] a)
+    // Arguments: offset in shared memory, address of the sums.
+    private void ReduceLeft(StringBuilder text, string[] a)
     {
         Sum(text, a[0], 0, shape.WarpRows, shape.WarpColumns * 8 * Tiles * 512);
         Add(text, $".reg .u64 to;\nmov.u64 to, {a[1]};\nst.global.v4.f32 [to], {{s0, s1, s2, s3}};\n}}\n");

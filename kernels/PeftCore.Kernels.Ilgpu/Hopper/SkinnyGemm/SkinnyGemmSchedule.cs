@@ -2,30 +2,31 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>How a pass over tall matrices is shared out over thread blocks: strips of columns, and runs of rows.</summary>
-/// <param name="Shape">What its kernel is specialised for.</param>
+/// <summary>How tall matrices are cut for thread blocks: strips of columns, and runs of rows.</summary>
+/// <param name="Shape">The constants of its kernel.</param>
 /// <param name="Strips">Strips of all matrices.</param>
-/// <param name="Run">Rows of a run: a multiple of what a thread block takes at once.</param>
+/// <param name="Run">Rows of a run: a multiple of the rows of a step.</param>
 /// <param name="Runs">Runs of rows.</param>
 internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int Strips, int Run, int Runs)
 {
-    // Bytes a nanosecond on an H100: what all processors read of their matrices together, and what goes to parts and back, mostly through
-    // the cache.
-    private const double MemoryBytes = 3000, PartsBytes = 3000;
+    // Bytes a nanosecond on an H100: reads of the matrices by all processors together; partial sums written and read, mostly in the L2
+    // cache.
+    private const double MemoryBytes = 3000, PartialsBytes = 3000;
 
     public int Blocks => Strips * Runs;
 
-    /// <summary>Threads that add up sums over rows.</summary>
-    public int AcrossCount => Strips * Shape.WarpColumns * Shape.Tiles * SkinnyGemmShape.Columns * SkinnyGemmShape.TileR / 4;
+    /// <summary>Threads that add up the partial sums of left products.</summary>
+    public int LeftCount => Strips * Shape.WarpColumns * Shape.Tiles * SkinnyGemmShape.Columns * SkinnyGemmShape.TileR / 4;
 
-    /// <summary>Numbers that the thread blocks leave: sums over columns, then sums over rows.</summary>
-    public long LowFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * SkinnyGemmShape.TileR : 0;
+    /// <summary>Floats of the partial sums of right products.</summary>
+    public long RightFloats(int m) => Shape.Right ? (long)Strips * m * Shape.Tiles * SkinnyGemmShape.TileR : 0;
 
-    public long AcrossFloats => Shape.Left ? 4L * Runs * AcrossCount : 0;
+    /// <summary>Floats of the partial sums of left products.</summary>
+    public long LeftFloats => Shape.Left ? 4L * Runs * LeftCount : 0;
 
     public int StripsOf(int width) => SplitKSchedule.Count(width, Shape.WarpColumns * SkinnyGemmShape.Columns);
 
-    /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
+    /// <summary>The schedule of least estimated time on a card with so many processors.</summary>
     public static SkinnyGemmSchedule For(int m, ReadOnlySpan<int> widths, int tiles, bool right, bool left, int processors)
     {
         SkinnyGemmSchedule best = default;
@@ -35,8 +36,8 @@ internal readonly record struct SkinnyGemmSchedule(SkinnyGemmShape Shape, int St
             var schedule = For(m, widths, new SkinnyGemmShape(tiles, right, left, warpColumns), processors);
             double read = (double)SplitKSchedule.Count(schedule.Blocks, processors) * processors * schedule.Run * warpColumns *
                 SkinnyGemmShape.Columns * 2;
-            double parts = 2.0 * sizeof(float) * (schedule.LowFloats(m) + schedule.AcrossFloats),
-                time = (read / MemoryBytes) + (parts / PartsBytes);
+            double partials = 2.0 * sizeof(float) * (schedule.RightFloats(m) + schedule.LeftFloats),
+                time = (read / MemoryBytes) + (partials / PartialsBytes);
             if (time < least)
             {
                 (best, least) = (schedule, time);

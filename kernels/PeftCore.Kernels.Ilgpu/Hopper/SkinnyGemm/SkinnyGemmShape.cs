@@ -2,11 +2,11 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>What the code of a pass over a tall matrix is specialised for: a thread block of eight warps, each with 64 columns of 16 rows
-/// at a time.</summary>
-/// <param name="Tiles">Skinny columns it multiplies with, in tiles of 16.</param>
-/// <param name="Right">The matrix is multiplied with skinny ones from the right: a sum over its columns for each row.</param>
-/// <param name="Left">The matrix is multiplied with skinny ones from the left: a sum over its rows for each column.</param>
+/// <summary>The constants that <see cref="SkinnyGemmPtx"/> writes into a kernel. A thread block has eight warps; in each step a warp takes
+/// 16 rows × 64 columns.</summary>
+/// <param name="Tiles">Tiles of 16 skinny columns.</param>
+/// <param name="Right">Whether right products X·R are computed: sums over the columns.</param>
+/// <param name="Left">Whether left products Lᵀ·X are computed: sums over the rows.</param>
 /// <param name="WarpColumns">Warps along a row of the tile: 1, 2, 4 or 8. The others take the rows below.</param>
 internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left, int WarpColumns)
 {
@@ -31,16 +31,17 @@ internal readonly record struct SkinnyGemmShape(int Tiles, bool Right, bool Left
     /// <summary>Bytes that a warp reads for one step.</summary>
     public int StageBytes => WarpTileBytes + (Left ? Tiles * LeftBytes : 0);
 
-    /// <summary>Steps in flight: as many as there is room for.</summary>
+    /// <summary>Steps in flight: as many as fit the shared memory.</summary>
     public int Stages => Math.Min(MostStages, (GemmShape.MostShared - Alignment - AfterStages) / (Warps * StageBytes));
 
-    /// <summary>Where the skinny matrices on the right lie, and where warps leave a step's sums over columns to be added up: two buffers by
-    /// turns. Sums over rows are added up at the start of the memory, when all else has been read.</summary>
+    /// <summary>Offset of the panels of R in shared memory.</summary>
     public int RightAt => Stages * Warps * StageBytes;
 
+    /// <summary>Offset of two buffers, used in turn, through which warps add up a step's right products. Left products are added up at
+    /// offset 0, once everything else has been read.</summary>
     public int ReductionAt => RightAt + (Right ? Warps * Tiles * RightBytes : 0);
 
-    /// <summary>Bytes of one turn's sums over columns.</summary>
+    /// <summary>Bytes of one such buffer.</summary>
     public int ReductionBytes => Right ? Warps * Rows * Tiles * TileR * sizeof(float) : 0;
 
     public int SharedBytes =>

@@ -3,159 +3,122 @@ using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Portable.Attention;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Attention: by <see cref="FlashLauncher"/> where Hopper's kernels can compute a call, otherwise by the portable ones, which take
+/// heads of one dtype, F32 or BF16. Heads of other or several dtypes are staged as F32.</summary>
+internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
 {
-    /// <inheritdoc/>
+    private readonly FlashLauncher? _flash = gpu.Device.HasWgmma ? new FlashLauncher(gpu) : null;
+
     public void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        if (TakesFlash(call, q, k, v, o))
+        if (_flash is not null && FlashLauncher.CanTake(call, q, k, v, o))
         {
-            Flash(call, q, k, v, o, lse);
+            _flash.Forward(call, q, k, v, o, lse);
         }
-        else if (Stores(DType.F32, q, k, v, o))
+        else if (HaveOneDType(q, k, v, o))
         {
-            Attend<Float32>(call, q, k, v, o, lse);
-        }
-        else if (Stores(DType.BF16, q, k, v, o))
-        {
-            Attend<BFloat16>(call, q, k, v, o, lse);
+            DTypeSwitch.Element(q.Tensor.DType, new ForwardLaunch(gpu, call, q, k, v, o, lse));
         }
         else
         {
-            StagedAttention(call, q, k, v, o, lse);
+            Staged(call, q, k, v, o, lse);
         }
     }
 
-    /// <inheritdoc/>
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
         ReadOnlySpan<Heads> all = [q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v];
-        if (dBias is null && TakesFlash(call, all))
+        if (_flash is not null && dBias is null && FlashLauncher.CanTake(call, all))
         {
-            FlashGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
+            _flash.Gradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
         }
-        else if (Stores(DType.F32, all))
+        else if (HaveOneDType(all))
         {
-            Gradients<Float32>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
-        }
-        else if (Stores(DType.BF16, all))
-        {
-            Gradients<BFloat16>(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            DTypeSwitch.Element(q.Tensor.DType, new GradientLaunch(gpu, call, q, k, v, o, dO, lse, delta,
+                dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias));
         }
         else
         {
-            StagedAttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+            StagedGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
         }
     }
 
-    private static bool Stores(DType dtype, params ReadOnlySpan<Heads> heads)
+    public void Dispose() => _flash?.Dispose();
+
+    private static bool HaveOneDType(params ReadOnlySpan<Heads> heads)
     {
-        foreach (var part in heads)
+        var dtype = heads[0].Tensor.DType;
+        foreach (var one in heads)
         {
-            if (part.Tensor.DType != dtype)
+            if (one.Tensor.DType != dtype)
             {
                 return false;
             }
         }
-        return true;
+        return dtype is DType.F32 or DType.BF16;
     }
 
-    private void Attend<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
-        where TElement : unmanaged, IElement<TElement>
+    private void Staged(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        var args = AttentionArgs<TElement>(call, q, k, v);
-        args.O = HeadsOf<TElement>(o);
-        args.Lse = F32(lse);
-        if (_device.Name.IsCuda)
-        {
-            Attend<Block16x16, TElement>(args);
-        }
-        else
-        {
-            Attend<Block4x4, TElement>(args);
-        }
+        using Float32Staging sq = gpu.StageIn(q.Tensor), sk = gpu.StageIn(k.Tensor), sv = gpu.StageIn(v.Tensor),
+            so = gpu.StageOut(o.Tensor, true);
+        Attention(call, q.On(sq.Tensor), k.On(sk.Tensor), v.On(sv.Tensor), o.On(so.Tensor), lse);
     }
 
-    private void Attend<TBlock, TElement>(AttentionArgs<TElement> args)
-        where TBlock : struct, IBlockShape
-        where TElement : unmanaged, IElement<TElement>
-    {
-        int tile = 4 * TBlock.Side;
-        (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
-        _device.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles * args.Chunks, 1,
-            args);
-    }
-
-    private void Gradients<TElement>(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+    private void StagedGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
-        where TElement : unmanaged, IElement<TElement>
     {
-        var args = AttentionArgs<TElement>(call, q, k, v);
-        (args.O, args.DOut, args.Lse, args.Delta) = (HeadsOf<TElement>(o), HeadsOf<TElement>(dO), F32(lse), F32(delta));
-        (args.DQ, args.DK, args.DV, args.DBias) =
-            (HeadsOrNone<TElement>(dq), HeadsOrNone<TElement>(dk), HeadsOrNone<TElement>(dv), F32OrNone(dBias));
-        (args.AddDQ, args.AddDK, args.AddDV) = (Flag(accumulateDq), Flag(accumulateDk), Flag(accumulateDv));
-        (args.HasDK, args.HasDV) = (Flag(dk is not null), Flag(dv is not null));
-        _device.ForEach<AttentionDelta<TElement>, AttentionArgs<TElement>>((long)args.Batch * args.Queries * args.Heads, args);
-        if (dBias is not null)
+        using Float32Staging sq = gpu.StageIn(q.Tensor), sk = gpu.StageIn(k.Tensor), sv = gpu.StageIn(v.Tensor), so = gpu.StageIn(o.Tensor),
+            sdo = gpu.StageIn(dO.Tensor);
+        // One tensor may hold several of the gradients in different columns: these share one copy.
+        var copies = new Dictionary<Tensor, Float32Staging>(ReferenceEqualityComparer.Instance);
+        AttentionGradient(call, q.On(sq.Tensor), k.On(sk.Tensor), v.On(sv.Tensor), o.On(so.Tensor), dO.On(sdo.Tensor), lse, delta,
+            Target(dq), accumulateDq, Target(dk), accumulateDk, Target(dv), accumulateDv, dBias);
+        foreach (var copy in copies.Values)
         {
-            _device.ForEach<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>(dBias.Count, args);
+            copy.Dispose();
         }
-        if (_device.Name.IsCuda)
+
+        Heads? Target(Heads? heads)
         {
-            Gradients<Block16x16, TElement>(args, dq is not null);
-        }
-        else
-        {
-            Gradients<Block4x4, TElement>(args, dq is not null);
+            if (heads is not { } some)
+            {
+                return null;
+            }
+            if (!copies.TryGetValue(some.Tensor, out var staged))
+            {
+                copies.Add(some.Tensor, staged = gpu.StageOut(some.Tensor, true));
+            }
+            return some.On(staged.Tensor);
         }
     }
 
-    private void Gradients<TBlock, TElement>(AttentionArgs<TElement> args, bool wantsDQ)
-        where TBlock : struct, IBlockShape
-        where TElement : unmanaged, IElement<TElement>
-    {
-        int tile = 4 * TBlock.Side;
-        args.Chunks = SplitKSchedule.Count(args.Dim, tile);
-        if (wantsDQ)
-        {
-            args.Tiles = SplitKSchedule.Count(args.Queries, tile);
-            _device.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.Heads * args.Tiles *
-                args.Chunks, 1, args);
-        }
-        if (args.HasDK != 0 || args.HasDV != 0)
-        {
-            args.Tiles = SplitKSchedule.Count(args.Keys, tile);
-            _device.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(args.Batch * args.KeyHeads * args.Tiles *
-                args.Chunks, 1, args);
-        }
-    }
-
-    private AttentionArgs<TElement> AttentionArgs<TElement>(in AttentionCall call, Heads q, Heads k, Heads v)
+    private static AttentionArgs<TElement> Args<TElement>(LaunchContext gpu, in AttentionCall call, Heads q, Heads k, Heads v)
         where TElement : unmanaged, IElement<TElement>
     {
         var shape = call.Shape;
-        var none = HeadsOrNone<TElement>(null);
+        var none = gpu.HeadsOrNone<TElement>(null);
         return new AttentionArgs<TElement>
         {
-            Q = HeadsOf<TElement>(q),
-            K = HeadsOf<TElement>(k),
-            V = HeadsOf<TElement>(v),
+            Q = gpu.Heads<TElement>(q),
+            K = gpu.Heads<TElement>(k),
+            V = gpu.Heads<TElement>(v),
             O = none,
             DOut = none,
             DQ = none,
             DK = none,
             DV = none,
-            Lse = None<float>(),
-            Delta = None<float>(),
-            DBias = None<float>(),
-            Slopes = F32OrNone(call.Slopes),
-            Bias = F32OrNone(call.Bias),
-            Ranges = call.Ranges is null ? None<int>() : I32(call.Ranges),
+            Lse = gpu.None<float>(),
+            Delta = gpu.None<float>(),
+            DBias = gpu.None<float>(),
+            Slopes = gpu.F32OrNone(call.Slopes),
+            Bias = gpu.F32OrNone(call.Bias),
+            Ranges = call.Ranges is null ? gpu.None<int>() : gpu.I32(call.Ranges),
             Batch = shape.Batch,
             Queries = shape.QueryLength,
             Keys = shape.KeyLength,
@@ -169,5 +132,82 @@ internal sealed partial class IlgpuBackend
             Scale = shape.Scale,
             SoftCap = shape.SoftCap,
         };
+    }
+
+    private readonly record struct ForwardLaunch(LaunchContext Gpu, AttentionCall Call, Heads Q, Heads K, Heads V, Heads O, Tensor Lse)
+        : IElementLaunch
+    {
+        public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
+        {
+            var args = Args<TElement>(Gpu, Call, Q, K, V);
+            args.O = Gpu.Heads<TElement>(O);
+            args.Lse = Gpu.F32(Lse);
+            if (Gpu.Device.Name.IsCuda)
+            {
+                Launch<Block16x16, TElement>(args);
+            }
+            else
+            {
+                Launch<Block4x4, TElement>(args);
+            }
+        }
+
+        private void Launch<TBlock, TElement>(AttentionArgs<TElement> args)
+            where TBlock : struct, IBlockShape
+            where TElement : unmanaged, IElement<TElement>
+        {
+            int tile = 4 * TBlock.Side;
+            (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
+            Gpu.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(
+                args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+        }
+    }
+
+    private readonly record struct GradientLaunch(
+        LaunchContext Gpu, AttentionCall Call, Heads Q, Heads K, Heads V, Heads O, Heads DO, Tensor Lse, Tensor Delta,
+        Heads? DQ, bool AccumulateDQ, Heads? DK, bool AccumulateDK, Heads? DV, bool AccumulateDV, Tensor? DBias) : IElementLaunch
+    {
+        public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
+        {
+            var args = Args<TElement>(Gpu, Call, Q, K, V);
+            (args.O, args.DOut, args.Lse, args.Delta) = (Gpu.Heads<TElement>(O), Gpu.Heads<TElement>(DO), Gpu.F32(Lse), Gpu.F32(Delta));
+            (args.DQ, args.DK, args.DV) = (Gpu.HeadsOrNone<TElement>(DQ), Gpu.HeadsOrNone<TElement>(DK), Gpu.HeadsOrNone<TElement>(DV));
+            args.DBias = Gpu.F32OrNone(DBias);
+            (args.AddDQ, args.AddDK, args.AddDV) = (Flag(AccumulateDQ), Flag(AccumulateDK), Flag(AccumulateDV));
+            (args.HasDK, args.HasDV) = (Flag(DK is not null), Flag(DV is not null));
+            Gpu.ForEach<AttentionDelta<TElement>, AttentionArgs<TElement>>((long)args.Batch * args.Queries * args.Heads, args);
+            if (DBias is not null)
+            {
+                Gpu.ForEach<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>(DBias.Count, args);
+            }
+            if (Gpu.Device.Name.IsCuda)
+            {
+                Launch<Block16x16, TElement>(args);
+            }
+            else
+            {
+                Launch<Block4x4, TElement>(args);
+            }
+        }
+
+        private void Launch<TBlock, TElement>(AttentionArgs<TElement> args)
+            where TBlock : struct, IBlockShape
+            where TElement : unmanaged, IElement<TElement>
+        {
+            int tile = 4 * TBlock.Side;
+            args.Chunks = SplitKSchedule.Count(args.Dim, tile);
+            if (DQ is not null)
+            {
+                args.Tiles = SplitKSchedule.Count(args.Queries, tile);
+                Gpu.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(
+                    args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
+            }
+            if (args.HasDK != 0 || args.HasDV != 0)
+            {
+                args.Tiles = SplitKSchedule.Count(args.Keys, tile);
+                Gpu.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(
+                    args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);
+            }
+        }
     }
 }

@@ -1,12 +1,11 @@
-using System.Diagnostics;
 using ILGPU.Backends.PTX;
 using PeftCore.Kernels.Ilgpu.Ampere;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Products on the tensor cores of compute capability 8.0 and later: their kernels, one for each shape met.</summary>
-internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
+/// <summary>The kernels of <see cref="MmaGemmLauncher"/>, loaded once for each shape.</summary>
+internal sealed unsafe class MmaGemmKernels(PtxLoader loader)
 {
     private readonly Dictionary<MmaShape, nint> _functions = [];
     private readonly Lock _lock = new();
@@ -16,12 +15,10 @@ internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        kernels.Launch(Load(shape), schedule.TilesM * schedule.TilesN, schedule.Splits, MmaShape.Threads, MmaShape.SharedBytes, parameters);
+        loader.Launch(Load(shape), schedule.TilesM * schedule.TilesN, schedule.Splits, MmaShape.Threads, MmaShape.SharedBytes, parameters);
     }
 
-    public void Dispose() => kernels.Dispose();
-
-    /// <summary>PTX of one shape, macros as they are.</summary>
+    /// <summary>The PTX of one shape with its macros not yet expanded.</summary>
     public static string Compile(PTXBackend backend, in MmaShape shape) => (shape.TransposeA, shape.RowMajorB) switch
     {
         (false, false) => Compile<MmaColumnMajorB>(backend),
@@ -31,7 +28,7 @@ internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
     };
 
     private static string Compile<TLayout>(PTXBackend backend) where TLayout : struct, IMmaLayout =>
-        WgmmaKernels.Compile<MmaGemm<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.BlocksPerProcessor);
+        PtxLoader.Compile<MmaGemm<TLayout>, MmaArgs>(backend, MmaShape.Threads, MmaShape.BlocksPerProcessor);
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
     public nint Load(in MmaShape shape)
@@ -40,8 +37,7 @@ internal sealed unsafe class MmaGemms(WgmmaKernels kernels) : IDisposable
         {
             if (!_functions.TryGetValue(shape, out nint function))
             {
-                long start = Stopwatch.GetTimestamp();
-                function = kernels.Load(new MmaPtx(shape).Expand(Compile(kernels.Backend, shape)), MmaShape.SharedBytes, start);
+                function = loader.Load(new MmaPtx(shape).Expand(Compile(loader.Backend, shape)), MmaShape.SharedBytes);
                 _functions.Add(shape, function);
             }
             return function;

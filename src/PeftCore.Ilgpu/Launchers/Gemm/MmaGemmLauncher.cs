@@ -4,40 +4,44 @@ using PeftCore.Kernels.Ilgpu.Ampere;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>Products on the tensor cores of compute capability 8.0 and later (<see cref="MmaGemm{TLayout}"/>), a launch a summand. Tests
+/// hold the results to the CPU's products, one after the other.</summary>
+internal sealed class MmaGemmLauncher(LaunchContext gpu, RowLauncher rows)
 {
-    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias by mma.sync, a launch a summand; BF16 results of several launches are summed in F32
-    /// first.</summary>
-    private void MultiplyByMma(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
+    private readonly MmaGemmKernels _kernels = new(gpu.Device.Ptx!);
+
+    /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias; BF16 results of several launches are summed in F32 first.</summary>
+    public void Multiply(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns;
-        bool apart = terms.Length > 1 || SplitsOf(m, n, terms[0].Depth) > 1;
-        if (c.DType == DType.BF16 && apart)
+        bool several = terms.Length > 1 || ScheduleOf(m, n, terms[0].Depth).Splits > 1;
+        if (c.DType == DType.BF16 && several)
         {
-            using var wide = this.NewTensor(c.Shape);
+            using var sum = gpu.Backend.NewTensor(c.Shape);
             if (accumulate)
             {
-                Cast(c, wide);
+                gpu.Casts.Cast(c, sum);
             }
-            MultiplyByMma(terms, wide, alpha, accumulate, bias);
-            Cast(wide, c);
+            Multiply(terms, sum, alpha, accumulate, bias);
+            gpu.Casts.Cast(sum, c);
             return;
         }
         foreach (var term in terms)
         {
-            MultiplyByMma(term, c, alpha, accumulate);
+            Multiply(term, c, alpha, accumulate);
             accumulate = true;
         }
         if (bias is not null)
         {
-            AddRow(c, bias);
+            rows.AddRow(c, bias);
         }
     }
 
-    private void MultiplyByMma(in GemmOperands term, Tensor c, float alpha, bool accumulate)
+    private void Multiply(in GemmOperands term, Tensor c, float alpha, bool accumulate)
     {
         int m = c.Shape.Rows, n = c.Shape.Columns, k = term.Depth, bytes = c.DType == DType.BF16 ? 2 : 4;
         var schedule = ScheduleOf(m, n, k);
@@ -45,8 +49,8 @@ internal sealed partial class IlgpuBackend
         var shape = new MmaShape(term.TransposeA, !term.TransposeB, c.DType == DType.BF16, pairs ? ResultStore.Pairs : ResultStore.Singles);
         var args = new MmaArgs
         {
-            A = InBf16(term.A),
-            B = InBf16(term.B),
+            A = gpu.Bf16Weights.Operand(term.A),
+            B = gpu.Bf16Weights.Operand(term.B),
             C = Address(c),
             StrideA = 2L * GemmSchedule.Pitch(term.A.Shape.Columns),
             StrideB = 2L * GemmSchedule.Pitch(term.B.Shape.Columns),
@@ -63,21 +67,28 @@ internal sealed partial class IlgpuBackend
         };
         if (schedule.Splits == 1)
         {
-            _device.RunMma(shape, schedule, args);
+            Launch(shape, schedule, args);
         }
         else
         {
-            using var partials = new Scratch(this, (long)schedule.Splits * m * n);
+            using var partials = new Scratch(gpu, (long)schedule.Splits * m * n);
             (args.C, args.Accumulate) = (partials.Address, 0);
-            _device.RunMma(shape, schedule, args);
-            _device.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
-                new SumPartialsArgs { Partials = partials.View, C = F32(c), Count = schedule.Splits, Accumulate = Flag(accumulate) });
+            Launch(shape, schedule, args);
+            gpu.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
+                new SumPartialsArgs { Partials = partials.View, C = gpu.F32(c), Count = schedule.Splits, Accumulate = Flag(accumulate) });
         }
-        Queued(c);
+        gpu.Queued(c);
+    }
+
+    private void Launch(in MmaShape shape, in SplitKSchedule schedule, in MmaArgs args)
+    {
+        var device = gpu.Device;
+        _kernels.Load(shape); // Before the timer starts.
+        device.Timer?.Start();
+        _kernels.Run(shape, schedule, args);
+        device.StopTiming(typeof(MmaGemm<MmaColumnMajorB>));
     }
 
     private SplitKSchedule ScheduleOf(int m, int n, int k) =>
-        SplitKSchedule.For(m, n, k, MmaShape.Tile, MmaShape.Depth, _device.Accelerator.NumMultiprocessors);
-
-    private int SplitsOf(int m, int n, int k) => ScheduleOf(m, n, k).Splits;
+        SplitKSchedule.For(m, n, k, MmaShape.Tile, MmaShape.Depth, gpu.Device.Processors);
 }

@@ -1,51 +1,51 @@
-using ILGPU;
 using PeftCore.Kernels.Ilgpu;
 using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 using PeftCore.Tensors;
+using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-internal sealed partial class IlgpuBackend
+/// <summary>The portable GEMM: operands of any floating-point dtypes, sums and result in F32. Tests hold the tensor-core products to the
+/// same numbers as this one.</summary>
+internal sealed class PortableGemmLauncher(LaunchContext gpu)
 {
-    private const int CardTile = 64;
+    /// <summary>c (+)= α·op(A)·op(B), c in F32.</summary>
+    public void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha, bool accumulate) =>
+        DTypeSwitch.Element(a.DType, new GemmLaunch(gpu, a, transposeA, b, transposeB, c, alpha, accumulate));
 
-    private readonly record struct Product(Tensor A, bool TransposeA, Tensor B, bool TransposeB, Tensor C, float Alpha, bool Accumulate);
-
-    private void Multiply<TA>(in Product product) where TA : unmanaged, IElement<TA>
+    private readonly record struct GemmLaunch(
+        LaunchContext Gpu, Tensor A, bool TransposeA, Tensor B, bool TransposeB, Tensor C, float Alpha, bool Accumulate) : IElementLaunch
     {
-        switch (product.B.DType)
+        public void WithElement<TA>() where TA : unmanaged, IElement<TA> => DTypeSwitch.Element(B.DType, new GemmLaunch<TA>(this));
+    }
+
+    private readonly record struct GemmLaunch<TA>(GemmLaunch Product) : IElementLaunch where TA : unmanaged, IElement<TA>
+    {
+        public void WithElement<TB>() where TB : unmanaged, IElement<TB>
         {
-            case DType.F32: Multiply<TA, Float32>(product); break;
-            case DType.BF16: Multiply<TA, BFloat16>(product); break;
-            default: Multiply<TA, Float16>(product); break;
+            if (Product.Gpu.Device.Name.IsCuda)
+            {
+                Launch<TA, TB, Block16x16>(Product);
+            }
+            else
+            {
+                Launch<TA, TB, Block4x4>(Product);
+            }
         }
     }
 
-    private void Multiply<TA, TB>(in Product product)
-        where TA : unmanaged, IElement<TA>
-        where TB : unmanaged, IElement<TB>
-    {
-        if (_device.Name.IsCuda)
-        {
-            Multiply<TA, TB, Block16x16>(product, CardTile);
-        }
-        else
-        {
-            Multiply<TA, TB, Block4x4>(product, 4 * Block4x4.Side);
-        }
-    }
-
-    private void Multiply<TA, TB, TBlock>(in Product p, int tile)
+    private static void Launch<TA, TB, TBlock>(in GemmLaunch p)
         where TA : unmanaged, IElement<TA>
         where TB : unmanaged, IElement<TB>
         where TBlock : struct, IBlockShape
     {
+        var gpu = p.Gpu;
         int m = p.C.Shape.Rows, n = p.C.Shape.Columns, k = p.TransposeA ? p.A.Shape.Rows : p.A.Shape.Columns;
-        var schedule = SplitKSchedule.For(m, n, k, tile, Panel.Depth, _device.Accelerator.NumMultiprocessors);
+        var schedule = SplitKSchedule.For(m, n, k, 4 * TBlock.Side, Panel.Depth, gpu.Device.Processors);
         var args = new GemmArgs<TA, TB>
         {
-            A = View<TA>(p.A),
-            B = View<TB>(p.B),
+            A = gpu.View<TA>(p.A),
+            B = gpu.View<TB>(p.B),
             ARow = p.TransposeA ? 1 : k,
             AColumn = p.TransposeA ? m : 1,
             BRow = p.TransposeB ? 1 : n,
@@ -59,27 +59,14 @@ internal sealed partial class IlgpuBackend
         };
         if (schedule.Splits == 1)
         {
-            (args.C, args.Accumulate) = (F32(p.C), Flag(p.Accumulate));
-            _device.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
+            (args.C, args.Accumulate) = (gpu.F32(p.C), Flag(p.Accumulate));
+            gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
             return;
         }
-        using var partials = new Scratch(this, (long)schedule.Splits * m * n);
+        using var partials = new Scratch(gpu, (long)schedule.Splits * m * n);
         args.C = partials.View;
-        _device.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
-        _device.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
-            new SumPartialsArgs { Partials = partials.View, C = F32(p.C), Count = schedule.Splits, Accumulate = Flag(p.Accumulate) });
-    }
-
-    /// <summary>Floats that live while one method runs. They go back at once: whatever takes their place comes later in the
-    /// stream.</summary>
-    private readonly struct Scratch(IlgpuBackend backend, long count) : IDisposable
-    {
-        private readonly Storage _storage = backend.Allocate(count * sizeof(float), MemoryKind.Workspace);
-
-        public ArrayView<float> View => backend._device.Space.View<float>(_storage.Address, count);
-
-        public nint Address => _storage.Address;
-
-        public void Dispose() => _storage.Release();
+        gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
+        gpu.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
+            new SumPartialsArgs { Partials = partials.View, C = gpu.F32(p.C), Count = schedule.Splits, Accumulate = Flag(p.Accumulate) });
     }
 }

@@ -3,23 +3,24 @@ using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Fills in what a pass over tall matrices says of each.</summary>
-internal static class SkinnyGemmLaunch
+/// <summary>Fills in the numbered fields of <see cref="SkinnyGemmArgs"/> and <see cref="SkinnyGemmReductionArgs"/>, one set for each
+/// matrix.</summary>
+internal static class SkinnyGemmArguments
 {
-    /// <summary>Columns of each matrix, and where its strips start.</summary>
-    public static void Widths(ref SkinnyGemmArgs args, ReadOnlySpan<int> widths, ReadOnlySpan<int> starts)
+    /// <summary>Sets the columns of each matrix, and its first strip.</summary>
+    public static void SetWidths(ref SkinnyGemmArgs args, ReadOnlySpan<int> widths, ReadOnlySpan<int> starts)
     {
         (args.N0, args.N1, args.N2, args.N3) = (widths[0], widths[1], widths[2], widths[3]);
         (args.Start1, args.Start2, args.Start3) = (starts[1], starts[2], starts[3]);
     }
 
-    public static void Widths(ref SkinnyGemmReductionArgs sums, in SkinnyGemmArgs args)
+    public static void SetWidths(ref SkinnyGemmReductionArgs reduction, in SkinnyGemmArgs args)
     {
-        (sums.N0, sums.N1, sums.N2, sums.N3) = (args.N0, args.N1, args.N2, args.N3);
-        (sums.Start1, sums.Start2, sums.Start3, sums.Strips) = (args.Start1, args.Start2, args.Start3, args.Strips);
+        (reduction.N0, reduction.N1, reduction.N2, reduction.N3) = (args.N0, args.N1, args.N2, args.N3);
+        (reduction.Start1, reduction.Start2, reduction.Start3, reduction.Strips) = (args.Start1, args.Start2, args.Start3, args.Strips);
     }
 
-    public static void Matrices(ref SkinnyGemmArgs args, int index, nint x, nint right, nint left)
+    public static void SetOperands(ref SkinnyGemmArgs args, int index, nint x, nint right, nint left)
     {
         switch (index)
         {
@@ -30,14 +31,14 @@ internal static class SkinnyGemmLaunch
         }
     }
 
-    public static void Results(ref SkinnyGemmReductionArgs sums, int index, ArrayView<ulong> low, ArrayView<float> across, float alpha)
+    public static void SetResults(ref SkinnyGemmReductionArgs reduction, int index, ArrayView<ulong> right, ArrayView<float> left, float alpha)
     {
         switch (index)
         {
-            case 0: (sums.Low0, sums.Across0, sums.Alpha0) = (low, across, alpha); break;
-            case 1: (sums.Low1, sums.Across1, sums.Alpha1) = (low, across, alpha); break;
-            case 2: (sums.Low2, sums.Across2, sums.Alpha2) = (low, across, alpha); break;
-            default: (sums.Low3, sums.Across3, sums.Alpha3) = (low, across, alpha); break;
+            case 0: (reduction.RightProduct0, reduction.LeftProduct0, reduction.Alpha0) = (right, left, alpha); break;
+            case 1: (reduction.RightProduct1, reduction.LeftProduct1, reduction.Alpha1) = (right, left, alpha); break;
+            case 2: (reduction.RightProduct2, reduction.LeftProduct2, reduction.Alpha2) = (right, left, alpha); break;
+            default: (reduction.RightProduct3, reduction.LeftProduct3, reduction.Alpha3) = (right, left, alpha); break;
         }
     }
 }

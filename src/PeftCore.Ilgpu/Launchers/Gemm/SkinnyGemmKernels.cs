@@ -1,10 +1,9 @@
-using System.Diagnostics;
 using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Products of tall matrices with skinny ones: their kernels, one for each shape met.</summary>
-internal sealed unsafe class SkinnyGemms(WgmmaKernels kernels)
+/// <summary>The kernels of <see cref="SkinnyGemmLauncher"/>, loaded once for each shape.</summary>
+internal sealed unsafe class SkinnyGemmKernels(PtxLoader loader)
 {
     private readonly Dictionary<SkinnyGemmShape, nint> _functions = [];
     private readonly Lock _lock = new();
@@ -15,7 +14,7 @@ internal sealed unsafe class SkinnyGemms(WgmmaKernels kernels)
     {
         nint* parameters = stackalloc nint[1];
         parameters[0] = (nint)(&args);
-        kernels.LaunchEarly(Load(schedule.Shape), schedule.Blocks, SkinnyGemmShape.Threads, schedule.Shape.SharedBytes, parameters);
+        loader.LaunchEarly(Load(schedule.Shape), schedule.Blocks, SkinnyGemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
@@ -25,9 +24,8 @@ internal sealed unsafe class SkinnyGemms(WgmmaKernels kernels)
         {
             if (!_functions.TryGetValue(shape, out nint function))
             {
-                long start = Stopwatch.GetTimestamp();
-                _compiled ??= kernels.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(SkinnyGemmShape.Threads, 1);
-                function = kernels.Load(new SkinnyGemmPtx(shape).Expand(_compiled), shape.SharedBytes, start);
+                _compiled ??= PtxLoader.Compile<SkinnyGemmKernel, SkinnyGemmArgs>(loader.Backend, SkinnyGemmShape.Threads, 1);
+                function = loader.Load(new SkinnyGemmPtx(shape).Expand(_compiled), shape.SharedBytes);
                 _functions.Add(shape, function);
             }
             return function;

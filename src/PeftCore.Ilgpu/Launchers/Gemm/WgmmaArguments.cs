@@ -4,11 +4,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Fills in the arguments of a product on Hopper's tensor cores.</summary>
-internal static unsafe class WgmmaLaunch
+/// <summary>Fills in <see cref="WgmmaArgs"/> and the tensor maps of a product on Hopper's tensor cores.</summary>
+internal static unsafe class WgmmaArguments
 {
     /// <summary>Extents and strides of results, and where each summand's stages end.</summary>
-    public static void Lay(ref WgmmaArgs args, in GemmSchedule schedule, ReadOnlySpan<int> widths, ReadOnlySpan<int> ends)
+    public static void SetExtents(ref WgmmaArgs args, in GemmSchedule schedule, ReadOnlySpan<int> widths, ReadOnlySpan<int> ends)
     {
         int bytes = schedule.Shape.Bf16Result ? 2 : 4;
         (args.N0, args.N1, args.N2, args.N3) = (widths[0], At(widths, 1), At(widths, 2), At(widths, 3));
@@ -20,8 +20,8 @@ internal static unsafe class WgmmaLaunch
         }
         else
         {
-            (args.Row0, args.Row1, args.Row2, args.Row3) = ((long)bytes * args.N0, (long)bytes * args.N1, (long)bytes *
-                args.N2, (long)bytes * args.N3);
+            (args.Row0, args.Row1) = ((long)bytes * args.N0, (long)bytes * args.N1);
+            (args.Row2, args.Row3) = ((long)bytes * args.N2, (long)bytes * args.N3);
             args.Start1 = SplitKSchedule.Count(args.N0, schedule.Shape.TileN);
         }
         args.Start2 = args.Start1 + SplitKSchedule.Count(args.N1, schedule.Shape.TileN);
@@ -32,8 +32,8 @@ internal static unsafe class WgmmaLaunch
 
     private static int At(ReadOnlySpan<int> list, int index) => index < list.Length ? list[index] : 0;
 
-    /// <summary>Where a result and its bias start.</summary>
-    public static void Result(ref WgmmaArgs args, int index, nint result, nint bias)
+    /// <summary>Sets the addresses of a result and its bias; 0 for no bias.</summary>
+    public static void SetResult(ref WgmmaArgs args, int index, nint result, nint bias)
     {
         switch (index)
         {
@@ -44,7 +44,7 @@ internal static unsafe class WgmmaLaunch
         }
     }
 
-    /// <summary>The maps of one summand's operands, in the order the kernel reads them.</summary>
+    /// <summary>Writes the tensor maps of one summand's operands, in the order in which the kernel reads them.</summary>
     public static void MapOperands(byte* maps, in GemmSchedule schedule, nint a, Shape shapeA, nint b, Shape shapeB)
     {
         if (schedule.SwapAB)

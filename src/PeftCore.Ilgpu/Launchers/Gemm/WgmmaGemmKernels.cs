@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Products on Hopper's tensor cores: their kernels, one for each shape met, and the memory of stream-K's partial sums.</summary>
-internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memory, int processors) : IDisposable
+/// <summary>The kernels of <see cref="WgmmaGemmLauncher"/>, loaded once for each shape, and the workspace of stream-K's partial
+/// sums.</summary>
+internal sealed unsafe class WgmmaGemmKernels(PtxLoader loader, IDeviceMemory memory, int processors) : IDisposable
 {
     private const int FlagBytes = 8 * 1024; // two for each thread block
 
@@ -13,16 +13,16 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
     private string? _multicastB, _splitK;
     private nint _flags, _partials;
 
-    /// <summary>Bytes of partial sums: what the largest schedule on this card needs, so that they are taken once and known
-    /// before.</summary>
+    /// <summary>Bytes of partial sums that the largest schedule on this card needs. They are taken once, and a plan can count them before
+    /// the first product.</summary>
     public long PartialBytes { get; } = GemmSchedule.MaxPartialBytes(processors);
 
-    /// <summary>Bytes taken so far: none before the first product.</summary>
+    /// <summary>Bytes of partial sums taken so far: 0 before the first product, then <see cref="PartialBytes"/>.</summary>
     public long TakenBytes => _partials == 0 ? 0 : PartialBytes;
 
-    /// <summary>Queues a product. Nothing is allocated or waited for once its shape has been met.</summary>
+    /// <summary>Queues a product. Once its shape is loaded, nothing is allocated or waited for.</summary>
     /// <param name="schedule">How it runs.</param>
-    /// <param name="args">All but what the schedule says.</param>
+    /// <param name="args">Everything that does not follow from the schedule.</param>
     /// <param name="maps">Tensor maps of operands and results, at a multiple of 64 bytes.</param>
     public void Run(in GemmSchedule schedule, WgmmaArgs args, byte* maps)
     {
@@ -30,12 +30,12 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
         Reserve();
         (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.BlocksPerCluster);
         args.Clusters = schedule.Clusters;
-        (args.TilesM, args.TilesN, args.StreamKTiles, args.Band) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles, 16 /
-            schedule.Shape.Cluster);
+        (args.TilesM, args.TilesN, args.StreamKTiles) = (schedule.TilesM, schedule.TilesN, schedule.StreamKTiles);
+        args.Band = 16 / schedule.Shape.Cluster;
         (args.Partials, args.Flags) = (_partials, _flags);
         nint* parameters = stackalloc nint[2];
         (parameters[0], parameters[1]) = ((nint)(&args), (nint)maps);
-        kernels.LaunchEarly(function, schedule.Blocks, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
+        loader.LaunchEarly(function, schedule.Blocks, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
     /// <summary>Loads a kernel ahead of its first run.</summary>
@@ -45,9 +45,8 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
         {
             if (!_functions.TryGetValue(shape, out nint function))
             {
-                long start = Stopwatch.GetTimestamp();
                 string compiled = shape.SplitK > 1 ? _splitK ??= Compile<SplitKCluster>() : _multicastB ??= Compile<MulticastB>();
-                function = kernels.Load(new GemmPtx(shape).Expand(compiled), shape.SharedBytes, start);
+                function = loader.Load(new GemmPtx(shape).Expand(compiled), shape.SharedBytes);
                 _functions.Add(shape, function);
             }
             return function;
@@ -66,9 +65,9 @@ internal sealed unsafe class WgmmaGemms(WgmmaKernels kernels, IDeviceMemory memo
     }
 
     private string Compile<TMode>() where TMode : struct, IClusterMode =>
-        kernels.Compile<WgmmaGemm<TMode>, WgmmaArgs>(GemmShape.Threads, 1);
+        PtxLoader.Compile<WgmmaGemm<TMode>, WgmmaArgs>(loader.Backend, GemmShape.Threads, 1);
 
-    // Flags are zero between launches: whoever adds a partial sum clears its flag.
+    // Flags are zero between launches: the thread block that adds a partial sum clears its flag.
     private void Reserve()
     {
         if (_partials == 0)
