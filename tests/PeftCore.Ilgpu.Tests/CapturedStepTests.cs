@@ -23,8 +23,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>A recorded pass must be the pass itself: the same losses and the same weights, bit for bit, over batches that differ.</summary>
-public abstract class StepReplayTests(string device)
+/// <summary>A replayed pass gives the same losses and weights as an eager one, bit for bit, over batches that differ.</summary>
+public abstract class CapturedStepTests(string device)
 {
     private static readonly LlamaConfig Config = new()
     {
@@ -160,7 +160,7 @@ public abstract class StepReplayTests(string device)
 }
 
 [TestFixture]
-public sealed class IlgpuCpuStepReplayTests() : StepReplayTests("ilgpu-cpu");
+public sealed class IlgpuCpuCapturedStepTests() : CapturedStepTests("ilgpu-cpu");
 
 [TestFixture]
-public sealed class CudaStepReplayTests() : StepReplayTests("cuda");
+public sealed class CudaCapturedStepTests() : CapturedStepTests("cuda");

@@ -10,6 +10,18 @@ public sealed class IlgpuDevicesTests
     public void The_version_built_in_is_reported() => Assert.That(IlgpuDevices.Find().Version, Does.StartWith("1.5"));
 
     [Test]
+    public void Only_devices_their_status_and_options_are_public()
+    {
+        var names = typeof(IlgpuDevices).Assembly.GetExportedTypes().Select(type => type.Name);
+
+        Assert.That(names, Is.EquivalentTo([nameof(ComputeDevice), nameof(IlgpuDevices), nameof(IlgpuOptions), nameof(IlgpuStatus)]));
+    }
+
+    [Test]
+    public void No_kernel_is_public() =>
+        Assert.That(typeof(Kernels.Ilgpu.KernelCatalog).Assembly.GetExportedTypes(), Is.Empty);
+
+    [Test]
     public void No_public_member_shows_a_type_of_ilgpu()
     {
         var seen =

@@ -224,8 +224,8 @@ internal static class BFloat16Checks
 
     private static void Casts(ParityBench bench, int columns)
     {
-        Twin wide = bench.Random([columns], scale: 1e3f), bf16 = bench.Empty([columns], DType.BF16), back = bench.Empty([columns]);
-        bench.Run((b, t) => b.Cast(t(wide), t(bf16)));
+        Twin f32 = bench.Random([columns], scale: 1e3f), bf16 = bench.Empty([columns], DType.BF16), back = bench.Empty([columns]);
+        bench.Run((b, t) => b.Cast(t(f32), t(bf16)));
         bench.Run((b, t) => b.Cast(t(bf16), t(back)));
         bench.Same(bf16, "cast to BF16", 0);
         bench.Same(back, "cast from BF16", 0);
@@ -249,8 +249,8 @@ internal static class BFloat16Checks
         {
             return bf16;
         }
-        var wide = bench.Empty(shape);
-        bench.Run((backend, t) => backend.Cast(t(bf16), t(wide)));
-        return wide;
+        var f32 = bench.Empty(shape);
+        bench.Run((backend, t) => backend.Cast(t(bf16), t(f32)));
+        return f32;
     }
 }

@@ -30,9 +30,9 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
 
     public Twin Floats(float[] values, Shape shape, DType dtype = DType.F32)
     {
-        using var wide = cpu.From(values, shape);
+        using var f32 = cpu.From(values, shape);
         var here = cpu.NewTensor(shape, dtype);
-        cpu.Cast(wide, here);
+        cpu.Cast(f32, here);
         return Mirror(here);
     }
 
@@ -40,9 +40,9 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
     public Twin Activation(Shape shape, float scale = 1)
     {
         var bf16 = Random(shape, DType.BF16, scale);
-        var wide = cpu.NewTensor(shape);
-        cpu.Cast(bf16.Cpu, wide);
-        return new Twin(wide, bf16.Device);
+        var f32 = cpu.NewTensor(shape);
+        cpu.Cast(bf16.Cpu, f32);
+        return new Twin(f32, bf16.Device);
     }
 
     /// <summary>Where such numbers go: unwritten memory, or numbers to add to.</summary>
@@ -104,9 +104,9 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
         }
         using var here = cpu.NewTensor(tensor.Shape, tensor.DType);
         cpu.Upload(bytes, here);
-        using var wide = cpu.NewTensor(tensor.Shape);
-        cpu.Cast(here, wide);
-        return wide.ToArray<float>();
+        using var f32 = cpu.NewTensor(tensor.Shape);
+        cpu.Cast(here, f32);
+        return f32.ToArray<float>();
     }
 
     private Twin Mirror(Tensor here)

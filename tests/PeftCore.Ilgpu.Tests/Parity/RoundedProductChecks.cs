@@ -60,8 +60,8 @@ internal static class RoundedProductChecks
         {
             return bf16;
         }
-        var wide = bench.Empty(shape);
-        bench.Run((backend, t) => backend.Cast(t(bf16), t(wide)));
-        return wide;
+        var f32 = bench.Empty(shape);
+        bench.Run((backend, t) => backend.Cast(t(bf16), t(f32)));
+        return f32;
     }
 }

@@ -3,8 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Products of tall matrices with skinny ones, as only tensor cores compute them: against the same products one by one on the
-/// processor.</summary>
+/// <summary>Products of tall matrices with skinny ones on tensor cores, against the same products one by one on the CPU.</summary>
 internal static class SkinnyGemmChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
@@ -12,7 +11,7 @@ internal static class SkinnyGemmChecks
         ("skinny_products_on_both_sides", BothSides),
         ("skinny_products_from_the_left", FromTheLeft),
         ("skinny_products_twice_bit_equal", Twice),
-        ("skinny_products_that_are_not_alike_are_refused", Refused),
+        ("skinny_products_of_different_kinds_are_refused", Refused),
     ];
 
     private static void BothSides(ParityBench bench)
@@ -45,30 +44,31 @@ internal static class SkinnyGemmChecks
 
     private static void Both(ParityBench bench, int m, int[] widths, int rank, bool add)
     {
-        var products = Products(bench, m, widths, rank, add, out var low, out var across);
-        Assert(across[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
+        var products = Products(bench, m, widths, rank, add, out var rightProducts, out var leftProducts);
+        Assert(leftProducts[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
         for (int i = 0; i < widths.Length; i++)
         {
-            bench.Same(low[i], $"low {m} × {widths[i]} of rank {rank}", 8e-3);
-            bench.Same(across[i], $"across {m} × {widths[i]} of rank {rank}", 1e-5);
+            bench.Same(rightProducts[i], $"right product {m} × {widths[i]} of rank {rank}", 8e-3);
+            bench.Same(leftProducts[i], $"left product {m} × {widths[i]} of rank {rank}", 1e-5);
         }
     }
 
-    /// <summary>The products, and on the processor what must come out.</summary>
-    private static SkinnyGemm[] Products(ParityBench bench, int m, int[] widths, int rank, bool add, out Twin[] low, out Twin[] across)
+    /// <summary>The products, with the expected results on the CPU.</summary>
+    private static SkinnyGemm[] Products(ParityBench bench, int m, int[] widths, int rank, bool add, out Twin[] rightProducts,
+        out Twin[] leftProducts)
     {
-        low = [.. widths.Select(_ => bench.Empty([m, rank], DType.BF16))];
-        across = [.. widths.Select(n => bench.Target([n, rank], add))];
+        rightProducts = [.. widths.Select(_ => bench.Empty([m, rank], DType.BF16))];
+        leftProducts = [.. widths.Select(n => bench.Target([n, rank], add))];
         var products = new SkinnyGemm[widths.Length];
         for (int i = 0; i < widths.Length; i++)
         {
             Twin x = bench.Random([m, widths[i]], DType.BF16), right = bench.Random([widths[i], rank], DType.BF16),
                 left = bench.Random([m, rank], DType.BF16);
-            using var wide = bench.Cpu.NewTensor([m, rank]);
-            bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, wide, 0.5f + i);
-            bench.Cpu.Cast(wide, low[i].Cpu);
-            bench.Cpu.MatMul(x.Cpu, true, left.Cpu, false, across[i].Cpu, 1, add);
-            products[i] = new SkinnyGemm(x.Device, right.Device, low[i].Device, 0.5f + i, left.Device, across[i].Device, add);
+            using var f32 = bench.Cpu.NewTensor([m, rank]);
+            bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, f32, 0.5f + i);
+            bench.Cpu.Cast(f32, rightProducts[i].Cpu);
+            bench.Cpu.MatMul(x.Cpu, true, left.Cpu, false, leftProducts[i].Cpu, 1, add);
+            products[i] = new SkinnyGemm(x.Device, right.Device, rightProducts[i].Device, 0.5f + i, left.Device, leftProducts[i].Device, add);
         }
         return products;
     }
@@ -77,14 +77,14 @@ internal static class SkinnyGemmChecks
     {
         var x = bench.Random([m, n], DType.BF16);
         Twin[] left = [.. Enumerable.Range(0, count).Select(_ => bench.Random([m, rank], DType.BF16))],
-            across = [.. left.Select(_ => bench.Target([rank, n], add))];
+            leftProducts = [.. left.Select(_ => bench.Target([rank, n], add))];
         for (int i = 0; i < count; i++)
         {
-            bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, across[i].Cpu, 1, add);
+            bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, leftProducts[i].Cpu, 1, add);
         }
-        SkinnyGemm[] products = [.. left.Zip(across, (l, a) => new SkinnyGemm(x.Device, null, null, 1, l.Device, a.Device, add))];
+        SkinnyGemm[] products = [.. left.Zip(leftProducts, (l, a) => new SkinnyGemm(x.Device, null, null, 1, l.Device, a.Device, add))];
         Assert(x.Device.Device is IBackend device && device.TrySkinnyGemm(products));
-        foreach (var sum in across)
+        foreach (var sum in leftProducts)
         {
             bench.Same(sum, $"{count} of {m} × {n} of rank {rank}", 1e-5);
         }
@@ -92,18 +92,18 @@ internal static class SkinnyGemmChecks
 
     private static void Twice(ParityBench bench)
     {
-        var products = Products(bench, 2049, [2048, 264], 16, false, out var low, out var across);
-        var results = low.Concat(across).Select(twin => twin.Device).ToArray();
-        Assert(across[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
+        var products = Products(bench, 2049, [2048, 264], 16, false, out var rightProducts, out var leftProducts);
+        var results = rightProducts.Concat(leftProducts).Select(twin => twin.Device).ToArray();
+        Assert(leftProducts[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
         byte[][] first = [.. results.Select(tensor => tensor.ToBytes())];
-        Assert(across[0].Device.Device is IBackend again && again.TrySkinnyGemm(products));
+        Assert(leftProducts[0].Device.Device is IBackend again && again.TrySkinnyGemm(products));
         Assert(results.Zip(first).All(pair => pair.First.ToBytes().AsSpan().SequenceEqual(pair.Second)));
     }
 
     private static void Refused(ParityBench bench)
     {
-        var products = Products(bench, 64, [72, 72], 16, true, out _, out var across);
-        var device = (IBackend)across[0].Device.Device;
+        var products = Products(bench, 64, [72, 72], 16, true, out _, out var leftProducts);
+        var device = (IBackend)leftProducts[0].Device.Device;
         Assert(!device.TrySkinnyGemm([products[0], products[1] with { Right = null, RightProduct = null }]));
         Assert(!device.TrySkinnyGemm([products[0], products[1] with { LeftProduct = products[0].LeftProduct }]));
         Assert(!device.TrySkinnyGemm([products[0] with { X = bench.Random([64, 72]).Device }]));
@@ -113,7 +113,7 @@ internal static class SkinnyGemmChecks
     {
         if (!holds)
         {
-            throw new InvalidOperationException("the tensor cores did not take it, or not the same way twice, or took what they must not");
+            throw new InvalidOperationException("the tensor cores refused it, or accepted what they must refuse, or two runs differ");
         }
     }
 }

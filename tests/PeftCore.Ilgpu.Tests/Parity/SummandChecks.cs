@@ -3,8 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Sums of products in one launch, as only tensor cores compute them: against the same products one by one on the
-/// processor.</summary>
+/// <summary>Sums of products in one launch on tensor cores, against the same products one by one on the CPU.</summary>
 internal static class SummandChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>
@@ -14,7 +13,7 @@ internal static class SummandChecks
            from dtype in new[] { DType.F32, DType.BF16 }
            select ($"summands_{(transposeA ? 't' : 'n')}{(transposeB ? 't' : 'n')}_{dtype}",
                (Action<ParityBench>)(bench => Every(bench, transposeA, transposeB, dtype))),
-        ("summands_that_lie_differently", Differently),
+        ("summands_of_different_layouts", DifferentLayouts),
         ("grouped_results", Grouped),
         ("summands_twice_bit_equal", Twice),
     ];
@@ -52,21 +51,21 @@ internal static class SummandChecks
             DType.BF16))).ToArray();
         var row = bias is { } kind ? bench.Random([n], kind) : null;
         var result = accumulate ? bench.Random([m, n], dtype) : bench.Empty([m, n], dtype);
-        using (var wide = bench.Cpu.NewTensor([m, n]))
+        using (var f32 = bench.Cpu.NewTensor([m, n]))
         {
             if (accumulate)
             {
-                bench.Cpu.Cast(result.Cpu, wide);
+                bench.Cpu.Cast(result.Cpu, f32);
             }
             for (int i = 0; i < terms.Length; i++)
             {
-                bench.Cpu.MatMul(terms[i].A.Cpu, ta, terms[i].B.Cpu, tb, wide, 0.5f, accumulate || i > 0);
+                bench.Cpu.MatMul(terms[i].A.Cpu, ta, terms[i].B.Cpu, tb, f32, 0.5f, accumulate || i > 0);
             }
             if (row is not null)
             {
-                bench.Cpu.AddRow(wide, row.Cpu);
+                bench.Cpu.AddRow(f32, row.Cpu);
             }
-            bench.Cpu.Cast(wide, result.Cpu);
+            bench.Cpu.Cast(f32, result.Cpu);
         }
         var gemm = ((IlgpuBackend)result.Device.Device).Gemm;
         Assert(gemm.TryProducts([.. terms.Select(term => new GemmOperands(term.A.Device, ta, term.B.Device, tb))], result.Device, 0.5f,
@@ -74,7 +73,7 @@ internal static class SummandChecks
         bench.Same(result, $"{m} × {n} of {string.Join('+', depths)}", Tolerance(dtype));
     }
 
-    private static void Differently(ParityBench bench)
+    private static void DifferentLayouts(ParityBench bench)
     {
         Twin x = bench.Random([520, 264], DType.BF16), w = bench.Random([136, 264], DType.BF16);
         Twin s = bench.Random([520, 16], DType.BF16), b = bench.Random([16, 136], DType.BF16), y = bench.Empty([520, 136]);
@@ -96,10 +95,10 @@ internal static class SummandChecks
         var terms = new List<GemmOperands>();
         for (int i = 0; i < 3; i++)
         {
-            using var wide = bench.Cpu.NewTensor([1000, widths[i]]);
-            bench.Cpu.MatMul(x.Cpu, false, w[i].Cpu, true, wide);
-            bench.Cpu.MatMul(s[i].Cpu, false, b[i].Cpu, true, wide, 1, true);
-            bench.Cpu.Cast(wide, y[i].Cpu);
+            using var f32 = bench.Cpu.NewTensor([1000, widths[i]]);
+            bench.Cpu.MatMul(x.Cpu, false, w[i].Cpu, true, f32);
+            bench.Cpu.MatMul(s[i].Cpu, false, b[i].Cpu, true, f32, 1, true);
+            bench.Cpu.Cast(f32, y[i].Cpu);
             terms.AddRange([new(x.Device, false, w[i].Device, true), new(s[i].Device, false, b[i].Device, true)]);
         }
         var gemm = ((IlgpuBackend)x.Device.Device).Gemm;
@@ -110,7 +109,7 @@ internal static class SummandChecks
         }
     }
 
-    // Tiles cut along K are added up in one order, whoever comes first.
+    // Partial sums of tiles cut along K are added up in a fixed order, whatever the timing.
     private static void Twice(ParityBench bench)
     {
         Twin x = bench.Random([2048, 2056]), w = bench.Random([1544, 2056]), first = bench.Empty([2048, 1544]),
@@ -127,10 +126,10 @@ internal static class SummandChecks
     {
         if (!holds)
         {
-            throw new InvalidOperationException("the tensor cores did not take it, or not the same way twice");
+            throw new InvalidOperationException("the tensor cores refused it, or two runs differ");
         }
     }
 
-    // One unit in BF16's last place: the two sums may lie on both sides of where rounding changes.
+    // One unit in BF16's last place: the two sums may be rounded in opposite directions.
     private static double Tolerance(DType dtype) => dtype == DType.BF16 ? 8e-3 : 1e-5;
 }
