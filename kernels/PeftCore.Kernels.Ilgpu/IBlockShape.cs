@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>The shape of a thread block. Tiled kernels are generic over it: a GPU takes 16 × 16 threads, ILGPU's CPU accelerator, which
-/// runs one OS thread for each, 4 × 4. A thread computes 4 × 4 elements of its block's tile.</summary>
+/// <summary>The shape of a thread block, of which tiled kernels are generic: 16 × 16 threads on a GPU; 4 × 4 on ILGPU's CPU accelerator,
+/// which runs an OS thread for each. A thread computes 4 × 4 elements of its block's tile.</summary>
 internal interface IBlockShape
 {
     /// <summary>Threads along one side of the square.</summary>

@@ -33,7 +33,7 @@ internal struct BFloat16 : IElement<BFloat16>
     {
         uint bits = Interop.FloatAsInt(x);
         uint rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-        // Adding would carry a NaN over into infinity or zero.
+        // Rounding would carry a NaN into infinity or zero.
         uint kept = (bits & 0x7FFFFFFFu) > 0x7F800000u ? (bits >> 16) | 0x40u : rounded;
         return new BFloat16 { Bits = (ushort)kept };
     }
@@ -42,7 +42,7 @@ internal struct BFloat16 : IElement<BFloat16>
 /// <summary>IEEE half precision, by arithmetic: System.Half does not compile for a GPU.</summary>
 internal struct Float16 : IElement<Float16>
 {
-    private const float Up = 5.192296858534828e33f; // 2¹¹², the difference of the two exponents' biases
+    private const float Rebias = 5.192296858534828e33f; // 2¹¹², the difference of the two exponents' biases
 
     public ushort Bits;
 
@@ -50,16 +50,16 @@ internal struct Float16 : IElement<Float16>
     {
         uint bits = element.Bits;
         uint magnitude = (bits & 0x7FFFu) << 13;
-        // Multiplying also turns subnormal halves into normal floats; infinities and NaN have an exponent to fill instead.
-        uint wide = (bits & 0x7C00u) == 0x7C00u ? magnitude | 0x7F800000u : Interop.FloatAsInt(Interop.IntAsFloat(magnitude) * Up);
-        return Interop.IntAsFloat(wide | ((bits & 0x8000u) << 16));
+        // Multiplying also turns subnormal halves into normal floats; infinities and NaN get the full exponent instead.
+        uint single = (bits & 0x7C00u) == 0x7C00u ? magnitude | 0x7F800000u : Interop.FloatAsInt(Interop.IntAsFloat(magnitude) * Rebias);
+        return Interop.IntAsFloat(single | ((bits & 0x8000u) << 16));
     }
 
     public static Float16 FromFloat(float x)
     {
         uint bits = Interop.FloatAsInt(x);
         uint sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
-        // Adding 0.5 leaves a subnormal half in the low bits, rounded by the addition itself.
+        // Adding 0.5 shifts a subnormal half into the low bits, and the addition rounds it.
         uint small = Interop.FloatAsInt(Interop.IntAsFloat(magnitude) + 0.5f) - 0x3F000000u;
         uint normal = (magnitude - 0x38000000u + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13;
         uint large = magnitude > 0x7F800000u ? 0x7E00u : 0x7C00u;

@@ -1,9 +1,9 @@
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>One GPU kernel: a type rather than a method, so that launchers find the compiled form by it and generic kernels need no
-/// reflection. All arguments travel in one struct.</summary>
+/// <summary>A GPU kernel. It is a type rather than a method, so that launchers find its compiled form by type, and generic kernels need no
+/// reflection. One struct holds all arguments.</summary>
 internal interface IKernel<TArgs> where TArgs : struct
 {
-    /// <summary>What one thread does.</summary>
+    /// <summary>The work of one thread.</summary>
     static abstract void Run(TArgs args);
 }

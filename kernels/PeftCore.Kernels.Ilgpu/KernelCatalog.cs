@@ -9,7 +9,7 @@ using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>Something done with each kernel, as compiling it.</summary>
+/// <summary>An action on each kernel, such as compiling it.</summary>
 internal interface IKernelVisitor
 {
     void Visit<TKernel, TArgs>()
@@ -17,10 +17,10 @@ internal interface IKernelVisitor
         where TArgs : struct;
 }
 
-/// <summary>Every kernel, in the forms that a backend launches.</summary>
+/// <summary>Every kernel, in the variants that a backend launches.</summary>
 internal static class KernelCatalog
 {
-    /// <summary>Shows a visitor all kernels for thread blocks of one shape.</summary>
+    /// <summary>Visits all kernels for thread blocks of one shape, except those of Hopper and Ampere.</summary>
     public static void Visit<TBlock>(IKernelVisitor visitor) where TBlock : struct, IBlockShape
     {
         Formula<Silu>(visitor);
@@ -45,7 +45,7 @@ internal static class KernelCatalog
         Product<Float16, TBlock>(visitor);
     }
 
-    /// <summary>Shows a visitor Hopper's attention kernels.</summary>
+    /// <summary>Visits Hopper's attention kernels.</summary>
     public static void VisitFlash(IKernelVisitor visitor)
     {
         Flash<Flash32>(visitor);
@@ -131,7 +131,7 @@ internal static class KernelCatalog
         visitor.Visit<AttentionSharesBf16x8, AttentionSharesBf16x8Args>();
         visitor.Visit<SkinnyGemmReduction, SkinnyGemmReductionArgs>();
         VectorizedWeights<Bf16x8>(visitor);
-        VectorizedWeights<Float32x8>(visitor);
+        VectorizedWeights<Float4x2>(visitor);
     }
 
     private static void VectorizedWeights<TWeight>(IKernelVisitor visitor) where TWeight : unmanaged, IVector8<TWeight>

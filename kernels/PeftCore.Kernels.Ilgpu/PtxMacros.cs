@@ -5,18 +5,18 @@ using System.Text.RegularExpressions;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>
-/// The part of a kernel that C# cannot say. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline
-/// assembly; here they become PTX, each written out by the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>,
-/// <c>MmaPtx</c>).
+/// Expands macros to PTX, for what C# cannot express. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's
+/// inline assembly, and the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>) writes each as PTX.
 /// </summary>
 internal static partial class PtxMacros
 {
     internal const string Shared = "peft_shared";
 
-    /// <summary>Writes one macro out; false where it knows none of that name.</summary>
+    /// <summary>Writes one macro as PTX; false if there is none of that name.</summary>
     internal delegate bool MacroWriter(StringBuilder text, string[] name, string[] arguments);
 
-    /// <summary>Makes loadable PTX of what ILGPU compiled, with one parameter more and in clusters of so many thread blocks.</summary>
+    /// <summary>Makes loadable PTX of ILGPU's: expands the macros, sets the target, and adds a parameter and a cluster size if
+    /// given.</summary>
     public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1, string target = "sm_90a")
     {
         StringBuilder text = new(ptx.Length * 4);
@@ -25,8 +25,8 @@ internal static partial class PtxMacros
             var macro = Macro().Match(line);
             if (macro.Success)
             {
-                string[] arguments = macro.Groups["arguments"].Value.Split(',', StringSplitOptions.TrimEntries |
-                    StringSplitOptions.RemoveEmptyEntries);
+                string[] arguments = macro.Groups["arguments"].Value.Split(',',
+                    StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
                 string name = macro.Groups["name"].Value;
                 if (!write(text, name.Split('.'), arguments))
                 {
@@ -53,7 +53,7 @@ internal static partial class PtxMacros
         return text.ToString();
     }
 
-    /// <summary>Name of the one kernel in a module.</summary>
+    /// <summary>The name of the one kernel in a module.</summary>
     public static string EntryOf(string ptx) => Entry().Match(ptx).Groups["name"].Value;
 
     [GeneratedRegex(@"^\s*peft\.(?<name>[\w.]+)\s*(?<arguments>[^;]*);\s*$")]

@@ -3,13 +3,13 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>From sums in registers to a result in memory, a number or two at a time. Lane l holds, of every eight columns, columns 2(l mod
+/// <summary>Writes a result from registers to memory, one or two numbers at a time. Lane l holds, of every eight columns, columns 2(l mod
 /// 4) and the next in row l/4 (acc4j, acc4j+1, counted from the first register) and in the row eight below (acc4j+2, acc4j+3).</summary>
-internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore store)
+internal sealed class ResultPtx(int tileN, int start, bool bf16, ResultStore store)
 {
-    private int Bytes => narrow ? 2 : 4;
+    private int Bytes => bf16 ? 2 : 4;
 
-    /// <summary>Multiplies by a number.</summary>
+    /// <summary>Multiplies the sums by a number.</summary>
     public void Scale(StringBuilder text, string factor)
     {
         for (int i = 0; i < tileN / 2; i++)
@@ -18,7 +18,8 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
         }
     }
 
-    /// <summary>Adds a row: address of the thread's first entry, columns left from there, whether it is BF16.</summary>
+    /// <summary>Adds a bias row. Arguments: address of the thread's first entry, columns left from there, whether the row is
+    /// BF16.</summary>
     public void Bias(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .pred here, narrow, wide;\n.reg .u32 size;\n.reg .b16 h, zero;\n.reg .b32 bits;\n.reg .f32 x;\n" +
@@ -39,8 +40,8 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
         text.Append("}\n");
     }
 
-    /// <summary>Adds what the result holds, or writes it: address of the thread's first element, rows and columns left from there, bytes of
-    /// eight rows, bytes from a column to the next.</summary>
+    /// <summary>Adds the result in memory to the sums, or writes the sums to it. Arguments: address of the thread's first element, rows and
+    /// columns left from there, bytes of eight rows, bytes from a column to the next.</summary>
     public void Elements(StringBuilder text, string[] a, bool add)
     {
         text.Append("{\n.reg .pred rowin, here;\n.reg .u64 at, from;\n.reg .f32 x, y;\n.reg .b32 bits;\n.reg .b16 h, zero;\n");
@@ -73,12 +74,12 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
         string acc = Name(first), next = Name(first + 1);
         if (!add)
         {
-            text.Append(narrow ? $"cvt.rn.bf16x2.f32 bits, {next}, {acc};\n" : "");
-            Add(text, narrow ? (FormattableString)$"@here st.global.b32 [at+{offset}], bits;\n"
+            text.Append(bf16 ? $"cvt.rn.bf16x2.f32 bits, {next}, {acc};\n" : "");
+            Add(text, bf16 ? (FormattableString)$"@here st.global.b32 [at+{offset}], bits;\n"
                 : $"@here st.global.v2.f32 [at+{offset}], {{{acc}, {next}}};\n");
             return;
         }
-        if (narrow)
+        if (bf16)
         {
             Add(text, $"mov.b32 bits, 0;\n@here ld.global.b32 bits, [at+{offset}];\n");
             text.Append("{\n.reg .b32 low, high;\nshl.b32 low, bits, 16;\nand.b32 high, bits, 0xFFFF0000;\nmov.b32 x, low;\n" +
@@ -94,7 +95,7 @@ internal sealed class ResultPtx(int tileN, int start, bool narrow, ResultStore s
     private void Single(StringBuilder text, int register, bool add)
     {
         string acc = Name(register);
-        text.Append((narrow, add) switch
+        text.Append((bf16, add) switch
         {
             (true, true) => $"mov.b16 h, 0;\n@here ld.global.b16 h, [from];\nmov.b32 bits, {{zero, h}};\nmov.b32 x, bits;\nadd.f32 {acc}, {acc}, x;\n",
             (false, true) => $"mov.f32 x, 0f00000000;\n@here ld.global.f32 x, [from];\nadd.f32 {acc}, {acc}, x;\n",

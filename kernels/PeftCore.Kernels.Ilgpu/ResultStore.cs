@@ -1,14 +1,14 @@
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>How a tile of a result leaves the registers.</summary>
+/// <summary>How a tile of a result is written from registers.</summary>
 internal enum ResultStore
 {
-    /// <summary>Two neighbouring columns at a time: a row starts where two numbers may be written at once.</summary>
+    /// <summary>Two neighbouring columns at a time: rows start at multiples of two elements.</summary>
     Pairs,
 
-    /// <summary>One number at a time, at any strides: odd widths, and results whose operands were swapped.</summary>
+    /// <summary>One number at a time, at any strides: for odd widths and swap-AB.</summary>
     Singles,
 
-    /// <summary>BF16 through shared memory by the copy engine: rows start at multiples of 16 bytes.</summary>
+    /// <summary>BF16 by the copy engine, through shared memory: rows start at multiples of 16 bytes.</summary>
     Copied,
 }

@@ -5,19 +5,19 @@ namespace PeftCore.Kernels.Ilgpu;
 /// <summary>A thread's index in the launch, and reductions over the threads of a block.</summary>
 internal static class Threads
 {
-    /// <summary>The most threads a thread block has.</summary>
+    /// <summary>The most threads of a thread block.</summary>
     public const int Most = 256;
 
-    /// <summary>This thread's number in the whole launch.</summary>
+    /// <summary>The index of this thread in the launch.</summary>
     public static long Linear() => ((long)Grid.IdxX * Group.DimX) + Group.IdxX;
 
-    /// <summary>Σ over the thread block, the same for every thread and in a fixed order: within warps by exchanging registers, then over
-    /// the warps. All threads must call it, and warps must be whole.</summary>
+    /// <summary>Σ over the thread block, the same for every thread and in a fixed order: by shuffles within warps, then over the warps. All
+    /// threads must call it, and the block must be whole warps.</summary>
     public static float Sum(ArrayView<float> shared, float value)
     {
         value = WarpSum(value);
         int warps = Group.DimX / Warp.WarpSize;
-        Group.Barrier(); // The shared memory may still be read from its last use.
+        Group.Barrier(); // The previous use may still read the shared memory.
         if (Group.IdxX % Warp.WarpSize == 0)
         {
             shared[Group.IdxX / Warp.WarpSize] = value;
@@ -44,7 +44,7 @@ internal static class Threads
         return value;
     }
 
-    /// <summary>The largest value in the thread block. All threads must call it, and warps must be whole.</summary>
+    /// <summary>The largest value in the thread block. All threads must call it, and the block must be whole warps.</summary>
     public static float Max(ArrayView<float> shared, float value)
     {
         for (int distance = Warp.WarpSize / 2; distance > 0; distance /= 2)

@@ -9,13 +9,13 @@ namespace PeftCore.Ilgpu;
 /// <summary>Finds the devices that ILGPU can use.</summary>
 public static class IlgpuDevices
 {
-    /// <summary>Opens a device to compute on.</summary>
+    /// <summary>Opens a device and returns its backend.</summary>
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
-    /// <param name="options">How to compute; null for the defaults.</param>
+    /// <param name="options">Dtypes and limits; null for the defaults.</param>
     /// <exception cref="BadInputException">There is no such device here.</exception>
     public static IBackend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
 
-    /// <summary>Asks the driver; a machine without one has the CPU accelerator alone. Never throws for a missing device.</summary>
+    /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver it is the only one.</summary>
     public static IlgpuStatus Find()
     {
         CudaDriver.Resolve();

@@ -3,22 +3,22 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Ampere;
 
-/// <summary>A product of BF16 matrices. Addresses are plain numbers: this kernel is not launched by ILGPU.</summary>
+/// <summary>Arguments of <see cref="MmaGemm{TLayout}"/>. Addresses are plain numbers, because ILGPU does not launch this kernel.</summary>
 internal struct MmaArgs
 {
     public long A, B, C;
 
-    /// <summary>Bytes from one row of an operand or of the result to the next, as it is stored.</summary>
+    /// <summary>Bytes from one stored row of an operand or of the result to the next.</summary>
     public long StrideA, StrideB, StrideC;
 
     public int M, N, K, TilesM, TilesN, Accumulate, ElementBytes;
 
-    /// <summary>Length of the slice of K that one thread block sums (split-K); partial sum s starts M·StrideC·s bytes behind C.</summary>
+    /// <summary>Length of the slice of K that one thread block sums (split-K); partial sum s starts at C + M·StrideC·s bytes.</summary>
     public int KPerSplit;
     public float Alpha;
 }
 
-/// <summary>Layouts of the operands in memory, for the loads.</summary>
+/// <summary>The layouts of both operands in memory.</summary>
 internal interface IMmaLayout
 {
     /// <summary>A is stored (K, M).</summary>
@@ -56,10 +56,10 @@ internal readonly struct MmaTransposedARowMajorB : IMmaLayout
     public static bool RowMajorB => true;
 }
 
-/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later: warps each take a square of 64 of a tile;
-/// operands come through a ring of stages in shared memory by cp.async. A stage's last fragments are in registers before the barrier, so
-/// that behind it the stage takes the operands of one a whole ring on, and the next stage's first fragments are read while the last
-/// products of this one run.</summary>
+/// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later. Each of four warps takes 64 × 64 of a tile;
+/// cp.async copies operands into a ring of stages in shared memory. A stage's last fragments are read before the barrier: after it the
+/// stage is refilled, and the next stage's first fragments are read while the last products of this one run. The readable twin is
+/// <see cref="Portable.Matrix.Gemm{TA, TB, TBlock}"/>; tests hold both to the CPU's product.</summary>
 internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
 {
     private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;
@@ -68,7 +68,7 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
     {
         CudaAsm.Emit("peft.begin;");
         int t = Group.IdxX;
-        // Tiles are walked in bands eight high, whose operands stay in the L2 cache.
+        // Tiles are ordered in bands of eight rows of tiles, whose operands stay in the L2 cache.
         int band = 8 * args.TilesN, top = Grid.IdxX / band * 8, inBand = Grid.IdxX % band;
         int height = args.TilesM - top < 8 ? args.TilesM - top : 8;
         int row = (top + (inBand % height)) * MmaShape.Tile, column = inBand / height * MmaShape.Tile;
@@ -122,17 +122,17 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
     }
 }
 
-/// <summary>A thread's part in the copying of one operand: 16 bytes of every row that it comes to.</summary>
+/// <summary>What a thread copies of one operand: 16 bytes in each of several rows.</summary>
 internal struct MmaPanel
 {
-    /// <summary>Where the thread reads, what that moves by from stage to stage, and from row to row.</summary>
+    /// <summary>The global address that the thread reads, its step from stage to stage, and from row to row.</summary>
     public long From, Step, RowStep;
 
-    /// <summary>Where it writes in a stage; rows of the operand from its first on; how far into K that is.</summary>
+    /// <summary>The offset that it writes in a stage; rows of the operand from its first row on; its offset in K.</summary>
     public int Shared, Rows, K;
 
-    /// <summary>K-major: K is contiguous, and a row of the tile is 128 bytes of K, eight chunks. A thread keeps its chunk and goes
-    /// down.</summary>
+    /// <summary>K-major: K is contiguous, and a row of the tile is 128 bytes of K, eight chunks. A thread copies one chunk of several
+    /// rows.</summary>
     public static MmaPanel KMajor(long from, long stride, int k, int row, int rows)
     {
         int chunks = MmaShape.Depth / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
@@ -146,7 +146,7 @@ internal struct MmaPanel
         return panel;
     }
 
-    /// <summary>MN-major: M or N is contiguous; blocks of 64 columns, in each a row of 128 bytes for every k.</summary>
+    /// <summary>MN-major: M or N is contiguous. Blocks of 64 columns have a row of 128 bytes for every k.</summary>
     public static MmaPanel MnMajor(long from, long stride, int k, int column, int columns)
     {
         int chunks = MmaShape.Tile / 8, t = Group.IdxX, down = t / chunks, chunk = t % chunks;
@@ -166,7 +166,7 @@ internal struct MmaPanel
         return panel;
     }
 
-    /// <summary>Rows that are there from the thread's first on, for a stage that begins at k.</summary>
+    /// <summary>Rows that exist from the thread's first on, in a stage that begins at k.</summary>
     public readonly int RowsOfKMajor(int k, int end) => k + K < end ? Rows : 0;
 
     public readonly int RowsOfMnMajor(int k, int end) => Rows != 0 ? end - k - K : 0;

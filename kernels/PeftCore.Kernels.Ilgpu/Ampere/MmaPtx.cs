@@ -3,14 +3,14 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu.Ampere;
 
-/// <summary>What the code of a product for compute capability 8.0 and later is specialised for.</summary>
+/// <summary>The constants that <see cref="MmaPtx"/> writes into the kernel of a product on compute capability 8.0 and later.</summary>
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
 /// <param name="Store">How the result is written.</param>
 internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store)
 {
-    /// <summary>Rows and columns of a tile: four warps, each a square of 64.</summary>
+    /// <summary>Rows and columns of a tile: four warps, each 64 × 64.</summary>
     public const int Tile = 128;
 
     /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
@@ -18,33 +18,33 @@ internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool B
 
     public const int Threads = 128;
 
-    /// <summary>Thread blocks that a processor holds: one's products hide the other's waits.</summary>
+    /// <summary>Thread blocks that a processor holds: the products of one overlap the waits of the other.</summary>
     public const int BlocksPerProcessor = 2;
 
     /// <summary>Stages in flight.</summary>
     public const int Stages = 3;
 
-    /// <summary>Bytes of 64 rows or columns of an operand's part of a stage, what a warp reads.</summary>
+    /// <summary>Bytes that a warp reads of one operand in a stage: 64 rows or columns.</summary>
     public const int SquareBytes = 64 * Depth * 2;
 
     /// <summary>Bytes of one operand's part of a stage.</summary>
     public const int OperandBytes = 2 * SquareBytes;
 
-    /// <summary>Dynamic shared memory of a thread block: two thread blocks fit a processor with 227 KiB, one fits one with 99.</summary>
+    /// <summary>Dynamic shared memory of a thread block: a processor with 227 KiB holds two, one with 99 KiB holds one.</summary>
     public const int SharedBytes = (Stages * 2 * OperandBytes) + 1024;
 }
 
 /// <summary>
-/// What C# cannot say of a product by mma.sync: operands by cp.async into rows of 128 bytes whose 16-byte chunks are swizzled by the row's
-/// last three bits, fragments by ldmatrix, and m16n8k16 products. A warp's 4 × 8 fragments of sums are acc0 … acc127, a row of eight after
-/// the other.
+/// Writes the macros of <see cref="MmaGemm{TLayout}"/> as PTX: operands by cp.async into rows of 128 bytes whose 16-byte chunks are
+/// swizzled by the row's last three bits, fragments by ldmatrix, and m16n8k16 products. A warp's 4 × 8 fragments of sums are acc0 … acc127,
+/// row by row.
 /// </summary>
 internal sealed class MmaPtx(MmaShape shape)
 {
-    private const int Rows = 4, Pairs = 4; // fragments of 16 rows of A and of 16 columns of B in a warp's square
-    private const int Last = (MmaShape.Depth / 16) - 1; // of a stage's parts of K
+    private const int Rows = 4, Pairs = 4; // fragments of 16 rows of A, and of 16 columns of B, of a warp
+    private const int Last = (MmaShape.Depth / 16) - 1; // index of a stage's last 16 elements of K
 
-    /// <summary>Completes what ILGPU compiled.</summary>
+    /// <summary>Expands the macros in ILGPU's PTX.</summary>
     public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, target: "sm_80");
 
     private bool Write(StringBuilder text, string[] name, string[] a)
@@ -73,15 +73,15 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("{\n.reg .u32 lane, warp, eighth, low, high, at;\nmov.u32 lane, %tid.x;\nshr.u32 warp, lane, 5;\n" +
             "and.b32 eighth, lane, 7;\n");
         text.Append("shr.u32 low, lane, 3;\nand.b32 low, low, 1;\nshr.u32 high, lane, 4;\nand.b32 high, high, 1;\n");
-        // An m16k16 fragment of A: lanes name rows 0-7, 8-15 at the first eight of K, then at the next; B: eight of K and the next, then
-        // eight columns on. The rows of an MN-major operand are those of K, and ldmatrix transposes them.
+        // An m16k16 fragment of A: lanes address rows 0-7 and 8-15 at the first eight of K, then at the next eight. B: the first eight of K
+        // and the next, then the next eight columns. The rows of an MN-major operand are those of K, and ldmatrix transposes them.
         Fragments(text, "A", "shr.u32 at, warp, 1;\n", shape.TransposeA ? "high" : "low", shape.TransposeA ? "low" : "high", 0);
         Fragments(text, "B", "and.b32 at, warp, 1;\n", shape.RowMajorB ? "low" : "high", shape.RowMajorB ? "high" : "low",
             MmaShape.OperandBytes);
         text.Append("}\n");
     }
 
-    // Eight rows on where one bit of the lane is set, one chunk on where the other is.
+    // One bit of the lane selects the next eight rows, another the next chunk.
     private static void Fragments(StringBuilder text, string name, string half, string row, string chunk, int offset)
     {
         text.Append(half);
@@ -94,8 +94,8 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    // Offset in shared memory, global address, rows left from the thread's first, bytes between rows. What is not there is not read, but
-    // zero.
+    // Arguments: offset in shared memory, global address, rows left from the thread's first, bytes between rows. Rows beyond the last are
+    // not read and become zero.
     private static void Copy(StringBuilder text, string[] a, bool mnMajor)
     {
         int rows = MmaShape.Threads / (mnMajor ? MmaShape.Tile / 8 : MmaShape.Depth / 8),
@@ -110,7 +110,7 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("}\n");
     }
 
-    // Offset of the stage whose first fragments are read.
+    // Argument: offset of the stage whose first fragments are read.
     private void First(StringBuilder text, string[] a)
     {
         Addresses(text, a[0]);
@@ -118,7 +118,8 @@ internal sealed class MmaPtx(MmaShape shape)
         text.Append("}\n");
     }
 
-    // Offset of the stage: all of its fragments but the first are read, and all but the last multiplied, each while the next are read.
+    // Argument: offset of the stage. Reads all of its fragments but the first, and multiplies all but the last, each while the next are
+    // read.
     private void Multiply(StringBuilder text, string[] a)
     {
         Addresses(text, a[0]);
@@ -153,7 +154,7 @@ internal sealed class MmaPtx(MmaShape shape)
         }
     }
 
-    // Fragments of neighbouring parts of K take two sets of registers by turns.
+    // Fragments of successive parts of K use two sets of registers in turn.
     private static int Set(int k) => k % 2 * 16;
 
     private void Read(StringBuilder text, int k)
@@ -168,7 +169,7 @@ internal sealed class MmaPtx(MmaShape shape)
     private static void Matrices(StringBuilder text, string to, int first, string at, bool mnMajor, int fragment, int k) => Add(text,
         $"ldmatrix.sync.aligned.m8n8.x4{(mnMajor ? ".trans" : "")}.shared.b16 {{{to}{first}, {to}{first + 1}, {to}{first + 2}, {to}{first + 3}}}, [{at}{(mnMajor ? fragment : k)}+{2048 * (mnMajor ? k : fragment)}];\n");
 
-    // What ResultPtx.Elements takes, then alpha and whether to add. The warp's fragments lie 16 rows apart.
+    // Arguments: those of ResultPtx.Elements, then alpha and whether to add. The warp's fragments are 16 rows apart.
     private void Store(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u64 place;\n.reg .s32 left;\n.reg .pred plain;\n");

@@ -7,7 +7,7 @@ internal struct AttentionDeltaBf16x8Args
     public ArrayView<Bf16x8> O, DOut;
     public ArrayView<float> Delta;
 
-    /// <summary>Strides of the heads, in vectors.</summary>
+    /// <summary>Strides and offsets of the heads of o and dO, in vectors.</summary>
     public int RowO, OffsetO, HeadO, RowDOut, OffsetDOut, HeadDOut;
 
     /// <summary>Vectors a head.</summary>
@@ -15,7 +15,8 @@ internal struct AttentionDeltaBf16x8Args
     public int Batch, Queries, Heads;
 }
 
-/// <summary>delta = rowsum(dO∘O) of BF16 heads: eight lanes a query and head, which read 16 bytes each.</summary>
+/// <summary><see cref="Portable.Attention.AttentionDelta{TElement}"/> on BF16: eight lanes share a query and head, and read 16 bytes
+/// each.</summary>
 internal readonly struct AttentionDeltaBf16x8 : IKernel<AttentionDeltaBf16x8Args>
 {
     /// <summary>Lanes that share a row.</summary>
@@ -23,7 +24,7 @@ internal readonly struct AttentionDeltaBf16x8 : IKernel<AttentionDeltaBf16x8Args
 
     public static void Run(AttentionDeltaBf16x8Args args)
     {
-        // In 32 bits, for the sake of the divisions.
+        // 32-bit numbers, because 64-bit divisions are slow.
         int item = (int)(Threads.Linear() / Lanes), lane = Group.IdxX % Lanes, items = args.Batch * args.Queries * args.Heads;
         int token = item / args.Heads, h = item % args.Heads;
         float sum = 0;
@@ -33,11 +34,11 @@ internal readonly struct AttentionDeltaBf16x8 : IKernel<AttentionDeltaBf16x8Args
             long dO = ((long)token * args.RowDOut) + args.OffsetDOut + ((long)h * args.HeadDOut);
             for (int i = lane; i < args.Vectors; i += Lanes)
             {
-                sum += Floats8.Sum(Bf16x8.ToFloat(args.O[o + i]) * Bf16x8.ToFloat(args.DOut[dO + i]));
+                sum += Float32x8.Sum(Bf16x8.ToFloat(args.O[o + i]) * Bf16x8.ToFloat(args.DOut[dO + i]));
             }
         }
 
-        // All lanes of a warp come here, those behind the last row too.
+        // All lanes of a warp take part, those after the last row too.
         sum += Warp.ShuffleXor(sum, 4);
         sum += Warp.ShuffleXor(sum, 2);
         sum += Warp.ShuffleXor(sum, 1);

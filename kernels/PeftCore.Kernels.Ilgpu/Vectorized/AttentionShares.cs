@@ -8,12 +8,13 @@ internal struct AttentionSharesBf16x8Args
     public ArrayView<Bf16x8> Parts;
     public ArrayView<Bf16x8> Sum;
 
-    /// <summary>Where heads lie in the sum, and how long one is, in vectors.</summary>
+    /// <summary>Strides and offset of the heads of the sum, and the length of a head, in vectors.</summary>
     public int Row, Offset, Head, Vectors;
     public int Heads, Shares, Items, Accumulate;
 }
 
-/// <summary>Adds up the shares of a gradient, in order and in F32.</summary>
+/// <summary>Adds up the shares of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> leaves, in order and in
+/// F32.</summary>
 internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Args>
 {
     public static void Run(AttentionSharesBf16x8Args args)
@@ -25,8 +26,8 @@ internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Ar
         }
 
         int i = item % args.Vectors, pair = item / args.Vectors, token = pair / args.Heads, head = pair % args.Heads;
-        long part = ((long)pair * args.Shares * args.Vectors) + i, at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) +
-            i;
+        long part = ((long)pair * args.Shares * args.Vectors) + i;
+        long at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) + i;
         var sum = Bf16x8.ToFloat(args.Parts[part]);
         for (int share = 1; share < args.Shares; share++)
         {

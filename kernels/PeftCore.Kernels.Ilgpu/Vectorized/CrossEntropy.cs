@@ -16,7 +16,7 @@ internal struct CrossEntropyBf16x8Args
     public float Scale;
 }
 
-/// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. Maximum and sum come from one reading (Milakov and Gimelshein 2018, "Online
+/// <summary><see cref="CrossEntropyRows{TElement}"/> on BF16. One reading gives maximum and sum (Milakov and Gimelshein 2018, "Online
 /// normalizer calculation for softmax").</summary>
 internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args>
 {
@@ -44,18 +44,18 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
             var x = Bf16x8.ToFloat(args.Logits[row + c]);
-            float largest = Floats8.Max(x);
+            float largest = Float32x8.Max(x);
             if (largest > max)
             {
                 sum *= MathF.Exp(max - largest);
                 max = largest;
             }
 
-            sum += Floats8.Sum(Each<ExponentialAbove>.Apply(x, x, max));
+            sum += Float32x8.Sum(Each<ExponentialAbove>.Apply(x, x, max));
         }
 
         float all = Threads.Max(shared, max);
-        // A thread without elements has no maximum of its own, and one that has only −∞ adds nothing.
+        // A thread without elements, or with −∞ only, has the maximum −∞ and adds 0.
         sum = Threads.Sum(shared, max > float.NegativeInfinity ? sum * MathF.Exp(max - all) : 0);
         if (Group.IdxX == 0)
         {
@@ -64,7 +64,7 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
             args.Losses[r] = MathF.Log(sum) + (all - target);
         }
 
-        Group.Barrier(); // The target is read before its place takes the gradient.
+        Group.Barrier(); // The target is read before the gradient overwrites it.
         if (args.WriteGradient != 0)
         {
             float factor = args.Scale / sum;
@@ -85,7 +85,7 @@ internal readonly struct CrossEntropyRowsBf16x8 : IKernel<CrossEntropyBf16x8Args
         return index < 4 ? low : high;
     }
 
-    private static Floats8 OneHot(int index, float value) => new()
+    private static Float32x8 OneHot(int index, float value) => new()
     {
         A = index == 0 ? value : 0, B = index == 1 ? value : 0, C = index == 2 ? value : 0, D = index == 3 ? value : 0,
         E = index == 4 ? value : 0, F = index == 5 ? value : 0, G = index == 6 ? value : 0, H = index == 7 ? value : 0,

@@ -25,7 +25,7 @@ internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<T
         float sum = 0;
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
-            sum += Floats8.Sum(Bf16x8.ToFloat(args.X[row + c]));
+            sum += Float32x8.Sum(Bf16x8.ToFloat(args.X[row + c]));
         }
 
         float mean = Threads.Sum(shared, sum) / (8 * args.Vectors);
@@ -33,7 +33,7 @@ internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<T
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
             var x = Bf16x8.ToFloat(args.X[row + c]) + -mean;
-            squares += Floats8.Sum(x * x);
+            squares += Float32x8.Sum(x * x);
         }
 
         float rstd = 1f / MathF.Sqrt((Threads.Sum(shared, squares) / (8 * args.Vectors)) + args.Epsilon);
@@ -68,8 +68,8 @@ internal readonly struct LayerBackwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<
         for (int c = Group.IdxX; c < args.Vectors; c += Group.DimX)
         {
             var g = Bf16x8.ToFloat(args.DOut[row + c]) * TWeight.ToFloat(args.Weight[c]);
-            sum += Floats8.Sum(g);
-            dotXdy += Floats8.Sum(g * (Bf16x8.ToFloat(args.X[row + c]) + -mean)) * rstd;
+            sum += Float32x8.Sum(g);
+            dotXdy += Float32x8.Sum(g * (Bf16x8.ToFloat(args.X[row + c]) + -mean)) * rstd;
         }
 
         sum = Threads.Sum(shared, sum) / (8 * args.Vectors);

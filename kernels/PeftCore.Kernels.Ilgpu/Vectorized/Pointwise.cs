@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Elements;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>Arguments of kernels over eight BF16 elements a thread; where an op takes one tensor, B is A.</summary>
+/// <summary>Arguments of element-by-element kernels on BF16, eight elements a thread; where an op takes one tensor, B is A.</summary>
 internal struct PointwiseBf16x8Args
 {
     public ArrayView<Bf16x8> A, B, Y;
@@ -55,7 +55,7 @@ internal struct GatedGradientBf16x8Args
     public ArrayView<Bf16x8> Gate, Up, DOut, DGate, DUp;
 }
 
-/// <summary><see cref="GatedGradient{TFormula}"/> on BF16; outputs may take inputs' places here too.</summary>
+/// <summary><see cref="GatedGradient{TFormula}"/> on BF16; outputs may overwrite inputs.</summary>
 internal readonly struct GatedGradientBf16x8<TFormula> : IKernel<GatedGradientBf16x8Args> where TFormula : struct, IUnaryFormula
 {
     public static void Run(GatedGradientBf16x8Args args)
@@ -63,7 +63,7 @@ internal readonly struct GatedGradientBf16x8<TFormula> : IKernel<GatedGradientBf
         long i = Threads.Linear();
         if (i < args.Gate.Length)
         {
-            Floats8 gate = Bf16x8.ToFloat(args.Gate[i]), up = Bf16x8.ToFloat(args.Up[i]), d = Bf16x8.ToFloat(args.DOut[i]);
+            Float32x8 gate = Bf16x8.ToFloat(args.Gate[i]), up = Bf16x8.ToFloat(args.Up[i]), d = Bf16x8.ToFloat(args.DOut[i]);
             args.DGate[i] = Bf16x8.FromFloat(Each<SlopeOf<TFormula>>.Apply(gate, d * up, 0));
             args.DUp[i] = Bf16x8.FromFloat(Each<GateOf<TFormula>>.Apply(gate, d, 0));
         }
@@ -73,10 +73,10 @@ internal readonly struct GatedGradientBf16x8<TFormula> : IKernel<GatedGradientBf
 internal struct CastBf16x8Args
 {
     public ArrayView<Bf16x8> Elements;
-    public ArrayView<Float32x8> Floats;
+    public ArrayView<Float4x2> Floats;
 }
 
-/// <summary>BF16 to float32.</summary>
+/// <summary><see cref="CastToFloat{TElement}"/> of BF16, eight elements a thread.</summary>
 internal readonly struct CastToFloatBf16x8 : IKernel<CastBf16x8Args>
 {
     public static void Run(CastBf16x8Args args)
@@ -84,12 +84,12 @@ internal readonly struct CastToFloatBf16x8 : IKernel<CastBf16x8Args>
         long i = Threads.Linear();
         if (i < args.Elements.Length)
         {
-            args.Floats[i] = Float32x8.FromFloat(Bf16x8.ToFloat(args.Elements[i]));
+            args.Floats[i] = Float4x2.FromFloat(Bf16x8.ToFloat(args.Elements[i]));
         }
     }
 }
 
-/// <summary>float32 to BF16, rounding to nearest even.</summary>
+/// <summary><see cref="CastFromFloat{TElement}"/> to BF16, eight elements a thread.</summary>
 internal readonly struct CastFromFloatBf16x8 : IKernel<CastBf16x8Args>
 {
     public static void Run(CastBf16x8Args args)
@@ -97,15 +97,15 @@ internal readonly struct CastFromFloatBf16x8 : IKernel<CastBf16x8Args>
         long i = Threads.Linear();
         if (i < args.Elements.Length)
         {
-            args.Elements[i] = Bf16x8.FromFloat(Float32x8.ToFloat(args.Floats[i]));
+            args.Elements[i] = Bf16x8.FromFloat(Float4x2.ToFloat(args.Floats[i]));
         }
     }
 }
 
-/// <summary>A function of two elements, eight times: loops over registers do not unroll.</summary>
+/// <summary>Applies a function to each of eight elements. Written out, because loops over registers do not unroll.</summary>
 internal static class Each<TOp> where TOp : struct, IPointwise
 {
-    public static Floats8 Apply(Floats8 a, Floats8 b, float scalar) => new()
+    public static Float32x8 Apply(Float32x8 a, Float32x8 b, float scalar) => new()
     {
         A = TOp.Apply(a.A, b.A, scalar),
         B = TOp.Apply(a.B, b.B, scalar),

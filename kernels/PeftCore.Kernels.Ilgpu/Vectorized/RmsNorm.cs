@@ -14,11 +14,12 @@ internal struct RmsBf16x8Args<TWeight> where TWeight : unmanaged
     public int Vectors;
     public int Rows, Accumulate;
 
-    /// <summary>rstd is there already: the norm is made once more.</summary>
+    /// <summary>Whether rstd is given, because the norm is recomputed.</summary>
     public int HasRstd;
 }
 
-/// <summary><see cref="RmsForward{TWeight}"/> on BF16; a warp takes a row, and keeps one of up to 2048 columns in registers.</summary>
+/// <summary><see cref="RmsForward{TWeight}"/> on BF16; a warp takes a row, and holds a row of up to 2048 columns in
+/// registers.</summary>
 internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeight>> where TWeight : unmanaged, IVector8<TWeight>
 {
     public static void Run(RmsBf16x8Args<TWeight> args)
@@ -26,7 +27,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
         int warp = Warp.WarpSize, lane = Group.IdxX % warp, r = (Grid.IdxX * (Group.DimX / warp)) + (Group.IdxX / warp),
             width = RowFragment.Count * warp;
         bool inside = r < args.Rows;
-        r = inside ? r : args.Rows - 1; // All lanes of all warps take part in the sums.
+        r = inside ? r : args.Rows - 1; // All lanes of all warps must take part in the sums.
         long row = (long)r * args.Vectors;
         RowFragment x = default;
         float rstd;
@@ -85,7 +86,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
     private static float Square(Bf16x8 stored, bool counts)
     {
         var x = Bf16x8.ToFloat(stored);
-        return counts ? Floats8.Sum(x * x) : 0;
+        return counts ? Float32x8.Sum(x * x) : 0;
     }
 
     private static void Write(RmsBf16x8Args<TWeight> args, long row, FragmentLayout layout, int i, float rstd, Bf16x8 x)
@@ -98,7 +99,7 @@ internal readonly struct RmsForwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeig
     }
 }
 
-/// <summary><see cref="RmsBackward{TWeight}"/> on BF16, a warp a row.</summary>
+/// <summary><see cref="RmsBackward{TWeight}"/> on BF16; a warp takes a row.</summary>
 internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWeight>> where TWeight : unmanaged, IVector8<TWeight>
 {
     public static void Run(RmsBf16x8Args<TWeight> args)
@@ -149,12 +150,12 @@ internal readonly struct RmsBackwardBf16x8<TWeight> : IKernel<RmsBf16x8Args<TWei
         }
     }
 
-    private static Floats8 Weighted(RmsBf16x8Args<TWeight> args, int at, Bf16x8 d) =>
+    private static Float32x8 Weighted(RmsBf16x8Args<TWeight> args, int at, Bf16x8 d) =>
         Bf16x8.ToFloat(d) * (TWeight.ToFloat(args.Weight[at]) + args.Offset);
 
     private static float Dot(RmsBf16x8Args<TWeight> args, FragmentLayout layout, int i, Bf16x8 x, Bf16x8 d)
     {
-        float dot = Floats8.Sum(Weighted(args, layout.Clamped(i), d) * Bf16x8.ToFloat(x));
+        float dot = Float32x8.Sum(Weighted(args, layout.Clamped(i), d) * Bf16x8.ToFloat(x));
         return layout.Has(i) ? dot : 0;
     }
 

@@ -2,12 +2,12 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>A lane's fragment of a row: eight vectors of eight BF16, each a warp's width from the next, all read before the first is used.
-/// Named fields, because an array with an index would leave the registers. Lanes behind the end of the row hold its last vector, which no
-/// sum may count.</summary>
+/// <summary>A lane's fragment of a row: eight vectors of eight BF16, one warp's width apart, all loaded before the first is used. Named
+/// fields, because an indexed array would be in local memory. Lanes beyond the end of the row hold its last vector, which sums must not
+/// count.</summary>
 internal struct RowFragment
 {
-    /// <summary>How many vectors a lane holds.</summary>
+    /// <summary>Vectors of a lane.</summary>
     public const int Count = 8;
 
     public Bf16x8 A, B, C, D, E, F, G, H;
@@ -21,10 +21,10 @@ internal struct RowFragment
     };
 }
 
-/// <summary>Which vectors of a row a <see cref="RowFragment"/> has.</summary>
+/// <summary>The vectors of a row that a <see cref="RowFragment"/> holds.</summary>
 internal struct FragmentLayout
 {
-    /// <summary>The first, from one to the next, and how many a row has.</summary>
+    /// <summary>Index of the first, step to the next, and vectors of the row.</summary>
     public int First, Step, Vectors;
 
     public readonly bool Has(int index) => First + (index * Step) < Vectors;

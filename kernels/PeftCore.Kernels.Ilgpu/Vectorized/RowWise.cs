@@ -9,7 +9,7 @@ internal struct GatherBf16x8Args<TTable> where TTable : unmanaged
     public ArrayView<TTable> Table;
     public ArrayView<Bf16x8> Y;
 
-    /// <summary>Vectors of a row, and thread blocks that share one.</summary>
+    /// <summary>Vectors of a row, and thread blocks that share a row.</summary>
     public int Vectors, Strips;
     public int TableRows;
 }

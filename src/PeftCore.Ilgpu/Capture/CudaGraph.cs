@@ -1,6 +1,6 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>What a stream was given while it was captured, to be launched as a whole.</summary>
+/// <summary>A CUDA graph: the work of a captured stream, launched as a whole.</summary>
 internal sealed class CudaGraph : ICapturedWork
 {
     private readonly nint _stream;
@@ -9,7 +9,7 @@ internal sealed class CudaGraph : ICapturedWork
 
     private CudaGraph(nint graph, nint executable, nint stream) => (_graph, _executable, _stream) = (graph, executable, stream);
 
-    /// <summary>From here on the stream notes its work instead of doing it.</summary>
+    /// <summary>Begins the capture: from now on the stream records work instead of running it.</summary>
     public static unsafe void Begin(nint stream)
     {
         const int Relaxed = 2; // CU_STREAM_CAPTURE_MODE_RELAXED: calls that do not touch the stream stay allowed.
@@ -17,7 +17,7 @@ internal sealed class CudaGraph : ICapturedWork
             "to capture a stream");
     }
 
-    /// <summary>Ends the capture; nothing of it has been done yet.</summary>
+    /// <summary>Ends the capture. None of the captured work has run yet.</summary>
     public static unsafe CudaGraph End(nint stream)
     {
         nint graph, executable;

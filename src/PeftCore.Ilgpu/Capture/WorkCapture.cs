@@ -1,23 +1,23 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>Takes down what a device is given to do, so that it can be done again.</summary>
+/// <summary>Captures the work that a device is given, so that it can run again.</summary>
 internal interface IWorkCapture
 {
-    /// <summary>Starts.</summary>
+    /// <summary>Begins the capture.</summary>
     void Begin();
 
-    /// <summary>Stops; what was taken down has been done or is queued.</summary>
+    /// <summary>Ends the capture; the captured work has run or is queued.</summary>
     ICapturedWork End();
 }
 
-/// <summary>Work that was taken down.</summary>
+/// <summary>Captured work.</summary>
 internal interface ICapturedWork : IDisposable
 {
     /// <summary>Queues all of it again.</summary>
     void Run();
 }
 
-/// <summary>On a card: a stream that is captured does nothing until the graph is launched.</summary>
+/// <summary>The capture of a card: the stream records work, and the graph runs it once at the end.</summary>
 internal sealed class StreamCapture(nint stream) : IWorkCapture
 {
     public void Begin() => CudaGraph.Begin(stream);
@@ -30,12 +30,12 @@ internal sealed class StreamCapture(nint stream) : IWorkCapture
     }
 }
 
-/// <summary>Elsewhere: launches are remembered while they are done.</summary>
+/// <summary>The capture of the CPU accelerator: launches run at once, and are kept in a list.</summary>
 internal sealed class LaunchCapture : IWorkCapture
 {
     private List<Action>? _launches;
 
-    /// <summary>Does a piece of work, and remembers it if asked to. It must refer to memory by address only.</summary>
+    /// <summary>Runs a piece of work, and keeps it during a capture. It must refer to memory by address only.</summary>
     public void Do(Action work)
     {
         work();

@@ -5,16 +5,18 @@ using ILGPU;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Finds the NVIDIA driver's library: ILGPU asks for libcuda.so, and many machines have libcuda.so.1 alone.</summary>
+/// <summary>Functions of the NVIDIA driver that ILGPU does not offer. It also resolves ILGPU's libcuda.so to libcuda.so.1, the only name on
+/// many machines.</summary>
 internal static class CudaDriver
 {
     private static readonly Lazy<bool> Resolver = new(Register);
     private static readonly Lazy<nint> Library = new(Load);
     private static readonly ConcurrentDictionary<string, nint> Functions = [];
 
+    /// <summary>Registers the resolver of the driver's library, once.</summary>
     public static void Resolve() => _ = Resolver.Value;
 
-    /// <summary>Lets a kernel have more dynamic shared memory than the 48 KiB it gets unasked.</summary>
+    /// <summary>Allows a kernel more dynamic shared memory than the default of 48 KiB.</summary>
     public static unsafe void AllowSharedMemory(nint function, int bytes)
     {
         const int MostDynamicSharedMemory = 8; // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -22,7 +24,7 @@ internal static class CudaDriver
             $"{bytes} bytes of shared memory");
     }
 
-    /// <summary>A mark that a stream can pass, with the time it did.</summary>
+    /// <summary>An event that records when a stream reaches it.</summary>
     public static unsafe nint CreateEvent()
     {
         nint event_;
@@ -30,11 +32,11 @@ internal static class CudaDriver
         return event_;
     }
 
-    /// <summary>Puts the mark behind what the stream has been given so far.</summary>
+    /// <summary>Queues the event after all work in the stream so far.</summary>
     public static unsafe void RecordEvent(nint event_, nint stream) =>
         Check(((delegate* unmanaged<nint, nint, int>)Export("cuEventRecord"))(event_, stream), "to record an event");
 
-    /// <summary>Milliseconds between two marks that were passed.</summary>
+    /// <summary>Milliseconds between two completed events.</summary>
     public static unsafe float Elapsed(nint start, nint end)
     {
         float milliseconds;
@@ -46,7 +48,7 @@ internal static class CudaDriver
     public static unsafe void DestroyEvent(nint event_) =>
         Check(((delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2"))(event_), "to destroy an event");
 
-    /// <summary>Sets 32-bit words.</summary>
+    /// <summary>Sets 32-bit words of device memory.</summary>
     public static unsafe void Fill(nint address, uint word, long count, nint stream) =>
         Check(((delegate* unmanaged<nint, uint, nint, nint, int>)Export("cuMemsetD32Async"))(address, word, (nint)count, stream),
             "filling memory");
@@ -59,7 +61,7 @@ internal static class CudaDriver
         }
     }
 
-    /// <summary>Queues a kernel that may start before the one before it has ended.</summary>
+    /// <summary>Queues a kernel that may start before the previous one has ended (programmatic dependent launch).</summary>
     public static unsafe void LaunchEarly(nint function, int blocks, int threads, int sharedBytes, nint stream, nint* parameters)
     {
         const int ProgrammaticStreamSerialization = 6; // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
@@ -74,7 +76,7 @@ internal static class CudaDriver
             $"to run a kernel in {blocks} thread blocks");
     }
 
-    /// <summary>One of the driver's functions that ILGPU does not offer.</summary>
+    /// <summary>The address of a function of the driver's library.</summary>
     public static nint Export(string function) => Functions.GetOrAdd(function, static name => NativeLibrary.GetExport(Library.Value, name));
 
     private static nint Load()
@@ -98,7 +100,7 @@ internal static class CudaDriver
         }
         catch (InvalidOperationException)
         {
-            return false; // Someone else in this process set a resolver for ILGPU first.
+            return false; // Other code in this process has set a resolver for ILGPU.
         }
     }
 

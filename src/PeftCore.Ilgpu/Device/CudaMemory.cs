@@ -3,7 +3,7 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>A card's memory. Host data goes through a page-locked ring, so that copies run while the host goes on.</summary>
+/// <summary>A card's memory. Host data goes through a page-locked ring buffer, so that the host does not wait for uploads.</summary>
 internal sealed class CudaMemory : IDeviceMemory
 {
     private const int RingBytes = 32 << 20;
@@ -30,8 +30,7 @@ internal sealed class CudaMemory : IDeviceMemory
         {
             throw new InsufficientMemoryException(
                 $"{Megabytes(bytes)} more memory is needed on the GPU, but {Megabytes(_taken)} of the allowed {Megabytes(_limit)} are in " +
-                "use; " +
-                "a smaller batch, shorter sequences or gradient checkpointing need less");
+                "use; a smaller batch, shorter sequences or gradient checkpointing need less");
         }
         _accelerator.Bind();
         var error = CudaAPI.CurrentAPI.AllocateMemory(out nint address, (nint)bytes);
@@ -64,7 +63,7 @@ internal sealed class CudaMemory : IDeviceMemory
         {
             if (_used == RingBytes)
             {
-                _stream.Synchronize(); // The ring comes round: what it held must have arrived.
+                _stream.Synchronize(); // The ring is full: its earlier copies must have completed.
                 _used = 0;
             }
             int piece = Math.Min(from.Length, RingBytes - _used);

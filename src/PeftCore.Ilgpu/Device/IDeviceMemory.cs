@@ -2,18 +2,18 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Memory kernels work on, by address. Everything is in the order of the device's one stream.</summary>
+/// <summary>Device memory by address. All operations take effect in the order of the device's one stream.</summary>
 internal interface IDeviceMemory : IChunkSource, IDisposable
 {
     void Upload(ReadOnlySpan<byte> from, nint to);
 
-    /// <summary>Waits for all work before it reads.</summary>
+    /// <summary>Waits for all queued work, then reads.</summary>
     void Download(nint from, Span<byte> to);
 
-    /// <summary>Sets float32 numbers.</summary>
+    /// <summary>Sets <paramref name="count"/> floats.</summary>
     void Fill(nint address, float value, long count);
 
-    /// <summary>Called before the host writes or reads the memory.</summary>
+    /// <summary>Called before the host writes or reads device memory, which ends a graph capture.</summary>
     Action? BreakCapture { get; set; }
 
     void Copy(nint from, nint to, long bytes);

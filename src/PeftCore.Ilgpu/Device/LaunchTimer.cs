@@ -5,8 +5,8 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Times launches: on a card by events in the stream, which nothing waits for until the end; elsewhere by waiting for
-/// each.</summary>
+/// <summary>Times launches: on a card by events in the stream, which are read at the end; on the CPU accelerator by waiting for each
+/// launch.</summary>
 internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream stream) : IDisposable
 {
     private readonly List<(string Kernel, Work Work, nint Start, nint End)> _events = [];
@@ -38,7 +38,7 @@ internal sealed class LaunchTimer(Accelerator accelerator, AcceleratorStream str
         _events.Add((kernel, work, _start, Record(_stream)));
     }
 
-    /// <summary>Waits for everything and adds the times up.</summary>
+    /// <summary>Waits for all work and adds up the times.</summary>
     public KernelProfile Finish()
     {
         accelerator.Synchronize();

@@ -2,8 +2,8 @@ using PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>What the copy engine knows of a BF16 tensor: 128 bytes that cuTensorMapEncodeTiled fills in. Boxes have rows of 128 bytes,
-/// swizzled; what lies outside the tensor reads as zero and is not written.</summary>
+/// <summary>A CUtensorMap: the copy engine's description of a BF16 tensor, 128 bytes that cuTensorMapEncodeTiled encodes. Boxes have
+/// swizzled rows of 128 bytes; elements outside the tensor read as zero and are not written.</summary>
 internal static unsafe class TensorMap
 {
     public const int Bytes = 128;
@@ -12,18 +12,18 @@ internal static unsafe class TensorMap
 
     private static readonly Lazy<nint> Encode = new(() => CudaDriver.Export("cuTensorMapEncodeTiled"));
 
-    /// <summary>Writes the map of a row-major matrix whose rows take whole chunks, read or written a box of so many rows and columns at a
-    /// time.</summary>
+    /// <summary>Encodes the map of a row-major matrix whose rows are padded to whole chunks. One copy takes a box of rows and
+    /// columns.</summary>
     public static void Write(byte* map, nint address, int rows, int columns, (int Rows, int Columns) box) =>
         Write(map, address, [(ulong)columns, (ulong)rows], [2UL * (ulong)GemmSchedule.Pitch(columns)], [(uint)box.Columns, (uint)box.Rows]);
 
-    /// <summary>Writes the map of a tensor of up to five axes, the first contiguous.</summary>
-    /// <param name="map">128 bytes, on 64.</param>
-    /// <param name="address">Of the first element.</param>
+    /// <summary>Encodes the map of a tensor of up to five axes, of which the first is contiguous.</summary>
+    /// <param name="map">128 bytes at a multiple of 64.</param>
+    /// <param name="address">Address of the first element.</param>
     /// <param name="extents">Elements along each axis.</param>
     /// <param name="strides">Bytes along each axis but the first.</param>
-    /// <param name="box">Elements along each axis that are read or written at a time.</param>
-    /// <exception cref="InvalidOperationException">The driver refuses: the address or the strides are not on 16 bytes.</exception>
+    /// <param name="box">Elements along each axis of one copy.</param>
+    /// <exception cref="InvalidOperationException">The driver refuses: the address or a stride is no multiple of 16 bytes.</exception>
     public static void Write(byte* map, nint address, ReadOnlySpan<ulong> extents, ReadOnlySpan<ulong> strides, ReadOnlySpan<uint> box)
     {
         uint* steps = stackalloc uint[] { 1, 1, 1, 1, 1 };

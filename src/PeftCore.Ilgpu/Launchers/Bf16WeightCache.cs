@@ -61,7 +61,8 @@ internal sealed class Bf16WeightCache(LaunchContext gpu)
         }
     }
 
-    /// <summary>Address of a BF16 copy whose rows start at multiples of 16 bytes, for one product with a tensor whose rows do not.</summary>
+    /// <summary>Address of a BF16 copy whose rows start at multiples of 16 bytes, for one product with a tensor whose rows do
+    /// not.</summary>
     private nint Padded(Tensor tensor)
     {
         var once = gpu.Workspace([tensor.Shape.Rows, GemmSchedule.Pitch(tensor.Shape.Columns)], DType.BF16).Keep();

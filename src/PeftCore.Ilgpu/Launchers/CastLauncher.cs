@@ -21,12 +21,12 @@ internal sealed class CastLauncher(LaunchContext gpu)
         else if (from.DType == DType.BF16 && to.DType == DType.F32 && CanVectorizeCast(from, to))
         {
             gpu.ForEach<CastToFloatBf16x8, CastBf16x8Args>(to.Count / 8,
-                new CastBf16x8Args { Elements = gpu.Bf16x8(from), Floats = gpu.Float32x8(to) });
+                new CastBf16x8Args { Elements = gpu.Bf16x8(from), Floats = gpu.Float4x2(to) });
         }
         else if (from.DType == DType.F32 && to.DType == DType.BF16 && CanVectorizeCast(to, from))
         {
             gpu.ForEach<CastFromFloatBf16x8, CastBf16x8Args>(to.Count / 8,
-                new CastBf16x8Args { Elements = gpu.Bf16x8(to), Floats = gpu.Float32x8(from) });
+                new CastBf16x8Args { Elements = gpu.Bf16x8(to), Floats = gpu.Float4x2(from) });
         }
         else if (to.DType == DType.F32 && from.DType.IsFloat)
         {

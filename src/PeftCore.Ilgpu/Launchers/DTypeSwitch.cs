@@ -37,7 +37,7 @@ internal static class DTypeSwitch
     {
         switch (dtype)
         {
-            case DType.F32: launch.WithVector<Float32x8>(); break;
+            case DType.F32: launch.WithVector<Float4x2>(); break;
             case DType.BF16: launch.WithVector<Bf16x8>(); break;
             default: throw new InvalidOperationException($"there are no vectors of {dtype}");
         }

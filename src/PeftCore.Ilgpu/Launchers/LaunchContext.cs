@@ -98,7 +98,7 @@ internal sealed class LaunchContext
 
     public ArrayView<Bf16x8> Bf16x8(Tensor tensor) => Vectors<Bf16x8>(tensor);
 
-    public ArrayView<Float32x8> Float32x8(Tensor tensor) => Vectors<Float32x8>(tensor);
+    public ArrayView<Float4x2> Float4x2(Tensor tensor) => Vectors<Float4x2>(tensor);
 
     public HeadsView<TElement> Heads<TElement>(Heads heads) where TElement : unmanaged, IElement<TElement> => new()
     {

@@ -21,8 +21,8 @@ internal sealed class RopeLauncher(LaunchContext gpu)
             gpu.ForEach<RopeBf16x8, RopeBf16x8Args>((long)rows * heads.Count * (half / 8), new RopeBf16x8Args
             {
                 Heads = gpu.Bf16x8(heads.Tensor),
-                Cos = gpu.Float32x8(cos),
-                Sin = gpu.Float32x8(sin),
+                Cos = gpu.Float4x2(cos),
+                Sin = gpu.Float4x2(sin),
                 Positions = gpu.I32(positions),
                 RowStride = layout.RowStride / 8,
                 Offset = layout.Offset / 8,

@@ -26,8 +26,8 @@ internal sealed class RowLauncher(LaunchContext gpu)
     public void SumRows(Tensor x, Tensor row, bool accumulate)
     {
         using var from = gpu.StageIn(x);
-        SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = gpu.None<float>(), Mean = gpu.None<float>(), Rstd = gpu.None<float>() },
-            x, row, accumulate);
+        var none = gpu.None<float>();
+        SumColumns<EntryTerm>(new ColumnSumArgs { X = from.View, Y = none, Mean = none, Rstd = none }, x, row, accumulate);
     }
 
     public void MultiplyRow(Tensor x, Tensor row, Tensor y, bool accumulate) => RowWise<MultiplyRow>(x, row, y, accumulate);

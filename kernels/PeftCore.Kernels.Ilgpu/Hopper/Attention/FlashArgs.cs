@@ -1,46 +1,46 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>A view as a launch passes it: what a kernel sees as an ArrayView.</summary>
+/// <summary>The memory layout of an ArrayView, for launches that bypass ILGPU.</summary>
 internal struct RawView
 {
     public nint Address;
     public long Length;
 }
 
-/// <summary>The copy engine's description of heads in memory: an opaque CUtensorMap, on 64 bytes as the first arguments of a kernel
-/// are.</summary>
+/// <summary>A CUtensorMap, the copy engine's opaque description of heads in memory. It must start at a multiple of 64 bytes, as the first
+/// arguments of a kernel do.</summary>
 internal readonly record struct CopyMap(long W0, long W1, long W2, long W3, long W4, long W5, long W6, long W7, long W8, long W9, long W10,
-    long W11,
-    long W12, long W13, long W14, long W15);
+    long W11, long W12, long W13, long W14, long W15);
 
-/// <summary>Arguments of attention on Hopper. <typeparamref name="TView"/> is an ArrayView in the kernel and a <see cref="RawView"/>
-/// outside; both look alike in memory.</summary>
+/// <summary>Arguments of attention on Hopper. <typeparamref name="TView"/> is an ArrayView in the kernel and a <see cref="RawView"/> of the
+/// same memory layout on the host.</summary>
 internal struct FlashArgs<TView> where TView : struct
 {
-    /// <summary>What stays (q, or q and dO, or k and v), what passes (k and v, or q and dO), what comes out (o, dQ, or dK and dV).
-    /// The macros address these by their order.</summary>
+    /// <summary>Maps of the operands that a thread block keeps (q; q and dO; or k and v), of those that it walks (k and v; or q and dO),
+    /// and of its results (o; dQ; or dK and dV). The macros address them by their order.</summary>
     public CopyMap Kept0, Kept1, Passing0, Passing1, Result0, Result1;
 
     public TView Ranges;
 
-    /// <summary>Tiles given out beyond each thread block's first, and thread blocks that are done. The last one sets both back to
-    /// 0.</summary>
+    /// <summary>Two counters: work tiles taken beyond each thread block's first, and thread blocks that have ended. The last thread block
+    /// sets both to 0 again.</summary>
     public TView Counters;
     public long Lse, Delta;
     public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;
 
-    /// <summary>Tiles of what stays, work tiles in all, and batch rows times heads whose other side stays in the L2 cache
-    /// together.</summary>
+    /// <summary>Tiles of a kept operand for each head; all work tiles; and pairs of batch row and head in a section, whose walked operands
+    /// fit the L2 cache together.</summary>
     public int Tiles, WorkTiles, Section;
 
-    /// <summary>Parts that the query heads of one key head are cut into for the keys' gradient, each a work tile with a result of its
-    /// own.</summary>
+    /// <summary>Shares that the query heads of one key head are cut into for the keys' gradient; each share has work tiles and a result of
+    /// its own.</summary>
     public int Shares;
 
     public float Scale, ScaleLog2;
 }
 
-/// <summary>Head dimensions, and the macros that say which kernel for which of them this is: they must be constants.</summary>
+/// <summary>A head dimension, and the macros that name the kernel and its dimension. Macros take constants only, so each dimension is a
+/// type.</summary>
 internal interface IFlashDim
 {
     static abstract int Dim { get; }
@@ -50,7 +50,7 @@ internal interface IFlashDim
     static abstract void BeginQueryGradient();
 }
 
-/// <summary>The same for the gradients of keys and values, with which of them a kernel computes.</summary>
+/// <summary>A head dimension of the kernels for the gradients of keys and values, and which of the two they compute.</summary>
 internal interface IFlashKeys
 {
     static abstract int Dim { get; }

@@ -86,7 +86,7 @@ internal readonly struct Flash256 : IFlashDim
     public static void BeginQueryGradient() => CudaAsm.Emit("peft.flash.queries.256;");
 }
 
-/// <summary>Sums for keys and for values would take all registers: each has a kernel of its own.</summary>
+/// <summary>Keys alone: at this dimension the sums for keys and for values do not fit the registers together.</summary>
 internal readonly struct Flash256Keys : IFlashKeys
 {
     public static int Dim => 256;

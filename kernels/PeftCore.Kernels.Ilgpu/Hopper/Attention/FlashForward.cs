@@ -4,8 +4,9 @@ using ILGPU.Runtime.Cuda;
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024): one warpgroup copies, the others each take 64
-/// queries of one head and walk the keys they see from the last to the first. The next scores are computed while the softmax of the last
-/// goes on, and the warpgroups take turns on the tensor cores.</summary>
+/// queries of one head and walk the keys that these see from the last to the first. The scores of the next keys are computed during the
+/// softmax of the current ones, and the warpgroups alternate on the tensor cores. The readable twin is
+/// <see cref="Portable.Attention.AttentionForward{TBlock, TElement}"/>; tests hold both to the CPU's attention.</summary>
 internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -82,7 +83,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             int key = (range.Last - 1) / tiles.Columns * tiles.Columns, column = lane % 4 * 2;
             CudaAsm.Emit("peft.restart;");
             int last = key;
-            // Keys that only warpgroups of later queries see.
+            // Skip keys that only other warpgroups' later queries see.
             for (; key >= first && key >= seen.Last && range.Last > range.First; key -= tiles.Columns)
             {
                 FlashRoles.Await(FlashGeometry.SecondFull + keys.Stage, keys.Phase);
@@ -151,7 +152,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             long lse = args.Lse + (4 * ((((long)work.B * args.Heads) + work.Head) * args.Queries));
             CudaAsm.Emit("peft.finish %0, %1, %2, %3, %4;", lse + (4L * row0), lse + (4L * row1),
                 row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0, args.ScaleLog2);
-            // The output takes the place of the warpgroup's own queries.
+            // The output overwrites the warpgroup's own queries in shared memory.
             FlashRoles.WarpgroupBarrier(warpgroup);
             CudaAsm.Emit("peft.stage.o %0;", q);
             FlashRoles.WarpgroupBarrier(warpgroup);

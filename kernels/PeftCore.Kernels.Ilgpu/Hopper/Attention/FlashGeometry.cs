@@ -1,40 +1,41 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
-/// Tiles of one of Hopper's attention kernels and their offsets in shared memory. A thread block keeps a tile of tokens (queries, or keys
-/// for their gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each 64 of the rows that stay.
+/// The tiles of one of Hopper's attention kernels and their offsets in shared memory. A thread block keeps a tile of tokens (queries, or
+/// keys for their gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each for 64 kept rows.
 /// </summary>
 internal struct FlashGeometry
 {
     /// <summary>Head dimension.</summary>
     public int Dim;
 
-    /// <summary>Warpgroups that compute, each 64 rows.</summary>
+    /// <summary>Warpgroups that compute, each 64 kept rows.</summary>
     public int Warpgroups;
 
-    /// <summary>Rows of a tile that passes.</summary>
+    /// <summary>Rows of a walked tile, which are the columns of the scores.</summary>
     public int Columns;
 
     /// <summary>Tiles in flight.</summary>
     public int Stages;
 
-    /// <summary>Operands that stay: one forward (q), two backward (q and dO, or k and v).</summary>
+    /// <summary>Kept operands: one in the forward pass (q), two in the backward pass (q and dO, or k and v).</summary>
     public int Kept;
 
-    /// <summary>Sets of them in shared memory: with two, the next tile's arrive while this one's are in use.</summary>
+    /// <summary>Sets of kept operands in shared memory: with two, those of the next tile are copied while the current ones are in
+    /// use.</summary>
     public int Sets;
 
-    /// <summary>Numbers kept of every passing row: its range, log-sum-exp and delta for the keys' gradient.</summary>
+    /// <summary>Numbers stored for each walked row: for the keys' gradient its range (two), log-sum-exp and delta; otherwise
+    /// none.</summary>
     public int RowStats;
 
-    /// <summary>1 where warpgroups take turns with their products, so that the tensor cores have one's to do while another works on its
-    /// scores.</summary>
+    /// <summary>1 where warpgroups alternate on the tensor cores, so that the products of one overlap the softmax of another.</summary>
     public int Turns;
 
     /// <summary>Rows a warpgroup computes.</summary>
     public const int WarpgroupRows = 64;
 
-    /// <summary>Numbers of the barriers: full and empty ones of the kept sets, then those of the stages of both passing operands.</summary>
+    /// <summary>Numbers of the barriers: full and empty ones of the kept sets, then of the stages of both walked operands.</summary>
     public const int SetFull = 0, SetEmpty = 2, FirstFull = 4, FirstEmpty = 8, SecondFull = 12, SecondEmpty = 16;
 
     private const int BarrierBytes = 1024;
@@ -42,10 +43,10 @@ internal struct FlashGeometry
     /// <summary>The widest head whose key and value gradients fit the registers together.</summary>
     public const int WidestTogether = 128;
 
-    /// <summary>The head dimensions that kernels are made for.</summary>
+    /// <summary>The head dimensions that there are kernels for.</summary>
     public static readonly int[] Dims = [32, 64, 80, 96, 128, 256];
 
-    /// <summary>The least of these that holds a head; 0 if none does. Columns that a head does not have read as zeros and are not
+    /// <summary>The smallest of these dimensions that holds a head; 0 if none does. Columns beyond the head read as zeros and are not
     /// written.</summary>
     public static int DimFor(int headDim) => Array.Find(Dims, dim => dim >= headDim);
 
@@ -74,8 +75,8 @@ internal struct FlashGeometry
         return g;
     }
 
-    /// <summary>The gradient of the values alone, for heads wider than <see cref="WidestTogether"/>: values themselves play no part in
-    /// it.</summary>
+    /// <summary>Tiles for the gradient of the values alone, for heads wider than <see cref="WidestTogether"/>. It does not need the values,
+    /// so that the keys are the one kept operand.</summary>
     public static FlashGeometry ValueGradient(int dim)
     {
         var g = KeyGradient(dim);
@@ -83,12 +84,12 @@ internal struct FlashGeometry
         return g;
     }
 
-    /// <summary>Rows of a tile that stays.</summary>
+    /// <summary>Rows of a kept tile.</summary>
     public readonly int Rows => Warpgroups * WarpgroupRows;
 
     public readonly int Threads => (Warpgroups + 1) * 128;
 
-    /// <summary>Registers a thread has left to copy, and to compute: 65536 in all.</summary>
+    /// <summary>Registers of a thread that copies; with those of <see cref="ComputeRegisters"/> at most 65536 in a processor.</summary>
     public readonly int CopyRegisters => RowStats > 0 ? 56 : Warpgroups == 3 ? 32 : 40;
 
     public readonly int ComputeRegisters => RowStats > 0 ? 224 : Warpgroups == 3 ? 160 : 232;
@@ -97,7 +98,7 @@ internal struct FlashGeometry
 
     public readonly int PassingBytes => Columns * Width * 2;
 
-    /// <summary>Columns of a head's panels, of 64 each, in shared memory.</summary>
+    /// <summary>Columns that a head takes in shared memory: whole panels of 64.</summary>
     private readonly int Width => (Dim + 63) / 64 * 64;
 
     public readonly int RowStatBytes => Columns * RowStats * 4;
@@ -108,6 +109,6 @@ internal struct FlashGeometry
 
     public readonly int RowStatsAt(int stage) => PassingAt(Stages, 0) + (stage * RowStatBytes);
 
-    /// <summary>Dynamic shared memory, with room to align.</summary>
+    /// <summary>Dynamic shared memory, with 1024 bytes for alignment.</summary>
     public readonly int SharedBytes => RowStatsAt(Stages) + 1024;
 }

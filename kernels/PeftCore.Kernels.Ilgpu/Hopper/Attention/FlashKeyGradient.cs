@@ -4,13 +4,14 @@ using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys of one key head, with their values, and
-/// walk the queries of the heads that share it. One writer an element, so no atomics: where too few key heads would leave processors idle,
-/// their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up what comes of them.</summary>
+/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys and values of one key head, and walk
+/// the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors idle,
+/// their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up the gradients of the shares. The readable twin is
+/// <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests hold both to the CPU's gradients.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
 {
-    // What a tile of queries is to the thread block's keys, and from Unseen on, a bit a warpgroup, whether it is nothing to that
-    // warpgroup's.
+    // The kind of a tile of queries: all of them see all of the thread block's keys, some see some, or there is no further tile. From
+    // Unseen on, a bit for each warpgroup: no query of the tile sees a key of that warpgroup.
     private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
 
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -19,7 +20,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         var kinds = SharedMemory.Allocate<int>(4);
         var workTiles = SharedMemory.Allocate<int>(2);
         var tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
-        FlashRoles.MakeBarriers(tiles, 33); // Every lane that writes numbers of the queries, and the copy engine.
+        FlashRoles.MakeBarriers(tiles, 33); // 32 lanes that write the row statistics, and the copy engine.
         if (Group.IdxX < 128)
         {
             CudaAsm.Emit("peft.registers.copy;");
@@ -54,7 +55,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
 
             set = PipelineState.Next(set, tiles.Sets);
 
-            // Causal queries before the first key's own see nothing here.
+            // With a causal mask, queries before the first key see none of these keys.
             int start = args.HasRanges != 0 ? 0 : key - (args.Keys - args.Queries);
             start = start > 0 ? start / tiles.Columns * tiles.Columns : 0;
             for (int h = work.Head * group; h < (work.Head + 1) * group; h++)
@@ -69,7 +70,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                         CudaAsm.Emit("peft.expect %0, %1;", full, 2 * tiles.PassingBytes);
                         CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 0), full, h, query, work.B);
                         CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 1), full, h, query, work.B);
-                        Describe(args, tiles, work.B, h, query, tiles.RowStatsAt(pipe.Stage));
+                        WriteRowStats(args, tiles, work.B, h, query, tiles.RowStatsAt(pipe.Stage));
                         kinds[pipe.Stage] = Kind(tiles, range, key, args.Keys);
                         CudaAsm.Emit("peft.arrive.all %0;", full);
                         pipe = PipelineState.Next(pipe, tiles.Stages);
@@ -104,7 +105,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         return kind;
     }
 
-    // Goes on to the first tile that the warpgroup's keys see, or to the end.
+    // Skips to the next tile whose queries see the warpgroup's keys, or to the end.
     private static PipelineState Seek(FlashGeometry tiles, ArrayView<int> kinds, PipelineState pipe, int warpgroup)
     {
         FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
@@ -118,7 +119,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         return pipe;
     }
 
-    private static void Describe(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
+    private static void WriteRowStats(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
     {
         long stats = 4 * ((((long)b * args.Heads) + h) * args.Queries);
         for (int c = Group.IdxX; c < tiles.Columns; c += 32)
@@ -193,7 +194,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
             pipe = PipelineState.Next(pipe, tiles.Stages);
 
-            // Gradients take the place of the warpgroup's own keys and values.
+            // The gradients overwrite the warpgroup's own keys and values in shared memory.
             FlashRoles.WarpgroupBarrier(warpgroup);
             if (TDim.Keys)
             {

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>What happens to scores between two products.</summary>
+/// <summary>The macros between two products: mask, softmax, and the gradients of the scores.</summary>
 internal sealed partial class FlashPtx
 {
     private const string MinusLog2E = "0fBFB8AA3B", Ln2 = "0f3F317218";
@@ -32,8 +32,8 @@ internal sealed partial class FlashPtx
         return true;
     }
 
-    // s = −∞ where the row does not see the column: first column of the thread, from and to of its two rows.
-    // Unsigned, so that columns before the first are out as well.
+    // s = −∞ where the row does not see the column. Arguments: first column of the thread, from and to of its two rows. The comparison is
+    // unsigned, so that it excludes columns before the first as well.
     private void RowMask(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred seen;\n.reg .s32 c, length0, length1, c0, c1;");
@@ -52,7 +52,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // The same with keys as rows: offset of the thread's first column's numbers, the thread's two keys.
+    // The mask with keys as rows. Arguments: offset of the row statistics of the thread's first column, the thread's two keys.
     private void ColumnMask(StringBuilder text, string[] a)
     {
         Line(text, $"{{\n.reg .pred seen;\n.reg .u32 at;\n.reg .s32 first<2>, length<2>, c;\nadd.u32 at, sbase, {a[0]};");
@@ -77,7 +77,7 @@ internal sealed partial class FlashPtx
         Clear(text, "o");
     }
 
-    // s = 2^(c·(s − max)), c = scale·log₂e; sums and maxima go on, and factors are left for what was summed before.
+    // s = 2^(c·(s − max)), c = scale·log₂e. Updates sums and maxima, and sets the factors that rescale what was summed before.
     private void Softmax(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred none;\n.reg .f32 m<4>, t<4>, minus<2>, x;");
@@ -124,7 +124,7 @@ internal sealed partial class FlashPtx
         }
     }
 
-    // Addresses of lse of both rows, whether each row is one, scale·log₂e: lse is written, and factors become 1/sum.
+    // Writes lse, and sets the factors to 1/sum. Arguments: addresses of lse of both rows, whether each row exists, scale·log₂e.
     private static void Finish(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred writes, some;\n.reg .f32 x;\n.reg .u32 lane;\nmov.u32 lane, %laneid;\nand.b32 lane, lane, 3;");
@@ -142,8 +142,8 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Addresses of lse and of delta of both rows, whether each row is one. A row with no key, or none at all, gets −∞: its weights become
-    // 0.
+    // Loads −lse·log₂e and delta of both rows. Arguments: addresses of lse and of delta, whether each row exists. A row that sees no key or
+    // does not exist gets −∞, so that its probabilities are 0.
     private static void RowStats(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred here;");
@@ -157,7 +157,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Offset of the column's numbers, addresses of lse and delta, whether it is one, from, to.
+    // Stores the statistics of a column. Arguments: their offset, addresses of lse and delta, whether the column exists, from, to.
     private void ColumnStats(StringBuilder text, string[] a)
     {
         Line(text, $"{{\n.reg .pred here;\n.reg .u32 at;\n.reg .s32 length;\n.reg .f32 x, y;\nadd.u32 at, sbase, {a[0]};");
@@ -190,7 +190,7 @@ internal sealed partial class FlashPtx
         }
     }
 
-    // The same with queries as columns: offset of the thread's first column's numbers, and c.
+    // RowWeights with queries as columns. Arguments: offset of the row statistics of the thread's first column, and c.
     private void ColumnWeights(StringBuilder text, string[] a)
     {
         Line(text, $"{{\n.reg .u32 at;\n.reg .f32 x<2>;\nadd.u32 at, sbase, {a[0]};");
@@ -207,7 +207,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // p = P and w = P·(g − delta), in BF16: two numbers of each at a time, so that they take the registers of the scores.
+    // p = P and w = P·(g − delta) in BF16, two numbers of each at a time, so that they reuse the registers of the scores.
     private void ColumnSlopes(StringBuilder text, string[] a)
     {
         Line(text, $"{{\n.reg .u32 at;\n.reg .f32 x<2>;\nadd.u32 at, sbase, {a[0]};");

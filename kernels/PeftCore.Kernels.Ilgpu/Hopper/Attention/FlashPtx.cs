@@ -5,20 +5,20 @@ using System.Text.RegularExpressions;
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
-/// Macros of attention on Hopper's tensor cores. A tile of heads lies in shared memory in panels of 64 columns, each row of a panel 128
-/// swizzled bytes, as the copy engine leaves it and as wgmma reads it either way round. Scores (s, g) and sums (o, v) are registers; a
-/// thread has rows lane/4 and lane/4 + 8 of its warp's 16, and of every 8 columns the two from 2·(lane mod 4) on. Weights go on as the next
-/// product's first operand (p, w) without leaving registers (Shah et al. 2024, FlashAttention-3).
+/// Writes the macros of attention on Hopper as PTX. A tile of heads is stored in shared memory in panels of 64 columns, each row of a panel
+/// 128 swizzled bytes, as the copy engine writes it and as wgmma reads it, transposed or not. Scores (s, g) and sums (o, v) are registers;
+/// a thread has rows lane/4 and lane/4 + 8 of its warp's 16, and of every 8 columns the two from 2·(lane mod 4) on. Probabilities and score
+/// gradients become the next product's first operand (p, w) without leaving registers (Shah et al. 2024, FlashAttention-3).
 /// </summary>
 internal sealed partial class FlashPtx
 {
-    // The thread of a warpgroup that sends for all.
+    // The first thread of a warpgroup, which issues its copies.
     private const string First = "mov.u32 t, %tid.x;\nand.b32 t, t, 127;\nsetp.eq.u32 first, t, 0;\n";
 
     private const string Infinity = "0fFF800000", Zero = "0f00000000";
 
-    // The upper half of an operand's descriptor: 128-byte swizzle, eight rows to the next group of rows. The lower holds the address and
-    // the distance between panels, both in units of 16 bytes.
+    // The upper half of an operand's descriptor: 128-byte swizzle, and the distance of eight rows. The lower half holds the address and the
+    // distance between panels, both in units of 16 bytes.
     private const string Upper = "0x40000040";
 
     private readonly FlashGeometry _tiles;
@@ -37,20 +37,20 @@ internal sealed partial class FlashPtx
         (_backward, _keys, _arguments) = (kind != "forward", kind is "keys" or "values", arguments);
     }
 
-    /// <summary>Completes what ILGPU compiled; a kernel that does not begin as attention's do has no macros.</summary>
+    /// <summary>Expands the macros in ILGPU's PTX; a kernel whose first macro is not one of attention's must have none.</summary>
     public static string Expand(string ptx) =>
         For(ptx) is { } flash ? PtxMacros.Expand(Align(ptx), flash.Write) : PtxMacros.Expand(ptx, static (_, _, _) => false);
 
-    /// <summary>The macros of a kernel, by what it begins with; null if it is no attention kernel.</summary>
+    /// <summary>The macro writer of a kernel, by its first macro; null if it is no attention kernel.</summary>
     public static FlashPtx? For(string ptx) => Begins().Match(ptx) is { Success: true } begin
         ? new FlashPtx(begin.Groups["kind"].Value, Number(begin.Groups["dim"].Value), Arguments().Match(ptx).Groups["name"].Value)
         : null;
 
-    /// <summary>Puts the arguments on the 64 bytes that the copy engine's maps need.</summary>
+    /// <summary>Aligns the arguments to 64 bytes, as the copy engine's maps need.</summary>
     public static string Align(string ptx) =>
         Arguments().Replace(ptx, match => match.Value.Replace(".align 8", ".align 64", StringComparison.Ordinal));
 
-    /// <summary>Writes a macro out; false if it is none of these.</summary>
+    /// <summary>Writes a macro as PTX; false if there is none of that name.</summary>
     public bool Write(StringBuilder text, string[] name, string[] a)
     {
         switch (name[0])
@@ -101,11 +101,12 @@ internal sealed partial class FlashPtx
         Line(text, $"cvta.param.u64 maps, maps;");
     }
 
-    // Number of a barrier, parity of the phase whose end is waited for.
+    // Arguments: number of a barrier, parity of the phase to wait for.
     private static void Await(StringBuilder text, string[] a) => Line(text,
         $"{{\n.reg .u32 at;\n.reg .pred done;\n{Barrier(a[0])}AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 done, [at], {a[1]};\n@!done bra AGAIN;\n}}");
 
-    // Offset in shared memory, barrier, head, first token, batch row. One instruction a panel; tokens that are not there become zeros.
+    // Arguments: offset in shared memory, barrier, head, first token, batch row. One instruction a panel; tokens beyond the last read as
+    // zeros.
     private void Fetch(StringBuilder text, string map, string[] a)
     {
         Line(text, $"{{\n.reg .u32 at, to;\n.reg .b64 map;\n{Barrier(a[1])}add.u32 to, sbase, {a[0]};");
@@ -116,7 +117,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Offset in shared memory, head, first token, batch row, whether to add. One thread of the warpgroup sends its 64 rows.
+    // Arguments: offset in shared memory, head, first token, batch row, whether to add. One thread copies its warpgroup's 64 rows.
     private void Send(StringBuilder text, string map, string[] a)
     {
         Line(text, $"{{\n.reg .u32 from, t;\n.reg .b64 map;\n.reg .pred first, adds, sets;\nadd.u32 from, sbase, {a[0]};");
@@ -128,7 +129,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Barrier that the sender arrives at once its bytes are read.
+    // Argument: the barrier to arrive at once the copied bytes are read.
     private static void Sent(StringBuilder text, string[] a) => Line(text,
         $"{{\n.reg .u32 at, t;\n.reg .pred first;\n{First}{Barrier(a[0])}cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;\n" +
         "@first mbarrier.arrive.shared::cta.b64 _, [at];\n}");
@@ -148,14 +149,14 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // s or g = kept·passingᵀ over the head dimension: offsets of the warpgroup's rows and of the tile that passes.
+    // s or g = kept·walkedᵀ over the head dimension. Arguments: offsets of the warpgroup's kept rows and of the walked tile.
     private void Scores(StringBuilder text, string scores, string[] a)
     {
         Line(text, "{\n.reg .u32 kept, passing, upper, x;\n.reg .u64 da, db;\n.reg .pred adds;\nsetp.ne.u32 adds, sbase, sbase;");
         Address(text, "kept", a[0]);
         Address(text, "passing", a[1]);
         Line(text, $"mov.b32 upper, {Upper};\nwgmma.fence.sync.aligned;");
-        int stepA = 1 << 16, stepB = 1 << 16; // lower halves: what lies between panels plays no part along a row
+        int stepA = 1 << 16, stepB = 1 << 16; // lower halves: the distance between panels is not used along a row
         for (int k = 0; k < _tiles.Dim; k += 16)
         {
             string onto = k == 0 ? "adds" : "always";
@@ -170,7 +171,7 @@ internal sealed partial class FlashPtx
         Line(text, "wgmma.commit_group.sync.aligned;\n}");
     }
 
-    // sums += weights·tile: the weights in registers, the rows of the tile that passes summed over.
+    // sums += weights·tile, summed over the rows of the walked tile; the weights are registers. Argument: offset of the tile.
     private void Combine(StringBuilder text, string weights, string sums, string[] a)
     {
         Line(text, "{\n.reg .u32 passing, upper, x;\n.reg .u64 db;");
@@ -194,11 +195,11 @@ internal sealed partial class FlashPtx
         }
     }
 
-    // Sums times the rows' factors, as BF16, to the warpgroup's rows of a tile: its offset in shared memory.
+    // Stores sums times the rows' factors as BF16. Argument: offset in shared memory of the warpgroup's rows.
     private void Stage(StringBuilder text, string sums, string[] a)
     {
         Line(text, "{\n.reg .u32 t, row, x, at;\n.reg .b32 h<4>;\n.reg .f32 e<2>;\nmov.u32 t, %tid.x;");
-        // Lanes give the rows of four 8 × 8 blocks: two down, two across.
+        // Lanes address the rows of four 8 × 8 blocks: two down, two across.
         Line(text, "and.b32 row, t, 15;\nshr.u32 x, t, 5;\nand.b32 x, x, 3;\nshl.b32 x, x, 4;\nadd.u32 row, row, x;");
         Line(text, "shr.u32 x, t, 4;\nxor.b32 x, x, row;\nand.b32 x, x, 1;\nand.b32 at, row, 6;\nor.b32 x, x, at;\nshl.b32 x, x, 4;");
         Line(text, $"shl.b32 row, row, 7;\nadd.u32 row, row, {a[0]};\nadd.u32 row, row, sbase;");
@@ -218,8 +219,8 @@ internal sealed partial class FlashPtx
         Line(text, "fence.proxy.async.shared::cta;\n}");
     }
 
-    // Of an operand's descriptor, the address in units of 16 bytes. The shuffle tells the assembler that a warp has one and the same, so
-    // that descriptors are made in uniform registers.
+    // The address of an operand's descriptor in units of 16 bytes. The shuffle shows the assembler that it is uniform in a warp, so that
+    // descriptors are computed in uniform registers.
     private static void Address(StringBuilder text, string name, string offset) => Line(text,
         $"add.u32 {name}, sbase, {offset};\nshr.u32 {name}, {name}, 4;\nshfl.sync.idx.b32 {name}, {name}, 0, 31, 0xFFFFFFFF;");
 

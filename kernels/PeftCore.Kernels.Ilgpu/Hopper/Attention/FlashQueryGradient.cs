@@ -3,8 +3,9 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys they
-/// see.</summary>
+/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys that these
+/// see. The readable twin is <see cref="Portable.Attention.AttentionQueryGradient{TBlock, TElement}"/>; tests hold both to the CPU's
+/// gradients.</summary>
 internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -123,7 +124,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                 FlashRoles.Release(before);
             }
 
-            // Keys that only warpgroups of later queries see.
+            // Skip keys that only other warpgroups' later queries see.
             for (; key < range.Last; key += tiles.Columns)
             {
                 FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
@@ -133,7 +134,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                 pipe = PipelineState.Next(pipe, tiles.Stages);
             }
 
-            // The gradient takes the place of the warpgroup's own queries.
+            // The gradient overwrites the warpgroup's own queries in shared memory.
             CudaAsm.Emit("peft.factor %0;", args.Scale);
             FlashRoles.WarpgroupBarrier(warpgroup);
             CudaAsm.Emit("peft.stage.o %0;", q);

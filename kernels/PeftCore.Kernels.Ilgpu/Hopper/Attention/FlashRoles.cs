@@ -3,11 +3,11 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>What the attention kernels' roles share: barriers, roles, copies.</summary>
+/// <summary>Barriers and masks that the copying and the computing warpgroups of the attention kernels share.</summary>
 internal static class FlashRoles
 {
-    /// <summary>Makes the barriers: a full one is passed when its bytes are there, an empty one when every warp that computes is
-    /// done.</summary>
+    /// <summary>Initializes the barriers: a full one completes when its bytes have arrived, an empty one when every computing warp has
+    /// read them.</summary>
     public static void MakeBarriers(FlashGeometry tiles, int fullArrivals)
     {
         if (Group.IdxX == 0)
@@ -36,7 +36,7 @@ internal static class FlashRoles
 
     public static void Await(int barrier, int phase) => CudaAsm.Emit("peft.await %0, %1;", barrier, phase);
 
-    /// <summary>Publishes a tile's number to the warps that compute, once its set is free; they read it when the set is full.</summary>
+    /// <summary>Publishes a tile's number to the computing warps, once its set is free; they read it when the set is full.</summary>
     public static void Offer(ArrayView<int> workTiles, PipelineState set, int number)
     {
         Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
@@ -46,20 +46,20 @@ internal static class FlashRoles
         }
     }
 
-    /// <summary>Waits for a full set and reads its tile's number; there are no more tiles if it is not below their count.</summary>
+    /// <summary>Waits for a full set and reads its tile's number; a number that is not below the count of tiles ends the loop.</summary>
     public static int Take(ArrayView<int> workTiles, PipelineState set)
     {
         Await(FlashGeometry.SetFull + set.Stage, set.Phase);
         return workTiles[set.Stage];
     }
 
-    /// <summary>One arrival a warp.</summary>
+    /// <summary>Arrives at a barrier, once for each warp.</summary>
     public static void Release(int barrier) => CudaAsm.Emit("peft.arrive.lead %0;", barrier);
 
-    /// <summary>Waits for the warpgroup alone.</summary>
+    /// <summary>A barrier of the warpgroup alone.</summary>
     public static void WarpgroupBarrier(int warpgroup) => CudaAsm.Emit("bar.sync %0, 128;", 1 + warpgroup);
 
-    /// <summary>Gives the first warpgroup its turn.</summary>
+    /// <summary>Starts the alternation with the first warpgroup.</summary>
     public static void BeginTurns(FlashGeometry tiles, int warpgroup)
     {
         if (warpgroup == tiles.Warpgroups - 1)
@@ -68,7 +68,7 @@ internal static class FlashRoles
         }
     }
 
-    /// <summary>Waits until the warpgroup before this one passes on.</summary>
+    /// <summary>Waits until the previous warpgroup calls <see cref="PassTurn"/>.</summary>
     public static void AwaitTurn(FlashGeometry tiles, int warpgroup)
     {
         if (tiles.Turns != 0)
@@ -85,7 +85,8 @@ internal static class FlashRoles
         }
     }
 
-    /// <summary>Takes out what the thread's two rows do not see: the first of them, and the thread's first column.</summary>
+    /// <summary>Sets scores to −∞ where a row does not see a column. <paramref name="row"/> is the first of the thread's two rows,
+    /// <paramref name="column"/> its first column.</summary>
     public static void MaskRows(FlashArgs<ArrayView<int>> args, int b, int row, int column) =>
         CudaAsm.Emit("peft.rowmask %0, %1, %2, %3, %4;", column,
         Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row), Mask.To(args.Ranges, args.HasRanges, args.Queries,
@@ -93,6 +94,6 @@ internal static class FlashRoles
         Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, row + 8), Mask.To(args.Ranges, args.HasRanges, args.Queries,
             args.Keys, b, row + 8));
 
-    /// <summary>Lets the kept set go once the copy engine has read the results that took its place.</summary>
+    /// <summary>Frees the kept set once the copy engine has read the results that overwrote it.</summary>
     public static void ReleaseSet(int set) => CudaAsm.Emit("peft.sent %0;", FlashGeometry.SetEmpty + set);
 }

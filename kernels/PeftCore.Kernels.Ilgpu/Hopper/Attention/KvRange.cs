@@ -5,13 +5,14 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// <summary>The range of keys that a tile of queries sees.</summary>
 internal struct KvRange
 {
-    /// <summary>The first any query sees, and one past the last.</summary>
+    /// <summary>The first key that any of the queries sees, and one past the last.</summary>
     public int First, Last;
 
-    /// <summary>The keys that all of them see.</summary>
+    /// <summary>The first key that all of the queries see, and one past the last.</summary>
     public int FullFirst, FullLast;
 
-    /// <summary>Of so many queries from one on. With ranges the whole warp must call it: its lanes share the work.</summary>
+    /// <summary>The range of <paramref name="count"/> queries from <paramref name="query"/> on. With ranges the whole warp must call it:
+    /// its lanes share the work.</summary>
     public static KvRange Of(FlashArgs<ArrayView<int>> args, int b, int query, int count)
     {
         KvRange range = default;
@@ -52,7 +53,7 @@ internal struct KvRange
         return range;
     }
 
-    /// <summary>Whether some query of the tile does not see some of these keys.</summary>
+    /// <summary>Whether any query of the tile does not see any of these keys, so that the scores need the mask.</summary>
     public readonly bool Cuts(int key, int count) => key < FullFirst || key + count > FullLast;
 
     private static int Least(int a, int b) => a < b ? a : b;

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>The stage of a ring of buffers that a role is at, and the parity of its round.</summary>
+/// <summary>The current stage in a ring of buffers, and the parity of the round, which the barriers need.</summary>
 internal struct PipelineState
 {
     public int Stage, Phase;

@@ -2,14 +2,13 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>The work of a thread block at a time: a tile of queries (or of keys, for their gradient) of one head of one batch
-/// row.</summary>
+/// <summary>A unit of work of a thread block: a tile of queries (or of keys, for their gradient) of one head of one batch row.</summary>
 internal struct WorkTile
 {
     public int B, Head, Index;
 
-    /// <summary>The next tile of a thread block, for a whole warp: thread blocks take tiles in order as they finish, because tiles differ
-    /// in length.</summary>
+    /// <summary>Draws the thread block's next tile from the counter; the whole warp calls it. Tiles differ in length, so that no fixed
+    /// distribution is even.</summary>
     public static int Next(ArrayView<int> counters)
     {
         int next = 0;
@@ -21,7 +20,7 @@ internal struct WorkTile
         return Warp.Shuffle(next, 0);
     }
 
-    /// <summary>To be called by one thread of every thread block, after its last tile.</summary>
+    /// <summary>Counts the thread block as ended; the last one resets the counters. One thread of every thread block calls it.</summary>
     public static void Finish(ArrayView<int> counters)
     {
         if (Atomic.Add(ref counters[1], 1) == Grid.DimX - 1)
@@ -31,8 +30,8 @@ internal struct WorkTile
         }
     }
 
-    /// <summary>Tiles go section by section, whose other operand stays in the L2 cache; in a section the longest tiles come first, which
-    /// are the last queries or the first keys.</summary>
+    /// <summary>The tile of a number. Sections follow one another, so that walked operands stay in the L2 cache; in a section the longest
+    /// tiles come first, which are those of the last queries or of the first keys.</summary>
     public static WorkTile Of<TView>(FlashArgs<TView> args, int number, int heads, int descending) where TView : struct
     {
         int section = number / (args.Section * args.Tiles), left = (args.Batch * heads) - (section * args.Section);

@@ -2,20 +2,21 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>Roughly how many cycles a schedule takes, fitted to times on an H100: enough to choose between schedules.</summary>
+/// <summary>Estimated cycles of a schedule, fitted to times on an H100: precise enough to choose between schedules.</summary>
 internal static class GemmCostModel
 {
-    // Bytes a cycle: what one thread block can read at most, all together from the L2 cache and, where operands do not fit it, from memory
-    // as well.
+    // Bytes a cycle: the most that one thread block can read; that all together read from the L2 cache; that they read where the operands
+    // do not fit it; and from memory alone. Then the bytes of the L2 cache.
     private const double ThreadBlockBytes = 82, CacheBytes = 6340, BeyondCacheBytes = 5280, MemoryBytes = 1750, Cache = 40e6;
-    private const double StoreBytes = 32;   // a cycle, for each thread block
-    private const double TileCycles = 900;  // to start a tile's products and to empty them
+    private const double StoreBytes = 32;   // bytes a cycle that a thread block writes
+    private const double TileCycles = 900;  // filling and draining the pipeline of a tile
 
-    // Stream-K: partial sums that clusters add up through memory; such clusters are at different places of K and do not share operands in
+    // Stream-K: cycles to add up a partial sum through memory, and a factor because clusters at different stages of K share no operands in
     // the cache.
     private const double PartialCycles = 3000, ApartFactor = 1.15;
 
-    // Split-K: slices of K that a cluster's thread blocks add up; a cluster of four waits for four free processors side by side.
+    // Split-K: cycles to add up the slices of a cluster, bytes a cycle of that, and the wait of a cluster of four for four free processors
+    // of one GPC.
     private const double ReduceCycles = 1000, ReduceBytes = 10, FourCycles = 4000;
 
     public static double Of(in GemmSchedule schedule, int steps)
@@ -47,7 +48,7 @@ internal static class GemmCostModel
         return Math.Max(cycles, TileCycles + ((operands + (rows * columns * bytes)) / MemoryBytes));
     }
 
-    // 64 × N × 16 products take N/2 cycles, and two warpgroups take turns; narrow ones do not hide the waits between stages.
+    // Products of 64 × N × 16 take N/2 cycles, and two warpgroups alternate; narrow tiles do not hide the waits between stages.
     private static double Step(in GemmShape shape, double rate) =>
         Math.Max((4.0 * shape.TileN) + (shape.TileN < 256 ? 64 : 0), (GemmShape.BytesA + ((double)shape.BytesB / shape.Cluster)) / rate);
 }

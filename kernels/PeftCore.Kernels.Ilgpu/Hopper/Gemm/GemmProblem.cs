@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>A sum of products of BF16 operands as the tensor cores see it: results of one height, beside each other.</summary>
+/// <summary>One launch on the tensor cores: results of one height, each a sum of products of BF16 operands.</summary>
 internal readonly ref struct GemmProblem
 {
     /// <summary>Rows of each result.</summary>
@@ -9,7 +9,7 @@ internal readonly ref struct GemmProblem
     /// <summary>Columns of each result.</summary>
     public required ReadOnlySpan<int> Widths { get; init; }
 
-    /// <summary>Stages of K behind every element.</summary>
+    /// <summary>Stages of K that are summed for each element.</summary>
     public required int Steps { get; init; }
 
     /// <summary>A is stored (K, M).</summary>
@@ -21,9 +21,9 @@ internal readonly ref struct GemmProblem
     /// <summary>Results are BF16 rather than F32.</summary>
     public bool Bf16Result { get; init; }
 
-    /// <summary>Bytes of which each result's address is a multiple.</summary>
+    /// <summary>A number of bytes that divides each result's address.</summary>
     public required int Alignment { get; init; }
 
-    /// <summary>Bᵀ·Aᵀ may be computed instead, and its result written transposed (swap-AB).</summary>
+    /// <summary>Whether Bᵀ·Aᵀ may be computed instead, and written transposed (swap-AB).</summary>
     public bool MaySwapAB { get; init; }
 }

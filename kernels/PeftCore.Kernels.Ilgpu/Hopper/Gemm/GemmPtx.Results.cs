@@ -2,8 +2,8 @@ using System.Text;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>From sums in registers to a result in memory. Lane l of warp w holds, of every eight columns, columns 2(l mod 4) and the next
-/// in row 16w + l/4 (acc4j, acc4j+1) and in the row eight below (acc4j+2, acc4j+3).</summary>
+/// <summary>The macros from sums in registers to a result in memory. Lane l of warp w holds, of every eight columns, columns 2(l mod 4) and
+/// the next in row 16w + l/4 (acc4j, acc4j+1) and in the row eight below (acc4j+2, acc4j+3).</summary>
 internal sealed partial class GemmPtx
 {
     private readonly ResultPtx _results = new(shape.TileN, 0, shape.Bf16Result, shape.Store);
@@ -27,13 +27,13 @@ internal sealed partial class GemmPtx
         return true;
     }
 
-    // Behind what ResultPtx.Elements needs: index of the result's map, column and row of the warpgroup's part. 64 columns at a time, in two
-    // blocks by turns.
+    // Arguments: those of ResultPtx.Elements, then the index of the result's map, and the column and row of the warpgroup's part. 64
+    // columns at a time, through two blocks in turn.
     private void CopyOut(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 at, lane, swizzle, column, to;\n.reg .u64 map;\n.reg .b32 h<4>;\n");
         Add(text, $"mad.wide.u32 map, {a[5]}, {MapBytes}, maps;\nmov.u32 lane, %tid.x;\nand.b32 at, lane, 0x60;\nshr.u32 at, at, 1;\n");
-        // Lanes 0-7 and 8-15 name the rows of the first eight columns, 16-23 and 24-31 those of the next eight.
+        // Lanes 0-15 address the rows of the first eight columns, lanes 16-31 those of the next eight.
         text.Append("and.b32 to, lane, 15;\nadd.u32 at, at, to;\nmad.lo.u32 at, at, 128, staged;\nshr.u32 swizzle, lane, 4;\n" +
             "and.b32 swizzle, swizzle, 1;\n");
         text.Append("and.b32 to, lane, 7;\nxor.b32 swizzle, swizzle, to;\nshl.b32 swizzle, swizzle, 4;\n");
@@ -59,7 +59,7 @@ internal sealed partial class GemmPtx
         text.Append("}\n");
     }
 
-    // Address of the thread's numbers of a partial sum: four numbers, then those of the other threads of its warpgroup.
+    // Argument: address of the thread's first four numbers of a partial sum; the next four follow those of the warpgroup's other threads.
     private void StorePartial(StringBuilder text, string[] a)
     {
         for (int i = 0; i < Registers; i += 4)
@@ -68,11 +68,11 @@ internal sealed partial class GemmPtx
         }
     }
 
-    // Sets the flag at this address: the warpgroup's partial sum is written.
+    // Argument: address of the flag to set, once the warpgroup's partial sum is written.
     private static void Signal(StringBuilder text, string[] a) =>
         Add(text, $"barrier.sync mine, 128;\n@lead fence.acq_rel.gpu;\n@lead st.release.gpu.global.u32 [{a[0]}], 1;\n");
 
-    // Waits for the flag of a partial sum, adds the sum, and clears the flag for the next launch.
+    // Arguments: addresses of a partial sum and its flag. Waits for the flag, adds the sum, and clears the flag for the next launch.
     private void AddPartial(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 flag;\n.reg .pred waits;\n.reg .f32 x<4>;\n@!lead bra TOLD;\nAGAIN:\n");
@@ -90,7 +90,7 @@ internal sealed partial class GemmPtx
         text.Append("}\n");
     }
 
-    // Writes the thread block's partial sum to its shared memory, where the stages were, for the first thread block of the cluster.
+    // Writes the thread block's partial sum over the stages in its shared memory, where the first thread block of the cluster reads it.
     private void SharePartial(StringBuilder text)
     {
         text.Append("{\n.reg .u32 at, rank;\n.reg .pred other;\nbar.sync 3, 256;\nmov.u32 rank, %cluster_ctarank;\n" +
@@ -103,7 +103,7 @@ internal sealed partial class GemmPtx
         text.Append("}\n");
     }
 
-    // Adds the partial sum of the thread block of this rank in the cluster.
+    // Argument: rank in the cluster of the thread block whose partial sum is added.
     private void Reduce(StringBuilder text, string[] a)
     {
         Add(text, $"{{\n.reg .u32 at;\n.reg .f32 x<4>;\nmov.u32 at, %tid.x;\nmad.lo.u32 at, at, 16, sbase;\n");

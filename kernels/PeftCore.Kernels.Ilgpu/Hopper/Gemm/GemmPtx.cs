@@ -4,18 +4,19 @@ using System.Text;
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 /// <summary>
-/// What C# cannot say of a product on Hopper: barriers and the copy engine that fill a ring of stages, the products that empty it, and
-/// results in registers. Roles: threads 0–255 are two consumer warpgroups of 64 rows each; thread 256 is the producer. Stage s is full when
-/// barrier s has counted its bytes, empty when every warpgroup that reads it, here and in the neighbour that shares B, has said so.
+/// Writes the macros of <see cref="WgmmaGemm{TMode}"/> as PTX: barriers and copies that fill a ring of stages, the products that read it,
+/// and results in registers. Roles: threads 0–255 are two consumer warpgroups of 64 rows each; thread 256 is the producer. Stage s is full
+/// when its barrier has counted its bytes, and empty when every warpgroup that reads it, also in a thread block that shares B, has
+/// arrived.
 /// </summary>
 internal sealed partial class GemmPtx(GemmShape shape)
 {
-    /// <summary>Operands' tensor maps come first, in pairs of A and B; then one for each result.</summary>
+    /// <summary>How many tensor maps the kernel's second parameter has: of operands first, in pairs of A and B, then of results.</summary>
     public const int OperandMaps = 16, ResultMaps = 4, MapBytes = 128;
 
     private int Registers => shape.TileN / 2;
 
-    /// <summary>Completes what ILGPU compiled.</summary>
+    /// <summary>Expands the macros in ILGPU's PTX.</summary>
     public string Expand(string ptx) => PtxMacros.Expand(ptx, Write, string.Create(CultureInfo.InvariantCulture,
         $".param .align 64 .b8 peft_maps[{(OperandMaps + ResultMaps) * MapBytes}]"), shape.BlocksPerCluster);
 
@@ -50,7 +51,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         text.Append("mov.b64 maps, peft_maps;\ncvta.param.u64 maps, maps;\nmov.u16 both, 3;\n");
         text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\n" +
             "and.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
-        // Warp r of a warpgroup tells thread block r of the cluster that a stage was read.
+        // Warp r of a warpgroup arrives at the empty barrier of thread block r of the cluster.
         Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\n");
         Add(text, $"setp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
         Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.SwizzleBlockBytes};\n");
@@ -71,7 +72,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
         text.Append("griddepcontrol.launch_dependents;\n");
     }
 
-    // Nobody leaves while a neighbour may still use its shared memory; results must have been read out of it.
+    // No thread block ends while another of the cluster may use its shared memory, or before its results are read out of it.
     private void End(StringBuilder text)
     {
         if (shape.Store == ResultStore.Copied)
@@ -84,18 +85,18 @@ internal sealed partial class GemmPtx(GemmShape shape)
         }
     }
 
-    // The cluster's thread blocks wait for each other.
+    // A barrier of all thread blocks of the cluster.
     private static void ClusterSync(StringBuilder text) =>
         text.Append("bar.warp.sync 0xFFFFFFFF;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
 
-    // Stage, parity of the phase that must be over.
+    // Arguments: stage, parity of the phase to wait for.
     private static void Wait(StringBuilder text, string barriers, string[] a)
     {
         Add(text, $"{{\n.reg .u32 bar;\n.reg .pred over;\nmad.lo.u32 bar, {a[0]}, 8, {barriers};\n");
         Add(text, $"AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 over, [bar], {a[1]};\n@!over bra AGAIN;\n}}\n");
     }
 
-    // Stage, index of A's map, and where to read: k, row of the result, column of the result, this thread block's rank in the cluster.
+    // Arguments: stage, index of A's map, k, row and column of the result, this thread block's rank in the cluster.
     private void Load(StringBuilder text, string[] a)
     {
         text.Append("{\n.reg .u32 bar, at, row, column;\n.reg .u64 map;\n");
@@ -125,7 +126,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
     private static void Copy(StringBuilder text, string inner, string outer, int offset, bool shared) => Add(text,
         $"{{\n.reg .u32 to;\nadd.u32 to, at, {offset};\ncp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes{(shared ? ".multicast::cluster" : "")} [to], [map, {{{inner}, {outer}}}], [bar]{(shared ? ", both" : "")};\n}}\n");
 
-    // Stage, and whether sums go on.
+    // Arguments: stage, and 0 to start new sums.
     private void Multiply(StringBuilder text, string[] a)
     {
         string sums = string.Join(", ", Enumerable.Range(0, Registers).Select(i => "acc" + i.ToString(CultureInfo.InvariantCulture)));

@@ -2,8 +2,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>How a GEMM is cut into tiles and given to the clusters of a Hopper card.</summary>
-/// <param name="Shape">What its kernel is specialised for.</param>
+/// <summary>How a GEMM is cut into tiles, and the tiles are distributed over the clusters of a Hopper card.</summary>
+/// <param name="Shape">The constants of its kernel.</param>
 /// <param name="SwapAB">Bᵀ·Aᵀ is computed and its result written transposed: for results of few rows.</param>
 /// <param name="TilesM">Rows of tiles, a cluster's counted as one.</param>
 /// <param name="TilesN">Columns of tiles, of all results.</param>
@@ -12,32 +12,31 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="Clusters">Persistent clusters.</param>
 internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int TilesM, int TilesN, int StreamKTiles, int Clusters)
 {
-    /// <summary>Elements of a 16-byte copy: rows of operands must start at a multiple of it.</summary>
+    /// <summary>Elements of a 16-byte copy; rows of operands start at multiples of it.</summary>
     public const int Chunk = 8;
 
-    /// <summary>Elements from a row of an operand to the next: whole chunks.</summary>
+    /// <summary>Elements from a row of an operand to the next, rounded up to whole chunks.</summary>
     public static int Pitch(int columns) => (columns + Chunk - 1) / Chunk * Chunk;
 
-    /// <summary>A stream-K share of fewer stages costs more to add up than it gains.</summary>
+    /// <summary>A stream-K share of fewer stages costs more to add up than it saves.</summary>
     private const int MinStreamKSteps = 4;
 
-    private const int MaxSinglesTileN = 128; // addresses for every element do not fit the registers beside more sums
+    private const int MaxSinglesTileN = 128; // wider tiles leave no registers for the address of every element
 
-    // Clusters of four cannot have every processor: those of a card are in GPCs of 14 to 18.
+    // A GPC has 14 to 18 processors, so that clusters of four cannot use every processor.
     private const int MaxSplitK = 4;
 
     private static readonly int[] Widths = [256, 128, 64, 32, 16];
 
     public int Blocks => Clusters * Shape.BlocksPerCluster;
 
-    /// <summary>Bytes of the partial sums of tiles that are cut; 0 where none is.</summary>
+    /// <summary>Bytes of stream-K's partial sums; 0 without stream-K tiles.</summary>
     public long PartialBytes => StreamKTiles == 0 ? 0 : (long)Blocks * GemmShape.TileM * Shape.TileN * sizeof(float);
 
-    /// <summary>The most that any schedule needs on a card with so many processors: each holds one partial sum of the widest
-    /// tile.</summary>
+    /// <summary>The most bytes of partial sums that a schedule needs: each processor holds one of the widest tile.</summary>
     public static long MaxPartialBytes(int processors) => (long)processors * GemmShape.TileM * Widths[0] * sizeof(float);
 
-    /// <summary>The schedule that should take the least time on a card with so many processors.</summary>
+    /// <summary>The schedule of least estimated time on a card with so many processors.</summary>
     public static GemmSchedule For(in GemmProblem problem, int processors)
     {
         var best = For(problem, swapAB: false, processors, out double cycles);
@@ -87,7 +86,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
         }
     }
 
-    /// <summary>Split-K: a tile for each cluster, whose thread blocks each take a slice of K.</summary>
+    /// <summary>The split-K schedule: a tile for each cluster, whose thread blocks each take a slice of K.</summary>
     internal static GemmSchedule SplitK(in GemmProblem problem, bool swapAB, int tileN, int split, int processors)
     {
         var schedule = For(problem, swapAB, tileN, 1, processors);
@@ -95,8 +94,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
         {
             Shape = schedule.Shape with { SplitK = split },
             StreamKTiles = 0,
-            Clusters = schedule.TilesM *
-            schedule.TilesN
+            Clusters = schedule.TilesM * schedule.TilesN,
         };
     }
 
@@ -110,19 +108,18 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             tilesN += swapAB ? 0 : SplitKSchedule.Count(n, tileN);
             width |= n;
         }
-        var shape = new GemmShape(tileN, cluster, 1, swapAB ? problem.RowMajorB : problem.TransposeA, swapAB ? problem.TransposeA
-            : problem.RowMajorB,
-            problem.Bf16Result, StoreFor(problem, swapAB, width, tileN));
+        var (transposeA, rowMajorB) = swapAB ? (problem.RowMajorB, problem.TransposeA) : (problem.TransposeA, problem.RowMajorB);
+        var shape = new GemmShape(tileN, cluster, 1, transposeA, rowMajorB, problem.Bf16Result, StoreFor(problem, swapAB, width, tileN));
         int most = processors / cluster, tiles = tilesM * tilesN, rest = tiles % most;
         int streamK = rest == 0 ? 0 : tiles < most ? tiles : rest + most;
         var whole = new GemmSchedule(shape, swapAB, tilesM, tilesN, 0, Math.Min(most, tiles));
         int clusters = (int)Math.Min(most, Math.Max(tiles, (long)tiles * problem.Steps / MinStreamKSteps));
         var cut = whole with { StreamKTiles = streamK, Clusters = clusters };
-        return streamK > 0 && problem.Steps >= 2 * MinStreamKSteps && GemmCostModel.Of(cut, problem.Steps) < GemmCostModel.Of(whole,
-            problem.Steps) ? cut : whole;
+        return streamK > 0 && problem.Steps >= 2 * MinStreamKSteps
+            && GemmCostModel.Of(cut, problem.Steps) < GemmCostModel.Of(whole, problem.Steps) ? cut : whole;
     }
 
-    // The bits of the widths together tell what all are multiples of.
+    // width is the bitwise or of all widths: a power of two that divides it divides each of them.
     private static ResultStore StoreFor(in GemmProblem problem, bool swapAB, int width, int tileN)
     {
         if (swapAB)

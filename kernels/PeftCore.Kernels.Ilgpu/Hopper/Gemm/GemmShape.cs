@@ -1,10 +1,9 @@
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>What the code of a Hopper product is specialised for.</summary>
+/// <summary>The constants that <see cref="GemmPtx"/> writes into the kernel of a product on Hopper.</summary>
 /// <param name="TileN">Width of a tile: a multiple of 16 up to 256.</param>
 /// <param name="Cluster">Thread blocks that share one panel of B, each with its own rows of A: 1 or 2.</param>
-/// <param name="SplitK">Thread blocks that share a tile, each with its own slice of K: 1, or a cluster of 2 or 4 that has no other
-/// tile.</param>
+/// <param name="SplitK">Thread blocks that share a tile, each with its own slice of K: 1, or a cluster of 2 or 4 with one tile.</param>
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
@@ -21,15 +20,15 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     /// <summary>Two consumer warpgroups and one whose first thread is the producer.</summary>
     public const int Threads = 384;
 
-    /// <summary>Bytes of 64 rows of 128 bytes: half of A's part of a stage, 64 columns of an operand whose K is not contiguous, or 64
-    /// columns of a warpgroup's results.</summary>
+    /// <summary>Bytes of a swizzled block, 64 rows of 128 bytes: half of A's part of a stage, 64 columns of an operand whose K is not
+    /// contiguous, or 64 columns of a warpgroup's results.</summary>
     public const int SwizzleBlockBytes = 64 * Depth * 2;
 
     /// <summary>Dynamic shared memory that a thread block can have on compute capability 9.0.</summary>
     public const int MostShared = 227 * 1024;
 
     private const int MostStages = 8;
-    private const int Alignment = 1024;      // what a swizzled block starts at a multiple of
+    private const int Alignment = 1024;      // of swizzled blocks
     private const int BarrierBytes = 16 * MostStages;
 
     /// <summary>Bytes of A's part of a stage.</summary>
@@ -38,19 +37,19 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     /// <summary>Thread blocks that are launched as one cluster.</summary>
     public int BlocksPerCluster => Cluster * SplitK;
 
-    /// <summary>Columns of B that one thread block reads for itself and its neighbour.</summary>
+    /// <summary>Columns of B that one thread block loads for both of its cluster.</summary>
     public int ShareN => TileN / Cluster;
 
-    /// <summary>Bytes of B's part of a stage: whole blocks where N is contiguous.</summary>
+    /// <summary>Bytes of B's part of a stage; whole swizzled blocks where N is contiguous.</summary>
     public int BytesB => RowMajorB ? (TileN + 63) / 64 * SwizzleBlockBytes : TileN * Depth * 2;
 
     /// <summary>Bytes of one stage.</summary>
     public int StageBytes => BytesA + BytesB;
 
-    /// <summary>Bytes where results wait for the copy engine: two blocks a warpgroup.</summary>
+    /// <summary>Bytes from which the copy engine writes results: two blocks a warpgroup.</summary>
     public int ResultBytes => Store == ResultStore.Copied ? 4 * SwizzleBlockBytes : 0;
 
-    /// <summary>Stages in flight: as many as there is room for.</summary>
+    /// <summary>Stages in flight: as many as fit the shared memory.</summary>
     public int Stages => Math.Min(MostStages, (MostShared - Alignment - BarrierBytes - ResultBytes) / StageBytes);
 
     /// <summary>Dynamic shared memory of a thread block.</summary>

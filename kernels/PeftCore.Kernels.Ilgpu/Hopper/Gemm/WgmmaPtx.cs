@@ -10,7 +10,8 @@ internal static class WgmmaPtx
     private const ulong EightRows = 1024 >> 4;       // bytes from one group of eight rows to the next
     private const ulong NextBlock = 8192 >> 4;       // bytes from one block of 64 columns to the next, where M or N is contiguous
 
-    /// <summary>The descriptor of an operand at an offset in shared memory, into a register; uses the register at.</summary>
+    /// <summary>Writes the descriptor of an operand at an offset in shared memory to a register. It overwrites the register
+    /// <c>at</c>.</summary>
     internal static void Descriptor(StringBuilder text, string name, string offset, bool transposed)
     {
         ulong constant = Swizzle128 | (EightRows << 32) | ((transposed ? NextBlock : 1UL) << 16);
@@ -18,6 +19,6 @@ internal static class WgmmaPtx
         text.Append(CultureInfo.InvariantCulture, $"or.b64 {name}, {name}, 0x{constant:X};\n");
     }
 
-    /// <summary>What a descriptor moves by for 16 elements of K: 32 bytes along a row, or 16 rows of 128 bytes.</summary>
+    /// <summary>What is added to a descriptor for the next 16 elements of K: 32 bytes along a row, or 16 rows of 128 bytes.</summary>
     internal static int Step(bool transposed) => (transposed ? 16 * 128 : 16 * 2) >> 4;
 }

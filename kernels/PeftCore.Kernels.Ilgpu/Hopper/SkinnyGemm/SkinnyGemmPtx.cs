@@ -15,7 +15,7 @@ internal sealed class SkinnyGemmPtx(SkinnyGemmShape shape)
 
     private int Tiles => shape.Tiles;
 
-    /// <summary>Completes what ILGPU compiled.</summary>
+    /// <summary>Expands the macros in ILGPU's PTX.</summary>
     public string Expand(string ptx) => PtxMacros.Expand(ptx, Write);
 
     private bool Write(StringBuilder text, string[] name, string[] a)

@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>What every attention kernel is told.</summary>
+/// <summary>Arguments of every portable attention kernel.</summary>
 internal struct AttentionArgs<TElement> where TElement : unmanaged, IElement<TElement>
 {
     public HeadsView<TElement> Q, K, V, O, DOut, DQ, DK, DV;
@@ -14,34 +14,34 @@ internal struct AttentionArgs<TElement> where TElement : unmanaged, IElement<TEl
     public int HasDK, HasDV, AddDQ, AddDK, AddDV;
     public float Scale, SoftCap;
 
-    /// <summary>Tiles along the rows that thread blocks share out, and along the head dimension.</summary>
+    /// <summary>Tiles along the rows (queries, or keys for their gradient), and chunks of the head dimension.</summary>
     public int Tiles, Chunks;
 }
 
-/// <summary>A score and its slope.</summary>
+/// <summary>A score and its derivative.</summary>
 internal struct Score
 {
-    /// <summary>The score, −∞ where the query does not see the key.</summary>
+    /// <summary>The score; −∞ where the query does not see the key.</summary>
     public float Value;
 
     /// <summary>d score / d (scale·q·k).</summary>
     public float Slope;
 }
 
-/// <summary>Masks and shapes of scores, as in the CPU's attention.</summary>
+/// <summary>Scores with mask, soft cap, ALiBi slope and bias, as in the CPU's attention.</summary>
 internal static class Scores
 {
-    /// <summary>First key a query sees.</summary>
+    /// <summary>The first key that a query sees.</summary>
     public static int From<TElement>(AttentionArgs<TElement> args, int b, int i)
         where TElement : unmanaged, IElement<TElement> =>
         Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
-    /// <summary>One past the last key a query sees.</summary>
+    /// <summary>One past the last key that a query sees.</summary>
     public static int To<TElement>(AttentionArgs<TElement> args, int b, int i)
         where TElement : unmanaged, IElement<TElement> =>
         Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
-    /// <summary>The score of a product q·k of query i and key j, which sees it if from ≤ j &lt; to.</summary>
+    /// <summary>The score of query i and key j from the product q·k; the query sees keys from ≤ j &lt; to.</summary>
     public static Score Of<TElement>(AttentionArgs<TElement> args, float product, int h, int i, int j, int from, int to)
         where TElement : unmanaged, IElement<TElement>
     {
@@ -52,9 +52,9 @@ internal static class Scores
             float s = args.Scale * product, slope = 1f;
             if (args.SoftCap != 0)
             {
-                float bent = Tanh.Forward(s / args.SoftCap);
-                s = args.SoftCap * bent;
-                slope = 1f - (bent * bent);
+                float tanh = Tanh.Forward(s / args.SoftCap);
+                s = args.SoftCap * tanh;
+                slope = 1f - (tanh * tanh);
             }
 
             if (args.HasSlopes != 0)
@@ -76,7 +76,7 @@ internal static class Scores
     }
 }
 
-/// <summary>Panels of heads in shared memory.</summary>
+/// <summary>Loads, products and stores of panels of heads in shared memory.</summary>
 internal static class HeadPanel
 {
     /// <summary>shared(p, r) = head element d0 + p of token first + r: the head dimension becomes the summed one.</summary>
@@ -99,7 +99,7 @@ internal static class HeadPanel
         }
     }
 
-    /// <summary>shared(p, c) = head element d0 + c of token first + p: tokens are summed over.</summary>
+    /// <summary>shared(p, c) = head element d0 + c of token first + p: the tokens become the summed dimension.</summary>
     public static void Load<TBlock, TElement>(ArrayView<float> shared, HeadsView<TElement> heads, int b, int tokens, int first, int head,
         int d0, int dim)
         where TBlock : struct, IBlockShape
@@ -141,7 +141,7 @@ internal static class HeadPanel
         return sum;
     }
 
-    /// <summary>sum + weightsᵀ·heads: weights(p, r) are in shared memory, p runs over a tile of tokens, columns over a chunk of the
+    /// <summary>sum + weightsᵀ·heads: weights(p, r) are in shared memory, p is a token of the tile, columns are a chunk of the
     /// head.</summary>
     public static Tile4 Combine<TBlock, TElement>(
         Tile4 sum, ArrayView<float> weights, ArrayView<float> sharedB, HeadsView<TElement> heads, int b, int tokens, int first, int head,
@@ -162,7 +162,7 @@ internal static class HeadPanel
         return sum;
     }
 
-    /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile·factor.</summary>
+    /// <summary>heads(first + 4·ty + i, d0 + 4·tx + j) (+)= tile(i, j).</summary>
     public static void Store<TBlock, TElement>(HeadsView<TElement> heads, int b, int tokens, int first, int head, int d0, int dim,
         Tile4 tile, int accumulate)
         where TBlock : struct, IBlockShape

@@ -1,6 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>dBias += P∘(dO·vᵀ − delta): a thread takes one element of the bias and adds up what shares it, in order.</summary>
+/// <summary>dBias += P∘(dO·vᵀ − delta): a thread takes one element of the bias and adds up, in order, all batch rows and heads that share
+/// it.</summary>
 internal readonly struct AttentionBiasGradient<TElement> : IKernel<AttentionArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
     public static void Run(AttentionArgs<TElement> args)

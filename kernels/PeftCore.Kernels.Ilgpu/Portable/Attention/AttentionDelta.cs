@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>delta = rowsum(dO∘O), one a query and head.</summary>
+/// <summary>delta = rowsum(dO∘O), one number for each query and head.</summary>
 internal readonly struct AttentionDelta<TElement> : IKernel<AttentionArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
     public static void Run(AttentionArgs<TElement> args)
@@ -24,14 +24,14 @@ internal readonly struct AttentionDelta<TElement> : IKernel<AttentionArgs<TEleme
     }
 }
 
-/// <summary>What is known of a tile of queries.</summary>
+/// <summary>The ranges and row statistics of a tile of queries, in shared memory.</summary>
 internal struct QueryTile
 {
     public ArrayView<int> From, To;
     public ArrayView<float> Lse, Delta;
     public int Head, First;
 
-    /// <summary>Fills the shared arrays; the caller puts a barrier behind it.</summary>
+    /// <summary>Fills the shared arrays; a barrier must follow.</summary>
     public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int b, int count)
         where TElement : unmanaged, IElement<TElement>
     {
@@ -47,7 +47,7 @@ internal struct QueryTile
         }
     }
 
-    /// <summary>First key any of the queries sees.</summary>
+    /// <summary>The first key that any of the queries sees.</summary>
     public static int FirstKey(QueryTile tile, int keys, int count)
     {
         int first = keys;
@@ -60,7 +60,7 @@ internal struct QueryTile
         return first;
     }
 
-    /// <summary>One past the last key any of the queries sees.</summary>
+    /// <summary>One past the last key that any of the queries sees.</summary>
     public static int LastKey(QueryTile tile, int count)
     {
         int last = 0;

@@ -3,9 +3,9 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>Attention by tiles with a running softmax (Dao et al. 2022): a thread block takes a tile of queries of one head and one chunk
-/// of the head dimension, walks the keys, and keeps only a tile of scores. Scores are stored transposed, key by query, as the product with
-/// V reads them.</summary>
+/// <summary>Attention by tiles with an online softmax (Dao et al. 2022, FlashAttention): a thread block takes a tile of queries of one head
+/// and one chunk of the head dimension, walks the keys, and stores only a tile of scores, transposed, key by query, as the product with V
+/// reads them.</summary>
 internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
     where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>
@@ -94,7 +94,7 @@ internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionA
         return s;
     }
 
-    // Several threads share a query: each takes every parts-th key of the tile.
+    // So many threads (parts) share a query: each takes every parts-th key of the tile.
     private static void Normalize(ArrayView<float> weights, ArrayView<float> max, ArrayView<float> sum, ArrayView<float> correction,
         ArrayView<float> part)
     {

@@ -10,8 +10,8 @@ internal struct DropoutArgs
     public int Accumulate;
 }
 
-/// <summary>y[i] (+)= x[i]·scale where the uniform number of element i is at least the probability, else 0; the mask is drawn again
-/// whenever it is needed.</summary>
+/// <summary>y[i] (+)= x[i]·scale where the uniform number of element i is at least the probability, else 0; the mask is
+/// recomputed, never stored.</summary>
 internal readonly struct Dropout : IKernel<DropoutArgs>
 {
     public static void Run(DropoutArgs args)
@@ -20,8 +20,8 @@ internal readonly struct Dropout : IKernel<DropoutArgs>
         if (i < args.Y.Length)
         {
             float uniform = Philox.Uniform(args.Seed, args.Stream, (ulong)i);
-            float kept = uniform >= args.Probability ? args.X[i] * args.Scale : 0f;
-            args.Y[i] = args.Accumulate != 0 ? args.Y[i] + kept : kept;
+            float value = uniform >= args.Probability ? args.X[i] * args.Scale : 0f;
+            args.Y[i] = args.Accumulate != 0 ? args.Y[i] + value : value;
         }
     }
 }

@@ -30,16 +30,19 @@ internal readonly struct Pointwise<TOp> : IKernel<PointwiseArgs> where TOp : str
     }
 }
 
+/// <summary>f(a).</summary>
 internal readonly struct ValueOf<TFormula> : IPointwise where TFormula : struct, IUnaryFormula
 {
     public static float Apply(float a, float b, float scalar) => TFormula.Forward(a);
 }
 
+/// <summary>b·f′(a).</summary>
 internal readonly struct SlopeOf<TFormula> : IPointwise where TFormula : struct, IUnaryFormula
 {
     public static float Apply(float a, float b, float scalar) => b * TFormula.Derivative(a);
 }
 
+/// <summary>f(a)·b.</summary>
 internal readonly struct GateOf<TFormula> : IPointwise where TFormula : struct, IUnaryFormula
 {
     public static float Apply(float a, float b, float scalar) => TFormula.Forward(a) * b;
@@ -60,7 +63,7 @@ internal readonly struct Scaled : IPointwise
     public static float Apply(float a, float b, float scalar) => a * scalar;
 }
 
-/// <summary>y (+)= x·scalar[0]: the scalar never visits the host.</summary>
+/// <summary>y (+)= x·scalar[0], with the scalar in device memory.</summary>
 internal readonly struct ScaleByDevice : IKernel<PointwiseArgs>
 {
     public static void Run(PointwiseArgs args)

@@ -7,8 +7,8 @@ internal struct GatedGradientArgs
     public ArrayView<float> Gate, Up, DOut, DGate, DUp;
 }
 
-/// <summary>dgate = dh·up·f′(gate), dup = dh·f(gate); each thread reads all it needs before it writes, so outputs may take inputs'
-/// places.</summary>
+/// <summary>dgate = dh·up·f′(gate), dup = dh·f(gate); each thread reads all it needs before it writes, so that outputs may
+/// overwrite inputs.</summary>
 internal readonly struct GatedGradient<TFormula> : IKernel<GatedGradientArgs> where TFormula : struct, IUnaryFormula
 {
     public static void Run(GatedGradientArgs args)

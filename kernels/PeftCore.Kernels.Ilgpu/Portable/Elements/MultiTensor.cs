@@ -3,14 +3,15 @@ using PeftCore.Kernels.Ilgpu.Portable.Rows;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
 
-/// <summary>A run of elements that one thread block works on.</summary>
+/// <summary>The elements of one tensor that one thread block takes.</summary>
 internal struct TensorChunk
 {
-    /// <summary>Which tensor, and its first element of the run.</summary>
+    /// <summary>Index of the tensor's slot, and the first element.</summary>
     public int Slot, Start;
 }
 
-/// <summary>One of many tensors in a launch: numbers of elements from address 0 on, which is where the launch's views start.</summary>
+/// <summary>One tensor of a multi-tensor launch. Positions are counted in elements from address 0, where the launch's views
+/// start.</summary>
 internal struct TensorSlot
 {
     public long Parameter, Gradient, First, Second, Bf16Copy;

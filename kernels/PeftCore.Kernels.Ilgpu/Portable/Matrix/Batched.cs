@@ -10,7 +10,7 @@ internal struct BatchedArgs
     public float Alpha;
 }
 
-/// <summary>MultiTensor products of small or oddly placed matrices; a thread owns an element of C.</summary>
+/// <summary>Products of many small matrices at any strides; a thread computes an element of C.</summary>
 internal readonly struct Batched : IKernel<BatchedArgs>
 {
     public static void Run(BatchedArgs args)
@@ -44,8 +44,8 @@ internal struct InverseArgs
     public int Side;
 }
 
-/// <summary>Inverts (side, side) matrices in place by Gauss and Jordan, without pivoting; a thread block takes one matrix, a thread its own
-/// columns.</summary>
+/// <summary>Inverts (side, side) matrices in place by Gauss-Jordan elimination without pivoting; a thread block takes one matrix, a thread
+/// its own columns.</summary>
 internal readonly struct Inverse : IKernel<InverseArgs>
 {
     public static void Run(InverseArgs args)

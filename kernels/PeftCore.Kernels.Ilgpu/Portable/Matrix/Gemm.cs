@@ -2,7 +2,7 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>A product's operands. Element (i, p) of op(A) is A[i·ARow + p·AColumn]; element (p, j) of op(B) is B[p·BRow +
+/// <summary>Operands and schedule of a GEMM. Element (i, p) of op(A) is A[i·ARow + p·AColumn]; element (p, j) of op(B) is B[p·BRow +
 /// j·BColumn].</summary>
 internal struct GemmArgs<TA, TB>
     where TA : unmanaged
@@ -19,8 +19,8 @@ internal struct GemmArgs<TA, TB>
     public float Alpha;
 }
 
-/// <summary>C = α·op(A)·op(B) (+ C) on any device: a thread block computes a square tile from panels of both operands in shared
-/// memory.</summary>
+/// <summary>C = α·op(A)·op(B) (+ C) on any device: a thread block computes a square tile from panels of both operands in shared memory.
+/// This is the readable twin of the tensor-core kernels.</summary>
 internal readonly struct Gemm<TA, TB, TBlock> : IKernel<GemmArgs<TA, TB>>
     where TA : unmanaged, IElement<TA>
     where TB : unmanaged, IElement<TB>
@@ -105,10 +105,10 @@ internal readonly struct Gemm<TA, TB, TBlock> : IKernel<GemmArgs<TA, TB>>
 /// <summary>A slice of an operand in shared memory: element (p, i) at p·Stride + i.</summary>
 internal static class Panel
 {
-    /// <summary>How much of the summed dimension a panel holds.</summary>
+    /// <summary>Elements of the summed dimension in a panel.</summary>
     public const int Depth = 16;
 
-    /// <summary>64 elements and four more, so that columns start in different banks.</summary>
+    /// <summary>64 elements and 4 of padding, so that columns start in different banks.</summary>
     public const int Stride = 68;
 
     /// <summary>Floats in a panel.</summary>

@@ -9,7 +9,7 @@ internal struct SparseArgs
     public int Rows, Inputs, Outputs, Accumulate;
 }
 
-/// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries of row r; a thread owns an element of y.</summary>
+/// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries of row r; a thread computes an element of y.</summary>
 internal readonly struct SparseForward : IKernel<SparseArgs>
 {
     public static void Run(SparseArgs args)
@@ -30,7 +30,7 @@ internal readonly struct SparseForward : IKernel<SparseArgs>
     }
 }
 
-/// <summary>Y[e] (+)= Σ_t dy[t, rows[e]]·x[t, columns[e]], with the rows in Offsets; a thread owns an entry.</summary>
+/// <summary>Y[e] (+)= Σ_t dy[t, rows[e]]·x[t, columns[e]], with the rows in Offsets; a thread computes an entry.</summary>
 internal readonly struct SparseEntries : IKernel<SparseArgs>
 {
     public static void Run(SparseArgs args)

@@ -1,14 +1,14 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>How a GEMM is cut for thread blocks: square tiles of the result, and split-K where the tiles alone would leave processors idle.
-/// Partial sums are added up in order, so results do not depend on timing.</summary>
-/// <param name="TilesM">Tiles down.</param>
-/// <param name="TilesN">Tiles across.</param>
-/// <param name="Splits">How many slices K is cut into.</param>
+/// <summary>How a portable GEMM is cut for thread blocks: square tiles of the result, and split-K where the tiles alone would leave
+/// processors idle. Partial sums are added up in order, so that results do not depend on timing.</summary>
+/// <param name="TilesM">Rows of tiles.</param>
+/// <param name="TilesN">Columns of tiles.</param>
+/// <param name="Splits">Slices of K.</param>
 /// <param name="KPerSplit">Length of a slice; a multiple of the panel depth.</param>
 internal readonly record struct SplitKSchedule(int TilesM, int TilesN, int Splits, int KPerSplit)
 {
-    /// <summary>A slice shorter than this costs more to add up than it gains.</summary>
+    /// <summary>A shorter slice costs more to add up than it saves.</summary>
     private const int MinKPerSplit = 256;
     private const int MaxSplits = 64;
 
@@ -22,5 +22,6 @@ internal readonly record struct SplitKSchedule(int TilesM, int TilesN, int Split
         return new SplitKSchedule(tilesM, tilesN, Math.Max(1, Count(k, length)), length);
     }
 
+    /// <summary>Tiles that cover an extent: the quotient, rounded up.</summary>
     public static int Count(int extent, int tile) => (extent + tile - 1) / tile;
 }

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>Four numbers that are loaded and stored at once.</summary>
+/// <summary>Four floats with one load or store of 16 bytes.</summary>
 internal struct Float4
 {
     public float X, Y, Z, W;
@@ -24,7 +24,7 @@ internal struct Float4
     }
 }
 
-/// <summary>The 4 × 4 elements one thread computes. Named fields stay in registers; an indexed array would live in memory.</summary>
+/// <summary>The 4 × 4 elements one thread computes. Named fields stay in registers; an indexed array would be in local memory.</summary>
 internal struct Tile4
 {
     public Float4 R0, R1, R2, R3;

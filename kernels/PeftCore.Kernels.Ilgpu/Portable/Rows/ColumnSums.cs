@@ -8,14 +8,14 @@ internal struct ColumnSumArgs
     public int Rows, Columns, Strips, Run, Accumulate;
 }
 
-/// <summary>What a sum over rows adds up.</summary>
+/// <summary>The term of a sum over rows.</summary>
 internal interface IColumnTerm
 {
     static abstract float At(ColumnSumArgs args, int row, long at);
 }
 
-/// <summary>sums[run, c] (+)= Σ over a run of rows of term(r, c). Runs are summed apart and added in order by a second launch, so the
-/// order is fixed.</summary>
+/// <summary>sums[run, c] (+)= Σ over a run of rows of term(r, c). A second launch adds up the runs in order, so that the
+/// sum does not depend on timing.</summary>
 internal readonly struct ColumnSums<TTerm> : IKernel<ColumnSumArgs> where TTerm : struct, IColumnTerm
 {
     public static void Run(ColumnSumArgs args)

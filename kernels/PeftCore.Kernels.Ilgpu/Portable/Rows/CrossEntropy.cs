@@ -11,8 +11,8 @@ internal struct CrossEntropyArgs<TElement> where TElement : unmanaged
     public float Scale;
 }
 
-/// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; on request the logits become (softmax − onehot)·scale. A label that is
-/// no class gives NaN, since a kernel cannot throw.</summary>
+/// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; with WriteGradient the logits become (softmax − onehot)·scale. A label
+/// that is no class gives NaN, since a kernel cannot throw.</summary>
 internal readonly struct CrossEntropyRows<TElement> : IKernel<CrossEntropyArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
     public static void Run(CrossEntropyArgs<TElement> args)
@@ -61,7 +61,7 @@ internal readonly struct CrossEntropyRows<TElement> : IKernel<CrossEntropyArgs<T
             args.Losses[r] = MathF.Log(sum) + (max - target);
         }
 
-        Group.Barrier(); // The target is read before its place takes the gradient.
+        Group.Barrier(); // The target is read before the gradient overwrites it.
         if (args.WriteGradient != 0)
         {
             float factor = args.Scale / sum;

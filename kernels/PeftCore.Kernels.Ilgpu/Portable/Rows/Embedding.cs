@@ -37,7 +37,7 @@ internal struct ScatterAddArgs
     public int Count, Columns, TableRows;
 }
 
-/// <summary>table[ids[i], :] += dy[i, :]. A thread owns a column and walks the rows in order, so that equal ids never meet.</summary>
+/// <summary>table[ids[i], :] += dy[i, :]. A thread takes a column and walks the rows in order, so that equal ids do not conflict.</summary>
 internal readonly struct ScatterAdd : IKernel<ScatterAddArgs>
 {
     public static void Run(ScatterAddArgs args)

@@ -29,7 +29,7 @@ internal readonly struct RowDots : IKernel<RowDotsArgs>
     }
 }
 
-/// <summary>What a sum over all elements adds up.</summary>
+/// <summary>The term of a sum over all elements.</summary>
 internal interface IElementTerm
 {
     static abstract float Of(float x);

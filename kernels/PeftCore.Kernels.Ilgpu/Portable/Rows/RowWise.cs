@@ -58,7 +58,7 @@ internal struct CopyColumnsArgs
     public int FromStride, FromColumn, ToStride, ToColumn, Columns, Strips, Accumulate;
 }
 
-/// <summary>Copies a band of matrix columns.</summary>
+/// <summary>to[r, toColumn + c] (+)= from[r, fromColumn + c].</summary>
 internal readonly struct CopyColumns : IKernel<CopyColumnsArgs>
 {
     public static void Run(CopyColumnsArgs args)

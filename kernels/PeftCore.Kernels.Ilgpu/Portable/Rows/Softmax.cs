@@ -24,7 +24,7 @@ internal readonly struct SoftmaxForward : IKernel<SoftmaxArgs>
     }
 }
 
-/// <summary>dx (+)= y·(dy − Σ y·dy); X is y, and Y takes dx.</summary>
+/// <summary>dx (+)= y·(dy − Σ y·dy); y is in X, and dx goes to Y.</summary>
 internal readonly struct SoftmaxBackward : IKernel<SoftmaxArgs>
 {
     public static void Run(SoftmaxArgs args)
@@ -46,7 +46,7 @@ internal readonly struct SoftmaxBackward : IKernel<SoftmaxArgs>
     }
 }
 
-/// <summary>Over one row, by all threads of a thread block.</summary>
+/// <summary>Reductions over one row by all threads of a thread block.</summary>
 internal static class Reduce
 {
     public static float Max(ArrayView<float> shared, ArrayView<float> x, long row, int columns)

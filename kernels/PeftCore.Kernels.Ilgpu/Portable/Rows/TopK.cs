@@ -41,7 +41,7 @@ internal readonly struct TopKForward : IKernel<TopKArgs>
         }
     }
 
-    /// <summary>The largest below the last one, or its equal further on.</summary>
+    /// <summary>The position of the next largest: below the last one, or equal to it and after it.</summary>
     private static int Next(TopKArgs args, long at, int last)
     {
         int best = -1;

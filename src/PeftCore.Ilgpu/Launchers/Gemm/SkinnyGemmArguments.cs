@@ -31,7 +31,8 @@ internal static class SkinnyGemmArguments
         }
     }
 
-    public static void SetResults(ref SkinnyGemmReductionArgs reduction, int index, ArrayView<ulong> right, ArrayView<float> left, float alpha)
+    public static void SetResults(ref SkinnyGemmReductionArgs reduction, int index, ArrayView<ulong> right, ArrayView<float> left,
+        float alpha)
     {
         switch (index)
         {

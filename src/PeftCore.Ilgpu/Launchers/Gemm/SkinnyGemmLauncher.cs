@@ -15,7 +15,8 @@ internal sealed class SkinnyGemmLauncher(LaunchContext gpu)
 
     private readonly SkinnyGemmKernels? _kernels = gpu.Device.HasWgmma ? new SkinnyGemmKernels(gpu.Device.Ptx!) : null;
 
-    /// <summary>Computes the products, or returns false, with nothing done, where this card or these operands have no such kernel.</summary>
+    /// <summary>Computes the products, or returns false, with nothing done, where this card or these operands have no such
+    /// kernel.</summary>
     public bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products)
     {
         if (_kernels is null || products.Length == 0 || !CanTake(products))
