@@ -32,6 +32,9 @@ internal static class KernelCatalog
         Formula<Sigmoid>(visitor);
         Formula<Tanh>(visitor);
         Formula<InverseSqrt>(visitor);
+        Formula<Reciprocal>(visitor);
+        Formula<Exp>(visitor);
+        Formula<Log>(visitor);
         Plain(visitor);
         MultiTensor(visitor);
         Vectorized(visitor);

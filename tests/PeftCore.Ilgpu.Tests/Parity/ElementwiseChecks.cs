@@ -9,7 +9,8 @@ internal static class ElementwiseChecks
     [
         ("silu", Formula<Silu>), ("gelu", Formula<Gelu>), ("gelu_tanh", Formula<GeluTanh>), ("quick_gelu", Formula<QuickGelu>),
         ("relu", Formula<Relu>), ("relu_squared", Formula<ReluSquared>), ("sigmoid", Formula<Sigmoid>), ("tanh", Formula<Tanh>),
-        ("inverse_sqrt", InverseRoot), ("arithmetic", Arithmetic), ("rows_and_columns", RowsAndColumns), ("dropout", Dropped),
+        ("inverse_sqrt", Positive<InverseSqrt>), ("reciprocal", Positive<Reciprocal>), ("exp", Positive<Exp>), ("log", Positive<Log>),
+        ("arithmetic", Arithmetic), ("rows_and_columns", RowsAndColumns), ("dropout", Dropped),
         ("fill", Filled), ("casts", Casts), ("copies", Copies), ("adamw", Adam), ("sgd", Sgd), ("sums", Sums),
     ];
 
@@ -34,12 +35,13 @@ internal static class ElementwiseChecks
         }
     }
 
-    private static void InverseRoot(ParityBench bench)
+    /// <summary>A formula on positive numbers.</summary>
+    private static void Positive<TFormula>(ParityBench bench) where TFormula : struct, IUnaryFormula
     {
         Twin x = bench.Floats([0.25f, 1, 4, 9, 1e-3f], [5]), y = bench.Empty([5]), dy = bench.Random([5]), dx = bench.Empty([5]);
-        bench.Run((b, t) => b.Map<InverseSqrt>(t(x), t(y)));
+        bench.Run((b, t) => b.Map<TFormula>(t(x), t(y)));
         bench.Same(y, "map");
-        bench.Run((b, t) => b.MapGradient<InverseSqrt>(t(x), t(dy), t(dx), false));
+        bench.Run((b, t) => b.MapGradient<TFormula>(t(x), t(dy), t(dx), false));
         bench.Same(dx, "gradient");
     }
 

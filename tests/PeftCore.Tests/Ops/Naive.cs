@@ -1,4 +1,5 @@
 using PeftCore.Kernels;
+using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
@@ -93,6 +94,23 @@ internal static class Naive
 
     /// <summary>Some columns of each row.</summary>
     public static double[] Columns(double[] x, int columns, int start, int count) => PerRow(x, columns, row => row[start..(start + count)]);
+
+    /// <summary>Sums along one of three axes.</summary>
+    public static double[] SumAlong(double[] x, Shape shape, int axis)
+    {
+        int inner = axis == 0 ? shape[1] * shape[2] : axis == 1 ? shape[2] : 1;
+        int outer = axis == 0 ? 1 : axis == 1 ? shape[0] : shape[0] * shape[1];
+        double[] y = new double[outer * inner];
+        for (int i = 0; i < x.Length; i++)
+        {
+            y[i / (inner * shape[axis]) * inner + i % inner] += x[i];
+        }
+        return y;
+    }
+
+    /// <summary>Each (m, n) matrix transposed.</summary>
+    public static double[] Transpose(double[] x, int m, int n) =>
+        [.. x.Chunk(Math.Max(1, m * n)).SelectMany(matrix => Enumerable.Range(0, m * n).Select(i => matrix[i % m * n + i / m]))];
 
     private static double[] PerRow(double[] x, int columns, Func<double[], double[]> f) => [.. x.Chunk(columns).SelectMany(f)];
 }

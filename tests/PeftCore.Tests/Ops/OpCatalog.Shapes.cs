@@ -12,6 +12,16 @@ internal static partial class OpCatalog
             var (rows, columns) = size.Pick((1, 1), (3, 5), (4, 4), (17, 131), (0, 3));
             return new OpSample([OpInput.Of("x", rows, columns)], t => t[0].Reshape([columns, 1, rows]) * 2f, v => Naive.Scale(v[0], 2));
         });
+        yield return new OpEntry("transpose", [], size =>
+        {
+            var (m, n) = size.Pick((1, 1), (3, 5), (4, 4), (17, 131), (0, 3));
+            return new OpSample([OpInput.Of("x", m, n)], t => t[0].Transpose(), v => Naive.Transpose(v[0], m, n));
+        });
+        yield return new OpEntry("transpose in a batch", [], size =>
+        {
+            var (batch, m, n) = size.Pick((1, 1, 1), (4, 3, 5), (4, 4, 4), (67, 7, 33), (2, 0, 3));
+            return new OpSample([OpInput.Of("x", 1, batch, m, n)], t => t[0].Transpose(), v => Naive.Transpose(v[0], m, n));
+        });
         yield return new OpEntry("slice", [], size =>
         {
             var (rows, start, count) = size.Pick((1, 0, 1), (5, 1, 3), (4, 0, 4), (67, 30, 37), (3, 2, 0));
@@ -45,5 +55,14 @@ internal static partial class OpCatalog
             return new OpSample([OpInput.Of("table", rows, columns)], t => t[0].Rows(Ids(t[0], ids, count)),
                 v => [.. ids.SelectMany(id => v[0][(id * columns)..((id + 1) * columns)])]);
         });
+        yield return new OpEntry("rows by number", ["ids: table"], size =>
+        {
+            var (rows, columns) = size.Pick((1, 1), (5, 3), (4, 4), (33, 300), (1, 1));
+            return new OpSample([OpInput.Of("table", rows, columns)], t => t[0].Rows(rows - 1, 0, rows - 1),
+                v => [.. new[] { rows - 1, 0, rows - 1 }.SelectMany(id => v[0][(id * columns)..((id + 1) * columns)])]);
+        })
+        {
+            Sizes = [Size.One, Size.Odd, Size.Same, Size.Large],
+        };
     }
 }

@@ -86,6 +86,12 @@ public sealed class ShapeErrorTests
         Refused(() => Floats(2) * Half(2), "multiply: the second operand must be F32, got BF16(2) on cpu");
         Refused(() => Half(2) * 2f, "scale: x must be F32, got BF16(2) on cpu");
         Refused(() => Half(2).Sum(), "sum: x must be F32, got BF16(2) on cpu");
+        Refused(() => Floats(2, 3).Sum(2), "sum: there is no axis 2 in (2, 3)");
+        Refused(() => Floats(2, 3).Mean(^3), "mean: there is no axis ^3 in (2, 3)");
+        Refused(() => Floats(2, 3) / Floats(3, 2), "divide: needs equal shapes, got (2, 3) and (3, 2)");
+        Refused(() => Half(2) + 1, "add: x must be F32, got BF16(2) on cpu");
+        Refused(() => Floats(2).Transpose(), "transpose: needs at least two axes, got F32(2) on cpu");
+        Refused(() => Floats(2, 3).Rows(0, 2), "rows: there is no row 2 in F32(2, 3) on cpu");
         Refused(() => Half(2).Activate<Silu>(), "activation: x must be F32, got BF16(2) on cpu");
         Refused(() => Half(2).Dropout(new DropoutKey(0.5f, 0, 0)), "dropout: x must be F32, got BF16(2) on cpu");
         Refused(() => a.Dropout(new DropoutKey(1, 0, 0)), "dropout: the probability must lie in [0, 1), got 1");

@@ -1,16 +1,17 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
+using PeftCore.Kernels;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Sums and products of tensors of one shape. A sum saves nothing; a product saves a factor only for the other's
+/// <summary>Arithmetic of tensors of one shape, element by element. A sum saves nothing; a product saves a factor only for the other's
 /// gradient.</summary>
 public static class ArithmeticOps
 {
     extension(Tensor a)
     {
-        /// <summary>a + b.</summary>
+        /// <summary>left + right;  both gradients are dy.</summary>
         public static Tensor operator +(Tensor left, Tensor right)
         {
             Check.SameShape("add", left, right);
@@ -20,7 +21,7 @@ public static class ArithmeticOps
             return y;
         }
 
-        /// <summary>a·b, element by element.</summary>
+        /// <summary>left·right;  dleft = dy·right, dright = dy·left.</summary>
         public static Tensor operator *(Tensor left, Tensor right)
         {
             Check.SameShape("multiply", left, right);
@@ -30,7 +31,7 @@ public static class ArithmeticOps
             return y;
         }
 
-        /// <summary>factor·a.</summary>
+        /// <summary>factor·x;  dx = factor·dy.</summary>
         public static Tensor operator *(Tensor tensor, float factor)
         {
             Check.Activation("scale", "x", tensor);
@@ -40,7 +41,7 @@ public static class ArithmeticOps
             return y;
         }
 
-        /// <summary>scalar·a, with a constant that is a tensor on the device.</summary>
+        /// <summary>scalar·a with a constant in the device's memory.</summary>
         internal Tensor ScaleBy(Tensor scalar)
         {
             Check.Activation("scale", "x", a);
@@ -51,22 +52,19 @@ public static class ArithmeticOps
             return y;
         }
 
-        /// <summary>a − b.</summary>
+        /// <summary>left − right.</summary>
         public static Tensor operator -(Tensor left, Tensor right)
         {
             Check.SameShape("subtract", left, right);
             return left + right * -1f;
         }
 
-        /// <summary>Σ of all elements, a scalar.</summary>
-        public Tensor Sum()
+        /// <summary>left/right, element by element;  dleft = dy/right, dright = −dy·left/right². The gated product of 1/right and left:
+        /// see <see cref="GatedOp"/>. Saves right, and left only for right's gradient.</summary>
+        public static Tensor operator /(Tensor left, Tensor right)
         {
-            Check.Activation("sum", "x", a);
-            var y = a.NewLike([1], DType.F32);
-            a.Backend.SumRows(a.View([checked((int)a.Count), 1]), y, false);
-            var shape = a.Shape;
-            Tape.Record(() => new SumNode(shape), [a], [y]);
-            return y;
+            Check.SameShape("divide", left, right);
+            return right.Gate<Reciprocal>(left);
         }
     }
 
@@ -123,19 +121,6 @@ public static class ArithmeticOps
         {
             var dx = context.GradInput(0, out bool accumulate)!;
             dx.Backend.ScaleBy(context.GradOutput(), _scalar, dx, accumulate);
-        }
-    }
-
-    private sealed class SumNode(Shape shape) : GradientNode("sum")
-    {
-        protected internal override void Backward(BackwardContext context)
-        {
-            var dx = context.GradInput(0, out bool accumulate)!;
-            if (!accumulate)
-            {
-                dx.Backend.Zero(dx);
-            }
-            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), context.GradOutput());
         }
     }
 }

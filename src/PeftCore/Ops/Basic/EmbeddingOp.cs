@@ -4,11 +4,29 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y[i] = table[ids[i]]. Saves the ids, and only if the table requires a gradient.</summary>
+/// <summary>y[i, :] = table[ids[i], :];  dtable[ids[i], :] += dy[i, :]. Saves the ids, and only if the table's gradient is
+/// needed.</summary>
 public static class EmbeddingOp
 {
     extension(Tensor table)
     {
+        /// <summary>Gathers rows. The table may be any computed matrix.</summary>
+        /// <param name="ids">Row numbers in [0, rows), which may repeat.</param>
+        /// <returns>(ids, columns)</returns>
+        public Tensor Rows(params ReadOnlySpan<int> ids)
+        {
+            int rows = table.Shape.Rank == 0 ? 0 : table.Shape[0];
+            foreach (int id in ids)
+            {
+                if ((uint)id >= (uint)rows)
+                {
+                    throw new ShapeException("rows", $"there is no row {id} in {table}");
+                }
+            }
+            using var scope = new TensorScope();
+            return scope.Return(table.Rows(table.Backend.From(ids, [ids.Length])));
+        }
+
         /// <summary>Gathers rows. The table may be any computed matrix.</summary>
         /// <param name="ids">I32 of any shape; each in [0, rows).</param>
         /// <returns>(ids' shape…, columns)</returns>
