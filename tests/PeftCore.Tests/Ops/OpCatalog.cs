@@ -5,7 +5,7 @@ internal static partial class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
         [.. Linear(), .. Norms(), .. Elementwise(), .. Formulas(), .. Shapes(), .. Attention(), .. Positions(), .. Losses(),
-            .. Structured(), .. Recomputed()];
+            .. Structured(), .. Recomputed(), .. Functions()];
 
     /// <summary>Every entry in every size that means something for it.</summary>
     public static IEnumerable<TestCaseData> Cases =>

@@ -1,0 +1,81 @@
+using PeftCore.Tensors;
+
+namespace PeftCore.Autograd;
+
+/// <summary>An op with its own backward pass, written outside this library (PyTorch's <c>torch.autograd.Function</c>). Derive a class,
+/// compute in <see cref="Forward"/> with the operations of tensors, save what the gradients use, and return the gradients from
+/// <see cref="Backward"/>. Neither pass is recorded itself. Constants of the op are fields of the class. An op is recorded only if an
+/// input needs a gradient; what it saved is freed as soon as its backward pass has run.</summary>
+/// <param name="name">Name of the op in reports and errors.</param>
+public abstract class AutogradFunction(string name)
+{
+    /// <summary>Runs an op with one output.</summary>
+    /// <param name="inputs">The tensors it computes from, which gradients can reach.</param>
+    public Tensor Apply(params ReadOnlySpan<Tensor> inputs) => ApplyAll(inputs) is [var output] ? output
+        : throw new InvalidOperationException($"{name} has not one output: call {nameof(ApplyAll)}");
+
+    /// <summary>Runs an op with any number of outputs.</summary>
+    /// <param name="inputs">The tensors it computes from, which gradients can reach.</param>
+    public Tensor[] ApplyAll(params ReadOnlySpan<Tensor> inputs)
+    {
+        using var scope = new TensorScope();
+        var given = inputs.ToArray();
+        var context = new FunctionContext(given);
+        // An input that is returned as it is needs a handle of its own: its gradient comes through this op.
+        var outputs = Tape.NoGrad(() => Array.ConvertAll(Forward(context, given),
+            output => Array.IndexOf(given, output) < 0 ? output : output.Detach()));
+        Tape.Record(() => new Node(name, this, context, given), given, outputs);
+        return Array.ConvertAll(outputs, scope.Return);
+    }
+
+    /// <summary>Computes the outputs, and saves what the gradients use.</summary>
+    /// <param name="context">Says which inputs need a gradient, and keeps tensors for <see cref="Backward"/>.</param>
+    /// <param name="inputs">The arguments of <see cref="Apply"/>.</param>
+    protected abstract Tensor[] Forward(FunctionContext context, Tensor[] inputs);
+
+    /// <summary>Computes the gradients of the inputs.</summary>
+    /// <param name="context">Says which inputs need a gradient, and holds what was saved.</param>
+    /// <param name="gradOutputs">The gradient of each output; null where none came, which happens only with several outputs.</param>
+    /// <returns>One gradient of the input's shape and dtype for each input, or null where the input needs none or the gradient is
+    /// zero.</returns>
+    protected abstract Tensor?[] Backward(FunctionContext context, Tensor?[] gradOutputs);
+
+    private sealed class Node : GradientNode
+    {
+        private readonly AutogradFunction _function;
+        private readonly FunctionContext _context;
+        private readonly DType[] _dtypes;
+
+        public Node(string name, AutogradFunction function, FunctionContext context, Tensor[] inputs) : base(name)
+        {
+            (_function, _context, _dtypes) = (function, context, Array.ConvertAll(inputs, input => input.DType));
+            context.KeepIn(Save);
+        }
+
+        protected internal override void Backward(BackwardContext flow)
+        {
+            var gradOutputs = new Tensor?[Outputs.Length];
+            for (int i = 0; i < gradOutputs.Length; i++)
+            {
+                gradOutputs[i] = flow.HasGradOutput(i) ? flow.GradOutput(i) : null;
+            }
+            var gradients = _function.Backward(_context, gradOutputs);
+            if (gradients.Length != _dtypes.Length)
+            {
+                throw new InvalidOperationException($"{Op}: backward returned {gradients.Length} gradients for {_dtypes.Length} inputs");
+            }
+            for (int i = 0; i < gradients.Length; i++)
+            {
+                if (gradients[i] is not { } gradient || !flow.NeedsInputGrad(i))
+                {
+                    continue;
+                }
+                if (gradient.Shape != flow.ShapeOf(i) || gradient.DType != _dtypes[i])
+                {
+                    throw new ShapeException(Op, $"the gradient of input {i} must be {_dtypes[i]}{flow.ShapeOf(i)}, got {gradient}");
+                }
+                flow.PropagateGrad(i, gradient);
+            }
+        }
+    }
+}
