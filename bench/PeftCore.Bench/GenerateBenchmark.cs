@@ -48,7 +48,7 @@ public class GenerateBenchmark
     [GlobalCleanup]
     public void Cleanup()
     {
-        _model?.Free();
+        _model?.Dispose();
         _bench?.Dispose();
     }
 

@@ -49,7 +49,7 @@ public class StepBenchmark
         _step?.Dispose();
         _optimizer?.Dispose();
         _model?.Unload();
-        _model?.Base.Free();
+        _model?.Base.Dispose();
         _bench?.Dispose();
     }
 

@@ -138,7 +138,7 @@ public abstract class CapturedStepTests(string device)
         int replayed = ((CapturedStep)step).GraphLaunches;
         step.Dispose();
         peft.Unload();
-        model.Free();
+        model.Dispose();
         return (losses, weights, replayed);
     }
 

@@ -22,10 +22,10 @@ internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<PromptRo
         reloaded.Load(adapter);
         double worst = Difference(trained, Logits(reloaded.Base));
         ModelWriter.Save(reloaded.MergeAndUnload(), merged, session.Directory);
-        reloaded.Base.Free();
+        reloaded.Base.Dispose();
         var whole = ModelLoader.Load(merged, session.Backend);
         worst = Math.Max(worst, Difference(trained, Logits(whole)));
-        whole.Free();
+        whole.Dispose();
         return worst;
     }
 

@@ -92,7 +92,7 @@ internal sealed class ModelSession : IDisposable
     public void Dispose()
     {
         Model.Unload();
-        Model.Base.Free();
+        Model.Base.Dispose();
         _scope.Dispose();
         Backend.Dispose();
     }

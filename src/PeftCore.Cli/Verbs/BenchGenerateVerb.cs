@@ -44,7 +44,7 @@ internal sealed class BenchGenerateVerb : Verb
             .Add("batch_size", options.BatchSize).Add("prompt_length", options.PromptLength).Add("max_new_tokens", options.MaxNewTokens)
             .Add("device", backend.Name).Add("dtype", Word(options.Dtype));
         model.Unload();
-        model.Base.Free();
+        model.Base.Dispose();
         return VerbResult.Done(report);
     }
 

@@ -72,7 +72,7 @@ internal sealed class BenchStepVerb : Verb
             call.Say(profiler.StopProfile());
         }
         model.Unload();
-        model.Base.Free();
+        model.Base.Dispose();
         return VerbResult.Done(report);
     }
 

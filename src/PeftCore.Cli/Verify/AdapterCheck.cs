@@ -68,7 +68,7 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         finally
         {
             model.Unload();
-            model.Base.Free();
+            model.Base.Dispose();
         }
     }
 

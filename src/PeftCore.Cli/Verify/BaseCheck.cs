@@ -22,7 +22,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         }
         finally
         {
-            model.Free();
+            model.Dispose();
         }
     }
 

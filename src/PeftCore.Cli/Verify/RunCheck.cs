@@ -32,7 +32,7 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
         finally
         {
             model.Unload();
-            model.Base.Free();
+            model.Base.Dispose();
         }
     }
 

@@ -93,7 +93,7 @@ public static class ModelLoader
         }
         catch
         {
-            model.Free();
+            model.Dispose();
             throw;
         }
         return model;

@@ -4,7 +4,7 @@ namespace PeftCore.Nn;
 
 /// <summary>A named tree of parameters. Names are those of Hugging Face, so a path such as "model.layers.0.self_attn.q_proj.weight" is also
 /// the key in a weight file.</summary>
-public abstract class Module
+public abstract class Module : IDisposable
 {
     private readonly List<KeyValuePair<string, Module>> _children = [];
     private readonly List<KeyValuePair<string, Parameter>> _parameters = [];
@@ -12,7 +12,7 @@ public abstract class Module
     /// <summary>Name inside the parent; empty for a root.</summary>
     public string Name { get; private set; } = "";
 
-    /// <summary>How the model this belongs to runs.</summary>
+    /// <summary>Training or evaluation, and the seed of dropout: one object for the whole model.</summary>
     public RunMode Mode { get; private set; } = new();
 
     /// <summary>Direct children by name.</summary>
@@ -64,12 +64,13 @@ public abstract class Module
         }
     }
 
-    /// <summary>Frees the memory of all parameters below, and of what modules keep beside them.</summary>
-    public void Free()
+    /// <summary>Frees the parameters of this module and all below it, a shared one once, and other tensors that modules keep. What is
+    /// freed already stays so.</summary>
+    public void Dispose()
     {
         foreach (var (_, module) in NamedModules())
         {
-            module.OnFree();
+            module.OnDispose();
         }
         foreach (var (_, parameter) in NamedParameters())
         {
@@ -79,8 +80,8 @@ public abstract class Module
 
     internal static string Join(string path, string name) => path.Length == 0 ? name : path + "." + name;
 
-    /// <summary>Called by <see cref="Free"/>, for tensors that are no parameters.</summary>
-    private protected virtual void OnFree() { }
+    /// <summary>Called by <see cref="Dispose"/>: frees tensors that are not parameters.</summary>
+    private protected virtual void OnDispose() { }
 
     /// <summary>Adds a child under a name.</summary>
     protected T Add<T>(string name, T child) where T : Module
@@ -111,7 +112,8 @@ public abstract class Module
         return null;
     }
 
-    /// <summary>Puts another parameter in a name's place, as tying and saved modules do. Returns the one that was there.</summary>
+    /// <summary>Replaces the parameter of a name, as tied weights and modules_to_save do.</summary>
+    /// <returns>The parameter that was replaced.</returns>
     protected internal Parameter Exchange(string name, Parameter parameter)
     {
         int i = _parameters.FindIndex(pair => pair.Key == name);

@@ -136,7 +136,7 @@ internal sealed class AdapterKind : FuzzKind
         {
             foreach (var model in _models.Values)
             {
-                model.Unload().Free();
+                model.Unload().Dispose();
             }
             _backend.Dispose();
         }

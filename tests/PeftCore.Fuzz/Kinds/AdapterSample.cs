@@ -69,7 +69,7 @@ internal sealed record AdapterSample(string Family, string Name, JsonTree Config
             var model = new PeftModel(ModelLoader.Load(Fixture.PathOf("hf", family, "base"), backend));
             model.AddAdapter(PeftConfig.Create(method, JsonNode.Parse(fields)!.AsObject()));
             model.Save(directory);
-            model.Unload().Free();
+            model.Unload().Dispose();
             var sample = Read(family, directory, method);
             System.IO.Directory.Delete(directory, recursive: true);
             yield return sample;

@@ -113,7 +113,7 @@ internal sealed class ConfigKind : FuzzKind
             }
             finally
             {
-                model.Free();
+                model.Dispose();
             }
         }
 

@@ -100,7 +100,7 @@ public sealed class TrainingStepTests
             {
                 tape.Backward(TinyModels.Loss(model));
             }
-            model.Free();
+            model.Dispose();
         }
         Assert.That(_backend.Memory.CurrentBytes, Is.EqualTo(before));
     }

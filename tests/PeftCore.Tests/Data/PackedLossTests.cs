@@ -30,7 +30,7 @@ public sealed class PackedLossTests
                 Assert.That(Fixtures.Error(packed[name], gradient, 1e-4 * largest), Is.LessThan(1e-4), name);
             }
         }
-        model.Free();
+        model.Dispose();
     }
 
     private static (float Loss, Dictionary<string, float[]> Gradients) Run(CausalModel model, IBackend backend, Example[] samples,

@@ -106,7 +106,7 @@ public sealed class SnippetTests
         Assert.That(model.AdapterNames.Select(name => directory["out", name, "adapter_model.safetensors"]),
             Is.All.Matches<string>(File.Exists));
         model.Unload();
-        model.Base.Free();
+        model.Base.Dispose();
     }
 
     private static string SourceOf(string name) =>

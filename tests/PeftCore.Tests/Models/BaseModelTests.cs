@@ -43,6 +43,6 @@ public sealed class BaseModelTests
                 Assert.That(Fixtures.Error(gradient, Fixtures.Floats(expected, "grad." + path), 1e-4 * largest), Is.LessThan(1e-4), path);
             }
         });
-        model.Free();
+        model.Dispose();
     }
 }

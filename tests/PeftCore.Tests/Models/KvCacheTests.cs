@@ -26,7 +26,11 @@ public sealed class KvCacheTests(string family)
     }
 
     [TearDown]
-    public void Close() => _backend.Dispose();
+    public void Close()
+    {
+        _model.Dispose();
+        _backend.Dispose();
+    }
 
     [Test]
     public void Bf16_takes_half_the_bytes_of_f32_and_the_books_say_so()

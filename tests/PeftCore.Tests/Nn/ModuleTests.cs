@@ -41,6 +41,20 @@ public sealed class ModuleTests
     }
 
     [Test]
+    public void Disposing_frees_every_parameter_once_and_again_changes_nothing()
+    {
+        long before = _backend.Memory.CurrentBytes;
+        using (var model = TinyModels.Gpt2(_backend)) // Its head and its embedding are one parameter.
+        {
+            Assert.That(_backend.Memory.CurrentBytes, Is.GreaterThan(before));
+            model.Dispose();
+            Assert.That(_backend.Memory.CurrentBytes, Is.EqualTo(before));
+            Assert.That(model.NamedParameters().Select(p => p.Parameter.IsMaterialized), Has.None.True);
+        }
+        Assert.That(_backend.Memory.CurrentBytes, Is.EqualTo(before));
+    }
+
+    [Test]
     public void All_modules_of_a_model_share_one_mode()
     {
         var model = TinyModels.Gpt2(_backend);

@@ -154,7 +154,7 @@ public sealed class OptimizerTests
             Assert.That(decays("model.norm.weight", other), Is.False);
             Assert.That(decays("self_attn.q_norm.weight", other), Is.False);
         }
-        model.Free();
+        model.Dispose();
     }
 
     private Parameter Parameter(float[] values)

@@ -100,7 +100,7 @@ internal sealed class Bench : IDisposable
     {
         Model.Unload();
         _scope.Dispose();
-        Base.Free();
+        Base.Dispose();
         Backend.Dispose();
     }
 

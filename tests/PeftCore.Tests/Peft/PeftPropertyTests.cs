@@ -152,7 +152,7 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
         planned.AddAdapter(method.Config(family));
         Assert.That(meta.Memory.CurrentBytes - before, Is.EqualTo(_bench.Backend.Memory.CurrentBytes - _bench.StartingBytes));
         planned.Unload();
-        planned.Base.Free();
+        planned.Base.Dispose();
         Assert.That(meta.Memory.CurrentBytes, Is.Zero);
     }
 }

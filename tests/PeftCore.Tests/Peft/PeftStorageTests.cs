@@ -227,6 +227,6 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         using var scope = new TensorScope();
         var loaded = ModelLoader.Load(directory.FullPath, backend);
         Bench.AssertSame(Bench.BytesOf(loaded), _bench.BaseBytes());
-        loaded.Free();
+        loaded.Dispose();
     }
 }

@@ -24,7 +24,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         cpu.Memory.ResetPeak();
         CapturedStep.Wrap(new TrainingStep(trainable, optimizer)).Run([MemoryPlan.FullBatch(trainable, Rows, Length)], Rate);
         Assert.That(cpu.Memory.PeakBytes, Is.EqualTo(plan.PeakBytes).Within(1).Percent);
-        trainable.Model.Free();
+        trainable.Model.Dispose();
     }
 
     [Test]

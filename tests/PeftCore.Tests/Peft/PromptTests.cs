@@ -288,7 +288,7 @@ public sealed class PromptWindowTests
         Assert.That(Fixtures.Error(whole.AsSpan(0, vocabulary), plain.AsSpan(0, vocabulary)), Is.GreaterThan(1e-3),
             "the first token sees them");
         model.Unload();
-        model.Base.Free();
+        model.Base.Dispose();
     }
 }
 
@@ -316,7 +316,7 @@ public sealed class PromptTextTests
             Assert.That(prompt[(i * columns)..((i + 1) * columns)],
                 Is.EqualTo(table[(ids[i % ids.Length] * columns)..((ids[i % ids.Length] + 1) * columns)]));
         }
-        model.Base.Free();
+        model.Base.Dispose();
     }
 
     private static float[] Widened(Tensor value)

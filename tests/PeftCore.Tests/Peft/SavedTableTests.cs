@@ -77,7 +77,7 @@ public sealed class SavedTableTests
         Assert.That(whole.VocabularySize, Is.EqualTo(100));
         Assert.That(whole.Head.Weight == whole.TokenEmbedding.Weight, Is.EqualTo(family == "gpt2"), "tied as the base is");
         Assert.That(bench.Logits(), Is.EqualTo(active).Within(1e-4f));
-        whole.Free();
+        whole.Dispose();
     }
 
     [Test]
@@ -304,7 +304,7 @@ public sealed class SavedTableTests
         public void Dispose()
         {
             Model.Unload();
-            Model.Base.Free();
+            Model.Base.Dispose();
             _backend.Dispose();
         }
     }

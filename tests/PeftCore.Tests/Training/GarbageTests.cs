@@ -124,7 +124,7 @@ public sealed class GarbageTests
             Step.Dispose();
             _optimizer.Dispose();
             _model.Unload();
-            _model.Base.Free();
+            _model.Base.Dispose();
             _scope.Dispose();
             _cpu.Dispose();
         }

@@ -125,7 +125,7 @@ public sealed class TrainingStepTests
         using var optimizer = new Sgd(trainable.Parameters);
         var result = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 0)).Run(batches, 0.1);
         var values = Runs.Values(trainable);
-        trainable.Model.Free();
+        trainable.Model.Dispose();
         return (values, result);
     }
 

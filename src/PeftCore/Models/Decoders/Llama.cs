@@ -85,7 +85,7 @@ public sealed class Llama : CausalModel
         public DecoderLayer[] Layers { get; }
         public RmsNorm Norm { get; }
 
-        private protected override void OnFree() => _rotary.Dispose();
+        private protected override void OnDispose() => _rotary.Dispose();
     }
 
     private sealed class DecoderLayer : Module

@@ -21,7 +21,11 @@ public sealed class GeneratorTests(string family)
     }
 
     [TearDown]
-    public void Close() => _backend.Dispose();
+    public void Close()
+    {
+        _model.Dispose();
+        _backend.Dispose();
+    }
 
     [Test]
     public void Greedy_tokens_are_those_of_the_reference()

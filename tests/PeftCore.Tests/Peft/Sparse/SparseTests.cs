@@ -241,7 +241,7 @@ public sealed class SparseTrainingTests
         }
         double loss = Evaluation.Run(model.Base, Loader("valid.jsonl").Epoch()).Loss;
         model.Unload();
-        model.Base.Free();
+        model.Base.Dispose();
         return loss;
     }
 }
