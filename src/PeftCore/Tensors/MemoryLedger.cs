@@ -1,7 +1,9 @@
+using System.Globalization;
+
 namespace PeftCore.Tensors;
 
-/// <summary>The byte count of one device: what lives now, the most that ever lived at once, and of what kind it was at that moment.
-/// Every backend keeps its books here, so a plan made without data and a measured run count alike.</summary>
+/// <summary>The byte count of one device, by kind: what is allocated now, and what was when the total was largest. All backends count
+/// here, so a plan made without data and a measured run agree.</summary>
 public sealed class MemoryLedger
 {
     private static readonly int Kinds = Enum.GetValues<MemoryKind>().Length;
@@ -12,28 +14,45 @@ public sealed class MemoryLedger
     private long _current;
     private long _peak;
 
-    /// <summary>Bytes alive now.</summary>
+    /// <summary>Bytes allocated now.</summary>
     public long CurrentBytes { get { lock (_lock) { return _current; } } }
 
-    /// <summary>The most bytes alive at once since the last <see cref="ResetPeak"/>.</summary>
+    /// <summary>The most bytes allocated at once since the last <see cref="ResetPeak"/>.</summary>
     public long PeakBytes { get { lock (_lock) { return _peak; } } }
 
-    /// <summary>Called after each allocation (positive bytes) and release (negative bytes); null when nobody watches.</summary>
+    /// <summary>Called after each allocation (positive bytes) and release (negative bytes), or null.</summary>
     internal Action<MemoryEvent>? Watcher { get; set; }
 
-    /// <summary>Bytes of one kind alive now.</summary>
+    /// <summary>Bytes of one kind allocated now.</summary>
     public long Current(MemoryKind kind) { lock (_lock) { return _live[(int)kind]; } }
 
-    /// <summary>Bytes of one kind that were alive when the peak was reached.</summary>
+    /// <summary>Bytes of one kind that were allocated when the peak was reached.</summary>
     public long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }
 
-    /// <summary>Starts measuring the peak anew from what is alive now.</summary>
+    /// <summary>Measures the peak anew, from what is allocated now.</summary>
     public void ResetPeak()
     {
         lock (_lock)
         {
             _peak = _current;
             _live.CopyTo(_atPeak, 0);
+        }
+    }
+
+    /// <summary>Current and peak bytes with their kinds, on one line.</summary>
+    public override string ToString()
+    {
+        lock (_lock)
+        {
+            return $"current {Line(_current, _live)}; peak {Line(_peak, _atPeak)}";
+        }
+
+        static string Line(long total, long[] bytes)
+        {
+            var kinds = Enum.GetValues<MemoryKind>().Where(kind => bytes[(int)kind] != 0)
+                .Select(kind => string.Create(CultureInfo.InvariantCulture, $"{kind} {bytes[(int)kind]:N0}"));
+            return string.Create(CultureInfo.InvariantCulture, $"{total:N0} bytes")
+                + (total == 0 ? "" : $" ({string.Join(", ", kinds)})");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using PeftCore.Backends;
 using PeftCore.Tensors;
 
@@ -33,6 +34,16 @@ public sealed class MemoryLedgerTests
             Is.EqualTo(new[] { MemoryKind.Activation, MemoryKind.Frozen, MemoryKind.Workspace }));
         weight.Dispose();
         Assert.That(_ledger.Current(MemoryKind.Frozen), Is.Zero);
+    }
+
+    [Test]
+    public void Its_text_is_one_line_with_current_and_peak_bytes_by_kind()
+    {
+        Assert.That(_ledger.ToString(), Is.EqualTo("current 0 bytes; peak 0 bytes"));
+        using var weight = Make(MemoryKind.Frozen);
+        Make(MemoryKind.Activation).Dispose();
+        Assert.That(_ledger.ToString(), Is.EqualTo(string.Create(CultureInfo.InvariantCulture,
+            $"current {Block:N0} bytes (Frozen {Block:N0}); peak {2 * Block:N0} bytes (Activation {Block:N0}, Frozen {Block:N0})")));
     }
 
     [Test]
