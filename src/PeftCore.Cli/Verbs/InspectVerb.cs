@@ -76,7 +76,7 @@ internal sealed class InspectVerb : Verb
     /// which is said.</summary>
     private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
     {
-        if (!ModelLoader.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
+        if (!ModelFamilies.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
         {
             return null;
         }

@@ -6,14 +6,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A causal language model: token embedding, decoder blocks, final norm, and a head over the vocabulary.</summary>
+/// <summary>A causal language model: token embedding, decoder blocks, final norm, and a head over the vocabulary. A family derives from this
+/// class, adds its modules under the names of its weight files, and registers with <see cref="ModelFamilies"/>.</summary>
 public abstract class CausalModel : Module
 {
     /// <summary>model_type of config.json, such as "llama".</summary>
     public abstract string ModelType { get; }
 
     /// <summary>Tokens in the vocabulary.</summary>
-    public abstract int VocabularySize { get; }
+    public int VocabularySize => TokenEmbedding.Weight.Shape[0];
 
     /// <summary>Size of a hidden state, C.</summary>
     public abstract int HiddenSize { get; }
@@ -37,22 +38,27 @@ public abstract class CausalModel : Module
     internal Func<Tensor?>? Penalty { get; set; }
 
     /// <summary>Prefix of all parameter names but the head's. Weight files of the bare model leave it out.</summary>
-    public abstract string BasePrefix { get; }
+    public virtual string BasePrefix => "";
 
     /// <summary>Query heads.</summary>
-    internal abstract int HeadCount { get; }
+    public abstract int HeadCount { get; }
 
     /// <summary>Key and value heads.</summary>
-    internal abstract int KeyHeadCount { get; }
+    public virtual int KeyHeadCount => HeadCount;
+
+    /// <summary>Size of one head.</summary>
+    public virtual int HeadDim => HiddenSize / HeadCount;
 
     /// <summary>Size of the keys of one token and layer: key heads times head dim.</summary>
-    internal abstract int KeyColumns { get; }
+    internal int KeyColumns => KeyHeadCount * HeadDim;
 
     /// <summary>The norm after the last block.</summary>
-    internal abstract Layer FinalNorm { get; }
+    public abstract Layer FinalNorm { get; }
 
     /// <summary>The residual additions of a block.</summary>
-    internal abstract BlockResiduals ResidualsOf(int block);
+    /// <exception cref="BadInputException">The family does not name them.</exception>
+    internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(
+        $"{ModelType} models do not name the residual additions of their blocks, which this method needs; choose a method that changes layers");
 
     /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
@@ -60,8 +66,12 @@ public abstract class CausalModel : Module
     /// <summary>The device of the weights.</summary>
     internal IBackend Backend => TokenEmbedding.Weight.Value.Backend;
 
-    /// <summary>Declares the same model with an untied head.</summary>
-    internal abstract CausalModel Untied();
+    /// <summary>Declares the same model, still without weights, with an untied head.</summary>
+    internal virtual CausalModel Untied()
+    {
+        Head.Untie();
+        return this;
+    }
 
     /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
     internal virtual bool IsBuffer(string name) => false;

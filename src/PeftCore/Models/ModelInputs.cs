@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Ops;
 using PeftCore.Tensors;
 
 namespace PeftCore.Models;
@@ -65,6 +66,32 @@ public sealed partial class ModelInputs
             _windowed = Narrow(window);
         }
         return _windowed;
+    }
+
+    /// <summary>Causal self-attention of one block over these inputs, and over what comes before them: the keys and values of a prefix
+    /// (prefix tuning) and of earlier tokens (generation). See <see cref="AttentionOp"/> for the equation.</summary>
+    /// <param name="block">Number of the block.</param>
+    /// <param name="q">(batch, length, heads·head dim), with positions applied.</param>
+    /// <param name="k">(batch, length, key heads·head dim), with positions applied; heads is a multiple of key heads.</param>
+    /// <param name="v">As <paramref name="k"/>.</param>
+    /// <param name="headDim">Columns of one head.</param>
+    /// <param name="scale">Factor of q·k, usually 1/√head dim.</param>
+    /// <param name="window">Most keys a token sees, its own included; 0 for no limit.</param>
+    /// <returns>(batch, length, heads·head dim)</returns>
+    public Tensor Attend(int block, Tensor q, Tensor k, Tensor v, int headDim, float scale, int window = 0)
+    {
+        using var scope = new TensorScope();
+        if (Prefix is { } prefix)
+        {
+            (k, v) = prefix.Prepend(block, k, v);
+        }
+        if (Cache is { } cache)
+        {
+            (k, v) = cache.Append(block, k, v);
+        }
+        return scope.Return(In(q).Attend(In(k), In(v), new AttentionOptions(scale, Windowed(window))));
+
+        Heads In(Tensor tensor) => new(tensor, tensor.Shape.Columns / headDim, headDim);
     }
 
     /// <summary>Inputs of a rectangular batch.</summary>

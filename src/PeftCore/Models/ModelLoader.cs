@@ -4,25 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Makes models from Hugging Face directories.</summary>
+/// <summary>Makes models from Hugging Face directories. <see cref="ModelFamilies"/> says which there are.</summary>
 public static class ModelLoader
 {
-    private static readonly Dictionary<string, Func<ConfigReader, ICollection<string>?, CausalModel>> Families = new()
-    {
-        ["llama"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
-        ["mistral"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
-        ["qwen2"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
-        ["qwen3"] = (config, warnings) => new Llama(LlamaConfig.From(config, warnings)),
-        ["gpt2"] = (config, warnings) => new Gpt2(Gpt2Config.From(config, warnings)),
-    };
-
     // Above the parameters of any model there is; a sum of bytes beyond it could overflow.
     private const long MostParameters = 1L << 50;
 
     private const string HeadWeight = "lm_head.weight";
-
-    /// <summary>The values of "model_type" that can be loaded.</summary>
-    public static IReadOnlyCollection<string> ModelTypes => Families.Keys;
 
     /// <summary>Declares the model a config.json describes, without weights.</summary>
     /// <param name="config">The configuration.</param>
@@ -32,13 +20,11 @@ public static class ModelLoader
     public static CausalModel Declare(ConfigReader config, ICollection<string>? warnings = null)
     {
         string type = config.String("model_type");
-        if (!Families.TryGetValue(type, out var family))
-        {
-            throw config.Error("model_type", $"is \"{type}\", which is not supported; supported are {string.Join(", ", Families.Keys)}");
-        }
+        var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
+            $"is \"{type}\", which is not supported; supported are {string.Join(", ", ModelFamilies.ModelTypes)}");
         Quantization.Refuse(config);
         ConfigChecks.Run(config, warnings);
-        var model = family(config, warnings);
+        var model = family.Declare(config, warnings);
         Int128 parameters = 0;
         foreach (var (_, parameter) in model.NamedParameters())
         {

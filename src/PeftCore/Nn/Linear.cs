@@ -84,8 +84,11 @@ public sealed class Linear : Layer
         map.Updates.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
             || b.Diagonal is { RequiresGrad: true });
 
-    /// <summary>Uses another layer's parameter as weight from now on (tied embeddings).</summary>
-    internal void Tie(Parameter weight) => Exchange("weight", weight).Dispose();
+    /// <summary>Shares another layer's parameter as the weight from now on (tied embeddings).</summary>
+    public void Tie(Parameter weight) => Exchange("weight", weight).Dispose();
+
+    /// <summary>Declares a weight of the layer's own again, without values.</summary>
+    internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));
 
     /// <inheritdoc/>
     protected internal override Tensor Compute(Tensor x) => x.Linear(Weight.Value, Bias?.Value, Transposed);

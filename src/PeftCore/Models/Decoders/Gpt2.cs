@@ -32,9 +32,6 @@ public sealed class Gpt2 : CausalModel
     public override string ModelType => "gpt2";
 
     /// <inheritdoc/>
-    public override int VocabularySize => _transformer.Wte.Weight.Shape[0];
-
-    /// <inheritdoc/>
     public override int HiddenSize => Config.HiddenSize;
 
     /// <inheritdoc/>
@@ -54,15 +51,13 @@ public sealed class Gpt2 : CausalModel
 
     internal override CausalModel Untied() => new Gpt2(Config with { TieEmbeddings = false });
 
-    internal override Layer FinalNorm => _transformer.LnF;
+    /// <inheritdoc/>
+    public override Layer FinalNorm => _transformer.LnF;
+
+    /// <inheritdoc/>
+    public override int HeadCount => Config.Heads;
 
     internal override BlockResiduals ResidualsOf(int block) => _transformer.Blocks[block].Residuals;
-
-    internal override int HeadCount => Config.Heads;
-
-    internal override int KeyHeadCount => Config.Heads;
-
-    internal override int KeyColumns => Config.HiddenSize;
 
     internal override bool IsBuffer(string name) =>
         name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
@@ -140,24 +135,11 @@ public sealed class Gpt2 : CausalModel
             using var scope = new TensorScope(Name);
             var qkv = _qkv.Forward(x); // (B, T, 3C)
             int c = x.Shape.Columns;
-            var options = new AttentionOptions(_scale, inputs.Ranges);
+            // Without earlier keys, q, k and v are read where the projection has them.
             var o = inputs is { Cache: null, Prefix: null }
-                ? In(qkv, 0).Attend(In(qkv, c), In(qkv, 2 * c), options)
-                : AttendWithEarlier(qkv.Columns(0, c), qkv.Columns(c, c), qkv.Columns(2 * c, c), options, inputs);
+                ? In(qkv, 0).Attend(In(qkv, c), In(qkv, 2 * c), new AttentionOptions(_scale, inputs.Ranges))
+                : inputs.Attend(_index, qkv.Columns(0, c), qkv.Columns(c, c), qkv.Columns(2 * c, c), _headDim, _scale);
             return scope.Return(_o.Forward(o));
-        }
-
-        private Tensor AttendWithEarlier(Tensor q, Tensor k, Tensor v, AttentionOptions options, ModelInputs inputs)
-        {
-            if (inputs.Prefix is { } prefix)
-            {
-                (k, v) = prefix.Prepend(_index, k, v);
-            }
-            if (inputs.Cache is { } cache)
-            {
-                (k, v) = cache.Append(_index, k, v);
-            }
-            return In(q, 0).Attend(In(k, 0), In(v, 0), options);
         }
 
         private Heads In(Tensor tensor, int offset) => new(tensor, _heads, _headDim, offset);

@@ -31,9 +31,6 @@ public sealed class Llama : CausalModel
     public override string ModelType => Config.ModelType;
 
     /// <inheritdoc/>
-    public override int VocabularySize => _decoder.EmbedTokens.Weight.Shape[0];
-
-    /// <inheritdoc/>
     public override int HiddenSize => Config.HiddenSize;
 
     /// <inheritdoc/>
@@ -53,15 +50,19 @@ public sealed class Llama : CausalModel
 
     internal override CausalModel Untied() => new Llama(Config with { TieEmbeddings = false });
 
-    internal override Layer FinalNorm => _decoder.Norm;
+    /// <inheritdoc/>
+    public override Layer FinalNorm => _decoder.Norm;
+
+    /// <inheritdoc/>
+    public override int HeadCount => Config.Heads;
+
+    /// <inheritdoc/>
+    public override int KeyHeadCount => Config.KeyHeads;
+
+    /// <inheritdoc/>
+    public override int HeadDim => Config.HeadDim;
 
     internal override BlockResiduals ResidualsOf(int block) => _decoder.Layers[block].Residuals;
-
-    internal override int HeadCount => Config.Heads;
-
-    internal override int KeyHeadCount => Config.KeyHeads;
-
-    internal override int KeyColumns => Config.KeyHeads * Config.HeadDim;
 
     internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
 
@@ -147,19 +148,8 @@ public sealed class Llama : CausalModel
             var qkv = Linear.ForwardFused(x, _q, _k, _v);
             var q = Turn(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
             var k = Turn(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
-            var v = qkv[2];
-            if (inputs.Prefix is { } prefix)
-            {
-                (k, v) = prefix.Prepend(_index, k, v);
-            }
-            if (inputs.Cache is { } cache)
-            {
-                (k, v) = cache.Append(_index, k, v);
-            }
-            var options = new AttentionOptions(1 / MathF.Sqrt(_c.HeadDim), inputs.Windowed(_index < _c.FirstWindowLayer ? 0 : _c.Window));
-            var o = new Heads(q, _c.Heads, _c.HeadDim).Attend(new Heads(k, _c.KeyHeads, _c.HeadDim), new Heads(v, _c.KeyHeads, _c.HeadDim),
-                options);
-            return scope.Return(_o.Forward(o));
+            int window = _index < _c.FirstWindowLayer ? 0 : _c.Window;
+            return scope.Return(_o.Forward(inputs.Attend(_index, q, k, qkv[2], _c.HeadDim, 1 / MathF.Sqrt(_c.HeadDim), window)));
 
             Tensor Turn(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);
         }

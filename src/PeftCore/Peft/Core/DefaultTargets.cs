@@ -1,3 +1,5 @@
+using PeftCore.Models;
+
 namespace PeftCore.Peft;
 
 /// <summary>The layers Hugging Face PEFT changes when none are named.</summary>
@@ -14,8 +16,8 @@ internal static class DefaultTargets
         ("qwen2" or "qwen3", "LN_TUNING") => ModuleSelector.Of("post_attention_layernorm"),
         (_, "LN_TUNING") => ModuleSelector.Of("input_layernorm", "post_attention_layernorm", "norm"),
         ("gpt2", "FOURIERFT" or "C3A") => ModuleSelector.Of("mlp.c_proj"),
-        ("gpt2", _) => ModuleSelector.Of("c_attn"),
-        _ => ModuleSelector.Of("q_proj", "v_proj"),
+        _ => ModelFamilies.Find(modelType)?.TargetModules is { Count: > 0 } names ? ModuleSelector.Of(names)
+            : throw new BadInputException($"{modelType} models have no usual target modules; name some in target_modules"),
     };
 
     /// <summary>Those of them that are the last of a feed-forward network.</summary>

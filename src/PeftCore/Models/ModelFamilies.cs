@@ -1,0 +1,54 @@
+using PeftCore.Io;
+
+namespace PeftCore.Models;
+
+/// <summary>The model families, by the "model_type" of their config.json. A family from outside registers like those of this
+/// library.</summary>
+public static class ModelFamilies
+{
+    private static readonly Lock Registering = new();
+
+    // Replaced as a whole, so that readers need no lock.
+    private static volatile OrderedDictionary<string, ModelFamily> _families = new(StringComparer.Ordinal);
+
+    static ModelFamilies()
+    {
+        foreach (string type in (string[])["llama", "mistral", "qwen2", "qwen3"])
+        {
+            Register(type, (config, warnings) => new Llama(LlamaConfig.From(config, warnings)), "q_proj", "v_proj");
+        }
+        Register("gpt2", (config, warnings) => new Gpt2(Gpt2Config.From(config, warnings)), "c_attn");
+    }
+
+    /// <summary>The values of "model_type" that can be loaded.</summary>
+    public static IReadOnlyCollection<string> ModelTypes => _families.Keys;
+
+    /// <summary>Adds a family, so that <see cref="ModelLoader"/> loads its models.</summary>
+    /// <param name="modelType">The value of "model_type" in config.json.</param>
+    /// <param name="declare">Makes the model that a config.json describes, without weights; its second argument gets a sentence for
+    /// everything contradictory that has one known meaning.</param>
+    /// <param name="targetModules">Names of the layers that adapters change if a configuration names none; may be empty.</param>
+    /// <exception cref="ArgumentException">The family is there already.</exception>
+    public static void Register(string modelType, Func<ConfigReader, ICollection<string>?, CausalModel> declare,
+        params IReadOnlyList<string> targetModules)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelType);
+        lock (Registering)
+        {
+            var families = new OrderedDictionary<string, ModelFamily>(_families, StringComparer.Ordinal);
+            if (!families.TryAdd(modelType, new ModelFamily(declare, targetModules)))
+            {
+                throw new ArgumentException($"the model family \"{modelType}\" is registered already", nameof(modelType));
+            }
+            _families = families;
+        }
+    }
+
+    /// <summary>The family of a model type; null if there is none.</summary>
+    internal static ModelFamily? Find(string modelType) => _families.GetValueOrDefault(modelType);
+}
+
+/// <summary>One family.</summary>
+/// <param name="Declare">Makes a model from its config.json, without weights.</param>
+/// <param name="TargetModules">The layers that adapters change if a configuration names none.</param>
+internal sealed record ModelFamily(Func<ConfigReader, ICollection<string>?, CausalModel> Declare, IReadOnlyList<string> TargetModules);
