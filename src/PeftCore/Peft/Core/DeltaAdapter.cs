@@ -33,12 +33,11 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
         using var still = new EvalModeScope(layer.Mode);
         // Methods that scale or turn the weight must see it as it was, and not what this loop makes of it.
         var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
-        int most = Math.Clamp(layer.Inputs / 16, 1, 64); // Few enough that they take far less memory than the weight.
-        for (int first = 0; first < layer.Inputs; first += most)
+        for (int first = 0; first < layer.Inputs; first += UnitVectors.MostOf(layer.Inputs))
         {
             using var piece = new TensorScope();
-            int count = Math.Min(most, layer.Inputs - first);
-            var unit = backend.From(UnitRows(first, count), [count, layer.Inputs]);
+            var unit = UnitVectors.From(backend, layer.Inputs, first);
+            int count = unit.Shape[0];
             var rows = Delta(unit, original); // (count, out): rows of ΔWᵀ
             if (layer.Transposed)
             {
@@ -62,35 +61,10 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     /// <returns>(…, out)</returns>
     protected abstract Tensor Delta(Tensor x, Tensor weight);
 
-    /// <summary>Keeps dropout off for a while.</summary>
-    private readonly struct EvalModeScope : IDisposable
-    {
-        private readonly RunMode _mode;
-        private readonly bool _before;
-
-        public EvalModeScope(RunMode mode)
-        {
-            (_mode, _before) = (mode, mode.Training);
-            mode.Training = false;
-        }
-
-        public void Dispose() => _mode.Training = _before;
-    }
-
     private static Tensor Copy(Tensor weight)
     {
         var copy = weight.NewLike(weight.Shape, weight.DType, MemoryKind.Workspace);
         weight.Backend.Copy(weight, copy);
         return copy;
-    }
-
-    private float[] UnitRows(int first, int count)
-    {
-        float[] rows = new float[count * layer.Inputs];
-        for (int i = 0; i < count; i++)
-        {
-            rows[i * layer.Inputs + first + i] = 1;
-        }
-        return rows;
     }
 }

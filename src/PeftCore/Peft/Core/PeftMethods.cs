@@ -21,10 +21,14 @@ using PeftCore.Peft.Vera;
 
 namespace PeftCore.Peft;
 
-/// <summary>The registered methods: a new one is a config, a layer, and a line here.</summary>
-internal static class PeftMethods
+/// <summary>The registered methods: a new one is a config, a layer, and a line here. A method from outside registers itself:
+/// <see cref="Register"/>.</summary>
+public static class PeftMethods
 {
-    private static readonly Dictionary<string, PeftMethod> Methods = new(StringComparer.Ordinal)
+    private static readonly Lock Registering = new();
+
+    // Replaced as a whole, so that readers need no lock.
+    private static volatile OrderedDictionary<string, PeftMethod> _methods = new(StringComparer.Ordinal)
     {
         ["LORA"] = new("lora", LoraConfig.Read),
         ["IA3"] = new("ia3", Ia3Config.Read),
@@ -54,25 +58,48 @@ internal static class PeftMethods
         ["MISS"] = new("miss", MissConfig.Read),
     };
 
-    public static IEnumerable<string> Names => Methods.Values.Select(method => method.Name);
+    internal static IEnumerable<string> Names => _methods.Values.Select(method => method.Name);
 
     /// <summary>Their names in files.</summary>
-    public static IEnumerable<string> Types => Methods.Keys;
+    internal static IEnumerable<string> Types => _methods.Keys;
+
+    /// <summary>Adds a method, so that its adapters are attached, saved, loaded and merged, and so that the command line has it under its
+    /// type in small letters.</summary>
+    /// <param name="peftType">Its name in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
+    /// <param name="read">Reads its configuration from such a file; absent fields have defaults.</param>
+    /// <exception cref="ArgumentException">The name has other characters, or the method is there already.</exception>
+    public static void Register(string peftType, Func<ConfigReader, PeftConfig> read)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(peftType);
+        if (!peftType.All(c => c is >= 'A' and <= 'Z' or >= '0' and <= '9' or '_'))
+        {
+            throw new ArgumentException($"\"{peftType}\" is no peft_type: it has capital letters, digits and underscores", nameof(peftType));
+        }
+        lock (Registering)
+        {
+            var methods = new OrderedDictionary<string, PeftMethod>(_methods, StringComparer.Ordinal);
+            if (!methods.TryAdd(peftType, new PeftMethod(peftType.ToLowerInvariant(), read)))
+            {
+                throw new ArgumentException($"the method {peftType} is registered already", nameof(peftType));
+            }
+            _methods = methods;
+        }
+    }
 
     /// <summary>The name in files of the method that is called so on the command line.</summary>
     /// <exception cref="BadInputException">There is none.</exception>
-    public static string TypeOf(string name) => Methods.FirstOrDefault(method => method.Value.Name == name).Key
+    internal static string TypeOf(string name) => _methods.FirstOrDefault(method => method.Value.Name == name).Key
         ?? throw new BadInputException($"there is no method \"{name}\"; there are {string.Join(", ", Names)}");
 
-    public static PeftMethod Get(ConfigReader config)
+    internal static PeftMethod Get(ConfigReader config)
     {
         string type = config.String("peft_type");
-        return Methods.TryGetValue(type, out var method)
+        return _methods.TryGetValue(type, out var method)
             ? method
             : throw config.Error("peft_type",
-                Methods.Keys.FirstOrDefault(known => known.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } meant
+                _methods.Keys.FirstOrDefault(known => known.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } meant
                 ? $"is \"{type}\", and is written {meant}"
-                : $"is \"{type}\", which is not supported; supported are {string.Join(", ", Methods.Keys)}");
+                : $"is \"{type}\", which is not supported; supported are {string.Join(", ", _methods.Keys)}");
     }
 }
 
