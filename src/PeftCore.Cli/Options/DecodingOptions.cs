@@ -1,5 +1,5 @@
 using PeftCore.Cli.Output;
-using PeftCore.Models.Generation;
+using PeftCore.Cli.Session;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Options;

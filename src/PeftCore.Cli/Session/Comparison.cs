@@ -61,7 +61,7 @@ internal sealed class Comparison
                 best = run;
             }
         }
-        DiskChanges.DeleteTree(adapterDirectory + ".new");
+        DeleteIfThere(adapterDirectory + ".new");
         return best ?? throw new RunFailedException(
             $"{method.Text} diverges with every learning rate of {_options.LearningRates}; try smaller ones");
     }
@@ -121,8 +121,17 @@ internal sealed class Comparison
 
     private static void Replace(string from, string to)
     {
-        DiskChanges.DeleteTree(to);
-        DiskChanges.MoveDirectory(from, to);
+        DeleteIfThere(to);
+        Directory.Move(from, to);
+    }
+
+    /// <summary>Removes a directory with its content, if it exists.</summary>
+    public static void DeleteIfThere(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            Directory.Delete(directory, recursive: true);
+        }
     }
 }
 

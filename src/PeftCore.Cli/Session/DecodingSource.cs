@@ -1,6 +1,5 @@
 using PeftCore.Backends;
 using PeftCore.Cli.Options;
-using PeftCore.Models.Generation;
 using PeftCore.Peft;
 using PeftCore.Tensors;
 
@@ -19,7 +18,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
         }
         var peft = new PeftModel(ModelSource.BaseOf(Options.ForTraining, Options.Config, backend, warn));
         peft.LoadAll(Options.Adapters, warn);
-        int places = peft.Base.VirtualTokens?.Count ?? 0, length = Options.PromptLength + Options.MaxNewTokens + places;
+        int places = peft.Base.VirtualTokenCount, length = Options.PromptLength + Options.MaxNewTokens + places;
         return length <= peft.Base.MaxLength ? peft : throw new BadInputException(
             $"--prompt-length {Options.PromptLength} and --max-new-tokens {Options.MaxNewTokens}{(places > 0 ? $" with {places} virtual " +
             "tokens" : "")} " +

@@ -86,7 +86,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         {
             fields["tokenizer_name_or_path"] ??= model;
         }
-        return PeftConfig.Create(Method, fields, origin ?? (_ => null));
+        return PeftConfig.Create(Method, fields, origin);
     }
 
     /// <summary>Fields from "a=1,b=text,c=[1,2]" or a JSON object.</summary>

@@ -36,7 +36,7 @@ internal static class Resumption
         }
         OutputDirectory.Check(output, OutputKind.Run, (options.Model, "the base model"), (options.ResumeFromCheckpoint, "the checkpoint"));
         // A run with checkpoints is refused by the trainer, which names the last of them.
-        if (Checkpoint.All(output).Count == 0)
+        if (Checkpoint.Last(output) is null)
         {
             OutputDirectory.SayReplaced(output, OutputKind.Run, call);
         }

@@ -2,7 +2,6 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Models.Generation;
 using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;

@@ -45,7 +45,7 @@ internal sealed class CompareVerb : Verb
             {
                 string name = names[results.Count];
                 results.Add(comparison.Run(method, rates, Path.Combine(built, name), call.Stop));
-                DiskChanges.DeleteTree(Path.Combine(output, name + ".new")); // What a killed comparison of an earlier version left.
+                Comparison.DeleteIfThere(Path.Combine(output, name + ".new")); // Left by a killed comparison of an earlier version.
                 call.Say(Text($"{method.Text}: held-out loss {results[^1].HeldLoss:0.0000} with learning rate {results[^1].LearningRate}"));
             }
             table = Table(results);

@@ -4,7 +4,6 @@ using PeftCore.Cli.Demo;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
-using PeftCore.Io;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -28,7 +27,7 @@ internal sealed class DemoVerb : Verb
             OutputDirectory.Check(Path.Combine(kept, "merged"), OutputKind.Model);
         }
         var clock = Stopwatch.StartNew();
-        using var temporary = options.OutputDir is null ? WorkDirectory.Create(Path.GetTempPath()) : null;
+        using var temporary = options.OutputDir is null ? new TemporaryDirectory() : null;
         string output = options.OutputDir ?? temporary!.FullPath;
         var outcome = new DemoRun(options, output, call).Run();
         double seconds = clock.Elapsed.TotalSeconds;

@@ -71,7 +71,7 @@ internal sealed class EvalVerb : Verb
             ChatTemplate = call.Value(_template),
         };
         NoteGiven(call, _maskPrompt, options);
-        var setup = new DataSetup(session, options, session.Model.Base.VirtualTokens?.Count ?? 0);
+        var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
         var rows = DataSetup.Open(data, call).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");

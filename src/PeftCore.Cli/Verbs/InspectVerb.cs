@@ -41,8 +41,8 @@ internal sealed class InspectVerb : Verb
     {
         string path = call.Value(_directory);
         AtomicDirectory.Recover(path);
-        string? adapterConfig = PendingFiles.Find(Path.Combine(path, "adapter_config.json"));
-        return adapterConfig is not null && PendingFiles.Find(Path.Combine(path, "config.json")) is null
+        string? adapterConfig = AtomicDirectory.Find(Path.Combine(path, "adapter_config.json"));
+        return adapterConfig is not null && AtomicDirectory.Find(Path.Combine(path, "config.json")) is null
             ? Adapter(call, path, ConfigReader.Open(adapterConfig)) : Model(call, path);
     }
 

@@ -1,7 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Cli.Session;
-using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Optim;
 using PeftCore.Peft;
@@ -19,24 +18,24 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
     private readonly List<Comparison> _results = [];
     private readonly Dictionary<string, float[]> _values = new(StringComparer.Ordinal);
 
-    /// <summary>Changes every parameter by up to one unit in its last place; null for as it is.</summary>
+    /// <summary>Seed of a change of every parameter by up to one unit in its last place; null for unchanged parameters.</summary>
     public int? Nudge { get; init; }
 
-    /// <summary>What was compared, by name.</summary>
+    /// <summary>Our values of the compared quantities, by name.</summary>
     public IReadOnlyDictionary<string, float[]> Values => _values;
 
     public List<Comparison> Run()
     {
         Compute();
-        return Nudge is null ? new UlpSensitivity(expected, Values, Again).Judge(_results) : _results;
+        return Nudge is null ? new UlpSensitivity(expected, Values, Recompute).Judge(_results) : _results;
     }
 
-    /// <summary>The same from parameters that differ by rounding.</summary>
-    private IReadOnlyDictionary<string, float[]> Again(int seed)
+    /// <summary>The values computed from parameters that differ in their last place.</summary>
+    private IReadOnlyDictionary<string, float[]> Recompute(int seed)
     {
-        var again = new AdapterCheck(backend, directory, expected, baseModel) { Nudge = seed };
-        again.Run();
-        return again.Values;
+        var nudged = new AdapterCheck(backend, directory, expected, baseModel) { Nudge = seed };
+        nudged.Run();
+        return nudged.Values;
     }
 
     private void Compute()
@@ -49,20 +48,14 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             var config = PromptNetworks.AreIn(expected)
                 ? PromptNetworks.Load(model, directory, expected)
                 : new ChangedBase(backend, directory, expected).Load(model, _results);
-            Nudged(model);
+            NudgeParameters(model);
             if (expected.Has("in.task_ids"))
             {
-                model.Set.Tasks = expected.Ints("in.task_ids");
+                model.WithTasks(expected.Ints("in.task_ids"), () => Compare(model, config));
             }
-            ForwardAndBackward(model);
-            SavedAndLoaded(model, config);
-            Train(model);
-            if (expected.Has("merged.logits"))
+            else
             {
-                model.Reload(directory);
-                Nudged(model);
-                model.MergeAndUnload(keepTies: true);
-                AddLogits("merged.logits", model.Base);
+                Compare(model, config);
             }
         }
         finally
@@ -72,7 +65,22 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         }
     }
 
-    private void Nudged(PeftModel model)
+    private bool Compare(PeftModel model, PeftConfig config)
+    {
+        ForwardAndBackward(model);
+        SavedAndLoaded(model, config);
+        Train(model);
+        if (expected.Has("merged.logits"))
+        {
+            model.Reload(directory);
+            NudgeParameters(model);
+            model.MergeAndUnload(keepTies: true);
+            AddLogits("merged.logits", model.Base);
+        }
+        return true;
+    }
+
+    private void NudgeParameters(PeftModel model)
     {
         if (Nudge is { } seed)
         {
@@ -80,15 +88,15 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         }
     }
 
-    /// <summary>Keeps what is compared.</summary>
-    private float[] Kept(string name, float[] values) => _values[name] = values;
+    /// <summary>Stores our values of a quantity, for the distance between two computations of it.</summary>
+    private float[] Store(string name, float[] values) => _values[name] = values;
 
     private void AddLogits(string name, CausalModel model)
     {
         using var scope = new TensorScope();
         var (inputs, _) = FixtureInputs.From(backend, expected);
         var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Comparison(name, expected.Error(name, Kept(name, logits.ToFloats())), _tolerances.Logits));
+        _results.Add(new Comparison(name, expected.Error(name, Store(name, logits.ToFloats())), _tolerances.Logits));
     }
 
     private void ForwardAndBackward(PeftModel model)
@@ -96,12 +104,12 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         AddLogits("logits", model.Base);
         using var scope = new TensorScope();
         float loss = Step(model);
-        _results.Add(new Comparison("loss", expected.Error("loss", Kept("loss", [loss])), _tolerances.Logits));
+        _results.Add(new Comparison("loss", expected.Error("loss", Store("loss", [loss])), _tolerances.Logits));
         var ours = model.Parameters.ToDictionary(p => "grad." + p.Name, p => p.Parameter.Gradient);
         foreach (string name in expected.Names.Where(name => name.StartsWith("grad.", StringComparison.Ordinal)))
         {
             _results.Add(ours.Remove(name, out var gradient) && gradient is not null
-                ? new Comparison(name, expected.GradientError(name, Kept(name, gradient.ToFloats()), _tolerances.Floor),
+                ? new Comparison(name, expected.GradientError(name, Store(name, gradient.ToFloats()), _tolerances.Floor),
                     _tolerances.Gradients)
                 : Comparison.Unsupported(name, "no such gradient here"));
         }
@@ -122,14 +130,14 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         return loss.Item();
     }
 
-    /// <summary>Saves the adapter, attaches what was saved under another name, and runs that.</summary>
+    /// <summary>Saves the adapter, loads the saved files under another name, and compares logits and files.</summary>
     private void SavedAndLoaded(PeftModel model, PeftConfig config)
     {
         if (!expected.Has("reloaded.logits"))
         {
             return;
         }
-        using var temporary = WorkDirectory.Create(Path.GetTempPath());
+        using var temporary = new TemporaryDirectory();
         string saved = temporary.FullPath;
         model.Save(saved);
         model.Load(saved, "reloaded");
@@ -151,10 +159,10 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
             optimizer.Step(LearningRate);
             optimizer.FreeGradients();
         }
-        _results.Add(new Comparison("adamw.losses", expected.Error("adamw.losses", Kept("adamw.losses", losses)), _tolerances.Logits));
+        _results.Add(new Comparison("adamw.losses", expected.Error("adamw.losses", Store("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Kept("adamw." + name, parameter.Value.ToFloats()),
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Store("adamw." + name, parameter.Value.ToFloats()),
                 _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Comparison("adamw." + name, error, _tolerances.Gradients, note));

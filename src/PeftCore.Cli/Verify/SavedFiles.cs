@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using PeftCore.Cli.Session;
 using PeftCore.Io;
 using PeftCore.Peft;
 
@@ -23,16 +24,9 @@ internal static class SavedFiles
     /// and F64, which is read as F32.</summary>
     private static HashSet<string> UsualKeys(string directory)
     {
-        string usual = Directory.CreateTempSubdirectory("peftcore-verify-").FullName;
-        try
-        {
-            SavedAdapter.Load(directory).Save(usual);
-            return [.. Keys(usual).Select(key => key.Replace(" F64 [", " F32 [", StringComparison.Ordinal))];
-        }
-        finally
-        {
-            Directory.Delete(usual, recursive: true);
-        }
+        using var usual = new TemporaryDirectory();
+        SavedAdapter.Load(directory).Save(usual.FullPath);
+        return [.. Keys(usual.FullPath).Select(key => key.Replace(" F64 [", " F32 [", StringComparison.Ordinal))];
     }
 
     private static HashSet<string> Keys(string directory)

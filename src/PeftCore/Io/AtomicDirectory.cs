@@ -24,8 +24,12 @@ public static class AtomicDirectory
     /// <param name="owns">Whether an older file of this name belongs to what is written and goes if it is not written now; null for
     /// none.</param>
     /// <exception cref="BadInputException">The place cannot be written to; the old files are intact.</exception>
-    internal static void Update(string path, Action<string> build, Func<string, bool>? owns = null) =>
+    public static void Update(string path, Action<string> build, Func<string, bool>? owns = null) =>
         Put(path, build, owns ?? (_ => false));
+
+    /// <summary>The path to read a file from: its own, or that of the new file a killed writer left beside it where nothing may be
+    /// written; null if there is no such file.</summary>
+    public static string? Find(string path) => PendingFiles.Find(path);
 
     private static void Put(string path, Action<string> build, Func<string, bool>? owns)
     {

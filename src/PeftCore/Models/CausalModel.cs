@@ -58,13 +58,16 @@ public abstract class CausalModel : Module
     /// <summary>The residual additions of a block.</summary>
     /// <exception cref="BadInputException">The family does not name them.</exception>
     internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(
-        $"{ModelType} models do not name the residual additions of their blocks, which this method needs; choose a method that changes layers");
+        $"{ModelType} models do not name the residual additions of their blocks, which this method needs; choose one that changes layers");
 
     /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
     internal IVirtualTokens? VirtualTokens { get; set; }
 
     /// <summary>The device of the weights.</summary>
     internal IBackend Backend => TokenEmbedding.Weight.Value.Backend;
+
+    /// <summary>Positions of the context that the virtual tokens of the active adapters take; 0 without any.</summary>
+    public int VirtualTokenCount => VirtualTokens?.Count ?? 0;
 
     /// <summary>Declares the same model, still without weights, with an untied head.</summary>
     internal virtual CausalModel Untied()

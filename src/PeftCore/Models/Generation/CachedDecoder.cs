@@ -5,8 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Incremental decoding of one sequence, or of several of one length, with a KV cache: a new token computes one row.</summary>
-internal sealed class CachedDecoder : IDisposable
+/// <summary>Incremental decoding of one sequence, or of several of one length, with a cache of keys and values: a new token costs one row.
+/// For programs that choose tokens themselves; <see cref="Generator"/> samples.</summary>
+public sealed class CachedDecoder : IDisposable
 {
     private readonly CausalModel _model;
     private readonly IBackend _backend;
@@ -14,6 +15,11 @@ internal sealed class CachedDecoder : IDisposable
     private readonly int _virtual;
     private readonly int _batch;
 
+    /// <param name="model">The model, with its active adapters.</param>
+    /// <param name="backend">Where the model is.</param>
+    /// <param name="capacity">The most tokens of a sequence.</param>
+    /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
+    /// <param name="batch">Sequences.</param>
     public CachedDecoder(CausalModel model, IBackend backend, int capacity, DType? cacheDType = null, int batch = 1)
     {
         (_model, _backend, _batch) = (model, backend, batch);
@@ -21,29 +27,31 @@ internal sealed class CachedDecoder : IDisposable
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, batch, cacheDType);
     }
 
-    /// <summary>Tokens of a sequence so far, without virtual ones.</summary>
-    public int Length => Math.Max(0, _cache.Length - _virtual);
+    /// <summary>Tokens of a sequence read so far.</summary>
+    internal int Length => Math.Max(0, _cache.Length - _virtual);
 
     /// <summary>Bytes of the KV cache.</summary>
     public long CacheBytes => _cache.Bytes;
 
-    /// <summary>Dtype of the KV cache.</summary>
+    /// <summary>The type of the cached keys and values.</summary>
     public DType CacheDType => _cache.DType;
 
-    /// <summary>The task of the text, for adapters with several tasks; null without one.</summary>
-    public int? Task { get; set; }
+    /// <summary>The task that the text belongs to, for adapters that have several; null if nothing names one.</summary>
+    internal int? Task { get; set; }
 
     private int[]? Tasks => Task is { } task ? [task] : null;
 
     /// <summary>Reads tokens and returns the logits after the last of them, for each sequence.</summary>
-    public float[] Read(ReadOnlySpan<int> ids)
+    internal float[] Read(ReadOnlySpan<int> ids)
     {
         float[] logits = new float[_batch * _model.VocabularySize];
         Read(ids, logits);
         return logits;
     }
 
-    /// <summary>Reads tokens of each sequence, one sequence after the other, and writes the logits after the last token of each.</summary>
+    /// <summary>Reads tokens and writes the logits after the last of them.</summary>
+    /// <param name="ids">(batch, tokens).</param>
+    /// <param name="logits">(batch, vocabulary).</param>
     public void Read(ReadOnlySpan<int> ids, Span<float> logits)
     {
         using var scope = new TensorScope();
@@ -53,15 +61,16 @@ internal sealed class CachedDecoder : IDisposable
     }
 
     /// <summary>Reads tokens of one sequence and returns the logits after each of them.</summary>
-    public float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
+    internal float[] ReadAll(int[] ids) => Tape.NoGrad(() =>
     {
         using var scope = new TensorScope();
         return _model.Logits(ModelInputs.After(_cache, _backend, ids, tasks: Tasks)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });
 
-    /// <summary>Truncates the cache to the first tokens; length 0 removes the virtual tokens too.</summary>
-    public void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
+    /// <summary>Forgets what was read after the first tokens; with all of them, the virtual tokens before them too.</summary>
+    internal void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
 
+    /// <summary>Frees the cache.</summary>
     public void Dispose() => _cache.Dispose();
 
     /// <summary>(batch, length, hidden) to the last row of each sequence, (batch, hidden).</summary>

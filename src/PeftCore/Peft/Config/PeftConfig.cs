@@ -51,13 +51,10 @@ public abstract record PeftConfig
     /// <summary>A method's configuration from some of its fields; the others have their defaults.</summary>
     /// <param name="method">The method, as the command line names it.</param>
     /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
+    /// <param name="origin">Gives the name under which the user set a field, such as a flag, for errors; null where it is the field's
+    /// own.</param>
     /// <exception cref="BadInputException">The method or a field is unknown, or a value does not fit.</exception>
-    public static PeftConfig Create(string method, JsonObject fields) => Create(method, fields, _ => null);
-
-    /// <param name="method">The method, as the command line names it.</param>
-    /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
-    /// <param name="origin">What a field was called where it was given, if not by its own name.</param>
-    internal static PeftConfig Create(string method, JsonObject fields, Func<string, string?> origin)
+    public static PeftConfig Create(string method, JsonObject fields, Func<string, string?>? origin = null)
     {
         var whole = (JsonObject)fields.DeepClone();
         whole["peft_type"] = PeftMethods.TypeOf(method);
@@ -74,7 +71,7 @@ public abstract record PeftConfig
         }
         string has = $"has no field \"{unknown[0]}\"; it has " +
             $"{string.Join(", ", config.ToJson().Select(field => field.Key).Order(StringComparer.Ordinal))}";
-        throw new BadInputException(origin(unknown[0]) is { } flag
+        throw new BadInputException(origin?.Invoke(unknown[0]) is { } flag
             ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 

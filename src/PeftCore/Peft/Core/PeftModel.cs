@@ -243,6 +243,6 @@ public sealed class PeftModel
 
     /// <summary>Attaches an adapter of which only the shapes matter, for plans and timings: an initialisation that needs data is skipped,
     /// and with EVA every layer has the configured rank.</summary>
-    internal void AddPlannedAdapter(PeftConfig config, ulong seed = 0) =>
+    public void AddPlannedAdapter(PeftConfig config, ulong seed = 0) =>
         _registry.Add(config, new AttachContext(Base, DefaultAdapter, seed) { ShapesOnly = true });
 }

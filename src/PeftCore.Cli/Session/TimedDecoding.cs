@@ -1,23 +1,26 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using PeftCore.Backends;
-using PeftCore.Kernels;
+using PeftCore.Models;
+using PeftCore.Models.Generation;
 using PeftCore.Tensors;
 
-namespace PeftCore.Models.Generation;
+namespace PeftCore.Cli.Session;
 
-/// <summary>The shape of a decoding benchmark.</summary>
-/// <param name="Batch">Sequences of the batch.</param>
+/// <summary>The sizes of one run of <c>bench generate</c>.</summary>
+/// <param name="Batch">Sequences at once.</param>
 /// <param name="PromptLength">Tokens of each prompt.</param>
-/// <param name="NewTokens">New tokens of each, at least one.</param>
-/// <param name="CacheDType">Dtype of the KV cache; null for the device's dtype of activations.</param>
-/// <param name="Seed">Seed of the prompts.</param>
+/// <param name="NewTokens">Tokens generated after it, at least one.</param>
+/// <param name="CacheDType">The type of the cached keys and values; null for the type of the device's activations.</param>
+/// <param name="Seed">Seed of the random prompts.</param>
 internal sealed record DecodingShape(int Batch, int PromptLength, int NewTokens, DType? CacheDType = null, ulong Seed = 0);
 
-/// <summary>Times greedy decoding after random prompts. A plan runs the same code on a backend without data.</summary>
-/// <param name="FirstToken">Seconds until the first token of every sequence.</param>
-/// <param name="Steps">Seconds of each later step, one token of every sequence.</param>
-/// <param name="CacheBytes">Bytes of the KV cache.</param>
-/// <param name="CacheDType">Its dtype.</param>
+/// <summary>The times of greedy decoding: reading random prompts, then generating a token at a time. On a backend without data the same
+/// code yields the plan.</summary>
+/// <param name="FirstToken">Seconds until the first token of every sequence: reading the prompts, and choosing.</param>
+/// <param name="Steps">Seconds of each later step, which reads and writes one token of every sequence.</param>
+/// <param name="CacheBytes">Bytes of keys and values.</param>
+/// <param name="CacheDType">The type they are stored in.</param>
 internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> Steps, long CacheBytes, DType CacheDType)
 {
     public static TimedDecoding Run(CausalModel model, IBackend backend, DecodingShape shape, CancellationToken cancel = default)
@@ -51,17 +54,19 @@ internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> St
         int vocabulary = logits.Length / chosen.Length;
         for (int b = 0; b < chosen.Length; b++)
         {
-            chosen[b] = TokenChooser.Likeliest(logits.AsSpan(b * vocabulary, vocabulary));
+            chosen[b] = TensorPrimitives.IndexOfMax(logits.AsSpan(b * vocabulary, vocabulary));
         }
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
+    /// <summary>Random token ids, (batch, prompt length).</summary>
     private static int[] Prompts(DecodingShape shape, int vocabulary)
     {
+        var random = new Random((int)shape.Seed);
         int[] ids = new int[shape.Batch * shape.PromptLength];
         for (int i = 0; i < ids.Length; i++)
         {
-            ids[i] = (int)(Philox.Next(shape.Seed, 0, (ulong)i).X % (uint)vocabulary);
+            ids[i] = random.Next(vocabulary);
         }
         return ids;
     }
