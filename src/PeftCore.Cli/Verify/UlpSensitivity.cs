@@ -5,17 +5,24 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Some numbers are not determined in single precision: with weights so large that softmax is all or nothing, a change in the last
-/// place of a parameter moves a gradient by more than the tolerance, and no two programs agree on it. Where a quantity fails, everything is
-/// computed again from parameters changed by one unit in the last place, and its line says what that alone moves it by. It fails all the
-/// same.</summary>
+/// <summary>Separates wrong numbers from numbers that single precision does not determine. Where weights are so large that softmax
+/// saturates, a change in the last place of a parameter moves a gradient by more than the tolerance, and two correct programs differ by as
+/// much. If a comparison fails, all values are computed again from parameters changed by one unit in the last place (ulp). The largest
+/// change of the quantity is its sensitivity; an error that it explains is undetermined, a larger one is a failure.</summary>
+/// <param name="expected">The reference values.</param>
+/// <param name="values">Our values, by name.</param>
+/// <param name="recompute">Gives our values with parameters changed by one ulp, from a seed.</param>
 internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<string, float[]> values,
-    Func<int, IReadOnlyDictionary<string, float[]>> again)
+    Func<int, IReadOnlyDictionary<string, float[]>> recompute)
 {
     private const int Trials = 8;
 
-    /// <summary>A program rounds at many places, the trials only at the parameters.</summary>
+    /// <summary>The largest error, as a multiple of the sensitivity, that rounding explains: a program rounds every intermediate value, the
+    /// trials change only the parameters.</summary>
     private const double Allowance = 4;
+
+    /// <summary>The largest error that rounding explains in any case. At 1 the error is as large as the quantity; a flipped sign has 2.</summary>
+    private const double LargestError = 0.5;
 
     public List<Comparison> Judge(List<Comparison> results)
     {
@@ -23,7 +30,7 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
         {
             return results;
         }
-        var trials = Enumerable.Range(1, Trials).Select(again).ToList();
+        var trials = Enumerable.Range(1, Trials).Select(recompute).ToList();
         return results.ConvertAll(quantity => quantity.Passed || !values.TryGetValue(quantity.Name, out float[]? ours) ? quantity
             : Judge(quantity, trials.Max(trial => expected.Distance(quantity.Name, trial[quantity.Name], ours))));
     }
@@ -33,9 +40,8 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
         string note = $"one unit in the last place of the parameters moves it by {moved.ToString("0.0e+00", CultureInfo.InvariantCulture)}";
         return quantity with
         {
-            Undetermined = quantity.Error <= Allowance * moved,
-            Note = quantity.Note is null ? note
-            : $"{quantity.Note}; {note}"
+            Undetermined = quantity.Error <= Math.Min(Allowance * moved, LargestError),
+            Note = quantity.Note is null ? note : $"{quantity.Note}; {note}",
         };
     }
 
