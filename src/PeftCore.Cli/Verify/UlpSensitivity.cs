@@ -17,8 +17,8 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
 {
     private const int Trials = 8;
 
-    /// <summary>The largest error, as a multiple of the sensitivity, that rounding explains: a program rounds every intermediate value, the
-    /// trials change only the parameters.</summary>
+    /// <summary>The largest error, as a multiple of the sensitivity, that rounding explains: a program rounds every intermediate value,
+    /// the trials change only the parameters.</summary>
     private const double Allowance = 4;
 
     /// <summary>The largest error that rounding explains in any case. At 1 the error is as large as the quantity; a flipped sign has 2.</summary>

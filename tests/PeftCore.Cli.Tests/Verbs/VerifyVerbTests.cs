@@ -97,7 +97,8 @@ public sealed class VerifyVerbTests
         int header = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         using var document = System.Text.Json.JsonDocument.Parse(bytes.AsMemory(8, header));
         var offsets = document.RootElement.GetProperty(name).GetProperty("data_offsets");
-        var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan()[(8 + header + offsets[0].GetInt32())..(8 + header + offsets[1].GetInt32())]);
+        int start = offsets[0].GetInt32(), end = offsets[1].GetInt32();
+        var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(8 + header + start, end - start));
         TensorPrimitives.Multiply(values, factor, values);
         File.WriteAllBytes(path, bytes);
     }
