@@ -136,7 +136,7 @@ internal sealed class InspectVerb : Verb
         long parameters = entries.Sum(Elements);
         var dtypes = entries.GroupBy(entry => entry.DType).OrderByDescending(group => group.Sum(Elements)).ToList();
         rows.Add(["weights", weights is null ? "none"
-            : $"{entries.Length} tensors in {weights.Files.Count} file{(weights.Files.Count == 1 ? "" : "s")}, " +
+            : $"{entries.Length} tensors in {weights.FileCount} file{(weights.FileCount == 1 ? "" : "s")}, " +
             $"{new ByteSize(weights.TotalBytes)}"]);
         rows.Add(["parameters", parameters.ToString("#,0", CultureInfo.InvariantCulture) +
             (dtypes.Count == 0 ? "" : $" ({string.Join(", ", dtypes.Select(Share))})")]);

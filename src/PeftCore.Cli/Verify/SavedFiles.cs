@@ -31,8 +31,8 @@ internal static class SavedFiles
 
     private static HashSet<string> Keys(string directory)
     {
-        using var file = SafetensorsFile.Open(Path.Combine(directory, "adapter_model.safetensors"));
-        return [.. file.Entries.Values.Select(entry => $"{entry.Name} {entry.DType} [{string.Join(", ", entry.Shape)}]")];
+        using var file = WeightSource.OpenFile(Path.Combine(directory, "adapter_model.safetensors"));
+        return [.. file.Names.Select(file.Get).Select(entry => $"{entry.Name} {entry.DType} [{string.Join(", ", entry.Shape)}]")];
     }
 
     private static HashSet<string> Fields(string directory)

@@ -5,7 +5,7 @@ namespace PeftCore.Autograd;
 
 /// <summary>The argument of a node's backward: the gradients of its outputs, and buffers for those of its inputs. Gradients of one tensor
 /// accumulate in one buffer: q, k and v projections of one x share the buffer of dx.</summary>
-public readonly ref struct BackwardContext
+internal readonly ref struct BackwardContext
 {
     private readonly GradientNode _node;
 

@@ -6,7 +6,7 @@ namespace PeftCore.Autograd;
 /// <summary>One application of an op on the tape: which inputs require a gradient, the saved tensors, and the backward formula. An op
 /// derives its own node, whose constructor saves what the required gradients use and nothing else. The tape releases the saved tensors as
 /// soon as <see cref="Backward"/> has run.</summary>
-public abstract class GradientNode(string op)
+internal abstract class GradientNode(string op)
 {
     private readonly List<Saved> _saved = [];
     private readonly List<Tensor> _weights = [];
@@ -159,4 +159,4 @@ public abstract class GradientNode(string op)
 /// <summary>A tensor saved for backward.</summary>
 /// <param name="Name">Its symbol in the op's equation, such as "x" or "rstd".</param>
 /// <param name="Tensor">The tensor.</param>
-public readonly record struct Saved(string Name, Tensor Tensor);
+internal readonly record struct Saved(string Name, Tensor Tensor);

@@ -23,7 +23,7 @@ public static class Gradients
         }
 
         /// <summary>Stops accumulating, and frees the gradient.</summary>
-        public void UntrackGradient()
+        internal void UntrackGradient()
         {
             tensor.FreeGradient();
             tensor.GradFn = null;

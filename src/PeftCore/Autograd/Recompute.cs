@@ -4,7 +4,7 @@ namespace PeftCore.Autograd;
 
 /// <summary>Gradient checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a part of the model saves only its
 /// input, and backward runs its forward pass again.</summary>
-public static class Recompute
+internal static class Recompute
 {
     /// <summary>Runs a body and saves only its input for backward. The body must compute the same values when it runs again; counter-based
     /// dropout does.</summary>

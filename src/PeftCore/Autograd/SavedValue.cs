@@ -4,7 +4,7 @@ namespace PeftCore.Autograd;
 
 /// <summary>A value for a node's backward: saved, or recomputed from what the node that computed it saves anyway. It is Chen et al. 2016's
 /// trade of time for memory, applied where recomputing is cheap: norms and elementwise functions.</summary>
-public sealed class SavedValue
+internal sealed class SavedValue
 {
     private readonly Tensor? _saved;
     private readonly GradientNode? _source;

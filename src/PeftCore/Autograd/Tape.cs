@@ -27,10 +27,10 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>The recorded ops, in the order they ran.</summary>
-    public IReadOnlyList<GradientNode> Nodes => _nodes;
+    internal IReadOnlyList<GradientNode> Nodes => _nodes;
 
     /// <summary>Bytes saved for backward; memory that several ops share counts once.</summary>
-    public long SavedBytes => _nodes.SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage).Distinct()
+    internal long SavedBytes => _nodes.SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage).Distinct()
         .Sum(storage => storage.ReservedBytes);
 
     internal TapeMode Mode { get; }
@@ -52,7 +52,7 @@ public sealed class Tape : IDisposable
     internal static Tape Pause() => new(TapeMode.Off);
 
     /// <summary>Whether an op with these inputs is recorded.</summary>
-    public static bool Needs(params ReadOnlySpan<Tensor?> inputs)
+    internal static bool Needs(params ReadOnlySpan<Tensor?> inputs)
     {
         if (!IsRecording)
         {
@@ -72,7 +72,7 @@ public sealed class Tape : IDisposable
     /// <param name="node">Creates the node, which saves what its backward uses; called only if the op is recorded.</param>
     /// <param name="inputs">The inputs, in the order of the node's backward; null for an optional input that is absent.</param>
     /// <param name="outputs">The outputs.</param>
-    public static void Record(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
+    internal static void Record(Func<GradientNode> node, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
     {
         if (Needs(inputs))
         {

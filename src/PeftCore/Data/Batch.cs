@@ -53,20 +53,20 @@ public sealed class Batch
     internal int[] Targets { get; } // (B, T)
 
     /// <summary>The position of each token in its own sample, from 0; 0 for padding.</summary>
-    public int[] Positions { get; } // (B, T)
+    internal int[] Positions { get; } // (B, T)
 
     /// <summary>Tokens of each row that are not padding.</summary>
-    public int[] Lengths { get; } // (B)
+    internal int[] Lengths { get; } // (B)
 
     /// <summary>The class of each row, −1 without one.</summary>
-    public int[] ClassLabels { get; } // (B)
+    internal int[] ClassLabels { get; } // (B)
 
     /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
-    public int[]? TaskIds { get; internal set; } // (B)
+    internal int[]? TaskIds { get; internal set; } // (B)
 
     /// <summary>The keys [first, end) that each token attends to in causal attention within its own sample. Null if no row is packed: padding
     /// is on the right, so plain causal attention excludes it.</summary>
-    public int[]? CausalRanges { get; internal set; } // (B, T, 2)
+    internal int[]? CausalRanges { get; internal set; } // (B, T, 2)
 
     /// <summary>Tokens that are not padding.</summary>
     public int Tokens
@@ -147,7 +147,7 @@ public sealed class Batch
 
     /// <summary>The keys [first, end) of bidirectional attention, as in encoders: each token attends to its own sample, a padding token to
     /// itself.</summary>
-    public int[] BidirectionalRanges() // (B, T, 2)
+    internal int[] BidirectionalRanges() // (B, T, 2)
     {
         int[] ranges = new int[InputIds.Length * 2];
         for (int row = 0; row < BatchSize; row++)

@@ -2,7 +2,7 @@ namespace PeftCore.Data;
 
 /// <summary>Collates samples to batches: pads them on the right, and shifts and counts the labels once for everything that computes a
 /// loss.</summary>
-public sealed class Collator
+internal sealed class Collator
 {
     private readonly int _padId;
     private readonly int _multipleOf;

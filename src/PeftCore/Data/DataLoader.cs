@@ -43,14 +43,14 @@ public sealed class DataLoader
     public int BatchesPerEpoch => (_rows.Length + _options.BatchSize - 1) / _options.BatchSize;
 
     /// <summary>A hash of all samples and of the options: two loaders with the same one draw the same batches.</summary>
-    public ulong Fingerprint { get; }
+    internal ulong Fingerprint { get; }
 
     /// <summary>The highest task of a sample; 0 if no sample has one.</summary>
-    public int HighestTask { get; }
+    internal int HighestTask { get; }
 
     /// <summary>The next batch to draw; set it to resume.</summary>
     /// <exception cref="BadInputException">The data have no such batch.</exception>
-    public DataPosition Position
+    internal DataPosition Position
     {
         get => _position;
         set => _position = value.Epoch >= 0 && value.Batch >= 0 && value.Batch < BatchesPerEpoch ? value
@@ -60,7 +60,7 @@ public sealed class DataLoader
     }
 
     /// <summary>Draws the next batch and advances the position, to the next epoch after the last batch.</summary>
-    public Batch Next()
+    internal Batch Next()
     {
         var batch = At(_position);
         _position = _position.Batch + 1 < BatchesPerEpoch ? _position with { Batch = _position.Batch + 1 }

@@ -15,7 +15,7 @@ public sealed record EncodeOptions
     public bool AppendEos { get; init; } = true;
 
     /// <summary>The end-of-text token; null for the tokenizer's. A model's config.json may name another.</summary>
-    public int? EosId { get; init; }
+    internal int? EosId { get; init; }
 
     /// <summary>The chat template; null for the tokenizer's own.</summary>
     public ChatTemplate? ChatTemplate { get; init; }

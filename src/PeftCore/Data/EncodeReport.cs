@@ -4,35 +4,35 @@ namespace PeftCore.Data;
 public sealed class EncodeReport
 {
     /// <summary>Rows read.</summary>
-    public int Rows { get; internal set; }
+    internal int Rows { get; internal set; }
 
     /// <summary>Samples encoded.</summary>
-    public int Examples { get; internal set; }
+    internal int Examples { get; internal set; }
 
     /// <summary>Samples that were cut to the maximum length.</summary>
-    public int Cut { get; internal set; }
+    internal int Cut { get; internal set; }
 
     /// <summary>Tokens that were cut off.</summary>
-    public long TokensCut { get; internal set; }
+    internal long TokensCut { get; internal set; }
 
     /// <summary>Rows left out because all of their labels are masked.</summary>
-    public int Dropped { get; internal set; }
+    internal int Dropped { get; internal set; }
 
     /// <summary>Rows with a token that spans the end of the prompt and the start of the completion. It is learned as completion, but in
     /// generation the prompt alone is encoded differently; so prompts should not end with a space.</summary>
-    public int Joined { get; internal set; }
+    internal int Joined { get; internal set; }
 
     /// <summary>Turns of the assistant that are not learned because the chat template drops or rewrites them.</summary>
-    public int TurnsNotFound { get; internal set; }
+    internal int TurnsNotFound { get; internal set; }
 
     /// <summary>Whether texts have no end-of-text token because none is known.</summary>
-    public bool NoEnd { get; internal set; }
+    internal bool NoEnd { get; internal set; }
 
     /// <summary>By name of a field: rows whose chat template does not read it.</summary>
     internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Labels that are not masked, of all samples.</summary>
-    public long TrainableTokens { get; internal set; }
+    internal long TrainableTokens { get; internal set; }
 
     /// <summary>Warnings for the user.</summary>
     public IEnumerable<string> Warnings(int maxSeqLength)

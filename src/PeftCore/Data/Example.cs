@@ -12,11 +12,11 @@ public sealed record Example(int[] Ids, int[] Labels)
     public const int Masked = CrossEntropyOp.Ignore;
 
     /// <summary>The class of the text, −1 if the sample is not for classification.</summary>
-    public int ClassLabel { get; init; } = -1;
+    internal int ClassLabel { get; init; } = -1;
 
     /// <summary>The task of the text, from 0, for adapters with several tasks; null if the data name none.</summary>
-    public int? TaskId { get; init; }
+    internal int? TaskId { get; init; }
 
     /// <summary>Number of labels that are not masked.</summary>
-    public int TrainableTokens => Labels.AsSpan().Length - Labels.AsSpan().Count(Masked);
+    internal int TrainableTokens => Labels.AsSpan().Length - Labels.AsSpan().Count(Masked);
 }

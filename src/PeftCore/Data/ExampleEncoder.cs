@@ -55,7 +55,7 @@ public sealed class ExampleEncoder
     /// <summary>Encodes labelled rows for classification. A text that is too long loses its end, but keeps the special tokens after
     /// it.</summary>
     /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
-    public List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
+    internal List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
     {
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(labels);

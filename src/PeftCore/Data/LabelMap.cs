@@ -15,10 +15,10 @@ public sealed class LabelMap
     public IReadOnlyList<string> Names { get; }
 
     /// <summary>Number of classes.</summary>
-    public int Count => Names.Count;
+    internal int Count => Names.Count;
 
     /// <summary>A map with the given names, such as those of a model's id2label.</summary>
-    public static LabelMap Of(IEnumerable<string> names) => new([.. names]);
+    internal static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
     /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
     /// sorted as text.</summary>
@@ -39,7 +39,7 @@ public sealed class LabelMap
 
     /// <summary>The class index of a row.</summary>
     /// <exception cref="BadInputException">The class is not in the map.</exception>
-    public int IdOf(LabelledRow row)
+    internal int IdOf(LabelledRow row)
     {
         ArgumentNullException.ThrowIfNull(row);
         return _ids.TryGetValue(row.Label, out int id) ? id

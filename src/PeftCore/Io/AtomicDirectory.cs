@@ -8,7 +8,7 @@ public static class AtomicDirectory
     /// <summary>Builds a directory with the callback, which gets the path to write into, and puts it in place. What stood at
     /// <paramref name="path"/> before is replaced as a whole.</summary>
     /// <exception cref="BadInputException">The place cannot be written to; the old directory is intact.</exception>
-    public static void Write(string path, Action<string> build) => Put(path, build, owns: null);
+    internal static void Write(string path, Action<string> build) => Put(path, build, owns: null);
 
     /// <summary>Finishes what a writer that was killed left half moved into place. To be called before files written by this class are
     /// read; a directory that may not be written to stays as it is.</summary>

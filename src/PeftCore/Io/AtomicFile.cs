@@ -14,7 +14,7 @@ public static class AtomicFile
 
     /// <summary>Writes bytes.</summary>
     /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
-    public static void WriteAllBytes(string path, ReadOnlySpan<byte> bytes)
+    internal static void WriteAllBytes(string path, ReadOnlySpan<byte> bytes)
     {
         byte[] copy = bytes.ToArray();
         Write(path, stream => stream.Write(copy));
@@ -22,7 +22,7 @@ public static class AtomicFile
 
     /// <summary>Writes what the callback puts into the stream. Missing parent directories are made.</summary>
     /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
-    public static void Write(string path, Action<Stream> write)
+    internal static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(write);

@@ -114,7 +114,7 @@ public sealed class ConfigReader
         e => e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out int value) ? value : null)?.Select(v => (int)v).ToArray();
 
     /// <summary>A list of numbers, or null where the field is absent.</summary>
-    public double[]? FloatsOrNull(string name) => List<object>(name, "a list of numbers",
+    internal double[]? FloatsOrNull(string name) => List<object>(name, "a list of numbers",
         e => e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out double v) && double.IsFinite(v) ? v : null)?.Select(v => (double)v)
         .ToArray();
 

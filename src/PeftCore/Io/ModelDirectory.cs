@@ -15,16 +15,16 @@ public sealed class ModelDirectory
     public string FullPath { get; }
 
     /// <summary>The path of config.json.</summary>
-    public string ConfigPath => IfThere("config.json") ?? Path.Combine(FullPath, "config.json");
+    internal string ConfigPath => IfThere("config.json") ?? Path.Combine(FullPath, "config.json");
 
     /// <summary>The path of generation_config.json, or null if the directory has none.</summary>
-    public string? GenerationConfigPath => IfThere("generation_config.json");
+    internal string? GenerationConfigPath => IfThere("generation_config.json");
 
     /// <summary>The path of tokenizer.json, or null if the directory has none.</summary>
     public string? TokenizerPath => IfThere("tokenizer.json");
 
     /// <summary>The path of tokenizer_config.json, or null if the directory has none.</summary>
-    public string? TokenizerConfigPath => IfThere("tokenizer_config.json");
+    internal string? TokenizerConfigPath => IfThere("tokenizer_config.json");
 
     /// <summary>Whether the weights are there in a form that can be read.</summary>
     public bool HasWeights => IfThere(Weights) is not null || IfThere(Index) is not null;
@@ -63,7 +63,7 @@ public sealed class ModelDirectory
     public ConfigReader OpenConfig() => ConfigReader.Open(ConfigPath);
 
     /// <summary>Reads generation_config.json; null if the directory has none.</summary>
-    public ConfigReader? OpenGenerationConfig() => GenerationConfigPath is string path ? ConfigReader.Open(path) : null;
+    internal ConfigReader? OpenGenerationConfig() => GenerationConfigPath is string path ? ConfigReader.Open(path) : null;
 
     /// <summary>Opens the weights.</summary>
     /// <exception cref="BadInputException">There are none, they are in another format, or they are broken.</exception>

@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
 /// <summary>The element types of the safetensors format: their sizes, and the order in which Hugging Face lays them out.</summary>
-public static class SafetensorsDType
+internal static class SafetensorsDType
 {
     // Ordered as the reference implementation orders them: by growing alignment. Files are written from the last to the first.
     // Types of less than a byte (F4, F6_E2M3, F6_E3M2) are left out: only quantised weights have them.

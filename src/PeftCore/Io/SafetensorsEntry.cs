@@ -6,4 +6,4 @@ namespace PeftCore.Io;
 /// <param name="Shape">The sizes of its axes, outermost first; empty for a scalar.</param>
 /// <param name="Offset">Where its bytes begin, counted from the start of the data section.</param>
 /// <param name="Length">How many bytes it has: the product of the shape times the element size.</param>
-public sealed record SafetensorsEntry(string Name, string DType, long[] Shape, long Offset, long Length);
+internal sealed record SafetensorsEntry(string Name, string DType, long[] Shape, long Offset, long Length);

@@ -6,7 +6,7 @@ namespace PeftCore.Io;
 /// <summary>A safetensors file, mapped into memory and fully checked before the first tensor is handed out. Tensors are read in place:
 /// opening a file of any size costs its header. Spans handed out are views on the map, not to be used after
 /// <see cref="Dispose"/>.</summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+internal sealed unsafe class SafetensorsFile : IDisposable
 {
     private const int LengthPrefix = 8;
     private const long MaxHeader = 100_000_000;

@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
 /// <summary>One tensor to be written to a safetensors file: its description and where its bytes come from.</summary>
-public sealed class SafetensorsTensor
+internal sealed class SafetensorsTensor
 {
     /// <summary>Describes a tensor whose bytes lie in memory.</summary>
     /// <param name="name">The name in the file.</param>

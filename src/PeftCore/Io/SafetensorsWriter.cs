@@ -7,7 +7,7 @@ namespace PeftCore.Io;
 
 /// <summary>Writes safetensors files, byte for byte as Hugging Face's library lays them out: tensors by falling alignment, then by name,
 /// behind a header padded with spaces so that the data begins on a multiple of eight.</summary>
-public static class SafetensorsWriter
+internal static class SafetensorsWriter
 {
     private const int Alignment = 8;
 

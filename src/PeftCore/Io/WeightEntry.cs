@@ -10,7 +10,7 @@ public sealed class WeightEntry
         (File, _entry, IsListed) = (file, entry, isListed);
 
     /// <summary>The file that holds the tensor.</summary>
-    public SafetensorsFile File { get; }
+    internal SafetensorsFile File { get; }
 
     /// <summary>The tensor's name.</summary>
     public string Name => _entry.Name;
@@ -31,10 +31,10 @@ public sealed class WeightEntry
     public ReadOnlySpan<byte> Bytes => File.Bytes(_entry);
 
     /// <summary>A piece of its bytes.</summary>
-    public ReadOnlySpan<byte> Span(long offset, int length) => File.Span(_entry, offset, length);
+    internal ReadOnlySpan<byte> Span(long offset, int length) => File.Span(_entry, offset, length);
 
     /// <summary>Copies its bytes from <paramref name="offset"/> on, as many as the target holds.</summary>
-    public void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
+    internal void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
 
     /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
     internal bool IsCopyOf(WeightEntry other)
@@ -56,5 +56,5 @@ public sealed class WeightEntry
     }
 
     /// <summary>An error about this tensor in the words of the caller: the sentence is "file: tensor "name" problem."</summary>
-    public BadInputException Error(string problem) => new($"{File.Path}: tensor \"{Name}\" {problem}.");
+    internal BadInputException Error(string problem) => new($"{File.Path}: tensor \"{Name}\" {problem}.");
 }

@@ -12,16 +12,19 @@ public sealed class WeightSource : IDisposable
         (Place, _files, _entries, Warnings) = (place, files, entries, warnings);
 
     /// <summary>The file or index the weights were opened from.</summary>
-    public string Place { get; }
+    internal string Place { get; }
 
     /// <summary>The names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
     /// <summary>The files the tensors lie in.</summary>
-    public IReadOnlyList<SafetensorsFile> Files => _files;
+    internal IReadOnlyList<SafetensorsFile> Files => _files;
+
+    /// <summary>Number of files.</summary>
+    public int FileCount => _files.Length;
 
     /// <summary>A sentence for everything about the files that is odd but can be read.</summary>
-    public IReadOnlyList<string> Warnings { get; }
+    internal IReadOnlyList<string> Warnings { get; }
 
     /// <summary>How many bytes all tensors have together.</summary>
     public long TotalBytes => _files.Sum(f => f.DataLength);
@@ -31,7 +34,7 @@ public sealed class WeightSource : IDisposable
 
     /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. Where the shards differ from the index, tensors are
     /// read from where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
-    public static WeightSource OpenIndex(string path)
+    internal static WeightSource OpenIndex(string path)
     {
         var shardOf = ShardIndex.Read(path);
         var files = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);

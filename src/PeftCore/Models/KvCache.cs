@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Models;
 
 /// <summary>The keys and values of earlier tokens, one pair of tensors a layer, so that a new token computes one row.</summary>
-public sealed class KvCache : IDisposable
+internal sealed class KvCache : IDisposable
 {
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;

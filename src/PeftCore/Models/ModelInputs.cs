@@ -29,10 +29,10 @@ public sealed partial class ModelInputs
     public Tensor Positions { get; }
 
     /// <summary>I32 (batch, length, 2): the keys [first, end) that each token attends to; null for plain causal attention.</summary>
-    public Tensor? Ranges { get; }
+    internal Tensor? Ranges { get; }
 
     /// <summary>One past the largest position.</summary>
-    public int Longest { get; }
+    internal int Longest { get; }
 
     /// <summary>One past the largest position that these inputs, or later ones with the same cache, can have.</summary>
     internal int LongestToCome => Math.Max(Longest, Cache?.Capacity ?? 0);

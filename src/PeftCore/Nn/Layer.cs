@@ -23,7 +23,7 @@ public abstract class Layer : Module
 
 /// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs
 /// it.</summary>
-public abstract class LayerHook
+internal abstract class LayerHook
 {
     /// <summary>Computes the layer's output with the method applied.</summary>
     public abstract Tensor Forward(Tensor x);

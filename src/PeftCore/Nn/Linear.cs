@@ -43,7 +43,7 @@ public sealed class Linear : Layer
     /// <param name="x">(…, in)</param>
     /// <param name="layers">Layers of one input size.</param>
     /// <returns>(…, out) of each layer in turn.</returns>
-    public static Tensor[] ForwardFused(Tensor x, params ReadOnlySpan<Linear> layers)
+    internal static Tensor[] ForwardFused(Tensor x, params ReadOnlySpan<Linear> layers)
     {
         var outputs = new Tensor[layers.Length];
         var joined = new List<int>();

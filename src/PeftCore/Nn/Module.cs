@@ -16,10 +16,10 @@ public abstract class Module : IDisposable
     public RunMode Mode { get; private set; } = new();
 
     /// <summary>Direct children by name.</summary>
-    public IReadOnlyList<KeyValuePair<string, Module>> Children => _children;
+    internal IReadOnlyList<KeyValuePair<string, Module>> Children => _children;
 
     /// <summary>Own parameters by name, without those of children.</summary>
-    public IReadOnlyList<KeyValuePair<string, Parameter>> OwnParameters => _parameters;
+    internal IReadOnlyList<KeyValuePair<string, Parameter>> OwnParameters => _parameters;
 
     /// <summary>This module and all below it with their paths, parents first; the root's path is empty.</summary>
     public IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");

@@ -21,7 +21,7 @@ public sealed class Parameter : IDisposable
     public Tensor Value => _value ?? throw new InvalidOperationException("this model has no weights yet: load or initialise it first");
 
     /// <summary>Whether there are values.</summary>
-    public bool IsMaterialized => _value is not null;
+    internal bool IsMaterialized => _value is not null;
 
     /// <summary>The gradient gathered by backward passes; null before any.</summary>
     public Tensor? Gradient => _value?.Gradient;

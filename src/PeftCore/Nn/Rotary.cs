@@ -10,7 +10,7 @@ namespace PeftCore.Nn;
 /// <param name="LowFrequencyFactor">llama3: wavelengths over original/this are stretched whole.</param>
 /// <param name="HighFrequencyFactor">llama3: wavelengths under original/this stay.</param>
 /// <param name="OriginalLength">llama3: context length the model was first trained for.</param>
-public sealed record RopeScaling(string Type, float Factor = 1, float LowFrequencyFactor = 1, float HighFrequencyFactor = 4,
+internal sealed record RopeScaling(string Type, float Factor = 1, float LowFrequencyFactor = 1, float HighFrequencyFactor = 4,
     int OriginalLength = 8192);
 
 /// <summary>Rotary position tables of a model, made once for the longest sequence seen so far.</summary>

@@ -11,5 +11,5 @@ public sealed class RunMode
     public ulong Seed { get; set; }
 
     /// <summary>Number of the forward pass; masks differ from one to the next, and a pass that is run again finds its own.</summary>
-    public ulong Step { get; set; }
+    internal ulong Step { get; set; }
 }

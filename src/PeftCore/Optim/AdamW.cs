@@ -18,7 +18,7 @@ public sealed class AdamW : Optimizer
         : base(parameters, (options ?? new()).WeightDecay, options?.Decays, "exp_avg", "exp_avg_sq") => _options = options ?? new();
 
     /// <inheritdoc/>
-    protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
+    private protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
     {
         var tensors = ArrayPool<AdamWTensors>.Shared.Rent(states.Count);
         for (int i = 0; i < states.Count; i++)
@@ -39,5 +39,16 @@ public sealed class AdamW : Optimizer
 /// <param name="Epsilon">ε, added to the root of the second moment.</param>
 /// <param name="WeightDecay">λ, the weight decay.</param>
 /// <param name="Decays">Which parameters decay; null for all.</param>
-public sealed record AdamWOptions(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f, float WeightDecay = 0,
-    Func<string, Parameter, bool>? Decays = null);
+public sealed class AdamWOptions(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f, float WeightDecay = 0,
+    Func<string, Parameter, bool>? Decays = null)
+{
+    internal float Beta1 { get; } = Beta1;
+
+    internal float Beta2 { get; } = Beta2;
+
+    internal float Epsilon { get; } = Epsilon;
+
+    internal float WeightDecay { get; } = WeightDecay;
+
+    internal Func<string, Parameter, bool>? Decays { get; } = Decays;
+}

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Optim;
 
 /// <summary>The norm of all gradients together, and clipping by it.</summary>
-public static class GradientNorm
+internal static class GradientNorm
 {
     /// <summary>Added to the norm before dividing by it, as torch's clip_grad_norm_ does.</summary>
     private const double ClipEpsilon = 1e-6;

@@ -19,7 +19,7 @@ public enum ScheduleKind
 /// <param name="Peak">The learning rate after the warm-up.</param>
 /// <param name="TotalSteps">Steps of the whole run.</param>
 /// <param name="WarmupSteps">Steps of the warm-up. With a constant schedule this is transformers' "constant_with_warmup".</param>
-public sealed record LearningRateSchedule(ScheduleKind Kind, double Peak, int TotalSteps, int WarmupSteps = 0)
+internal sealed record LearningRateSchedule(ScheduleKind Kind, double Peak, int TotalSteps, int WarmupSteps = 0)
 {
     /// <summary>Learning rate of a step, from 0.</summary>
     public double At(int step) => Peak * Factor(step);

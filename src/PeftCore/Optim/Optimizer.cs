@@ -39,7 +39,7 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>The state of each parameter, in the order of the parameters.</summary>
-    public IReadOnlyList<ParameterState> States => _states;
+    internal IReadOnlyList<ParameterState> States => _states;
 
     /// <summary>Updates every parameter that has a gradient, all in one call of the backend.</summary>
     /// <param name="learningRate">The learning rate.</param>

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Optim;
 
 /// <summary>The optimizer's state of one parameter.</summary>
-public sealed class ParameterState
+internal sealed class ParameterState
 {
     internal ParameterState(string name, Parameter parameter, float weightDecay, IReadOnlyList<(string Name, Tensor Value)> moments)
     {

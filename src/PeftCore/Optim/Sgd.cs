@@ -17,7 +17,7 @@ public sealed class Sgd : Optimizer
         _options = options ?? new();
 
     /// <inheritdoc/>
-    protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
+    private protected override void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale)
     {
         foreach (var state in states)
         {
@@ -37,5 +37,14 @@ public sealed class Sgd : Optimizer
 /// <param name="Nesterov">Whether to use Nesterov's momentum.</param>
 /// <param name="WeightDecay">λ, the weight decay.</param>
 /// <param name="Decays">Which parameters decay; null for all.</param>
-public sealed record SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0, Func<string, Parameter, bool>? Decays =
-    null);
+public sealed class SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0,
+    Func<string, Parameter, bool>? Decays = null)
+{
+    internal float Momentum { get; } = Momentum;
+
+    internal bool Nesterov { get; } = Nesterov;
+
+    internal float WeightDecay { get; } = WeightDecay;
+
+    internal Func<string, Parameter, bool>? Decays { get; } = Decays;
+}

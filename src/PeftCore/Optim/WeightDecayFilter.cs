@@ -4,7 +4,7 @@ using PeftCore.Nn;
 namespace PeftCore.Optim;
 
 /// <summary>Selects the parameters that decay. Biases and the scales of norms do not: zero is no natural value for them.</summary>
-public static partial class WeightDecayFilter
+internal static partial class WeightDecayFilter
 {
     /// <summary>The rule of Hugging Face's Trainer: not the parameters of layer norms, nor any whose name holds "bias", "layernorm",
     /// "rmsnorm", or a part that is or ends in "norm".</summary>

@@ -25,7 +25,7 @@ public enum DType
 }
 
 /// <summary>Sizes and names of dtypes.</summary>
-public static class DTypes
+internal static class DTypes
 {
     extension(DType dtype)
     {

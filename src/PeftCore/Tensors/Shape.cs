@@ -7,7 +7,7 @@ namespace PeftCore.Tensors;
 public readonly struct Shape : IEquatable<Shape>
 {
     /// <summary>The largest number of axes a shape can have.</summary>
-    public const int MaxRank = 5;
+    internal const int MaxRank = 5;
 
     private readonly Extents _extents;
     private readonly long _count;
@@ -58,7 +58,7 @@ public readonly struct Shape : IEquatable<Shape>
     public static Shape Of(params ReadOnlySpan<int> extents) => new(extents);
 
     /// <summary>This shape with its innermost axis replaced.</summary>
-    public Shape WithColumns(int columns)
+    internal Shape WithColumns(int columns)
     {
         Span<int> extents = stackalloc int[Rank];
         CopyTo(extents);
@@ -76,7 +76,7 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>Copies the extents, outermost first.</summary>
-    public void CopyTo(Span<int> extents)
+    internal void CopyTo(Span<int> extents)
     {
         for (int i = 0; i < Rank; i++)
         {

@@ -18,19 +18,19 @@ public sealed class Storage
     }
 
     /// <summary>The device.</summary>
-    public IDevice Device { get; }
+    internal IDevice Device { get; }
 
     /// <summary>Device address of the first byte; 0 on a backend without data.</summary>
-    public nint Address { get; }
+    internal nint Address { get; }
 
     /// <summary>Requested bytes.</summary>
-    public long Bytes { get; }
+    internal long Bytes { get; }
 
     /// <summary>Allocated bytes: <see cref="Bytes"/> rounded up to the device's granularity.</summary>
-    public long ReservedBytes { get; }
+    internal long ReservedBytes { get; }
 
     /// <summary>The accounting category.</summary>
-    public MemoryKind Kind { get; private set; }
+    internal MemoryKind Kind { get; private set; }
 
     /// <summary>Number of tensors that refer to this storage.</summary>
     internal int References => Volatile.Read(ref _references);

@@ -37,10 +37,10 @@ public sealed class Trainer
     public event Action<string>? CheckpointSaved;
 
     /// <summary>The model and the parameters that are trained.</summary>
-    public ITrainable Trainable { get; }
+    internal ITrainable Trainable { get; }
 
     /// <summary>Settings.</summary>
-    public TrainerOptions Options { get; }
+    internal TrainerOptions Options { get; }
 
     /// <summary>Optimizer steps of the whole run.</summary>
     public int TotalSteps => Options.TotalSteps(Train.BatchesPerEpoch);

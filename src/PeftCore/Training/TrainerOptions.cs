@@ -64,7 +64,7 @@ public sealed record TrainerOptions
 
     /// <summary>Which parameters decay; null for the rule of Hugging Face's Trainer
     /// (<see cref="WeightDecayFilter.LikeTrainer"/>).</summary>
-    public Func<string, Parameter, bool>? Decays { get; init; }
+    internal Func<string, Parameter, bool>? Decays { get; init; }
 
     /// <summary>Gradients are scaled down to this norm; 0 for no limit.</summary>
     public double MaxGradNorm { get; init; } = 1;
@@ -110,7 +110,7 @@ public sealed record TrainerOptions
         CapturedStep.Wrap(new TrainingStep(trainable, optimizer, MaxGradNorm));
 
     /// <summary>Optimizer steps of a run with this many batches an epoch. The last step of an epoch may have fewer micro batches.</summary>
-    public int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));
+    internal int TotalSteps(int batchesPerEpoch) => MaxSteps > 0 ? MaxSteps : (int)Math.Ceiling(Epochs * StepsPerEpoch(batchesPerEpoch));
 
     internal int StepsPerEpoch(int batchesPerEpoch) => (batchesPerEpoch + GradientAccumulationSteps - 1) / GradientAccumulationSteps;
 

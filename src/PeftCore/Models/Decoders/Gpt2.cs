@@ -9,7 +9,7 @@ namespace PeftCore.Models;
 
 /// <summary>GPT-2 (Radford et al. 2019): learned positions, layer norm before each sublayer, one fused q, k, v projection, weights stored
 /// transposed ("Conv1D").</summary>
-public sealed class Gpt2 : CausalModel
+internal sealed class Gpt2 : CausalModel
 {
     private readonly Transformer _transformer;
 

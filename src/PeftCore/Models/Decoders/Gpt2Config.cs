@@ -3,7 +3,7 @@ using PeftCore.Io;
 namespace PeftCore.Models;
 
 /// <summary>Sizes of a GPT-2 model.</summary>
-public sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSize, int Layers, int Heads, int MaxLength, float Epsilon,
+internal sealed record Gpt2Config(int VocabularySize, int HiddenSize, int InnerSize, int Layers, int Heads, int MaxLength, float Epsilon,
     string Activation,
     bool ScaleByLayer, bool TieEmbeddings)
 {

@@ -8,7 +8,7 @@ using Embedding = PeftCore.Nn.Embedding;
 namespace PeftCore.Models;
 
 /// <summary>LLaMA (Touvron et al. 2023) and its variants: RMS norm, rotary positions, grouped-query attention, SwiGLU.</summary>
-public sealed class Llama : CausalModel
+internal sealed class Llama : CausalModel
 {
     private readonly Decoder _decoder;
 

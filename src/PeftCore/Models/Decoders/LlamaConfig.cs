@@ -4,7 +4,7 @@ using PeftCore.Nn;
 namespace PeftCore.Models;
 
 /// <summary>Sizes and variants of the LLaMA family: Llama 1–3, Mistral, Qwen2 and Qwen3.</summary>
-public sealed record LlamaConfig
+internal sealed record LlamaConfig
 {
     // Far above every real model, and low enough that no product of two sizes overflows.
     internal const int MostColumns = 1 << 24, MostRows = 1 << 28;

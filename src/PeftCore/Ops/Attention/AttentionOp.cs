@@ -12,11 +12,11 @@ namespace PeftCore.Ops;
 /// <param name="SoftCap">Scores s become cap·tanh(s/cap); 0 for none.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes (Press et al. 2022), or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys) added to scores, or null.</param>
-public sealed record AttentionOptions(float Scale, Tensor? Ranges = null, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);
+internal sealed record AttentionOptions(float Scale, Tensor? Ranges = null, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);
 
 /// <summary>softmax(scale·q·kᵀ + mask)·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one log-sum-exp a row
 /// and head, and v and the output unless only v requires a gradient.</summary>
-public static class AttentionOp
+internal static class AttentionOp
 {
     extension(Heads q)
     {

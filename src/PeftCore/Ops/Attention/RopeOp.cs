@@ -6,7 +6,7 @@ namespace PeftCore.Ops;
 
 /// <summary>Rotary position embedding (Su et al. 2021, RoFormer, equation 34), in place: the result reuses the projection's memory. Saves
 /// only the positions; backward rotates the gradient by the opposite angle, also in place.</summary>
-public static class RopeOp
+internal static class RopeOp
 {
     extension(Heads heads)
     {

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Ops;
 
 /// <summary>y = f(x), element by element, for a formula of PeftCore.Kernels; dx = dy·f′(x). Saves x.</summary>
-public static class ActivationOp
+internal static class ActivationOp
 {
     extension(Tensor x)
     {

@@ -9,7 +9,7 @@ namespace PeftCore.Ops;
 /// <param name="Probability">Probability of an element to become zero; 0 for no dropout.</param>
 /// <param name="Seed">Seed of the run.</param>
 /// <param name="Stream">Number of the layer and the step; two masks must not share it.</param>
-public readonly record struct DropoutKey(float Probability, ulong Seed, ulong Stream)
+internal readonly record struct DropoutKey(float Probability, ulong Seed, ulong Stream)
 {
     internal bool Active => Probability != 0;
 
@@ -31,7 +31,7 @@ public readonly record struct DropoutKey(float Probability, ulong Seed, ulong St
 }
 
 /// <summary>Inverted dropout (Srivastava et al. 2014) with a counter-based generator: y = x·mask/(1 − p).</summary>
-public static class DropoutOp
+internal static class DropoutOp
 {
     extension(Tensor x)
     {

@@ -7,7 +7,7 @@ namespace PeftCore.Ops;
 
 /// <summary>h = f(gate)·up (Shazeer 2020, "GLU Variants Improve Transformer"): SwiGLU with SiLU, GeGLU with GELU. Saves gate, and up only
 /// for gate's gradient; backward reuses their memory for their gradients.</summary>
-public static class GatedOp
+internal static class GatedOp
 {
     extension(Tensor gate)
     {

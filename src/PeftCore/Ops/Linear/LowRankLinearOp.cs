@@ -9,7 +9,7 @@ namespace PeftCore.Ops;
 /// one output. Saves x for the gradients of A and W only, xA for those of B and m only; ΔW = s·B·diag(m)·A is never formed. Several maps of
 /// one x (query, key and value; gate and up) are one op: x is saved once, and dx is one sum. The readable twin of plain ops is
 /// tests/PeftCore.Tests/Docs/Snippets/LoraByHand.cs; LoraByHandTests compares outputs and gradients.</summary>
-public static class LowRankLinearOp
+internal static class LowRankLinearOp
 {
     extension(Tensor x)
     {

@@ -10,7 +10,7 @@ namespace PeftCore.Ops;
 /// <param name="Bias">(out) added after B and scaled with it, or null.</param>
 /// <param name="Dropout">Dropout on the input of A.</param>
 /// <param name="Diagonal">m (r), which multiplies x·Aᵀ before B; null for ones.</param>
-public readonly record struct LowRankUpdate(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Dropout = default,
+internal readonly record struct LowRankUpdate(Tensor A, Tensor B, float Scale, Tensor? Bias = null, DropoutKey Dropout = default,
     Tensor? Diagonal = null);
 
 /// <summary>A linear map y = x·Wᵀ + b and its low-rank updates.</summary>

@@ -9,7 +9,7 @@ namespace PeftCore.Ops;
 public static class CrossEntropyOp
 {
     /// <summary>The target of a row that is left out of the mean.</summary>
-    public const int Ignore = -100;
+    internal const int Ignore = -100;
 
     extension(Tensor logits)
     {

@@ -8,7 +8,7 @@ namespace PeftCore.Ops;
 /// logits = h·Wᵀ, their cross-entropy, softmax − onehot in place of the logits, and from that the chunk's part of dh (and of dW if W
 /// requires a gradient). The readable version is <see cref="CrossEntropyOp"/> after a linear layer. (Wijmans et al. 2024, "Cut Your
 /// Losses", keeps even the chunk in registers.)</summary>
-public static class LinearCrossEntropyOp
+internal static class LinearCrossEntropyOp
 {
     /// <summary>Rows of a chunk: logits of the same bytes in F32 and BF16.</summary>
     internal static int ChunkRows(DType dtype) => 2048 / dtype.Size;

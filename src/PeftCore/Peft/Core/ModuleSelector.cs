@@ -28,7 +28,7 @@ public sealed class ModuleSelector
     public string? Pattern { get; }
 
     /// <summary>Whether this is "all-linear".</summary>
-    public bool IsAllLinear => Pattern == AllLinear;
+    internal bool IsAllLinear => Pattern == AllLinear;
 
     /// <summary>Selects modules by names.</summary>
     public static ModuleSelector Of(params IReadOnlyList<string> names) => new(names, null);
@@ -47,7 +47,7 @@ public sealed class ModuleSelector
     }
 
     /// <summary>Whether a module path is selected. "all-linear" must be resolved against a model first.</summary>
-    public bool Matches(string path) => Names is null
+    internal bool Matches(string path) => Names is null
         ? _regex is not null && _regex.Matches(path)
         : NameFor(path) is not null;
 

@@ -234,10 +234,10 @@ public sealed class PeftModel
 
     /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse mask
     /// prepares the rounds that choose other entries.</summary>
-    public void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
+    internal void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
 
     /// <summary>To be called after each optimizer step, counted from 1, before its gradients are freed: AdaLoRA allocates ranks.</summary>
-    public void AfterStep(long step) => Steps.AfterStep(step);
+    internal void AfterStep(long step) => Steps.AfterStep(step);
 
     internal Adapter Get(string name) => _registry.Get(name);
 

@@ -50,7 +50,7 @@ public enum MajoritySign
 }
 
 /// <summary>Properties and names of combinations.</summary>
-public static class CombinationTypes
+internal static class CombinationTypes
 {
     private static readonly Dictionary<string, CombinationType> ByName = new(StringComparer.Ordinal)
     {

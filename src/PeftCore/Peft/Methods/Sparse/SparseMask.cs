@@ -11,17 +11,17 @@ public sealed class SparseMask
     private readonly Dictionary<string, int[]> _entries;
 
     /// <summary>Takes entries by module path. Modules without any are left out.</summary>
-    public SparseMask(IEnumerable<KeyValuePair<string, int[]>> entries) =>
+    internal SparseMask(IEnumerable<KeyValuePair<string, int[]>> entries) =>
         _entries = entries.Where(pair => pair.Value.Length > 0).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
 
     /// <summary>Paths of the modules with entries.</summary>
-    public IReadOnlyCollection<string> Paths => _entries.Keys;
+    internal IReadOnlyCollection<string> Paths => _entries.Keys;
 
     /// <summary>All entries of all modules.</summary>
     public long Count => _entries.Values.Sum(entries => (long)entries.Length);
 
     /// <summary>The entries of a module; none if it has none.</summary>
-    public IReadOnlyList<int> Of(string path) => Entries(path);
+    internal IReadOnlyList<int> Of(string path) => Entries(path);
 
     /// <summary>Writes one I32 tensor a module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _entries.OrderBy(pair => pair.Key, StringComparer.Ordinal)

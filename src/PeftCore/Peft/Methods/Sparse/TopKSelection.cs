@@ -4,7 +4,7 @@ namespace PeftCore.Peft.Sparse;
 /// <param name="Density">Share of the entries.</param>
 /// <param name="Threshold">Every entry with at least this score instead; null to choose by share.</param>
 /// <param name="Scope">Whether entries compete within their tensor or with all.</param>
-public sealed record EntryBudget(double Density = 0.01, double? Threshold = null, SelectionScope Scope = SelectionScope.Global);
+internal sealed record EntryBudget(double Density = 0.01, double? Threshold = null, SelectionScope Scope = SelectionScope.Global);
 
 /// <summary>Who competes to be chosen.</summary>
 public enum SelectionScope
