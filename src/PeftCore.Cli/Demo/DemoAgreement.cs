@@ -1,7 +1,6 @@
 using PeftCore.Autograd;
 using PeftCore.Backends;
 using PeftCore.Cli.Session;
-using PeftCore.Data;
 using PeftCore.Models;
 using PeftCore.Peft;
 using PeftCore.Tensors;
@@ -9,7 +8,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Demo;
 
 /// <summary>Whether the adapter in memory, the one on disk and the merged model compute the same.</summary>
-internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<PromptRow> rows)
+internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<(string Prompt, string Completion)> rows)
 {
     /// <summary>The largest difference of logits, relative to the largest logit.</summary>
     /// <param name="adapter">Where the adapter was saved.</param>

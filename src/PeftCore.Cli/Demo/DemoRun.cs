@@ -45,7 +45,7 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
 
     public DemoOutcome Run()
     {
-        var held = (IReadOnlyList<PromptRow>)[.. DataFiles.Open(Data).Validation!.Cast<PromptRow>()];
+        var held = DataFiles.Open(Data).Validation!.Select(row => row.PromptAndCompletion!.Value).ToList();
         using var session = ModelSession.Open(Devices.Open(demo.Device, demo.Threads), BaseModel);
         call.Say("A 3.2-million-parameter model that has read old books learns to turn a sentence about an appointment into a record.");
         call.Say();
@@ -74,7 +74,7 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
     private static double Evaluate(ModelSession session, TrainingJob job) =>
         RunFailedException.Finite(Evaluation.Run(session.Model.Base, job.Held!.Epoch()).Loss, "the held-out loss");
 
-    private void Show(string when, ModelSession session, IReadOnlyList<PromptRow> held)
+    private void Show(string when, ModelSession session, IReadOnlyList<(string Prompt, string Completion)> held)
     {
         var generation = new TextGeneration(session);
         foreach (var row in held.Take(Samples))

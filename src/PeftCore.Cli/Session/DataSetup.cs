@@ -62,7 +62,7 @@ internal sealed class DataSetup
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
     {
         _session.TellOfTokenizer(call);
-        if (_maskPromptPlace is { } place && rows.All(row => row is TextRow or DocumentRow))
+        if (_maskPromptPlace is { } place && rows.All(row => !row.HasPrompt))
         {
             call.Terminal.Note($"{place} has no effect on rows of text alone: there is no prompt to mask.");
         }

@@ -162,7 +162,7 @@ internal sealed class TrainingJob
     {
         Note("eval-steps", !held, "without validation data");
         Note("validation-split", splits.Validation is not null, "beside the validation data there are");
-        Note("packing", splits.Train!.All(row => row is DocumentRow), "on a text that is cut into full blocks");
+        Note("packing", splits.Train!.All(row => row.IsDocument), "on a text that is cut into full blocks");
     }
 
     private void Note(string name, bool idle, string why)

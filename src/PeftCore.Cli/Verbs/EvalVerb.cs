@@ -79,7 +79,7 @@ internal sealed class EvalVerb : Verb
         call.Say(FormattableString.Invariant(
             $"loss {loss:0.0000}  perplexity {PerplexityText.Of(result)}  over {result.Tokens:N0} tokens"));
         call.Note(PerplexityText.Note(result));
-        if (rows.All(row => row is LabelledRow))
+        if (rows.All(row => row.HasLabel))
         {
             var classes = Classification.Run(session.Model.Base, setup.EncodeClasses(rows), call.Stop,
                 SamplingOptions.CacheDType(call.Value(_cache)));
@@ -90,7 +90,7 @@ internal sealed class EvalVerb : Verb
         }
         call.Note(call.IsGiven(_cache) ? "--kv-cache-dtype has no effect on rows without labels, of which only the loss is measured."
             : null);
-        call.Note(rows.Any(row => row is LabelledRow) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
+        call.Note(rows.Any(row => row.HasLabel) ? $"{data}: accuracy and F1 are left out, for they need a label in every row."
             : null);
         return VerbResult.Done(report);
     }

@@ -4,33 +4,63 @@ using PeftCore.Tokenizers;
 namespace PeftCore.Data;
 
 /// <summary>One row of training data, before tokenization.</summary>
-/// <param name="Place">File and line, for error messages.</param>
-public abstract record DataRow(RowPlace Place)
+public abstract record DataRow
 {
-    /// <summary>The task, from 0, for adapters with several tasks: the field {"task_id"} of a row of any form. Null without one.</summary>
+    private static readonly RowPlace InMemory = new("rows in memory", 1);
+
+    private protected DataRow(RowPlace place) => Place = place;
+
+    /// <summary>A text to learn as a whole.</summary>
+    public static DataRow OfText(string text) => new TextRow(InMemory, text);
+
+    /// <summary>A prompt and the completion to learn.</summary>
+    public static DataRow OfPrompt(string prompt, string completion) => new PromptRow(InMemory, prompt, completion);
+
+    /// <summary>A conversation whose assistant turns are to be learned.</summary>
+    public static DataRow OfChat(IReadOnlyList<ChatMessage> turns) => new ChatRow(InMemory, turns);
+
+    /// <summary>A text and the name of its class.</summary>
+    public static DataRow OfLabel(string text, string label) => new LabelledRow(InMemory, text, label);
+
+    /// <summary>Whether the row is a text with the name of its class.</summary>
+    public bool HasLabel => this is LabelledRow;
+
+    /// <summary>Whether the row separates what is given from what is to be learned; plain texts do not.</summary>
+    public bool HasPrompt => this is not (TextRow or DocumentRow);
+
+    /// <summary>Whether the row is a running text that is cut into blocks.</summary>
+    public bool IsDocument => this is DocumentRow;
+
+    /// <summary>The prompt and the completion of a row of that form; null for others.</summary>
+    public (string Prompt, string Completion)? PromptAndCompletion => this is PromptRow row ? (row.Prompt, row.Completion) : null;
+
+    internal RowPlace Place { get; init; }
+
+    /// <summary>The task it belongs to, counted from 0, for adapters that have several: {"task_id"}, beside the fields of any form. Null if
+    /// it names none.</summary>
     public int? TaskId { get; init; }
 }
 
 /// <summary>A text of which every token is learned: {"text"}.</summary>
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Text">The text.</param>
-public sealed record TextRow(RowPlace Place, string Text) : DataRow(Place);
+internal sealed record TextRow(RowPlace Place, string Text) : DataRow(Place);
 
 /// <summary>A long text that is cut into blocks: a .txt file.</summary>
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Text">The text.</param>
-public sealed record DocumentRow(RowPlace Place, string Text) : DataRow(Place);
+internal sealed record DocumentRow(RowPlace Place, string Text) : DataRow(Place);
 
-/// <summary>A prompt and its completion: {"prompt", "completion"}.</summary>
-/// <param name="Place">File and line, for error messages.</param>
-/// <param name="Prompt">The prompt.</param>
-/// <param name="Completion">The completion.</param>
-public sealed record PromptRow(RowPlace Place, string Prompt, string Completion) : DataRow(Place);
+/// <summary>A prompt and what should follow it: {"prompt", "completion"}.</summary>
+/// <param name="Place">Where it stands.</param>
+/// <param name="Prompt">What is given.</param>
+/// <param name="Completion">What the model should write after it.</param>
+internal sealed record PromptRow(RowPlace Place, string Prompt, string Completion) : DataRow(Place);
 
 /// <summary>A conversation: {"messages": [{"role", "content"}]}.</summary>
-/// <param name="Place">File and line, for error messages.</param>
-/// <param name="Turns">The turns, in order.</param>
-public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place)
+/// <param name="Place">Where it stands.</param>
+/// <param name="Turns">What was said, in order.</param>
+internal sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place)
 {
     /// <summary>Other variables of the chat template, by name: {"tools"}, {"documents"}, and the fields of {"chat_template_kwargs"}. Null
     /// without any.</summary>
@@ -42,10 +72,10 @@ public sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) :
 /// <param name="Instruction">The instruction.</param>
 /// <param name="Input">The input; empty without one.</param>
 /// <param name="Output">The answer.</param>
-public sealed record InstructionRow(RowPlace Place, string Instruction, string Input, string Output) : DataRow(Place);
+internal sealed record InstructionRow(RowPlace Place, string Instruction, string Input, string Output) : DataRow(Place);
 
 /// <summary>A text and its class: {"text", "label"}.</summary>
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Text">The text.</param>
-/// <param name="Label">The name of its class; a number's name is its digits.</param>
-public sealed record LabelledRow(RowPlace Place, string Text, string Label) : DataRow(Place);
+/// <param name="Label">The name of its class; a number is its own name.</param>
+internal sealed record LabelledRow(RowPlace Place, string Text, string Label) : DataRow(Place);

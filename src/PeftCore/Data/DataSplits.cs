@@ -1,14 +1,24 @@
 namespace PeftCore.Data;
 
 /// <summary>The splits of a data set.</summary>
-/// <param name="Path">The file or directory.</param>
-/// <param name="Train">Training rows.</param>
-/// <param name="Validation">Validation rows, for evaluation during training.</param>
-/// <param name="Test">Test rows, for evaluation after training.</param>
-public sealed record DataSplits(
-    string Path, IReadOnlyList<DataRow>? Train, IReadOnlyList<DataRow>? Validation, IReadOnlyList<DataRow>? Test)
+public sealed class DataSplits
 {
-    /// <summary>The training rows; an error without any.</summary>
+    internal DataSplits(string path, IReadOnlyList<DataRow>? train, IReadOnlyList<DataRow>? validation, IReadOnlyList<DataRow>? test) =>
+        (Path, Train, Validation, Test) = (path, train, validation, test);
+
+    /// <summary>The file or directory.</summary>
+    internal string Path { get; }
+
+    /// <summary>Training rows.</summary>
+    public IReadOnlyList<DataRow>? Train { get; }
+
+    /// <summary>Validation rows, for evaluation during training.</summary>
+    public IReadOnlyList<DataRow>? Validation { get; }
+
+    /// <summary>Test rows, for evaluation after training.</summary>
+    public IReadOnlyList<DataRow>? Test { get; }
+
+    /// <summary>The rows to train on, which must be there.</summary>
     /// <exception cref="BadInputException">There are none.</exception>
     public IReadOnlyList<DataRow> RequireTrain() =>
         Train ?? throw new BadInputException(

@@ -1,7 +1,7 @@
 namespace PeftCore.Data;
 
 /// <summary>Options of a <see cref="DataLoader"/>.</summary>
-public sealed record LoaderOptions
+public sealed class LoaderOptions
 {
     /// <summary>Rows of a batch; the last batch of an epoch may have fewer.</summary>
     public required int BatchSize { get; init; }
@@ -19,5 +19,5 @@ public sealed record LoaderOptions
     public int? PackInto { get; init; }
 
     /// <summary>Rows are padded to the longest of the batch, rounded up to a multiple of this.</summary>
-    public int PadToMultipleOf { get; init; } = 1;
+    internal int PadToMultipleOf { get; init; } = 1;
 }

@@ -1,7 +1,7 @@
 namespace PeftCore.Data;
 
 /// <summary>Options for reading rows.</summary>
-public sealed record ReadOptions
+public sealed class ReadOptions
 {
     /// <summary>Renames fields: from the name in the file to the name here ("text", "label", "prompt" …), or to null to drop the field. For
     /// example {"Tweet text": "text", "Label": "label", "ID": null}.</summary>

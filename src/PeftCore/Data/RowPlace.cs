@@ -1,9 +1,9 @@
 namespace PeftCore.Data;
 
-/// <summary>File and line of a row, for error messages.</summary>
-/// <param name="File">The file.</param>
-/// <param name="Line">The row's first line, from 1.</param>
-public readonly record struct RowPlace(string File, int Line)
+/// <summary>Where a row of data stands, for error sentences.</summary>
+/// <param name="File">The file it was read from.</param>
+/// <param name="Line">The line it begins on, counted from one.</param>
+internal readonly record struct RowPlace(string File, int Line)
 {
     /// <summary>An error with the message "file, line n: problem."</summary>
     public BadInputException Error(string problem, Exception? inner = null) =>

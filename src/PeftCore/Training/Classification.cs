@@ -6,15 +6,32 @@ using PeftCore.Tensors;
 namespace PeftCore.Training;
 
 /// <summary>A text, followed once by each possible label.</summary>
-/// <param name="Candidates">One sample a class, its label's tokens learned and all others masked.</param>
-/// <param name="Correct">The index of its class.</param>
-public sealed record LabelledSample(IReadOnlyList<Example> Candidates, int Correct);
+public sealed class LabelledSample
+{
+    internal LabelledSample(IReadOnlyList<Example> candidates, int correct) => (Candidates, Correct) = (candidates, correct);
+
+    /// <summary>One sample a class, its label's tokens learned and all others masked.</summary>
+    internal IReadOnlyList<Example> Candidates { get; }
+
+    /// <summary>The index of its class.</summary>
+    internal int Correct { get; }
+}
 
 /// <summary>The result of a classification.</summary>
-/// <param name="Accuracy">Share of the samples whose predicted class is correct.</param>
-/// <param name="MacroF1">Mean over the classes of the harmonic mean of precision and recall.</param>
-/// <param name="Predictions">The predicted class of each sample.</param>
-public sealed record ClassificationResult(double Accuracy, double MacroF1, IReadOnlyList<int> Predictions);
+public sealed class ClassificationResult
+{
+    internal ClassificationResult(double accuracy, double macroF1, IReadOnlyList<int> predictions) =>
+        (Accuracy, MacroF1, Predictions) = (accuracy, macroF1, predictions);
+
+    /// <summary>Share of the samples whose predicted class is correct.</summary>
+    public double Accuracy { get; }
+
+    /// <summary>Mean over the classes of the harmonic mean of precision and recall.</summary>
+    public double MacroF1 { get; }
+
+    /// <summary>The predicted class of each sample.</summary>
+    public IReadOnlyList<int> Predictions { get; }
+}
 
 /// <summary>Classification with a language model: the predicted class is the label with the highest log-probability, summed over its
 /// tokens.</summary>

@@ -7,12 +7,18 @@ using PeftCore.Tensors;
 namespace PeftCore.Training;
 
 /// <summary>The result of an evaluation.</summary>
-/// <param name="Loss">Mean cross-entropy over all target tokens, in nats.</param>
-/// <param name="Tokens">Number of target tokens.</param>
-public readonly record struct EvaluationResult(double Loss, long Tokens)
+public readonly struct EvaluationResult
 {
-    /// <summary>exp(loss). A loss above 709 overflows; the result is the largest double then, so that a file of results holds a
-    /// number.</summary>
+    internal EvaluationResult(double loss, long tokens) => (Loss, Tokens) = (loss, tokens);
+
+    /// <summary>Mean cross-entropy over all target tokens, in nats.</summary>
+    public double Loss { get; }
+
+    /// <summary>Number of target tokens.</summary>
+    public long Tokens { get; }
+
+    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double
+    /// holds; the largest double stands for that, so that a file of results holds a number.</summary>
     public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 

@@ -4,11 +4,17 @@ using PeftCore.Tensors;
 namespace PeftCore.Training;
 
 /// <summary>The tensors that one module saves for backward.</summary>
-/// <param name="Path">Module path, as the scopes of a run name it: "layers.0.self_attn.q_proj".</param>
-/// <param name="Saved">The saved tensors.</param>
-public sealed record LayerPlan(string Path, IReadOnlyList<SavedTensorPlan> Saved)
+public sealed class LayerPlan
 {
-    /// <summary>Bytes of all of them.</summary>
+    internal LayerPlan(string path, IReadOnlyList<SavedTensorPlan> saved) => (Path, Saved) = (path, saved);
+
+    /// <summary>Module path, as the scopes of a run name it: "layers.0.self_attn.q_proj".</summary>
+    public string Path { get; }
+
+    /// <summary>The saved tensors.</summary>
+    internal IReadOnlyList<SavedTensorPlan> Saved { get; }
+
+    /// <summary>Bytes of them all.</summary>
     public long SavedBytes => Saved.Sum(saved => saved.Bytes);
 
     /// <summary>The modules with ops on a tape, in the order of their first op.</summary>
@@ -37,5 +43,5 @@ public sealed record LayerPlan(string Path, IReadOnlyList<SavedTensorPlan> Saved
 /// <param name="Op">The op whose backward reads it.</param>
 /// <param name="Name">Its symbol in the op's equation.</param>
 /// <param name="Shape">Its shape.</param>
-/// <param name="Bytes">Its bytes; 0 if it shares the memory of an earlier one.</param>
-public sealed record SavedTensorPlan(string Op, string Name, Shape Shape, long Bytes);
+/// <param name="Bytes">What it takes; 0 if it shares the memory of one named before.</param>
+internal sealed record SavedTensorPlan(string Op, string Name, Shape Shape, long Bytes);

@@ -6,42 +6,42 @@ using PeftCore.Tensors;
 namespace PeftCore.Training;
 
 /// <summary>The memory and the FLOPs of a training step, measured by running the step's own code on a backend without data.</summary>
-public sealed record MemoryPlan
+public sealed class MemoryPlan
 {
     private MemoryPlan() { }
 
     /// <summary>Peak bytes of live tensors during a step, the model included.</summary>
-    public required long PeakBytes { get; init; }
+    public long PeakBytes { get; private init; }
 
     /// <summary>Bytes that the arena reserves from the system for them: whole chunks, gaps included.</summary>
-    public required long ReservedBytes { get; init; }
+    public long ReservedBytes { get; private init; }
 
     /// <summary>Bytes live between steps: weights, adapters, optimizer.</summary>
-    public required long StandingBytes { get; init; }
+    public long StandingBytes { get; private init; }
 
     /// <summary>The bytes at the peak, by category.</summary>
-    public required IReadOnlyDictionary<MemoryKind, long> AtPeak { get; init; }
+    public IReadOnlyDictionary<MemoryKind, long> AtPeak { get; private init; } = new Dictionary<MemoryKind, long>();
 
     /// <summary>Path of the module that ran at the peak, after "backward" in the backward pass.</summary>
-    public required string PeakPlace { get; init; }
+    public string PeakPlace { get; private init; } = "";
 
     /// <summary>Bytes saved for backward.</summary>
-    public required long SavedBytes { get; init; }
+    public long SavedBytes { get; private init; }
 
     /// <summary>The saved tensors of each module, in the order the modules run. Shared memory counts at the first.</summary>
-    public required IReadOnlyList<LayerPlan> Layers { get; init; }
+    public IReadOnlyList<LayerPlan> Layers { get; private init; } = [];
 
     /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
-    public required double ForwardFlops { get; init; }
+    public double ForwardFlops { get; private init; }
 
     /// <summary>Floating-point operations of the backward passes of a step, recomputation included.</summary>
-    public required double BackwardFlops { get; init; }
+    public double BackwardFlops { get; private init; }
 
     /// <summary>Elements of all parameters.</summary>
-    public required long Parameters { get; init; }
+    public long Parameters { get; private init; }
 
     /// <summary>Elements of the trained parameters.</summary>
-    public required long TrainableParameters { get; init; }
+    public long TrainableParameters { get; private init; }
 
     /// <summary>Plans a step.</summary>
     /// <param name="build">Builds the model and its trainable on a backend: the same code that builds the real one.</param>

@@ -20,14 +20,32 @@ public enum FinishReason
 }
 
 /// <summary>A generated token, as it is streamed.</summary>
-/// <param name="Id">The token.</param>
-/// <param name="Text">The new text. Incomplete characters and possible beginnings of stop strings are held back until later tokens decide.
-/// Empty without a decoder.</param>
-public readonly record struct GeneratedToken(int Id, string Text);
+public readonly struct GeneratedToken
+{
+    internal GeneratedToken(int id, string text) => (Id, Text) = (id, text);
+
+    /// <summary>The token.</summary>
+    public int Id { get; }
+
+    /// <summary>Their text without stop token and stop string; empty without a decoder.</summary>
+    public string Text { get; }
+}
 
 /// <summary>A generated text.</summary>
-/// <param name="Tokens">The new tokens, a stop token included.</param>
-/// <param name="Text">Their text without stop token and stop string; empty without a decoder.</param>
-/// <param name="Reason">Why it ended.</param>
-/// <param name="Notice">A message for the user if the text ended because the context is full; otherwise null.</param>
-public sealed record GenerationResult(IReadOnlyList<int> Tokens, string Text, FinishReason Reason, string? Notice = null);
+public sealed class GenerationResult
+{
+    internal GenerationResult(IReadOnlyList<int> tokens, string text, FinishReason reason, string? notice = null) =>
+        (Tokens, Text, Reason, Notice) = (tokens, text, reason, notice);
+
+    /// <summary>The new tokens, a stop token included.</summary>
+    public IReadOnlyList<int> Tokens { get; }
+
+    /// <summary>Their text without stop token and stop string; empty without a decoder.</summary>
+    public string Text { get; }
+
+    /// <summary>Why it ended.</summary>
+    public FinishReason Reason { get; }
+
+    /// <summary>A message for the user if the text ended because the context is full; otherwise null.</summary>
+    public string? Notice { get; }
+}

@@ -126,6 +126,13 @@ internal sealed class LoraConversion
 }
 
 /// <summary>A layer that became a LoRA.</summary>
-/// <param name="Path">The layer.</param>
-/// <param name="Error">‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</param>
-public readonly record struct ConvertedLayer(string Path, double Error);
+public readonly struct ConvertedLayer
+{
+    internal ConvertedLayer(string path, double error) => (Path, Error) = (path, error);
+
+    /// <summary>The layer.</summary>
+    public string Path { get; }
+
+    /// <summary>‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</summary>
+    public double Error { get; }
+}
