@@ -52,12 +52,12 @@ public abstract class AutogradFunction(string name)
             context.KeepIn(Save);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
             var gradOutputs = new Tensor?[Outputs.Length];
             for (int i = 0; i < gradOutputs.Length; i++)
             {
-                gradOutputs[i] = flow.HasGradOutput(i) ? flow.GradOutput(i) : null;
+                gradOutputs[i] = context.HasGradOutput(i) ? context.GradOutput(i) : null;
             }
             var gradients = _function.Backward(_context, gradOutputs);
             if (gradients.Length != _dtypes.Length)
@@ -66,15 +66,15 @@ public abstract class AutogradFunction(string name)
             }
             for (int i = 0; i < gradients.Length; i++)
             {
-                if (gradients[i] is not { } gradient || !flow.NeedsInputGrad(i))
+                if (gradients[i] is not { } gradient || !context.NeedsInputGrad(i))
                 {
                     continue;
                 }
-                if (gradient.Shape != flow.ShapeOf(i) || gradient.DType != _dtypes[i])
+                if (gradient.Shape != context.ShapeOf(i) || gradient.DType != _dtypes[i])
                 {
-                    throw new ShapeException(Op, $"the gradient of input {i} must be {_dtypes[i]}{flow.ShapeOf(i)}, got {gradient}");
+                    throw new ShapeException(Op, $"the gradient of input {i} must be {_dtypes[i]}{context.ShapeOf(i)}, got {gradient}");
                 }
-                flow.PropagateGrad(i, gradient);
+                context.PropagateGrad(i, gradient);
             }
         }
     }

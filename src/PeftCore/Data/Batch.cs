@@ -62,11 +62,11 @@ public sealed class Batch
     internal int[] ClassLabels { get; } // (B)
 
     /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
-    internal int[]? TaskIds { get; internal set; } // (B)
+    internal int[]? TaskIds { get; set; } // (B)
 
     /// <summary>The keys [first, end) that each token attends to in causal attention within its own sample. Null if no row is packed: padding
     /// is on the right, so plain causal attention excludes it.</summary>
-    internal int[]? CausalRanges { get; internal set; } // (B, T, 2)
+    internal int[]? CausalRanges { get; set; } // (B, T, 2)
 
     /// <summary>Tokens that are not padding.</summary>
     public int Tokens

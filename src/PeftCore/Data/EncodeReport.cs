@@ -4,35 +4,35 @@ namespace PeftCore.Data;
 public sealed class EncodeReport
 {
     /// <summary>Rows read.</summary>
-    internal int Rows { get; internal set; }
+    internal int Rows { get; set; }
 
     /// <summary>Samples encoded.</summary>
-    internal int Examples { get; internal set; }
+    internal int Examples { get; set; }
 
     /// <summary>Samples that were cut to the maximum length.</summary>
-    internal int Cut { get; internal set; }
+    internal int Cut { get; set; }
 
     /// <summary>Tokens that were cut off.</summary>
-    internal long TokensCut { get; internal set; }
+    internal long TokensCut { get; set; }
 
     /// <summary>Rows left out because all of their labels are masked.</summary>
-    internal int Dropped { get; internal set; }
+    internal int Dropped { get; set; }
 
     /// <summary>Rows with a token that spans the end of the prompt and the start of the completion. It is learned as completion, but in
     /// generation the prompt alone is encoded differently; so prompts should not end with a space.</summary>
-    internal int Joined { get; internal set; }
+    internal int Joined { get; set; }
 
     /// <summary>Turns of the assistant that are not learned because the chat template drops or rewrites them.</summary>
-    internal int TurnsNotFound { get; internal set; }
+    internal int TurnsNotFound { get; set; }
 
     /// <summary>Whether texts have no end-of-text token because none is known.</summary>
-    internal bool NoEnd { get; internal set; }
+    internal bool NoEnd { get; set; }
 
     /// <summary>By name of a field: rows whose chat template does not read it.</summary>
     internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Labels that are not masked, of all samples.</summary>
-    internal long TrainableTokens { get; internal set; }
+    internal long TrainableTokens { get; set; }
 
     /// <summary>Warnings for the user.</summary>
     public IEnumerable<string> Warnings(int maxSeqLength)

@@ -8,7 +8,7 @@ namespace PeftCore.Nn;
 public abstract class Layer : Module
 {
     /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
-    public LayerHook? Hook { get; internal set; }
+    internal LayerHook? Hook { get; set; }
 
     /// <summary>Runs the layer, or what a PEFT method has made of it.</summary>
     public Tensor Forward(Tensor x)

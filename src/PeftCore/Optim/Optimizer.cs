@@ -97,7 +97,7 @@ public abstract class Optimizer : IDisposable
     }
 
     /// <summary>Updates parameters, each of which has a gradient. <see cref="ParameterState.Steps"/> includes this step.</summary>
-    protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
+    private protected abstract void Update(IReadOnlyList<ParameterState> states, float learningRate, float gradientScale);
 
     private static (string, Tensor)[] NewMoments(Parameter parameter, ReadOnlySpan<string> names)
     {

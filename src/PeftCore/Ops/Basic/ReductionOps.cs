@@ -95,25 +95,25 @@ public static class ReductionOps
 
     private sealed class SumNode(Shape shape) : GradientNode("sum")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (!accumulate)
             {
                 dx.Backend.Zero(dx);
             }
-            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), flow.GradOutput());
+            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), context.GradOutput());
         }
     }
 
     private sealed class SumAxisNode(BatchedProduct sum) : GradientNode("sum_axis")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
+            var dx = context.GradInput(0, out bool accumulate)!;
             if (dx.Count > 0)
             {
-                dx.Backend.MatMulBatched(sum.GradientOfB(accumulate), Ones(dx.Backend, sum.K), flow.GradOutput(), dx);
+                dx.Backend.MatMulBatched(sum.GradientOfB(accumulate), Ones(dx.Backend, sum.K), context.GradOutput(), dx);
             }
         }
     }

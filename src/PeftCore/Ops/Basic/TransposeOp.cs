@@ -69,10 +69,10 @@ public static class TransposeOp
 
     private sealed class Node() : GradientNode("transpose")
     {
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
-            var dx = flow.GradInput(0, out bool accumulate)!;
-            Copy(flow.GradOutput(), dx, accumulate);
+            var dx = context.GradInput(0, out bool accumulate)!;
+            Copy(context.GradOutput(), dx, accumulate);
         }
     }
 }

@@ -161,7 +161,7 @@ internal static class LowRankLinearOp
             return new SavedUpdate(slots, held, SaveIf(update.B.RequiresGrad || trainsDiagonal, name, xA), needsXAGradient);
         }
 
-        protected internal override void Backward(BackwardContext flow)
+        protected internal override void Backward(BackwardContext context)
         {
             var dx = new List<GemmOperands>(8);
             List<(LowRankUpdate Update, Tensor H)>? dropped = null;
@@ -169,15 +169,15 @@ internal static class LowRankLinearOp
             var arrived = new List<(SavedMap Map, Tensor Dy, Tensor?[] G)>(_maps.Length);
             for (int i = 0; i < _maps.Length; i++)
             {
-                if (flow.HasGradOutput(i))
+                if (context.HasGradOutput(i))
                 {
-                    arrived.Add((_maps[i], flow.GradOutput(i), QueueGradientsOfB(flow, flow.GradOutput(i), _maps[i], gemms)));
+                    arrived.Add((_maps[i], context.GradOutput(i), QueueGradientsOfB(context, context.GradOutput(i), _maps[i], gemms)));
                 }
             }
             gemms.Run(); // dB and g
             foreach (var (map, dy, g) in arrived)
             {
-                BaseGradients(flow, dy, map);
+                BaseGradients(context, dy, map);
                 if (map.Weight is not null)
                 {
                     dx.Add(new GemmOperands(dy, false, map.Weight, map.Transposed));
@@ -187,8 +187,8 @@ internal static class LowRankLinearOp
                     if (g[j] is { } h)
                     {
                         var update = map.Updates[j].Update;
-                        ThroughDiagonal(flow, map.Updates[j], h);
-                        QueueGradientOfA(flow, map.Updates[j], h, gemms);
+                        ThroughDiagonal(context, map.Updates[j], h);
+                        QueueGradientOfA(context, map.Updates[j], h, gemms);
                         if (update.Dropout.Active)
                         {
                             (dropped ??= []).Add((update, h));
@@ -201,38 +201,38 @@ internal static class LowRankLinearOp
                 }
             }
             gemms.Run(); // dA
-            if (flow.GradInput(MapSlots.X, out bool accumulate) is { } target)
+            if (context.GradInput(MapSlots.X, out bool accumulate) is { } target)
             {
                 target.Backend.MatMulSum(CollectionsMarshal.AsSpan(dx), target, null, accumulate);
                 AddThroughDropout(target, dropped);
             }
         }
 
-        private void BaseGradients(BackwardContext flow, Tensor dy, in SavedMap map)
+        private void BaseGradients(BackwardContext context, Tensor dy, in SavedMap map)
         {
-            if (flow.GradInput(map.Slots.Weight, out bool accumulate) is { } dw)
+            if (context.GradInput(map.Slots.Weight, out bool accumulate) is { } dw)
             {
                 LinearOp.WeightGradient(dy, _x!.Value, map.Transposed, dw, accumulate);
             }
-            if (flow.GradInput(map.Slots.Bias, out accumulate) is { } db)
+            if (context.GradInput(map.Slots.Bias, out accumulate) is { } db)
             {
                 dy.Backend.SumRows(dy, db, accumulate);
             }
         }
 
         /// <summary>Queues dB and g = dy·B (…, r) of each update, g times s where there is no m; computes dbias.</summary>
-        private static Tensor?[] QueueGradientsOfB(BackwardContext flow, Tensor dy, in SavedMap map, GroupedGemm gemms)
+        private static Tensor?[] QueueGradientsOfB(BackwardContext context, Tensor dy, in SavedMap map, GroupedGemm gemms)
         {
             var g = new Tensor?[map.Updates.Length];
             for (int j = 0; j < g.Length; j++)
             {
                 var (slots, update, xA, needsXAGradient) = map.Updates[j];
-                var dB = flow.GradInput(slots.B, out bool accumulate);
-                if (flow.NeedsInputGrad(slots.Bias))
+                var dB = context.GradInput(slots.B, out bool accumulate);
+                if (context.NeedsInputGrad(slots.Bias))
                 {
                     var sum = dy.NewLike([dy.Shape.Columns], DType.F32);
                     dy.Backend.SumRows(dy, sum, false);
-                    dy.Backend.Scale(sum, update.Scale, flow.GradInput(slots.Bias, out bool add)!, add);
+                    dy.Backend.Scale(sum, update.Scale, context.GradInput(slots.Bias, out bool add)!, add);
                 }
                 float scale = update.Diagonal is null ? update.Scale : 1;
                 g[j] = needsXAGradient ? dy.NewLike(dy.Shape.WithColumns(update.A.Shape[0])) : null;
@@ -253,26 +253,26 @@ internal static class LowRankLinearOp
         }
 
         /// <summary>Computes dm and turns g into h = s·(g∘m) in place. Without m, g is h already.</summary>
-        private static void ThroughDiagonal(BackwardContext flow, in SavedUpdate saved, Tensor g)
+        private static void ThroughDiagonal(BackwardContext context, in SavedUpdate saved, Tensor g)
         {
             if (saved.Update.Diagonal is not { } diagonal)
             {
                 return;
             }
-            if (flow.GradInput(saved.Slots.Diagonal, out bool accumulate) is { } dm)
+            if (context.GradInput(saved.Slots.Diagonal, out bool accumulate) is { } dm)
             {
                 g.Backend.MultiplySumRows(g, saved.XA!, dm, accumulate); // xA has the scale in it, so g must not have it yet.
             }
-            if (flow.NeedsInputGrad(saved.Slots.A) || flow.NeedsInputGrad(MapSlots.X))
+            if (context.NeedsInputGrad(saved.Slots.A) || context.NeedsInputGrad(MapSlots.X))
             {
                 g.Backend.MultiplyRow(g, diagonal, g, false);
                 g.Backend.Scale(g, saved.Update.Scale, g, false);
             }
         }
 
-        private void QueueGradientOfA(BackwardContext flow, in SavedUpdate saved, Tensor h, GroupedGemm gemms)
+        private void QueueGradientOfA(BackwardContext context, in SavedUpdate saved, Tensor h, GroupedGemm gemms)
         {
-            if (flow.GradInput(saved.Slots.A, out bool accumulate) is not { } dA)
+            if (context.GradInput(saved.Slots.A, out bool accumulate) is not { } dA)
             {
                 return;
             }

@@ -67,7 +67,7 @@ internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, 
         }
         catch
         {
-            peft.Base.Free();
+            peft.Base.Dispose();
             throw;
         }
     }
