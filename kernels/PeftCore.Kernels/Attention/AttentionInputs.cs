@@ -22,7 +22,7 @@ internal readonly unsafe struct AttentionInputs(
 
     public int ValueStride => Values.Stride;
 
-    /// <summary>Query heads that share a key head.</summary>
+    /// <summary>Query heads per key head (the group of grouped-query attention).</summary>
     public int Group => Shape.Heads / Shape.KeyHeads;
 
     public float* Query(int b, int i, int h) => _q.At(((long)b * Shape.QueryLength) + i, h);

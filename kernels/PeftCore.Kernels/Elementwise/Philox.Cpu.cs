@@ -69,8 +69,8 @@ internal static unsafe partial class Philox
                 for (; i <= end - 16; i += 16)
                 {
                     Next4(seed, stream, (ulong)i >> 2, out var first, out var second);
-                    Eight(i, first, scale);
-                    Eight(i + 8, second, scale);
+                    MaskVector(i, first, scale);
+                    MaskVector(i + 8, second, scale);
                 }
             }
 
@@ -86,7 +86,7 @@ internal static unsafe partial class Philox
             }
         }
 
-        private void Eight(int i, Vector256<uint> words, float scale)
+        private void MaskVector(int i, Vector256<uint> words, float scale)
         {
             var uniform = Vector256.ConvertToSingle((words >> 8).AsInt32()) * (1f / 16777216f);
             var keep = Vector256.GreaterThanOrEqual(uniform, Vector256.Create(probability));

@@ -7,11 +7,11 @@ internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParall
     private const int AtOnce = 16384;
     private readonly int _atOnce = Math.Max(1, AtOnce / (TTile.Rows * block.Steps));
 
-    public int Items => Ranges.Count(block.Panels, _atOnce);
+    public int Items => Ranges.Count(block.PanelCount, _atOnce);
 
     public void Run(int item)
     {
-        for (int i = item * _atOnce; i < Math.Min(block.Panels, (item + 1) * _atOnce); i++)
+        for (int i = item * _atOnce; i < Math.Min(block.PanelCount, (item + 1) * _atOnce); i++)
         {
             block.PackRows(i);
         }
@@ -26,7 +26,7 @@ internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParall
 internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
     where TTile : struct, ITile
 {
-    // A piece of a strip fills the first-level cache of 48 KiB but for the panel of A.
+    // The most bytes of a piece of a strip, chosen for the first-level cache.
     private const int PieceBytes = 49152;
 
     // Enough items to balance the threads, and enough work per item to repay handing it out.
@@ -39,7 +39,7 @@ internal readonly unsafe struct MacroKernel<TTile> : IParallelBody
     {
         _block = block;
         _pool = pool;
-        _strips = block.Strips;
+        _strips = block.StripCount;
         while (rows > 4 * TTile.Rows && Ranges.Count(block.Rows, rows) * _strips < EnoughItems)
         {
             rows = Ranges.Count(rows / 2, TTile.Rows) * TTile.Rows;

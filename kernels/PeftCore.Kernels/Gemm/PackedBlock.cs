@@ -10,9 +10,11 @@ internal unsafe struct PackedBlock<TTile>(MatrixProduct product, float* packed, 
     public int Row, Rows, Step, Steps;
     private readonly float* _packed = packed;
 
-    public readonly int Panels => Ranges.Count(Rows, TTile.Rows);
+    /// <summary>Panels of A in this block.</summary>
+    public readonly int PanelCount => Ranges.Count(Rows, TTile.Rows);
 
-    public readonly int Strips => Ranges.Count(Product.N, TTile.Columns);
+    /// <summary>Strips of B in the product.</summary>
+    public readonly int StripCount => Ranges.Count(Product.N, TTile.Columns);
 
     /// <summary>Bytes of an element of B as tiles read it.</summary>
     public readonly int StripSize => Product.B.IsPrepacked || direct ? Elements.Size(Product.B.Type) : sizeof(float);

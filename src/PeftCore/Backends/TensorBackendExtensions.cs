@@ -103,8 +103,8 @@ public static class TensorBackendExtensions
             for (long at = 0; at < values.Length; at += ChunkedTransfer.Bytes)
             {
                 int count = (int)Math.Min(ChunkedTransfer.Bytes, values.Length - at);
-                using var piece = tensor.Unscoped([count], at);
-                backend.Upload(MemoryMarshal.AsBytes(values.Slice((int)at, count)), piece);
+                using var chunk = tensor.Unscoped([count], at);
+                backend.Upload(MemoryMarshal.AsBytes(values.Slice((int)at, count)), chunk);
             }
             return tensor;
         }

@@ -71,7 +71,7 @@ internal sealed class CpuStream(WorkerPool pool)
         }
     }
 
-    /// <summary>Runs recorded launches as part of a later pass.</summary>
+    /// <summary>Runs captured launches as part of a later pass.</summary>
     public void Replay(List<CapturedLaunch> launches, ulong passesLater)
     {
         ReplayedPasses = passesLater;
