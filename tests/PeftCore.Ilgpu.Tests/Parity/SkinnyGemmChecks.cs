@@ -68,7 +68,8 @@ internal static class SkinnyGemmChecks
             bench.Cpu.MatMul(x.Cpu, false, right.Cpu, false, f32, 0.5f + i);
             bench.Cpu.Cast(f32, rightProducts[i].Cpu);
             bench.Cpu.MatMul(x.Cpu, true, left.Cpu, false, leftProducts[i].Cpu, 1, add);
-            products[i] = new SkinnyGemm(x.Device, right.Device, rightProducts[i].Device, 0.5f + i, left.Device, leftProducts[i].Device, add);
+            products[i] = new SkinnyGemm(x.Device, right.Device, rightProducts[i].Device, 0.5f + i, left.Device, leftProducts[i].Device,
+                add);
         }
         return products;
     }
