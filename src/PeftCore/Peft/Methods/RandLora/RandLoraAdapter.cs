@@ -1,11 +1,13 @@
 using PeftCore.Nn;
 using PeftCore.Ops;
+using PeftCore.Peft.Numerics;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft.RandLora;
 
-/// <summary>RandLoRA on one linear layer: a sum of as many random low-rank products as make a full rank, each scaled by its own λ and γ, ΔW
-/// = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ). What learns is applied to the smaller side.</summary>
+/// <summary>RandLoRA on one linear layer (Albert et al. 2025, equation 4): ΔW = s·Σⱼ Bⱼ·diag(λⱼ)·A·diag(γⱼ), a sum of random low-rank
+/// products whose ranks add up to a full one. A and Bⱼ are frozen and shared by all layers; only λ (r, bases) and γ (bases, smaller side)
+/// train. They scale the smaller side, so that the other factor is constant. ΔW is never formed in forward or backward.</summary>
 internal sealed class RandLoraAdapter : DeltaAdapter
 {
     private readonly RandomBases _bases;
@@ -42,5 +44,97 @@ internal sealed class RandLoraAdapter : DeltaAdapter
         return Smaller == Layer.Inputs
             ? x.Linear(small).Linear(large) * _scale
             : x.Linear(large, transposed: true).Linear(small, transposed: true) * _scale;
+    }
+}
+
+/// <summary>The random A (r, 1, smaller side) and B (larger side, bases, r) that all layers share, as large as the largest layer needs;
+/// each layer uses the first rows and columns.</summary>
+internal sealed class RandomBases
+{
+    private readonly Tensor _a;
+    private readonly Tensor _b;
+
+    public RandomBases(AttachContext context, RandLoraConfig config, IReadOnlyList<(string Path, Linear Layer)> targets)
+    {
+        int inputs = targets.Max(target => target.Layer.Inputs), outputs = targets.Max(target => target.Layer.Outputs), r = config.Rank;
+        int small = Math.Min(inputs, outputs), large = Math.Max(inputs, outputs), bases = Count(small, r);
+        context.RefuseMoreThanStored(r); // Each layer stores λ, which has r rows.
+        if (context.Backend.IsMeta)
+        {
+            (_a, _b) = (context.NewConstant([r, 1, small]), context.NewConstant([large, bases, r]));
+        }
+        else
+        {
+            var (a, b) = Draw(config, r, small, large, bases);
+            (_a, _b) = (context.NewConstant(a, [r, 1, small]), context.NewConstant(b, [large, bases, r]));
+        }
+        if (ConfigFields.ProjectionsAreSaved(context, config.SaveProjection, "randlora_A"))
+        {
+            Save(context.Adapter, AdapterParameter.ModelPrefix);
+            // Hugging Face PEFT also writes a copy under the name of each layer.
+            foreach (var (path, _) in targets)
+            {
+                Save(context.Adapter, AdapterParameter.Prefix + path + ".");
+            }
+        }
+    }
+
+    /// <summary>The number of bases of rank r whose ranks add up to a side.</summary>
+    public static int Count(int side, int r) => (side + r - 1) / r;
+
+    /// <summary>A (r, side)</summary>
+    public Tensor A(int side)
+    {
+        var a = _a.Reshape([_a.Shape[0], _a.Shape[2]]);
+        return side == a.Shape[1] ? a : a.Columns(0, side);
+    }
+
+    /// <summary>B (side, bases·r)</summary>
+    public Tensor B(int side, int bases)
+    {
+        int r = _b.Shape[2];
+        var b = _b.Slice(0, side).Reshape([side, _b.Shape[1] * r]);
+        return bases == _b.Shape[1] ? b : b.Columns(0, bases * r);
+    }
+
+    private void Save(Adapter adapter, string prefix)
+    {
+        adapter.Constants.Add((prefix + "randlora_A", _a, Optional: prefix != AdapterParameter.ModelPrefix));
+        adapter.Constants.Add((prefix + "randlora_B", _b, Optional: prefix != AdapterParameter.ModelPrefix));
+    }
+
+    /// <summary>Draws A (r, small) and B (large, bases, r) as Hugging Face PEFT does: uniform values in BF16 precision, or −1, 0 and
+    /// 1.</summary>
+    private static (float[] A, float[] B) Draw(RandLoraConfig config, int r, int small, int large, int bases)
+    {
+        var random = new TorchRandom((ulong)config.ProjectionKey);
+        if (config.Sparse || config.VerySparse)
+        {
+            double sparsity = config.VerySparse ? Math.Sqrt(small) : 3;
+            float[] sparseA = random.Uniform(r * small, 0, 1), sparseB = random.Uniform(large * bases * r, 0, 1);
+            return (Scaled(Signs(sparseA, sparsity), x => x), Scaled(Signs(sparseB, sparsity), x => x));
+        }
+        float[] a = random.UniformBrain(r * small, (float)(-1 / Math.Sqrt(small)), (float)(1 / Math.Sqrt(small)));
+        float[] b = new float[large * bases * r];
+        for (int basis = 0; basis < bases; basis++)
+        {
+            float[] part = random.UniformBrain(large * r, (float)(-1 / Math.Sqrt(r)), (float)(1 / Math.Sqrt(r)));
+            for (int i = 0; i < large; i++)
+            {
+                part.AsSpan(i * r, r).CopyTo(b.AsSpan((i * bases + basis) * r));
+            }
+        }
+        return (Scaled(a, TorchRandom.Brain), Scaled(b, TorchRandom.Brain));
+    }
+
+    private static float[] Signs(float[] values, double sparsity) =>
+        Array.ConvertAll(values, x => x < 1 / (2 * sparsity) ? -1f : x > 1 - 1 / (2 * sparsity) ? 1f : 0f);
+
+    /// <summary>The values divided by their standard deviation, each result rounded.</summary>
+    private static float[] Scaled(float[] values, Func<float, float> round)
+    {
+        double mean = values.Average(), variance = values.Sum(x => (x - mean) * (x - mean)) / Math.Max(1, values.Length - 1);
+        float deviation = round((float)Math.Sqrt(variance));
+        return deviation > 0 ? Array.ConvertAll(values, x => round(x / deviation)) : values;
     }
 }
