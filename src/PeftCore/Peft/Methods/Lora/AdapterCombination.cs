@@ -1,8 +1,9 @@
+using PeftCore.Backends;
 using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Several LoRA adapters as one, by weights.</summary>
+/// <summary>Combines several adapters into one LoRA by their weights.</summary>
 internal sealed class AdapterCombination
 {
     private readonly IReadOnlyList<Adapter> _adapters;
@@ -40,7 +41,7 @@ internal sealed class AdapterCombination
         }
     }
 
-    /// <summary>The new adapter's configuration: a plain LoRA of scale 1 on the layers any of them changes.</summary>
+    /// <summary>The new adapter's configuration: a plain LoRA of scale 1 on every layer that one of the adapters changes.</summary>
     public LoraConfig Config(CausalModel model) => new()
     {
         TaskType = First.TaskType,
@@ -89,7 +90,7 @@ internal sealed class AdapterCombination
         {
             return LowRankFactors.Truncate(_arithmetic.Combine([.. parts.Select(part => part.Update.Product())], weights), shape, _rank);
         }
-        // The weight goes into both factors, its sign into one.
+        // Both factors are multiplied by the root of the weight, one of them also by its sign.
         double[] roots = Array.ConvertAll(weights, weight => Math.Sqrt(Math.Abs(weight)));
         double[] signed = Array.ConvertAll(weights, weight => Math.CopySign(Math.Sqrt(Math.Abs(weight)), weight));
         return shape with
@@ -99,7 +100,7 @@ internal sealed class AdapterCombination
         };
     }
 
-    /// <summary>Biases of B add up exactly, however the factors are combined.</summary>
+    /// <summary>Biases of B are summed with their weights, whatever the combination of the factors.</summary>
     private void AddBiases(string path, LoraLayer target)
     {
         foreach (var (adapter, weight) in _adapters.Zip(_weights))
@@ -107,13 +108,13 @@ internal sealed class AdapterCombination
             if (adapter.Layers.Find(layer => layer.Path == path).Layer is LoraLayer { BiasOfB: { } bias } linear)
             {
                 var sum = target.BiasOfB!.Value;
-                ((Backends.IBackend)sum.Device).Scale(bias.Value, (float)(weight * linear.Scale), sum, accumulate: true);
+                sum.Backend.Scale(bias.Value, (float)(weight * linear.Scale), sum, accumulate: true);
             }
         }
     }
 
-    /// <summary>The names the adapters' configurations give, if they select just the layers to change; otherwise those layers'
-    /// paths.</summary>
+    /// <summary>The target names of the adapters' configurations if they select exactly the layers to change; otherwise the paths of those
+    /// layers.</summary>
     private ModuleSelector Targets(CausalModel model)
     {
         List<string> names = [.. Configs.SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];

@@ -1,51 +1,51 @@
 namespace PeftCore.Peft.Lora;
 
-/// <summary>How <see cref="PeftModel.AddWeightedAdapter"/> makes one LoRA adapter of several. Below, w are the weights and s each adapter's
-/// scale; "pruned" keeps the share of elements that the density says.</summary>
+/// <summary>How <see cref="PeftModel.AddWeightedAdapter"/> combines several adapters into one LoRA, with Hugging Face PEFT's names. w is
+/// the weight and s the scale of each adapter; pruning keeps a share of the elements, the density.</summary>
 public enum CombinationType
 {
-    /// <summary>The closest update of the wanted rank to Σ w·s·B·A.</summary>
+    /// <summary>The best approximation of Σ w·s·B·A of the requested rank.</summary>
     Svd,
 
-    /// <summary>A = Σ ±√|w·s|·A and B = Σ √|w·s|·B. Cheap; the product also holds B of one adapter times A of another.</summary>
+    /// <summary>A = Σ ±√|w·s|·A and B = Σ √|w·s|·B. Cheap; B·A also contains the products of one adapter's B with another's A.</summary>
     Linear,
 
-    /// <summary>Exactly Σ w·s·B·A, with the ranks added up.</summary>
+    /// <summary>Exactly Σ w·s·B·A: factors concatenated, so that the ranks add up.</summary>
     Cat,
 
-    /// <summary>Linear on pruned factors, where each element is the mean of those that have the sign most have (Yadav et al. 2023,
+    /// <summary>Linear on pruned factors, with the mean only of the elements whose sign is the elected one (Yadav et al. 2023,
     /// TIES).</summary>
     Ties,
 
-    /// <summary>TIES on the updates themselves, then the closest update of the wanted rank.</summary>
+    /// <summary>TIES on the updates B·A, then the best approximation of the requested rank.</summary>
     TiesSvd,
 
-    /// <summary>Linear on factors of which random elements are dropped and the rest is scaled up (Yu et al. 2023, DARE).</summary>
+    /// <summary>Linear on factors with random elements dropped and the others divided by the density (Yu et al. 2023, DARE).</summary>
     DareLinear,
 
-    /// <summary>TIES with random dropping in the place of pruning.</summary>
+    /// <summary>TIES with random dropping instead of pruning by magnitude.</summary>
     DareTies,
 
-    /// <summary>DARE on the updates themselves, then the closest update of the wanted rank.</summary>
+    /// <summary>DARE on the updates B·A, then the best approximation of the requested rank.</summary>
     DareLinearSvd,
 
-    /// <summary>TIES with random dropping on the updates themselves, then the closest update of the wanted rank.</summary>
+    /// <summary>TIES with random dropping on the updates B·A, then the best approximation of the requested rank.</summary>
     DareTiesSvd,
 
-    /// <summary>Linear on factors of which only the largest elements are kept.</summary>
+    /// <summary>Linear on factors pruned by magnitude.</summary>
     MagnitudePrune,
 
-    /// <summary>The sum of updates of which only the largest elements are kept, then the closest update of the wanted rank.</summary>
+    /// <summary>The sum of updates B·A pruned by magnitude, then the best approximation of the requested rank.</summary>
     MagnitudePruneSvd,
 }
 
-/// <summary>Which sign TIES takes for an element.</summary>
+/// <summary>How TIES elects the sign of an element.</summary>
 public enum MajoritySign
 {
     /// <summary>The sign of the sum over the adapters.</summary>
     Total,
 
-    /// <summary>The sign most of the adapters have.</summary>
+    /// <summary>The sign that most adapters have.</summary>
     Frequency,
 }
 
@@ -67,15 +67,15 @@ internal static class CombinationTypes
         ["magnitude_prune_svd"] = CombinationType.MagnitudePruneSvd,
     };
 
-    /// <summary>The combination Hugging Face PEFT has under a name, such as "ties_svd".</summary>
-    /// <exception cref="BadInputException">There is none of this name.</exception>
+    /// <summary>The combination of a name of Hugging Face PEFT, such as "ties_svd".</summary>
+    /// <exception cref="BadInputException">There is no combination of this name.</exception>
     public static CombinationType Parse(string name) => ByName.TryGetValue(name, out var type)
         ? type
         : throw new BadInputException($"there is no combination \"{name}\"; there are {string.Join(", ", ByName.Keys)}");
 
     extension(CombinationType type)
     {
-        /// <summary>Whether it works on the updates B·A rather than on B and A, and so ends with a factorisation.</summary>
+        /// <summary>Whether it combines the updates B·A rather than the factors, and so ends with a factorisation.</summary>
         public bool EndsWithSvd => type is CombinationType.Svd or CombinationType.TiesSvd or CombinationType.DareLinearSvd
             or CombinationType.DareTiesSvd
             or CombinationType.MagnitudePruneSvd;

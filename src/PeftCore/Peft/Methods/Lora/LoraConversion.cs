@@ -9,8 +9,8 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Any adapter that changes weights as a LoRA: ΔW of each layer, cut after its largest singular values (Eckart and Young 1936: no
-/// other update of that rank is nearer).</summary>
+/// <summary>Converts any adapter that changes weights to a LoRA: the best approximation of each layer's ΔW of the LoRA's rank, which is its
+/// truncated singular value decomposition (Eckart and Young 1936).</summary>
 internal sealed class LoraConversion
 {
     private readonly Adapter _adapter;
@@ -18,9 +18,9 @@ internal sealed class LoraConversion
     private readonly List<SafetensorsTensor> _tensors = [];
     private readonly List<ConvertedLayer> _layers = [];
 
-    /// <param name="adapter">What to convert.</param>
+    /// <param name="adapter">The adapter to convert.</param>
     /// <param name="rank">The LoRA's rank.</param>
-    /// <param name="find">The base's module of a path.</param>
+    /// <param name="find">Finds the base's module of a path.</param>
     public LoraConversion(Adapter adapter, int rank, Func<string, Module> find)
     {
         (_adapter, _rank) = (adapter, rank);
@@ -35,10 +35,10 @@ internal sealed class LoraConversion
         }
     }
 
-    /// <summary>What each layer lost.</summary>
+    /// <summary>The error of each layer.</summary>
     public IReadOnlyList<ConvertedLayer> Layers => _layers;
 
-    /// <summary>The LoRA's configuration: scale 1, on just these layers.</summary>
+    /// <summary>The LoRA's configuration: scale 1, on exactly the layers of the adapter.</summary>
     public LoraConfig Config => new()
     {
         TaskType = _adapter.Config.TaskType,
@@ -51,7 +51,7 @@ internal sealed class LoraConversion
         ModulesToSave = (_adapter.Config as TargetedConfig)?.ModulesToSave,
     };
 
-    /// <summary>Its tensors, biases and modules trained whole included.</summary>
+    /// <summary>The tensors of the LoRA's file, with biases and modules that train whole.</summary>
     public IEnumerable<SafetensorsTensor> Tensors =>
         _tensors.Concat(_adapter.Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
 
@@ -61,7 +61,7 @@ internal sealed class LoraConversion
         using var scope = new TensorScope();
         var stored = layer.Weight.Value;
         var plain = Wide(stored);
-        // What adds to the weight can add to zero, which costs no digits; what scales the weight needs it.
+        // A method that only adds to the weight can add to zero, which loses no precision; one that scales the weight needs its values.
         bool adds = adapter is DeltaAdapter or LoraLayer { UsesDora: false };
         var changed = adds ? stored.Backend.Zeros(stored.Shape) : Wide(stored);
         var bias = layer.Bias is { } own ? Wide(own.Value) : null;
@@ -78,7 +78,7 @@ internal sealed class LoraConversion
         {
             plain.Backend.Scale(plain, -1, changed, accumulate: true);
         }
-        double[] delta = Array.ConvertAll(changed.ToArray<float>(), x => (double)x);
+        double[] delta = changed.ToDoubles();
         return layer.Transposed ? Dense.Transpose(delta, layer.Inputs, layer.Outputs) : delta;
     }
 
@@ -125,14 +125,7 @@ internal sealed class LoraConversion
     }
 }
 
-/// <summary>A layer that became a LoRA.</summary>
-public readonly struct ConvertedLayer
-{
-    internal ConvertedLayer(string path, double error) => (Path, Error) = (path, error);
-
-    /// <summary>The layer.</summary>
-    public string Path { get; }
-
-    /// <summary>‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</summary>
-    public double Error { get; }
-}
+/// <summary>A layer that was converted to a LoRA.</summary>
+/// <param name="Path">The layer's path.</param>
+/// <param name="Error">‖ΔW − B·A‖/‖ΔW‖ in the Frobenius norm.</param>
+public readonly record struct ConvertedLayer(string Path, double Error);

@@ -126,9 +126,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     }
 
     private static LowRankFactors Of(Tensor a, Tensor b, float scale) =>
-        new(ToDouble(a), ToDouble(b), a.Shape[0], a.Shape[1], b.Shape[0], scale);
-
-    private static double[] ToDouble(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
+        new(a.ToDoubles(), b.ToDoubles(), a.Shape[0], a.Shape[1], b.Shape[0], scale);
 
     private static double[] ToDouble(WeightEntry entry) =>
         Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);

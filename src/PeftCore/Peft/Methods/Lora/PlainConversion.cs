@@ -1,13 +1,14 @@
 using System.Runtime.InteropServices;
 using PeftCore.Io;
+using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>PiSSA and OLoRA train factors that were taken out of the base weight, so their files fit only programs that take them out
-/// again. What they add to the unchanged base is [B, −B₀]·[A; A₀], a plain LoRA of twice the rank.</summary>
+/// <summary>Converts a LoRA whose initial factors were taken out of the base weight (PiSSA, OLoRA, CorDA, LoRA-GA) to a plain one: its
+/// update of the unchanged base is s·(B·A − B₀·A₀) = s·[B, −B₀]·[A; A₀], a LoRA of twice the rank.</summary>
 internal static class PlainConversion
 {
-    /// <summary>The configuration of the plain adapter: twice the rank at the same scale.</summary>
+    /// <summary>The configuration of the plain adapter: twice the rank, with α that keeps the scale.</summary>
     public static LoraConfig Config(LoraConfig config)
     {
         double alpha = config.UseRsLora ? Math.Sqrt(2) : 2;
@@ -39,8 +40,8 @@ internal static class PlainConversion
         }
     }
 
-    /// <summary>The tensors of the plain adapter's file, from an adapter's file and the one that was written before it trained: [A; A₀] and
-    /// [B, −B₀], in the dtype they have.</summary>
+    /// <summary>The tensors of the plain adapter's file, [A; A₀] and [B, −B₀], from an adapter's file and the file that was saved before it
+    /// trained. The dtype stays.</summary>
     public static IEnumerable<SafetensorsTensor> Tensors(AdapterWeights trained, AdapterWeights initial)
     {
         foreach (string name in trained.Names)
@@ -61,12 +62,13 @@ internal static class PlainConversion
             }
             bool isA = kind.EndsWith('A');
             long[] shape = isA ? [2 * entry.Shape[0], entry.Shape[1]] : [entry.Shape[0], 2 * entry.Shape[1]];
-            yield return new SafetensorsTensor(name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes] : Beside(entry, start));
+            yield return new SafetensorsTensor(name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes]
+                : ConcatNegated(entry, start));
         }
     }
 
-    /// <summary>[B, −B₀], row by row. Changing the sign is one bit in every floating-point format.</summary>
-    private static byte[] Beside(WeightEntry b, WeightEntry start)
+    /// <summary>[B, −B₀], row by row. The sign is the highest bit in every floating-point format.</summary>
+    private static byte[] ConcatNegated(WeightEntry b, WeightEntry start)
     {
         int rows = (int)b.Shape[0], width = b.Bytes.Length / Math.Max(1, rows),
             size = b.Bytes.Length / (int)Math.Max(1, b.Shape[0] * b.Shape[1]);
@@ -90,11 +92,11 @@ internal static class PlainConversion
         return isA ? ToFile(name, update.A, update.Rank, update.Inputs) : ToFile(name, update.B, update.Outputs, update.Rank);
     }
 
-    /// <summary>Embeddings are not changed by these initialisations; their factors get zeros up to the common rank.</summary>
+    /// <summary>A factor of an embedding, which these initialisations do not change, padded with zeros to twice the rank.</summary>
     private static SafetensorsTensor Padded(AdapterParameter parameter, bool rows)
     {
         int height = parameter.Parameter.Shape[0], width = parameter.Parameter.Shape[1];
-        double[] values = Array.ConvertAll(Backends.TensorBackendExtensions.ToArray<float>(parameter.Parameter.Value), x => (double)x);
+        double[] values = parameter.Parameter.Value.ToDoubles();
         if (rows)
         {
             return ToFile(parameter.FileName, [.. values, .. new double[values.Length]], 2 * height, width);

@@ -2,11 +2,12 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Makes one array of several by their weights: sums, pruned sums and sums of those that agree in sign.</summary>
-/// <param name="type">What to do.</param>
+/// <summary>Task arithmetic (Ilharco et al. 2022): combines arrays by their weights, as sums, pruned sums (DARE) or means of the elements
+/// with the elected sign (TIES).</summary>
+/// <param name="type">The combination.</param>
 /// <param name="density">Share of the elements that pruning keeps.</param>
-/// <param name="majority">Which sign counts where signs are elected.</param>
-/// <param name="random">Draws what is dropped.</param>
+/// <param name="majority">How TIES elects signs.</param>
+/// <param name="random">Draws the elements that DARE drops.</param>
 internal sealed class TaskArithmetic(CombinationType type, double density, MajoritySign majority, Random random)
 {
     public double[] Combine(IReadOnlyList<double[]> tensors, IReadOnlyList<double> weights)

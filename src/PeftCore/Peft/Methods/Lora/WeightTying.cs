@@ -3,21 +3,21 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>"ensure_weight_tying": where the base has one table for embedding and head, an adapter shall not part them. It has effect only
-/// there, and only on adapters that change one of the two.</summary>
+/// <summary>"ensure_weight_tying": where the base ties its head to the embedding, an adapter must change both alike. It has no effect on
+/// other bases, nor on adapters that change neither.</summary>
 internal static class WeightTying
 {
     private const string Field = "ensure_weight_tying";
 
-    /// <summary>Names by which Hugging Face PEFT knows the two modules; those of other families it leaves alone.</summary>
+    /// <summary>The module names for which Hugging Face PEFT ensures tying; it ignores those of other families.</summary>
     private static readonly string[] Known = ["embed_tokens", "lm_head"];
 
     public static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
 
-    /// <summary>Whether Hugging Face PEFT knows a module as one of the two.</summary>
+    /// <summary>Whether Hugging Face PEFT ensures tying for a module of this path.</summary>
     public static bool IsKnown(string path) => Known.Contains(path[(path.LastIndexOf('.') + 1)..]);
 
-    /// <summary>Lets embedding and head that are trained whole be one parameter: the embedding's.</summary>
+    /// <summary>Makes an embedding and a head that train whole share one parameter, the embedding's.</summary>
     public static void ShareSaved(AttachContext context, Adapter adapter)
     {
         var model = context.Base;
@@ -49,7 +49,7 @@ internal static class WeightTying
         }
     }
 
-    /// <summary>Refuses an adapter that changes one of two tied tables by a method that cannot do so in both alike.</summary>
+    /// <summary>Refuses an adapter that changes one of two tied tables with a method that cannot change both alike.</summary>
     public static void RefuseIfChanged(AttachContext context, Adapter adapter)
     {
         if (IsTied(context.Base) && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
@@ -61,17 +61,17 @@ internal static class WeightTying
         }
     }
 
-    /// <summary>Refuses a LoRA on one of two tied tables that would have to be made for the other.</summary>
-    /// <param name="context">Where it was to be attached.</param>
-    /// <param name="path">The module that has one.</param>
-    /// <param name="other">The one that has none.</param>
+    /// <summary>The error for a LoRA on one of two tied tables where the other has none.</summary>
+    /// <param name="context">Where the adapter is attached.</param>
+    /// <param name="path">The module that has a LoRA.</param>
+    /// <param name="other">The module that has none.</param>
     public static BadInputException NotThere(AttachContext context, string path, string other) => new(
         $"{Field} is true, and the base ties its head to the embedding: \"{other}\" would need a LoRA that shares the factors of " +
         $"\"{path}\", " +
         $"{(context.IsNew ? "which cannot be trained here" : "and the file has none")}; set {Field} to false{(context.IsNew ? $", or " +
         $"leave \"{path}\" out" : "")}");
 
-    /// <summary>Refuses a file whose tables or factors are not one.</summary>
+    /// <summary>Refuses a file whose two tables differ, or whose factors for the two tables are not each other's transposes.</summary>
     public static void Check(CausalModel model, AdapterWeights stored, bool trainable)
     {
         if (!IsTied(model))

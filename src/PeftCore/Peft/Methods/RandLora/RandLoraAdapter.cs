@@ -114,17 +114,17 @@ internal sealed class RandomBases
             float[] sparseA = random.Uniform(r * small, 0, 1), sparseB = random.Uniform(large * bases * r, 0, 1);
             return (Scaled(Signs(sparseA, sparsity), x => x), Scaled(Signs(sparseB, sparsity), x => x));
         }
-        float[] a = random.UniformBrain(r * small, (float)(-1 / Math.Sqrt(small)), (float)(1 / Math.Sqrt(small)));
+        float[] a = random.UniformBFloat16(r * small, (float)(-1 / Math.Sqrt(small)), (float)(1 / Math.Sqrt(small)));
         float[] b = new float[large * bases * r];
         for (int basis = 0; basis < bases; basis++)
         {
-            float[] part = random.UniformBrain(large * r, (float)(-1 / Math.Sqrt(r)), (float)(1 / Math.Sqrt(r)));
+            float[] part = random.UniformBFloat16(large * r, (float)(-1 / Math.Sqrt(r)), (float)(1 / Math.Sqrt(r)));
             for (int i = 0; i < large; i++)
             {
                 part.AsSpan(i * r, r).CopyTo(b.AsSpan((i * bases + basis) * r));
             }
         }
-        return (Scaled(a, TorchRandom.Brain), Scaled(b, TorchRandom.Brain));
+        return (Scaled(a, TorchRandom.RoundToBFloat16), Scaled(b, TorchRandom.RoundToBFloat16));
     }
 
     private static float[] Signs(float[] values, double sparsity) =>

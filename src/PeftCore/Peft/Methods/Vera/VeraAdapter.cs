@@ -30,8 +30,8 @@ internal sealed class VeraAdapter : LowRankAdapter
         new(_shared.A(Layer.Inputs), _shared.B(Layer.Outputs).MultiplyColumn(_b.Value), 1, Dropout: drop, Diagonal: _d.Value);
 }
 
-/// <summary>The random A and B that all layers share, as large as the largest layer needs; each layer uses the first columns of A and rows of
-/// B.</summary>
+/// <summary>The random A and B that all layers share, as large as the largest layer needs; each layer uses the first columns of A and rows
+/// of B.</summary>
 internal sealed class VeraProjections
 {
     private readonly Tensor _a;

@@ -21,7 +21,7 @@ internal static class BaseWeight
             throw new BadInputException(
                 $"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact model");
         }
-        double[] values = Array.ConvertAll(wide.ToArray<float>(), x => (double)x);
+        double[] values = wide.ToDoubles();
         return layer.Transposed ? Dense.Transpose(values, layer.Inputs, layer.Outputs) : values;
     }
 }

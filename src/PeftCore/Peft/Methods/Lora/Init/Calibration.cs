@@ -15,8 +15,8 @@ public sealed record Calibration
     /// <summary>Whether EVA gives a layer α in proportion to its new rank, so that all layers keep one scale α/r.</summary>
     public bool AdjustScaling { get; init; } = true;
 
-    /// <summary>Whether CorDA takes the directions the data uses least, which keeps what the base knows, rather than those it uses
-    /// most.</summary>
+    /// <summary>Whether CorDA takes the directions the data uses least, which preserves what the base has learned, rather than those
+    /// it uses most.</summary>
     public bool KeepKnowledge { get; init; }
 
     /// <summary>Which singular directions of the gradient LoRA-GA gives to A and which to B.</summary>

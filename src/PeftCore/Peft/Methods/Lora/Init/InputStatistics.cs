@@ -1,6 +1,7 @@
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
+using PeftCore.Peft.Numerics;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
@@ -34,7 +35,7 @@ internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
     public (double[] Gram, double[] Sum, long Rows) Of(Linear layer)
     {
         var sums = _sums[layer];
-        return (ToDouble(sums.Gram), ToDouble(sums.Sum), sums.Rows);
+        return (sums.Gram.ToDoubles(), sums.Sum.ToDoubles(), sums.Rows);
     }
 
     public void Dispose()
@@ -45,8 +46,6 @@ internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
             sums.Sum.Dispose();
         }
     }
-
-    private static double[] ToDouble(Tensor tensor) => Array.ConvertAll(tensor.ToArray<float>(), x => (double)x);
 
     private sealed class Sums(Linear layer)
     {
