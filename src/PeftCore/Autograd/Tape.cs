@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>Records the ops that gradients are propagated through, and no others: an op is recorded if a tape runs on this thread and one of
-/// its inputs requires a gradient. Below the lowest trained parameter nothing is recorded.</summary>
+/// <summary>Records the ops that gradients are propagated through, and no others: an op is recorded if a tape runs on this thread and one
+/// of its inputs requires a gradient. Below the lowest trained parameter nothing is recorded.</summary>
 public sealed class Tape : IDisposable
 {
     [ThreadStatic]
@@ -100,8 +100,8 @@ public sealed class Tape : IDisposable
         _running._nodes.Add(recorded);
     }
 
-    /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on and adds it to the leaf's. Each node releases its
-    /// saved tensors once its backward has run.</summary>
+    /// <summary>Computes the gradient of a scalar with respect to every leaf it depends on and adds it to the leaf's. Each node releases
+    /// its saved tensors once its backward has run.</summary>
     /// <param name="loss">An F32 scalar computed while this tape ran.</param>
     /// <param name="scale">The gradient of the scalar itself; 1/n averages over n accumulated batches.</param>
     public void Backward(Tensor loss, float scale = 1)

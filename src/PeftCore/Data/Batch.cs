@@ -64,8 +64,8 @@ public sealed class Batch
     /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
     internal int[]? TaskIds { get; set; } // (B)
 
-    /// <summary>The keys [first, end) that each token attends to in causal attention within its own sample. Null if no row is packed: padding
-    /// is on the right, so plain causal attention excludes it.</summary>
+    /// <summary>The keys [first, end) that each token attends to in causal attention within its own sample. Null if no row is packed:
+    /// padding is on the right, so plain causal attention excludes it.</summary>
     internal int[]? CausalRanges { get; set; } // (B, T, 2)
 
     /// <summary>Tokens that are not padding.</summary>

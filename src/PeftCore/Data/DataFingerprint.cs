@@ -22,7 +22,8 @@ internal static class DataFingerprint
                 Add(sample.ClassLabel);
                 if (sample.TaskId is int task)
                 {
-                    Add(-2L - task); // Outside the range of class labels, so that data without tasks keep the fingerprint of earlier versions.
+                    // Outside the range of class labels, so that data without tasks keep the fingerprint of earlier versions.
+                    Add(-2L - task);
                 }
 
                 for (int i = 0; i < sample.Ids.Length; i++)

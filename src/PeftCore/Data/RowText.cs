@@ -90,7 +90,8 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
     private static bool HasValue(JsonElement json) =>
         json.ValueKind != JsonValueKind.Null && (json.ValueKind != JsonValueKind.Array || json.GetArrayLength() > 0);
 
-    private void CountIfSame(string name, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, string text)
+    private void CountIfSame(string name, IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables,
+        string text)
     {
         try
         {

@@ -1,8 +1,8 @@
 namespace PeftCore.Io;
 
-/// <summary>Writes a whole directory, such as a checkpoint, or several files of one, such as an adapter's, so that a reader sees what was
-/// there before or all that is new. They are built in a hidden directory, flushed to the disk and renamed; <see cref="PendingFiles"/> says
-/// how older files are replaced.</summary>
+/// <summary>Writes a whole directory, such as a checkpoint, or several files of one, such as an adapter's, atomically: a reader sees all of
+/// the old files or all of the new ones. They are written to a hidden directory, flushed to the disk and renamed;
+/// <see cref="PendingFiles"/> replaces older files.</summary>
 public static class AtomicDirectory
 {
     /// <summary>Builds a directory with the callback, which gets the path to write into, and puts it in place. What stood at
@@ -10,8 +10,8 @@ public static class AtomicDirectory
     /// <exception cref="BadInputException">The place cannot be written to; the old directory is intact.</exception>
     internal static void Write(string path, Action<string> build) => Put(path, build, owns: null);
 
-    /// <summary>Finishes what a writer that was killed left half moved into place. To be called before files written by this class are
-    /// read; a directory that may not be written to stays as it is.</summary>
+    /// <summary>Completes the renaming of a killed writer. Readers call it before they read files written by this class; a read-only
+    /// directory is left unchanged.</summary>
     public static void Recover(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -40,7 +40,7 @@ public static class AtomicDirectory
             string full = FullPath(path);
             if (HiddenNames.IsInPartial(full))
             {
-                DiskChanges.CreateDirectory(full); // A part of something larger, which is put in place as a whole.
+                DiskChanges.CreateDirectory(full); // Part of a larger directory, which is renamed as a whole.
                 build(full);
                 return;
             }
@@ -55,7 +55,7 @@ public static class AtomicDirectory
             DiskChanges.CreateDirectory(place);
             if (exists && Path.GetDirectoryName(full) is { } parent)
             {
-                Leftovers.Clean(parent); // Of a writer that was killed when the directory was new.
+                Leftovers.Clean(parent); // Left by a writer that was killed when the directory was new.
             }
             using var work = WorkDirectory.Create(place);
             Build(path, work.FullPath, build);
@@ -74,7 +74,7 @@ public static class AtomicDirectory
         }
     }
 
-    /// <summary>Builds; a sentence about a hidden file names the path it was to have.</summary>
+    /// <summary>Calls the callback; errors name the final path instead of the hidden one.</summary>
     private static void Build(string path, string hidden, Action<string> build)
     {
         try
@@ -102,7 +102,7 @@ public static class AtomicDirectory
         DiskChanges.SyncDirectory(Path.GetDirectoryName(full)!);
     }
 
-    /// <summary>A link to a directory that is not there yet stands for that directory.</summary>
+    /// <summary>The full path; a link to a missing directory is resolved.</summary>
     private static string FullPath(string path)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));

@@ -2,14 +2,14 @@ using System.Text;
 
 namespace PeftCore.Io;
 
-/// <summary>Writes files so that a reader sees the old content or the new, never a part: the bytes go to a hidden file beside, are flushed
-/// to the disk, and only then take the old file's name. What a killed writer leaves, the next one removes.</summary>
+/// <summary>Writes files atomically: the bytes are written to a hidden file in the same directory, flushed to the disk and renamed. The
+/// next writer removes what a killed one left.</summary>
 public static class AtomicFile
 {
     private const int Attempts = 3;
 
     /// <summary>Writes text as UTF-8 without a byte-order mark.</summary>
-    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    /// <exception cref="BadInputException">The path is not writable; the old file is intact.</exception>
     public static void WriteAllText(string path, string text) => WriteAllBytes(path, Encoding.UTF8.GetBytes(text));
 
     /// <summary>Writes bytes.</summary>
@@ -20,8 +20,7 @@ public static class AtomicFile
         Write(path, stream => stream.Write(copy));
     }
 
-    /// <summary>Writes what the callback puts into the stream. Missing parent directories are made.</summary>
-    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    /// <summary>Writes the content of the callback's stream. Missing parent directories are created.</summary>
     internal static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -53,13 +52,13 @@ public static class AtomicFile
 
     /// <param name="full">The path to write.</param>
     /// <param name="write">Writes the content.</param>
-    /// <param name="flush">Whether the file counts by itself; what is part of something larger is flushed with that.</param>
+    /// <param name="flush">Whether to flush the file; a part of a larger directory is flushed with it.</param>
     private static void Write(string full, Action<Stream> write, bool flush)
     {
         string? partial = null;
         try
         {
-            // Renamed while it is open: as long as it has the hidden name, it is locked.
+            // Renamed while open, so that the file is locked as long as it has the hidden name.
             using var stream = CreateBeside(full);
             partial = stream.Name;
             write(stream);
@@ -102,7 +101,7 @@ public static class AtomicFile
             }
             catch (IOException) when (attempt < Attempts)
             {
-                // A process that cleans came between making the file and locking it.
+                // A cleaning process removed the file between its creation and its lock.
             }
         }
     }
@@ -115,7 +114,7 @@ public static class AtomicFile
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // The error that led here is the one to report; the next writer removes it.
+            // The first error is reported; the next writer removes the file.
         }
     }
 }

@@ -1,18 +1,18 @@
 namespace PeftCore.Io;
 
-/// <summary>Every change of the file system that an atomic write makes, so that a test can stop the writer before any of them.</summary>
+/// <summary>The file system changes of atomic writes, in one place, so that a test can kill a writer before any of them.</summary>
 internal static class DiskChanges
 {
     private static readonly AsyncLocal<Action<string>?> Observer = new();
 
-    /// <summary>Called with a description before each change made by this flow of control; null outside tests.</summary>
+    /// <summary>Called with a description before each change of this asynchronous flow; null outside tests.</summary>
     public static Action<string>? Before
     {
         get => Observer.Value;
         set => Observer.Value = value;
     }
 
-    /// <summary>Creates a file. Others may read and rename it, but a writer that cleans finds it in use until it is closed.</summary>
+    /// <summary>Creates a file. Other processes may read and rename it, but not remove it until it is closed.</summary>
     public static FileStream Create(string path)
     {
         Before?.Invoke($"create {path}");
@@ -41,7 +41,7 @@ internal static class DiskChanges
         Directory.Move(from, to);
     }
 
-    /// <summary>Makes a directory and its missing parents, and flushes their names to the disk.</summary>
+    /// <summary>Creates a directory and its missing parents, and flushes their names to the disk.</summary>
     public static void CreateDirectory(string path)
     {
         if (Directory.Exists(path))
@@ -61,18 +61,18 @@ internal static class DiskChanges
         }
     }
 
-    /// <summary>Removes a file, if it is there.</summary>
+    /// <summary>Removes a file, if it exists.</summary>
     public static void DeleteFile(string path)
     {
         Before?.Invoke($"delete {path}");
         if (OperatingSystem.IsWindows() && File.Exists(path))
         {
-            File.SetAttributes(path, FileAttributes.Normal); // Windows deletes nothing that is marked read-only.
+            File.SetAttributes(path, FileAttributes.Normal); // Windows does not delete read-only files.
         }
         File.Delete(path);
     }
 
-    /// <summary>Removes a directory with all it holds; what another process removes meanwhile is no error. Links are removed, not
+    /// <summary>Removes a directory and its contents. Files that another process removes meanwhile are no error; links are removed, not
     /// followed.</summary>
     public static void DeleteTree(string path)
     {
@@ -86,7 +86,7 @@ internal static class DiskChanges
             var mode = File.GetUnixFileMode(path);
             if ((mode & Own) != Own)
             {
-                File.SetUnixFileMode(path, mode | Own); // Unix deletes nothing out of a directory that is read-only.
+                File.SetUnixFileMode(path, mode | Own); // Unix does not delete files of a read-only directory.
             }
         }
         try
@@ -111,7 +111,7 @@ internal static class DiskChanges
         }
         catch (DirectoryNotFoundException)
         {
-            // Another process cleans the same place.
+            // Another process is cleaning the same directory.
         }
     }
 
@@ -130,7 +130,7 @@ internal static class DiskChanges
         SyncDirectory(path);
     }
 
-    /// <summary>Flushes a directory's list of names to the disk, as well as the system can.</summary>
+    /// <summary>Flushes a directory's entries to the disk, where the system supports it.</summary>
     public static void SyncDirectory(string path)
     {
         Before?.Invoke($"flush {path}");

@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Io;
 
-/// <summary>Flushes names, not only contents: on Unix a rename survives a power cut only once its directory is flushed as well.
-/// .NET has no call for that. Where it does not work (some network file systems, Windows) the rename is still atomic.</summary>
+/// <summary>fsync of directories: on Unix a rename survives a power cut only after its directory was flushed, for which .NET has no call.
+/// Where fsync does not work (some network file systems, Windows) the rename is still atomic.</summary>
 internal static partial class DiskSync
 {
     private const int ReadOnly = 0;
 
-    /// <summary>Flushes a directory's list of names to the disk, as well as the system can.</summary>
+    /// <summary>Flushes a directory's entries to the disk, where the system supports it.</summary>
     public static void Directory(string path)
     {
         if (OperatingSystem.IsWindows())

@@ -1,17 +1,17 @@
 namespace PeftCore.Io;
 
-/// <summary>Turns what the operating system says about a file into the sentence a user can act on.</summary>
+/// <summary>Translates file errors of the operating system to messages a user can act on.</summary>
 internal static class FileErrors
 {
     private const int DiskFullWindows = unchecked((int)0x80070070);
     private const int NoSpaceLinux = 28;
     private const int QuotaLinux = 122;
 
-    /// <summary>Whether an exception comes from the file system, rather than from a fault in the program.</summary>
+    /// <summary>Whether an exception is a file system error, not a bug.</summary>
     public static bool IsFileError(Exception e) =>
         e is IOException or UnauthorizedAccessException or NotSupportedException or System.Security.SecurityException;
 
-    /// <summary>The sentence for a file that could not be read.</summary>
+    /// <summary>The error for a file that cannot be read.</summary>
     public static BadInputException Reading(string path, Exception e) => new(e switch
     {
         FileNotFoundException or DirectoryNotFoundException => $"{path}: there is no such file; check the path.",
@@ -20,7 +20,7 @@ internal static class FileErrors
         _ => $"{path}: the file cannot be read: {Trim(e.Message)}.",
     }, e);
 
-    /// <summary>The sentence for a file or directory that could not be written.</summary>
+    /// <summary>The error for a file or directory that cannot be written.</summary>
     public static BadInputException Writing(string path, Exception e) => new(e switch
     {
         _ when IsDiskFull(e) => $"{path}: the disk is full, nothing was changed; free some space or choose another output directory.",

@@ -1,12 +1,12 @@
 namespace PeftCore.Io;
 
-/// <summary>Weights in formats that are not read here: their name and the way out.</summary>
+/// <summary>Names unsupported weight formats and how to convert them.</summary>
 internal static class ForeignWeights
 {
     private const string Save = ".save_pretrained(dir, safe_serialization=True)";
     private const string Pickle = "pickled by PyTorch, and pickles can run code";
 
-    // What a file name ends with, what it is, how to convert it.
+    // Ending of the name, format, how to convert it.
     private static readonly (string Ending, string Kind, string WayOut)[] Formats =
     [
         (".gguf", "GGUF",
@@ -26,14 +26,14 @@ internal static class ForeignWeights
             "need conversion"),
     ];
 
-    // Files of these names hold no model weights.
+    // Files of these names are not model weights.
     private static readonly string[] Others =
     [
         "training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt", "rng_state.pth", "adapter_model.bin",
         "adapter_model.safetensors",
     ];
 
-    /// <summary>The sentence for a file that is given as a model, or null if its name says nothing.</summary>
+    /// <summary>The error for a file that is given as a model; null for an unknown name.</summary>
     public static string? WhyNot(string path)
     {
         string name = Path.GetFileName(path);
@@ -42,7 +42,7 @@ internal static class ForeignWeights
             : $"the weights are in {name} ({format.Kind}), which is not read here; {format.WayOut}";
     }
 
-    /// <summary>The sentence for a directory without readable weights, or null if it has none in another format either.</summary>
+    /// <summary>The error for a directory with weights in an unsupported format only; null if it has none.</summary>
     public static string? In(string directory)
     {
         string[] names;

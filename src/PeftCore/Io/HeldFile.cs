@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>A lock file. The system lets go of it when its process ends, however it ends, so a file that can be held belongs to nobody
-/// alive.</summary>
+/// <summary>A lock file. The operating system releases the lock when the process ends, even if killed, so a file that can be locked belongs
+/// to no running process.</summary>
 internal sealed class HeldFile : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
@@ -10,7 +10,7 @@ internal sealed class HeldFile : IDisposable
 
     private HeldFile(FileStream file) => _file = file;
 
-    /// <summary>Holds a lock file, made if it is missing; null if another writer holds it or it may not be written to.</summary>
+    /// <summary>Locks a file, created if missing; null if another writer has locked it or it is not writable.</summary>
     public static HeldFile? TryHold(string path)
     {
         try
@@ -23,16 +23,16 @@ internal sealed class HeldFile : IDisposable
         }
     }
 
-    /// <summary>Holds a lock file, made if it is missing.</summary>
-    /// <exception cref="IOException">Another writer holds it, or it cannot be written to.</exception>
+    /// <summary>Locks a file, created if missing.</summary>
+    /// <exception cref="IOException">Another writer has locked it, or it is not writable.</exception>
     public static HeldFile Hold(string path)
     {
         DiskChanges.Before?.Invoke($"hold {path}");
         var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         try
         {
-            // The holder before may have removed the file after it was opened here, and another writer made a new one. A random length
-            // tells them apart.
+            // The former owner may have removed the file after it was opened here, and another writer created a new one. A random length
+            // distinguishes the two.
             long token = Random.Shared.Next(1, 1 << 20);
             file.SetLength(token);
             var named = new FileInfo(path);
@@ -45,11 +45,11 @@ internal sealed class HeldFile : IDisposable
         }
     }
 
-    /// <summary>Holds a lock file, waiting for its holder as long as a condition is true and at most for some time.</summary>
-    public static HeldFile? TryHold(string path, TimeSpan patience, Func<bool> wanted)
+    /// <summary>Locks a file, waiting while a condition is true, at most for a time.</summary>
+    public static HeldFile? TryHold(string path, TimeSpan timeout, Func<bool> condition)
     {
-        var until = DateTime.UtcNow + patience;
-        while (wanted())
+        var until = DateTime.UtcNow + timeout;
+        while (condition())
         {
             if (TryHold(path) is { } held)
             {
@@ -64,20 +64,20 @@ internal sealed class HeldFile : IDisposable
         return null;
     }
 
-    /// <summary>Removes the file and lets go of it.</summary>
+    /// <summary>Removes the file and releases the lock.</summary>
     public void Dispose()
     {
         try
         {
             if (OperatingSystem.IsWindows())
             {
-                _file.Dispose(); // Windows removes no file that is open.
+                _file.Dispose(); // Windows does not remove open files.
             }
             DiskChanges.DeleteFile(_file.Name);
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // Another writer holds it by now, or cleans it later.
+            // Another writer has locked it by now, or removes it later.
         }
         finally
         {

@@ -2,12 +2,12 @@ using System.Text.Json;
 
 namespace PeftCore.Io;
 
-/// <summary>Names that stand twice in one JSON object. Readers disagree about which one counts (RFC 8259, section 4), so two values are an
-/// error; the same value twice is one value.</summary>
+/// <summary>Handles duplicate names in a JSON object. Readers differ in which value they take (RFC 8259, section 4), so different values
+/// are an error; equal values are one.</summary>
 internal static class JsonDuplicates
 {
-    /// <summary>Parses a text whose objects may repeat a name with the same value, and leaves each name once.</summary>
-    /// <exception cref="BadInputException">A name stands twice with different values.</exception>
+    /// <summary>Parses a text and removes duplicates with equal values.</summary>
+    /// <exception cref="BadInputException">A name is duplicated with different values.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, string source, int maxDepth)
     {
         using var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = maxDepth });

@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Io;
 
-/// <summary>Whole JSON files: read with a sentence for whatever is wrong with them, written beside and renamed.</summary>
+/// <summary>Reads JSON files, with an error message for every fault, and writes them atomically.</summary>
 public static class JsonFile
 {
     private const long MaxBytes = 256L << 20;
@@ -17,13 +17,12 @@ public static class JsonFile
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Reads and parses a file. A field that stands twice with different values is an error: readers would disagree about which
-    /// one counts.</summary>
+    /// <summary>Reads and parses a file. A field that is duplicated with different values is an error.</summary>
     /// <exception cref="BadInputException">The file cannot be read or is not JSON.</exception>
     public static JsonDocument Read(string path) => Parse(ReadBytes(path), path);
 
     /// <summary>Writes a value with an indent of two, as Hugging Face does.</summary>
-    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    /// <exception cref="BadInputException">The path is not writable; the old file is intact.</exception>
     public static void Write(string path, JsonNode value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -54,7 +53,7 @@ public static class JsonFile
         try
         {
             var document = ParseOnce(utf8, source);
-            // The parser leaves escapes alone until they are asked for; half a surrogate pair would then surface far from here.
+            // The parser decodes escapes on access; half a surrogate pair would fail there, far from here.
             if (utf8.Span.IndexOf("\\u"u8) >= 0)
             {
                 CheckStrings(document.RootElement);
@@ -76,7 +75,7 @@ public static class JsonFile
         }
         catch (JsonException)
         {
-            // A second reading either meets the same error or finds that the only fault is a name that stands twice.
+            // The second parse fails with the same error, or finds only duplicate names.
             return JsonDuplicates.Parse(utf8, source, MaxDepth);
         }
     }
@@ -134,7 +133,7 @@ public static class JsonFile
     private static string Where(Exception e) =>
         e is JsonException { LineNumber: long line, BytePositionInLine: long column } ? $" at line {line + 1}, column {column + 1}" : "";
 
-    // The parser appends its own zero-based position; ours, counted from one as editors do, has been said already.
+    // The parser appends its zero-based position; the message has the one-based one already.
     private static string Reason(Exception e)
     {
         int cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);

@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>Removes what killed writers left in a directory. What a living writer, of this process or another, works on is locked and
-/// stays; what cannot be removed stays too, for it harms nobody.</summary>
+/// <summary>Removes temporary files of killed writers from a directory. Those of running writers are locked and kept; what cannot be
+/// removed is kept too.</summary>
 internal static class Leftovers
 {
     /// <summary>Cleans one directory, not those below it.</summary>
@@ -21,11 +21,11 @@ internal static class Leftovers
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // Whoever may write here cleans it.
+            // A process that may write here cleans it.
         }
     }
 
-    /// <summary>Removes a file of a killed writer of an earlier version: it wrote beside, under the name with this ending.</summary>
+    /// <summary>Removes a temporary file of an earlier version, which had the final name with an ending.</summary>
     public static void CleanFormer(string path)
     {
         try
@@ -37,7 +37,7 @@ internal static class Leftovers
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // Whoever may write here cleans it.
+            // A process that may write here cleans it.
         }
     }
 
@@ -59,17 +59,17 @@ internal static class Leftovers
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // Another user's, or on a disk that fails.
+            // Another user's file, or a disk error.
         }
     }
 
-    // A file being written is its own lock.
+    // A file that is being written is its own lock.
     private static void RemoveFile(string path)
     {
         using var file = Open(path);
         if (OperatingSystem.IsWindows())
         {
-            file.Dispose(); // Windows removes no file that is open.
+            file.Dispose(); // Windows does not remove open files.
         }
         DiskChanges.DeleteFile(path);
     }

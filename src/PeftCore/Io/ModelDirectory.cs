@@ -2,7 +2,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Io;
 
-/// <summary>A model directory as Hugging Face lays it out: config.json, safetensors weights in one file or in shards, and perhaps
+/// <summary>A Hugging Face model directory: config.json, safetensors weights in one file or in shards, and optionally
 /// generation_config.json and a tokenizer.</summary>
 public sealed class ModelDirectory
 {
@@ -26,10 +26,10 @@ public sealed class ModelDirectory
     /// <summary>The path of tokenizer_config.json, or null if the directory has none.</summary>
     internal string? TokenizerConfigPath => IfThere("tokenizer_config.json");
 
-    /// <summary>Whether the weights are there in a form that can be read.</summary>
+    /// <summary>Whether the directory has safetensors weights.</summary>
     public bool HasWeights => IfThere(Weights) is not null || IfThere(Index) is not null;
 
-    /// <summary>Opens a directory; it must hold config.json, all else is looked for when it is asked for.</summary>
+    /// <summary>Opens a directory with a config.json; other files are looked up when needed.</summary>
     /// <exception cref="BadInputException">There is no such directory, or no model in it.</exception>
     public static ModelDirectory Open(string path)
     {
@@ -66,7 +66,7 @@ public sealed class ModelDirectory
     internal ConfigReader? OpenGenerationConfig() => GenerationConfigPath is string path ? ConfigReader.Open(path) : null;
 
     /// <summary>Opens the weights.</summary>
-    /// <exception cref="BadInputException">There are none, they are in another format, or they are broken.</exception>
+    /// <exception cref="BadInputException">There are none, or they are in another format or damaged.</exception>
     public WeightSource OpenWeights()
     {
         string? index = IfThere(Index);

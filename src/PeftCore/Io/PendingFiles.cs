@@ -2,19 +2,17 @@ using System.Text;
 
 namespace PeftCore.Io;
 
-/// <summary>Replaces several files of a directory as one. They are built in a hidden directory; one rename makes that
-/// <see cref="HiddenNames.Committed"/>, and from then on the new files count: they are moved into place one by one, by their writer or, if
-/// it was killed, by the next process that writes or reads here. Where nothing may be written, readers take them from the hidden
-/// directory.</summary>
+/// <summary>Replaces several files of a directory atomically. They are written to a hidden directory; renaming it to
+/// <see cref="HiddenNames.Committed"/> is the commit. Then the files are moved into place one by one, by their writer or, if it was killed,
+/// by the next process that writes or reads here. In a read-only directory readers use them in the hidden one.</summary>
 internal static class PendingFiles
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Puts what was built in the place of the older files.</summary>
+    /// <summary>Replaces older files by new ones.</summary>
     /// <param name="directory">The directory, which exists.</param>
     /// <param name="built">A hidden directory on the same disk with the new files, flushed.</param>
-    /// <param name="owns">Whether an older file of this name belongs to what is replaced and goes if there is no new one; null if all
-    /// do.</param>
+    /// <param name="owns">Whether an older file of this name is removed if there is no new one; null for all files.</param>
     public static void Commit(string directory, string built, Func<string, bool>? owns)
     {
         string committed = Path.Combine(directory, HiddenNames.Committed);
@@ -43,7 +41,7 @@ internal static class PendingFiles
         }
     }
 
-    /// <summary>Finishes what a killed writer left, if it may be written here; waits for a living one.</summary>
+    /// <summary>Completes the commit of a killed writer, if the directory is writable; waits for a running one.</summary>
     public static void Recover(string directory)
     {
         RecoverOne(directory);
@@ -54,7 +52,7 @@ internal static class PendingFiles
         }
     }
 
-    /// <summary>The file to read for a path: the new one where it waits to be moved into place; null if there is no such file.</summary>
+    /// <summary>The file to read for a path: the committed one until it is moved into place; null without a file.</summary>
     public static string? Find(string path)
     {
         string full = Path.GetFullPath(path);
@@ -80,7 +78,7 @@ internal static class PendingFiles
         return File.Exists(path) ? path : null;
     }
 
-    /// <summary>The directory a file belongs to, where it was found by <see cref="Find"/>.</summary>
+    /// <summary>The directory of a file that <see cref="Find"/> has found.</summary>
     public static string Home(string path)
     {
         string directory = Path.GetDirectoryName(path)!;
@@ -96,7 +94,7 @@ internal static class PendingFiles
         }
         try
         {
-            // Two writers move in turns; a directory that may not be written to is not waited for.
+            // Writers move files one at a time; nobody waits for a read-only directory.
             ReadOnlyCheck.Check(directory, committed);
             using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience,
                 () => Directory.Exists(committed) && MayWrite(directory));
@@ -107,7 +105,7 @@ internal static class PendingFiles
         }
         catch (Exception e) when (FileErrors.IsFileError(e) || e is BadInputException)
         {
-            // Readers find the new files where they are.
+            // Readers find the files in the hidden directory.
         }
     }
 
@@ -126,7 +124,8 @@ internal static class PendingFiles
         }
     }
 
-    /// <summary>Leaves in the built directory what differs from what is there, and the list of what goes. False if nothing does.</summary>
+    /// <summary>Keeps in the new directory the files that differ, and writes the list of those to remove. False if nothing
+    /// changes.</summary>
     private static bool Prepare(string directory, string built, Func<string, bool>? owns)
     {
         var files = Files(built);
@@ -155,7 +154,7 @@ internal static class PendingFiles
 
     private static void Finish(string directory, string committed)
     {
-        // A configuration goes last, so that where there was none, nobody takes a part for the whole.
+        // The configuration is moved last, so that a partial new directory is not read as complete.
         var files = Files(committed);
         foreach (string name in files.OrderBy(name => name.EndsWith("config.json", StringComparison.Ordinal))
             .ThenBy(name => name, StringComparer.Ordinal))
@@ -178,7 +177,7 @@ internal static class PendingFiles
         DiskChanges.DeleteTree(done);
     }
 
-    /// <summary>Removes a file and the directories that are empty without it.</summary>
+    /// <summary>Removes a file, and its directories if empty.</summary>
     private static void Remove(string directory, string name)
     {
         string path = Path.Combine(directory, name);
@@ -201,7 +200,7 @@ internal static class PendingFiles
         return File.Exists(list) ? File.ReadAllLines(list) : [];
     }
 
-    /// <summary>Relative paths, with slashes, of all files but hidden ones of ours. Links to directories are not followed.</summary>
+    /// <summary>Relative paths, with slashes, of all files but this library's hidden ones. Links to directories are not followed.</summary>
     private static List<string> Files(string directory, string prefix = "")
     {
         var names = new List<string>();

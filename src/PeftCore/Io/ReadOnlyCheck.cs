@@ -1,13 +1,13 @@
 namespace PeftCore.Io;
 
-/// <summary>Asks whether a place was marked read-only. The system itself does not refuse everyone: an administrator may write anywhere,
-/// and to rename over a file needs no right to it. But what is marked so was marked on purpose.</summary>
+/// <summary>Refuses paths that are marked read-only. The operating system does not always refuse them: an administrator may write anywhere,
+/// and renaming over a file needs no permission on it. But the mark was set on purpose.</summary>
 internal static class ReadOnlyCheck
 {
     private const UnixFileMode AnyWrite = UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
-    /// <summary>Refuses a full path that is a read-only file or lies in a read-only directory; <paramref name="path"/> is what the user
-    /// called it.</summary>
+    /// <summary>Refuses a full path that is a read-only file or inside a read-only directory; errors name <paramref name="path"/>, as the
+    /// user gave it.</summary>
     public static void Check(string path, string full)
     {
         if (File.Exists(full) && (File.GetAttributes(full) & FileAttributes.ReadOnly) != 0)
@@ -15,7 +15,7 @@ internal static class ReadOnlyCheck
             throw new BadInputException(
                 $"{path}: the file is read-only, nothing was changed; make it writable or choose another output directory.");
         }
-        // On Windows the mark means something else on a directory.
+        // On Windows the attribute has another meaning on directories.
         if (OperatingSystem.IsWindows())
         {
             return;

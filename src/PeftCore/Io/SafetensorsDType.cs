@@ -1,9 +1,9 @@
 namespace PeftCore.Io;
 
-/// <summary>The element types of the safetensors format: their sizes, and the order in which Hugging Face lays them out.</summary>
+/// <summary>The element types of the safetensors format: their sizes, and their order in Hugging Face's files.</summary>
 internal static class SafetensorsDType
 {
-    // Ordered as the reference implementation orders them: by growing alignment. Files are written from the last to the first.
+    // In the order of the reference implementation, by growing alignment. Files are written from the last to the first.
     // Types of less than a byte (F4, F6_E2M3, F6_E3M2) are left out: only quantised weights have them.
     private static readonly (string Name, int Size)[] Types =
     [
@@ -11,10 +11,10 @@ internal static class SafetensorsDType
         ("I32", 4), ("U32", 4), ("F32", 4), ("C64", 8), ("F64", 8), ("I64", 8), ("U64", 8),
     ];
 
-    /// <summary>The names that may stand in a file, for error sentences.</summary>
+    /// <summary>The valid names, for error messages.</summary>
     internal static string Known => string.Join(", ", Types.Select(t => t.Name));
 
-    /// <summary>Finds the size of one element in bytes; false for a type the format does not have.</summary>
+    /// <summary>Bytes of one element; false for a type that is not of the format.</summary>
     public static bool TryGetSize(string dtype, out int size)
     {
         int rank = Rank(dtype);
@@ -22,7 +22,7 @@ internal static class SafetensorsDType
         return rank >= 0;
     }
 
-    /// <summary>Counts the bytes of a tensor; false if an axis is negative or the count does not fit 63 bits.</summary>
+    /// <summary>Bytes of a tensor; false if an axis is negative or the count does not fit 63 bits.</summary>
     public static bool TryGetByteLength(ReadOnlySpan<long> shape, int elementSize, out long bytes)
     {
         bytes = 1;
@@ -37,7 +37,7 @@ internal static class SafetensorsDType
         return TryMultiply(ref bytes, elementSize);
     }
 
-    /// <summary>The place of a type in the layout order, or -1.</summary>
+    /// <summary>The index of a type in the layout order, or −1.</summary>
     internal static int Rank(string dtype)
     {
         for (int i = 0; i < Types.Length; i++)

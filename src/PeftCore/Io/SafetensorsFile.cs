@@ -3,9 +3,8 @@ using System.IO.MemoryMappedFiles;
 
 namespace PeftCore.Io;
 
-/// <summary>A safetensors file, mapped into memory and fully checked before the first tensor is handed out. Tensors are read in place:
-/// opening a file of any size costs its header. Spans handed out are views on the map, not to be used after
-/// <see cref="Dispose"/>.</summary>
+/// <summary>A safetensors file, memory-mapped, with a fully validated header. Tensors are read in place, so opening reads only the header.
+/// Returned spans are views of the map and must not be used after <see cref="Dispose"/>.</summary>
 internal sealed unsafe class SafetensorsFile : IDisposable
 {
     private const int LengthPrefix = 8;
@@ -37,27 +36,27 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>The path the file was opened from.</summary>
+    /// <summary>The path.</summary>
     public string Path { get; }
 
     /// <summary>The tensors by name.</summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries { get; }
 
-    /// <summary>The file's own notes ("__metadata__"), empty if it has none.</summary>
+    /// <summary>The header's "__metadata__"; empty without any.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>How many bytes of tensor data the file holds.</summary>
+    /// <summary>Bytes of the tensor data.</summary>
     public long DataLength => _dataLength;
 
-    /// <summary>Opens and checks a file.</summary>
-    /// <exception cref="BadInputException">The file cannot be read, or anything in it breaks the format.</exception>
+    /// <summary>Opens and validates a file.</summary>
+    /// <exception cref="BadInputException">The file cannot be read, or violates the format.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
         FileStream? stream = null;
         try
         {
-            // The size is asked for first: pipes and devices report none, and opening a pipe would wait for its writer.
+            // The size is checked first: pipes and devices have none, and opening a pipe would wait for its writer.
             var info = new FileInfo(path);
             info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
             if (info.Length < LengthPrefix)
@@ -74,7 +73,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
 
             var map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None,
                 leaveOpen: false);
-            stream = null; // The map owns it now.
+            stream = null; // The map owns the file now.
             return new SafetensorsFile(path, map, length);
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
@@ -87,7 +86,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>All bytes of a tensor, as a view on the file.</summary>
+    /// <summary>All bytes of a tensor, as a view of the file.</summary>
     /// <exception cref="ArgumentException">The tensor is longer than a span can be; read it in pieces with
     /// <see cref="Span"/>.</exception>
     public ReadOnlySpan<byte> Bytes(SafetensorsEntry entry)
@@ -101,10 +100,10 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         return Span(entry, 0, (int)entry.Length);
     }
 
-    /// <summary>A piece of a tensor, as a view on the file.</summary>
+    /// <summary>A piece of a tensor, as a view of the file.</summary>
     /// <param name="entry">A tensor of this file.</param>
-    /// <param name="offset">Where the piece begins, in bytes from the start of the tensor.</param>
-    /// <param name="length">How many bytes it has.</param>
+    /// <param name="offset">Offset of the piece in the tensor, in bytes.</param>
+    /// <param name="length">Bytes of the piece.</param>
     public ReadOnlySpan<byte> Span(SafetensorsEntry entry, long offset, int length)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -112,7 +111,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, entry.Length - length);
-        // An entry of another file must not reach outside this one's map.
+        // An entry of another file could be outside this map.
         if (entry.Offset < 0 || entry.Offset > _dataLength - entry.Length)
         {
             throw new ArgumentException($"Tensor \"{entry.Name}\" does not belong to {Path}.", nameof(entry));
@@ -156,7 +155,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         return (long)header;
     }
 
-    /// <summary>What the file is instead, where its first bytes say it.</summary>
+    /// <summary>The actual format of the file, if its first bytes identify it.</summary>
     private string OtherFormat()
     {
         var start = new ReadOnlySpan<byte>(_file, LengthPrefix);

@@ -3,8 +3,8 @@ using System.Text.Unicode;
 
 namespace PeftCore.Io;
 
-/// <summary>Reads and checks the JSON header of a safetensors file. Everything is checked while it is read, straight from the mapped
-/// bytes: a header that lies costs no more memory than the bytes it really has.</summary>
+/// <summary>Reads and checks the JSON header of a safetensors file. It is parsed directly from the mapped bytes, so that a malicious header
+/// cannot make the reader allocate more memory than its real bytes.</summary>
 internal ref struct SafetensorsHeader
 {
     private const string MetadataKey = "__metadata__";
@@ -16,7 +16,7 @@ internal ref struct SafetensorsHeader
     private SafetensorsHeader(string path, ReadOnlySpan<byte> header)
     {
         _path = path;
-        // A valid header is three levels deep; the limit turns a bomb of brackets into an error at its fourth.
+        // A valid header is three levels deep; deeper nesting is an error at the fourth.
         _json = new Utf8JsonReader(header, new JsonReaderOptions { MaxDepth = 4 });
     }
 
@@ -162,7 +162,7 @@ internal ref struct SafetensorsHeader
         var values = new List<long>(4);
         while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
         {
-            // The sign is looked at as well: "-0" is no unsigned integer to the reference reader.
+            // The sign is checked too: "-0" is no unsigned integer to the reference reader.
             if (_json.TokenType != JsonTokenType.Number || _json.ValueSpan[0] == (byte)'-' || !_json.TryGetInt64(out long value))
             {
                 throw BadTensor(name, $"{field} holds {Found()}, expected integers from 0 to {long.MaxValue}");
@@ -199,8 +199,8 @@ internal ref struct SafetensorsHeader
         return new SafetensorsEntry(name, dtype, shape, offsets[0], bytes);
     }
 
-    // The tensors must tile the data section: no overlap, no hole, nothing left over. The reference implementation demands the same,
-    // so that no two readers can disagree about a file and nothing can hide in it.
+    // The tensors must tile the data section: no overlap, no hole, no rest. The reference implementation requires the same,
+    // so that all readers agree about a file and it has no hidden data.
     private readonly void CheckLayout(long dataLength)
     {
         long end = 0;

@@ -1,9 +1,9 @@
 namespace PeftCore.Io;
 
-/// <summary>One tensor to be written to a safetensors file: its description and where its bytes come from.</summary>
+/// <summary>A tensor to write to a safetensors file: its header entry and the source of its bytes.</summary>
 internal sealed class SafetensorsTensor
 {
-    /// <summary>Describes a tensor whose bytes lie in memory.</summary>
+    /// <summary>Creates a tensor from bytes in memory.</summary>
     /// <param name="name">The name in the file.</param>
     /// <param name="dtype">The element type as the file spells it, such as "F32".</param>
     /// <param name="shape">The sizes of its axes.</param>
@@ -11,7 +11,7 @@ internal sealed class SafetensorsTensor
     public SafetensorsTensor(string name, string dtype, long[] shape, ReadOnlyMemory<byte> bytes)
         : this(name, dtype, shape, stream => stream.Write(bytes.Span)) { }
 
-    /// <summary>Describes a tensor whose bytes are produced when their turn comes, so that a large one need not be held whole.</summary>
+    /// <summary>Creates a tensor whose bytes are written by a callback, so that a large one is never in memory as a whole.</summary>
     /// <param name="name">The name in the file.</param>
     /// <param name="dtype">The element type as the file spells it, such as "F32".</param>
     /// <param name="shape">The sizes of its axes.</param>
@@ -46,7 +46,7 @@ internal sealed class SafetensorsTensor
     /// <summary>The sizes of its axes.</summary>
     public long[] Shape { get; }
 
-    /// <summary>How many bytes dtype and shape ask for.</summary>
+    /// <summary>Bytes, by dtype and shape.</summary>
     public long Length { get; }
 
     internal Action<Stream> WriteTo { get; }

@@ -5,17 +5,17 @@ using System.Text.Json;
 
 namespace PeftCore.Io;
 
-/// <summary>Writes safetensors files, byte for byte as Hugging Face's library lays them out: tensors by falling alignment, then by name,
-/// behind a header padded with spaces so that the data begins on a multiple of eight.</summary>
+/// <summary>Writes safetensors files, byte for byte as Hugging Face's library: tensors by falling alignment, then by name, after a header
+/// padded with spaces so that the data begins on a multiple of eight.</summary>
 internal static class SafetensorsWriter
 {
     private const int Alignment = 8;
 
-    /// <summary>Writes a file beside and renames it into place.</summary>
+    /// <summary>Writes a file atomically.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="tensors">The tensors, in any order; names must differ.</param>
-    /// <param name="metadata">Notes for the header, such as {"format": "pt"}.</param>
-    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    /// <param name="metadata">The header's "__metadata__", such as {"format": "pt"}.</param>
+    /// <exception cref="BadInputException">The path is not writable; the old file is intact.</exception>
     public static void Write(string path, IEnumerable<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);

@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace PeftCore.Io;
 
-/// <summary>Reads model.safetensors.index.json: which shard holds which tensor. A shard is a plain file name beside the index, so that
-/// a hostile index cannot reach other files.</summary>
+/// <summary>Reads model.safetensors.index.json: which shard holds which tensor. A shard is a plain file name in the directory of the index,
+/// so that a malicious index cannot name other files.</summary>
 internal static class ShardIndex
 {
     private const string Map = "weight_map";
@@ -30,7 +30,7 @@ internal static class ShardIndex
         return shardOf.Count > 0 ? shardOf : throw new BadInputException($"{path}: {Map} lists no tensors.");
     }
 
-    // Backslashes and drive letters are refused on every system, so that a model directory means the same everywhere.
+    // Backslashes and drive letters are refused on every system, so that a model directory is valid on all or none.
     private static bool IsPlainName(string shard) =>
         shard.EndsWith(".safetensors", StringComparison.Ordinal) && shard.AsSpan().IndexOfAny("/\\:\0") < 0;
 }

@@ -1,14 +1,14 @@
 namespace PeftCore.Io;
 
-/// <summary>Finds each tensor of a sharded model. The index decides where it names a shard that holds the tensor; everything else is found
-/// by looking into the shards, since Hugging Face transformers reads all tensors of all shards, whatever the index says of them.</summary>
+/// <summary>Finds each tensor of a sharded model. The index decides if the shard it names holds the tensor; other tensors are looked up in
+/// all shards, because Hugging Face transformers reads all tensors of all shards, whatever the index says.</summary>
 internal sealed class ShardMatch
 {
     private readonly string _index;
     private readonly Dictionary<string, List<(string Shard, WeightEntry Entry)>> _places = new(StringComparer.Ordinal);
     private readonly List<string> _warnings = [];
 
-    /// <param name="index">The path of the index, for sentences.</param>
+    /// <param name="index">The path of the index, for messages.</param>
     /// <param name="shardOf">The shard the index names for each tensor.</param>
     /// <param name="files">The opened shards.</param>
     /// <exception cref="BadInputException">A tensor is in no shard, or two shards hold different values and the index does not
@@ -36,7 +36,7 @@ internal sealed class ShardMatch
     /// <summary>The tensors by name.</summary>
     public Dictionary<string, WeightEntry> Entries { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>What differs between index and shards.</summary>
+    /// <summary>Differences between index and shards.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
 
     private List<string> Listed(Dictionary<string, string> shardOf)
@@ -78,7 +78,7 @@ internal sealed class ShardMatch
         return unlisted;
     }
 
-    /// <summary>The tensor of a name that the index does not place: all shards that hold it must agree.</summary>
+    /// <summary>A tensor that the index does not name: all shards that hold it must have equal values.</summary>
     private WeightEntry Only(string name, List<(string Shard, WeightEntry Entry)> places)
     {
         var other = places.Find(place => !place.Entry.IsCopyOf(places[0].Entry));

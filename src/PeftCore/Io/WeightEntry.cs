@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>One tensor of a model's weights, wherever it lies: the file it is in and what its header says. Its bytes are read in place
-/// and valid until the <see cref="WeightSource"/> is disposed.</summary>
+/// <summary>One tensor of a model's weights: its file and its header entry. Its bytes are read in place and valid until the
+/// <see cref="WeightSource"/> is disposed.</summary>
 public sealed class WeightEntry
 {
     private readonly SafetensorsEntry _entry;
@@ -21,10 +21,10 @@ public sealed class WeightEntry
     /// <summary>The sizes of its axes.</summary>
     public long[] Shape => _entry.Shape;
 
-    /// <summary>How many bytes it has.</summary>
+    /// <summary>Its bytes.</summary>
     public long Length => _entry.Length;
 
-    /// <summary>Whether the index of a sharded model names it; true where there is no index.</summary>
+    /// <summary>Whether the index of a sharded model names it; true without an index.</summary>
     internal bool IsListed { get; }
 
     /// <summary>All its bytes; for tensors beyond 2 GiB use <see cref="Span"/>.</summary>
@@ -55,6 +55,6 @@ public sealed class WeightEntry
         return true;
     }
 
-    /// <summary>An error about this tensor in the words of the caller: the sentence is "file: tensor "name" problem."</summary>
+    /// <summary>An error with the message "file: tensor "name" problem."</summary>
     internal BadInputException Error(string problem) => new($"{File.Path}: tensor \"{Name}\" {problem}.");
 }

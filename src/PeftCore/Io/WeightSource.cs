@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace PeftCore.Io;
 
-/// <summary>The weights of a model by name, whether they lie in one safetensors file or in shards behind an index.</summary>
+/// <summary>The weights of a model by name, from one safetensors file or from shards with an index.</summary>
 public sealed class WeightSource : IDisposable
 {
     private readonly SafetensorsFile[] _files;
@@ -11,29 +11,29 @@ public sealed class WeightSource : IDisposable
     private WeightSource(string place, SafetensorsFile[] files, Dictionary<string, WeightEntry> entries, IReadOnlyList<string> warnings) =>
         (Place, _files, _entries, Warnings) = (place, files, entries, warnings);
 
-    /// <summary>The file or index the weights were opened from.</summary>
+    /// <summary>The file or the index.</summary>
     internal string Place { get; }
 
     /// <summary>The names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
-    /// <summary>The files the tensors lie in.</summary>
+    /// <summary>The opened files.</summary>
     internal IReadOnlyList<SafetensorsFile> Files => _files;
 
     /// <summary>Number of files.</summary>
     public int FileCount => _files.Length;
 
-    /// <summary>A sentence for everything about the files that is odd but can be read.</summary>
+    /// <summary>Warnings about the files.</summary>
     internal IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>How many bytes all tensors have together.</summary>
+    /// <summary>Bytes of all tensors.</summary>
     public long TotalBytes => _files.Sum(f => f.DataLength);
 
     /// <summary>Opens one safetensors file.</summary>
     public static WeightSource OpenFile(string path) => OpenFile(path, []);
 
-    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. Where the shards differ from the index, tensors are
-    /// read from where they are, as Hugging Face transformers does, and <see cref="Warnings"/> says it.</summary>
+    /// <summary>Opens an index (model.safetensors.index.json) and every shard it names. If the shards differ from the index, tensors are
+    /// read from the shards, as in Hugging Face transformers, with <see cref="Warnings"/>.</summary>
     internal static WeightSource OpenIndex(string path)
     {
         var shardOf = ShardIndex.Read(path);
@@ -59,10 +59,10 @@ public sealed class WeightSource : IDisposable
         }
     }
 
-    /// <summary>Finds a tensor; false if there is none of that name.</summary>
+    /// <summary>Looks up a tensor by name.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out WeightEntry? entry) => _entries.TryGetValue(name, out entry);
 
-    /// <summary>A tensor that must be there.</summary>
+    /// <summary>Looks up a tensor that must exist.</summary>
     /// <exception cref="BadInputException">There is no tensor of that name.</exception>
     public WeightEntry Get(string name) =>
         TryGet(name, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{name}\" is missing.");

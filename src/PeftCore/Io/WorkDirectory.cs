@@ -1,7 +1,7 @@
 namespace PeftCore.Io;
 
-/// <summary>A hidden directory in which something is built. While its lock is held no other process takes it for a leftover; unless it was
-/// moved into place it is removed on dispose.</summary>
+/// <summary>A hidden directory for incomplete files. It is locked, so that no other process removes it; Dispose removes it unless it was
+/// renamed.</summary>
 internal sealed class WorkDirectory : IDisposable
 {
     private const int Attempts = 3;
@@ -10,10 +10,10 @@ internal sealed class WorkDirectory : IDisposable
 
     private WorkDirectory(string path, HeldFile held) => (FullPath, _lock) = (path, held);
 
-    /// <summary>The directory to write into.</summary>
+    /// <summary>The directory to write to.</summary>
     public string FullPath { get; }
 
-    /// <summary>Makes one in an existing directory, and removes what killed writers left there.</summary>
+    /// <summary>Creates one in an existing directory, and removes temporary files of killed writers.</summary>
     public static WorkDirectory Create(string parent)
     {
         Leftovers.Clean(parent);
@@ -21,7 +21,7 @@ internal sealed class WorkDirectory : IDisposable
         {
             string path = HiddenNames.NewPartial(parent);
             string file = HiddenNames.LockOf(path);
-            // A process that cleans may hold a new lock file for a moment; another name then does.
+            // A cleaning process may lock a new lock file for a moment; then another name is tried.
             if ((attempt < Attempts ? HeldFile.TryHold(file) : HeldFile.Hold(file)) is not { } held)
             {
                 continue;
@@ -47,7 +47,7 @@ internal sealed class WorkDirectory : IDisposable
         }
         catch (Exception e) when (FileErrors.IsFileError(e))
         {
-            // The next writer removes it; the error that led here, or the success, is what counts.
+            // The next writer removes it; the result of the write is unaffected.
         }
         finally
         {

@@ -23,8 +23,8 @@ internal static class LabelShift
         return count;
     }
 
-    /// <summary>Moves targets behind P virtual tokens a row: longer[b, P + t] = targets[b, t], and longer[b, P − 1] is label 0 of a row that
-    /// has virtual tokens.</summary>
+    /// <summary>Moves targets behind P virtual tokens a row: longer[b, P + t] = targets[b, t], and longer[b, P − 1] is label 0 of a row
+    /// that has virtual tokens.</summary>
     /// <param name="targets">(B, T): the targets without virtual tokens.</param>
     /// <param name="firstLabels">(B): label 0 of each row; empty if all of them are masked.</param>
     /// <param name="counts">(B): virtual tokens of each row.</param>

@@ -17,7 +17,8 @@ public sealed partial class ModelInputs
         Batch = ids.Shape[0];
         Length = positions.Length / Batch;
         Longest = positions.Max() + 1;
-        // Inputs with virtual tokens are created inside a pass, but a block that backward recomputes reads them again: they share the ids' scope.
+        // Inputs with virtual tokens are created inside a pass, but a block that backward recomputes reads them again: they share the
+        // scope of the ids.
         Positions = ids.Backend.From(positions, [Batch, Length]).SameScope(ids);
         Ranges = ranges is null ? null : ids.Backend.From(ranges, [Batch, Length, 2]).SameScope(ids);
     }

@@ -53,7 +53,8 @@ public static class TrainingSteps
             if (targets == 0)
             {
                 throw new BadInputException(
-                    $"step {number + 1} has no token to learn: every label of its samples is masked; check the prompts and the maximum length");
+                    $"step {number + 1} has no token to learn: every label of its samples is masked; " +
+                    "check the prompts and the maximum length");
             }
             var trainable = step.Trainable;
             var mode = trainable.Model.Mode;

@@ -64,9 +64,9 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
     }
 
     [Test]
-    public void Steps_that_replay_a_recorded_pass_give_the_same_bits()
+    public void Steps_that_launch_a_captured_graph_give_the_same_bits()
     {
-        (float[] Values, int Replayed) Train(bool replays)
+        (float[] Values, int Launches) Train(bool replays)
         {
             using var cpu = new CpuBackend(1, replays: replays);
             var model = new PeftModel(family.Load(cpu));
@@ -83,9 +83,9 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             return (values, ((CapturedStep)step).GraphLaunches);
         }
 
-        var (values, replayed) = Train(replays: true);
+        var (values, launches) = Train(replays: true);
         Assert.That(values, Is.EqualTo(Train(replays: false).Values));
-        Assert.That(replayed, Is.EqualTo(method.Config(family).SupportsGraphCapture ? 2 : 0));
+        Assert.That(launches, Is.EqualTo(method.Config(family).SupportsGraphCapture ? 2 : 0));
     }
 
     private MemoryPlan Plan(DType activations, bool checkpointing) =>

@@ -10,14 +10,14 @@ namespace PeftCore.Tests.Training;
 [NonParallelizable]
 public sealed class GarbageTests
 {
-    /// <summary>Bytes a step that without a captured graph may leave to the garbage collector for each linear layer with LoRA on it. Handles, nodes
-    /// and their lists; never numbers.</summary>
+    /// <summary>Bytes that a step without a captured graph may leave to the garbage collector for each linear layer with LoRA on it:
+    /// handles, nodes and their lists, never numbers.</summary>
     private const long PerLayer = 8_000;
 
     private const int Warmup = 3;
 
     [Test]
-    public void A_step_allocates_nothing_once_its_pass_is_recorded([Values("llama", "gpt2")] string family, [Values(1, 2)] int threads,
+    public void A_step_allocates_nothing_once_its_pass_is_captured([Values("llama", "gpt2")] string family, [Values(1, 2)] int threads,
         [Values] bool packWeights, [Values(0, 0.1)] double dropout, [Values(1, 2)] int accumulation)
     {
         using var run = new Run(family, new CpuBackend(threads, packWeights: packWeights), dropout);
@@ -61,7 +61,7 @@ public sealed class GarbageTests
     }
 
     [Test]
-    public void Without_recordings_a_step_leaves_few_bytes_whatever_the_batch([Values("llama", "gpt2")] string family,
+    public void Without_graphs_a_step_leaves_few_bytes_whatever_the_batch([Values("llama", "gpt2")] string family,
         [Values] bool packWeights)
     {
         using var run = new Run(family, new CpuBackend(1, packWeights: packWeights, replays: false), dropout: 0);

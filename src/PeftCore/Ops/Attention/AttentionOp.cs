@@ -151,7 +151,8 @@ internal static class AttentionOp
         {
             var delta = _lse.NewLike(_lse.Shape, DType.F32, MemoryKind.Workspace);
             var gradient = new Heads(dO, _q.Count, _q.Dim);
-            var o = _o is null ? gradient : gradient.On(_o); // Without the output only dv is computed, which does not read it: any buffer serves as the operand.
+            // Without the output only dv is computed, which does not read it: any buffer serves as the operand.
+            var o = _o is null ? gradient : gradient.On(_o);
             dO.Backend.AttentionGradient(_call, _q, _k, _v, o, gradient, _lse, delta, dq.In(_q), dq.Add, dk.In(_k), dk.Add,
                 dv.In(_valueColumns), dv.Add, dBias);
         }

@@ -8,28 +8,28 @@ using PeftCore.Training;
 
 namespace PeftCore.Tests.Training;
 
-/// <summary>On the processor, too, a recorded pass must be the pass itself: the same bits, the same memory, whatever happens in
+/// <summary>On the CPU, too, a captured graph computes the bits of the eager pass, in the same memory, whatever happens
 /// between.</summary>
-public sealed class ReplayTests
+public sealed class CapturedStepTests
 {
     private const int Steps = 6;
 
     [Test, Pairwise]
-    public void A_replayed_step_gives_the_same_bits([Values("llama", "gpt2")] string family, [Values(0, 0.3)] double dropout,
-        [Values(1, 3)] int accumulation,
+    public void A_captured_step_gives_the_same_bits_as_an_eager_one([Values("llama", "gpt2")] string family,
+        [Values(0, 0.3)] double dropout, [Values(1, 3)] int accumulation,
         [Values] bool checkpointing, [Values] bool packWeights, [Values(1, 2)] int threads)
     {
         var setup = new Setup(family, dropout, checkpointing);
-        var (values, replayed) = Train(new CpuBackend(threads, packWeights: packWeights), setup, i => SameShape(i, accumulation));
+        var (values, launches) = Train(new CpuBackend(threads, packWeights: packWeights), setup, i => SameShape(i, accumulation));
         var (expected, none) = Train(new CpuBackend(threads, packWeights: packWeights, replays: false), setup,
             i => SameShape(i, accumulation));
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Is.EqualTo(expected));
-            // The first and any later micro batch are two passes: the later ones find gradients to add to. Each runs once and is recorded
-            // once; and once more if what was packed in between has moved those gradients.
+            // The first micro batch and the later ones are two graphs: the later ones add to gradients. Each runs eagerly once and is
+            // captured once; and once more if weights that were packed in between have moved those gradients.
             int again = packWeights && accumulation > 1 ? 2 : 0;
-            Assert.That(replayed, Is.EqualTo(accumulation == 1 ? Steps - 2 : Steps * accumulation - 2 - 2 - again));
+            Assert.That(launches, Is.EqualTo(accumulation == 1 ? Steps - 2 : Steps * accumulation - 2 - 2 - again));
             Assert.That(none, Is.Zero);
         }
     }
@@ -45,12 +45,12 @@ public sealed class ReplayTests
         }
         var batches = Draw();
         var setup = new Setup(family, 0.2, false);
-        var (values, replayed) = Train(new CpuBackend(1), setup, i => batches[i], batches.Length);
+        var (values, launches) = Train(new CpuBackend(1), setup, i => batches[i], batches.Length);
         var (expected, _) = Train(new CpuBackend(1, replays: false), setup, i => batches[i], batches.Length);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Is.EqualTo(expected));
-            Assert.That(replayed, Is.GreaterThan(0));
+            Assert.That(launches, Is.GreaterThan(0));
         }
     }
 
@@ -63,7 +63,7 @@ public sealed class ReplayTests
     }
 
     [Test]
-    public void Recordings_hold_no_memory_and_the_peak_is_the_planned_one([Values("llama", "gpt2")] string family,
+    public void Captured_graphs_hold_no_memory_and_the_peak_is_the_planned_one([Values("llama", "gpt2")] string family,
         [Values(1, 2)] int accumulation)
     {
         var setup = new Setup(family, 0, false);
@@ -81,12 +81,12 @@ public sealed class ReplayTests
     }
 
     [Test]
-    public void What_moves_in_memory_is_recorded_anew()
+    public void What_moves_in_memory_is_captured_anew()
     {
         var setup = new Setup("llama", 0, false);
         var cpu = new CpuBackend(1);
         Tensor? other = null;
-        var (values, replayed) = Train(cpu, setup, i =>
+        var (values, launches) = Train(cpu, setup, i =>
         {
             other ??= i == 3 ? cpu.NewTensor([1 << 12]) : null;
             return SameShape(i, 1);
@@ -94,7 +94,7 @@ public sealed class ReplayTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Is.EqualTo(Train(new CpuBackend(1, replays: false), setup, i => SameShape(i, 1)).Values));
-            Assert.That(replayed, Is.EqualTo(2)); // steps 2 and 5; 3 finds another tensor, 4 is recorded
+            Assert.That(launches, Is.EqualTo(2)); // steps 2 and 5; in 3 an address is in use, 4 is captured
         }
     }
 
@@ -116,13 +116,13 @@ public sealed class ReplayTests
     }
 
     [Test]
-    public void A_replayed_step_that_fails_loses_no_memory_and_the_next_one_goes_on()
+    public void A_captured_step_that_fails_loses_no_memory_and_the_next_one_goes_on()
     {
         var setup = new Setup("llama", 0, false);
         var cpu = new CpuBackend(2);
         var standing = new List<long>();
         int failed = 0;
-        var (values, replayed) = Train(cpu, setup, i =>
+        var (values, launches) = Train(cpu, setup, i =>
         {
             standing.Add(cpu.Memory.CurrentBytes);
             return SameShape(i, 1);
@@ -140,7 +140,7 @@ public sealed class ReplayTests
         {
             Assert.That(failed, Is.EqualTo(1));
             Assert.That(standing.Skip(1).Distinct().Count(), Is.EqualTo(1));
-            Assert.That(replayed, Is.EqualTo(Steps - 2));
+            Assert.That(launches, Is.EqualTo(Steps - 2));
             Assert.That(values, Is.EqualTo(Train(new CpuBackend(2, replays: false), setup, i => SameShape(i, 1)).Values));
         }
     }
@@ -152,7 +152,7 @@ public sealed class ReplayTests
             return new Example(ids, ids);
         })]))];
 
-    private static (List<double> Values, int Replayed) Train(CpuBackend cpu, Setup setup, Func<int, Batch[]> batches, int steps = Steps,
+    private static (List<double> Values, int Launches) Train(CpuBackend cpu, Setup setup, Func<int, Batch[]> batches, int steps = Steps,
         Action? onEnd = null,
         Action<ITrainingStep, int>? run = null)
     {
