@@ -3,31 +3,32 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A module from one tensor to one tensor: the places where PEFT methods attach. What is made inside a call is freed with
-/// it.</summary>
+/// <summary>A module that maps one tensor to one tensor; PEFT methods attach to layers. Tensors made inside a call are freed at its end,
+/// except the result and what backward needs.</summary>
 public abstract class Layer : Module
 {
-    /// <summary>What stands in this layer's way; null when it runs as it is.</summary>
+    /// <summary>The hook that computes the output instead of the layer; null for none.</summary>
     internal LayerHook? Hook { get; set; }
 
-    /// <summary>Runs the layer, or what a PEFT method has made of it.</summary>
+    /// <summary>Runs the hook if there is one, otherwise the layer.</summary>
     public Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope(Name);
         return scope.Return(Hook is null ? Compute(x) : Hook.Forward(x));
     }
 
-    /// <summary>Runs the layer itself, without what was attached.</summary>
+    /// <summary>Runs the layer itself, without a hook.</summary>
     protected internal abstract Tensor Compute(Tensor x);
 }
 
-/// <summary>What a PEFT method puts in a layer's way: it gets the layer's input and calls the layer's own computation as it needs
-/// it.</summary>
+/// <summary>Computes a layer's output in its place: gets the input and calls <see cref="Layer.Compute"/> as it needs.</summary>
 internal abstract class LayerHook
 {
-    /// <summary>Computes the layer's output with the method applied.</summary>
+    /// <summary>The layer's output.</summary>
+    /// <param name="x">The layer's input.</param>
     public abstract Tensor Forward(Tensor x);
 
-    /// <summary>What the method adds to a linear layer, if that is low-rank products alone; null if it is anything else.</summary>
+    /// <summary>The low-rank updates whose sum is all that the hook adds to a linear layer, so that layers with the same input can run in
+    /// one op (<see cref="Linear.ForwardFused"/>); null if <see cref="Forward"/> must run.</summary>
     public virtual IReadOnlyList<LowRankUpdate>? LowRankUpdates() => null;
 }

@@ -39,7 +39,8 @@ public sealed class Linear : Layer
     /// <summary>The bias; null without one.</summary>
     public Parameter? Bias => OwnParameter("bias");
 
-    /// <summary>Runs layers that read the same input: as one op where each is its map and low-rank updates, one by one otherwise.</summary>
+    /// <summary>Runs layers with the same input. Those that are a linear map plus low-rank updates run in one op, the others one by
+    /// one.</summary>
     /// <param name="x">(…, in)</param>
     /// <param name="layers">Layers of one input size.</param>
     /// <returns>(…, out) of each layer in turn.</returns>
@@ -51,7 +52,7 @@ public sealed class Linear : Layer
         var names = new List<string>();
         for (int i = 0; i < layers.Length; i++)
         {
-            // Where no gradient goes back through x, a layer that does not train must not get one by being in another's op.
+            // If x needs no gradient, a frozen layer must stay out of the op: it would be recorded with the trained ones.
             if (layers[i].AsMap() is { } map && (x.RequiresGrad || !Tape.IsRecording || RequiresGrad(map)))
             {
                 joined.Add(i);
@@ -75,16 +76,16 @@ public sealed class Linear : Layer
         return outputs;
     }
 
-    /// <summary>The layer as a map with low-rank updates; null if something else stands in its way.</summary>
-    private AdaptedLinear? AsMap() => (Hook is null ? [] : Hook.LowRankUpdates()) is { } branches
-        ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed,
-        branches) : null;
+    /// <summary>The layer as a linear map plus low-rank updates; null if its hook must run.</summary>
+    private AdaptedLinear? AsMap() => (Hook is null ? [] : Hook.LowRankUpdates()) is { } updates
+        ? new AdaptedLinear(Weight.Value, Bias?.Value, Transposed, updates)
+        : null;
 
     private static bool RequiresGrad(AdaptedLinear map) => map.Weight.RequiresGrad || map.Bias is { RequiresGrad: true } ||
         map.Updates.Any(b => b.A.RequiresGrad || b.B.RequiresGrad || b.Bias is { RequiresGrad: true }
             || b.Diagonal is { RequiresGrad: true });
 
-    /// <summary>Shares another layer's parameter as the weight from now on (tied embeddings).</summary>
+    /// <summary>Shares another layer's weight (tied embeddings).</summary>
     public void Tie(Parameter weight) => Exchange("weight", weight).Dispose();
 
     /// <summary>Declares a weight of the layer's own again, without values.</summary>

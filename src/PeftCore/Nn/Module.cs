@@ -21,10 +21,10 @@ public abstract class Module : IDisposable
     /// <summary>Own parameters by name, without those of children.</summary>
     internal IReadOnlyList<KeyValuePair<string, Parameter>> OwnParameters => _parameters;
 
-    /// <summary>This module and all below it with their paths, parents first; the root's path is empty.</summary>
+    /// <summary>This module and all its descendants with their paths, parents first; the root's path is empty.</summary>
     public IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");
 
-    /// <summary>All parameters with their paths; one that two modules share (tied embeddings) comes once, under its first path.</summary>
+    /// <summary>All parameters with their paths; one that modules share (tied embeddings) once, under its first path.</summary>
     public IEnumerable<(string Path, Parameter Parameter)> NamedParameters()
     {
         var seen = new HashSet<Parameter>();
@@ -55,7 +55,7 @@ public abstract class Module : IDisposable
         return module;
     }
 
-    /// <summary>Lets all parameters below train, or freezes them.</summary>
+    /// <summary>Makes all parameters of this module and its descendants trainable, or freezes them.</summary>
     public void SetRequiresGrad(bool requiresGrad)
     {
         foreach (var (_, parameter) in NamedParameters())
@@ -127,7 +127,7 @@ public abstract class Module : IDisposable
         return before;
     }
 
-    /// <summary>Whether the weight may be exchanged for one with another number of rows: it is a table with one row a token.</summary>
+    /// <summary>Whether the weight can be replaced by one with another number of rows: a table with one row a token.</summary>
     private protected virtual bool TakesRows => false;
 
     private static bool IsTable(Shape shape, int columns) => shape.Rank == 2 && shape.Columns == columns;

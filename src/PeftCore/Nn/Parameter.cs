@@ -4,13 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A tensor that belongs to a model. It is frozen until told to train; only F32 trains, so a half-precision weight that starts to
-/// train is widened once.</summary>
+/// <summary>A tensor that belongs to a model. It is frozen until <see cref="RequiresGrad"/> is set. Only F32 can require a gradient, so a
+/// half-precision weight is converted to F32 then.</summary>
 public sealed class Parameter : IDisposable
 {
     private Tensor? _value;
 
-    /// <summary>Declares a parameter; its memory comes with <see cref="Materialize"/> or <see cref="Set"/>.</summary>
+    /// <summary>Declares a parameter; its memory is allocated by <see cref="Materialize"/> or <see cref="Set"/>.</summary>
     public Parameter(Shape shape) => Shape = shape;
 
     /// <summary>Extents, outermost first.</summary>
@@ -23,10 +23,10 @@ public sealed class Parameter : IDisposable
     /// <summary>Whether there are values.</summary>
     internal bool IsMaterialized => _value is not null;
 
-    /// <summary>The gradient gathered by backward passes; null before any.</summary>
+    /// <summary>The gradient accumulated by backward passes; null before any.</summary>
     public Tensor? Gradient => _value?.Gradient;
 
-    /// <summary>Whether backward passes gather a gradient for this parameter.</summary>
+    /// <summary>Whether backward passes accumulate a gradient for this parameter.</summary>
     public bool RequiresGrad
     {
         get => _value is { RequiresGrad: true };
@@ -34,7 +34,7 @@ public sealed class Parameter : IDisposable
         {
             if (value)
             {
-                Widen();
+                ConvertToF32();
                 Value.Storage.Recategorize(MemoryKind.Trainable);
                 Value.TrackGradient();
             }
@@ -46,14 +46,14 @@ public sealed class Parameter : IDisposable
         }
     }
 
-    /// <summary>Takes memory for the values, contents undefined.</summary>
+    /// <summary>Allocates the values, contents undefined.</summary>
     public Tensor Materialize(IBackend backend, DType dtype)
     {
         Set(backend.NewTensor(Shape, dtype, MemoryKind.Frozen));
         return Value;
     }
 
-    /// <summary>Takes over a tensor as the values.</summary>
+    /// <summary>Makes a tensor the values; the parameter owns it.</summary>
     public void Set(Tensor value)
     {
         if (value.Shape != Shape)
@@ -84,7 +84,7 @@ public sealed class Parameter : IDisposable
         }
     }
 
-    private void Widen()
+    private void ConvertToF32()
     {
         if (Value.DType == DType.F32)
         {

@@ -3,25 +3,25 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>Where a sublayer's output joins the stream of a block: x + h, unless a PEFT method stands in the way.</summary>
+/// <summary>The residual sum of a sublayer: x + h, or what its hook computes instead.</summary>
 internal sealed class ResidualAdd
 {
-    /// <summary>What stands in the way; null for a plain sum.</summary>
+    /// <summary>The hook that computes the sum instead; null for x + h.</summary>
     public ResidualHook? Hook { get; set; }
 
-    /// <summary>Adds a sublayer's output to the stream, both (batch, length, hidden).</summary>
+    /// <summary>Adds a sublayer's output h to the residual stream x, both (B, T, C).</summary>
     public Tensor Add(Tensor stream, Tensor output) => Hook is null ? stream + output : Hook.Add(stream, output);
 }
 
-/// <summary>What a PEFT method puts in the place of a residual sum.</summary>
+/// <summary>Computes a residual sum in its place.</summary>
 internal abstract class ResidualHook
 {
-    /// <summary>What the block goes on with.</summary>
+    /// <summary>The new residual stream, (B, T, C).</summary>
     public abstract Tensor Add(Tensor stream, Tensor output);
 }
 
 /// <summary>The residual sums of one block.</summary>
 /// <param name="Block">The block.</param>
-/// <param name="Attention">Behind the attention.</param>
-/// <param name="FeedForward">Behind the feed-forward network.</param>
+/// <param name="Attention">The sum after the attention.</param>
+/// <param name="FeedForward">The sum after the feed-forward network.</param>
 internal sealed record BlockResiduals(Module Block, ResidualAdd Attention, ResidualAdd FeedForward);

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>How rotary frequencies are stretched for longer contexts.</summary>
+/// <summary>Scaling of rotary frequencies for longer contexts.</summary>
 /// <param name="Type">"default", "linear" or "llama3".</param>
 /// <param name="Factor">Stretch of the context.</param>
 /// <param name="LowFrequencyFactor">llama3: wavelengths over original/this are stretched whole.</param>
@@ -13,12 +13,12 @@ namespace PeftCore.Nn;
 internal sealed record RopeScaling(string Type, float Factor = 1, float LowFrequencyFactor = 1, float HighFrequencyFactor = 4,
     int OriginalLength = 8192);
 
-/// <summary>Rotary position tables of a model, made once for the longest sequence seen so far.</summary>
+/// <summary>Tables of cos(p·f) and sin(p·f) for rotary positions (Su et al. 2021), kept for the longest sequence so far.</summary>
 internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, bool interleaved = false) : IDisposable
 {
     private RopeTables? _tables;
 
-    /// <summary>Tables that reach at least <paramref name="length"/> positions.</summary>
+    /// <summary>Tables of at least <paramref name="length"/> positions.</summary>
     public RopeTables Tables(IBackend backend, int length)
     {
         if (_tables is null || _tables.Cos.Shape[0] < length || _tables.Cos.Device != backend)
@@ -36,7 +36,7 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
         _tables = null;
     }
 
-    /// <summary>θ^(−2i/d), stretched as the configuration says.</summary>
+    /// <summary>f = θ^(−2i/d), scaled.</summary>
     internal double[] Frequencies()
     {
         double[] frequencies = new double[dimension / 2];
@@ -47,7 +47,8 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
         return frequencies;
     }
 
-    /// <summary>Llama 3 (Dubey et al. 2024) keeps short wavelengths, divides long ones by the factor, and blends between.</summary>
+    /// <summary>Llama 3 (Dubey et al. 2024): frequencies of short wavelengths are unchanged, of long ones divided by the factor, and
+    /// between them interpolated.</summary>
     private double Stretch(double frequency)
     {
         if (scaling.Type == "linear")
@@ -74,7 +75,7 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
 
     private RopeTables Build(IBackend backend, int length)
     {
-        // The reference computes the angles in single precision; doing the same keeps far positions equal to it.
+        // Angles in single precision, as in transformers: at high positions double precision would differ from it.
         float[] frequencies = Array.ConvertAll(Frequencies(), f => (float)f);
         float[] cos = new float[length * frequencies.Length];
         float[] sin = new float[length * frequencies.Length];

@@ -1,7 +1,6 @@
 namespace PeftCore.Nn;
 
-/// <summary>How a model runs: training or not, and what its dropout masks are computed from. One object a model, shared by its
-/// layers.</summary>
+/// <summary>Training mode of a model, and seed and step of its dropout masks. One object a model, shared by its modules.</summary>
 public sealed class RunMode
 {
     /// <summary>Whether dropout is on.</summary>
@@ -10,6 +9,6 @@ public sealed class RunMode
     /// <summary>Seed of the run.</summary>
     public ulong Seed { get; set; }
 
-    /// <summary>Number of the forward pass; masks differ from one to the next, and a pass that is run again finds its own.</summary>
+    /// <summary>Number of the forward pass. Masks are a function of it, so a recomputed pass gets the same ones.</summary>
     internal ulong Step { get; set; }
 }

@@ -175,7 +175,8 @@ internal sealed class ActiveSet
         Resolve();
     }
 
-    /// <summary>Takes merged weights out, frees them, and lets the adapter's layers run again. No adapter merged later may be left.</summary>
+    /// <summary>Takes merged weights out, frees them, and lets the adapter's layers run again. No adapter merged later may be
+    /// left.</summary>
     public void RemoveMerged(Adapter adapter)
     {
         foreach (var swap in _merged[adapter].Reverse())

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>One adapter on a model: its configuration, its parameters, the layers it changes, and the base parameters it replaces while it
+/// <summary>One adapter: its configuration, its parts on layers and residual sums, its prompt, and the base parameters it replaces while it
 /// is active.</summary>
 internal sealed class Adapter(string name, PeftConfig config)
 {
@@ -16,61 +16,61 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public PeftConfig Config { get; set; } = config;
 
-    /// <summary>The adapter's layers by module path.</summary>
+    /// <summary>Its parts on layers, with the layers' module paths.</summary>
     public List<(string Path, LayerAdapter Layer)> Layers { get; } = [];
 
-    /// <summary>Parameters that stand in the place of the base's own while the adapter is active.</summary>
+    /// <summary>Parameters that replace the base's own while the adapter is active.</summary>
     public List<ParameterSwap> Swaps { get; } = [];
 
-    /// <summary>Token tables that are saved with the adapter because its file had them: the path of each and its key.</summary>
+    /// <summary>Token tables that are saved with the adapter because its file had them: module path and key.</summary>
     public List<(string Path, string Key)> Tables { get; } = [];
 
-    /// <summary>Parameters of the whole adapter rather than of one layer, such as a vector bank that all layers share.</summary>
+    /// <summary>Parameters that all layers share, such as a vector bank.</summary>
     public List<AdapterParameter> Shared { get; } = [];
 
-    /// <summary>Its parts where sublayers join the stream of a block.</summary>
+    /// <summary>Its parts at residual sums.</summary>
     public List<ResidualAttachment> Residuals { get; } = [];
 
-    /// <summary>What it puts before every sequence; null for nothing.</summary>
+    /// <summary>Computes virtual tokens or prefixes; null for none.</summary>
     public PromptEncoder? Prompt { get; set; }
 
-    /// <summary>Constants that are saved along, by their keys.</summary>
+    /// <summary>Constants that are saved with it, by key; a file may lack those that are optional.</summary>
     public List<(string Name, Tensor Value, bool Optional)> Constants { get; } = [];
 
-    /// <summary>What training goes on from, where that is more than the adapter's own files hold; null where it is not.</summary>
+    /// <summary>The entries of a checkpoint, if training resumes from more than the adapter's own files hold; otherwise null.</summary>
     public Func<IEnumerable<SavedEntry>>? State
     {
         get => Prompt is { IsNetwork: true } network ? () => network.Parameters.Select(SavedEntry.Of) : _state;
         set => _state = value;
     }
 
-    /// <summary>What the adapter adds to the loss while it trains; null for nothing.</summary>
+    /// <summary>A term of the loss while it trains; null for none.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
-    /// <summary>Runs before each step, with its number counted from 1 and how many batches' gradients it adds up; null for
-    /// nothing.</summary>
+    /// <summary>Runs before each step with its number, counted from 1, and the number of batches whose gradients it sums up; null for
+    /// none.</summary>
     public Action<long, int>? BeforeStep { get; set; }
 
-    /// <summary>Parameters whose elements have changed places, with the place each element had before, −1 for a new one. Whoever keeps
-    /// something for each element takes note and empties the list.</summary>
+    /// <summary>Parameters whose elements were permuted: element i was element Before[i], or is new where that is −1. The optimizer
+    /// permutes its moments alike (<see cref="StepHooks.TakePermutations"/>).</summary>
     public List<(Parameter Parameter, int[] Before)> Permutations { get; } = [];
 
-    /// <summary>Runs after each optimizer step, while the gradients are still there, with the number of steps done; null for
-    /// nothing.</summary>
+    /// <summary>Runs after each optimizer step with its number, counted from 1, before the gradients are freed; null for none.</summary>
     public Action<long>? AfterStep { get; set; }
 
+    /// <summary>All trainable parameters.</summary>
     public IEnumerable<AdapterParameter> Parameters =>
         Layers.SelectMany(layer => layer.Layer.Parameters.Select(p => p with { Path = layer.Path }))
         .Concat(ResidualParameters).Concat(Shared).Concat(Prompt?.Parameters ?? [])
         .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => swap.Parameter));
 
-    /// <summary>What the adapter's file holds.</summary>
+    /// <summary>The tensors in the adapter's file.</summary>
     public IEnumerable<SavedEntry> Entries => Layers.SelectMany(layer => layer.Layer.Entries(layer.Path))
         .Concat(ResidualParameters.Concat(Shared).Select(SavedEntry.Of)).Concat(Prompt?.Entries ?? [])
         .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
-    /// <summary>Why it cannot be merged as a whole; null if its layers decide.</summary>
+    /// <summary>Why the adapter cannot be merged; null if it can, as far as its layers can.</summary>
     public string? MergeProblem => Prompt is not null ? $"{Config.PeftType} puts something before every sequence, which no weight can do"
         : Residuals.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
         : null;
@@ -78,24 +78,26 @@ internal sealed class Adapter(string name, PeftConfig config)
     private IEnumerable<AdapterParameter> ResidualParameters =>
         Residuals.SelectMany(sum => sum.Part.Parameters.Select(p => p with { Path = sum.Path }));
 
-    /// <summary>Lets all parameters train, or none, whether the adapter is active or not.</summary>
+    /// <summary>Makes all parameters trainable, or freezes them. They require gradients only while the adapter is active.</summary>
+    /// <param name="requiresGrad">Whether they are trainable.</param>
+    /// <param name="active">Whether the adapter is active now.</param>
     public void SetRequiresGrad(bool requiresGrad, bool active)
     {
         _frozen = requiresGrad ? [] : [.. Parameters.Select(p => p.Parameter)];
-        Train(active);
+        SetRequiresGrad(active);
     }
 
-    /// <summary>Lets those parameters train again that trained when the adapter was last active.</summary>
-    public void Activate() => Train(active: true);
+    /// <summary>The trainable parameters require gradients again.</summary>
+    public void Activate() => SetRequiresGrad(active: true);
 
-    /// <summary>Freezes everything, and remembers what trained.</summary>
+    /// <summary>No parameter requires a gradient. Those that did are remembered as the trainable ones.</summary>
     public void Deactivate()
     {
         _frozen = [.. Parameters.Select(p => p.Parameter).Where(p => !p.RequiresGrad)];
-        Train(active: false);
+        SetRequiresGrad(active: false);
     }
 
-    /// <summary>Takes over a constant, to be freed with the adapter.</summary>
+    /// <summary>Owns a constant: it is freed with the adapter.</summary>
     public void Own(Tensor constant) => _owned.Add(constant);
 
     public void Free()
@@ -109,7 +111,7 @@ internal sealed class Adapter(string name, PeftConfig config)
         }
     }
 
-    private void Train(bool active)
+    private void SetRequiresGrad(bool active)
     {
         foreach (var parameter in Parameters)
         {
@@ -118,20 +120,20 @@ internal sealed class Adapter(string name, PeftConfig config)
     }
 }
 
-/// <summary>A parameter of an adapter and its names.</summary>
+/// <summary>A parameter of an adapter with its names in memory and in files.</summary>
 /// <param name="Path">Path of the module it belongs to.</param>
-/// <param name="MemorySuffix">What follows the path in memory; {0} is the adapter's name.</param>
-/// <param name="FileSuffix">What follows the path in the file.</param>
+/// <param name="MemorySuffix">Follows the path in memory; {0} is replaced by the adapter's name.</param>
+/// <param name="FileSuffix">Follows the path in the file.</param>
 /// <param name="Parameter">The values.</param>
-/// <param name="OfModel">It belongs to the whole adapter: its key in the file has no path.</param>
-/// <param name="IsWhole">The suffixes are whole names.</param>
+/// <param name="OfModel">Whether it belongs to the whole adapter, so that its key in the file has no path.</param>
+/// <param name="IsWhole">Whether the suffixes are whole names.</param>
 internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter,
     bool OfModel = false, bool IsWhole = false)
 {
-    /// <summary>What all keys of modules begin with.</summary>
+    /// <summary>The prefix of every key of a module.</summary>
     public const string Prefix = "base_model.model.";
 
-    /// <summary>What keys of the whole adapter begin with.</summary>
+    /// <summary>The prefix of keys of the whole adapter.</summary>
     public const string ModelPrefix = "base_model.";
 
     /// <summary>The name Hugging Face PEFT has for it in memory.</summary>

@@ -29,7 +29,8 @@ internal static class AdapterDirectory
         AtomicDirectory.Update(directory, build, name => name is WeightsName or PeftConfig.FileName or StateName);
 
     /// <summary>The directory of an adapter below the one a user names: "default" is saved in that one itself.</summary>
-    public static string PathOf(string directory, string name) => name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, name);
+    public static string PathOf(string directory, string name) =>
+        name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, name);
 
     /// <summary>The configuration file of a directory.</summary>
     public static string ConfigPath(string directory)

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The hook of a layer with adapters: runs the layer with the applied adapters, or each row of a mixed batch with its own.</summary>
+/// <summary>The hook of a layer with adapters: runs the layer with the applied adapters, or each row of a mixed batch with its
+/// own.</summary>
 internal sealed class AdapterDispatcher(ActiveSet set, Layer layer) : LayerHook
 {
     /// <summary>The adapters' parts on this layer.</summary>

@@ -1,16 +1,16 @@
 namespace PeftCore.Peft;
 
-/// <summary>Keys of adapter files as other programs write them, brought to the form <see cref="AdapterParameter.FileName"/> has: wrappers
-/// of training programs and the adapter's name taken out.</summary>
+/// <summary>Normalizes keys of adapter files by other programs to the form of <see cref="AdapterParameter.FileName"/>: without the segments
+/// of training wrappers and without the adapter's name.</summary>
 internal static class AdapterKeys
 {
-    /// <summary>Segments that a wrapper of the whole model puts into every key (torch.compile, FSDP).</summary>
+    /// <summary>Segments that a wrapper of the whole model inserts into every key (torch.compile, FSDP).</summary>
     private static readonly HashSet<string> Wrappers = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-    /// <summary>Names of parameters that are modules of their own: ".weight" or ".bias" follows.</summary>
+    /// <summary>Parameters that are modules in Hugging Face PEFT: ".weight" or ".bias" follows their name.</summary>
     private static readonly HashSet<string> Modules = ["lora_A", "lora_B", "oft_R", "ln_tuning_layers"];
 
-    /// <summary>Names of parameters that end a key.</summary>
+    /// <summary>Parameters whose name ends a key.</summary>
     private static readonly HashSet<string> Ends =
     [
         "lora_E", "lora_embedding_A", "lora_embedding_B", "ia3_l", "vera_lambda_b", "vera_lambda_d", "vera_A", "vera_B", "hada_w1_a",
@@ -25,10 +25,10 @@ internal static class AdapterKeys
 
     private const string Magnitude = "lora_magnitude_vector", Saved = "modules_to_save", Bank = "vblora_vector_bank";
 
-    /// <summary>Maps the keys of a file to their usual form.</summary>
+    /// <summary>Normalizes the keys of a file.</summary>
     /// <param name="place">The file, for error sentences.</param>
     /// <param name="keys">The keys as they are stored.</param>
-    /// <returns>The stored key of each usual one, in the order of <paramref name="keys"/>.</returns>
+    /// <returns>Normalized and stored keys, in the order of <paramref name="keys"/>.</returns>
     /// <exception cref="BadInputException">The file holds several adapters, or one tensor under two keys.</exception>
     public static IReadOnlyList<(string Key, string Stored)> Normalize(string place, IEnumerable<string> keys)
     {
@@ -51,7 +51,7 @@ internal static class AdapterKeys
             "directory of its own");
     }
 
-    /// <summary>A key without what wraps the model. DistributedDataParallel puts "module." before all.</summary>
+    /// <summary>A key without segments of wrappers of the whole model, such as DistributedDataParallel's prefix "module.".</summary>
     private static string Unwrapped(string key)
     {
         const string Parallel = "module." + AdapterParameter.ModelPrefix;
@@ -62,7 +62,7 @@ internal static class AdapterKeys
         return key.Contains('_', StringComparison.Ordinal) ? string.Join('.', key.Split('.').Where(part => !Wrappers.Contains(part))) : key;
     }
 
-    /// <summary>A key without the adapter's name, which is noted.</summary>
+    /// <summary>A key without the adapter's name, which is added to the names.</summary>
     private static string Shorten(string key, HashSet<string> names)
     {
         string[] parts = key.Split('.');

@@ -2,7 +2,8 @@ using System.Buffers;
 
 namespace PeftCore.Peft;
 
-/// <summary>What an adapter may be called. Its name becomes a directory when it is saved, here or on another system.</summary>
+/// <summary>Checks names of adapters. A name becomes that of a directory when the adapter is saved, so it must be valid on every operating
+/// system.</summary>
 internal static class AdapterName
 {
     private const int Longest = 128;

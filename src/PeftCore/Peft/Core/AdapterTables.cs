@@ -4,11 +4,11 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Token tables that an adapter's file holds whole: Hugging Face PEFT saves the input embedding and the head along where tokens
-/// were added. They take the base's place while the adapter is active, and may have more rows.</summary>
+/// <summary>Token tables (input embedding, head) in an adapter's file: Hugging Face PEFT saves them whole if tokens were added. They
+/// replace the base's while the adapter is active, and may have more rows.</summary>
 internal sealed class AdapterTables : IDisposable
 {
-    /// <summary>What follows a table's path in files: the table itself, and below what PEFT wraps around it.</summary>
+    /// <summary>Suffixes of a table's key: that of the table, and those of the layers that PEFT wraps around it.</summary>
     private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight",
         "original_module.weight"];
 
@@ -22,8 +22,8 @@ internal sealed class AdapterTables : IDisposable
     public static IReadOnlyList<(string Path, Module Module)> Of(CausalModel model) =>
         [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.Head)];
 
-    /// <summary>Reads the tables of a file. To be asked while the base has its own parameters.</summary>
-    /// <exception cref="BadInputException">A table fits no vocabulary of this base, or stands there twice.</exception>
+    /// <summary>Reads the tables of a file. To be called while the base has its own parameters.</summary>
+    /// <exception cref="BadInputException">A table does not fit the base, or the file has two different ones.</exception>
     public static AdapterTables Read(CausalModel model, AdapterWeights weights)
     {
         var tables = new AdapterTables(model, weights.Place);
@@ -43,7 +43,7 @@ internal sealed class AdapterTables : IDisposable
         }
     }
 
-    /// <summary>Runs code on the base with these tables, so that what is made has their rows.</summary>
+    /// <summary>Runs code while the base has these tables, so that parameters made for them have as many rows.</summary>
     public T On<T>(Func<T> body)
     {
         var swaps = _tables.Select(table => Swap(table)).ToList();
@@ -58,14 +58,14 @@ internal sealed class AdapterTables : IDisposable
         }
     }
 
-    /// <summary>The keys of the file that are tables, but for those an adapter has parameters of its own for.</summary>
+    /// <summary>The keys of tables, except those that are parameters of the adapter.</summary>
     /// <param name="claimed">Keys of the adapter's parameters.</param>
     public IEnumerable<string> Unclaimed(HashSet<string> claimed) =>
         _tables.Where(table => !IsClaimed(table, claimed)).SelectMany(table => table.Keys)
         .Concat(_tables.SelectMany(table => table.Keys.Where(key => !claimed.Contains(key)
             && key.EndsWith(Suffixes[^1], StringComparison.Ordinal))));
 
-    /// <summary>Gives an adapter its tables in the place of those it had; one that equals the base's replaces nothing.</summary>
+    /// <summary>Gives an adapter these tables instead of those it had. A table equal to the base's is not swapped in.</summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="claimed">Keys of the adapter's parameters.</param>
     /// <param name="warnings">Gets a sentence if a tie is undone.</param>
@@ -128,7 +128,7 @@ internal sealed class AdapterTables : IDisposable
             return;
         }
         var entry = weights.Get(keys[0]);
-        // Beside a module that was trained whole stands what it replaces.
+        // A module trained whole is saved beside the original, which may differ.
         if (keys.Skip(1).FirstOrDefault(key => !key.EndsWith(Suffixes[^1], StringComparison.Ordinal)
             && !AdapterValues.AreAlike(entry, weights.Get(key))) is { } other)
         {
@@ -151,7 +151,7 @@ internal sealed class AdapterTables : IDisposable
         AdapterValues.Read(entry, value.Materialize(own.Value.Backend, own.Value.DType));
     }
 
-    /// <summary>Where the base has one table for both, a table that is stored once, or twice alike, is one table too.</summary>
+    /// <summary>If the base ties embedding and head, a table that is stored once, or twice with equal values, is shared as well.</summary>
     private void Tie()
     {
         if (!IsTied || _tables.Count == 0)
@@ -202,7 +202,7 @@ internal sealed class AdapterTables : IDisposable
     /// <summary>One table.</summary>
     /// <param name="Path">Path of its module.</param>
     /// <param name="Module">The module.</param>
-    /// <param name="Keys">Its keys in the file; none for a table that another stands for as well.</param>
+    /// <param name="Keys">Its keys in the file; empty if it shares the other table's values.</param>
     /// <param name="Value">The values, in the dtype of the base.</param>
     private sealed record Table(string Path, Module Module, IReadOnlyList<string> Keys, Parameter Value)
     {

@@ -7,12 +7,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Values of an adapter's file, which may be F64 as well.</summary>
+/// <summary>Checks and reads values of an adapter's file. Adapters may be F64, which is rounded to F32; base weights may not.</summary>
 internal static class AdapterValues
 {
     private const int Piece = 1 << 16;
 
-    /// <summary>Checks shape and dtype alone.</summary>
+    /// <summary>Checks shape and dtype, and that F64 values are within the range of F32.</summary>
     public static void Check(WeightEntry entry, Shape expected)
     {
         if (entry.DType != "F64")
@@ -30,7 +30,7 @@ internal static class AdapterValues
         }
     }
 
-    /// <summary>Checks and reads into memory that is there.</summary>
+    /// <summary>Checks a stored tensor and copies it into a tensor of any float dtype.</summary>
     public static void Read(WeightEntry entry, Tensor value)
     {
         if (entry.DType != "F64")
@@ -48,7 +48,7 @@ internal static class AdapterValues
         value.Backend.Cast(wide, value);
     }
 
-    /// <summary>Whether every number is one; tensors of integers are.</summary>
+    /// <summary>Whether no value is NaN or infinite; true for integers.</summary>
     public static bool AreFinite(WeightEntry entry) => entry.DType switch
     {
         "F64" => Doubles(entry).All(values => Array.TrueForAll(values, double.IsFinite)),
@@ -74,7 +74,7 @@ internal static class AdapterValues
         return same;
     }
 
-    /// <summary>Whether a stored tensor has the values of one in memory, once it is rounded to its dtype.</summary>
+    /// <summary>Whether a stored tensor, rounded to the dtype of one in memory, equals it.</summary>
     public static bool Equals(WeightEntry entry, Tensor value)
     {
         if (entry.Shape.Length != value.Shape.Rank || entry.Shape[0] != value.Shape[0] || entry.Shape[^1] != value.Shape.Columns)
@@ -86,7 +86,7 @@ internal static class AdapterValues
         return copy.Value.ToBytes().AsSpan().SequenceEqual(value.ToBytes());
     }
 
-    /// <summary>Whether two stored matrices of one dtype are each other turned over.</summary>
+    /// <summary>Whether two stored matrices of one dtype are transposes of each other.</summary>
     public static bool AreTransposed(WeightEntry a, WeightEntry b)
     {
         if (a.DType != b.DType || a.Shape is not [var rows, var columns] || b.Shape is not [var height, var width] || rows != width

@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>The tensors of an adapter's file by the usual form of their keys.</summary>
+/// <summary>The tensors of an adapter's file by their normalized keys (<see cref="AdapterKeys"/>).</summary>
 internal sealed class AdapterWeights : IDisposable
 {
     private readonly WeightSource _source;
@@ -48,11 +48,11 @@ internal sealed class AdapterWeights : IDisposable
     public WeightEntry Get(string key) =>
         TryGet(key, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{key}\" is missing");
 
-    /// <summary>The tensors as they are stored, under their usual keys.</summary>
+    /// <summary>The tensors as they are stored, with normalized keys.</summary>
     public IEnumerable<SafetensorsTensor> ToFile() =>
         _entries.Select(pair => new SafetensorsTensor(pair.Key, pair.Value.DType, pair.Value.Shape, pair.Value.Bytes.ToArray()));
 
-    /// <summary>What a reader of the file should know: numbers that are rounded, and numbers that are none.</summary>
+    /// <summary>Warnings about values: F64 that is rounded to F32, NaN and infinity.</summary>
     public IEnumerable<string> Warnings()
     {
         var wide = _entries.Where(pair => pair.Value.DType == "F64").ToList();

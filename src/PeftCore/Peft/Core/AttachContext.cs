@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>What a method needs to attach itself to a model, and the only place it gets parameters from: if attaching fails halfway, what
-/// was made here is freed.</summary>
+/// <summary>The inputs of a method's attachment to a model, and the allocator of its parameters and constants: if attaching fails, all that
+/// was allocated here is freed.</summary>
 /// <param name="model">The base model, without any adapter's changes.</param>
 /// <param name="name">The adapter's name.</param>
 /// <param name="seed">Seed of its initial values.</param>
-/// <param name="elementLimit">The most elements a saved adapter can have, judged by its file; null for a new one. A configuration that asks
-/// for more is refused before it can take the memory.</param>
+/// <param name="elementLimit">The most elements a saved adapter can have, from the size of its file; null for a new one. A configuration
+/// with more is refused before memory is allocated.</param>
 internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
 {
     private readonly List<Parameter> _made = [];
@@ -26,17 +26,17 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     public ulong Seed => seed;
 
-    /// <summary>Whether the adapter is made here rather than read from a file. A user's new configuration is checked for what is most
-    /// likely a mistake; a file that another program wrote is taken as it is, as long as it makes sense.</summary>
+    /// <summary>Whether the adapter is new, and not read from a file. A new configuration is checked for likely mistakes, such as a pattern
+    /// that matches nothing; a file by another program may have them.</summary>
     public bool IsNew { get; init; } = elementLimit is null;
 
-    /// <summary>Whether gradients shall be those of Hugging Face PEFT where they differ from the derivatives.</summary>
+    /// <summary>Whether to compute Hugging Face PEFT's gradients where those differ from the derivatives.</summary>
     public bool LikeReference { get; init; }
 
-    /// <summary>Initial factors of LoRA layers that were found from data, by path; null for none.</summary>
+    /// <summary>Initial factors of LoRA layers, computed from data, by path; null for none.</summary>
     public IReadOnlyDictionary<string, Lora.LowRankFactors>? Factors { get; init; }
 
-    /// <summary>Whether only the shapes count, so that an initialisation that needs data may go without.</summary>
+    /// <summary>Whether only shapes matter, so that an initialisation that needs data is skipped.</summary>
     public bool ShapesOnly { get; init; }
 
     /// <summary>The file the configuration was read from; null for a new adapter.</summary>
@@ -45,7 +45,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>The weights the adapter is read from; null for a new adapter.</summary>
     public AdapterWeights? Stored { get; init; }
 
-    /// <summary>Gets a sentence for each thing a reader of the configuration should know; null for nobody to tell.</summary>
+    /// <summary>Gets a sentence for each warning; null to drop them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
     /// <summary>The adapter, still empty.</summary>
@@ -57,7 +57,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     /// <summary>A parameter of the adapter, F32, contents undefined.</summary>
     /// <param name="shape">Its shape.</param>
-    /// <param name="packed">Whether files hold less than the parameter itself.</param>
+    /// <param name="packed">Whether its file holds fewer elements than it has.</param>
     public Parameter NewParameter(Shape shape, bool packed = false)
     {
         RefuseMoreThanStored(packed ? 0 : shape.Count);
@@ -68,8 +68,8 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return parameter;
     }
 
-    /// <summary>Refuses a configuration that asks for more than its file can hold, before work or memory is spent on it.</summary>
-    /// <param name="elements">Elements that must be in the file beside those asked for so far.</param>
+    /// <summary>Refuses a configuration with more elements than its file can hold, before they are computed or allocated.</summary>
+    /// <param name="elements">Elements that the file must hold, in addition to the parameters so far.</param>
     public void RefuseMoreThanStored(long elements)
     {
         if (_elements + elements > elementLimit)
@@ -93,7 +93,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// name.</summary>
     public long[]? StoredShape(string name) => Stored is { } file && file.TryGet(name, out var entry) ? entry.Shape : null;
 
-    /// <summary>A copy of a base parameter that does not train and is not saved.</summary>
+    /// <summary>A frozen copy of a base parameter, which is not saved.</summary>
     public Parameter NewFrozen(Parameter original)
     {
         var copy = new Parameter(original.Shape);
@@ -102,7 +102,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return copy;
     }
 
-    /// <summary>A parameter that starts as a copy of the base's.</summary>
+    /// <summary>A parameter, F32, with the values of a base parameter.</summary>
     public Parameter NewCopy(Parameter original)
     {
         var copy = NewParameter(original.Shape);
@@ -116,7 +116,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return constant;
     }
 
-    /// <summary>Frees all that was made: attaching has failed.</summary>
+    /// <summary>Frees everything allocated here, after attaching has failed.</summary>
     public void Free()
     {
         _adapter?.Free();

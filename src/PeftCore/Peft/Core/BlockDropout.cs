@@ -5,9 +5,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Makes some blocks of a rotation the identity while training. Which depends on layer and step alone.</summary>
+/// <summary>Multiplicative dropout of OFT and BOFT: in training, some blocks of a rotation are replaced by the identity. The choice is a
+/// function of seed, layer and step.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Share">Share of the blocks.</param>
+/// <param name="Share">Share of the blocks that are replaced.</param>
 /// <param name="Site">The layer's number.</param>
 internal readonly record struct BlockDropout(Layer Layer, double Share, ulong Site)
 {

@@ -5,17 +5,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The index tensors of a sparse matrix, made once and filled whenever its places change.</summary>
+/// <summary>Index tensors of a sparse matrix in compressed sparse row form, for x·Sᵀ and for its transpose in backward. Allocated once;
+/// filled whenever the entries change.</summary>
 internal static class CsrIndex
 {
-    /// <summary>Memory for entries sorted by an axis, contents undefined.</summary>
+    /// <summary>An index over an axis of some extent, contents undefined.</summary>
     public static SparseIndex NewIndex(AttachContext context, int extent, int entries) =>
         new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([entries], DType.I32),
             context.NewConstant([entries], DType.I32));
 
     extension(SparsePattern pattern)
     {
-        /// <summary>Sorts entries in both directions.</summary>
+        /// <summary>Fills both indices from the rows and columns of the entries.</summary>
         public void Sort(int[] rows, int[] columns)
         {
             Upload(SparseIndex.Sort(rows, columns, pattern.Outputs), pattern.Forward);

@@ -2,11 +2,11 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
-/// <summary>The layers Hugging Face PEFT changes when none are named.</summary>
+/// <summary>Hugging Face PEFT's default target modules.</summary>
 internal static class DefaultTargets
 {
-    /// <param name="modelType">The family.</param>
-    /// <param name="peftType">The method as files name it.</param>
+    /// <param name="modelType">The family, as model_type in config.json.</param>
+    /// <param name="peftType">The method, as peft_type in adapter_config.json.</param>
     public static ModuleSelector For(string modelType, string peftType) => (modelType, peftType) switch
     {
         ("gpt2", "IA3") => ModuleSelector.Of("c_attn", "mlp.c_proj"),
@@ -20,6 +20,6 @@ internal static class DefaultTargets
             : throw new BadInputException($"{modelType} models have no usual target modules; name some in target_modules"),
     };
 
-    /// <summary>Those of them that are the last of a feed-forward network.</summary>
+    /// <summary>Default feed-forward modules of (IA)³: the output layers of the MLPs.</summary>
     public static ModuleSelector FeedforwardFor(string modelType) => ModuleSelector.Of(modelType == "gpt2" ? "mlp.c_proj" : "down_proj");
 }

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method says what Δ is; merging follows from it,
-/// because the rows of ΔWᵀ are what Δ makes of the unit vectors.</summary>
+/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method implements Δ; merging follows from it, because
+/// row i of ΔWᵀ is Δ of the i-th unit vector.</summary>
 /// <param name="layer">The layer.</param>
 internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 {
@@ -30,8 +30,8 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
     {
         var backend = weight.Backend;
         using var scope = new TensorScope();
-        using var still = new EvalModeScope(layer.Mode);
-        // Methods that scale or turn the weight must see it as it was, and not what this loop makes of it.
+        using var evalMode = new EvalModeScope(layer.Mode);
+        // Methods that scale or rotate the weight need its values from before this loop.
         var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
         for (int first = 0; first < layer.Inputs; first += UnitVectors.MostOf(layer.Inputs))
         {

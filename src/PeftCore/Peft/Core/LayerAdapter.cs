@@ -6,32 +6,36 @@ namespace PeftCore.Peft;
 /// <summary>One adapter's part in one layer.</summary>
 internal abstract class LayerAdapter
 {
-    /// <summary>Its parameters; the path is filled in by the adapter.</summary>
+    /// <summary>Its parameters; <see cref="Adapter"/> fills in their path.</summary>
     public abstract IEnumerable<AdapterParameter> Parameters { get; }
 
-    /// <summary>What the file holds of it; its parameters, unless the method says otherwise.</summary>
+    /// <summary>Its tensors in the adapter's file: the parameters, unless a method saves something else.</summary>
     public virtual IEnumerable<SavedEntry> Entries(string path) =>
         Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path }));
 
-    /// <summary>The layer's output with only this adapter active.</summary>
+    /// <summary>The layer's output with this adapter alone.</summary>
+    /// <param name="x">(…, in)</param>
+    /// <returns>(…, out)</returns>
     public abstract Tensor Forward(Tensor x);
 
-    /// <summary>The layer's output with this and other adapters active, given what the others made of it.</summary>
+    /// <summary>The layer's output with several adapters: adds this one's change to y.</summary>
+    /// <param name="x">The layer's input, (…, in).</param>
+    /// <param name="y">The layer's output with the adapters before this one, (…, out).</param>
     public abstract Tensor AddTo(Tensor x, Tensor y);
 
-    /// <summary>The update as low-rank products, for adapters that are nothing else, so that several run in one op; null for
-    /// others.</summary>
+    /// <summary>The low-rank updates whose sum is all that this adapter adds, so that one fused op can run several adapters and layers;
+    /// null if it does anything else.</summary>
     public virtual IEnumerable<LowRankUpdate>? LowRankUpdates() => null;
 
     /// <summary>Merges this adapter into copies of the layer's weight and bias.</summary>
     /// <param name="weight">F32, in the layer's own layout; changed in place.</param>
     /// <param name="bias">F32; changed in place. Null without one.</param>
-    /// <param name="plain">A copy of the weight before other adapters were merged into it, for methods that scale what they find; null if
-    /// there were none.</param>
+    /// <param name="plain">A copy of the weight without any merge, for methods whose update depends on it; null if weight is that
+    /// already.</param>
     /// <returns>Whether the bias changed.</returns>
     public abstract bool Merge(Tensor weight, Tensor? bias, Tensor? plain);
 
-    /// <summary>Frees what the adapter holds beside its parameters.</summary>
+    /// <summary>Frees tensors other than its parameters.</summary>
     public virtual void Free() { }
 
     /// <summary>Why this adapter cannot be merged; null if it can.</summary>

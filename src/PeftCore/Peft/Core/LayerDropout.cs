@@ -3,13 +3,14 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft;
 
-/// <summary>Dropout at one place of an adapter: another mask at each place and step, the same one whenever it is asked for.</summary>
-/// <param name="Mode">How the model runs.</param>
-/// <param name="Probability">How likely an element is dropped.</param>
-/// <param name="Site">The place's number: that of a layer, or one above <see cref="FirstBesideLayers"/>.</param>
+/// <summary>Dropout at one site of an adapter. The mask is a function of seed, site and step, so backward and recomputation get the same
+/// one.</summary>
+/// <param name="Mode">Mode, seed and step of the model.</param>
+/// <param name="Probability">Probability that an element is dropped.</param>
+/// <param name="Site">The site's number: that of a layer, or one from <see cref="FirstBesideLayers"/> on.</param>
 internal readonly record struct LayerDropout(RunMode Mode, float Probability, ulong Site)
 {
-    /// <summary>Numbers of places that are no layers begin here, far above those of layers.</summary>
+    /// <summary>The first number of sites that are no layers, far above those of layers.</summary>
     public const ulong FirstBesideLayers = 0x7FE000;
 
     private const int StepBits = 40;
@@ -19,9 +20,9 @@ internal readonly record struct LayerDropout(RunMode Mode, float Probability, ul
     {
     }
 
-    /// <summary>The mask of this step; none outside of training.</summary>
+    /// <summary>The key of this step's mask; no dropout outside of training.</summary>
     public DropoutKey Now => Probability > 0 && Mode.Training ? new DropoutKey(Probability, Mode.Seed, Stream) : default;
 
-    /// <summary>A stream of random numbers of this layer and step.</summary>
+    /// <summary>The random stream of this site and step.</summary>
     public ulong Stream => (Site << StepBits) | (Mode.Step & ((1UL << StepBits) - 1));
 }

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method whose update of a linear layer is a product of two thin matrices that it computes from its own parameters. It runs in
-/// the same op as LoRA, alone or together with others of its kind.</summary>
+/// <summary>A method whose update of a linear layer is a low-rank product: y = x·Wᵀ + b + s·((x·Aᵀ)∘m)·Bᵀ, with A and B computed from its
+/// own parameters. It runs in LoRA's fused op, alone or with other adapters of the kind.</summary>
 internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : DeltaAdapter(layer)
 {
     public override Tensor Forward(Tensor x)
@@ -16,12 +16,12 @@ internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : Del
 
     public override IEnumerable<LowRankUpdate> LowRankUpdates() => [Update(dropout.Now)];
 
-    /// <summary>The factors as they are now.</summary>
+    /// <summary>A, B, s and m, computed from the current parameters.</summary>
     protected abstract LowRankUpdate Update(DropoutKey drop);
 
     protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Update(dropout.Now));
 
-    /// <summary>What a branch adds: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
+    /// <summary>The update by itself, in plain ops: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
     public static Tensor Apply(Tensor x, LowRankUpdate branch)
     {
         var low = x.Dropout(branch.Dropout).Linear(branch.A);

@@ -6,9 +6,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The parameters of a small network by the names files have for them, with the usual first values.</summary>
-/// <param name="context">Where they are made.</param>
-/// <param name="firstStream">The stream of random numbers the first one is drawn from; each takes the next.</param>
+/// <summary>The parameters of a small network, by their names in files, with PyTorch's usual initialisations.</summary>
+/// <param name="context">Allocates them.</param>
+/// <param name="firstStream">Random stream of the first parameter; each uses the next.</param>
 internal sealed class NamedParameters(AttachContext context, ulong firstStream = 0)
 {
     private readonly List<(string Name, Parameter Parameter)> _all = [];
@@ -17,10 +17,10 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
 
     private ulong Stream => firstStream + (ulong)_all.Count;
 
-    /// <summary>Normal numbers around 0.</summary>
+    /// <summary>N(0, deviation²).</summary>
     public Parameter Normal(string name, Shape shape, float deviation = 1) => New(name, shape).Normal(0, deviation, context.Seed, Stream);
 
-    /// <summary>Normal numbers around 0, none beyond two deviations.</summary>
+    /// <summary>N(0, deviation²) truncated at two deviations.</summary>
     public Parameter TruncatedNormal(string name, Shape shape, float deviation)
     {
         var parameter = New(name, shape);
@@ -28,7 +28,7 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
         ulong draw = 0;
         for (int i = 0; i < values.Length;)
         {
-            // Box and Muller's transform of two uniform numbers, drawn again until it lies within bounds.
+            // Box–Muller transform of two uniform numbers, repeated until the result is within bounds.
             double length = Math.Sqrt(-2 * Math.Log(1 - Uniform())), angle = 2 * Math.PI * Uniform();
             double normal = length * Math.Cos(angle);
             if (Math.Abs(normal) <= 2)
@@ -42,13 +42,13 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
         double Uniform() => Philox.Uniform(context.Seed, Stream, draw++);
     }
 
-    /// <summary>Uniform numbers in ±bound.</summary>
+    /// <summary>U(−bound, bound).</summary>
     public Parameter Uniform(string name, Shape shape, float bound) => New(name, shape).Uniform(bound, context.Seed, Stream);
 
-    /// <summary>One value everywhere.</summary>
+    /// <summary>All elements equal.</summary>
     public Parameter Constant(string name, Shape shape, float value) => New(name, shape).Fill(value);
 
-    /// <summary>An affine map as PyTorch starts it: weight and bias uniform in ±1/√inputs.</summary>
+    /// <summary>x·Wᵀ + b with PyTorch's initialisation of a linear layer: W and b uniform in ±1/√inputs.</summary>
     public Func<Tensor, Tensor> Linear(string name, int inputs, int outputs)
     {
         float bound = 1 / MathF.Sqrt(inputs);

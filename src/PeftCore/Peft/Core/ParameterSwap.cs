@@ -2,7 +2,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>A parameter that takes a base parameter's place: a module trained whole, a bias, a changed base weight.</summary>
+/// <summary>A parameter that replaces one of the base while it is active: of a module trained whole, a bias, a merged weight. The base's
+/// own parameter keeps its values.</summary>
 internal sealed class ParameterSwap(Module module, string name, AdapterParameter parameter, bool trainable = true)
 {
     private Parameter? _original;
@@ -13,12 +14,13 @@ internal sealed class ParameterSwap(Module module, string name, AdapterParameter
 
     public AdapterParameter Parameter => parameter;
 
-    /// <summary>What takes the base's place.</summary>
+    /// <summary>The replacing parameter.</summary>
     public Parameter Value => parameter.Parameter;
 
+    /// <summary>Whether the adapter trains and saves the parameter.</summary>
     public bool IsTrainable => trainable;
 
-    /// <summary>The parameter that is not in use while this one is; null while this one is not.</summary>
+    /// <summary>The base's parameter while this swap is active; null otherwise.</summary>
     public Parameter? Original => _original;
 
     public void Activate() => _original ??= module.Exchange(name, parameter.Parameter);
@@ -32,6 +34,6 @@ internal sealed class ParameterSwap(Module module, string name, AdapterParameter
         }
     }
 
-    /// <summary>Whether this takes the place of one parameter of one module.</summary>
+    /// <summary>Whether this swap is for a module's parameter of a name.</summary>
     public bool Replaces(Module owner, string parameterName) => module == owner && name == parameterName;
 }

@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Peft;
 
-/// <summary>A regular expression from a configuration, for module paths. It comes from outside, so it may be wrong or take for ever.
-/// Configurations are written for Python, whose spelling of named groups and of the end of the text is understood as well.</summary>
+/// <summary>A regular expression of a configuration that must match whole module paths. It is untrusted, so it may be invalid, and matching
+/// has a time limit. Python's syntax for named groups and for the end of the text is translated.</summary>
 internal sealed class PathPattern
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(1);
@@ -13,8 +13,8 @@ internal sealed class PathPattern
     private readonly string _field;
 
     /// <param name="pattern">The expression.</param>
-    /// <param name="field">Where it stands, for error sentences.</param>
-    /// <param name="form">What it stands in, as {0}; the whole path must match.</param>
+    /// <param name="field">The configuration's field, for error sentences.</param>
+    /// <param name="form">A surrounding expression with {0} in its place.</param>
     /// <exception cref="BadInputException">It is not a regular expression.</exception>
     public PathPattern(string pattern, string field, string form = "{0}")
     {
@@ -22,7 +22,7 @@ internal sealed class PathPattern
         string native = pattern.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace("\\Z", "\\z", StringComparison.Ordinal);
         try
         {
-            // By itself: "a)|(b" must not become valid by what stands around it.
+            // Compiled by itself first: "a)|(b" must not become valid inside the form.
             _ = new Regex(native, RegexOptions.CultureInvariant, Timeout);
             _regex = new Regex($@"\A(?:{form.Replace("{0}", $"(?:{native})", StringComparison.Ordinal)})\z", RegexOptions.CultureInvariant,
                 Timeout);
@@ -36,7 +36,7 @@ internal sealed class PathPattern
     /// <summary>Whether a whole path matches.</summary>
     public bool Matches(string path) => Match(path).Success;
 
-    /// <summary>How a whole path matches.</summary>
+    /// <summary>The match of a whole path.</summary>
     public Match Match(string path)
     {
         try

@@ -21,7 +21,7 @@ using PeftCore.Peft.Vera;
 
 namespace PeftCore.Peft;
 
-/// <summary>The registered methods: a new one is a config, a layer, and a line here. A method from outside registers itself:
+/// <summary>The PEFT methods by peft_type. A new method is a configuration, a layer, and a line here; one from outside calls
 /// <see cref="Register"/>.</summary>
 public static class PeftMethods
 {
@@ -60,7 +60,7 @@ public static class PeftMethods
 
     internal static IEnumerable<string> Names => _methods.Values.Select(method => method.Name);
 
-    /// <summary>Their names in files.</summary>
+    /// <summary>Their peft_type in adapter_config.json.</summary>
     internal static IEnumerable<string> Types => _methods.Keys;
 
     /// <summary>Adds a method, so that its adapters are attached, saved, loaded and merged, and so that the command line has it under its
@@ -86,8 +86,7 @@ public static class PeftMethods
         }
     }
 
-    /// <summary>The name in files of the method that is called so on the command line.</summary>
-    /// <exception cref="BadInputException">There is none.</exception>
+    /// <summary>The peft_type of the method with this name on the command line.</summary>
     internal static string TypeOf(string name) => _methods.FirstOrDefault(method => method.Value.Name == name).Key
         ?? throw new BadInputException($"there is no method \"{name}\"; there are {string.Join(", ", Names)}");
 

@@ -6,8 +6,8 @@ using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Peft;
 
-/// <summary>A frozen base model with adapters. Several can be attached; the active ones change what the base computes, and train. The base's
-/// own parameters never change until a merge for good.
+/// <summary>A frozen base model with adapters. Several can be attached; the active ones change what the base computes, and train. The
+/// base's own parameters never change until a merge for good.
 /// <see cref="AdapterRegistry"/> holds the attached adapters, <see cref="ActiveSet"/> those that run.</summary>
 public sealed class PeftModel
 {
@@ -170,8 +170,7 @@ public sealed class PeftModel
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) => Set.WithTasks(tasks, body);
 
     /// <summary>Runs code on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
-    /// <exception cref="BadInputException">A name is unknown, an adapter replaces base parameters, which all rows share, adapters are
-    /// merged, or the pass trains with gradient checkpointing.</exception>
+    /// <exception cref="BadInputException">A row's adapter cannot share a batch, or adapters are merged.</exception>
     public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body) =>
         Set.WithRows(new MixedRows([.. rows.Select(name => name == NoAdapter ? null : Get(name))]), Base.GradientCheckpointing, body);
 
@@ -186,9 +185,10 @@ public sealed class PeftModel
 
     /// <summary>Merges the active adapters into the base for good and detaches all adapters. One weight is merged after the other, so this
     /// takes the memory of one weight, not of a second model.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Every weight is then merged twice.</param>
-    /// <param name="keepTies">If a tied weight changes in one module only, change it in the other too, as Hugging Face PEFT does; the result
-    /// then differs from base and adapters. Otherwise the tie is undone.</param>
+    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Each weight is then merged
+    /// twice.</param>
+    /// <param name="keepTies">Where one module of a tied weight changes, change the other too, as Hugging Face PEFT does; the result then
+    /// differs from base and adapters. Otherwise the tie is undone.</param>
     /// <returns>The base, which now computes what base and adapters did.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
@@ -197,9 +197,10 @@ public sealed class PeftModel
         return Unload();
     }
 
-    /// <summary>Saves these adapters, or all if none is named, as Hugging Face PEFT does: "default" in the directory itself, which is made if
-    /// it does not exist, others in subdirectories of their name.</summary>
-    public void Save(string directory, params IReadOnlyList<string> names) => _files.Save(directory, names.Count > 0 ? names : AdapterNames);
+    /// <summary>Saves these adapters, or all if none is named, as Hugging Face PEFT does: "default" in the directory itself, others in
+    /// subdirectories of their name. Directories are made if they do not exist.</summary>
+    public void Save(string directory, params IReadOnlyList<string> names) =>
+        _files.Save(directory, names.Count > 0 ? names : AdapterNames);
 
     /// <summary>Attaches a saved adapter and makes it the only active one. If it cannot be loaded, nothing changes.</summary>
     /// <param name="directory">Has adapter_config.json and adapter_model.safetensors.</param>
@@ -227,13 +228,13 @@ public sealed class PeftModel
     public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
         _files.SaveAsLora(directory, rank, name);
 
-    /// <summary>Saves a LoRA whose initialisation takes directions out of the base weights (PiSSA, OLoRA) as a plain LoRA of twice the rank,
-    /// which computes the same on the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
+    /// <summary>Saves a LoRA whose initialisation changes the base's weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which
+    /// computes the same on the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
     /// <exception cref="BadInputException">The adapter is no LoRA.</exception>
     public void SaveConverted(string directory, string name = DefaultAdapter) => _files.SaveConverted(directory, name);
 
-    /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse mask
-    /// prepares the rounds that choose other entries.</summary>
+    /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse
+    /// mask prepares the rounds that choose other entries.</summary>
     internal void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
 
     /// <summary>To be called after each optimizer step, counted from 1, before its gradients are freed: AdaLoRA allocates ranks.</summary>

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that turns the input of a linear layer: y = (x·R)·Wᵀ + b with an orthogonal R. Beside other adapters it counts as what
-/// it changes, (x·R − x)·Wᵀ.</summary>
+/// <summary>A method that rotates the input of a linear layer: y = (x·R)·Wᵀ + b with an orthogonal R. With other adapters it adds
+/// (x·R − x)·Wᵀ.</summary>
 internal abstract class RotationAdapter(Linear layer) : DeltaAdapter(layer)
 {
     public override Tensor Forward(Tensor x)

@@ -3,7 +3,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Peft;
 
-/// <summary>An adapter directory by itself, without the base it belongs to: what it is, and its tensors as they are stored.</summary>
+/// <summary>A saved adapter without its base model: configuration and tensors as they are stored.</summary>
 public sealed class SavedAdapter
 {
     private readonly SafetensorsTensor[] _tensors;
@@ -19,7 +19,7 @@ public sealed class SavedAdapter
     /// <summary>Elements of all tensors.</summary>
     public long Parameters => _tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, extent) => product * extent));
 
-    /// <summary>Paths of the modules that tensors belong to; none for virtual tokens.</summary>
+    /// <summary>Paths of the modules that the tensors belong to; empty for virtual tokens.</summary>
     public IReadOnlyList<string> Modules => ModulesOf(Names);
 
     /// <summary>Paths of the modules that keys of an adapter's file belong to.</summary>
@@ -42,10 +42,10 @@ public sealed class SavedAdapter
         return new SavedAdapter(config, [.. source.ToFile()]);
     }
 
-    /// <summary>Reads a LoRA that started from directions of its base (PiSSA, OLoRA, CorDA, LoRA-GA), together with what it was before it
-    /// trained, as a plain LoRA of twice the rank, which computes the same on the unchanged base.</summary>
+    /// <summary>Reads a LoRA whose initialisation changed the base (PiSSA, OLoRA, CorDA, LoRA-GA), trained and initial, as a plain LoRA of
+    /// twice the rank, which computes the same on the unchanged base.</summary>
     /// <param name="directory">The trained adapter.</param>
-    /// <param name="initialDirectory">The same adapter as it was saved before training.</param>
+    /// <param name="initialDirectory">The same adapter, saved before training.</param>
     /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
     /// <exception cref="BadInputException">They are not of one run, or the adapter needs no conversion.</exception>
     public static SavedAdapter LoadConverted(string directory, string initialDirectory, ICollection<string>? warnings = null)
@@ -66,10 +66,10 @@ public sealed class SavedAdapter
     /// <summary>The weight file of an adapter directory; null if there is none.</summary>
     public static string? WeightFileOf(string directory) => AdapterDirectory.FindWeights(directory);
 
-    /// <summary>Writes it as Hugging Face PEFT does; every tensor keeps its bytes.</summary>
+    /// <summary>Saves it as Hugging Face PEFT does; no tensor changes.</summary>
     public void Save(string directory) => AdapterDirectory.Save(directory, Config, _tensors);
 
-    /// <summary>A key without the parts that name a parameter of an adapter.</summary>
+    /// <summary>The module's part of a key: the segments before the adapter's parameter.</summary>
     private static string ModuleOf(string key)
     {
         string[] parts = key.Split('.');

@@ -6,23 +6,23 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>One tensor of an adapter's file: how it is written, checked and read.</summary>
-/// <param name="Name">Its whole key.</param>
-/// <param name="ToFile">Makes what is written.</param>
+/// <summary>One tensor of an adapter's file: how to write, check and read it.</summary>
+/// <param name="Name">Its key.</param>
+/// <param name="ToFile">Makes the tensor to write.</param>
 /// <param name="Check">Refuses a stored tensor that does not fit.</param>
-/// <param name="Read">Takes over the values of a stored tensor.</param>
+/// <param name="Read">Copies the values of a stored tensor into memory.</param>
 internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, Action<WeightEntry> Check, Action<WeightEntry> Read)
 {
-    /// <summary>Whether a file may lack it: then what was made in its place stays.</summary>
+    /// <summary>Whether a file may lack it; then the values in memory stay.</summary>
     public bool Optional { get; init; }
 
-    /// <summary>A parameter that trains: F32 here, whatever the file has.</summary>
+    /// <summary>A trainable parameter: F32 in memory, of any float dtype in the file.</summary>
     public static SavedEntry Of(AdapterParameter parameter) => new(parameter.FileName,
         () => ModelWriter.ToFile(parameter.FileName, parameter.Parameter),
         entry => AdapterValues.Check(entry, parameter.Parameter.Shape),
         entry => AdapterValues.Read(entry, parameter.Parameter.Value));
 
-    /// <summary>A constant that is saved along, F32 or I32.</summary>
+    /// <summary>A constant, F32 or I32.</summary>
     public static SavedEntry Of(string name, Tensor value) => new(name, () => ModelWriter.ToFile(name, value),
         entry =>
         {
@@ -47,7 +47,7 @@ internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, A
             }
         });
 
-    /// <summary>Numbers that are kept on the host.</summary>
+    /// <summary>Values in host memory.</summary>
     public static SavedEntry Of(string name, float[] values) => new(name,
         () => new SafetensorsTensor(name, "F32", [values.Length], MemoryMarshal.AsBytes<float>(values).ToArray()),
         entry => WeightReader.Check(entry, [values.Length]),

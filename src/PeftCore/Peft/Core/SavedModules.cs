@@ -2,12 +2,12 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Copies of base parameters that train beside a method: modules trained whole ("modules_to_save") and biases.</summary>
+/// <summary>Trained copies of base parameters beside a method's layers: whole modules ("modules_to_save") and biases.</summary>
 internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> names)
 {
     private readonly HashSet<(Module, string)> _taken = [];
 
-    /// <summary>Whether a path is one of the named modules or lies below one.</summary>
+    /// <summary>Whether a path is that of a named module or of a module inside it.</summary>
     public static bool Covers(IReadOnlyList<string>? names, string path) => names?.Any(name => Covers(name, path)) ?? false;
 
     /// <summary>A copy of every parameter of the named modules.</summary>
@@ -26,15 +26,15 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    /// <summary>The names to find. Hugging Face PEFT writes all names a classifier may have ("classifier", "score"), so of a file's only
-    /// some have to be there.</summary>
+    /// <summary>The names to find. Hugging Face PEFT writes every name that a classifier may have ("classifier", "score"), so for a file it
+    /// is enough that one of them exists.</summary>
     private IReadOnlyList<string> Named()
     {
         var there = context.IsNew ? [] : names.Where(name => TargetMatching.Exists(context.Base, name)).ToList();
         return there.Count > 0 ? there : names;
     }
 
-    /// <summary>A copy of every bias that trains, but for those of modules that are copied whole.</summary>
+    /// <summary>A copy of every bias that trains, except those of modules copied whole.</summary>
     public IEnumerable<ParameterSwap> Biases(BiasMode mode, HashSet<string> targets)
     {
         foreach (var (path, module) in mode == BiasMode.None ? [] : context.Base.NamedModules())

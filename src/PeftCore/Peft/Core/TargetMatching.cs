@@ -3,18 +3,18 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>What narrows a choice of targets.</summary>
-/// <param name="Exclude">What not to select, whatever the targets say.</param>
-/// <param name="Saved">Modules trained whole; neither they nor what lies below them are ever targets.</param>
-/// <param name="Layers">Numbers of the blocks to take; null or none for all.</param>
-/// <param name="LayersPattern">Names of the list of blocks; null or none for any.</param>
-/// <param name="Strict">Refuse a name that matches nothing even if others match.</param>
+/// <summary>Conditions that a target must meet beside its name.</summary>
+/// <param name="Exclude">Modules never to select.</param>
+/// <param name="Saved">Modules trained whole; neither they nor the modules inside them are targets.</param>
+/// <param name="Layers">Numbers of the blocks to select in; null or empty for all.</param>
+/// <param name="LayersPattern">Names of the list of blocks; null or empty for any.</param>
+/// <param name="Strict">Whether to refuse a name that matches nothing even if others match.</param>
 internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyList<string>? Saved = null, IReadOnlyList<int>? Layers = null,
     IReadOnlyList<string>? LayersPattern = null, bool Strict = true)
 {
     public bool Passes(string path) => !(Exclude?.Matches(path) ?? false) && !SavedModules.Covers(Saved, path) && InLayers(path);
 
-    /// <summary>The first number behind the list of blocks counts.</summary>
+    /// <summary>Whether the block of a path, the first number after the name of the list, is selected.</summary>
     private bool InLayers(string path)
     {
         if (Layers is not { Count: > 0 })
@@ -36,18 +36,18 @@ internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyLis
 /// <summary>Finds the layers a method attaches to.</summary>
 internal static class TargetMatching
 {
-    /// <summary>The layers selected, with their paths, in the model's order.</summary>
-    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to; the message names near
-    /// misses.</exception>
+    /// <summary>The selected layers with their paths, in the model's order.</summary>
+    /// <exception cref="BadInputException">No module is selected, or one a method cannot attach to; the message suggests similar
+    /// names.</exception>
     public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter) =>
         Find(model, targets, filter, module => module is Linear or Embedding, "neither a linear layer nor an embedding");
 
-    /// <summary>The layers selected that are of some kind.</summary>
+    /// <summary>The selected layers, which must be of the kinds a method accepts.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="targets">What to select.</param>
-    /// <param name="filter">What narrows that.</param>
-    /// <param name="accepts">What a method can attach to.</param>
-    /// <param name="otherwise">What a module is not that is selected and not accepted.</param>
+    /// <param name="targets">The targets.</param>
+    /// <param name="filter">Further conditions.</param>
+    /// <param name="accepts">Whether a method can attach to a module.</param>
+    /// <param name="otherwise">For the error sentence: "neither … nor …", the kinds that are accepted.</param>
     public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter,
         Func<Module, bool> accepts, string otherwise)
     {
@@ -55,11 +55,11 @@ internal static class TargetMatching
         foreach (var (path, module) in model.NamedModules().Where(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)
             && filter.Passes(m.Path)))
         {
-            if (!accepts(module))
+            if (module is not Layer layer || !accepts(module))
             {
                 throw Unsupported(path, module, accepts, otherwise);
             }
-            found.Add((path, (Layer)module));
+            found.Add((path, layer));
         }
         var idle = targets.Names?.Where(name => !model.NamedModules().Any(module => IsOrEndsIn(module.Path, name))).ToList() ?? [];
         if (found.Count == 0 || (filter.Strict && idle.Count > 0))
@@ -69,11 +69,11 @@ internal static class TargetMatching
         return found;
     }
 
-    /// <summary>Whether some module has a name.</summary>
+    /// <summary>Whether a module's path is this name or ends in it.</summary>
     public static bool Exists(CausalModel model, string name) =>
         model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
 
-    /// <summary>The modules with these names, each with its path.</summary>
+    /// <summary>The modules whose paths are, or end in, one of these names.</summary>
     public static IEnumerable<(string Path, Module Module)> ByName(CausalModel model, IReadOnlyList<string> names, string field)
     {
         foreach (string name in names)
@@ -90,7 +90,8 @@ internal static class TargetMatching
         }
     }
 
-    /// <summary>The value of the first key of a pattern table that matches the end of a path.</summary>
+    /// <summary>A value of a table such as rank_pattern: that of the first pattern that matches the end of a path, or the
+    /// fallback.</summary>
     public static T Lookup<T>(IReadOnlyList<KeyValuePair<string, T>> patterns, string path, T fallback, string field)
     {
         foreach (var (pattern, value) in patterns)
@@ -103,7 +104,7 @@ internal static class TargetMatching
         return fallback;
     }
 
-    /// <summary>Refuses a pattern of a new adapter that no layer matches, and tells of one in a file: it has no effect.</summary>
+    /// <summary>A pattern that no layer matches has no effect: an error for a new adapter, a warning for a file.</summary>
     public static void CheckPatterns<T>(AttachContext context, string field, IReadOnlyList<KeyValuePair<string, T>> patterns,
         Adapter adapter)
     {

@@ -2,25 +2,25 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>The layers a configuration selects, and the way a method gets its parts onto them: the method says what to make for a layer,
-/// everything else (biases, modules trained whole, the configuration as it is saved) is done here.</summary>
+/// <summary>The layers that a configuration targets. A method passes <see cref="Attach"/> a function that makes its part for one layer;
+/// biases, modules trained whole and the saved configuration are handled here.</summary>
 internal sealed class TargetedLayers
 {
     private readonly AttachContext _context;
     private readonly TargetedConfig _config;
     private readonly ModuleSelector _selector;
 
-    /// <exception cref="BadInputException">Nothing is selected, or something a method cannot attach to.</exception>
+    /// <exception cref="BadInputException">No module is selected, or one the method cannot attach to.</exception>
     public TargetedLayers(AttachContext context, TargetedConfig config) : this(context, config, module => module is Linear or Embedding,
         "neither a linear layer nor an embedding")
     {
     }
 
-    /// <summary>Selects layers of some kind.</summary>
-    /// <param name="context">Where to attach.</param>
-    /// <param name="config">What is attached.</param>
-    /// <param name="accepts">What the method can attach to.</param>
-    /// <param name="otherwise">What a module is not that is selected and not accepted.</param>
+    /// <summary>Selects layers of the kinds a method accepts.</summary>
+    /// <param name="context">The model and the adapter's name.</param>
+    /// <param name="config">The method's configuration.</param>
+    /// <param name="accepts">Whether the method can attach to a module.</param>
+    /// <param name="otherwise">For the error sentence: "neither … nor …", the kinds that are accepted.</param>
     public TargetedLayers(AttachContext context, TargetedConfig config, Func<Module, bool> accepts, string otherwise)
     {
         (_context, _config) = (context, config);
@@ -37,15 +37,15 @@ internal sealed class TargetedLayers
     /// <summary>The layers with their paths, in the model's order.</summary>
     public IReadOnlyList<(string Path, Layer Layer)> Layers { get; }
 
-    /// <summary>The linear layers; anything else is refused.</summary>
+    /// <summary>The layers, all of which must be linear.</summary>
+    /// <exception cref="BadInputException">One is an embedding.</exception>
     public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => target.Layer is Linear linear
         ? (target.Path, linear)
         : throw new BadInputException(
         $"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
 
     /// <summary>Makes the adapter: one part a layer, then biases and whole modules that train beside it.</summary>
-    /// <param name="make">Makes a layer's part from its path, the layer, and its number, which may serve as a stream of random
-    /// numbers.</param>
+    /// <param name="make">Makes a layer's part from its path, the layer and its number, for use as a stream of random numbers.</param>
     public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make)
     {
         var linears = Linears;
@@ -59,8 +59,8 @@ internal sealed class TargetedLayers
         return adapter;
     }
 
-    /// <summary>The adapter, still empty, with its configuration as it is saved: with the layers that were found for "all-linear", and the
-    /// layout those have.</summary>
+    /// <summary>An empty adapter with the configuration as it is saved: "all-linear" is replaced by the layers it selects, fan_in_fan_out
+    /// by their layout.</summary>
     public Adapter NewAdapter()
     {
         bool transposed = Layers.Any(target => target.Layer is Linear { Transposed: true });
@@ -77,8 +77,7 @@ internal sealed class TargetedLayers
         });
     }
 
-    /// <summary>Refuses a new adapter whose lists contradict each other. Of a file, one of the two counts as in Hugging Face PEFT, and its
-    /// keys say which.</summary>
+    /// <summary>Refuses a new adapter whose lists contradict each other. A file may: Hugging Face PEFT has a precedence for it.</summary>
     private void RefuseContradictions()
     {
         foreach (string name in _config.TargetModules?.Names ?? [])
@@ -99,7 +98,7 @@ internal sealed class TargetedLayers
         bool IsBlock(int number) => number >= 0 && number < blocks;
     }
 
-    /// <summary>Takes biases and whole modules along.</summary>
+    /// <summary>Adds the biases and whole modules that train beside the layers.</summary>
     public void Finish(Adapter adapter)
     {
         var saved = new SavedModules(_context, _config.ModulesToSave ?? []);

@@ -5,8 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Rows of an embedding that train in the place of the base's own (Hugging Face's trainable tokens): the "delta" is the whole new
-/// row.</summary>
+/// <summary>Trainable tokens (as in Hugging Face PEFT) on one token table: some rows are replaced by trained ones; despite its name in
+/// files, the "delta" is the whole new row. Embedding: y = keep[x]∘E[x] + pick[x]·rows with one-hot pick. Head: logits of the tokens
+/// replaced by x·rowsᵀ.</summary>
 internal sealed class TrainableTokenRows : LayerAdapter
 {
     private readonly Layer _layer;
@@ -17,7 +18,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
     private readonly Tensor _keep;
     private readonly Tensor _pick;
 
-    /// <summary>Makes the adapter of an embedding, or of a head that is tied to it and shares its rows.</summary>
+    /// <summary>The adapter of an embedding, or of a head that is tied to it and shares its rows.</summary>
     /// <param name="layer">The embedding or the head.</param>
     /// <param name="tokens">The tokens.</param>
     /// <param name="rows">Their rows, (tokens, dim).</param>
@@ -48,7 +49,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
 
     private AdapterParameter Named(string path) => new(path, _names.Suffix + ".{0}", _names.Suffix, _rows);
 
-    private Parameter Weight => _layer is Embedding embedding ? embedding.Weight : ((Linear)_layer).Weight;
+    private Parameter Weight => _layer.OwnParameter("weight")!;
 
     public override Tensor Forward(Tensor x) => AddTo(x, _layer.Compute(x));
 

@@ -4,13 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Attaches rows of embeddings that train by themselves.</summary>
+/// <summary>Attaches trainable rows of token tables (Hugging Face's trainable tokens).</summary>
 internal static class TrainableTokens
 {
     private static readonly TokenNames InLora = new("trainable_token_indices", "token_adapter.trainable_tokens_delta", SavesTied: false);
 
-    /// <param name="context">Where to attach.</param>
-    /// <param name="adapter">What to attach to.</param>
+    /// <param name="context">The model.</param>
+    /// <param name="adapter">The adapter that gets the rows.</param>
     /// <param name="tokens">Tokens by the name of their embedding; the empty name is the model's input embedding.</param>
     public static void Attach(AttachContext context, Adapter adapter, IReadOnlyDictionary<string, IReadOnlyList<int>>? tokens)
     {
@@ -36,14 +36,14 @@ internal static class TrainableTokens
         tokens.Any(pair => pair.Key.Length > 0 && TargetMatching.ByName(context.Base, [pair.Key], InLora.Field)
             .First().Module == context.Base.TokenEmbedding && pair.Value.SequenceEqual(indices));
 
-    /// <summary>Attaches rows of one table, and with the token embedding's those of a head that shares its table.</summary>
-    /// <param name="context">Where to attach.</param>
-    /// <param name="adapter">What to attach to.</param>
+    /// <summary>Attaches rows of one table. A head tied to the token embedding shares the rows.</summary>
+    /// <param name="context">The model.</param>
+    /// <param name="adapter">The adapter that gets the rows.</param>
     /// <param name="path">Path of the table's module.</param>
     /// <param name="layer">An embedding, or a head.</param>
     /// <param name="tokens">The tokens.</param>
-    /// <param name="names">What the method calls them.</param>
-    /// <param name="copy">Start from the base's rows; otherwise from standard normal numbers.</param>
+    /// <param name="names">The method's names for them.</param>
+    /// <param name="copy">Whether they start from the base's rows; otherwise from standard normal numbers.</param>
     public static void Attach(AttachContext context, Adapter adapter, string path, Layer layer, IReadOnlyList<int> tokens, TokenNames names,
         bool copy = true)
     {
@@ -96,8 +96,8 @@ internal static class TrainableTokens
     }
 }
 
-/// <summary>What a method calls trainable rows.</summary>
-/// <param name="Field">The field that lists the tokens.</param>
-/// <param name="Suffix">What follows the path in the file.</param>
+/// <summary>A method's names for trainable rows.</summary>
+/// <param name="Field">The configuration field that lists the tokens.</param>
+/// <param name="Suffix">Follows the path in the file.</param>
 /// <param name="SavesTied">Whether a head that shares the embedding's table saves the rows once more.</param>
 internal sealed record TokenNames(string Field, string Suffix, bool SavesTied);

@@ -2,11 +2,11 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Dense products in double precision, row-major. Each element is summed by one thread in one order, so results do not depend on
-/// how many threads there are.</summary>
+/// <summary>Dense products in double precision, row-major. One thread sums an element in a fixed order, so results do not depend on the
+/// number of threads.</summary>
 internal static class Dense
 {
-    /// <summary>Columns a task works on at a time: the rows of one tile stay in the nearest cache.</summary>
+    /// <summary>Columns of a tile: the rows of one tile fit into the L1 cache.</summary>
     private const int Tile = 256;
 
     private const int Group = 4;
@@ -93,8 +93,8 @@ internal static class Dense
         return c;
     }
 
-    /// <summary>Makes rows orthonormal in their order (Gram–Schmidt, twice, which is enough: Giraud et al. 2005). A row that depends on
-    /// those before it becomes any direction that does not.</summary>
+    /// <summary>Orthonormalizes rows in their order by Gram–Schmidt, twice for accuracy (Giraud et al. 2005). A row that depends linearly
+    /// on those before it is replaced by a unit vector that does not.</summary>
     public static void Orthonormalize(double[] a, int rows, int columns)
     {
         for (int i = 0; i < rows; i++)

@@ -3,20 +3,19 @@ namespace PeftCore.Peft.Numerics;
 /// <summary>Low-rank factors of a matrix in double precision, for initialisations and conversions. Row-major throughout.</summary>
 internal static class Factorization
 {
-    /// <summary>Up to this size the whole spectrum is found; beyond it, only the leading part, unless most of it is asked for.</summary>
+    /// <summary>Up to this size the whole spectrum is computed; above it only the leading part, if r is below min(m, n)/3.</summary>
     private const int DenseLimit = 320;
 
     private const int DenseShare = 3;
 
-    /// <summary>Singular values below this part of the largest are rounding noise of single-precision weights, and come back as
-    /// zero.</summary>
+    /// <summary>Singular values below this share of the largest are rounding errors of F32 weights, and are returned as zero.</summary>
     private const double Noise = 1e-9;
 
     /// <summary>The r largest singular values and vectors: W ≈ U·diag(S)·V. Where a singular value is zero, so are its vectors.</summary>
     /// <param name="w">(m, n)</param>
     /// <param name="m">Rows.</param>
     /// <param name="n">Columns.</param>
-    /// <param name="r">How many.</param>
+    /// <param name="r">Number of singular values.</param>
     /// <returns>U (m, r), S (r), V (r, n)</returns>
     public static (double[] U, double[] S, double[] V) TruncatedSvd(double[] w, int m, int n, int r)
     {
@@ -50,7 +49,7 @@ internal static class Factorization
         return (Dense.Transpose(columns, r, m), Dense.Multiply(columns, w, r, m, n));
     }
 
-    /// <summary>Singular values and right vectors that belong to left vectors, given as rows.</summary>
+    /// <summary>Singular values and right vectors for given left vectors, the rows of basis: diag(S)·V = Uᵀ·W.</summary>
     private static (double[] U, double[] S, double[] V) FromBasis(double[] basis, double[] w, int m, int n, int r)
     {
         double[] v = Dense.Multiply(basis, w, r, m, n); // diag(S)·V

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Loops over four rows at once: what is loaded for one serves all, so the processor computes instead of waiting for its
-/// cache.</summary>
+/// <summary>Matrix-vector products of four rows at once: each loaded vector is used four times, so that arithmetic and not memory is the
+/// limit. The tails of the loops are the readable form.</summary>
 internal static class Gemv4
 {
     /// <summary>sum += a₀·w₀ + a₁·w₁ + a₂·w₂ + a₃·w₃, with the rows of W <paramref name="stride"/> apart.</summary>

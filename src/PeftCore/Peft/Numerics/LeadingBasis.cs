@@ -2,16 +2,15 @@ using System.Numerics.Tensors;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>The leading left singular vectors of a large matrix by a block Lanczos iteration on W·Wᵀ with a thick restart (Golub and
-/// Underwood 1977; Wu and Simon 2000): every product with W adds a block to a growing basis, and the best vectors in the basis's span are
-/// taken. It needs far fewer products than plain subspace iteration where the spectrum is flat.</summary>
+/// <summary>The leading left singular vectors of a large matrix by block Lanczos iteration on W·Wᵀ with thick restarts (Golub and Underwood
+/// 1977; Wu and Simon 2000): each product with W adds a block to the basis, and the Ritz vectors of the basis converge to the singular
+/// vectors. On a flat spectrum it needs far fewer products than subspace iteration.</summary>
 internal sealed class LeadingBasis
 {
     private const int Block = 16;
     private const int MaxProducts = 400;
 
-    /// <summary>A vector has settled when W·Wᵀ moves it out of its own direction by less than this part of the largest
-    /// eigenvalue.</summary>
+    /// <summary>A Ritz vector v of value λ has converged if ‖W·Wᵀ·v − λ·v‖ is below this share of the largest eigenvalue.</summary>
     private const double Tolerance = 1e-11;
 
     private readonly double[] _w;
@@ -47,7 +46,7 @@ internal sealed class LeadingBasis
             if (full || (product % 4 == 3 && _size >= _wanted))
             {
                 var (values, vectors) = Ritz();
-                if (_size == _m || product >= MaxProducts || Settled(values, vectors, coupling))
+                if (_size == _m || product >= MaxProducts || Converged(values, vectors, coupling))
                 {
                     return Rotate(vectors, _basis, _wanted, _m);
                 }
@@ -71,7 +70,7 @@ internal sealed class LeadingBasis
         return block;
     }
 
-    /// <summary>Takes a block into the basis and returns W·Wᵀ applied to it.</summary>
+    /// <summary>Appends a block to the basis and returns W·Wᵀ applied to it.</summary>
     private double[] Append(double[] block)
     {
         block.CopyTo(_basis.AsSpan(_size * _m));
@@ -90,7 +89,7 @@ internal sealed class LeadingBasis
         return Dense.MultiplyTransposed(image, _w, Block, _n, _m);
     }
 
-    /// <summary>Makes the next block orthonormal to the basis and in itself; returns how W·Wᵀ couples the last block to it, (Block,
+    /// <summary>Orthonormalizes the next block, against the basis too; returns the coupling of the last block to it by W·Wᵀ, (Block,
     /// Block).</summary>
     private double[] Orthogonalize(double[] block)
     {
@@ -98,7 +97,7 @@ internal sealed class LeadingBasis
         SubtractBasis(block);
         double[] left = [.. block];
         Dense.Orthonormalize(block, Block, _m);
-        // Directions that stand in for dependent rows have not seen the basis yet.
+        // Unit vectors that replaced dependent rows are not orthogonal to the basis yet.
         SubtractBasis(block);
         Dense.Orthonormalize(block, Block, _m);
         return Dense.MultiplyTransposed(left, block, Block, _m, Block);
@@ -120,8 +119,9 @@ internal sealed class LeadingBasis
         return SymmetricEigen.Solve(gram, _size);
     }
 
-    /// <summary>What W·Wᵀ maps a vector of the span to lies in the span but for the part that goes through the last block.</summary>
-    private bool Settled(double[] values, double[] vectors, double[] coupling)
+    /// <summary>Whether all wanted Ritz vectors have converged: their residual is their part in the last block times the
+    /// coupling.</summary>
+    private bool Converged(double[] values, double[] vectors, double[] coupling)
     {
         double[] last = new double[_wanted * Block];
         for (int i = 0; i < _wanted; i++)
@@ -132,7 +132,7 @@ internal sealed class LeadingBasis
         return Enumerable.Range(0, _wanted).All(i => Dense.Norm(residuals.AsSpan(i * Block, Block)) <= Tolerance * values[0]);
     }
 
-    /// <summary>Keeps the best vectors of the span and makes room for new blocks.</summary>
+    /// <summary>Thick restart: the basis becomes its leading Ritz vectors, which makes room for new blocks.</summary>
     private void Restart(double[] values, double[] vectors)
     {
         int kept = Math.Min(_size - Block, _wanted + (_capacity - _wanted) / 3);

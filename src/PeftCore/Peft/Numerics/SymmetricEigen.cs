@@ -4,13 +4,13 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>All eigenvalues and eigenvectors of a symmetric matrix: reflections make it tridiagonal, shifted QR steps make that diagonal
-/// (Golub and Van Loan, sections 8.3.1 and 8.3.3).</summary>
+/// <summary>All eigenvalues and eigenvectors of a symmetric matrix: Householder reflections to tridiagonal form, then implicit QR steps
+/// with Wilkinson's shift (Golub and Van Loan, sections 8.3.1 and 8.3.3).</summary>
 internal static class SymmetricEigen
 {
     private const int MaxStepsPerValue = 60;
 
-    /// <summary>Solves A (n, n); A is destroyed. Values fall, vectors come as rows.</summary>
+    /// <summary>Solves A (n, n) in place of A. Values descend; vectors are the rows.</summary>
     public static (double[] Values, double[] Vectors) Solve(double[] a, int n)
     {
         double[] off = new double[n];
@@ -30,8 +30,8 @@ internal static class SymmetricEigen
         return ([.. order.Select(i => values[i])], sorted);
     }
 
-    /// <summary>A becomes tridiagonal under reflections I − β·v·vᵀ. Leaves the diagonal in A and returns the product of the reflections,
-    /// transposed: its rows are the basis in which A is tridiagonal.</summary>
+    /// <summary>Reduces A to tridiagonal form by reflections I − β·v·vᵀ. The diagonal is left in A; returned is the transposed product of
+    /// the reflections, whose rows are the basis in which A is tridiagonal.</summary>
     private static double[] Tridiagonalize(double[] a, int n, double[] off)
     {
         double[] reflections = new double[n * n]; // v of step k in row k, from column k + 1 on
@@ -63,7 +63,7 @@ internal static class SymmetricEigen
         return Product(reflections, betas, n);
     }
 
-    /// <summary>Turns x into the v of the reflection that maps x to (α, 0, …).</summary>
+    /// <summary>Replaces x by the v of the reflection that maps x to (α, 0, …).</summary>
     private static (double Alpha, double Beta) Reflection(Span<double> x)
     {
         double tail = TensorPrimitives.SumOfSquares<double>(x[1..]);
@@ -76,8 +76,8 @@ internal static class SymmetricEigen
         return (alpha, 2 / (x[0] * x[0] + tail));
     }
 
-    /// <summary>The rows of (H₀·H₁ ⋯)ᵀ, gathered from the last reflection to the first, so that each touches only what is not yet
-    /// zero.</summary>
+    /// <summary>(H₀·H₁ ⋯)ᵀ, multiplied from the last reflection to the first, so that each changes only the part that is not zero
+    /// yet.</summary>
     private static double[] Product(double[] reflections, double[] betas, int n)
     {
         double[] z = new double[n * n];
@@ -119,7 +119,7 @@ internal static class SymmetricEigen
             }
             else if (++steps > MaxStepsPerValue * n)
             {
-                throw new InvalidOperationException("the eigenvalues did not settle");
+                throw new InvalidOperationException("the eigenvalues did not converge");
             }
             else
             {

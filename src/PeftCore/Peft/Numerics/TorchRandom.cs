@@ -1,13 +1,13 @@
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>PyTorch's random numbers on the processor: MT19937 (Matsumoto and Nishimura 1998) and what torch makes of its words. Files of
-/// some methods hold a seed in the place of what was drawn with it.</summary>
+/// <summary>PyTorch's random numbers on the CPU, bit for bit: MT19937 (Matsumoto and Nishimura 1998) and torch's distributions on top.
+/// Files of some methods hold a seed instead of the values drawn with it.</summary>
 internal sealed class TorchRandom
 {
-    /// <summary>What torch.Generator() is seeded with when nothing is said.</summary>
+    /// <summary>The seed of a torch.Generator() that is given none.</summary>
     public const ulong DefaultSeed = 67280421310721;
 
-    /// <summary>Beyond this many elements torch shuffles in another way.</summary>
+    /// <summary>From this many elements on, torch.randperm uses another algorithm.</summary>
     private const long ShuffleLimit = uint.MaxValue / 20;
 
     private const int Size = 624;
@@ -25,7 +25,7 @@ internal sealed class TorchRandom
         }
     }
 
-    /// <summary>The next word.</summary>
+    /// <summary>The next 32 random bits.</summary>
     public uint Next()
     {
         if (_at == Size)
@@ -39,7 +39,7 @@ internal sealed class TorchRandom
         return y ^ (y >> 18);
     }
 
-    /// <summary>Tensor.uniform_ of F32.</summary>
+    /// <summary>Tensor.uniform_ of F32, which uses 24 random bits a number.</summary>
     public float[] Uniform(int count, float from, float to)
     {
         const int Digits = 24;
@@ -51,7 +51,7 @@ internal sealed class TorchRandom
         return values;
     }
 
-    /// <summary>Tensor.uniform_ of BF16, which has 8 digits.</summary>
+    /// <summary>Tensor.uniform_ of BF16, which uses 8 random bits a number.</summary>
     public float[] UniformBFloat16(int count, float from, float to)
     {
         const int Digits = 8;
@@ -65,7 +65,7 @@ internal sealed class TorchRandom
     }
 
     /// <summary>The first numbers of torch.randperm(n).</summary>
-    /// <exception cref="BadInputException">n is so large that torch goes another way.</exception>
+    /// <exception cref="BadInputException">n is so large that torch uses another algorithm.</exception>
     public long[] Permutation(long n, int count)
     {
         if (n >= ShuffleLimit)

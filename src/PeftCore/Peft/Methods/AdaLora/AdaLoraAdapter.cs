@@ -6,11 +6,12 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.AdaLora;
 
-/// <summary>AdaLoRA on one linear layer: y = x·Wᵀ + b + α/r·((x·Aᵀ)∘e)·Bᵀ, a singular value decomposition that learns. A direction whose e
-/// is set to zero is gone; the file leaves it out.</summary>
+/// <summary>AdaLoRA (Zhang et al. 2023) on one linear layer: y = x·Wᵀ + b + α/r·((x·Aᵀ)∘e)·Bᵀ. B·diag(e)·A is a trained singular value
+/// decomposition: e are the singular values, and a penalty keeps A's rows and B's columns orthonormal. <see cref="RankAllocator"/> prunes
+/// directions by setting their e to zero; the file omits them.</summary>
 internal sealed class AdaLoraAdapter : LowRankAdapter
 {
-    /// <summary>Added to the rank that the scale is divided by, in Hugging Face PEFT.</summary>
+    /// <summary>Hugging Face PEFT adds this to the rank before it divides by it.</summary>
     private const float RankOffset = 1e-5f;
 
     private readonly float _scale;
@@ -39,7 +40,7 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
     /// <summary>(r, 1)</summary>
     public Parameter E { get; }
 
-    /// <summary>Which of the directions here are kept; null for all.</summary>
+    /// <summary>Whether each direction is kept; null if all are.</summary>
     public bool[]? Mask { get; set; }
 
     public override IEnumerable<AdapterParameter> Parameters =>
@@ -58,7 +59,7 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
 
     private IReadOnlyList<bool>? Kept(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
 
-    /// <summary>A parameter with the directions that are kept.</summary>
+    /// <summary>A parameter as it is saved: without pruned directions.</summary>
     private SafetensorsTensor Sliced(string name)
     {
         int rank = E.Shape[0], kept = Mask!.Count(flag => flag);

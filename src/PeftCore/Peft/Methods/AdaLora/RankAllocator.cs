@@ -6,9 +6,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.AdaLora;
 
-/// <summary>Gives ranks to the layers that need them (Zhang et al. 2023, section 3.2): the importance of a direction comes from how much
-/// the loss would change without its weights, |w·∂L/∂w|, averaged over the steps, times how uncertain that is; a budget that shrinks with
-/// the cube of the time left says how many directions stay.</summary>
+/// <summary>Distributes AdaLoRA's ranks over the layers (Zhang et al. 2023, section 3.2). Sensitivity of a weight: |w·∂L/∂w|, an estimate
+/// of the loss without it. Importance: the running mean of the sensitivity times its uncertainty, the running mean of its deviation. The
+/// directions of highest importance are kept; their number follows a budget that falls with the cube of the remaining time.</summary>
 internal sealed class RankAllocator
 {
     private readonly Adapter _adapter;
@@ -21,9 +21,11 @@ internal sealed class RankAllocator
         _layers = [.. adapter.Layers.Select(layer => layer.Layer).OfType<AdaLoraAdapter>()];
     }
 
+    /// <summary>The configuration. <see cref="Adapter"/> holds it as the base type; that of AdaLoRA is an <see
+    /// cref="AdaLoraConfig"/>.</summary>
     private AdaLoraConfig Config => (AdaLoraConfig)_adapter.Config;
 
-    /// <summary>γ times the mean distance of A's rows and B's columns from orthonormal ones.</summary>
+    /// <summary>γ·mean(‖A·Aᵀ − I‖, ‖Bᵀ·B − I‖) over the layers: keeps A's rows and B's columns orthonormal.</summary>
     public Tensor Penalty()
     {
         using var scope = new TensorScope();
@@ -37,7 +39,7 @@ internal sealed class RankAllocator
         return scope.Return(sum * (float)(Config.OrthogonalWeight / (2 * _layers.Count)));
     }
 
-    /// <summary>What training goes on from: all directions, also those that are gone, and what their importance is judged by.</summary>
+    /// <summary>The state of a checkpoint: all directions, the pruned ones too, and the running means of each weight.</summary>
     public IEnumerable<SavedEntry> State()
     {
         foreach (var parameter in _adapter.Parameters)
@@ -56,7 +58,7 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>Which directions of a layer are gone: 1 for those.</summary>
+    /// <summary>The pruned directions of a layer: 1 for pruned, 0 for kept.</summary>
     private SavedEntry Gone(AdaLoraAdapter layer)
     {
         float[] gone = new float[layer.E.Shape[0]];
@@ -89,7 +91,8 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>Moves ranks after a step of the optimizer.</summary>
+    /// <summary>Updates the running means after an optimizer step, and allocates ranks in every <see cref="AdaLoraConfig.Interval"/>-th
+    /// step between the initial and the final phase.</summary>
     public void AfterStep(long step)
     {
         if (Config.TotalSteps is not { } total || _layers[0].E.Value.Backend.IsMeta)
@@ -111,7 +114,8 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>How many directions all layers together may keep.</summary>
+    /// <summary>The directions that all layers together keep: (initial − target)·(1 − t)³ + target, with t from 0 to 1 between the initial
+    /// and the final phase.</summary>
     public int Budget(long step, long last)
     {
         int initial = _layers.Sum(layer => layer.E.Shape[0]), target = Config.TargetRank * _layers.Count;
@@ -159,7 +163,7 @@ internal sealed class RankAllocator
         KeepPattern();
     }
 
-    /// <summary>A direction's e, and the means of its row of A and its column of B.</summary>
+    /// <summary>Importance of each direction: that of its e, plus the means over its row of A and its column of B.</summary>
     private float[] Scores(AdaLoraAdapter layer)
     {
         int rank = layer.E.Shape[0], inputs = layer.A.Shape[1], outputs = layer.B.Shape[0];
@@ -183,7 +187,7 @@ internal sealed class RankAllocator
     private float Score(Parameter parameter, int index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index)
         : 0;
 
-    /// <summary>Sets e of the directions that are gone to zero.</summary>
+    /// <summary>Sets e of pruned directions to zero.</summary>
     private static void Silence(AdaLoraAdapter layer)
     {
         if (layer.Mask is { } mask)
@@ -197,7 +201,7 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>Averages of one parameter's sensitivity and of its uncertainty.</summary>
+    /// <summary>Running means of the sensitivity of each element of a parameter, and of its uncertainty.</summary>
     private sealed class Importance(int count)
     {
         public float[] Mean { get; } = new float[count];

@@ -7,8 +7,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Boft;
 
-/// <summary>BOFT on one linear layer: y = s∘((x·R)·Wᵀ) + b, where R is a product of block rotations between which the coordinates are
-/// shuffled like the wires of a butterfly network, so few parameters reach everywhere.</summary>
+/// <summary>BOFT (Liu et al. 2023) on one linear layer: y = s∘((x·R)·Wᵀ) + b with R = Πᵢ Pᵢᵀ·Bᵢ·Pᵢ. Bᵢ is block-diagonal, its (b, b) blocks
+/// are orthogonal by <see cref="Cayley"/>'s transform of ½·(D − Dᵀ); Pᵢ is the permutation of level i of a butterfly network (<see
+/// cref="ButterflyPermutation"/>), so that few parameters mix all coordinates. D and the magnitudes s train.</summary>
 internal sealed class BoftAdapter : DeltaAdapter
 {
     private readonly Parameter _rotations;
@@ -20,7 +21,7 @@ internal sealed class BoftAdapter : DeltaAdapter
         int size = config.BlockSize, count = config.BlockCount;
         Hyperparameters.Divides(size != 0 ? "boft_block_size" : "boft_block_num", size != 0 ? size : count, path, "inputs", layer.Inputs);
         (size, count) = size != 0 ? (size, layer.Inputs / size) : (layer.Inputs / count, count);
-        // Without its CUDA extension Hugging Face PEFT makes one factor whatever the configuration says: the file is what counts.
+        // Without its CUDA extension Hugging Face PEFT makes one factor, whatever the configuration says: the file decides.
         long[]? stored = context.StoredShape(AdapterParameter.Prefix + path + ".boft_R");
         int factors = stored is { Length: 4 } ? (int)Math.Min(stored[0], config.ButterflyFactors) : config.ButterflyFactors;
         if (factors > 1 && (size % 2 != 0 || count % (1 << (factors - 1)) != 0))
@@ -70,12 +71,12 @@ internal sealed class BoftAdapter : DeltaAdapter
         {
             return scope.Return(x.MultiplyBlocks(blocks));
         }
-        // M = B_last·…·B_0, and the input comes from the left.
+        // R = R_last·…·R_0, and x multiplies from the left: the last factor comes first.
         for (int i = factors - 1; i >= 0; i--)
         {
-            var shuffle = new Shuffle(Layer.Inputs, count >> i, _rotations.Shape[2] / 2);
+            var permutation = new ButterflyPermutation(Layer.Inputs, count >> i, _rotations.Shape[2] / 2);
             using var level = new TensorScope();
-            x = level.Return(shuffle.Forth(shuffle.Back(x).MultiplyBlocks(blocks.Slice(i * count, count))));
+            x = level.Return(permutation.Apply(permutation.Invert(x).MultiplyBlocks(blocks.Slice(i * count, count))));
         }
         return scope.Return(x);
     }

@@ -3,17 +3,17 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Boft;
 
-/// <summary>One level of a butterfly: the columns are cut into segments and those into pieces; in each segment the even pieces go to the
-/// front and the odd ones behind them.</summary>
+/// <summary>The permutation of one level of a butterfly network: columns are cut into segments, and segments into pieces; in each segment
+/// the even pieces come before the odd ones.</summary>
 /// <param name="Columns">Columns of the input.</param>
 /// <param name="Segments">How many segments.</param>
 /// <param name="Piece">Columns of a piece.</param>
-internal readonly record struct Shuffle(int Columns, int Segments, int Piece)
+internal readonly record struct ButterflyPermutation(int Columns, int Segments, int Piece)
 {
     private int Half => Columns / Segments / 2;
 
-    /// <summary>Even pieces to the front.</summary>
-    public Tensor Forth(Tensor x)
+    /// <summary>Moves the even pieces of each segment before the odd ones.</summary>
+    public Tensor Apply(Tensor x)
     {
         var pairs = x.Reshape([(int)(x.Count / (2 * Piece)), 2 * Piece]);
         int rows = (int)(x.Count / (2 * Half));
@@ -22,8 +22,8 @@ internal readonly record struct Shuffle(int Columns, int Segments, int Piece)
         return even.ConcatColumns(odd).Reshape(x.Shape);
     }
 
-    /// <summary>Back between the odd ones.</summary>
-    public Tensor Back(Tensor x)
+    /// <summary>The inverse: even and odd pieces alternate.</summary>
+    public Tensor Invert(Tensor x)
     {
         var halves = x.Reshape([(int)(x.Count / (2 * Half)), 2 * Half]);
         int rows = (int)(x.Count / (2 * Piece));

@@ -6,8 +6,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Bottlenecks;
 
-/// <summary>One bottleneck: s·(W₂·φ(W₁·u + b₁) + b₂) beside or behind a sublayer with output h on a stream x, where u is h, x + h or, in
-/// parallel, x.</summary>
+/// <summary>One bottleneck adapter at a residual sum x + h of stream x and sublayer output h: f(u) = s·(W₂·φ(W₁·u + b₁) + b₂), with hidden
+/// size hidden/reduction. Sequential (Houlsby et al. 2019; Pfeiffer et al. 2021): u is h or x + h. Parallel (He et al. 2022): u is
+/// x.</summary>
 internal sealed class Bottleneck : ResidualAdapter
 {
     private const float NormEpsilon = 1e-5f;
@@ -38,9 +39,9 @@ internal sealed class Bottleneck : ResidualAdapter
     private readonly LayerDropout _dropout;
 
     /// <param name="context">Where the parameters are made.</param>
-    /// <param name="config">What it is.</param>
+    /// <param name="config">Hyperparameters.</param>
     /// <param name="width">Its hidden size.</param>
-    /// <param name="number">Its number in the model.</param>
+    /// <param name="number">Its number in the model: its stream of random numbers.</param>
     public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
     {
         const ulong StreamsEach = 16;
@@ -99,7 +100,7 @@ internal sealed class Bottleneck : ResidualAdapter
         _ => _config.ScalingFactor == 1 ? y : y * (float)_config.ScalingFactor,
     };
 
-    /// <summary>The mean over each sequence of σ(w·x + b), (batch, length, hidden): one number a sequence.</summary>
+    /// <summary>The gate: the mean of σ(w·x + b) over each sequence, one number a sequence, repeated to (batch, length, hidden).</summary>
     private Tensor GateOf(Tensor x)
     {
         int batch = x.Shape[0], length = x.Shape[1];

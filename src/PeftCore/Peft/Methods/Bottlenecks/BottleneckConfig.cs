@@ -114,7 +114,8 @@ public sealed record BottleneckConfig : PeftConfig
             }
             if (OutputAdapter)
             {
-                adapter.Residuals.Add(new(path + ".output_adapters", sums.FeedForward, new Bottleneck(context, this, width, 2 * block + 1)));
+                adapter.Residuals.Add(new(path + ".output_adapters", sums.FeedForward,
+                    new Bottleneck(context, this, width, 2 * block + 1)));
             }
         }
         return adapter;

@@ -1,32 +1,32 @@
 namespace PeftCore.Peft.Bottlenecks;
 
-/// <summary>How the maps of a bottleneck start.</summary>
+/// <summary>Initialisation of a bottleneck's projections.</summary>
 public enum BottleneckInit
 {
     /// <summary>Normal with deviation 0.02, biases zero.</summary>
     Bert,
 
-    /// <summary>The map down Kaiming-uniform, the map up zero: the adapter starts as the identity (He et al. 2022).</summary>
+    /// <summary>Down projection Kaiming-uniform, up projection zero: the adapter is the identity at the start (He et al. 2022).</summary>
     MamAdapter,
 
-    /// <summary>Normal with deviation 0.01, cut at two deviations, biases zero (Houlsby et al. 2019).</summary>
+    /// <summary>Normal with deviation 0.01, truncated at two deviations, biases zero (Houlsby et al. 2019).</summary>
     Houlsby,
 }
 
-/// <summary>What the output of a bottleneck is multiplied by.</summary>
+/// <summary>The factor of a bottleneck's output.</summary>
 public enum BottleneckScaling
 {
     /// <summary>A constant.</summary>
     Constant,
 
-    /// <summary>A number that trains, 1 at first.</summary>
+    /// <summary>A trained number, 1 at the start.</summary>
     Learned,
 
-    /// <summary>A number for each column that trains, 1 at first.</summary>
+    /// <summary>A trained number for each column, 1 at the start.</summary>
     Channel,
 }
 
-/// <summary>What is added around a sequential bottleneck.</summary>
+/// <summary>The residual that is added to the output of a sequential bottleneck.</summary>
 public enum BottleneckResidual
 {
     /// <summary>The sublayer's output.</summary>

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.C3a;
 
-/// <summary>C³A on one linear layer: ΔW/in is made of circulant blocks, each given by one kernel of b numbers, so the rank can be
-/// full.</summary>
+/// <summary>C³A (Chen et al. 2024, circular convolution adaptation) on one linear layer: ΔW = C/in with C made of circulant (b, b) blocks,
+/// each given by one trained kernel of b numbers: parameters in·out/b, rank up to full.</summary>
 internal sealed class C3aAdapter : DeltaAdapter
 {
     private readonly Parameter _kernels;

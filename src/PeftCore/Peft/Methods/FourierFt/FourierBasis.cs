@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.FourierFt;
 
-/// <summary>The waves of the chosen frequencies on layers of one shape. An entry (p, q) of the spectrum is the matrix cos(2π(p·o/out +
-/// q·i/in)), which is cos·cos − sin·sin of its rows and columns: a product of rank two.</summary>
+/// <summary>The Fourier basis of the chosen frequencies, for layers of one shape. The entry (p, q) of the spectrum contributes the matrix
+/// cos(2π(p·o/out + q·i/in)) = cos(2πpo/out)·cos(2πqi/in) − sin(2πpo/out)·sin(2πqi/in), which has rank 2.</summary>
 internal sealed class FourierBasis
 {
     public FourierBasis(AttachContext context, Linear layer, int count, ulong seed)

@@ -4,8 +4,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.FourierFt;
 
-/// <summary>FourierFT on one linear layer: ΔW = α·Re(ifft2(F)) where n entries c of F learn and the rest is zero. As a sum of n waves it is
-/// a product of frozen matrices with c in the middle, so ΔW is never formed.</summary>
+/// <summary>FourierFT (Gao et al. 2024) on one linear layer: ΔW = α·Re(ifft2(F)). n entries c of the spectrum F train, the others are zero.
+/// Re(ifft2) is a sum of cosines, so ΔW = s·B·diag(c, c)·A with the frozen A and B of <see cref="FourierBasis"/>: a low-rank update of rank
+/// 2n, and ΔW is never formed.</summary>
 internal sealed class FourierFtAdapter : LowRankAdapter
 {
     private readonly FourierBasis _waves;

@@ -5,9 +5,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Hra;
 
-/// <summary>HRA on one linear layer: the input is reflected r times, W·H₁·…·H_r with Hᵢ = I − 2·uᵢ·uᵢᵀ/‖uᵢ‖². All at once that is I −
-/// U·T·Uᵀ with a small triangular T, T⁻¹ = ½·diag(UᵀU) + the part of UᵀU above the diagonal (Joffrain et al. 2006), so only x and r numbers
-/// a token are kept. With orthogonal directions it is I − 2·U·(UᵀU)⁻¹·Uᵀ, the reflection at the space they span.</summary>
+/// <summary>HRA (Yuan et al. 2024) on one linear layer: W' = W·H₁·…·H_r with Householder reflections Hᵢ = I − 2·uᵢ·uᵢᵀ/‖uᵢ‖² and trained
+/// directions U (in, r). Their product is I − U·T·Uᵀ with a triangular T (r, r), T⁻¹ = ½·diag(UᵀU) + the part of UᵀU above the diagonal
+/// (Joffrain et al. 2006), so backward saves x and r numbers a token. With Gram-Schmidt the directions are orthogonal, and the product is
+/// I − 2·U·(UᵀU)⁻¹·Uᵀ.</summary>
 internal sealed class HraAdapter : RotationAdapter
 {
     private readonly Parameter _u;
@@ -44,7 +45,7 @@ internal sealed class HraAdapter : RotationAdapter
         return x - x.Linear(u, transposed: true).Linear(u.MatMul(t));
     }
 
-    /// <summary>Each direction twice in a row: two equal reflections are none.</summary>
+    /// <summary>The identity at the start: each direction comes twice in a row, and two equal reflections cancel.</summary>
     private void Pairs(AttachContext context, ulong site)
     {
         using var scope = new TensorScope();

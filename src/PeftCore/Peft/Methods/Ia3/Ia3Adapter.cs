@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Ia3;
 
-/// <summary>y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer.</summary>
+/// <summary>(IA)³ (Liu et al. 2022) on one linear layer: y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer, with a trained
+/// vector l, all ones at the start. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l).</summary>
 internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput) : LayerAdapter
 {
     public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];
@@ -24,7 +25,7 @@ internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput
         var backend = weight.Backend;
         if (scalesInput && plain is not null)
         {
-            // The input of what other adapters added is not rescaled.
+            // Updates merged earlier read x, not x∘l: only the base weight is scaled, W' = W + plain·diag(l) − plain.
             backend.Scale(plain, -1, weight, accumulate: true);
             Scale(plain);
             backend.Add(weight, plain, weight);
@@ -39,7 +40,7 @@ internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput
         return true;
     }
 
-    /// <summary>Scales inputs or outputs of a weight in place, in the layer's own layout.</summary>
+    /// <summary>Scales the columns of x or of y in a weight, in place and in the layer's own layout.</summary>
     private void Scale(Tensor weight)
     {
         if (scalesInput == layer.Transposed)

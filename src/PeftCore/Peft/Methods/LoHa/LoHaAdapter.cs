@@ -5,8 +5,9 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.LoHa;
 
-/// <summary>LoHa on one linear layer: ΔW = s·(A₁·B₁)∘(A₂·B₂), a Hadamard product of rank up to r². Written as a Khatri-Rao product it is a
-/// low-rank product of just that rank, so ΔW is never formed.</summary>
+/// <summary>LoHa (Hyeon-Woo et al. 2021, FedPara) on one linear layer: ΔW = s·(A₁·B₁)∘(A₂·B₂), a Hadamard product of rank up to r². It
+/// equals s·(A₁ ⊛ A₂)·(B₁ ⊙ B₂) with Khatri-Rao products of rows (⊛) and of columns (⊙), so it runs as a low-rank update of rank r², and ΔW
+/// is never formed.</summary>
 internal sealed class LoHaAdapter : LowRankAdapter
 {
     private readonly Parameter _a1;
@@ -38,7 +39,7 @@ internal sealed class LoHaAdapter : LowRankAdapter
         var a = _b1.Value.KhatriRao(_b2.Value); // (r², in)
         int r = _a1.Shape[1];
         var outer = new BatchedProduct(Layer.Outputs, r, 1, r, new(r, 1, 1), new(r, 1, 1), new(r * r, r, 1));
-        // (out, r²): for each output, all products of its r and r numbers
+        // (out, r²): the outer product of row o of A₁ and row o of A₂
         var b = _a1.Value.MatMulBatched(_a2.Value, outer, [Layer.Outputs, r * r]);
         if (_dropout.Factors() is { } factors)
         {

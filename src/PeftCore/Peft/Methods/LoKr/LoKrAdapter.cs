@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.LoKr;
 
-/// <summary>LoKr on one linear layer: ΔW = s·W₁⊗W₂, each factor whole or, where that is smaller, a product of rank r. The Kronecker product
-/// is never formed.</summary>
+/// <summary>LoKr (Yeh et al. 2023, LyCORIS) on one linear layer: ΔW = s·W₁⊗W₂ with W₁ (a, c), W₂ (b, d), out = a·b, in = c·d. Each factor
+/// is one matrix, or a product of rank r where that is smaller. The Kronecker product is never formed.</summary>
 internal sealed class LoKrAdapter : DeltaAdapter
 {
     private readonly float _scale;
@@ -29,8 +29,8 @@ internal sealed class LoKrAdapter : DeltaAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [.. _first.Parameters, .. _second.Parameters];
 
-    /// <summary>Two numbers whose product is a dimension, the smaller first: the wanted one if it divides, otherwise those that come near
-    /// it from below.</summary>
+    /// <summary>Two factors of a dimension, the smaller first: the wanted one if it is a divisor; otherwise those with the smallest sum
+    /// whose first is at most the wanted one (−1: no limit).</summary>
     internal static (int Small, int Large) Split(int dimension, int factor)
     {
         if (factor > 0 && dimension % factor == 0)
@@ -60,7 +60,7 @@ internal sealed class LoKrAdapter : DeltaAdapter
         return _dropout.Factors() is { } factors ? y.MultiplyRow(y.Backend.From(factors, [factors.Length])) : y;
     }
 
-    /// <summary>W₁ or W₂: one matrix, or a product of two thin ones.</summary>
+    /// <summary>W₁ or W₂: one matrix, or a product of rank r.</summary>
     private sealed class Factor
     {
         private readonly string _name;

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Miss;
 
-/// <summary>Bat, the form of MiSS that depends on the weight: the weight is cut into blocks of r × r, and each block W of a row of blocks
-/// becomes W + W·D + D with that row's D.</summary>
+/// <summary>Bat, the form of MiSS (Kang and Yin 2024) that depends on the weight. W is cut into blocks of (r, r); the blocks Wᵢₖ of block
+/// row i become Wᵢₖ + Wᵢₖ·Dᵢ + Dᵢ, where D (out/r, r, r) trains and is zero at the start.</summary>
 internal sealed class BatAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;

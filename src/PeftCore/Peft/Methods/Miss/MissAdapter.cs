@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Miss;
 
-/// <summary>MiSS on one linear layer: the input is cut into pieces of r numbers, their sum goes through one matrix D (r, out): y += (Σ
-/// pieces of x)·D. Keeps r numbers a token for backward.</summary>
+/// <summary>MiSS (Kang and Yin 2024) on one linear layer: y = x·Wᵀ + b + (Σₖ xₖ)·D, where x is cut into pieces xₖ of r columns and D (r,
+/// out) trains. ΔW thus repeats Dᵀ in each piece. Backward saves r numbers a token, and not x.</summary>
 internal sealed class MissAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;
@@ -35,10 +35,10 @@ internal sealed class MissAdapter : DeltaAdapter
         return sums.Linear(Whole(), transposed: true);
     }
 
-    /// <summary>D (r, out), repeated where the parameter is shorter.</summary>
+    /// <summary>D (r, out). In the form "mini" the parameter is (r, mini_r), and D repeats its columns.</summary>
     private Tensor Whole() => _repeat is null ? _block.Value : _block.Value.MatMul(_repeat);
 
-    /// <summary>Puts copies of some columns beside each other.</summary>
+    /// <summary>(columns, outputs): the matrix that repeats columns until there are as many as outputs.</summary>
     private static float[] Repeat(int columns, int outputs)
     {
         float[] repeat = new float[columns * outputs];

@@ -6,11 +6,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Oft;
 
-/// <summary>OFT on one linear layer: the input is turned in blocks of b coordinates, each block by an orthogonal matrix that Cayley's map
-/// makes of a skew-symmetric one. Angles between neurons stay as they are.</summary>
+/// <summary>OFT (Qiu et al. 2023, 2025) on one linear layer: y = (x·R)·Wᵀ + b with R block-diagonal, in/b blocks of (b, b). Each block is
+/// orthogonal: the <see cref="Cayley"/> transform of a trained skew-symmetric matrix Q, stored as its upper triangle. Rotations keep the
+/// angles between neurons.</summary>
 internal sealed class OftAdapter : RotationAdapter
 {
-    /// <summary>What is as short as rounding allows stays as it is.</summary>
+    /// <summary>A norm that exceeds the limit by less than this share is rounding error, and is not projected again.</summary>
     private const float Slack = 1e-6f;
 
     private readonly OftConfig _config;
@@ -55,7 +56,7 @@ internal sealed class OftAdapter : RotationAdapter
         return scope.Return(_dropout.Apply(_config.UseCayleyNeumann ? Cayley.Series(q, _config.NeumannTerms) : Cayley.Exact(q)));
     }
 
-    /// <summary>The divisor nearest to a number; of two, the smaller.</summary>
+    /// <summary>The divisor of the inputs nearest to a number; of two equally near, the smaller.</summary>
     private static int Nearest(int inputs, int wanted)
     {
         if (wanted >= inputs)
@@ -74,8 +75,8 @@ internal sealed class OftAdapter : RotationAdapter
         return wanted - lower <= higher - wanted ? lower : higher;
     }
 
-    /// <summary>Shortens skew-symmetric matrices that are longer than ε/√blocks to that length. As in Hugging Face PEFT it changes the
-    /// parameters themselves.</summary>
+    /// <summary>Constrained OFT: scales each Q whose Frobenius norm exceeds ε/√blocks to that norm. As in Hugging Face PEFT this changes
+    /// the parameters, and has no gradient.</summary>
     private void Project()
     {
         float[] values = _triangles.Value.ToArray<float>();

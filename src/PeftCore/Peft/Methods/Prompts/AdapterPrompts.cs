@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Puts the prompts of all active adapters before the rows of a batch, one after the other, or before each row those of its own
-/// adapter.</summary>
+/// <summary>Prepends the prompts of the applied adapters to every row of a batch, one after the other, or to each row of a mixed batch
+/// those of its own adapter. Rows with fewer virtual tokens than others are padded on the left.</summary>
 internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 {
     public int Count => ReadCount + Longest<PrefixEncoder>();
@@ -45,10 +45,10 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
         ReadCount > 0 ? targets.WithPromptTokens(CountsOf(RowsOf<TokenPrompt>(batch)), ReadCount)
         : targets;
 
-    /// <summary>Puts rows of a table before those of a tensor, (batch, rows, columns).</summary>
+    /// <summary>Prepends rows of a table to those of a tensor, (batch, rows, columns).</summary>
     /// <param name="table">(any, columns).</param>
-    /// <param name="places">I32 (batch, places): which row of the table.</param>
-    /// <param name="x">What comes after.</param>
+    /// <param name="places">I32 (batch, places): the rows of the table.</param>
+    /// <param name="x">(batch, length, columns)</param>
     private static Tensor Joined(Tensor table, Tensor places, Tensor x)
     {
         int batch = x.Shape[0], columns = x.Shape.Columns, count = places.Shape[1];
@@ -58,8 +58,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 
     private static Tensor Table(Tensor[] parts) => parts.Length == 1 ? parts[0] : Tensor.Concat(parts);
 
-    /// <summary>For each row its prompts' rows in the table, the last place filled last; places a row has no prompt for may hold
-    /// anything.</summary>
+    /// <summary>For each row the table rows of its prompts, right-aligned; unused places on the left hold 0 and are masked.</summary>
     private static int[] Places<T>(IReadOnlyList<T>[] rows, Func<int, T, int> firstInTable) where T : PromptEncoder
     {
         int[] counts = CountsOf(rows);
@@ -126,7 +125,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
         }
     }
 
-    /// <summary>What the batch itself says comes before what was said about it.</summary>
+    /// <summary>The task of each row: the batch's own tasks if it has them, then those of <see cref="ActiveSet.Tasks"/>, then 0.</summary>
     private int[] TasksOf(ModelInputs inputs)
     {
         int batch = inputs.Batch;
@@ -135,7 +134,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
             $"{tasks.Count} tasks are given, but the batch has {batch} rows; give one a row");
     }
 
-    /// <summary>The prefixes of each row.</summary>
+    /// <summary>The prefix keys and values of each row.</summary>
     private sealed class PrefixRows : IPrefix
     {
         private readonly List<PrefixEncoder> _encoders;

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>One layer of an LSTM (Hochreiter and Schmidhuber 1997) that reads a sequence in both directions, as PyTorch computes it:
-/// i, f, o = σ(·), g = tanh(·) of W·x + b + U·h + c; cell = f·cell + i·g; h = o·tanh(cell).</summary>
+/// <summary>One layer of a bidirectional LSTM (Hochreiter and Schmidhuber 1997), as PyTorch computes it. With a = W·x + b + U·h + c, split
+/// in four: i, f, o = σ(a), g = tanh(a); cell = f·cell + i·g; h = o·tanh(cell).</summary>
 internal sealed class BidirectionalLstm
 {
     private readonly Direction _forward;
@@ -19,7 +19,7 @@ internal sealed class BidirectionalLstm
         _backward = new Direction(weights, $"{name}.", $"_l{layer}_reverse", inputs, hidden);
     }
 
-    /// <summary>(steps, inputs) to (steps, 2·hidden): what was read up to each step beside what was read from the end down to it.</summary>
+    /// <summary>(steps, inputs) to (steps, 2·hidden): the forward state of each step, then the backward state.</summary>
     public Tensor Run(Tensor x)
     {
         int steps = x.Shape[0];

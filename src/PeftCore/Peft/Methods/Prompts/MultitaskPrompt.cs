@@ -8,8 +8,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>P ∘ (u_t·v_t): one prompt P (tokens, hidden) times a matrix of low rank for task t, u (tasks, tokens, rank) and v (tasks, rank,
-/// hidden).</summary>
+/// <summary>Multitask prompt tuning (Wang et al. 2023): the virtual tokens of task t are P ∘ (u_t·v_t), with one prompt P (tokens, hidden)
+/// that all tasks share, u (tasks, tokens, rank) and v (tasks, rank, hidden).</summary>
 internal sealed class MultitaskPrompt : TokenPrompt
 {
     private const float Deviation = 0.02f;
@@ -47,7 +47,7 @@ internal sealed class MultitaskPrompt : TokenPrompt
         }
     }
 
-    /// <summary>Takes the first values from a text or an earlier training.</summary>
+    /// <summary>Initialises the prompt from a text, or from the prompt of an earlier training.</summary>
     public void Start(AttachContext context, MultitaskPromptTuningConfig config)
     {
         if (config.Init == MultitaskPromptInit.Text)

@@ -2,10 +2,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Virtual tokens made by a network from a table that trains along: P-tuning (Liu et al. 2021).</summary>
+/// <summary>P-tuning (Liu et al. 2021): virtual tokens = network(table), both trained.</summary>
 /// <param name="count">Virtual tokens.</param>
 /// <param name="weights">The table and the network.</param>
-/// <param name="run">Makes (tokens, hidden).</param>
+/// <param name="run">Computes the virtual tokens, (tokens, hidden).</param>
 internal sealed class NetworkPrompt(int count, NamedParameters weights, Func<Tensor> run) : TokenPrompt(count)
 {
     public override bool IsNetwork => true;

@@ -5,15 +5,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Makes keys and values for every layer. They are made layer by layer inside the block that uses them, so that a block that is
-/// run again in backward (gradient checkpointing) makes its own again.</summary>
+/// <summary>Prefix tuning (Li and Liang 2021): keys and values that every attention layer prepends to its own. Each layer's are computed
+/// inside its block, so that gradient checkpointing recomputes them with the block.</summary>
 internal abstract class PrefixEncoder(int count) : PromptEncoder(count)
 {
     /// <summary>(tokens, key columns) keys and values of one layer.</summary>
     public abstract (Tensor Keys, Tensor Values) Layer(int index);
 }
 
-/// <summary>A table with all keys and values, (tokens, layers·2·key columns): K₀, V₀, K₁, V₁ …</summary>
+/// <summary>Prefix tuning without a projection (P-tuning v2, Liu et al. 2022): one trained table (tokens, layers·2·key columns) with
+/// columns K₀, V₀, K₁, V₁, …</summary>
 internal sealed class TablePrefix : PrefixEncoder
 {
     private readonly Parameter _table;
@@ -34,7 +35,8 @@ internal sealed class TablePrefix : PrefixEncoder
         (_table.Value.Columns(2 * index * _columns, _columns), _table.Value.Columns((2 * index + 1) * _columns, _columns));
 }
 
-/// <summary>tanh(E·W₀ᵀ + b₀)·W₂ᵀ + b₂ with a table E (tokens, key columns); W₂ makes the keys and values of all layers.</summary>
+/// <summary>Prefix tuning with a projection (Li and Liang 2021): keys and values of all layers = tanh(E·W₀ᵀ + b₀)·W₂ᵀ + b₂ with a trained
+/// table E (tokens, key columns).</summary>
 internal sealed class ProjectedPrefix : PrefixEncoder
 {
     private readonly NamedParameters _weights;

@@ -6,32 +6,32 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Makes what one adapter puts before every sequence. Its file holds the result; where a network makes it, that network trains,
-/// and only a checkpoint holds it.</summary>
+/// <summary>Computes what one adapter prepends to every sequence: virtual tokens, or keys and values. The adapter's file holds the result.
+/// If a network computes it, only a checkpoint holds the network.</summary>
 internal abstract class PromptEncoder(int count)
 {
-    /// <summary>The result's key in a file.</summary>
+    /// <summary>The key of the result in a file.</summary>
     public const string Key = "prompt_embeddings";
 
     private const string MemoryPrefix = "prompt_encoder.{0}.";
 
-    /// <summary>How many places it takes before the first token.</summary>
+    /// <summary>Positions prepended to a sequence.</summary>
     public int Count => count;
 
-    /// <summary>What trains.</summary>
+    /// <summary>The trained parameters.</summary>
     public abstract IEnumerable<AdapterParameter> Parameters { get; }
 
-    /// <summary>What the adapter's file holds.</summary>
+    /// <summary>The tensors in the adapter's file.</summary>
     public abstract IEnumerable<SavedEntry> Entries { get; }
 
-    /// <summary>Whether the parameters are those of a network, which the adapter's file does not hold.</summary>
+    /// <summary>Whether a network computes the result; the adapter's file does not hold its parameters.</summary>
     public virtual bool IsNetwork => false;
 
     /// <summary>A parameter with Hugging Face's name in memory and its key in a file.</summary>
     protected static AdapterParameter Named(string memory, string file, Parameter parameter) =>
         new("", MemoryPrefix + memory, file, parameter, IsWhole: true);
 
-    /// <summary>An entry that is computed when it is written, and cannot be read back: no network can be found from its result.</summary>
+    /// <summary>An entry that is computed when it is written and cannot be read: its network does not follow from it.</summary>
     protected static SavedEntry Computed(Func<Tensor> result) =>
         new(Key, () => ToFile(result), entry => throw CannotRead(entry), entry => throw CannotRead(entry));
 
@@ -47,11 +47,11 @@ internal abstract class PromptEncoder(int count)
         "from a checkpoint, which keeps the network");
 }
 
-/// <summary>Makes virtual tokens that the model reads before the tokens of a sequence.</summary>
+/// <summary>Computes virtual tokens, which the model embeds before the tokens of a sequence.</summary>
 internal abstract class TokenPrompt(int count) : PromptEncoder(count)
 {
     /// <summary>The virtual tokens.</summary>
-    /// <param name="task">The task a row belongs to, where there are several.</param>
+    /// <param name="task">The task of the row; 0 for adapters of one task.</param>
     /// <returns>(tokens, hidden)</returns>
     public abstract Tensor Rows(int task);
 

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>First values of virtual tokens.</summary>
+/// <summary>Initial values of virtual tokens: random, embeddings of a text, or embeddings of random tokens.</summary>
 internal static class PromptInitializer
 {
     public static PromptInit Parse(string name) => name switch
@@ -16,7 +16,8 @@ internal static class PromptInitializer
         _ => PromptInit.Random,
     };
 
-    /// <summary>The field that names the start. What is not one of the names is a problem for a new adapter alone.</summary>
+    /// <summary>Reads prompt_tuning_init. An unknown name is a problem of a new adapter only: a saved one has its values in its
+    /// file.</summary>
     public static (string Name, string? Problem) Read(ConfigReader config, string[] names)
     {
         const string Field = "prompt_tuning_init";
@@ -32,7 +33,7 @@ internal static class PromptInitializer
         _ => "RANDOM",
     };
 
-    /// <summary>Fills virtual tokens, (tokens, hidden). Those of a loaded adapter come from its file.</summary>
+    /// <summary>Fills virtual tokens, (tokens, hidden). Those of a saved adapter are random: its file overwrites them.</summary>
     public static void Fill(AttachContext context, Parameter tokens, PromptInit init, string? text, string? tokenizer)
     {
         int count = tokens.Shape[0];
@@ -41,7 +42,7 @@ internal static class PromptInitializer
             context.Backend.FillNormal(tokens.Value, 0, 1, context.Seed, 0);
             return;
         }
-        int[] ids = init == PromptInit.Text ? Repeated(IdsOf(text, tokenizer), count) : Drawn(context, count);
+        int[] ids = init == PromptInit.Text ? Repeated(IdsOf(text, tokenizer), count) : RandomTokens(context, count);
         if (ids.FirstOrDefault(id => id >= context.Base.VocabularySize, -1) is var stranger and >= 0)
         {
             throw new BadInputException(
@@ -70,6 +71,6 @@ internal static class PromptInitializer
 
     private static int[] Repeated(int[] ids, int count) => [.. Enumerable.Range(0, count).Select(i => ids[i % ids.Length])];
 
-    private static int[] Drawn(AttachContext context, int count) =>
+    private static int[] RandomTokens(AttachContext context, int count) =>
         [.. Enumerable.Range(0, count).Select(i => (int)(Philox.Next(context.Seed, 0, (ulong)i).X % (uint)context.Base.VocabularySize))];
 }

@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Selective;
 
-/// <summary>A copy of a layer's weight and bias that trains in their place.</summary>
+/// <summary>LN tuning (Zhao et al. 2023) on one layer, which is a norm by default: a trained copy of the layer's weight and bias replaces
+/// them. Merged: the copies.</summary>
 internal sealed class LayerCopy : LayerAdapter
 {
     private readonly Layer _layer;
@@ -30,7 +31,8 @@ internal sealed class LayerCopy : LayerAdapter
         RmsNorm norm => norm.With(x, _weight.Value.Value),
         LayerNorm norm => norm.With(x, _weight.Value.Value, _bias!.Value.Value),
         Embedding => _weight.Value.Value.Rows(x),
-        _ => x.Linear(_weight.Value.Value, _bias?.Value.Value, ((Linear)_layer).Transposed),
+        Linear linear => x.Linear(_weight.Value.Value, _bias?.Value.Value, linear.Transposed),
+        _ => throw new InvalidOperationException($"LN tuning does not know a {_layer.GetType().Name}"),
     };
 
     public override Tensor AddTo(Tensor x, Tensor y)
@@ -49,8 +51,7 @@ internal sealed class LayerCopy : LayerAdapter
     /// <summary>A base parameter and the copy that trains.</summary>
     private sealed record ParameterCopy(string Name, Parameter Original, Parameter Value)
     {
-        /// <summary>Puts the copy in the original's place; with other adapters merged before, adds what it has beyond the
-        /// original.</summary>
+        /// <summary>Replaces the merged parameter by the copy; if other adapters are merged already, adds copy − original.</summary>
         public void MergeInto(Tensor merged, bool alone)
         {
             var backend = merged.Backend;

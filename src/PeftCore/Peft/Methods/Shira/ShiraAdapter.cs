@@ -8,8 +8,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Shira;
 
-/// <summary>SHiRA on one linear layer: y = x·(W + S)ᵀ + b, where S changes a few of the weights. Only those are stored and get gradients; S
-/// is never dense.</summary>
+/// <summary>SHiRA (Bhardwaj et al. 2024) on one linear layer: y = x·(W + S)ᵀ + b with a sparse S of r·(in + out) entries at random places.
+/// Only these entries are stored and have gradients; S is never dense.</summary>
 internal sealed class ShiraAdapter : DeltaAdapter
 {
     private readonly Parameter _weight;
@@ -55,7 +55,7 @@ internal sealed class ShiraAdapter : DeltaAdapter
 
     protected override Tensor Delta(Tensor x, Tensor weight) => x.SparseLinear(_weight.Value, _pattern);
 
-    /// <summary>Takes over rows and columns of the entries, one list after the other.</summary>
+    /// <summary>Sets the places of the entries: all rows, then all columns, (2, n).</summary>
     private void Take(int[] indices)
     {
         int[] rows = indices[..(indices.Length / 2)], columns = indices[(indices.Length / 2)..];
@@ -65,7 +65,7 @@ internal sealed class ShiraAdapter : DeltaAdapter
 
     private static int[] Read(WeightEntry entry) => entry.DType == "I32"
         ? MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray()
-        : Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (int)x); // Written on Windows.
+        : Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (int)x); // Files written on Windows have F32.
 
     private void Check(WeightEntry entry)
     {

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>Rising places as the gaps between them, seven bits a byte (LEB128): at one entry in a hundred most take one byte instead of
-/// four.</summary>
+/// <summary>Encodes sorted indices as the gaps between them in LEB128, seven bits a byte: at a density of 1 % most gaps take one byte,
+/// where an index takes four.</summary>
 internal static class EntryGaps
 {
     public static byte[] Encode(ReadOnlySpan<int> entries)
@@ -22,7 +22,7 @@ internal static class EntryGaps
         return [.. bytes];
     }
 
-    /// <returns>The places; null if the bytes do not describe <paramref name="count"/> places below <paramref name="size"/>.</returns>
+    /// <returns>The indices; null if the bytes do not encode <paramref name="count"/> indices below <paramref name="size"/>.</returns>
     public static int[]? Decode(ReadOnlySpan<byte> bytes, long count, long size)
     {
         var entries = new List<int>();

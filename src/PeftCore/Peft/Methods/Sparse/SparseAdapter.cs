@@ -5,8 +5,9 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>y = x·(W + S)ᵀ + b with a sparse S that trains. The gradient of an entry is a product of two columns; the dense gradient of W
-/// is never formed, except some rows at a time when other entries are looked for.</summary>
+/// <summary>A sparse update of one linear layer (Ansell et al. 2022; Sung et al. 2021): y = x·(W + S)ᵀ + b with S ≠ 0 at chosen entries
+/// only. ∂L/∂S[o, i] is the dot product of columns o of dy and i of x. The dense gradient of W is formed only in rounds that choose other
+/// entries, a few rows at a time.</summary>
 internal sealed class SparseAdapter : LayerAdapter
 {
     private readonly Parameter _values;
@@ -15,7 +16,7 @@ internal sealed class SparseAdapter : LayerAdapter
     /// <param name="context">Where its parameter is made.</param>
     /// <param name="path">The layer's path.</param>
     /// <param name="layer">The layer.</param>
-    /// <param name="entries">Places in the weight's own layout, rising.</param>
+    /// <param name="entries">Flat indices in the weight's own layout, sorted.</param>
     public SparseAdapter(AttachContext context, string path, Linear layer, int[] entries)
     {
         (Path, Layer, Places) = (path, layer, entries);
@@ -31,12 +32,12 @@ internal sealed class SparseAdapter : LayerAdapter
 
     public Linear Layer { get; }
 
-    /// <summary>The chosen places.</summary>
+    /// <summary>Flat indices of the entries in the weight's own layout, sorted.</summary>
     public int[] Places { get; private set; }
 
     public Parameter Values => _values;
 
-    /// <summary>Who looks at the gradient of the whole weight; null while nobody does.</summary>
+    /// <summary>Gets the gradient of the whole weight, some rows at a time; null in most steps.</summary>
     public IWeightGradientObserver? Observer { get; set; }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", SparseFiles.Values + ".{0}", SparseFiles.Values, _values)];
@@ -61,7 +62,7 @@ internal sealed class SparseAdapter : LayerAdapter
         return false;
     }
 
-    /// <summary>Chooses other places, as many as before.</summary>
+    /// <summary>Sets other entries, as many as before; their values stay in their order.</summary>
     public void Move(int[] entries)
     {
         Places = entries;

@@ -3,13 +3,13 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>How one layer's entries stand in a file: their values (n) F32, and the gaps between their places.</summary>
+/// <summary>The entries of one layer in a file: their values, F32 (n), and their indices as <see cref="EntryGaps"/>, U8.</summary>
 internal static class SparseFiles
 {
     public const string Values = "sparse_values";
     private const string Gaps = "sparse_gaps";
 
-    /// <summary>The entries of a layer in the file an adapter is read from; none if the file has none for it.</summary>
+    /// <summary>Indices of a layer's entries in the file an adapter is read from; empty if the file has none.</summary>
     public static int[] StoredEntries(AttachContext context, string path, Linear layer) =>
         context.StoredShape(Key(path, Values)) is [var count] ? Decode(context.Stored!.Get(Key(path, Gaps)), count, layer) : [];
 

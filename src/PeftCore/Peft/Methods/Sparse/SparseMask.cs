@@ -3,24 +3,25 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>Chosen entries of weights: for each module the places of its entries in the weight's own layout, rising.</summary>
+/// <summary>Chosen entries of weights: for each module path the flat indices of its entries, in the weight's own layout and
+/// sorted.</summary>
 public sealed class SparseMask
 {
     private const string Suffix = ".mask";
 
     private readonly Dictionary<string, int[]> _entries;
 
-    /// <summary>Takes entries by module path. Modules without any are left out.</summary>
+    /// <summary>A mask of the entries of each module path. Modules without entries are omitted.</summary>
     internal SparseMask(IEnumerable<KeyValuePair<string, int[]>> entries) =>
         _entries = entries.Where(pair => pair.Value.Length > 0).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
 
     /// <summary>Paths of the modules with entries.</summary>
     internal IReadOnlyCollection<string> Paths => _entries.Keys;
 
-    /// <summary>All entries of all modules.</summary>
+    /// <summary>The number of entries of all modules.</summary>
     public long Count => _entries.Values.Sum(entries => (long)entries.Length);
 
-    /// <summary>The entries of a module; none if it has none.</summary>
+    /// <summary>The entries of a module; empty if it has none.</summary>
     internal IReadOnlyList<int> Of(string path) => Entries(path);
 
     /// <summary>Writes one I32 tensor a module.</summary>

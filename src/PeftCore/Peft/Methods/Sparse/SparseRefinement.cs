@@ -5,22 +5,34 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>Rounds that drop the entries that moved least and let those train whose gradients are largest now (Evci et al. 2020, RigL). A
-/// dropped entry has the base's value again; a new one starts from it.</summary>
+/// <summary>RigL (Evci et al. 2020): every <see cref="SparseConfig.RefineEvery"/> steps the entries with the smallest |S| are dropped, and
+/// the unchosen entries of W with the largest gradients take their places, with S = 0.</summary>
 internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<SparseAdapter> layers)
 {
     public void Attach(Adapter adapter)
     {
-        adapter.BeforeStep = (step, batches) => layers.ToList().ForEach(layer => layer.Observer = IsRound(step)
-            ? new Candidates(layer, DropsOf(layer), sums: batches > 1) : null);
+        var round = new Dictionary<SparseAdapter, Candidates>();
+        adapter.BeforeStep = (step, batches) =>
+        {
+            round.Clear();
+            foreach (var layer in layers)
+            {
+                layer.Observer = null;
+                if (IsRound(step))
+                {
+                    round.Add(layer, new Candidates(layer, DropsOf(layer), sums: batches > 1));
+                    layer.Observer = round[layer];
+                }
+            }
+        };
         adapter.AfterStep = step =>
         {
-            foreach (var layer in layers.Where(layer => layer.Observer is not null))
+            foreach (var (layer, candidates) in round)
             {
-                var candidates = (Candidates)layer.Observer!;
                 layer.Observer = null;
                 adapter.Permutations.Add((layer.Values, Replace(layer, candidates.Best())));
             }
+            round.Clear();
         };
     }
 
@@ -29,7 +41,7 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
     private int DropsOf(SparseAdapter layer) =>
         Math.Min((int)(config.RefineFraction * layer.Places.Length), (int)layer.Layer.Weight.Shape.Count - layer.Places.Length);
 
-    /// <returns>For each entry the one it was before; −1 for a new one.</returns>
+    /// <returns>For each entry its index before the round; −1 for a new entry.</returns>
     private static int[] Replace(SparseAdapter layer, int[] grown)
     {
         float[] values = layer.Values.Value.ToArray<float>();
@@ -43,8 +55,8 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
         return [.. entries.Select(entry => entry.Before)];
     }
 
-    /// <summary>Remembers the unchosen entries with the largest gradients. Of one pass it keeps no others; the gradients of several are
-    /// added up on the host until the last has come.</summary>
+    /// <summary>Collects the unchosen entries with the largest |∂L/∂W|. The gradients of one batch are compared as they come; those of
+    /// several batches are first summed up in host memory.</summary>
     private sealed class Candidates(SparseAdapter layer, int count, bool sums) : IWeightGradientObserver
     {
         private readonly float[]? _sum = sums ? new float[layer.Layer.Weight.Shape.Count] : null;

@@ -1,23 +1,23 @@
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>How much of a set of weights is chosen.</summary>
+/// <summary>How many entries of weights are chosen.</summary>
 /// <param name="Density">Share of the entries.</param>
 /// <param name="Threshold">Every entry with at least this score instead; null to choose by share.</param>
 /// <param name="Scope">Whether entries compete within their tensor or with all.</param>
 internal sealed record EntryBudget(double Density = 0.01, double? Threshold = null, SelectionScope Scope = SelectionScope.Global);
 
-/// <summary>Who competes to be chosen.</summary>
+/// <summary>The entries that are compared with each other.</summary>
 public enum SelectionScope
 {
     /// <summary>All entries of all tensors.</summary>
     Global,
 
-    /// <summary>The entries of one tensor, each tensor getting the same share.</summary>
+    /// <summary>The entries of one tensor: the same share of each tensor is chosen.</summary>
     Tensor,
 }
 
-/// <summary>Chooses the entries with the highest scores. Scores are counted by the upper and then the lower half of their bits, so that
-/// nothing has to be sorted and no copy is made.</summary>
+/// <summary>Chooses the k entries with the highest scores by radix selection: a histogram of the upper 16 bits of all scores, then one of
+/// the lower 16 bits within the bucket of the k-th score. It neither sorts nor copies the scores.</summary>
 internal static class TopKSelection
 {
     private const int Half = 1 << 16;
@@ -44,7 +44,7 @@ internal static class TopKSelection
         return new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, cut.Take(pair.Value))).ToList());
     }
 
-    /// <summary>How many of some entries are chosen.</summary>
+    /// <summary>k for a number of entries: density·entries, at least 1.</summary>
     public static long CountOf(long entries, EntryBudget budget) => Math.Clamp((long)Math.Round(budget.Density * entries), 1, entries);
 
     private static int[] Above(float[] scores, double threshold) =>
@@ -57,7 +57,7 @@ internal static class TopKSelection
         return new Cutoff(((uint)upper << 16) | (uint)lower, count - above - aboveInside);
     }
 
-    /// <summary>The bucket that holds the score of a rank, and how many scores lie above it.</summary>
+    /// <summary>The bucket of the score of a rank, and the number of scores in higher buckets.</summary>
     private static (int Bucket, long Above) Bucket(IReadOnlyList<float[]> scores, long rank, Func<uint, int> bucketOf)
     {
         long[] counts = new long[Half];
@@ -80,14 +80,14 @@ internal static class TopKSelection
         return (at, above);
     }
 
-    /// <summary>Orders as the scores do; what is no number comes last.</summary>
+    /// <summary>An unsigned integer with the order of the scores; NaN is the lowest.</summary>
     private static uint Key(float score)
     {
         uint bits = BitConverter.SingleToUInt32Bits(score);
         return float.IsNaN(score) ? 0 : (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
     }
 
-    /// <summary>Takes what lies above a key, and of those at the key the first ones.</summary>
+    /// <summary>Takes every score above a key, and of those equal to it the first few.</summary>
     private sealed class Cutoff(uint key, long ties)
     {
         private long _ties = ties;

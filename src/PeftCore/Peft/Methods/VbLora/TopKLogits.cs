@@ -5,8 +5,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.VbLora;
 
-/// <summary>Logits as a file that keeps only what a forward pass uses has them: the numbers of the k vectors of each piece, and the first k
-/// − 1 of their parts; the last part is what is missing to one. Read back, the other logits are −∞.</summary>
+/// <summary>Logits in the compact file of save_only_topk_weights: for each piece the indices of its k vectors, and the first k − 1 of their
+/// softmax weights; the last weight is 1 minus their sum. When read, all other logits are −∞.</summary>
 internal sealed class TopKLogits(Parameter logits, int k)
 {
     private readonly int _vectors = logits.Shape.Columns;
@@ -34,7 +34,7 @@ internal sealed class TopKLogits(Parameter logits, int k)
             .Take(k))];
     }
 
-    /// <summary>Softmax over the chosen ones, without the last.</summary>
+    /// <summary>Softmax over the k largest logits of each piece, without the last weight.</summary>
     private float[] Weights()
     {
         float[] values = logits.Value.ToArray<float>();

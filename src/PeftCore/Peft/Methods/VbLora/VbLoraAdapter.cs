@@ -4,8 +4,8 @@ using PeftCore.Ops;
 
 namespace PeftCore.Peft.VbLora;
 
-/// <summary>VB-LoRA on one linear layer: A (r, in) and B (out, r) are put together from pieces of b numbers, each a mixture of the k
-/// vectors of a shared bank that its logits like best.</summary>
+/// <summary>VB-LoRA (Li et al. 2024) on one linear layer: ΔW = B·A, with A (r, in) and B (out, r) made of pieces of b numbers. Each piece
+/// is softmax(its k largest logits)·(those k vectors of a bank (h, b) that all layers share). Logits and bank train.</summary>
 internal sealed class VbLoraAdapter : LowRankAdapter
 {
     private readonly VbLoraConfig _config;
@@ -35,7 +35,7 @@ internal sealed class VbLoraAdapter : LowRankAdapter
     {
         int r = _config.Rank, b = _config.VectorLength, h = _config.Vectors, pieces = Layer.Outputs / b;
         var a = _logitsA.Value.TopKSoftmax(_config.TopK).MatMul(_bank.Value).Reshape([r, Layer.Inputs]);
-        // ChunkedTransfer of B lie along its columns: each product is put in place transposed.
+        // The pieces of B are parts of its columns, so each product is written transposed.
         var columns = new BatchedProduct(pieces, r, h, b, new(r * h, h, 1), new(0, b, 1), new(b * r, 1, r));
         var whole = _logitsB.Value.TopKSoftmax(_config.TopK).MatMulBatched(_bank.Value, columns, [Layer.Outputs, r]);
         return new LowRankUpdate(a, whole, 1, Dropout: drop);
