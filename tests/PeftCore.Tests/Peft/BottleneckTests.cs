@@ -29,7 +29,8 @@ public sealed class BottleneckTests(Family family)
         int hidden = _bench.Base.HiddenSize;
         float[] x = Numbers(1, hidden), h = Numbers(2, hidden);
         using var scope = new TensorScope();
-        float[] ours = _bench.Base.ResidualsOf(1).FeedForward.Add(_bench.Backend.From(x, [1, 1, hidden]), _bench.Backend.From(h, [1, 1, hidden]))
+        var sum = _bench.Base.ResidualsOf(1).FeedForward;
+        float[] ours = sum.Add(_bench.Backend.From(x, [1, 1, hidden]), _bench.Backend.From(h, [1, 1, hidden]))
             .ToArray<float>();
         float[] W(string name) =>
             Model.Parameters.Single(p => p.Name.Contains(".1.output_adapters.default." + name,
