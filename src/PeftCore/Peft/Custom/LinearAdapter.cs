@@ -11,7 +11,7 @@ public abstract class LinearAdapter(AdapterSite site)
     private readonly List<(string Name, Parameter Parameter)> _parameters = [];
 
     /// <summary>Why this adapter cannot be merged, such as "it is not linear"; null if it can.</summary>
-    protected internal virtual string? MergeProblem => null;
+    public virtual string? MergeProblem => null;
 
     internal IReadOnlyList<(string Name, Parameter Parameter)> Parameters => _parameters;
 
@@ -19,7 +19,7 @@ public abstract class LinearAdapter(AdapterSite site)
     /// <param name="x">The layer's input, (…, in).</param>
     /// <param name="y">Its output so far, (…, out): the layer's own, or what other active adapters made of that.</param>
     /// <returns>(…, out)</returns>
-    protected internal abstract Tensor Forward(Tensor x, Tensor y);
+    public abstract Tensor Forward(Tensor x, Tensor y);
 
     /// <summary>Adds a parameter that trains, F32.</summary>
     /// <param name="name">Its name in the file, which follows the layer's path.</param>
