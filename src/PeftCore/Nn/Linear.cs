@@ -88,7 +88,7 @@ public sealed class Linear : Layer
     /// <summary>Shares another layer's weight (tied embeddings).</summary>
     public void Tie(Parameter weight) => Exchange("weight", weight).Dispose();
 
-    /// <summary>Declares a weight of the layer's own again, without values.</summary>
+    /// <summary>Declares a weight of its own in place of a tied one, without values.</summary>
     internal void Untie() => Exchange("weight", new Parameter(Weight.Shape));
 
     /// <inheritdoc/>
