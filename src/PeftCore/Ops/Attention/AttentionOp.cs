@@ -91,6 +91,8 @@ internal static class AttentionOp
         return true;
     }
 
+    /// <summary>P = softmax(scale·q·kᵀ + mask), o = P·v;  with P again from lse and dS = P∘(do·vᵀ − Σ do∘o): dq = scale·dS·k, dk =
+    /// scale·dSᵀ·q, dv = Pᵀ·do, dbias = dS.</summary>
     private sealed class Node : GradientNode
     {
         private const int BiasInput = 0;

@@ -45,6 +45,7 @@ internal static class RopeOp
         return copy;
     }
 
+    /// <summary>y = R(position·frequency)·x for each pair of columns;  dx = R(−position·frequency)·dy.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Heads _heads;

@@ -21,6 +21,7 @@ internal static class ActivationOp
         }
     }
 
+    /// <summary>y = f(x);  dx = dy∘f′(x).</summary>
     private sealed class Node<TFormula> : GradientNode where TFormula : struct, IUnaryFormula
     {
         private readonly Tensor _x;

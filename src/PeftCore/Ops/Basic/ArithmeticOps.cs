@@ -68,6 +68,7 @@ public static class ArithmeticOps
         }
     }
 
+    /// <summary>y = left + right;  dleft = dy, dright = dy.</summary>
     private sealed class AddNode() : GradientNode("add")
     {
         protected internal override void Backward(BackwardContext context)
@@ -77,6 +78,7 @@ public static class ArithmeticOps
         }
     }
 
+    /// <summary>y = left∘right;  dleft = dy∘right, dright = dy∘left.</summary>
     private sealed class MultiplyNode : GradientNode
     {
         private readonly Tensor? _left;
@@ -102,6 +104,7 @@ public static class ArithmeticOps
         }
     }
 
+    /// <summary>y = factor·x;  dx = factor·dy.</summary>
     private sealed class ScaleNode(float factor) : GradientNode("scale")
     {
         protected internal override void Backward(BackwardContext context)
@@ -111,6 +114,7 @@ public static class ArithmeticOps
         }
     }
 
+    /// <summary>y = scalar·x with a constant in the device's memory;  dx = scalar·dy.</summary>
     private sealed class ScaleByNode : GradientNode
     {
         private readonly Tensor _scalar;

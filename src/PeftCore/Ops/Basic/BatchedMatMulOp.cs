@@ -64,6 +64,7 @@ internal static class BatchedMatMulOp
         }
     }
 
+    /// <summary>C[i] = α·A[i]·B[i];  dA[i] = α·dC[i]·B[i]ᵀ, dB[i] = α·A[i]ᵀ·dC[i].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _a;

@@ -30,6 +30,7 @@ public static class CastOp
         internal Tensor AsActivation() => x.Cast(x.Backend.ActivationDType);
     }
 
+    /// <summary>y = x in another dtype;  dx = dy in the dtype of x.</summary>
     private sealed class Node() : GradientNode("cast")
     {
         protected internal override void Backward(BackwardContext context)

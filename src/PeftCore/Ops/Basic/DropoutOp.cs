@@ -49,6 +49,7 @@ internal static class DropoutOp
         }
     }
 
+    /// <summary>y = x∘mask/(1 − p);  dx = dy∘mask/(1 − p), with the mask computed again.</summary>
     private sealed class Node(DropoutKey key) : GradientNode("dropout")
     {
         protected internal override void Backward(BackwardContext context)

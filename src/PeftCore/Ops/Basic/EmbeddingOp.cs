@@ -50,6 +50,7 @@ public static class EmbeddingOp
         }
     }
 
+    /// <summary>y[i, :] = table[ids[i], :];  dtable[ids[i], :] += dy[i, :].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _ids;

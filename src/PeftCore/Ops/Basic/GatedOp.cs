@@ -22,6 +22,7 @@ internal static class GatedOp
         }
     }
 
+    /// <summary>h = f(gate)∘up;  dgate = dh∘up∘f′(gate), dup = dh∘f(gate).</summary>
     private sealed class Node<TFormula> : GradientNode where TFormula : struct, IUnaryFormula
     {
         private readonly Tensor _gate;

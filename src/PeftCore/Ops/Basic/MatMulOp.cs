@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>C = op(A)·op(B) of two matrices. Saves a factor only for the other's gradient.</summary>
+/// <summary>C = op(A)·op(B) of two matrices. Saves each factor only for the other's gradient.</summary>
 public static class MatMulOp
 {
     extension(Tensor a)
@@ -31,6 +31,7 @@ public static class MatMulOp
         }
     }
 
+    /// <summary>C = op(A)·op(B), where op(X) is X or Xᵀ;  d op(A) = dC·op(B)ᵀ, d op(B) = op(A)ᵀ·dC.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _a;

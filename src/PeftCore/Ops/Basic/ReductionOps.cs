@@ -93,6 +93,7 @@ public static class ReductionOps
         return ones;
     }
 
+    /// <summary>y = Σ x;  dx = dy everywhere.</summary>
     private sealed class SumNode(Shape shape) : GradientNode("sum")
     {
         protected internal override void Backward(BackwardContext context)
@@ -106,6 +107,7 @@ public static class ReductionOps
         }
     }
 
+    /// <summary>y[…] = Σᵢ x[…, i, …];  dx[…, i, …] = dy[…].</summary>
     private sealed class SumAxisNode(BatchedProduct sum) : GradientNode("sum_axis")
     {
         protected internal override void Backward(BackwardContext context)

@@ -49,6 +49,7 @@ public static class RowOps
         }
     }
 
+    /// <summary>y[r, c] = x[r, c]·row[c];  dx[r, c] = dy[r, c]·row[c], drow[c] = Σ_r dy[r, c]·x[r, c].</summary>
     private sealed class MultiplyNode : GradientNode
     {
         private readonly Tensor? _x;
@@ -74,6 +75,7 @@ public static class RowOps
         }
     }
 
+    /// <summary>y[r, c] = x[r, c]·column[r];  dx[r, c] = dy[r, c]·column[r], dcolumn[r] = Σ_c dy[r, c]·x[r, c].</summary>
     private sealed class ColumnNode : GradientNode
     {
         private readonly Tensor? _x;
@@ -99,6 +101,7 @@ public static class RowOps
         }
     }
 
+    /// <summary>y[r, c] = x[r, c] + row[c];  dx = dy, drow[c] = Σ_r dy[r, c].</summary>
     private sealed class AddNode() : GradientNode("add_row")
     {
         protected internal override void Backward(BackwardContext context)

@@ -21,7 +21,7 @@ public static class ShapeOps
             return view;
         }
 
-        /// <summary>Rows [start, start + count) of the outermost axis: a view.</summary>
+        /// <summary>Indices [start, start + count) of the outermost axis: a view.</summary>
         public Tensor Slice(int start, int count)
         {
             if (x.Shape.Rank == 0 || start < 0 || count < 0 || count > x.Shape[0] - start)
@@ -109,6 +109,7 @@ public static class ShapeOps
         return Shape.Of(extents);
     }
 
+    /// <summary>y = rows [start, start + count) of x;  dx = dy in these rows, 0 elsewhere.</summary>
     private sealed class SliceNode(long firstElement) : GradientNode("slice")
     {
         protected internal override void Backward(BackwardContext context)
@@ -124,6 +125,7 @@ public static class ShapeOps
         }
     }
 
+    /// <summary>y = columns [start, start + count) of x;  dx = dy in these columns, 0 elsewhere.</summary>
     private sealed class ColumnsNode(int start, int count) : GradientNode("columns")
     {
         protected internal override void Backward(BackwardContext context)
@@ -153,6 +155,7 @@ public static class ShapeOps
         }
     }
 
+    /// <summary>y = all parts along the first axis;  the gradient of each part is its rows of dy.</summary>
     private sealed class ConcatNode() : GradientNode("concat")
     {
         protected internal override void Backward(BackwardContext context)

@@ -20,6 +20,7 @@ public static class SoftmaxOp
         }
     }
 
+    /// <summary>y = eˣ/Σ eˣ in each row;  dx = y∘(dy − Σ dy∘y).</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _y;

@@ -26,6 +26,7 @@ internal static class TopKSoftmaxOp
         }
     }
 
+    /// <summary>y = softmax of the k largest of each row, 0 elsewhere;  dx = y∘(dy − Σ dy∘y).</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _y;

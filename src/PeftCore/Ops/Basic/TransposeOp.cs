@@ -67,6 +67,7 @@ public static class TransposeOp
     /// <param name="InY">Elements of y from one index to the next.</param>
     private readonly record struct Axis(int Extent, int InX, int InY);
 
+    /// <summary>y[…, j, i] = x[…, i, j];  dx[…, i, j] = dy[…, j, i].</summary>
     private sealed class Node() : GradientNode("transpose")
     {
         protected internal override void Backward(BackwardContext context)

@@ -48,6 +48,7 @@ public static class LinearOp
         return outputs;
     }
 
+    /// <summary>y = x·Wᵀ + b;  dx = dy·W, dW = dyᵀ·x, db = Σ dy over rows.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

@@ -43,6 +43,7 @@ internal static class ObservedLinearOp
         }
     }
 
+    /// <summary>y = x·Wᵀ + b with a frozen W;  dx = dy·W, and an observer gets dW = dyᵀ·x some rows at a time.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

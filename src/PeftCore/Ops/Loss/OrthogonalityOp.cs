@@ -31,6 +31,7 @@ internal static class OrthogonalityOp
         }
     }
 
+    /// <summary>y = ‖A·Aᵀ − I‖;  dA = dy·2·(A·Aᵀ − I)·A/y.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _a;

@@ -28,6 +28,8 @@ public static class LayerNormOp
         }
     }
 
+    /// <summary>n = (x − mean)·rstd, y = n∘w + b;  with g = dy∘w: dx = rstd·(g − mean(g) − n∘mean(g∘n)), dw = Σ dy∘n, db = Σ dy over
+    /// rows.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

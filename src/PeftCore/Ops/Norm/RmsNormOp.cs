@@ -26,6 +26,7 @@ public static class RmsNormOp
         }
     }
 
+    /// <summary>n = x·rstd, y = n∘(offset + w);  with g = dy∘(offset + w): dx = rstd·(g − n∘mean(g∘n)), dw = Σ dy∘n over rows.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _x;

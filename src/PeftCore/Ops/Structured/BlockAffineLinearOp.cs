@@ -54,6 +54,7 @@ internal static class BlockAffineLinearOp
     private static Tensor Block(Tensor blocks, int i) =>
         blocks.View([blocks.Shape[1], blocks.Shape[2]], (long)i * blocks.Shape[1] * blocks.Shape[2]);
 
+    /// <summary>y = x·Δᵀ, Δ = (W + I)·D in blocks;  dx = dy·Δ, dD = Σ (W + I)ᵀ·dΔ over a row of blocks, with dΔ = dyᵀ·x.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

@@ -80,6 +80,8 @@ internal static class CirculantLinearOp
             Scale, accumulate);
     }
 
+    /// <summary>y = s·x·Cᵀ, C[m·b + k, n·b + j] = w[m, n, (j − k) mod b];  dx = s·dy·C, dw[m, n, l] = s·Σ_k G[k, (k + l) mod b] with G =
+    /// dy[:, m]ᵀ·x[:, n].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

@@ -25,6 +25,7 @@ internal static class InverseOp
         }
     }
 
+    /// <summary>Y = X⁻¹;  dX = −Yᵀ·dY·Yᵀ.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor _y;

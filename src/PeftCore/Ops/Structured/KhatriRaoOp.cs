@@ -35,6 +35,7 @@ internal static class KhatriRaoOp
 
     private static Tensor Part(Tensor y, int index, Shape shape) => y.View(shape, index * shape.Count);
 
+    /// <summary>y[p·s + q, :] = a[p, :]∘b[q, :];  da[p, :] = Σ_q dy[p·s + q, :]∘b[q, :], db[q, :] = Σ_p dy[p·s + q, :]∘a[p, :].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _a;

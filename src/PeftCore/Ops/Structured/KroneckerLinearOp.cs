@@ -53,6 +53,7 @@ internal static class KroneckerLinearOp
         public BatchedProduct Outer => new(Rows, A, C, B, new(0, C, 1), new(C * B, B, 1), new(A * B, B, 1), Scale);
     }
 
+    /// <summary>Z = x·W₂ᵀ, y = s·W₁·Z;  dW₁ = s·Σ dy·Zᵀ, dZ = s·W₁ᵀ·dy, dW₂ = dZᵀ·x, dx = dZ·W₂.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;

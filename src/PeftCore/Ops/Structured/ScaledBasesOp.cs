@@ -35,6 +35,8 @@ internal static class ScaledBasesOp
 
     private static Tensor Part(Tensor y, int index, Shape shape) => y.View(shape, index * shape.Count);
 
+    /// <summary>y[p·b + j, :] = λ[p, j]·A[p, :]∘γ[j, :];  dλ[p, j] = Σ dy[p·b + j, :]∘A[p, :]∘γ[j, :], dγ[j, :] = Σ_p λ[p, j]·dy[p·b + j,
+    /// :]∘A[p, :].</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _lambda;

@@ -53,6 +53,7 @@ internal static class SkewSymmetricOp
             Constants.Identity(u.Backend, side), q);
     }
 
+    /// <summary>Q[i, j] = v[e(i, j)] = −Q[j, i] for i below j;  dv[e(i, j)] = dQ[i, j] − dQ[j, i].</summary>
     private sealed class Node(int side) : GradientNode("skew_symmetric")
     {
         protected internal override void Backward(BackwardContext context)

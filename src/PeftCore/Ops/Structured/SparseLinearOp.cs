@@ -29,6 +29,7 @@ internal static class SparseLinearOp
         }
     }
 
+    /// <summary>y = x·Sᵀ;  dx = dy·S, dS[e] = Σ_t dy[t, row of e]·x[t, column of e] for each entry e.</summary>
     private sealed class Node : GradientNode
     {
         private readonly Tensor? _x;
