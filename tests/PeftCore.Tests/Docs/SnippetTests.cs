@@ -7,11 +7,13 @@ using PeftCore.Tests.Training;
 
 namespace PeftCore.Tests.Docs;
 
-/// <summary>Every C# snippet of the README and the docs stands, line by line, in a file of Snippets that is compiled, and run
-/// here.</summary>
+/// <summary>Every C# snippet of the README and the docs is, line by line, in a file that is compiled and run by tests.</summary>
 public sealed class SnippetTests
 {
     private const string Fence = "```";
+
+    /// <summary>Where the compiled files are; those of the second are run by the tests beside them.</summary>
+    private static readonly string[] SnippetFolders = ["PeftCore.Tests/Docs/Snippets", "PeftCore.PublicApi.Tests/Samples"];
 
     private static IEnumerable<string> Pages() =>
         Directory.GetFiles(Path.Combine(TestFiles.Root, "docs"), "*.md", SearchOption.AllDirectories)
@@ -110,7 +112,7 @@ public sealed class SnippetTests
     }
 
     private static string SourceOf(string name) =>
-        Path.Combine(TestFiles.Root, "tests", "PeftCore.Tests", "Docs", "Snippets", name + ".cs");
+        SnippetFolders.Select(folder => Path.Combine(TestFiles.Root, "tests", folder, name + ".cs")).First(File.Exists);
 
     private static void AssertInOrder(List<string> snippet, string[] source, string what)
     {
