@@ -4,7 +4,7 @@ using PeftCore.Cli.Options;
 
 namespace PeftCore.Cli;
 
-/// <summary>Finds what is wrong with a command line, in one sentence with the way out.</summary>
+/// <summary>Finds the error of a command line and names the fix in one sentence.</summary>
 internal static class ParseProblems
 {
     /// <exception cref="BadInputException">The command line cannot be carried out.</exception>
@@ -14,7 +14,7 @@ internal static class ParseProblems
         string path = Path(parse.CommandResult);
         string help = $" (\"{path} --help\" lists what there is)";
 
-        // Unknown options also end up as values of arguments, or of the option before them.
+        // The parser may take an unknown option for the value of an argument or of the option before it.
         string[] options = [.. OptionNames(parse.CommandResult)];
         if (parse.UnmatchedTokens.Concat(Positional(parse)).FirstOrDefault(IsOption) is { } unknown)
         {

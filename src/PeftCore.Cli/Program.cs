@@ -10,12 +10,12 @@ internal static class Program
     private static int Main(string[] args)
     {
         using var stop = new CancellationTokenSource();
-        // The first Ctrl-C asks the verb to save and end; the second is nobody's to refuse.
+        // The first Ctrl-C asks the verb to save and end; the second ends the process at once.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
         int number = 0;
         int code = Tool.Run(args, Terminal.OfProcess(), stop.Token);
-        // What was done all the same is done; what was stopped ends as shells name it.
+        // A verb that finished in spite of the signal keeps its exit code; one that was stopped ends with 128 + the signal's number.
         return code == Tool.Failed && number != 0 ? FirstSignalCode + number : code;
 
         void Ask(PosixSignalContext signal)

@@ -1,12 +1,11 @@
 namespace PeftCore.Cli;
 
-/// <summary>A verb ran and failed: what it computed cannot be used. The message is one sentence, as for bad input; the exit code is
-/// another.</summary>
+/// <summary>A verb ran and its result cannot be used: exit code 1, unlike bad input's 2. The message is one sentence.</summary>
 internal sealed class RunFailedException(string message) : Exception(message)
 {
-    /// <summary>A number that a result needs.</summary>
+    /// <summary>Returns a number of the result, which must be finite.</summary>
     /// <param name="value">The number.</param>
-    /// <param name="what">What it is, such as "the loss on data.jsonl".</param>
+    /// <param name="what">Its name in the message, such as "the loss on data.jsonl".</param>
     /// <exception cref="RunFailedException">It is not finite.</exception>
     public static double Finite(double value, string what) => double.IsFinite(value) ? value
         : throw new RunFailedException(

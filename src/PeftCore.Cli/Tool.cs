@@ -8,7 +8,7 @@ using PeftCore.Cli.Verbs;
 
 namespace PeftCore.Cli;
 
-/// <summary>The command line as a whole: parses, runs one verb, and turns what happened into an exit code.</summary>
+/// <summary>The command line: parses it, runs one verb, and returns the exit code.</summary>
 internal static class Tool
 {
     /// <summary>It was done.</summary>
@@ -46,10 +46,10 @@ internal static class Tool
 
     public static int Run(string[] args, Terminal terminal, CancellationToken stop = default)
     {
-        // Known before parsing, because a parse error must keep to them too.
+        // Read before parsing, because parse errors are printed accordingly.
         terminal.Json = args.Contains("--json");
         terminal.Verbose = args.Contains("--verbose");
-        // What is written is read by programs too, so numbers look the same on every machine.
+        // Programs read the output, so numbers have the same form in every culture.
         var culture = CultureInfo.CurrentCulture;
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         try
@@ -164,7 +164,7 @@ internal static class Tool
         }
         catch (BadInputException)
         {
-            // There is nowhere left to say it; the exit code does.
+            // No stream is left for a message; the exit code remains.
         }
         return code;
     }

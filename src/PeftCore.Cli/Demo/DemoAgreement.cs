@@ -7,7 +7,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Demo;
 
-/// <summary>Whether the adapter in memory, the one on disk and the merged model compute the same.</summary>
+/// <summary>Compares the logits of the adapter in memory, the saved adapter and the merged model.</summary>
 internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<(string Prompt, string Completion)> rows)
 {
     /// <summary>The largest difference of logits, relative to the largest logit.</summary>

@@ -2,7 +2,7 @@ using PeftCore.Cli.Options;
 
 namespace PeftCore.Cli.Demo;
 
-/// <summary>What demo takes.</summary>
+/// <summary>The settings of demo.</summary>
 internal sealed record DemoOptions : VerbOptions
 {
     [Setting("keep adapter, log and merged model here", Value = "DIR", Default = "nowhere: they are removed")]

@@ -92,6 +92,6 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
     private static long FileBytes(string path) => new FileInfo(path).Length;
 }
 
-/// <summary>What the demo found.</summary>
+/// <summary>The demo's measurements.</summary>
 internal sealed record DemoOutcome(double LossBefore, double LossAfter, long AdapterBytes, long ModelBytes, long PlannedBytes,
     long PeakBytes, double Disagreement);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>A number of bytes, as people write and read it: 6GiB, 12.5 MiB.</summary>
+/// <summary>A number of bytes, read and printed with a unit: 6GiB, 12.5 MiB.</summary>
 internal readonly partial record struct ByteSize(long Bytes)
 {
     private static readonly string[] Units = ["B", "KiB", "MiB", "GiB", "TiB"];

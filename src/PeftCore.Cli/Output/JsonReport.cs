@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>The one object that --json prints, on one line. Names are snake_case. Null stands for what there is not; a number that should
-/// be there and is not finite is an error, for JSON has no word for it and null would pass for a result.</summary>
+/// <summary>The object that --json prints on one line, with names in snake_case. Null means absent; a number that is not finite is an
+/// error, because JSON cannot express it.</summary>
 internal sealed class JsonReport
 {
     private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

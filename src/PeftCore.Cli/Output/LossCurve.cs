@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>A loss at a step.</summary>
+/// <summary>The loss of one step.</summary>
 internal readonly record struct CurvePoint(int Step, double Loss);
 
 /// <summary>Draws training_loss.svg: the training loss as a line, the held-out loss as a line with dots.</summary>
@@ -72,7 +72,7 @@ internal static class LossCurve
 
         double Y(double loss) => Math.Round(Top + (top - loss) / (top - bottom) * (Height - Top - Bottom), 2);
 
-        // A loss that is not finite breaks the line instead of bending it.
+        // A loss that is not finite interrupts the line.
         string Polyline(IReadOnlyList<CurvePoint> points, string color, string width)
         {
             var path = new StringBuilder();

@@ -1,7 +1,7 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Where an axis of losses is marked. Losses that lie far apart get the usual digits of a logarithmic axis, those that lie close
-/// round steps, so that the marks reach no further than the losses do.</summary>
+/// <summary>The ticks of a loss axis: the usual digits of a logarithmic axis for a wide range, round linear steps for a narrow one, so that
+/// the axis is not much longer than the range of the losses.</summary>
 internal static class LossTicks
 {
     private const int Wanted = 6;
@@ -10,7 +10,7 @@ internal static class LossTicks
     private static readonly double[] Digits = [1, 1.5, 2, 3, 5, 7];
     private static readonly double[] Steps = [1, 2, 2.5, 5, 10];
 
-    /// <summary>Rising marks, the first at or below the lowest loss, the last at or above the highest; at least two.</summary>
+    /// <summary>Ascending ticks, the first at or below the lowest loss, the last at or above the highest; at least two.</summary>
     public static List<double> Between(double lowest, double highest)
     {
         lowest = Math.Max(lowest, Least);

@@ -4,8 +4,8 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, both on logarithmic axes; the redder a dot, the more
-/// was forgotten.</summary>
+/// <summary>Draws comparison.svg: held-out loss over the number of trained parameters, both on logarithmic axes; a redder dot means more
+/// forgetting.</summary>
 internal static class MethodPlot
 {
     private const double Width = 760, Height = 480, Left = 64, Right = 130, Top = 36, Bottom = 56;
@@ -58,7 +58,7 @@ internal static class MethodPlot
 
         double X(double power) => Math.Round(Left + (power - low) / (high - low) * (Width - Left - Right), 1);
 
-        // What is above the axis stands at its upper end.
+        // Values above the axis are drawn at its upper end.
         double Y(double loss) =>
             Math.Round(Top + Math.Log(top / Math.Clamp(loss, bottom, top)) / Math.Log(top / bottom) * (Height - Top - Bottom), 1);
     }

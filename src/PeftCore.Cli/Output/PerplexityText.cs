@@ -3,14 +3,14 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>A perplexity for people. e to a loss above 709 is more than a double holds; the largest double stands for it.</summary>
+/// <summary>The text of a perplexity. exp(loss) overflows a double above a loss of 709; the largest double replaces it.</summary>
 internal static class PerplexityText
 {
     public static string Of(EvaluationResult result) => result.Perplexity < 1e15
         ? result.Perplexity.ToString("0.00", CultureInfo.InvariantCulture)
         : (Overflows(result) ? "over " : "") + result.Perplexity.ToString("0.0e+0", CultureInfo.InvariantCulture);
 
-    /// <summary>What to say where the number is not the perplexity itself.</summary>
+    /// <summary>A note if the number is not the perplexity itself; otherwise null.</summary>
     public static string? Note(EvaluationResult result) => Overflows(result)
         ? "the perplexity, e to the loss, is more than a double holds; 1.8e308, the largest there is, stands for it." : null;
 

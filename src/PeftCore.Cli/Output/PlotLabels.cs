@@ -1,6 +1,6 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Finds places for the names of dots where they cover neither each other nor a dot, as far as there are any.</summary>
+/// <summary>Places the labels of dots so that they cover neither each other nor a dot, if possible.</summary>
 internal static class PlotLabels
 {
     private const double CharacterWidth = 6.8, LineHeight = 13, Radius = 6;
@@ -11,7 +11,7 @@ internal static class PlotLabels
             Math.Max(0, Math.Min(Bottom, other.Bottom) - Math.Max(Top, other.Top));
     }
 
-    /// <summary>Left end of the baseline of each name.</summary>
+    /// <summary>The left end of each label's baseline.</summary>
     public static (double X, double Y)[] Place(IReadOnlyList<(double X, double Y)> dots, IReadOnlyList<string> names)
     {
         var taken = dots.Select(dot => new Box(dot.X - Radius, dot.Y - Radius, dot.X + Radius, dot.Y + Radius)).ToList();
@@ -26,7 +26,7 @@ internal static class PlotLabels
         return places;
     }
 
-    // The nearest first: of equally free places the first is taken.
+    // In order of distance: the first of equally free places is taken.
     private static IEnumerable<(double X, double Y)> Candidates((double X, double Y) dot, double width)
     {
         foreach (double away in new[] { 0, 0.7, 1.2, 1.8 })

@@ -3,7 +3,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Shows how far a run is: a bar that is drawn over on a screen, a plain line now and then elsewhere.</summary>
+/// <summary>Shows a run's progress: a bar that is overwritten on a screen, otherwise plain lines at intervals.</summary>
 /// <param name="terminal">Where to write.</param>
 /// <param name="every">Steps between plain lines.</param>
 internal sealed class ProgressBar(Terminal terminal, int every)
@@ -35,7 +35,7 @@ internal sealed class ProgressBar(Terminal terminal, int every)
         return $"{text[..4]} {bar}{new string('░', Cells - full)}{text[4..]}";
     }
 
-    // A status line must stay on one line of the screen; colour codes take no columns.
+    // A status line must fit one line of the screen; colour codes take no columns.
     private string Fit(string line)
     {
         int codes = terminal.Color ? "\u001b[36m\u001b[0m".Length : 0;

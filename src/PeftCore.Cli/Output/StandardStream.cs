@@ -1,7 +1,6 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Standard output or standard error. What cannot be written, because the file behind it is on a full disk, is said
-/// in a sentence.</summary>
+/// <summary>Standard output or standard error. A failed write, as to a file on a full disk, becomes an error of one sentence.</summary>
 internal sealed class StandardStream(Stream inner, string name) : Stream
 {
     public override bool CanRead => false;

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Where text goes. With --json standard output belongs to the JSON object alone, and people read standard error.</summary>
+/// <summary>Standard output and standard error. With --json only the JSON object goes to standard output, text for people to standard
+/// error.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error)
 {
     private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
@@ -16,10 +17,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     public bool Verbose { get; set; }
 
-    /// <summary>Whether a line on standard error can be drawn over: it is a screen, not a file or a pipe.</summary>
+    /// <summary>Whether standard error is a screen, on which a line can be overwritten, not a file or a pipe.</summary>
     public bool Interactive { get; init; }
 
-    /// <summary>Whether colours may be used: a screen, and nobody set NO_COLOR.</summary>
+    /// <summary>Whether colours are used: on a screen without NO_COLOR.</summary>
     public bool Color { get; init; }
 
     /// <summary>Columns of the screen.</summary>
@@ -36,21 +37,21 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         };
     }
 
-    /// <summary>A line for people.</summary>
+    /// <summary>Prints a line of the result for people.</summary>
     public void Say(string line = "")
     {
         EndStatus();
         (Json ? error : output).WriteLine(line);
     }
 
-    /// <summary>A line for people that is not a result: a warning, a plain line of progress.</summary>
+    /// <summary>Prints a line that is not a result, such as a warning or progress.</summary>
     public void Note(string line)
     {
         EndStatus();
         error.WriteLine(line);
     }
 
-    /// <summary>A warning, shown once however often a model is read.</summary>
+    /// <summary>Prints a warning, the same one only once.</summary>
     public void Warn(string sentence)
     {
         if (_warned.Add(sentence))
@@ -59,7 +60,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         }
     }
 
-    /// <summary>A line on the screen that the next one replaces.</summary>
+    /// <summary>Prints a status line, which the next one overwrites.</summary>
     public void Status(string line)
     {
         const string ClearLine = "\r\u001b[2K";
@@ -68,7 +69,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         _statusShown = true;
     }
 
-    /// <summary>Leaves the last status line standing and goes on below it.</summary>
+    /// <summary>Keeps the last status line and continues below it.</summary>
     public void EndStatus()
     {
         if (_statusShown)

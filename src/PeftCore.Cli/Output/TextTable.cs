@@ -1,9 +1,9 @@
 namespace PeftCore.Cli.Output;
 
-/// <summary>Lines with columns that stand under each other.</summary>
+/// <summary>Aligns the columns of a table.</summary>
 internal static class TextTable
 {
-    /// <summary>Pads every column to its widest cell; columns whose number is in <paramref name="right"/> are set to the right.</summary>
+    /// <summary>Pads every column to its widest cell; columns whose number is in <paramref name="right"/> are right-aligned.</summary>
     public static IEnumerable<string> Lines(IReadOnlyList<string[]> rows, params int[] right)
     {
         int columns = rows.Count == 0 ? 0 : rows.Max(row => row.Length);

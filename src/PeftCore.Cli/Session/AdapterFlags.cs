@@ -7,12 +7,12 @@ namespace PeftCore.Cli.Session;
 
 /// <summary>A flag that is a field of a method's configuration.</summary>
 /// <param name="Name">The flag, with dashes.</param>
-/// <param name="Field">The field; null if the method has none that means the same.</param>
+/// <param name="Field">The field; null if the method has no equivalent.</param>
 /// <param name="Value">Its value; null if it was not given.</param>
 internal readonly record struct AdapterFlag(string Name, string? Field, JsonNode? Value);
 
-/// <summary>The flags of adapters and the fields they set. A flag with a default counts only where somebody wrote it: other methods have
-/// other defaults.</summary>
+/// <summary>The flags of adapters and the fields they set. A flag sets its field only if it was given, because methods have different
+/// defaults.</summary>
 internal static class AdapterFlags
 {
     private static readonly TrainOptions Defaults = new();
@@ -31,7 +31,7 @@ internal static class AdapterFlags
             options.Given.IsMeant(name) || !EqualityComparer<T>.Default.Equals(value, usual) ? node(value) : null;
         AdapterFlag[] flags =
         [
-            // AdaLoRA's own r is that of LoRA's file, which nothing reads.
+            // AdaLoRA's file has LoRA's r too, which AdaLoRA does not use.
             new("lora-r", method == "adalora" ? null : "r", Meant("lora-r", options.LoraR, Defaults.LoraR, r => r)),
             new("lora-alpha", method is "loha" or "lokr" ? "alpha" : "lora_alpha",
                 Meant("lora-alpha", options.LoraAlpha, Defaults.LoraAlpha, alpha => alpha)),

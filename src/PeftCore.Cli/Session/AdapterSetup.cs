@@ -5,9 +5,8 @@ using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From flags to the configuration of an adapter. Common settings have flags of their own; any method takes fields of its
-/// configuration with
-/// --method-options.</summary>
+/// <summary>Builds an adapter's configuration from flags. Common settings have flags of their own; --method-options sets any field of any
+/// method.</summary>
 internal static class AdapterSetup
 {
     /// <exception cref="BadInputException">The method does not have what a flag sets, or two settings contradict each other.</exception>
@@ -33,7 +32,7 @@ internal static class AdapterSetup
         return MethodSpec.Of(options.Method, fields).Config(options.Model, field => origins.GetValueOrDefault(field));
     }
 
-    /// <summary>The same for questions whose answer does not matter if the settings are wrong: whoever carries them out says so.</summary>
+    /// <summary>The configuration, or null if the settings are wrong, for callers that leave the error to the verb's own check.</summary>
     public static PeftConfig? TryConfigOf(TrainOptions options)
     {
         try
@@ -46,10 +45,10 @@ internal static class AdapterSetup
         }
     }
 
-    /// <summary>Places of the context that a method's virtual tokens take.</summary>
+    /// <summary>Positions of the context that a method's virtual tokens take.</summary>
     public static int PlacesOf(PeftConfig config) => config is PromptLearningConfig prompt ? prompt.NumVirtualTokens : 0;
 
-    /// <summary>Whether two values are the same, 16 and 16.0 among them.</summary>
+    /// <summary>Whether two values are equal; 16 equals 16.0.</summary>
     private static bool AreEqual(JsonNode one, JsonNode other) => JsonNode.DeepEquals(one, other)
         || (NumberText.TryFloat(one.ToJsonString(), out double a) && NumberText.TryFloat(other.ToJsonString(), out double b)
             && a.Equals(b));

@@ -4,10 +4,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Base models with the warnings that loading them gives.</summary>
+/// <summary>Loads base models and reports their warnings.</summary>
 internal static class BaseLoading
 {
-    /// <summary>Loads a model directory and passes its warnings on, those before an error too.</summary>
+    /// <summary>Loads a model directory and passes on its warnings, also those before an error.</summary>
     public static CausalModel Load(string directory, IBackend backend, DType? dtype, Action<string>? warn)
     {
         var warnings = new List<string>();

@@ -7,8 +7,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Trains methods under equal conditions: the same model, batches in the same order, steps, schedule and learning rates to choose
-/// from.</summary>
+/// <summary>Trains several methods with the same model, order of batches, steps, schedule and candidate learning rates.</summary>
 internal sealed class Comparison
 {
     private const int BaseTexts = 24, BaseLength = 64;
@@ -22,9 +21,8 @@ internal sealed class Comparison
 
     /// <param name="session">The base model.</param>
     /// <param name="options">The flags.</param>
-    /// <param name="places">The most places of the context that virtual tokens take in any method: all methods get sequences of one
-    /// length.</param>
-    /// <param name="call">Where to say what is out of the ordinary.</param>
+    /// <param name="places">The most virtual tokens of any method; all methods get sequences of the same length.</param>
+    /// <param name="call">Gets notes and warnings.</param>
     public Comparison(ModelSession session, CompareOptions options, int places, Verbs.Invocation call)
     {
         (_session, _options) = (session, options);
@@ -45,8 +43,8 @@ internal sealed class Comparison
     /// <summary>Loss of the base on its own kind of text.</summary>
     public double BaseLoss { get; }
 
-    /// <summary>Trains one method with each learning rate; the one with the lowest held-out loss counts. The adapter's directory lies in
-    /// one that is put in place when all methods are done.</summary>
+    /// <summary>Trains one method with each learning rate and keeps the result with the lowest held-out loss. The adapter is written below
+    /// the comparison's directory, which replaces an older one when all methods are done.</summary>
     public ComparedMethod Run(MethodSpec method, IReadOnlyList<double> rates, string adapterDirectory, CancellationToken stop)
     {
         ComparedMethod? best = null;
@@ -104,8 +102,7 @@ internal sealed class Comparison
 
     private double Loss(List<Example> examples) => Evaluation.Run(_session.Model.Base, _setup.Loader(examples, train: false).Epoch()).Loss;
 
-    /// <summary>Text the base writes by itself: what its loss on it rises by is how far its distribution has moved, KL(base ‖ adapted) per
-    /// token.</summary>
+    /// <summary>Text sampled from the base. The rise of the loss on it estimates KL(base ‖ adapted) per token.</summary>
     private List<Example> Written()
     {
         var generator = new Generator(_session.Model.Base, _session.Backend);
@@ -135,12 +132,12 @@ internal sealed class Comparison
     }
 }
 
-/// <summary>How a method did.</summary>
+/// <summary>The result of one method.</summary>
 /// <param name="Method">The method as it was written.</param>
-/// <param name="LearningRate">The rate that did best.</param>
+/// <param name="LearningRate">The rate with the lowest held-out loss.</param>
 /// <param name="HeldLoss">Loss on held-out data after training.</param>
-/// <param name="Forgetting">What the loss on the base's own kind of text has risen by.</param>
-/// <param name="Trainable">Numbers that train.</param>
+/// <param name="Forgetting">Rise of the loss on the base's own kind of text.</param>
+/// <param name="Trainable">Number of trainable parameters.</param>
 /// <param name="AdapterBytes">Bytes of the saved adapter.</param>
 /// <param name="PeakBytes">The most bytes alive at once in training, the model included.</param>
 /// <param name="Seconds">Time of the training.</param>

@@ -7,10 +7,10 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From files to batches.</summary>
+/// <summary>Reads data files, encodes them, and makes the loaders of their batches.</summary>
 internal sealed class DataSetup
 {
-    /// <summary>Longer sequences must be asked for: few data need them, and all pay.</summary>
+    /// <summary>The default limit of the sequence length: few data need more, and memory grows with it.</summary>
     private const int UsualLength = 1024;
 
     private readonly ModelSession _session;
@@ -23,7 +23,7 @@ internal sealed class DataSetup
 
     /// <param name="session">The model and its tokenizer.</param>
     /// <param name="options">The flags.</param>
-    /// <param name="places">Places of the context that an adapter's virtual tokens take.</param>
+    /// <param name="places">Positions of the context that an adapter's virtual tokens take.</param>
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
@@ -50,7 +50,7 @@ internal sealed class DataSetup
         return asked ?? Math.Min(most, UsualLength);
     }
 
-    /// <summary>Reads a file or a directory, with a sentence for everything out of the ordinary.</summary>
+    /// <summary>Reads a file or a directory and prints the warnings.</summary>
     public static DataSplits Open(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.Open(path, new ReadOptions { Warnings = warnings }));
 
@@ -58,7 +58,7 @@ internal sealed class DataSetup
     public static List<DataRow> ReadFile(string path, Invocation call) =>
         Warned(call, warnings => DataFiles.ReadFile(path, new ReadOptions { Warnings = warnings }));
 
-    /// <summary>Rows to samples, with a sentence for everything out of the ordinary.</summary>
+    /// <summary>Encodes rows as samples and prints the warnings.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)
     {
         _session.TellOfTokenizer(call);
@@ -75,7 +75,7 @@ internal sealed class DataSetup
         return examples;
     }
 
-    /// <summary>Labelled rows, each with every label there is, for classification.</summary>
+    /// <summary>Encodes labelled rows for classification, each row with every label.</summary>
     public List<LabelledSample> EncodeClasses(IReadOnlyList<DataRow> rows) =>
         Classification.Encode(new ExampleEncoder(_tokenizer, _encoding with { MaskPrompt = true }), rows, LabelMap.From(rows));
 

@@ -32,7 +32,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
         using var backend = new MetaBackend(options.Activations, options.Packs);
         using var scope = new TensorScope();
         var model = Build(backend);
-        // What a first run makes and keeps, such as tables of positions, later ones begin with.
+        // The first run also allocates tensors that later runs reuse, such as tables of positions.
         TimedDecoding.Run(model.Base, backend, Options.Shape);
         backend.Memory.ResetPeak();
         TimedDecoding.Run(model.Base, backend, Options.Shape);

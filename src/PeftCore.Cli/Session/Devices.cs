@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From a --device to what computes there.</summary>
+/// <summary>Opens the backend that --device names.</summary>
 internal static class Devices
 {
     /// <summary>Names the processors that the CPU's threads are bound to, one each, such as "0,1".</summary>
@@ -16,7 +16,7 @@ internal static class Devices
     /// <param name="threads">CPU threads; 0 for all cores.</param>
     /// <param name="limit">The most memory to take.</param>
     /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
-    /// <param name="replays">Whether recorded training passes may be replayed.</param>
+    /// <param name="replays">Whether training steps may be captured as graphs and launched again.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
     public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
         bool packWeights = false)

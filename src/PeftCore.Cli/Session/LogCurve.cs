@@ -4,7 +4,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>From a run's log to its picture; the log holds what came before a resumption too.</summary>
+/// <summary>Draws the losses of a run's log, which includes the steps before a resumption.</summary>
 internal static class LogCurve
 {
     public const string LogName = "training_log.jsonl";
@@ -18,7 +18,7 @@ internal static class LogCurve
         {
             if (!line.EndsWith('}'))
             {
-                continue; // A row that a full disk cut off.
+                continue; // An incomplete row, as a full disk leaves it.
             }
             using var row = JsonDocument.Parse(line);
             Add(row.RootElement, "loss", train);

@@ -6,14 +6,14 @@ namespace PeftCore.Cli.Session;
 
 /// <summary>A method and some fields of its configuration, as in "lora", "houlsby" or
 /// "prefix_tuning[num_virtual_tokens=8,prefix_projection=true]".</summary>
-/// <param name="Text">How it was written.</param>
+/// <param name="Text">The text it was read from.</param>
 /// <param name="Method">The method's name.</param>
 /// <param name="Fields">Fields of its adapter_config.json.</param>
 internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
 {
     private const int UsualVirtualTokens = 20;
 
-    /// <summary>Names that stand for a method with some settings. Bottlenecks have AdapterHub's names, the older ones too.</summary>
+    /// <summary>Aliases of methods with some fields. Bottlenecks have AdapterHub's names, old and new.</summary>
     private static readonly Dictionary<string, (string Method, string Field, string Value)> Aliases = new(StringComparer.Ordinal)
     {
         ["rslora"] = ("lora", "use_rslora", "true"),
@@ -44,10 +44,10 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         return Of(open < 0 ? text : text[..open], Read(open < 0 ? null : text[(open + 1)..^1])) with { Text = text };
     }
 
-    /// <summary>Several methods with commas between.</summary>
+    /// <summary>Reads several methods, separated by commas.</summary>
     public static List<MethodSpec> ParseAll(string text) => [.. Parts(text).Select(Parse)];
 
-    /// <summary>A method by its name, or a name that stands for one, with fields.</summary>
+    /// <summary>A method by its name or an alias, with fields.</summary>
     public static MethodSpec Of(string name, JsonObject fields)
     {
         string method = name.Replace('-', '_');
@@ -66,7 +66,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         return new MethodSpec(name, alias.Method, fields);
     }
 
-    /// <summary>The method that a name stands for.</summary>
+    /// <summary>The method of a name or an alias.</summary>
     public static string MethodOf(string name) => Aliases.TryGetValue(name.Replace('-', '_'), out var alias) ? alias.Method
         : name.Replace('-', '_');
 
@@ -125,7 +125,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         return fields;
     }
 
-    /// <summary>Parts between commas, but not those inside brackets.</summary>
+    /// <summary>Splits at commas outside brackets.</summary>
     private static IEnumerable<string> Parts(string text)
     {
         int depth = 0, start = 0;
@@ -144,7 +144,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         }
     }
 
-    /// <summary>A JSON value, or text where it is none.</summary>
+    /// <summary>A JSON value; any other text is a string.</summary>
     private static JsonNode? Value(string text, string field)
     {
         try

@@ -39,7 +39,7 @@ internal sealed class ModelSession : IDisposable
     /// <param name="directory">The model directory.</param>
     /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
     /// <param name="warn">Gets a sentence for everything about the files that is contradictory.</param>
-    /// <param name="rows">Rows the token tables shall have; null for those of the file.</param>
+    /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
     public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
     {
         try
@@ -61,9 +61,9 @@ internal sealed class ModelSession : IDisposable
         return this;
     }
 
-    /// <summary>Says once what the tokenizer's files contradict each other in.</summary>
+    /// <summary>Warns once of contradictions between the tokenizer's files.</summary>
     /// <param name="call">Where to say it.</param>
-    /// <param name="generates">The model writes texts, which something must end.</param>
+    /// <param name="generates">Whether texts are generated, which need a stop token.</param>
     public void TellOfTokenizer(Invocation call, bool generates = false)
     {
         if (_toldOfTokenizer)
@@ -83,7 +83,7 @@ internal sealed class ModelSession : IDisposable
         }
     }
 
-    /// <summary>A sentence for a task that no adapter knows.</summary>
+    /// <summary>The error for a task that no adapter has.</summary>
     public string? TaskNote(SamplingOptions options) =>
         options.Given.PlaceOf("task-id") is { } place
         && !Model.ActiveAdapters.Any(name => Model.ConfigOf(name) is MultitaskPromptTuningConfig)

@@ -13,11 +13,11 @@ namespace PeftCore.Cli.Session;
 /// run.</summary>
 /// <param name="Options">The flags; Model names the directory.</param>
 /// <param name="Config">A config.json; null to use the directory.</param>
-/// <param name="Adapted">The adapter's configuration, if it is known better than the flags say it.</param>
+/// <param name="Adapted">The adapter's configuration; null for that of the flags.</param>
 /// <param name="Warn">Gets a sentence for everything about the files that is contradictory.</param>
 internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null, Action<string>? Warn = null)
 {
-    /// <summary>What a plan without data cannot know; null if it knows all.</summary>
+    /// <summary>A sentence for what a plan without data cannot know; null if there is nothing.</summary>
     public string? Unknown => AdapterSetup.ConfigOf(Options) is LoraConfig { Init: LoraInit.Eva }
         ? "eva moves ranks between layers by what the data show; here every layer has the rank asked for, and none is left out" : null;
 
@@ -57,7 +57,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(),
         Options.Activations, Options.Packs);
 
-    /// <summary>The longest sequence: what was asked for, or the model's usual length.</summary>
+    /// <summary>The longest sequence: --max-seq-length, or the model's usual length.</summary>
     public int Length()
     {
         if (Config is not null && Options.Model is not null)

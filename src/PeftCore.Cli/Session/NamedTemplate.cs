@@ -2,7 +2,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>What --chat-template names: a template of the model's own, a built-in one, or a file.</summary>
+/// <summary>The chat template that --chat-template names: one of the model's own, a built-in one, or a file.</summary>
 internal static class NamedTemplate
 {
     public const string Value = "chatml|llama3|…|FILE";

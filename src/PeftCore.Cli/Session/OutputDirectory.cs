@@ -2,7 +2,7 @@ using PeftCore.Cli.Verbs;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>What a verb leaves in its output directory.</summary>
+/// <summary>The kind of content of an output directory.</summary>
 internal enum OutputKind
 {
     /// <summary>config.json and the weights of a whole model.</summary>
@@ -14,7 +14,7 @@ internal enum OutputKind
     /// <summary>An adapter with a log and checkpoints.</summary>
     Run,
 
-    /// <summary>What a run goes on from; only a run itself writes one.</summary>
+    /// <summary>The state to resume a run from; only a training run writes it.</summary>
     Checkpoint,
 
     /// <summary>Scores and a mask.</summary>
@@ -24,8 +24,8 @@ internal enum OutputKind
     Comparison,
 }
 
-/// <summary>Looks at an output directory before anything is computed: two things in one directory are read as one by whoever opens it, half
-/// of this and half of that. What is there of the same kind is replaced, and that is said; anything else is refused.</summary>
+/// <summary>Checks an output directory before anything is computed. Content of the same kind is replaced, with a note; content of another
+/// kind is refused, because a reader would take both for one model or adapter.</summary>
 internal static class OutputDirectory
 {
     private static readonly (OutputKind Kind, string Word, string[] Files)[] Marks =
@@ -38,10 +38,10 @@ internal static class OutputDirectory
         (OutputKind.Comparison, "a comparison", ["comparison.md"]),
     ];
 
-    /// <summary>Refuses an output directory that is one of the inputs, a file, or holds something of another kind.</summary>
+    /// <summary>Refuses an output directory that is an input, a file, or has content of another kind.</summary>
     /// <param name="output">The directory.</param>
     /// <param name="kind">What is to be written.</param>
-    /// <param name="inputs">Directories that are read, each with the word for what it holds.</param>
+    /// <param name="inputs">The input directories, each with a word for its content.</param>
     /// <exception cref="BadInputException">Something else would be there too.</exception>
     public static void Check(string output, OutputKind kind, params IReadOnlyList<(string? Path, string Word)> inputs)
     {
@@ -66,7 +66,7 @@ internal static class OutputDirectory
         }
     }
 
-    /// <summary>Says that what is there of the same kind is replaced. To be called once nothing is refused any more.</summary>
+    /// <summary>Notes that content of the same kind is replaced. Call it after all checks.</summary>
     public static void SayReplaced(string output, OutputKind kind, Invocation call)
     {
         var (_, word, files) = Marks.First(mark => mark.Kind == kind);
@@ -78,7 +78,7 @@ internal static class OutputDirectory
 
     private static bool Holds(string output, OutputKind kind) => Found(output, Marks.First(mark => mark.Kind == kind).Files) is not null;
 
-    /// <summary>Refuses a file in the place of the directory.</summary>
+    /// <summary>Refuses a path that is a file.</summary>
     public static void RefuseFile(string output)
     {
         if (File.Exists(output))
@@ -100,7 +100,7 @@ internal static class OutputDirectory
         }
     }
 
-    /// <summary>Weights in several files, or of another format, would stay beside the model that is written.</summary>
+    /// <summary>Refuses weights in several files, or of another format: they would remain beside the new model.</summary>
     public static void RefuseOtherWeights(string output)
     {
         if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin"]) is { } file)

@@ -1,23 +1,23 @@
 namespace PeftCore.Cli.Session;
 
-/// <summary>Where a path leads: absolute, without links, without a separator at its end.</summary>
+/// <summary>The canonical path: absolute, links resolved, no separator at the end.</summary>
 internal static class RealPath
 {
     private const int MostLinks = 40;
 
     private static StringComparison Comparison => OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
 
-    /// <summary>Whether two paths lead to one place.</summary>
+    /// <summary>Whether two paths name the same file or directory.</summary>
     public static bool AreSame(string one, string other) => string.Equals(Of(one), Of(other), Comparison);
 
-    /// <summary>Whether a path leads to a place below a directory.</summary>
+    /// <summary>Whether a path is below a directory.</summary>
     public static bool IsInside(string path, string directory)
     {
         string root = Of(directory);
         return Of(path).StartsWith(root.EndsWith(Path.DirectorySeparatorChar) ? root : root + Path.DirectorySeparatorChar, Comparison);
     }
 
-    /// <summary>Follows the links of every part of a path; parts that are not there stay as they are written.</summary>
+    /// <summary>Resolves the links of every part of a path; parts that do not exist stay unchanged.</summary>
     public static string Of(string path)
     {
         string full = Path.GetFullPath(path), real = Path.GetPathRoot(full)!;

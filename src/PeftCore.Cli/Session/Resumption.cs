@@ -6,15 +6,15 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>What a run goes on from, and where it writes.</summary>
+/// <summary>Resuming a run: its checkpoint, its output directory, and settings that changed.</summary>
 internal static class Resumption
 {
-    /// <summary>Settings that may differ between a run and its continuation without making it another run.</summary>
+    /// <summary>Settings that may change when a run is resumed, because the trained numbers do not depend on them.</summary>
     private static readonly HashSet<string> Free =
         ["output_dir", "resume_from_checkpoint", "device", "threads", "max_memory", "no_replay", "pack_weights", "logging_steps",
             "eval_steps", "save_steps", "save_total_limit", "model", "data"];
 
-    /// <summary>A checkpoint, or the last one of a run's directory.</summary>
+    /// <summary>The checkpoint directory itself, or the last checkpoint of a run's directory.</summary>
     public static string CheckpointOf(string directory)
     {
         if (File.Exists(Path.Combine(directory, "trainer_state.json")))
@@ -26,7 +26,7 @@ internal static class Resumption
             $"{directory}: there is no checkpoint here to go on from; name a checkpoint-N directory or a run that has one.");
     }
 
-    /// <summary>Refuses an output directory that holds something else. A run may go on in its own.</summary>
+    /// <summary>Refuses an output directory with other content. A resumed run may write into its own directory.</summary>
     public static void CheckOutput(string output, TrainOptions options, Invocation call)
     {
         OutputDirectory.RefuseFile(output);
@@ -42,7 +42,7 @@ internal static class Resumption
         }
     }
 
-    /// <summary>A sentence for settings that differ from those the run began with; null if none does, or they are not known.</summary>
+    /// <summary>A sentence that names the settings that changed since the run began; null if none did, or if they are unknown.</summary>
     public static string? Differences(TrainOptions options, JsonObject settings)
     {
         if (options.ResumeFromCheckpoint is not { } checkpoint || Path.Combine(RunOf(CheckpointOf(checkpoint)),

@@ -11,7 +11,7 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
     private readonly Tokenizer _tokenizer = session.Tokenizer;
 
     /// <summary>Continues a prompt.</summary>
-    /// <param name="prompt">The text to go on from.</param>
+    /// <param name="prompt">The text to continue.</param>
     /// <param name="options">How to choose tokens; stop tokens are the model's.</param>
     /// <param name="show">Called with each new piece of text.</param>
     /// <param name="stop">Ends the text.</param>
@@ -25,7 +25,7 @@ internal sealed class TextGeneration(ModelSession session, int task = 0)
             token => show?.Invoke(token.Text), stop));
     }
 
-    /// <summary>A prompt's tokens. What a tokenizer puts after every text would end it before it begins.</summary>
+    /// <summary>The prompt's tokens, without the end token that some tokenizers append to every text.</summary>
     private int[] Prompt(string prompt, bool isRendered)
     {
         int[] ids = [.. _tokenizer.Encode(prompt, addSpecialTokens: !isRendered).Ids];

@@ -11,7 +11,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A training run from flags: data, adapter, trainer, and what is left in the run's directory.</summary>
+/// <summary>A training run from flags: data, adapter, trainer, and the files of the run's directory.</summary>
 internal sealed class TrainingJob
 {
     public const string SettingsName = "training_settings.json";
@@ -48,7 +48,7 @@ internal sealed class TrainingJob
 
     public DataLoader Train { get; }
 
-    /// <summary>Data to evaluate on; null if there are none.</summary>
+    /// <summary>The validation data; null without any.</summary>
     public DataLoader? Held { get; }
 
     public int TotalSteps => _trainer.TotalSteps;
@@ -58,7 +58,7 @@ internal sealed class TrainingJob
     {
         var source = new ModelSource(_options, Config: null, _calibrated);
         int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
-        // Every epoch has the same longest sample; which others share its batch differs little, so a few epochs tell.
+        // Every epoch contains the longest sample; the rest of its batch differs little between epochs, so a few epochs are enough.
         var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch)
             .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
@@ -157,7 +157,7 @@ internal sealed class TrainingJob
         };
     }
 
-    /// <summary>Settings that these data give nothing to do.</summary>
+    /// <summary>Notes the settings that have no effect on these data.</summary>
     private void NoteIdle(DataSplits splits, bool held)
     {
         Note("eval-steps", !held, "without validation data");
@@ -179,7 +179,7 @@ internal sealed class TrainingJob
         FormattableString.Invariant(
         $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
 
-    /// <summary>Draws what a run that failed had logged; why it failed counts more than why that cannot be drawn.</summary>
+    /// <summary>Draws the log of a failed run; an error while drawing does not replace the run's own error.</summary>
     private void TryDrawCurve(Exception failure)
     {
         try

@@ -55,7 +55,7 @@ internal sealed class BenchAttentionVerb : Verb
         double[] backward = Timed.Milliseconds(backend, () =>
             backend.AttentionGradient(attention, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null));
 
-        // Two products forward, five backward, of which a causal mask leaves half.
+        // Two matrix products forward, five backward; a causal mask halves them.
         double gflop = 2e-9 * batch * heads * length * (double)length * dim;
         var report = new JsonReport();
         Say(call, report, "forward", forward, gflop);

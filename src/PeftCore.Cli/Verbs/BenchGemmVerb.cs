@@ -9,7 +9,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Times a matrix product, by default x·Wᵀ, what every linear layer is made of.</summary>
+/// <summary>Times a matrix product, by default x·Wᵀ, the product of a linear layer.</summary>
 internal sealed class BenchGemmVerb : Verb
 {
     private readonly Option<int> _m = Size("--m", "rows of the result");

@@ -6,14 +6,14 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>A conversation: one line of standard input is one turn.</summary>
+/// <summary>Answers a conversation: each line of standard input is one turn of the user.</summary>
 internal sealed class ChatVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Chat);
 
     public ChatVerb() : base("chat", "Talk with a model; an empty line or end of input ends it.") => _settings.AddTo(this);
 
-    /// <summary>Where the turns come from.</summary>
+    /// <summary>The source of the user's turns.</summary>
     internal TextReader Input { get; init; } = Console.In;
 
     public override VerbResult Run(Invocation call)

@@ -26,7 +26,7 @@ internal sealed class CompareVerb : Verb
             throw new BadInputException("--methods names no method; write some with commas between, such as lora,ia3");
         }
         double[] rates = [.. options.LearningRates.Split(',', StringSplitOptions.TrimEntries).Select(Rate)];
-        // What is misspelled is refused before the first hour is spent.
+        // Misspelled methods are refused before the first one trains.
         int places = methods.Max(method => AdapterSetup.PlacesOf(method.Config(options.Model)));
         OutputDirectory.Check(output, OutputKind.Comparison, (options.Model, "the base model"));
         string[] names = [.. methods.Select((method, number) => $"{number + 1:00}-{method.Text.Split('[')[0]}")];
@@ -38,7 +38,7 @@ internal sealed class CompareVerb : Verb
         call.Say(Text($"before training: held-out loss {comparison.HeldLoss:0.0000}, loss on the base's kind of text {comparison.BaseLoss:0.0000}"));
         var results = new List<ComparedMethod>();
         string[][] table = [];
-        // The table speaks of the adapters beside it, so they come as one.
+        // The table describes the adapters beside it, so all files are replaced together.
         AtomicDirectory.Update(output, built =>
         {
             foreach (var method in methods)
@@ -87,7 +87,8 @@ internal sealed class CompareVerb : Verb
         ? rate : throw new BadInputException(
         $"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with a decimal point, and commas between them");
 
-    /// <summary>"0001" is what is left of "0,0001" or "1,0001" behind the comma.</summary>
+    /// <summary>Whether a text has leading zeros: "0001" is the second part of "0,0001", a decimal comma that was taken for a
+    /// separator.</summary>
     private static bool IsPadded(string text) => text.Length > 1 && text[0] == '0' && char.IsAsciiDigit(text[1]);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -7,8 +7,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Saves an adapter anew: as it is, as a plain LoRA if it starts from directions of the base, or any method's update as a LoRA of
-/// a chosen rank.</summary>
+/// <summary>Saves an adapter again: unchanged, as a plain LoRA if its initialisation changed the base weights (PiSSA, OLoRA), or with any
+/// method's ΔW approximated by a LoRA of a given rank.</summary>
 internal sealed class ConvertVerb : Verb
 {
     private readonly Option<string> _adapter = new("--adapter")

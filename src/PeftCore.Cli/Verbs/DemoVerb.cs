@@ -7,10 +7,11 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>The whole way on the bundled model and data, in under a minute: plan, train, compare, save, reload, merge.</summary>
+/// <summary>Plans, trains, compares, saves, reloads and merges on the bundled model and data, in under a minute.</summary>
 internal sealed class DemoVerb : Verb
 {
-    /// <summary>How far logits of the adapter, the reloaded adapter and the merged model may be apart, relative to the largest.</summary>
+    /// <summary>The largest allowed difference between logits of adapter, reloaded adapter and merged model, relative to the largest
+    /// logit.</summary>
     private const double LargestDisagreement = 1e-4;
 
     private readonly Settings<DemoOptions> _settings = new(SettingRules.Demo);

@@ -4,7 +4,7 @@ using PeftCore.Ilgpu;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What PeftCore finds on this machine.</summary>
+/// <summary>Prints versions, processor, devices and memory of this machine.</summary>
 internal sealed class EnvVerb() : Verb("env", "Show versions, CPU features, memory and devices.")
 {
     public override bool Computes => false;

@@ -8,7 +8,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>How well a model, with or without adapters, predicts a data set.</summary>
+/// <summary>Measures loss, perplexity and, with labels, accuracy and F1 of a model on a data set.</summary>
 internal sealed class EvalVerb : Verb
 {
     private readonly Option<string?> _model = new("--model") { Description = "directory of the model", HelpName = "DIR" };

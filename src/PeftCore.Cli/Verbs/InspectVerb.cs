@@ -8,10 +8,10 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What a model or adapter directory holds, read from its headers: no weight is loaded.</summary>
+/// <summary>Shows the content of a model or adapter directory from its configuration and headers; no weight is loaded.</summary>
 internal sealed class InspectVerb : Verb
 {
-    // Whatever of these a configuration has is worth a line; families name the same thing differently.
+    // Fields that are shown if present; families have different names for the same quantity.
     private static readonly string[] ModelFields =
     [
         "hidden_size", "n_embd", "d_model", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
@@ -27,7 +27,7 @@ internal sealed class InspectVerb : Verb
         "init_lora_weights", "num_virtual_tokens",
     ];
 
-    // Of no interest to a reader, or shown already.
+    // Fields that are not shown: without interest for a reader, or shown in another line.
     private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size",
         "auto_mapping"];
 
@@ -72,8 +72,8 @@ internal sealed class InspectVerb : Verb
         return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
     }
 
-    /// <summary>Whether the model, as it would be loaded, shares one table between embedding and head; null if it could not be loaded,
-    /// which is said.</summary>
+    /// <summary>Whether the loaded model would share one table between embedding and head; null, with a warning, if it cannot be
+    /// loaded.</summary>
     private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
     {
         if (!ModelFamilies.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))
@@ -114,7 +114,7 @@ internal sealed class InspectVerb : Verb
         return Describe(call, rows, report, weights);
     }
 
-    /// <summary>What a method's configuration says beside the fields that most have, where it says anything.</summary>
+    /// <summary>The names of the method's own fields that have a value.</summary>
     private static IEnumerable<string> OwnFields(ConfigReader config) =>
         config.Names.Where(name => config.Has(name) && !AdapterFields.Contains(name) && !Silent.Contains(name)
         && config.Raw(name)!.Value is { ValueKind: JsonValueKind.Number or JsonValueKind.String or JsonValueKind.True })

@@ -4,7 +4,7 @@ using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What a verb is called with.</summary>
+/// <summary>One call of a verb: parsed arguments, terminal, cancellation.</summary>
 internal sealed record Invocation(ParseResult Parse, Terminal Terminal, CancellationToken Stop)
 {
     /// <summary>cpu, cuda or ilgpu-cpu.</summary>
@@ -14,10 +14,10 @@ internal sealed record Invocation(ParseResult Parse, Terminal Terminal, Cancella
 
     public T Value<T>(Argument<T> argument) => Parse.GetRequiredValue(argument);
 
-    /// <summary>Whether an option was written.</summary>
+    /// <summary>Whether the user gave an option.</summary>
     public bool IsGiven(Option option) => Parse.GetResult(option) is System.CommandLine.Parsing.OptionResult { Implicit: false };
 
-    /// <summary>A warning, if there is one.</summary>
+    /// <summary>Prints a warning; null prints nothing.</summary>
     public void Note(string? sentence)
     {
         if (sentence is not null)
@@ -26,6 +26,6 @@ internal sealed record Invocation(ParseResult Parse, Terminal Terminal, Cancella
         }
     }
 
-    /// <summary>A line for people.</summary>
+    /// <summary>Prints a line for people.</summary>
     public void Say(string line = "") => Terminal.Say(line);
 }

@@ -8,7 +8,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What a training step will take: bytes by kind and layer, peak, floating-point operations. Nothing of the model's size is
+/// <summary>Prints what a training step needs: bytes by kind and layer, peak, floating-point operations. No weights are
 /// allocated.</summary>
 internal sealed class PlanVerb : Verb
 {
@@ -67,7 +67,7 @@ internal sealed class PlanVerb : Verb
         }
     }
 
-    /// <summary>One row a block: what its modules keep together.</summary>
+    /// <summary>The saved bytes of each block: the sum over its modules.</summary>
     private static IEnumerable<(string Path, long Bytes)> Blocks(MemoryPlan plan) => plan.Layers
         .GroupBy(layer => Block(layer.Path)).Select(group => (group.Key, group.Sum(layer => layer.SavedBytes)))
         .Where(block => block.Item2 > 0);

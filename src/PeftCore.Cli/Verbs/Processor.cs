@@ -6,10 +6,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What the CPU is called and can do.</summary>
+/// <summary>The CPU's name and features.</summary>
 internal static class Processor
 {
-    /// <summary>Width of the vectors the kernels use here.</summary>
+    /// <summary>Width of the vectors that the kernels use.</summary>
     public static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector<byte>.Count * 8;
 
     /// <summary>The instruction sets that matter to the kernels.</summary>
@@ -25,7 +25,7 @@ internal static class Processor
         return all.Where(feature => feature.There).Select(feature => feature.Name);
     }
 
-    /// <summary>The maker's name where the system tells it, else the architecture.</summary>
+    /// <summary>The model name if the system has it, otherwise the architecture.</summary>
     public static string Name()
     {
         const string Linux = "/proc/cpuinfo";

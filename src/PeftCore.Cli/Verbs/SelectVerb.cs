@@ -12,7 +12,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Scores the entries of a model's weights and chooses those worth training.</summary>
+/// <summary>Scores the entries of a model's weights and selects the mask of those to train.</summary>
 internal sealed class SelectVerb : Verb
 {
     private readonly Settings<SelectOptions> _settings = new(SettingRules.Select);
@@ -61,7 +61,7 @@ internal sealed class SelectVerb : Verb
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }
 
-    /// <summary>One row a module: how many of its entries were chosen, and how much of its scores they hold.</summary>
+    /// <summary>Prints a row per module: its number of chosen entries and their share of the module's scores.</summary>
     private static void Tell(Invocation call, JsonObject report)
     {
         var rows = new List<string[]> { new[] { "module", "entries", "chosen", "share", "of the scores" } };

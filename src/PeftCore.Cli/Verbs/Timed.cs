@@ -4,13 +4,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>What the benches of single operations share: a clock, and operands.</summary>
+/// <summary>The clock and the operands of benchmarks of single operations.</summary>
 internal static class Timed
 {
     private const int Repeats = 20, Warm = 3;
-    private const double LongEnough = 2e-3; // seconds that one wait is spread over
+    private const double LongEnough = 2e-3; // seconds of work per synchronization
 
-    /// <summary>Milliseconds of one run, sorted, after some to warm up.</summary>
+    /// <summary>The times of single runs in milliseconds, sorted, after warm-up runs.</summary>
     public static double[] Milliseconds(IBackend backend, Action run)
     {
         int runs = 1;
@@ -30,7 +30,7 @@ internal static class Timed
         return [.. times.Skip(Warm).Order()];
     }
 
-    /// <summary>Normal numbers: zeros would run faster than real data.</summary>
+    /// <summary>A tensor of normally distributed numbers; zeros would run faster than real data.</summary>
     public static Tensor Normal(IBackend backend, Shape shape, DType dtype, ulong stream)
     {
         var wide = backend.NewTensor(shape);

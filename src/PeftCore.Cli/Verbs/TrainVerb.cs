@@ -42,7 +42,8 @@ internal sealed class TrainVerb : Verb
         }
     }
 
-    /// <summary>bf16 converts the frozen weights; f32 leaves them as the file has them, since what is computed is F32 anyway.</summary>
+    /// <summary>The type of the frozen weights: bf16 converts them; f32 keeps the type of the file, because the computation is in F32
+    /// anyway.</summary>
     private static Tensors.DType? StoredAs(TrainOptions options) => options.Dtype == Tensors.DType.BF16 ? Tensors.DType.BF16 : null;
 
     private static VerbResult Report(Invocation call, TrainOptions options, TrainingResult result)

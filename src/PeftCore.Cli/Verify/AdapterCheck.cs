@@ -8,7 +8,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>An adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
+/// <summary>Checks an adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
 internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn = null)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
@@ -162,7 +162,8 @@ internal sealed class AdapterCheck(IBackend backend, string directory, Expected 
         _results.Add(new Comparison("adamw.losses", expected.Error("adamw.losses", Store("adamw.losses", losses)), _tolerances.Logits));
         foreach (var (name, parameter) in model.Parameters.Where(p => expected.Has("adamw." + p.Name)))
         {
-            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name, Store("adamw." + name, parameter.Value.ToFloats()),
+            var (error, leftOut) = expected.TrainedError("adamw." + name, "grad." + name,
+                Store("adamw." + name, parameter.Value.ToFloats()),
                 _tolerances);
             string? note = leftOut == 0 ? null : $"left out {leftOut} of {parameter.Shape.Count}: gradients that are noise";
             _results.Add(new Comparison("adamw." + name, error, _tolerances.Gradients, note));

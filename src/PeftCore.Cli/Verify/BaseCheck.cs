@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>A base model: logits, loss, every gradient under full training, greedy tokens.</summary>
+/// <summary>Checks a base model: logits, loss, the gradient of every parameter, greedy tokens.</summary>
 internal sealed class BaseCheck(IBackend backend, string directory, Expected expected, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
@@ -50,7 +50,7 @@ internal sealed class BaseCheck(IBackend backend, string directory, Expected exp
         return results;
     }
 
-    /// <summary>The likeliest token after the prompt, again and again, each time from all tokens so far.</summary>
+    /// <summary>Greedy decoding without a cache: each token is the argmax after all tokens so far.</summary>
     private Comparison Greedy(CausalModel model)
     {
         int[] reference = expected.Ints("greedy");

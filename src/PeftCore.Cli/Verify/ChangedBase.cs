@@ -7,16 +7,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Loads a fixture's adapter. Initialisations that take directions out of the base (PiSSA, OLoRA) left their residual weights in
-/// the fixture, with the rounding of the reference's single-precision factorisation: ours is compared with them, then the adapter runs as a
-/// plain LoRA on exactly those weights.</summary>
+/// <summary>Loads a fixture's adapter. For initialisations that subtract s·B·A from the base weights (PiSSA, OLoRA) the fixture has the
+/// residual weights, with the rounding of the reference's single-precision factorisation. Ours are compared with them; then the adapter
+/// runs as a plain LoRA on the fixture's residual weights.</summary>
 internal sealed class ChangedBase(IBackend backend, string directory, Expected expected)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const string Prefix = "init.base_model.model.";
     private const string Residual = ".base_layer.weight";
 
-    /// <returns>The configuration as the fixture has it.</returns>
+    /// <returns>The fixture's configuration.</returns>
     public PeftConfig Load(PeftModel model, List<Comparison> results)
     {
         var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName));
@@ -41,7 +41,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
         return config;
     }
 
-    /// <summary>W − s·B·A with our initial A and B, against the reference's residual.</summary>
+    /// <summary>Compares W − s·B·A, from our initial A and B, with the reference's residual.</summary>
     private Comparison Compare(PeftModel model, string path, double scale)
     {
         var layer = Layer(model, path);

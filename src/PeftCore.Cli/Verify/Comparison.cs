@@ -23,6 +23,7 @@ internal sealed record Comparison(string Name, double Error, double Tolerance, s
     {
         string error = double.IsInfinity(Error) ? "-" : Error.ToString("0.0e+00", System.Globalization.CultureInfo.InvariantCulture);
         string tolerance = Tolerance.ToString("0.0e+00", System.Globalization.CultureInfo.InvariantCulture);
-        return $"{Name}  {error}  {tolerance}  {(Passed ? "ok" : Undetermined ? "UNDETERMINED" : "FAIL")}{(Note is null ? "" : "  " + Note)}";
+        return $"{Name}  {error}  {tolerance}  " +
+            $"{(Passed ? "ok" : Undetermined ? "UNDETERMINED" : "FAIL")}{(Note is null ? "" : "  " + Note)}";
     }
 }

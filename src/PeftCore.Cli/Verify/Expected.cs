@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>The numbers of one expected.safetensors and the rules for comparing with them.</summary>
+/// <summary>The reference values of one expected.safetensors, and the definition of errors.</summary>
 internal sealed class Expected : IDisposable
 {
     private readonly WeightSource _source;
@@ -39,7 +39,8 @@ internal sealed class Expected : IDisposable
 
     public double GradientError(string name, ReadOnlySpan<float> ours, double floor) => Error(name, ours, floor * LargestGradient);
 
-    /// <summary>The error of a trained tensor where its first gradient is more than noise, and how many elements were left out.</summary>
+    /// <summary>The error of a trained tensor over the elements whose first gradient exceeds the noise, and the number of the
+    /// others.</summary>
     public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours, Tolerances tolerances)
     {
         float[] gradient = Floats(gradientName);
@@ -51,7 +52,7 @@ internal sealed class Expected : IDisposable
         return (Error(ours, Floats(name), tolerances.Floor * LargestTrained, counts), counts.Count(count => !count));
     }
 
-    /// <summary>How far two results of ours are from each other, as an error of this tensor is measured.</summary>
+    /// <summary>The difference between two of our results, on the scale of this tensor's error.</summary>
     public double Distance(string name, float[] one, float[] other)
     {
         double floor = Tolerances.Single.Floor * (name.StartsWith("grad.", StringComparison.Ordinal) ? LargestGradient
@@ -64,7 +65,7 @@ internal sealed class Expected : IDisposable
 
     private static double Error(ReadOnlySpan<float> ours, float[] reference, double floor, bool[]? counts)
     {
-        // Beside an infinite reference every error would be small, and beside NaN none could be told.
+        // Relative to an infinite reference every error would be 0, and comparisons with NaN are always false.
         if (ours.Length != reference.Length || !double.IsFinite(floor) || !AreFinite(reference) || !AreFinite(ours))
         {
             return double.PositiveInfinity;

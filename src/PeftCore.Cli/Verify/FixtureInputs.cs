@@ -4,7 +4,7 @@ using PeftCore.Models;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>The batch a fixture was computed on, and where its base model is.</summary>
+/// <summary>A fixture's input batch and the directory of its base model.</summary>
 internal static class FixtureInputs
 {
     public static (ModelInputs Inputs, Targets Targets) From(IBackend backend, Expected expected)
@@ -14,7 +14,7 @@ internal static class FixtureInputs
             Targets.FromLabels(backend, expected.Ints("in.labels"), batch));
     }
 
-    /// <summary>The base model's directory: the one given, or the one the adapter's configuration names, relative to the adapter.</summary>
+    /// <summary>The base model's directory: --model, or the path in the adapter's configuration, relative to the adapter.</summary>
     public static string BaseOf(string directory, string? given)
     {
         if (given is not null)

@@ -2,10 +2,10 @@ using PeftCore.Backends;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Recomputes what the reference implementation computed, directory by directory.</summary>
-/// <param name="backend">Where to compute.</param>
-/// <param name="baseModel">Base model of adapters; null for the one their configuration names, relative to them.</param>
-/// <param name="warn">Gets a sentence for everything about a model's files that is contradictory.</param>
+/// <summary>Recomputes the reference's numbers, directory by directory.</summary>
+/// <param name="backend">The device that computes.</param>
+/// <param name="baseModel">Base model of adapters; null for the path in their configuration, relative to them.</param>
+/// <param name="warn">Gets a sentence for each contradiction in a model's files.</param>
 internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null, Action<string>? warn = null)
 {
     public const string ExpectedName = "expected.safetensors";
@@ -24,7 +24,7 @@ internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null
             : throw new BadInputException($"{directory}: nothing to verify: no {ExpectedName} and no cases.json below it");
     }
 
-    /// <summary>Every quantity of one directory. What cannot be computed counts as failed, with the reason.</summary>
+    /// <summary>The comparisons of one directory. A quantity that cannot be computed fails, with the reason.</summary>
     public IEnumerable<Comparison> Verify(string directory)
     {
         string name = string.Join('/', Path.GetFullPath(directory).Split(Path.DirectorySeparatorChar).TakeLast(2));

@@ -4,8 +4,8 @@ using PeftCore.Backends;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file holds what the
-/// network made; the network itself stands beside the reference's numbers.</summary>
+/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file has only the
+/// network's output; the network's weights are in expected.safetensors.</summary>
 internal static class PromptNetworks
 {
     private const string Prefix = "init.";
@@ -13,7 +13,7 @@ internal static class PromptNetworks
     public static bool AreIn(Expected expected) =>
         expected.Names.Any(name => name.StartsWith(Prefix + "prompt_encoder.", StringComparison.Ordinal));
 
-    /// <returns>The configuration as the fixture has it.</returns>
+    /// <returns>The fixture's configuration.</returns>
     public static PeftConfig Load(PeftModel model, string directory, Expected expected)
     {
         var config = PeftConfig.Load(Path.Combine(directory, PeftConfig.FileName));

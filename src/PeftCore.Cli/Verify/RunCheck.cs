@@ -9,8 +9,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>A real training run: from the given initial values, every loss, the trained weights, and the loss on held-out text before and
-/// after.</summary>
+/// <summary>Checks a training run from given initial values: the loss of every step, and the held-out loss before and after.</summary>
 internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);

@@ -5,11 +5,11 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Whether an adapter saved here has the files the reference wrote: the same keys, shapes and dtypes, the same fields and
-/// values.</summary>
+/// <summary>Compares a saved adapter with the reference's files: keys, shapes and dtypes of the weights, fields and values of the
+/// configuration.</summary>
 internal static class SavedFiles
 {
-    /// <summary>Lists whose order is a set's, and so differs from run to run in the reference.</summary>
+    /// <summary>Lists that the reference writes from a set, in an order that differs between runs.</summary>
     private static readonly HashSet<string> Sets = ["target_modules", "exclude_modules", "modules_to_save", "feedforward_modules"];
 
     public static IEnumerable<Comparison> Compare(string reference, string ours)
@@ -20,8 +20,8 @@ internal static class SavedFiles
         yield return Comparison.Equal("saved.config", fields.Length == 0, fields.Length == 0 ? null : fields);
     }
 
-    /// <summary>The keys of the reference in the form that is written here: files of other programs may have the adapter's name in them,
-    /// and F64, which is read as F32.</summary>
+    /// <summary>The reference's keys in our form: other programs' files may contain the adapter's name in keys, and F64, which is read as
+    /// F32.</summary>
     private static HashSet<string> UsualKeys(string directory)
     {
         using var usual = new TemporaryDirectory();
@@ -42,7 +42,7 @@ internal static class SavedFiles
             .Select(field => $"{field.Name}={Canonical(field.Name, JsonNode.Parse(field.Value.GetRawText()))}")];
     }
 
-    /// <summary>A value as text; an empty list or text is none.</summary>
+    /// <summary>A value as text; an empty list or text equals null.</summary>
     private static string Canonical(string name, JsonNode? value) =>
         value is JsonArray { Count: 0 } || (value is JsonValue text && text.TryGetValue(out string? empty) && empty.Length == 0) ? "null"
         : value is JsonArray list && Sets.Contains(name)

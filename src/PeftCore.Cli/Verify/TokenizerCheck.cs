@@ -2,7 +2,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>A tokenizer: every case of a cases.json.</summary>
+/// <summary>Checks a tokenizer with every case of its cases.json.</summary>
 internal static class TokenizerCheck
 {
     public static IEnumerable<Comparison> Verify(string directory) =>

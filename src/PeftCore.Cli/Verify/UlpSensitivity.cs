@@ -21,7 +21,7 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
     /// the trials change only the parameters.</summary>
     private const double Allowance = 4;
 
-    /// <summary>The largest error that rounding explains in any case. At 1 the error is as large as the quantity; a flipped sign has 2.</summary>
+    /// <summary>The largest error that counts as rounding, however large the sensitivity; a flipped sign has an error of 2.</summary>
     private const double LargestError = 0.5;
 
     public List<Comparison> Judge(List<Comparison> results)
