@@ -142,7 +142,7 @@ public sealed class BadAdapterTests
     {
         using var bench = new Bench(Family.Gpt2);
         Refused(new LoraConfig { TargetModules = ModuleSelector.Of("c_attn", "c_fv") }, "matches \"c_fv\"; did you mean c_fc?");
-        Refused(new LoraConfig { Rank = 0 }, "the rank is 0");
+        Refused(new LoraConfig { Rank = 0 }, "r is 0; it must be at least 1");
         Refused(new LoraConfig { Dropout = -0.1 }, "lora_dropout is -0.1");
         Refused(new LoraConfig { Alpha = double.NaN }, "must be a finite number");
         Refused(new LoraConfig { Alpha = 0, Init = LoraInit.Pissa }, "must be a number above 0");

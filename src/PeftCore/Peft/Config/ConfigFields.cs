@@ -1,82 +1,89 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>Kinds of fields that several methods have in their adapter_config.json.</summary>
-internal static class ConfigFields
+/// <summary>The fields of a method's configuration, one row each. Reading and writing adapter_config.json, the bounds, --method-options,
+/// the help and the tables of docs/methods come from these rows. Rows are read in the order in which they are added.</summary>
+/// <typeparam name="T">The configuration, an immutable record.</typeparam>
+/// <param name="defaults">The configuration whose values are the defaults.</param>
+public sealed class ConfigFields<T>(T defaults)
+    where T : class
 {
-    /// <summary>An object from patterns for the end of a path to values.</summary>
-    public static IReadOnlyList<KeyValuePair<string, T>> Pattern<T>(ConfigReader config, string field,
-        Func<ConfigReader, string, T> read) =>
-        config.ObjectOrNull(field) is { } pattern ? [.. pattern.Names.Select(name => KeyValuePair.Create(name, read(pattern, name)))] : [];
+    private readonly List<FieldRow<T>> _rows = [];
+    private readonly List<Func<T, ConfigReader, T>> _steps = [];
 
-    public static IReadOnlyList<KeyValuePair<string, int>> IntPattern(ConfigReader config, string field) =>
-        Pattern(config, field, (o, name) => o.Int(name, min: 1));
+    /// <summary>All fields that a file can have.</summary>
+    public IReadOnlyList<ConfigField> All =>
+        [.. _rows.Where(row => row.Write is not null).SelectMany(row => row.Parts.Prepend(row.Describe(defaults)))];
 
-    public static IReadOnlyList<KeyValuePair<string, double>> FloatPattern(ConfigReader config, string field) =>
-        Pattern(config, field, (o, name) => o.Float(name));
-
-    public static JsonObject ToJson(IReadOnlyList<KeyValuePair<string, int>> pattern) =>
-        new(pattern.Select(p => KeyValuePair.Create(p.Key, (JsonNode?)JsonValue.Create(p.Value))));
-
-    public static JsonObject ToJson(IReadOnlyList<KeyValuePair<string, double>> pattern) =>
-        new(pattern.Select(p => KeyValuePair.Create(p.Key, (JsonNode?)Number(p.Value))));
-
-    /// <summary>A number that is written without a fraction where it has none.</summary>
-    public static JsonNode Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1L << 53 ? JsonValue.Create((long)value)
-        : PeftConfig.Float(value);
-
-    public static IReadOnlyList<int>? IntOrInts(ConfigReader config, string field) =>
-        config.Raw(field) is { ValueKind: JsonValueKind.Number } ? [config.Int(field)] : config.IntsOrNull(field);
-
-    public static IReadOnlyList<string>? StringOrStrings(ConfigReader config, string field) =>
-        config.Raw(field) is { ValueKind: JsonValueKind.String } ? config.String(field) is { Length: > 0 } one ? [one] : null
-        : config.StringsOrNull(field);
-
-    /// <summary>Whether the projections that all layers share stand in the file. Those that stand there although the configuration says
-    /// they do not are used: the adapter was trained with them.</summary>
-    public static bool ProjectionsAreSaved(AttachContext context, bool saved, string name)
-    {
-        bool stored = context.StoredShape(AdapterParameter.ModelPrefix + name) is not null;
-        if (stored && !saved)
+    /// <summary>Adds an integer.</summary>
+    public ConfigFields<T> Int(string name, Func<T, int> get, Func<T, int, T> set, string help, int min = int.MinValue,
+        int max = int.MaxValue, bool required = false) => Add(new FieldRow<T>(name, FieldText.Range("integer", min, max), help,
+            (config, reader) => required || reader.Has(name) ? set(config, reader.Int(name, null, min, max)) : config,
+            config => get(config))
         {
-            context.Warnings?.Add(
-                $"{context.Place}: save_projection is false, but the projections are in the file; they are used, and not drawn again " +
-                "from projection_prng_key");
-        }
-        return saved || stored;
+            IsRequired = required, Min = FieldText.Bound(min), Max = FieldText.Bound(max),
+            Problem = config => FieldText.OutOfRange(name, get(config), min, max),
+        });
+
+    /// <summary>Adds an integer that may be null.</summary>
+    public ConfigFields<T> IntOrNull(string name, Func<T, int?> get, Func<T, int?, T> set, string help, int min = int.MinValue,
+        int max = int.MaxValue) => Add(new FieldRow<T>(name, FieldText.Range("integer", min, max) + " or null", help,
+            (config, reader) => set(config, reader.IntOrNull(name, min, max)), config => get(config))
+        {
+            Min = FieldText.Bound(min), Max = FieldText.Bound(max),
+            Problem = config => get(config) is { } value ? FieldText.OutOfRange(name, value, min, max) : null,
+        });
+
+    /// <summary>Adds a number, which is written with a decimal point.</summary>
+    public ConfigFields<T> Float(string name, Func<T, double> get, Func<T, double, T> set, string help, double min = double.MinValue,
+        double max = double.MaxValue) => this.Number(name, get, set, help, min, max, PeftConfig.Float);
+
+    /// <summary>Adds true or false.</summary>
+    public ConfigFields<T> Bool(string name, Func<T, bool> get, Func<T, bool, T> set, string help) => Add(new FieldRow<T>(name,
+        "true or false", help, (config, reader) => reader.Has(name) ? set(config, reader.Bool(name)) : config, config => get(config)));
+
+    /// <summary>Adds a text that may be null.</summary>
+    public ConfigFields<T> Text(string name, Func<T, string?> get, Func<T, string?, T> set, string help) => Add(new FieldRow<T>(name,
+        "text or null", help, (config, reader) => set(config, reader.StringOrNull(name)), config => get(config)));
+
+    /// <summary>Adds a field whose value is one of some names; the names "true" and "false" stand for the booleans of JSON. A value with
+    /// two names is written with the first.</summary>
+    public ConfigFields<T> Choice<TValue>(string name, Func<T, TValue> get, Func<T, TValue, T> set, string help,
+        params IReadOnlyList<(string Name, TValue Value)> choices)
+    {
+        var names = new FieldChoices<TValue>(name, choices);
+        return Add(new FieldRow<T>(name, names.Expected, help,
+            (config, reader) => names.Read(reader) is { } found ? set(config, names[found]) : config,
+            config => names.ToJson(get(config)))
+        {
+            Choices = names.All,
+        });
     }
 
-    /// <summary>A field that is true, false or one of some names, as text.</summary>
-    public static string BoolOrName(ConfigReader config, string field, string fallback, params ReadOnlySpan<string> names) =>
-        config.Raw(field) switch
-        {
-            null => fallback,
-            { ValueKind: JsonValueKind.True } => "true",
-            { ValueKind: JsonValueKind.False } => "false",
-            _ => config.Choice(field, null, names),
-        };
-
-    /// <summary>A field that only says how training began: true, false or a name. A name that is not known is a problem for a new adapter
-    /// alone.</summary>
-    public static (string Value, string? Problem) Start(ConfigReader config, string field, string fallback,
-        params ReadOnlySpan<string> names)
+    /// <summary>Adds a field of any other kind.</summary>
+    internal ConfigFields<T> Add(FieldRow<T> row)
     {
-        if (config.Raw(field) is not { ValueKind: JsonValueKind.String } value || names.Contains(value.GetString()!))
-        {
-            return (BoolOrName(config, field, fallback, names), null);
-        }
-        return (fallback,
-            $"field \"{field}\" is \"{value.GetString()}\", and not one of true, " +
-            $"false{(names.Length > 0 ? ", " : "")}{string.Join(", ", names!)}");
+        _rows.Add(row);
+        return Then(row.Read);
     }
 
-    public static JsonNode BoolOrName(string value) => value switch
+    /// <summary>Adds a check or a conclusion that is made once the rows so far are read.</summary>
+    internal ConfigFields<T> Then(Func<T, ConfigReader, T> step)
     {
-        "true" => JsonValue.Create(true),
-        "false" => JsonValue.Create(false),
-        _ => JsonValue.Create(value),
-    };
+        _steps.Add(step);
+        return this;
+    }
+
+    /// <summary>The configuration of a file.</summary>
+    /// <exception cref="BadInputException">A value has the wrong type or is outside its bounds.</exception>
+    internal T Read(ConfigReader reader) => Read(reader, defaults);
+
+    /// <summary>A configuration with what a file says otherwise.</summary>
+    internal T Read(ConfigReader reader, T start) => _steps.Aggregate(start, (config, step) => step(config, reader));
+
+    /// <summary>The values that a configuration has in these rows.</summary>
+    internal ConfigValues Of(T config) => new(
+        [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, row.Write!(config)))],
+        _rows.Select(row => row.Problem(config)).FirstOrDefault(problem => problem is not null));
 }

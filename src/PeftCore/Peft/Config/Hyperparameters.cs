@@ -11,14 +11,6 @@ internal static class Hyperparameters
         }
     }
 
-    public static void Dropout(string field, double probability)
-    {
-        if (probability is not (>= 0 and < 1))
-        {
-            throw new BadInputException($"{field} is {probability}; it must be at least 0 and below 1");
-        }
-    }
-
     /// <summary>A size that must divide another.</summary>
     public static void Divides(string field, int size, string path, string what, int extent)
     {

@@ -1,69 +1,57 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft;
 
-/// <summary>What LoHa and LoKr share; both come from the LyCORIS project.</summary>
+/// <summary>The settings that LoHa and LoKr share; both come from the LyCORIS project.</summary>
 public abstract record LycorisConfig : TargetedConfig
 {
-    private protected LycorisConfig()
-    {
-    }
-
-    private protected LycorisConfig(ConfigReader config) : base(config)
-    {
-        Rank = config.Int("r", 8, min: 1);
-        Alpha = config.Float("alpha", 8);
-        RankDropout = config.Float("rank_dropout", 0, min: 0, max: 1);
-        ModuleDropout = config.Float("module_dropout", 0, min: 0, max: 1);
-        RankPattern = ConfigFields.IntPattern(config, "rank_pattern");
-        AlphaPattern = ConfigFields.FloatPattern(config, "alpha_pattern");
-        UseEffectiveConv2d = config.Bool("use_effective_conv2d", false);
-    }
-
     /// <summary>r, the rank of each factor.</summary>
     public int Rank { get; init; } = 8;
 
     /// <summary>α; the update is scaled by α/r.</summary>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>How likely an output's update is dropped in training.</summary>
+    /// <summary>Probability that an output's update is dropped in a training step.</summary>
     public double RankDropout { get; init; }
 
-    /// <summary>How likely a layer's whole update is dropped in training.</summary>
+    /// <summary>Probability that a layer's whole update is dropped in a training step.</summary>
     public double ModuleDropout { get; init; }
 
-    /// <summary>Ranks that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>Ranks of single layers, by a pattern for the end of the module's path; the first match counts.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
 
-    /// <summary>Alphas that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>α of single layers, by a pattern for the end of the module's path; the first match counts.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
-    /// <summary>Of convolutions, which are not adapted here; kept for the file.</summary>
+    /// <summary>Option of convolutions, which are not adapted here; kept for the file.</summary>
     public bool UseEffectiveConv2d { get; init; }
-
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers;
 
     /// <summary>Rank and scale on a layer.</summary>
     internal (int Rank, float Scale) On(string path)
     {
         int rank = TargetMatching.Lookup(RankPattern, path, Rank, "rank_pattern");
-        Hyperparameters.Rank(rank);
         return (rank, Hyperparameters.Scale("alpha", path, TargetMatching.Lookup(AlphaPattern, path, Alpha, "alpha_pattern") / rank));
     }
 
     internal override bool SupportsGraphCapture => RankDropout == 0 && ModuleDropout == 0;
+}
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["r"] = Rank;
-        json["alpha"] = ConfigFields.Number(Alpha);
-        json["rank_dropout"] = Float(RankDropout);
-        json["module_dropout"] = Float(ModuleDropout);
-        json["rank_pattern"] = ConfigFields.ToJson(RankPattern);
-        json["alpha_pattern"] = ConfigFields.ToJson(AlphaPattern);
-        json["use_effective_conv2d"] = UseEffectiveConv2d;
-    }
+/// <summary>The fields of <see cref="LycorisConfig"/>.</summary>
+internal static class LycorisFields
+{
+    public static ConfigFields<T> Lycoris<T>(this ConfigFields<T> fields)
+        where T : LycorisConfig => fields
+        .Targets(exclude: true, layers: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v }, "Rank r of each factor.", min: 1)
+        .Number("alpha", c => c.Alpha, (c, v) => c with { Alpha = v }, "α; the update is scaled by α/r.")
+        .Fraction("rank_dropout", c => c.RankDropout, (c, v) => c with { RankDropout = v },
+            "Probability that an output's update is dropped in a training step.")
+        .Fraction("module_dropout", c => c.ModuleDropout, (c, v) => c with { ModuleDropout = v },
+            "Probability that a layer's whole update is dropped in a training step.")
+        .IntPattern("rank_pattern", c => c.RankPattern, (c, v) => c with { RankPattern = v },
+            "Ranks of single layers, by a pattern for the end of the module's path; the first match counts.")
+        .FloatPattern("alpha_pattern", c => c.AlphaPattern, (c, v) => c with { AlphaPattern = v },
+            "α of single layers, by a pattern for the end of the module's path; the first match counts.")
+        .Bool("use_effective_conv2d", c => c.UseEffectiveConv2d, (c, v) => c with { UseEffectiveConv2d = v },
+            "Option of convolutions, which are not adapted here; kept for the file.");
 }
 
 /// <summary>Drops whole outputs of an update, or the update itself, while training. What is dropped depends on layer and step alone, so

@@ -29,6 +29,11 @@ public abstract record PeftConfig
     /// <summary>Names of the methods, as the command line has them.</summary>
     public static IReadOnlyList<string> MethodNames => [.. PeftMethods.Names];
 
+    /// <summary>The fields of a method's adapter_config.json, with their bounds, defaults and meaning.</summary>
+    /// <param name="method">The method, as the command line names it.</param>
+    /// <exception cref="BadInputException">There is no such method.</exception>
+    public static IReadOnlyList<ConfigField> FieldsOf(string method) => PeftMethods.Named(method).Fields;
+
     /// <summary>Reads an adapter_config.json of any method.</summary>
     /// <param name="path">The file.</param>
     /// <param name="warnings">Gets one sentence for each field nobody knows.</param>
@@ -103,7 +108,7 @@ public abstract record PeftConfig
             ["revision"] = Revision,
             ["task_type"] = TaskType,
         };
-        Write(json);
+        FieldValues.WriteTo(json);
         return json;
     }
 
@@ -130,11 +135,16 @@ public abstract record PeftConfig
     {
     }
 
-    /// <summary>Adds the method's own fields.</summary>
-    internal abstract void Write(JsonObject json);
+    /// <summary>The fields of this configuration with their values.</summary>
+    protected internal abstract ConfigValues FieldValues { get; }
 
-    /// <summary>Attaches the method to a model: makes its parameters and puts its layers in place.</summary>
-    internal abstract Adapter Attach(AttachContext context);
+    /// <summary>Attaches the method to a model.</summary>
+    /// <exception cref="BadInputException">A field is outside its bounds, or does not fit the model.</exception>
+    internal Adapter Attach(AttachContext context) =>
+        FieldValues.Problem is { } problem ? throw new BadInputException(problem) : AttachTo(context);
+
+    /// <summary>Makes the method's parameters and the hooks of the layers it adapts.</summary>
+    internal abstract Adapter AttachTo(AttachContext context);
 
     /// <summary>A number as Python writes it: 0.0, not 0.</summary>
     internal static JsonNode Float(double value)
@@ -142,10 +152,4 @@ public abstract record PeftConfig
         string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture).Replace("E", "e", StringComparison.Ordinal);
         return JsonNode.Parse(text.AsSpan().IndexOfAny(".eE") < 0 ? text + ".0" : text)!;
     }
-
-    internal static JsonNode? Integers(IReadOnlyList<int>? values) =>
-        values is null ? null : new JsonArray([.. values.Select(value => JsonValue.Create(value))]);
-
-    internal static JsonNode? Strings(IReadOnlyList<string>? values) =>
-        values is null ? null : new JsonArray([.. values.Select(value => JsonValue.Create(value))]);
 }

@@ -30,32 +30,32 @@ public static class PeftMethods
     // Replaced as a whole, so that readers need no lock.
     private static volatile OrderedDictionary<string, PeftMethod> _methods = new(StringComparer.Ordinal)
     {
-        ["LORA"] = new("lora", LoraConfig.Read),
-        ["IA3"] = new("ia3", Ia3Config.Read),
-        ["LN_TUNING"] = new("ln_tuning", LnTuningConfig.Read),
-        ["TRAINABLE_TOKENS"] = new("trainable_tokens", TrainableTokensConfig.Read),
-        ["PROMPT_TUNING"] = new("prompt_tuning", PromptTuningConfig.Read),
-        ["MULTITASK_PROMPT_TUNING"] = new("multitask_prompt_tuning", MultitaskPromptTuningConfig.Read),
-        ["P_TUNING"] = new("p_tuning", PTuningConfig.Read),
-        ["BOTTLENECK"] = new("bottleneck", BottleneckFields.Read),
-        ["SPARSE"] = new("sparse", SparseConfig.Read),
-        ["LAST_LAYERS"] = new("last_layers", LastLayersConfig.Read),
-        ["HEAD"] = new("head", HeadConfig.Read),
-        ["BITFIT"] = new("bitfit", BitFitConfig.Read),
-        ["PREFIX_TUNING"] = new("prefix_tuning", PrefixTuningConfig.Read),
-        ["ADALORA"] = new("adalora", AdaLoraConfig.Read),
-        ["VERA"] = new("vera", VeraConfig.Read),
-        ["LOHA"] = new("loha", LoHaConfig.Read),
-        ["LOKR"] = new("lokr", LoKrConfig.Read),
-        ["OFT"] = new("oft", OftConfig.Read),
-        ["BOFT"] = new("boft", BoftConfig.Read),
-        ["HRA"] = new("hra", HraConfig.Read),
-        ["SHIRA"] = new("shira", ShiraConfig.Read),
-        ["FOURIERFT"] = new("fourierft", FourierFtConfig.Read),
-        ["VBLORA"] = new("vblora", VbLoraConfig.Read),
-        ["RANDLORA"] = new("randlora", RandLoraConfig.Read),
-        ["C3A"] = new("c3a", C3aConfig.Read),
-        ["MISS"] = new("miss", MissConfig.Read),
+        ["LORA"] = PeftMethod.Of("lora", LoraConfig.Fields),
+        ["IA3"] = PeftMethod.Of("ia3", Ia3Config.Fields),
+        ["LN_TUNING"] = PeftMethod.Of("ln_tuning", LnTuningConfig.Fields),
+        ["TRAINABLE_TOKENS"] = PeftMethod.Of("trainable_tokens", TrainableTokensConfig.Fields),
+        ["PROMPT_TUNING"] = PeftMethod.Of("prompt_tuning", PromptTuningConfig.Fields),
+        ["MULTITASK_PROMPT_TUNING"] = PeftMethod.Of("multitask_prompt_tuning", MultitaskPromptTuningConfig.Fields),
+        ["P_TUNING"] = PeftMethod.Of("p_tuning", PTuningConfig.Fields),
+        ["BOTTLENECK"] = PeftMethod.Of("bottleneck", BottleneckConfig.Fields),
+        ["SPARSE"] = PeftMethod.Of("sparse", SparseConfig.Fields),
+        ["LAST_LAYERS"] = PeftMethod.Of("last_layers", LastLayersConfig.Fields),
+        ["HEAD"] = PeftMethod.Of("head", HeadConfig.Fields),
+        ["BITFIT"] = PeftMethod.Of("bitfit", BitFitConfig.Fields),
+        ["PREFIX_TUNING"] = PeftMethod.Of("prefix_tuning", PrefixTuningConfig.Fields),
+        ["ADALORA"] = PeftMethod.Of("adalora", AdaLoraConfig.Fields),
+        ["VERA"] = PeftMethod.Of("vera", VeraConfig.Fields),
+        ["LOHA"] = PeftMethod.Of("loha", LoHaConfig.Fields),
+        ["LOKR"] = PeftMethod.Of("lokr", LoKrConfig.Fields),
+        ["OFT"] = PeftMethod.Of("oft", OftConfig.Fields),
+        ["BOFT"] = PeftMethod.Of("boft", BoftConfig.Fields),
+        ["HRA"] = PeftMethod.Of("hra", HraConfig.Fields),
+        ["SHIRA"] = PeftMethod.Of("shira", ShiraConfig.Fields),
+        ["FOURIERFT"] = PeftMethod.Of("fourierft", FourierFtConfig.Fields),
+        ["VBLORA"] = PeftMethod.Of("vblora", VbLoraConfig.Fields),
+        ["RANDLORA"] = PeftMethod.Of("randlora", RandLoraConfig.Fields),
+        ["C3A"] = PeftMethod.Of("c3a", C3aConfig.Fields),
+        ["MISS"] = PeftMethod.Of("miss", MissConfig.Fields),
     };
 
     internal static IEnumerable<string> Names => _methods.Values.Select(method => method.Name);
@@ -66,9 +66,9 @@ public static class PeftMethods
     /// <summary>Adds a method, so that its adapters are attached, saved, loaded and merged, and so that the command line has it under its
     /// type in small letters.</summary>
     /// <param name="peftType">Its name in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
-    /// <param name="read">Reads its configuration from such a file; absent fields have defaults.</param>
+    /// <param name="fields">The fields of its configuration; reading, writing, checks and command line follow from them.</param>
     /// <exception cref="ArgumentException">The name has other characters, or the method is there already.</exception>
-    public static void Register(string peftType, Func<ConfigReader, PeftConfig> read)
+    public static void Register<TConfig>(string peftType, ConfigFields<TConfig> fields) where TConfig : PeftConfig
     {
         ArgumentException.ThrowIfNullOrEmpty(peftType);
         if (!peftType.All(c => c is >= 'A' and <= 'Z' or >= '0' and <= '9' or '_'))
@@ -78,7 +78,7 @@ public static class PeftMethods
         lock (Registering)
         {
             var methods = new OrderedDictionary<string, PeftMethod>(_methods, StringComparer.Ordinal);
-            if (!methods.TryAdd(peftType, new PeftMethod(peftType.ToLowerInvariant(), read)))
+            if (!methods.TryAdd(peftType, PeftMethod.Of(peftType.ToLowerInvariant(), fields)))
             {
                 throw new ArgumentException($"the method {peftType} is registered already", nameof(peftType));
             }
@@ -89,6 +89,10 @@ public static class PeftMethods
     /// <summary>The peft_type of the method with this name on the command line.</summary>
     internal static string TypeOf(string name) => _methods.FirstOrDefault(method => method.Value.Name == name).Key
         ?? throw new BadInputException($"there is no method \"{name}\"; there are {string.Join(", ", Names)}");
+
+    /// <summary>The method with this name on the command line.</summary>
+    /// <exception cref="BadInputException">There is none.</exception>
+    internal static PeftMethod Named(string name) => _methods[TypeOf(name)];
 
     internal static PeftMethod Get(ConfigReader config)
     {
@@ -105,4 +109,9 @@ public static class PeftMethods
 /// <summary>One method.</summary>
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Read">Reads its configuration.</param>
-internal sealed record PeftMethod(string Name, Func<ConfigReader, PeftConfig> Read);
+/// <param name="Fields">What its configuration holds.</param>
+internal sealed record PeftMethod(string Name, Func<ConfigReader, PeftConfig> Read, IReadOnlyList<ConfigField> Fields)
+{
+    public static PeftMethod Of<T>(string name, ConfigFields<T> fields)
+        where T : PeftConfig => new(name, fields.Read, fields.All);
+}

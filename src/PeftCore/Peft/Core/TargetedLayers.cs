@@ -64,7 +64,7 @@ internal sealed class TargetedLayers
     public Adapter NewAdapter()
     {
         bool transposed = Layers.Any(target => target.Layer is Linear { Transposed: true });
-        if (_context.Place is { } place && _config.Fields.HasFlag(TargetFields.FanInFanOut) && _config.FanInFanOut != transposed)
+        if (_context.Place is { } place && _config.HasFanInFanOut && _config.FanInFanOut != transposed)
         {
             _context.Warnings?.Add(
                 $"{place}: fan_in_fan_out is {(transposed ? "false, but the layers store their weights" : "true, but the layers do not " +

@@ -7,17 +7,50 @@ namespace PeftCore.Peft.AdaLora;
 /// <summary>Hyperparameters of AdaLoRA (Zhang et al. 2023). Defaults are Hugging Face's.</summary>
 public sealed record AdaLoraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public AdaLoraConfig()
-    {
-    }
-
-    private AdaLoraConfig(ConfigReader config) : base(config)
-    {
-    }
+    private const string NotHere = "Option of LoRA that AdaLoRA does not have.";
+    private const string Refusal = "is an option of LoRA that AdaLoRA does not have";
 
     /// <inheritdoc/>
     public override string PeftType => "ADALORA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<AdaLoraConfig> Fields { get; } = new ConfigFields<AdaLoraConfig>(new())
+        .Variants()
+        .Fixed("use_dora", false, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("use_rslora", false, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("lora_bias", false, NotHere, FieldKinds.IsOn, Refusal)
+        .Fixed("trainable_token_indices", null, NotHere, FieldKinds.IsOn, Refusal)
+        .Start("init_lora_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start E at zero, so that the adapter starts as the identity; otherwise at random.", ("true", true), ("false", false))
+        .Targets(bias: "lora_only", exclude: true, layers: true, fanInFanOut: true)
+        .Bool("ensure_weight_tying", c => c.EnsureWeightTying, (c, v) => c with { EnsureWeightTying = v },
+            "Refuse an adapter that would part embedding and output head where the base ties them.")
+        .Int("init_r", c => c.InitialRank, (c, v) => c with { InitialRank = v }, "Rank of each layer at the beginning; a new adapter " +
+            "needs at least 1.", min: 0)
+        .Int("target_r", c => c.TargetRank, (c, v) => c with { TargetRank = v }, "Mean rank of the layers at the end.", min: 0)
+        .Number("lora_alpha", c => c.Alpha, (c, v) => c with { Alpha = v }, "α; the update is scaled by α/init_r.")
+        .Fraction("lora_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the input of A.")
+        .Int("tinit", c => c.InitialSteps, (c, v) => c with { InitialSteps = v }, "Steps before ranks begin to go down.", min: 0)
+        .Int("tfinal", c => c.FinalSteps, (c, v) => c with { FinalSteps = v }, "Steps at the end in which ranks stay.", min: 0)
+        .Int("deltaT", c => c.Interval, (c, v) => c with { Interval = v }, "Steps between two allocations of ranks.", min: 1)
+        .Float("beta1", c => c.Beta1, (c, v) => c with { Beta1 = v },
+            "β₁, decay of the moving average of sensitivities; above 0 and below 1.")
+        .Float("beta2", c => c.Beta2, (c, v) => c with { Beta2 = v },
+            "β₂, decay of the moving average of their uncertainty; above 0 and below 1.")
+        .Float("orth_reg_weight", c => c.OrthogonalWeight, (c, v) => c with { OrthogonalWeight = v },
+            "γ, weight of the regularisation that keeps A and B orthogonal.", min: 0)
+        .IntOrNull("total_step", c => c.TotalSteps, (c, v) => c with { TotalSteps = v },
+            "Steps of the whole training, which the schedule of ranks needs.", min: 1)
+        .Add(new("rank_pattern", "object of lists of true and false, or null", "Directions of each layer that are kept; saved by training.",
+            (c, reader) => c with { RankPattern = ReadKept(reader) },
+            c => c.RankPattern is null ? null : FieldKinds.ToJson(c.RankPattern,
+                kept => new JsonArray([.. kept.Select(flag => JsonValue.Create(flag))]))))
+        .Int("r", c => c.UnusedRank, (c, v) => c with { UnusedRank = v }, "LoRA's rank, which AdaLoRA does not use; kept for the file.")
+        .Add(new("alpha_pattern", "ignored", "LoRA's α of single layers, which AdaLoRA does not have.",
+            (c, reader) => c with { NamesAlphas = reader.ObjectOrNull("alpha_pattern")?.Names.Any() ?? false }, _ => new JsonObject()));
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Rank of each layer at the beginning.</summary>
     public int InitialRank { get; init; } = 12;
@@ -67,76 +100,11 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>Whether the file names alphas for some layers, which AdaLoRA does not have.</summary>
     internal bool NamesAlphas { get; init; }
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "lora_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static AdaLoraConfig Read(ConfigReader config)
-    {
-        LoraConfigFields.RefuseUnsupported(config);
-        foreach (string field in new[] { "use_dora", "use_rslora", "lora_bias", "trainable_token_indices" })
-        {
-            if (config.Raw(field) is { ValueKind: not (System.Text.Json.JsonValueKind.False or System.Text.Json.JsonValueKind.Null) })
-            {
-                throw config.Error(field, "is an option of LoRA that AdaLoRA does not have");
-            }
-        }
-        var (init, problem) = ConfigFields.Start(config, "init_lora_weights", "true");
-        return new AdaLoraConfig(config)
-        {
-            StartProblem = problem,
-            EnsureWeightTying = config.Bool("ensure_weight_tying", false),
-            InitialRank = config.Int("init_r", 12, min: 0),
-            TargetRank = config.Int("target_r", 8, min: 0),
-            Alpha = config.Float("lora_alpha", 8),
-            Dropout = config.Float("lora_dropout", 0, min: 0, max: 1),
-            InitialSteps = config.Int("tinit", 0, min: 0),
-            FinalSteps = config.Int("tfinal", 0, min: 0),
-            Interval = config.Int("deltaT", 1, min: 1),
-            Beta1 = config.Float("beta1", 0.85),
-            Beta2 = config.Float("beta2", 0.85),
-            OrthogonalWeight = config.Float("orth_reg_weight", 0.5, min: 0),
-            TotalSteps = config.IntOrNull("total_step", min: 1),
-            InitWeights = init == "true",
-            RankPattern = config.ObjectOrNull("rank_pattern") is { } pattern
-            ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null,
-            UnusedRank = config.Int("r", 8),
-            NamesAlphas = config.ObjectOrNull("alpha_pattern")?.Names.Any() ?? false,
-        };
-    }
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        LoraConfigFields.WriteUnused(json);
-        json["r"] = UnusedRank;
-        json["ensure_weight_tying"] = EnsureWeightTying;
-        json["alpha_pattern"] = new JsonObject();
-        json["use_dora"] = false;
-        json["use_rslora"] = false;
-        json["lora_bias"] = false;
-        json["trainable_token_indices"] = null;
-        json["init_r"] = InitialRank;
-        json["target_r"] = TargetRank;
-        json["lora_alpha"] = ConfigFields.Number(Alpha);
-        json["lora_dropout"] = Float(Dropout);
-        json["tinit"] = InitialSteps;
-        json["tfinal"] = FinalSteps;
-        json["deltaT"] = Interval;
-        json["beta1"] = Float(Beta1);
-        json["beta2"] = Float(Beta2);
-        json["orth_reg_weight"] = Float(OrthogonalWeight);
-        json["total_step"] = TotalSteps;
-        json["init_lora_weights"] = InitWeights;
-        json["rank_pattern"] = RankPattern is null ? null
-            : new JsonObject(RankPattern.Select(layer => KeyValuePair.Create(layer.Key,
-                (JsonNode?)new JsonArray([.. layer.Value.Select(kept => JsonValue.Create(kept))]))));
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         Check(context.IsNew);
         if (NamesAlphas)
@@ -165,13 +133,11 @@ public sealed record AdaLoraConfig : TargetedConfig
 
     private void Check(bool isNew)
     {
-        Hyperparameters.Dropout("lora_dropout", Dropout);
         string? problem = this switch
         {
             { InitialRank: < 1 } when isNew => $"init_r is {InitialRank}; it must be at least 1",
             { TotalSteps: null } when isNew => "AdaLoRA needs total_step, the steps of the whole training, to know when ranks go down",
             _ when isNew && ScheduleProblem is { } schedule => schedule,
-            { OrthogonalWeight: < 0 } => $"orth_reg_weight is {OrthogonalWeight}; it must be at least 0",
             { Beta1: <= 0 or >= 1 } or { Beta2: <= 0 or >= 1 } => $"beta1 is {Beta1} and beta2 {Beta2}; both must be between 0 and 1",
             _ => null,
         };
@@ -180,6 +146,10 @@ public sealed record AdaLoraConfig : TargetedConfig
             throw new BadInputException(problem);
         }
     }
+
+    private static Dictionary<string, IReadOnlyList<bool>>? ReadKept(ConfigReader reader) =>
+        reader.ObjectOrNull("rank_pattern") is { } pattern
+            ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null;
 
     private static IReadOnlyList<bool> Flags(ConfigReader pattern, string name) =>
         pattern.Raw(name) is { ValueKind: System.Text.Json.JsonValueKind.Array } list && list.EnumerateArray()

@@ -1,22 +1,27 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Boft;
 
 /// <summary>Hyperparameters of BOFT (Liu et al. 2023, butterfly orthogonal fine-tuning). Defaults are Hugging Face's.</summary>
 public sealed record BoftConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public BoftConfig()
-    {
-    }
-
-    private BoftConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "BOFT";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<BoftConfig> Fields { get; } = new ConfigFields<BoftConfig>(new())
+        .Targets(bias: "boft_only", exclude: true, layers: true, fanInFanOut: true)
+        .Int("boft_block_size", c => c.BlockSize, (c, v) => c with { BlockSize = v },
+            "b, side of the blocks; 0 if their number is given.", min: 0)
+        .Int("boft_block_num", c => c.BlockCount, (c, v) => c with { BlockCount = v },
+            "Number of blocks; 0 if their size is given.", min: 0)
+        .Int("boft_n_butterfly_factor", c => c.ButterflyFactors, (c, v) => c with { ButterflyFactors = v },
+            "m, number of butterfly factors, each a rotation with its own pairing of blocks; 1 is OFT with magnitudes.", min: 1)
+        .Float("boft_dropout", c => c.Dropout, (c, v) => c with { Dropout = v },
+            "Share of blocks that are the identity in a training step.", min: 0, max: 1)
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start blocks as the identity; otherwise at random.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>b, side of the blocks; 0 if their number is given.</summary>
     public int BlockSize { get; init; } = 4;
@@ -33,35 +38,13 @@ public sealed record BoftConfig : TargetedConfig
     /// <summary>Whether blocks start as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "boft_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static BoftConfig Read(ConfigReader config) => new(config)
-    {
-        BlockSize = config.Int("boft_block_size", 4, min: 0),
-        BlockCount = config.Int("boft_block_num", 0, min: 0),
-        ButterflyFactors = config.Int("boft_n_butterfly_factor", 1, min: 1),
-        Dropout = config.Float("boft_dropout", 0, min: 0, max: 1),
-        InitWeights = config.Bool("init_weights", true),
-    };
 
     internal override bool SupportsGraphCapture => Dropout == 0;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["boft_block_size"] = BlockSize;
-        json["boft_block_num"] = BlockCount;
-        json["boft_n_butterfly_factor"] = ButterflyFactors;
-        json["boft_dropout"] = Float(Dropout);
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        if (BlockSize == 0 == (BlockCount == 0) || BlockSize < 0 || BlockCount < 0)
+        if (BlockSize == 0 == (BlockCount == 0))
         {
             throw new BadInputException(
                 $"boft_block_size is {BlockSize} and boft_block_num {BlockCount}; give the size of the blocks or their number, and set " +

@@ -1,4 +1,4 @@
-using System.Text.Json.Nodes;
+using System.Text.Json;
 
 namespace PeftCore.Peft.Bottlenecks;
 
@@ -7,8 +7,48 @@ namespace PeftCore.Peft.Bottlenecks;
 /// norm move sums only, as there.</summary>
 public sealed record BottleneckConfig : PeftConfig
 {
+    private const string Unsupported = "asks for a variant of bottleneck adapters that is not supported";
+
     /// <inheritdoc/>
     public override string PeftType => "BOTTLENECK";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<BottleneckConfig> Fields { get; } = new ConfigFields<BottleneckConfig>(new())
+        .Refused("phm_layer", IsAsked, Unsupported)
+        .Refused("inv_adapter", IsAsked, Unsupported)
+        .Refused("cross_adapter", IsAsked, Unsupported)
+        .Refused("stochastic_depth", IsAsked, Unsupported)
+        // The other fields' defaults are those of the architecture, so it is read first.
+        .Choice("architecture", c => c.Architecture, (_, v) => Of(v), "Architecture whose values the other fields default to.",
+            ("seq_bn", "seq_bn"), ("double_seq_bn", "double_seq_bn"), ("par_bn", "par_bn"))
+        .Common()
+        .Bool("mh_adapter", c => c.MhAdapter, (c, v) => c with { MhAdapter = v }, "A bottleneck behind the attention of each block.")
+        .Bool("output_adapter", c => c.OutputAdapter, (c, v) => c with { OutputAdapter = v },
+            "A bottleneck behind the feed-forward network of each block.")
+        .Add(BottleneckFields.ReductionFactor)
+        .Add(BottleneckFields.NonLinearity)
+        .Bool("original_ln_before", c => c.OriginalLnBefore, (c, v) => c with { OriginalLnBefore = v },
+            "The bottleneck reads the sum of the residual stream and the sublayer's output, not the output alone.")
+        .Bool("original_ln_after", c => c.OriginalLnAfter, (c, v) => c with { OriginalLnAfter = v },
+            "The residual stream is added behind the bottleneck.")
+        .Bool("ln_before", c => c.LnBefore, (c, v) => c with { LnBefore = v }, "A new norm before the bottleneck.")
+        .Bool("ln_after", c => c.LnAfter, (c, v) => c with { LnAfter = v }, "A new norm behind the bottleneck.")
+        .Choice("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Initialisation: bert and houlsby start near the base, mam_adapter at it.",
+            ("bert", BottleneckInit.Bert), ("mam_adapter", BottleneckInit.MamAdapter), ("houlsby", BottleneckInit.Houlsby))
+        .Bool("is_parallel", c => c.IsParallel, (c, v) => c with { IsParallel = v },
+            "The bottleneck runs beside the sublayer on the same input, not behind it.")
+        .Add(BottleneckFields.Scaling)
+        .Bool("use_gating", c => c.UseGating, (c, v) => c with { UseGating = v },
+            "A trained gate: the mean over the sequence of a sigmoid.")
+        .Add(BottleneckFields.ResidualBeforeLn)
+        .Bool("adapter_residual_before_ln", c => c.AdapterResidualBeforeLn, (c, v) => c with { AdapterResidualBeforeLn = v },
+            "That is added before the new norm rather than behind it.")
+        .Ints("leave_out", c => c.LeaveOut, (c, v) => c with { LeaveOut = v }, "Numbers of the blocks without a bottleneck, from 0.")
+        .Fraction("dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the bottleneck's output.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The architecture these settings began as: "seq_bn", "double_seq_bn" or "par_bn".</summary>
     public string Architecture { get; init; } = "seq_bn";
@@ -93,9 +133,11 @@ public sealed record BottleneckConfig : PeftConfig
         _ => SeqBn,
     };
 
-    internal override void Write(JsonObject json) => BottleneckFields.Write(this, json);
+    /// <summary>Whether a field of an unsupported variant asks for it: it is neither false nor 0.</summary>
+    private static bool IsAsked(JsonElement value) =>
+        value.ValueKind != JsonValueKind.False && !(value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0);
 
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         BottleneckFields.Check(this, context.Base.LayerCount);
         var adapter = context.NewAdapter(this);

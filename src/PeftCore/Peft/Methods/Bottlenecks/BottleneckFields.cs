@@ -1,95 +1,62 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using PeftCore.Io;
 
 namespace PeftCore.Peft.Bottlenecks;
 
-/// <summary>The fields of a bottleneck's adapter_config.json.</summary>
+/// <summary>Fields of a bottleneck's adapter_config.json that take more than one form, and checks that need the model.</summary>
 internal static class BottleneckFields
 {
-    private static readonly string[] Unsupported = ["phm_layer", "inv_adapter", "cross_adapter", "stochastic_depth"];
+    /// <summary>One number, or an object from block numbers to numbers with a "default" for the others.</summary>
+    public static FieldRow<BottleneckConfig> ReductionFactor { get; } = new("reduction_factor",
+        "number > 0, or object of numbers by block and \"default\"",
+        "Hidden size of the model divided by that of the bottleneck.",
+        (c, reader) => c with { ReductionFactor = Factor(reader, c.ReductionFactor), ReductionFactors = Factors(reader) },
+        c => c.ReductionFactors.Count == 0 ? FieldKinds.ToJson(c.ReductionFactor)
+            : FieldKinds.ToJson(c.ReductionFactors.OrderBy(pair => pair.Key)
+                .Select(pair => KeyValuePair.Create(pair.Key.ToString(CultureInfo.InvariantCulture), pair.Value))
+                .Append(new("default", c.ReductionFactor)), FieldKinds.ToJson));
 
-    public static BottleneckConfig Read(ConfigReader config)
-    {
-        foreach (string name in Unsupported)
-        {
-            if (config.Raw(name) is { ValueKind: not JsonValueKind.False } value
-                && !(value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0))
-            {
-                throw config.Error(name, "asks for a variant of bottleneck adapters that is not supported");
-            }
-        }
-        var start = BottleneckConfig.Of(config.Choice("architecture", "seq_bn", "seq_bn", "double_seq_bn", "par_bn"));
-        var scaling = config.Raw("scaling");
-        return start with
-        {
-            TaskType = config.StringOrNull("task_type"),
-            BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
-            Revision = config.StringOrNull("revision"),
-            MhAdapter = config.Bool("mh_adapter", start.MhAdapter),
-            OutputAdapter = config.Bool("output_adapter", start.OutputAdapter),
-            ReductionFactor = Factor(config, start.ReductionFactor),
-            ReductionFactors = Factors(config),
-            NonLinearity = config.Choice("non_linearity", start.NonLinearity, [.. Bottleneck.NonLinearities]),
-            OriginalLnBefore = config.Bool("original_ln_before", start.OriginalLnBefore),
-            OriginalLnAfter = config.Bool("original_ln_after", start.OriginalLnAfter),
-            LnBefore = config.Bool("ln_before", start.LnBefore),
-            LnAfter = config.Bool("ln_after", start.LnAfter),
-            InitWeights = config.Choice("init_weights", Name(start.InitWeights), "bert", "mam_adapter", "houlsby") switch
-            {
-                "mam_adapter" => BottleneckInit.MamAdapter,
-                "houlsby" => BottleneckInit.Houlsby,
-                _ => BottleneckInit.Bert,
-            },
-            IsParallel = config.Bool("is_parallel", start.IsParallel),
-            Scaling = scaling is not { ValueKind: JsonValueKind.String } ? BottleneckScaling.Constant
-                : config.Choice("scaling", null, "learned", "channel") == "learned" ? BottleneckScaling.Learned : BottleneckScaling.Channel,
-            ScalingFactor = scaling is { ValueKind: JsonValueKind.String } ? 1 : config.Float("scaling", start.ScalingFactor),
-            UseGating = config.Bool("use_gating", false),
-            ResidualBeforeLn = config.Raw("residual_before_ln") switch
-            {
-                { ValueKind: JsonValueKind.String } when config.Choice("residual_before_ln", null, "post_add") == "post_add" =>
-                    BottleneckResidual.PostAdd,
-                _ => config.Bool("residual_before_ln", true) ? BottleneckResidual.BeforeNorm : BottleneckResidual.AfterNorm,
-            },
-            AdapterResidualBeforeLn = config.Bool("adapter_residual_before_ln", false),
-            LeaveOut = config.IntsOrNull("leave_out") ?? [],
-            Dropout = config.Float("dropout", 0, min: 0, max: 1),
-        };
-    }
+    /// <summary>The name of an activation.</summary>
+    public static FieldRow<BottleneckConfig> NonLinearity { get; } = new("non_linearity", string.Join(", ", Bottleneck.NonLinearities),
+        "Activation between the two maps.",
+        (c, reader) => c with { NonLinearity = reader.Choice("non_linearity", c.NonLinearity, [.. Bottleneck.NonLinearities]) },
+        c => c.NonLinearity);
 
-    public static void Write(BottleneckConfig config, JsonObject json)
-    {
-        json["architecture"] = config.Architecture;
-        json["mh_adapter"] = config.MhAdapter;
-        json["output_adapter"] = config.OutputAdapter;
-        json["reduction_factor"] = config.ReductionFactors.Count == 0 ? ConfigFields.Number(config.ReductionFactor)
-            : new JsonObject(config.ReductionFactors.OrderBy(pair => pair.Key)
-                .Select(pair => KeyValuePair.Create(pair.Key.ToString(CultureInfo.InvariantCulture),
-                    (JsonNode?)ConfigFields.Number(pair.Value)))
-                .Append(new("default", ConfigFields.Number(config.ReductionFactor))));
-        json["non_linearity"] = config.NonLinearity;
-        json["original_ln_before"] = config.OriginalLnBefore;
-        json["original_ln_after"] = config.OriginalLnAfter;
-        json["ln_before"] = config.LnBefore;
-        json["ln_after"] = config.LnAfter;
-        json["init_weights"] = Name(config.InitWeights);
-        json["is_parallel"] = config.IsParallel;
-        json["scaling"] = config.Scaling switch
+    /// <summary>A number, or the name of a factor that trains.</summary>
+    public static FieldRow<BottleneckConfig> Scaling { get; } = new("scaling", "number, learned or channel",
+        "Factor of the bottleneck's output: a constant, or trained, one number or one a column.",
+        (c, reader) => reader.Raw("scaling") is not { ValueKind: JsonValueKind.String }
+            ? c with { ScalingFactor = reader.Float("scaling", c.ScalingFactor) }
+            : c with
+            {
+                ScalingFactor = 1,
+                Scaling = reader.Choice("scaling", null, "learned", "channel") == "learned" ? BottleneckScaling.Learned
+                    : BottleneckScaling.Channel,
+            },
+        c => c.Scaling switch
         {
             BottleneckScaling.Learned => "learned",
             BottleneckScaling.Channel => "channel",
-            _ => PeftConfig.Float(config.ScalingFactor),
-        };
-        json["use_gating"] = config.UseGating;
-        json["residual_before_ln"] = config.ResidualBeforeLn == BottleneckResidual.PostAdd ? "post_add"
-            : config.ResidualBeforeLn == BottleneckResidual.BeforeNorm;
-        json["adapter_residual_before_ln"] = config.AdapterResidualBeforeLn;
-        json["leave_out"] = new JsonArray([.. config.LeaveOut.Select(block => JsonValue.Create(block))]);
-        json["dropout"] = PeftConfig.Float(config.Dropout);
-    }
+            _ => PeftConfig.Float(c.ScalingFactor),
+        });
 
+    /// <summary>A boolean, or the name of the third choice.</summary>
+    public static FieldRow<BottleneckConfig> ResidualBeforeLn { get; } = new("residual_before_ln", "true, false or post_add",
+        "What is added around a sequential bottleneck: true the sublayer's output, false the bottleneck's input, post_add the sum of " +
+        "residual stream and output.",
+        (c, reader) => c with
+        {
+            ResidualBeforeLn = reader.Raw("residual_before_ln") switch
+            {
+                { ValueKind: JsonValueKind.String } when reader.Choice("residual_before_ln", null, "post_add") == "post_add" =>
+                    BottleneckResidual.PostAdd,
+                _ => reader.Bool("residual_before_ln", true) ? BottleneckResidual.BeforeNorm : BottleneckResidual.AfterNorm,
+            },
+        },
+        c => c.ResidualBeforeLn == BottleneckResidual.PostAdd ? "post_add" : c.ResidualBeforeLn == BottleneckResidual.BeforeNorm);
+
+    /// <summary>Refuses a configuration that trains nothing or does not fit the model's blocks.</summary>
     public static void Check(BottleneckConfig config, int blocks)
     {
         string? problem = config switch
@@ -98,7 +65,6 @@ internal static class BottleneckFields
                 "mh_adapter and output_adapter are both false, so there is nothing to train; turn one on",
             _ when config.ReductionFactors.Values.Append(config.ReductionFactor).Any(factor => !(factor > 0) || !double.IsFinite(factor)) =>
                 "reduction_factor must be a number above 0",
-            { Dropout: not (>= 0 and < 1) } => $"dropout is {config.Dropout}; it must be at least 0 and below 1",
             _ when !Bottleneck.NonLinearities.Contains(config.NonLinearity) =>
                 $"non_linearity is \"{config.NonLinearity}\"; there are {string.Join(", ", Bottleneck.NonLinearities)}",
             _ when config.LeaveOut.Concat(config.ReductionFactors.Keys).FirstOrDefault(block => block < 0 || block >= blocks,
@@ -133,11 +99,4 @@ internal static class BottleneckFields
         }
         return factors;
     }
-
-    private static string Name(BottleneckInit init) => init switch
-    {
-        BottleneckInit.MamAdapter => "mam_adapter",
-        BottleneckInit.Houlsby => "houlsby",
-        _ => "bert",
-    };
 }

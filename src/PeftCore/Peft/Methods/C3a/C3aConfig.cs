@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.C3a;
 
 /// <summary>How C³A's kernels start.</summary>
@@ -22,17 +19,23 @@ public enum C3aInit
 /// <summary>Hyperparameters of C³A (Chen et al. 2024, circular convolution adaptation). Defaults are Hugging Face's.</summary>
 public sealed record C3aConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public C3aConfig()
-    {
-    }
-
-    private C3aConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "C3A";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<C3aConfig> Fields { get; } = new ConfigFields<C3aConfig>(new())
+        .Start("init_weights", c => c.Init, (c, v) => c with { Init = v },
+            "Initialisation of the kernels; true is zero, so that the adapter starts as the identity, false is xavier_uniform.",
+            ("true", C3aInit.Zero), ("gaussian", C3aInit.Gaussian), ("kaiming_uniform", C3aInit.KaimingUniform),
+            ("xavier_uniform", C3aInit.XavierUniform), ("false", C3aInit.XavierUniform))
+        .Targets(bias: "c3a_only", layers: true)
+        .Int("block_size", c => c.BlockSize, (c, v) => c with { BlockSize = v },
+            "b, side of the circulant blocks; divides inputs and outputs. The larger, the fewer trained numbers.", min: 1)
+        .IntPattern("block_size_pattern", c => c.BlockSizePattern, (c, v) => c with { BlockSizePattern = v },
+            "Block sizes of single layers, by a pattern for the end of the module's path; the first match counts.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>b, side of the circulant blocks; divides inputs and outputs. The larger, the fewer parameters.</summary>
     public int BlockSize { get; init; } = 256;
@@ -43,47 +46,10 @@ public sealed record C3aConfig : TargetedConfig
     /// <summary>How the kernels start.</summary>
     public C3aInit Init { get; init; }
 
-    internal override TargetFields Fields => TargetFields.Layers;
-
-    internal override string BiasOfTargets => "c3a_only";
-
     internal override bool StartsAsBase => Init == C3aInit.Zero;
-
-    internal static C3aConfig Read(ConfigReader config)
-    {
-        var (init, problem) = ConfigFields.Start(config, "init_weights", "xavier_uniform", "gaussian", "kaiming_uniform", "xavier_uniform");
-        return Read(config, init) with { StartProblem = problem };
-    }
-
-    private static C3aConfig Read(ConfigReader config, string init) => new(config)
-    {
-        BlockSize = config.Int("block_size", 256, min: 1),
-        BlockSizePattern = ConfigFields.IntPattern(config, "block_size_pattern"),
-        Init = init switch
-        {
-            "true" => C3aInit.Zero,
-            "gaussian" => C3aInit.Gaussian,
-            "kaiming_uniform" => C3aInit.KaimingUniform,
-            _ => C3aInit.XavierUniform,
-        },
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["block_size"] = BlockSize;
-        json["block_size_pattern"] = ConfigFields.ToJson(BlockSizePattern);
-        json["init_weights"] = Init switch
-        {
-            C3aInit.Zero => true,
-            C3aInit.Gaussian => "gaussian",
-            C3aInit.KaimingUniform =>
-            "kaiming_uniform",
-            _ => "xavier_uniform"
-        };
-    }
-
-    internal override Adapter Attach(AttachContext context) =>
+    internal override Adapter AttachTo(AttachContext context) =>
         new TargetedLayers(context, this).Attach((path, layer, site) => new C3aAdapter(context, this, path, layer, site));
 }

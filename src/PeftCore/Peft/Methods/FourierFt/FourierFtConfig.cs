@@ -1,22 +1,25 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.FourierFt;
 
 /// <summary>Hyperparameters of FourierFT (Gao et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record FourierFtConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public FourierFtConfig()
-    {
-    }
-
-    private FourierFtConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "FOURIERFT";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<FourierFtConfig> Fields { get; } = new ConfigFields<FourierFtConfig>(new())
+        .Targets(bias: "fourier_only", exclude: true, layers: true, fanInFanOut: true)
+        .Int("n_frequency", c => c.Frequencies, (c, v) => c with { Frequencies = v }, "n, how many frequencies of ΔW learn.", min: 1)
+        .Float("scaling", c => c.Scaling, (c, v) => c with { Scaling = v }, "α, the scale of ΔW.")
+        .Int("random_loc_seed", c => c.LocationSeed, (c, v) => c with { LocationSeed = v },
+            "Seed that chooses the frequencies, drawn as PyTorch draws them.")
+        .IntPattern("n_frequency_pattern", c => c.FrequencyPattern, (c, v) => c with { FrequencyPattern = v },
+            "n of single layers, by a pattern for the end of the module's path; the first match counts.")
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start the coefficients at zero, so that the adapter starts as the identity; otherwise at standard normal numbers.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>n, how many frequencies of ΔW learn.</summary>
     public int Frequencies { get; init; } = 1000;
@@ -33,33 +36,11 @@ public sealed record FourierFtConfig : TargetedConfig
     /// <summary>Whether the coefficients start at zero, so that the adapter starts as the identity; otherwise they are normal.</summary>
     public bool InitWeights { get; init; }
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "fourier_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static FourierFtConfig Read(ConfigReader config) => new(config)
-    {
-        Frequencies = config.Int("n_frequency", 1000, min: 1),
-        Scaling = config.Float("scaling", 150),
-        LocationSeed = config.Int("random_loc_seed", 777),
-        FrequencyPattern = ConfigFields.IntPattern(config, "n_frequency_pattern"),
-        InitWeights = config.Bool("init_weights", false),
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["n_frequency"] = Frequencies;
-        json["scaling"] = Float(Scaling);
-        json["random_loc_seed"] = LocationSeed;
-        json["n_frequency_pattern"] = ConfigFields.ToJson(FrequencyPattern);
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         var waves = new Dictionary<(int, int, int), FourierBasis>();
         return new TargetedLayers(context, this).Attach((path, layer, site) =>

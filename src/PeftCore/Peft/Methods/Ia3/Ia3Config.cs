@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Ia3;
 
 /// <summary>Hyperparameters of (IA)³ (Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
@@ -9,19 +6,19 @@ public sealed record Ia3Config : TargetedConfig
 {
     private const string FeedforwardField = "feedforward_modules";
 
-    /// <summary>Hugging Face's defaults.</summary>
-    public Ia3Config()
-    {
-    }
-
-    private Ia3Config(ConfigReader config) : base(config)
-    {
-        FeedforwardModules = ModuleSelector.Read(config, FeedforwardField);
-        InitIa3Weights = config.Bool("init_ia3_weights", true);
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "IA3";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<Ia3Config> Fields { get; } = new ConfigFields<Ia3Config>(new())
+        .Targets(exclude: true, fanInFanOut: true)
+        .Modules(FeedforwardField, c => c.FeedforwardModules, (c, v) => c with { FeedforwardModules = v },
+            "Those of the targets whose input is rescaled instead of the output; null for the model family's usual ones.")
+        .Bool("init_ia3_weights", c => c.InitIa3Weights, (c, v) => c with { InitIa3Weights = v },
+            "Start the vectors at one, so that the adapter starts as the identity; otherwise at standard normal numbers.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Those of the targets whose input is rescaled instead of the output; null for the family's usual ones.</summary>
     public ModuleSelector? FeedforwardModules { get; init; }
@@ -29,21 +26,11 @@ public sealed record Ia3Config : TargetedConfig
     /// <summary>Start from ones, which change nothing; otherwise from standard normal numbers.</summary>
     public bool InitIa3Weights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.FanInFanOut;
-
     internal override bool StartsAsBase => InitIa3Weights;
-
-    internal static Ia3Config Read(ConfigReader config) => new(config);
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        json[FeedforwardField] = FeedforwardModules?.ToJson();
-        json["init_ia3_weights"] = InitIa3Weights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         var resolved = this with { FeedforwardModules = FeedforwardModules ?? DefaultTargets.FeedforwardFor(context.Base.ModelType) };
         resolved.RefuseStrangers();

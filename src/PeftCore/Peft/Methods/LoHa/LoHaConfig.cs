@@ -1,40 +1,27 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.LoHa;
 
 /// <summary>Hyperparameters of LoHa (Hyeon-Woo et al. 2021, FedPara). Defaults are Hugging Face's.</summary>
 public sealed record LoHaConfig : LycorisConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public LoHaConfig()
-    {
-    }
-
-    private LoHaConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "LOHA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<LoHaConfig> Fields { get; } = new ConfigFields<LoHaConfig>(new())
+        .Lycoris()
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start one factor at zero, so that the adapter starts as the identity; otherwise all are random.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Whether one factor starts at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 
-    internal static LoHaConfig Read(ConfigReader config) => new(config) { InitWeights = config.Bool("init_weights", true) };
-
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        base.WriteOwn(json);
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Dropout("rank_dropout", RankDropout);
-        Hyperparameters.Dropout("module_dropout", ModuleDropout);
         return new TargetedLayers(context, this).Attach((path, layer, site) => new LoHaAdapter(context, this, path, layer, site));
     }
 }

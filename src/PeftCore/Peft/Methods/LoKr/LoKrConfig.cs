@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.LoKr;
 
 /// <summary>How LoKr's factors start.</summary>
@@ -19,17 +16,24 @@ public enum LoKrInit
 /// <summary>Hyperparameters of LoKr (Yeh et al. 2023, LyCORIS). Defaults are Hugging Face's.</summary>
 public sealed record LoKrConfig : LycorisConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public LoKrConfig()
-    {
-    }
-
-    private LoKrConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "LOKR";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<LoKrConfig> Fields { get; } = new ConfigFields<LoKrConfig>(new())
+        .Start("init_weights", c => c.Init, (c, v) => c with { Init = v },
+            "Initialisation: true zeroes the first factor, lycoris the second; false starts as noise.",
+            ("true", LoKrInit.Default), ("false", LoKrInit.Random), ("lycoris", LoKrInit.Lycoris))
+        .Lycoris()
+        .Bool("decompose_both", c => c.DecomposeBoth, (c, v) => c with { DecomposeBoth = v },
+            "Factor the first, smaller Kronecker factor as well.")
+        .Int("decompose_factor", c => c.DecomposeFactor, (c, v) => c with { DecomposeFactor = v },
+            "Size to aim for when inputs and outputs are split; -1 for about the square root.", min: -1)
+        .Bool("rank_dropout_scale", c => c.RankDropoutScale, (c, v) => c with { RankDropoutScale = v },
+            "Scale the kept outputs up to make up for those that rank_dropout drops.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Factor the first, smaller factor as well.</summary>
     public bool DecomposeBoth { get; init; }
@@ -45,33 +49,8 @@ public sealed record LoKrConfig : LycorisConfig
 
     internal override bool StartsAsBase => Init != LoKrInit.Random;
 
-    internal static LoKrConfig Read(ConfigReader config)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        var (init, problem) = ConfigFields.Start(config, "init_weights", "true", "lycoris");
-        return Read(config, init) with { StartProblem = problem };
-    }
-
-    private static LoKrConfig Read(ConfigReader config, string init) => new(config)
-    {
-        DecomposeBoth = config.Bool("decompose_both", false),
-        DecomposeFactor = config.Int("decompose_factor", -1, min: -1),
-        RankDropoutScale = config.Bool("rank_dropout_scale", false),
-        Init = init switch { "lycoris" => LoKrInit.Lycoris, "false" => LoKrInit.Random, _ => LoKrInit.Default },
-    };
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        base.WriteOwn(json);
-        json["decompose_both"] = DecomposeBoth;
-        json["decompose_factor"] = DecomposeFactor;
-        json["rank_dropout_scale"] = RankDropoutScale;
-        json["init_weights"] = Init == LoKrInit.Lycoris ? "lycoris" : Init == LoKrInit.Default;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Dropout("rank_dropout", RankDropout);
-        Hyperparameters.Dropout("module_dropout", ModuleDropout);
         return new TargetedLayers(context, this).Attach((path, layer, site) => new LoKrAdapter(context, this, path, layer, site));
     }
 }

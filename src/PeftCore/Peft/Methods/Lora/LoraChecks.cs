@@ -2,17 +2,13 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Refuses hyperparameters that no LoRA can have, options that exclude each other, and ranks and scales that do not fit a
-/// layer.</summary>
+/// <summary>Refuses options of LoRA that exclude each other, and ranks and scales that do not fit a layer.</summary>
 internal static class LoraChecks
 {
     public static void Check(LoraConfig config)
     {
         string? problem = config switch
         {
-            { Rank: < 1 } => $"the rank is {config.Rank}; it must be at least 1",
-            { Dropout: not (>= 0 and < 1) } => $"lora_dropout is {config.Dropout}; it must be at least 0 and below 1",
-            { Init: LoraInit.Loftq, LoftqIterations: < 1 } => $"loftq_iter is {config.LoftqIterations}; it must be at least 1",
             { LoraBias: true, UseDora: true } => "lora_bias and use_dora exclude each other; choose one",
             { LoraBias: true, Init.ChangesBase: true } =>
                 "lora_bias works with the initialisations true, false and gaussian only; choose one of these or turn lora_bias off",

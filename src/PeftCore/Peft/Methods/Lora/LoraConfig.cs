@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
@@ -41,17 +40,39 @@ public enum LoraInit
 /// Face's.</summary>
 public sealed record LoraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public LoraConfig()
-    {
-    }
-
-    private LoraConfig(ConfigReader config) : base(config)
-    {
-    }
+    private const string NoUpdate = "lora_alpha is 0, so the adapter adds nothing";
 
     /// <inheritdoc/>
     public override string PeftType => "LORA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<LoraConfig> Fields { get; } = new ConfigFields<LoraConfig>(new())
+        .Variants()
+        .Add(LoraConfigFields.Init)
+        .Add(LoraStartFields.Eva)
+        .Add(LoraStartFields.Corda)
+        .Add(LoraStartFields.LoraGa)
+        .Add(LoraStartFields.Loftq)
+        .Targets(bias: "lora_only", exclude: true, layers: true, fanInFanOut: true)
+        .Bool("ensure_weight_tying", c => c.EnsureWeightTying, (c, v) => c with { EnsureWeightTying = v },
+            "Refuse an adapter that would part embedding and output head where the base ties them.")
+        .Number("lora_alpha", c => c.Alpha, (c, v) => c with { Alpha = v, Notes = v == 0 ? [NoUpdate] : [] },
+            "α; the update is scaled by s = α/r, or α/√r with use_rslora.")
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v }, "Rank r of the update B·A.", min: 1)
+        .Fraction("lora_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the input of A.")
+        .Bool("lora_bias", c => c.LoraBias, (c, v) => c with { LoraBias = v }, "Give B a bias.")
+        .Bool("use_rslora", c => c.UseRsLora, (c, v) => c with { UseRsLora = v },
+            "Scale the update by α/√r instead of α/r (rank-stabilized LoRA).")
+        .Bool("use_dora", c => c.UseDora, (c, v) => c with { UseDora = v },
+            "Train a magnitude m for each output beside the direction of its weights (DoRA).")
+        .IntPattern("rank_pattern", c => c.RankPattern, (c, v) => c with { RankPattern = v },
+            "Ranks of single layers, by a pattern for the end of the module's path; the first match counts.")
+        .FloatPattern("alpha_pattern", c => c.AlphaPattern, (c, v) => c with { AlphaPattern = v },
+            "α of single layers, by a pattern for the end of the module's path; the first match counts.")
+        .Add(LoraConfigFields.TrainableTokens);
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 8;
@@ -97,45 +118,17 @@ public sealed record LoraConfig : TargetedConfig
     /// <exception cref="BadInputException">There is no such initialisation.</exception>
     public static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);
 
-    internal static LoraConfig Read(ConfigReader config)
-    {
-        LoraConfigFields.RefuseUnsupported(config);
-        var (init, other, problem, isKnown) = LoraConfigFields.Init(config);
-        var (calibration, iterations, broken) = LoraStartFields.Read(config, init);
-        return new LoraConfig(config)
-        {
-            OtherInit = other,
-            IsKnownInit = isKnown,
-            StartProblem = problem ?? broken,
-            EnsureWeightTying = config.Bool("ensure_weight_tying", false),
-            Notes = config.Float("lora_alpha", 8) == 0 ? ["lora_alpha is 0, so the adapter adds nothing"] : [],
-            Rank = config.Int("r", 8, min: 1),
-            Alpha = config.Float("lora_alpha", 8),
-            Dropout = config.Float("lora_dropout", 0, min: 0, max: 1),
-            LoraBias = config.Bool("lora_bias", false),
-            UseRsLora = config.Bool("use_rslora", false),
-            UseDora = config.Bool("use_dora", false),
-            Init = init,
-            LoftqIterations = iterations,
-            Calibration = calibration,
-            StartFields = LoraStartFields.Keep(config),
-            RankPattern = ConfigFields.IntPattern(config, "rank_pattern"),
-            AlphaPattern = ConfigFields.FloatPattern(config, "alpha_pattern"),
-            TrainableTokens = LoraConfigFields.Tokens(config),
-        };
-    }
-
     /// <summary>eva_config, corda_config, lora_ga_config and loftq_config as a file has them, with what means nothing here.</summary>
-    internal JsonObject? StartFields { get; private init; }
+    internal JsonObject? StartFields { get; init; }
 
     /// <summary>What the file calls an initialisation that is not made here; null for one that is.</summary>
-    internal string? OtherInit { get; private init; }
+    internal string? OtherInit { get; init; }
 
     /// <summary>Whether the initialisation's name is known, here or to Hugging Face PEFT.</summary>
-    internal bool IsKnownInit { get; private init; } = true;
+    internal bool IsKnownInit { get; init; } = true;
 
     /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
-    internal bool EnsureWeightTying { get; private init; }
+    internal bool EnsureWeightTying { get; init; }
 
     internal override void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
     {
@@ -146,32 +139,9 @@ public sealed record LoraConfig : TargetedConfig
         LoraChecks.CheckTables(this, model, stored);
     }
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "lora_only";
-
     internal override bool StartsAsBase => Init is not (LoraInit.Random or LoraInit.Loftq);
 
     internal override bool SupportsGraphCapture => !UseDora;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-        LoraConfigFields.WriteUnused(json);
-        LoraStartFields.Write(this, json);
-        json["r"] = Rank;
-        json["lora_alpha"] = ConfigFields.Number(Alpha);
-        json["lora_dropout"] = Float(Dropout);
-        json["lora_bias"] = LoraBias;
-        json["use_rslora"] = UseRsLora;
-        json["use_dora"] = UseDora;
-        json["init_lora_weights"] = OtherInit ?? LoraConfigFields.ToJson(Init);
-        json["ensure_weight_tying"] = EnsureWeightTying;
-        json["rank_pattern"] = ConfigFields.ToJson(RankPattern);
-        json["alpha_pattern"] = ConfigFields.ToJson(AlphaPattern);
-        json["trainable_token_indices"] = TrainableTokens is null ? null
-            : TrainableTokens.TryGetValue("", out var bare) ? Integers(bare)
-            : new JsonObject(TrainableTokens.Select(pair => KeyValuePair.Create(pair.Key, Integers(pair.Value))));
-    }
-
-    internal override Adapter Attach(AttachContext context) => new LoraAttachment(context, this).Attach();
+    internal override Adapter AttachTo(AttachContext context) => new LoraAttachment(context, this).Attach();
 }

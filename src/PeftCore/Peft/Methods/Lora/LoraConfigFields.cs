@@ -4,49 +4,57 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>The parts of a LoRA adapter_config.json that are more than one value, and those nothing here uses.</summary>
+/// <summary>Fields of a LoRA adapter_config.json that take more than one form, and those of variants that are not supported.</summary>
 internal static class LoraConfigFields
 {
-    /// <summary>Fields that must keep these values: anything else asks for a variant that is not supported.</summary>
-    private static readonly (string Name, JsonNode? Default)[] Unused =
-    [
-        ("alora_invocation_tokens", null),
-        ("arrow_config", null),
-        ("kasa_config", null),
-        ("layer_replication", null),
-        ("megatron_config", null),
-        ("megatron_core", JsonValue.Create("megatron.core")),
-        ("monteclora_config", null),
-        ("qalora_group_size", JsonValue.Create(16)),
-        ("target_parameters", null),
-        ("use_bdlora", null),
-        ("use_qalora", JsonValue.Create(false)),
-        ("velora_config", null),
-    ];
-
-    /// <summary>Fields whose value does not matter once the adapter is trained.</summary>
-    private static readonly HashSet<string> Harmless = ["megatron_core", "qalora_group_size"];
-
-    public static void RefuseUnsupported(ConfigReader config)
-    {
-        foreach (var (name, value) in Unused)
+    /// <summary>The initialisation of A and B: a boolean or a name.</summary>
+    public static FieldRow<LoraConfig> Init { get; } = new("init_lora_weights",
+        "true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga or loftq",
+        "Initialisation of A and B; true starts as the base model, false as noise.",
+        (c, reader) =>
         {
-            if (!Harmless.Contains(name) && config.Raw(name) is { ValueKind: not (JsonValueKind.False or JsonValueKind.Null) }
-                && !IsEmpty(config, name))
+            var (init, other, problem, known) = ReadInit(reader);
+            return c with { Init = init, OtherInit = other, StartProblem = problem, IsKnownInit = known };
+        },
+        c => c.OtherInit ?? ToJson(c.Init));
+
+    /// <summary>A list of tokens of the input embedding, or an object from embeddings to such lists.</summary>
+    public static FieldRow<LoraConfig> TrainableTokens { get; } = new("trainable_token_indices",
+        "list of integers, object of such lists, or null",
+        "Tokens whose embedding rows train as well, of the input embedding or by the embedding's name.",
+        (c, reader) => c with { TrainableTokens = ReadTokens(reader) },
+        c => c.TrainableTokens is null ? null
+            : c.TrainableTokens.TryGetValue("", out var bare) ? FieldKinds.ToJson(bare)
+            : FieldKinds.ToJson(c.TrainableTokens, tokens => FieldKinds.ToJson(tokens)));
+
+    /// <summary>Adds the fields of variants that are not supported: a file that asks for one is refused.</summary>
+    public static ConfigFields<T> Variants<T>(this ConfigFields<T> fields)
+        where T : PeftConfig => fields
+        .Variant("alora_invocation_tokens", null, "Activated LoRA.")
+        .Variant("arrow_config", null, "Arrow routing.")
+        .Variant("kasa_config", null, "KaSA.")
+        .Variant("layer_replication", null, "Replicated layers.")
+        .Variant("megatron_config", null, "Megatron's parallel layers.", mayBeEmpty: true)
+        .Fixed("megatron_core", "megatron.core", "Megatron's module; ignored.", _ => false, "")
+        .Variant("monteclora_config", null, "MonteCLoRA.")
+        .Fixed("qalora_group_size", 16, "Group size of QA-LoRA; ignored.", _ => false, "")
+        .Variant("target_parameters", null, "LoRA on parameters rather than modules.")
+        .Variant("use_bdlora", null, "BD-LoRA.")
+        .Variant("use_qalora", false, "QA-LoRA.")
+        .Variant("velora_config", null, "VeLoRA.");
+
+    /// <summary>A variant of LoRA that is not supported. An empty list does not ask for it; an empty object does, for its defaults, unless
+    /// <paramref name="mayBeEmpty"/>.</summary>
+    private static ConfigFields<T> Variant<T>(this ConfigFields<T> fields, string name, JsonNode? value, string help,
+        bool mayBeEmpty = false)
+        where T : PeftConfig => fields.Fixed(name, value, help + " Not supported.",
+            given => FieldKinds.IsOn(given) && given.ValueKind switch
             {
-                throw config.Error(name, "asks for a variant of LoRA that is not supported; only its default, " +
-                    (value?.ToJsonString() ?? "null") + ", is");
-            }
-        }
-    }
-
-    public static void WriteUnused(JsonObject json)
-    {
-        foreach (var (name, value) in Unused)
-        {
-            json[name] = value?.DeepClone();
-        }
-    }
+                JsonValueKind.Array => given.GetArrayLength() > 0,
+                JsonValueKind.Object => !mayBeEmpty || given.EnumerateObject().Any(),
+                _ => true,
+            },
+            $"asks for a variant of LoRA that is not supported; only its default, {value?.ToJsonString() ?? "null"}, is");
 
     /// <summary>Initialisations of Hugging Face PEFT that only say how training began and are not made here: a trained adapter is a LoRA
     /// like any other.</summary>
@@ -59,7 +67,7 @@ internal static class LoraConfigFields
 
     /// <summary>The initialisation of a file, the name it has there if there is none like it here, and what a new adapter and a reader
     /// should know about that.</summary>
-    public static (LoraInit Init, string? Other, string? Problem, bool Known) Init(ConfigReader config)
+    private static (LoraInit Init, string? Other, string? Problem, bool Known) ReadInit(ConfigReader config)
     {
         if (config.Raw("init_lora_weights") is not { } value)
         {
@@ -123,24 +131,15 @@ internal static class LoraConfigFields
         _ => JsonValue.Create("olora"),
     };
 
-    public static IReadOnlyDictionary<string, IReadOnlyList<int>>? Tokens(ConfigReader config)
+    private static IReadOnlyDictionary<string, IReadOnlyList<int>>? ReadTokens(ConfigReader config)
     {
         const string Field = "trainable_token_indices";
         return config.Raw(Field) switch
         {
             null => null,
             { ValueKind: JsonValueKind.Array } => new Dictionary<string, IReadOnlyList<int>> { [""] = config.IntsOrNull(Field)! },
-            _ => ConfigFields.Pattern(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name)
+            _ => FieldKinds.ReadObject(config, Field, (o, name) => (IReadOnlyList<int>)(o.IntsOrNull(name)
                 ?? throw o.Error(name, "is null, expected a list of tokens"))).ToDictionary(),
         };
     }
-
-    /// <summary>An empty list asks for nothing, nor does an empty megatron_config; other settings that are empty ask for a variant's
-    /// defaults.</summary>
-    private static bool IsEmpty(ConfigReader config, string name) => config.Raw(name) switch
-    {
-        { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() == 0,
-        { ValueKind: JsonValueKind.Object } settings => name == "megatron_config" && !settings.EnumerateObject().Any(),
-        _ => false,
-    };
 }

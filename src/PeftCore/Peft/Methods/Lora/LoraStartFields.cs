@@ -4,133 +4,100 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>The objects of an adapter_config.json that belong to one initialisation each. What has a meaning here is read; all is kept for
-/// the next file, because other programs look at more.</summary>
+/// <summary>The objects of an adapter_config.json that belong to one initialisation each. Fields that have a meaning here are read; the
+/// whole object is kept for the next file, because other programs read more of it.</summary>
 internal static class LoraStartFields
 {
-    private const string Eva = "eva_config", Corda = "corda_config", LoraGa = "lora_ga_config", Loftq = "loftq_config";
+    public static FieldRow<LoraConfig> Eva { get; } = Of("eva_config", LoraInit.Eva, "Settings of EVA (init_lora_weights eva).",
+        new ConfigFields<Calibration>(new())
+            .Float("rho", c => c.Rho, (c, v) => c with { Rho = v }, "ρ: a layer may have up to ρ·r directions.", min: 1)
+            .Bool("whiten", c => c.Whiten, (c, v) => c with { Whiten = v },
+                "Divide each component by the square root of its singular value.")
+            .Bool("use_label_mask", c => c.UseLabelMask, (c, v) => c with { UseLabelMask = v },
+                "Look only at tokens that are learned, not at those whose labels are masked.")
+            .Bool("adjust_scaling_factors", c => c.AdjustScaling, (c, v) => c with { AdjustScaling = v },
+                "Give a layer α in proportion to its new rank, so that all layers keep one scale."),
+        c => c.Calibration, (c, v) => c with { Calibration = v });
 
-    /// <summary>The names of directions in a file, in the order of <see cref="LoraGaDirection"/>.</summary>
-    private static readonly string[] Directions = ["ArB2r", "A2rBr", "ArBr", "random"];
+    public static FieldRow<LoraConfig> Corda { get; } = Of("corda_config", LoraInit.Corda, "Settings of CorDA (init_lora_weights corda).",
+        new ConfigFields<Calibration>(new())
+            .Choice("corda_method", c => c.KeepKnowledge, (c, v) => c with { KeepKnowledge = v },
+                "Directions to train: ipm those the data uses most, kpm those it uses least, which keeps what the base knows.",
+                ("ipm", false), ("kpm", true)),
+        c => c.Calibration, (c, v) => c with { Calibration = v });
 
-    /// <summary>The names of scales in a file, in the order of <see cref="LoraGaScale"/>.</summary>
-    private static readonly string[] Scales = ["stable", "weight_svd", "gd_scale", "unit"];
+    public static FieldRow<LoraConfig> LoraGa { get; } = Of("lora_ga_config", LoraInit.LoraGa,
+        "Settings of LoRA-GA (init_lora_weights lora_ga).",
+        new ConfigFields<Calibration>(new())
+            .Choice("direction", c => c.Direction, (c, v) => c with { Direction = v },
+                "Which of the 2r leading singular directions of the gradient A and B start at.",
+                ("ArB2r", LoraGaDirection.ArB2r), ("A2rBr", LoraGaDirection.A2rBr), ("ArBr", LoraGaDirection.ArBr),
+                ("random", LoraGaDirection.Random))
+            .Choice("scale", c => c.Scale, (c, v) => c with { Scale = v }, "Length of the initial A and B.",
+                ("stable", LoraGaScale.Stable), ("weight_svd", LoraGaScale.WeightSvd), ("gd_scale", LoraGaScale.GdScale),
+                ("unit", LoraGaScale.Unit))
+            .Number("stable_gamma", c => c.StableGamma, (c, v) => c with { StableGamma = v },
+                "γ of the scale stable: B starts at out^¼/√γ times its directions.", min: 1e-6),
+        c => c.Calibration, (c, v) => c with { Calibration = v });
 
-    /// <summary>The settings of a file, and what is wrong with those of the initialisation it names; those of others may be wrong, nobody
-    /// reads them.</summary>
-    public static (Calibration Settings, int LoftqIterations, string? Problem) Read(ConfigReader config, LoraInit init)
-    {
-        string? problem = null;
-        var settings = new Calibration();
-        int iterations = 1;
-        Try(LoraInit.Eva, () =>
-        {
-            if (config.ObjectOrNull(Eva) is { } eva)
+    public static FieldRow<LoraConfig> Loftq { get; } = Of("loftq_config", LoraInit.Loftq,
+        "Settings of LoftQ (init_lora_weights loftq).",
+        new ConfigFields<LoraConfig>(new())
+            .Add(new("loftq_bits", "only 4", "Bits of a rounded weight; NF4 has 4.",
+                (c, reader) => c.Init == LoraInit.Loftq && reader.Int("loftq_bits", 4) is not 4 and var bits
+                    ? throw reader.Error("loftq_bits", $"is {bits}; weights are rounded to NF4 here, which has 4 bits") : c, _ => 4))
+            .Int("loftq_iter", c => c.LoftqIterations, (c, v) => c with { LoftqIterations = v },
+                "Rounds of rounding the weight and factoring what that loses.", min: 1),
+        c => c, (_, v) => v, whenAbsent: () => []);
+
+    /// <summary>The row of one object. Its values are checked only if <paramref name="init"/> is the initialisation of the file: nobody
+    /// reads those of another one.</summary>
+    private static FieldRow<LoraConfig> Of<T>(string name, LoraInit init, string help, ConfigFields<T> fields, Func<LoraConfig, T> get,
+        Func<LoraConfig, T, LoraConfig> set, Func<JsonObject?>? whenAbsent = null)
+        where T : class => new(name, "object or null", help,
+            (config, reader) =>
             {
-                settings = settings with
+                var kept = Keep(config, reader, name);
+                try
                 {
-                    Rho = eva.Float("rho", settings.Rho, min: 1),
-                    Whiten = eva.Bool("whiten", settings.Whiten),
-                    UseLabelMask = eva.Bool("use_label_mask", settings.UseLabelMask),
-                    AdjustScaling = eva.Bool("adjust_scaling_factors", settings.AdjustScaling),
-                };
-            }
-        });
-        Try(LoraInit.Corda, () => settings = settings with
-        {
-            KeepKnowledge = config.ObjectOrNull(Corda)?.Choice("corda_method", "ipm",
-            "ipm", "kpm") == "kpm"
-        });
-        Try(LoraInit.LoraGa, () =>
-        {
-            if (config.ObjectOrNull(LoraGa) is { } ga)
-            {
-                settings = settings with
+                    return reader.ObjectOrNull(name) is { } settings ? set(kept, fields.Read(settings, get(kept))) : kept;
+                }
+                catch (BadInputException) when (init != config.Init)
                 {
-                    Direction = (LoraGaDirection)Array.IndexOf(Directions, ga.Choice("direction", Directions[0], Directions)),
-                    Scale = (LoraGaScale)Array.IndexOf(Scales, ga.Choice("scale", Scales[0], Scales)),
-                    StableGamma = ga.Float("stable_gamma", settings.StableGamma, min: 1e-6),
-                };
-            }
-        });
-        Try(LoraInit.Loftq, () => iterations = LoftqIterations(config, init));
-        return (settings, iterations, problem);
-
-        void Try(LoraInit own, Action read)
+                    return kept;
+                }
+                // A trained EVA adapter does not depend on how it was initialised, so only a new one is refused.
+                catch (BadInputException e) when (init == LoraInit.Eva)
+                {
+                    return kept with
+                    {
+                        StartProblem = e.Message.Replace(reader.Source + ": ", "", StringComparison.Ordinal).TrimEnd('.'),
+                    };
+                }
+            },
+            config =>
+            {
+                var json = config.StartFields?[name]?.DeepClone().AsObject() ?? whenAbsent?.Invoke();
+                if (config.Init == init)
+                {
+                    fields.Of(get(config)).WriteTo(json ??= []);
+                }
+                return json;
+            })
         {
-            try
-            {
-                read();
-            }
-            catch (BadInputException) when (own != init)
-            {
-            }
-            catch (BadInputException e) when (own == LoraInit.Eva)
-            {
-                problem = e.Message.Replace(config.Source + ": ", "", StringComparison.Ordinal).TrimEnd('.');
-            }
-        }
-    }
+            Parts = [.. fields.All.Select(part => new ConfigField($"{name}.{part.Name}", part.Expected, part.Default, part.Help))],
+            Problem = config => config.Init == init ? fields.Of(get(config)).Problem : null,
+        };
 
-    private static int LoftqIterations(ConfigReader config, LoraInit init)
+    /// <summary>The configuration with the object as it is in the file.</summary>
+    private static LoraConfig Keep(LoraConfig config, ConfigReader reader, string name)
     {
-        if (config.ObjectOrNull(Loftq) is not { } loftq)
+        if (reader.Raw(name) is not { ValueKind: JsonValueKind.Object } value)
         {
-            return 1;
+            return config;
         }
-        if (init == LoraInit.Loftq && loftq.Int("loftq_bits", 4) is not 4 and var bits)
-        {
-            throw loftq.Error("loftq_bits", $"is {bits}; weights are rounded to NF4 here, which has 4 bits");
-        }
-        return loftq.Int("loftq_iter", 1, min: 1);
-    }
-
-    /// <summary>The objects as they stand in a file; null if there are none.</summary>
-    public static JsonObject? Keep(ConfigReader config)
-    {
-        var kept = new JsonObject();
-        foreach (string name in (ReadOnlySpan<string>)[Eva, Corda, LoraGa, Loftq])
-        {
-            if (config.Raw(name) is { ValueKind: JsonValueKind.Object } value)
-            {
-                kept[name] = JsonObject.Create(value.Clone());
-            }
-        }
-        return kept.Count > 0 ? kept : null;
-    }
-
-    public static void Write(LoraConfig config, JsonObject json)
-    {
-        var settings = config.Calibration;
-        Write(Eva, LoraInit.Eva, fields =>
-        {
-            fields["rho"] = PeftConfig.Float(settings.Rho);
-            fields["whiten"] = settings.Whiten;
-            fields["use_label_mask"] = settings.UseLabelMask;
-            fields["adjust_scaling_factors"] = settings.AdjustScaling;
-        });
-        Write(Corda, LoraInit.Corda, fields => fields["corda_method"] = settings.KeepKnowledge ? "kpm" : "ipm");
-        Write(LoraGa, LoraInit.LoraGa, fields =>
-        {
-            fields["direction"] = Directions[(int)settings.Direction];
-            fields["scale"] = Scales[(int)settings.Scale];
-            fields["stable_gamma"] = ConfigFields.Number(settings.StableGamma);
-        });
-        Write(Loftq, LoraInit.Loftq, fields =>
-        {
-            fields["loftq_bits"] = 4;
-            fields["loftq_iter"] = config.LoftqIterations;
-        });
-        json[Loftq] ??= new JsonObject();
-
-        void Write(string name, LoraInit init, Action<JsonObject> fill)
-        {
-            var fields = config.StartFields?[name]?.DeepClone().AsObject();
-            if (config.Init == init)
-            {
-                fill(fields ??= []);
-            }
-            json[name] = fields;
-        }
+        var kept = config.StartFields?.DeepClone().AsObject() ?? [];
+        kept[name] = JsonObject.Create(value.Clone());
+        return config with { StartFields = kept };
     }
 }

@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Miss;
 
 /// <summary>Which form of MiSS.</summary>
@@ -22,17 +19,21 @@ public enum MissForm
 /// <summary>Hyperparameters of MiSS (Kang and Yin 2024, matrix shard sharing). Defaults are Hugging Face's.</summary>
 public sealed record MissConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public MissConfig()
-    {
-    }
-
-    private MissConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "MISS";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<MissConfig> Fields { get; } = new ConfigFields<MissConfig>(new())
+        .Targets(bias: "MiSS_only", exclude: true, layers: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v }, "r, length of the pieces that the input is cut into.", min: 1)
+        .Int("mini_r", c => c.MiniRank, (c, v) => c with { MiniRank = v }, "Outputs after which the mini form repeats.", min: 1)
+        .Fraction("miss_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the layer's input.")
+        .Choice("init_weights", c => c.Form, (c, v) => c with { Form = v },
+            "Form: true for MiSS, bat multiplies each block of the weight as well, mini repeats over the outputs; false starts as noise.",
+            ("true", MissForm.Balance), ("false", MissForm.Random), ("bat", MissForm.Bat), ("mini", MissForm.Mini));
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the length of the pieces the input is cut into.</summary>
     public int Rank { get; init; } = 64;
@@ -46,41 +47,12 @@ public sealed record MissConfig : TargetedConfig
     /// <summary>Which form.</summary>
     public MissForm Form { get; init; }
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers;
-
-    internal override string BiasOfTargets => "MiSS_only";
-
     internal override bool StartsAsBase => Form != MissForm.Random;
-
-    internal static MissConfig Read(ConfigReader config) => new(config)
-    {
-        Rank = config.Int("r", 64, min: 1),
-        MiniRank = config.Int("mini_r", 1, min: 1),
-        Dropout = config.Float("miss_dropout", 0, min: 0, max: 1),
-        Form = ConfigFields.BoolOrName(config, "init_weights", "true", "bat", "mini") switch
-        {
-            "bat" => MissForm.Bat,
-            "mini" =>
-            MissForm.Mini,
-            "false" => MissForm.Random,
-            _ => MissForm.Balance
-        },
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["r"] = Rank;
-        json["mini_r"] = MiniRank;
-        json["miss_dropout"] = Float(Dropout);
-        json["init_weights"] = Form switch { MissForm.Bat => "bat", MissForm.Mini => "mini", _ => Form == MissForm.Balance };
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Rank(Rank);
-        Hyperparameters.Dropout("miss_dropout", Dropout);
         var pieces = new Dictionary<int, Tensors.Tensor>();
         return new TargetedLayers(context, this).Attach((path, layer, site) =>
         {

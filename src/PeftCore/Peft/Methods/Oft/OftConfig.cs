@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using PeftCore.Io;
 
 namespace PeftCore.Peft.Oft;
@@ -6,17 +5,38 @@ namespace PeftCore.Peft.Oft;
 /// <summary>Hyperparameters of OFT (Qiu et al. 2023, 2025). Defaults are Hugging Face's.</summary>
 public sealed record OftConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public OftConfig()
-    {
-    }
-
-    private OftConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "OFT";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<OftConfig> Fields { get; } = new ConfigFields<OftConfig>(new())
+        .Targets(bias: "oft_only", exclude: true, layers: true, fanInFanOut: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v, BlockSize = v > 0 ? 0 : c.BlockSize },
+            "r, number of blocks; 0 if their size is given.", min: 0)
+        .Int("oft_block_size", c => c.BlockSize, (c, v) => c with { BlockSize = v },
+            "b, side of the blocks; 0 (also the default beside r) if their number is given. A size that does not divide the inputs is " +
+            "replaced by the nearest divisor.", min: 0)
+        .Float("module_dropout", c => c.ModuleDropout, (c, v) => c with { ModuleDropout = v },
+            "Share of blocks that are the identity in a training step.", min: 0, max: 1)
+        .Bool("coft", c => c.Constrained, (c, v) => c with { Constrained = v }, "Keep blocks within eps of the identity (constrained OFT).")
+        .Float("eps", c => c.Epsilon, (c, v) => c with { Epsilon = v }, "ε, the bound of coft.")
+        .Bool("block_share", c => c.BlockShare, (c, v) => c with { BlockShare = v }, "One block for all.")
+        .Bool("use_cayley_neumann", c => c.UseCayleyNeumann, (c, v) => c with { UseCayleyNeumann = v },
+            "Approximate the inverse of the Cayley transform by a Neumann series.")
+        .Int("num_cayley_neumann_terms", c => c.NeumannTerms, (c, v) => c with { NeumannTerms = v }, "Terms of the series.", min: 1)
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start blocks as the identity; otherwise at random.")
+        .Then((c, reader) => !ComesBeforeNewSeries(reader) ? c : c with
+        {
+            Notes =
+            [
+                "use_cayley_neumann is true, and the file is older than Hugging Face PEFT 0.18, which computes the series differently " +
+                "since; train the adapter again, or expect small differences",
+            ],
+        });
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, how many blocks; 0 if their size is given.</summary>
     public int Rank { get; init; }
@@ -46,27 +66,7 @@ public sealed record OftConfig : TargetedConfig
     /// <summary>Whether blocks start as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "oft_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static OftConfig Read(ConfigReader config) => new(config)
-    {
-        Rank = config.Int("r", 0, min: 0),
-        BlockSize = config.Int("oft_block_size", config.Int("r", 0) > 0 ? 0 : 32, min: 0),
-        ModuleDropout = config.Float("module_dropout", 0, min: 0, max: 1),
-        Constrained = config.Bool("coft", false),
-        Epsilon = config.Float("eps", 6e-5),
-        BlockShare = config.Bool("block_share", false),
-        UseCayleyNeumann = config.Bool("use_cayley_neumann", true),
-        NeumannTerms = config.Int("num_cayley_neumann_terms", 5, min: 1),
-        InitWeights = config.Bool("init_weights", true),
-        Notes = ComesBeforeNewSeries(config)
-        ? ["use_cayley_neumann is true, and the file is older than Hugging Face PEFT 0.18, which computes the series differently since; " +
-        "train the adapter again, or expect small differences"] : [],
-    };
 
     /// <summary>Whether a file uses the series and comes from a release before it was changed; releases before did not write which one they
     /// are.</summary>
@@ -76,22 +76,9 @@ public sealed record OftConfig : TargetedConfig
 
     internal override bool SupportsGraphCapture => ModuleDropout == 0 && !Constrained;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["r"] = Rank;
-        json["oft_block_size"] = BlockSize;
-        json["module_dropout"] = Float(ModuleDropout);
-        json["coft"] = Constrained;
-        json["eps"] = Float(Epsilon);
-        json["block_share"] = BlockShare;
-        json["use_cayley_neumann"] = UseCayleyNeumann;
-        json["num_cayley_neumann_terms"] = NeumannTerms;
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        if (Rank == 0 == (BlockSize == 0) || Rank < 0 || BlockSize < 0)
+        if (Rank == 0 == (BlockSize == 0))
         {
             throw new BadInputException(
                 $"r is {Rank} and oft_block_size {BlockSize}; give the number of blocks or their size, and set the other to 0");

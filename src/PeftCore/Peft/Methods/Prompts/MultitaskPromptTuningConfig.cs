@@ -1,6 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 
 namespace PeftCore.Peft.Prompts;
 
@@ -27,35 +25,27 @@ public enum MultitaskPromptInit
 /// each task.</summary>
 public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 {
-    private static readonly Dictionary<MultitaskPromptInit, string> InitNames = new()
-    {
-        [MultitaskPromptInit.Random] = "RANDOM",
-        [MultitaskPromptInit.Text] = "TEXT",
-        [MultitaskPromptInit.AverageSourceTasks] = "AVERAGE_SOURCE_TASKS",
-        [MultitaskPromptInit.ExactSourceTask] = "EXACT_SOURCE_TASK",
-        [MultitaskPromptInit.OnlySourceShared] = "ONLY_SOURCE_SHARED",
-    };
-
-    /// <summary>Hugging Face's defaults.</summary>
-    public MultitaskPromptTuningConfig()
-    {
-    }
-
-    private MultitaskPromptTuningConfig(ConfigReader config) : base(config)
-    {
-        var (init, problem) = PromptInitializer.Read(config, [.. InitNames.Values]);
-        (Init, StartProblem) = (InitNames.First(pair => pair.Value == init).Key, problem);
-        InitText = config.StringOrNull("prompt_tuning_init_text");
-        Tokenizer = config.StringOrNull("tokenizer_name_or_path");
-        TokenizerArguments = config.Raw("tokenizer_kwargs");
-        InitStateDictPath = config.StringOrNull("prompt_tuning_init_state_dict_path");
-        InitTask = config.Int("prompt_tuning_init_task", 0, min: 0);
-        NumRanks = config.Int("num_ranks", 1, min: 1);
-        NumTasks = config.Int("num_tasks", 1, min: 1);
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "MULTITASK_PROMPT_TUNING";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<MultitaskPromptTuningConfig> Fields { get; } = new ConfigFields<MultitaskPromptTuningConfig>(new())
+        .Prompts()
+        .Start("prompt_tuning_init", c => c.Init, (c, v) => c with { Init = v },
+            "Initialisation: standard normal numbers, embeddings of a text, or what an earlier training learned.",
+            ("RANDOM", MultitaskPromptInit.Random), ("TEXT", MultitaskPromptInit.Text),
+            ("AVERAGE_SOURCE_TASKS", MultitaskPromptInit.AverageSourceTasks), ("EXACT_SOURCE_TASK", MultitaskPromptInit.ExactSourceTask),
+            ("ONLY_SOURCE_SHARED", MultitaskPromptInit.OnlySourceShared))
+        .InitialText(c => c.InitText, (c, v) => c with { InitText = v }, c => c.Tokenizer, (c, v) => c with { Tokenizer = v },
+            c => c.TokenizerArguments, (c, v) => c with { TokenizerArguments = v })
+        .Text("prompt_tuning_init_state_dict_path", c => c.InitStateDictPath, (c, v) => c with { InitStateDictPath = v },
+            "adapter_model.safetensors of the earlier training to start from.")
+        .Int("prompt_tuning_init_task", c => c.InitTask, (c, v) => c with { InitTask = v }, "Task of that training to start from.", min: 0)
+        .Int("num_ranks", c => c.NumRanks, (c, v) => c with { NumRanks = v }, "Rank of a task's factors.", min: 1)
+        .Int("num_tasks", c => c.NumTasks, (c, v) => c with { NumTasks = v }, "Number of tasks.", min: 1);
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How the prompts start.</summary>
     public MultitaskPromptInit Init { get; init; }
@@ -80,26 +70,8 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 
     internal JsonElement? TokenizerArguments { get; init; }
 
-    internal static MultitaskPromptTuningConfig Read(ConfigReader config) => new(config);
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["prompt_tuning_init"] = InitNames[Init];
-        json["prompt_tuning_init_text"] = InitText;
-        json["tokenizer_name_or_path"] = Tokenizer;
-        json["tokenizer_kwargs"] = TokenizerArguments is { } arguments ? JsonNode.Parse(arguments.GetRawText()) : null;
-        json["prompt_tuning_init_state_dict_path"] = InitStateDictPath;
-        json["prompt_tuning_init_task"] = InitTask;
-        json["num_ranks"] = NumRanks;
-        json["num_tasks"] = NumTasks;
-    }
-
     internal override PromptEncoder NewEncoder(AttachContext context)
     {
-        if (NumRanks < 1 || NumTasks < 1)
-        {
-            throw new BadInputException($"num_ranks is {NumRanks} and num_tasks {NumTasks}; both must be at least 1");
-        }
         var prompt = new MultitaskPrompt(context, this);
         if (context.IsNew)
         {

@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -20,24 +18,24 @@ public enum PromptNetwork
 /// than the tokens by themselves. Hugging Face calls this the prompt encoder.</summary>
 public sealed record PTuningConfig : PromptLearningConfig
 {
-    private const int DefaultLayers = 2;
-
-    /// <summary>Hugging Face's defaults.</summary>
-    public PTuningConfig()
-    {
-    }
-
-    private PTuningConfig(ConfigReader config) : base(config)
-    {
-        EncoderReparameterizationType = config.Choice("encoder_reparameterization_type", "MLP", "MLP", "LSTM") == "LSTM"
-            ? PromptNetwork.Lstm : PromptNetwork.Mlp;
-        EncoderHiddenSize = config.IntOrNull("encoder_hidden_size", min: 1);
-        EncoderNumLayers = config.Int("encoder_num_layers", DefaultLayers, min: 1);
-        EncoderDropout = config.Float("encoder_dropout", 0, min: 0, max: 1);
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "P_TUNING";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<PTuningConfig> Fields { get; } = new ConfigFields<PTuningConfig>(new())
+        .Prompts()
+        .Choice("encoder_reparameterization_type", c => c.EncoderReparameterizationType,
+            (c, v) => c with { EncoderReparameterizationType = v }, "Network that makes the virtual tokens.",
+            ("MLP", PromptNetwork.Mlp), ("LSTM", PromptNetwork.Lstm))
+        .IntOrNull("encoder_hidden_size", c => c.EncoderHiddenSize, (c, v) => c with { EncoderHiddenSize = v },
+            "Hidden size of the network; null for the size of a virtual token.", min: 1)
+        .Int("encoder_num_layers", c => c.EncoderNumLayers, (c, v) => c with { EncoderNumLayers = v },
+            "Layers of the LSTM; the MLP always has three.", min: 1)
+        .Fraction("encoder_dropout", c => c.EncoderDropout, (c, v) => c with { EncoderDropout = v },
+            "Dropout probability between layers of the LSTM.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The network.</summary>
     public PromptNetwork EncoderReparameterizationType { get; init; }
@@ -46,20 +44,10 @@ public sealed record PTuningConfig : PromptLearningConfig
     public int? EncoderHiddenSize { get; init; }
 
     /// <summary>Layers of the LSTM; the MLP has three maps whatever this says.</summary>
-    public int EncoderNumLayers { get; init; } = DefaultLayers;
+    public int EncoderNumLayers { get; init; } = 2;
 
     /// <summary>Dropout between layers of the LSTM.</summary>
     public double EncoderDropout { get; init; }
-
-    internal static PTuningConfig Read(ConfigReader config) => new(config);
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["encoder_reparameterization_type"] = EncoderReparameterizationType == PromptNetwork.Lstm ? "LSTM" : "MLP";
-        json["encoder_hidden_size"] = EncoderHiddenSize;
-        json["encoder_num_layers"] = EncoderNumLayers;
-        json["encoder_dropout"] = Float(EncoderDropout);
-    }
 
     internal override PromptLearningConfig Resolved(AttachContext context)
     {
@@ -69,12 +57,6 @@ public sealed record PTuningConfig : PromptLearningConfig
 
     internal override PromptEncoder NewEncoder(AttachContext context)
     {
-        if (EncoderHiddenSize < 1 || EncoderNumLayers < 1 || EncoderDropout is not (>= 0 and < 1))
-        {
-            throw new BadInputException(
-                $"encoder_hidden_size is {EncoderHiddenSize}, encoder_num_layers {EncoderNumLayers} and encoder_dropout " +
-                $"{EncoderDropout}; sizes must be at least 1, dropout at least 0 and below 1");
-        }
         int columns = TokenDim!.Value, hidden = EncoderHiddenSize!.Value;
         if (!context.IsNew)
         {

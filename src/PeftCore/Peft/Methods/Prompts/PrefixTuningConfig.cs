@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
@@ -8,21 +6,21 @@ namespace PeftCore.Peft.Prompts;
 /// that every layer finds before those of the tokens.</summary>
 public sealed record PrefixTuningConfig : PromptLearningConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public PrefixTuningConfig()
-    {
-    }
-
-    private PrefixTuningConfig(ConfigReader config) : base(config)
-    {
-        EncoderHiddenSize = config.IntOrNull("encoder_hidden_size", min: 1);
-        PrefixProjection = config.Bool("prefix_projection", false);
-        var (init, problem) = ConfigFields.Start(config, "init_weights", "false", "zero");
-        (InitZero, StartProblem) = (init == "zero", problem);
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "PREFIX_TUNING";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<PrefixTuningConfig> Fields { get; } = new ConfigFields<PrefixTuningConfig>(new())
+        .Prompts()
+        .IntOrNull("encoder_hidden_size", c => c.EncoderHiddenSize, (c, v) => c with { EncoderHiddenSize = v },
+            "Hidden size of the projection; null for the size of a key.", min: 1)
+        .Bool("prefix_projection", c => c.PrefixProjection, (c, v) => c with { PrefixProjection = v },
+            "Make the prefix by a network from one small table; without it this is P-tuning v2.")
+        .Start("init_weights", c => c.InitZero, (c, v) => c with { InitZero = v }, "Initialisation: zero, or standard normal numbers.",
+            ("zero", true), ("null", false), ("false", false), ("true", false));
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Columns inside the projection; null for those of a key.</summary>
     public int? EncoderHiddenSize { get; init; }
@@ -32,15 +30,6 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
 
     /// <summary>Start from zeros instead of random numbers.</summary>
     public bool InitZero { get; init; }
-
-    internal static PrefixTuningConfig Read(ConfigReader config) => new(config);
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["encoder_hidden_size"] = EncoderHiddenSize;
-        json["prefix_projection"] = PrefixProjection;
-        json["init_weights"] = InitZero ? "zero" : null;
-    }
 
     private protected override int ColumnsIn(CausalModel model) => model.KeyColumns;
 

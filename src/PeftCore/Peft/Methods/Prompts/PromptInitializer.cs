@@ -1,5 +1,4 @@
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Tensors;
@@ -9,30 +8,6 @@ namespace PeftCore.Peft.Prompts;
 /// <summary>Initial values of virtual tokens: random, embeddings of a text, or embeddings of random tokens.</summary>
 internal static class PromptInitializer
 {
-    public static PromptInit Parse(string name) => name switch
-    {
-        "TEXT" => PromptInit.Text,
-        "SAMPLE_VOCAB" => PromptInit.SampleVocab,
-        _ => PromptInit.Random,
-    };
-
-    /// <summary>Reads prompt_tuning_init. An unknown name is a problem of a new adapter only: a saved one has its values in its
-    /// file.</summary>
-    public static (string Name, string? Problem) Read(ConfigReader config, string[] names)
-    {
-        const string Field = "prompt_tuning_init";
-        string name = config.String(Field, names[0]);
-        return names.Contains(name) ? (name, null)
-            : (names[0], $"field \"{Field}\" is \"{name}\", and not one of {string.Join(", ", names)}");
-    }
-
-    public static string Name(PromptInit init) => init switch
-    {
-        PromptInit.Text => "TEXT",
-        PromptInit.SampleVocab => "SAMPLE_VOCAB",
-        _ => "RANDOM",
-    };
-
     /// <summary>Fills virtual tokens, (tokens, hidden). Those of a saved adapter are random: its file overwrites them.</summary>
     public static void Fill(AttachContext context, Parameter tokens, PromptInit init, string? text, string? tokenizer)
     {

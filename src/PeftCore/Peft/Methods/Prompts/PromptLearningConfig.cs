@@ -1,5 +1,5 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
@@ -8,24 +8,6 @@ namespace PeftCore.Peft.Prompts;
 /// are taken from the model, and saved as they were found.</summary>
 public abstract record PromptLearningConfig : PeftConfig
 {
-    private protected PromptLearningConfig()
-    {
-    }
-
-    /// <summary>Reads the shared fields.</summary>
-    private protected PromptLearningConfig(ConfigReader config)
-    {
-        TaskType = config.StringOrNull("task_type");
-        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path");
-        Revision = config.StringOrNull("revision");
-        NumVirtualTokens = config.Int("num_virtual_tokens", min: 1);
-        TokenDim = config.IntOrNull("token_dim", min: 1);
-        NumTransformerSubmodules = config.IntOrNull("num_transformer_submodules", min: 1, max: 2);
-        NumAttentionHeads = config.IntOrNull("num_attention_heads", min: 1);
-        NumLayers = config.IntOrNull("num_layers", min: 1);
-        ModulesToSave = config.StringsOrNull("modules_to_save");
-    }
-
     /// <summary>How many stand before every sequence.</summary>
     public int NumVirtualTokens { get; init; } = 20;
 
@@ -44,21 +26,7 @@ public abstract record PromptLearningConfig : PeftConfig
     /// <summary>Modules that are trained whole and saved with the adapter.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
-    internal override void Write(JsonObject json)
-    {
-        json["num_virtual_tokens"] = NumVirtualTokens;
-        json["token_dim"] = TokenDim;
-        json["num_transformer_submodules"] = NumTransformerSubmodules;
-        json["num_attention_heads"] = NumAttentionHeads;
-        json["num_layers"] = NumLayers;
-        json["modules_to_save"] = Strings(ModulesToSave);
-        WriteOwn(json);
-    }
-
     internal override bool StartsAsBase => false;
-
-    /// <summary>Adds the fields of the method alone.</summary>
-    internal abstract void WriteOwn(JsonObject json);
 
     /// <summary>Columns of what this method puts before a sequence, in this model.</summary>
     private protected virtual int ColumnsIn(CausalModel model) => model.HiddenSize;
@@ -78,7 +46,7 @@ public abstract record PromptLearningConfig : PeftConfig
     /// <summary>Makes what stands before a sequence, from a configuration whose sizes are known.</summary>
     internal abstract PromptEncoder NewEncoder(AttachContext context);
 
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         var resolved = Resolved(context);
         resolved.Check(context.Base);
@@ -106,7 +74,6 @@ public abstract record PromptLearningConfig : PeftConfig
     {
         string? problem = this switch
         {
-            { NumVirtualTokens: < 1 } => $"num_virtual_tokens is {NumVirtualTokens}; it must be at least 1",
             _ when NumVirtualTokens >= model.MaxLength =>
                 $"num_virtual_tokens is {NumVirtualTokens}, but the model's context holds {model.MaxLength} tokens; choose fewer",
             { NumTransformerSubmodules: not 1 } =>
@@ -122,4 +89,35 @@ public abstract record PromptLearningConfig : PeftConfig
             throw new BadInputException(problem);
         }
     }
+}
+
+/// <summary>The fields of <see cref="PromptLearningConfig"/>.</summary>
+internal static class PromptFields
+{
+    public static ConfigFields<T> Prompts<T>(this ConfigFields<T> fields)
+        where T : PromptLearningConfig => fields
+        .Common()
+        .Int("num_virtual_tokens", c => c.NumVirtualTokens, (c, v) => c with { NumVirtualTokens = v },
+            "Number of virtual tokens, or of keys and values a layer, before every sequence.", min: 1, required: true)
+        .IntOrNull("token_dim", c => c.TokenDim, (c, v) => c with { TokenDim = v },
+            "Size of a virtual token; null for the model's hidden size.", min: 1)
+        .IntOrNull("num_transformer_submodules", c => c.NumTransformerSubmodules, (c, v) => c with { NumTransformerSubmodules = v },
+            "1 for a decoder; null to take it from the model.", min: 1, max: 2)
+        .IntOrNull("num_attention_heads", c => c.NumAttentionHeads, (c, v) => c with { NumAttentionHeads = v },
+            "Attention heads of the model; null to take it from the model.", min: 1)
+        .IntOrNull("num_layers", c => c.NumLayers, (c, v) => c with { NumLayers = v },
+            "Blocks of the model; null to take it from the model.", min: 1)
+        .Texts("modules_to_save", c => c.ModulesToSave, (c, v) => c with { ModulesToSave = v },
+            "Modules that train whole and are saved with the adapter.");
+
+    /// <summary>The text that virtual tokens start from, and its tokenizer.</summary>
+    public static ConfigFields<T> InitialText<T>(this ConfigFields<T> fields, Func<T, string?> text, Func<T, string?, T> setText,
+        Func<T, string?> tokenizer, Func<T, string?, T> setTokenizer, Func<T, JsonElement?> arguments,
+        Func<T, JsonElement?, T> setArguments)
+        where T : PromptLearningConfig => fields
+        .Text("prompt_tuning_init_text", text, setText, "Text whose tokens' embeddings the virtual tokens start as.")
+        .Text("tokenizer_name_or_path", tokenizer, setTokenizer, "Directory of the tokenizer for that text.")
+        .Add(new("tokenizer_kwargs", "any value", "Arguments of Hugging Face's tokenizer loader; kept for the file.",
+            (c, reader) => setArguments(c, reader.Raw("tokenizer_kwargs")),
+            c => arguments(c) is { } value ? JsonNode.Parse(value.GetRawText()) : null));
 }

@@ -1,6 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 
 namespace PeftCore.Peft.Prompts;
 
@@ -20,22 +18,20 @@ public enum PromptInit
 /// <summary>Hyperparameters of prompt tuning (Lester et al. 2021): virtual tokens before every sequence that train themselves.</summary>
 public sealed record PromptTuningConfig : PromptLearningConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public PromptTuningConfig()
-    {
-    }
-
-    private PromptTuningConfig(ConfigReader config) : base(config)
-    {
-        var (init, problem) = PromptInitializer.Read(config, ["RANDOM", "TEXT", "SAMPLE_VOCAB"]);
-        (Init, StartProblem) = (PromptInitializer.Parse(init), problem);
-        InitText = config.StringOrNull("prompt_tuning_init_text");
-        Tokenizer = config.StringOrNull("tokenizer_name_or_path");
-        TokenizerArguments = config.Raw("tokenizer_kwargs");
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "PROMPT_TUNING";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<PromptTuningConfig> Fields { get; } = new ConfigFields<PromptTuningConfig>(new())
+        .Prompts()
+        .Start("prompt_tuning_init", c => c.Init, (c, v) => c with { Init = v },
+            "Initialisation: standard normal numbers, embeddings of a text, or embeddings of tokens drawn from the vocabulary.",
+            ("RANDOM", PromptInit.Random), ("TEXT", PromptInit.Text), ("SAMPLE_VOCAB", PromptInit.SampleVocab))
+        .InitialText(c => c.InitText, (c, v) => c with { InitText = v }, c => c.Tokenizer, (c, v) => c with { Tokenizer = v },
+            c => c.TokenizerArguments, (c, v) => c with { TokenizerArguments = v });
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How the virtual tokens start.</summary>
     public PromptInit Init { get; init; }
@@ -48,16 +44,6 @@ public sealed record PromptTuningConfig : PromptLearningConfig
 
     /// <summary>What Hugging Face gives its tokenizer's loader; kept as it is.</summary>
     internal JsonElement? TokenizerArguments { get; init; }
-
-    internal static PromptTuningConfig Read(ConfigReader config) => new(config);
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["prompt_tuning_init"] = PromptInitializer.Name(Init);
-        json["prompt_tuning_init_text"] = InitText;
-        json["tokenizer_name_or_path"] = Tokenizer;
-        json["tokenizer_kwargs"] = TokenizerArguments is { } arguments ? JsonNode.Parse(arguments.GetRawText()) : null;
-    }
 
     internal override PromptEncoder NewEncoder(AttachContext context)
     {

@@ -68,7 +68,7 @@ internal sealed class RandomBases
             var (a, b) = Draw(config, r, small, large, bases);
             (_a, _b) = (context.NewConstant(a, [r, 1, small]), context.NewConstant(b, [large, bases, r]));
         }
-        if (ConfigFields.ProjectionsAreSaved(context, config.SaveProjection, "randlora_A"))
+        if (SharedProjections.AreSaved(context, config.SaveProjection, "randlora_A"))
         {
             Save(context.Adapter, AdapterParameter.ModelPrefix);
             // Hugging Face PEFT also writes a copy under the name of each layer.

@@ -1,22 +1,30 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.RandLora;
 
 /// <summary>Hyperparameters of RandLoRA (Albert et al. 2025). Defaults are Hugging Face's.</summary>
 public sealed record RandLoraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public RandLoraConfig()
-    {
-    }
-
-    private RandLoraConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "RANDLORA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<RandLoraConfig> Fields { get; } = new ConfigFields<RandLoraConfig>(new())
+        .Targets(bias: "randlora_only", layers: true, fanInFanOut: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v },
+            "Rank r of each random basis; the smaller, the more bases and trained numbers.", min: 1)
+        .Number("randlora_alpha", c => c.Alpha, (c, v) => c with { Alpha = v }, "α; the update is scaled by α/r.")
+        .Fraction("randlora_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the layer's input.")
+        .Int("projection_prng_key", c => c.ProjectionKey, (c, v) => c with { ProjectionKey = v },
+            "Seed of the random bases, drawn as PyTorch draws them.")
+        .Bool("save_projection", c => c.SaveProjection, (c, v) => c with { SaveProjection = v },
+            "Save the bases with the adapter; otherwise they are drawn again from the seed.")
+        .Bool("sparse", c => c.Sparse, (c, v) => c with { Sparse = v }, "Bases of -1, 0 and 1, two thirds of them 0.")
+        .Bool("very_sparse", c => c.VerySparse, (c, v) => c with { VerySparse = v },
+            "Bases of -1, 0 and 1, all but one in √(smaller side) of them 0.")
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start λ at zero, so that the adapter starts as the identity.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of each random basis; the smaller, the more bases and parameters.</summary>
     public int Rank { get; init; } = 32;
@@ -42,42 +50,12 @@ public sealed record RandLoraConfig : TargetedConfig
     /// <summary>Whether λ starts at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "randlora_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static RandLoraConfig Read(ConfigReader config) => new(config)
-    {
-        Rank = config.Int("r", 32, min: 1),
-        Alpha = config.Float("randlora_alpha", 640),
-        Dropout = config.Float("randlora_dropout", 0, min: 0, max: 1),
-        ProjectionKey = config.Int("projection_prng_key", 0),
-        SaveProjection = config.Bool("save_projection", true),
-        Sparse = config.Bool("sparse", false),
-        VerySparse = config.Bool("very_sparse", false),
-        InitWeights = config.Bool("init_weights", true),
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["r"] = Rank;
-        json["randlora_alpha"] = ConfigFields.Number(Alpha);
-        json["randlora_dropout"] = Float(Dropout);
-        json["projection_prng_key"] = ProjectionKey;
-        json["save_projection"] = SaveProjection;
-        json["sparse"] = Sparse;
-        json["very_sparse"] = VerySparse;
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Rank(Rank);
-        Hyperparameters.Dropout("randlora_dropout", Dropout);
         var targets = new TargetedLayers(context, this);
         RandomBases? bases = null;
         return targets.Attach((path, layer, site) => new RandLoraAdapter(context, this, path, layer,

@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Selective;
 
 /// <summary>Hyperparameters of BitFit (Ben Zaken et al. 2022): the biases of the base train, and nothing else.</summary>
@@ -9,22 +6,21 @@ public sealed record BitFitConfig : PeftConfig
     /// <inheritdoc/>
     public override string PeftType => "BITFIT";
 
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<BitFitConfig> Fields { get; } = new ConfigFields<BitFitConfig>(new())
+        .Common()
+        .Modules("target_modules", c => c.TargetModules, (c, v) => c with { TargetModules = v },
+            "Modules whose biases train; null for all.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
+
     /// <summary>Modules whose biases train; null for all.</summary>
     public ModuleSelector? TargetModules { get; init; }
 
-    internal static BitFitConfig Read(ConfigReader config) => new()
-    {
-        TaskType = config.StringOrNull("task_type"),
-        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
-        Revision = config.StringOrNull("revision"),
-        TargetModules = ModuleSelector.Read(config, "target_modules"),
-    };
-
     internal override bool SupportsGraphCapture => true;
 
-    internal override void Write(JsonObject json) => json["target_modules"] = TargetModules?.ToJson();
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         var modules = context.Base.NamedModules().Where(module => module.Module.OwnParameter("bias") is not null).ToList();
         if (modules.Count == 0)

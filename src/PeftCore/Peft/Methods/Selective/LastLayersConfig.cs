@@ -1,6 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Selective;
 
 /// <summary>Trains the last blocks of the base whole, as fine-tuning did before adapters; nothing runs backward below them.</summary>
@@ -8,6 +5,18 @@ public sealed record LastLayersConfig : PeftConfig
 {
     /// <inheritdoc/>
     public override string PeftType => "LAST_LAYERS";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<LastLayersConfig> Fields { get; } = new ConfigFields<LastLayersConfig>(new())
+        .Common()
+        .Int("num_trained_layers", c => c.NumTrainedLayers, (c, v) => c with { NumTrainedLayers = v },
+            "Number of blocks that train, from the last on.", min: 1)
+        .Bool("train_last_norm", c => c.TrainLastNorm, (c, v) => c with { TrainLastNorm = v },
+            "Train the norm behind the last block too.")
+        .Bool("train_head", c => c.TrainHead, (c, v) => c with { TrainHead = v }, "Train the output head too.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How many blocks train, from the last on.</summary>
     public int NumTrainedLayers { get; init; } = 1;
@@ -18,29 +27,12 @@ public sealed record LastLayersConfig : PeftConfig
     /// <summary>The output head trains too.</summary>
     public bool TrainHead { get; init; }
 
-    internal static LastLayersConfig Read(ConfigReader config) => new()
-    {
-        TaskType = config.StringOrNull("task_type"),
-        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
-        Revision = config.StringOrNull("revision"),
-        NumTrainedLayers = config.Int("num_trained_layers", 1, min: 1),
-        TrainLastNorm = config.Bool("train_last_norm", true),
-        TrainHead = config.Bool("train_head", false),
-    };
-
     internal override bool SupportsGraphCapture => true;
 
-    internal override void Write(JsonObject json)
-    {
-        json["num_trained_layers"] = NumTrainedLayers;
-        json["train_last_norm"] = TrainLastNorm;
-        json["train_head"] = TrainHead;
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         int blocks = context.Base.LayerCount;
-        if (NumTrainedLayers < 1 || NumTrainedLayers > blocks)
+        if (NumTrainedLayers > blocks)
         {
             throw new BadInputException($"num_trained_layers is {NumTrainedLayers}; this model has {blocks}, so choose 1 to {blocks}");
         }
@@ -64,20 +56,16 @@ public sealed record HeadConfig : PeftConfig
     /// <inheritdoc/>
     public override string PeftType => "HEAD";
 
-    internal static HeadConfig Read(ConfigReader config) => new()
-    {
-        TaskType = config.StringOrNull("task_type"),
-        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
-        Revision = config.StringOrNull("revision"),
-    };
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<HeadConfig> Fields { get; } = new ConfigFields<HeadConfig>(new())
+        .Common();
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void Write(JsonObject json)
-    {
-    }
-
-    internal override Adapter Attach(AttachContext context) => Whole.Attach(context, this, [context.Base.Head]);
+    internal override Adapter AttachTo(AttachContext context) => Whole.Attach(context, this, [context.Base.Head]);
 }
 
 /// <summary>Copies of whole modules that train in their place.</summary>

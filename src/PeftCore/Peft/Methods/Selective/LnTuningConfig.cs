@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
@@ -8,29 +6,19 @@ namespace PeftCore.Peft.Selective;
 /// place.</summary>
 public sealed record LnTuningConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public LnTuningConfig()
-    {
-    }
-
-    private LnTuningConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "LN_TUNING";
 
-    internal override TargetFields Fields => TargetFields.Exclude;
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<LnTuningConfig> Fields { get; } = new ConfigFields<LnTuningConfig>(new())
+        .Targets(exclude: true);
 
-    internal static LnTuningConfig Read(ConfigReader config) => new(config);
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
-    {
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         var targets = new TargetedLayers(context, this, module => module is Linear or RmsNorm or LayerNorm or Embedding,
             "no norm, linear layer or embedding");

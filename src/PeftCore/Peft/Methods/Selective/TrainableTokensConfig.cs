@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
@@ -8,13 +6,20 @@ namespace PeftCore.Peft.Selective;
 /// of old ones.</summary>
 public sealed record TrainableTokensConfig : PeftConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public TrainableTokensConfig()
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "TRAINABLE_TOKENS";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<TrainableTokensConfig> Fields { get; } = new ConfigFields<TrainableTokensConfig>(new())
+        .Common()
+        .Ints("token_indices", c => c.TokenIndices, (c, v) => c with { TokenIndices = v }, "Numbers of the tokens whose rows train.")
+        .Modules("target_modules", c => c.TargetModules, (c, v) => c with { TargetModules = v },
+            "Embeddings that the rows belong to; null for the model's input embedding.")
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start from the base's rows; otherwise from standard normal numbers.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The tokens.</summary>
     public IReadOnlyList<int> TokenIndices { get; init; } = [];
@@ -27,24 +32,7 @@ public sealed record TrainableTokensConfig : PeftConfig
 
     internal override bool StartsAsBase => InitWeights;
 
-    internal static TrainableTokensConfig Read(ConfigReader config) => new()
-    {
-        TaskType = config.StringOrNull("task_type"),
-        BaseModelNameOrPath = config.StringOrNull("base_model_name_or_path"),
-        Revision = config.StringOrNull("revision"),
-        TokenIndices = config.IntsOrNull("token_indices") ?? [],
-        TargetModules = ModuleSelector.Read(config, "target_modules"),
-        InitWeights = config.Bool("init_weights", true),
-    };
-
-    internal override void Write(JsonObject json)
-    {
-        json["token_indices"] = Integers(TokenIndices);
-        json["target_modules"] = TargetModules?.ToJson();
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
+    internal override Adapter AttachTo(AttachContext context)
     {
         string input = context.Base.NamedModules().First(module => module.Module == context.Base.TokenEmbedding).Path;
         var targets = TargetModules ?? ModuleSelector.Of(input);

@@ -1,22 +1,25 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Shira;
 
 /// <summary>Hyperparameters of SHiRA (Bhardwaj et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record ShiraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public ShiraConfig()
-    {
-    }
-
-    private ShiraConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "SHIRA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<ShiraConfig> Fields { get; } = new ConfigFields<ShiraConfig>(new())
+        .Targets(fanInFanOut: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v },
+            "Number of trained entries, as a LoRA of this rank has: r·(in + out).", min: 1)
+        .Add(new("mask_type", "text", "How the trained entries are chosen: random for a new adapter; a file holds its choice.",
+            (c, reader) => c with { MaskType = reader.String("mask_type", c.MaskType) }, c => c.MaskType))
+        .IntOrNull("random_seed", c => c.RandomSeed, (c, v) => c with { RandomSeed = v },
+            "Seed of the choice, drawn as PyTorch draws it; null for PyTorch's own default.")
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start the changes at zero, so that the adapter starts as the identity.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>As many weights learn as a LoRA of this rank has: r·(in + out).</summary>
     public int Rank { get; init; } = 32;
@@ -30,31 +33,12 @@ public sealed record ShiraConfig : TargetedConfig
     /// <summary>Whether the changes start at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.FanInFanOut;
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static ShiraConfig Read(ConfigReader config) => new(config)
-    {
-        Rank = config.Int("r", 32, min: 1),
-        MaskType = config.String("mask_type", "random"),
-        RandomSeed = config.IntOrNull("random_seed"),
-        InitWeights = config.Bool("init_weights", true),
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["r"] = Rank;
-        json["mask_type"] = MaskType;
-        json["random_seed"] = RandomSeed;
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Rank(Rank);
         if (context.IsNew && MaskType != "random")
         {
             throw new BadInputException($"mask_type is \"{MaskType}\"; a new adapter chooses its weights at random, so it must be random");

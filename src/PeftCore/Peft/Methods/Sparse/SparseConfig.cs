@@ -1,6 +1,4 @@
-using System.Text.Json.Nodes;
 using PeftCore.Backends;
-using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 
@@ -32,27 +30,35 @@ public enum SelectionCriterion
 /// Storage, gradients and the optimizer's moments exist for the chosen entries alone.</summary>
 public sealed record SparseConfig : TargetedConfig
 {
-    /// <summary>One entry in a hundred, by gradient.</summary>
-    public SparseConfig()
-    {
-    }
-
-    private SparseConfig(ConfigReader config) : base(config)
-    {
-        Density = config.Float("density", 0.01, min: 0, max: 1);
-        Threshold = config.FloatOrNull("threshold");
-        Criterion = Enum.Parse<SelectionCriterion>(config.Choice("criterion", "gradient",
-            [.. Enum.GetNames<SelectionCriterion>().Select(name => name.ToLowerInvariant())]), ignoreCase: true);
-        Scope = config.Choice("scope", "global", "global", "tensor") == "tensor" ? SelectionScope.Tensor : SelectionScope.Global;
-        RefineEvery = config.Int("refine_every", 0, min: 0);
-        RefineFraction = config.Float("refine_fraction", 0.3, min: 0, max: 1);
-        RefineUntil = config.IntOrNull("refine_until", min: 1);
-        MaskPath = config.StringOrNull("mask");
-        EntryCount = (long?)config.FloatOrNull("num_entries", min: 1, max: 1L << 53);
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "SPARSE";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<SparseConfig> Fields { get; } = new ConfigFields<SparseConfig>(new())
+        .Targets(exclude: true, layers: true)
+        .Float("density", c => c.Density, (c, v) => c with { Density = v }, "Share of the targets' entries that trains.", min: 0, max: 1)
+        .FloatOrNull("threshold", c => c.Threshold, (c, v) => c with { Threshold = v },
+            "Train every entry with at least this score instead of a share.")
+        .Choice("criterion", c => c.Criterion, (c, v) => c with { Criterion = v },
+            "Score that entries are chosen by; all but magnitude and random need data.",
+            ("magnitude", SelectionCriterion.Magnitude), ("gradient", SelectionCriterion.Gradient), ("fisher", SelectionCriterion.Fisher),
+            ("snip", SelectionCriterion.Snip), ("movement", SelectionCriterion.Movement), ("random", SelectionCriterion.Random))
+        .Choice("scope", c => c.Scope, (c, v) => c with { Scope = v },
+            "Whether entries compete with all others or with those of their own tensor.",
+            ("global", SelectionScope.Global), ("tensor", SelectionScope.Tensor))
+        .Int("refine_every", c => c.RefineEvery, (c, v) => c with { RefineEvery = v },
+            "Steps between rounds that replace the entries that moved least by those with the largest gradients (RigL); 0 for none.",
+            min: 0)
+        .Fraction("refine_fraction", c => c.RefineFraction, (c, v) => c with { RefineFraction = v },
+            "Share of the entries that a round replaces.")
+        .IntOrNull("refine_until", c => c.RefineUntil, (c, v) => c with { RefineUntil = v }, "Last step with a round; null for no end.",
+            min: 1)
+        .Text("mask", c => c.MaskPath, (c, v) => c with { MaskPath = v }, "File with the entries, as peftcore select writes it.")
+        .Add(new("num_entries", "integer ≥ 1 or null", "Number of entries that the saved adapter has.",
+            (c, reader) => c with { EntryCount = (long?)reader.FloatOrNull("num_entries", min: 1, max: 1L << 53) }, c => c.EntryCount));
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Share of the entries of the targets that trains.</summary>
     public double Density { get; init; } = 0.01;
@@ -87,38 +93,15 @@ public sealed record SparseConfig : TargetedConfig
 
     internal EntryBudget Budget => new(Density, Threshold, Scope);
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers;
-
     /// <summary>Whether the entries are still to be chosen, and data are needed for it.</summary>
     internal bool NeedsData =>
         Mask is null && MaskPath is null && Criterion is not (SelectionCriterion.Magnitude or SelectionCriterion.Random);
 
-    internal static SparseConfig Read(ConfigReader config) => new(config);
-
     /// <summary>In a round the gradient of the whole weight is looked at.</summary>
     internal override bool SupportsGraphCapture => RefineEvery == 0;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["density"] = Float(Density);
-        json["threshold"] = Threshold is { } threshold ? Float(threshold) : null;
-        json["criterion"] = Criterion.ToString().ToLowerInvariant();
-        json["scope"] = Scope.ToString().ToLowerInvariant();
-        json["refine_every"] = RefineEvery;
-        json["refine_fraction"] = Float(RefineFraction);
-        json["refine_until"] = RefineUntil;
-        json["mask"] = MaskPath;
-        json["num_entries"] = EntryCount;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        if (RefineFraction is not (>= 0 and < 1) || RefineEvery < 0)
-        {
-            throw new BadInputException(
-                $"refine_fraction is {RefineFraction} and refine_every {RefineEvery}; the first must be at least 0 and below 1, the " +
-                "second at least 0");
-        }
         var resolved = this with { TargetModules = TargetModules ?? ModuleSelector.Matching(ModuleSelector.AllLinear), Mask = null };
         var linears = new TargetedLayers(context, resolved).Linears;
         var mask = context.IsNew ? MaskFor(context, linears) : null;

@@ -1,22 +1,29 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.VbLora;
 
 /// <summary>Hyperparameters of VB-LoRA (Li et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record VbLoraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public VbLoraConfig()
-    {
-    }
-
-    private VbLoraConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "VBLORA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<VbLoraConfig> Fields { get; } = new ConfigFields<VbLoraConfig>(new())
+        .Targets(bias: "vblora_only", exclude: true, layers: true, fanInFanOut: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v }, "Rank r of the update.", min: 1)
+        .Int("num_vectors", c => c.Vectors, (c, v) => c with { Vectors = v }, "h, number of vectors in the bank.", min: 1)
+        .Int("vector_length", c => c.VectorLength, (c, v) => c with { VectorLength = v },
+            "b, length of a vector; divides the inputs and outputs of every layer.", min: 1)
+        .Int("topk", c => c.TopK, (c, v) => c with { TopK = v }, "k, number of vectors that a piece is mixed of.", min: 1)
+        .Fraction("vblora_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the input of A.")
+        .Bool("save_only_topk_weights", c => c.SaveOnlyTopK, (c, v) => c with { SaveOnlyTopK = v },
+            "Save only which vectors each piece uses and in which parts: a far smaller file, which cannot train further.")
+        .Float("init_vector_bank_bound", c => c.BankBound, (c, v) => c with { BankBound = v },
+            "The bank starts uniform in ± this bound.")
+        .Float("init_logits_std", c => c.LogitsDeviation, (c, v) => c with { LogitsDeviation = v },
+            "Standard deviation of the logits at the start.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 4;
@@ -42,41 +49,11 @@ public sealed record VbLoraConfig : TargetedConfig
     /// <summary>Standard deviation of the logits at the start.</summary>
     public double LogitsDeviation { get; init; } = 0.1;
 
-    internal override TargetFields Fields => TargetFields.Exclude | TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "vblora_only";
-
     internal override bool StartsAsBase => false;
 
-    internal static VbLoraConfig Read(ConfigReader config) => new(config)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        Rank = config.Int("r", 4, min: 1),
-        Vectors = config.Int("num_vectors", 256, min: 1),
-        VectorLength = config.Int("vector_length", 256, min: 1),
-        TopK = config.Int("topk", 2, min: 1),
-        Dropout = config.Float("vblora_dropout", 0, min: 0, max: 1),
-        SaveOnlyTopK = config.Bool("save_only_topk_weights", false),
-        BankBound = config.Float("init_vector_bank_bound", 0.02),
-        LogitsDeviation = config.Float("init_logits_std", 0.1),
-    };
-
-    internal override void WriteOwn(JsonObject json)
-    {
-        json["r"] = Rank;
-        json["num_vectors"] = Vectors;
-        json["vector_length"] = VectorLength;
-        json["topk"] = TopK;
-        json["vblora_dropout"] = Float(Dropout);
-        json["save_only_topk_weights"] = SaveOnlyTopK;
-        json["init_vector_bank_bound"] = Float(BankBound);
-        json["init_logits_std"] = Float(LogitsDeviation);
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Rank(Rank);
-        Hyperparameters.Dropout("vblora_dropout", Dropout);
-        if (TopK < 1 || TopK > Vectors)
+        if (TopK > Vectors)
         {
             throw new BadInputException($"topk is {TopK}, but the bank has {Vectors} vectors; choose from 1 up to as many");
         }

@@ -51,7 +51,7 @@ internal sealed class VeraProjections
             _a = context.NewConstant(Kaiming(random, r, inputs), [r, inputs]);
             _b = context.NewConstant(Kaiming(random, outputs, r), [outputs, r]);
         }
-        if (ConfigFields.ProjectionsAreSaved(context, config.SaveProjection, "vera_A"))
+        if (SharedProjections.AreSaved(context, config.SaveProjection, "vera_A"))
         {
             context.Adapter.Constants.Add((AdapterParameter.ModelPrefix + "vera_A", _a, Optional: false));
             context.Adapter.Constants.Add((AdapterParameter.ModelPrefix + "vera_B", _b, Optional: false));

@@ -1,22 +1,27 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
-
 namespace PeftCore.Peft.Vera;
 
 /// <summary>Hyperparameters of VeRA (Kopiczko et al. 2023). Defaults are Hugging Face's.</summary>
 public sealed record VeraConfig : TargetedConfig
 {
-    /// <summary>Hugging Face's defaults.</summary>
-    public VeraConfig()
-    {
-    }
-
-    private VeraConfig(ConfigReader config) : base(config)
-    {
-    }
-
     /// <inheritdoc/>
     public override string PeftType => "VERA";
+
+    /// <summary>The fields of adapter_config.json.</summary>
+    internal static ConfigFields<VeraConfig> Fields { get; } = new ConfigFields<VeraConfig>(new())
+        .Targets(bias: "vera_only", layers: true, fanInFanOut: true)
+        .Int("r", c => c.Rank, (c, v) => c with { Rank = v }, "Rank r of the shared matrices; far larger than LoRA's, since a rank costs " +
+            "one number a layer.", min: 1)
+        .Int("projection_prng_key", c => c.ProjectionKey, (c, v) => c with { ProjectionKey = v },
+            "Seed of the shared A and B, drawn as PyTorch draws them.")
+        .Bool("save_projection", c => c.SaveProjection, (c, v) => c with { SaveProjection = v },
+            "Save A and B with the adapter; otherwise they are drawn again from the seed.")
+        .Fraction("vera_dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the input of A.")
+        .Float("d_initial", c => c.InitialD, (c, v) => c with { InitialD = v }, "Initial value of every entry of d.")
+        .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
+            "Start b at zero, so that the adapter starts as the identity; otherwise b is one and d random.");
+
+    /// <inheritdoc/>
+    protected internal override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r; far larger than LoRA's, since a rank costs one number here.</summary>
     public int Rank { get; init; } = 256;
@@ -36,38 +41,12 @@ public sealed record VeraConfig : TargetedConfig
     /// <summary>Whether b starts at zero, so that the adapter starts as the identity; otherwise b is one and d random.</summary>
     public bool InitWeights { get; init; } = true;
 
-    internal override TargetFields Fields => TargetFields.Layers | TargetFields.FanInFanOut;
-
-    internal override string BiasOfTargets => "vera_only";
-
     internal override bool StartsAsBase => InitWeights;
-
-    internal static VeraConfig Read(ConfigReader config) => new(config)
-    {
-        Rank = config.Int("r", 256, min: 1),
-        ProjectionKey = config.Int("projection_prng_key", 0),
-        SaveProjection = config.Bool("save_projection", true),
-        Dropout = config.Float("vera_dropout", 0, min: 0, max: 1),
-        InitialD = config.Float("d_initial", 0.1),
-        InitWeights = config.Bool("init_weights", true),
-    };
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override void WriteOwn(JsonObject json)
+    internal override Adapter AttachTo(AttachContext context)
     {
-        json["r"] = Rank;
-        json["projection_prng_key"] = ProjectionKey;
-        json["save_projection"] = SaveProjection;
-        json["vera_dropout"] = Float(Dropout);
-        json["d_initial"] = Float(InitialD);
-        json["init_weights"] = InitWeights;
-    }
-
-    internal override Adapter Attach(AttachContext context)
-    {
-        Hyperparameters.Rank(Rank);
-        Hyperparameters.Dropout("vera_dropout", Dropout);
         var targets = new TargetedLayers(context, this);
         VeraProjections? shared = null;
         return targets.Attach((path, layer, site) =>

@@ -1,0 +1,86 @@
+using System.Text.Json.Nodes;
+using PeftCore.Io;
+
+namespace PeftCore.Peft;
+
+/// <summary>One field of a method's adapter_config.json, as help and documentation describe it.</summary>
+public sealed class ConfigField
+{
+    internal ConfigField(string name, string expected, string fallback, string help) =>
+        (Name, Expected, Default, Help) = (name, expected, fallback, help);
+
+    /// <summary>The name in the file and in --method-options.</summary>
+    public string Name { get; }
+
+    /// <summary>The type and the bounds, such as "integer ≥ 1".</summary>
+    public string Expected { get; }
+
+    /// <summary>The default as JSON; "required" where there is none.</summary>
+    public string Default { get; }
+
+    /// <summary>One sentence about the field.</summary>
+    public string Help { get; }
+
+    /// <summary>The lowest number allowed; null for no bound.</summary>
+    public double? Min { get; internal init; }
+
+    /// <summary>The highest number allowed; null for no bound.</summary>
+    public double? Max { get; internal init; }
+
+    /// <summary>The names allowed; null where any value of the type is.</summary>
+    public IReadOnlyList<string>? Choices { get; internal init; }
+}
+
+/// <summary>The values of one configuration's fields.</summary>
+public sealed class ConfigValues
+{
+    private readonly IReadOnlyList<KeyValuePair<string, JsonNode?>> _fields;
+
+    internal ConfigValues(IReadOnlyList<KeyValuePair<string, JsonNode?>> fields, string? problem) => (_fields, Problem) = (fields, problem);
+
+    /// <summary>The first field outside its bounds, as a sentence; null if all are inside.</summary>
+    internal string? Problem { get; }
+
+    internal bool Has(string field) => _fields.Any(pair => pair.Key == field);
+
+    internal void WriteTo(JsonObject json)
+    {
+        foreach (var (name, value) in _fields)
+        {
+            json[name] = value;
+        }
+    }
+}
+
+/// <summary>One row of a <see cref="ConfigFields{T}"/>: all that is known of a field.</summary>
+/// <param name="Name">Its name in the file.</param>
+/// <param name="Expected">Its type and bounds.</param>
+/// <param name="Help">One sentence.</param>
+/// <param name="Read">The configuration with this field's value from a file; a field that is absent keeps the value it has.</param>
+/// <param name="Write">The value as JSON; null for a field that is read but never written.</param>
+internal sealed record FieldRow<T>(string Name, string Expected, string Help, Func<T, ConfigReader, T> Read, Func<T, JsonNode?>? Write)
+{
+    /// <summary>Whether a file must have the field.</summary>
+    public bool IsRequired { get; init; }
+
+    /// <summary>What is wrong with the value of a configuration that was made in code; null if it is inside the bounds.</summary>
+    public Func<T, string?> Problem { get; init; } = _ => null;
+
+    /// <summary>The lowest number that a file may have; null for no bound.</summary>
+    public double? Min { get; init; }
+
+    /// <summary>The highest number that a file may have; null for no bound.</summary>
+    public double? Max { get; init; }
+
+    /// <summary>The names that a file may have; null where any value of the type fits.</summary>
+    public IReadOnlyList<string>? Choices { get; init; }
+
+    /// <summary>The fields inside, of a field that is an object.</summary>
+    public IReadOnlyList<ConfigField> Parts { get; init; } = [];
+
+    public ConfigField Describe(T defaults) =>
+        new(Name, Expected, IsRequired ? "required" : Write?.Invoke(defaults)?.ToJsonString() ?? "null", Help)
+        {
+            Min = Min, Max = Max, Choices = Choices,
+        };
+}
