@@ -3,20 +3,23 @@ using PeftCore.Cli.Options;
 namespace PeftCore.Cli.Demo;
 
 /// <summary>The settings of demo.</summary>
-internal sealed record DemoOptions : VerbOptions
+internal sealed record DemoOptions : VerbOptions, ISettings<DemoOptions>
 {
-    [Setting("keep adapter, log and merged model here", Value = "DIR", Default = "nowhere: they are removed")]
+    public static SettingRows<DemoOptions> Rows { get; } = new SettingRows<DemoOptions>(() => new())
+        .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "keep adapter, log and merged model here", value: "DIR",
+            fallback: "nowhere: they are removed")
+        .Whole("max-steps", o => o.MaxSteps, (o, v) => o with { MaxSteps = v }, "steps of training", min: 1)
+        .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
+        .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
+        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
+
     public string? OutputDir { get; init; }
 
-    [Setting("steps of training", Min = 1)]
     public int MaxSteps { get; init; } = 250;
 
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
 
-    [Setting("seed of every random choice")]
     public ulong Seed { get; init; } = 1;
 
-    [Setting("CPU threads", Min = 0, Default = "all cores")]
     public int Threads { get; init; }
 }

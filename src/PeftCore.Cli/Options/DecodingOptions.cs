@@ -5,55 +5,62 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What bench generate takes.</summary>
-internal sealed record DecodingOptions : VerbOptions
+internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 {
-    [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public static SettingRows<DecodingOptions> Rows { get; } = new SettingRows<DecodingOptions>(() => new())
+        .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
+            aliases: ["model-name-or-path"])
+        .Text("config", o => o.Config, (o, v) => o with { Config = v }, "a config.json alone; weights are random", value: "FILE")
+        .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
+            SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
+        .Text("adapter", o => o.Adapter, (o, v) => o with { Adapter = v }, "directories of adapters, with commas between; several add up",
+            value: "DIR,…", isList: true)
+        .Whole("prompt-length", o => o.PromptLength, (o, v) => o with { PromptLength = v }, "tokens of each prompt", min: 1)
+        .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "tokens to generate after it", min: 2)
+        .Whole("batch-size", o => o.BatchSize, (o, v) => o with { BatchSize = v }, "sequences at once", min: 1)
+        .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, SamplingOptions.KvCacheDTypeHelp,
+            choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"])
+        .Whole("runs", o => o.Runs, (o, v) => o with { Runs = v }, "timed runs, of which medians are taken", min: 1)
+        .Whole("warmup", o => o.Warmup, (o, v) => o with { Warmup = v }, "runs before, not timed", min: 0)
+        .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of prompts and random weights")
+        .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
+        .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute; on the CPU, how weights are stored",
+            values: [DType.F32, DType.BF16], fallback: "f32; a directory's weights stay as they are")
+        .Size("max-memory", o => o.MaxMemory, (o, v) => o with { MaxMemory = v }, "the most memory to take")
+        .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
+            "keep frozen weights packed for the matrix products of prompts (CPU)")
+        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
+
     public string? Model { get; init; }
 
-    [Setting("a config.json alone; weights are random", Value = "FILE")]
     public string? Config { get; init; }
 
-    [Setting(SequenceOptions.ResizeHelp, Min = 1, Default = "as the model has them")]
     public int? ResizeTokenEmbeddings { get; init; }
 
-    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
-    [Setting("tokens of each prompt", Min = 1)]
     public int PromptLength { get; init; } = 128;
 
-    [Setting("tokens to generate after it", Min = 2)]
     public int MaxNewTokens { get; init; } = 64;
 
-    [Setting("sequences at once", Min = 1)]
     public int BatchSize { get; init; } = 1;
 
-    [Setting(SamplingOptions.KvCacheDTypeHelp, Choices = ["auto", "f32", "bf16"], Aliases = ["kv-dtype"])]
     public string KvCacheDtype { get; init; } = "auto";
 
-    [Setting("timed runs, of which medians are taken", Min = 1)]
     public int Runs { get; init; } = 3;
 
-    [Setting("runs before, not timed", Min = 0)]
     public int Warmup { get; init; } = 1;
 
-    [Setting("seed of prompts and random weights")]
     public ulong Seed { get; init; } = 42;
 
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
 
-    [Setting("in what to compute; on the CPU, how weights are stored", Choices = ["f32", "bf16"],
-        Default = "f32; a directory's weights stay as they are")]
     public DType Dtype { get; init; } = DType.F32;
 
-    [Setting("the most memory to take", Value = "6GiB")]
     public ByteSize? MaxMemory { get; init; }
 
-    [Setting("keep frozen weights packed for the matrix products of prompts (CPU)")]
     public bool PackWeights { get; init; }
 
-    [Setting("CPU threads", Min = 0, Default = "all cores")]
     public int Threads { get; init; }
 
     public IReadOnlyList<string> Adapters => SamplingOptions.Directories(Adapter);

@@ -5,60 +5,72 @@ using PeftCore.Models.Generation;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What generate and chat take.</summary>
-internal sealed record SamplingOptions : VerbOptions
+internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 {
     internal const string KvCacheDTypeHelp =
         "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
 
-    [Setting("directory of the model", Value = "DIR", Aliases = ["model-name-or-path"])]
+    public static SettingRows<SamplingOptions> Rows { get; } = new SettingRows<SamplingOptions>(() => new())
+        .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
+            aliases: ["model-name-or-path"])
+        .Text("adapter", o => o.Adapter, (o, v) => o with { Adapter = v }, "directories of adapters, with commas between; several add up",
+            value: "DIR,…", isList: true)
+        .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
+            SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
+        .Text("prompt", o => o.Prompt, (o, v) => o with { Prompt = v }, "text to go on from; chat: what the system says")
+        .Whole("max-new-tokens", o => o.MaxNewTokens, (o, v) => o with { MaxNewTokens = v }, "most tokens to generate", min: 1)
+        .Number("temperature", o => o.Temperature, (o, v) => o with { Temperature = v },
+            "0 takes the likeliest token; higher draws more boldly", min: 0, max: 100)
+        .Whole("top-k", o => o.TopK, (o, v) => o with { TopK = v }, "draw among this many of the likeliest tokens; 0 for all", min: 0)
+        .Number("top-p", o => o.TopP, (o, v) => o with { TopP = v }, "draw among the fewest tokens whose probabilities reach this sum",
+            min: 0, max: 1)
+        .Number("min-p", o => o.MinP, (o, v) => o with { MinP = v }, "draw among tokens at least this likely relative to the likeliest",
+            min: 0, max: 1)
+        .Number("repetition-penalty", o => o.RepetitionPenalty, (o, v) => o with { RepetitionPenalty = v },
+            "above 1 makes tokens that occurred less likely", min: 0, max: 100)
+        .Text("stop", o => o.Stop, (o, v) => o with { Stop = v }, "end the text before this string")
+        .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v }, "chat: a template instead of the model's own",
+            value: NamedTemplate.Value)
+        .Whole("task-id", o => o.TaskId, (o, v) => o with { TaskId = v }, "task that the text belongs to, for adapters that have several",
+            min: 0)
+        .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of the draws")
+        .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
+        .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
+        .Text("kv-cache-dtype", o => o.KvCacheDtype, (o, v) => o with { KvCacheDtype = v }, KvCacheDTypeHelp,
+            choices: ["auto", "f32", "bf16"], aliases: ["kv-dtype"]);
+
     public string? Model { get; init; }
 
-    [Setting("directories of adapters, with commas between; several add up", Value = "DIR,…", IsList = true)]
     public string? Adapter { get; init; }
 
-    [Setting(SequenceOptions.ResizeHelp, Min = 1, Default = "as the model has them")]
     public int? ResizeTokenEmbeddings { get; init; }
 
-    [Setting("text to go on from; chat: what the system says")]
     public string? Prompt { get; init; }
 
-    [Setting("most tokens to generate", Min = 1)]
     public int MaxNewTokens { get; init; } = 128;
 
-    [Setting("0 takes the likeliest token; higher draws more boldly", Min = 0, Max = 100)]
     public double Temperature { get; init; }
 
-    [Setting("draw among this many of the likeliest tokens; 0 for all", Min = 0)]
     public int TopK { get; init; }
 
-    [Setting("draw among the fewest tokens whose probabilities reach this sum", Min = 0, Max = 1)]
     public double TopP { get; init; } = 1;
 
-    [Setting("draw among tokens at least this likely relative to the likeliest", Min = 0, Max = 1)]
     public double MinP { get; init; }
 
-    [Setting("above 1 makes tokens that occurred less likely", Min = 0, Max = 100)]
     public double RepetitionPenalty { get; init; } = 1;
 
-    [Setting("end the text before this string")]
     public string? Stop { get; init; }
 
-    [Setting("chat: a template instead of the model's own", Value = NamedTemplate.Value)]
     public string? ChatTemplate { get; init; }
 
-    [Setting("task that the text belongs to, for adapters that have several", Min = 0)]
     public int TaskId { get; init; }
 
-    [Setting("seed of the draws")]
     public ulong Seed { get; init; } = 42;
 
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
 
-    [Setting("in what to compute", Choices = ["f32", "bf16"])]
     public DType Dtype { get; init; } = DType.F32;
 
-    [Setting(KvCacheDTypeHelp, Choices = ["auto", "f32", "bf16"], Aliases = ["kv-dtype"])]
     public string KvCacheDtype { get; init; } = "auto";
 
     public IReadOnlyList<string> Adapters => Directories(Adapter);

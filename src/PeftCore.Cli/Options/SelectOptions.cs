@@ -3,30 +3,37 @@ using PeftCore.Peft.Sparse;
 namespace PeftCore.Cli.Options;
 
 /// <summary>What select takes.</summary>
-internal sealed record SelectOptions : SequenceOptions
+internal sealed record SelectOptions : SequenceOptions, ISettings<SelectOptions>
 {
-    [Setting("data that gradients are taken over; magnitude and random need none", Value = "FILE|DIR")]
+    public static SettingRows<SelectOptions> Rows { get; } = new SettingRows<SelectOptions>(() => new())
+        .Model()
+        .Text("data", o => o.Data, (o, v) => o with { Data = v }, "data that gradients are taken over; magnitude and random need none",
+            value: "FILE|DIR")
+        .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where scores, mask and report go", value: "DIR")
+        .Choice("criterion", o => o.Criterion, (o, v) => o with { Criterion = v }, "what entries are chosen by")
+        .Number("density", o => o.Density, (o, v) => o with { Density = v }, "share of the entries to choose", min: 0, max: 1)
+        .Number("threshold", o => o.Threshold, (o, v) => o with { Threshold = v }, "choose every entry with at least this score instead",
+            fallback: "none")
+        .Choice("scope", o => o.Scope, (o, v) => o with { Scope = v }, "whether entries compete with all or within their tensor")
+        .Text("target-modules", o => o.TargetModules, (o, v) => o with { TargetModules = v },
+            "layers to choose from: names with commas between, a regular expression, or all-linear", value: "a,b|all-linear",
+            isList: true)
+        .Whole("batches", o => o.Batches, (o, v) => o with { Batches = v }, "batches that gradients are taken over", min: 1)
+        .Sequence();
+
     public string? Data { get; init; }
 
-    [Setting("where scores, mask and report go", Value = "DIR")]
     public string? OutputDir { get; init; }
 
-    [Setting("what entries are chosen by")]
     public SelectionCriterion Criterion { get; init; } = SelectionCriterion.Gradient;
 
-    [Setting("share of the entries to choose", Min = 0, Max = 1)]
     public double Density { get; init; } = 0.01;
 
-    [Setting("choose every entry with at least this score instead", Default = "none")]
     public double? Threshold { get; init; }
 
-    [Setting("whether entries compete with all or within their tensor")]
     public SelectionScope Scope { get; init; }
 
-    [Setting("layers to choose from: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear",
-        IsList = true)]
     public string TargetModules { get; init; } = "all-linear";
 
-    [Setting("batches that gradients are taken over", Min = 1)]
     public int Batches { get; init; } = Training.WeightSelection.UsualBatches;
 }

@@ -5,33 +5,50 @@ namespace PeftCore.Cli.Options;
 /// <summary>What every verb takes that runs a model over data in batches.</summary>
 internal record SequenceOptions : VerbOptions
 {
-    [Setting("directory of the base model", Value = "DIR", Aliases = ["model-name-or-path"])]
     public string? Model { get; init; }
 
-    [Setting(ResizeHelp, Min = 1, Default = "as the model has them")]
     public int? ResizeTokenEmbeddings { get; init; }
 
     /// <summary>What --help says of the option that all verbs with a model have.</summary>
     public const string ResizeHelp = "rows of the token tables, as after adding tokens; new rows are the mean of the others";
 
-    [Setting("sequences a step takes at once", Min = 1, Aliases = ["per-device-train-batch-size"])]
     public int BatchSize { get; init; } = 8;
 
-    [Setting("longest sequence, in tokens", Min = 1, Default = "the model's limit, at most 1024")]
     public int? MaxSeqLength { get; init; }
 
-    [Setting("learn from answers only, not from prompts")]
     public bool MaskPrompt { get; init; } = true;
 
-    [Setting("how conversations become text, instead of the model's own template", Value = NamedTemplate.Value)]
     public string? ChatTemplate { get; init; }
 
-    [Setting("seed of every random choice")]
     public ulong Seed { get; init; } = 42;
 
-    [Setting("where to compute", Choices = ["cpu", "cuda", "ilgpu-cpu"])]
     public string Device { get; init; } = "cpu";
 
-    [Setting("CPU threads", Min = 0, Default = "all cores")]
     public int Threads { get; init; }
+}
+
+/// <summary>The settings of <see cref="SequenceOptions"/>.</summary>
+internal static class SequenceRows
+{
+    /// <summary>The model, which --help shows first.</summary>
+    public static SettingRows<T> Model<T>(this SettingRows<T> rows)
+        where T : SequenceOptions => rows
+        .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the base model", value: "DIR",
+            aliases: ["model-name-or-path"]);
+
+    /// <summary>What several verbs take, which --help shows after a verb's own settings.</summary>
+    public static SettingRows<T> Sequence<T>(this SettingRows<T> rows)
+        where T : SequenceOptions => rows
+        .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },
+            SequenceOptions.ResizeHelp, min: 1, fallback: "as the model has them")
+        .Whole("batch-size", o => o.BatchSize, (o, v) => o with { BatchSize = v }, "sequences a step takes at once", min: 1,
+            aliases: ["per-device-train-batch-size"])
+        .Whole("max-seq-length", o => o.MaxSeqLength, (o, v) => o with { MaxSeqLength = v }, "longest sequence, in tokens", min: 1,
+            fallback: "the model's limit, at most 1024")
+        .Bool("mask-prompt", o => o.MaskPrompt, (o, v) => o with { MaskPrompt = v }, "learn from answers only, not from prompts")
+        .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v },
+            "how conversations become text, instead of the model's own template", value: NamedTemplate.Value)
+        .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
+        .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
+        .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");
 }

@@ -1,89 +1,85 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Reflection;
-using System.Text.Json;
-using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>One setting of an options record: its names, its flag, and how its text becomes a value.</summary>
-internal sealed class Setting
+/// <summary>What a setting's text means.</summary>
+internal enum SettingKind
 {
-    private readonly PropertyInfo _property;
-    private readonly SettingAttribute _about;
-    private readonly Type _type;
+    Text,
+    Boolean,
+    Whole,
+    Number,
+    Size,
+}
 
-    public Setting(PropertyInfo property, SettingAttribute about, object? fallback)
-    {
-        (_property, _about) = (property, about);
-        _type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
-        Name = JsonNamingPolicy.KebabCaseLower.ConvertName(property.Name);
-        Choices = about.Choices ?? (_type.IsEnum ? [.. Enum.GetNames(_type).Select(Snake)] : null);
-        Option = Name == GlobalOptions.Device.Name[2..] ? GlobalOptions.Device : Declare(about.Default ?? Text(fallback));
-    }
-
-    /// <summary>The name with dashes.</summary>
-    public string Name { get; }
-
+/// <summary>One row of the settings of an options record: its names, its bounds, its help, and how its text becomes a value.</summary>
+/// <param name="Name">The name with dashes.</param>
+/// <param name="Kind">What its text means.</param>
+/// <param name="Help">One line for --help.</param>
+/// <param name="Read">The value as text; null where there is none.</param>
+/// <param name="Parse">The options with the value of a text; null if the text does not fit.</param>
+internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Func<T, string?> Read, Func<T, string, T?> Parse)
+    where T : VerbOptions
+{
     /// <summary>The name with underscores, as files have it.</summary>
     public string FileName => Name.Replace('-', '_');
 
-    public Option Option { get; }
+    /// <summary>The values allowed; null if the kind alone decides.</summary>
+    public IReadOnlyList<string>? Choices { get; init; }
 
-    private string[]? Choices { get; }
+    /// <summary>The lowest number allowed.</summary>
+    public double Min { get; init; } = double.NegativeInfinity;
+
+    /// <summary>The highest number allowed.</summary>
+    public double Max { get; init; } = double.PositiveInfinity;
+
+    /// <summary>What --help shows in the place of the value; null for what the kind suggests.</summary>
+    public string? Value { get; init; }
+
+    /// <summary>Other names, Hugging Face's mostly.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    /// <summary>What --help says of the default; null for the default itself.</summary>
+    public string? Fallback { get; init; }
+
+    /// <summary>Whether the text is a list with commas between, which a file may write as a list.</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>Whether true and false are among the texts.</summary>
+    public bool TakesBooleans { get; init; }
 
     /// <summary>Whether a name, dashed, is this setting's or one of its aliases.</summary>
-    public bool IsCalled(string name) => name == Name || _about.Aliases.Contains(name);
+    public bool IsCalled(string name) => name == Name || Aliases.Contains(name);
 
-    /// <summary>Takes the text of a flag.</summary>
-    public void Set(object options, string text, string place) => _property.SetValue(options, Parse(text, place));
-
-    /// <summary>Takes the value of a settings file.</summary>
-    public void Set(object options, FileValue value, string place) => Set(options, TextOf(value, place), place);
-
-    /// <summary>The value as a settings file would hold it; null where there is none.</summary>
-    public string? Read(object options) => Text(_property.GetValue(options));
-
-    /// <summary>What --help shows in the place of the value.</summary>
-    public string Expected => _about.Value ?? (Choices is not null ? string.Join('|', Choices) : _type == typeof(bool) ? "true|false"
-        : _type == typeof(string) ? "TEXT" : "N");
-
-    private object Parse(string text, string place)
+    /// <summary>The options with the value of a flag's text.</summary>
+    public T Set(T options, string text, string place)
     {
-        if (Choices is not null && !Choices.Contains(text.Replace('-', '_')) && !Choices.Contains(text))
+        if (Choices is { } choices && !choices.Contains(text.Replace('-', '_')) && !choices.Contains(text))
         {
-            throw new BadInputException($"{place} is \"{text}\", expected {string.Join(", ", Choices[..^1])} or {Choices[^1]}.");
+            throw new BadInputException($"{place} is \"{text}\", expected {Description}.");
         }
-        if (_type == typeof(string))
-        {
-            return text;
-        }
-        if (_type.IsEnum)
-        {
-            return Enum.Parse(_type, Enum.GetNames(_type).First(name => Snake(name) == text.Replace('-', '_')));
-        }
-        return Number(text) ?? throw new BadInputException($"{place} is \"{text}\", expected {Description()}{Hint(text)}.");
+        return Parse(options, text) ?? throw new BadInputException($"{place} is \"{text}\", expected {Description}{Hint(text)}.");
     }
 
-    /// <summary>The value of a boolean, a size or a number within its range; null if the text is none.</summary>
-    private object? Number(string text)
+    /// <summary>The options with the value of a settings file.</summary>
+    public T Set(T options, FileValue value, string place) => Set(options, TextOf(value, place), place);
+
+    /// <summary>The flag.</summary>
+    /// <param name="defaults">The options whose values are the defaults.</param>
+    public Option Declare(T defaults)
     {
-        if (_type == typeof(bool))
-        {
-            return text.Equals("true", StringComparison.OrdinalIgnoreCase) ? true : text.Equals("false", StringComparison.OrdinalIgnoreCase)
-                ? false : null;
-        }
-        if (_type == typeof(ByteSize))
-        {
-            return ByteSize.TryParse(text, out var size) ? size : null;
-        }
-        if (!NumberText.TryFloat(text, out double number) || number < _about.Min || number > _about.Max)
-        {
-            return null;
-        }
-        return _type == typeof(double) ? number
-            : _type == typeof(int) ? NumberText.TryWhole(text, out int whole) ? whole : null
-            : NumberText.TryWhole(text, out ulong seed) ? seed : null;
+        string[] aliases = [.. Aliases.Select(alias => "--" + alias)];
+        string description = Help + ((Fallback ?? Read(defaults)) is { } fallback ? $" [default: {fallback}]" : "");
+        // A flag without a value means true, so only a boolean may leave its value out. Of a repeated flag the last counts: a script adds
+        // to another's line.
+        return Kind == SettingKind.Boolean
+            ? new Option<bool>("--" + Name, aliases) { Description = description }
+            : new Option<string[]>("--" + Name, aliases)
+            {
+                Description = description, HelpName = Value ?? (Choices is not null ? string.Join('|', Choices)
+                    : Kind == SettingKind.Text ? "TEXT" : "N"),
+                Arity = ArgumentArity.OneOrMore
+            };
     }
 
     /// <summary>The text a flag would have. Where a file's language makes something else of a value than this setting needs, it is refused
@@ -94,9 +90,9 @@ internal sealed class Setting
         {
             return TextOf(value.Items[0], place);
         }
-        if (!_about.IsList)
+        if (!IsList)
         {
-            throw new BadInputException($"{place} is a list, expected {(_type == typeof(string) ? "one text" : Description())}.");
+            throw new BadInputException($"{place} is a list, expected {Description}.");
         }
         foreach (var item in value.Items)
         {
@@ -116,15 +112,15 @@ internal sealed class Setting
 
     private string TextOf(FileScalar scalar, string place)
     {
-        if (_type == typeof(bool))
+        if (Kind == SettingKind.Boolean)
         {
             return scalar.Boolean is { } flag ? flag ? "true" : "false" : scalar.Text;
         }
         if (scalar.Boolean is { } boolean)
         {
-            return _about.TakesBooleans ? boolean ? "true" : "false" : throw AsBoolean(scalar.Text, boolean, place);
+            return TakesBooleans ? boolean ? "true" : "false" : throw AsBoolean(scalar.Text, boolean, place);
         }
-        if (scalar.IsOctal && _type != typeof(string) && !_type.IsEnum)
+        if (scalar.IsOctal && Kind != SettingKind.Text)
         {
             throw new BadInputException(
                 $"{place} is {scalar.Text}, which YAML 1.1 reads in base 8 and YAML 1.2 in base 10; write it without the leading zero.");
@@ -134,48 +130,35 @@ internal sealed class Setting
 
     private BadInputException AsBoolean(string text, bool value, string place) => new(
         $"{place} is {text}, which the file's language reads as {(value ? "true" : "false")}, expected "
-        + (Choices is not null ? $"{string.Join(", ", Choices[..^1])} or {Choices[^1]}." : _type == typeof(string)
-            ? "a text; put it in quotes if it is one." : $"{Description()}."));
+        + (Kind == SettingKind.Text && Choices is null ? "a text; put it in quotes if it is one." : $"{Description}."));
 
     private static string Hint(string text) =>
         text.Contains(',') ? "; numbers have a decimal point and no commas"
         : text.Contains('_') ? "; digits are written without underscores" : "";
 
-    private Option Declare(string? fallback)
+    /// <summary>The values allowed, in words.</summary>
+    private string Description
     {
-        string[] aliases = [.. _about.Aliases.Select(alias => "--" + alias)];
-        string description = _about.Description + (fallback is null ? "" : $" [default: {fallback}]");
-        // A flag without a value means true, so only a bool may leave its value out. Of a repeated flag the last counts: a script adds to
-        // another's line.
-        return _type == typeof(bool)
-            ? new Option<bool>("--" + Name, aliases) { Description = description }
-            : new Option<string[]>("--" + Name, aliases)
-            {
-                Description = description, HelpName = Expected,
-                Arity = ArgumentArity.OneOrMore
-            };
-    }
-
-    private string Description()
-    {
-        string kind = _type == typeof(bool) ? "true or false" : _type == typeof(ByteSize) ? "a size such as 6GiB" : _type == typeof(double)
-            ? "a number" : "a whole number";
-        return (_about.Min, _about.Max) switch
+        get
         {
-            (double.NegativeInfinity, double.PositiveInfinity) => kind,
-            ({ } min, double.PositiveInfinity) => FormattableString.Invariant($"{kind} of at least {min}"),
-            ({ } min, { } max) => FormattableString.Invariant($"{kind} from {min} to {max}"),
-        };
+            if (Choices is { } choices)
+            {
+                return $"{string.Join(", ", choices.SkipLast(1))} or {choices[^1]}";
+            }
+            string kind = Kind switch
+            {
+                SettingKind.Boolean => "true or false",
+                SettingKind.Size => "a size such as 6GiB",
+                SettingKind.Number => "a number",
+                SettingKind.Whole => "a whole number",
+                _ => "one text",
+            };
+            return (Min, Max) switch
+            {
+                (double.NegativeInfinity, double.PositiveInfinity) => kind,
+                ({ } min, double.PositiveInfinity) => FormattableString.Invariant($"{kind} of at least {min}"),
+                ({ } min, { } max) => FormattableString.Invariant($"{kind} from {min} to {max}"),
+            };
+        }
     }
-
-    private static string? Text(object? value) => value switch
-    {
-        null => null,
-        bool flag => flag ? "true" : "false",
-        Enum name => Snake(name.ToString()),
-        ByteSize size => size.Bytes.ToString(CultureInfo.InvariantCulture),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture),
-    };
-
-    private static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

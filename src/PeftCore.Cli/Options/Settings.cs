@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Reflection;
 using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Options;
@@ -8,9 +7,9 @@ namespace PeftCore.Cli.Options;
 /// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags win over the file, the
 /// file over defaults.</summary>
 internal sealed class Settings<T>
-    where T : VerbOptions, new()
+    where T : VerbOptions, ISettings<T>
 {
-    private readonly Setting[] _all = [.. Find()];
+    private readonly (Setting<T> Row, Option Option)[] _all = [.. T.Rows.All.Select(row => (row, OptionOf(row)))];
     private readonly NoEffect<T>[] _rules;
 
     /// <param name="rules">Which settings do nothing when.</param>
@@ -26,9 +25,9 @@ internal sealed class Settings<T>
     public void AddTo(Command command)
     {
         command.Add(_file);
-        foreach (var setting in _all.Where(setting => setting.Option != GlobalOptions.Device))
+        foreach (var (_, option) in _all.Where(setting => setting.Option != GlobalOptions.Device))
         {
-            command.Add(setting.Option);
+            command.Add(option);
         }
     }
 
@@ -40,16 +39,16 @@ internal sealed class Settings<T>
     /// <exception cref="BadInputException">A name is unknown, a value does not fit, or two values contradict each other.</exception>
     public T Read(ParseResult parse, Action<string>? warn = null)
     {
-        T options = new(), defaults = new();
+        var options = T.Rows.NewOptions();
         if (parse.GetValue(_file) is { } file)
         {
-            ReadFile(file, options, defaults);
+            options = ReadFile(file, options);
         }
-        foreach (var setting in _all)
+        foreach (var (setting, option) in _all)
         {
-            if (parse.GetResult(setting.Option) is OptionResult { Implicit: false } given)
+            if (parse.GetResult(option) is OptionResult { Implicit: false } given)
             {
-                ReadFlag(setting, given, options, warn);
+                options = ReadFlag(setting, given, options, warn);
             }
         }
         foreach (var rule in _rules)
@@ -68,7 +67,7 @@ internal sealed class Settings<T>
         var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names)
             .ToHashSet(StringComparer.Ordinal);
         var all = new JsonObject();
-        foreach (var setting in _all.Where(setting => !idle.Contains(setting.Name)))
+        foreach (var setting in T.Rows.All.Where(setting => !idle.Contains(setting.Name)))
         {
             if (setting.Read(options) is { } text)
             {
@@ -78,8 +77,9 @@ internal sealed class Settings<T>
         return all;
     }
 
-    private void ReadFile(string file, T options, T defaults)
+    private static T ReadFile(string file, T options)
     {
+        var defaults = T.Rows.NewOptions();
         var read = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var entry in SettingsFile.Read(file))
         {
@@ -88,39 +88,34 @@ internal sealed class Settings<T>
             {
                 throw new BadInputException($"{entry.Place} is the same setting as {read[setting.Name]} above; write it once.");
             }
-            setting.Set(options, entry.Value, entry.Place);
+            options = setting.Set(options, entry.Value, entry.Place);
             options.Given.Add(setting.Name, entry.Place, isFlag: false, differs: setting.Read(options) != setting.Read(defaults));
         }
+        return options;
     }
 
-    private static void ReadFlag(Setting setting, OptionResult given, T options, Action<string>? warn)
+    private static T ReadFlag(Setting<T> setting, OptionResult given, T options, Action<string>? warn)
     {
         string flag = "--" + setting.Name;
         string[] values = [.. given.Tokens.Select(token => token.Value)];
-        setting.Set(options, values.Length > 0 ? values[^1] : "true", flag);
+        options = setting.Set(options, values.Length > 0 ? values[^1] : "true", flag);
         options.Given.Add(setting.Name, flag, isFlag: true, differs: true);
         if (values.Distinct(StringComparer.Ordinal).Count() > 1)
         {
             warn?.Invoke($"{flag} is given {values.Length} times, as {string.Join(" and ", values.Distinct(StringComparer.Ordinal))}; " +
                 "the last counts.");
         }
+        return options;
     }
 
-    private Setting Find(SettingsFile.Entry entry)
+    private static Setting<T> Find(SettingsFile.Entry entry)
     {
         string name = entry.Name.Replace('_', '-');
-        return _all.FirstOrDefault(setting => setting.IsCalled(name)) ?? throw new BadInputException(
-            $"{entry.Place} is not a setting{Spelling.DidYouMean(entry.Name.Replace('-', '_'), _all.Select(setting => setting.FileName))}.");
+        return T.Rows.All.FirstOrDefault(setting => setting.IsCalled(name)) ?? throw new BadInputException(
+            $"{entry.Place} is not a setting" +
+            $"{Spelling.DidYouMean(entry.Name.Replace('-', '_'), T.Rows.All.Select(setting => setting.FileName))}.");
     }
 
-    private static IEnumerable<Setting> Find()
-    {
-        var defaults = new T();
-        return from property in typeof(T).GetProperties()
-               let about = property.GetCustomAttribute<SettingAttribute>()
-               where about is not null
-               // The model first, then what is the verb's own, then what others take as well.
-               orderby property.Name == nameof(SequenceOptions.Model) ? 0 : property.DeclaringType == typeof(T) ? 1 : 2
-               select new Setting(property, about, property.GetValue(defaults));
-    }
+    private static Option OptionOf(Setting<T> row) =>
+        row.Name == GlobalOptions.Device.Name[2..] ? GlobalOptions.Device : row.Declare(T.Rows.NewOptions());
 }

@@ -1,173 +1,217 @@
 using PeftCore.Cli.Output;
 using PeftCore.Peft;
+using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Training;
 
 namespace PeftCore.Cli.Options;
 
 /// <summary>What train, plan and bench step take, with Hugging Face's names and defaults.</summary>
-internal sealed record TrainOptions : SequenceOptions
+internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 {
-    [Setting("training data: a file, or a directory with train, valid and test files", Value = "FILE|DIR")]
+    private static readonly LoraConfig Lora = new();
+
+    public static SettingRows<TrainOptions> Rows { get; } = new SettingRows<TrainOptions>(() => new())
+        .Model()
+        .Text("data", o => o.Data, (o, v) => o with { Data = v },
+            "training data: a file, or a directory with train, valid and test files", value: "FILE|DIR")
+        .Text("output-dir", o => o.OutputDir, (o, v) => o with { OutputDir = v }, "where the adapter, the log and checkpoints go",
+            value: "DIR")
+        .Text("method", o => o.Method, (o, v) => o with { Method = v }, "how to fine-tune", value: "NAME")
+        .Text("method-options", o => o.MethodOptions, (o, v) => o with { MethodOptions = v },
+            "fields of the method's adapter_config.json, such as r=16,alpha=32", value: "a=1,b=2", isList: true)
+        .Whole("lora-r", o => o.LoraR, (o, v) => o with { LoraR = v }, MethodField.OfLora("r"))
+        .Number("lora-alpha", o => o.LoraAlpha, (o, v) => o with { LoraAlpha = v }, MethodField.OfLora("lora_alpha"), min: 0)
+        .Number("lora-dropout", o => o.LoraDropout, (o, v) => o with { LoraDropout = v }, MethodField.OfLora("lora_dropout"),
+            min: 0, max: 0.99)
+        .Text("target-modules", o => o.TargetModules, (o, v) => o with { TargetModules = v }, MethodField.OfLora("target_modules"),
+            value: "a,b|all-linear", fallback: "the model family's own", isList: true)
+        .Text("modules-to-save", o => o.ModulesToSave, (o, v) => o with { ModulesToSave = v },
+            MethodField.OfLora("modules_to_save"), value: "a,b", isList: true)
+        .Choice("bias", o => o.Bias, (o, v) => o with { Bias = v }, MethodField.OfLora("bias").Help)
+        .Bool("use-rslora", o => o.UseRslora, (o, v) => o with { UseRslora = v }, MethodField.OfLora("use_rslora"))
+        .Bool("use-dora", o => o.UseDora, (o, v) => o with { UseDora = v }, MethodField.OfLora("use_dora"))
+        .Text("init-lora-weights", o => o.InitLoraWeights, (o, v) => o with { InitLoraWeights = v },
+            MethodField.OfLora("init_lora_weights").Help, value: "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq",
+            takesBooleans: true)
+        .Whole("init-batches", o => o.InitBatches, (o, v) => o with { InitBatches = v },
+            "batches of the training data that eva, corda and lora_ga look at", min: 1)
+        .Whole("num-virtual-tokens", o => o.NumVirtualTokens, (o, v) => o with { NumVirtualTokens = v },
+            MethodField.Of("num_virtual_tokens", "prompt_tuning", "p_tuning", "prefix_tuning"), fallback: "20")
+        .Text("prompt-tuning-init", o => o.PromptTuningInit, (o, v) => o with { PromptTuningInit = v },
+            MethodField.Of("prompt_tuning_init", "prompt_tuning"))
+        .Text("prompt-tuning-init-text", o => o.PromptTuningInitText, (o, v) => o with { PromptTuningInitText = v },
+            MethodField.Of("prompt_tuning_init_text", "prompt_tuning"), value: "TEXT")
+        .Text("encoder-reparameterization-type", o => o.EncoderReparameterizationType,
+            (o, v) => o with { EncoderReparameterizationType = v }, MethodField.Of("encoder_reparameterization_type", "p_tuning"))
+        .Whole("encoder-hidden-size", o => o.EncoderHiddenSize, (o, v) => o with { EncoderHiddenSize = v },
+            MethodField.Of("encoder_hidden_size", "p_tuning", "prefix_tuning"), fallback: "as wide as a token")
+        .Bool("prefix-projection", o => o.PrefixProjection, (o, v) => o with { PrefixProjection = v },
+            MethodField.Of("prefix_projection", "prefix_tuning"))
+        .Text("feedforward-modules", o => o.FeedforwardModules, (o, v) => o with { FeedforwardModules = v },
+            MethodField.Of("feedforward_modules", "ia3"), value: "a,b", fallback: "the model family's own", isList: true)
+        .Text("token-indices", o => o.TokenIndices, (o, v) => o with { TokenIndices = v },
+            MethodField.Of("token_indices", "trainable_tokens"), value: "1,2,3", isList: true)
+        .Number("reduction-factor", o => o.ReductionFactor, (o, v) => o with { ReductionFactor = v },
+            MethodField.Of("reduction_factor", "bottleneck"), min: 1e-3, fallback: "16, for par_bn 2")
+        .Text("non-linearity", o => o.NonLinearity, (o, v) => o with { NonLinearity = v },
+            MethodField.Of("non_linearity", "bottleneck"), value: "NAME", fallback: "the architecture's own")
+        .Whole("num-trained-layers", o => o.NumTrainedLayers, (o, v) => o with { NumTrainedLayers = v },
+            MethodField.Of("num_trained_layers", "last_layers"))
+        .Number("density", o => o.Density, (o, v) => o with { Density = v }, MethodField.Of("density", "sparse"))
+        .Text("criterion", o => o.Criterion, (o, v) => o with { Criterion = v }, MethodField.Of("criterion", "sparse"))
+        .Text("mask", o => o.Mask, (o, v) => o with { Mask = v }, MethodField.Of("mask", "sparse"), value: "FILE")
+        .Whole("refine-every", o => o.RefineEvery, (o, v) => o with { RefineEvery = v }, MethodField.Of("refine_every", "sparse"),
+            min: 1, fallback: "none")
+        .Whole("gradient-accumulation-steps", o => o.GradientAccumulationSteps, (o, v) => o with { GradientAccumulationSteps = v },
+            "batches whose gradients are summed before a step", min: 1)
+        .Number("learning-rate", o => o.LearningRate, (o, v) => o with { LearningRate = v }, "highest learning rate", min: 0)
+        .Text("lr-scheduler-type", o => o.LrSchedulerType, (o, v) => o with { LrSchedulerType = v }, "how the learning rate goes down",
+            choices: ["linear", "cosine", "constant"])
+        .Whole("warmup-steps", o => o.WarmupSteps, (o, v) => o with { WarmupSteps = v }, "steps over which the learning rate rises",
+            min: 0)
+        .Number("warmup-ratio", o => o.WarmupRatio, (o, v) => o with { WarmupRatio = v }, "the same as a share of all steps", min: 0,
+            max: 1)
+        .Number("num-epochs", o => o.NumEpochs, (o, v) => o with { NumEpochs = v }, "passes over the data", min: 0,
+            aliases: ["num-train-epochs"])
+        .Whole("max-steps", o => o.MaxSteps, (o, v) => o with { MaxSteps = v }, "steps in all, instead of epochs", min: -1,
+            fallback: "by epochs")
+        .Bool("packing", o => o.Packing, (o, v) => o with { Packing = v },
+            "put several short samples into one sequence; none sees another")
+        .Bool("gradient-checkpointing", o => o.GradientCheckpointing, (o, v) => o with { GradientCheckpointing = v },
+            "keep less for the backward pass and compute it again")
+        .Number("weight-decay", o => o.WeightDecay, (o, v) => o with { WeightDecay = v }, "AdamW's weight decay", min: 0)
+        .Number("max-grad-norm", o => o.MaxGradNorm, (o, v) => o with { MaxGradNorm = v },
+            "longest gradient; longer ones are scaled down, 0 leaves them", min: 0)
+        .Whole("eval-steps", o => o.EvalSteps, (o, v) => o with { EvalSteps = v }, "evaluate after this many steps", min: 1,
+            fallback: "after each epoch")
+        .Whole("save-steps", o => o.SaveSteps, (o, v) => o with { SaveSteps = v }, "write a checkpoint after this many steps", min: 1,
+            fallback: "after each epoch")
+        .Whole("save-total-limit", o => o.SaveTotalLimit, (o, v) => o with { SaveTotalLimit = v },
+            "checkpoints to keep beside the last and the best; 0 keeps all", min: 0)
+        .Bool("load-best-model-at-end", o => o.LoadBestModelAtEnd, (o, v) => o with { LoadBestModelAtEnd = v },
+            "end with the parameters that had the lowest held-out loss")
+        .Whole("early-stopping-patience", o => o.EarlyStoppingPatience, (o, v) => o with { EarlyStoppingPatience = v },
+            "evaluations without a better held-out loss after which to stop; 0 never does", min: 0)
+        .Number("validation-split", o => o.ValidationSplit, (o, v) => o with { ValidationSplit = v },
+            "part of the training samples to hold out, if there are no validation data", min: 0, max: 0.9)
+        .Choice("optimizer", o => o.Optimizer, (o, v) => o with { Optimizer = v }, "which optimizer trains", aliases: ["optim"])
+        .Whole("logging-steps", o => o.LoggingSteps, (o, v) => o with { LoggingSteps = v },
+            "write a line of the log after this many steps", min: 1)
+        .Text("resume-from-checkpoint", o => o.ResumeFromCheckpoint, (o, v) => o with { ResumeFromCheckpoint = v },
+            "go on from a checkpoint as if it had never stopped", value: "DIR")
+        .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
+        .Size("max-memory", o => o.MaxMemory, (o, v) => o with { MaxMemory = v }, "refuse to start if the plan needs more memory")
+        .Bool("no-replay", o => o.NoReplay, (o, v) => o with { NoReplay = v },
+            "run every training pass anew instead of replaying a recorded one")
+        .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
+            "keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")
+        .Sequence();
+
     public string? Data { get; init; }
 
-    [Setting("where the adapter, the log and checkpoints go", Value = "DIR")]
     public string? OutputDir { get; init; }
 
-    [Setting("how to fine-tune", Value = "NAME")]
     public string Method { get; init; } = "lora";
 
-    [Setting("fields of the method's adapter_config.json, such as r=16,alpha=32", Value = "a=1,b=2", IsList = true)]
     public string? MethodOptions { get; init; }
 
-    [Setting("rank of the update matrices", Min = 1)]
-    public int LoraR { get; init; } = 8;
+    public int LoraR { get; init; } = Lora.Rank;
 
-    [Setting("scale of the update: alpha / r", Min = 0)]
-    public double LoraAlpha { get; init; } = 8;
+    public double LoraAlpha { get; init; } = Lora.Alpha;
 
-    [Setting("dropout on the input of the update", Min = 0, Max = 0.99)]
-    public double LoraDropout { get; init; }
+    public double LoraDropout { get; init; } = Lora.Dropout;
 
-    [Setting("layers to adapt: names with commas between, a regular expression, or all-linear", Value = "a,b|all-linear",
-        Default = "the model family's own", IsList = true)]
     public string? TargetModules { get; init; }
 
-    [Setting("modules to train whole and save with the adapter", Value = "a,b", IsList = true)]
     public string? ModulesToSave { get; init; }
 
-    [Setting("which biases train")]
-    public BiasMode Bias { get; init; } = BiasMode.None;
+    public BiasMode Bias { get; init; } = Lora.Bias;
 
-    [Setting("scale by alpha / sqrt(r) (rank-stabilized LoRA)")]
-    public bool UseRslora { get; init; }
+    public bool UseRslora { get; init; } = Lora.UseRsLora;
 
-    [Setting("train magnitude and direction apart (DoRA)")]
-    public bool UseDora { get; init; }
+    public bool UseDora { get; init; } = Lora.UseDora;
 
-    [Setting("how the update starts", Value = "true|false|gaussian|pissa|pissa_niter_N|olora|eva|corda|lora_ga|loftq",
-        TakesBooleans = true)]
-    public string InitLoraWeights { get; init; } = "true";
+    public string InitLoraWeights { get; init; } = Lora.InitName;
 
-    [Setting("batches of the training data that eva, corda and lora_ga look at", Min = 1)]
     public int InitBatches { get; init; } = LoraCalibration.UsualBatches;
 
-    [Setting("virtual tokens before every sequence (prompt_tuning, p_tuning, prefix_tuning)", Min = 1, Default = "20")]
     public int? NumVirtualTokens { get; init; }
 
-    [Setting("how prompt tuning starts", Choices = ["RANDOM", "TEXT", "SAMPLE_VOCAB"], Default = "RANDOM")]
     public string? PromptTuningInit { get; init; }
 
-    [Setting("the text it starts from", Value = "TEXT")]
     public string? PromptTuningInitText { get; init; }
 
-    [Setting("the network of p_tuning", Choices = ["MLP", "LSTM"], Default = "MLP")]
     public string? EncoderReparameterizationType { get; init; }
 
-    [Setting("columns inside the network of p_tuning or prefix_tuning", Min = 1, Default = "as wide as a token")]
     public int? EncoderHiddenSize { get; init; }
 
-    [Setting("make prefixes with a network")]
     public bool? PrefixProjection { get; init; }
 
-    [Setting("targets of ia3 whose input is rescaled", Value = "a,b", Default = "the model family's own", IsList = true)]
     public string? FeedforwardModules { get; init; }
 
-    [Setting("tokens of trainable_tokens", Value = "1,2,3", IsList = true)]
     public string? TokenIndices { get; init; }
 
-    [Setting("hidden size over that of a bottleneck", Min = 1e-3, Default = "16, for par_bn 2")]
     public double? ReductionFactor { get; init; }
 
-    [Setting("what stands inside a bottleneck, such as relu or swish", Value = "NAME", Default = "the architecture's own")]
     public string? NonLinearity { get; init; }
 
-    [Setting("blocks of last_layers", Min = 1, Default = "1")]
     public int? NumTrainedLayers { get; init; }
 
-    [Setting("share of the entries that sparse trains", Min = 0, Max = 1, Default = "0.01")]
     public double? Density { get; init; }
 
-    [Setting("what sparse chooses entries by", Choices = ["magnitude", "gradient", "fisher", "snip", "movement", "random"],
-        Default = "gradient")]
     public string? Criterion { get; init; }
 
-    [Setting("the entries, as peftcore select writes them", Value = "FILE")]
     public string? Mask { get; init; }
 
-    [Setting("steps between rounds that drop entries of sparse and choose others", Min = 1, Default = "none")]
     public int? RefineEvery { get; init; }
 
-    [Setting("batches whose gradients are summed before a step", Min = 1)]
     public int GradientAccumulationSteps { get; init; } = 1;
 
-    [Setting("highest learning rate", Min = 0)]
     public double LearningRate { get; init; } = 5e-5;
 
-    [Setting("how the learning rate goes down", Choices = ["linear", "cosine", "constant"])]
     public string LrSchedulerType { get; init; } = "linear";
 
-    [Setting("steps over which the learning rate rises", Min = 0)]
     public int WarmupSteps { get; init; }
 
-    [Setting("the same as a share of all steps", Min = 0, Max = 1)]
     public double WarmupRatio { get; init; }
 
-    [Setting("passes over the data", Min = 0, Aliases = ["num-train-epochs"])]
     public double NumEpochs { get; init; } = 3;
 
-    [Setting("steps in all, instead of epochs", Min = -1, Default = "by epochs")]
     public int MaxSteps { get; init; } = -1;
 
-    [Setting("put several short samples into one sequence; none sees another")]
     public bool Packing { get; init; }
 
-    [Setting("keep less for the backward pass and compute it again")]
     public bool GradientCheckpointing { get; init; }
 
-    [Setting("AdamW's weight decay", Min = 0)]
     public double WeightDecay { get; init; }
 
-    [Setting("longest gradient; longer ones are scaled down, 0 leaves them", Min = 0)]
     public double MaxGradNorm { get; init; } = 1;
 
-    [Setting("evaluate after this many steps", Min = 1, Default = "after each epoch")]
     public int? EvalSteps { get; init; }
 
-    [Setting("write a checkpoint after this many steps", Min = 1, Default = "after each epoch")]
     public int? SaveSteps { get; init; }
 
-    [Setting("checkpoints to keep beside the last and the best; 0 keeps all", Min = 0)]
     public int SaveTotalLimit { get; init; } = 2;
 
-    [Setting("end with the parameters that had the lowest held-out loss")]
     public bool LoadBestModelAtEnd { get; init; }
 
-    [Setting("evaluations without a better held-out loss after which to stop; 0 never does", Min = 0)]
     public int EarlyStoppingPatience { get; init; }
 
-    [Setting("part of the training samples to hold out, if there are no validation data", Min = 0, Max = 0.9)]
     public double ValidationSplit { get; init; }
 
-    [Setting("which optimizer trains", Aliases = ["optim"])]
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.AdamW;
 
-    [Setting("write a line of the log after this many steps", Min = 1)]
     public int LoggingSteps { get; init; } = 10;
 
-    [Setting("go on from a checkpoint as if it had never stopped", Value = "DIR")]
     public string? ResumeFromCheckpoint { get; init; }
 
-    [Setting("in what to compute", Choices = ["f32", "bf16"])]
     public DType Dtype { get; init; } = DType.F32;
 
-    [Setting("refuse to start if the plan needs more memory", Value = "6GiB")]
     public ByteSize? MaxMemory { get; init; }
 
-    [Setting("run every training pass anew instead of replaying a recorded one")]
     public bool NoReplay { get; init; }
 
-    [Setting("keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")]
     public bool PackWeights { get; init; }
 
     /// <summary>Whether the device keeps frozen weights packed.</summary>

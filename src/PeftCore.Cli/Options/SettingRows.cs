@@ -1,0 +1,98 @@
+using System.Globalization;
+using System.Text.Json;
+using PeftCore.Cli.Output;
+
+namespace PeftCore.Cli.Options;
+
+/// <summary>An options record that declares its settings.</summary>
+internal interface ISettings<T>
+    where T : VerbOptions
+{
+    /// <summary>The settings, one row each.</summary>
+    static abstract SettingRows<T> Rows { get; }
+}
+
+/// <summary>The settings of an options record, one row each, in the order of --help. Flags, their help, the names in a settings file and
+/// the resolved settings of a run come from these rows.</summary>
+/// <param name="create">Makes options with their defaults.</param>
+internal sealed class SettingRows<T>(Func<T> create)
+    where T : VerbOptions
+{
+    private readonly List<Setting<T>> _all = [];
+
+    public IReadOnlyList<Setting<T>> All => _all;
+
+    /// <summary>New options, every setting at its default.</summary>
+    public T NewOptions() => create();
+
+    public SettingRows<T> Text(string name, Func<T, string?> get, Func<T, string, T> set, string help, string? value = null,
+        IReadOnlyList<string>? choices = null, string[]? aliases = null, string? fallback = null, bool isList = false,
+        bool takesBooleans = false) => Add(new(name, SettingKind.Text, help, get, set)
+        {
+            Value = value, Choices = choices, Aliases = aliases ?? [], Fallback = fallback, IsList = isList, TakesBooleans = takesBooleans,
+        });
+
+    public SettingRows<T> Bool(string name, Func<T, bool?> get, Func<T, bool, T> set, string help) => Add(new(name, SettingKind.Boolean,
+        help, o => get(o) switch { true => "true", false => "false", _ => null },
+        (o, text) => text.Equals("true", StringComparison.OrdinalIgnoreCase) ? set(o, true)
+            : text.Equals("false", StringComparison.OrdinalIgnoreCase) ? set(o, false) : null));
+
+    public SettingRows<T> Whole(string name, Func<T, int?> get, Func<T, int, T> set, string help,
+        double min = double.NegativeInfinity, string[]? aliases = null, string? fallback = null) => Add(new(name, SettingKind.Whole, help,
+        o => get(o)?.ToString(CultureInfo.InvariantCulture),
+        (o, text) => IsWithin(text, min, double.PositiveInfinity) && NumberText.TryWhole(text, out int value) ? set(o, value) : null)
+        {
+            Min = min, Aliases = aliases ?? [], Fallback = fallback,
+        });
+
+    public SettingRows<T> Seed(Func<T, ulong> get, Func<T, ulong, T> set, string help) => Add(new("seed", SettingKind.Whole, help,
+        o => get(o).ToString(CultureInfo.InvariantCulture),
+        (o, text) => NumberText.TryFloat(text, out _) && NumberText.TryWhole(text, out ulong value) ? set(o, value) : null));
+
+    public SettingRows<T> Number(string name, Func<T, double?> get, Func<T, double, T> set, string help,
+        double min = double.NegativeInfinity, double max = double.PositiveInfinity, string[]? aliases = null, string? fallback = null) =>
+        Add(new(name, SettingKind.Number, help, o => get(o)?.ToString(CultureInfo.InvariantCulture),
+            (o, text) => IsWithin(text, min, max) && NumberText.TryFloat(text, out double value) ? set(o, value) : null)
+        {
+            Min = min, Max = max, Aliases = aliases ?? [], Fallback = fallback,
+        });
+
+    public SettingRows<T> Size(string name, Func<T, ByteSize?> get, Func<T, ByteSize, T> set, string help)
+    {
+        var row = new Setting<T>(name, SettingKind.Size, help, o => get(o)?.Bytes.ToString(CultureInfo.InvariantCulture),
+            (o, text) => ByteSize.TryParse(text, out var value) ? set(o, value) : null);
+        return Add(row with { Value = "6GiB" });
+    }
+
+    /// <summary>One of an enumeration's values, written in lower case with underscores.</summary>
+    /// <param name="name">The name with dashes.</param>
+    /// <param name="get">Reads the value.</param>
+    /// <param name="set">Sets it.</param>
+    /// <param name="help">One line.</param>
+    /// <param name="values">The values that may be written; null for all.</param>
+    /// <param name="aliases">Other names.</param>
+    /// <param name="fallback">What --help says of the default.</param>
+    public SettingRows<T> Choice<TEnum>(string name, Func<T, TEnum> get, Func<T, TEnum, T> set, string help, TEnum[]? values = null,
+        string[]? aliases = null, string? fallback = null)
+        where TEnum : struct, Enum
+    {
+        values ??= Enum.GetValues<TEnum>();
+        return Add(new(name, SettingKind.Text, help, o => NameOf(get(o)),
+            (o, text) => set(o, values.First(value => NameOf(value) == text.Replace('-', '_'))))
+        {
+            Choices = [.. values.Select(NameOf)], Aliases = aliases ?? [], Fallback = fallback,
+        });
+    }
+
+    private SettingRows<T> Add(Setting<T> setting)
+    {
+        _all.Add(setting);
+        return this;
+    }
+
+    private static string NameOf<TEnum>(TEnum value)
+        where TEnum : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+
+    private static bool IsWithin(string text, double min, double max) =>
+        NumberText.TryFloat(text, out double number) && number >= min && number <= max;
+}
