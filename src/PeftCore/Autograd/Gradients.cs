@@ -23,7 +23,7 @@ public static class Gradients
         }
 
         /// <summary>Stops accumulating, and frees the gradient.</summary>
-        internal void UntrackGradient()
+        public void UntrackGradient()
         {
             tensor.FreeGradient();
             tensor.GradFn = null;

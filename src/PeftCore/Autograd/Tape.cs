@@ -30,7 +30,7 @@ public sealed class Tape : IDisposable
     internal IReadOnlyList<GradientNode> Nodes => _nodes;
 
     /// <summary>Bytes saved for backward; memory that several ops share counts once.</summary>
-    internal long SavedBytes => _nodes.SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage).Distinct()
+    public long SavedBytes => _nodes.SelectMany(node => node.SavedTensors).Select(saved => saved.Tensor.Storage).Distinct()
         .Sum(storage => storage.ReservedBytes);
 
     internal TapeMode Mode { get; }

@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-using PeftCore.Io;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Peft;
@@ -10,23 +8,21 @@ namespace PeftCore.PublicApi.Tests.Samples;
 /// <summary>Hyperparameters of a method that scales each output of a linear layer: y = (x·Wᵀ + b)∘(1 + s).</summary>
 internal sealed record OutputScaleConfig : LinearAdapterConfig
 {
-    public OutputScaleConfig()
-    {
-    }
-
-    private OutputScaleConfig(ConfigReader config) : base(config) =>
-        InitDeviation = config.Float("init_deviation", 0, min: 0, max: 1);
+    public static ConfigFields<OutputScaleConfig> Fields { get; } = new ConfigFields<OutputScaleConfig>(new())
+        .Targets(exclude: true, layers: true)
+        .Float("init_deviation", c => c.InitDeviation, (c, v) => c with { InitDeviation = v },
+            "Standard deviation of the initial s; with 0 the adapter starts as the identity.", min: 0, max: 1);
 
     public override string PeftType => "OUTPUT_SCALE";
 
     /// <summary>Standard deviation of the s it starts from; 0 starts as the base model.</summary>
     public double InitDeviation { get; init; }
 
-    public static void Register() => PeftMethods.Register("OUTPUT_SCALE", config => new OutputScaleConfig(config));
+    public override ConfigValues FieldValues => Fields.Of(this);
+
+    public static void Register() => PeftMethods.Register("OUTPUT_SCALE", Fields);
 
     protected override LinearAdapter CreateAdapter(AdapterSite site) => new OutputScale(site, (float)InitDeviation);
-
-    protected override void WriteFields(JsonObject json) => json["init_deviation"] = InitDeviation;
 }
 
 /// <summary>The method on one layer.</summary>

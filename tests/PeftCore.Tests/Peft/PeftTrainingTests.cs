@@ -79,7 +79,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             }
             float[] values = [.. model.Parameters.SelectMany(p => p.Parameter.Value.ToArray<float>())];
             model.Unload();
-            model.Base.Free();
+            model.Base.Dispose();
             return (values, ((CapturedStep)step).GraphLaunches);
         }
 

@@ -83,7 +83,7 @@ public sealed class ConfigFields<T>(T defaults)
     internal T Read(ConfigReader reader, T start) => _steps.Aggregate(start, (config, step) => step(config, reader));
 
     /// <summary>The values that a configuration has in these rows.</summary>
-    internal ConfigValues Of(T config) => new(
+    public ConfigValues Of(T config) => new(
         [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, row.Write!(config)))],
         _rows.Select(row => row.Problem(config)).FirstOrDefault(problem => problem is not null));
 }

@@ -136,7 +136,7 @@ public abstract record PeftConfig
     }
 
     /// <summary>The fields of this configuration with their values.</summary>
-    protected internal abstract ConfigValues FieldValues { get; }
+    public abstract ConfigValues FieldValues { get; }
 
     /// <summary>Attaches the method to a model.</summary>
     /// <exception cref="BadInputException">A field is outside its bounds, or does not fit the model.</exception>

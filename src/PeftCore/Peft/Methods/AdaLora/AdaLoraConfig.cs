@@ -50,7 +50,7 @@ public sealed record AdaLoraConfig : TargetedConfig
             (c, reader) => c with { NamesAlphas = reader.ObjectOrNull("alpha_pattern")?.Names.Any() ?? false }, _ => new JsonObject()));
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Rank of each layer at the beginning.</summary>
     public int InitialRank { get; init; } = 12;

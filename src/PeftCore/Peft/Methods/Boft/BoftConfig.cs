@@ -21,7 +21,7 @@ public sealed record BoftConfig : TargetedConfig
             "Start blocks as the identity; otherwise at random.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>b, side of the blocks; 0 if their number is given.</summary>
     public int BlockSize { get; init; } = 4;

@@ -48,7 +48,7 @@ public sealed record BottleneckConfig : PeftConfig
         .Fraction("dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the bottleneck's output.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The architecture these settings began as: "seq_bn", "double_seq_bn" or "par_bn".</summary>
     public string Architecture { get; init; } = "seq_bn";

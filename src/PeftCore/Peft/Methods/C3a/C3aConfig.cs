@@ -35,7 +35,7 @@ public sealed record C3aConfig : TargetedConfig
             "Block sizes of single layers, by a pattern for the end of the module's path; the first match counts.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>b, side of the circulant blocks; divides inputs and outputs. The larger, the fewer parameters.</summary>
     public int BlockSize { get; init; } = 256;

@@ -19,7 +19,7 @@ public sealed record FourierFtConfig : TargetedConfig
             "Start the coefficients at zero, so that the adapter starts as the identity; otherwise at standard normal numbers.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>n, how many frequencies of ΔW learn.</summary>
     public int Frequencies { get; init; } = 1000;

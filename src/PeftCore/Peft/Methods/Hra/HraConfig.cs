@@ -17,7 +17,7 @@ public sealed record HraConfig : TargetedConfig
             "Start directions in equal pairs, so that the adapter starts as the identity.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, how many reflections; even, so that they can start as pairs that cancel.</summary>
     public int Rank { get; init; } = 8;

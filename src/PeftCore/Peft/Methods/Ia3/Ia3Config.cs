@@ -18,7 +18,7 @@ public sealed record Ia3Config : TargetedConfig
             "Start the vectors at one, so that the adapter starts as the identity; otherwise at standard normal numbers.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Those of the targets whose input is rescaled instead of the output; null for the family's usual ones.</summary>
     public ModuleSelector? FeedforwardModules { get; init; }

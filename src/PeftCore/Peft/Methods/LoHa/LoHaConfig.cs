@@ -13,7 +13,7 @@ public sealed record LoHaConfig : LycorisConfig
             "Start one factor at zero, so that the adapter starts as the identity; otherwise all are random.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Whether one factor starts at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;

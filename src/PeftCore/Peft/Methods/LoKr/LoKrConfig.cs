@@ -33,7 +33,7 @@ public sealed record LoKrConfig : LycorisConfig
             "Scale the kept outputs up to make up for those that rank_dropout drops.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Factor the first, smaller factor as well.</summary>
     public bool DecomposeBoth { get; init; }

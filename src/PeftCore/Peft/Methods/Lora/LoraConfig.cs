@@ -72,7 +72,7 @@ public sealed record LoraConfig : TargetedConfig
         .Add(LoraConfigFields.TrainableTokens);
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 8;

@@ -33,7 +33,7 @@ public sealed record MissConfig : TargetedConfig
             ("true", MissForm.Balance), ("false", MissForm.Random), ("bat", MissForm.Bat), ("mini", MissForm.Mini));
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the length of the pieces the input is cut into.</summary>
     public int Rank { get; init; } = 64;

@@ -36,7 +36,7 @@ public sealed record OftConfig : TargetedConfig
         });
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, how many blocks; 0 if their size is given.</summary>
     public int Rank { get; init; }

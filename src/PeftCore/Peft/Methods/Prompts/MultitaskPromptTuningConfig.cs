@@ -45,7 +45,7 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
         .Int("num_tasks", c => c.NumTasks, (c, v) => c with { NumTasks = v }, "Number of tasks.", min: 1);
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How the prompts start.</summary>
     public MultitaskPromptInit Init { get; init; }

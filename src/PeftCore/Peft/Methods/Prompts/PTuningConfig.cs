@@ -35,7 +35,7 @@ public sealed record PTuningConfig : PromptLearningConfig
             "Dropout probability between layers of the LSTM.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The network.</summary>
     public PromptNetwork EncoderReparameterizationType { get; init; }

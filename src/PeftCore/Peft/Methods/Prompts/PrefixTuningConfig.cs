@@ -20,7 +20,7 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
             ("zero", true), ("null", false), ("false", false), ("true", false));
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Columns inside the projection; null for those of a key.</summary>
     public int? EncoderHiddenSize { get; init; }

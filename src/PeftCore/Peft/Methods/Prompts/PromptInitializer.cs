@@ -1,4 +1,5 @@
 using PeftCore.Backends;
+using PeftCore.Io;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Tensors;

@@ -31,7 +31,7 @@ public sealed record PromptTuningConfig : PromptLearningConfig
             c => c.TokenizerArguments, (c, v) => c with { TokenizerArguments = v });
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How the virtual tokens start.</summary>
     public PromptInit Init { get; init; }

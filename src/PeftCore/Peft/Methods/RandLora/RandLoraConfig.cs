@@ -24,7 +24,7 @@ public sealed record RandLoraConfig : TargetedConfig
             "Start λ at zero, so that the adapter starts as the identity.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of each random basis; the smaller, the more bases and parameters.</summary>
     public int Rank { get; init; } = 32;

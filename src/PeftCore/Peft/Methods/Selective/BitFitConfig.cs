@@ -13,7 +13,7 @@ public sealed record BitFitConfig : PeftConfig
             "Modules whose biases train; null for all.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Modules whose biases train; null for all.</summary>
     public ModuleSelector? TargetModules { get; init; }

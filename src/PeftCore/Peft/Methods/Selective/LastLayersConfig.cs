@@ -16,7 +16,7 @@ public sealed record LastLayersConfig : PeftConfig
         .Bool("train_head", c => c.TrainHead, (c, v) => c with { TrainHead = v }, "Train the output head too.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>How many blocks train, from the last on.</summary>
     public int NumTrainedLayers { get; init; } = 1;
@@ -61,7 +61,7 @@ public sealed record HeadConfig : PeftConfig
         .Common();
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 

@@ -14,7 +14,7 @@ public sealed record LnTuningConfig : TargetedConfig
         .Targets(exclude: true);
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 

@@ -19,7 +19,7 @@ public sealed record TrainableTokensConfig : PeftConfig
             "Start from the base's rows; otherwise from standard normal numbers.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>The tokens.</summary>
     public IReadOnlyList<int> TokenIndices { get; init; } = [];

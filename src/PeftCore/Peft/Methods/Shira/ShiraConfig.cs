@@ -19,7 +19,7 @@ public sealed record ShiraConfig : TargetedConfig
             "Start the changes at zero, so that the adapter starts as the identity.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>As many weights learn as a LoRA of this rank has: r·(in + out).</summary>
     public int Rank { get; init; } = 32;

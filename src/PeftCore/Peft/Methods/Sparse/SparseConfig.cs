@@ -58,7 +58,7 @@ public sealed record SparseConfig : TargetedConfig
             (c, reader) => c with { EntryCount = (long?)reader.FloatOrNull("num_entries", min: 1, max: 1L << 53) }, c => c.EntryCount));
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Share of the entries of the targets that trains.</summary>
     public double Density { get; init; } = 0.01;

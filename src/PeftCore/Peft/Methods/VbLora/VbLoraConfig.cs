@@ -23,7 +23,7 @@ public sealed record VbLoraConfig : TargetedConfig
             "Standard deviation of the logits at the start.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 4;

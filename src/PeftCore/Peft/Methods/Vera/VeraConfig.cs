@@ -21,7 +21,7 @@ public sealed record VeraConfig : TargetedConfig
             "Start b at zero, so that the adapter starts as the identity; otherwise b is one and d random.");
 
     /// <inheritdoc/>
-    protected internal override ConfigValues FieldValues => Fields.Of(this);
+    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>r; far larger than LoRA's, since a rank costs one number here.</summary>
     public int Rank { get; init; } = 256;
