@@ -34,9 +34,11 @@ public sealed class ConfigField
 /// <summary>The values of one configuration's fields.</summary>
 public sealed class ConfigValues
 {
-    private readonly IReadOnlyList<KeyValuePair<string, JsonNode?>> _fields;
+    private readonly IReadOnlyList<KeyValuePair<string, Func<JsonNode?>>> _fields;
 
-    internal ConfigValues(IReadOnlyList<KeyValuePair<string, JsonNode?>> fields, string? problem) => (_fields, Problem) = (fields, problem);
+    /// <summary>Values are written when they are needed: one outside its bounds, such as NaN, may have no JSON.</summary>
+    internal ConfigValues(IReadOnlyList<KeyValuePair<string, Func<JsonNode?>>> fields, string? problem) =>
+        (_fields, Problem) = (fields, problem);
 
     /// <summary>The first field outside its bounds, as a sentence; null if all are inside.</summary>
     internal string? Problem { get; }
@@ -45,9 +47,9 @@ public sealed class ConfigValues
 
     internal void WriteTo(JsonObject json)
     {
-        foreach (var (name, value) in _fields)
+        foreach (var (name, write) in _fields)
         {
-            json[name] = value;
+            json[name] = write();
         }
     }
 }

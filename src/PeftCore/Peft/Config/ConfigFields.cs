@@ -84,6 +84,6 @@ public sealed class ConfigFields<T>(T defaults)
 
     /// <summary>The values that a configuration has in these rows.</summary>
     public ConfigValues Of(T config) => new(
-        [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, row.Write!(config)))],
+        [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, () => row.Write!(config)))],
         _rows.Select(row => row.Problem(config)).FirstOrDefault(problem => problem is not null));
 }
