@@ -10,13 +10,13 @@ internal sealed class Bench : IDisposable
     private readonly List<Tensor> _made = [];
     private ulong _stream;
 
-    private Bench(IBackend backend) => Backend = backend;
+    private Bench(Backend backend) => Backend = backend;
 
     /// <summary>The CPU and, where there is one, a card; or those that the environment variable names, separated by commas.</summary>
     public static IEnumerable<string> Devices => Environment.GetEnvironmentVariable("PEFTCORE_BENCH_DEVICES")?.Split(',')
         ?? (IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"]);
 
-    public IBackend Backend { get; }
+    public Backend Backend { get; }
 
     /// <summary>Opens a device: a card with BF16 activations.</summary>
     public static Bench Open(string device) =>

@@ -6,7 +6,7 @@ namespace PeftCore.Ilgpu;
 /// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. All work is queued on one stream;
 /// the host waits only to read results. This part has the device's memory, profiles and graph capture; the other forwards each job to its
 /// launcher.</summary>
-internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCapture
+internal sealed partial class IlgpuBackend : Backend, IGraphCapture
 {
     private const long CardChunk = 256L << 20;
 
@@ -36,22 +36,19 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCa
     }
 
     /// <inheritdoc/>
-    public string Name => _device.Name.ToString();
+    public override string Name => _device.Name.ToString();
+
+    internal override bool IsMeta => false;
 
     /// <inheritdoc/>
-    public bool IsMeta => false;
+    public override DType ActivationDType => _options.ComputeDType;
 
     /// <inheritdoc/>
-    public DType ActivationDType => _options.ComputeDType;
+    public override MemoryLedger Memory { get; } = new();
 
-    /// <inheritdoc/>
-    public MemoryLedger Memory { get; } = new();
+    public override long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
 
-    /// <inheritdoc/>
-    public long OwnBytes => _options.ComputeDType == DType.BF16 ? _gemm.PartialBytes : 0;
-
-    /// <inheritdoc/>
-    public Storage Allocate(long bytes, MemoryKind kind)
+    internal override Storage Allocate(long bytes, MemoryKind kind)
     {
         nint address = _arena.Allocate(bytes);
         var storage = new Storage(this, address, bytes, Arena.Round(bytes), kind);
@@ -62,38 +59,31 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCa
         return storage;
     }
 
-    /// <inheritdoc/>
-    public void Free(Storage storage)
+    internal override void Free(Storage storage)
     {
         _gpu.Bf16Weights.Forget(storage);
         _arena.Free(storage.Address); // Queued work that still reads it comes before any later use in the stream.
     }
 
-    /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to)
+    internal override void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
         _device.Memory.Upload(from, LaunchContext.Address(to));
         _gpu.Written(to);
     }
 
-    /// <inheritdoc/>
-    public void Download(Tensor from, Span<byte> to) => _device.Memory.Download(LaunchContext.Address(from), to);
+    internal override void Download(Tensor from, Span<byte> to) => _device.Memory.Download(LaunchContext.Address(from), to);
 
-    /// <inheritdoc/>
-    public void Copy(Tensor from, Tensor to) => _gpu.Casts.Copy(from, to);
+    internal override void Copy(Tensor from, Tensor to) => _gpu.Casts.Copy(from, to);
 
-    /// <inheritdoc/>
-    public void Cast(Tensor from, Tensor to) => _gpu.Casts.Cast(from, to);
+    internal override void Cast(Tensor from, Tensor to) => _gpu.Casts.Cast(from, to);
 
-    /// <inheritdoc/>
-    public void Fill(Tensor tensor, float value)
+    internal override void Fill(Tensor tensor, float value)
     {
         _device.Memory.Fill(LaunchContext.Address(tensor), value, _gpu.F32(tensor).Length);
         _gpu.Written(tensor);
     }
 
-    /// <inheritdoc/>
-    public void Zero(Tensor tensor)
+    internal override void Zero(Tensor tensor)
     {
         if (tensor.ByteCount > 0)
         {
@@ -103,10 +93,10 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCa
     }
 
     /// <inheritdoc/>
-    public void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator, _device.Stream);
+    public override void StartProfile() => _device.Timer ??= new LaunchTimer(_device.Accelerator, _device.Stream);
 
     /// <inheritdoc/>
-    public string StopProfile()
+    public override string StopProfile()
     {
         using var timer = _device.Timer ?? throw new InvalidOperationException("no profile was started");
         _device.Timer = null;
@@ -114,13 +104,17 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCa
     }
 
     /// <inheritdoc/>
-    public void Synchronize()
+    public override void Synchronize()
     {
         _gpu.Recording?.Interrupt();
         _device.Accelerator.Synchronize();
     }
 
     /// <inheritdoc/>
+    public override bool CanProfile => true;
+
+    internal override IGraphCapture GraphCapture => this;
+
     public bool CanCapture => _options.CaptureGraphs && _device.Timer is null && _gpu.Recording is null;
 
     /// <inheritdoc/>
@@ -150,7 +144,7 @@ internal sealed partial class IlgpuBackend : IBackend, IKernelProfiler, IGraphCa
     internal RecordedMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
 
     /// <inheritdoc/>
-    public void Dispose()
+    public override void Dispose()
     {
         Synchronize();
         _gpu.Bf16Weights.Clear();

@@ -13,7 +13,7 @@ public static class IlgpuDevices
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
     /// <param name="options">Dtypes and limits; null for the defaults.</param>
     /// <exception cref="BadInputException">There is no such device here.</exception>
-    public static IBackend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
+    public static Backend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
 
     /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver it is the only one.</summary>
     public static IlgpuStatus Find()

@@ -101,7 +101,7 @@ public abstract class CapturedStepTests(string device)
     private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays,
         bool disturb = false, int steps = 6, PeftConfig? method = null)
     {
-        IBackend backend;
+        Backend backend;
         try
         {
             backend = IlgpuDevices.Open(device, new IlgpuOptions(dtype));

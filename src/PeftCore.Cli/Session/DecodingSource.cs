@@ -10,7 +10,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
 {
     /// <summary>Loads or makes the model and loads its adapters.</summary>
     /// <exception cref="BadInputException">Something is missing, or the text does not fit the model.</exception>
-    public PeftModel Build(IBackend backend, Action<string>? warn = null)
+    public PeftModel Build(Backend backend, Action<string>? warn = null)
     {
         if (Options.Model is null == Options.Config is null)
         {

@@ -18,7 +18,7 @@ internal static class Devices
     /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
     /// <param name="replays">Whether training steps may be captured as graphs and launched again.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
-    public static IBackend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
+    public static Backend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
         bool packWeights = false)
     {
         if (name == "cpu")

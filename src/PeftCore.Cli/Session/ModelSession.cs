@@ -16,7 +16,7 @@ internal sealed class ModelSession : IDisposable
     private readonly TensorScope _scope = new();
     private bool _toldOfTokenizer;
 
-    private ModelSession(IBackend backend, string directory, DType? dtype, Action<string>? warn, int? rows)
+    private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows)
     {
         (Backend, Directory) = (backend, directory);
         Model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
@@ -26,7 +26,7 @@ internal sealed class ModelSession : IDisposable
         }
     }
 
-    public IBackend Backend { get; }
+    public Backend Backend { get; }
 
     public string Directory { get; }
 
@@ -40,7 +40,7 @@ internal sealed class ModelSession : IDisposable
     /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
     /// <param name="warn">Gets a sentence for everything about the files that is contradictory.</param>
     /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
-    public static ModelSession Open(IBackend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
+    public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
     {
         try
         {

@@ -22,7 +22,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         ? "eva moves ranks between layers by what the data show; here every layer has the rank asked for, and none is left out" : null;
 
     /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
-    public PeftModel Build(IBackend backend)
+    public PeftModel Build(Backend backend)
     {
         var model = BaseOf(Options, Config, backend, Warn);
         var peft = new PeftModel(model);
@@ -32,7 +32,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Loads the model of a directory, or makes that of a config.json with random weights.</summary>
-    public static CausalModel BaseOf(TrainOptions options, string? config, IBackend backend, Action<string>? warn = null)
+    public static CausalModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null)
     {
         CausalModel model;
         if (config is null)

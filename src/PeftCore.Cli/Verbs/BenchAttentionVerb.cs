@@ -42,18 +42,8 @@ internal sealed class BenchAttentionVerb : Verb
         }
         var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
         call.Note(SettingRules.DtypeOn(call.Device, dtype));
-        using var scope = new TensorScope();
         using var backend = Devices.Open(call.Device, compute: dtype);
-        Heads Made(int count, ulong stream) =>
-            new(Timed.Normal(backend, [batch, length, count * dim], backend.ActivationDType, stream), count, dim);
-        Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
-        Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
-        Tensor lse = backend.NewTensor([batch, heads, length]), delta = backend.NewTensor([batch, heads, length]);
-        var attention = new AttentionCall(new AttentionShape(batch, length, length, heads, keyHeads, dim, 1 / MathF.Sqrt(dim), 0));
-
-        double[] forward = Timed.Milliseconds(backend, () => backend.Attention(attention, q, k, v, o, lse));
-        double[] backward = Timed.Milliseconds(backend, () =>
-            backend.AttentionGradient(attention, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null));
+        var (forward, backward) = KernelBenchmarks.Attention(backend, batch, length, heads, keyHeads, dim);
 
         // Two matrix products forward, five backward; a causal mask halves them.
         double gflop = 2e-9 * batch * heads * length * (double)length * dim;

@@ -38,15 +38,10 @@ internal sealed class BenchGemmVerb : Verb
     public override VerbResult Run(Invocation call)
     {
         int m = call.Value(_m), n = call.Value(_n), k = call.Value(_k);
-        bool narrow = call.Value(_dtype) == "bf16", transposeA = call.Value(_layout) is "tn" or "tt",
-            transposeB = call.Value(_layout) is "nt" or "tt";
-        using var scope = new TensorScope();
-        using var backend = Devices.Open(call.Device, compute: narrow ? DType.BF16 : DType.F32);
-        var activations = narrow ? backend.ActivationDType : DType.F32;
-        var a = Timed.Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
-        var b = Timed.Normal(backend, transposeB ? [n, k] : [k, n], narrow ? DType.BF16 : DType.F32, 1);
-        var c = backend.NewTensor([m, n], activations);
-        double[] times = Timed.Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c));
+        bool transposeA = call.Value(_layout) is "tn" or "tt", transposeB = call.Value(_layout) is "nt" or "tt";
+        var dtype = call.Value(_dtype) == "bf16" ? DType.BF16 : DType.F32;
+        using var backend = Devices.Open(call.Device, compute: dtype);
+        double[] times = KernelBenchmarks.Gemm(backend, m, n, k, dtype, transposeA, transposeB);
         double median = times[times.Length / 2];
         double gflops = 2.0 * m * n * k / (median * 1e6);
         call.Say(string.Create(CultureInfo.InvariantCulture,

@@ -65,11 +65,11 @@ internal sealed class BenchStepVerb : Verb
             .Add("device", backend.Name).Add("dtype", options.Dtype.ToString().ToLowerInvariant());
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{rate:N0} tok/s, {median:0.0} ms a step (best {best:0.0}), peak {new ByteSize(backend.Memory.PeakBytes)}, planned {new ByteSize(planned)}"));
-        if (call.Value(_profile) && backend is IKernelProfiler profiler)
+        if (call.Value(_profile) && backend.CanProfile)
         {
-            profiler.StartProfile();
+            backend.StartProfile();
             step.Run(batches, options.LearningRate, times.Count, (ulong)times.Count);
-            call.Say(profiler.StopProfile());
+            call.Say(backend.StopProfile());
         }
         model.Unload();
         model.Base.Dispose();

@@ -9,7 +9,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>Checks an adapter: logits, loss, gradients, five AdamW steps, the logits after save and load and after a merge.</summary>
-internal sealed class AdapterCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn = null)
+internal sealed class AdapterCheck(Backend backend, string directory, Expected expected, string? baseModel, Action<string>? warn = null)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 1e-2;

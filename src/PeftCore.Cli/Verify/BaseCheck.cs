@@ -7,7 +7,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>Checks a base model: logits, loss, the gradient of every parameter, greedy tokens.</summary>
-internal sealed class BaseCheck(IBackend backend, string directory, Expected expected, Action<string>? warn)
+internal sealed class BaseCheck(Backend backend, string directory, Expected expected, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const int PromptLength = 4;

@@ -10,7 +10,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>Loads a fixture's adapter. For initialisations that subtract s·B·A from the base weights (PiSSA, OLoRA) the fixture has the
 /// residual weights, with the rounding of the reference's single-precision factorisation. Ours are compared with them; then the adapter
 /// runs as a plain LoRA on the fixture's residual weights.</summary>
-internal sealed class ChangedBase(IBackend backend, string directory, Expected expected)
+internal sealed class ChangedBase(Backend backend, string directory, Expected expected)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const string Prefix = "init.base_model.model.";
@@ -34,7 +34,7 @@ internal sealed class ChangedBase(IBackend backend, string directory, Expected e
         model.Unload();
         foreach (string path in paths)
         {
-            backend.Upload(MemoryMarshal.AsBytes<float>(expected.Floats(Prefix + path + Residual)), Layer(model, path).Weight.Value);
+            Layer(model, path).Weight.Value.Upload(expected.Floats(Prefix + path + Residual));
         }
         model.AddAdapter(lora with { Init = LoraInit.Default });
         model.Reload(directory);

@@ -7,7 +7,7 @@ namespace PeftCore.Cli.Verify;
 /// <summary>A fixture's input batch and the directory of its base model.</summary>
 internal static class FixtureInputs
 {
-    public static (ModelInputs Inputs, Targets Targets) From(IBackend backend, Expected expected)
+    public static (ModelInputs Inputs, Targets Targets) From(Backend backend, Expected expected)
     {
         int batch = expected.Extent("in.input_ids", 0);
         return (ModelInputs.From(backend, expected.Ints("in.input_ids"), batch, expected.Ints("in.attention_mask")),

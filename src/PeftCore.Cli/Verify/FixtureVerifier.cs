@@ -6,7 +6,7 @@ namespace PeftCore.Cli.Verify;
 /// <param name="backend">The device that computes.</param>
 /// <param name="baseModel">Base model of adapters; null for the path in their configuration, relative to them.</param>
 /// <param name="warn">Gets a sentence for each contradiction in a model's files.</param>
-internal sealed class FixtureVerifier(IBackend backend, string? baseModel = null, Action<string>? warn = null)
+internal sealed class FixtureVerifier(Backend backend, string? baseModel = null, Action<string>? warn = null)
 {
     public const string ExpectedName = "expected.safetensors";
 

@@ -21,7 +21,7 @@ internal static class PromptNetworks
         foreach (var (name, parameter) in model.Parameters)
         {
             float[] values = expected.Floats(Prefix + name);
-            ((IBackend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+            parameter.Value.Upload(values);
         }
         return config;
     }

@@ -10,7 +10,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Verify;
 
 /// <summary>Checks a training run from given initial values: the loss of every step, and the held-out loss before and after.</summary>
-internal sealed class RunCheck(IBackend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
+internal sealed class RunCheck(Backend backend, string directory, Expected expected, string? baseModel, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
     private const double LearningRate = 2e-3;
@@ -74,6 +74,5 @@ internal sealed class RunCheck(IBackend backend, string directory, Expected expe
         return Tape.NoGrad(() => model.Base.Loss(ModelInputs.From(backend, ids, rows), Targets.FromLabels(backend, ids, rows))).Item();
     }
 
-    private void Fill(Parameter parameter, float[] values) =>
-        backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values), parameter.Value);
+    private static void Fill(Parameter parameter, float[] values) => parameter.Value.Upload(values);
 }

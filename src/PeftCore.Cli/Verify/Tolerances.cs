@@ -17,5 +17,5 @@ internal sealed record Tolerances(double Logits, double Gradients, double RunLos
     // BF16 rounds with a relative error of 2⁻⁹; gradients below 2 % of the largest are noise.
     private static readonly Tolerances BFloat16 = new(2e-2, 2e-2, 2e-2, Floor: 0.1, Noise: 0.1);
 
-    public static Tolerances Of(IBackend backend) => backend.ActivationDType == DType.BF16 ? BFloat16 : Single;
+    public static Tolerances Of(Backend backend) => backend.ActivationDType == DType.BF16 ? BFloat16 : Single;
 }

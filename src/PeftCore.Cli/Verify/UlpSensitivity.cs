@@ -46,13 +46,13 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
     }
 
     /// <summary>Multiplies each element by 1, or by 1 ± 2⁻²³.</summary>
-    public static void Nudge(IBackend backend, PeftModel model, int seed)
+    public static void Nudge(Backend backend, PeftModel model, int seed)
     {
         var random = new Random(seed);
         foreach (var (_, parameter) in model.Parameters)
         {
             float[] values = Array.ConvertAll(parameter.Value.ToFloats(), x => x * (1 + random.Next(-1, 2) * MathF.ScaleB(1, -23)));
-            backend.Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+            parameter.Value.Upload(values);
         }
     }
 }

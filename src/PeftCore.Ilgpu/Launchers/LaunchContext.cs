@@ -10,7 +10,7 @@ namespace PeftCore.Ilgpu;
 /// the capture in progress, and views of tensors as kernels take them.</summary>
 internal sealed class LaunchContext
 {
-    public LaunchContext(IBackend backend, GpuDevice device, DType computeDType)
+    public LaunchContext(Backend backend, GpuDevice device, DType computeDType)
     {
         (Backend, Device, ComputeDType) = (backend, device, computeDType);
         Casts = new CastLauncher(this);
@@ -18,7 +18,7 @@ internal sealed class LaunchContext
     }
 
     /// <summary>The backend whose arena workspace comes from.</summary>
-    public IBackend Backend { get; }
+    public Backend Backend { get; }
 
     public GpuDevice Device { get; }
 

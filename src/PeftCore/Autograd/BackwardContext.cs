@@ -128,6 +128,6 @@ internal readonly ref struct BackwardContext
         return edge.Gradient;
     }
 
-    private static Tensor NewBuffer(IBackend backend, IGradFn edge) =>
+    private static Tensor NewBuffer(Backend backend, IGradFn edge) =>
         backend.NewTensor(edge.Shape, edge.DType, edge.Kind).Keep();
 }

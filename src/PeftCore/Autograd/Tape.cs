@@ -11,7 +11,7 @@ public sealed class Tape : IDisposable
     private static Tape? _running;
 
     [ThreadStatic]
-    private static IBackend? _backend;
+    private static Backend? _backend;
 
     private readonly Tape? _outer;
     private readonly List<GradientNode> _nodes = [];
@@ -38,7 +38,7 @@ public sealed class Tape : IDisposable
     /// <summary>Whether ops on this thread are recorded or probed.</summary>
     internal static bool IsRecording => _running is { Mode: not TapeMode.Off };
 
-    internal static IBackend RunningBackend => _backend ?? throw new InvalidOperationException("no backward pass is running");
+    internal static Backend RunningBackend => _backend ?? throw new InvalidOperationException("no backward pass is running");
 
     /// <summary>Runs code without recording, as evaluation does.</summary>
     public static T NoGrad<T>(Func<T> body)

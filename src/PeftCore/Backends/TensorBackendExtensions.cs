@@ -10,7 +10,7 @@ public static class TensorBackendExtensions
     {
         /// <summary>The backend of the tensor's device. Every device is a backend: the cast is needed because the layer Tensors does not
         /// refer to Backends.</summary>
-        internal IBackend Backend => (IBackend)tensor.Device;
+        internal Backend Backend => (Backend)tensor.Device;
 
         /// <summary>A new tensor on the same device, contents undefined; of the dtype of results computed from this one
         /// unless one is given.</summary>
@@ -49,6 +49,16 @@ public static class TensorBackendExtensions
             return f32.ToArray<float>();
         }
 
+        /// <summary>Replaces the elements of an F32 tensor by values from the host, in row-major order.</summary>
+        public void Upload(ReadOnlySpan<float> values)
+        {
+            if (values.Length != tensor.Count || tensor.DType != DType.F32)
+            {
+                throw new ShapeException("upload", $"{values.Length} F32 values do not fill {tensor}");
+            }
+            tensor.Backend.Upload(MemoryMarshal.AsBytes(values), tensor);
+        }
+
         /// <summary>Copies the stored bytes to the host.</summary>
         internal byte[] ToBytes()
         {
@@ -71,7 +81,7 @@ public static class TensorBackendExtensions
         }
     }
 
-    extension(IBackend backend)
+    extension(Backend backend)
     {
         /// <summary>A new tensor, contents undefined.</summary>
         public Tensor NewTensor(Shape shape, DType dtype = DType.F32, MemoryKind kind = MemoryKind.Activation) =>

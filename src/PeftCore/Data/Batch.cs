@@ -101,14 +101,14 @@ public sealed class Batch
     public int TrainableTokens { get; private set; }
 
     /// <summary>The inputs of a model, uploaded.</summary>
-    internal ModelInputs ToInputs(IBackend backend) =>
+    internal ModelInputs ToInputs(Backend backend) =>
         ModelInputs.From(backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds);
 
     /// <summary>The targets of a model, uploaded.</summary>
     /// <param name="backend">The device.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for <see cref="TrainableTokens"/>.</param>
     /// <exception cref="BadInputException">The batch has no target.</exception>
-    internal Targets ToTargets(IBackend backend, int? denominator = null) =>
+    internal Targets ToTargets(Backend backend, int? denominator = null) =>
         Models.Targets.FromShifted(backend, Targets, TrainableTokens, BatchSize, denominator);
 
     /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target counts the same, whatever micro batch

@@ -64,7 +64,7 @@ public abstract class CausalModel : Module
     internal IVirtualTokens? VirtualTokens { get; set; }
 
     /// <summary>The device of the weights.</summary>
-    internal IBackend Backend => TokenEmbedding.Weight.Value.Backend;
+    internal Backend Backend => TokenEmbedding.Weight.Value.Backend;
 
     /// <summary>Positions of the context that the virtual tokens of the active adapters take; 0 without any.</summary>
     public int VirtualTokenCount => VirtualTokens?.Count ?? 0;

@@ -19,7 +19,7 @@ internal sealed class KvCache : IDisposable
     /// <param name="dtype">F32, or BF16, which halves the bytes and rounds keys and values once; null for the backend's dtype of
     /// activations.</param>
     /// <exception cref="BadInputException">The dtype is neither.</exception>
-    public KvCache(IBackend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
+    public KvCache(Backend backend, int layers, int capacity, int columns, int batch = 1, DType? dtype = null)
     {
         DType = dtype ?? backend.ActivationDType;
         CheckDType(DType);

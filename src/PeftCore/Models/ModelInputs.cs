@@ -103,7 +103,7 @@ public sealed partial class ModelInputs
     /// <param name="positions">Positions; null for 0, 1, 2 … in each row.</param>
     /// <param name="ranges">The keys [first, end) of each token, two numbers a token; null to derive them from the mask.</param>
     /// <param name="tasks">The task of each row, for adapters with several tasks; null without tasks.</param>
-    public static ModelInputs From(IBackend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
+    public static ModelInputs From(Backend backend, ReadOnlySpan<int> ids, int batch, ReadOnlySpan<int> mask = default,
         ReadOnlySpan<int> positions = default, ReadOnlySpan<int> ranges = default, IReadOnlyList<int>? tasks = null)
     {
         if (batch <= 0 || ids.Length == 0 || ids.Length % batch != 0)
@@ -117,7 +117,7 @@ public sealed partial class ModelInputs
     }
 
     /// <summary>Inputs that continue the sequences of a cache.</summary>
-    internal static ModelInputs After(KvCache cache, IBackend backend, ReadOnlySpan<int> ids, int batch = 1,
+    internal static ModelInputs After(KvCache cache, Backend backend, ReadOnlySpan<int> ids, int batch = 1,
         IReadOnlyList<int>? tasks = null)
     {
         int start = cache.Length, length = ids.Length / batch;

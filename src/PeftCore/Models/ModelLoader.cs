@@ -66,7 +66,7 @@ public static class ModelLoader
     /// <param name="dtype">Convert floating-point weights to this; null to keep what the file has.</param>
     /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or tensors are missing, unknown or of the wrong shape.</exception>
-    public static CausalModel Load(string directory, IBackend backend, DType? dtype = null, ICollection<string>? warnings = null)
+    public static CausalModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null)
     {
         var files = ModelDirectory.Open(directory);
         var config = files.OpenConfig();
@@ -87,7 +87,7 @@ public static class ModelLoader
 
     /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; norms one, biases zero), for benchmarks and
     /// plans.</summary>
-    public static void Initialize(CausalModel model, IBackend backend, DType dtype, ulong seed = 0)
+    public static void Initialize(CausalModel model, Backend backend, DType dtype, ulong seed = 0)
     {
         ulong stream = 0;
         foreach (var (path, parameter) in model.NamedParameters())
@@ -110,7 +110,7 @@ public static class ModelLoader
         }
     }
 
-    private static void Fill(CausalModel model, WeightSource weights, IBackend backend, DType? dtype, ICollection<string>? warnings)
+    private static void Fill(CausalModel model, WeightSource weights, Backend backend, DType? dtype, ICollection<string>? warnings)
     {
         var unused = new HashSet<string>(weights.Names.Where(name => !model.IsBuffer(name)), StringComparer.Ordinal);
         var missing = new List<string>();

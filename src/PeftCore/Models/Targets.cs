@@ -16,7 +16,7 @@ public sealed class Targets
     private readonly int[] _firstLabels; // (B), or empty if all are masked
     private readonly bool _isMean;
 
-    private Targets(IBackend backend, int[] shifted, int count, int batch, float? denominator, int[] firstLabels)
+    private Targets(Backend backend, int[] shifted, int count, int batch, float? denominator, int[] firstLabels)
     {
         if (count == 0)
         {
@@ -65,7 +65,7 @@ public sealed class Targets
     /// <param name="batch">Rows.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for the number of targets, which gives the mean.</param>
     /// <exception cref="BadInputException">Every label is masked.</exception>
-    public static Targets FromLabels(IBackend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null)
+    public static Targets FromLabels(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null)
     {
         int[] shifted = new int[labels.Length];
         int count = LabelShift.Shift(labels, batch, shifted);
@@ -78,7 +78,7 @@ public sealed class Targets
     /// <param name="count">How many positions predict one.</param>
     /// <param name="batch">Rows B.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for <paramref name="count"/>.</param>
-    internal static Targets FromShifted(IBackend backend, int[] shifted, int count, int batch, float? denominator = null) =>
+    internal static Targets FromShifted(Backend backend, int[] shifted, int count, int batch, float? denominator = null) =>
         new(backend, shifted, count, batch, denominator, firstLabels: []);
 
     /// <summary>These targets for rows with virtual tokens before them.</summary>

@@ -31,7 +31,7 @@ internal static class WeightReader
     }
 
     /// <summary>Checks shape and dtype and copies the values, converting them if a dtype is given.</summary>
-    public static void Read(WeightEntry entry, Parameter parameter, IBackend backend, DType? dtype)
+    public static void Read(WeightEntry entry, Parameter parameter, Backend backend, DType? dtype)
     {
         var stored = DTypeOf(entry);
         CheckShape(entry, parameter.Shape);
@@ -53,7 +53,7 @@ internal static class WeightReader
     }
 
     /// <summary>Reads a tensor of a file as F32.</summary>
-    public static Tensor ReadF32(WeightEntry entry, IBackend backend, MemoryKind kind)
+    public static Tensor ReadF32(WeightEntry entry, Backend backend, MemoryKind kind)
     {
         var stored = DTypeOf(entry);
         var shape = Shape.Of(Array.ConvertAll(entry.Shape, extent => checked((int)extent)));

@@ -19,7 +19,7 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
     private RopeTables? _tables;
 
     /// <summary>Tables of at least <paramref name="length"/> positions.</summary>
-    public RopeTables Tables(IBackend backend, int length)
+    public RopeTables Tables(Backend backend, int length)
     {
         if (_tables is null || _tables.Cos.Shape[0] < length || _tables.Cos.Device != backend)
         {
@@ -73,7 +73,7 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
         return (1 - keep) * frequency / scaling.Factor + keep * frequency;
     }
 
-    private RopeTables Build(IBackend backend, int length)
+    private RopeTables Build(Backend backend, int length)
     {
         // Angles in single precision, as in transformers: at high positions double precision would differ from it.
         float[] frequencies = Array.ConvertAll(Frequencies(), f => (float)f);

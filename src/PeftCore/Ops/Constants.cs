@@ -8,7 +8,7 @@ namespace PeftCore.Ops;
 internal static class Constants
 {
     /// <summary>1, (1).</summary>
-    public static Tensor One(IBackend backend)
+    public static Tensor One(Backend backend)
     {
         var one = backend.NewTensor([1]);
         backend.Fill(one, 1);
@@ -16,10 +16,10 @@ internal static class Constants
     }
 
     /// <summary>I (n, n), times a factor.</summary>
-    public static Tensor Identity(IBackend backend, int n, float factor = 1) => Identities(backend, 1, n, factor).Reshape([n, n]);
+    public static Tensor Identity(Backend backend, int n, float factor = 1) => Identities(backend, 1, n, factor).Reshape([n, n]);
 
     /// <summary>I, count times: (count, n, n), times a factor.</summary>
-    public static Tensor Identities(IBackend backend, int count, int n, float factor = 1)
+    public static Tensor Identities(Backend backend, int count, int n, float factor = 1)
     {
         using var scope = new TensorScope();
         var matrices = backend.Zeros([count, n, n]);

@@ -33,7 +33,7 @@ internal sealed class ParameterState
     {
         foreach (var (name, value) in Moments)
         {
-            ((Backends.IBackend)value.Device).Upload(moment(name), value);
+            ((Backends.Backend)value.Device).Upload(moment(name), value);
         }
         Steps = steps;
     }

@@ -1,7 +1,7 @@
 namespace PeftCore.Tensors;
 
-/// <summary>A device that allocates the memory of tensors. Its computations are <c>PeftCore.Backends.IBackend</c>.</summary>
-public interface IDevice
+/// <summary>A device that allocates the memory of tensors. Its computations are <c>PeftCore.Backends.Backend</c>.</summary>
+internal interface IDevice
 {
     /// <summary>Short name, such as "cpu" or "cuda:0".</summary>
     string Name { get; }

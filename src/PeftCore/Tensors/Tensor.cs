@@ -30,7 +30,7 @@ public sealed class Tensor : IDisposable
     public long ByteCount => Shape.Count * DType.Size;
 
     /// <summary>The device of the memory.</summary>
-    public IDevice Device => Storage.Device;
+    internal IDevice Device => Storage.Device;
 
     /// <summary>Whether backward computes a gradient of this tensor.</summary>
     public bool RequiresGrad => GradFn is not null;

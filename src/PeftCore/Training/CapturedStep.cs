@@ -34,9 +34,9 @@ internal sealed class CapturedStep : ITrainingStep
     /// <summary>Number of passes that launched a graph.</summary>
     public int GraphLaunches { get; private set; }
 
-    /// <summary>Captures the passes of a step where its device can: <see cref="IGraphCapture"/> is an optional part of a backend.</summary>
+    /// <summary>Captures the passes of a step where its device can: <see cref="Backend.GraphCapture"/>.</summary>
     public static ITrainingStep Wrap(ITrainingStep step) =>
-        step.Trainable.Model.Backend is IGraphCapture device ? new CapturedStep(step, device) : step;
+        step.Trainable.Model.Backend.GraphCapture is { } device ? new CapturedStep(step, device) : step;
 
     public Tensor ForwardBackward(Batch batch, int targets)
     {

@@ -50,7 +50,7 @@ public sealed class MemoryPlan
     /// <param name="options">The optimizer and the number of micro batches; null for the defaults.</param>
     /// <param name="activations">The planned device's dtype of activations.</param>
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
-    public static MemoryPlan Of(Func<IBackend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
+    public static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length),
@@ -63,7 +63,7 @@ public sealed class MemoryPlan
     /// <param name="options">The optimizer; null for the defaults.</param>
     /// <param name="activations">The planned device's dtype of activations.</param>
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
-    public static MemoryPlan Of(Func<IBackend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
+    public static MemoryPlan Of(Func<Backend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
         DType activations = DType.F32, bool packWeights = false) =>
         Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations, packWeights);
 
@@ -83,7 +83,7 @@ public sealed class MemoryPlan
         return new Collator(padId: 0).Collate(rows);
     }
 
-    private static MemoryPlan Of(Func<IBackend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
+    private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
         TrainerOptions? options,
         DType activations, bool packWeights)
     {

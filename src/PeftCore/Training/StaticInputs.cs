@@ -9,7 +9,7 @@ namespace PeftCore.Training;
 /// addresses, and the batch is uploaded to it.</summary>
 internal sealed class StaticInputs(ModelInputs inputs, Targets targets, Arena arena)
 {
-    private readonly IBackend _backend = inputs.Ids.Backend;
+    private readonly Backend _backend = inputs.Ids.Backend;
     private readonly StaticTensor _ids = new(inputs.Ids);
     private readonly StaticTensor _positions = new(inputs.Positions);
     private readonly StaticTensor? _ranges = inputs.Ranges is null ? null : new(inputs.Ranges);

@@ -8,11 +8,11 @@ namespace PeftCore.Ilgpu.Tests;
 internal sealed record Twin(Tensor Cpu, Tensor Device);
 
 /// <summary>Runs one job on both backends, from the same inputs, and compares what came out.</summary>
-internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int seed = 7)
+internal sealed class ParityBench(Backend cpu, Backend device, bool big, int seed = 7)
 {
     private readonly Random _random = new(seed);
 
-    public IBackend Cpu => cpu;
+    public Backend Cpu => cpu;
 
     /// <summary>A toy extent for ILGPU's CPU accelerator, a real one for a card.</summary>
     public int Size(int toy, int real) => big ? real : toy;
@@ -60,7 +60,7 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
     /// <summary>Where a result goes: unwritten memory, or numbers to add to.</summary>
     public Twin Target(Shape shape, bool accumulate) => accumulate ? Random(shape) : Empty(shape);
 
-    public void Run(Action<IBackend, Func<Twin, Tensor>> job)
+    public void Run(Action<Backend, Func<Twin, Tensor>> job)
     {
         job(cpu, twin => twin.Cpu);
         job(device, twin => twin.Device);
@@ -97,7 +97,7 @@ internal sealed class ParityBench(IBackend cpu, IBackend device, bool big, int s
     private float[] Widened(Tensor tensor)
     {
         byte[] bytes = new byte[tensor.ByteCount];
-        ((IBackend)tensor.Device).Download(tensor, bytes);
+        ((Backend)tensor.Device).Download(tensor, bytes);
         if (tensor.DType == DType.F32)
         {
             return MemoryMarshal.Cast<byte, float>(bytes).ToArray();

@@ -7,7 +7,7 @@ namespace PeftCore.Ilgpu.Tests;
 public abstract class ParityTests(string device, bool big, DType compute = DType.F32, bool asAmpere = false)
 {
     private CpuBackend _cpu = null!;
-    private IBackend? _device;
+    private Backend? _device;
 
     public static IEnumerable<string> Checks => ParityChecks.All.Keys;
 

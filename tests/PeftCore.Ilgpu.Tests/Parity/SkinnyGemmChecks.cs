@@ -45,7 +45,7 @@ internal static class SkinnyGemmChecks
     private static void Both(ParityBench bench, int m, int[] widths, int rank, bool add)
     {
         var products = Products(bench, m, widths, rank, add, out var rightProducts, out var leftProducts);
-        Assert(leftProducts[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
+        Assert(leftProducts[0].Device.Device is Backend device && device.TrySkinnyGemm(products));
         for (int i = 0; i < widths.Length; i++)
         {
             bench.Same(rightProducts[i], $"right product {m} × {widths[i]} of rank {rank}", 8e-3);
@@ -84,7 +84,7 @@ internal static class SkinnyGemmChecks
             bench.Cpu.MatMul(left[i].Cpu, true, x.Cpu, false, leftProducts[i].Cpu, 1, add);
         }
         SkinnyGemm[] products = [.. left.Zip(leftProducts, (l, a) => new SkinnyGemm(x.Device, null, null, 1, l.Device, a.Device, add))];
-        Assert(x.Device.Device is IBackend device && device.TrySkinnyGemm(products));
+        Assert(x.Device.Device is Backend device && device.TrySkinnyGemm(products));
         foreach (var sum in leftProducts)
         {
             bench.Same(sum, $"{count} of {m} × {n} of rank {rank}", 1e-5);
@@ -95,16 +95,16 @@ internal static class SkinnyGemmChecks
     {
         var products = Products(bench, 2049, [2048, 264], 16, false, out var rightProducts, out var leftProducts);
         var results = rightProducts.Concat(leftProducts).Select(twin => twin.Device).ToArray();
-        Assert(leftProducts[0].Device.Device is IBackend device && device.TrySkinnyGemm(products));
+        Assert(leftProducts[0].Device.Device is Backend device && device.TrySkinnyGemm(products));
         byte[][] first = [.. results.Select(tensor => tensor.ToBytes())];
-        Assert(leftProducts[0].Device.Device is IBackend again && again.TrySkinnyGemm(products));
+        Assert(leftProducts[0].Device.Device is Backend again && again.TrySkinnyGemm(products));
         Assert(results.Zip(first).All(pair => pair.First.ToBytes().AsSpan().SequenceEqual(pair.Second)));
     }
 
     private static void Refused(ParityBench bench)
     {
         var products = Products(bench, 64, [72, 72], 16, true, out _, out var leftProducts);
-        var device = (IBackend)leftProducts[0].Device.Device;
+        var device = (Backend)leftProducts[0].Device.Device;
         Assert(!device.TrySkinnyGemm([products[0], products[1] with { Right = null, RightProduct = null }]));
         Assert(!device.TrySkinnyGemm([products[0], products[1] with { LeftProduct = products[0].LeftProduct }]));
         Assert(!device.TrySkinnyGemm([products[0] with { X = bench.Random([64, 72]).Device }]));

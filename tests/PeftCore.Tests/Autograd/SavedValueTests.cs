@@ -69,6 +69,6 @@ public sealed class KeptTests
         x.Backend.From(Numbers.Random(20 + seed, Columns * Columns, 0.2f), [Columns, Columns]), null, false,
         new LowRankUpdate(a ?? Leaf(x.Backend, 30 + seed, [Rank, Columns]), Leaf(x.Backend, 40 + seed, [Columns, Rank]), 2));
 
-    private static Tensor Leaf(IBackend backend, int seed, Shape shape) =>
+    private static Tensor Leaf(Backend backend, int seed, Shape shape) =>
         backend.From(Numbers.Random(seed, (int)shape.Count, 1), shape).TrackGradient();
 }

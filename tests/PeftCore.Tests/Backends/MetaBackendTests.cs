@@ -60,7 +60,7 @@ public sealed class MetaBackendTests
         Assert.That(meta.Memory.PeakBytes - before, Is.EqualTo(512 * copied * DType.BF16.Size));
     }
 
-    private static (List<MemoryEvent> Events, long[] Peak) Books(IBackend backend, string family, bool checkpointing, double dropout)
+    private static (List<MemoryEvent> Events, long[] Peak) Books(Backend backend, string family, bool checkpointing, double dropout)
     {
         using var scope = new TensorScope();
         CausalModel model = family == "llama" ? TinyModels.Llama(backend) : TinyModels.Gpt2(backend);

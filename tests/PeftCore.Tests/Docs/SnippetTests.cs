@@ -79,7 +79,7 @@ public sealed class SnippetTests
         yield return Method("sparse", (model, directory) => SparseAdapters.Run(model, Runs.Loader(4, 1, 2), directory["out"]));
 
         yield return Method("calibration", (model, directory) =>
-            CalibratedAdapters.Run(model, ModelInputs.From((IBackend)model.Base.TokenEmbedding.Weight.Value.Device, [1, 2, 3, 4, 5, 6], 2),
+            CalibratedAdapters.Run(model, ModelInputs.From((Backend)model.Base.TokenEmbedding.Weight.Value.Device, [1, 2, 3, 4, 5, 6], 2),
                 directory["out"], directory["small"]));
         foreach (var (name, run) in new (string, Action<PeftModel, string>)[]
         {

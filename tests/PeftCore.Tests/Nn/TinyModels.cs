@@ -28,9 +28,9 @@ internal static class TinyModels
         MaxLength = 32,
     };
 
-    public static Llama Llama(IBackend backend, DType dtype = DType.F32) => Filled(new Llama(LlamaConfig), backend, dtype);
+    public static Llama Llama(Backend backend, DType dtype = DType.F32) => Filled(new Llama(LlamaConfig), backend, dtype);
 
-    public static Gpt2 Gpt2(IBackend backend) =>
+    public static Gpt2 Gpt2(Backend backend) =>
         Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)),
             backend, DType.F32);
 
@@ -64,7 +64,7 @@ internal static class TinyModels
         return model.Loss(inputs, Targets.FromLabels(backend, ids, Batch));
     }
 
-    private static T Filled<T>(T model, IBackend backend, DType dtype) where T : CausalModel
+    private static T Filled<T>(T model, Backend backend, DType dtype) where T : CausalModel
     {
         ModelLoader.Initialize(model, backend, dtype, seed: 5);
         return model;

@@ -161,16 +161,16 @@ internal static partial class OpCatalog
             return y;
         });
 
-        SparsePattern Pattern(IBackend backend) => new(outputs, inputs, Ints(backend, rowOf), Ints(backend, columnOf),
+        SparsePattern Pattern(Backend backend) => new(outputs, inputs, Ints(backend, rowOf), Ints(backend, columnOf),
             Index(backend, SparseIndex.Sort(rowOf, columnOf, outputs)), Index(backend, SparseIndex.Sort(columnOf, rowOf, inputs)));
     }
 
-    private static SparseIndex Index(IBackend backend, (int[] Offsets, int[] Indices, int[] Order) sorted) =>
+    private static SparseIndex Index(Backend backend, (int[] Offsets, int[] Indices, int[] Order) sorted) =>
         new(Ints(backend, sorted.Offsets), Ints(backend, sorted.Indices), Ints(backend, sorted.Order));
 
-    private static Tensor Ints(IBackend backend, int[] values) => backend.From(values, [values.Length]);
+    private static Tensor Ints(Backend backend, int[] values) => backend.From(values, [values.Length]);
 
-    private static Tensor Identities(IBackend backend, int n, int side, float diagonal) =>
+    private static Tensor Identities(Backend backend, int n, int side, float diagonal) =>
         backend.From([.. Enumerable.Range(0, n * side * side).Select(i => i % (side * side) % (side + 1) == 0 ? diagonal : 0)],
             [n, side * side]);
 

@@ -18,7 +18,7 @@ internal sealed record OpResult(float[] Output, float[]?[] Gradients, string[] S
 /// <param name="Roles">Input i is the tensor of input Roles[i]; null for i itself.</param>
 internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false, int[]? Roles = null)
 {
-    public OpResult On(IBackend backend, OpSample sample, float[] upstream)
+    public OpResult On(Backend backend, OpSample sample, float[] upstream)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
@@ -48,7 +48,7 @@ internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false
     }
 
     /// <summary>The output alone, with nothing wanting a gradient.</summary>
-    public static float[] Forward(IBackend backend, OpSample sample)
+    public static float[] Forward(Backend backend, OpSample sample)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
@@ -57,7 +57,7 @@ internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false
         return output.ToArray<float>();
     }
 
-    private static Tensor Leaf(IBackend backend, OpInput input, bool tracked)
+    private static Tensor Leaf(Backend backend, OpInput input, bool tracked)
     {
         var values = backend.From(input.Values, input.Shape);
         if (input.DType != DType.F32)

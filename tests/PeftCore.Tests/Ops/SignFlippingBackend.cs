@@ -6,18 +6,18 @@ namespace PeftCore.Tests.Ops;
 
 /// <summary>A processor that makes one mistake: of all contributions its jobs make to their outputs, one has the wrong sign. Tests that do
 /// not notice are no tests.</summary>
-internal sealed partial class SignFlippingBackend : IBackend
+internal sealed partial class SignFlippingBackend : Backend
 {
     private readonly CpuBackend _inner = new(1, poison: true);
     private readonly Dictionary<nint, Storage> _storages = [];
     private readonly List<string> _contributions = [];
     private int _flipped = -1;
 
-    public string Name => "sign flipping";
+    public override string Name => "sign flipping";
 
-    public bool IsMeta => false;
+    internal override bool IsMeta => false;
 
-    public MemoryLedger Memory { get; } = new();
+    public override MemoryLedger Memory { get; } = new();
 
     /// <summary>The contributions made since <see cref="Flip"/>, named by their job and output.</summary>
     public IReadOnlyList<string> Contributions => _contributions;
@@ -29,25 +29,25 @@ internal sealed partial class SignFlippingBackend : IBackend
         _flipped = contribution;
     }
 
-    public Storage Allocate(long bytes, MemoryKind kind)
+    internal override Storage Allocate(long bytes, MemoryKind kind)
     {
         var storage = _inner.Allocate(bytes, kind);
         _storages.Add(storage.Address, storage);
         return new Storage(this, storage.Address, bytes, storage.ReservedBytes, kind);
     }
 
-    public void Free(Storage storage)
+    internal override void Free(Storage storage)
     {
         _storages.Remove(storage.Address, out var inner);
         inner!.Release();
     }
 
-    public void Upload(ReadOnlySpan<byte> from, Tensor to) => _inner.Upload(from, to);
+    internal override void Upload(ReadOnlySpan<byte> from, Tensor to) => _inner.Upload(from, to);
 
-    public void Download(Tensor from, Span<byte> to) => _inner.Download(from, to);
+    internal override void Download(Tensor from, Span<byte> to) => _inner.Download(from, to);
 
     // Contributions are F32: what is rounded on the way is flipped when it is widened again.
-    public void Cast(Tensor from, Tensor to)
+    internal override void Cast(Tensor from, Tensor to)
     {
         if (to.DType == DType.F32)
         {
@@ -59,28 +59,28 @@ internal sealed partial class SignFlippingBackend : IBackend
         }
     }
 
-    public void Zero(Tensor tensor) => _inner.Zero(tensor);
+    internal override void Zero(Tensor tensor) => _inner.Zero(tensor);
 
-    public void Synchronize() => _inner.Synchronize();
+    public override void Synchronize() => _inner.Synchronize();
 
-    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) => _inner.FillUniform(y, low, high, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) => _inner.FillUniform(y, low, high, seed, stream);
 
-    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
+    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         _inner.FillNormal(y, mean, standardDeviation, seed, stream);
 
-    public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+    internal override void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment) =>
         _inner.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
-    public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
         _inner.Sgd(parameter, gradient, gradientScale, momentumBuffer, learningRate, momentum, weightDecay, nesterov, firstStep);
 
-    public double SumOfSquares(Tensor x) => _inner.SumOfSquares(x);
+    internal override double SumOfSquares(Tensor x) => _inner.SumOfSquares(x);
 
-    public bool AllFinite(Tensor x) => _inner.AllFinite(x);
+    internal override bool AllFinite(Tensor x) => _inner.AllFinite(x);
 
-    public void Dispose() => _inner.Dispose();
+    public override void Dispose() => _inner.Dispose();
 
     /// <summary>Runs a job, and turns the sign of what it wrote to one of its outputs if its turn has come.</summary>
     private void Run(string job, Action run, params Output?[] outputs)

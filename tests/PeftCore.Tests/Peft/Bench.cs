@@ -94,7 +94,7 @@ internal sealed class Bench : IDisposable
         Model.Parameters.ToDictionary(p => p.Name, p => p.Parameter.Gradient?.ToArray<float>() ?? []);
 
     public static void Set(Parameter parameter, float[] values) =>
-        ((IBackend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+        ((Backend)parameter.Value.Device).Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
 
     public void Dispose()
     {

@@ -17,7 +17,7 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
 
     public string Directory => TestFiles.Fixture("hf", Name, "base");
 
-    public CausalModel Load(IBackend backend, DType? dtype = null) => ModelLoader.Load(Directory, backend, dtype);
+    public CausalModel Load(Backend backend, DType? dtype = null) => ModelLoader.Load(Directory, backend, dtype);
 
     /// <summary>The same model without data.</summary>
     public CausalModel Plan(MetaBackend backend)

@@ -180,7 +180,7 @@ public sealed class CapturedStepTests
 
     private sealed record Setup(string Family, double Dropout, bool Checkpointing)
     {
-        public PeftModel Build(IBackend backend)
+        public PeftModel Build(Backend backend)
         {
             var model = new PeftModel(Runs.Model(Family, backend));
             model.Base.GradientCheckpointing = Checkpointing;

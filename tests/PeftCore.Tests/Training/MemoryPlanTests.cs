@@ -14,7 +14,7 @@ public sealed class MemoryPlanTests
         [Values("llama", "gpt2")] string family, [Values(2, 16)] int rank, [Values] bool checkpointing, [Values(1, 3)] int accumulation,
             [Values] bool packWeights)
     {
-        ITrainable Build(IBackend backend) => Adapter(family, backend, rank, checkpointing);
+        ITrainable Build(Backend backend) => Adapter(family, backend, rank, checkpointing);
         var options = new TrainerOptions { GradientAccumulationSteps = accumulation };
         var plan = MemoryPlan.Of(Build, 3, 24, options, packWeights: packWeights);
 
@@ -117,7 +117,7 @@ public sealed class MemoryPlanTests
         Assert.That(2 * Peak(OptimizerKind.Sgd, 0.9f), Is.EqualTo(Peak(OptimizerKind.AdamW, 0)));
     }
 
-    private static TrainableAdapter Adapter(string family, IBackend backend, int rank, bool checkpointing)
+    private static TrainableAdapter Adapter(string family, Backend backend, int rank, bool checkpointing)
     {
         var model = new PeftModel(Runs.Model(family, backend));
         model.AddAdapter(new LoraConfig { Rank = rank, Dropout = 0.1, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });

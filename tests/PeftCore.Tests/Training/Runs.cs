@@ -45,10 +45,10 @@ internal static class Runs
     public static DataLoader Loader(int count, ulong seed, int batchSize, bool shuffle = true) =>
         new(Examples(count, seed), new LoaderOptions { BatchSize = batchSize, PadId = 0, Seed = seed, Shuffle = shuffle });
 
-    public static CausalModel Model(string family, IBackend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
+    public static CausalModel Model(string family, Backend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
 
     /// <summary>A LoRA adapter with dropout, so that a run must find its masks again.</summary>
-    public static ITrainable Lora(string family, IBackend backend, double dropout = 0.1)
+    public static ITrainable Lora(string family, Backend backend, double dropout = 0.1)
     {
         var model = new PeftModel(Model(family, backend));
         model.AddAdapter(new LoraConfig

@@ -6,7 +6,7 @@ namespace PeftCore.Backends;
 
 /// <summary>The processor as a device, with the SIMD kernels of PeftCore.Kernels. This file holds memory, graph capture and profiles;
 /// CpuBackend.Compute.cs forwards each compute op to the class of its subject.</summary>
-public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfiler
+public sealed partial class CpuBackend : Backend, IGraphCapture
 {
     private readonly Arena _arena;
     private readonly WorkerPool _pool;
@@ -48,16 +48,15 @@ public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfile
     }
 
     /// <inheritdoc/>
-    public string Name => "cpu";
+    public override string Name => "cpu";
 
-    /// <inheritdoc/>
-    public bool IsMeta => false;
+    internal override bool IsMeta => false;
 
     /// <summary>Number of threads that compute.</summary>
     public int Threads => _pool.Threads;
 
     /// <inheritdoc/>
-    public MemoryLedger Memory { get; } = new();
+    public override MemoryLedger Memory { get; } = new();
 
     /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
@@ -65,8 +64,7 @@ public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfile
     /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
     internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }
 
-    /// <inheritdoc/>
-    public Storage Allocate(long bytes, MemoryKind kind)
+    internal override Storage Allocate(long bytes, MemoryKind kind)
     {
         nint address = _arena.Allocate(bytes);
         var storage = new Storage(this, address, bytes, Arena.Round(bytes), kind);
@@ -77,8 +75,7 @@ public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfile
         return storage;
     }
 
-    /// <inheritdoc/>
-    public void Free(Storage storage)
+    internal override void Free(Storage storage)
     {
         _packed?.Release(storage);
         _arena.Free(storage.Address);
@@ -88,9 +85,14 @@ public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfile
     public void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
-    public void Synchronize() { }
+    public override void Synchronize() { }
 
     /// <inheritdoc/>
+    /// <inheritdoc/>
+    public override bool CanProfile => true;
+
+    internal override IGraphCapture GraphCapture => this;
+
     bool IGraphCapture.CanCapture => _replays && _stream.CanCapture;
 
     /// <inheritdoc/>
@@ -117,13 +119,13 @@ public sealed partial class CpuBackend : IBackend, IGraphCapture, IKernelProfile
     }
 
     /// <inheritdoc/>
-    public void StartProfile() => _stream.StartProfile();
+    public override void StartProfile() => _stream.StartProfile();
 
     /// <inheritdoc/>
-    public string StopProfile() => _stream.StopProfile();
+    public override string StopProfile() => _stream.StopProfile();
 
     /// <inheritdoc/>
-    public void Dispose()
+    public override void Dispose()
     {
         _pool.Dispose();
         _arena.Dispose();

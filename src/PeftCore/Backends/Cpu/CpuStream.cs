@@ -88,10 +88,10 @@ internal sealed class CpuStream(WorkerPool pool)
         }
     }
 
-    /// <inheritdoc cref="IKernelProfiler.StartProfile"/>
+    /// <inheritdoc cref="Backend.StartProfile"/>
     public void StartProfile() => _profile ??= new KernelProfile { PeakFlops = FmaPeak.Measure(pool) };
 
-    /// <inheritdoc cref="IKernelProfiler.StopProfile"/>
+    /// <inheritdoc cref="Backend.StopProfile"/>
     public string StopProfile()
     {
         var profile = _profile ?? throw new InvalidOperationException("no profile was started");

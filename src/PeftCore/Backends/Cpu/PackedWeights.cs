@@ -6,7 +6,7 @@ namespace PeftCore.Backends;
 /// <summary>Frozen weights packed for the processor's matrix product, once for many products: W for the forward pass, Wᵀ for the gradient
 /// of its input. A packed copy takes the weight's bytes again, in its own dtype, and is allocated at the first product that gains from it.
 /// <see cref="MetaBackend"/> allocates the same copies, so that a plan counts them.</summary>
-internal sealed class PackedWeights(IBackend backend)
+internal sealed class PackedWeights(Backend backend)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Storage, List<Packed>> _packed = [];

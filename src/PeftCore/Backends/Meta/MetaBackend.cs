@@ -5,7 +5,7 @@ namespace PeftCore.Backends;
 /// <summary>A device whose tensors have shapes and sizes but no data. Model code that runs on it yields the memory ledger and the count of
 /// floating-point operations of a real run before anything is allocated. Numbers downloaded from it are zero. This file holds memory;
 /// MetaBackend.Compute.cs holds the compute ops, which count operations or do nothing.</summary>
-public sealed partial class MetaBackend : IBackend
+public sealed partial class MetaBackend : Backend
 {
     private readonly Arena _arena = new(new NoMemory());
     private readonly Dictionary<Storage, Storage> _rounded = [];
@@ -21,16 +21,15 @@ public sealed partial class MetaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public string Name => "meta";
+    public override string Name => "meta";
+
+    internal override bool IsMeta => true;
 
     /// <inheritdoc/>
-    public bool IsMeta => true;
+    public override DType ActivationDType { get; }
 
     /// <inheritdoc/>
-    public DType ActivationDType { get; }
-
-    /// <inheritdoc/>
-    public MemoryLedger Memory { get; } = new();
+    public override MemoryLedger Memory { get; } = new();
 
     /// <summary>Floating-point operations of all matrix products and attention calls so far; a multiply-add counts two.</summary>
     public double Flops { get; private set; }
@@ -38,11 +37,9 @@ public sealed partial class MetaBackend : IBackend
     /// <summary>Bytes that a real arena would have reserved.</summary>
     public long ReservedBytes => _arena.ReservedBytes;
 
-    /// <inheritdoc/>
-    public Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
+    internal override Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
 
-    /// <inheritdoc/>
-    public void Free(Storage storage)
+    internal override void Free(Storage storage)
     {
         _packed?.Release(storage);
         if (_rounded.Remove(storage, out var copy))
@@ -52,26 +49,21 @@ public sealed partial class MetaBackend : IBackend
         _arena.Free(storage.Address);
     }
 
-    /// <inheritdoc/>
-    public void Download(Tensor from, Span<byte> to) => to.Clear();
+    internal override void Download(Tensor from, Span<byte> to) => to.Clear();
+
+    internal override void Upload(ReadOnlySpan<byte> from, Tensor to) { }
+
+    internal override void Copy(Tensor from, Tensor to) { }
+
+    internal override void Cast(Tensor from, Tensor to) { }
+
+    internal override void Zero(Tensor tensor) { }
 
     /// <inheritdoc/>
-    public void Upload(ReadOnlySpan<byte> from, Tensor to) { }
+    public override void Synchronize() { }
 
     /// <inheritdoc/>
-    public void Copy(Tensor from, Tensor to) { }
-
-    /// <inheritdoc/>
-    public void Cast(Tensor from, Tensor to) { }
-
-    /// <inheritdoc/>
-    public void Zero(Tensor tensor) { }
-
-    /// <inheritdoc/>
-    public void Synchronize() { }
-
-    /// <inheritdoc/>
-    public void Dispose() => _arena.Dispose();
+    public override void Dispose() => _arena.Dispose();
 
     /// <summary>Chunks that are addresses without memory.</summary>
     private sealed class NoMemory : IChunkSource

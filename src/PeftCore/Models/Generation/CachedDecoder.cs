@@ -10,7 +10,7 @@ namespace PeftCore.Models.Generation;
 public sealed class CachedDecoder : IDisposable
 {
     private readonly CausalModel _model;
-    private readonly IBackend _backend;
+    private readonly Backend _backend;
     private readonly KvCache _cache;
     private readonly int _virtual;
     private readonly int _batch;
@@ -20,7 +20,7 @@ public sealed class CachedDecoder : IDisposable
     /// <param name="capacity">The most tokens of a sequence.</param>
     /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
     /// <param name="batch">Sequences.</param>
-    public CachedDecoder(CausalModel model, IBackend backend, int capacity, DType? cacheDType = null, int batch = 1)
+    public CachedDecoder(CausalModel model, Backend backend, int capacity, DType? cacheDType = null, int batch = 1)
     {
         (_model, _backend, _batch) = (model, backend, batch);
         _virtual = model.VirtualTokens?.Count ?? 0;

@@ -7,10 +7,10 @@ namespace PeftCore.Models.Generation;
 public sealed class Generator
 {
     private readonly CausalModel _model;
-    private readonly IBackend _backend;
+    private readonly Backend _backend;
 
     /// <summary>Creates a generator for a model.</summary>
-    public Generator(CausalModel model, IBackend backend) => (_model, _backend) = (model, backend);
+    public Generator(CausalModel model, Backend backend) => (_model, _backend) = (model, backend);
 
     /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text tokens end it.</summary>
     /// <param name="prompt">The prompt.</param>

@@ -86,7 +86,7 @@ public static class ReductionOps
             new BatchedProduct(outer, 1, n, inner, new(0, n, 1), new(n * inner, inner, 1), new(inner, inner, 1)));
     }
 
-    private static Tensor Ones(IBackend backend, int count)
+    private static Tensor Ones(Backend backend, int count)
     {
         var ones = backend.NewTensor([count], kind: MemoryKind.Workspace);
         backend.Fill(ones, 1);

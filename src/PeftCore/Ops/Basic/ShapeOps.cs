@@ -139,6 +139,7 @@ public static class ShapeOps
         }
     }
 
+    /// <summary>y[r] = (left[r], right[r]);  dleft = the first columns of dy, dright = the others.</summary>
     private sealed class ConcatColumnsNode(int left, int columns) : GradientNode("concat_columns")
     {
         protected internal override void Backward(BackwardContext context)

@@ -18,13 +18,13 @@ internal sealed class GroupedGemm : IDisposable
     private readonly List<Tensor> _results = [];
     private readonly List<Tensor?> _biases = [];
     private readonly List<SkinnyGemm> _thin = [];
-    private IBackend _backend = null!;
+    private Backend _backend = null!;
 
     private GroupedGemm() { }
 
     private readonly record struct Sum(Tensor Result, Tensor? Bias, bool Accumulate, float Alpha, int First, int Count);
 
-    public static GroupedGemm On(IBackend backend)
+    public static GroupedGemm On(Backend backend)
     {
         var sums = _spare ?? new GroupedGemm();
         _spare = null;

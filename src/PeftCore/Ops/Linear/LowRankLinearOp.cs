@@ -118,8 +118,9 @@ internal static class LowRankLinearOp
     /// flows through xA.</summary>
     private readonly record struct SavedUpdate(UpdateSlots Slots, LowRankUpdate Update, Tensor? XA, bool NeedsXAGradient);
 
-    /// <summary>With g = dy·B and h = s·(g∘m), both (…, r): dB = dyᵀ·(xA∘m), dm = Σ rows of g∘xA, dA = hᵀ·dropout(x), dbias = s·Σ rows of
-    /// dy, dx = Σ dy·W + dropout(h·A), all of whose terms accumulate in one output.</summary>
+    /// <summary>y = x·Wᵀ + b + (xA∘m)·Bᵀ with xA = s·dropout(x)·Aᵀ, for several maps of one x;  with g = dy·B and h = s·(g∘m), both (…, r):
+    /// dB = dyᵀ·(xA∘m), dm = Σ rows of g∘xA, dA = hᵀ·dropout(x), dbias = s·Σ rows of dy, dx = Σ dy·W + dropout(h·A), in one
+    /// output.</summary>
     private sealed class Node : GradientNode
     {
         private readonly SavedValue? _x;

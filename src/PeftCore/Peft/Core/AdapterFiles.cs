@@ -56,8 +56,8 @@ internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, 
         set.Activate(adapter);
     }
 
-    /// <inheritdoc cref="PeftModel.Load(string, string, IBackend)"/>
-    public static PeftModel LoadWithBase(string baseDirectory, string adapterDirectory, IBackend backend)
+    /// <inheritdoc cref="PeftModel.Load(string, string, Backend)"/>
+    public static PeftModel LoadWithBase(string baseDirectory, string adapterDirectory, Backend backend)
     {
         var peft = new PeftModel(ModelLoader.Load(baseDirectory, backend));
         try

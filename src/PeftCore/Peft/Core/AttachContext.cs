@@ -20,7 +20,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
 
     public CausalModel Base => model;
 
-    public IBackend Backend { get; } = model.TokenEmbedding.Weight.Value.Backend;
+    public Backend Backend { get; } = model.TokenEmbedding.Weight.Value.Backend;
 
     public string Name => name;
 

@@ -70,7 +70,7 @@ public sealed class PeftModel
     internal StepHooks Steps { get; }
 
     /// <summary>Loads a base model and an adapter on it.</summary>
-    public static PeftModel Load(string baseDirectory, string adapterDirectory, IBackend backend) =>
+    public static PeftModel Load(string baseDirectory, string adapterDirectory, Backend backend) =>
         AdapterFiles.LoadWithBase(baseDirectory, adapterDirectory, backend);
 
     /// <summary>Resizes the base's token embedding and head; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Adapters attached later

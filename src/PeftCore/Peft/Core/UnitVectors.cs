@@ -11,7 +11,7 @@ internal static class UnitVectors
 
     /// <summary>Unit vectors from number <paramref name="first"/> on, one piece of them.</summary>
     /// <returns>(count, inputs)</returns>
-    public static Tensor From(IBackend backend, int inputs, int first)
+    public static Tensor From(Backend backend, int inputs, int first)
     {
         int count = Math.Min(MostOf(inputs), inputs - first);
         float[] rows = new float[count * inputs];

@@ -126,7 +126,7 @@ public sealed class LoraByHandTests
         Assert.That(error / largest, Is.LessThan(Tolerance), what);
     }
 
-    private static Tensor From(IBackend backend, int seed, Shape shape) => backend.From(Numbers.Random(seed, (int)shape.Count), shape);
+    private static Tensor From(Backend backend, int seed, Shape shape) => backend.From(Numbers.Random(seed, (int)shape.Count), shape);
 
     private static Tensor Cast(Tensor tensor, DType dtype) => dtype == DType.F32 ? tensor : tensor.Cast(dtype);
 }

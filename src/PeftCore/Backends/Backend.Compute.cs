@@ -3,13 +3,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-public partial interface IBackend
+public abstract partial class Backend
 {
     // ---- Matrix products ----
 
     /// <summary>C (m, n) = α·op(A)·op(B) (+ C), with op(X) = Xᵀ if transposed. A is (m, k) or, transposed, (k, m); B is (k, n) or (n, k).
     /// A and B may be F32, BF16 or F16; C is F32 or BF16.</summary>
-    void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
+    internal abstract void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false);
 
     /// <summary>C (+)= Σ op(Aᵢ)·op(Bᵢ) + bias: a linear layer with its low-rank updates, or the gradients of several maps of one
     /// input.</summary>
@@ -17,7 +17,7 @@ public partial interface IBackend
     /// <param name="c">(m, n)</param>
     /// <param name="bias">(n), added to every row; or null.</param>
     /// <param name="accumulate">Add to C.</param>
-    void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
+    internal virtual void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias = null, bool accumulate = false)
     {
         foreach (var (a, transposeA, b, transposeB) in terms)
         {
@@ -36,7 +36,7 @@ public partial interface IBackend
     /// <param name="alpha">α</param>
     /// <param name="accumulate">Add to the results.</param>
     /// <param name="biases">(nᵢ) for each result, or null.</param>
-    void MatMulGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
+    internal virtual void MatMulGroup(ReadOnlySpan<GemmOperands> terms, ReadOnlySpan<Tensor> results, float alpha, bool accumulate,
         ReadOnlySpan<Tensor?> biases)
     {
         int each = terms.Length / results.Length;
@@ -59,95 +59,96 @@ public partial interface IBackend
     /// and does nothing, if not: the caller then uses ordinary products.</summary>
     /// <param name="products">Either each with a tall matrix of its own and skinny ones on both sides, or all from the left of one tall
     /// matrix.</param>
-    bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products) => false;
+    internal virtual bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products) => false;
 
     /// <summary>Strided batched products, all F32; see <see cref="BatchedProduct"/>.</summary>
-    void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c);
+    internal abstract void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c);
 
     // ---- Rows, columns and tables ----
 
     /// <summary>y[r, c] += row[c]; the row may be F32, BF16 or F16.</summary>
-    void AddRow(Tensor y, Tensor row);
+    internal abstract void AddRow(Tensor y, Tensor row);
 
     /// <summary>row[c] (+)= Σ_r x[r, c].</summary>
-    void SumRows(Tensor x, Tensor row, bool accumulate);
+    internal abstract void SumRows(Tensor x, Tensor row, bool accumulate);
 
     /// <summary>y[r, c] (+)= x[r, c]·row[c].</summary>
-    void MultiplyRow(Tensor x, Tensor row, Tensor y, bool accumulate);
+    internal abstract void MultiplyRow(Tensor x, Tensor row, Tensor y, bool accumulate);
 
     /// <summary>row[c] (+)= Σ_r x[r, c]·y[r, c].</summary>
-    void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate);
+    internal abstract void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate);
 
     /// <summary>y[r, c] (+)= x[r, c]·column[r].</summary>
-    void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate);
+    internal abstract void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate);
 
     /// <summary>dots[r] (+)= Σ_c x[r, c]·y[r, c].</summary>
-    void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate);
+    internal abstract void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate);
 
     /// <summary>to[r, toColumn + c] (+)= from[r, fromColumn + c] for c below <paramref name="columns"/>.</summary>
-    void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate);
+    internal abstract void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate);
 
     /// <summary>y[i, :] = table[ids[i], :].</summary>
-    void Gather(Tensor ids, Tensor table, Tensor y);
+    internal abstract void Gather(Tensor ids, Tensor table, Tensor y);
 
     /// <summary>table[ids[i], :] += dy[i, :], in a fixed order.</summary>
-    void ScatterAdd(Tensor ids, Tensor dy, Tensor table);
+    internal abstract void ScatterAdd(Tensor ids, Tensor dy, Tensor table);
 
     // ---- Elementwise ----
 
     /// <summary>y = f(x); y may be x.</summary>
-    void Map<TFormula>(Tensor x, Tensor y) where TFormula : struct, IUnaryFormula;
+    internal abstract void Map<TFormula>(Tensor x, Tensor y) where TFormula : struct, IUnaryFormula;
 
     /// <summary>dx (+)= dy·f′(x); dx may be x or dy when not accumulating.</summary>
-    void MapGradient<TFormula>(Tensor x, Tensor dy, Tensor dx, bool accumulate) where TFormula : struct, IUnaryFormula;
+    internal abstract void MapGradient<TFormula>(Tensor x, Tensor dy, Tensor dx, bool accumulate) where TFormula : struct, IUnaryFormula;
 
     /// <summary>h = f(gate)·up.</summary>
-    void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) where TFormula : struct, IUnaryFormula;
+    internal abstract void Gated<TFormula>(Tensor gate, Tensor up, Tensor h) where TFormula : struct, IUnaryFormula;
 
     /// <summary>dgate = dh·up·f′(gate), dup = dh·f(gate). In place: dgate may be gate, and dup may be up.</summary>
-    void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup) where TFormula : struct, IUnaryFormula;
+    internal abstract void GatedGradient<TFormula>(Tensor gate, Tensor up, Tensor dh, Tensor dgate, Tensor dup)
+        where TFormula : struct, IUnaryFormula;
 
     /// <summary>y = a + b; y may be a or b.</summary>
-    void Add(Tensor a, Tensor b, Tensor y);
+    internal abstract void Add(Tensor a, Tensor b, Tensor y);
 
     /// <summary>y (+)= a·b, element by element.</summary>
-    void Multiply(Tensor a, Tensor b, Tensor y, bool accumulate);
+    internal abstract void Multiply(Tensor a, Tensor b, Tensor y, bool accumulate);
 
     /// <summary>y (+)= factor·x; y may be x when not accumulating.</summary>
-    void Scale(Tensor x, float factor, Tensor y, bool accumulate);
+    internal abstract void Scale(Tensor x, float factor, Tensor y, bool accumulate);
 
     /// <summary>y (+)= scalar·x, with the scalar on the device; y may be x when not accumulating.</summary>
-    void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate);
+    internal abstract void ScaleBy(Tensor x, Tensor scalar, Tensor y, bool accumulate);
 
     // ---- Random numbers: Philox, a function of (seed, stream, element), so that masks are recomputed instead of stored ----
 
     /// <summary>y (+)= x with each element kept with probability 1 − p and scaled by 1/(1 − p), else 0.</summary>
-    void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate);
+    internal abstract void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate);
 
     /// <summary>Fills with uniform numbers in [low, high).</summary>
-    void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream);
+    internal abstract void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream);
 
     /// <summary>Fills with normal numbers.</summary>
-    void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream);
+    internal abstract void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream);
 
     // ---- Norms ----
 
     /// <summary>y = x·rstd·(offset + weight) with rstd = 1/√(mean(x²) + ε), one per row.</summary>
-    void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon);
+    internal abstract void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon);
 
     /// <summary>Recomputes the y of <see cref="RmsNorm"/> from the saved rstd.</summary>
-    void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
+    internal virtual void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
         RmsNorm(x, weight, weightOffset, y, rstd, epsilon);
 
     /// <summary>Gradients of <see cref="RmsNorm"/>. An output that is null is not computed.</summary>
-    void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
+    internal abstract void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight);
 
     /// <summary>y = (x − mean)·rstd·weight + bias.</summary>
-    void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon);
+    internal abstract void LayerNorm(Tensor x, Tensor weight, Tensor? bias, Tensor y, Tensor mean, Tensor rstd, float epsilon);
 
     /// <summary>Gradients of <see cref="LayerNorm"/>. An output that is null is not computed.</summary>
-    void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
+    internal abstract void LayerNormGradient(Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dy,
         Tensor? dx, bool accumulateDx, Tensor? dWeight, bool accumulateDWeight, Tensor? dBias, bool accumulateDBias);
 
     // ---- Attention ----
@@ -159,37 +160,37 @@ public partial interface IBackend
     /// <param name="positions">I32, one per row.</param>
     /// <param name="interleaved">Pairs are (2i, 2i+1) rather than (i, i + rotary/2).</param>
     /// <param name="inverse">Rotate by the negative angle.</param>
-    void Rope(Heads heads, Tensor cos, Tensor sin, Tensor positions, bool interleaved, bool inverse);
+    internal abstract void Rope(Heads heads, Tensor cos, Tensor sin, Tensor positions, bool interleaved, bool inverse);
 
     /// <summary>o = softmax(scores)·v without the matrix of scores, and lse (batch, heads, queries), the log-sum-exp of each row of
     /// scores.</summary>
-    void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse);
+    internal abstract void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse);
 
     /// <summary>Gradients of <see cref="Attention"/>. An output that is null is not computed. <paramref name="delta"/> is workspace of
     /// lse's shape.</summary>
-    void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
+    internal abstract void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias);
 
     // ---- Softmax and losses ----
 
     /// <summary>Softmax of each row; y may be x.</summary>
-    void Softmax(Tensor x, Tensor y);
+    internal abstract void Softmax(Tensor x, Tensor y);
 
     /// <summary>dx (+)= y·(dy − Σ y·dy), row by row.</summary>
-    void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate);
+    internal abstract void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate);
 
     /// <summary>Softmax over the k largest of each row, zero elsewhere. Of equal elements the first counts as larger.</summary>
-    void TopKSoftmax(Tensor x, int k, Tensor y);
+    internal abstract void TopKSoftmax(Tensor x, int k, Tensor y);
 
     /// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label], 0 where the label is <paramref name="ignoreLabel"/>. With
     /// <paramref name="writeGradient"/> the logits become (softmax − onehot)·scale.</summary>
-    void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient);
+    internal abstract void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient);
 
     // ---- Structured matrices ----
 
     /// <summary>y[n] = x[n]⁻¹ for each (b, b) matrix of (n, b, b), without pivoting: for matrices whose leading minors are not zero, such
     /// as I + a skew-symmetric matrix, triangular and positive definite ones. y may be x.</summary>
-    void InvertBlocks(Tensor x, Tensor y);
+    internal abstract void InvertBlocks(Tensor x, Tensor y);
 
     /// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries e of row r, which are offsets[r] … offsets[r + 1] −
     /// 1: x times the transpose of a sparse matrix in CSR form.</summary>
@@ -200,18 +201,18 @@ public partial interface IBackend
     /// <param name="order">I32 (n), the index of each entry's value.</param>
     /// <param name="y">(rows, out)</param>
     /// <param name="accumulate">Add to y.</param>
-    void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate);
+    internal abstract void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate);
 
     /// <summary>dValues[e] (+)= Σ_t dy[t, rows[e]]·x[t, columns[e]].</summary>
-    void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate);
+    internal abstract void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate);
 
     // ---- Optimizers ----
 
     /// <summary>One AdamW step of one parameter; the gradient is multiplied by <paramref name="gradientScale"/> first.</summary>
-    void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment);
+    internal abstract void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment);
 
     /// <summary>One AdamW step of many parameters in one launch (multi-tensor apply).</summary>
-    void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
+    internal virtual void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
         foreach (var (step, parameter, gradient, first, second) in parameters)
         {
@@ -220,14 +221,14 @@ public partial interface IBackend
     }
 
     /// <summary>One step of stochastic gradient descent of one parameter, with or without a momentum buffer.</summary>
-    void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal abstract void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
         float weightDecay, bool nesterov, bool firstStep);
 
     /// <summary>Σ x², in a fixed order.</summary>
-    double SumOfSquares(Tensor x);
+    internal abstract double SumOfSquares(Tensor x);
 
     /// <summary>Σ x² over several tensors, in their order.</summary>
-    double SumOfSquares(ReadOnlySpan<Tensor> tensors)
+    internal virtual double SumOfSquares(ReadOnlySpan<Tensor> tensors)
     {
         double sum = 0;
         foreach (var tensor in tensors)
@@ -238,5 +239,5 @@ public partial interface IBackend
     }
 
     /// <summary>Whether no element is NaN or infinite.</summary>
-    bool AllFinite(Tensor x);
+    internal abstract bool AllFinite(Tensor x);
 }

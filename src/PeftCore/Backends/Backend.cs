@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>The device contract. This file holds memory, transfers and synchronization; Backend.Compute.cs holds the compute ops.
+/// <para>Each method is one job on whole tensors. The caller allocates the outputs; an output is overwritten unless <c>accumulate</c> says
+/// that the result is added to it. Activations are stored in <see cref="ActivationDType"/> and computed with in F32; weights may be F32,
+/// BF16 or F16. Per-row numbers (rstd, log-sum-exp, losses) and gradients of parameters are always F32. The methods check nothing: ops
+/// check shapes and dtypes before they call.</para></summary>
+public abstract partial class Backend : IDevice, IDisposable
+{
+    /// <summary>Backends are part of this library: the contract's members are internal.</summary>
+    private protected Backend()
+    {
+    }
+
+    /// <summary>Short name, such as "cpu" or "cuda:0".</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The accounting of this device's memory.</summary>
+    public abstract MemoryLedger Memory { get; }
+
+    /// <summary>Whether kernels can be timed: <see cref="StartProfile"/>.</summary>
+    public virtual bool CanProfile => false;
+
+    /// <summary>Graph capture of this device; null if it has none.</summary>
+    internal virtual IGraphCapture? GraphCapture => null;
+
+    /// <summary>Bytes that products allocate for themselves once. The ledger counts them; a plan does not.</summary>
+    public virtual long OwnBytes => 0;
+
+    /// <summary>Whether tensors on this device have shapes and sizes but no data; see <see cref="MetaBackend"/>.</summary>
+    internal abstract bool IsMeta { get; }
+
+    /// <summary>The dtype of activations: F32, or BF16 at half the memory and traffic.</summary>
+    public virtual DType ActivationDType => DType.F32;
+
+    /// <summary>Copies bytes from the host into a tensor.</summary>
+    internal abstract void Upload(ReadOnlySpan<byte> from, Tensor to);
+
+    /// <summary>Copies a tensor's bytes to the host after all queued work on it is done. A device without data writes zeros.</summary>
+    internal abstract void Download(Tensor from, Span<byte> to);
+
+    /// <summary>Copies a tensor of the same dtype and element count.</summary>
+    internal abstract void Copy(Tensor from, Tensor to);
+
+    /// <summary>Converts between floating-point dtypes, rounding to nearest, ties to even.</summary>
+    internal abstract void Cast(Tensor from, Tensor to);
+
+    /// <summary>Sets every element of an F32 tensor.</summary>
+    internal virtual void Fill(Tensor tensor, float value)
+    {
+        float[] values = new float[tensor.Count];
+        Array.Fill(values, value);
+        Upload(MemoryMarshal.AsBytes<float>(values), tensor);
+    }
+
+    /// <summary>Sets every byte to zero.</summary>
+    internal abstract void Zero(Tensor tensor);
+
+    /// <summary>Waits until all queued work is done.</summary>
+    public abstract void Synchronize();
+
+    /// <summary>Starts to time every kernel.</summary>
+    public virtual void StartProfile() => throw new NotSupportedException($"{Name} does not time its kernels");
+
+    /// <summary>Stops timing and returns a table: time, share, launches and rate of each kernel, the longest first.</summary>
+    public virtual string StopProfile() => throw new NotSupportedException($"{Name} does not time its kernels");
+
+    /// <summary>Frees the device and all of its memory.</summary>
+    public abstract void Dispose();
+
+    Storage IDevice.Allocate(long bytes, MemoryKind kind) => Allocate(bytes, kind);
+
+    void IDevice.Free(Storage storage) => Free(storage);
+
+    /// <summary>Allocates a storage. Its contents are undefined.</summary>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory; the message says how much was asked and used.</exception>
+    internal abstract Storage Allocate(long bytes, MemoryKind kind);
+
+    /// <summary>Frees a storage. The storage calls this when its last reference is dropped.</summary>
+    internal abstract void Free(Storage storage);
+}

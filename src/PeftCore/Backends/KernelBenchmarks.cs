@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using PeftCore.Kernels;
+using PeftCore.Tensors;
+
+namespace PeftCore.Backends;
+
+/// <summary>Times single kernels of a device on normally distributed numbers; zeros would run faster than real data.</summary>
+public static class KernelBenchmarks
+{
+    private const int Repeats = 20, WarmUps = 3;
+    private const double LongEnough = 2e-3; // seconds of work per synchronization
+
+    /// <summary>Times C (m, n) = op(A)·op(B).</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="m">Rows of C.</param>
+    /// <param name="n">Columns of C.</param>
+    /// <param name="k">The summed dimension.</param>
+    /// <param name="dtype">The dtype of B. A and C have it too where it is the device's dtype of activations.</param>
+    /// <param name="transposeA">A is stored (k, m).</param>
+    /// <param name="transposeB">B is stored (n, k), as the weight of a linear layer.</param>
+    /// <returns>The times of single runs in milliseconds, sorted.</returns>
+    public static double[] Gemm(Backend backend, int m, int n, int k, DType dtype, bool transposeA, bool transposeB)
+    {
+        using var scope = new TensorScope();
+        var activations = dtype == DType.BF16 ? backend.ActivationDType : DType.F32;
+        var a = Normal(backend, transposeA ? [k, m] : [m, k], activations, 0);
+        var b = Normal(backend, transposeB ? [n, k] : [k, n], dtype, 1);
+        var c = backend.NewTensor([m, n], activations);
+        return Milliseconds(backend, () => backend.MatMul(a, transposeA, b, transposeB, c));
+    }
+
+    /// <summary>Times causal attention and its gradients.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="length">Tokens of a sequence.</param>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="keyHeads">Key and value heads, of which the query heads are a multiple.</param>
+    /// <param name="headDim">Elements of a head.</param>
+    /// <returns>The times of single runs in milliseconds, sorted.</returns>
+    public static (double[] Forward, double[] Backward) Attention(Backend backend, int batch, int length, int heads, int keyHeads,
+        int headDim)
+    {
+        using var scope = new TensorScope();
+        Heads q = Made(heads, 0), k = Made(keyHeads, 1), v = Made(keyHeads, 2), dO = Made(heads, 3);
+        Heads o = Made(heads, 4), dq = Made(heads, 5), dk = Made(keyHeads, 6), dv = Made(keyHeads, 7);
+        Tensor lse = backend.NewTensor([batch, heads, length]), delta = backend.NewTensor([batch, heads, length]);
+        var call = new AttentionCall(new AttentionShape(batch, length, length, heads, keyHeads, headDim, 1 / MathF.Sqrt(headDim), 0));
+        double[] forward = Milliseconds(backend, () => backend.Attention(call, q, k, v, o, lse));
+        double[] backward = Milliseconds(backend, () =>
+            backend.AttentionGradient(call, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null));
+        return (forward, backward);
+
+        Heads Made(int count, ulong stream) =>
+            new(Normal(backend, [batch, length, count * headDim], backend.ActivationDType, stream), count, headDim);
+    }
+
+    private static double[] Milliseconds(Backend backend, Action run)
+    {
+        int runs = 1;
+        var times = new List<double>();
+        for (int i = 0; i < Repeats + WarmUps; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int k = 0; k < runs; k++)
+            {
+                run();
+            }
+            backend.Synchronize();
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
+            times.Add(1e3 * seconds);
+            runs = i == WarmUps - 1 ? (int)Math.Clamp(LongEnough / seconds, 1, 100) : runs;
+        }
+        return [.. times.Skip(WarmUps).Order()];
+    }
+
+    private static Tensor Normal(Backend backend, Shape shape, DType dtype, ulong stream)
+    {
+        var values = backend.NewTensor(shape);
+        backend.FillNormal(values, 0, 1, 1, stream);
+        if (dtype == DType.F32)
+        {
+            return values;
+        }
+        var rounded = backend.NewTensor(shape, dtype);
+        backend.Cast(values, rounded);
+        values.Dispose();
+        return rounded;
+    }
+}
