@@ -49,7 +49,8 @@ internal sealed partial class IlgpuBackend
 
     internal override void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate) => _rows.MultiplySumRows(x, y, row, accumulate);
 
-    internal override void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) => _rows.MultiplyColumn(x, column, y, accumulate);
+    internal override void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) =>
+        _rows.MultiplyColumn(x, column, y, accumulate);
 
     internal override void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate) => _rows.RowDots(x, y, dots, accumulate);
 
@@ -62,7 +63,8 @@ internal sealed partial class IlgpuBackend
     internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         _elementwise.FillNormal(y, mean, standardDeviation, seed, stream);
 
-    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false) =>
+    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
+        bool accumulate = false) =>
         _gemm.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate);
 
     internal override void MatMulSum(ReadOnlySpan<GemmOperands> terms, Tensor c, Tensor? bias = null, bool accumulate = false) =>
@@ -91,7 +93,8 @@ internal sealed partial class IlgpuBackend
     internal override void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
         _rmsNorm.RmsNormRecompute(x, weight, weightOffset, y, rstd, epsilon);
 
-    internal override void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy, Tensor? dx, bool accumulateDx,
+    internal override void RmsNormGradient(Tensor x, Tensor weight, float weightOffset, Tensor rstd, Tensor dy, Tensor? dx,
+        bool accumulateDx,
         Tensor? dWeight, bool accumulateDWeight) =>
         _rmsNorm.RmsNormGradient(x, weight, weightOffset, rstd, dy, dx, accumulateDx, dWeight, accumulateDWeight);
 
@@ -119,13 +122,15 @@ internal sealed partial class IlgpuBackend
     internal override void CrossEntropy(Tensor logits, Tensor labels, int ignoreLabel, float scale, Tensor losses, bool writeGradient) =>
         _loss.CrossEntropy(logits, labels, ignoreLabel, scale, losses, writeGradient);
 
-    internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => _structured.MatMulBatched(product, a, b, c);
+    internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) =>
+        _structured.MatMulBatched(product, a, b, c);
 
     internal override void InvertBlocks(Tensor x, Tensor y) => _structured.InvertBlocks(x, y);
 
     internal override void TopKSoftmax(Tensor x, int k, Tensor y) => _structured.TopKSoftmax(x, k, y);
 
-    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y,
+        bool accumulate) =>
         _structured.SparseProduct(x, values, offsets, columns, order, y, accumulate);
 
     internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
@@ -137,7 +142,8 @@ internal sealed partial class IlgpuBackend
 
     internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) => _optimizer.AdamW(parameters, gradientScale);
 
-    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
+        float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
         _optimizer.Sgd(parameter, gradient, gradientScale, momentumBuffer, learningRate, momentum, weightDecay, nesterov, firstStep);
 

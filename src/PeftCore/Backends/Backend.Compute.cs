@@ -209,7 +209,8 @@ public abstract partial class Backend
     // ---- Optimizers ----
 
     /// <summary>One AdamW step of one parameter; the gradient is multiplied by <paramref name="gradientScale"/> first.</summary>
-    internal abstract void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment, Tensor secondMoment);
+    internal abstract void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
+        Tensor secondMoment);
 
     /// <summary>One AdamW step of many parameters in one launch (multi-tensor apply).</summary>
     internal virtual void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
@@ -221,7 +222,8 @@ public abstract partial class Backend
     }
 
     /// <summary>One step of stochastic gradient descent of one parameter, with or without a momentum buffer.</summary>
-    internal abstract void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal abstract void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
+        float momentum,
         float weightDecay, bool nesterov, bool firstStep);
 
     /// <summary>Σ x², in a fixed order.</summary>

@@ -30,6 +30,7 @@ internal static class LabelledLines
             rows.Add(new LabelledRow(new RowPlace(path, number), line[space..].TrimStart().ToString(),
                 label.ToString(CultureInfo.InvariantCulture)));
         }
-        return rows.Count > 0 ? rows : throw new BadInputException($"{path}: the file has nothing but white space, expected rows of {RowForm.Accepted}, or text.");
+        return rows.Count > 0 ? rows
+            : throw new BadInputException($"{path}: the file has nothing but white space, expected rows of {RowForm.Accepted}, or text.");
     }
 }

@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>A causal language model: token embedding, decoder blocks, final norm, and a head over the vocabulary. A family derives from this
-/// class, adds its modules under the names of its weight files, and registers with <see cref="ModelFamilies"/>.</summary>
+/// <summary>A causal language model: token embedding, decoder blocks, final norm, and a head over the vocabulary. A family derives from
+/// this class, adds its modules under the names of its weight files, and registers with <see cref="ModelFamilies"/>.</summary>
 public abstract class CausalModel : Module
 {
     /// <summary>model_type of config.json, such as "llama".</summary>

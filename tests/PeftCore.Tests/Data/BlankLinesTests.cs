@@ -12,6 +12,7 @@ public sealed class BlankLinesTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory["a.dev"], text);
 
-        Assert.That(() => DataFiles.ReadFile(directory["a.dev"]), Throws.TypeOf<BadInputException>().With.Message.StartsWith(directory["a.dev"]));
+        Assert.That(() => DataFiles.ReadFile(directory["a.dev"]),
+            Throws.TypeOf<BadInputException>().With.Message.StartsWith(directory["a.dev"]));
     }
 }

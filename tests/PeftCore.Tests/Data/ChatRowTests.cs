@@ -73,10 +73,12 @@ public sealed class ChatRowTests
     [Test]
     public void Texts_without_a_known_end_token_are_said_to_have_none()
     {
-        var encoder = new ExampleEncoder(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")), new EncodeOptions { MaxSeqLength = 99 });
+        var encoder = new ExampleEncoder(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")),
+            new EncodeOptions { MaxSeqLength = 99 });
         var example = encoder.Encode([new TextRow(new RowPlace("data", 1), "the fox")])[0];
 
-        Assert.That(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")).Decode(example.Ids, skipSpecialTokens: false).Trim(), Is.EqualTo("the fox"));
+        Assert.That(Tokenizer.FromDirectory(TestFiles.Fixture("tokenizers", "byte_bpe")).Decode(example.Ids, skipSpecialTokens: false)
+            .Trim(), Is.EqualTo("the fox"));
         Assert.That(encoder.Report.Warnings(99), Has.One.Contains("No end-of-text token is known"));
     }
 

@@ -111,7 +111,8 @@ internal static partial class GradientTable
     private static string KindOf(Type node)
     {
         string file = (node.DeclaringType ?? node).Name + ".cs";
-        string path = Directory.GetFiles(Path.Combine(TestFiles.Root, "src", "PeftCore", "Ops"), file, SearchOption.AllDirectories).Single();
+        string path = Directory.GetFiles(Path.Combine(TestFiles.Root, "src", "PeftCore", "Ops"), file, SearchOption.AllDirectories)
+            .Single();
         return Path.GetFileName(Path.GetDirectoryName(path)!);
     }
 
@@ -126,7 +127,8 @@ internal static partial class GradientTable
     private static Dictionary<string, string> Summaries(Type ofAssembly) =>
         XDocument.Load(Path.ChangeExtension(ofAssembly.Assembly.Location, ".xml")).Descendants("member")
             .Where(member => member.Element("summary") is not null)
-            .ToDictionary(member => member.Attribute("name")!.Value, member => Spaces().Replace(member.Element("summary")!.Value, " ").Trim());
+            .ToDictionary(member => member.Attribute("name")!.Value, member => Spaces().Replace(member.Element("summary")!.Value, " ")
+                .Trim());
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Spaces();

@@ -6,7 +6,8 @@ namespace PeftCore.Tests.Ops;
 
 internal sealed partial class SignFlippingBackend
 {
-    internal override void Copy(Tensor from, Tensor to) => Run("Copy", () => _inner.Copy(from, to), to.DType == DType.F32 ? Over("to", to) : null);
+    internal override void Copy(Tensor from, Tensor to) =>
+        Run("Copy", () => _inner.Copy(from, to), to.DType == DType.F32 ? Over("to", to) : null);
 
     internal override void Map<TFormula>(Tensor x, Tensor y) =>
         Run("Map", () => _inner.Map<TFormula>(x, y), Over("y", y));
@@ -47,7 +48,8 @@ internal sealed partial class SignFlippingBackend
     internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
         Run("Dropout", () => _inner.Dropout(x, y, probability, seed, stream, accumulate), Over("y", y, accumulate));
 
-    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false) =>
+    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
+        bool accumulate = false) =>
         Run("MatMul", () => _inner.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate), Over("c", c, accumulate));
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c)
@@ -60,7 +62,8 @@ internal sealed partial class SignFlippingBackend
 
     internal override void TopKSoftmax(Tensor x, int k, Tensor y) => Run("TopKSoftmax", () => _inner.TopKSoftmax(x, k, y), Over("y", y));
 
-    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y,
+        bool accumulate) =>
         Run("SparseProduct", () => _inner.SparseProduct(x, values, offsets, columns, order, y, accumulate), Over("y", y, accumulate));
 
     internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>

@@ -63,7 +63,8 @@ internal sealed partial class SignFlippingBackend : Backend
 
     public override void Synchronize() => _inner.Synchronize();
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) => _inner.FillUniform(y, low, high, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
+        _inner.FillUniform(y, low, high, seed, stream);
 
     internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         _inner.FillNormal(y, mean, standardDeviation, seed, stream);
@@ -72,7 +73,8 @@ internal sealed partial class SignFlippingBackend : Backend
         Tensor secondMoment) =>
         _inner.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
-    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
+        float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
         _inner.Sgd(parameter, gradient, gradientScale, momentumBuffer, learningRate, momentum, weightDecay, nesterov, firstStep);
 

@@ -32,7 +32,8 @@ public sealed partial class CpuBackend
 
     // ---- Matrix products ----
 
-    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1, bool accumulate = false) =>
+    internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
+        bool accumulate = false) =>
         _gemm.MatMul(a, transposeA, b, transposeB, c, alpha, accumulate);
 
     internal override void MatMulBatched(in BatchedProduct product, Tensor a, Tensor b, Tensor c) => _gemm.MatMulBatched(product, a, b, c);
@@ -47,7 +48,8 @@ public sealed partial class CpuBackend
 
     internal override void MultiplySumRows(Tensor x, Tensor y, Tensor row, bool accumulate) => _rows.MultiplySumRows(x, y, row, accumulate);
 
-    internal override void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) => _rows.MultiplyColumn(x, column, y, accumulate);
+    internal override void MultiplyColumn(Tensor x, Tensor column, Tensor y, bool accumulate) =>
+        _rows.MultiplyColumn(x, column, y, accumulate);
 
     internal override void RowDots(Tensor x, Tensor y, Tensor dots, bool accumulate) => _rows.RowDots(x, y, dots, accumulate);
 
@@ -84,7 +86,8 @@ public sealed partial class CpuBackend
     internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
         _random.Dropout(x, y, probability, seed, stream, accumulate);
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) => _random.FillUniform(y, low, high, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
+        _random.FillUniform(y, low, high, seed, stream);
 
     internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         _random.FillNormal(y, mean, standardDeviation, seed, stream);
@@ -121,7 +124,8 @@ public sealed partial class CpuBackend
 
     internal override void Softmax(Tensor x, Tensor y) => _losses.Softmax(x, y);
 
-    internal override void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) => _losses.SoftmaxGradient(y, dy, dx, accumulate);
+    internal override void SoftmaxGradient(Tensor y, Tensor dy, Tensor dx, bool accumulate) =>
+        _losses.SoftmaxGradient(y, dy, dx, accumulate);
 
     internal override void TopKSoftmax(Tensor x, int k, Tensor y) => _losses.TopKSoftmax(x, k, y);
 
@@ -132,7 +136,8 @@ public sealed partial class CpuBackend
 
     internal override void InvertBlocks(Tensor x, Tensor y) => _structured.InvertBlocks(x, y);
 
-    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y,
+        bool accumulate) =>
         _structured.SparseProduct(x, values, offsets, columns, order, y, accumulate);
 
     internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
@@ -143,9 +148,11 @@ public sealed partial class CpuBackend
     internal override void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment) => _optimizers.AdamW(step, parameter, gradient, gradientScale, firstMoment, secondMoment);
 
-    internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) => _optimizers.AdamW(parameters, gradientScale);
+    internal override void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale) =>
+        _optimizers.AdamW(parameters, gradientScale);
 
-    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
+        float momentum,
         float weightDecay, bool nesterov, bool firstStep) =>
         _optimizers.Sgd(parameter, gradient, gradientScale, momentumBuffer, learningRate, momentum, weightDecay, nesterov, firstStep);
 

@@ -130,7 +130,8 @@ public sealed partial class MetaBackend
 
     internal override void InvertBlocks(Tensor x, Tensor y) => Flops += 2.0 * x.Count * x.Shape.Columns;
 
-    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y, bool accumulate) =>
+    internal override void SparseProduct(Tensor x, Tensor values, Tensor offsets, Tensor columns, Tensor order, Tensor y,
+        bool accumulate) =>
         Flops += 2.0 * x.Shape.Rows * columns.Count;
 
     internal override void SparseGradient(Tensor dy, Tensor x, Tensor rows, Tensor columns, Tensor dValues, bool accumulate) =>
@@ -142,7 +143,8 @@ public sealed partial class MetaBackend
         Tensor secondMoment)
     { }
 
-    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
+    internal override void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate,
+        float momentum,
         float weightDecay, bool nesterov, bool firstStep)
     { }
 

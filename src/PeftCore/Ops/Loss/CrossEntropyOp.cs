@@ -39,8 +39,8 @@ public static class CrossEntropyOp
         }
     }
 
-    /// <summary>The node of a loss whose gradients were computed in the forward pass: backward multiplies them by the gradient of the loss
-    /// and propagates them.</summary>
+    /// <summary>y = −Σ log softmax(logits)[target]/n;  dlogits = dy·(softmax(logits) − onehot(target))/n, which the forward pass computes
+    /// up to dy; with a linear head the gradients of its inputs follow from dlogits, a chunk of rows at a time.</summary>
     internal sealed class LossNode : GradientNode
     {
         private readonly Tensor?[] _gradients;

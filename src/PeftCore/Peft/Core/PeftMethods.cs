@@ -73,7 +73,8 @@ public static class PeftMethods
         ArgumentException.ThrowIfNullOrEmpty(peftType);
         if (!peftType.All(c => c is >= 'A' and <= 'Z' or >= '0' and <= '9' or '_'))
         {
-            throw new ArgumentException($"\"{peftType}\" is no peft_type: it has capital letters, digits and underscores", nameof(peftType));
+            throw new ArgumentException($"\"{peftType}\" is no peft_type: it has capital letters, digits and underscores",
+                nameof(peftType));
         }
         lock (Registering)
         {
