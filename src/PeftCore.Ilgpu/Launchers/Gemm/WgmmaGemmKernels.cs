@@ -20,13 +20,13 @@ internal sealed unsafe class WgmmaGemmKernels(PtxLoader loader, IDeviceMemory me
     /// <summary>Bytes of partial sums taken so far: 0 before the first product, then <see cref="PartialBytes"/>.</summary>
     public long TakenBytes => _partials == 0 ? 0 : PartialBytes;
 
-    /// <summary>Queues a product. Once its shape is loaded, nothing is allocated or waited for.</summary>
+    /// <summary>Queues a product. Nothing is allocated or waited for.</summary>
+    /// <param name="function">The kernel of the schedule's shape: <see cref="Load"/>.</param>
     /// <param name="schedule">How it runs.</param>
     /// <param name="args">Everything that does not follow from the schedule.</param>
     /// <param name="maps">Tensor maps of operands and results, at a multiple of 64 bytes.</param>
-    public void Run(in GemmSchedule schedule, WgmmaArgs args, byte* maps)
+    public void Run(nint function, in GemmSchedule schedule, WgmmaArgs args, byte* maps)
     {
-        nint function = Load(schedule.Shape);
         Reserve();
         (args.TileN, args.Stages, args.Cluster) = (schedule.Shape.TileN, schedule.Shape.Stages, schedule.Shape.BlocksPerCluster);
         args.Clusters = schedule.Clusters;
@@ -38,7 +38,7 @@ internal sealed unsafe class WgmmaGemmKernels(PtxLoader loader, IDeviceMemory me
         loader.LaunchEarly(function, schedule.Blocks, GemmShape.Threads, schedule.Shape.SharedBytes, parameters);
     }
 
-    /// <summary>Loads a kernel ahead of its first run.</summary>
+    /// <summary>Loads a kernel, or returns the loaded one.</summary>
     public nint Load(in GemmShape shape)
     {
         lock (_lock)

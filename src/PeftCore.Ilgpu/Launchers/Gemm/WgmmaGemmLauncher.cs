@@ -92,9 +92,9 @@ internal sealed class WgmmaGemmLauncher(LaunchContext gpu) : IDisposable
     private unsafe void Launch(in GemmSchedule schedule, in WgmmaArgs args, byte* maps)
     {
         var device = gpu.Device;
-        _kernels.Load(schedule.Shape); // Before the timer starts.
+        nint function = _kernels.Load(schedule.Shape); // Before the timer starts.
         device.Timer?.Start();
-        _kernels.Run(schedule, args, maps);
+        _kernels.Run(function, schedule, args, maps);
         if (device.Timer is not null)
         {
             device.StopTiming($"product of {schedule.TilesM}×{schedule.TilesN} tiles of {schedule.Shape.TileN}, {args.Steps} deep");
