@@ -11,7 +11,7 @@ namespace PeftCore.Peft.AdaLora;
 /// directions by setting their e to zero; the file omits them.</summary>
 internal sealed class AdaLoraAdapter : LowRankAdapter
 {
-    /// <summary>Hugging Face PEFT adds this to the rank before it divides by it.</summary>
+    /// <summary>Added to the rank in the divisor of the scale, α/(r + 1e-5), as in Hugging Face PEFT.</summary>
     private const float RankOffset = 1e-5f;
 
     private readonly float _scale;
@@ -40,13 +40,13 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
     /// <summary>(r, 1)</summary>
     public Parameter E { get; }
 
-    /// <summary>Whether each direction is kept; null if all are.</summary>
+    /// <summary>True for each direction that is not pruned; null if none is pruned.</summary>
     public bool[]? Mask { get; set; }
 
     public override IEnumerable<AdapterParameter> Parameters =>
         [new("", "lora_A.{0}", "lora_A", A), new("", "lora_B.{0}", "lora_B", B), new("", "lora_E.{0}", "lora_E", E)];
 
-    /// <summary>The name of this layer in a rank pattern.</summary>
+    /// <summary>The key of this layer in <see cref="AdaLoraConfig.RankPattern"/>.</summary>
     public string PatternKey => Path + ".lora_E";
 
     public override IEnumerable<SavedEntry> Entries(string path) => Mask is null || Array.TrueForAll(Mask, kept => kept)
@@ -59,7 +59,7 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
 
     private IReadOnlyList<bool>? Kept(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
 
-    /// <summary>A parameter as it is saved: without pruned directions.</summary>
+    /// <summary>A parameter without its pruned directions, as the file holds it.</summary>
     private SafetensorsTensor Sliced(string name)
     {
         int rank = E.Shape[0], kept = Mask!.Count(flag => flag);

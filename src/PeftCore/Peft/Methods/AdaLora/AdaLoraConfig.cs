@@ -52,52 +52,52 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Rank of each layer at the beginning.</summary>
+    /// <summary>Initial rank of each layer; at least <see cref="TargetRank"/>.</summary>
     public int InitialRank { get; init; } = 12;
 
-    /// <summary>Mean rank of the layers at the end.</summary>
+    /// <summary>Mean rank of the layers at the end of training.</summary>
     public int TargetRank { get; init; } = 8;
 
-    /// <summary>α; the update is scaled by α/r with the initial rank.</summary>
+    /// <summary>α; the update is scaled by α/<see cref="InitialRank"/>.</summary>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>Dropout on the input of A.</summary>
+    /// <summary>Dropout probability of the input of A.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Steps before ranks begin to go down.</summary>
+    /// <summary>Steps of the initial phase, before ranks begin to decrease (t_i in the paper).</summary>
     public int InitialSteps { get; init; }
 
-    /// <summary>Steps at the end in which ranks stay.</summary>
+    /// <summary>Steps of the final phase, in which ranks are constant (t_f in the paper).</summary>
     public int FinalSteps { get; init; }
 
-    /// <summary>Steps between two allocations.</summary>
+    /// <summary>Steps between two allocations of ranks (Δ_T in the paper).</summary>
     public int Interval { get; init; } = 1;
 
-    /// <summary>β₁, how slowly the sensitivity of a weight is averaged.</summary>
+    /// <summary>β₁, decay of the running mean of a weight's sensitivity.</summary>
     public double Beta1 { get; init; } = 0.85;
 
-    /// <summary>β₂, how slowly its uncertainty is averaged.</summary>
+    /// <summary>β₂, decay of the running mean of a weight's uncertainty.</summary>
     public double Beta2 { get; init; } = 0.85;
 
     /// <summary>γ, weight of the regularisation that keeps A and B orthogonal.</summary>
     public double OrthogonalWeight { get; init; } = 0.5;
 
-    /// <summary>Steps of the whole training; the schedule needs them.</summary>
+    /// <summary>Number of training steps, which the rank schedule depends on; null if unknown.</summary>
     public int? TotalSteps { get; init; }
 
     /// <summary>Whether E starts at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
-    /// <summary>Which directions of each layer are kept, by the path of its E; null before the first allocation.</summary>
+    /// <summary>Per layer, by the path of its E: true for each direction that is not pruned. Null before the first allocation.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<bool>>? RankPattern { get; init; }
 
-    /// <summary>Of LoRA, not used here; kept for the file.</summary>
+    /// <summary>LoRA's rank, which AdaLoRA does not use; kept for the file.</summary>
     internal int UnusedRank { get; init; } = 8;
 
-    /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
+    /// <summary>Whether an embedding and a head that the base ties also share the trained weight.</summary>
     internal bool EnsureWeightTying { get; init; }
 
-    /// <summary>Whether the file names alphas for some layers, which AdaLoRA does not have.</summary>
+    /// <summary>Whether the file has an alpha_pattern, which AdaLoRA does not support.</summary>
     internal bool NamesAlphas { get; init; }
 
     internal override bool StartsAsBase => InitWeights;

@@ -21,8 +21,8 @@ internal sealed class RankAllocator
         _layers = [.. adapter.Layers.Select(layer => layer.Layer).OfType<AdaLoraAdapter>()];
     }
 
-    /// <summary>The configuration. <see cref="Adapter"/> holds it as the base type; that of AdaLoRA is an <see
-    /// cref="AdaLoraConfig"/>.</summary>
+    /// <summary>The configuration. <see cref="Adapter"/> holds it as the base type; the cast is safe because an AdaLoRA adapter is always
+    /// created from an <see cref="AdaLoraConfig"/>.</summary>
     private AdaLoraConfig Config => (AdaLoraConfig)_adapter.Config;
 
     /// <summary>γ·mean(‖A·Aᵀ − I‖, ‖Bᵀ·B − I‖) over the layers: keeps A's rows and B's columns orthonormal.</summary>
@@ -39,7 +39,7 @@ internal sealed class RankAllocator
         return scope.Return(sum * (float)(Config.OrthogonalWeight / (2 * _layers.Count)));
     }
 
-    /// <summary>The state of a checkpoint: all directions, the pruned ones too, and the running means of each weight.</summary>
+    /// <summary>The state of a checkpoint: all directions, including the pruned ones, and the running means of each weight.</summary>
     public IEnumerable<SavedEntry> State()
     {
         foreach (var parameter in _adapter.Parameters)
@@ -58,7 +58,7 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>The pruned directions of a layer: 1 for pruned, 0 for kept.</summary>
+    /// <summary>The pruning mask of a layer: 1 for a pruned direction, 0 for a kept one.</summary>
     private SavedEntry Gone(AdaLoraAdapter layer)
     {
         float[] gone = new float[layer.E.Shape[0]];
@@ -114,8 +114,8 @@ internal sealed class RankAllocator
         }
     }
 
-    /// <summary>The directions that all layers together keep: (initial − target)·(1 − t)³ + target, with t from 0 to 1 between the initial
-    /// and the final phase.</summary>
+    /// <summary>The total number of directions that all layers keep: (initial − target)·(1 − t)³ + target, with t from 0 to 1 between the
+    /// initial and the final phase.</summary>
     public int Budget(long step, long last)
     {
         int initial = _layers.Sum(layer => layer.E.Shape[0]), target = Config.TargetRank * _layers.Count;
@@ -163,7 +163,8 @@ internal sealed class RankAllocator
         KeepPattern();
     }
 
-    /// <summary>Importance of each direction: that of its e, plus the means over its row of A and its column of B.</summary>
+    /// <summary>Importance of each direction: the importance of its e plus the mean importance of its row of A and of its column of
+    /// B.</summary>
     private float[] Scores(AdaLoraAdapter layer)
     {
         int rank = layer.E.Shape[0], inputs = layer.A.Shape[1], outputs = layer.B.Shape[0];

@@ -8,8 +8,8 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Boft;
 
 /// <summary>BOFT (Liu et al. 2023) on one linear layer: y = s∘((x·R)·Wᵀ) + b with R = Πᵢ Pᵢᵀ·Bᵢ·Pᵢ. Bᵢ is block-diagonal, its (b, b) blocks
-/// are orthogonal by <see cref="Cayley"/>'s transform of ½·(D − Dᵀ); Pᵢ is the permutation of level i of a butterfly network (<see
-/// cref="ButterflyPermutation"/>), so that few parameters mix all coordinates. D and the magnitudes s train.</summary>
+/// are orthogonal by <see cref="Cayley"/>'s transform of ½·(D − Dᵀ); Pᵢ is the permutation of level i of a butterfly network
+/// (<see cref="ButterflyPermutation"/>), so that few parameters mix all coordinates. D and the magnitudes s train.</summary>
 internal sealed class BoftAdapter : DeltaAdapter
 {
     private readonly Parameter _rotations;
@@ -21,7 +21,8 @@ internal sealed class BoftAdapter : DeltaAdapter
         int size = config.BlockSize, count = config.BlockCount;
         Hyperparameters.Divides(size != 0 ? "boft_block_size" : "boft_block_num", size != 0 ? size : count, path, "inputs", layer.Inputs);
         (size, count) = size != 0 ? (size, layer.Inputs / size) : (layer.Inputs / count, count);
-        // Without its CUDA extension Hugging Face PEFT makes one factor, whatever the configuration says: the file decides.
+        // Without its CUDA extension Hugging Face PEFT creates one factor, whatever the configuration says: the stored shape gives the
+        // number.
         long[]? stored = context.StoredShape(AdapterParameter.Prefix + path + ".boft_R");
         int factors = stored is { Length: 4 } ? (int)Math.Min(stored[0], config.ButterflyFactors) : config.ButterflyFactors;
         if (factors > 1 && (size % 2 != 0 || count % (1 << (factors - 1)) != 0))

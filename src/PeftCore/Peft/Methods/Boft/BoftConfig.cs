@@ -23,19 +23,20 @@ public sealed record BoftConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>b, side of the blocks; 0 if their number is given.</summary>
+    /// <summary>b, side of the square blocks; 0 if <see cref="BlockCount"/> is given.</summary>
     public int BlockSize { get; init; } = 4;
 
-    /// <summary>How many blocks; 0 if their size is given.</summary>
+    /// <summary>Number of blocks; 0 if <see cref="BlockSize"/> is given.</summary>
     public int BlockCount { get; init; }
 
-    /// <summary>How many rotations follow each other, each with its own way of pairing blocks; with 1 it is OFT with magnitudes.</summary>
+    /// <summary>Number of butterfly factors: successive rotations, each with its own permutation. With 1, BOFT is OFT with
+    /// magnitudes.</summary>
     public int ButterflyFactors { get; init; } = 1;
 
-    /// <summary>Share of blocks that are the identity in a training step.</summary>
+    /// <summary>Multiplicative dropout: the fraction of blocks that are replaced by the identity in a training step.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Whether blocks start as the identity.</summary>
+    /// <summary>Whether the blocks start as the identity; otherwise they are random.</summary>
     public bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;

@@ -6,8 +6,8 @@ namespace PeftCore.Peft.Boft;
 /// <summary>The permutation of one level of a butterfly network: columns are cut into segments, and segments into pieces; in each segment
 /// the even pieces come before the odd ones.</summary>
 /// <param name="Columns">Columns of the input.</param>
-/// <param name="Segments">How many segments.</param>
-/// <param name="Piece">Columns of a piece.</param>
+/// <param name="Segments">Number of segments.</param>
+/// <param name="Piece">Number of columns of a piece.</param>
 internal readonly record struct ButterflyPermutation(int Columns, int Segments, int Piece)
 {
     private int Half => Columns / Segments / 2;

@@ -38,10 +38,10 @@ internal sealed class Bottleneck : ResidualAdapter
     private readonly Parameter? _scaling;
     private readonly LayerDropout _dropout;
 
-    /// <param name="context">Where the parameters are made.</param>
+    /// <param name="context">Creates the parameters.</param>
     /// <param name="config">Hyperparameters.</param>
-    /// <param name="width">Its hidden size.</param>
-    /// <param name="number">Its number in the model: its stream of random numbers.</param>
+    /// <param name="width">Hidden size of the bottleneck.</param>
+    /// <param name="number">Index of the bottleneck in the model, which selects its random stream.</param>
     public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
     {
         const ulong StreamsEach = 16;
@@ -100,7 +100,8 @@ internal sealed class Bottleneck : ResidualAdapter
         _ => _config.ScalingFactor == 1 ? y : y * (float)_config.ScalingFactor,
     };
 
-    /// <summary>The gate: the mean of σ(w·x + b) over each sequence, one number a sequence, repeated to (batch, length, hidden).</summary>
+    /// <summary>The gate: the mean of σ(w·x + b) over each sequence, one number per sequence, broadcast to (batch, length,
+    /// hidden).</summary>
     private Tensor GateOf(Tensor x)
     {
         int batch = x.Shape[0], length = x.Shape[1];

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PeftCore.Peft.Bottlenecks;
 
 /// <summary>Hyperparameters of bottleneck adapters: small networks with residual connections between the layers of the base (Houlsby et al.
-/// 2019). Fields and architectures have AdapterHub's names. Models here normalise before a sublayer, so the options about the base's own
-/// norm move sums only, as there.</summary>
+/// 2019). Fields and architectures have AdapterHub's names. The models here are pre-norm, so the options about the base's own norm only
+/// select which residual sums are formed, as in AdapterHub.</summary>
 public sealed record BottleneckConfig : PeftConfig
 {
     private const string Unsupported = "asks for a variant of bottleneck adapters that is not supported";
@@ -50,73 +50,75 @@ public sealed record BottleneckConfig : PeftConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>The architecture these settings began as: "seq_bn", "double_seq_bn" or "par_bn".</summary>
+    /// <summary>The architecture that gives the defaults of the other fields: "seq_bn", "double_seq_bn" or "par_bn".</summary>
     public string Architecture { get; init; } = "seq_bn";
 
-    /// <summary>A bottleneck behind the attention of each block.</summary>
+    /// <summary>Whether each block has a bottleneck after attention.</summary>
     public bool MhAdapter { get; init; }
 
-    /// <summary>A bottleneck behind the feed-forward network of each block.</summary>
+    /// <summary>Whether each block has a bottleneck after the feed-forward network.</summary>
     public bool OutputAdapter { get; init; } = true;
 
-    /// <summary>Hidden size of the model over that of the bottleneck.</summary>
+    /// <summary>Hidden size of the model divided by that of the bottleneck.</summary>
     public double ReductionFactor { get; init; } = 16;
 
-    /// <summary>Reduction factors of single blocks by their number, counted from 0.</summary>
+    /// <summary>Reduction factors of individual blocks, by block index from 0.</summary>
     public IReadOnlyDictionary<int, double> ReductionFactors { get; init; } = new Dictionary<int, double>();
 
-    /// <summary>What stands between the two maps: relu, gelu, gelu_new, quick_gelu, swish (or silu), tanh, sigmoid, relu2.</summary>
+    /// <summary>The activation φ between the two projections: relu, gelu, gelu_new, quick_gelu, swish (or silu), tanh, sigmoid,
+    /// relu2.</summary>
     public string NonLinearity { get; init; } = "relu";
 
-    /// <summary>The bottleneck reads the sum of the stream and the sublayer's output, not the output alone.</summary>
+    /// <summary>Whether the bottleneck's input is the sum of the residual stream and the sublayer's output, not the output alone.</summary>
     public bool OriginalLnBefore { get; init; } = true;
 
-    /// <summary>The stream is added behind the bottleneck.</summary>
+    /// <summary>Whether the residual stream is added after the bottleneck.</summary>
     public bool OriginalLnAfter { get; init; } = true;
 
-    /// <summary>A new norm before the bottleneck.</summary>
+    /// <summary>Whether a new, trained norm precedes the bottleneck.</summary>
     public bool LnBefore { get; init; }
 
-    /// <summary>A new norm behind it.</summary>
+    /// <summary>Whether a new, trained norm follows the bottleneck.</summary>
     public bool LnAfter { get; init; }
 
-    /// <summary>How the maps start.</summary>
+    /// <summary>Initialisation of the projections.</summary>
     public BottleneckInit InitWeights { get; init; }
 
-    /// <summary>The bottleneck runs beside the sublayer on the same stream, not behind it.</summary>
+    /// <summary>Whether the bottleneck reads the same residual stream as the sublayer (parallel), not the sublayer's output
+    /// (sequential).</summary>
     public bool IsParallel { get; init; }
 
-    /// <summary>What the output is multiplied by.</summary>
+    /// <summary>The kind of factor s on the output.</summary>
     public BottleneckScaling Scaling { get; init; }
 
-    /// <summary>The constant it is multiplied by.</summary>
+    /// <summary>s, if <see cref="Scaling"/> is <see cref="BottleneckScaling.Constant"/>.</summary>
     public double ScalingFactor { get; init; } = 1;
 
-    /// <summary>A gate that trains: the mean over the sequence of a sigmoid.</summary>
+    /// <summary>Whether a trained gate multiplies the output: the mean of a sigmoid over the sequence.</summary>
     public bool UseGating { get; init; }
 
-    /// <summary>What is added around a sequential bottleneck.</summary>
+    /// <summary>The residual that is added to the output of a sequential bottleneck.</summary>
     public BottleneckResidual ResidualBeforeLn { get; init; }
 
-    /// <summary>That is added before the new norm rather than behind it.</summary>
+    /// <summary>Whether that residual is added before the new norm instead of after it.</summary>
     public bool AdapterResidualBeforeLn { get; init; }
 
-    /// <summary>Numbers of blocks without a bottleneck.</summary>
+    /// <summary>Indices of the blocks without a bottleneck, from 0.</summary>
     public IReadOnlyList<int> LeaveOut { get; init; } = [];
 
-    /// <summary>Dropout on the output.</summary>
+    /// <summary>Dropout probability of the bottleneck's output.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>One bottleneck a block, behind the feed-forward network (Pfeiffer et al. 2021).</summary>
+    /// <summary>One bottleneck per block, after the feed-forward network (Pfeiffer et al. 2021).</summary>
     public static BottleneckConfig SeqBn { get; } = new();
 
-    /// <summary>Two bottlenecks a block (Houlsby et al. 2019).</summary>
+    /// <summary>Two bottlenecks per block, after attention and after the feed-forward network (Houlsby et al. 2019).</summary>
     public static BottleneckConfig DoubleSeqBn { get; } = new()
     {
         Architecture = "double_seq_bn", MhAdapter = true, NonLinearity = "swish", OriginalLnBefore = false,
     };
 
-    /// <summary>One bottleneck a block beside the feed-forward network (He et al. 2022).</summary>
+    /// <summary>One bottleneck per block, parallel to the feed-forward network (He et al. 2022).</summary>
     public static BottleneckConfig ParBn { get; } = new()
     {
         Architecture = "par_bn", ReductionFactor = 2, OriginalLnBefore = false, InitWeights = BottleneckInit.MamAdapter, IsParallel = true,
@@ -125,7 +127,7 @@ public sealed record BottleneckConfig : PeftConfig
 
     internal override bool StartsAsBase => InitWeights == BottleneckInit.MamAdapter && IsParallel && !LnAfter && OriginalLnAfter;
 
-    /// <summary>The settings of an architecture.</summary>
+    /// <summary>The defaults of an architecture.</summary>
     internal static BottleneckConfig Of(string architecture) => architecture switch
     {
         "double_seq_bn" => DoubleSeqBn,
@@ -133,7 +135,7 @@ public sealed record BottleneckConfig : PeftConfig
         _ => SeqBn,
     };
 
-    /// <summary>Whether a field of an unsupported variant asks for it: it is neither false nor 0.</summary>
+    /// <summary>Whether a field turns an unsupported variant on: its value is neither false nor 0.</summary>
     private static bool IsAsked(JsonElement value) =>
         value.ValueKind != JsonValueKind.False && !(value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0);
 

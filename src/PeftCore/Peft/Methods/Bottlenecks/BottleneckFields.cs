@@ -56,7 +56,7 @@ internal static class BottleneckFields
         },
         c => c.ResidualBeforeLn == BottleneckResidual.PostAdd ? "post_add" : c.ResidualBeforeLn == BottleneckResidual.BeforeNorm);
 
-    /// <summary>Refuses a configuration that trains nothing or does not fit the model's blocks.</summary>
+    /// <summary>Throws if the configuration trains nothing or names blocks that the model does not have.</summary>
     public static void Check(BottleneckConfig config, int blocks)
     {
         string? problem = config switch

@@ -3,13 +3,13 @@ namespace PeftCore.Peft.Bottlenecks;
 /// <summary>Initialisation of a bottleneck's projections.</summary>
 public enum BottleneckInit
 {
-    /// <summary>Normal with deviation 0.02, biases zero.</summary>
+    /// <summary>Normal with standard deviation 0.02, biases zero.</summary>
     Bert,
 
     /// <summary>Down projection Kaiming-uniform, up projection zero: the adapter is the identity at the start (He et al. 2022).</summary>
     MamAdapter,
 
-    /// <summary>Normal with deviation 0.01, truncated at two deviations, biases zero (Houlsby et al. 2019).</summary>
+    /// <summary>Normal with standard deviation 0.01, truncated at two standard deviations, biases zero (Houlsby et al. 2019).</summary>
     Houlsby,
 }
 
@@ -19,10 +19,10 @@ public enum BottleneckScaling
     /// <summary>A constant.</summary>
     Constant,
 
-    /// <summary>A trained number, 1 at the start.</summary>
+    /// <summary>A trained scalar, initially 1.</summary>
     Learned,
 
-    /// <summary>A trained number for each column, 1 at the start.</summary>
+    /// <summary>A trained factor per column, initially 1.</summary>
     Channel,
 }
 

@@ -1,12 +1,12 @@
 namespace PeftCore.Peft.C3a;
 
-/// <summary>How C³A's kernels start.</summary>
+/// <summary>Initialisation of C³A's kernels.</summary>
 public enum C3aInit
 {
-    /// <summary>Uniform by Glorot and Bengio's rule.</summary>
+    /// <summary>Xavier uniform (Glorot and Bengio 2010).</summary>
     XavierUniform,
 
-    /// <summary>Uniform by He's rule.</summary>
+    /// <summary>Kaiming uniform (He et al. 2015).</summary>
     KaimingUniform,
 
     /// <summary>Standard normal.</summary>
@@ -37,13 +37,13 @@ public sealed record C3aConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>b, side of the circulant blocks; divides inputs and outputs. The larger, the fewer parameters.</summary>
+    /// <summary>b, side of the circulant blocks; divides inputs and outputs. Larger blocks have fewer parameters.</summary>
     public int BlockSize { get; init; } = 256;
 
-    /// <summary>Block sizes that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>Block sizes of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> BlockSizePattern { get; init; } = [];
 
-    /// <summary>How the kernels start.</summary>
+    /// <summary>Initialisation of the kernels.</summary>
     public C3aInit Init { get; init; }
 
     internal override bool StartsAsBase => Init == C3aInit.Zero;

@@ -21,19 +21,20 @@ public sealed record FourierFtConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>n, how many frequencies of ΔW learn.</summary>
+    /// <summary>n, number of trained frequencies of ΔW.</summary>
     public int Frequencies { get; init; } = 1000;
 
     /// <summary>α, the scale of ΔW.</summary>
     public double Scaling { get; init; } = 150;
 
-    /// <summary>Seed of which frequencies they are, drawn as PyTorch draws them: the file holds only the seed.</summary>
+    /// <summary>Seed of the random frequencies, which are drawn as in PyTorch: the file holds only the seed.</summary>
     public int LocationSeed { get; init; } = 777;
 
-    /// <summary>Numbers of frequencies that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>Numbers of frequencies of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> FrequencyPattern { get; init; } = [];
 
-    /// <summary>Whether the coefficients start at zero, so that the adapter starts as the identity; otherwise they are normal.</summary>
+    /// <summary>Whether the coefficients start at zero, so that the adapter starts as the identity; otherwise they are standard
+    /// normal.</summary>
     public bool InitWeights { get; init; }
 
     internal override bool StartsAsBase => InitWeights;

@@ -7,7 +7,7 @@ namespace PeftCore.Peft.Hra;
 
 /// <summary>HRA (Yuan et al. 2024) on one linear layer: W' = W·H₁·…·H_r with Householder reflections Hᵢ = I − 2·uᵢ·uᵢᵀ/‖uᵢ‖² and trained
 /// directions U (in, r). Their product is I − U·T·Uᵀ with a triangular T (r, r), T⁻¹ = ½·diag(UᵀU) + the part of UᵀU above the diagonal
-/// (Joffrain et al. 2006), so backward saves x and r numbers a token. With Gram-Schmidt the directions are orthogonal, and the product is
+/// (Joffrain et al. 2006), so backward saves x and r numbers per token. With Gram-Schmidt the directions are orthogonal, and the product is
 /// I − 2·U·(UᵀU)⁻¹·Uᵀ.</summary>
 internal sealed class HraAdapter : RotationAdapter
 {
@@ -45,7 +45,7 @@ internal sealed class HraAdapter : RotationAdapter
         return x - x.Linear(u, transposed: true).Linear(u.MatMul(t));
     }
 
-    /// <summary>The identity at the start: each direction comes twice in a row, and two equal reflections cancel.</summary>
+    /// <summary>Initialises the identity: each direction occurs twice in a row, and two equal reflections cancel.</summary>
     private void Pairs(AttachContext context, ulong site)
     {
         using var scope = new TensorScope();

@@ -19,10 +19,10 @@ public sealed record HraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, how many reflections; even, so that they can start as pairs that cancel.</summary>
+    /// <summary>r, number of reflections; even, so that they can start as pairs that cancel.</summary>
     public int Rank { get; init; } = 8;
 
-    /// <summary>Make the directions orthogonal to each other (Gram and Schmidt).</summary>
+    /// <summary>Whether the directions are made orthogonal to each other (Gram-Schmidt).</summary>
     public bool ApplyGramSchmidt { get; init; }
 
     /// <summary>Whether directions start in equal pairs, so that the adapter starts as the identity.</summary>

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Ia3;
 
 /// <summary>(IA)³ (Liu et al. 2022) on one linear layer: y = (x·Wᵀ + b)∘l, or y = (x∘l)·Wᵀ + b on a feed-forward layer, with a trained
-/// vector l, all ones at the start. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l).</summary>
+/// vector l, initially all ones. Merged: W' = diag(l)·W and b' = l∘b, or W' = W·diag(l).</summary>
 internal sealed class Ia3Adapter(Linear layer, Parameter scale, bool scalesInput) : LayerAdapter
 {
     public override IEnumerable<AdapterParameter> Parameters => [new("", "ia3_l.{0}", "ia3_l", scale)];

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Ia3;
 
 /// <summary>Hyperparameters of (IA)³ (Liu et al. 2022, "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
-/// Learning"): vectors that rescale keys, values and the inside of feed-forward networks.</summary>
+/// Learning"): trained vectors that rescale keys, values and the hidden activations of feed-forward networks.</summary>
 public sealed record Ia3Config : TargetedConfig
 {
     private const string FeedforwardField = "feedforward_modules";
@@ -20,10 +20,10 @@ public sealed record Ia3Config : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Those of the targets whose input is rescaled instead of the output; null for the family's usual ones.</summary>
+    /// <summary>The targets whose input is rescaled instead of the output; null for the family's defaults.</summary>
     public ModuleSelector? FeedforwardModules { get; init; }
 
-    /// <summary>Start from ones, which change nothing; otherwise from standard normal numbers.</summary>
+    /// <summary>Whether the vectors start at one, so that the adapter starts as the identity; otherwise they are standard normal.</summary>
     public bool InitIa3Weights { get; init; } = true;
 
     internal override bool StartsAsBase => InitIa3Weights;
@@ -43,7 +43,7 @@ public sealed record Ia3Config : TargetedConfig
         });
     }
 
-    /// <summary>Names match any end of the path here, as in Hugging Face PEFT.</summary>
+    /// <summary>Whether the input of a layer is rescaled. Names match any suffix of the path, as in Hugging Face PEFT.</summary>
     private bool IsFeedforward(string path) => FeedforwardModules!.Names is { } names
         ? names.Any(name => path.EndsWith(name, StringComparison.Ordinal))
         : FeedforwardModules.Matches(path);

@@ -29,8 +29,7 @@ internal sealed class LoKrAdapter : DeltaAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [.. _first.Parameters, .. _second.Parameters];
 
-    /// <summary>Two factors of a dimension, the smaller first: the wanted one if it is a divisor; otherwise those with the smallest sum
-    /// whose first is at most the wanted one (−1: no limit).</summary>
+    /// <summary>Splits a dimension into two factors, the smaller first: <paramref name="factor"/> and its cofactor if it is a divisor; otherwise the pair with the smallest sum whose smaller factor is at most <paramref name="factor"/> (−1: no limit).</summary>
     internal static (int Small, int Large) Split(int dimension, int factor)
     {
         if (factor > 0 && dimension % factor == 0)

@@ -1,15 +1,15 @@
 namespace PeftCore.Peft.LoKr;
 
-/// <summary>How LoKr's factors start.</summary>
+/// <summary>Initialisation of LoKr's factors.</summary>
 public enum LoKrInit
 {
-    /// <summary>The first factor at zero: the adapter starts as the identity.</summary>
+    /// <summary>W₁ is zero: the adapter starts as the identity.</summary>
     Default,
 
-    /// <summary>All random. For tests.</summary>
+    /// <summary>Both factors are random, for tests.</summary>
     Random,
 
-    /// <summary>The second factor at zero, as LyCORIS has it: the adapter starts as the identity.</summary>
+    /// <summary>W₂ is zero, as in LyCORIS: the adapter starts as the identity.</summary>
     Lycoris,
 }
 
@@ -35,16 +35,16 @@ public sealed record LoKrConfig : LycorisConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Factor the first, smaller factor as well.</summary>
+    /// <summary>Whether W₁, the smaller factor, is a product of rank r too.</summary>
     public bool DecomposeBoth { get; init; }
 
-    /// <summary>Size to aim for in splitting inputs and outputs; −1 for about the square root.</summary>
+    /// <summary>Preferred factor of inputs and outputs; −1 for the factors nearest to the square root.</summary>
     public int DecomposeFactor { get; init; } = -1;
 
-    /// <summary>Whether outputs that are kept make up for those that are dropped.</summary>
+    /// <summary>Whether rank dropout rescales the outputs that are kept.</summary>
     public bool RankDropoutScale { get; init; }
 
-    /// <summary>How the factors start.</summary>
+    /// <summary>Initialisation of the factors.</summary>
     public LoKrInit Init { get; init; }
 
     internal override bool StartsAsBase => Init != LoKrInit.Random;

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Miss;
 
 /// <summary>MiSS (Kang and Yin 2024) on one linear layer: y = x·Wᵀ + b + (Σₖ xₖ)·D, where x is cut into pieces xₖ of r columns and D (r,
-/// out) trains. ΔW thus repeats Dᵀ in each piece. Backward saves r numbers a token, and not x.</summary>
+/// out) trains. ΔW thus repeats Dᵀ in each piece. Backward saves r numbers per token, not x.</summary>
 internal sealed class MissAdapter : DeltaAdapter
 {
     private readonly Tensor _pieces;
@@ -38,7 +38,7 @@ internal sealed class MissAdapter : DeltaAdapter
     /// <summary>D (r, out). In the form "mini" the parameter is (r, mini_r), and D repeats its columns.</summary>
     private Tensor Whole() => _repeat is null ? _block.Value : _block.Value.MatMul(_repeat);
 
-    /// <summary>(columns, outputs): the matrix that repeats columns until there are as many as outputs.</summary>
+    /// <summary>The matrix (columns, outputs) of zeros and ones that repeats <paramref name="columns"/> columns up to <paramref name="outputs"/>.</summary>
     private static float[] Repeat(int columns, int outputs)
     {
         float[] repeat = new float[columns * outputs];

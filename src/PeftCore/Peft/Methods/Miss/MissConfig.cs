@@ -1,15 +1,15 @@
 namespace PeftCore.Peft.Miss;
 
-/// <summary>Which form of MiSS.</summary>
+/// <summary>Variant of MiSS.</summary>
 public enum MissForm
 {
     /// <summary>One matrix (r, out) that all pieces of the input share.</summary>
     Balance,
 
-    /// <summary>The same, started at random. For tests.</summary>
+    /// <summary>As <see cref="Balance"/>, but with a random initialisation, for tests.</summary>
     Random,
 
-    /// <summary>Bat: each block of the weight is also multiplied.</summary>
+    /// <summary>Bat: the update of each block also depends on the weight.</summary>
     Bat,
 
     /// <summary>A matrix (r, mini_r) that is repeated over the outputs.</summary>
@@ -35,16 +35,16 @@ public sealed record MissConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, the length of the pieces the input is cut into.</summary>
+    /// <summary>r, length of the pieces that the input is cut into.</summary>
     public int Rank { get; init; } = 64;
 
-    /// <summary>Outputs after which the mini form repeats itself.</summary>
+    /// <summary>Number of outputs after which <see cref="MissForm.Mini"/> repeats.</summary>
     public int MiniRank { get; init; } = 1;
 
-    /// <summary>Dropout on the layer's input.</summary>
+    /// <summary>Dropout probability of the layer's input.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Which form.</summary>
+    /// <summary>The variant of MiSS.</summary>
     public MissForm Form { get; init; }
 
     internal override bool StartsAsBase => Form != MissForm.Random;
@@ -65,7 +65,7 @@ public sealed record MissConfig : TargetedConfig
         });
     }
 
-    /// <summary>(r, in) of ones and zeros that adds up the pieces of an input; the last piece may be short.</summary>
+    /// <summary>The matrix (r, in) of ones and zeros that adds up the pieces of an input; the last piece may be shorter.</summary>
     private Tensors.Tensor Pieces(AttachContext context, int inputs)
     {
         float[] ones = new float[Rank * inputs];

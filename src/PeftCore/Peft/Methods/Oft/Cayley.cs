@@ -7,7 +7,7 @@ namespace PeftCore.Peft.Oft;
 /// <summary>Orthogonal matrices from skew-symmetric ones: R = (I − Q)·(I + Q)⁻¹ (Cayley 1846).</summary>
 internal static class Cayley
 {
-    /// <summary>By an inverse: R = 2·(I + Q)⁻¹ − I.</summary>
+    /// <summary>Cayley transform by an inverse: R = 2·(I + Q)⁻¹ − I.</summary>
     /// <param name="q">(n, b, b)</param>
     public static Tensor Exact(Tensor q)
     {
@@ -15,8 +15,8 @@ internal static class Cayley
         return (q + identity).Inverse() * 2 - identity;
     }
 
-    /// <summary>By a Neumann series of k terms: I + 2Q + 2Q² + … + Qᵏ⁻¹ (Qiu et al. 2025, OFTv2). The last power has factor 1, as in
-    /// Hugging Face PEFT.</summary>
+    /// <summary>Cayley transform by a Neumann series of k terms: I + 2Q + 2Q² + … + Qᵏ⁻¹ (Qiu et al. 2025, OFTv2). The last power has
+    /// factor 1, as in Hugging Face PEFT.</summary>
     public static Tensor Series(Tensor q, int terms)
     {
         var sum = Identity(q);

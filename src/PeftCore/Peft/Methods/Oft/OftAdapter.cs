@@ -11,7 +11,7 @@ namespace PeftCore.Peft.Oft;
 /// angles between neurons.</summary>
 internal sealed class OftAdapter : RotationAdapter
 {
-    /// <summary>A norm that exceeds the limit by less than this share is rounding error, and is not projected again.</summary>
+    /// <summary>Relative tolerance of the projection: a norm that exceeds the limit by less is rounding error.</summary>
     private const float Slack = 1e-6f;
 
     private readonly OftConfig _config;
@@ -56,7 +56,7 @@ internal sealed class OftAdapter : RotationAdapter
         return scope.Return(_dropout.Apply(_config.UseCayleyNeumann ? Cayley.Series(q, _config.NeumannTerms) : Cayley.Exact(q)));
     }
 
-    /// <summary>The divisor of the inputs nearest to a number; of two equally near, the smaller.</summary>
+    /// <summary>The divisor of <paramref name="inputs"/> nearest to <paramref name="wanted"/>; of two equally near, the smaller.</summary>
     private static int Nearest(int inputs, int wanted)
     {
         if (wanted >= inputs)

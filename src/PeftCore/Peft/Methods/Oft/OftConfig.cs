@@ -38,38 +38,38 @@ public sealed record OftConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, how many blocks; 0 if their size is given.</summary>
+    /// <summary>r, number of blocks; 0 if <see cref="BlockSize"/> is given.</summary>
     public int Rank { get; init; }
 
-    /// <summary>b, side of the blocks; 0 if their number is given. One that does not divide the inputs gives way to the nearest that
-    /// does.</summary>
+    /// <summary>b, side of the square blocks; 0 if <see cref="Rank"/> is given. A size that does not divide the inputs is replaced by the
+    /// nearest divisor.</summary>
     public int BlockSize { get; init; } = 32;
 
-    /// <summary>Share of blocks that are the identity in a training step.</summary>
+    /// <summary>Multiplicative dropout: the fraction of blocks that are replaced by the identity in a training step.</summary>
     public double ModuleDropout { get; init; }
 
-    /// <summary>Keep blocks near the identity (constrained OFT).</summary>
+    /// <summary>Whether blocks are kept within <see cref="Epsilon"/> of the identity (constrained OFT).</summary>
     public bool Constrained { get; init; }
 
-    /// <summary>How near.</summary>
+    /// <summary>ε, the bound of <see cref="Constrained"/>.</summary>
     public double Epsilon { get; init; } = 6e-5;
 
-    /// <summary>One block for all.</summary>
+    /// <summary>Whether all blocks of a layer share one parameter.</summary>
     public bool BlockShare { get; init; }
 
-    /// <summary>Approximate Cayley's inverse by a series.</summary>
+    /// <summary>Whether a Neumann series replaces the inverse of the Cayley transform.</summary>
     public bool UseCayleyNeumann { get; init; } = true;
 
-    /// <summary>Terms of the series.</summary>
+    /// <summary>Number of terms of the series.</summary>
     public int NeumannTerms { get; init; } = 5;
 
-    /// <summary>Whether blocks start as the identity.</summary>
+    /// <summary>Whether the blocks start as the identity; otherwise they are random.</summary>
     public bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 
-    /// <summary>Whether a file uses the series and comes from a release before it was changed; releases before did not write which one they
-    /// are.</summary>
+    /// <summary>Whether the file uses the Neumann series of a release before its last term was changed. Those releases did not write their
+    /// version.</summary>
     private static bool ComesBeforeNewSeries(ConfigReader config) => config.Bool("use_cayley_neumann", false) &&
         !(Version.TryParse(config.StringOrNull("peft_version")?.Split('.', '@', '+') is [var major, var minor, ..] ? $"{major}.{minor}"
             : null, out var version) && version >= new Version(0, 18));

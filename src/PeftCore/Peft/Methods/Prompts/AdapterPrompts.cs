@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Prepends the prompts of the applied adapters to every row of a batch, one after the other, or to each row of a mixed batch
-/// those of its own adapter. Rows with fewer virtual tokens than others are padded on the left.</summary>
+/// <summary>Prepends the prompts of all applied adapters to every row of a batch; in a mixed batch, to each row the prompts of its own
+/// adapters. Rows with fewer virtual tokens than others are padded on the left.</summary>
 internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 {
     public int Count => ReadCount + Longest<PrefixEncoder>();
@@ -47,7 +47,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 
     /// <summary>Prepends rows of a table to those of a tensor, (batch, rows, columns).</summary>
     /// <param name="table">(any, columns).</param>
-    /// <param name="places">I32 (batch, places): the rows of the table.</param>
+    /// <param name="places">I32 (batch, places): row indices into the table.</param>
     /// <param name="x">(batch, length, columns)</param>
     private static Tensor Joined(Tensor table, Tensor places, Tensor x)
     {
@@ -58,7 +58,8 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
 
     private static Tensor Table(Tensor[] parts) => parts.Length == 1 ? parts[0] : Tensor.Concat(parts);
 
-    /// <summary>For each row the table rows of its prompts, right-aligned; unused places on the left hold 0 and are masked.</summary>
+    /// <summary>For each row of the batch the table rows of its prompts, right-aligned; the padding on the left is 0 and is
+    /// masked.</summary>
     private static int[] Places<T>(IReadOnlyList<T>[] rows, Func<int, T, int> firstInTable) where T : PromptEncoder
     {
         int[] counts = CountsOf(rows);
@@ -81,7 +82,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
     private static int[] CountsOf<T>(IReadOnlyList<T>[] rows) where T : PromptEncoder =>
         Array.ConvertAll(rows, row => row.Sum(prompt => prompt.Count));
 
-    /// <summary>The virtual tokens of the row with the most. Called in every step, so it allocates nothing.</summary>
+    /// <summary>The largest number of virtual tokens of a row. It runs in every step, so it allocates nothing.</summary>
     private int Longest<T>() where T : PromptEncoder
     {
         int longest = 0, sum = 0;
@@ -109,7 +110,7 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
             $"a mixed batch has {sets.Length} adapter names, but {batch} rows; give one name a row");
     }
 
-    /// <summary>The adapters of each row of a mixed batch; otherwise one set for all rows.</summary>
+    /// <summary>The adapters of each row of a mixed batch; otherwise one set that all rows share.</summary>
     private IReadOnlyList<Adapter>[] Sets() => set.Rows is { } rows
         ? [.. rows.Adapters.Select(adapter => adapter is null ? (IReadOnlyList<Adapter>)[] : [adapter])]
         : [set.Applied];
@@ -125,7 +126,8 @@ internal sealed class AdapterPrompts(ActiveSet set) : IVirtualTokens
         }
     }
 
-    /// <summary>The task of each row: the batch's own tasks if it has them, then those of <see cref="ActiveSet.Tasks"/>, then 0.</summary>
+    /// <summary>The task of each row: the task in the batch if it is given, else the one in <see cref="ActiveSet.Tasks"/>, else
+    /// 0.</summary>
     private int[] TasksOf(ModelInputs inputs)
     {
         int batch = inputs.Batch;

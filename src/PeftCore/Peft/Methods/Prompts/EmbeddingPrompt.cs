@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Prompt tuning (Lester et al. 2021): a trained table of virtual tokens (tokens, hidden). A loaded P-tuning adapter is one too,
-/// because its file holds the output of its network and not the network.</summary>
+/// <summary>Prompt tuning (Lester et al. 2021): a trained table of virtual tokens (tokens, hidden). A loaded P-tuning adapter uses this
+/// class too, because its file holds the output of the network, not the network.</summary>
 internal sealed class EmbeddingPrompt(Parameter tokens) : TokenPrompt(tokens.Shape[0])
 {
     public override IEnumerable<AdapterParameter> Parameters => [Named("embedding.weight", Key, tokens)];

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>How the prompts of several tasks start.</summary>
+/// <summary>Initialisation of multitask prompts.</summary>
 public enum MultitaskPromptInit
 {
     /// <summary>Standard normal numbers.</summary>
@@ -21,8 +21,8 @@ public enum MultitaskPromptInit
     OnlySourceShared,
 }
 
-/// <summary>Hyperparameters of multitask prompt tuning (Wang et al. 2023): one prompt that all tasks share, times a product of low rank for
-/// each task.</summary>
+/// <summary>Hyperparameters of multitask prompt tuning (Wang et al. 2023): one shared prompt, multiplied elementwise by a low-rank matrix
+/// of each task.</summary>
 public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 {
     /// <inheritdoc/>
@@ -47,22 +47,22 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>How the prompts start.</summary>
+    /// <summary>Initialisation of the prompts.</summary>
     public MultitaskPromptInit Init { get; init; }
 
-    /// <summary>The text to start from.</summary>
+    /// <summary>The text whose token embeddings initialise the shared prompt.</summary>
     public string? InitText { get; init; }
 
     /// <summary>The directory of the tokenizer for that text.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>The adapter_model.safetensors of an earlier training to start from.</summary>
+    /// <summary>The adapter_model.safetensors of an earlier training that initialises the prompts.</summary>
     public string? InitStateDictPath { get; init; }
 
-    /// <summary>The task of that training to start from.</summary>
+    /// <summary>Index of the task of that training whose factors initialise all tasks.</summary>
     public int InitTask { get; init; }
 
-    /// <summary>Rank of a task's factors.</summary>
+    /// <summary>Rank of a task's factors u and v.</summary>
     public int NumRanks { get; init; } = 1;
 
     /// <summary>Number of tasks.</summary>

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Prompts;
 
 /// <summary>P-tuning (Liu et al. 2021): virtual tokens = network(table), both trained.</summary>
-/// <param name="count">Virtual tokens.</param>
+/// <param name="count">Number of virtual tokens.</param>
 /// <param name="weights">The table and the network.</param>
 /// <param name="run">Computes the virtual tokens, (tokens, hidden).</param>
 internal sealed class NetworkPrompt(int count, NamedParameters weights, Func<Tensor> run) : TokenPrompt(count)

@@ -4,18 +4,18 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Which network makes the virtual tokens of P-tuning.</summary>
+/// <summary>The network that computes the virtual tokens of P-tuning.</summary>
 public enum PromptNetwork
 {
-    /// <summary>Three affine maps with ReLU between.</summary>
+    /// <summary>Three linear layers with ReLU between them.</summary>
     Mlp,
 
-    /// <summary>A bidirectional LSTM, then two affine maps with ReLU between.</summary>
+    /// <summary>A bidirectional LSTM, then two linear layers with ReLU between them.</summary>
     Lstm,
 }
 
-/// <summary>Hyperparameters of P-tuning (Liu et al. 2021, "GPT Understands, Too"): virtual tokens made by a network, which trains faster
-/// than the tokens by themselves. Hugging Face calls this the prompt encoder.</summary>
+/// <summary>Hyperparameters of P-tuning (Liu et al. 2021, "GPT Understands, Too"): virtual tokens computed by a network, which trains
+/// faster than the tokens alone. Hugging Face calls the network the prompt encoder.</summary>
 public sealed record PTuningConfig : PromptLearningConfig
 {
     /// <inheritdoc/>
@@ -37,16 +37,16 @@ public sealed record PTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>The network.</summary>
+    /// <summary>The kind of network.</summary>
     public PromptNetwork EncoderReparameterizationType { get; init; }
 
-    /// <summary>Columns inside the network; null for those of a token.</summary>
+    /// <summary>Hidden size of the network; null for <see cref="PromptLearningConfig.TokenDim"/>.</summary>
     public int? EncoderHiddenSize { get; init; }
 
-    /// <summary>Layers of the LSTM; the MLP has three maps whatever this says.</summary>
+    /// <summary>Number of layers of the LSTM; ignored by the MLP, which has three linear layers.</summary>
     public int EncoderNumLayers { get; init; } = 2;
 
-    /// <summary>Dropout between layers of the LSTM.</summary>
+    /// <summary>Dropout probability between layers of the LSTM.</summary>
     public double EncoderDropout { get; init; }
 
     internal override PromptLearningConfig Resolved(AttachContext context)

@@ -5,11 +5,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Prefix tuning (Li and Liang 2021): keys and values that every attention layer prepends to its own. Each layer's are computed
-/// inside its block, so that gradient checkpointing recomputes them with the block.</summary>
+/// <summary>Prefix tuning (Li and Liang 2021): keys and values that every attention layer prepends to its own. Those of a layer are
+/// computed inside its block, so that gradient checkpointing recomputes them with the block.</summary>
 internal abstract class PrefixEncoder(int count) : PromptEncoder(count)
 {
-    /// <summary>(tokens, key columns) keys and values of one layer.</summary>
+    /// <summary>Keys and values of one layer, each (tokens, key columns).</summary>
     public abstract (Tensor Keys, Tensor Values) Layer(int index);
 }
 

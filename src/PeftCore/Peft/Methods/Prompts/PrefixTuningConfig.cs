@@ -2,8 +2,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Hyperparameters of prefix tuning (Li and Liang 2021; without projection also P-tuning v2, Liu et al. 2022): keys and values
-/// that every layer finds before those of the tokens.</summary>
+/// <summary>Hyperparameters of prefix tuning (Li and Liang 2021; without projection also P-tuning v2, Liu et al. 2022): trained keys and
+/// values that precede those of the tokens in every attention layer.</summary>
 public sealed record PrefixTuningConfig : PromptLearningConfig
 {
     /// <inheritdoc/>
@@ -22,13 +22,13 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Columns inside the projection; null for those of a key.</summary>
+    /// <summary>Hidden size of the projection; null for the number of key columns.</summary>
     public int? EncoderHiddenSize { get; init; }
 
-    /// <summary>Whether a network makes the prefix from one small table.</summary>
+    /// <summary>Whether a two-layer network computes the prefix from one small table.</summary>
     public bool PrefixProjection { get; init; }
 
-    /// <summary>Start from zeros instead of random numbers.</summary>
+    /// <summary>Whether the prefix starts at zero; otherwise it is random.</summary>
     public bool InitZero { get; init; }
 
     private protected override int ColumnsIn(CausalModel model) => model.KeyColumns;

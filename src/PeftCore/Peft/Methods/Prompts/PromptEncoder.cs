@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>Computes what one adapter prepends to every sequence: virtual tokens, or keys and values. The adapter's file holds the result.
-/// If a network computes it, only a checkpoint holds the network.</summary>
+/// <summary>Computes the virtual tokens, or the keys and values, that one adapter prepends to every sequence. The adapter's file holds the
+/// result; if a network computes it, only a checkpoint holds the network.</summary>
 internal abstract class PromptEncoder(int count)
 {
     /// <summary>The key of the result in a file.</summary>
@@ -15,7 +15,7 @@ internal abstract class PromptEncoder(int count)
 
     private const string MemoryPrefix = "prompt_encoder.{0}.";
 
-    /// <summary>Positions prepended to a sequence.</summary>
+    /// <summary>Number of positions prepended to a sequence.</summary>
     public int Count => count;
 
     /// <summary>The trained parameters.</summary>
@@ -31,7 +31,8 @@ internal abstract class PromptEncoder(int count)
     protected static AdapterParameter Named(string memory, string file, Parameter parameter) =>
         new("", MemoryPrefix + memory, file, parameter, IsWhole: true);
 
-    /// <summary>An entry that is computed when it is written and cannot be read: its network does not follow from it.</summary>
+    /// <summary>An entry that is computed when it is written. It cannot be read back, because the network cannot be recovered from its
+    /// output.</summary>
     protected static SavedEntry Computed(Func<Tensor> result) =>
         new(Key, () => ToFile(result), entry => throw CannotRead(entry), entry => throw CannotRead(entry));
 

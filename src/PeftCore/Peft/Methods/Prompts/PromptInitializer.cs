@@ -9,7 +9,8 @@ namespace PeftCore.Peft.Prompts;
 /// <summary>Initial values of virtual tokens: random, embeddings of a text, or embeddings of random tokens.</summary>
 internal static class PromptInitializer
 {
-    /// <summary>Fills virtual tokens, (tokens, hidden). Those of a saved adapter are random: its file overwrites them.</summary>
+    /// <summary>Fills virtual tokens, (tokens, hidden). For an adapter that is loaded from a file they are random, because the file
+    /// overwrites them.</summary>
     public static void Fill(AttachContext context, Parameter tokens, PromptInit init, string? text, string? tokenizer)
     {
         int count = tokens.Shape[0];

@@ -4,37 +4,37 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>What the configurations share whose methods put virtual tokens, or keys and values, before every sequence. Sizes that are null
-/// are taken from the model, and saved as they were found.</summary>
+/// <summary>Base of the configurations of prompt learning: methods that prepend virtual tokens, or keys and values, to every sequence.
+/// Sizes that are null are taken from the model; the saved configuration holds the resulting numbers.</summary>
 public abstract record PromptLearningConfig : PeftConfig
 {
-    /// <summary>How many stand before every sequence.</summary>
+    /// <summary>Number of virtual tokens prepended to every sequence.</summary>
     public int NumVirtualTokens { get; init; } = 20;
 
-    /// <summary>Columns of a virtual token; null for those of the model.</summary>
+    /// <summary>Columns of a virtual token; null for the model's hidden size.</summary>
     public int? TokenDim { get; init; }
 
-    /// <summary>1 for a decoder; null to find out.</summary>
+    /// <summary>Number of transformer stacks: 1 for a decoder; null to take it from the model.</summary>
     public int? NumTransformerSubmodules { get; init; }
 
-    /// <summary>Heads of the model; null to find out.</summary>
+    /// <summary>Number of attention heads; null to take it from the model.</summary>
     public int? NumAttentionHeads { get; init; }
 
-    /// <summary>Blocks of the model; null to find out.</summary>
+    /// <summary>Number of blocks; null to take it from the model.</summary>
     public int? NumLayers { get; init; }
 
-    /// <summary>Modules that are trained whole and saved with the adapter.</summary>
+    /// <summary>Modules whose weights are trained in full and saved with the adapter.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
     internal override bool StartsAsBase => false;
 
-    /// <summary>Columns of what this method puts before a sequence, in this model.</summary>
+    /// <summary>Columns of this method's virtual tokens, or keys and values, in a model.</summary>
     private protected virtual int ColumnsIn(CausalModel model) => model.HiddenSize;
 
-    /// <summary>Heads as this method counts them, in this model.</summary>
+    /// <summary>Number of heads that this method writes for a model.</summary>
     private protected virtual int HeadsIn(CausalModel model) => model.HeadCount;
 
-    /// <summary>This configuration with what is taken from the model, as it is saved.</summary>
+    /// <summary>This configuration with the sizes taken from the model, as it is saved.</summary>
     internal virtual PromptLearningConfig Resolved(AttachContext context) => this with
     {
         TokenDim = TokenDim ?? ColumnsIn(context.Base),
@@ -43,7 +43,7 @@ public abstract record PromptLearningConfig : PeftConfig
         NumLayers = NumLayers ?? context.Base.LayerCount,
     };
 
-    /// <summary>Makes what stands before a sequence, from a configuration whose sizes are known.</summary>
+    /// <summary>Creates the prompt encoder. All sizes of the configuration are known.</summary>
     internal abstract PromptEncoder NewEncoder(AttachContext context);
 
     internal override Adapter AttachTo(AttachContext context)
@@ -56,8 +56,8 @@ public abstract record PromptLearningConfig : PeftConfig
         return adapter;
     }
 
-    /// <summary>Hugging Face PEFT wraps no layers for these methods, so the names of saved modules have one part less than
-    /// elsewhere.</summary>
+    /// <summary>Hugging Face PEFT wraps no layers for these methods, so the names of saved modules lack the prefix part that other methods
+    /// have.</summary>
     private static ParameterSwap Named(ParameterSwap swap)
     {
         var p = swap.Parameter;
@@ -110,7 +110,7 @@ internal static class PromptFields
         .Texts("modules_to_save", c => c.ModulesToSave, (c, v) => c with { ModulesToSave = v },
             "Modules that train whole and are saved with the adapter.");
 
-    /// <summary>The text that virtual tokens start from, and its tokenizer.</summary>
+    /// <summary>The fields of the text that initialises the virtual tokens, and of its tokenizer.</summary>
     public static ConfigFields<T> InitialText<T>(this ConfigFields<T> fields, Func<T, string?> text, Func<T, string?, T> setText,
         Func<T, string?> tokenizer, Func<T, string?, T> setTokenizer, Func<T, JsonElement?> arguments,
         Func<T, JsonElement?, T> setArguments)

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PeftCore.Peft.Prompts;
 
-/// <summary>How virtual tokens start.</summary>
+/// <summary>Initialisation of virtual tokens.</summary>
 public enum PromptInit
 {
     /// <summary>Standard normal numbers.</summary>
@@ -11,11 +11,12 @@ public enum PromptInit
     /// <summary>Embeddings of the tokens of a text, repeated or cut to the number of virtual tokens.</summary>
     Text,
 
-    /// <summary>Embeddings of tokens drawn from the vocabulary.</summary>
+    /// <summary>Embeddings of random tokens of the vocabulary.</summary>
     SampleVocab,
 }
 
-/// <summary>Hyperparameters of prompt tuning (Lester et al. 2021): virtual tokens before every sequence that train themselves.</summary>
+/// <summary>Hyperparameters of prompt tuning (Lester et al. 2021): virtual tokens before every sequence, whose embeddings are trained
+/// directly.</summary>
 public sealed record PromptTuningConfig : PromptLearningConfig
 {
     /// <inheritdoc/>
@@ -33,16 +34,16 @@ public sealed record PromptTuningConfig : PromptLearningConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>How the virtual tokens start.</summary>
+    /// <summary>Initialisation of the virtual tokens.</summary>
     public PromptInit Init { get; init; }
 
-    /// <summary>The text to start from.</summary>
+    /// <summary>The text whose token embeddings initialise the virtual tokens.</summary>
     public string? InitText { get; init; }
 
     /// <summary>The directory of the tokenizer for that text.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>What Hugging Face gives its tokenizer's loader; kept as it is.</summary>
+    /// <summary>Arguments for Hugging Face's tokenizer loader; not used, but preserved in the file.</summary>
     internal JsonElement? TokenizerArguments { get; init; }
 
     internal override PromptEncoder NewEncoder(AttachContext context)

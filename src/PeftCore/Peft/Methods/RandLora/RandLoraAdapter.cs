@@ -79,7 +79,7 @@ internal sealed class RandomBases
         }
     }
 
-    /// <summary>The number of bases of rank r whose ranks add up to a side.</summary>
+    /// <summary>Number of bases of rank r whose ranks add up to <paramref name="side"/>: ⌈side/r⌉.</summary>
     public static int Count(int side, int r) => (side + r - 1) / r;
 
     /// <summary>A (r, side)</summary>

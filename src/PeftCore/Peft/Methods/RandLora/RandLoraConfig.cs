@@ -26,25 +26,25 @@ public sealed record RandLoraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, the rank of each random basis; the smaller, the more bases and parameters.</summary>
+    /// <summary>r, rank of each random basis; a smaller rank gives more bases and parameters.</summary>
     public int Rank { get; init; } = 32;
 
     /// <summary>α; the update is scaled by α/r.</summary>
     public double Alpha { get; init; } = 640;
 
-    /// <summary>Dropout on the layer's input.</summary>
+    /// <summary>Dropout probability of the layer's input.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Seed of the random bases, drawn as PyTorch draws them.</summary>
+    /// <summary>Seed of the random bases, which are drawn as in PyTorch.</summary>
     public int ProjectionKey { get; init; }
 
-    /// <summary>Whether the bases stand in the file; otherwise they are drawn again.</summary>
+    /// <summary>Whether the file contains the bases; otherwise loading draws them again from the seed.</summary>
     public bool SaveProjection { get; init; } = true;
 
-    /// <summary>Bases of −1, 0 and 1, two thirds of them 0.</summary>
+    /// <summary>Whether the entries of the bases are −1, 0 or 1, two thirds of them 0.</summary>
     public bool Sparse { get; init; }
 
-    /// <summary>The same with far more zeros: all but one in √(smaller side).</summary>
+    /// <summary>As <see cref="Sparse"/>, with one nonzero entry in √(smaller side).</summary>
     public bool VerySparse { get; init; }
 
     /// <summary>Whether λ starts at zero, so that the adapter starts as the identity.</summary>

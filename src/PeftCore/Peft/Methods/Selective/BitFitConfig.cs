@@ -1,6 +1,6 @@
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Hyperparameters of BitFit (Ben Zaken et al. 2022): the biases of the base train, and nothing else.</summary>
+/// <summary>Hyperparameters of BitFit (Ben Zaken et al. 2022): trains only the biases of the base model.</summary>
 public sealed record BitFitConfig : PeftConfig
 {
     /// <inheritdoc/>

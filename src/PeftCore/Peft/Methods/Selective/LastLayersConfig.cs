@@ -1,6 +1,7 @@
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Trains the last blocks of the base whole, as fine-tuning did before adapters; nothing runs backward below them.</summary>
+/// <summary>Hyperparameters of partial fine-tuning: trains all weights of the last blocks of the base. Backward ends at the first trained
+/// block.</summary>
 public sealed record LastLayersConfig : PeftConfig
 {
     /// <inheritdoc/>
@@ -18,13 +19,13 @@ public sealed record LastLayersConfig : PeftConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>How many blocks train, from the last on.</summary>
+    /// <summary>Number of trained blocks, counted from the last.</summary>
     public int NumTrainedLayers { get; init; } = 1;
 
-    /// <summary>The norm behind the last block trains too.</summary>
+    /// <summary>Whether the norm after the last block is trained too.</summary>
     public bool TrainLastNorm { get; init; } = true;
 
-    /// <summary>The output head trains too.</summary>
+    /// <summary>Whether the output head is trained too.</summary>
     public bool TrainHead { get; init; }
 
     internal override bool SupportsGraphCapture => true;
@@ -50,7 +51,8 @@ public sealed record LastLayersConfig : PeftConfig
     }
 }
 
-/// <summary>Trains the output head alone: the cheapest thing that learns. A head that is tied to the embedding trains as a copy.</summary>
+/// <summary>Hyperparameters of training the output head alone (linear probing), the cheapest method. A head that is tied to the embedding
+/// is trained as a copy.</summary>
 public sealed record HeadConfig : PeftConfig
 {
     /// <inheritdoc/>
@@ -68,7 +70,7 @@ public sealed record HeadConfig : PeftConfig
     internal override Adapter AttachTo(AttachContext context) => Whole.Attach(context, this, [context.Base.Head]);
 }
 
-/// <summary>Copies of whole modules that train in their place.</summary>
+/// <summary>Trained copies that replace whole modules.</summary>
 internal static class Whole
 {
     public static Adapter Attach(AttachContext context, PeftConfig config, IReadOnlyList<Nn.Module> modules)

@@ -2,8 +2,7 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Hyperparameters of LN tuning (Zhao et al. 2023, "Tuning LayerNorm in Attention"): copies of the norms train in their
-/// place.</summary>
+/// <summary>Hyperparameters of LN tuning (Zhao et al. 2023, "Tuning LayerNorm in Attention"): trained copies replace the norms.</summary>
 public sealed record LnTuningConfig : TargetedConfig
 {
     /// <inheritdoc/>

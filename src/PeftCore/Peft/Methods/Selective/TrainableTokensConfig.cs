@@ -2,8 +2,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Selective;
 
-/// <summary>Hyperparameters of trainable tokens: rows of an embedding train in the place of the base's own, for new tokens or new meanings
-/// of old ones.</summary>
+/// <summary>Hyperparameters of trainable tokens: trained rows replace chosen rows of an embedding, for new tokens or new meanings of
+/// existing ones.</summary>
 public sealed record TrainableTokensConfig : PeftConfig
 {
     /// <inheritdoc/>
@@ -21,13 +21,13 @@ public sealed record TrainableTokensConfig : PeftConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>The tokens.</summary>
+    /// <summary>Indices of the tokens whose rows are trained.</summary>
     public IReadOnlyList<int> TokenIndices { get; init; } = [];
 
-    /// <summary>The embeddings; null for the model's input embedding.</summary>
+    /// <summary>The embeddings whose rows are trained; null for the model's input embedding.</summary>
     public ModuleSelector? TargetModules { get; init; }
 
-    /// <summary>Start from the base's rows; otherwise from standard normal numbers.</summary>
+    /// <summary>Whether the rows start as copies of the base's rows; otherwise they are standard normal.</summary>
     public bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;

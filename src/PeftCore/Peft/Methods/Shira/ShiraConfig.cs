@@ -21,16 +21,16 @@ public sealed record ShiraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>As many weights learn as a LoRA of this rank has: r·(in + out).</summary>
+    /// <summary>r; the number of trained entries per layer is that of a LoRA of this rank, r·(in + out).</summary>
     public int Rank { get; init; } = 32;
 
-    /// <summary>How the weights are chosen; "random" here, any other name is for files that hold their choice.</summary>
+    /// <summary>How the entries are chosen: "random"; any other name is valid only in a file that holds the indices.</summary>
     public string MaskType { get; init; } = "random";
 
-    /// <summary>Seed of the choice, drawn as PyTorch draws it; null for PyTorch's own default.</summary>
+    /// <summary>Seed of the random choice, which is drawn as in PyTorch; null for PyTorch's default seed.</summary>
     public int? RandomSeed { get; init; }
 
-    /// <summary>Whether the changes start at zero, so that the adapter starts as the identity.</summary>
+    /// <summary>Whether the entries start at zero, so that the adapter starts as the identity.</summary>
     public bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;

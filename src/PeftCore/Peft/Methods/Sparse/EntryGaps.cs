@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>Encodes sorted indices as the gaps between them in LEB128, seven bits a byte: at a density of 1 % most gaps take one byte,
-/// where an index takes four.</summary>
+/// <summary>Encodes sorted indices as the gaps between them in LEB128, seven bits a byte: at a density of 1 % most gaps take one byte; an
+/// index takes four.</summary>
 internal static class EntryGaps
 {
     public static byte[] Encode(ReadOnlySpan<int> entries)

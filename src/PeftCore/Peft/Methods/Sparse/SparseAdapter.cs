@@ -6,14 +6,14 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Sparse;
 
 /// <summary>A sparse update of one linear layer (Ansell et al. 2022; Sung et al. 2021): y = x·(W + S)ᵀ + b with S ≠ 0 at chosen entries
-/// only. ∂L/∂S[o, i] is the dot product of columns o of dy and i of x. The dense gradient of W is formed only in rounds that choose other
+/// only. ∂L/∂S[o, i] is the dot product of column o of dy and column i of x. The dense gradient of W is formed only in rounds that replace
 /// entries, a few rows at a time.</summary>
 internal sealed class SparseAdapter : LayerAdapter
 {
     private readonly Parameter _values;
     private readonly SparsePattern _pattern;
 
-    /// <param name="context">Where its parameter is made.</param>
+    /// <param name="context">Creates the parameter.</param>
     /// <param name="path">The layer's path.</param>
     /// <param name="layer">The layer.</param>
     /// <param name="entries">Flat indices in the weight's own layout, sorted.</param>
@@ -37,7 +37,7 @@ internal sealed class SparseAdapter : LayerAdapter
 
     public Parameter Values => _values;
 
-    /// <summary>Gets the gradient of the whole weight, some rows at a time; null in most steps.</summary>
+    /// <summary>Observer of the gradient of the whole weight, a few rows at a time; null except in a refinement round.</summary>
     public IWeightGradientObserver? Observer { get; set; }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", SparseFiles.Values + ".{0}", SparseFiles.Values, _values)];
@@ -62,7 +62,7 @@ internal sealed class SparseAdapter : LayerAdapter
         return false;
     }
 
-    /// <summary>Sets other entries, as many as before; their values stay in their order.</summary>
+    /// <summary>Replaces the indices by as many new ones; the values keep their order.</summary>
     public void Move(int[] entries)
     {
         Places = entries;

@@ -4,30 +4,30 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>What makes an entry of a weight worth training.</summary>
+/// <summary>The score by which entries of a weight are chosen.</summary>
 public enum SelectionCriterion
 {
     /// <summary>|w|.</summary>
     Magnitude,
 
-    /// <summary>|g|, the gradient over some data: where the loss falls fastest.</summary>
+    /// <summary>|g|, the gradient over some batches: entries along which the loss falls fastest.</summary>
     Gradient,
 
     /// <summary>Σ g² over batches, the diagonal of the empirical Fisher information (Sung et al. 2021, FISH mask).</summary>
     Fisher,
 
-    /// <summary>|w·g|, what the loss would lose without the entry (Lee et al. 2019, SNIP).</summary>
+    /// <summary>|w·g|, a first-order estimate of the change of the loss without the entry (Lee et al. 2019, SNIP).</summary>
     Snip,
 
     /// <summary>−w·g: entries that a step moves away from zero (Sanh et al. 2020, movement pruning).</summary>
     Movement,
 
-    /// <summary>Drawn at random, to compare with.</summary>
+    /// <summary>Random, as a baseline.</summary>
     Random,
 }
 
 /// <summary>Hyperparameters of training chosen entries of the base's weights: W + S with a sparse S (Ansell et al. 2022; Sung et al. 2021).
-/// Storage, gradients and the optimizer's moments exist for the chosen entries alone.</summary>
+/// Parameters, gradients and the optimizer's moments exist only for the chosen entries.</summary>
 public sealed record SparseConfig : TargetedConfig
 {
     /// <inheritdoc/>
@@ -60,44 +60,44 @@ public sealed record SparseConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Share of the entries of the targets that trains.</summary>
+    /// <summary>Fraction of the targets' entries that are trained.</summary>
     public double Density { get; init; } = 0.01;
 
-    /// <summary>Every entry with at least this score instead; null to choose by share.</summary>
+    /// <summary>Trains every entry with at least this score instead; null to choose by <see cref="Density"/>.</summary>
     public double? Threshold { get; init; }
 
-    /// <summary>What entries are chosen by. All but magnitude and chance need data: see Training.WeightSelection.</summary>
+    /// <summary>The score by which entries are chosen. All but magnitude and random need data: see Training.WeightSelection.</summary>
     public SelectionCriterion Criterion { get; init; } = SelectionCriterion.Gradient;
 
-    /// <summary>Who competes.</summary>
+    /// <summary>The entries that are ranked together: those of one tensor, or of all targets.</summary>
     public SelectionScope Scope { get; init; }
 
-    /// <summary>Steps between rounds that drop the entries that moved least and train others with the largest gradients (Evci et al. 2020,
-    /// RigL); 0 for none.</summary>
+    /// <summary>Steps between refinement rounds, which drop the entries with the smallest change and add those with the largest gradients
+    /// (Evci et al. 2020, RigL); 0 for none.</summary>
     public int RefineEvery { get; init; }
 
-    /// <summary>Share of the entries that a round replaces.</summary>
+    /// <summary>Fraction of the entries that a round replaces.</summary>
     public double RefineFraction { get; init; } = 0.3;
 
     /// <summary>The last step with a round; null for no end.</summary>
     public int? RefineUntil { get; init; }
 
-    /// <summary>A file with the entries, as <see cref="SparseMask.Save"/> or peftcore select writes it.</summary>
+    /// <summary>A file with the chosen entries, as <see cref="SparseMask.Save"/> or peftcore select writes it.</summary>
     public string? MaskPath { get; init; }
 
-    /// <summary>The entries; null to read or choose them. They are saved with the values, not with the configuration.</summary>
+    /// <summary>The chosen entries; null to read or choose them. They are saved with the values, not with the configuration.</summary>
     public SparseMask? Mask { get; init; }
 
-    /// <summary>How many entries a saved adapter has.</summary>
+    /// <summary>Number of entries of a saved adapter.</summary>
     internal long? EntryCount { get; init; }
 
     internal EntryBudget Budget => new(Density, Threshold, Scope);
 
-    /// <summary>Whether the entries are still to be chosen, and data are needed for it.</summary>
+    /// <summary>Whether the entries are not chosen yet and the criterion needs data.</summary>
     internal bool NeedsData =>
         Mask is null && MaskPath is null && Criterion is not (SelectionCriterion.Magnitude or SelectionCriterion.Random);
 
-    /// <summary>In a round the gradient of the whole weight is looked at.</summary>
+    /// <summary>False with refinement: a round reads the gradient of the whole weight.</summary>
     internal override bool SupportsGraphCapture => RefineEvery == 0;
 
     internal override Adapter AttachTo(AttachContext context)
@@ -134,7 +134,7 @@ public sealed record SparseConfig : TargetedConfig
                 $"criterion is {Criterion.ToString().ToLowerInvariant()}, which needs data: choose the entries first, with " +
                 "Training.WeightSelection or peftcore select, and give the mask");
         }
-        // Without values every tensor gets its share, which is what a plan can know.
+        // The meta backend has no values to rank: every tensor gets the same density.
         bool byChance = Criterion == SelectionCriterion.Random || context.Backend.IsMeta;
         var scores = targets.Select((target, number) => KeyValuePair.Create(target.Path, byChance
             ? RandomScores(context.Seed, (ulong)number, target.Layer.Weight.Shape.Count)

@@ -24,7 +24,7 @@ public sealed class SparseMask
     /// <summary>The entries of a module; empty if it has none.</summary>
     internal IReadOnlyList<int> Of(string path) => Entries(path);
 
-    /// <summary>Writes one I32 tensor a module.</summary>
+    /// <summary>Writes one I32 tensor per module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _entries.OrderBy(pair => pair.Key, StringComparer.Ordinal)
         .Select(pair => new SafetensorsTensor(pair.Key + Suffix, "I32", [pair.Value.Length], MemoryMarshal.AsBytes<int>(pair.Value)
             .ToArray())));

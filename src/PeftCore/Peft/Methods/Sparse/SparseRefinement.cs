@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Sparse;
 
 /// <summary>RigL (Evci et al. 2020): every <see cref="SparseConfig.RefineEvery"/> steps the entries with the smallest |S| are dropped, and
-/// the unchosen entries of W with the largest gradients take their places, with S = 0.</summary>
+/// the unchosen entries of W with the largest gradients replace them, with S = 0.</summary>
 internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<SparseAdapter> layers)
 {
     public void Attach(Adapter adapter)
