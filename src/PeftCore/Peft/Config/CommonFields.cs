@@ -16,7 +16,7 @@ public static class CommonFields
 
     /// <summary>Adds the common fields and those that choose layers by name.</summary>
     /// <param name="fields">The rows so far.</param>
-    /// <param name="bias">What the file calls <see cref="BiasMode.LoraOnly"/>; null if the method trains no biases.</param>
+    /// <param name="bias">The file's name of <see cref="BiasMode.LoraOnly"/>; null if the method trains no biases.</param>
     /// <param name="exclude">Whether the file has exclude_modules.</param>
     /// <param name="layers">Whether the file has layers_to_transform and layers_pattern.</param>
     /// <param name="fanInFanOut">Whether the file has fan_in_fan_out.</param>
@@ -65,8 +65,8 @@ public static class CommonFields
         reader.Raw(field) is { ValueKind: JsonValueKind.String } ? reader.String(field) is { Length: > 0 } one ? [one] : null
         : reader.StringsOrNull(field);
 
-    /// <summary>Refuses block numbers beside a regular expression, and a name of the list of blocks without block numbers, as Hugging Face
-    /// PEFT does.</summary>
+    /// <summary>Throws for layers_to_transform together with a regular expression, and for layers_pattern without layers_to_transform, as
+    /// in Hugging Face PEFT.</summary>
     private static T RefuseLayersWithoutEffect<T>(T config, ConfigReader reader)
         where T : TargetedConfig
     {

@@ -11,9 +11,9 @@ internal static class ConfigChecks
     /// <summary>Fields that Hugging Face PEFT itself ignores in a file.</summary>
     private static readonly HashSet<string> Runtime = ["runtime_config"];
 
-    /// <summary>Sentences for the reader of a file.</summary>
-    /// <param name="config">What was read from it.</param>
-    /// <param name="unknown">The fields the method does not have.</param>
+    /// <summary>Warnings about a configuration that was read.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="unknown">Names of fields that are not the method's.</param>
     public static IEnumerable<string> Warnings(PeftConfig config, IEnumerable<string> unknown)
     {
         foreach (string name in unknown)
@@ -35,8 +35,8 @@ internal static class ConfigChecks
         }
     }
 
-    /// <summary>Refuses fields that are not known here and ask for something: true of an option ("use_…"), or the settings of one
-    /// ("…_config"). What the adapter computes may depend on it.</summary>
+    /// <summary>Throws for unknown fields that turn something on: an option ("use_…") that is true, or the settings of one ("…_config").
+    /// The adapter's output may depend on them.</summary>
     public static void RefuseUnknownOptions(ConfigReader reader, IEnumerable<string> unknown)
     {
         foreach (string name in unknown.Where(name => !Runtime.Contains(name)))

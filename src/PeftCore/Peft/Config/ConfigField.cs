@@ -15,10 +15,10 @@ public sealed class ConfigField
     /// <summary>The type and the bounds, such as "integer ≥ 1".</summary>
     public string Expected { get; }
 
-    /// <summary>The default as JSON; "required" where there is none.</summary>
+    /// <summary>The default as JSON; "required" if there is none.</summary>
     public string Default { get; }
 
-    /// <summary>One sentence about the field.</summary>
+    /// <summary>The help text, one sentence.</summary>
     public string Help { get; }
 
     /// <summary>The lowest number allowed; null for no bound.</summary>
@@ -27,11 +27,11 @@ public sealed class ConfigField
     /// <summary>The highest number allowed; null for no bound.</summary>
     public double? Max { get; internal init; }
 
-    /// <summary>The names allowed; null where any value of the type is.</summary>
+    /// <summary>The allowed names; null if every value of the type is allowed.</summary>
     public IReadOnlyList<string>? Choices { get; internal init; }
 }
 
-/// <summary>The values of one configuration's fields.</summary>
+/// <summary>The field values of one configuration.</summary>
 public sealed class ConfigValues
 {
     private readonly IReadOnlyList<KeyValuePair<string, Func<JsonNode?>>> _fields;
@@ -54,18 +54,18 @@ public sealed class ConfigValues
     }
 }
 
-/// <summary>One row of a <see cref="ConfigFields{T}"/>: all that is known of a field.</summary>
-/// <param name="Name">Its name in the file.</param>
-/// <param name="Expected">Its type and bounds.</param>
-/// <param name="Help">One sentence.</param>
-/// <param name="Read">The configuration with this field's value from a file; a field that is absent keeps the value it has.</param>
+/// <summary>One row of a <see cref="ConfigFields{T}"/>: the declaration of a field.</summary>
+/// <param name="Name">The name in the file.</param>
+/// <param name="Expected">The type and bounds.</param>
+/// <param name="Help">The help text, one sentence.</param>
+/// <param name="Read">Returns the configuration with the field's value from a file; an absent field keeps its value.</param>
 /// <param name="Write">The value as JSON; null for a field that is read but never written.</param>
 internal sealed record FieldRow<T>(string Name, string Expected, string Help, Func<T, ConfigReader, T> Read, Func<T, JsonNode?>? Write)
 {
     /// <summary>Whether a file must have the field.</summary>
     public bool IsRequired { get; init; }
 
-    /// <summary>What is wrong with the value of a configuration that was made in code; null if it is inside the bounds.</summary>
+    /// <summary>The error sentence for a value outside the bounds in a configuration created by code; null if it is inside.</summary>
     public Func<T, string?> Problem { get; init; } = _ => null;
 
     /// <summary>The lowest number that a file may have; null for no bound.</summary>
@@ -74,10 +74,10 @@ internal sealed record FieldRow<T>(string Name, string Expected, string Help, Fu
     /// <summary>The highest number that a file may have; null for no bound.</summary>
     public double? Max { get; init; }
 
-    /// <summary>The names that a file may have; null where any value of the type fits.</summary>
+    /// <summary>The allowed names in a file; null if every value of the type is allowed.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
 
-    /// <summary>The fields inside, of a field that is an object.</summary>
+    /// <summary>The fields of an object; empty for other types.</summary>
     public IReadOnlyList<ConfigField> Parts { get; init; } = [];
 
     public ConfigField Describe(T defaults) =>

@@ -39,16 +39,16 @@ public sealed class ConfigFields<T>(T defaults)
     public ConfigFields<T> Float(string name, Func<T, double> get, Func<T, double, T> set, string help, double min = double.MinValue,
         double max = double.MaxValue) => this.Number(name, get, set, help, min, max, PeftConfig.Float);
 
-    /// <summary>Adds true or false.</summary>
+    /// <summary>Adds a boolean.</summary>
     public ConfigFields<T> Bool(string name, Func<T, bool> get, Func<T, bool, T> set, string help) => Add(new FieldRow<T>(name,
         "true or false", help, (config, reader) => reader.Has(name) ? set(config, reader.Bool(name)) : config, config => get(config)));
 
-    /// <summary>Adds a text that may be null.</summary>
+    /// <summary>Adds a string that may be null.</summary>
     public ConfigFields<T> Text(string name, Func<T, string?> get, Func<T, string?, T> set, string help) => Add(new FieldRow<T>(name,
         "text or null", help, (config, reader) => set(config, reader.StringOrNull(name)), config => get(config)));
 
-    /// <summary>Adds a field whose value is one of some names; the names "true" and "false" stand for the booleans of JSON. A value with
-    /// two names is written with the first.</summary>
+    /// <summary>Adds a field with a fixed set of names; the names "true" and "false" are JSON booleans. A value with two names is written
+    /// with the first.</summary>
     public ConfigFields<T> Choice<TValue>(string name, Func<T, TValue> get, Func<T, TValue, T> set, string help,
         params IReadOnlyList<(string Name, TValue Value)> choices)
     {
@@ -68,21 +68,21 @@ public sealed class ConfigFields<T>(T defaults)
         return Then(row.Read);
     }
 
-    /// <summary>Adds a check or a conclusion that is made once the rows so far are read.</summary>
+    /// <summary>Adds a step that runs after the rows so far are read, such as a check.</summary>
     internal ConfigFields<T> Then(Func<T, ConfigReader, T> step)
     {
         _steps.Add(step);
         return this;
     }
 
-    /// <summary>The configuration of a file.</summary>
+    /// <summary>Reads a configuration; absent fields have their defaults.</summary>
     /// <exception cref="BadInputException">A value has the wrong type or is outside its bounds.</exception>
     internal T Read(ConfigReader reader) => Read(reader, defaults);
 
-    /// <summary>A configuration with what a file says otherwise.</summary>
+    /// <summary>Reads a configuration; absent fields have the values of <paramref name="start"/>.</summary>
     internal T Read(ConfigReader reader, T start) => _steps.Aggregate(start, (config, step) => step(config, reader));
 
-    /// <summary>The values that a configuration has in these rows.</summary>
+    /// <summary>The field values of a configuration.</summary>
     public ConfigValues Of(T config) => new(
         [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, () => row.Write!(config)))],
         _rows.Select(row => row.Problem(config)).FirstOrDefault(problem => problem is not null));

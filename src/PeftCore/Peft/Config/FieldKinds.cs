@@ -4,13 +4,13 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>Kinds of fields that several methods have, beside those of <see cref="ConfigFields{T}"/> itself.</summary>
+/// <summary>Further kinds of fields that several methods share.</summary>
 internal static class FieldKinds
 {
     extension<T>(ConfigFields<T> fields)
         where T : class
     {
-        /// <summary>A number that Hugging Face declares as an integer: it is written without a fraction where it has none.</summary>
+        /// <summary>A number that Hugging Face declares as an integer: it is written without a decimal point if it is whole.</summary>
         public ConfigFields<T> Number(string name, Func<T, double> get, Func<T, double, T> set, string help,
             double min = double.MinValue, double max = double.MaxValue, Func<double, JsonNode>? write = null) =>
             fields.Add(new FieldRow<T>(name, FieldText.Range("number", min, max), help,
@@ -26,7 +26,8 @@ internal static class FieldKinds
             fields.Add(new FieldRow<T>(name, "number or null", help, (config, reader) => set(config, reader.FloatOrNull(name)),
                 config => get(config) is { } value ? PeftConfig.Float(value) : null));
 
-        /// <summary>A share of at least 0 and below 1. A file may say 1, which Hugging Face accepts; attaching refuses it.</summary>
+        /// <summary>A number of at least 0 and below 1. A file may hold 1, which Hugging Face accepts, but attaching such an adapter
+        /// throws.</summary>
         public ConfigFields<T> Fraction(string name, Func<T, double> get, Func<T, double, T> set, string help) =>
             fields.Add(new FieldRow<T>(name, "number ≥ 0 and < 1", help,
                 (config, reader) => reader.Has(name) ? set(config, reader.Float(name, null, 0, 1)) : config,
@@ -42,7 +43,7 @@ internal static class FieldKinds
             fields.Add(new FieldRow<T>(name, "list of names, regular expression, all-linear or null", help,
                 (config, reader) => set(config, ModuleSelector.Read(reader, name)), config => get(config)?.ToJson()));
 
-        /// <summary>A list of texts that may be null.</summary>
+        /// <summary>A list of strings that may be null.</summary>
         public ConfigFields<T> Texts(string name, Func<T, IReadOnlyList<string>?> get, Func<T, IReadOnlyList<string>?, T> set,
             string help) => fields.Add(new FieldRow<T>(name, "list of texts or null", help,
                 (config, reader) => set(config, reader.StringsOrNull(name)), config => ToJson(get(config))));
@@ -71,14 +72,13 @@ internal static class FieldKinds
                 (config, reader) => set(config, ReadObject(reader, name, (o, key) => o.Float(key))),
                 config => ToJson(get(config), ToJson)));
 
-        /// <summary>A field of Hugging Face's file that has one value here. Another one is refused where <paramref name="asks"/> says so of
-        /// it, and ignored otherwise.</summary>
+        /// <summary>A field of Hugging Face's file that supports one value here. Another value is an error if <paramref name="asks"/> returns true for it; otherwise it is ignored.</summary>
         public ConfigFields<T> Fixed(string name, JsonNode? value, string help, Func<JsonElement, bool> asks, string problem) =>
             fields.Add(new FieldRow<T>(name, $"only {value?.ToJsonString() ?? "null"}", help,
                 (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config,
                 _ => value?.DeepClone()));
 
-        /// <summary>Refuses a field that is no part of the file, where <paramref name="asks"/> says so of its value.</summary>
+        /// <summary>A field that this library never writes. Reading it is an error if <paramref name="asks"/> returns true for its value.</summary>
         public ConfigFields<T> Refused(string name, Func<JsonElement, bool> asks, string problem) => fields.Then(
             (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config);
     }
@@ -86,8 +86,7 @@ internal static class FieldKinds
     extension<T>(ConfigFields<T> fields)
         where T : PeftConfig
     {
-        /// <summary>How training begins. A name that is not known is a problem for a new adapter alone: a trained one does not depend on
-        /// it.</summary>
+        /// <summary>The initialisation. An unknown name is an error only for a new adapter: a trained one does not depend on it.</summary>
         public ConfigFields<T> Start<TValue>(string name, Func<T, TValue> get, Func<T, TValue, T> set, string help,
             params IReadOnlyList<(string Name, TValue Value)> choices)
         {
@@ -110,7 +109,7 @@ internal static class FieldKinds
     public static JsonObject ToJson<TValue>(IEnumerable<KeyValuePair<string, TValue>> pattern, Func<TValue, JsonNode?> write) =>
         new(pattern.Select(pair => KeyValuePair.Create(pair.Key, write(pair.Value))));
 
-    /// <summary>A number without a fraction where it has none.</summary>
+    /// <summary>A number as JSON, without a decimal point if it is whole.</summary>
     public static JsonNode ToJson(double value) => value == Math.Floor(value) && Math.Abs(value) < 1L << 53 ? JsonValue.Create((long)value)
         : PeftConfig.Float(value);
 
@@ -120,6 +119,6 @@ internal static class FieldKinds
     public static JsonNode? ToJson(IReadOnlyList<string>? values) =>
         values is null ? null : new JsonArray([.. values.Select(value => JsonValue.Create(value))]);
 
-    /// <summary>Whether a value asks for something: it is neither false nor null.</summary>
+    /// <summary>Whether a value turns something on: it is neither false nor null.</summary>
     public static bool IsOn(JsonElement value) => value.ValueKind is not (JsonValueKind.False or JsonValueKind.Null);
 }

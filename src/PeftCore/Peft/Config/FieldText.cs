@@ -5,7 +5,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>Bounds of a field in words, and sentences about values outside of them.</summary>
+/// <summary>Formats the bounds of a field and the errors about values outside of them.</summary>
 internal static class FieldText
 {
     public static string Range(string type, int min, int max) => Range(type, (double)min, max, int.MinValue, int.MaxValue);
@@ -19,26 +19,26 @@ internal static class FieldText
             _ => type,
         };
 
-    /// <summary>A bound of an integer; null where it excludes none.</summary>
+    /// <summary>A bound of an integer; null if it excludes nothing.</summary>
     public static double? Bound(int value) => value is int.MinValue or int.MaxValue ? null : value;
 
-    /// <summary>A bound of a number; null where it excludes none.</summary>
+    /// <summary>A bound of a number; null if it excludes nothing.</summary>
     public static double? Bound(double value) => value is double.MinValue or double.MaxValue ? null : value;
 
-    /// <summary>The sentence about a value outside its bounds; null for one inside.</summary>
+    /// <summary>The error for a value outside its bounds; null for one inside.</summary>
     public static string? OutOfRange(string name, int value, int min, int max) => value >= min && value <= max ? null
         : $"{name} is {value}; it must be {(max == int.MaxValue ? $"at least {min}" : $"from {min} to {max}")}";
 
-    /// <summary>The sentence about a value outside its bounds; null for one inside.</summary>
+    /// <summary>The error for a value outside its bounds; null for one inside.</summary>
     public static string? OutOfRange(string name, double value, double min, double max) =>
         (min == double.MinValue || value >= min) && (max == double.MaxValue || value <= max) ? null
         : $"{name} is {value}; it must be {(max == double.MaxValue ? $"at least {min}" : $"from {min} to {max}")}";
 }
 
-/// <summary>The names of a field's values.</summary>
+/// <summary>The allowed names of a field.</summary>
 internal sealed class FieldChoices<TValue>(string field, IReadOnlyList<(string Name, TValue Value)> all)
 {
-    /// <summary>The names that are texts in a file.</summary>
+    /// <summary>The names that are strings in a file, not booleans.</summary>
     private string[] Texts { get; } = [.. all.Select(choice => choice.Name).Where(name => name is not ("true" or "false" or "null"))];
 
     public TValue this[string name] => all.First(choice => choice.Name == name).Value;
@@ -48,7 +48,7 @@ internal sealed class FieldChoices<TValue>(string field, IReadOnlyList<(string N
 
     public string Expected => string.Join(", ", all.Select(choice => choice.Name));
 
-    /// <summary>Whether true and false are among the values.</summary>
+    /// <summary>Whether true and false are among the names.</summary>
     private bool TakesBooleans => all.Any(choice => choice.Name is "true" or "false");
 
     public JsonNode? ToJson(TValue value) => all.First(choice => EqualityComparer<TValue>.Default.Equals(choice.Value, value)).Name switch
@@ -59,8 +59,8 @@ internal sealed class FieldChoices<TValue>(string field, IReadOnlyList<(string N
         var name => name,
     };
 
-    /// <summary>The name in a file; null if the field is absent.</summary>
-    /// <exception cref="BadInputException">It is none of the names.</exception>
+    /// <summary>Reads the name from a file; null if the field is absent.</summary>
+    /// <exception cref="BadInputException">The value is none of the names.</exception>
     public string? Read(ConfigReader reader) => reader.Raw(field) switch
     {
         null => null,
@@ -69,7 +69,7 @@ internal sealed class FieldChoices<TValue>(string field, IReadOnlyList<(string N
         _ => reader.Choice(field, null, Texts),
     };
 
-    /// <summary>What is wrong with a text that is none of the names; null for one of them, or for no text.</summary>
+    /// <summary>The error for a string that is none of the names; null if it is one, or if the field is absent or no string.</summary>
     public string? ProblemOf(ConfigReader reader) =>
         reader.Raw(field) is { ValueKind: JsonValueKind.String } value && !Texts.Contains(value.GetString()!)
             ? $"field \"{field}\" is \"{value.GetString()}\", and not one of " +

@@ -1,6 +1,6 @@
 namespace PeftCore.Peft;
 
-/// <summary>Refuses values that mean nothing.</summary>
+/// <summary>Checks of hyperparameters against a layer.</summary>
 internal static class Hyperparameters
 {
     public static void Rank(int rank, string field = "r")
@@ -11,7 +11,7 @@ internal static class Hyperparameters
         }
     }
 
-    /// <summary>A size that must divide another.</summary>
+    /// <summary>Throws if <paramref name="size"/> does not divide <paramref name="extent"/>.</summary>
     public static void Divides(string field, int size, string path, string what, int extent)
     {
         if (size < 1 || extent % size != 0)
@@ -22,7 +22,7 @@ internal static class Hyperparameters
         }
     }
 
-    /// <summary>A scale that is a number.</summary>
+    /// <summary>Converts a scale to F32; throws if it is not finite.</summary>
     public static float Scale(string field, string path, double scale) => float.IsFinite((float)scale) ? (float)scale
         : throw new BadInputException($"{field} makes the scale of \"{path}\" {scale}; it must be a finite number");
 }

@@ -15,10 +15,10 @@ public abstract record LycorisConfig : TargetedConfig
     /// <summary>Probability that a layer's whole update is dropped in a training step.</summary>
     public double ModuleDropout { get; init; }
 
-    /// <summary>Ranks of single layers, by a pattern for the end of the module's path; the first match counts.</summary>
+    /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
 
-    /// <summary>α of single layers, by a pattern for the end of the module's path; the first match counts.</summary>
+    /// <summary>α of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
     /// <summary>Option of convolutions, which are not adapted here; kept for the file.</summary>
@@ -54,13 +54,13 @@ internal static class LycorisFields
             "Option of convolutions, which are not adapted here; kept for the file.");
 }
 
-/// <summary>Drops whole outputs of an update, or the update itself, while training. What is dropped depends on layer and step alone, so
-/// backward finds the same again.</summary>
+/// <summary>Dropout of single outputs of an update, or of the whole update, in training. The mask depends only on layer and step, so that a
+/// recomputation in backward gets the same one.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Rank">How likely an output is dropped.</param>
-/// <param name="Module">How likely all are.</param>
-/// <param name="Site">The layer's number.</param>
-/// <param name="Rescale">Whether the outputs that are kept make up for those that are not.</param>
+/// <param name="Rank">Probability that an output is dropped.</param>
+/// <param name="Module">Probability that the whole update is dropped.</param>
+/// <param name="Site">Index of the layer, which selects the random stream.</param>
+/// <param name="Rescale">Whether the outputs that are kept are rescaled to compensate.</param>
 internal readonly record struct LycorisDropout(Nn.Linear Layer, float Rank, float Module, ulong Site, bool Rescale)
 {
     /// <summary>Factors of the outputs; null when nothing is dropped.</summary>

@@ -4,47 +4,47 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
-/// <summary>What an adapter_config.json holds for every method. Each method adds its hyperparameters; names in the file are Hugging
-/// Face's.</summary>
+/// <summary>Base of all configurations: the fields of adapter_config.json that every method has. Each method adds its hyperparameters;
+/// names in the file are Hugging Face's.</summary>
 public abstract record PeftConfig
 {
     /// <summary>The file's name in an adapter directory.</summary>
     public const string FileName = "adapter_config.json";
 
-    /// <summary>The release of Hugging Face PEFT whose files these are.</summary>
+    /// <summary>The release of Hugging Face PEFT whose file format is written.</summary>
     internal const string PeftVersion = "0.21.0";
 
     /// <summary>The method's name in the file, such as "LORA".</summary>
     public abstract string PeftType { get; }
 
-    /// <summary>Such as "CAUSAL_LM"; null if not said.</summary>
+    /// <summary>The task type, such as "CAUSAL_LM"; null if absent.</summary>
     public string? TaskType { get; init; } = "CAUSAL_LM";
 
-    /// <summary>The base model the adapter was trained on.</summary>
+    /// <summary>Name or path of the base model.</summary>
     public string? BaseModelNameOrPath { get; init; }
 
     /// <summary>The base model's revision.</summary>
     public string? Revision { get; init; }
 
-    /// <summary>Names of the methods, as the command line has them.</summary>
+    /// <summary>Names of the methods on the command line.</summary>
     public static IReadOnlyList<string> MethodNames => [.. PeftMethods.Names];
 
     /// <summary>The fields of a method's adapter_config.json, with their bounds, defaults and meaning.</summary>
     /// <param name="method">The method, as the command line names it.</param>
-    /// <exception cref="BadInputException">There is no such method.</exception>
+    /// <exception cref="BadInputException">The method is unknown.</exception>
     public static IReadOnlyList<ConfigField> FieldsOf(string method) => PeftMethods.Named(method).Fields;
 
     /// <summary>Reads an adapter_config.json of any method.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="warnings">Gets one sentence for each field nobody knows.</param>
-    /// <exception cref="BadInputException">The file is damaged, the method unknown, or a field asks for something that is not
+    /// <param name="warnings">Receives one sentence for each unknown field.</param>
+    /// <exception cref="BadInputException">The file is damaged, the method unknown, or a field turns on something that is not
     /// supported.</exception>
     public static PeftConfig Load(string path, ICollection<string>? warnings = null)
     {
         var reader = ConfigReader.Open(path);
         var config = PeftMethods.Get(reader).Read(reader);
         string[] unknown = config.Unknown(reader);
-        // What the adapter computes may depend on a field that asks for something.
+        // The adapter's output may depend on an unknown option.
         ConfigChecks.RefuseUnknownOptions(reader, unknown);
         foreach (string sentence in ConfigChecks.Warnings(config, unknown))
         {
@@ -53,12 +53,11 @@ public abstract record PeftConfig
         return config;
     }
 
-    /// <summary>A method's configuration from some of its fields; the others have their defaults.</summary>
+    /// <summary>Creates a method's configuration from some of its fields; the others have their defaults.</summary>
     /// <param name="method">The method, as the command line names it.</param>
     /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
-    /// <param name="origin">Gives the name under which the user set a field, such as a flag, for errors; null where it is the field's
-    /// own.</param>
-    /// <exception cref="BadInputException">The method or a field is unknown, or a value does not fit.</exception>
+    /// <param name="origin">Returns the name under which the user set a field, such as a flag, for errors; null for the field's own name.</param>
+    /// <exception cref="BadInputException">The method or a field is unknown, or a value is invalid.</exception>
     public static PeftConfig Create(string method, JsonObject fields, Func<string, string?>? origin = null)
     {
         var whole = (JsonObject)fields.DeepClone();
@@ -80,7 +79,7 @@ public abstract record PeftConfig
             ? $"{flag} is not for {method}, which {has}; choose a method with --method" : $"{method} {has}");
     }
 
-    /// <summary>Fields the method does not have.</summary>
+    /// <summary>Names in the file that are not fields of the method.</summary>
     private string[] Unknown(ConfigReader reader)
     {
         var known = ToJson().Select(field => field.Key).ToHashSet(StringComparer.Ordinal);
@@ -112,25 +111,26 @@ public abstract record PeftConfig
         return json;
     }
 
-    /// <summary>Whether a new adapter of this configuration computes what the base computes.</summary>
+    /// <summary>Whether a new adapter of this configuration starts as the identity, so that the model computes the output of the
+    /// base.</summary>
     internal virtual bool StartsAsBase => true;
 
-    /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a recording may stand for it: nothing about
-    /// it is decided by chance or by values on the host, and no number comes from there. Dropout of an input is drawn on the device and
-    /// does not count.</summary>
+    /// <summary>Whether a pass over a batch of one shape launches the same kernels with the same arguments in every step, so that a
+    /// captured graph can replay it: it depends neither on random numbers of the host nor on values read by the host. Input dropout is
+    /// drawn on the device and is allowed.</summary>
     internal virtual bool SupportsGraphCapture => false;
 
-    /// <summary>What is wrong with fields that only say how training began: a new adapter cannot be made so, a trained one does not need
-    /// them. Null for nothing.</summary>
+    /// <summary>The error for unsupported initialisation fields; null if there is none. It applies only to a new adapter, because a trained
+    /// one does not depend on them.</summary>
     internal string? StartProblem { get; init; }
 
-    /// <summary>What a reader of the file should know.</summary>
+    /// <summary>Notes to show when the file is read.</summary>
     internal IReadOnlyList<string> Notes { get; init; } = [];
 
-    /// <summary>Refuses a file whose tensors contradict the configuration in ways that their keys and shapes do not tell.</summary>
-    /// <param name="model">The base with its own parameters.</param>
+    /// <summary>Throws if the values of the file's tensors contradict the configuration; keys and shapes are checked elsewhere.</summary>
+    /// <param name="model">The base model with its original parameters.</param>
     /// <param name="stored">The file.</param>
-    /// <param name="trainable">Whether the adapter shall train.</param>
+    /// <param name="trainable">Whether the adapter will be trained.</param>
     internal virtual void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
     {
     }
@@ -139,14 +139,14 @@ public abstract record PeftConfig
     public abstract ConfigValues FieldValues { get; }
 
     /// <summary>Attaches the method to a model.</summary>
-    /// <exception cref="BadInputException">A field is outside its bounds, or does not fit the model.</exception>
+    /// <exception cref="BadInputException">A field is outside its bounds, or is invalid for the model.</exception>
     internal Adapter Attach(AttachContext context) =>
         FieldValues.Problem is { } problem ? throw new BadInputException(problem) : AttachTo(context);
 
-    /// <summary>Makes the method's parameters and the hooks of the layers it adapts.</summary>
+    /// <summary>Creates the method's parameters and the hooks of the adapted layers.</summary>
     internal abstract Adapter AttachTo(AttachContext context);
 
-    /// <summary>A number as Python writes it: 0.0, not 0.</summary>
+    /// <summary>A number in Python's notation: 0.0, not 0.</summary>
     internal static JsonNode Float(double value)
     {
         string text = value.ToString("R", System.Globalization.CultureInfo.InvariantCulture).Replace("E", "e", StringComparison.Ordinal);

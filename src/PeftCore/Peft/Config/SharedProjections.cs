@@ -3,8 +3,8 @@ namespace PeftCore.Peft;
 /// <summary>Frozen projections that all layers of an adapter share.</summary>
 internal static class SharedProjections
 {
-    /// <summary>Whether the file holds the projections. Those that it holds although save_projection is false are used: the adapter was
-    /// trained with them.</summary>
+    /// <summary>Whether the file holds the projections. They are used even if save_projection is false, because the adapter was trained
+    /// with them.</summary>
     public static bool AreSaved(AttachContext context, bool saved, string name)
     {
         bool stored = context.StoredShape(AdapterParameter.ModelPrefix + name) is not null;

@@ -1,6 +1,6 @@
 namespace PeftCore.Peft;
 
-/// <summary>Which biases train.</summary>
+/// <summary>The biases that are trained.</summary>
 public enum BiasMode
 {
     /// <summary>None.</summary>
@@ -13,30 +13,30 @@ public enum BiasMode
     All,
 }
 
-/// <summary>The settings that all methods share which adapt layers chosen by name. <see cref="CommonFields.Targets"/> declares their
+/// <summary>Base of the configurations of methods that adapt layers chosen by name. <see cref="CommonFields.Targets"/> declares the
 /// fields.</summary>
 public abstract record TargetedConfig : PeftConfig
 {
-    /// <summary>Modules to adapt; null for the model family's usual ones.</summary>
+    /// <summary>Modules to adapt; null for the model family's defaults.</summary>
     public ModuleSelector? TargetModules { get; init; }
 
-    /// <summary>Modules not to adapt, whatever <see cref="TargetModules"/> says.</summary>
+    /// <summary>Modules that are not adapted even if <see cref="TargetModules"/> selects them.</summary>
     public ModuleSelector? ExcludeModules { get; init; }
 
-    /// <summary>Modules that train whole and are saved with the adapter.</summary>
+    /// <summary>Modules whose weights are trained in full and saved with the adapter.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }
 
-    /// <summary>Which biases train.</summary>
+    /// <summary>The biases that are trained.</summary>
     public BiasMode Bias { get; init; }
 
-    /// <summary>Numbers of the blocks to adapt, from 0; null for all.</summary>
+    /// <summary>Indices of the blocks to adapt, from 0; null for all.</summary>
     public IReadOnlyList<int>? LayersToTransform { get; init; }
 
     /// <summary>Names of the model's list of blocks; null for any.</summary>
     public IReadOnlyList<string>? LayersPattern { get; init; }
 
-    /// <summary>What the file says about weights being stored as (in, out). The layers' own layout is used; a file that contradicts it
-    /// causes a warning.</summary>
+    /// <summary>The file's flag for weights stored as (in, out). The layers' own layout is used; a contradiction causes a
+    /// warning.</summary>
     public bool FanInFanOut { get; init; }
 
     /// <summary>Whether the method's file has fan_in_fan_out.</summary>

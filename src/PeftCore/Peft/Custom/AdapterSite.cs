@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A layer that gets an adapter.</summary>
+/// <summary>A layer to which an adapter is attached, and the factory of the adapter's parameters.</summary>
 public sealed class AdapterSite
 {
     private const int MostParameters = 256;
@@ -24,7 +24,7 @@ public sealed class AdapterSite
     internal Parameter NewParameter(Shape shape, float standardDeviation)
     {
         var parameter = _context.NewParameter(shape);
-        // Each parameter of each layer draws from a stream of its own.
+        // Each parameter of each layer has its own random stream.
         ulong stream = _number * MostParameters + (ulong)_parameters++;
         return standardDeviation == 0 ? parameter.Zero() : parameter.Normal(0, standardDeviation, _context.Seed, stream);
     }

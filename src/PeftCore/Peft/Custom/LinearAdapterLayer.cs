@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A <see cref="LinearAdapter"/> from outside among the adapters of this library.</summary>
+/// <summary>Wraps an externally defined <see cref="LinearAdapter"/> as a <see cref="LayerAdapter"/>.</summary>
 internal sealed class LinearAdapterLayer(Linear layer, LinearAdapter adapter) : LayerAdapter
 {
     public override IEnumerable<AdapterParameter> Parameters =>

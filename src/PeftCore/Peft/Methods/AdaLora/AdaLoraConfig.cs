@@ -52,7 +52,7 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>Initial rank of each layer; at least <see cref="TargetRank"/>.</summary>
+    /// <summary>Initial rank of each layer; at least 1 in a new adapter.</summary>
     public int InitialRank { get; init; } = 12;
 
     /// <summary>Mean rank of the layers at the end of training.</summary>
@@ -73,10 +73,10 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>Steps between two allocations of ranks (Δ_T in the paper).</summary>
     public int Interval { get; init; } = 1;
 
-    /// <summary>β₁, decay of the running mean of a weight's sensitivity.</summary>
+    /// <summary>β₁, decay of the running mean of a weight's sensitivity; between 0 and 1, both excluded.</summary>
     public double Beta1 { get; init; } = 0.85;
 
-    /// <summary>β₂, decay of the running mean of a weight's uncertainty.</summary>
+    /// <summary>β₂, decay of the running mean of a weight's uncertainty; between 0 and 1, both excluded.</summary>
     public double Beta2 { get; init; } = 0.85;
 
     /// <summary>γ, weight of the regularisation that keeps A and B orthogonal.</summary>
@@ -94,7 +94,7 @@ public sealed record AdaLoraConfig : TargetedConfig
     /// <summary>LoRA's rank, which AdaLoRA does not use; kept for the file.</summary>
     internal int UnusedRank { get; init; } = 8;
 
-    /// <summary>Whether an embedding and a head that the base ties also share the trained weight.</summary>
+    /// <summary>Whether the adapter must change embedding and head alike if the base ties them. One that cannot is refused.</summary>
     internal bool EnsureWeightTying { get; init; }
 
     /// <summary>Whether the file has an alpha_pattern, which AdaLoRA does not support.</summary>

@@ -1,13 +1,14 @@
 namespace PeftCore.Peft.Lora;
 
 /// <summary>How <see cref="PeftModel.AddWeightedAdapter"/> combines several adapters into one LoRA, with Hugging Face PEFT's names. w is
-/// the weight and s the scale of each adapter; pruning keeps a share of the elements, the density.</summary>
+/// the weight and s the scale of each adapter; pruning keeps a fraction of the elements, the density.</summary>
 public enum CombinationType
 {
     /// <summary>The best approximation of Σ w·s·B·A of the requested rank.</summary>
     Svd,
 
-    /// <summary>A = Σ ±√|w·s|·A and B = Σ √|w·s|·B. Cheap; B·A also contains the products of one adapter's B with another's A.</summary>
+    /// <summary>A = Σ ±√|w·s|·A and B = Σ √|w·s|·B. Cheap, but B·A also contains the cross terms of one adapter's B with another's
+    /// A.</summary>
     Linear,
 
     /// <summary>Exactly Σ w·s·B·A: factors concatenated, so that the ranks add up.</summary>
@@ -67,20 +68,20 @@ internal static class CombinationTypes
         ["magnitude_prune_svd"] = CombinationType.MagnitudePruneSvd,
     };
 
-    /// <summary>The combination of a name of Hugging Face PEFT, such as "ties_svd".</summary>
-    /// <exception cref="BadInputException">There is no combination of this name.</exception>
+    /// <summary>Parses a combination's name in Hugging Face PEFT, such as "ties_svd".</summary>
+    /// <exception cref="BadInputException">The name is unknown.</exception>
     public static CombinationType Parse(string name) => ByName.TryGetValue(name, out var type)
         ? type
         : throw new BadInputException($"there is no combination \"{name}\"; there are {string.Join(", ", ByName.Keys)}");
 
     extension(CombinationType type)
     {
-        /// <summary>Whether it combines the updates B·A rather than the factors, and so ends with a factorisation.</summary>
+        /// <summary>Whether the combination acts on the updates B·A, not on the factors, and ends with a truncated SVD.</summary>
         public bool EndsWithSvd => type is CombinationType.Svd or CombinationType.TiesSvd or CombinationType.DareLinearSvd
             or CombinationType.DareTiesSvd
             or CombinationType.MagnitudePruneSvd;
 
-        /// <summary>Whether it needs a density.</summary>
+        /// <summary>Whether the combination prunes elements, which needs a density.</summary>
         public bool Prunes => type is not (CombinationType.Svd or CombinationType.Linear or CombinationType.Cat);
     }
 }

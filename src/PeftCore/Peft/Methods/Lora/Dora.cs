@@ -7,9 +7,9 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft.Lora;
 
 /// <summary>DoRA, weight-decomposed LoRA (Liu et al. 2024, equation 5): y = m/‖W + ΔW‖·(x·(W + ΔW)ᵀ) + b, with one magnitude m and one norm
-/// an output. The norm is a constant in backward (section 4.3), and it is computed without forming ΔW:
-/// ‖w + s·b·A‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding counts as the linear map of one-hot
-/// tokens whose weight is the table transposed.</summary>
+/// per output. The norm is a constant in backward (section 4.3), and it is computed without forming ΔW: ‖w + s·b·A‖² = ‖w‖² + 2s·b·(A·w) +
+/// s²·b·(A·Aᵀ)·bᵀ for each row w of W and b of B. An embedding is treated as a linear layer on one-hot tokens whose weight is the
+/// transposed table.</summary>
 internal sealed class Dora(Layer layer, Parameter magnitude)
 {
     private readonly int _outputs = layer is Linear linear ? linear.Outputs : layer.OwnParameter("weight")!.Shape.Columns;
@@ -100,7 +100,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         return squares;
     }
 
-    /// <summary>‖w + Σ s·b·A‖² (out), with several updates as one of their summed rank.</summary>
+    /// <summary>‖w + Σ s·b·A‖² (out), several updates are concatenated to one of the summed rank.</summary>
     private Tensor SquaredNorms(ReadOnlySpan<LowRankUpdate> updates)
     {
         var squares = magnitude.Value.NewLike([_outputs]);
@@ -143,7 +143,7 @@ internal sealed class Dora(Layer layer, Parameter magnitude)
         return (a, b);
     }
 
-    /// <summary>‖w‖² (out) of the frozen weight, computed once and again if the weight was replaced.</summary>
+    /// <summary>‖w‖² (out) of the frozen weight, computed once, and recomputed if the weight was replaced.</summary>
     private Tensor BaseNorms()
     {
         if (_baseNorms is null || !ReferenceEquals(_normsOf, Weight))

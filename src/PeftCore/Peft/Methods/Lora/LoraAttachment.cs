@@ -3,7 +3,7 @@ using PeftCore.Nn;
 namespace PeftCore.Peft.Lora;
 
 /// <summary>Attaches a LoRA adapter to a model: a <see cref="LoraLayer"/> for each linear layer and a <see cref="LoraEmbeddingLayer"/> for
-/// each embedding among the targets, then biases, whole modules and trainable tokens.</summary>
+/// each embedding among the targets, then trained biases, modules to save and trainable tokens.</summary>
 internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
 {
     private Adapter _adapter = null!;
@@ -39,8 +39,8 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         ? new LoraLayer(context, config, path, linear, site)
         : new LoraEmbeddingLayer(context, config, path, (Embedding)layer, site)));
 
-    /// <summary>Adds a LoRA to the second of two tied tables where only one is a target and the file has factors for both: Hugging Face
-    /// PEFT makes them share the factors and saves both.</summary>
+    /// <summary>Adds a LoRA to the second of two tied tables if only one is a target and the file has factors for both: Hugging Face PEFT
+    /// shares the factors between them and saves both.</summary>
     private void AddTied(TargetedLayers targets, ulong site)
     {
         if (!config.EnsureWeightTying || !WeightTying.IsTied(context.Base))

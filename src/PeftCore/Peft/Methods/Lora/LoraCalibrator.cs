@@ -18,7 +18,7 @@ internal sealed class LoraCalibrator(CausalModel model, AdapterRegistry registry
         {
             throw new BadInputException($"the initialisation {config.Init} needs no data; use AddAdapter");
         }
-        // A new adapter with B = 0 changes no output, and its hooks see the inputs of the same layers.
+        // A new adapter with B = 0 changes no output, and its hooks receive the inputs of the same layers.
         var plain = registry.Add(config with
         {
             Init = LoraInit.Default,
@@ -76,8 +76,8 @@ internal sealed class LoraCalibrator(CausalModel model, AdapterRegistry registry
                 StringComparer.Ordinal));
     }
 
-    /// <summary>∂L/∂W (out, in) of one layer. It alone requires a gradient meanwhile, so that one gradient of a base weight exists at a
-    /// time.</summary>
+    /// <summary>∂L/∂W (out, in) of one layer. No other base weight requires a gradient during this pass, so only one such gradient is in
+    /// memory.</summary>
     private double[] GradientOf(Linear layer, Action run)
     {
         using var copy = new Parameter(layer.Weight.Shape);

@@ -2,7 +2,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Refuses options of LoRA that exclude each other, and ranks and scales that do not fit a layer.</summary>
+/// <summary>Checks of LoRA's options: throws for options that exclude each other, and for ranks and scales that do not fit a
+/// layer.</summary>
 internal static class LoraChecks
 {
     public static void Check(LoraConfig config)
@@ -25,8 +26,8 @@ internal static class LoraChecks
         }
     }
 
-    /// <summary>Refuses an initialisation that needs data where there is none: in a new adapter that was not calibrated, and in a file
-    /// whose initial factors only the run that made it has.</summary>
+    /// <summary>Throws if the initialisation needs data that are missing: in a new adapter without calibration, and in a file whose initial
+    /// factors exist only in the run that created it.</summary>
     public static void CheckData(AttachContext context, LoraConfig config)
     {
         if (config.Init.NeedsData && context.Factors is null && !context.ShapesOnly && (context.IsNew || config.Init.ChangesBase))
@@ -39,8 +40,8 @@ internal static class LoraChecks
         }
     }
 
-    /// <summary>r of a layer. A new adapter's rank is at most the layer's smaller side, because more has no effect; files of other programs
-    /// may have more, unless the factors are taken out of the weight.</summary>
+    /// <summary>r of a layer. A new adapter's rank is at most the layer's smaller side, because a larger rank has no effect; files of other
+    /// programs may exceed it, unless the initial factors are subtracted from the weight.</summary>
     public static int RankOf(AttachContext context, LoraConfig config, string path, int largest)
     {
         int rank = TargetMatching.Lookup(config.RankPattern, path, config.Rank, "rank_pattern");
@@ -67,8 +68,8 @@ internal static class LoraChecks
         return scale;
     }
 
-    /// <summary>Refuses a saved token table where the initialisation takes directions out of it: whether the table in the file still has
-    /// them cannot be told, unless it equals the base's.</summary>
+    /// <summary>Throws if the file holds a token table and the initialisation subtracts directions from it: the file does not tell whether
+    /// its table contains them, unless it equals the base's.</summary>
     public static void CheckTables(LoraConfig config, CausalModel model, AdapterWeights stored)
     {
         foreach (var (path, module) in config.Init.ChangesBase ? AdapterTables.Of(model) : [])

@@ -3,36 +3,40 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>How A and B start.</summary>
+/// <summary>Initialisation of A and B.</summary>
 public enum LoraInit
 {
-    /// <summary>A Kaiming-uniform with a = √5, B zero: the adapter starts as the identity.</summary>
+    /// <summary>A is Kaiming-uniform with a = √5, B zero: the adapter starts as the identity.</summary>
     Default,
 
-    /// <summary>A normal with deviation 1/r, B zero.</summary>
+    /// <summary>A is normal with standard deviation 1/r, B zero.</summary>
     Gaussian,
 
-    /// <summary>A and B random: the adapter starts as noise. For tests.</summary>
+    /// <summary>A and B are random, so that a new adapter changes the output; for tests.</summary>
     Random,
 
-    /// <summary>The r largest singular directions of the weight, taken out of it (Meng et al. 2024, PiSSA).</summary>
+    /// <summary>A and B are the r largest singular directions of the weight, which are subtracted from it (Meng et al. 2024,
+    /// PiSSA).</summary>
     Pissa,
 
-    /// <summary>The first r directions of the weight's QR decomposition, taken out of it (Büyükakyüz 2024, OLoRA).</summary>
+    /// <summary>A and B are the first r directions of the weight's QR decomposition, which are subtracted from it (Büyükakyüz 2024,
+    /// OLoRA).</summary>
     Olora,
 
-    /// <summary>A at the principal components of the layers' inputs, ranks where those explain most (Paischer et al. 2024, EVA). Needs
-    /// data.</summary>
+    /// <summary>A holds the principal components of the layer's inputs; ranks are assigned to the layers whose components explain most
+    /// variance (Paischer et al. 2024, EVA). Needs data.</summary>
     Eva,
 
-    /// <summary>Directions of the weight that data uses most, or least, taken out of it (Yang et al. 2024, CorDA). Needs data.</summary>
+    /// <summary>A and B are the directions of the weight that data use most, or least, which are subtracted from it (Yang et al. 2024,
+    /// CorDA). Needs data.</summary>
     Corda,
 
-    /// <summary>Directions of the weight's gradient, their product taken out of the weight (Wang et al. 2024, LoRA-GA). Needs
-    /// data.</summary>
+    /// <summary>A and B are singular directions of the weight's gradient; their product is subtracted from the weight (Wang et al. 2024,
+    /// LoRA-GA). Needs data.</summary>
     LoraGa,
 
-    /// <summary>What rounding the weight to NF4 loses; the weight is rounded while the adapter is active (Li et al. 2023, LoftQ).</summary>
+    /// <summary>B·A approximates the error of rounding the weight to NF4; the weight is rounded while the adapter is active (Li et al.
+    /// 2023, LoftQ).</summary>
     Loftq,
 }
 
@@ -74,60 +78,61 @@ public sealed record LoraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, the rank of the update.</summary>
+    /// <summary>r, rank of the update B·A.</summary>
     public int Rank { get; init; } = 8;
 
     /// <summary>α; the update is scaled by α/r, or α/√r with <see cref="UseRsLora"/>.</summary>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>Dropout on the input of A.</summary>
+    /// <summary>Dropout probability of the input of A.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Whether B has a bias.</summary>
     public bool LoraBias { get; init; }
 
-    /// <summary>Scale by α/√r.</summary>
+    /// <summary>Whether the scale is α/√r (rsLoRA) instead of α/r.</summary>
     public bool UseRsLora { get; init; }
 
-    /// <summary>Train a magnitude for each output beside the direction.</summary>
+    /// <summary>Whether a magnitude per output is trained too (DoRA).</summary>
     public bool UseDora { get; init; }
 
-    /// <summary>How A and B start.</summary>
+    /// <summary>Initialisation of A and B.</summary>
     public LoraInit Init { get; init; }
 
-    /// <summary>What the file calls <see cref="Init"/>.</summary>
+    /// <summary>The name of <see cref="Init"/> in the file.</summary>
     public string InitName => OtherInit ?? LoraConfigFields.ToJson(Init).ToString();
 
     /// <summary>Settings of EVA, CorDA and LoRA-GA.</summary>
     public Calibration Calibration { get; init; } = new();
 
-    /// <summary>How often LoftQ rounds and factors in turns.</summary>
+    /// <summary>Number of LoftQ iterations; each rounds the weight and factors the error.</summary>
     public int LoftqIterations { get; init; } = 1;
 
-    /// <summary>Ranks that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
 
-    /// <summary>Alphas that differ, by a pattern for the end of the path; the first that matches counts.</summary>
+    /// <summary>α of individual layers, by a pattern for the end of the path; the first match applies.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
-    /// <summary>Tokens whose embedding rows train, by the embedding's name; null for none. The empty name stands for the model's input
+    /// <summary>Tokens whose embedding rows are trained, by the embedding's name; null for none. The empty name is the model's input
     /// embedding.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
 
-    /// <summary>The initialisation of a name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
-    /// <exception cref="BadInputException">There is no such initialisation.</exception>
+    /// <summary>Parses an initialisation's name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
+    /// <exception cref="BadInputException">The name is unknown.</exception>
     public static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);
 
-    /// <summary>eva_config, corda_config, lora_ga_config and loftq_config as a file has them, with what means nothing here.</summary>
+    /// <summary>The objects eva_config, corda_config, lora_ga_config and loftq_config of the file, including fields that are not used
+    /// here.</summary>
     internal JsonObject? StartFields { get; init; }
 
-    /// <summary>What the file calls an initialisation that is not made here; null for one that is.</summary>
+    /// <summary>The file's name of an initialisation that is not supported for new adapters; null for a supported one.</summary>
     internal string? OtherInit { get; init; }
 
-    /// <summary>Whether the initialisation's name is known, here or to Hugging Face PEFT.</summary>
+    /// <summary>Whether the initialisation's name is one of this library or of Hugging Face PEFT.</summary>
     internal bool IsKnownInit { get; init; } = true;
 
-    /// <summary>Whether embedding and head shall stay one where the base ties them.</summary>
+    /// <summary>Whether the adapter must change embedding and head alike if the base ties them. One that cannot is refused.</summary>
     internal bool EnsureWeightTying { get; init; }
 
     internal override void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)

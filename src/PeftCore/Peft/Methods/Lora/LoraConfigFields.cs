@@ -27,7 +27,7 @@ internal static class LoraConfigFields
             : c.TrainableTokens.TryGetValue("", out var bare) ? FieldKinds.ToJson(bare)
             : FieldKinds.ToJson(c.TrainableTokens, tokens => FieldKinds.ToJson(tokens)));
 
-    /// <summary>Adds the fields of variants that are not supported: a file that asks for one is refused.</summary>
+    /// <summary>Adds the fields of unsupported variants: a file that turns one on is refused.</summary>
     public static ConfigFields<T> Variants<T>(this ConfigFields<T> fields)
         where T : PeftConfig => fields
         .Variant("alora_invocation_tokens", null, "Activated LoRA.")
@@ -43,7 +43,7 @@ internal static class LoraConfigFields
         .Variant("use_qalora", false, "QA-LoRA.")
         .Variant("velora_config", null, "VeLoRA.");
 
-    /// <summary>A variant of LoRA that is not supported. An empty list does not ask for it; an empty object does, for its defaults, unless
+    /// <summary>An unsupported variant of LoRA. An empty list leaves it off; an empty object turns it on with its defaults, unless
     /// <paramref name="mayBeEmpty"/>.</summary>
     private static ConfigFields<T> Variant<T>(this ConfigFields<T> fields, string name, JsonNode? value, string help,
         bool mayBeEmpty = false)
@@ -56,17 +56,17 @@ internal static class LoraConfigFields
             },
             $"asks for a variant of LoRA that is not supported; only its default, {value?.ToJsonString() ?? "null"}, is");
 
-    /// <summary>Initialisations of Hugging Face PEFT that only say how training began and are not made here: a trained adapter is a LoRA
-    /// like any other.</summary>
+    /// <summary>Initialisations of Hugging Face PEFT that are not supported for new adapters. A trained adapter does not depend on them, so
+    /// its file is accepted.</summary>
     private static readonly HashSet<string> StartOnly = new(StringComparer.OrdinalIgnoreCase) { "orthogonal", "mica" };
 
-    /// <summary>Beginnings of the names whose initialisations change the base, so that a file does not fit the plain one.</summary>
+    /// <summary>Name prefixes of initialisations that change the base weight, so that a file does not fit the unchanged base.</summary>
     private static readonly string[] BaseChanging = ["pissa", "olora", "corda", "lora_ga", "loftq"];
 
     private const string Supported = "supported are true, false, gaussian, pissa, pissa_niter_N, olora, eva, corda, lora_ga and loftq";
 
-    /// <summary>The initialisation of a file, the name it has there if there is none like it here, and what a new adapter and a reader
-    /// should know about that.</summary>
+    /// <summary>Reads the initialisation: its value, its name if it is not supported here, the problem for a new adapter, and whether the
+    /// name is known.</summary>
     private static (LoraInit Init, string? Other, string? Problem, bool Known) ReadInit(ConfigReader config)
     {
         if (config.Raw("init_lora_weights") is not { } value)
@@ -112,7 +112,7 @@ internal static class LoraConfigFields
         "corda" => LoraInit.Corda,
         "lora_ga" => LoraInit.LoraGa,
         "loftq" => LoraInit.Loftq,
-        // The number says how closely the singular directions are approached; here they are always the exact ones.
+        // The number is that of the iterations of an approximate SVD; here the SVD is always exact.
         var lower when lower.StartsWith("pissa_niter_", StringComparison.Ordinal)
             && NumberText.TryDigits(lower.AsSpan("pissa_niter_".Length), out _) => LoraInit.Pissa,
         _ => null,

@@ -51,7 +51,7 @@ internal sealed class LoraConversion
         ModulesToSave = (_adapter.Config as TargetedConfig)?.ModulesToSave,
     };
 
-    /// <summary>The tensors of the LoRA's file, with biases and modules that train whole.</summary>
+    /// <summary>The tensors of the LoRA's file, including biases and modules that are trained in full.</summary>
     public IEnumerable<SafetensorsTensor> Tensors =>
         _tensors.Concat(_adapter.Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter).ToFile()));
 
@@ -61,7 +61,8 @@ internal sealed class LoraConversion
         using var scope = new TensorScope();
         var stored = layer.Weight.Value;
         var plain = Wide(stored);
-        // A method that only adds to the weight can add to zero, which loses no precision; one that scales the weight needs its values.
+        // A method that only adds to the weight is merged into zeros, which loses no precision; one that scales the weight needs its
+        // values.
         bool adds = adapter is DeltaAdapter or LoraLayer { UsesDora: false };
         var changed = adds ? stored.Backend.Zeros(stored.Shape) : Wide(stored);
         var bias = layer.Bias is { } own ? Wide(own.Value) : null;

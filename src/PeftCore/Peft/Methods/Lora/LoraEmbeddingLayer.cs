@@ -44,13 +44,13 @@ internal sealed class LoraEmbeddingLayer : LayerAdapter
     /// <summary>W (vocabulary, dim) += s·Aᵀ·Bᵀ.</summary>
     private void AddDelta(Tensor weight) => weight.Backend.MatMul(A.Value, true, B.Value, true, weight, Scale, accumulate: true);
 
-    /// <summary>Makes the parameters of one embedding. A is zero, or normal with "init_lora_weights": false; B is normal.</summary>
-    /// <param name="context">Makes parameters and frees them if attaching fails.</param>
+    /// <summary>Creates the parameters of one embedding. A is zero, or normal with "init_lora_weights": false; B is normal.</summary>
+    /// <param name="context">Creates the parameters and frees them if attaching fails.</param>
     /// <param name="config">The hyperparameters.</param>
-    /// <param name="path">The embedding's path, which decides rank and α where there are patterns.</param>
+    /// <param name="path">The embedding's path, which selects rank and α by patterns.</param>
     /// <param name="layer">The embedding.</param>
-    /// <param name="site">The layer's number: it selects the random streams of the initial values.</param>
-    /// <exception cref="BadInputException">"lora_bias" is on, or rank or α do not fit the table.</exception>
+    /// <param name="site">Index of the layer, which selects the random streams of the initial values.</param>
+    /// <exception cref="BadInputException">"lora_bias" is on, or rank or α is invalid for the table.</exception>
     public LoraEmbeddingLayer(AttachContext context, LoraConfig config, string path, Embedding layer, ulong site)
     {
         if (config.LoraBias)

@@ -5,10 +5,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>LoRA on one linear layer (Hu et al. 2021, equation 3): y = x·Wᵀ + b + s·(dropout(x)·Aᵀ)·Bᵀ with A (r, in), B (out, r) and
-/// s = α/r, or α/√r in rsLoRA (Kalajdzievski 2023). W and b are frozen. <see cref="LowRankLinearOp"/> computes y and the gradients;
-/// ΔW = s·B·A is formed by a merge only. Initialisations that take directions out of W (PiSSA, OLoRA, CorDA, LoRA-GA) leave W as it is,
-/// and the layer subtracts s·B₀·A₀ of the initial factors.</summary>
+/// <summary>LoRA on one linear layer (Hu et al. 2021, equation 3): y = x·Wᵀ + b + s·(dropout(x)·Aᵀ)·Bᵀ with A (r, in), B (out, r) and s =
+/// α/r, or α/√r in rsLoRA (Kalajdzievski 2023). W and b are frozen. <see cref="LowRankLinearOp"/> computes y and the gradients; ΔW = s·B·A
+/// is formed only by a merge. Initialisations that subtract directions from W (PiSSA, OLoRA, CorDA, LoRA-GA) leave W unchanged, and the
+/// layer subtracts the update s·B₀·A₀ of the initial factors.</summary>
 internal sealed class LoraLayer : LayerAdapter
 {
     private readonly Linear _layer;
@@ -19,7 +19,7 @@ internal sealed class LoraLayer : LayerAdapter
         ? x.LoraLinear(_layer.Weight.Value, _layer.Bias?.Value, _layer.Transposed, Updates(_dropout.Now))
         : _dora.Forward(x, Updates(default), _dropout.Now);
 
-    /// <summary>s·B·A, and −s·B₀·A₀ where the initial factors were taken out of W.</summary>
+    /// <summary>s·B·A, and −s·B₀·A₀ if the initial factors are subtracted from W.</summary>
     private LowRankUpdate[] Updates(DropoutKey dropout)
     {
         var update = new LowRankUpdate(A.Value, B.Value, Scale, BiasOfB?.Value, dropout);
@@ -51,13 +51,13 @@ internal sealed class LoraLayer : LayerAdapter
         }
     }
 
-    /// <summary>Makes the parameters of one layer and fills them as <see cref="LoraConfig.Init"/> says.</summary>
-    /// <param name="context">Makes parameters and frees them if attaching fails.</param>
+    /// <summary>Creates the parameters of one layer and initialises them by <see cref="LoraConfig.Init"/>.</summary>
+    /// <param name="context">Creates the parameters and frees them if attaching fails.</param>
     /// <param name="config">The hyperparameters.</param>
-    /// <param name="path">The layer's path, which decides rank and α where there are patterns.</param>
+    /// <param name="path">The layer's path, which selects rank and α by patterns.</param>
     /// <param name="layer">The layer.</param>
-    /// <param name="site">The layer's number: it selects the random streams of the initial values and of dropout.</param>
-    /// <exception cref="BadInputException">Rank or α do not fit the layer, or the weight cannot be factored.</exception>
+    /// <param name="site">Index of the layer, which selects the random streams of the initial values and of dropout.</param>
+    /// <exception cref="BadInputException">Rank or α is invalid for the layer, or the weight cannot be factored.</exception>
     public LoraLayer(AttachContext context, LoraConfig config, string path, Linear layer, ulong site)
     {
         int rank = LoraChecks.RankOf(context, config, path, Math.Min(layer.Inputs, layer.Outputs));
@@ -84,7 +84,7 @@ internal sealed class LoraLayer : LayerAdapter
     /// <summary>s</summary>
     public float Scale { get; }
 
-    /// <summary>A₀ and B₀ where they were taken out of W; null otherwise.</summary>
+    /// <summary>A₀ and B₀ if they are subtracted from W; null otherwise.</summary>
     public FrozenInitialFactors? InitialFactors { get; }
 
     public bool UsesDora => _dora is not null;

@@ -4,8 +4,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>The objects of an adapter_config.json that belong to one initialisation each. Fields that have a meaning here are read; the
-/// whole object is kept for the next file, because other programs read more of it.</summary>
+/// <summary>The objects of an adapter_config.json that configure one initialisation each. Supported fields are read; the whole object is
+/// preserved when the configuration is saved, because other programs read more of it.</summary>
 internal static class LoraStartFields
 {
     public static FieldRow<LoraConfig> Eva { get; } = Of("eva_config", LoraInit.Eva, "Settings of EVA (init_lora_weights eva).",
@@ -50,8 +50,7 @@ internal static class LoraStartFields
                 "Rounds of rounding the weight and factoring what that loses.", min: 1),
         c => c, (_, v) => v, whenAbsent: () => []);
 
-    /// <summary>The row of one object. Its values are checked only if <paramref name="init"/> is the initialisation of the file: nobody
-    /// reads those of another one.</summary>
+    /// <summary>The row of one object. Its values are checked only if <paramref name="init"/> is the initialisation of the file; those of other initialisations are never used.</summary>
     private static FieldRow<LoraConfig> Of<T>(string name, LoraInit init, string help, ConfigFields<T> fields, Func<LoraConfig, T> get,
         Func<LoraConfig, T, LoraConfig> set, Func<JsonObject?>? whenAbsent = null)
         where T : class => new(name, "object or null", help,
@@ -89,7 +88,7 @@ internal static class LoraStartFields
             Problem = config => config.Init == init ? fields.Of(get(config)).Problem : null,
         };
 
-    /// <summary>The configuration with the object as it is in the file.</summary>
+    /// <summary>Returns the configuration with the object of the file, unchanged.</summary>
     private static LoraConfig Keep(LoraConfig config, ConfigReader reader, string name)
     {
         if (reader.Raw(name) is not { ValueKind: JsonValueKind.Object } value)

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Lora;
 
 /// <summary>The training state of a LoRA whose initial factors come from data, so that they cannot be computed again: A₀ and B₀ are saved
-/// beside the trained parameters.</summary>
+/// with the trained parameters.</summary>
 internal static class LoraState
 {
     public const string InitialA = ".initial_A", InitialB = ".initial_B";

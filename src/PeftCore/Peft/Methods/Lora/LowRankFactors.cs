@@ -12,7 +12,7 @@ namespace PeftCore.Peft.Lora;
 /// B (out, rank). The update is Scale·B·A.</summary>
 internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inputs, int Outputs, double Scale)
 {
-    /// <summary>The update of a LoRA layer relative to the unchanged base: s·(B·A − B₀·A₀) where the initial factors were taken out of the
+    /// <summary>The update of a LoRA layer relative to the unchanged base: s·(B·A − B₀·A₀) if the initial factors are subtracted from the
     /// weight.</summary>
     public static LowRankFactors Of(LayerAdapter layer) => layer switch
     {
@@ -23,7 +23,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         _ => throw new BadInputException("trainable tokens replace rows of the embedding and do not add up; combine adapters without them"),
     };
 
-    /// <summary>The update of any method's layer: where it is no LoRA, ΔW is one factor and the identity the other.</summary>
+    /// <summary>The update of any method's layer. If it is not a LoRA, one factor is ΔW and the other the identity.</summary>
     public static LowRankFactors Of(string path, LayerAdapter adapter, Module module)
     {
         if (adapter is LoraLayer or LoraEmbeddingLayer || module is not Linear layer)
@@ -47,7 +47,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         ? new(ToDouble(a), ToDouble(b), (int)rank, (int)inputs, (int)outputs, 1)
         : throw a.Error($"and \"{b.Name}\" must be matrices");
 
-    /// <summary>The sum of updates of one scale: A stacked by rows, B by columns, the ranks added up.</summary>
+    /// <summary>The sum of updates of one scale: A is concatenated by rows, B by columns, and the ranks add up.</summary>
     public static LowRankFactors Join(IReadOnlyList<LowRankFactors> parts)
     {
         var first = parts[0];
@@ -110,7 +110,7 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
         return shape with { A = v, B = u, Rank = r };
     }
 
-    /// <summary>Writes the factors into A and B of at least this rank, padded with zeros.</summary>
+    /// <summary>Copies the factors to tensors of at least this rank, padded with zeros.</summary>
     public void Upload(Tensor a, Tensor b)
     {
         int rank = a.Shape[0];

@@ -4,7 +4,7 @@ using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Converts a LoRA whose initial factors were taken out of the base weight (PiSSA, OLoRA, CorDA, LoRA-GA) to a plain one: its
+/// <summary>Converts a LoRA whose initial factors are subtracted from the base weight (PiSSA, OLoRA, CorDA, LoRA-GA) to a plain one: its
 /// update of the unchanged base is s·(B·A − B₀·A₀) = s·[B, −B₀]·[A; A₀], a LoRA of twice the rank.</summary>
 internal static class PlainConversion
 {
@@ -40,8 +40,8 @@ internal static class PlainConversion
         }
     }
 
-    /// <summary>The tensors of the plain adapter's file, [A; A₀] and [B, −B₀], from an adapter's file and the file that was saved before it
-    /// trained. The dtype stays.</summary>
+    /// <summary>The tensors of the plain adapter's file, [A; A₀] and [B, −B₀], from an adapter's file and the file saved before training.
+    /// The dtype is unchanged.</summary>
     public static IEnumerable<SafetensorsTensor> Tensors(AdapterWeights trained, AdapterWeights initial)
     {
         foreach (string name in trained.Names)

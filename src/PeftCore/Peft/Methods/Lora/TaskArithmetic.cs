@@ -5,7 +5,7 @@ namespace PeftCore.Peft.Lora;
 /// <summary>Task arithmetic (Ilharco et al. 2022): combines arrays by their weights, as sums, pruned sums (DARE) or means of the elements
 /// with the elected sign (TIES).</summary>
 /// <param name="type">The combination.</param>
-/// <param name="density">Share of the elements that pruning keeps.</param>
+/// <param name="density">Fraction of the elements that pruning keeps.</param>
 /// <param name="majority">How TIES elects signs.</param>
 /// <param name="random">Draws the elements that DARE drops.</param>
 internal sealed class TaskArithmetic(CombinationType type, double density, MajoritySign majority, Random random)
@@ -26,7 +26,7 @@ internal sealed class TaskArithmetic(CombinationType type, double density, Major
         _ => Largest(tensor, (int)(density * tensor.Length)),
     };
 
-    /// <summary>Keeps the elements of largest magnitude; among equals, the first.</summary>
+    /// <summary>Keeps the elements of largest magnitude, and the first of equal ones.</summary>
     private static double[] Largest(double[] tensor, int count)
     {
         if (count == 0)

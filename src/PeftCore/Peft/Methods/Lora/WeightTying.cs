@@ -3,8 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>"ensure_weight_tying": where the base ties its head to the embedding, an adapter must change both alike. It has no effect on
-/// other bases, nor on adapters that change neither.</summary>
+/// <summary>"ensure_weight_tying": if the base ties its head to the embedding, an adapter must change both alike. It has no effect on
+/// untied bases, or on adapters that change neither table.</summary>
 internal static class WeightTying
 {
     private const string Field = "ensure_weight_tying";
@@ -17,7 +17,7 @@ internal static class WeightTying
     /// <summary>Whether Hugging Face PEFT ensures tying for a module of this path.</summary>
     public static bool IsKnown(string path) => Known.Contains(path[(path.LastIndexOf('.') + 1)..]);
 
-    /// <summary>Makes an embedding and a head that train whole share one parameter, the embedding's.</summary>
+    /// <summary>Makes an embedding and a head that are trained in full share the embedding's parameter.</summary>
     public static void ShareSaved(AttachContext context, Adapter adapter)
     {
         var model = context.Base;
@@ -49,7 +49,7 @@ internal static class WeightTying
         }
     }
 
-    /// <summary>Refuses an adapter that changes one of two tied tables with a method that cannot change both alike.</summary>
+    /// <summary>Throws if the adapter changes one of two tied tables with a method that cannot change both alike.</summary>
     public static void RefuseIfChanged(AttachContext context, Adapter adapter)
     {
         if (IsTied(context.Base) && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
@@ -61,8 +61,8 @@ internal static class WeightTying
         }
     }
 
-    /// <summary>The error for a LoRA on one of two tied tables where the other has none.</summary>
-    /// <param name="context">Where the adapter is attached.</param>
+    /// <summary>The error for a LoRA on only one of two tied tables.</summary>
+    /// <param name="context">The context of the adapter.</param>
     /// <param name="path">The module that has a LoRA.</param>
     /// <param name="other">The module that has none.</param>
     public static BadInputException NotThere(AttachContext context, string path, string other) => new(
@@ -71,7 +71,7 @@ internal static class WeightTying
         $"{(context.IsNew ? "which cannot be trained here" : "and the file has none")}; set {Field} to false{(context.IsNew ? $", or " +
         $"leave \"{path}\" out" : "")}");
 
-    /// <summary>Refuses a file whose two tables differ, or whose factors for the two tables are not each other's transposes.</summary>
+    /// <summary>Throws if the file's two tables differ, or its factors for the two tables are not each other's transposes.</summary>
     public static void Check(CausalModel model, AdapterWeights stored, bool trainable)
     {
         if (!IsTied(model))

@@ -69,7 +69,7 @@ public sealed record SparseConfig : TargetedConfig
     /// <summary>The score by which entries are chosen. All but magnitude and random need data: see Training.WeightSelection.</summary>
     public SelectionCriterion Criterion { get; init; } = SelectionCriterion.Gradient;
 
-    /// <summary>The entries that are ranked together: those of one tensor, or of all targets.</summary>
+    /// <summary>Whether the entries of all targets are ranked together or those of each tensor alone.</summary>
     public SelectionScope Scope { get; init; }
 
     /// <summary>Steps between refinement rounds, which drop the entries with the smallest change and add those with the largest gradients

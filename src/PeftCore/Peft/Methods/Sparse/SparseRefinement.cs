@@ -55,8 +55,8 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
         return [.. entries.Select(entry => entry.Before)];
     }
 
-    /// <summary>Collects the unchosen entries with the largest |∂L/∂W|. The gradients of one batch are compared as they come; those of
-    /// several batches are first summed up in host memory.</summary>
+    /// <summary>Collects the unchosen entries with the largest |∂L/∂W|. The gradients of one batch are compared at once; those of several
+    /// batches are first summed in host memory.</summary>
     private sealed class Candidates(SparseAdapter layer, int count, bool sums) : IWeightGradientObserver
     {
         private readonly float[]? _sum = sums ? new float[layer.Layer.Weight.Shape.Count] : null;

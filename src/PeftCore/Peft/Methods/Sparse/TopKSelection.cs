@@ -1,18 +1,18 @@
 namespace PeftCore.Peft.Sparse;
 
-/// <summary>How many entries of weights are chosen.</summary>
-/// <param name="Density">Share of the entries.</param>
-/// <param name="Threshold">Every entry with at least this score instead; null to choose by share.</param>
-/// <param name="Scope">Whether entries compete within their tensor or with all.</param>
+/// <summary>The number of entries that are chosen.</summary>
+/// <param name="Density">Fraction of the entries.</param>
+/// <param name="Threshold">Every entry with at least this score instead; null to choose by <paramref name="Density"/>.</param>
+/// <param name="Scope">Whether the entries of all tensors are ranked together or those of each tensor alone.</param>
 internal sealed record EntryBudget(double Density = 0.01, double? Threshold = null, SelectionScope Scope = SelectionScope.Global);
 
-/// <summary>The entries that are compared with each other.</summary>
+/// <summary>The entries that are ranked together.</summary>
 public enum SelectionScope
 {
     /// <summary>All entries of all tensors.</summary>
     Global,
 
-    /// <summary>The entries of one tensor: the same share of each tensor is chosen.</summary>
+    /// <summary>The entries of one tensor: the same fraction of each tensor is chosen.</summary>
     Tensor,
 }
 
@@ -44,7 +44,7 @@ internal static class TopKSelection
         return new SparseMask(scores.Select(pair => KeyValuePair.Create(pair.Key, cut.Take(pair.Value))).ToList());
     }
 
-    /// <summary>k for a number of entries: density·entries, at least 1.</summary>
+    /// <summary>k = density·entries, at least 1.</summary>
     public static long CountOf(long entries, EntryBudget budget) => Math.Clamp((long)Math.Round(budget.Density * entries), 1, entries);
 
     private static int[] Above(float[] scores, double threshold) =>
@@ -57,7 +57,7 @@ internal static class TopKSelection
         return new Cutoff(((uint)upper << 16) | (uint)lower, count - above - aboveInside);
     }
 
-    /// <summary>The bucket of the score of a rank, and the number of scores in higher buckets.</summary>
+    /// <summary>The bucket that contains the score of rank <paramref name="rank"/>, and the number of scores in higher buckets.</summary>
     private static (int Bucket, long Above) Bucket(IReadOnlyList<float[]> scores, long rank, Func<uint, int> bucketOf)
     {
         long[] counts = new long[Half];
@@ -80,14 +80,14 @@ internal static class TopKSelection
         return (at, above);
     }
 
-    /// <summary>An unsigned integer with the order of the scores; NaN is the lowest.</summary>
+    /// <summary>Maps a score to an unsigned integer of the same order; NaN is the lowest.</summary>
     private static uint Key(float score)
     {
         uint bits = BitConverter.SingleToUInt32Bits(score);
         return float.IsNaN(score) ? 0 : (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
     }
 
-    /// <summary>Takes every score above a key, and of those equal to it the first few.</summary>
+    /// <summary>Accepts every score above a key, and the first <paramref name="ties"/> of those equal to it.</summary>
     private sealed class Cutoff(uint key, long ties)
     {
         private long _ties = ties;

@@ -6,7 +6,7 @@ using PeftCore.Nn;
 namespace PeftCore.Peft.VbLora;
 
 /// <summary>Logits in the compact file of save_only_topk_weights: for each piece the indices of its k vectors, and the first k − 1 of their
-/// softmax weights; the last weight is 1 minus their sum. When read, all other logits are −∞.</summary>
+/// softmax weights; the last weight is 1 minus their sum. All other logits become −∞ when the file is read.</summary>
 internal sealed class TopKLogits(Parameter logits, int k)
 {
     private readonly int _vectors = logits.Shape.Columns;

@@ -25,28 +25,29 @@ public sealed record VbLoraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r, the rank of the update.</summary>
+    /// <summary>r, rank of the update.</summary>
     public int Rank { get; init; } = 4;
 
-    /// <summary>h, vectors in the bank.</summary>
+    /// <summary>h, number of vectors in the bank.</summary>
     public int Vectors { get; init; } = 256;
 
     /// <summary>b, length of a vector; divides the inputs and outputs of every layer.</summary>
     public int VectorLength { get; init; } = 256;
 
-    /// <summary>k, vectors of which a piece is mixed.</summary>
+    /// <summary>k, number of bank vectors that are mixed into a piece.</summary>
     public int TopK { get; init; } = 2;
 
-    /// <summary>Dropout on the input of A.</summary>
+    /// <summary>Dropout probability of the input of A.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Save for each piece only which vectors it uses and in which parts: a far smaller file, which does not train on.</summary>
+    /// <summary>Whether the file holds only the top-k indices and weights of each piece. It is far smaller, but training cannot continue
+    /// from it.</summary>
     public bool SaveOnlyTopK { get; init; }
 
-    /// <summary>The bank starts uniform in ± this.</summary>
+    /// <summary>Bound u of the bank's uniform initial values in [−u, u].</summary>
     public double BankBound { get; init; } = 0.02;
 
-    /// <summary>Standard deviation of the logits at the start.</summary>
+    /// <summary>Standard deviation of the initial logits.</summary>
     public double LogitsDeviation { get; init; } = 0.1;
 
     internal override bool StartsAsBase => false;

@@ -64,7 +64,7 @@ internal sealed class VeraProjections
     /// <summary>(out, r)</summary>
     public Tensor B(int outputs) => _b.Slice(0, outputs);
 
-    /// <summary>Uniform in ±√(6/fan_in) (He et al. 2015), rounded as PyTorch rounds it.</summary>
+    /// <summary>Uniform in ±√(6/fan_in) (He et al. 2015), rounded as in PyTorch.</summary>
     private static float[] Kaiming(TorchRandom random, int rows, int columns)
     {
         double bound = Math.Sqrt(3) * (Math.Sqrt(2) / Math.Sqrt(columns));

@@ -23,19 +23,19 @@ public sealed record VeraConfig : TargetedConfig
     /// <inheritdoc/>
     public override ConfigValues FieldValues => Fields.Of(this);
 
-    /// <summary>r; far larger than LoRA's, since a rank costs one number here.</summary>
+    /// <summary>r, rank of the shared matrices; far larger than LoRA's, since each rank adds only one trained number.</summary>
     public int Rank { get; init; } = 256;
 
-    /// <summary>Seed of the shared A and B, drawn as PyTorch draws them.</summary>
+    /// <summary>Seed of the shared A and B, which are drawn as in PyTorch.</summary>
     public int ProjectionKey { get; init; }
 
-    /// <summary>Whether A and B stand in the file; otherwise they are drawn again.</summary>
+    /// <summary>Whether the file contains A and B; otherwise loading draws them again from the seed.</summary>
     public bool SaveProjection { get; init; } = true;
 
-    /// <summary>Dropout on the input of A.</summary>
+    /// <summary>Dropout probability of the input of A.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>What d starts at.</summary>
+    /// <summary>Initial value of every entry of d.</summary>
     public double InitialD { get; init; } = 0.1;
 
     /// <summary>Whether b starts at zero, so that the adapter starts as the identity; otherwise b is one and d random.</summary>

@@ -4,19 +4,19 @@ using PeftCore.Peft.Numerics;
 namespace PeftCore.Peft.Lora;
 
 /// <summary>CorDA (Yang et al. 2024, arXiv 2406.05223): with C the covariance of a layer's inputs and W·C = U·S·Vᵀ, the factors are r
-/// directions of U·√S and √S·Vᵀ·C⁻¹, whose product is taken out of W: the directions that data uses most ("ipm"), or least, which keeps
-/// what the base does on that data ("kpm").</summary>
+/// directions of U·√S and √S·Vᵀ·C⁻¹, whose product is subtracted from W: the directions that the data use most ("ipm"), or least, which
+/// preserves what the base computes on these data ("kpm").</summary>
 internal static class CordaInit
 {
-    /// <summary>Added to the diagonal of C as a share of its mean, so that C has an inverse.</summary>
+    /// <summary>Damping: this fraction of the mean diagonal of C is added to its diagonal, so that C is invertible.</summary>
     private const double Damping = 0.01;
 
     /// <param name="weight">W (out, in).</param>
     /// <param name="layer">The layer.</param>
     /// <param name="r">The rank.</param>
     /// <param name="scale">s</param>
-    /// <param name="inputs">Sums over the layer's inputs.</param>
-    /// <param name="settings">Which directions are taken.</param>
+    /// <param name="inputs">Input statistics of the layer.</param>
+    /// <param name="settings">Chooses between "ipm" and "kpm".</param>
     public static LowRankFactors Solve(double[] weight, Linear layer, int r, double scale, InputStatistics inputs, Calibration settings)
     {
         int n = layer.Inputs, m = layer.Outputs, all = Math.Min(n, m);

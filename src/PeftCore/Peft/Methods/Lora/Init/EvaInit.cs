@@ -3,12 +3,13 @@ using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>EVA (Paischer et al. 2024, arXiv 2410.07170): A starts at the leading principal components of a layer's inputs, B at zero, and
-/// the ranks are redistributed to the layers whose components explain the largest share of their input's variance.</summary>
+/// <summary>EVA (Paischer et al. 2024, arXiv 2410.07170): A is initialised with the leading principal components of a layer's inputs, B
+/// with zero, and the ranks are redistributed to the layers whose components explain the largest fraction of their input's
+/// variance.</summary>
 internal static class EvaInit
 {
-    /// <returns>The configuration with the ranks and layers that result, and the factors by path.</returns>
-    /// <exception cref="BadInputException">Fewer than two rows came through a layer.</exception>
+    /// <returns>The configuration with the new ranks and layers, and the factors by path.</returns>
+    /// <exception cref="BadInputException">A layer received fewer than two rows.</exception>
     public static (LoraConfig Config, Dictionary<string, LowRankFactors> Factors) Solve(LoraConfig config,
         IReadOnlyList<(string Path, Linear Layer)> targets, InputStatistics inputs, Calibration settings)
     {
@@ -70,7 +71,7 @@ internal static class EvaInit
         return leading;
     }
 
-    /// <summary>A layer's first components with the share of the variance each explains.</summary>
+    /// <summary>The first components of a layer with the fraction of the variance that each explains.</summary>
     private static IEnumerable<(string Path, double Share)> Candidates(string path, double[] values, int most)
     {
         double all = values.Sum(value => Math.Max(0, value));

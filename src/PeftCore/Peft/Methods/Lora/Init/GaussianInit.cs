@@ -2,7 +2,7 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>A normal with mean 0 and standard deviation 1/r, B zero (Hu et al. 2021, section 4.1, with Hugging Face PEFT's
+/// <summary>A is normal with mean 0 and standard deviation 1/r, B zero (Hu et al. 2021, section 4.1, with Hugging Face PEFT's standard
 /// deviation).</summary>
 internal static class GaussianInit
 {

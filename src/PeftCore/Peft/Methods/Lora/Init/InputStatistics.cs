@@ -6,13 +6,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Sums over the inputs of layers while data runs through a model: Σ x·xᵀ, Σ x and the number of rows, for EVA and
-/// CorDA.</summary>
+/// <summary>Accumulates Σ x·xᵀ, Σ x and the number of rows over the inputs of layers during forward passes, for EVA and CorDA.</summary>
 internal sealed class InputStatistics(IEnumerable<Linear> layers) : IDisposable
 {
     private readonly Dictionary<Layer, Sums> _sums = layers.ToDictionary(layer => (Layer)layer, layer => new Sums(layer));
 
-    /// <summary>The rows of the next inputs that count; null for all.</summary>
+    /// <summary>The rows of the next inputs that are included; null for all.</summary>
     public int[]? Only { get; set; }
 
     /// <summary>Adds an input x (…, in) of a layer; other layers are ignored.</summary>

@@ -2,7 +2,7 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>The default of LoRA: A uniform in ±1/√in, which is Kaiming-uniform (He et al. 2015) with a = √5, and B zero, so that the
+/// <summary>The default of LoRA: A is uniform in ±1/√in, which is Kaiming-uniform (He et al. 2015) with a = √5, and B is zero, so that the
 /// adapter starts as the identity.</summary>
 internal static class KaimingInit
 {
@@ -12,7 +12,7 @@ internal static class KaimingInit
         b.Zero();
     }
 
-    /// <summary>Fills B like A, so that the adapter starts as noise. For tests.</summary>
+    /// <summary>Fills A and B alike, so that a new adapter changes the output; for tests.</summary>
     public static void FillBoth(Parameter a, Parameter b, ulong seed, ulong stream)
     {
         a.Kaiming(seed, stream);

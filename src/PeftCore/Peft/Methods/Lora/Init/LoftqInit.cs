@@ -39,7 +39,7 @@ internal static class LoftqInit
     /// <param name="layer">The layer.</param>
     /// <param name="r">The rank.</param>
     /// <param name="scale">s</param>
-    /// <param name="iterations">How many times W − s·B·A is rounded.</param>
+    /// <param name="iterations">Number of iterations.</param>
     /// <returns>Q (out, in) and the factors.</returns>
     private static (double[] Q, LowRankFactors Factors) Solve(double[] weight, Linear layer, int r, double scale, int iterations)
     {
@@ -54,7 +54,7 @@ internal static class LoftqInit
         return (q, factors!);
     }
 
-    /// <summary>The nearest level of each number, in blocks scaled by their largest magnitude.</summary>
+    /// <summary>Rounds each number to the nearest level, in blocks scaled by their largest magnitude.</summary>
     private static double[] Round(double[] values)
     {
         double[] rounded = new double[values.Length];

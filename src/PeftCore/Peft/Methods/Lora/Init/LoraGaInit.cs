@@ -4,7 +4,7 @@ using PeftCore.Peft.Numerics;
 namespace PeftCore.Peft.Lora;
 
 /// <summary>LoRA-GA (Wang et al. 2024, arXiv 2407.05000): A and B span singular directions of the weight's gradient, so that the first step
-/// follows that of full fine-tuning; their product is taken out of W.</summary>
+/// follows that of full fine-tuning; their product is subtracted from W.</summary>
 internal static class LoraGaInit
 {
     /// <param name="gradient">∂L/∂W (out, in).</param>
@@ -12,7 +12,7 @@ internal static class LoraGaInit
     /// <param name="layer">The layer.</param>
     /// <param name="r">The rank.</param>
     /// <param name="scale">s</param>
-    /// <param name="settings">Which directions A and B have, and their length.</param>
+    /// <param name="settings">The choice of directions and their scaling.</param>
     /// <param name="random">Draws the directions of <see cref="LoraGaDirection.Random"/>.</param>
     /// <exception cref="BadInputException">The layer has fewer than 2·r singular directions.</exception>
     public static LowRankFactors Solve(double[] gradient, Func<double[]> weight, Linear layer, int r, double scale, Calibration settings,

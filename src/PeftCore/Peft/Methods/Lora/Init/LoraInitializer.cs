@@ -3,12 +3,12 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>Chooses how A (r, in) and B (out, r) of a linear layer start: each initialisation is a file of this folder.</summary>
+/// <summary>Initialises A (r, in) and B (out, r) of a linear layer. Each initialisation is a file of this folder.</summary>
 internal static class LoraInitializer
 {
     /// <summary>Fills A and B.</summary>
-    /// <returns>The factors that are taken out of the base weight; null if none are.</returns>
-    /// <exception cref="BadInputException">The weight cannot be factored, or factors found from data have another rank.</exception>
+    /// <returns>The factors that are subtracted from the base weight; null if none are.</returns>
+    /// <exception cref="BadInputException">The weight cannot be factored, or the factors from data have another rank.</exception>
     public static FrozenInitialFactors? Fill(AttachContext context, LoraConfig config, string path, Linear layer, Parameter a, Parameter b,
         float scale, ulong stream)
     {

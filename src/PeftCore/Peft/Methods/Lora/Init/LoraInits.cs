@@ -5,7 +5,7 @@ internal static class LoraInits
 {
     extension(LoraInit init)
     {
-        /// <summary>Whether the initial factors are taken out of the base weight.</summary>
+        /// <summary>Whether the initial factors are subtracted from the base weight.</summary>
         public bool ChangesBase => init is LoraInit.Pissa or LoraInit.Olora or LoraInit.Corda or LoraInit.LoraGa;
 
         /// <summary>Whether the initial factors come from data, so that they cannot be computed again from the base alone.</summary>

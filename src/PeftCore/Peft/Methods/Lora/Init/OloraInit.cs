@@ -3,8 +3,8 @@ using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>OLoRA (Büyükakyüz 2024, arXiv 2406.01775): with W = Q·R, B starts as the first r columns of Q and A as the first r rows of R;
-/// s·B·A is taken out of W.</summary>
+/// <summary>OLoRA (Büyükakyüz 2024, arXiv 2406.01775): with W = Q·R, B is initialised with the first r columns of Q and A with the first r
+/// rows of R; s·B·A is subtracted from W.</summary>
 internal static class OloraInit
 {
     /// <param name="weight">W (out, in).</param>

@@ -3,8 +3,9 @@ using PeftCore.Peft.Numerics;
 
 namespace PeftCore.Peft.Lora;
 
-/// <summary>PiSSA (Meng et al. 2024, arXiv 2404.02948): s·B·A starts as the best approximation of W of rank r, with its singular values
-/// shared by both factors, and is taken out of W. The singular vectors are exact, whatever number of iterations a file names.</summary>
+/// <summary>PiSSA (Meng et al. 2024, arXiv 2404.02948): s·B·A is initialised with the best approximation of W of rank r, whose singular
+/// values are split evenly over both factors, and is subtracted from W. The singular vectors are exact, whatever number of iterations a
+/// file names.</summary>
 internal static class PissaInit
 {
     /// <param name="weight">W (out, in).</param>
