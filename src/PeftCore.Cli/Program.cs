@@ -10,7 +10,7 @@ internal static class Program
     private static int Main(string[] args)
     {
         using var stop = new CancellationTokenSource();
-        // The first Ctrl-C asks the verb to save and end; the second ends the process at once.
+        // The first Ctrl-C makes the verb save and end; the second ends the process at once.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
         int number = 0;

@@ -3,7 +3,7 @@ namespace PeftCore.Cli;
 /// <summary>A verb ran and its result cannot be used: exit code 1, unlike bad input's 2. The message is one sentence.</summary>
 internal sealed class RunFailedException(string message) : Exception(message)
 {
-    /// <summary>Returns a number of the result, which must be finite.</summary>
+    /// <summary>Returns a number of the result; throws if it is not finite.</summary>
     /// <param name="value">The number.</param>
     /// <param name="what">Its name in the message, such as "the loss on data.jsonl".</param>
     /// <exception cref="RunFailedException">It is not finite.</exception>

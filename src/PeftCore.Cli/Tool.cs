@@ -11,18 +11,18 @@ namespace PeftCore.Cli;
 /// <summary>The command line: parses it, runs one verb, and returns the exit code.</summary>
 internal static class Tool
 {
-    /// <summary>It was done.</summary>
+    /// <summary>Exit code of success.</summary>
     public const int Done = 0;
 
-    /// <summary>It ran and failed.</summary>
+    /// <summary>Exit code of a verb that ran and failed.</summary>
     public const int Failed = 1;
 
-    /// <summary>The input was bad.</summary>
+    /// <summary>Exit code of bad input.</summary>
     public const int BadInput = 2;
 
     public static string ToolVersion { get; } = typeof(Tool).Assembly.GetName().Version!.ToString(3);
 
-    /// <summary>A new verb is a file in Verbs/ and a line here.</summary>
+    /// <summary>All verbs. A new verb is a file in Verbs/ and a line here.</summary>
     private static Command[] Verbs() =>
     [
         new DemoVerb(),
@@ -133,7 +133,7 @@ internal static class Tool
         return result.ExitCode;
     }
 
-    /// <summary>Underscores in option names are dashes: Hugging Face's users type both.</summary>
+    /// <summary>Replaces underscores in option names by dashes, because Hugging Face's users type both.</summary>
     private static string[] Spelled(string[] args)
     {
         int end = Array.IndexOf(args, "--");
@@ -164,7 +164,7 @@ internal static class Tool
         }
         catch (BadInputException)
         {
-            // No stream is left for a message; the exit code remains.
+            // Both streams have failed, so only the exit code can report it.
         }
         return code;
     }

@@ -11,12 +11,12 @@ namespace PeftCore.Cli.Demo;
 internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<(string Prompt, string Completion)> rows)
 {
     /// <summary>The largest difference of logits, relative to the largest logit.</summary>
-    /// <param name="adapter">Where the adapter was saved.</param>
-    /// <param name="merged">Where to save the merged model.</param>
+    /// <param name="adapter">Directory of the saved adapter.</param>
+    /// <param name="merged">Directory for the merged model.</param>
     public double Measure(string adapter, string merged)
     {
         float[] trained = Logits(session.Model.Base);
-        // In F32, so that rounding the merged weights back to the file's bf16 does not blur the comparison.
+        // In F32, so that rounding the merged weights back to the file's bf16 does not affect the comparison.
         var reloaded = new PeftModel(ModelLoader.Load(session.Directory, session.Backend, DType.F32));
         reloaded.Load(adapter);
         double worst = Difference(trained, Logits(reloaded.Base));

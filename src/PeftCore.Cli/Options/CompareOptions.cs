@@ -1,11 +1,11 @@
 namespace PeftCore.Cli.Options;
 
-/// <summary>What compare takes.</summary>
+/// <summary>Settings of compare.</summary>
 internal sealed record CompareOptions : SequenceOptions, ISettings<CompareOptions>
 {
     private const string Everywhere = "[target_modules=all-linear]";
 
-    /// <summary>Methods that fit any model, in the order of their families.</summary>
+    /// <summary>The default methods: those that work on any model, grouped by family of methods.</summary>
     private const string Usual =
         $"lora{Everywhere},dora{Everywhere},pissa{Everywhere},vera{Everywhere},loha{Everywhere},lokr{Everywhere},oft{Everywhere},hra{Everywhere},shira{Everywhere},"
         + $"randlora{Everywhere},miss{Everywhere},ia3,prompt_tuning,p_tuning,prefix_tuning,seq_bn,double_seq_bn,par_bn,last_layers,head,ln_tuning,sparse";

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What bench generate takes.</summary>
+/// <summary>Settings of bench generate.</summary>
 internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 {
     public static SettingRows<DecodingOptions> Rows { get; } = new SettingRows<DecodingOptions>(() => new())
@@ -67,7 +67,7 @@ internal sealed record DecodingOptions : VerbOptions, ISettings<DecodingOptions>
 
     public DecodingShape Shape => new(BatchSize, PromptLength, MaxNewTokens, SamplingOptions.CacheDType(KvCacheDtype), Seed);
 
-    /// <summary>The model, as training takes it.</summary>
+    /// <summary>The model settings as those of training.</summary>
     public TrainOptions ForTraining => new()
     {
         Model = Model, Dtype = Dtype, Device = Device, Seed = Seed, PackWeights = PackWeights,

@@ -9,12 +9,12 @@ internal readonly partial record struct FileValue(IReadOnlyList<FileScalar> Item
 }
 
 /// <summary>A scalar of a settings file.</summary>
-/// <param name="Text">As it is written.</param>
-/// <param name="Boolean">What it is if its language reads it as a boolean.</param>
-/// <param name="IsOctal">YAML 1.1 reads it in base 8, YAML 1.2 in base 10.</param>
+/// <param name="Text">The text in the file.</param>
+/// <param name="Boolean">The value if the file's language reads the text as a boolean; null otherwise.</param>
+/// <param name="IsOctal">Whether YAML 1.1 reads the text in base 8, and YAML 1.2 in base 10.</param>
 internal readonly partial record struct FileScalar(string Text, bool? Boolean = null, bool IsOctal = false)
 {
-    /// <summary>A scalar without quotes in YAML. All its booleans count, those of version 1.1 too: they are what Python reads.</summary>
+    /// <summary>A scalar without quotes in YAML. The booleans of YAML 1.1, such as yes and off, are booleans too, as in Python.</summary>
     public static FileScalar OfYaml(string text) => new(text, YamlBoolean(text), Octal().IsMatch(text));
 
     private static bool? YamlBoolean(string text) =>

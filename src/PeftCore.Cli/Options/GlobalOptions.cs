@@ -13,10 +13,10 @@ internal static class GlobalOptions
 
     public static Option<bool> Verbose { get; } = new("--verbose") { Description = "show where an error came from", Recursive = true };
 
-    /// <summary>Not the parser's own version option, which tells the version of whatever program hosts it.</summary>
+    /// <summary>Replaces the parser's own version option, which prints the version of the host program.</summary>
     public static Option<bool> Version { get; } = new("--version") { Description = "show the version" };
 
-    /// <summary>What --device takes; checked after parsing, for a sentence of our own.</summary>
+    /// <summary>Values of --device; checked after parsing, so that the error is one of this tool's sentences.</summary>
     public static string[] Devices { get; } = ["cpu", "cuda", "ilgpu-cpu"];
 
     public static Option<string?> Device { get; } = new("--device")

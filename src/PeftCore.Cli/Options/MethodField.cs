@@ -2,8 +2,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>A flag that is a field of a method's adapter_config.json. Its help, bounds, names and default are those of the method's own
-/// row.</summary>
+/// <summary>A flag for a field of a method's adapter_config.json. Its bounds, names and default come from the method's row.</summary>
 /// <param name="Help">One line for --help.</param>
 /// <param name="Row">The field.</param>
 internal sealed record MethodField(string Help, ConfigField Row)
@@ -11,7 +10,7 @@ internal sealed record MethodField(string Help, ConfigField Row)
     /// <summary>A field of LoRA.</summary>
     public static MethodField OfLora(string name) => Of(name, "lora");
 
-    /// <summary>A field of some methods; the first one's row counts.</summary>
+    /// <summary>A field that several methods share; the row of the first one is used.</summary>
     public static MethodField Of(string name, params ReadOnlySpan<string> methods)
     {
         var row = PeftConfig.FieldsOf(methods[0]).First(row => row.Name == name);
@@ -20,7 +19,7 @@ internal sealed record MethodField(string Help, ConfigField Row)
         return new MethodField(methods[0] == "lora" ? line : $"{line} ({string.Join(", ", methods!)})", row);
     }
 
-    /// <summary>The default, without the quotes of JSON; null for null and for an empty list.</summary>
+    /// <summary>The default without JSON's quotes; null for a null default and for an empty list.</summary>
     public string? Default => Row.Default is "null" or "[]" ? null : Row.Default.Trim('"');
 }
 

@@ -1,13 +1,13 @@
 namespace PeftCore.Cli.Options;
 
-/// <summary>A row of the table of settings that do nothing: whoever wrote one of them believes otherwise and is told.</summary>
+/// <summary>A rule about settings that have no effect under some condition, so that the user is told instead of being misled.</summary>
 /// <param name="Names">The settings, with dashes.</param>
-/// <param name="Why">How the sentence "--a and --b have no effect …" goes on for these options; null where they have one.</param>
-/// <param name="Wholly">Whether they do nothing at all, rather than less than they say.</param>
+/// <param name="Why">The end of the sentence "--a and --b have no effect …" for these options; null if they have an effect.</param>
+/// <param name="Wholly">Whether the settings have no effect at all, rather than a part of their usual effect.</param>
 internal sealed record NoEffect<T>(string[] Names, Func<T, string?> Why, bool Wholly = true)
     where T : VerbOptions
 {
-    /// <summary>The sentence for the settings of this row that were written; null if none was, or they have an effect.</summary>
+    /// <summary>The sentence for the settings of this rule that were given; null if none was given, or they have an effect.</summary>
     public string? Sentence(T options)
     {
         string[] places = [.. Names.Select(options.Given.PlaceOf).OfType<string>()];

@@ -3,7 +3,7 @@ using System.CommandLine.Parsing;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>Options with an integer, of verbs without a settings record. They read numbers as settings do.</summary>
+/// <summary>Integer options of verbs without a settings record. They parse numbers like settings.</summary>
 internal static class NumberOption
 {
     /// <summary>An integer with a default.</summary>

@@ -4,7 +4,7 @@ using PeftCore.Models.Generation;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What generate and chat take.</summary>
+/// <summary>Settings of generate and chat.</summary>
 internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 {
     internal const string KvCacheDTypeHelp =
@@ -75,11 +75,11 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 
     public IReadOnlyList<string> Adapters => Directories(Adapter);
 
-    /// <summary>The names in a list with commas between.</summary>
+    /// <summary>Splits a list of directories at commas.</summary>
     internal static IReadOnlyList<string> Directories(string? list) =>
         list?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
-    /// <summary>From what a flag says; null for auto.</summary>
+    /// <summary>Parses the dtype of the KV cache; null for auto.</summary>
     internal static DType? CacheDType(string? name) => name switch
     {
         "f32" => DType.F32,
@@ -90,7 +90,7 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     public GenerationOptions ToGeneration() => new()
     {
         MaxNewTokens = MaxNewTokens,
-        // What a float rounds to zero must not take the likeliest token in silence.
+        // A positive temperature that F32 rounds to zero must not silently become greedy decoding.
         Temperature = Temperature > 0 ? Math.Max((float)Temperature, float.Epsilon) : 0,
         TopK = TopK,
         TopP = (float)TopP,

@@ -2,7 +2,7 @@ using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What select takes.</summary>
+/// <summary>Settings of select.</summary>
 internal sealed record SelectOptions : SequenceOptions, ISettings<SelectOptions>
 {
     public static SettingRows<SelectOptions> Rows { get; } = new SettingRows<SelectOptions>(() => new())

@@ -2,14 +2,14 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What every verb takes that runs a model over data in batches.</summary>
+/// <summary>Settings that all verbs share which run a model over batches of data.</summary>
 internal record SequenceOptions : VerbOptions
 {
     public string? Model { get; init; }
 
     public int? ResizeTokenEmbeddings { get; init; }
 
-    /// <summary>What --help says of the option that all verbs with a model have.</summary>
+    /// <summary>Help text of --resize-token-embeddings, which all verbs with a model have.</summary>
     public const string ResizeHelp = "rows of the token tables, as after adding tokens; new rows are the mean of the others";
 
     public int BatchSize { get; init; } = 8;
@@ -30,13 +30,13 @@ internal record SequenceOptions : VerbOptions
 /// <summary>The settings of <see cref="SequenceOptions"/>.</summary>
 internal static class SequenceRows
 {
-    /// <summary>The model, which --help shows first.</summary>
+    /// <summary>Adds the model's settings, which --help shows first.</summary>
     public static SettingRows<T> Model<T>(this SettingRows<T> rows)
         where T : SequenceOptions => rows
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the base model", value: "DIR",
             aliases: ["model-name-or-path"]);
 
-    /// <summary>What several verbs take, which --help shows after a verb's own settings.</summary>
+    /// <summary>Adds the shared settings, which --help shows after a verb's own.</summary>
     public static SettingRows<T> Sequence<T>(this SettingRows<T> rows)
         where T : SequenceOptions => rows
         .Whole("resize-token-embeddings", o => o.ResizeTokenEmbeddings, (o, v) => o with { ResizeTokenEmbeddings = v },

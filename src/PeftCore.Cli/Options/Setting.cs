@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What a setting's text means.</summary>
+/// <summary>The type of a setting's value.</summary>
 internal enum SettingKind
 {
     Text,
@@ -12,19 +12,19 @@ internal enum SettingKind
     Size,
 }
 
-/// <summary>One row of the settings of an options record: its names, its bounds, its help, and how its text becomes a value.</summary>
+/// <summary>The declaration of one setting of an options record: names, bounds, help and parsing.</summary>
 /// <param name="Name">The name with dashes.</param>
-/// <param name="Kind">What its text means.</param>
+/// <param name="Kind">The type of the value.</param>
 /// <param name="Help">One line for --help.</param>
-/// <param name="Read">The value as text; null where there is none.</param>
-/// <param name="Parse">The options with the value of a text; null if the text does not fit.</param>
+/// <param name="Read">Formats the value as text; returns null if there is none.</param>
+/// <param name="Parse">Returns the options with the parsed value; null if the text is invalid.</param>
 internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Func<T, string?> Read, Func<T, string, T?> Parse)
     where T : VerbOptions
 {
-    /// <summary>The name with underscores, as files have it.</summary>
+    /// <summary>The name in settings files, with underscores.</summary>
     public string FileName => Name.Replace('-', '_');
 
-    /// <summary>The values allowed; null if the kind alone decides.</summary>
+    /// <summary>The allowed values; null if every value of the kind is allowed.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
 
     /// <summary>The lowest number allowed.</summary>
@@ -33,25 +33,25 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
     /// <summary>The highest number allowed.</summary>
     public double Max { get; init; } = double.PositiveInfinity;
 
-    /// <summary>What --help shows in the place of the value; null for what the kind suggests.</summary>
+    /// <summary>The placeholder of the value in --help; null for that of the kind.</summary>
     public string? Value { get; init; }
 
-    /// <summary>Other names, Hugging Face's mostly.</summary>
+    /// <summary>Other names, mostly those of Hugging Face.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
 
-    /// <summary>What --help says of the default; null for the default itself.</summary>
+    /// <summary>The description of the default in --help; null to show the default value.</summary>
     public string? Fallback { get; init; }
 
-    /// <summary>Whether the text is a list with commas between, which a file may write as a list.</summary>
+    /// <summary>Whether the text is a comma-separated list, which a file may also write as a list.</summary>
     public bool IsList { get; init; }
 
-    /// <summary>Whether true and false are among the texts.</summary>
+    /// <summary>Whether true and false are valid texts.</summary>
     public bool TakesBooleans { get; init; }
 
-    /// <summary>Whether a name, dashed, is this setting's or one of its aliases.</summary>
+    /// <summary>Whether a name with dashes is the name or an alias of this setting.</summary>
     public bool IsCalled(string name) => name == Name || Aliases.Contains(name);
 
-    /// <summary>The options with the value of a flag's text.</summary>
+    /// <summary>Returns the options with the value of a flag.</summary>
     public T Set(T options, string text, string place)
     {
         if (Choices is { } choices && !choices.Contains(text.Replace('-', '_')) && !choices.Contains(text))
@@ -61,17 +61,17 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
         return Parse(options, text) ?? throw new BadInputException($"{place} is \"{text}\", expected {Description}{Hint(text)}.");
     }
 
-    /// <summary>The options with the value of a settings file.</summary>
+    /// <summary>Returns the options with the value of a settings file.</summary>
     public T Set(T options, FileValue value, string place) => Set(options, TextOf(value, place), place);
 
-    /// <summary>The flag.</summary>
+    /// <summary>Creates the command-line option.</summary>
     /// <param name="defaults">The options whose values are the defaults.</param>
     public Option Declare(T defaults)
     {
         string[] aliases = [.. Aliases.Select(alias => "--" + alias)];
         string description = Help + ((Fallback ?? Read(defaults)) is { } fallback ? $" [default: {fallback}]" : "");
-        // A flag without a value means true, so only a boolean may leave its value out. Of a repeated flag the last counts: a script adds
-        // to another's line.
+        // A flag without a value means true, so only a boolean may omit its value. The last of repeated flags is used, so that a script can
+        // append to another's command line.
         return Kind == SettingKind.Boolean
             ? new Option<bool>("--" + Name, aliases) { Description = description }
             : new Option<string[]>("--" + Name, aliases)
@@ -82,8 +82,8 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
             };
     }
 
-    /// <summary>The text a flag would have. Where a file's language makes something else of a value than this setting needs, it is refused
-    /// rather than converted.</summary>
+    /// <summary>The text of the equivalent flag. A value whose type in the file's language is not that of the setting is an error; it is
+    /// not converted.</summary>
     private string TextOf(FileValue value, string place)
     {
         if (!value.IsList)
@@ -136,7 +136,7 @@ internal sealed record Setting<T>(string Name, SettingKind Kind, string Help, Fu
         text.Contains(',') ? "; numbers have a decimal point and no commas"
         : text.Contains('_') ? "; digits are written without underscores" : "";
 
-    /// <summary>The values allowed, in words.</summary>
+    /// <summary>The allowed values in words.</summary>
     private string Description
     {
         get

@@ -14,7 +14,7 @@ internal interface ISettings<T>
 
 /// <summary>The settings of an options record, one row each, in the order of --help. Flags, their help, the names in a settings file and
 /// the resolved settings of a run come from these rows.</summary>
-/// <param name="create">Makes options with their defaults.</param>
+/// <param name="create">Creates options with all defaults.</param>
 internal sealed class SettingRows<T>(Func<T> create)
     where T : VerbOptions
 {
@@ -64,14 +64,14 @@ internal sealed class SettingRows<T>(Func<T> create)
         return Add(row with { Value = "6GiB" });
     }
 
-    /// <summary>One of an enumeration's values, written in lower case with underscores.</summary>
+    /// <summary>Adds a setting with values of an enumeration, written in lower case with underscores.</summary>
     /// <param name="name">The name with dashes.</param>
     /// <param name="get">Reads the value.</param>
     /// <param name="set">Sets it.</param>
-    /// <param name="help">One line.</param>
-    /// <param name="values">The values that may be written; null for all.</param>
+    /// <param name="help">One line for --help.</param>
+    /// <param name="values">The allowed values; null for all.</param>
     /// <param name="aliases">Other names.</param>
-    /// <param name="fallback">What --help says of the default.</param>
+    /// <param name="fallback">The description of the default in --help.</param>
     public SettingRows<T> Choice<TEnum>(string name, Func<T, TEnum> get, Func<T, TEnum, T> set, string help, TEnum[]? values = null,
         string[]? aliases = null, string? fallback = null)
         where TEnum : struct, Enum

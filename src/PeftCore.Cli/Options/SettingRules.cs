@@ -6,13 +6,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>The table of settings that do nothing under some condition, verb by verb. What only the data or the model decide is told where
-/// they are read.</summary>
+/// <summary>The rules about settings without effect, verb by verb. Rules that depend on the data or the model are checked where those are
+/// read.</summary>
 internal static class SettingRules
 {
     private const string OnCpu = "on the CPU, which computes in F32 whatever the weights are stored in";
 
-    /// <summary>Of a run; none of them changes what a step of training takes.</summary>
+    /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
         "data", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
@@ -86,7 +86,7 @@ internal static class SettingRules
     public static NoEffect<DemoOptions>[] Demo { get; } =
         [new(["threads"], options => options.Device != "cpu" ? $"with --device {options.Device}" : null)];
 
-    /// <summary>For verbs without a settings record: what --dtype bf16 does there.</summary>
+    /// <summary>The note about --dtype bf16 on the CPU, for verbs without a settings record; null if it has its usual effect.</summary>
     public static string? DtypeOn(string device, DType dtype) => device == "cpu" && dtype == DType.BF16 ? $"--dtype has no effect {OnCpu}."
         : null;
 }

@@ -4,15 +4,15 @@ using System.Text.Json.Nodes;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags win over the file, the
-/// file over defaults.</summary>
+/// <summary>All settings of an options record: flags of a verb, and the same names in a file given with -c. Flags override the file, the
+/// file overrides defaults.</summary>
 internal sealed class Settings<T>
     where T : VerbOptions, ISettings<T>
 {
     private readonly (Setting<T> Row, Option Option)[] _all = [.. T.Rows.All.Select(row => (row, OptionOf(row)))];
     private readonly NoEffect<T>[] _rules;
 
-    /// <param name="rules">Which settings do nothing when.</param>
+    /// <param name="rules">The rules about settings without effect.</param>
     public Settings(params NoEffect<T>[] rules) => _rules = rules;
 
     private readonly Option<string?> _file = new("--settings", "-c")
@@ -21,7 +21,7 @@ internal sealed class Settings<T>
         HelpName = "FILE",
     };
 
-    /// <summary>Adds the flags and -c to a verb.</summary>
+    /// <summary>Adds the options and -c to a verb.</summary>
     public void AddTo(Command command)
     {
         command.Add(_file);
@@ -31,12 +31,12 @@ internal sealed class Settings<T>
         }
     }
 
-    /// <summary>Reads the file and the flags, and tells of what has no effect.</summary>
-    /// <param name="call">The command line, and where to tell.</param>
-    /// <exception cref="BadInputException">A name is unknown, a value does not fit, or two values contradict each other.</exception>
+    /// <summary>Reads the file and the flags, and warns of settings without effect.</summary>
+    /// <param name="call">The command line and the terminal.</param>
+    /// <exception cref="BadInputException">A name is unknown, a value is invalid, or two values contradict each other.</exception>
     public T Read(Verbs.Invocation call) => Read(call.Parse, call.Terminal.Note);
 
-    /// <exception cref="BadInputException">A name is unknown, a value does not fit, or two values contradict each other.</exception>
+    /// <exception cref="BadInputException">A name is unknown, a value is invalid, or two values contradict each other.</exception>
     public T Read(ParseResult parse, Action<string>? warn = null)
     {
         var options = T.Rows.NewOptions();
@@ -61,7 +61,7 @@ internal sealed class Settings<T>
         return options;
     }
 
-    /// <summary>Every setting that has an effect with its value, as a file that -c reads back.</summary>
+    /// <summary>All settings that have an effect, with their values, as the content of a file that -c can read.</summary>
     public JsonObject Resolve(T options)
     {
         var idle = _rules.Where(rule => rule.Wholly && rule.Why(options) is not null).SelectMany(rule => rule.Names)

@@ -3,13 +3,13 @@ using PeftCore.Io;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>A file of names and values: YAML, or JSON if it is called so.</summary>
+/// <summary>Reads a file of names and values: YAML, or JSON if its name ends in .json.</summary>
 internal static class SettingsFile
 {
-    /// <summary>One name and its value, and the place to name if they are wrong.</summary>
+    /// <summary>A name and its value, with the place that an error names.</summary>
     public readonly record struct Entry(string Name, FileValue Value, string Place);
 
-    /// <exception cref="BadInputException">The file cannot be read, or is no list of names and values.</exception>
+    /// <exception cref="BadInputException">The file cannot be read, or is not a list of names and values.</exception>
     public static IReadOnlyList<Entry> Read(string path) =>
         path.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? ReadJson(path) : YamlSettings.Read(path);
 

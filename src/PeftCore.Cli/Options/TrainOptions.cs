@@ -6,7 +6,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>What train, plan and bench step take, with Hugging Face's names and defaults.</summary>
+/// <summary>Settings of train, plan and bench step, with Hugging Face's names and defaults.</summary>
 internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 {
     private static readonly LoraConfig Lora = new();
@@ -214,9 +214,9 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     public bool PackWeights { get; init; }
 
-    /// <summary>Whether the device keeps frozen weights packed.</summary>
+    /// <summary>Whether frozen weights are packed for matrix products; only on the CPU.</summary>
     public bool Packs => PackWeights && Device == "cpu";
 
-    /// <summary>How the device stores what flows through the model.</summary>
+    /// <summary>Dtype of activations on the device.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;
 }

@@ -1,8 +1,8 @@
 namespace PeftCore.Cli.Options;
 
-/// <summary>What the options of every verb have.</summary>
+/// <summary>Base of the settings of every verb.</summary>
 internal abstract record VerbOptions
 {
-    /// <summary>The settings somebody wrote; what was not written has its default.</summary>
+    /// <summary>The settings that the user gave; all others have their defaults.</summary>
     public GivenSettings Given { get; } = new();
 }

@@ -6,8 +6,8 @@ using YamlDotNet.RepresentationModel;
 
 namespace PeftCore.Cli.Options;
 
-/// <summary>Reads a YAML file of settings. Scalars keep their text; whether 010, yes or a date is meant is decided where the type of the
-/// setting is known.</summary>
+/// <summary>Reads a YAML file of settings. Scalars keep their text: 010, yes or a date are interpreted later, when the type of the setting
+/// is known.</summary>
 internal static class YamlSettings
 {
     private const int MaxDepth = 8;
@@ -80,7 +80,8 @@ internal static class YamlSettings
         }
     }
 
-    /// <summary>The tree is built by recursion, so a file of a hundred thousand brackets is refused before that.</summary>
+    /// <summary>Limits the nesting depth before parsing, because the parser is recursive and deep nesting would overflow the
+    /// stack.</summary>
     private static void CheckDepth(string path, string text)
     {
         var parser = new Parser(new StringReader(text));
@@ -88,7 +89,7 @@ internal static class YamlSettings
         while (parser.MoveNext())
         {
             depth += parser.Current!.NestingIncrease;
-            // A stream and its document count one each.
+            // The stream and its document add one level each.
             if (depth > MaxDepth + 2)
             {
                 throw new BadInputException(

@@ -92,7 +92,7 @@ internal static class LossCurve
         }
     }
 
-    /// <summary>1, 2 or 5 times a power of ten, at least as large as asked.</summary>
+    /// <summary>1, 2 or 5 times a power of ten, at least <paramref name="least"/>.</summary>
     private static double NiceStep(double least)
     {
         if (!(least > 0))

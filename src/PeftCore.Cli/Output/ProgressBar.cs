@@ -3,14 +3,14 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Output;
 
-/// <summary>Shows a run's progress: a bar that is overwritten on a screen, otherwise plain lines at intervals.</summary>
+/// <summary>Shows a run's progress: a bar that is redrawn on an interactive terminal, otherwise plain lines at intervals.</summary>
 /// <param name="terminal">Where to write.</param>
 /// <param name="every">Steps between plain lines.</param>
 internal sealed class ProgressBar(Terminal terminal, int every)
 {
     private const int Cells = 24;
 
-    /// <summary>Call after each step.</summary>
+    /// <summary>Shows the progress after a step.</summary>
     public void Show(in TrainingProgress at)
     {
         if (terminal.Interactive)

@@ -17,13 +17,13 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
 
     public bool Verbose { get; set; }
 
-    /// <summary>Whether standard error is a screen, on which a line can be overwritten, not a file or a pipe.</summary>
+    /// <summary>Whether standard error is an interactive terminal, where a line can be overwritten, and not a file or a pipe.</summary>
     public bool Interactive { get; init; }
 
-    /// <summary>Whether colours are used: on a screen without NO_COLOR.</summary>
+    /// <summary>Whether colours are used: on an interactive terminal without NO_COLOR.</summary>
     public bool Color { get; init; }
 
-    /// <summary>Columns of the screen.</summary>
+    /// <summary>Width of the terminal in columns.</summary>
     public int Width { get; init; } = 100;
 
     public static Terminal OfProcess()

@@ -17,7 +17,7 @@ internal static class AdapterFlags
 {
     private static readonly TrainOptions Defaults = new();
 
-    /// <summary>Flags named after LoRA. Methods that have the same fields take them too.</summary>
+    /// <summary>Flags named after LoRA. They also apply to methods that have the same fields.</summary>
     public static string[] OfLora { get; } = ["lora-r", "lora-alpha", "lora-dropout", "bias", "use-rslora", "use-dora",
         "init-lora-weights"];
 
@@ -31,7 +31,7 @@ internal static class AdapterFlags
             options.Given.IsMeant(name) || !EqualityComparer<T>.Default.Equals(value, usual) ? node(value) : null;
         AdapterFlag[] flags =
         [
-            // AdaLoRA's file has LoRA's r too, which AdaLoRA does not use.
+            // AdaLoRA's file has the field r too, but AdaLoRA does not use it.
             new("lora-r", method == "adalora" ? null : "r", Meant("lora-r", options.LoraR, Defaults.LoraR, r => r)),
             new("lora-alpha", method is "loha" or "lokr" ? "alpha" : "lora_alpha",
                 Meant("lora-alpha", options.LoraAlpha, Defaults.LoraAlpha, alpha => alpha)),

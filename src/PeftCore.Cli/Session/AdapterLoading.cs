@@ -2,7 +2,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Saved adapters on a model.</summary>
+/// <summary>Loads saved adapters onto a model.</summary>
 internal static class AdapterLoading
 {
     /// <summary>Attaches adapters from their directories; all of them are active.</summary>

@@ -5,11 +5,11 @@ using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Builds an adapter's configuration from flags. Common settings have flags of their own; --method-options sets any field of any
+/// <summary>Builds an adapter's configuration from flags. Common settings have their own flags; --method-options sets any field of any
 /// method.</summary>
 internal static class AdapterSetup
 {
-    /// <exception cref="BadInputException">The method does not have what a flag sets, or two settings contradict each other.</exception>
+    /// <exception cref="BadInputException">The method has no field for a flag, or two settings contradict each other.</exception>
     public static PeftConfig ConfigOf(TrainOptions options)
     {
         var fields = MethodSpec.Read(options.MethodOptions);
@@ -45,7 +45,7 @@ internal static class AdapterSetup
         }
     }
 
-    /// <summary>Positions of the context that a method's virtual tokens take.</summary>
+    /// <summary>Number of positions of the context that a method's virtual tokens occupy.</summary>
     public static int PlacesOf(PeftConfig config) => config is PromptLearningConfig prompt ? prompt.NumVirtualTokens : 0;
 
     /// <summary>Whether two values are equal; 16 equals 16.0.</summary>

@@ -21,8 +21,8 @@ internal sealed class Comparison
 
     /// <param name="session">The base model.</param>
     /// <param name="options">The flags.</param>
-    /// <param name="places">The most virtual tokens of any method; all methods get sequences of the same length.</param>
-    /// <param name="call">Gets notes and warnings.</param>
+    /// <param name="places">Largest number of virtual tokens of a method; all methods get sequences of the same length.</param>
+    /// <param name="call">Receives notes and warnings.</param>
     public Comparison(ModelSession session, CompareOptions options, int places, Verbs.Invocation call)
     {
         (_session, _options) = (session, options);
@@ -37,10 +37,10 @@ internal sealed class Comparison
         BaseLoss = RunFailedException.Finite(Loss(_baseText), "the loss on the base's kind of text");
     }
 
-    /// <summary>Held-out loss of the base.</summary>
+    /// <summary>Held-out loss of the base model.</summary>
     public double HeldLoss { get; }
 
-    /// <summary>Loss of the base on its own kind of text.</summary>
+    /// <summary>Loss of the base model on text sampled from it.</summary>
     public double BaseLoss { get; }
 
     /// <summary>Trains one method with each learning rate and keeps the result with the lowest held-out loss. The adapter is written below
@@ -102,7 +102,7 @@ internal sealed class Comparison
 
     private double Loss(List<Example> examples) => Evaluation.Run(_session.Model.Base, _setup.Loader(examples, train: false).Epoch()).Loss;
 
-    /// <summary>Text sampled from the base. The rise of the loss on it estimates KL(base ‖ adapted) per token.</summary>
+    /// <summary>Samples text from the base. The rise of the loss on it estimates KL(base ‖ adapted) per token.</summary>
     private List<Example> Written()
     {
         var generator = new Generator(_session.Model.Base, _session.Backend);
@@ -133,13 +133,13 @@ internal sealed class Comparison
 }
 
 /// <summary>The result of one method.</summary>
-/// <param name="Method">The method as it was written.</param>
-/// <param name="LearningRate">The rate with the lowest held-out loss.</param>
+/// <param name="Method">The method as the user wrote it.</param>
+/// <param name="LearningRate">The learning rate with the lowest held-out loss.</param>
 /// <param name="HeldLoss">Loss on held-out data after training.</param>
-/// <param name="Forgetting">Rise of the loss on the base's own kind of text.</param>
+/// <param name="Forgetting">Rise of the loss on text sampled from the base.</param>
 /// <param name="Trainable">Number of trainable parameters.</param>
 /// <param name="AdapterBytes">Bytes of the saved adapter.</param>
-/// <param name="PeakBytes">The most bytes alive at once in training, the model included.</param>
+/// <param name="PeakBytes">Peak memory of training in bytes, including the model.</param>
 /// <param name="Seconds">Time of the training.</param>
 internal sealed record ComparedMethod(string Method, double LearningRate, double HeldLoss, double Forgetting, long Trainable,
     long AdapterBytes, long PeakBytes, double Seconds)

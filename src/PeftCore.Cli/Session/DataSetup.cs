@@ -7,10 +7,10 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Reads data files, encodes them, and makes the loaders of their batches.</summary>
+/// <summary>Reads data files, encodes them, and creates their data loaders.</summary>
 internal sealed class DataSetup
 {
-    /// <summary>The default limit of the sequence length: few data need more, and memory grows with it.</summary>
+    /// <summary>The default limit of the sequence length: few data sets need more, and memory grows with it.</summary>
     private const int UsualLength = 1024;
 
     private readonly ModelSession _session;
@@ -23,7 +23,7 @@ internal sealed class DataSetup
 
     /// <param name="session">The model and its tokenizer.</param>
     /// <param name="options">The flags.</param>
-    /// <param name="places">Positions of the context that an adapter's virtual tokens take.</param>
+    /// <param name="places">Number of positions of the context that an adapter's virtual tokens occupy.</param>
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
         MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
@@ -34,7 +34,7 @@ internal sealed class DataSetup
         (_batchSize, _seed, _packing) = (options.BatchSize, options.Seed, options is TrainOptions { Packing: true });
     }
 
-    /// <summary>The longest sequence, in tokens.</summary>
+    /// <summary>The maximum sequence length in tokens.</summary>
     public int MaxLength { get; }
 
     public static int LengthOf(CausalModel model, int? asked, int places = 0)
@@ -75,7 +75,7 @@ internal sealed class DataSetup
         return examples;
     }
 
-    /// <summary>Encodes labelled rows for classification, each row with every label.</summary>
+    /// <summary>Encodes labelled rows for classification, each row once per label.</summary>
     public List<LabelledSample> EncodeClasses(IReadOnlyList<DataRow> rows) =>
         Classification.Encode(new ExampleEncoder(_tokenizer, _encoding with { MaskPrompt = true }), rows, LabelMap.From(rows));
 

@@ -5,11 +5,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A model from a directory or a config.json, with saved adapters or none, to time decoding with, and the plan of that.</summary>
+/// <summary>The model of bench generate, from a directory or a config.json, with optional saved adapters, and the memory plan of
+/// decoding.</summary>
 internal sealed record DecodingSource(DecodingOptions Options)
 {
-    /// <summary>Loads or makes the model and loads its adapters.</summary>
-    /// <exception cref="BadInputException">Something is missing, or the text does not fit the model.</exception>
+    /// <summary>Loads the model, or creates it with random weights, and loads its adapters.</summary>
+    /// <exception cref="BadInputException">A file is missing, or the text does not fit the model's context.</exception>
     public PeftModel Build(Backend backend, Action<string>? warn = null)
     {
         if (Options.Model is null == Options.Config is null)
@@ -25,7 +26,7 @@ internal sealed record DecodingSource(DecodingOptions Options)
             $"make {length} tokens, but the model's context holds {peft.Base.MaxLength}; lower one of them.");
     }
 
-    /// <summary>The most bytes alive at once while decoding, found without data.</summary>
+    /// <summary>The planned peak memory of decoding in bytes, from a run on the meta backend.</summary>
     public long PlannedPeak()
     {
         var options = Options.ForTraining;

@@ -8,15 +8,15 @@ namespace PeftCore.Cli.Session;
 /// <summary>Opens the backend that --device names.</summary>
 internal static class Devices
 {
-    /// <summary>Names the processors that the CPU's threads are bound to, one each, such as "0,1".</summary>
+    /// <summary>The environment variable that binds the CPU threads to processors, one each, such as "0,1".</summary>
     private const string Affinity = "PEFTCORE_AFFINITY";
 
     /// <summary>Opens a device.</summary>
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
-    /// <param name="limit">The most memory to take.</param>
-    /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
-    /// <param name="replays">Whether training steps may be captured as graphs and launched again.</param>
+    /// <param name="limit">The memory limit; null for none.</param>
+    /// <param name="compute">The type that a GPU rounds the operands of matrix products to: BF16 for its tensor cores; F32 does not round.</param>
+    /// <param name="replays">Whether training steps may be captured as graphs and replayed.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
     public static Backend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
         bool packWeights = false)

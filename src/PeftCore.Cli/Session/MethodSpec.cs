@@ -47,7 +47,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
     /// <summary>Reads several methods, separated by commas.</summary>
     public static List<MethodSpec> ParseAll(string text) => [.. Parts(text).Select(Parse)];
 
-    /// <summary>A method by its name or an alias, with fields.</summary>
+    /// <summary>Creates a specification from a method's name or alias and fields.</summary>
     public static MethodSpec Of(string name, JsonObject fields)
     {
         string method = name.Replace('-', '_');
@@ -66,13 +66,13 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         return new MethodSpec(name, alias.Method, fields);
     }
 
-    /// <summary>The method of a name or an alias.</summary>
+    /// <summary>The method's name for a name or an alias.</summary>
     public static string MethodOf(string name) => Aliases.TryGetValue(name.Replace('-', '_'), out var alias) ? alias.Method
         : name.Replace('-', '_');
 
     /// <summary>The configuration for a model.</summary>
     /// <param name="model">The model's directory.</param>
-    /// <param name="origin">The flag that a field comes from, if any.</param>
+    /// <param name="origin">Returns the flag that set a field, if any.</param>
     public PeftConfig Config(string? model, Func<string, string?>? origin = null)
     {
         var fields = (JsonObject)Fields.DeepClone();
@@ -153,7 +153,7 @@ internal sealed record MethodSpec(string Text, string Method, JsonObject Fields)
         }
         catch (JsonException)
         {
-            // Names without quotes in a list are the usual mistake; as a text it would be a regular expression of one character.
+            // A list of names without quotes is a common mistake; read as a string it would be a regular expression for one character.
             return text.StartsWith('[') || text.StartsWith('{')
                 ? throw new BadInputException(
                 $"the field {field} is {text}, which is no JSON; write texts in double quotes, such as [\"q_proj\",\"v_proj\"]") : text;

@@ -10,7 +10,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A device with a model on it, its tokenizer, and adapters if any were named.</summary>
+/// <summary>A loaded model with its device, its tokenizer and optional adapters.</summary>
 internal sealed class ModelSession : IDisposable
 {
     private readonly TensorScope _scope = new();
@@ -35,10 +35,10 @@ internal sealed class ModelSession : IDisposable
     public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Model.Base);
 
     /// <summary>Loads a model directory.</summary>
-    /// <param name="backend">Where to; the session disposes it.</param>
+    /// <param name="backend">The device; the session disposes it.</param>
     /// <param name="directory">The model directory.</param>
-    /// <param name="dtype">Convert weights to this; null to keep what the file has.</param>
-    /// <param name="warn">Gets a sentence for everything about the files that is contradictory.</param>
+    /// <param name="dtype">Dtype of the weights; null to keep that of the file.</param>
+    /// <param name="warn">Receives a sentence for each contradiction in the files.</param>
     /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
     public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
     {
@@ -62,7 +62,7 @@ internal sealed class ModelSession : IDisposable
     }
 
     /// <summary>Warns once of contradictions between the tokenizer's files.</summary>
-    /// <param name="call">Where to say it.</param>
+    /// <param name="call">Receives the warning.</param>
     /// <param name="generates">Whether texts are generated, which need a stop token.</param>
     public void TellOfTokenizer(Invocation call, bool generates = false)
     {

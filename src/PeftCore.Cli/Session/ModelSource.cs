@@ -9,19 +9,19 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>A model from a directory, or from a config.json alone with random weights, with a fresh adapter on it: what plan and bench
-/// run.</summary>
+/// <summary>The model of plan and bench step: from a directory, or from a config.json with random weights, and with a new
+/// adapter.</summary>
 /// <param name="Options">The flags; Model names the directory.</param>
 /// <param name="Config">A config.json; null to use the directory.</param>
 /// <param name="Adapted">The adapter's configuration; null for that of the flags.</param>
-/// <param name="Warn">Gets a sentence for everything about the files that is contradictory.</param>
+/// <param name="Warn">Receives a sentence for each contradiction in the files.</param>
 internal sealed record ModelSource(TrainOptions Options, string? Config, PeftConfig? Adapted = null, Action<string>? Warn = null)
 {
-    /// <summary>A sentence for what a plan without data cannot know; null if there is nothing.</summary>
+    /// <summary>A note about a part of the plan that depends on data; null if there is none.</summary>
     public string? Unknown => AdapterSetup.ConfigOf(Options) is LoraConfig { Init: LoraInit.Eva }
         ? "eva moves ranks between layers by what the data show; here every layer has the rank asked for, and none is left out" : null;
 
-    /// <summary>Loads or makes the model on a backend, and attaches the adapter the flags describe.</summary>
+    /// <summary>Loads the model, or creates it with random weights, and attaches the adapter of the flags.</summary>
     public PeftModel Build(Backend backend)
     {
         var model = BaseOf(Options, Config, backend, Warn);
@@ -31,7 +31,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
         return peft;
     }
 
-    /// <summary>Loads the model of a directory, or makes that of a config.json with random weights.</summary>
+    /// <summary>Loads the model of a directory, or creates that of a config.json with random weights.</summary>
     public static CausalModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null)
     {
         CausalModel model;
@@ -57,7 +57,7 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     public MemoryPlan Plan() => MemoryPlan.Of(backend => new TrainableAdapter(Build(backend)), Options.BatchSize, Length(), Trainer(),
         Options.Activations, Options.Packs);
 
-    /// <summary>The longest sequence: --max-seq-length, or the model's usual length.</summary>
+    /// <summary>The sequence length: --max-seq-length, or the default for the model.</summary>
     public int Length()
     {
         if (Config is not null && Options.Model is not null)

@@ -40,9 +40,9 @@ internal static class OutputDirectory
 
     /// <summary>Refuses an output directory that is an input, a file, or has content of another kind.</summary>
     /// <param name="output">The directory.</param>
-    /// <param name="kind">What is to be written.</param>
+    /// <param name="kind">The kind of content that is written.</param>
     /// <param name="inputs">The input directories, each with a word for its content.</param>
-    /// <exception cref="BadInputException">Something else would be there too.</exception>
+    /// <exception cref="BadInputException">The directory has other content.</exception>
     public static void Check(string output, OutputKind kind, params IReadOnlyList<(string? Path, string Word)> inputs)
     {
         RefuseFile(output);
@@ -54,7 +54,7 @@ internal static class OutputDirectory
                     $"{output}: this is the directory of {word}, which the result would be mixed with; name another --output-dir.");
             }
         }
-        // A run ends with an adapter of its own.
+        // A run ends with its own adapter, so both kinds are in its directory.
         bool run = kind == OutputKind.Run && Holds(output, OutputKind.Run);
         foreach (var (_, word, files) in Marks.Where(mark => mark.Kind != kind && !(run && mark.Kind == OutputKind.Adapter)))
         {
@@ -100,7 +100,7 @@ internal static class OutputDirectory
         }
     }
 
-    /// <summary>Refuses weights in several files, or of another format: they would remain beside the new model.</summary>
+    /// <summary>Refuses weights in several files, or of another format: they would remain next to the new model.</summary>
     public static void RefuseOtherWeights(string output)
     {
         if (Found(output, ["model.safetensors.index.json", "model-*.safetensors", "pytorch_model*.bin"]) is { } file)

@@ -3,19 +3,19 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Cli.Session;
 
-/// <summary>Text in, text out, with a model's own tokenizer and stop tokens.</summary>
+/// <summary>Generates text from text with the model's tokenizer and stop tokens.</summary>
 /// <param name="session">The model.</param>
-/// <param name="task">The task of the texts, for adapters that have several.</param>
+/// <param name="task">The task index, for adapters with several tasks.</param>
 internal sealed class TextGeneration(ModelSession session, int task = 0)
 {
     private readonly Tokenizer _tokenizer = session.Tokenizer;
 
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">The text to continue.</param>
-    /// <param name="options">How to choose tokens; stop tokens are the model's.</param>
+    /// <param name="options">Sampling options; stop tokens are the model's.</param>
     /// <param name="show">Called with each new piece of text.</param>
-    /// <param name="stop">Ends the text.</param>
-    /// <param name="isRendered">The prompt comes from a chat template, which wrote its own special tokens.</param>
+    /// <param name="stop">Stops the generation.</param>
+    /// <param name="isRendered">Whether the prompt is the output of a chat template, which contains its special tokens.</param>
     public GenerationResult Continue(string prompt, GenerationOptions options, Action<string>? show = null,
         CancellationToken stop = default, bool isRendered = false)
     {

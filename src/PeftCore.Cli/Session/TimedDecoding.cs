@@ -8,19 +8,19 @@ using PeftCore.Tensors;
 namespace PeftCore.Cli.Session;
 
 /// <summary>The sizes of one run of <c>bench generate</c>.</summary>
-/// <param name="Batch">Sequences at once.</param>
+/// <param name="Batch">Batch size.</param>
 /// <param name="PromptLength">Tokens of each prompt.</param>
 /// <param name="NewTokens">Tokens generated after it, at least one.</param>
 /// <param name="CacheDType">The type of the cached keys and values; null for the type of the device's activations.</param>
 /// <param name="Seed">Seed of the random prompts.</param>
 internal sealed record DecodingShape(int Batch, int PromptLength, int NewTokens, DType? CacheDType = null, ulong Seed = 0);
 
-/// <summary>The times of greedy decoding: reading random prompts, then generating a token at a time. On a backend without data the same
-/// code yields the plan.</summary>
-/// <param name="FirstToken">Seconds until the first token of every sequence: reading the prompts, and choosing.</param>
-/// <param name="Steps">Seconds of each later step, which reads and writes one token of every sequence.</param>
-/// <param name="CacheBytes">Bytes of keys and values.</param>
-/// <param name="CacheDType">The type they are stored in.</param>
+/// <summary>The times of greedy decoding: prefill of random prompts, then decoding token by token. On the meta backend the same code gives
+/// the memory plan.</summary>
+/// <param name="FirstToken">Seconds until the first token of every sequence: prefill and sampling.</param>
+/// <param name="Steps">Seconds of each later decoding step of one token per sequence.</param>
+/// <param name="CacheBytes">Bytes of the KV cache.</param>
+/// <param name="CacheDType">Dtype of the KV cache.</param>
 internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> Steps, long CacheBytes, DType CacheDType)
 {
     public static TimedDecoding Run(CausalModel model, Backend backend, DecodingShape shape, CancellationToken cancel = default)

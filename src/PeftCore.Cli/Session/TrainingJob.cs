@@ -53,12 +53,12 @@ internal sealed class TrainingJob
 
     public int TotalSteps => _trainer.TotalSteps;
 
-    /// <summary>Plans the run's largest step on a backend without data; refuses a run that needs more than it may take.</summary>
+    /// <summary>Plans the largest step of the run on the meta backend; throws if it exceeds the memory limit.</summary>
     public MemoryPlan Plan()
     {
         var source = new ModelSource(_options, Config: null, _calibrated);
         int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
-        // Every epoch contains the longest sample; the rest of its batch differs little between epochs, so a few epochs are enough.
+        // Every epoch contains the longest sample, and the rest of its batch differs little between epochs, so a few epochs suffice.
         var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch)
             .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
@@ -86,8 +86,8 @@ internal sealed class TrainingJob
         }
     }
 
-    /// <summary>Writes the settings of this run where -c can read them, once it begins: a run that is refused leaves those of the run
-    /// before.</summary>
+    /// <summary>Saves the settings of this run as a file for -c. It is called after all checks, so that a run that is refused keeps the
+    /// file of the run before.</summary>
     public void SaveSettings(JsonObject settings)
     {
         if (_options.OutputDir is { } output)
@@ -96,8 +96,8 @@ internal sealed class TrainingJob
         }
     }
 
-    /// <summary>Attaches the adapter. Where its start needs data, the first batches of the training data are looked at, but only once: a
-    /// checkpoint holds what was found.</summary>
+    /// <summary>Attaches the adapter. An initialisation from data runs the first batches of the training data, but only in a new run: a
+    /// checkpoint holds the result.</summary>
     private void Attach(PeftModel model, PeftConfig config)
     {
         if (!LoraCalibration.NeedsData(config))
@@ -157,7 +157,7 @@ internal sealed class TrainingJob
         };
     }
 
-    /// <summary>Notes the settings that have no effect on these data.</summary>
+    /// <summary>Warns of settings that have no effect on these data.</summary>
     private void NoteIdle(DataSplits splits, bool held)
     {
         Note("eval-steps", !held, "without validation data");
@@ -179,7 +179,7 @@ internal sealed class TrainingJob
         FormattableString.Invariant(
         $"step {evaluation.Step}: held-out loss {evaluation.Result.Loss:0.0000}, perplexity {PerplexityText.Of(evaluation.Result)}{(evaluation.IsBest ? " (best)" : "")}"));
 
-    /// <summary>Draws the log of a failed run; an error while drawing does not replace the run's own error.</summary>
+    /// <summary>Draws the loss curve of a failed run; an error in drawing does not replace the run's own error.</summary>
     private void TryDrawCurve(Exception failure)
     {
         try

@@ -87,7 +87,7 @@ internal sealed class CompareVerb : Verb
         ? rate : throw new BadInputException(
         $"--learning-rates: \"{text}\" is no learning rate; write numbers above 0 with a decimal point, and commas between them");
 
-    /// <summary>Whether a text has leading zeros: "0001" is the second part of "0,0001", a decimal comma that was taken for a
+    /// <summary>Whether a text has leading zeros. "0001" is the second part of "0,0001", whose decimal comma was split as a list
     /// separator.</summary>
     private static bool IsPadded(string text) => text.Length > 1 && text[0] == '0' && char.IsAsciiDigit(text[1]);
 

@@ -6,7 +6,7 @@ using PeftCore.Cli.Session;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Continues a text.</summary>
+/// <summary>Generates the continuation of a text.</summary>
 internal sealed class GenerateVerb : Verb
 {
     private readonly Settings<SamplingOptions> _settings = new(SettingRules.Generate);

@@ -27,7 +27,7 @@ internal sealed class InspectVerb : Verb
         "init_lora_weights", "num_virtual_tokens",
     ];
 
-    // Fields that are not shown: without interest for a reader, or shown in another line.
+    // Fields that are not shown, because they are unimportant or are part of another line.
     private static readonly string[] Silent = ["peft_type", "peft_version", "inference_mode", "megatron_core", "qalora_group_size",
         "auto_mapping"];
 
@@ -72,8 +72,7 @@ internal sealed class InspectVerb : Verb
         return Describe(call, rows, report.Add("quantization", quantised).Add("tied_embeddings", tied), weights);
     }
 
-    /// <summary>Whether the loaded model would share one table between embedding and head; null, with a warning, if it cannot be
-    /// loaded.</summary>
+    /// <summary>Whether the loaded model ties the head to the embedding; null, with a warning, if the model cannot be loaded.</summary>
     private static bool? Tied(Invocation call, ConfigReader config, WeightSource? weights)
     {
         if (!ModelFamilies.ModelTypes.Contains(config.StringOrNull("model_type") ?? ""))

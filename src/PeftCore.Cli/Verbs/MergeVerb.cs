@@ -6,7 +6,7 @@ using PeftCore.Models;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Folds an adapter into its base and saves a model directory that any tool loads.</summary>
+/// <summary>Merges an adapter into its base and saves a model directory that any tool loads.</summary>
 internal sealed class MergeVerb : Verb
 {
     private readonly Option<string> _model = new("--model")

@@ -8,7 +8,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Verbs;
 
-/// <summary>Prints what a training step needs: bytes by kind and layer, peak, floating-point operations. No weights are
+/// <summary>Prints the memory plan of a training step: bytes by kind and layer, peak, floating-point operations. No weights are
 /// allocated.</summary>
 internal sealed class PlanVerb : Verb
 {

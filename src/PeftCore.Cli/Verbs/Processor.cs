@@ -12,7 +12,7 @@ internal static class Processor
     /// <summary>Width of the vectors that the kernels use.</summary>
     public static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector<byte>.Count * 8;
 
-    /// <summary>The instruction sets that matter to the kernels.</summary>
+    /// <summary>The instruction sets that the kernels use.</summary>
     public static IEnumerable<string> Features()
     {
         (string Name, bool There)[] all =
@@ -25,7 +25,7 @@ internal static class Processor
         return all.Where(feature => feature.There).Select(feature => feature.Name);
     }
 
-    /// <summary>The model name if the system has it, otherwise the architecture.</summary>
+    /// <summary>The CPU's model name if the system reports it, otherwise the architecture.</summary>
     public static string Name()
     {
         const string Linux = "/proc/cpuinfo";

@@ -4,7 +4,7 @@ namespace PeftCore.Cli.Verify;
 /// <param name="Name">The fixture's directory and the quantity's name.</param>
 /// <param name="Error">max|ours − reference| / max|reference|.</param>
 /// <param name="Tolerance">The largest error that passes.</param>
-/// <param name="Note">The elements left out, the sensitivity, or the reason why nothing could be compared.</param>
+/// <param name="Note">The number of omitted elements, the sensitivity, or the reason why nothing could be compared.</param>
 internal sealed record Comparison(string Name, double Error, double Tolerance, string? Note = null)
 {
     public bool Passed => Error <= Tolerance;

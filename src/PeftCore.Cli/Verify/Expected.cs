@@ -39,8 +39,8 @@ internal sealed class Expected : IDisposable
 
     public double GradientError(string name, ReadOnlySpan<float> ours, double floor) => Error(name, ours, floor * LargestGradient);
 
-    /// <summary>The error of a trained tensor over the elements whose first gradient exceeds the noise, and the number of the
-    /// others.</summary>
+    /// <summary>The error of a trained tensor over the elements whose first gradient exceeds the noise level, and the number of the other
+    /// elements.</summary>
     public (double Error, int LeftOut) TrainedError(string name, string gradientName, ReadOnlySpan<float> ours, Tolerances tolerances)
     {
         float[] gradient = Floats(gradientName);

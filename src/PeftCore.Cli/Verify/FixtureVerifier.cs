@@ -5,12 +5,12 @@ namespace PeftCore.Cli.Verify;
 /// <summary>Recomputes the reference's numbers, directory by directory.</summary>
 /// <param name="backend">The device that computes.</param>
 /// <param name="baseModel">Base model of adapters; null for the path in their configuration, relative to them.</param>
-/// <param name="warn">Gets a sentence for each contradiction in a model's files.</param>
+/// <param name="warn">Receives a sentence for each contradiction in a model's files.</param>
 internal sealed class FixtureVerifier(Backend backend, string? baseModel = null, Action<string>? warn = null)
 {
     public const string ExpectedName = "expected.safetensors";
 
-    /// <summary>The directories below one that hold something to verify.</summary>
+    /// <summary>Finds the fixture directories below a directory.</summary>
     public static IReadOnlyList<string> Find(string directory)
     {
         if (!Directory.Exists(directory))

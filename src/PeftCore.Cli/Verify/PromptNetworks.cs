@@ -4,7 +4,7 @@ using PeftCore.Backends;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Loads a fixture whose virtual tokens come from a network (P-tuning, projected prefixes). The adapter's file has only the
+/// <summary>Loads a fixture whose virtual tokens are computed by a network (P-tuning, projected prefixes). The adapter's file has only the
 /// network's output; the network's weights are in expected.safetensors.</summary>
 internal static class PromptNetworks
 {

@@ -11,7 +11,7 @@ namespace PeftCore.Cli.Verify;
 /// change of the quantity is its sensitivity; an error that it explains is undetermined, a larger one is a failure.</summary>
 /// <param name="expected">The reference values.</param>
 /// <param name="values">Our values, by name.</param>
-/// <param name="recompute">Gives our values with parameters changed by one ulp, from a seed.</param>
+/// <param name="recompute">Recomputes our values with parameters changed by one ulp, from a seed.</param>
 internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<string, float[]> values,
     Func<int, IReadOnlyDictionary<string, float[]>> recompute)
 {

@@ -78,7 +78,7 @@ internal static class FieldKinds
                 (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config,
                 _ => value?.DeepClone()));
 
-        /// <summary>A field that this library never writes. Reading it is an error if <paramref name="asks"/> returns true for its value.</summary>
+        /// <summary>A field that is not part of the file format. Reading it is an error if <paramref name="asks"/> returns true for its value.</summary>
         public ConfigFields<T> Refused(string name, Func<JsonElement, bool> asks, string problem) => fields.Then(
             (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config);
     }

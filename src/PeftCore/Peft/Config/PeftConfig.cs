@@ -30,7 +30,7 @@ public abstract record PeftConfig
     public static IReadOnlyList<string> MethodNames => [.. PeftMethods.Names];
 
     /// <summary>The fields of a method's adapter_config.json, with their bounds, defaults and meaning.</summary>
-    /// <param name="method">The method, as the command line names it.</param>
+    /// <param name="method">The method's name on the command line.</param>
     /// <exception cref="BadInputException">The method is unknown.</exception>
     public static IReadOnlyList<ConfigField> FieldsOf(string method) => PeftMethods.Named(method).Fields;
 
@@ -54,7 +54,7 @@ public abstract record PeftConfig
     }
 
     /// <summary>Creates a method's configuration from some of its fields; the others have their defaults.</summary>
-    /// <param name="method">The method, as the command line names it.</param>
+    /// <param name="method">The method's name on the command line.</param>
     /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
     /// <param name="origin">Returns the name under which the user set a field, such as a flag, for errors; null for the field's own name.</param>
     /// <exception cref="BadInputException">The method or a field is unknown, or a value is invalid.</exception>
