@@ -11,7 +11,7 @@ public sealed class AdamW : Optimizer
 {
     private readonly AdamWOptions _options;
 
-    /// <summary>Allocates two moments a parameter.</summary>
+    /// <summary>Allocates two moments per parameter.</summary>
     /// <param name="parameters">The trained parameters, by name.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     public AdamW(IReadOnlyList<(string Name, Parameter Parameter)> parameters, AdamWOptions? options = null)
@@ -38,7 +38,7 @@ public sealed class AdamW : Optimizer
 /// <param name="Beta2">β₂, the decay of the second moment.</param>
 /// <param name="Epsilon">ε, added to the root of the second moment.</param>
 /// <param name="WeightDecay">λ, the weight decay.</param>
-/// <param name="Decays">Which parameters decay; null for all.</param>
+/// <param name="Decays">Selects the parameters that decay; null for all.</param>
 public sealed class AdamWOptions(float Beta1 = 0.9f, float Beta2 = 0.999f, float Epsilon = 1e-8f, float WeightDecay = 0,
     Func<string, Parameter, bool>? Decays = null)
 {

@@ -13,18 +13,18 @@ public enum ScheduleKind
     Constant,
 }
 
-/// <summary>The learning rate of every step, as transformers' get_scheduler computes it: a linear warm-up from zero to the peak, whose
-/// first step therefore has learning rate zero, and then the decay of its kind.</summary>
+/// <summary>The learning rate of every step, as transformers' get_scheduler computes it: a linear warm-up from zero to the peak, so that
+/// the first step has learning rate zero, then the decay.</summary>
 /// <param name="Kind">The decay.</param>
 /// <param name="Peak">The learning rate after the warm-up.</param>
-/// <param name="TotalSteps">Steps of the whole run.</param>
-/// <param name="WarmupSteps">Steps of the warm-up. With a constant schedule this is transformers' "constant_with_warmup".</param>
+/// <param name="TotalSteps">Number of steps of the run.</param>
+/// <param name="WarmupSteps">Number of warm-up steps. With a constant schedule this is transformers' "constant_with_warmup".</param>
 internal sealed record LearningRateSchedule(ScheduleKind Kind, double Peak, int TotalSteps, int WarmupSteps = 0)
 {
     /// <summary>Learning rate of a step, from 0.</summary>
     public double At(int step) => Peak * Factor(step);
 
-    /// <summary>Warm-up steps for a share of the run, rounded up as in transformers.</summary>
+    /// <summary>Number of warm-up steps for a fraction of the run, rounded up as in transformers.</summary>
     public static int StepsOf(double ratio, int totalSteps) => (int)Math.Ceiling(totalSteps * ratio);
 
     private double Factor(int step)

@@ -15,7 +15,7 @@ public abstract class Optimizer : IDisposable
     /// <summary>Allocates the state of every parameter.</summary>
     /// <param name="parameters">The trained parameters, under unique names.</param>
     /// <param name="weightDecay">Weight decay λ.</param>
-    /// <param name="decays">Which parameters decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
+    /// <param name="decays">Selects the parameters that decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
     /// <param name="moments">Names of the moments of each parameter.</param>
     protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
         Func<string, Parameter, bool>? decays, params ReadOnlySpan<string> moments)
@@ -43,7 +43,7 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>Updates every parameter that has a gradient, all in one call of the backend.</summary>
     /// <param name="learningRate">The learning rate.</param>
-    /// <param name="gradientScale">A factor applied to the gradients first: clipping in the same pass.</param>
+    /// <param name="gradientScale">A factor that multiplies the gradients in the same pass, for clipping.</param>
     public void Step(double learningRate, float gradientScale = 1)
     {
         _changing.Clear();

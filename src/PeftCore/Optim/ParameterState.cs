@@ -20,7 +20,7 @@ internal sealed class ParameterState
     /// <summary>Weight decay λ of this parameter; 0 for none.</summary>
     public float WeightDecay { get; }
 
-    /// <summary>Updates so far. A step in which the parameter had no gradient does not count, as in torch.</summary>
+    /// <summary>Number of updates. A step in which the parameter has no gradient is not counted, as in torch.</summary>
     public long Steps { get; internal set; }
 
     /// <summary>The moments, F32 of the parameter's shape, under torch's names such as "exp_avg".</summary>

@@ -9,7 +9,7 @@ public sealed class Sgd : Optimizer
 {
     private readonly SgdOptions _options;
 
-    /// <summary>Allocates one buffer a parameter if there is momentum.</summary>
+    /// <summary>Allocates one buffer per parameter if there is momentum.</summary>
     /// <param name="parameters">The trained parameters, by name.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     public Sgd(IReadOnlyList<(string Name, Parameter Parameter)> parameters, SgdOptions? options = null)
@@ -36,7 +36,7 @@ public sealed class Sgd : Optimizer
 /// <param name="Momentum">μ, the momentum; 0 for none.</param>
 /// <param name="Nesterov">Whether to use Nesterov's momentum.</param>
 /// <param name="WeightDecay">λ, the weight decay.</param>
-/// <param name="Decays">Which parameters decay; null for all.</param>
+/// <param name="Decays">Selects the parameters that decay; null for all.</param>
 public sealed class SgdOptions(float Momentum = 0, bool Nesterov = false, float WeightDecay = 0,
     Func<string, Parameter, bool>? Decays = null)
 {

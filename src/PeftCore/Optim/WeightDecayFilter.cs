@@ -3,12 +3,13 @@ using PeftCore.Nn;
 
 namespace PeftCore.Optim;
 
-/// <summary>Selects the parameters that decay. Biases and the scales of norms do not: zero is no natural value for them.</summary>
+/// <summary>Selects the parameters that decay. Biases and the scales of norms do not, because zero is not a natural value for
+/// them.</summary>
 internal static partial class WeightDecayFilter
 {
-    /// <summary>The rule of Hugging Face's Trainer: not the parameters of layer norms, nor any whose name holds "bias", "layernorm",
+    /// <summary>The rule of Hugging Face's Trainer: excludes the parameters of layer norms and any whose name contains "bias", "layernorm",
     /// "rmsnorm", or a part that is or ends in "norm".</summary>
-    /// <param name="model">The model, to find layer norms by their type: GPT-2 names them "ln_1".</param>
+    /// <param name="model">The model, in which layer norms are found by type, because GPT-2 names them "ln_1".</param>
     public static Func<string, Parameter, bool> LikeTrainer(Module model)
     {
         var ofNorms = model.NamedModules().Where(m => m.Module is LayerNorm).SelectMany(m => m.Module.OwnParameters)

@@ -20,7 +20,7 @@ internal sealed class CapturedGraph : IDisposable
 
     public bool IsCaptured => _recording is not null;
 
-    /// <summary>Runs a pass and captures it, unless the pass turns out to need the host.</summary>
+    /// <summary>Runs a pass and captures it, unless an op of the pass needs the host.</summary>
     /// <returns>The loss.</returns>
     public Tensor Capture(ITrainingStep eager, IGraphCapture device, ModelInputs inputs, Targets targets)
     {
@@ -49,7 +49,7 @@ internal sealed class CapturedGraph : IDisposable
         return loss!;
     }
 
-    /// <summary>Uploads another batch and launches the graph.</summary>
+    /// <summary>Uploads a batch and launches the graph.</summary>
     /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address or the address of a static tensor is in
     /// use.</returns>
     public Tensor? Launch(ITrainable trainable, Batch batch, int targets)

@@ -18,8 +18,8 @@ internal sealed class CapturedStep : ITrainingStep
 
     private CapturedStep(ITrainingStep eager, IGraphCapture device) => (_eager, _device) = (eager, device);
 
-    /// <summary>What a captured graph depends on besides the contents of its static tensors.</summary>
-    /// <param name="Batch">Rows.</param>
+    /// <summary>The key of a captured graph: everything that it depends on besides the contents of its static tensors.</summary>
+    /// <param name="Batch">Number of rows.</param>
     /// <param name="Length">Tokens of a row.</param>
     /// <param name="HasRanges">Whether attention reads ranges.</param>
     /// <param name="CompactedRows">Positions the loss is computed for; 0 for all.</param>
@@ -34,7 +34,7 @@ internal sealed class CapturedStep : ITrainingStep
     /// <summary>Number of passes that launched a graph.</summary>
     public int GraphLaunches { get; private set; }
 
-    /// <summary>Captures the passes of a step where its device can: <see cref="Backend.GraphCapture"/>.</summary>
+    /// <summary>Captures the passes of a step if its device supports that: <see cref="Backend.GraphCapture"/>.</summary>
     public static ITrainingStep Wrap(ITrainingStep step) =>
         step.Trainable.Model.Backend.GraphCapture is { } device ? new CapturedStep(step, device) : step;
 

@@ -13,7 +13,7 @@ public sealed class LabelledSample
     /// <summary>One sample a class, its label's tokens learned and all others masked.</summary>
     internal IReadOnlyList<Example> Candidates { get; }
 
-    /// <summary>The index of its class.</summary>
+    /// <summary>Index of the sample's class.</summary>
     internal int Correct { get; }
 }
 
@@ -23,7 +23,7 @@ public sealed class ClassificationResult
     internal ClassificationResult(double accuracy, double macroF1, IReadOnlyList<int> predictions) =>
         (Accuracy, MacroF1, Predictions) = (accuracy, macroF1, predictions);
 
-    /// <summary>Share of the samples whose predicted class is correct.</summary>
+    /// <summary>Fraction of the samples whose predicted class is correct.</summary>
     public double Accuracy { get; }
 
     /// <summary>Mean over the classes of the harmonic mean of precision and recall.</summary>
@@ -58,9 +58,9 @@ public static class Classification
     /// cache.</summary>
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="samples">The samples, at least one.</param>
-    /// <param name="cancel">Stops between two samples.</param>
+    /// <param name="cancel">Cancels between two samples.</param>
     /// <param name="kvCacheDType">Dtype of the KV cache: F32 or BF16; null for the device's dtype of activations.</param>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public static ClassificationResult Run(CausalModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default,
         DType? kvCacheDType = null)
     {

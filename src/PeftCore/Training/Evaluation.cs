@@ -17,8 +17,8 @@ public readonly struct EvaluationResult
     /// <summary>Number of target tokens.</summary>
     public long Tokens { get; }
 
-    /// <summary>e to the loss: among how many tokens the model is undecided on average. A loss above 709 makes more of it than a double
-    /// holds; the largest double stands for that, so that a file of results holds a number.</summary>
+    /// <summary>exp(<see cref="Loss"/>). Above a loss of 709 it overflows a double; the largest double replaces it, so that a file of
+    /// results holds a number.</summary>
     public double Perplexity => double.IsNaN(Loss) ? double.NaN : Math.Min(Math.Exp(Loss), double.MaxValue);
 }
 
@@ -30,7 +30,7 @@ public static class Evaluation
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="batches">The data.</param>
     /// <param name="cancel">Cancels between two batches.</param>
-    /// <exception cref="OperationCanceledException">It was cancelled; there is no partial result.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled; there is no partial result.</exception>
     public static EvaluationResult Run(CausalModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
     {
         bool before = model.Mode.Training;

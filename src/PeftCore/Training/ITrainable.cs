@@ -3,8 +3,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Training;
 
-/// <summary>A model with parameters to train, as a <see cref="Trainer"/> needs it: hooks around each step, and how the parameters are
-/// written to checkpoints.</summary>
+/// <summary>A model with parameters to train, hooks around each step, and the reading and writing of the parameters in
+/// checkpoints.</summary>
 public interface ITrainable
 {
     /// <summary>The model whose loss is minimised.</summary>
@@ -26,8 +26,9 @@ public interface ITrainable
     /// <param name="step">Number of the step, from 1.</param>
     void AfterStep(long step) { }
 
-    /// <summary>What a forward and backward pass depends on besides the batch and the tensors it reads: a captured graph is launched again
-    /// only for the same key. Null if the passes cannot be captured, because they depend on the step or need the host.</summary>
+    /// <summary>Key of everything that a forward and backward pass depends on besides the batch and the tensors that it reads: a captured
+    /// graph is launched again only for the same key. Null if the passes cannot be captured, because they depend on the step or need the
+    /// host.</summary>
     string? CaptureKey => null;
 
     /// <summary>Writes the parameters to a directory without loss: <see cref="Load"/> restores the same bits.</summary>

@@ -14,7 +14,7 @@ public sealed class LayerPlan
     /// <summary>The saved tensors.</summary>
     internal IReadOnlyList<SavedTensorPlan> Saved { get; }
 
-    /// <summary>Bytes of them all.</summary>
+    /// <summary>Bytes of all saved tensors.</summary>
     public long SavedBytes => Saved.Sum(saved => saved.Bytes);
 
     /// <summary>The modules with ops on a tape, in the order of their first op.</summary>
@@ -43,5 +43,5 @@ public sealed class LayerPlan
 /// <param name="Op">The op whose backward reads it.</param>
 /// <param name="Name">Its symbol in the op's equation.</param>
 /// <param name="Shape">Its shape.</param>
-/// <param name="Bytes">What it takes; 0 if it shares the memory of one named before.</param>
+/// <param name="Bytes">Its size in bytes; 0 if it shares the memory of an earlier tensor.</param>
 internal sealed record SavedTensorPlan(string Op, string Name, Shape Shape, long Bytes);

@@ -9,20 +9,20 @@ namespace PeftCore.Training;
 /// <summary>Attaches adapters, including those whose LoRA initialisation reads data (EVA, CorDA, LoRA-GA).</summary>
 public static class LoraCalibration
 {
-    /// <summary>Usual number of calibration batches.</summary>
+    /// <summary>Default number of calibration batches.</summary>
     public const int UsualBatches = 8;
 
     /// <summary>Whether a configuration needs data before it can be attached.</summary>
     public static bool NeedsData(PeftConfig config) => config is LoraConfig { Init.NeedsData: true };
 
-    /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; runs data through the
-    /// model first if its initialisation needs them: forward once, for LoRA-GA forward and backward once for each layer.</summary>
+    /// <summary>Attaches a new adapter and makes it the only active one, as <see cref="PeftModel.AddAdapter"/> does; if its initialisation
+    /// needs data, first runs them through the model: one forward pass, or for LoRA-GA one forward and backward pass per layer.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">The configuration.</param>
     /// <param name="batches">The data; read only if the initialisation needs them. EVA and CorDA leave out padding, and EVA also the tokens
     /// whose labels are masked, unless <see cref="Calibration.UseLabelMask"/> is off.</param>
     /// <param name="seed">Seed of the random initialisation.</param>
-    /// <param name="progress">Called with the number of batches done.</param>
+    /// <param name="progress">Called with the number of finished batches.</param>
     /// <param name="cancel">Cancels between two batches.</param>
     /// <exception cref="BadInputException">There are no data, or too few for the rank.</exception>
     public static void Attach(PeftModel model, PeftConfig config, IEnumerable<Batch> batches, ulong seed = 0, Action<int>? progress = null,
@@ -57,7 +57,7 @@ public static class LoraCalibration
         }
     }
 
-    /// <summary>Refuses fewer tokens than the rank: their covariance has too few directions.</summary>
+    /// <summary>Throws if there are fewer tokens than the rank, because their covariance then has too few directions.</summary>
     private static void RefuseTooFew(LoraConfig config, List<Batch> data, int targets)
     {
         string init = config.InitName;
@@ -77,7 +77,7 @@ public static class LoraCalibration
         }
     }
 
-    /// <summary>Whether only tokens whose labels are not masked count.</summary>
+    /// <summary>Whether tokens with masked labels are left out.</summary>
     private static bool Masks(LoraConfig config) => config is { Init: LoraInit.Eva, Calibration.UseLabelMask: true };
 
     private static void Look(PeftModel model, Batch batch, LoraConfig config)

@@ -5,7 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>The memory and the FLOPs of a training step, measured by running the step's own code on a backend without data.</summary>
+/// <summary>The memory and the FLOPs of a training step, measured by running the step's own code on the meta backend, which has no
+/// data.</summary>
 public sealed class MemoryPlan
 {
     private MemoryPlan() { }
@@ -13,7 +14,7 @@ public sealed class MemoryPlan
     /// <summary>Peak bytes of live tensors during a step, the model included.</summary>
     public long PeakBytes { get; private init; }
 
-    /// <summary>Bytes that the arena reserves from the system for them: whole chunks, gaps included.</summary>
+    /// <summary>Bytes that the arena reserves from the system: whole chunks, including gaps.</summary>
     public long ReservedBytes { get; private init; }
 
     /// <summary>Bytes live between steps: weights, adapters, optimizer.</summary>
@@ -28,7 +29,7 @@ public sealed class MemoryPlan
     /// <summary>Bytes saved for backward.</summary>
     public long SavedBytes { get; private init; }
 
-    /// <summary>The saved tensors of each module, in the order the modules run. Shared memory counts at the first.</summary>
+    /// <summary>The saved tensors of each module, in the order the modules run. Shared memory is counted at the first.</summary>
     public IReadOnlyList<LayerPlan> Layers { get; private init; } = [];
 
     /// <summary>Floating-point operations of the forward passes of a step; a multiply-add counts two.</summary>
@@ -44,7 +45,7 @@ public sealed class MemoryPlan
     public long TrainableParameters { get; private init; }
 
     /// <summary>Plans a step.</summary>
-    /// <param name="build">Builds the model and its trainable on a backend: the same code that builds the real one.</param>
+    /// <param name="build">Builds the model and its trainable on a backend, by the same code as for a real run.</param>
     /// <param name="batchSize">Rows of a batch.</param>
     /// <param name="length">Tokens of a row.</param>
     /// <param name="options">The optimizer and the number of micro batches; null for the defaults.</param>
@@ -107,7 +108,7 @@ public sealed class MemoryPlan
         return observer.Plan(trainable, options.GradientAccumulationSteps);
     }
 
-    /// <summary>Measures while the step runs.</summary>
+    /// <summary>Measures memory and FLOPs while the step runs.</summary>
     private sealed class StepObserver(MetaBackend backend)
     {
         private readonly long _standing = backend.Memory.CurrentBytes;

@@ -15,7 +15,7 @@ internal sealed class RunDirectory : IDisposable
     private readonly HeldFile _lock;
     private RunLog? _log;
 
-    /// <summary>Creates and locks the directory and removes what killed runs left in it.</summary>
+    /// <summary>Creates and locks the directory and removes temporary files of killed runs.</summary>
     /// <param name="directory">The path.</param>
     /// <param name="options">Settings of the run.</param>
     /// <param name="step">The step that a resumed run continues from.</param>
@@ -90,7 +90,7 @@ internal sealed class RunDirectory : IDisposable
     {
         string full = Path.GetFullPath(_directory);
         string file = Path.Combine(full, HiddenNames.RunLock);
-        // A read-only directory fails here rather than hours later, at the first checkpoint.
+        // A read-only directory fails here, not hours later at the first checkpoint.
         ReadOnlyCheck.Check(_directory, file);
         try
         {

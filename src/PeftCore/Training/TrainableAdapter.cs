@@ -4,7 +4,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Training;
 
-/// <summary>The active adapter of a model as a <see cref="Trainer"/> trains it; it is saved in Hugging Face PEFT's files.</summary>
+/// <summary>Makes the active adapter of a model trainable by a <see cref="Trainer"/>; it is saved in Hugging Face PEFT's files.</summary>
 public sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;

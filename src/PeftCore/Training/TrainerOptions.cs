@@ -13,8 +13,8 @@ public enum OptimizerKind
     Sgd,
 }
 
-/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which suits
-/// adapters.</summary>
+/// <summary>Settings of a <see cref="Trainer"/>. The defaults are those of Hugging Face's Trainer, except the learning rate, which is
+/// chosen for adapters.</summary>
 public sealed record TrainerOptions
 {
     /// <summary>Output directory for the result, training_log.jsonl and the checkpoint-N directories; null writes no files.</summary>
@@ -23,13 +23,13 @@ public sealed record TrainerOptions
     /// <summary>Checkpoint directory to resume from; null starts a new run. See <see cref="Checkpoint.Last"/>.</summary>
     public string? ResumeFrom { get; init; }
 
-    /// <summary>Passes over the data, with fraction; unused if <see cref="MaxSteps"/> is set.</summary>
+    /// <summary>Number of passes over the data, which may be fractional; unused if <see cref="MaxSteps"/> is set.</summary>
     public double Epochs { get; init; } = 3;
 
     /// <summary>Optimizer steps of the whole run; 0 uses <see cref="Epochs"/>.</summary>
     public int MaxSteps { get; init; }
 
-    /// <summary>Micro batches whose gradients a step accumulates.</summary>
+    /// <summary>Number of micro batches whose gradients a step accumulates.</summary>
     public int GradientAccumulationSteps { get; init; } = 1;
 
     /// <summary>The optimizer.</summary>
@@ -44,7 +44,7 @@ public sealed record TrainerOptions
     /// <summary>Warm-up steps; 0 uses <see cref="WarmupRatio"/>.</summary>
     public int WarmupSteps { get; init; }
 
-    /// <summary>Warm-up steps as a share of all steps.</summary>
+    /// <summary>Warm-up steps as a fraction of all steps.</summary>
     public double WarmupRatio { get; init; }
 
     /// <summary>AdamW's β₁.</summary>

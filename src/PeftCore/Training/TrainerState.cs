@@ -4,8 +4,8 @@ using PeftCore.Io;
 
 namespace PeftCore.Training;
 
-/// <summary>The state of a run besides the parameters and the optimizer's moments: trainer_state.json of a checkpoint. Of dropout it holds
-/// seed and number of passes, because a mask is a pure function of both.</summary>
+/// <summary>The state of a run besides the parameters and the optimizer's moments: trainer_state.json of a checkpoint. For dropout it holds
+/// the seed and the number of passes, because a mask is a pure function of both.</summary>
 internal sealed class TrainerState
 {
     private const int Version = 1;
@@ -100,7 +100,7 @@ internal sealed class TrainerState
         StepSeconds += seconds;
     }
 
-    /// <summary>The mean loss of the steps since the last row of the log; the next mean starts anew.</summary>
+    /// <summary>Returns the mean loss of the steps since the last row of the log, and resets it.</summary>
     public double TakeUnloggedLoss()
     {
         double mean = UnloggedLossSum / UnloggedSteps;
@@ -183,7 +183,7 @@ internal sealed class TrainerState
         };
     }
 
-    /// <summary>Refuses to resume with other data or settings than the run began with: the result would belong to neither run.</summary>
+    /// <summary>Throws if data or settings differ from those of the run's start, because the result would belong to neither run.</summary>
     private void CheckResumable(string checkpoint, TrainerState fresh)
     {
         Same("seed", Seed, fresh.Seed);
@@ -205,7 +205,7 @@ internal sealed class TrainerState
         }
     }
 
-    // In quotes, because a JSON number holds 53 bits.
+    // Stored as a string, because many JSON readers keep only 53 bits of a number.
     private static ulong UInt64(ConfigReader file, string name) =>
         NumberText.TryWhole(file.String(name), out ulong value)
             ? value

@@ -4,8 +4,8 @@ using PeftCore.Optim;
 
 namespace PeftCore.Training;
 
-/// <summary>The training loop of a <see cref="Trainer"/>: <see cref="Run"/> draws, steps, logs, evaluates and saves. What must survive a
-/// resumption is in <see cref="TrainerState"/>; everything else is computed from the options.</summary>
+/// <summary>The training loop of a <see cref="Trainer"/>: <see cref="Run"/> draws, steps, logs, evaluates and saves. The state that a
+/// resumption restores is in <see cref="TrainerState"/>; everything else is computed from the options.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
     private readonly Trainer _trainer;
@@ -191,7 +191,7 @@ internal sealed class TrainingLoop : IDisposable
         }
     }
 
-    /// <summary>Passes over the data, with fraction.</summary>
+    /// <summary>Number of passes over the data, as a fraction.</summary>
     private double Epoch => _state.Position.Epoch + (double)_state.Position.Batch / _train.BatchesPerEpoch;
 
     /// <summary>Updates the elapsed time and the memory peak of the state.</summary>

@@ -24,7 +24,7 @@ public readonly struct TrainingProgress
     /// <summary>Steps of the whole run.</summary>
     public int TotalSteps { get; }
 
-    /// <summary>Passes over the data, with fraction.</summary>
+    /// <summary>Number of passes over the data, as a fraction.</summary>
     public double Epoch { get; }
 
     /// <summary>Loss of this step.</summary>
@@ -60,7 +60,7 @@ public readonly struct TrainingEvaluation
     /// <summary>Loss and perplexity.</summary>
     public EvaluationResult Result { get; }
 
-    /// <summary>Whether no evaluation of this run had a lower loss.</summary>
+    /// <summary>Whether this loss is the lowest of the run so far.</summary>
     public bool IsBest { get; }
 }
 

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>An optimizer step from plain calls: a tape, a backward pass, an optimizer. The readable version of every decorated
+/// <summary>An optimizer step from plain calls: a tape, a backward pass, an optimizer. It is the readable twin of every decorated
 /// step.</summary>
 /// <param name="trainable">The model and the parameters that are trained.</param>
 /// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>

@@ -6,7 +6,7 @@ using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Training;
 
-/// <summary>A score for each entry of each weight, by some criterion; higher is more important.</summary>
+/// <summary>A score for each entry of each weight by a criterion; higher is more important.</summary>
 public sealed class WeightScores
 {
     private readonly IReadOnlyList<KeyValuePair<string, float[]>> _scores;
@@ -23,14 +23,14 @@ public sealed class WeightScores
     public ReadOnlySpan<float> Of(string path) => _scores.First(pair => pair.Key == path).Value;
 
     /// <summary>Chooses the entries with the highest scores.</summary>
-    /// <param name="density">Share of all entries that is chosen.</param>
-    /// <param name="scope">Whether the share is taken of all entries together or of each tensor.</param>
-    /// <param name="threshold">Chooses every entry with at least this score, instead of a share.</param>
+    /// <param name="density">Fraction of the entries that are chosen.</param>
+    /// <param name="scope">Whether the entries of all tensors are ranked together or those of each tensor alone.</param>
+    /// <param name="threshold">Chooses every entry with at least this score instead of a fraction.</param>
     /// <exception cref="BadInputException">No entry would be chosen.</exception>
     public SparseMask Choose(double density = 0.01, SelectionScope scope = SelectionScope.Global, double? threshold = null) =>
         TopKSelection.Choose(_scores, new EntryBudget(density, threshold, scope));
 
-    /// <summary>Writes one F32 tensor a module.</summary>
+    /// <summary>Writes one F32 tensor per module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _scores.Select(pair =>
         new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length],
             stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));

@@ -14,10 +14,10 @@ namespace PeftCore.Training;
 /// computed for a few rows at a time and added to the scores in host memory.</summary>
 public static class WeightSelection
 {
-    /// <summary>Usual number of batches for gradient scores.</summary>
+    /// <summary>Default number of batches for gradient scores.</summary>
     public const int UsualBatches = 16;
 
-    /// <summary>Makes a configuration ready to be attached: chooses the entries of a sparse one whose criterion needs data.</summary>
+    /// <summary>Prepares a configuration for attaching: chooses the entries of a sparse one whose criterion needs data.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="config">The configuration.</param>
     /// <param name="batches">The data; read only if the criterion needs them.</param>
@@ -32,7 +32,7 @@ public static class WeightSelection
             }
             : config;
 
-    /// <summary>Scores every entry of some linear layers.</summary>
+    /// <summary>Scores every entry of the weights of linear layers.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="criterion">The criterion.</param>
     /// <param name="batches">The data for gradients; unused for magnitude and random scores.</param>

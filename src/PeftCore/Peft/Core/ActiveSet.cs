@@ -7,18 +7,16 @@ namespace PeftCore.Peft;
 /// <summary>The adapters that run in a forward pass. All hooks of a model hold this set and read it at each call.
 /// <list type="bullet">
 /// <item>Active: chosen by the user; their parameters train.</item>
-/// <item>Merged: active, and their update is part of the base's weights.</item>
-/// <item>Applied: active, not merged, not disabled. Only their layers run. <see cref="Applied"/> is a new array after each change, so that
-/// a hook notices a change by comparing one reference.</item>
+/// <item>Merged: active, and their update is added to the base's weights.</item>
+/// <item>Applied: active, not merged, not disabled. Only their layers run. <see cref="Applied"/> is a new array after each change, so that a hook detects a change by comparing one reference.</item>
 /// </list>
-/// The set also swaps parameters: those that an adapter trains in place of the base's own, and merged weights, belong to the base only
-/// while their adapter is active and enabled.</summary>
+/// The set also swaps parameters: trained copies and merged weights replace the base's parameters only while their adapter is active and enabled.</summary>
 internal sealed class ActiveSet
 {
     private readonly OrderedDictionary<Adapter, IReadOnlyList<ParameterSwap>> _merged = [];
     private bool _disabled;
 
-    /// <summary>The active adapters in the order they were named in.</summary>
+    /// <summary>The active adapters, in the order in which they were activated.</summary>
     public Adapter[] Active { get; private set; } = [];
 
     /// <summary>Names of the active adapters.</summary>
@@ -30,13 +28,13 @@ internal sealed class ActiveSet
     /// <summary>The merged adapters, the earliest first.</summary>
     public IReadOnlyList<Adapter> Merged => _merged.Keys;
 
-    /// <summary>The rows of a mixed batch with an adapter each; null if all rows use <see cref="Applied"/>.</summary>
+    /// <summary>The adapters of the rows of a mixed batch; null if all rows use <see cref="Applied"/>.</summary>
     public MixedRows? Rows { get; private set; }
 
     /// <summary>The task of each row, or one task for all, for adapters of several tasks; null for task 0.</summary>
     public IReadOnlyList<int>? Tasks { get; set; }
 
-    /// <summary>Collects the inputs of layers while an initialisation looks at data; null otherwise.</summary>
+    /// <summary>Collects the inputs of layers for an initialisation from data; null otherwise.</summary>
     public InputStatistics? Observer { get; set; }
 
     /// <summary>Makes these adapters the active ones. Merged adapters are unmerged.</summary>
@@ -56,7 +54,7 @@ internal sealed class ActiveSet
         Apply();
     }
 
-    /// <summary>Takes an adapter out of the active ones. It must not be merged.</summary>
+    /// <summary>Deactivates an adapter, which must not be merged.</summary>
     public void Remove(Adapter adapter)
     {
         Unapply();
@@ -64,8 +62,8 @@ internal sealed class ActiveSet
         Apply();
     }
 
-    /// <summary>Turns all adapters on or off, the merged ones too.</summary>
-    /// <returns>Whether they were off before.</returns>
+    /// <summary>Enables or disables all adapters, including the merged ones.</summary>
+    /// <returns>Whether they were disabled before.</returns>
     public bool SetDisabled(bool disabled)
     {
         bool before = _disabled;
@@ -75,7 +73,7 @@ internal sealed class ActiveSet
         return before;
     }
 
-    /// <summary>Runs code while all adapters are off.</summary>
+    /// <summary>Runs code with all adapters disabled.</summary>
     public T WithoutAdapters<T>(Func<T> body)
     {
         bool before = SetDisabled(true);
@@ -92,7 +90,7 @@ internal sealed class ActiveSet
         }
     }
 
-    /// <summary>Runs code while the base has its own parameters, without those of any adapter.</summary>
+    /// <summary>Runs code with the base's original parameters, without those of any adapter.</summary>
     public T OnPlainBase<T>(Func<T> body)
     {
         Unapply();
@@ -115,7 +113,7 @@ internal sealed class ActiveSet
 
     /// <summary>Runs code on a mixed batch; calls can be nested.</summary>
     /// <param name="rows">The adapter of each row.</param>
-    /// <param name="checkpointing">Whether the backward pass runs layers again. That happens after the call, without its rows.</param>
+    /// <param name="checkpointing">Whether gradient checkpointing is on: backward recomputes layers after this call has ended, when its rows are no longer set.</param>
     /// <param name="body">What to run.</param>
     public T WithRows<T>(MixedRows rows, bool checkpointing, Func<T> body)
     {
@@ -144,7 +142,7 @@ internal sealed class ActiveSet
         });
     }
 
-    /// <summary>Runs code on a batch whose rows belong to these tasks; calls can be nested.</summary>
+    /// <summary>Runs code with the task of each row set; calls can be nested.</summary>
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body)
     {
         var before = Tasks;
@@ -162,21 +160,21 @@ internal sealed class ActiveSet
     /// <summary>Whether an adapter's update is part of the base's weights.</summary>
     public bool IsMerged(Adapter adapter) => _merged.ContainsKey(adapter);
 
-    /// <summary>The base's own parameter if a merge has replaced it; null otherwise.</summary>
+    /// <summary>The base's original parameter if a merge has replaced it; null otherwise.</summary>
     public Parameter? MergedFrom(Module module, string name) =>
         _merged.Values.SelectMany(swaps => swaps).FirstOrDefault(swap => swap.Replaces(module, name))?.Original;
 
-    /// <summary>Notes that an adapter is merged. Its layers run no more.</summary>
+    /// <summary>Marks an adapter as merged. Its layers no longer run.</summary>
     /// <param name="adapter">An active adapter.</param>
-    /// <param name="weights">The merged weights in the place of the base's own; freed when the adapter is unmerged.</param>
+    /// <param name="weights">The merged weights that replace the base's; freed when the adapter is unmerged.</param>
     public void AddMerged(Adapter adapter, IReadOnlyList<ParameterSwap> weights)
     {
         _merged.Add(adapter, weights);
         Resolve();
     }
 
-    /// <summary>Takes merged weights out, frees them, and lets the adapter's layers run again. No adapter merged later may be
-    /// left.</summary>
+    /// <summary>Restores the weights from before the merge, frees the merged ones, and makes the adapter's layers run again. Adapters
+    /// merged later must be unmerged first.</summary>
     public void RemoveMerged(Adapter adapter)
     {
         foreach (var swap in _merged[adapter].Reverse())
@@ -206,7 +204,7 @@ internal sealed class ActiveSet
         Resolve();
         if (!_disabled)
         {
-            // A merged weight replaces the base's own, or the copy of a module trained whole: hence after those.
+            // A merged weight replaces the base's weight or a trained copy of it, so it is swapped in after the copies.
             Active.SelectMany(adapter => adapter.Swaps).Concat(_merged.Values.SelectMany(swaps => swaps)).ToList()
                 .ForEach(swap => swap.Activate());
         }

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>One adapter: its configuration, its parts on layers and residual sums, its prompt, and the base parameters it replaces while it
-/// is active.</summary>
+/// <summary>One adapter: its configuration, its <see cref="LayerAdapter"/>s, its <see cref="ResidualAdapter"/>s, its prompt, and the
+/// parameters that replace the base's while it is active.</summary>
 internal sealed class Adapter(string name, PeftConfig config)
 {
     private readonly List<Tensor> _owned = [];
@@ -16,7 +16,7 @@ internal sealed class Adapter(string name, PeftConfig config)
 
     public PeftConfig Config { get; set; } = config;
 
-    /// <summary>Its parts on layers, with the layers' module paths.</summary>
+    /// <summary>The adapters of single layers, with the layers' module paths.</summary>
     public List<(string Path, LayerAdapter Layer)> Layers { get; } = [];
 
     /// <summary>Parameters that replace the base's own while the adapter is active.</summary>
@@ -28,34 +28,34 @@ internal sealed class Adapter(string name, PeftConfig config)
     /// <summary>Parameters that all layers share, such as a vector bank.</summary>
     public List<AdapterParameter> Shared { get; } = [];
 
-    /// <summary>Its parts at residual sums.</summary>
+    /// <summary>The adapters of residual sums.</summary>
     public List<ResidualAttachment> Residuals { get; } = [];
 
     /// <summary>Computes virtual tokens or prefixes; null for none.</summary>
     public PromptEncoder? Prompt { get; set; }
 
-    /// <summary>Constants that are saved with it, by key; a file may lack those that are optional.</summary>
+    /// <summary>Constants that are saved with the adapter, by key; a file may omit the optional ones.</summary>
     public List<(string Name, Tensor Value, bool Optional)> Constants { get; } = [];
 
-    /// <summary>The entries of a checkpoint, if training resumes from more than the adapter's own files hold; otherwise null.</summary>
+    /// <summary>Entries of a checkpoint that resuming needs in addition to the adapter's files; null for none.</summary>
     public Func<IEnumerable<SavedEntry>>? State
     {
         get => Prompt is { IsNetwork: true } network ? () => network.Parameters.Select(SavedEntry.Of) : _state;
         set => _state = value;
     }
 
-    /// <summary>A term of the loss while it trains; null for none.</summary>
+    /// <summary>A regularisation term of the training loss; null for none.</summary>
     public Func<Tensor>? Penalty { get; set; }
 
-    /// <summary>Runs before each step with its number, counted from 1, and the number of batches whose gradients it sums up; null for
+    /// <summary>Called before each step with its number, from 1, and the number of micro batches that it accumulates; null for
     /// none.</summary>
     public Action<long, int>? BeforeStep { get; set; }
 
     /// <summary>Parameters whose elements were permuted: element i was element Before[i], or is new where that is −1. The optimizer
-    /// permutes its moments alike (<see cref="StepHooks.TakePermutations"/>).</summary>
+    /// permutes its moments in the same way (<see cref="StepHooks.TakePermutations"/>).</summary>
     public List<(Parameter Parameter, int[] Before)> Permutations { get; } = [];
 
-    /// <summary>Runs after each optimizer step with its number, counted from 1, before the gradients are freed; null for none.</summary>
+    /// <summary>Called after each optimizer step with its number, from 1, before the gradients are freed; null for none.</summary>
     public Action<long>? AfterStep { get; set; }
 
     /// <summary>All trainable parameters.</summary>
@@ -70,7 +70,7 @@ internal sealed class Adapter(string name, PeftConfig config)
         .Concat(Swaps.Where(swap => swap.IsTrainable).Select(swap => SavedEntry.Of(swap.Parameter)))
         .Concat(Constants.Select(constant => SavedEntry.Of(constant.Name, constant.Value) with { Optional = constant.Optional }));
 
-    /// <summary>Why the adapter cannot be merged; null if it can, as far as its layers can.</summary>
+    /// <summary>The reason why the adapter cannot be merged; null if it can. The reasons of single layers are checked separately.</summary>
     public string? MergeProblem => Prompt is not null ? $"{Config.PeftType} puts something before every sequence, which no weight can do"
         : Residuals.Count > 0 ? $"{Config.PeftType} inserts networks that are not linear, and no weight computes what they do"
         : null;
@@ -87,17 +87,17 @@ internal sealed class Adapter(string name, PeftConfig config)
         SetRequiresGrad(active);
     }
 
-    /// <summary>The trainable parameters require gradients again.</summary>
+    /// <summary>Makes the trainable parameters require gradients.</summary>
     public void Activate() => SetRequiresGrad(active: true);
 
-    /// <summary>No parameter requires a gradient. Those that did are remembered as the trainable ones.</summary>
+    /// <summary>Makes no parameter require a gradient. <see cref="Activate"/> restores the trainable ones.</summary>
     public void Deactivate()
     {
         _frozen = [.. Parameters.Select(p => p.Parameter).Where(p => !p.RequiresGrad)];
         SetRequiresGrad(active: false);
     }
 
-    /// <summary>Owns a constant: it is freed with the adapter.</summary>
+    /// <summary>Takes ownership of a constant, which is freed with the adapter.</summary>
     public void Own(Tensor constant) => _owned.Add(constant);
 
     public void Free()
@@ -120,13 +120,13 @@ internal sealed class Adapter(string name, PeftConfig config)
     }
 }
 
-/// <summary>A parameter of an adapter with its names in memory and in files.</summary>
-/// <param name="Path">Path of the module it belongs to.</param>
+/// <summary>A parameter of an adapter with its names in Hugging Face PEFT's memory and in files.</summary>
+/// <param name="Path">Path of the parameter's module.</param>
 /// <param name="MemorySuffix">Follows the path in memory; {0} is replaced by the adapter's name.</param>
 /// <param name="FileSuffix">Follows the path in the file.</param>
 /// <param name="Parameter">The values.</param>
-/// <param name="OfModel">Whether it belongs to the whole adapter, so that its key in the file has no path.</param>
-/// <param name="IsWhole">Whether the suffixes are whole names.</param>
+/// <param name="OfModel">Whether the parameter belongs to the whole adapter, so that its key in the file has no path.</param>
+/// <param name="IsWhole">Whether the suffixes are complete names.</param>
 internal readonly record struct AdapterParameter(string Path, string MemorySuffix, string FileSuffix, Parameter Parameter,
     bool OfModel = false, bool IsWhole = false)
 {
@@ -136,10 +136,10 @@ internal readonly record struct AdapterParameter(string Path, string MemorySuffi
     /// <summary>The prefix of keys of the whole adapter.</summary>
     public const string ModelPrefix = "base_model.";
 
-    /// <summary>The name Hugging Face PEFT has for it in memory.</summary>
+    /// <summary>The parameter's name in Hugging Face PEFT's memory.</summary>
     public string MemoryName(string adapter) =>
         (IsWhole ? "" : Prefix + Path + ".") + MemorySuffix.Replace("{0}", adapter, StringComparison.Ordinal);
 
-    /// <summary>Its key in adapter_model.safetensors.</summary>
+    /// <summary>The parameter's key in adapter_model.safetensors.</summary>
     public string FileName => IsWhole ? FileSuffix : OfModel ? ModelPrefix + FileSuffix : Prefix + Path + "." + FileSuffix;
 }

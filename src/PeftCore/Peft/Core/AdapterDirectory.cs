@@ -2,13 +2,13 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>The files of an adapter directory: adapter_config.json, adapter_model.safetensors, and adapter_state.safetensors beside a
+/// <summary>The files of an adapter directory: adapter_config.json, adapter_model.safetensors, and adapter_state.safetensors in a
 /// checkpoint. They are written, and replaced, together.</summary>
 internal static class AdapterDirectory
 {
     public const string WeightsName = "adapter_model.safetensors";
 
-    /// <summary>What a resumed run needs and the adapter's own files do not hold.</summary>
+    /// <summary>The file of the state that a resumed run needs in addition to the adapter's files.</summary>
     public const string StateName = "adapter_state.safetensors";
 
     private const int Attempts = 20;
@@ -23,12 +23,12 @@ internal static class AdapterDirectory
     });
 
     /// <summary>Replaces all files of an adapter at once; other files of the directory are kept.</summary>
-    /// <param name="directory">The directory; made if it does not exist.</param>
+    /// <param name="directory">The directory; created if it does not exist.</param>
     /// <param name="build">Writes the new files into the directory it is given.</param>
     public static void Update(string directory, Action<string> build) =>
         AtomicDirectory.Update(directory, build, name => name is WeightsName or PeftConfig.FileName or StateName);
 
-    /// <summary>The directory of an adapter below the one a user names: "default" is saved in that one itself.</summary>
+    /// <summary>The directory of an adapter: <paramref name="directory"/> itself for "default", else the subdirectory of its name.</summary>
     public static string PathOf(string directory, string name) =>
         name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, name);
 
@@ -60,8 +60,8 @@ internal static class AdapterDirectory
         }
     }
 
-    /// <summary>The weight file of a directory: the usual one, or the only one with another ending to its name, as converters leave it;
-    /// null if there is none.</summary>
+    /// <summary>The weight file of a directory: adapter_model.safetensors, or the only file with another suffix to that name, as converters
+    /// write it; null if there is none.</summary>
     public static string? FindWeights(string directory)
     {
         string usual = Path.Combine(directory, WeightsName);
@@ -71,7 +71,7 @@ internal static class AdapterDirectory
     public static AdapterWeights OpenWeights(string directory) =>
         AdapterWeights.Open(FindWeights(directory) ?? Path.Combine(directory, WeightsName));
 
-    /// <summary>Reads the configuration and opens the weights; tries again if another process has replaced them meanwhile.</summary>
+    /// <summary>Reads the configuration and opens the weights; retries if another process replaces them meanwhile.</summary>
     /// <exception cref="BadInputException">A file is missing or damaged.</exception>
     public static (PeftConfig Config, AdapterWeights Weights) Open(string directory, ICollection<string>? warnings)
     {

@@ -8,7 +8,7 @@ namespace PeftCore.Peft;
 /// own.</summary>
 internal sealed class AdapterDispatcher(ActiveSet set, Layer layer) : LayerHook
 {
-    /// <summary>The adapters' parts on this layer.</summary>
+    /// <summary>The attached adapters of this layer.</summary>
     public AdapterParts<LayerAdapter> Parts { get; } = new(set);
 
     public override Tensor Forward(Tensor x)
@@ -36,7 +36,7 @@ internal sealed class AdapterDispatcher(ActiveSet set, Layer layer) : LayerHook
             [.. updates])
         : applied.Aggregate(layer.Compute(x), (y, adapter) => adapter.AddTo(x, y));
 
-    /// <summary>The low-rank updates of all adapters; null if one is anything else.</summary>
+    /// <summary>The low-rank updates of all adapters; null if one adapter computes anything else.</summary>
     private static List<LowRankUpdate>? UpdatesOf(LayerAdapter[] applied)
     {
         var all = new List<LowRankUpdate>();

@@ -118,7 +118,7 @@ internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, 
     {
         if (!config.Init.ChangesBase)
         {
-            // EVA: the file's rank_pattern holds the ranks that were chosen. C3A alone uses likeReference.
+            // With EVA, the file's rank_pattern holds the chosen ranks. Only C3A uses likeReference.
             Load(directory, name, trainable: true, likeReference: false, warnings: null);
             return;
         }
@@ -166,7 +166,8 @@ internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, 
     private void SavePlain(Adapter adapter, string directory) => set.OnPlainBase(() => AdapterDirectory.Save(directory, adapter.Config,
         adapter.Entries.Select(entry => entry.ToFile()).Concat(SavedTables.Of(model, adapter))));
 
-    /// <summary>Runs code on the plain base, except for the token tables of an adapter: its layers have the rows of those.</summary>
+    /// <summary>Runs code on the base's original parameters, except for the adapter's token tables, whose number of rows its layers
+    /// have.</summary>
     private T OnTables<T>(Adapter adapter, Func<T> body) => set.OnPlainBase(() =>
     {
         var tables = adapter.Swaps

@@ -10,7 +10,7 @@ internal static class AdapterKeys
     /// <summary>Parameters that are modules in Hugging Face PEFT: ".weight" or ".bias" follows their name.</summary>
     private static readonly HashSet<string> Modules = ["lora_A", "lora_B", "oft_R", "ln_tuning_layers"];
 
-    /// <summary>Parameters whose name ends a key.</summary>
+    /// <summary>Parameters whose name is the end of a key.</summary>
     private static readonly HashSet<string> Ends =
     [
         "lora_E", "lora_embedding_A", "lora_embedding_B", "ia3_l", "vera_lambda_b", "vera_lambda_d", "vera_A", "vera_B", "hada_w1_a",
@@ -27,7 +27,7 @@ internal static class AdapterKeys
 
     /// <summary>Normalizes the keys of a file.</summary>
     /// <param name="place">The file, for error sentences.</param>
-    /// <param name="keys">The keys as they are stored.</param>
+    /// <param name="keys">The stored keys.</param>
     /// <returns>Normalized and stored keys, in the order of <paramref name="keys"/>.</returns>
     /// <exception cref="BadInputException">The file holds several adapters, or one tensor under two keys.</exception>
     public static IReadOnlyList<(string Key, string Stored)> Normalize(string place, IEnumerable<string> keys)
@@ -62,7 +62,7 @@ internal static class AdapterKeys
         return key.Contains('_', StringComparison.Ordinal) ? string.Join('.', key.Split('.').Where(part => !Wrappers.Contains(part))) : key;
     }
 
-    /// <summary>A key without the adapter's name, which is added to the names.</summary>
+    /// <summary>Removes the adapter's name from a key and adds it to the names.</summary>
     private static string Shorten(string key, HashSet<string> names)
     {
         string[] parts = key.Split('.');
@@ -87,8 +87,7 @@ internal static class AdapterKeys
             case Magnitude when behind is [_] or [_, "weight"]:
                 return Without(behind[0], parts[..(at + 1)]);
             case Saved when behind.Length > 0:
-                // A module saved whole: its own path follows the adapter's name, or "modules_to_save" itself in files that left the name
-                // out.
+                // A module saved whole: its own path follows the adapter's name, or "modules_to_save" in files that omit the name.
                 return behind.Length == 1 ? Joined([.. parts[..at], .. behind]) : Without(behind[0], [.. parts[..at], .. behind[1..]]);
             case var kind when Modules.Contains(kind):
                 return behind is [var named, "weight" or "bias"] ? Without(named, [.. parts[..(at + 1)], behind[1]])

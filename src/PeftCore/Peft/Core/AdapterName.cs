@@ -10,7 +10,7 @@ internal static class AdapterName
 
     private static readonly SearchValues<char> Refused = SearchValues.Create("/\\:*?\"<>|");
 
-    /// <exception cref="BadInputException">The name cannot be used; the sentence says why.</exception>
+    /// <exception cref="BadInputException">The name is invalid or taken.</exception>
     public static void Check(string name, IReadOnlyCollection<string> taken)
     {
         string? problem = name switch

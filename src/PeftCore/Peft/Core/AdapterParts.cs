@@ -1,8 +1,8 @@
 namespace PeftCore.Peft;
 
-/// <summary>The parts that attached adapters have at one hook, such as their <see cref="LayerAdapter"/> on one layer.</summary>
+/// <summary>The parts of the attached adapters at one hook, such as their <see cref="LayerAdapter"/>s on one layer.</summary>
 /// <typeparam name="T">The kind of part.</typeparam>
-/// <param name="set">The adapters that run.</param>
+/// <param name="set">The active set.</param>
 internal sealed class AdapterParts<T>(ActiveSet set) where T : class
 {
     private readonly Dictionary<Adapter, T> _parts = [];
@@ -40,6 +40,6 @@ internal sealed class AdapterParts<T>(ActiveSet set) where T : class
         _resolved = null;
     }
 
-    /// <summary>The result of a look-up. One object, so that a thread sees the set and its parts together.</summary>
+    /// <summary>The result of a look-up. It is one object, so that a concurrent reader gets a set with its own parts.</summary>
     private sealed record Resolved(Adapter[] Set, T[] Parts);
 }

@@ -1,14 +1,14 @@
 namespace PeftCore.Peft;
 
-/// <summary>Reads the values of an attached adapter from a file. Every key must fit, both ways: a key that is missing or left over is an
-/// error here, where Hugging Face PEFT warns.</summary>
+/// <summary>Reads the values of an attached adapter from a file. A missing or unexpected key is an error; Hugging Face PEFT only
+/// warns.</summary>
 internal static class AdapterReader
 {
     /// <summary>Reads every parameter of an adapter; nothing is changed before all keys, shapes and dtypes are checked.</summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="source">The file.</param>
     /// <param name="tables">The token tables of the file.</param>
-    /// <param name="warnings">Gets a sentence if a tie is undone; null to drop it.</param>
+    /// <param name="warnings">Receives a sentence if a weight tie is removed; null to ignore it.</param>
     /// <exception cref="BadInputException">The file does not fit the adapter.</exception>
     public static void Read(Adapter adapter, AdapterWeights source, AdapterTables tables, ICollection<string>? warnings = null)
     {

@@ -6,7 +6,7 @@ namespace PeftCore.Peft;
 
 /// <summary>The adapters attached to a model, by name, and the hooks that run them.</summary>
 /// <param name="model">The base model.</param>
-/// <param name="set">The adapters that run; every hook reads it.</param>
+/// <param name="set">The active set, which every hook reads.</param>
 internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
 {
     private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
@@ -16,7 +16,7 @@ internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
     /// <summary>Names of the attached adapters.</summary>
     public IReadOnlyCollection<string> Names => _adapters.Keys;
 
-    /// <exception cref="BadInputException">There is no adapter of this name.</exception>
+    /// <exception cref="BadInputException">The name is unknown.</exception>
     public Adapter Get(string name) => _adapters.TryGetValue(name, out var adapter)
         ? adapter
         : throw new BadInputException(
@@ -41,11 +41,11 @@ internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
         return adapter;
     }
 
-    /// <summary>Makes an adapter that is not attached yet; if that fails, all its memory is freed.</summary>
+    /// <summary>Creates an adapter that is not attached yet; on failure all its memory is freed.</summary>
     /// <param name="config">Method and hyperparameters.</param>
     /// <param name="context">Name, seed and, for a saved adapter, its file.</param>
-    /// <param name="tables">Token tables of its file, which may have more rows than the base's; null for none.</param>
-    /// <exception cref="BadInputException">The name cannot be used, or the configuration does not fit the model.</exception>
+    /// <param name="tables">Token tables of the adapter's file, which may have more rows than the base's; null for none.</param>
+    /// <exception cref="BadInputException">The name is invalid or taken, or the configuration does not fit the model.</exception>
     public Adapter Create(PeftConfig config, AttachContext context, AdapterTables? tables = null)
     {
         AdapterName.Check(context.Name, _adapters.Keys);
@@ -72,7 +72,8 @@ internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
         });
     }
 
-    /// <summary>Attaches an adapter: a dispatcher on each layer and residual sum it changes. It is not active yet.</summary>
+    /// <summary>Attaches an adapter: adds a dispatcher to each layer and residual sum that it changes. The adapter is not active
+    /// yet.</summary>
     public void Attach(Adapter adapter)
     {
         _adapters.Add(adapter.Name, adapter);
@@ -124,7 +125,7 @@ internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
         adapter.Free();
     }
 
-    /// <summary>Every parameter once: the base's, those that a swap has taken out of it, and those of all adapters.</summary>
+    /// <summary>Every parameter once: those of the base, including those replaced by swaps, and those of all adapters.</summary>
     public IReadOnlyCollection<Parameter> AllParameters() =>
         [.. model.NamedParameters().Select(p => p.Parameter)
             .Concat(_adapters.Values.SelectMany(adapter => adapter.Swaps).Select(swap => swap.Original).OfType<Parameter>())
@@ -146,7 +147,7 @@ internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
             $"trainable params: {trainable:N0} || all params: {all:N0} || trainable%: {100.0 * trainable / all:F4}");
     }
 
-    /// <summary>The layer at a path. A module is found by its path alone, and methods attach to layers only.</summary>
+    /// <summary>The layer at a path. The path may name any module, but methods attach only to layers.</summary>
     private Layer LayerAt(string path) =>
         model.Find(path) as Layer ?? throw new InvalidOperationException($"an adapter is attached at \"{path}\", which is no layer");
 }

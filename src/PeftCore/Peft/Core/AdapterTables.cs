@@ -4,11 +4,11 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Token tables (input embedding, head) in an adapter's file: Hugging Face PEFT saves them whole if tokens were added. They
+/// <summary>Token tables (input embedding, head) in an adapter's file: Hugging Face PEFT saves them in full if tokens were added. They
 /// replace the base's while the adapter is active, and may have more rows.</summary>
 internal sealed class AdapterTables : IDisposable
 {
-    /// <summary>Suffixes of a table's key: that of the table, and those of the layers that PEFT wraps around it.</summary>
+    /// <summary>Suffixes of a table's key: that of the table, and those of the wrappers that PEFT puts around it.</summary>
     private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight",
         "original_module.weight"];
 
@@ -22,7 +22,7 @@ internal sealed class AdapterTables : IDisposable
     public static IReadOnlyList<(string Path, Module Module)> Of(CausalModel model) =>
         [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.Head)];
 
-    /// <summary>Reads the tables of a file. To be called while the base has its own parameters.</summary>
+    /// <summary>Reads the tables of a file. The base must have its original parameters.</summary>
     /// <exception cref="BadInputException">A table does not fit the base, or the file has two different ones.</exception>
     public static AdapterTables Read(CausalModel model, AdapterWeights weights)
     {
@@ -43,7 +43,7 @@ internal sealed class AdapterTables : IDisposable
         }
     }
 
-    /// <summary>Runs code while the base has these tables, so that parameters made for them have as many rows.</summary>
+    /// <summary>Runs code with these tables in the base, so that parameters created for them have their number of rows.</summary>
     public T On<T>(Func<T> body)
     {
         var swaps = _tables.Select(table => Swap(table)).ToList();
@@ -65,10 +65,10 @@ internal sealed class AdapterTables : IDisposable
         .Concat(_tables.SelectMany(table => table.Keys.Where(key => !claimed.Contains(key)
             && key.EndsWith(Suffixes[^1], StringComparison.Ordinal))));
 
-    /// <summary>Gives an adapter these tables instead of those it had. A table equal to the base's is not swapped in.</summary>
+    /// <summary>Replaces an adapter's tables by these. A table equal to the base's is not swapped in.</summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="claimed">Keys of the adapter's parameters.</param>
-    /// <param name="warnings">Gets a sentence if a tie is undone.</param>
+    /// <param name="warnings">Receives a sentence if a weight tie is removed.</param>
     /// <exception cref="BadInputException">Embedding and head would have different rows.</exception>
     public void Settle(Adapter adapter, HashSet<string> claimed, ICollection<string>? warnings)
     {
@@ -128,7 +128,7 @@ internal sealed class AdapterTables : IDisposable
             return;
         }
         var entry = weights.Get(keys[0]);
-        // A module trained whole is saved beside the original, which may differ.
+        // A module that is trained in full is saved in addition to the original, which may differ.
         if (keys.Skip(1).FirstOrDefault(key => !key.EndsWith(Suffixes[^1], StringComparison.Ordinal)
             && !AdapterValues.AreAlike(entry, weights.Get(key))) is { } other)
         {
@@ -186,7 +186,7 @@ internal sealed class AdapterTables : IDisposable
             ?? module.OwnParameter("weight")!).Shape[0];
     }
 
-    /// <summary>Whether a module uses a parameter that the adapter trains in another.</summary>
+    /// <summary>Whether a module shares a parameter that the adapter trains in another module.</summary>
     private static bool IsShared(Adapter adapter, Module module) =>
         adapter.Swaps.Exists(swap => !swap.IsTrainable && swap.Replaces(module, "weight")
         && adapter.Swaps.Exists(owner => owner.IsTrainable && owner.Value == swap.Value));
@@ -200,13 +200,13 @@ internal sealed class AdapterTables : IDisposable
         .SequenceEqual(b.Value.ToBytes());
 
     /// <summary>One table.</summary>
-    /// <param name="Path">Path of its module.</param>
+    /// <param name="Path">Path of the table's module.</param>
     /// <param name="Module">The module.</param>
-    /// <param name="Keys">Its keys in the file; empty if it shares the other table's values.</param>
+    /// <param name="Keys">Keys in the file; empty if the table shares the other table's values.</param>
     /// <param name="Value">The values, in the dtype of the base.</param>
     private sealed record Table(string Path, Module Module, IReadOnlyList<string> Keys, Parameter Value)
     {
-        /// <summary>Whether an adapter owns the values now.</summary>
+        /// <summary>Whether an adapter has taken ownership of the values.</summary>
         public bool IsTaken { get; set; }
     }
 }

@@ -17,11 +17,11 @@ internal sealed class AdapterWeights : IDisposable
     /// <summary>The keys.</summary>
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
-    /// <summary>The most elements the tensors can have: no element takes less than two bytes.</summary>
+    /// <summary>Upper bound of the number of elements: an element takes at least two bytes.</summary>
     public long MostElements => _entries.Values.Sum(entry => entry.Length) / 2;
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="BadInputException">It is damaged, or its keys contradict each other.</exception>
+    /// <exception cref="BadInputException">The file is damaged, or its keys contradict each other.</exception>
     public static AdapterWeights Open(string path)
     {
         var source = WeightSource.OpenFile(path);
@@ -44,7 +44,7 @@ internal sealed class AdapterWeights : IDisposable
     /// <summary>Finds a tensor; false if there is none of that key.</summary>
     public bool TryGet(string key, [NotNullWhen(true)] out WeightEntry? entry) => _entries.TryGetValue(key, out entry);
 
-    /// <summary>A tensor that must be there.</summary>
+    /// <summary>Returns a tensor; throws if the file does not have it.</summary>
     public WeightEntry Get(string key) =>
         TryGet(key, out var entry) ? entry : throw new BadInputException($"{Place}: the tensor \"{key}\" is missing");
 

@@ -9,9 +9,8 @@ namespace PeftCore.Peft;
 /// was allocated here is freed.</summary>
 /// <param name="model">The base model, without any adapter's changes.</param>
 /// <param name="name">The adapter's name.</param>
-/// <param name="seed">Seed of its initial values.</param>
-/// <param name="elementLimit">The most elements a saved adapter can have, from the size of its file; null for a new one. A configuration
-/// with more is refused before memory is allocated.</param>
+/// <param name="seed">Seed of the initial values.</param>
+/// <param name="elementLimit">Upper bound of the elements of a saved adapter, from the size of its file; null for a new one. A configuration with more elements is an error before memory is allocated.</param>
 internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
 {
     private readonly List<Parameter> _made = [];
@@ -45,19 +44,19 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
     /// <summary>The weights the adapter is read from; null for a new adapter.</summary>
     public AdapterWeights? Stored { get; init; }
 
-    /// <summary>Gets a sentence for each warning; null to drop them.</summary>
+    /// <summary>Receives a sentence for each warning; null to ignore them.</summary>
     public ICollection<string>? Warnings { get; init; }
 
-    /// <summary>The adapter, still empty.</summary>
-    /// <param name="config">Its configuration as it will be saved.</param>
+    /// <summary>Creates the adapter, still empty.</summary>
+    /// <param name="config">The configuration as it will be saved.</param>
     public Adapter NewAdapter(PeftConfig config) => _adapter = new Adapter(name, config);
 
-    /// <summary>The adapter being made.</summary>
+    /// <summary>The adapter that is being created.</summary>
     public Adapter Adapter => _adapter ?? throw new InvalidOperationException("make the adapter first: it owns what is made for it");
 
-    /// <summary>A parameter of the adapter, F32, contents undefined.</summary>
-    /// <param name="shape">Its shape.</param>
-    /// <param name="packed">Whether its file holds fewer elements than it has.</param>
+    /// <summary>Allocates an F32 parameter of the adapter, contents undefined.</summary>
+    /// <param name="shape">The shape.</param>
+    /// <param name="packed">Whether the file stores the parameter in fewer elements.</param>
     public Parameter NewParameter(Shape shape, bool packed = false)
     {
         RefuseMoreThanStored(packed ? 0 : shape.Count);
@@ -68,7 +67,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return parameter;
     }
 
-    /// <summary>Refuses a configuration with more elements than its file can hold, before they are computed or allocated.</summary>
+    /// <summary>Throws if the configuration needs more elements than its file can hold, before they are computed or allocated.</summary>
     /// <param name="elements">Elements that the file must hold, in addition to the parameters so far.</param>
     public void RefuseMoreThanStored(long elements)
     {
@@ -80,20 +79,19 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         }
     }
 
-    /// <summary>A constant of the adapter, contents undefined: frozen, and freed with the adapter.</summary>
+    /// <summary>Allocates a constant of the adapter, contents undefined: frozen, and freed with the adapter.</summary>
     public Tensor NewConstant(Shape shape, DType dtype = DType.F32) => Own(Backend.NewTensor(shape, dtype, MemoryKind.Frozen).Keep());
 
-    /// <summary>A constant with these values.</summary>
+    /// <summary>Allocates a constant with values.</summary>
     public Tensor NewConstant(ReadOnlySpan<float> values, Shape shape) => Own(Backend.From(values, shape, MemoryKind.Frozen).Keep());
 
-    /// <summary>A constant of integers.</summary>
+    /// <summary>Allocates a constant of integers.</summary>
     public Tensor NewConstant(ReadOnlySpan<int> values, Shape shape) => Own(Backend.From(values, shape, MemoryKind.Frozen).Keep());
 
-    /// <summary>The shape a tensor has in the file the adapter is read from; null for a new adapter, or if the file has none of this
-    /// name.</summary>
+    /// <summary>The shape of a tensor in the adapter's file; null for a new adapter, or if the file has no such tensor.</summary>
     public long[]? StoredShape(string name) => Stored is { } file && file.TryGet(name, out var entry) ? entry.Shape : null;
 
-    /// <summary>A frozen copy of a base parameter, which is not saved.</summary>
+    /// <summary>Creates a frozen copy of a base parameter, which is not saved.</summary>
     public Parameter NewFrozen(Parameter original)
     {
         var copy = new Parameter(original.Shape);
@@ -102,7 +100,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return copy;
     }
 
-    /// <summary>A parameter, F32, with the values of a base parameter.</summary>
+    /// <summary>Creates an F32 parameter with the values of a base parameter.</summary>
     public Parameter NewCopy(Parameter original)
     {
         var copy = NewParameter(original.Shape);
@@ -116,7 +114,7 @@ internal sealed class AttachContext(CausalModel model, string name, ulong seed, 
         return constant;
     }
 
-    /// <summary>Frees everything allocated here, after attaching has failed.</summary>
+    /// <summary>Frees all memory allocated here, after attaching has failed.</summary>
     public void Free()
     {
         _adapter?.Free();

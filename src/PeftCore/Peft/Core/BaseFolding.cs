@@ -5,13 +5,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Writes the merged weights of adapters into the base's own parameters, one weight after the other, so that this takes the memory
-/// of one of them and not of a second model.</summary>
+/// <summary>Writes the merged weights of adapters into the base's own parameters, one weight at a time, so that the extra memory is that of
+/// one weight, not of a second model.</summary>
 /// <param name="model">The base, without merged adapters.</param>
 /// <param name="adapters">The adapters, which are applied.</param>
 internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adapters)
 {
-    /// <summary>Computes every merged weight once, only to look for NaN and infinity.</summary>
+    /// <summary>Computes every merged weight once to check it for NaN and infinity.</summary>
     /// <exception cref="BadInputException">A merged weight is not finite.</exception>
     public void RefuseIfNotFinite()
     {
@@ -32,7 +32,7 @@ internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adap
     }
 
     /// <summary>Replaces every changed weight by its merged values.</summary>
-    /// <param name="keepTies">Change a tied weight in both modules where it changes in one; otherwise the tie is undone.</param>
+    /// <param name="keepTies">Change a tied weight in both modules if it changes in one; otherwise the tie is removed.</param>
     public void Run(bool keepTies)
     {
         foreach (var modules in Changed().GroupBy(module => Original(module, "weight")).ToList())
@@ -41,7 +41,7 @@ internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adap
         }
     }
 
-    /// <summary>Every module that adapters change.</summary>
+    /// <summary>All modules that the adapters change.</summary>
     private List<Module> Changed() => [.. adapters.SelectMany(adapter => adapter.Layers.Select(layer => model.Find(layer.Path)!)
         .Concat(adapter.Swaps.Select(swap => swap.Module))).Distinct()];
 
@@ -52,12 +52,12 @@ internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adap
         return layers.Count > 0 ? MergedWeights.Of(module, layers, null) : [];
     }
 
-    /// <summary>The base's own parameter, swapped out or not.</summary>
+    /// <summary>The base's original parameter, whether a swap replaces it or not.</summary>
     private Parameter? Original(Module module, string name) =>
         adapters.SelectMany(adapter => adapter.Swaps).FirstOrDefault(swap => swap.Replaces(module, name))?.Original
         ?? module.OwnParameter(name);
 
-    /// <summary>Gives modules that share their weight, or one that shares nothing, their merged values.</summary>
+    /// <summary>Replaces the weight of one module, or the shared weight of several, by its merged values.</summary>
     private void Fold(List<Module> modules, bool keepTies)
     {
         using var scope = new TensorScope();
@@ -86,7 +86,7 @@ internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adap
         bool shared = keepTies || sharers == 1 ||
             (changes.Count == sharers
                 && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
-        // A table of another vocabulary has another shape, and needs another parameter.
+        // A table of another vocabulary size has another shape, so it needs a new parameter.
         var common = !shared ? null : changes[0].Value.Shape == parameter.Shape ? parameter : new Parameter(changes[0].Value.Shape);
         foreach (var (module, name, value) in changes)
         {

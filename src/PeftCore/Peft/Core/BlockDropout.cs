@@ -8,8 +8,8 @@ namespace PeftCore.Peft;
 /// <summary>Multiplicative dropout of OFT and BOFT: in training, some blocks of a rotation are replaced by the identity. The choice is a
 /// function of seed, layer and step.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Share">Share of the blocks that are replaced.</param>
-/// <param name="Site">The layer's number.</param>
+/// <param name="Share">Fraction of the blocks that are replaced.</param>
+/// <param name="Site">Index of the layer, which selects the random stream.</param>
 internal readonly record struct BlockDropout(Layer Layer, double Share, ulong Site)
 {
     /// <summary>R (n, b, b) with the chosen blocks replaced.</summary>

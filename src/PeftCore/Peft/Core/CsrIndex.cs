@@ -5,11 +5,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Index tensors of a sparse matrix in compressed sparse row form, for x·Sᵀ and for its transpose in backward. Allocated once;
-/// filled whenever the entries change.</summary>
+/// <summary>Index tensors of a sparse matrix in compressed sparse row form, for x·Sᵀ and for its transpose in backward. Allocated once, and
+/// refilled when the entries change.</summary>
 internal static class CsrIndex
 {
-    /// <summary>An index over an axis of some extent, contents undefined.</summary>
+    /// <summary>Allocates an index over an axis, contents undefined.</summary>
     public static SparseIndex NewIndex(AttachContext context, int extent, int entries) =>
         new(context.NewConstant([extent + 1], DType.I32), context.NewConstant([entries], DType.I32),
             context.NewConstant([entries], DType.I32));

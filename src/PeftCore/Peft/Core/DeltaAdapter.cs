@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method implements Δ; merging follows from it, because
-/// row i of ΔWᵀ is Δ of the i-th unit vector.</summary>
+/// <summary>A method that adds a linear map to a linear layer: y = x·Wᵀ + b + Δ(x). A method implements Δ; merging is derived from it,
+/// because row i of ΔWᵀ is Δ of the i-th unit vector.</summary>
 /// <param name="layer">The layer.</param>
 internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 {
@@ -31,7 +31,7 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
         var backend = weight.Backend;
         using var scope = new TensorScope();
         using var evalMode = new EvalModeScope(layer.Mode);
-        // Methods that scale or rotate the weight need its values from before this loop.
+        // Methods that scale or rotate the weight need its values as they are before this loop.
         var original = DependsOnWeight ? plain ?? Copy(weight) : layer.Weight.Value;
         for (int first = 0; first < layer.Inputs; first += UnitVectors.MostOf(layer.Inputs))
         {
@@ -57,7 +57,7 @@ internal abstract class DeltaAdapter(Linear layer) : LayerAdapter
 
     /// <summary>Δ(x) without a bias.</summary>
     /// <param name="x">(…, in)</param>
-    /// <param name="weight">The base weight in the layer's own layout, for methods that change what it computes.</param>
+    /// <param name="weight">The base weight in the layer's own layout, for methods that depend on it.</param>
     /// <returns>(…, out)</returns>
     protected abstract Tensor Delta(Tensor x, Tensor weight);
 

@@ -7,10 +7,10 @@ namespace PeftCore.Peft;
 /// one.</summary>
 /// <param name="Mode">Mode, seed and step of the model.</param>
 /// <param name="Probability">Probability that an element is dropped.</param>
-/// <param name="Site">The site's number: that of a layer, or one from <see cref="FirstBesideLayers"/> on.</param>
+/// <param name="Site">Index of the site: that of a layer, or one from <see cref="FirstBesideLayers"/> on.</param>
 internal readonly record struct LayerDropout(RunMode Mode, float Probability, ulong Site)
 {
-    /// <summary>The first number of sites that are no layers, far above those of layers.</summary>
+    /// <summary>The first index of sites that are not layers, far above those of layers.</summary>
     public const ulong FirstBesideLayers = 0x7FE000;
 
     private const int StepBits = 40;
@@ -20,7 +20,7 @@ internal readonly record struct LayerDropout(RunMode Mode, float Probability, ul
     {
     }
 
-    /// <summary>The key of this step's mask; no dropout outside of training.</summary>
+    /// <summary>The key of the current step's mask; no dropout in evaluation mode.</summary>
     public DropoutKey Now => Probability > 0 && Mode.Training ? new DropoutKey(Probability, Mode.Seed, Stream) : default;
 
     /// <summary>The random stream of this site and step.</summary>

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>A method whose update of a linear layer is a low-rank product: y = x·Wᵀ + b + s·((x·Aᵀ)∘m)·Bᵀ, with A and B computed from its
-/// own parameters. It runs in LoRA's fused op, alone or with other adapters of the kind.</summary>
+/// <summary>A method whose update of a linear layer is a low-rank product: y = x·Wᵀ + b + s·((x·Aᵀ)∘m)·Bᵀ, with A and B computed from the
+/// method's parameters. It runs in LoRA's fused op, alone or with other low-rank updates.</summary>
 internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : DeltaAdapter(layer)
 {
     public override Tensor Forward(Tensor x)
@@ -21,7 +21,7 @@ internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : Del
 
     protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Update(dropout.Now));
 
-    /// <summary>The update by itself, in plain ops: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
+    /// <summary>The update alone, in plain ops: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
     public static Tensor Apply(Tensor x, LowRankUpdate branch)
     {
         var low = x.Dropout(branch.Dropout).Linear(branch.A);

@@ -7,10 +7,10 @@ namespace PeftCore.Peft;
 /// <summary>Weights with adapters merged in: W' = merge(W), computed in F32 whatever the dtype of W.</summary>
 internal static class MergedWeights
 {
-    /// <summary>The merged weight of a module, and its bias if that changes: F32, in the scope that is open.</summary>
-    /// <param name="module">The module; its own parameters stay as they are.</param>
-    /// <param name="adapters">Its adapters, merged in this order.</param>
-    /// <param name="plain">The weight before earlier merges, for methods that scale the base's weight; null if there were none.</param>
+    /// <summary>The merged weight of a module, and its bias if that changes: F32, in the current tensor scope.</summary>
+    /// <param name="module">The module; its parameters are unchanged.</param>
+    /// <param name="adapters">The adapters on the module, in the order of merging.</param>
+    /// <param name="plain">The weight before earlier merges, for methods that scale the base's weight; null if there were no earlier merges.</param>
     public static List<(string Name, Tensor Value)> Of(Module module, IReadOnlyList<LayerAdapter> adapters, Parameter? plain)
     {
         var weight = module.OwnParameter("weight")!;
@@ -25,10 +25,10 @@ internal static class MergedWeights
         return biasChanged ? [("weight", merged), ("bias", mergedBias!)] : [("weight", merged)];
     }
 
-    /// <summary>Refuses an adapter that cannot be merged.</summary>
+    /// <summary>Throws if an adapter cannot be merged.</summary>
     /// <param name="adapter">The adapter.</param>
-    /// <param name="safe">Refuse it as well if a parameter it swaps in is not finite.</param>
-    /// <exception cref="BadInputException">It cannot be merged; the sentence says why.</exception>
+    /// <param name="safe">Also throw if a parameter that it swaps in is not finite.</param>
+    /// <exception cref="BadInputException">The adapter cannot be merged.</exception>
     public static void RefuseIfUnmergeable(Adapter adapter, bool safe)
     {
         if (adapter.MergeProblem is { } whole)

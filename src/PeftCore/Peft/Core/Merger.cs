@@ -6,12 +6,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Merges adapters: into copies of the base's weights, which can be taken out again; into the base for good; several into one new
-/// adapter.</summary>
+/// <summary>Merges adapters reversibly into copies of the base's weights, permanently into the base, or several adapters into a new
+/// one.</summary>
 internal sealed class Merger(CausalModel model, AdapterRegistry registry, ActiveSet set)
 {
     /// <summary>Merges each active adapter that is not merged, into copies of the weights it changes.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     public void Merge(bool safe)
     {
         bool disabled = set.SetDisabled(false);
@@ -35,8 +35,8 @@ internal sealed class Merger(CausalModel model, AdapterRegistry registry, Active
         }
     }
 
-    /// <summary>Unmerges one adapter. Those merged later started from its weights, so they are unmerged first and merged again
-    /// after.</summary>
+    /// <summary>Unmerges one adapter. Adapters merged later are based on its weights, so they are unmerged first and merged again
+    /// afterwards.</summary>
     /// <returns>Whether it was merged.</returns>
     public bool Unmerge(Adapter adapter)
     {
@@ -52,7 +52,7 @@ internal sealed class Merger(CausalModel model, AdapterRegistry registry, Active
         return true;
     }
 
-    /// <summary>Runs code while no adapter is merged, and merges the active ones again if any was.</summary>
+    /// <summary>Runs code with no adapter merged, and merges the active ones again if any was merged.</summary>
     public T WhileUnmerged<T>(Func<T> body)
     {
         bool merged = set.Merged.Count > 0;
@@ -70,10 +70,10 @@ internal sealed class Merger(CausalModel model, AdapterRegistry registry, Active
         }
     }
 
-    /// <summary>Merges the active adapters into the base's own parameters. They are still attached afterwards, and no longer fit
-    /// it.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
-    /// <param name="keepTies">Change a tied weight in both modules where it changes in one.</param>
+    /// <summary>Merges the active adapters into the base's own parameters. They remain attached, but no longer fit the changed
+    /// base.</summary>
+    /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
+    /// <param name="keepTies">Change a tied weight in both modules if it changes in one.</param>
     public void MergeForGood(bool safe, bool keepTies)
     {
         bool merged = set.Merged.Count > 0;
@@ -152,7 +152,7 @@ internal sealed class Merger(CausalModel model, AdapterRegistry registry, Active
         using var scope = new TensorScope();
         foreach (var (name, value) in MergedWeights.Of(module, [adapter], set.MergedFrom(module, "weight")))
         {
-            // A tied weight is merged once: only the module that the adapter is on changes.
+            // A tied weight is merged once, in the module of the adapter only.
             var original = module.OwnParameter(name)!;
             var parameter = new Parameter(original.Shape);
             value.Backend.Cast(value, parameter.Materialize(value.Backend, original.Value.DType));

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The rows of a mixed batch, grouped by adapter. Each group is computed as a batch of its own.</summary>
+/// <summary>The rows of a mixed batch, grouped by adapter. Each group is computed as a separate batch.</summary>
 internal sealed class MixedRows
 {
     private readonly List<(Adapter? Adapter, int[] Rows)> _groups;
@@ -32,13 +32,13 @@ internal sealed class MixedRows
     /// <summary>The adapter of each row; null for the base alone.</summary>
     public IReadOnlyList<Adapter?> Adapters { get; }
 
-    /// <summary>Runs each group with its own adapter.</summary>
-    /// <param name="run">Computes a group from its adapter and the numbers of its rows.</param>
+    /// <summary>Runs each group with its adapter.</summary>
+    /// <param name="run">Computes a group from its adapter and the indices of its rows.</param>
     /// <returns>All rows, in their order.</returns>
     public Tensor Run(Func<Adapter?, int[], Tensor> run) =>
         Take(Tensor.Concat([.. _groups.Select(group => run(group.Adapter, group.Rows))]), _order);
 
-    /// <summary>Picks rows of the outermost axis: (rows, …) to (picked, …).</summary>
+    /// <summary>Selects rows of the outermost axis: (rows, …) to (selected, …).</summary>
     public static Tensor Take(Tensor x, ReadOnlySpan<int> rows)
     {
         Span<int> extents = stackalloc int[x.Shape.Rank];

@@ -3,11 +3,11 @@ using PeftCore.Io;
 
 namespace PeftCore.Peft;
 
-/// <summary>Names modules as Hugging Face PEFT does: a list of names matches a module whose path equals one of them or ends in "." and one
-/// of them; a single string is a regular expression for the whole path, or "all-linear".</summary>
+/// <summary>Selects modules by the rules of Hugging Face PEFT: a list of names matches a module whose path equals one of them or ends in
+/// "." and one of them; a single string is a regular expression for the whole path, or "all-linear".</summary>
 public sealed class ModuleSelector
 {
-    /// <summary>The string that stands for every linear layer but the output head.</summary>
+    /// <summary>The string that selects every linear layer except the output head.</summary>
     public const string AllLinear = "all-linear";
 
     private readonly PathPattern? _regex;
@@ -37,7 +37,7 @@ public sealed class ModuleSelector
     /// <exception cref="BadInputException">The expression is not valid.</exception>
     public static ModuleSelector Matching(string pattern) => new(null, pattern);
 
-    /// <summary>Names from a comma-separated list, or one pattern when the text has regular-expression characters or is
+    /// <summary>Names from a comma-separated list, or one pattern if the text has characters of regular expressions or is
     /// "all-linear".</summary>
     public static ModuleSelector Parse(string text)
     {
@@ -51,7 +51,7 @@ public sealed class ModuleSelector
         ? _regex is not null && _regex.Matches(path)
         : NameFor(path) is not null;
 
-    /// <summary>The name by which a path is selected; null for a pattern, or if it is not.</summary>
+    /// <summary>The name that selects a path; null for a pattern, or if no name does.</summary>
     internal string? NameFor(string path) =>
         Names?.FirstOrDefault(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
 

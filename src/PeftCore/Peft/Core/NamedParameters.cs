@@ -7,7 +7,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft;
 
 /// <summary>The parameters of a small network, by their names in files, with PyTorch's usual initialisations.</summary>
-/// <param name="context">Allocates them.</param>
+/// <param name="context">Allocates the parameters.</param>
 /// <param name="firstStream">Random stream of the first parameter; each uses the next.</param>
 internal sealed class NamedParameters(AttachContext context, ulong firstStream = 0)
 {
@@ -20,7 +20,7 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
     /// <summary>N(0, deviation²).</summary>
     public Parameter Normal(string name, Shape shape, float deviation = 1) => New(name, shape).Normal(0, deviation, context.Seed, Stream);
 
-    /// <summary>N(0, deviation²) truncated at two deviations.</summary>
+    /// <summary>N(0, deviation²) truncated at two standard deviations.</summary>
     public Parameter TruncatedNormal(string name, Shape shape, float deviation)
     {
         var parameter = New(name, shape);

@@ -2,8 +2,8 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>A parameter that replaces one of the base while it is active: of a module trained whole, a bias, a merged weight. The base's
-/// own parameter keeps its values.</summary>
+/// <summary>A parameter that replaces one of the base while the swap is active: a trained copy of a weight or bias, or a merged weight. The
+/// base's parameter keeps its values.</summary>
 internal sealed class ParameterSwap(Module module, string name, AdapterParameter parameter, bool trainable = true)
 {
     private Parameter? _original;
@@ -34,6 +34,6 @@ internal sealed class ParameterSwap(Module module, string name, AdapterParameter
         }
     }
 
-    /// <summary>Whether this swap is for a module's parameter of a name.</summary>
+    /// <summary>Whether this swap replaces a parameter of a module.</summary>
     public bool Replaces(Module owner, string parameterName) => module == owner && name == parameterName;
 }

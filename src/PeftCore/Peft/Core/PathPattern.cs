@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Peft;
 
-/// <summary>A regular expression of a configuration that must match whole module paths. It is untrusted, so it may be invalid, and matching
-/// has a time limit. Python's syntax for named groups and for the end of the text is translated.</summary>
+/// <summary>A regular expression of a configuration that must match whole module paths. It comes from an untrusted file, so it may be
+/// invalid, and matching has a time limit. Python's syntax for named groups and for the end of the text is translated.</summary>
 internal sealed class PathPattern
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(1);
@@ -14,15 +14,15 @@ internal sealed class PathPattern
 
     /// <param name="pattern">The expression.</param>
     /// <param name="field">The configuration's field, for error sentences.</param>
-    /// <param name="form">A surrounding expression with {0} in its place.</param>
-    /// <exception cref="BadInputException">It is not a regular expression.</exception>
+    /// <param name="form">A surrounding expression in which {0} is replaced by the pattern.</param>
+    /// <exception cref="BadInputException">The pattern is not a valid regular expression.</exception>
     public PathPattern(string pattern, string field, string form = "{0}")
     {
         (_pattern, _field) = (pattern, field);
         string native = pattern.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace("\\Z", "\\z", StringComparison.Ordinal);
         try
         {
-            // Compiled by itself first: "a)|(b" must not become valid inside the form.
+            // The pattern is compiled alone first, because "a)|(b" must not become valid inside the form.
             _ = new Regex(native, RegexOptions.CultureInvariant, Timeout);
             _regex = new Regex($@"\A(?:{form.Replace("{0}", $"(?:{native})", StringComparison.Ordinal)})\z", RegexOptions.CultureInvariant,
                 Timeout);

@@ -21,13 +21,13 @@ using PeftCore.Peft.Vera;
 
 namespace PeftCore.Peft;
 
-/// <summary>The PEFT methods by peft_type. A new method is a configuration, a layer, and a line here; one from outside calls
+/// <summary>The PEFT methods by peft_type. A new method is a configuration, a layer adapter, and a line here; an external method calls
 /// <see cref="Register"/>.</summary>
 public static class PeftMethods
 {
     private static readonly Lock Registering = new();
 
-    // Replaced as a whole, so that readers need no lock.
+    // The dictionary is replaced, never changed, so that readers need no lock.
     private static volatile OrderedDictionary<string, PeftMethod> _methods = new(StringComparer.Ordinal)
     {
         ["LORA"] = PeftMethod.Of("lora", LoraConfig.Fields),
@@ -60,14 +60,14 @@ public static class PeftMethods
 
     internal static IEnumerable<string> Names => _methods.Values.Select(method => method.Name);
 
-    /// <summary>Their peft_type in adapter_config.json.</summary>
+    /// <summary>The peft_type of all methods.</summary>
     internal static IEnumerable<string> Types => _methods.Keys;
 
-    /// <summary>Adds a method, so that its adapters are attached, saved, loaded and merged, and so that the command line has it under its
-    /// type in small letters.</summary>
-    /// <param name="peftType">Its name in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
-    /// <param name="fields">The fields of its configuration; reading, writing, checks and command line follow from them.</param>
-    /// <exception cref="ArgumentException">The name has other characters, or the method is there already.</exception>
+    /// <summary>Adds a method, so that its adapters can be attached, saved, loaded and merged, and the command line accepts its type in
+    /// lower case.</summary>
+    /// <param name="peftType">The peft_type in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
+    /// <param name="fields">The fields of the configuration, from which reading, writing, checks and command line are derived.</param>
+    /// <exception cref="ArgumentException">The type has other characters, or is already registered.</exception>
     public static void Register<TConfig>(string peftType, ConfigFields<TConfig> fields) where TConfig : PeftConfig
     {
         ArgumentException.ThrowIfNullOrEmpty(peftType);
@@ -92,7 +92,7 @@ public static class PeftMethods
         ?? throw new BadInputException($"there is no method \"{name}\"; there are {string.Join(", ", Names)}");
 
     /// <summary>The method with this name on the command line.</summary>
-    /// <exception cref="BadInputException">There is none.</exception>
+    /// <exception cref="BadInputException">The method is unknown.</exception>
     internal static PeftMethod Named(string name) => _methods[TypeOf(name)];
 
     internal static PeftMethod Get(ConfigReader config)
@@ -108,9 +108,9 @@ public static class PeftMethods
 }
 
 /// <summary>One method.</summary>
-/// <param name="Name">Its name on the command line.</param>
-/// <param name="Read">Reads its configuration.</param>
-/// <param name="Fields">What its configuration holds.</param>
+/// <param name="Name">The name on the command line.</param>
+/// <param name="Read">Reads the configuration.</param>
+/// <param name="Fields">The fields of the configuration.</param>
 internal sealed record PeftMethod(string Name, Func<ConfigReader, PeftConfig> Read, IReadOnlyList<ConfigField> Fields)
 {
     public static PeftMethod Of<T>(string name, ConfigFields<T> fields)

@@ -6,12 +6,12 @@ using PeftCore.Peft.Prompts;
 
 namespace PeftCore.Peft;
 
-/// <summary>A frozen base model with adapters. Several can be attached; the active ones change what the base computes, and train. The
-/// base's own parameters never change until a merge for good.
-/// <see cref="AdapterRegistry"/> holds the attached adapters, <see cref="ActiveSet"/> those that run.</summary>
+/// <summary>A frozen base model with adapters. Several can be attached; the active ones change the output of the base, and are trained. The
+/// base's own parameters do not change, except by <see cref="MergeAndUnload"/>. <see cref="AdapterRegistry"/> holds the attached adapters,
+/// <see cref="ActiveSet"/> the active ones.</summary>
 public sealed class PeftModel
 {
-    /// <summary>The name of an adapter that is given none.</summary>
+    /// <summary>The default name of an adapter.</summary>
     public const string DefaultAdapter = "default";
 
     /// <summary>The name that means "no adapter" for a row of a mixed batch.</summary>
@@ -21,7 +21,7 @@ public sealed class PeftModel
     private readonly Merger _merger;
     private readonly AdapterFiles _files;
 
-    /// <summary>Freezes a model, so that adapters can be attached.</summary>
+    /// <summary>Wraps and freezes a model, so that adapters can be attached.</summary>
     public PeftModel(CausalModel model)
     {
         Base = model;
@@ -37,8 +37,8 @@ public sealed class PeftModel
     /// <summary>The base model; calls on it run with the active adapters.</summary>
     public CausalModel Base { get; }
 
-    /// <summary>Whether adapters attached from now on compute the gradients of Hugging Face PEFT where those are not the derivatives, so
-    /// that runs can be compared. Only C³A has such gradients.</summary>
+    /// <summary>Whether adapters attached later compute Hugging Face PEFT's gradients even where these are not the derivatives, so that
+    /// runs can be compared. Only C³A has such gradients.</summary>
     public bool GradientsLikeReference { get; set; }
 
     /// <summary>Names of the attached adapters.</summary>
@@ -47,10 +47,10 @@ public sealed class PeftModel
     /// <summary>Names of the active adapters, in their order.</summary>
     public IReadOnlyList<string> ActiveAdapters => Set.Names;
 
-    /// <summary>Names of the adapters that are merged into the base's weights now.</summary>
+    /// <summary>Names of the merged adapters.</summary>
     public IReadOnlyCollection<string> MergedAdapters => [.. Set.Merged.Select(adapter => adapter.Name)];
 
-    /// <summary>Parameters of the active adapters with their names in Hugging Face PEFT's memory, sorted by name.</summary>
+    /// <summary>Parameters of the active adapters under the names of Hugging Face PEFT's parameters, sorted by name.</summary>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters =>
         [.. Set.Active.SelectMany(adapter => adapter.Parameters.Select(p => (p.MemoryName(adapter.Name), p.Parameter)))
             .OrderBy(p => p.Item1, StringComparer.Ordinal)];
@@ -64,7 +64,7 @@ public sealed class PeftModel
     /// <summary>Elements of the parameters that require a gradient.</summary>
     public long TrainableCount => _registry.Count().Trainable;
 
-    /// <summary>The adapters that run.</summary>
+    /// <summary>The active set.</summary>
     internal ActiveSet Set { get; } = new();
 
     internal StepHooks Steps { get; }
@@ -73,9 +73,9 @@ public sealed class PeftModel
     public static PeftModel Load(string baseDirectory, string adapterDirectory, Backend backend) =>
         AdapterFiles.LoadWithBase(baseDirectory, adapterDirectory, backend);
 
-    /// <summary>Resizes the base's token embedding and head; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Adapters attached later
-    /// save both tables.</summary>
-    /// <exception cref="BadInputException">The base cannot have this number of rows, or adapters are attached.</exception>
+    /// <summary>Resizes the base's token embedding and head; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Both tables are saved
+    /// with adapters attached later.</summary>
+    /// <exception cref="BadInputException">The number of rows is invalid, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
     {
         _registry.RefuseResize();
@@ -86,15 +86,15 @@ public sealed class PeftModel
     /// <param name="config">Method and hyperparameters.</param>
     /// <param name="name">The adapter's name; when saved, the name of its directory.</param>
     /// <param name="seed">Seed of its initial values.</param>
-    /// <exception cref="BadInputException">The name cannot be used, or the configuration does not fit the model.</exception>
+    /// <exception cref="BadInputException">The name is invalid or taken, or the configuration does not fit the model.</exception>
     public void AddAdapter(PeftConfig config, string name = DefaultAdapter, ulong seed = 0) =>
         _registry.Add(config, new AttachContext(Base, name, seed) { LikeReference = GradientsLikeReference });
 
     /// <summary>Attaches a LoRA whose initialisation needs data (EVA, CorDA, LoRA-GA) and makes it the only active adapter.</summary>
-    /// <param name="config">Hyperparameters. EVA distributes ranks over the layers; the adapter's configuration has the result.</param>
+    /// <param name="config">Hyperparameters. EVA distributes ranks over the layers; the adapter's configuration holds the result.</param>
     /// <param name="run">Runs some batches through <see cref="Base"/>; for LoRA-GA forward and backward, and once for each layer.</param>
     /// <param name="name">The adapter's name.</param>
-    /// <param name="settings">Settings of the initialisation; null for the configuration's own.</param>
+    /// <param name="settings">Settings of the initialisation; null for those of the configuration.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
     public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
@@ -102,8 +102,8 @@ public sealed class PeftModel
 
     /// <summary>Attaches the LoRA of a run that began with <see cref="AddCalibratedAdapter"/>, from its saved state and without data. It is
     /// the only active adapter, ready to train.</summary>
-    /// <param name="config">The hyperparameters the run began with.</param>
-    /// <param name="directory">Where <see cref="SaveState"/> saved it.</param>
+    /// <param name="config">The initial hyperparameters of the run.</param>
+    /// <param name="directory">The directory of <see cref="SaveState"/>.</param>
     /// <param name="name">The adapter's name.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The state does not fit the configuration.</exception>
@@ -113,11 +113,11 @@ public sealed class PeftModel
     /// <summary>Attaches a new LoRA that is a weighted combination of adapters of any method that adds to the weights of linear layers. It
     /// is neither active nor trainable.</summary>
     /// <param name="names">The adapters.</param>
-    /// <param name="weights">One weight an adapter; a negative one subtracts the adapter's effect.</param>
+    /// <param name="weights">One weight per adapter; a negative one subtracts the adapter's update.</param>
     /// <param name="newName">The new adapter's name.</param>
-    /// <param name="combination">How they are combined. One adapter alone is taken as it is, times its weight.</param>
-    /// <param name="density">Share of the elements that pruning combinations keep.</param>
-    /// <param name="majoritySign">How combinations that elect signs count them.</param>
+    /// <param name="combination">The combination. A single adapter is copied and multiplied by its weight.</param>
+    /// <param name="density">Fraction of the elements that pruning combinations keep.</param>
+    /// <param name="majoritySign">The rule by which TIES elects signs.</param>
     /// <param name="svdRank">Rank of combinations by SVD; null for the largest rank of the adapters.</param>
     /// <param name="seed">Seed of random pruning.</param>
     /// <exception cref="BadInputException">The adapters cannot be combined in this way.</exception>
@@ -136,7 +136,7 @@ public sealed class PeftModel
         _registry.Detach(Get(name));
     }
 
-    /// <summary>Detaches all adapters: the base is as it was before the first.</summary>
+    /// <summary>Detaches all adapters, which restores the original base.</summary>
     public CausalModel Unload()
     {
         AdapterNames.ToList().ForEach(Delete);
@@ -144,8 +144,8 @@ public sealed class PeftModel
         return Base;
     }
 
-    /// <summary>Makes these adapters the active ones; their updates add up. They alone train: of each, the parameters that were trainable
-    /// when it was last active. Merged adapters are unmerged.</summary>
+    /// <summary>Makes these adapters the active ones; their updates add up. Only their parameters require gradients: those that were
+    /// trainable when the adapter was last active. Merged adapters are unmerged.</summary>
     /// <exception cref="BadInputException">A name is unknown, or more than one adapter replaces base parameters.</exception>
     public void SetActive(params IReadOnlyList<string> names) => Set.Activate([.. names.Distinct().Select(Get)]);
 
@@ -156,40 +156,39 @@ public sealed class PeftModel
     public void SetRequiresGrad(string name, bool requiresGrad) =>
         Get(name).SetRequiresGrad(requiresGrad, ActiveAdapters.Contains(name));
 
-    /// <summary>Runs code with the base alone.</summary>
+    /// <summary>Runs code with all adapters disabled.</summary>
     public T WithoutAdapters<T>(Func<T> body) => Set.WithoutAdapters(body);
 
-    /// <summary>Turns all adapters off until <see cref="Enable"/>, the merged ones too.</summary>
+    /// <summary>Disables all adapters, including the merged ones, until <see cref="Enable"/>.</summary>
     public void Disable() => Set.SetDisabled(true);
 
-    /// <summary>Turns the active adapters on again.</summary>
+    /// <summary>Enables the active adapters again.</summary>
     public void Enable() => Set.SetDisabled(false);
 
-    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter: one task a row, or one for all, counted from 0.
-    /// Without this, all rows belong to task 0. Tasks in the batch itself come first.</summary>
+    /// <summary>Runs code on a batch whose rows belong to tasks of a multitask adapter: one task per row, or one for all, counted from 0.
+    /// By default all rows belong to task 0. Tasks in the batch itself take precedence.</summary>
     public T WithTasks<T>(IReadOnlyList<int> tasks, Func<T> body) => Set.WithTasks(tasks, body);
 
     /// <summary>Runs code on a mixed batch: each row uses the adapter of its name, or none for <see cref="NoAdapter"/>.</summary>
-    /// <exception cref="BadInputException">A row's adapter cannot share a batch, or adapters are merged.</exception>
+    /// <exception cref="BadInputException">A row's adapter does not support mixed batches, or adapters are merged.</exception>
     public T WithRowAdapters<T>(IReadOnlyList<string> rows, Func<T> body) =>
         Set.WithRows(new MixedRows([.. rows.Select(name => name == NoAdapter ? null : Get(name))]), Base.GradientCheckpointing, body);
 
     /// <summary>Merges the active adapters into copies of the weights they change, so that inference has no extra cost. Half-precision
     /// weights are merged in F32 and rounded once. Merging twice changes nothing.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite.</param>
+    /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public void Merge(bool safe = true) => _merger.Merge(safe);
 
-    /// <summary>Replaces merged weights by the base's own: the base is bit-equal to what it was.</summary>
+    /// <summary>Replaces merged weights by the base's own, so that the base is bit-equal to the original.</summary>
     public void Unmerge() => Set.RemoveMerged();
 
-    /// <summary>Merges the active adapters into the base for good and detaches all adapters. One weight is merged after the other, so this
-    /// takes the memory of one weight, not of a second model.</summary>
-    /// <param name="safe">Refuse, and leave everything as it was, if a merged weight is not finite. Each weight is then merged
+    /// <summary>Merges the active adapters permanently into the base and detaches all adapters. Weights are merged one at a time, so the
+    /// extra memory is that of one weight, not of a second model.</summary>
+    /// <param name="safe">Throw, and change nothing, if a merged weight is not finite. Each weight is then merged
     /// twice.</param>
-    /// <param name="keepTies">Where one module of a tied weight changes, change the other too, as Hugging Face PEFT does; the result then
-    /// differs from base and adapters. Otherwise the tie is undone.</param>
-    /// <returns>The base, which now computes what base and adapters did.</returns>
+    /// <param name="keepTies">If one module of a tied weight changes, change the other too, as in Hugging Face PEFT; the output then differs from that of base and adapters. Otherwise the tie is removed.</param>
+    /// <returns>The base, whose output is now that of base and adapters.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
@@ -198,52 +197,53 @@ public sealed class PeftModel
     }
 
     /// <summary>Saves these adapters, or all if none is named, as Hugging Face PEFT does: "default" in the directory itself, others in
-    /// subdirectories of their name. Directories are made if they do not exist.</summary>
+    /// subdirectories of their name. Missing directories are created.</summary>
     public void Save(string directory, params IReadOnlyList<string> names) =>
         _files.Save(directory, names.Count > 0 ? names : AdapterNames);
 
-    /// <summary>Attaches a saved adapter and makes it the only active one. If it cannot be loaded, nothing changes.</summary>
+    /// <summary>Attaches a saved adapter and makes it the only active one. On an error nothing changes.</summary>
     /// <param name="directory">Has adapter_config.json and adapter_model.safetensors.</param>
-    /// <param name="name">The adapter's name from now on.</param>
+    /// <param name="name">The adapter's name in this model.</param>
     /// <param name="trainable">Whether its parameters are trainable.</param>
-    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <param name="warnings">Receives a sentence for each unknown field, which is ignored.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or the adapter does not fit this model.</exception>
     public void Load(string directory, string name = DefaultAdapter, bool trainable = false, ICollection<string>? warnings = null) =>
         _files.Load(directory, name, trainable, GradientsLikeReference, warnings);
 
-    /// <summary>Reads the values of an attached adapter from a directory it was saved to. If they do not fit, nothing changes.</summary>
+    /// <summary>Reads the values of an attached adapter from a directory. On an error nothing changes.</summary>
     public void Reload(string directory, string name = DefaultAdapter) => _files.Reload(directory, name);
 
-    /// <summary>Saves an adapter so that training can resume from it exactly: its files, and what they do not hold, such as a network that
-    /// makes virtual tokens, or the scores by which AdaLoRA allocates ranks.</summary>
+    /// <summary>Saves an adapter so that training can resume exactly: its files and further state, such as the network that computes
+    /// virtual tokens, or the scores by which AdaLoRA allocates ranks.</summary>
     public void SaveState(string directory, string name = DefaultAdapter) => _files.SaveState(directory, name);
 
-    /// <summary>Reads what <see cref="SaveState"/> wrote into an attached adapter. If it does not fit, nothing changes.</summary>
+    /// <summary>Restores the state that <see cref="SaveState"/> wrote to an attached adapter. On an error nothing changes.</summary>
     public void LoadState(string directory, string name = DefaultAdapter) => _files.LoadState(directory, name);
 
     /// <summary>Saves an adapter of any method that adds to or scales weights of linear layers as a LoRA: the truncated SVD of each layer's
     /// update, of the given rank.</summary>
     /// <returns>The relative error of each layer.</returns>
-    /// <exception cref="BadInputException">No LoRA can compute what the adapter does.</exception>
+    /// <exception cref="BadInputException">The adapter's update cannot be expressed as a LoRA.</exception>
     public IReadOnlyList<ConvertedLayer> SaveAsLora(string directory, int rank, string name = DefaultAdapter) =>
         _files.SaveAsLora(directory, rank, name);
 
-    /// <summary>Saves a LoRA whose initialisation changes the base's weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which
-    /// computes the same on the unchanged base and can be combined with others. Any other LoRA is saved as it is.</summary>
-    /// <exception cref="BadInputException">The adapter is no LoRA.</exception>
+    /// <summary>Saves a LoRA whose initialisation changes the base's weights (PiSSA, OLoRA) as a plain LoRA of twice the rank, which is
+    /// equivalent on the unchanged base and can be combined with others. Any other LoRA is saved unchanged.</summary>
+    /// <exception cref="BadInputException">The adapter is not a LoRA.</exception>
     public void SaveConverted(string directory, string name = DefaultAdapter) => _files.SaveConverted(directory, name);
 
-    /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse
-    /// mask prepares the rounds that choose other entries.</summary>
+    /// <summary>Must be called before each training step, counted from 1, with the number of micro batches that it accumulates: a sparse
+    /// mask prepares its refinement rounds.</summary>
     internal void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
 
-    /// <summary>To be called after each optimizer step, counted from 1, before its gradients are freed: AdaLoRA allocates ranks.</summary>
+    /// <summary>Must be called after each optimizer step, counted from 1, before the gradients are freed: AdaLoRA allocates
+    /// ranks.</summary>
     internal void AfterStep(long step) => Steps.AfterStep(step);
 
     internal Adapter Get(string name) => _registry.Get(name);
 
-    /// <summary>Attaches an adapter of which only the shapes matter, for plans and timings: an initialisation that needs data is skipped,
-    /// and with EVA every layer has the configured rank.</summary>
+    /// <summary>Attaches an adapter whose values do not matter, for memory plans and benchmarks: an initialisation that needs data is
+    /// skipped, and with EVA every layer has the configured rank.</summary>
     public void AddPlannedAdapter(PeftConfig config, ulong seed = 0) =>
         _registry.Add(config, new AttachContext(Base, DefaultAdapter, seed) { ShapesOnly = true });
 }

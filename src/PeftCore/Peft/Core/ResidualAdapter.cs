@@ -3,20 +3,20 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>One adapter's part at a residual sum: what a block computes instead of x + h.</summary>
+/// <summary>An adapter's part at a residual sum, which replaces x + h.</summary>
 internal abstract class ResidualAdapter
 {
-    /// <summary>Its parameters; <see cref="Adapter"/> fills in their path.</summary>
+    /// <summary>The parameters; <see cref="Adapter"/> adds their path.</summary>
     public abstract IEnumerable<AdapterParameter> Parameters { get; }
 
-    /// <summary>The sum with this adapter alone.</summary>
+    /// <summary>Computes the sum with this adapter alone.</summary>
     /// <param name="stream">x, the block's residual stream, (B, T, C).</param>
     /// <param name="output">h, the sublayer's output, (B, T, C).</param>
     public abstract Tensor Add(Tensor stream, Tensor output);
 }
 
 /// <summary>A part of an adapter at a residual sum.</summary>
-/// <param name="Path">The path of its parameters.</param>
-/// <param name="Place">The sum.</param>
+/// <param name="Path">The path of the parameters.</param>
+/// <param name="Place">The residual sum.</param>
 /// <param name="Part">The part.</param>
 internal sealed record ResidualAttachment(string Path, ResidualAdd Place, ResidualAdapter Part);

@@ -4,7 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>The hook of a residual sum with adapters: adds with the applied adapters, or each row of a mixed batch with its own.</summary>
+/// <summary>The hook of a residual sum with adapters: computes the sum with the applied adapters, or with its own adapter for each row of a
+/// mixed batch.</summary>
 internal sealed class ResidualDispatcher(ActiveSet set) : ResidualHook
 {
     /// <summary>The adapters' parts at this sum.</summary>

@@ -3,7 +3,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Peft;
 
-/// <summary>A saved adapter without its base model: configuration and tensors as they are stored.</summary>
+/// <summary>A saved adapter without its base model: configuration and stored tensors.</summary>
 public sealed class SavedAdapter
 {
     private readonly SafetensorsTensor[] _tensors;
@@ -19,17 +19,17 @@ public sealed class SavedAdapter
     /// <summary>Elements of all tensors.</summary>
     public long Parameters => _tensors.Sum(tensor => tensor.Shape.Aggregate(1L, (product, extent) => product * extent));
 
-    /// <summary>Paths of the modules that the tensors belong to; empty for virtual tokens.</summary>
+    /// <summary>Paths of the adapted modules; empty for virtual tokens.</summary>
     public IReadOnlyList<string> Modules => ModulesOf(Names);
 
-    /// <summary>Paths of the modules that keys of an adapter's file belong to.</summary>
+    /// <summary>Module paths in the keys of an adapter's file.</summary>
     public static IReadOnlyList<string> ModulesOf(IEnumerable<string> keys) =>
         [.. keys.Where(name => name.StartsWith(AdapterParameter.Prefix, StringComparison.Ordinal))
         .Select(name => name[AdapterParameter.Prefix.Length..]).Select(ModuleOf).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>Reads a directory.</summary>
-    /// <param name="directory">Holds adapter_config.json and the weights beside it.</param>
-    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
+    /// <param name="directory">The directory with adapter_config.json and the weights.</param>
+    /// <param name="warnings">Receives a sentence for each unknown field, which is ignored.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or the method is unknown.</exception>
     public static SavedAdapter Load(string directory, ICollection<string>? warnings = null)
     {
@@ -43,11 +43,11 @@ public sealed class SavedAdapter
     }
 
     /// <summary>Reads a LoRA whose initialisation changed the base (PiSSA, OLoRA, CorDA, LoRA-GA), trained and initial, as a plain LoRA of
-    /// twice the rank, which computes the same on the unchanged base.</summary>
+    /// twice the rank, which is equivalent on the unchanged base.</summary>
     /// <param name="directory">The trained adapter.</param>
     /// <param name="initialDirectory">The same adapter, saved before training.</param>
-    /// <param name="warnings">Gets a sentence for each field that is unknown and ignored.</param>
-    /// <exception cref="BadInputException">They are not of one run, or the adapter needs no conversion.</exception>
+    /// <param name="warnings">Receives a sentence for each unknown field, which is ignored.</param>
+    /// <exception cref="BadInputException">The two are not from one run, or the adapter needs no conversion.</exception>
     public static SavedAdapter LoadConverted(string directory, string initialDirectory, ICollection<string>? warnings = null)
     {
         AdapterDirectory.RefuseIfNotAnAdapter(directory);
@@ -66,7 +66,7 @@ public sealed class SavedAdapter
     /// <summary>The weight file of an adapter directory; null if there is none.</summary>
     public static string? WeightFileOf(string directory) => AdapterDirectory.FindWeights(directory);
 
-    /// <summary>Saves it as Hugging Face PEFT does; no tensor changes.</summary>
+    /// <summary>Saves the adapter in Hugging Face PEFT's files, with unchanged tensors.</summary>
     public void Save(string directory) => AdapterDirectory.Save(directory, Config, _tensors);
 
     /// <summary>The module's part of a key: the segments before the adapter's parameter.</summary>

@@ -7,13 +7,13 @@ using PeftCore.Tensors;
 namespace PeftCore.Peft;
 
 /// <summary>One tensor of an adapter's file: how to write, check and read it.</summary>
-/// <param name="Name">Its key.</param>
-/// <param name="ToFile">Makes the tensor to write.</param>
-/// <param name="Check">Refuses a stored tensor that does not fit.</param>
+/// <param name="Name">The key.</param>
+/// <param name="ToFile">Creates the tensor to write.</param>
+/// <param name="Check">Throws if a stored tensor has the wrong shape or dtype.</param>
 /// <param name="Read">Copies the values of a stored tensor into memory.</param>
 internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, Action<WeightEntry> Check, Action<WeightEntry> Read)
 {
-    /// <summary>Whether a file may lack it; then the values in memory stay.</summary>
+    /// <summary>Whether a file may omit the entry; the values in memory are then unchanged.</summary>
     public bool Optional { get; init; }
 
     /// <summary>A trainable parameter: F32 in memory, of any float dtype in the file.</summary>

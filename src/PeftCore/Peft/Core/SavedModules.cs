@@ -2,7 +2,7 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Trained copies of base parameters beside a method's layers: whole modules ("modules_to_save") and biases.</summary>
+/// <summary>Trained copies of base parameters in addition to a method's layers: modules in full ("modules_to_save") and biases.</summary>
 internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> names)
 {
     private readonly HashSet<(Module, string)> _taken = [];
@@ -10,7 +10,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
     /// <summary>Whether a path is that of a named module or of a module inside it.</summary>
     public static bool Covers(IReadOnlyList<string>? names, string path) => names?.Any(name => Covers(name, path)) ?? false;
 
-    /// <summary>A copy of every parameter of the named modules.</summary>
+    /// <summary>Creates a copy of every parameter of the named modules.</summary>
     public IEnumerable<ParameterSwap> Modules()
     {
         foreach (var (root, module) in TargetMatching.ByName(context.Base, Named(), "modules_to_save"))
@@ -26,15 +26,15 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    /// <summary>The names to find. Hugging Face PEFT writes every name that a classifier may have ("classifier", "score"), so for a file it
-    /// is enough that one of them exists.</summary>
+    /// <summary>The names that must exist. Hugging Face PEFT writes all possible names of a classifier ("classifier", "score"), so for a
+    /// file one existing name is enough.</summary>
     private IReadOnlyList<string> Named()
     {
         var there = context.IsNew ? [] : names.Where(name => TargetMatching.Exists(context.Base, name)).ToList();
         return there.Count > 0 ? there : names;
     }
 
-    /// <summary>A copy of every bias that trains, except those of modules copied whole.</summary>
+    /// <summary>Creates a copy of every trained bias, except those of modules that are copied in full.</summary>
     public IEnumerable<ParameterSwap> Biases(BiasMode mode, HashSet<string> targets)
     {
         foreach (var (path, module) in mode == BiasMode.None ? [] : context.Base.NamedModules())
@@ -47,7 +47,7 @@ internal sealed class SavedModules(AttachContext context, IReadOnlyList<string> 
         }
     }
 
-    /// <summary>A copy of the bias of each of these modules.</summary>
+    /// <summary>Creates a copy of the bias of each of these modules.</summary>
     public IEnumerable<ParameterSwap> BiasesOf(IEnumerable<(string Path, Module Module)> modules) =>
         modules.Select(module => Copy(module.Path, module.Module, "bias", module.Module.OwnParameter("bias")!, "bias", "bias"));
 

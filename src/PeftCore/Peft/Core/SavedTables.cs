@@ -3,9 +3,9 @@ using PeftCore.Models;
 
 namespace PeftCore.Peft;
 
-/// <summary>Token tables (input embedding, head) that are saved whole beside an adapter, as Hugging Face PEFT does: those that the
-/// adapter's file had, those of a base whose vocabulary was resized, and those that a LoRA targets under their usual names. To be called
-/// while the base has its own parameters.</summary>
+/// <summary>Token tables (input embedding, head) that are saved in full with an adapter, as in Hugging Face PEFT: those that the adapter's
+/// file had, those of a base whose vocabulary was resized, and those that a LoRA targets under their usual names. The base must have its
+/// original parameters.</summary>
 internal static class SavedTables
 {
     /// <summary>The tables saved with an adapter.</summary>
@@ -22,12 +22,12 @@ internal static class SavedTables
         }
     }
 
-    /// <summary>The tables that are saved when the adapter is converted to another method: all but those saved because a LoRA targets
-    /// them.</summary>
+    /// <summary>The tables that are saved when the adapter is converted to another method: all except those that are saved because a LoRA
+    /// targets them.</summary>
     public static IEnumerable<SafetensorsTensor> OfConverted(CausalModel model, Adapter adapter) =>
         adapter.Tables.Count > 0 || model.ResizedFrom is not null ? Of(model, adapter) : [];
 
-    /// <summary>The key a token table is saved under; null if it is not saved.</summary>
+    /// <summary>The key under which a token table is saved; null if it is not saved.</summary>
     private static string? KeyOf(CausalModel model, Adapter adapter, string path)
     {
         if (adapter.Tables.Find(table => table.Path == path) is { Key: { } key })
@@ -43,7 +43,7 @@ internal static class SavedTables
             + (isChanged ? ".base_layer.weight" : ".weight");
     }
 
-    /// <summary>Whether a LoRA targets a token table under its usual name; then Hugging Face PEFT saves the table, because it may have been
+    /// <summary>Whether a LoRA targets a token table under its usual name. Hugging Face PEFT then saves the table, because it may have been
     /// resized.</summary>
     private static bool IsTargetedByName(PeftConfig config) => config is Lora.LoraConfig { TargetModules: { } targets } &&
         (targets.Names?.Any(name => name is "embed_tokens" or "lm_head") ??

@@ -4,11 +4,11 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>What adapters do around a training step, beside their layers.</summary>
-/// <param name="set">The adapters that run.</param>
+/// <summary>Calls the adapters' hooks before and after a training step.</summary>
+/// <param name="set">The active set.</param>
 internal sealed class StepHooks(ActiveSet set)
 {
-    /// <summary>Announces a training step, counted from 1, to the active adapters.</summary>
+    /// <summary>Calls the active adapters' hooks before a training step, counted from 1.</summary>
     public void BeforeStep(long step, int batches)
     {
         foreach (var adapter in set.Active)
@@ -17,7 +17,7 @@ internal sealed class StepHooks(ActiveSet set)
         }
     }
 
-    /// <summary>Tells the active adapters that the optimizer has stepped; the gradients still exist.</summary>
+    /// <summary>Calls the active adapters' hooks after the optimizer step, while the gradients still exist.</summary>
     public void AfterStep(long step)
     {
         foreach (var adapter in set.Active)

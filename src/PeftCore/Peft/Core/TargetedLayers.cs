@@ -2,15 +2,15 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>The layers that a configuration targets. A method passes <see cref="Attach"/> a function that makes its part for one layer;
-/// biases, modules trained whole and the saved configuration are handled here.</summary>
+/// <summary>The layers that a configuration targets. A method passes <see cref="Attach"/> a function that creates its adapter of one layer;
+/// this class handles biases, modules that are trained in full, and the saved configuration.</summary>
 internal sealed class TargetedLayers
 {
     private readonly AttachContext _context;
     private readonly TargetedConfig _config;
     private readonly ModuleSelector _selector;
 
-    /// <exception cref="BadInputException">No module is selected, or one the method cannot attach to.</exception>
+    /// <exception cref="BadInputException">No module is selected, or one is of a kind that the method does not support.</exception>
     public TargetedLayers(AttachContext context, TargetedConfig config) : this(context, config, module => module is Linear or Embedding,
         "neither a linear layer nor an embedding")
     {
@@ -20,7 +20,7 @@ internal sealed class TargetedLayers
     /// <param name="context">The model and the adapter's name.</param>
     /// <param name="config">The method's configuration.</param>
     /// <param name="accepts">Whether the method can attach to a module.</param>
-    /// <param name="otherwise">For the error sentence: "neither … nor …", the kinds that are accepted.</param>
+    /// <param name="otherwise">The accepted kinds for the error sentence: "neither … nor …".</param>
     public TargetedLayers(AttachContext context, TargetedConfig config, Func<Module, bool> accepts, string otherwise)
     {
         (_context, _config) = (context, config);
@@ -38,14 +38,14 @@ internal sealed class TargetedLayers
     public IReadOnlyList<(string Path, Layer Layer)> Layers { get; }
 
     /// <summary>The layers, all of which must be linear.</summary>
-    /// <exception cref="BadInputException">One is an embedding.</exception>
+    /// <exception cref="BadInputException">A layer is an embedding.</exception>
     public IReadOnlyList<(string Path, Linear Layer)> Linears => [.. Layers.Select(target => target.Layer is Linear linear
         ? (target.Path, linear)
         : throw new BadInputException(
         $"target modules: \"{target.Path}\" is an embedding, and {_config.PeftType} changes linear layers only; leave it out"))];
 
-    /// <summary>Makes the adapter: one part a layer, then biases and whole modules that train beside it.</summary>
-    /// <param name="make">Makes a layer's part from its path, the layer and its number, for use as a stream of random numbers.</param>
+    /// <summary>Creates the adapter: one part per layer, then trained biases and modules to save.</summary>
+    /// <param name="make">Creates a layer's part from its path, the layer and its index, which selects the random stream.</param>
     public Adapter Attach(Func<string, Linear, ulong, LayerAdapter> make)
     {
         var linears = Linears;
@@ -59,8 +59,8 @@ internal sealed class TargetedLayers
         return adapter;
     }
 
-    /// <summary>An empty adapter with the configuration as it is saved: "all-linear" is replaced by the layers it selects, fan_in_fan_out
-    /// by their layout.</summary>
+    /// <summary>Creates an empty adapter with the configuration that is saved: "all-linear" is replaced by the layers it selects,
+    /// fan_in_fan_out by their layout.</summary>
     public Adapter NewAdapter()
     {
         bool transposed = Layers.Any(target => target.Layer is Linear { Transposed: true });
@@ -77,7 +77,8 @@ internal sealed class TargetedLayers
         });
     }
 
-    /// <summary>Refuses a new adapter whose lists contradict each other. A file may: Hugging Face PEFT has a precedence for it.</summary>
+    /// <summary>Throws if the lists of a new adapter contradict each other. A file may have such lists, because Hugging Face PEFT has a
+    /// precedence for them.</summary>
     private void RefuseContradictions()
     {
         foreach (string name in _config.TargetModules?.Names ?? [])
@@ -98,7 +99,7 @@ internal sealed class TargetedLayers
         bool IsBlock(int number) => number >= 0 && number < blocks;
     }
 
-    /// <summary>Adds the biases and whole modules that train beside the layers.</summary>
+    /// <summary>Adds the trained biases and modules to save.</summary>
     public void Finish(Adapter adapter)
     {
         var saved = new SavedModules(_context, _config.ModulesToSave ?? []);

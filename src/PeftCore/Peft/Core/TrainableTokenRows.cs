@@ -22,7 +22,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
     /// <param name="layer">The embedding or the head.</param>
     /// <param name="tokens">The tokens.</param>
     /// <param name="rows">Their rows, (tokens, dim).</param>
-    /// <param name="names">What the method calls them.</param>
+    /// <param name="names">The method's names for them.</param>
     /// <param name="owner">Whether this is the embedding: the one that saves the rows.</param>
     public TrainableTokenRows(Layer layer, IReadOnlyList<int> tokens, Parameter rows, TokenNames names, bool owner)
     {
@@ -43,7 +43,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => _owner ? [Named("")] : [];
 
-    /// <summary>A head that shares the rows has nothing to read from a file, even if it wrote something.</summary>
+    /// <summary>A head that shares the rows reads nothing from a file, even if the file holds the rows once more.</summary>
     public override IEnumerable<SavedEntry> Entries(string path) => _owner ? [SavedEntry.Of(Named(path))]
         : _names.SavesTied ? [SavedEntry.Of(Named(path)) with { Optional = true }] : [];
 

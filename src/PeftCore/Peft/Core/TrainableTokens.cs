@@ -43,7 +43,7 @@ internal static class TrainableTokens
     /// <param name="layer">An embedding, or a head.</param>
     /// <param name="tokens">The tokens.</param>
     /// <param name="names">The method's names for them.</param>
-    /// <param name="copy">Whether they start from the base's rows; otherwise from standard normal numbers.</param>
+    /// <param name="copy">Whether they start as copies of the base's rows; otherwise they are standard normal.</param>
     public static void Attach(AttachContext context, Adapter adapter, string path, Layer layer, IReadOnlyList<int> tokens, TokenNames names,
         bool copy = true)
     {

@@ -3,13 +3,13 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
 
-/// <summary>Unit vectors, a few at a time: what a linear map makes of them are the columns of its matrix.</summary>
+/// <summary>Unit vectors in chunks: the images of a linear map on them are the columns of its matrix.</summary>
 internal static class UnitVectors
 {
-    /// <summary>How many make one piece: few enough to take far less memory than the matrix.</summary>
+    /// <summary>Number of vectors in a chunk: small enough to take far less memory than the matrix.</summary>
     public static int MostOf(int inputs) => Math.Clamp(inputs / 16, 1, 64);
 
-    /// <summary>Unit vectors from number <paramref name="first"/> on, one piece of them.</summary>
+    /// <summary>One chunk of unit vectors, from index <paramref name="first"/> on.</summary>
     /// <returns>(count, inputs)</returns>
     public static Tensor From(Backend backend, int inputs, int first)
     {

@@ -94,7 +94,7 @@ internal static class Dense
     }
 
     /// <summary>Orthonormalizes rows in their order by Gram–Schmidt, twice for accuracy (Giraud et al. 2005). A row that depends linearly
-    /// on those before it is replaced by a unit vector that does not.</summary>
+    /// on earlier rows is replaced by a unit vector that does not.</summary>
     public static void Orthonormalize(double[] a, int rows, int columns)
     {
         for (int i = 0; i < rows; i++)

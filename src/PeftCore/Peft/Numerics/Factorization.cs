@@ -8,7 +8,7 @@ internal static class Factorization
 
     private const int DenseShare = 3;
 
-    /// <summary>Singular values below this share of the largest are rounding errors of F32 weights, and are returned as zero.</summary>
+    /// <summary>Singular values below this fraction of the largest are rounding errors of F32 weights, and are returned as zero.</summary>
     private const double Noise = 1e-9;
 
     /// <summary>The r largest singular values and vectors: W ≈ U·diag(S)·V. Where a singular value is zero, so are its vectors.</summary>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Peft.Numerics;
 
-/// <summary>Matrix-vector products of four rows at once: each loaded vector is used four times, so that arithmetic and not memory is the
-/// limit. The tails of the loops are the readable form.</summary>
+/// <summary>Matrix-vector products of four rows at once: each loaded vector is used four times, so that arithmetic is the limit, not memory
+/// bandwidth. The tails of the loops are the readable form.</summary>
 internal static class Gemv4
 {
     /// <summary>sum += a₀·w₀ + a₁·w₁ + a₂·w₂ + a₃·w₃, with the rows of W <paramref name="stride"/> apart.</summary>

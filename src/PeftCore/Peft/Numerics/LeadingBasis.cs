@@ -10,7 +10,7 @@ internal sealed class LeadingBasis
     private const int Block = 16;
     private const int MaxProducts = 400;
 
-    /// <summary>A Ritz vector v of value λ has converged if ‖W·Wᵀ·v − λ·v‖ is below this share of the largest eigenvalue.</summary>
+    /// <summary>A Ritz vector v of value λ has converged if ‖W·Wᵀ·v − λ·v‖ is below this fraction of the largest eigenvalue.</summary>
     private const double Tolerance = 1e-11;
 
     private readonly double[] _w;
@@ -132,7 +132,7 @@ internal sealed class LeadingBasis
         return Enumerable.Range(0, _wanted).All(i => Dense.Norm(residuals.AsSpan(i * Block, Block)) <= Tolerance * values[0]);
     }
 
-    /// <summary>Thick restart: the basis becomes its leading Ritz vectors, which makes room for new blocks.</summary>
+    /// <summary>Thick restart: replaces the basis by its leading Ritz vectors, so that new blocks fit.</summary>
     private void Restart(double[] values, double[] vectors)
     {
         int kept = Math.Min(_size - Block, _wanted + (_capacity - _wanted) / 3);
