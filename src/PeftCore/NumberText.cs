@@ -3,14 +3,14 @@ using System.Numerics;
 
 namespace PeftCore;
 
-/// <summary>Reads numbers from text, everywhere the same way and in every culture: ASCII digits, one decimal point, an exponent, one sign
-/// in front. Anything else is no number: digits in groups ("1,000", "1_000"), a decimal comma ("0,0001"), spaces, hexadecimal digits, "nan"
-/// and "infinity".</summary>
+/// <summary>Parses numbers by one rule, independent of the culture: ASCII digits, one decimal point, an exponent, an optional leading sign.
+/// Anything else is not a number: digits in groups ("1,000", "1_000"), a decimal comma ("0,0001"), spaces, hexadecimal digits, "nan" and
+/// "infinity".</summary>
 internal static class NumberText
 {
     private const int MostDigits = 400;
 
-    /// <summary>Reads a finite number. Text whose value a double cannot hold, such as 1e400 and 1e-400, is refused: it would become
+    /// <summary>Reads a finite number. Text whose value a double cannot hold, such as 1e400 and 1e-400, is invalid, because it would become
     /// infinity or zero.</summary>
     public static bool TryFloat(ReadOnlySpan<char> text, out double value)
     {
@@ -24,8 +24,8 @@ internal static class NumberText
             && (value != 0 || parts.IsZero);
     }
 
-    /// <summary>Reads an integer. What counts is the value, as Python writes some integers as 16.0 or 1e3; it is read exactly, not by way
-    /// of a double.</summary>
+    /// <summary>Reads an integer. Any notation with an integer value is valid, because Python writes some integers as 16.0 or 1e3. The
+    /// value is read exactly, not through a double.</summary>
     public static bool TryWhole<T>(ReadOnlySpan<char> text, out T value)
         where T : struct, IBinaryInteger<T>, IMinMaxValue<T>
     {
@@ -48,7 +48,7 @@ internal static class NumberText
     public static bool TryDigits(ReadOnlySpan<char> text, out int value) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    /// <summary>Whether text is a number once its commas are points: what somebody writes whose language has a decimal comma.</summary>
+    /// <summary>Whether text is a number with a decimal comma instead of a point, a likely mistake in many languages.</summary>
     public static bool HasDecimalComma(string text) => text.Contains(',') && TryFloat(text.Replace(',', '.'), out _);
 
     private static bool TrySplit(ReadOnlySpan<char> text, out Parts parts)
@@ -89,7 +89,7 @@ internal static class NumberText
 
     private static bool AreDigits(ReadOnlySpan<char> text) => text.IndexOfAnyExceptInRange('0', '9') < 0;
 
-    /// <summary>The digits of an integer; false where a fraction is left, or more digits than any integer here has.</summary>
+    /// <summary>The digits of an integer; false if the value has a fraction, or more digits than any integer type used here.</summary>
     private static bool TryInteger(Parts parts, out string digits)
     {
         digits = parts.Digits.TrimStart('0');
@@ -113,7 +113,7 @@ internal static class NumberText
         return true;
     }
 
-    /// <param name="Negative">A minus stands in front.</param>
+    /// <param name="Negative">Whether the sign is a minus.</param>
     /// <param name="Digits">All digits, without the point.</param>
     /// <param name="Exponent">The power of ten of the last digit.</param>
     private readonly record struct Parts(bool Negative, string Digits, int Exponent)

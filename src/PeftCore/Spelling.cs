@@ -1,6 +1,6 @@
 namespace PeftCore;
 
-/// <summary>Finds what a misspelt name was meant to be.</summary>
+/// <summary>Suggests corrections of a misspelt name.</summary>
 internal static class Spelling
 {
     /// <summary>"; did you mean a, b?" for the nearest known names, or nothing if none is near.</summary>

@@ -3,40 +3,40 @@ using PeftCore.Tensors;
 namespace PeftCore.Autograd;
 
 /// <summary>An op with its own backward pass, written outside this library (PyTorch's <c>torch.autograd.Function</c>). Derive a class,
-/// compute in <see cref="Forward"/> with the operations of tensors, save what the gradients use, and return the gradients from
-/// <see cref="Backward"/>. Neither pass is recorded itself. Constants of the op are fields of the class. An op is recorded only if an
-/// input needs a gradient; what it saved is freed as soon as its backward pass has run.</summary>
+/// compute in <see cref="Forward"/> with tensor operations, save the tensors that the gradients use, and return the gradients from
+/// <see cref="Backward"/>. Neither pass is recorded itself. Constants of the op are fields of the class. An op is recorded only if an input
+/// needs a gradient; its saved tensors are freed as soon as its backward pass has run.</summary>
 /// <param name="name">Name of the op in reports and errors.</param>
 public abstract class AutogradFunction(string name)
 {
     /// <summary>Runs an op with one output.</summary>
-    /// <param name="inputs">The tensors it computes from, which gradients can reach.</param>
+    /// <param name="inputs">The inputs, which may require gradients.</param>
     public Tensor Apply(params ReadOnlySpan<Tensor> inputs) => ApplyAll(inputs) is [var output] ? output
         : throw new InvalidOperationException($"{name} has not one output: call {nameof(ApplyAll)}");
 
     /// <summary>Runs an op with any number of outputs.</summary>
-    /// <param name="inputs">The tensors it computes from, which gradients can reach.</param>
+    /// <param name="inputs">The inputs, which may require gradients.</param>
     public Tensor[] ApplyAll(params ReadOnlySpan<Tensor> inputs)
     {
         using var scope = new TensorScope();
         var given = inputs.ToArray();
         var context = new FunctionContext(given);
-        // An input that is returned as it is needs a handle of its own: its gradient comes through this op.
+        // An input that is returned unchanged needs a separate handle, because its gradient passes through this op.
         var outputs = Tape.NoGrad(() => Array.ConvertAll(Forward(context, given),
             output => Array.IndexOf(given, output) < 0 ? output : output.Detach()));
         Tape.Record(() => new Node(name, this, context, given), given, outputs);
         return Array.ConvertAll(outputs, scope.Return);
     }
 
-    /// <summary>Computes the outputs, and saves what the gradients use.</summary>
-    /// <param name="context">Says which inputs need a gradient, and keeps tensors for <see cref="Backward"/>.</param>
+    /// <summary>Computes the outputs, and saves the tensors that the gradients use.</summary>
+    /// <param name="context">Tells which inputs need a gradient, and saves tensors for <see cref="Backward"/>.</param>
     /// <param name="inputs">The arguments of <see cref="Apply"/>.</param>
     protected abstract Tensor[] Forward(FunctionContext context, Tensor[] inputs);
 
     /// <summary>Computes the gradients of the inputs.</summary>
-    /// <param name="context">Says which inputs need a gradient, and holds what was saved.</param>
-    /// <param name="gradOutputs">The gradient of each output; null where none came, which happens only with several outputs.</param>
-    /// <returns>One gradient of the input's shape and dtype for each input, or null where the input needs none or the gradient is
+    /// <param name="context">Tells which inputs need a gradient, and returns the saved tensors.</param>
+    /// <param name="gradOutputs">The gradient of each output; null if an output has none, which is possible only with several outputs.</param>
+    /// <returns>One gradient of the input's shape and dtype for each input, or null if the input needs none or the gradient is
     /// zero.</returns>
     protected abstract Tensor?[] Backward(FunctionContext context, Tensor?[] gradOutputs);
 

@@ -11,7 +11,8 @@ internal readonly ref struct BackwardContext
 
     internal BackwardContext(GradientNode node) => _node = node;
 
-    /// <summary>The gradient of an output. Of several outputs, all but one may have none: see <see cref="HasGradOutput"/>.</summary>
+    /// <summary>The gradient of an output. With several outputs, all but one may lack a gradient: see
+    /// <see cref="HasGradOutput"/>.</summary>
     public Tensor GradOutput(int index = 0) => _node.Outputs[index].Gradient!;
 
     /// <summary>Whether an output has a gradient.</summary>
@@ -24,7 +25,7 @@ internal readonly ref struct BackwardContext
     /// <summary>Whether an input requires a gradient.</summary>
     public bool NeedsInputGrad(int input) => _node.Inputs[input] is not null;
 
-    /// <summary>Whether the op has this input's tensor as another input too, as x·x has: both gradients accumulate in one buffer.</summary>
+    /// <summary>Whether this input's tensor is also another input of the op, as in x·x: both gradients accumulate in one buffer.</summary>
     internal bool IsShared(int input) => _node.Inputs[input] is { } edge && _node.HasTwice(edge);
 
     /// <summary>The buffer for an input's gradient; null if it requires none. With <paramref name="accumulate"/> the buffer holds a sum to

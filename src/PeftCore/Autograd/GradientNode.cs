@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Autograd;
 
 /// <summary>One application of an op on the tape: which inputs require a gradient, the saved tensors, and the backward formula. An op
-/// derives its own node, whose constructor saves what the required gradients use and nothing else. The tape releases the saved tensors as
+/// derives its own node, whose constructor saves only the tensors that the required gradients use. The tape releases the saved tensors as
 /// soon as <see cref="Backward"/> has run.</summary>
 internal abstract class GradientNode(string op)
 {
@@ -54,7 +54,7 @@ internal abstract class GradientNode(string op)
         return saved;
     }
 
-    /// <summary>Saves a tensor for backward, or, if its own node can, recomputes it then.</summary>
+    /// <summary>Saves a tensor for backward, or, if the node that computed it can, recomputes it in backward.</summary>
     protected SavedValue SaveOrRecompute(string name, Tensor tensor)
     {
         // Of the classes of IGradFn only GradFn has a node that can recompute its output.
@@ -77,7 +77,7 @@ internal abstract class GradientNode(string op)
         return handle;
     }
 
-    /// <summary>Called when the saved tensors are released; a node releases here what else it holds.</summary>
+    /// <summary>Called when the saved tensors are released; a node releases its other resources here.</summary>
     protected virtual void OnRelease() { }
 
     internal void Attach(ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor> outputs)
@@ -100,8 +100,8 @@ internal abstract class GradientNode(string op)
     /// <summary>Whether more than one input is the same tensor, as in x·x.</summary>
     internal bool HasTwice(IGradFn edge) => Array.IndexOf(_inputs, edge) != Array.LastIndexOf(_inputs, edge);
 
-    /// <summary>Notes that this node's backward writes to a gradient, so that its own views of the memory are no reason to copy
-    /// it.</summary>
+    /// <summary>Records that this node's backward writes to a gradient, so that the node's own views of the memory do not cause a
+    /// copy.</summary>
     internal void MarkWritten(IGradFn edge)
     {
         if (!HasWritten(edge))

@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Autograd;
 
-/// <summary>A value for a node's backward: saved, or recomputed from what the node that computed it saves anyway. It is Chen et al. 2016's
-/// trade of time for memory, applied where recomputing is cheap: norms and elementwise functions.</summary>
+/// <summary>A value for a node's backward: saved, or recomputed from the tensors that the node which computed it saves anyway. It is Chen
+/// et al. 2016's trade of time for memory, applied where recomputing is cheap: norms and elementwise functions.</summary>
 internal sealed class SavedValue
 {
     private readonly Tensor? _saved;

@@ -173,7 +173,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         }
         catch (InsufficientMemoryException)
         {
-            // Near the limit: return empty chunks, and take no more than this allocation needs.
+            // Near the limit, return empty chunks, and take only the bytes that this allocation needs.
             TrimChunks();
             bytes = atLeast;
             address = source.Take(bytes);

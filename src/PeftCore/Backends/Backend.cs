@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>The device contract. This file holds memory, transfers and synchronization; Backend.Compute.cs holds the compute ops.
-/// <para>Each method is one job on whole tensors. The caller allocates the outputs; an output is overwritten unless <c>accumulate</c> says
+/// <para>Each method is one operation on whole tensors. The caller allocates the outputs; an output is overwritten unless <c>accumulate</c> says
 /// that the result is added to it. Activations are stored in <see cref="ActivationDType"/> and computed with in F32; weights may be F32,
 /// BF16 or F16. Per-row numbers (rstd, log-sum-exp, losses) and gradients of parameters are always F32. The methods check nothing: ops
 /// check shapes and dtypes before they call.</para></summary>
@@ -76,7 +76,8 @@ public abstract partial class Backend : IDevice, IDisposable
     void IDevice.Free(Storage storage) => Free(storage);
 
     /// <summary>Allocates a storage. Its contents are undefined.</summary>
-    /// <exception cref="InsufficientMemoryException">There is not enough memory; the message says how much was asked and used.</exception>
+    /// <exception cref="InsufficientMemoryException">There is not enough memory; the message gives the requested and the used
+    /// bytes.</exception>
     internal abstract Storage Allocate(long bytes, MemoryKind kind);
 
     /// <summary>Frees a storage. The storage calls this when its last reference is dropped.</summary>

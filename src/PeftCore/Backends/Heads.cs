@@ -7,7 +7,7 @@ namespace PeftCore.Backends;
 /// <c>Offset + h·Stride + d</c>. So q, k and v of one fused projection need no copies.</summary>
 /// <param name="Tensor">The projection, (batch, length, columns).</param>
 /// <param name="Count">Number of heads.</param>
-/// <param name="Dim">Elements a head.</param>
+/// <param name="Dim">Elements of a head.</param>
 /// <param name="Offset">Column of the first head.</param>
 /// <param name="Stride">Columns from one head to the next; 0 means <paramref name="Dim"/>.</param>
 public readonly record struct Heads(Tensor Tensor, int Count, int Dim, int Offset = 0, int Stride = 0)

@@ -16,7 +16,7 @@ public static class KernelBenchmarks
     /// <param name="m">Rows of C.</param>
     /// <param name="n">Columns of C.</param>
     /// <param name="k">The summed dimension.</param>
-    /// <param name="dtype">The dtype of B. A and C have it too where it is the device's dtype of activations.</param>
+    /// <param name="dtype">The dtype of B. A and C have it too if it is the device's dtype of activations.</param>
     /// <param name="transposeA">A is stored (k, m).</param>
     /// <param name="transposeB">B is stored (n, k), as the weight of a linear layer.</param>
     /// <returns>The times of single runs in milliseconds, sorted.</returns>

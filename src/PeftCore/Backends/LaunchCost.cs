@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>Name and least cost of a kernel launch, for a profile.</summary>
-/// <param name="Kernel">The name that the profile adds it up under.</param>
+/// <param name="Kernel">The kernel's name in the profile.</param>
 /// <param name="Work">Floating-point operations, and bytes moved.</param>
 internal readonly record struct LaunchCost(string Kernel, Work Work)
 {

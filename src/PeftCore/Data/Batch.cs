@@ -111,8 +111,8 @@ public sealed class Batch
     internal Targets ToTargets(Backend backend, int? denominator = null) =>
         Models.Targets.FromShifted(backend, Targets, TrainableTokens, BatchSize, denominator);
 
-    /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target counts the same, whatever micro batch
-    /// holds it.</summary>
+    /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target has the same weight, whichever micro
+    /// batch contains it.</summary>
     internal static int TargetCount(IReadOnlyList<Batch> microBatches)
     {
         int count = 0;
@@ -123,7 +123,7 @@ public sealed class Batch
         return count;
     }
 
-    /// <summary>One row as a batch of its own, without padding.</summary>
+    /// <summary>Creates a batch of one row without padding.</summary>
     /// <param name="row">Its index.</param>
     internal Batch Row(int row)
     {

@@ -3,7 +3,7 @@ using System.Text;
 namespace PeftCore.Data;
 
 /// <summary>Splits comma-separated text into records by RFC 4180: fields in quotes may hold commas, line ends and doubled quotes; lines end
-/// with LF, CR LF or CR. Blank lines are skipped. The delimiter may be another than the comma.</summary>
+/// with LF, CR LF or CR. Blank lines are skipped. Other delimiters than the comma are possible.</summary>
 internal sealed class CsvParser(string file, string text, char delimiter = ',')
 {
     private readonly string _stops = $"{delimiter}\r\n\"";

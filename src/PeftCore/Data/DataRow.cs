@@ -25,7 +25,7 @@ public abstract record DataRow
     /// <summary>Whether the row is a text with the name of its class.</summary>
     public bool HasLabel => this is LabelledRow;
 
-    /// <summary>Whether the row separates what is given from what is to be learned; plain texts do not.</summary>
+    /// <summary>Whether the row has a given part and a part to learn; plain texts do not.</summary>
     public bool HasPrompt => this is not (TextRow or DocumentRow);
 
     /// <summary>Whether the row is a running text that is cut into blocks.</summary>
@@ -36,8 +36,8 @@ public abstract record DataRow
 
     internal RowPlace Place { get; init; }
 
-    /// <summary>The task it belongs to, counted from 0, for adapters that have several: {"task_id"}, beside the fields of any form. Null if
-    /// it names none.</summary>
+    /// <summary>Index of the row's task, from 0, for multitask adapters: {"task_id"}, in addition to the fields of any form. Null if the
+    /// row has none.</summary>
     public int? TaskId { get; init; }
 }
 
@@ -51,15 +51,15 @@ internal sealed record TextRow(RowPlace Place, string Text) : DataRow(Place);
 /// <param name="Text">The text.</param>
 internal sealed record DocumentRow(RowPlace Place, string Text) : DataRow(Place);
 
-/// <summary>A prompt and what should follow it: {"prompt", "completion"}.</summary>
-/// <param name="Place">Where it stands.</param>
-/// <param name="Prompt">What is given.</param>
-/// <param name="Completion">What the model should write after it.</param>
+/// <summary>A prompt and its completion: {"prompt", "completion"}.</summary>
+/// <param name="Place">File and line, for error messages.</param>
+/// <param name="Prompt">The given text.</param>
+/// <param name="Completion">The text to learn.</param>
 internal sealed record PromptRow(RowPlace Place, string Prompt, string Completion) : DataRow(Place);
 
 /// <summary>A conversation: {"messages": [{"role", "content"}]}.</summary>
-/// <param name="Place">Where it stands.</param>
-/// <param name="Turns">What was said, in order.</param>
+/// <param name="Place">File and line, for error messages.</param>
+/// <param name="Turns">The messages in order.</param>
 internal sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns) : DataRow(Place)
 {
     /// <summary>Other variables of the chat template, by name: {"tools"}, {"documents"}, and the fields of {"chat_template_kwargs"}. Null

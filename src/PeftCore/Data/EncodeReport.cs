@@ -1,6 +1,6 @@
 namespace PeftCore.Data;
 
-/// <summary>Counts of what the encoding of a data set has cut or left out.</summary>
+/// <summary>Counts of the samples that encoding has cut or left out.</summary>
 public sealed class EncodeReport
 {
     /// <summary>Rows read.</summary>

@@ -25,7 +25,7 @@ public sealed class ExampleEncoder
         _text = new RowText(tokenizer, options.MaskPrompt, Report);
     }
 
-    /// <summary>Counts of what was cut or left out so far.</summary>
+    /// <summary>Counts of the samples that were cut or left out so far.</summary>
     public EncodeReport Report { get; } = new();
 
     /// <summary>Encodes rows for language modelling.</summary>

@@ -6,7 +6,7 @@ internal static class ForeignBytes
     private const string Unpack = "unpack it first";
     private const string Save = "save it as UTF-8";
 
-    /// <summary>The actual format of a file that is not text, and how to convert it; null for what may be text.</summary>
+    /// <summary>The actual format of a file that is not text, and how to convert it; null for bytes that may be text.</summary>
     public static string? Problem(ReadOnlySpan<byte> bytes) =>
         Starts(bytes, 0x1F, 0x8B) ? $"the file is compressed with gzip; {Unpack}"
         : Starts(bytes, 0x28, 0xB5, 0x2F, 0xFD) ? $"the file is compressed with Zstandard; {Unpack}"

@@ -1,8 +1,8 @@
 namespace PeftCore.Data;
 
-/// <summary>Where a row of data stands, for error sentences.</summary>
-/// <param name="File">The file it was read from.</param>
-/// <param name="Line">The line it begins on, counted from one.</param>
+/// <summary>The file and line of a row of data, for error messages.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Line">The line of the row's start, from 1.</param>
 internal readonly record struct RowPlace(string File, int Line)
 {
     /// <summary>An error with the message "file, line n: problem."</summary>

@@ -6,7 +6,7 @@ namespace PeftCore.Data;
 /// Philox.</summary>
 internal static class SeededOrder
 {
-    // A Philox stream of its own: dropout and initial weights use others under the same seed.
+    // A separate Philox stream: dropout and initial weights use others with the same seed.
     private const ulong Streams = 0x6F72_6465_7200_0000;
 
     /// <summary>A permutation of 0 … count − 1.</summary>

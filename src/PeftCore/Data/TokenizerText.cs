@@ -24,7 +24,7 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked)
     {
-        // A template takes values of any .NET type, so the tokenizer's dictionary is of object; JSON's null is null there.
+        // A template accepts values of any .NET type, so the tokenizer's dictionary holds objects; JSON's null becomes null.
         var values = variables?.ToDictionary(field => field.Key,
             field => field.Value.ValueKind == JsonValueKind.Null ? null : (object?)field.Value);
         if ((chosen ?? tokenizer.FindTemplate(withTools: values?.GetValueOrDefault("tools") is not null)) is not ChatTemplate template)

@@ -7,7 +7,7 @@ public static class ValidationSplit
 
     /// <summary>Splits samples at random by seed; both parts keep the order of the samples, and neither is empty.</summary>
     /// <param name="samples">All samples.</param>
-    /// <param name="fraction">Share of the validation samples, between 0 and 1.</param>
+    /// <param name="fraction">Fraction of the validation samples, between 0 and 1.</param>
     /// <param name="seed">The seed of the run.</param>
     /// <exception cref="BadInputException">The fraction is out of range, or there are fewer than two samples.</exception>
     public static (List<T> Train, List<T> Validation) Split<T>(IReadOnlyList<T> samples, double fraction, ulong seed)

@@ -5,9 +5,8 @@ namespace PeftCore.Io;
 /// <see cref="PendingFiles"/> replaces older files.</summary>
 public static class AtomicDirectory
 {
-    /// <summary>Builds a directory with the callback, which gets the path to write into, and puts it in place. What stood at
-    /// <paramref name="path"/> before is replaced as a whole.</summary>
-    /// <exception cref="BadInputException">The place cannot be written to; the old directory is intact.</exception>
+    /// <summary>Builds a directory with the callback, which gets the path to write into, and renames it to <paramref name="path"/>. An older directory there is replaced as a whole.</summary>
+    /// <exception cref="BadInputException">The path is not writable; the old directory is intact.</exception>
     internal static void Write(string path, Action<string> build) => Put(path, build, owns: null);
 
     /// <summary>Completes the renaming of a killed writer. Readers call it before they read files written by this class; a read-only
@@ -19,16 +18,15 @@ public static class AtomicDirectory
     }
 
     /// <summary>Writes several files of a directory as one; other files there are kept.</summary>
-    /// <param name="path">The directory; made if it is missing.</param>
+    /// <param name="path">The directory; created if it is missing.</param>
     /// <param name="build">Gets the path to write into.</param>
-    /// <param name="owns">Whether an older file of this name belongs to what is written and goes if it is not written now; null for
-    /// none.</param>
-    /// <exception cref="BadInputException">The place cannot be written to; the old files are intact.</exception>
+    /// <param name="owns">Whether an older file of this name is removed if the callback does not write it; null for none.</param>
+    /// <exception cref="BadInputException">The path is not writable; the old files are intact.</exception>
     public static void Update(string path, Action<string> build, Func<string, bool>? owns = null) =>
         Put(path, build, owns ?? (_ => false));
 
-    /// <summary>The path to read a file from: its own, or that of the new file a killed writer left beside it where nothing may be
-    /// written; null if there is no such file.</summary>
+    /// <summary>The path to read a file from: its own, or in a read-only directory that of the new file of a killed writer; null if there
+    /// is no such file.</summary>
     public static string? Find(string path) => PendingFiles.Find(path);
 
     private static void Put(string path, Action<string> build, Func<string, bool>? owns)

@@ -3,7 +3,7 @@ using System.Text;
 namespace PeftCore.Io;
 
 /// <summary>Writes files atomically: the bytes are written to a hidden file in the same directory, flushed to the disk and renamed. The
-/// next writer removes what a killed one left.</summary>
+/// next writer removes temporary files of killed ones.</summary>
 public static class AtomicFile
 {
     private const int Attempts = 3;
@@ -13,7 +13,7 @@ public static class AtomicFile
     public static void WriteAllText(string path, string text) => WriteAllBytes(path, Encoding.UTF8.GetBytes(text));
 
     /// <summary>Writes bytes.</summary>
-    /// <exception cref="BadInputException">The place cannot be written to; the old file is intact.</exception>
+    /// <exception cref="BadInputException">The path is not writable; the old file is intact.</exception>
     internal static void WriteAllBytes(string path, ReadOnlySpan<byte> bytes)
     {
         byte[] copy = bytes.ToArray();

@@ -80,7 +80,7 @@ public sealed class ConfigReader
         : value.ValueKind == JsonValueKind.String ? value.GetString()
         : throw Wrong(name, value, "a string");
 
-    /// <summary>A string of a list.</summary>
+    /// <summary>A string that must be one of a list.</summary>
     public string Choice(string name, string? fallback, params ReadOnlySpan<string> allowed)
     {
         string value = String(name, fallback);

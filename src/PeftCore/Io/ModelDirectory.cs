@@ -83,8 +83,8 @@ public sealed class ModelDirectory
         throw new BadInputException($"{FullPath}: {reason}.");
     }
 
-    /// <summary>Reads the tokenizer of a directory, after what a killed writer left there has been put in place.</summary>
-    /// <exception cref="BadInputException">A file is missing, cannot be read, or has a part that is not known here.</exception>
+    /// <summary>Reads the tokenizer of a directory, after completing the renaming of a killed writer.</summary>
+    /// <exception cref="BadInputException">A file is missing, cannot be read, or has an unsupported part.</exception>
     public static Tokenizer OpenTokenizer(string directory)
     {
         AtomicDirectory.Recover(directory);

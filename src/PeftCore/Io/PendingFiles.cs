@@ -94,7 +94,7 @@ internal static class PendingFiles
         }
         try
         {
-            // Writers move files one at a time; nobody waits for a read-only directory.
+            // Writers move files one at a time; a read-only directory needs no wait.
             ReadOnlyCheck.Check(directory, committed);
             using var held = HeldFile.TryHold(Path.Combine(directory, HiddenNames.CommitLock), Patience,
                 () => Directory.Exists(committed) && MayWrite(directory));

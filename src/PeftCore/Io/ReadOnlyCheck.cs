@@ -1,12 +1,12 @@
 namespace PeftCore.Io;
 
-/// <summary>Refuses paths that are marked read-only. The operating system does not always refuse them: an administrator may write anywhere,
-/// and renaming over a file needs no permission on it. But the mark was set on purpose.</summary>
+/// <summary>Throws for paths that are marked read-only. The operating system does not always refuse them: an administrator may write
+/// anywhere, and renaming over a file needs no permission on it. A read-only mark is treated as deliberate.</summary>
 internal static class ReadOnlyCheck
 {
     private const UnixFileMode AnyWrite = UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
-    /// <summary>Refuses a full path that is a read-only file or inside a read-only directory; errors name <paramref name="path"/>, as the
+    /// <summary>Throws if a full path is a read-only file or inside a read-only directory; errors name <paramref name="path"/>, as the
     /// user gave it.</summary>
     public static void Check(string path, string full)
     {

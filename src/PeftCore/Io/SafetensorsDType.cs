@@ -14,7 +14,7 @@ internal static class SafetensorsDType
     /// <summary>The valid names, for error messages.</summary>
     internal static string Known => string.Join(", ", Types.Select(t => t.Name));
 
-    /// <summary>Bytes of one element; false for a type that is not of the format.</summary>
+    /// <summary>Bytes of one element; false for a type that the format does not have.</summary>
     public static bool TryGetSize(string dtype, out int size)
     {
         int rank = Rank(dtype);

@@ -4,6 +4,6 @@ namespace PeftCore.Io;
 /// <param name="Name">The tensor's name.</param>
 /// <param name="DType">The element type as the file spells it, such as "F32" or "BF16".</param>
 /// <param name="Shape">The sizes of its axes, outermost first; empty for a scalar.</param>
-/// <param name="Offset">Where its bytes begin, counted from the start of the data section.</param>
-/// <param name="Length">How many bytes it has: the product of the shape times the element size.</param>
+/// <param name="Offset">Byte offset in the data section.</param>
+/// <param name="Length">Size in bytes: the product of the shape times the element size.</param>
 internal sealed record SafetensorsEntry(string Name, string DType, long[] Shape, long Offset, long Length);

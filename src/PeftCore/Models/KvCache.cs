@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The keys and values of earlier tokens, one pair of tensors a layer, so that a new token computes one row.</summary>
+/// <summary>The keys and values of earlier tokens, one pair of tensors per layer, so that a new token computes one row.</summary>
 internal sealed class KvCache : IDisposable
 {
     private readonly Tensor[] _keys;

@@ -23,7 +23,7 @@ internal static class LabelShift
         return count;
     }
 
-    /// <summary>Moves targets behind P virtual tokens a row: longer[b, P + t] = targets[b, t], and longer[b, P − 1] is label 0 of a row
+    /// <summary>Shifts targets by P virtual tokens per row: longer[b, P + t] = targets[b, t], and longer[b, P − 1] is label 0 of a row
     /// that has virtual tokens.</summary>
     /// <param name="targets">(B, T): the targets without virtual tokens.</param>
     /// <param name="firstLabels">(B): label 0 of each row; empty if all of them are masked.</param>

@@ -2,13 +2,12 @@ using PeftCore.Io;
 
 namespace PeftCore.Models;
 
-/// <summary>The model families, by the "model_type" of their config.json. A family from outside registers like those of this
-/// library.</summary>
+/// <summary>The model families, by the "model_type" of their config.json. External families register like those of this library.</summary>
 public static class ModelFamilies
 {
     private static readonly Lock Registering = new();
 
-    // Replaced as a whole, so that readers need no lock.
+    // The dictionary is replaced, never changed, so that readers need no lock.
     private static volatile OrderedDictionary<string, ModelFamily> _families = new(StringComparer.Ordinal);
 
     static ModelFamilies()
@@ -25,10 +24,9 @@ public static class ModelFamilies
 
     /// <summary>Adds a family, so that <see cref="ModelLoader"/> loads its models.</summary>
     /// <param name="modelType">The value of "model_type" in config.json.</param>
-    /// <param name="declare">Makes the model that a config.json describes, without weights; its second argument gets a sentence for
-    /// everything contradictory that has one known meaning.</param>
+    /// <param name="declare">Creates the model that a config.json describes, without weights; its second argument receives a sentence for each contradiction with one known meaning.</param>
     /// <param name="targetModules">Names of the layers that adapters change if a configuration names none; may be empty.</param>
-    /// <exception cref="ArgumentException">The family is there already.</exception>
+    /// <exception cref="ArgumentException">The family is already registered.</exception>
     public static void Register(string modelType, Func<ConfigReader, ICollection<string>?, CausalModel> declare,
         params IReadOnlyList<string> targetModules)
     {
@@ -49,6 +47,6 @@ public static class ModelFamilies
 }
 
 /// <summary>One family.</summary>
-/// <param name="Declare">Makes a model from its config.json, without weights.</param>
+/// <param name="Declare">Creates a model from its config.json, without weights.</param>
 /// <param name="TargetModules">The layers that adapters change if a configuration names none.</param>
 internal sealed record ModelFamily(Func<ConfigReader, ICollection<string>?, CausalModel> Declare, IReadOnlyList<string> TargetModules);

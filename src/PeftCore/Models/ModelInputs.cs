@@ -77,7 +77,7 @@ public sealed partial class ModelInputs
     /// <param name="v">As <paramref name="k"/>.</param>
     /// <param name="headDim">Columns of one head.</param>
     /// <param name="scale">Factor of q·k, usually 1/√head dim.</param>
-    /// <param name="window">Most keys a token sees, its own included; 0 for no limit.</param>
+    /// <param name="window">Maximum number of keys that a token attends to, its own included; 0 for no limit.</param>
     /// <returns>(batch, length, heads·head dim)</returns>
     public Tensor Attend(int block, Tensor q, Tensor k, Tensor v, int headDim, float scale, int window = 0)
     {

@@ -4,17 +4,17 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Makes models from Hugging Face directories. <see cref="ModelFamilies"/> says which there are.</summary>
+/// <summary>Loads models from Hugging Face directories. <see cref="ModelFamilies"/> lists the supported ones.</summary>
 public static class ModelLoader
 {
-    // Above the parameters of any model there is; a sum of bytes beyond it could overflow.
+    // More than the parameters of any existing model; a sum of bytes above this bound could overflow.
     private const long MostParameters = 1L << 50;
 
     private const string HeadWeight = "lm_head.weight";
 
     /// <summary>Declares the model a config.json describes, without weights.</summary>
     /// <param name="config">The configuration.</param>
-    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised, a field is missing or wrong, or fields
     /// contradict each other.</exception>
     public static CausalModel Declare(ConfigReader config, ICollection<string>? warnings = null)
@@ -35,11 +35,11 @@ public static class ModelLoader
             $"{config.Source}: the sizes make {parameters} parameters, more than any machine holds; one of them is wrong.");
     }
 
-    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: where the configuration
-    /// ties the head to the embedding but the file holds two different tables, the head has its own.</summary>
+    /// <summary>Declares the model that a configuration and a file describe together, without reading the weights: if the configuration
+    /// ties the head to the embedding but the file holds two different tables, the head is untied.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="weights">The weights.</param>
-    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <exception cref="BadInputException">As for the configuration alone, or the weights are quantised.</exception>
     public static CausalModel Declare(ConfigReader config, WeightSource weights, ICollection<string>? warnings = null)
     {
@@ -62,9 +62,9 @@ public static class ModelLoader
     /// <summary>Loads a model directory: config.json and model.safetensors, single or sharded. Weights keep the dtype of the
     /// file.</summary>
     /// <param name="directory">The model directory.</param>
-    /// <param name="backend">Where to put the weights.</param>
-    /// <param name="dtype">Convert floating-point weights to this; null to keep what the file has.</param>
-    /// <param name="warnings">Gets a sentence for everything contradictory that has one known meaning.</param>
+    /// <param name="backend">The device of the weights.</param>
+    /// <param name="dtype">Dtype of floating-point weights; null to keep that of the file.</param>
+    /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or tensors are missing, unknown or of the wrong shape.</exception>
     public static CausalModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null)
     {
@@ -133,7 +133,7 @@ public static class ModelLoader
         {
             unused.Remove(HeadWeight); // It is the embedding's table again, or the model would have been declared untied.
         }
-        // What the index of a sharded model leaves out may be left over; what it names belongs to the model.
+        // Tensors that the index of a sharded model does not list may be leftovers; those that it lists belong to the model.
         foreach (string name in unused.Where(name => weights.TryGet(name, out var entry) && !entry.IsListed).Order(StringComparer.Ordinal)
             .ToArray())
         {
@@ -176,7 +176,7 @@ public static class ModelLoader
     private static string PathOfEmbedding(CausalModel model) =>
         model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
 
-    /// <summary>Weight files made from the bare model leave the base prefix out.</summary>
+    /// <summary>Weight files of the bare model omit the base prefix.</summary>
     private static WeightEntry? FindEntry(CausalModel model, WeightSource weights, string path)
     {
         if (weights.TryGet(path, out var entry))
@@ -187,7 +187,7 @@ public static class ModelLoader
         {
             return entry;
         }
-        // Of two tied names a file may have either.
+        // A file may have either of two tied names.
         bool tied = IsTied(model) && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
         return tied && weights.TryGet(HeadWeight, out entry) ? entry : null;
     }

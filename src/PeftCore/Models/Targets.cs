@@ -8,8 +8,8 @@ namespace PeftCore.Models;
 /// which token is decided by <see cref="LabelShift"/>: once in the collator for a batch, here for labels from elsewhere.</summary>
 public sealed class Targets
 {
-    /// <summary>Compacting rows copies the hidden states of those that stay, so it is done only where at least this share of the logits is
-    /// saved.</summary>
+    /// <summary>Compacting rows copies the remaining hidden states, so it is done only if it avoids at least this fraction of the
+    /// logits.</summary>
     private const double MinSavedShare = 0.2;
 
     private readonly int[] _shifted; // (B, T)
@@ -61,7 +61,7 @@ public sealed class Targets
     /// <summary>Targets from labels that are aligned with their own tokens, as in Hugging Face's files: position t predicts label
     /// t + 1.</summary>
     /// <param name="backend">The device to upload to.</param>
-    /// <param name="labels">batch·length labels, row by row; −100 where nothing is learned.</param>
+    /// <param name="labels">batch·length labels, row by row; −100 for masked labels.</param>
     /// <param name="batch">Rows.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for the number of targets, which gives the mean.</param>
     /// <exception cref="BadInputException">Every label is masked.</exception>
@@ -75,7 +75,7 @@ public sealed class Targets
     /// <summary>Targets that the collator has shifted and counted; label 0 of every row is masked.</summary>
     /// <param name="backend">The device to upload to.</param>
     /// <param name="shifted">(B, T): the token that each position predicts; not copied.</param>
-    /// <param name="count">How many positions predict one.</param>
+    /// <param name="count">Number of positions that predict a token.</param>
     /// <param name="batch">Rows B.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for <paramref name="count"/>.</param>
     internal static Targets FromShifted(Backend backend, int[] shifted, int count, int batch, float? denominator = null) =>

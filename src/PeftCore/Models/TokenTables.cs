@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>Resizes the two tables with one row a token: the embedding and the head.</summary>
+/// <summary>Resizes the two tables with one row per token: the embedding and the head.</summary>
 internal static class TokenTables
 {
     public static void Resize(CausalModel model, int rows)

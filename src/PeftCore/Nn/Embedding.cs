@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A table with one row a token or position.</summary>
+/// <summary>A table with one row per token or position.</summary>
 public sealed class Embedding : Layer
 {
     /// <summary>Declares the table.</summary>

@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>A module that maps one tensor to one tensor; PEFT methods attach to layers. Tensors made inside a call are freed at its end,
-/// except the result and what backward needs.</summary>
+/// <summary>A module that maps one tensor to one tensor; PEFT methods attach to layers. Tensors created inside a call are freed at its end,
+/// except the result and saved tensors.</summary>
 public abstract class Layer : Module
 {
     /// <summary>The hook that computes the output instead of the layer; null for none.</summary>
@@ -21,7 +21,7 @@ public abstract class Layer : Module
     protected internal abstract Tensor Compute(Tensor x);
 }
 
-/// <summary>Computes a layer's output in its place: gets the input and calls <see cref="Layer.Compute"/> as it needs.</summary>
+/// <summary>Replaces a layer's forward pass: gets the input, and may call <see cref="Layer.Compute"/>.</summary>
 internal abstract class LayerHook
 {
     /// <summary>The layer's output.</summary>

@@ -10,8 +10,8 @@ public sealed class Linear : Layer
     /// <summary>Declares the layer.</summary>
     /// <param name="inputs">Columns of x.</param>
     /// <param name="outputs">Columns of y.</param>
-    /// <param name="bias">Whether there is a b.</param>
-    /// <param name="transposed">W is stored (in, out).</param>
+    /// <param name="bias">Whether the layer has a bias b.</param>
+    /// <param name="transposed">Whether W is stored (in, out).</param>
     public Linear(int inputs, int outputs, bool bias = false, bool transposed = false)
     {
         (Inputs, Transposed) = (inputs, transposed);
@@ -52,7 +52,7 @@ public sealed class Linear : Layer
         var names = new List<string>();
         for (int i = 0; i < layers.Length; i++)
         {
-            // If x needs no gradient, a frozen layer must stay out of the op: it would be recorded with the trained ones.
+            // If x needs no gradient, a frozen layer must not be part of the op, because it would be recorded with the trained ones.
             if (layers[i].AsMap() is { } map && (x.RequiresGrad || !Tape.IsRecording || RequiresGrad(map)))
             {
                 joined.Add(i);

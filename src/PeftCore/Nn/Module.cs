@@ -24,7 +24,7 @@ public abstract class Module : IDisposable
     /// <summary>This module and all its descendants with their paths, parents first; the root's path is empty.</summary>
     public IEnumerable<(string Path, Module Module)> NamedModules() => NamedModules("");
 
-    /// <summary>All parameters with their paths; one that modules share (tied embeddings) once, under its first path.</summary>
+    /// <summary>All parameters with their paths; a shared one (tied embeddings) once, under its first path.</summary>
     public IEnumerable<(string Path, Parameter Parameter)> NamedParameters()
     {
         var seen = new HashSet<Parameter>();
@@ -64,8 +64,7 @@ public abstract class Module : IDisposable
         }
     }
 
-    /// <summary>Frees the parameters of this module and all below it, a shared one once, and other tensors that modules keep. What is
-    /// freed already stays so.</summary>
+    /// <summary>Frees the parameters of this module and its descendants, and their other tensors. Calling it again has no effect.</summary>
     public void Dispose()
     {
         foreach (var (_, module) in NamedModules())
@@ -127,7 +126,7 @@ public abstract class Module : IDisposable
         return before;
     }
 
-    /// <summary>Whether the weight can be replaced by one with another number of rows: a table with one row a token.</summary>
+    /// <summary>Whether the weight can be replaced by one with another number of rows: a table with one row per token.</summary>
     private protected virtual bool TakesRows => false;
 
     private static bool IsTable(Shape shape, int columns) => shape.Rank == 2 && shape.Columns == columns;

@@ -1,8 +1,8 @@
 namespace PeftCore.Nn;
 
-/// <summary>Modules named by their number.</summary>
+/// <summary>Modules named by their index.</summary>
 public sealed class ModuleList : Module
 {
-    /// <summary>Adds a module under the next number.</summary>
+    /// <summary>Adds a module under the next index.</summary>
     public T Append<T>(T module) where T : Module => Add($"{Children.Count}", module);
 }

@@ -6,14 +6,14 @@ namespace PeftCore.Nn;
 
 /// <summary>Scaling of rotary frequencies for longer contexts.</summary>
 /// <param name="Type">"default", "linear" or "llama3".</param>
-/// <param name="Factor">Stretch of the context.</param>
-/// <param name="LowFrequencyFactor">llama3: wavelengths over original/this are stretched whole.</param>
-/// <param name="HighFrequencyFactor">llama3: wavelengths under original/this stay.</param>
-/// <param name="OriginalLength">llama3: context length the model was first trained for.</param>
+/// <param name="Factor">The factor by which the context is extended.</param>
+/// <param name="LowFrequencyFactor">llama3: wavelengths above original/this are multiplied by the factor.</param>
+/// <param name="HighFrequencyFactor">llama3: wavelengths below original/this are unchanged.</param>
+/// <param name="OriginalLength">llama3: context length of pre-training.</param>
 internal sealed record RopeScaling(string Type, float Factor = 1, float LowFrequencyFactor = 1, float HighFrequencyFactor = 4,
     int OriginalLength = 8192);
 
-/// <summary>Tables of cos(p·f) and sin(p·f) for rotary positions (Su et al. 2021), kept for the longest sequence so far.</summary>
+/// <summary>Tables of cos(p·f) and sin(p·f) for rotary positions (Su et al. 2021), cached for the longest sequence so far.</summary>
 internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, bool interleaved = false) : IDisposable
 {
     private RopeTables? _tables;

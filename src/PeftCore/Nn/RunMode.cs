@@ -1,6 +1,6 @@
 namespace PeftCore.Nn;
 
-/// <summary>Training mode of a model, and seed and step of its dropout masks. One object a model, shared by its modules.</summary>
+/// <summary>Training mode of a model, and seed and step of its dropout masks. All modules of a model share one object.</summary>
 public sealed class RunMode
 {
     /// <summary>Whether dropout is on.</summary>

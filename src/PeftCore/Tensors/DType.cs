@@ -2,7 +2,7 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Tensors;
 
-/// <summary>How the elements of a tensor are stored.</summary>
+/// <summary>Element types of tensors.</summary>
 public enum DType
 {
     /// <summary>IEEE single precision, 4 bytes: activations, gradients, trained parameters and their moments.</summary>

@@ -2,8 +2,8 @@ using System.Globalization;
 
 namespace PeftCore.Tensors;
 
-/// <summary>The byte count of one device, by kind: what is allocated now, and what was when the total was largest. All backends count
-/// here, so a plan made without data and a measured run agree.</summary>
+/// <summary>The byte count of one device, by kind: the current bytes, and those at the peak of the total. All backends use this class, so a
+/// memory plan and a measured run agree.</summary>
 public sealed class MemoryLedger
 {
     private static readonly int Kinds = Enum.GetValues<MemoryKind>().Length;
@@ -17,7 +17,7 @@ public sealed class MemoryLedger
     /// <summary>Bytes allocated now.</summary>
     public long CurrentBytes { get { lock (_lock) { return _current; } } }
 
-    /// <summary>The most bytes allocated at once since the last <see cref="ResetPeak"/>.</summary>
+    /// <summary>Peak of the allocated bytes since the last <see cref="ResetPeak"/>.</summary>
     public long PeakBytes { get { lock (_lock) { return _peak; } } }
 
     /// <summary>Called after each allocation (positive bytes) and release (negative bytes), or null.</summary>
@@ -29,7 +29,7 @@ public sealed class MemoryLedger
     /// <summary>Bytes of one kind that were allocated when the peak was reached.</summary>
     public long AtPeak(MemoryKind kind) { lock (_lock) { return _atPeak[(int)kind]; } }
 
-    /// <summary>Measures the peak anew, from what is allocated now.</summary>
+    /// <summary>Resets the peak to the current bytes.</summary>
     public void ResetPeak()
     {
         lock (_lock)

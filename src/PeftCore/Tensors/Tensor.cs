@@ -68,7 +68,7 @@ public sealed class Tensor : IDisposable
         return new Tensor(Storage, shape, DType, ByteOffset + first);
     }
 
-    /// <summary>Removes this tensor from its scope: it lives until <see cref="Dispose"/> or until it is collected.</summary>
+    /// <summary>Removes this tensor from its scope: its memory is freed by <see cref="Dispose"/> or by the garbage collector.</summary>
     public Tensor Keep()
     {
         TensorScope.Forget(this);

@@ -1,7 +1,7 @@
 namespace PeftCore.Tensors;
 
 /// <summary>Frees the tensors created inside it when it ends, except those returned to the enclosing scope or kept. Modules and the trainer
-/// open scopes; code that calls them needs none. Scopes nest per thread.</summary>
+/// open scopes; code that calls them does not need one. Scopes nest per thread.</summary>
 public sealed class TensorScope : IDisposable
 {
     [ThreadStatic]
@@ -11,7 +11,7 @@ public sealed class TensorScope : IDisposable
     [ThreadStatic]
     private static Stack<HashSet<Tensor>>? _spare;
 
-    /// <summary>Cache of joined paths, one a module.</summary>
+    /// <summary>Cache of joined paths, one per module.</summary>
     [ThreadStatic]
     private static Dictionary<(string Outer, string Label), string>? _paths;
 
@@ -62,7 +62,7 @@ public sealed class TensorScope : IDisposable
         return tensor;
     }
 
-    /// <summary>Frees what is left in the scope.</summary>
+    /// <summary>Frees the tensors of the scope.</summary>
     /// <exception cref="InvalidOperationException">A scope opened inside this one, or on another thread, is still open.</exception>
     public void Dispose()
     {

@@ -16,14 +16,13 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     /// <summary>Opens the processor as a device.</summary>
     /// <param name="threads">Number of threads to compute with; 0 for one per core.</param>
-    /// <param name="memoryLimit">The most bytes to take from the system.</param>
+    /// <param name="memoryLimit">Upper bound of the bytes allocated from the system.</param>
     /// <param name="poison">Fill new memory with NaN, which reveals reads of memory that was never written.</param>
     /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each packed copy as large as the
     /// weight.</param>
     /// <param name="replays">Capture training passes as graphs and replay them: the same bits without garbage. See
     /// <see cref="Training.TrainingStep"/>.</param>
-    /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to leave this to the
-    /// system.</param>
+    /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system choose.</param>
     /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
         IReadOnlyList<int>? processors = null)
@@ -87,8 +86,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <inheritdoc/>
     public override void Synchronize() { }
 
-    /// <inheritdoc/>
-    /// <inheritdoc/>
+    /// <inheritdoc/> <inheritdoc/>
     public override bool CanProfile => true;
 
     internal override IGraphCapture GraphCapture => this;

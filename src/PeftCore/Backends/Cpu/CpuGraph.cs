@@ -1,7 +1,7 @@
 namespace PeftCore.Backends;
 
 /// <summary>A captured graph on the processor: the kernel launches of a pass with their arguments. A replay walks no tape and manages no
-/// memory: every buffer has the address that the arena gave it during the capture, and other threads get no memory until the replay
+/// memory: every buffer has the address that the arena gave it during the capture, and other threads cannot allocate until the replay
 /// ends.</summary>
 internal sealed class CpuGraph(CpuStream stream, Arena arena, ulong pass) : ICapturedGraph
 {

@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Base of the classes that launch the processor's kernels, one class a subject. A method resolves tensors to addresses, names the
-/// kernel and its cost, and launches it on the stream.</summary>
+/// <summary>Base of the classes that launch the processor's kernels, one class per group of ops. A method resolves tensors to addresses,
+/// names the kernel and its cost, and launches it on the stream.</summary>
 internal abstract class CpuLauncher(CpuStream stream, PackedWeights? packed)
 {
     protected CpuStream Stream => stream;

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Backends;
 
-/// <summary>Optimizer steps and what is measured of gradients. None of it is captured: the next step has another number and learning
-/// rate.</summary>
+/// <summary>Optimizer steps and reductions over gradients. None is captured, because step number and learning rate change with every
+/// step.</summary>
 internal sealed class CpuOptimizers(CpuStream stream, PackedWeights? packed) : CpuLauncher(stream, packed)
 {
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,

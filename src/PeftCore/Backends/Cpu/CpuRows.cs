@@ -87,7 +87,7 @@ internal sealed class CpuRows(CpuStream stream, PackedWeights? packed) : CpuLaun
         }
     }
 
-    // A table that no span covers is read one row at a time.
+    // A table that is too large for a span is read one row at a time.
     private static void GatherRowByRow(CpuTensorView ids, CpuTensorView table, CpuTensorView y, WorkerPool pool)
     {
         var rowIds = ids.I32;

@@ -27,7 +27,7 @@ internal sealed class CpuStream(WorkerPool pool)
 
     /// <summary>Runs a kernel now, and records it if a capture is under way.</summary>
     /// <param name="cost">Name and cost for the profile.</param>
-    /// <param name="args">All that the kernel needs. It refers to tensors by address only, as a graph must not keep them alive.</param>
+    /// <param name="args">The kernel's arguments. They refer to tensors by address only, because a graph must not keep them alive.</param>
     /// <param name="kernel">Static, so that a launch allocates no closure.</param>
     public void Launch<TArgs>(in LaunchCost cost, in TArgs args, Action<TArgs, CpuStream> kernel)
     {

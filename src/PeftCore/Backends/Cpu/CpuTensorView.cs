@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>Address, shape and dtype of a tensor for a kernel of the processor. A view keeps no memory alive, so that a captured graph can
-/// hold it while the arena lends the memory to others between replays.</summary>
+/// hold it while the arena uses the memory for other tensors between replays.</summary>
 internal readonly unsafe struct CpuTensorView
 {
     private readonly byte* _data;

@@ -2,13 +2,13 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Backends;
 
-/// <summary>C (m, n) = α·op(A)·op(B) (+ C) for operands of any size. A span reaches no further than 2 GiB, which the weight of a large
-/// vocabulary exceeds: the larger operand is halved along its rows, which halves m, n or k, until both fit.</summary>
+/// <summary>C (m, n) = α·op(A)·op(B) (+ C) for operands of any size. A span is limited to 2 GiB, which the weight of a large vocabulary
+/// exceeds: the larger operand is halved along its rows, which halves m, n or k, until both fit.</summary>
 /// <param name="stride">Elements between rows of C.</param>
 /// <param name="transposeA">Use Aᵀ.</param>
 /// <param name="transposeB">Use Bᵀ.</param>
 /// <param name="alpha">α</param>
-/// <param name="stream">Threads, and the most bytes of an operand.</param>
+/// <param name="stream">The threads, and the maximum bytes of an operand.</param>
 internal readonly struct LargeGemm(int stride, bool transposeA, bool transposeB, float alpha, CpuStream stream)
 {
     public void Multiply(int m, int n, int k, MatrixBlock a, MatrixBlock b, Span<float> c, bool accumulate)

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>Frozen weights packed for the processor's matrix product, once for many products: W for the forward pass, Wᵀ for the gradient
-/// of its input. A packed copy takes the weight's bytes again, in its own dtype, and is allocated at the first product that gains from it.
+/// of its input. A packed copy has the size and dtype of the weight, and is allocated at the first product that is faster with it.
 /// <see cref="MetaBackend"/> allocates the same copies, so that a plan counts them.</summary>
 internal sealed class PackedWeights(Backend backend)
 {

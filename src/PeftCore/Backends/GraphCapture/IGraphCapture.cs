@@ -7,7 +7,7 @@ internal interface IGraphCapture
     /// <summary>Whether a capture can begin now.</summary>
     bool CanCapture { get; }
 
-    /// <summary>The most graphs to keep at a time.</summary>
+    /// <summary>The maximum number of graphs kept at a time.</summary>
     int MaxGraphs { get; }
 
     /// <summary>The allocator of the device's tensors.</summary>

@@ -16,10 +16,10 @@ public sealed class CachedDecoder : IDisposable
     private readonly int _batch;
 
     /// <param name="model">The model, with its active adapters.</param>
-    /// <param name="backend">Where the model is.</param>
-    /// <param name="capacity">The most tokens of a sequence.</param>
+    /// <param name="backend">The device of the model.</param>
+    /// <param name="capacity">Maximum tokens of a sequence.</param>
     /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
-    /// <param name="batch">Sequences.</param>
+    /// <param name="batch">Number of sequences.</param>
     public CachedDecoder(CausalModel model, Backend backend, int capacity, DType? cacheDType = null, int batch = 1)
     {
         (_model, _backend, _batch) = (model, backend, batch);
@@ -36,7 +36,7 @@ public sealed class CachedDecoder : IDisposable
     /// <summary>The type of the cached keys and values.</summary>
     public DType CacheDType => _cache.DType;
 
-    /// <summary>The task that the text belongs to, for adapters that have several; null if nothing names one.</summary>
+    /// <summary>Index of the task, for multitask adapters; null if unset.</summary>
     internal int? Task { get; set; }
 
     private int[]? Tasks => Task is { } task ? [task] : null;
@@ -67,7 +67,7 @@ public sealed class CachedDecoder : IDisposable
         return _model.Logits(ModelInputs.After(_cache, _backend, ids, tasks: Tasks)).ToFloats()[^(ids.Length * _model.VocabularySize)..];
     });
 
-    /// <summary>Forgets what was read after the first tokens; with all of them, the virtual tokens before them too.</summary>
+    /// <summary>Truncates the cache to the first <paramref name="length"/> tokens; with 0, the virtual tokens are removed too.</summary>
     internal void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
 
     /// <summary>Frees the cache.</summary>

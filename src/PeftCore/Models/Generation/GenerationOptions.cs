@@ -2,7 +2,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Options of generation, with the meaning that transformers' generate gives them. Temperature 0 is greedy decoding, which ignores
+/// <summary>Options of generation, with the semantics of transformers' generate. Temperature 0 is greedy decoding, which ignores
 /// top-k, top-p and min-p.</summary>
 public sealed record GenerationOptions
 {

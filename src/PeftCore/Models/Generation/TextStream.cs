@@ -6,7 +6,7 @@ namespace PeftCore.Models.Generation;
 /// character in several tokens), so each piece is decoded together with them and the known text is cut off.</summary>
 internal sealed class TextStream
 {
-    /// <summary>Last tokens of the prompt that are decoded too, so that the first new token has its leading space.</summary>
+    /// <summary>Number of last prompt tokens that are decoded too, so that the first new token has its leading space.</summary>
     private const int Context = 5;
 
     private const char Incomplete = '\uFFFD';
@@ -44,7 +44,7 @@ internal sealed class TextStream
         }
     }
 
-    /// <summary>The new text that can be shown.</summary>
+    /// <summary>Returns the new text that cannot become a part of a stop string.</summary>
     public string Give()
     {
         int end = Stopped ? _text.Length : _text.Length - PossibleStop();
@@ -53,7 +53,7 @@ internal sealed class TextStream
         return piece;
     }
 
-    /// <summary>The text that was held back, at the end of the stream.</summary>
+    /// <summary>Returns the text that was held back, at the end of the stream.</summary>
     public string GiveRest()
     {
         string text = _decode(_tokens);

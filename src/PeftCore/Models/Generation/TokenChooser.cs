@@ -6,7 +6,7 @@ namespace PeftCore.Models.Generation;
 /// <summary>Samples the next token from logits: penalty, temperature, top-k, top-p, min-p, draw, in transformers' order.</summary>
 internal sealed class TokenChooser
 {
-    // A Philox stream of its own: dropout, data order and initial weights use others under the same seed.
+    // A separate Philox stream: dropout, data order and initial weights use others with the same seed.
     private const ulong Stream = 0x6765_6E65_7261_7465;
 
     private readonly GenerationOptions _options;

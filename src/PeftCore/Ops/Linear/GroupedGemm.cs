@@ -46,11 +46,11 @@ internal sealed class GroupedGemm : IDisposable
         _terms.Add(term);
     }
 
-    /// <summary>Adds products of one tall matrix with skinny ones. All that are added before a run have one form: each with a matrix of its
-    /// own and skinny ones on both sides, or all with one matrix on the right.</summary>
+    /// <summary>Adds products of one tall matrix with skinny ones. All that are added before a run have one form: each with its own tall
+    /// matrix and skinny ones on both sides, or all with one tall matrix on the right.</summary>
     public void Add(in SkinnyGemm product) => _thin.Add(product);
 
-    /// <summary>Computes what was added since the last run.</summary>
+    /// <summary>Computes the sums and products added since the last run.</summary>
     public void Run()
     {
         if (_thin.Count > 0 && !_backend.TrySkinnyGemm(CollectionsMarshal.AsSpan(_thin)))

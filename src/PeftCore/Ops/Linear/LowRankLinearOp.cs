@@ -111,11 +111,11 @@ internal static class LowRankLinearOp
         return product;
     }
 
-    /// <summary>A map in backward. Its weight is null where x needs no gradient.</summary>
+    /// <summary>A map in backward. Its weight is null if x needs no gradient.</summary>
     private readonly record struct SavedMap(MapSlots Slots, Tensor? Weight, bool Transposed, SavedUpdate[] Updates);
 
-    /// <summary>An update in backward. xA is null where neither B nor m needs a gradient; B is held only where x, A or m needs one, which
-    /// flows through xA.</summary>
+    /// <summary>An update in backward. xA is null if neither B nor m needs a gradient; B is saved only if x, A or m needs one, because
+    /// their gradients pass through xA.</summary>
     private readonly record struct SavedUpdate(UpdateSlots Slots, LowRankUpdate Update, Tensor? XA, bool NeedsXAGradient);
 
     /// <summary>y = x·Wᵀ + b + (xA∘m)·Bᵀ with xA = s·dropout(x)·Aᵀ, for several maps of one x;  with g = dy·B and h = s·(g∘m), both (…, r):

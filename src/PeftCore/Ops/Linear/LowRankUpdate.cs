@@ -62,7 +62,7 @@ internal readonly record struct MapSlots(int Weight)
 
     public UpdateSlots Update(int index) => new(Bias + 1 + index * UpdateSlots.Count);
 
-    /// <summary>The positions of the map after one with so many updates.</summary>
+    /// <summary>The positions of the next map after one with <paramref name="updates"/> updates.</summary>
     public MapSlots Next(int updates) => new(Update(updates).A);
 }
 

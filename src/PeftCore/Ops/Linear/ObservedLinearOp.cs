@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>Receives the gradient of a frozen weight, some rows at a time.</summary>
+/// <summary>Receives the gradient of a frozen weight, a few rows at a time.</summary>
 internal interface IWeightGradientObserver
 {
     /// <summary>Called for each piece of the gradient of one pass, in order; the piece is freed afterwards.</summary>

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 namespace PeftCore.Ops;
 
 /// <summary>y = x·(W₁⊗W₂)ᵀ without forming the Kronecker product: with x as (…, c, d), Z = x·W₂ᵀ and y = W₁·Z for each row. Saves x and
-/// computes Z again in backward.</summary>
+/// recomputes Z in backward.</summary>
 internal static class KroneckerLinearOp
 {
     extension(Tensor x)

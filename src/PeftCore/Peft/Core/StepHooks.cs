@@ -27,7 +27,7 @@ internal sealed class StepHooks(ActiveSet set)
     }
 
     /// <summary>Parameters of active adapters whose elements were permuted since the last call: element i was element Before[i], or is new
-    /// where that is −1. The optimizer permutes its state alike.</summary>
+    /// where that is −1. The optimizer permutes its state in the same way.</summary>
     public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations()
     {
         List<(Parameter Parameter, int[] Before)>? permuted = null;

@@ -3,18 +3,18 @@ using PeftCore.Nn;
 
 namespace PeftCore.Peft;
 
-/// <summary>Conditions that a target must meet beside its name.</summary>
-/// <param name="Exclude">Modules never to select.</param>
-/// <param name="Saved">Modules trained whole; neither they nor the modules inside them are targets.</param>
-/// <param name="Layers">Numbers of the blocks to select in; null or empty for all.</param>
+/// <summary>Conditions on targets in addition to their names.</summary>
+/// <param name="Exclude">Modules that are not selected.</param>
+/// <param name="Saved">Modules that are trained in full; neither they nor the modules inside them are targets.</param>
+/// <param name="Layers">Indices of the selected blocks; null or empty for all.</param>
 /// <param name="LayersPattern">Names of the list of blocks; null or empty for any.</param>
-/// <param name="Strict">Whether to refuse a name that matches nothing even if others match.</param>
+/// <param name="Strict">Whether a name that matches nothing is an error even if others match.</param>
 internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyList<string>? Saved = null, IReadOnlyList<int>? Layers = null,
     IReadOnlyList<string>? LayersPattern = null, bool Strict = true)
 {
     public bool Passes(string path) => !(Exclude?.Matches(path) ?? false) && !SavedModules.Covers(Saved, path) && InLayers(path);
 
-    /// <summary>Whether the block of a path, the first number after the name of the list, is selected.</summary>
+    /// <summary>Whether the block of a path is selected. Its index is the first number after the name of the list.</summary>
     private bool InLayers(string path)
     {
         if (Layers is not { Count: > 0 })
@@ -37,8 +37,8 @@ internal sealed record TargetFilter(ModuleSelector? Exclude = null, IReadOnlyLis
 internal static class TargetMatching
 {
     /// <summary>The selected layers with their paths, in the model's order.</summary>
-    /// <exception cref="BadInputException">No module is selected, or one a method cannot attach to; the message suggests similar
-    /// names.</exception>
+    /// <exception cref="BadInputException">No module is selected, or one is of a kind that the method does not support; the message
+    /// suggests similar names.</exception>
     public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter) =>
         Find(model, targets, filter, module => module is Linear or Embedding, "neither a linear layer nor an embedding");
 
@@ -47,7 +47,7 @@ internal static class TargetMatching
     /// <param name="targets">The targets.</param>
     /// <param name="filter">Further conditions.</param>
     /// <param name="accepts">Whether a method can attach to a module.</param>
-    /// <param name="otherwise">For the error sentence: "neither … nor …", the kinds that are accepted.</param>
+    /// <param name="otherwise">The accepted kinds for the error sentence: "neither … nor …".</param>
     public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter,
         Func<Module, bool> accepts, string otherwise)
     {
@@ -73,7 +73,7 @@ internal static class TargetMatching
     public static bool Exists(CausalModel model, string name) =>
         model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
 
-    /// <summary>The modules whose paths are, or end in, one of these names.</summary>
+    /// <summary>The modules whose paths equal or end in one of these names.</summary>
     public static IEnumerable<(string Path, Module Module)> ByName(CausalModel model, IReadOnlyList<string> names, string field)
     {
         foreach (string name in names)
