@@ -2,11 +2,11 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>The keys that a query sees: those of its range; without ranges (causal), all up to its own position, where the queries are the
-/// last of the keys.</summary>
+/// <summary>The keys that a query attends to: those of its range; without ranges (causal), all up to its own position, where the queries
+/// are the last of the keys.</summary>
 internal static class Mask
 {
-    /// <summary>The first key that query i of batch row b sees.</summary>
+    /// <summary>The first key that query i of batch row b attends to.</summary>
     public static int From(ArrayView<int> ranges, int hasRanges, int queries, int keys, int b, int i)
     {
         int from = 0;
@@ -23,7 +23,7 @@ internal static class Mask
         return from;
     }
 
-    /// <summary>One past the last key that query i of batch row b sees.</summary>
+    /// <summary>One past the last key that query i of batch row b attends to.</summary>
     public static int To(ArrayView<int> ranges, int hasRanges, int queries, int keys, int b, int i)
     {
         int to = i + 1 + keys - queries;

@@ -59,7 +59,7 @@ internal readonly struct MmaTransposedARowMajorB : IMmaLayout
 /// <summary>C = α·op(A)·op(B) (+ C) on the tensor cores of compute capability 8.0 and later. Each of four warps takes 64 × 64 of a tile;
 /// cp.async copies operands into a ring of stages in shared memory. A stage's last fragments are read before the barrier: after it the
 /// stage is refilled, and the next stage's first fragments are read while the last products of this one run. The readable twin is
-/// <see cref="Portable.Matrix.Gemm{TA, TB, TBlock}"/>; tests hold both to the CPU's product.</summary>
+/// <see cref="Portable.Matrix.Gemm{TA, TB, TBlock}"/>; tests compare both with the CPU's product.</summary>
 internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : struct, IMmaLayout
 {
     private const int StageBytes = 2 * MmaShape.OperandBytes, RingBytes = MmaShape.Stages * StageBytes;

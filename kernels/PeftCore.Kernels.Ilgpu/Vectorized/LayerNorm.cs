@@ -15,7 +15,7 @@ internal struct LayerBf16x8Args<TWeight> where TWeight : unmanaged
     public int HasBias, Accumulate;
 }
 
-/// <summary><see cref="LayerForward{TWeight}"/> on BF16; a thread block takes a row.</summary>
+/// <summary><see cref="LayerForward{TWeight}"/> on BF16; one thread block per row.</summary>
 internal readonly struct LayerForwardBf16x8<TWeight> : IKernel<LayerBf16x8Args<TWeight>> where TWeight : unmanaged, IVector8<TWeight>
 {
     public static void Run(LayerBf16x8Args<TWeight> args)

@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Elements;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-/// <summary>Arguments of element-by-element kernels on BF16, eight elements a thread; where an op takes one tensor, B is A.</summary>
+/// <summary>Arguments of element-by-element kernels on BF16, eight elements per thread; where an op takes one tensor, B is A.</summary>
 internal struct PointwiseBf16x8Args
 {
     public ArrayView<Bf16x8> A, B, Y;
@@ -76,7 +76,7 @@ internal struct CastBf16x8Args
     public ArrayView<Float4x2> Floats;
 }
 
-/// <summary><see cref="CastToFloat{TElement}"/> of BF16, eight elements a thread.</summary>
+/// <summary><see cref="CastToFloat{TElement}"/> of BF16, eight elements per thread.</summary>
 internal readonly struct CastToFloatBf16x8 : IKernel<CastBf16x8Args>
 {
     public static void Run(CastBf16x8Args args)
@@ -89,7 +89,7 @@ internal readonly struct CastToFloatBf16x8 : IKernel<CastBf16x8Args>
     }
 }
 
-/// <summary><see cref="CastFromFloat{TElement}"/> to BF16, eight elements a thread.</summary>
+/// <summary><see cref="CastFromFloat{TElement}"/> to BF16, eight elements per thread.</summary>
 internal readonly struct CastFromFloatBf16x8 : IKernel<CastBf16x8Args>
 {
     public static void Run(CastBf16x8Args args)

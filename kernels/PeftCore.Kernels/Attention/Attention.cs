@@ -7,7 +7,7 @@ namespace PeftCore.Kernels;
 public readonly record struct AttentionShape(
     int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
 
-/// <summary>Attention that never forms the (queries × keys) matrix of scores. Held to the definition in float64 by AttentionTests
+/// <summary>Attention that never forms the (queries × keys) matrix of scores. Tested against the definition in float64 by AttentionTests
 /// (AttentionReference).</summary>
 internal static unsafe class Attention
 {
@@ -16,9 +16,10 @@ internal static unsafe class Attention
 
     /// <summary>
     /// o = softmax(scores)·v; lse (Batch, Heads, QueryLength) is the logarithm of the softmax's denominator.
-    /// ranges: query (b, i) sees keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
-    /// at the end of the keys. A query that sees no key has output 0 and lse −∞. slopes (ALiBi): one per head, or empty; added to the score
-    /// is slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or Heads.
+    /// ranges: query (b, i) attends to keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
+    /// at the end of the keys. A query that attends to no key has output 0 and lse −∞. slopes (ALiBi): one per head, or empty; added to the
+    /// score is slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or
+    /// Heads.
     /// </summary>
     public static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,

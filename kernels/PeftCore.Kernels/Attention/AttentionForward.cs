@@ -2,7 +2,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// softmax(QKᵀ)·V by blocks, with a running maximum and sum per row (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022). An item
-/// is a block of queries of one head, with a loop over the blocks of keys that it sees.
+/// is a block of queries of one head, with a loop over the blocks of keys that it attends to.
 /// </summary>
 internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, HeadPointer o, float* lse, WorkerPool pool) : IParallelBody
     where TTile : struct, ITile
@@ -17,7 +17,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
     {
         var shape = inputs.Shape;
         int blocks = Ranges.Count(shape.QueryLength, QueryBlock), heads = shape.Batch * shape.Heads;
-        // Under a causal mask the last block of queries sees the most keys, so it starts first.
+        // Under a causal mask the last block of queries attends to the most keys, so it starts first.
         int first = (blocks - 1 - (item / heads)) * QueryBlock, b = item % heads / shape.Heads, h = item % heads % shape.Heads;
         new Block(inputs, o, _lse, b, h, first).Run(pool);
     }
@@ -102,8 +102,8 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             }
         }
 
-        // Turns the scores of one query into e^(score − running maximum), 0 for keys that it does not see, and rescales the sums so far if
-        // the maximum has grown.
+        // Turns the scores of one query into e^(score − running maximum), 0 for keys that it does not attend to, and rescales the sums so
+        // far if the maximum has grown.
         private readonly void OnlineSoftmax(int row, float* scores, int key, int from, int to)
         {
             _inputs.Range(_b, _first + row, out int f, out int t);

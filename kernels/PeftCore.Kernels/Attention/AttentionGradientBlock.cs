@@ -139,7 +139,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // P and dS of a panel of queries; from … to−1 are the keys of the block that any of them sees.
+    // P and dS of a panel of queries; from … to−1 are the keys of the block that any of them attends to.
     private readonly void ComputeScores(int h, int query, int row, int rows, int key, int keys, out int from, out int to)
     {
         _inputs.Range(_b, query, rows, out from, out to);
@@ -216,7 +216,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         }
     }
 
-    // The range of queries that see any of these keys.
+    // The range of queries that attend to any of these keys.
     private readonly void QueriesSeeing(int query, int queries, int key, int keys, out int first, out int last)
     {
         first = queries;

@@ -39,7 +39,7 @@ internal readonly unsafe struct AttentionInputs(
     /// <summary>Index of the first bias, or bias gradient, of a query.</summary>
     public long BiasRow(int i, int h) => (((long)(sharedBias ? 0 : h) * Shape.QueryLength) + i) * Shape.KeyLength;
 
-    /// <summary>The keys that query i sees.</summary>
+    /// <summary>The keys that query i attends to.</summary>
     public void Range(int b, int i, out int from, out int to)
     {
         if (_ranges == null)

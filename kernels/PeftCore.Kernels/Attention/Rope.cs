@@ -13,7 +13,7 @@ internal readonly record struct HeadLayout(int RowStride, int Offset, int HeadSt
         tokens == 0 ? 0 : ((tokens - 1) * RowStride) + Offset + ((heads - 1L) * HeadStride) + headDim;
 }
 
-/// <summary>Rotary position embedding, in place (Su et al. 2021). Held to the definition by RopeTests.</summary>
+/// <summary>Rotary position embedding, in place (Su et al. 2021). Tested against the definition by RopeTests.</summary>
 internal static unsafe class Rope
 {
     /// <summary>

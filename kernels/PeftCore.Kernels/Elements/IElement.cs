@@ -7,7 +7,7 @@ using System.Runtime.Intrinsics.X86;
 namespace PeftCore.Kernels;
 
 /// <summary>An element type as a type argument: loads elements as vectors of float32, in which kernels compute. The structs hold no
-/// value. Held to System.Half and to shifted bits by ElementsTests.</summary>
+/// value. Tested against System.Half and shifted bits by ElementsTests.</summary>
 internal unsafe interface IElement
 {
     /// <summary>Bytes of one element.</summary>

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>Elementwise kernels: formulas, gated units, sums, products. Held to plain loops by ElementwiseTests and
+/// <summary>Elementwise kernels: formulas, gated units, sums, products. Tested against plain loops by ElementwiseTests and
 /// FormulaTests.</summary>
 internal static unsafe partial class Elementwise
 {

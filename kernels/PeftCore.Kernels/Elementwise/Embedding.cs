@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Look-ups of table rows, and their gradient. Held to plain loops by EmbeddingTests.</summary>
+/// <summary>Look-ups of table rows, and their gradient. Tested against plain loops by EmbeddingTests.</summary>
 internal static unsafe class Embedding
 {
     private const int Strip = 256;

@@ -7,7 +7,7 @@ internal static unsafe partial class Philox
 {
     /// <summary>
     /// y[i] (+)= x[i]/(1 − p) where the uniform number of element i is at least p, else 0. The mask is never stored: the same seed and
-    /// stream recompute it. y may be x when not accumulating. Held to the scalar Philox by PhiloxTests.
+    /// stream recompute it. y may be x when not accumulating. Tested against the scalar Philox by PhiloxTests.
     /// </summary>
     public static void Dropout(
         ReadOnlySpan<float> x, Span<float> y, float probability, ulong seed, ulong stream, bool accumulate, WorkerPool pool)

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Inverses of many small matrices. Held to the definition by the tests of the inverse op.</summary>
+/// <summary>Inverses of many small matrices. Tested against the definition by the tests of the inverse op.</summary>
 internal static unsafe class BlockInverse
 {
     /// <summary>y[n] = x[n]⁻¹ by Gauss-Jordan elimination in double precision, without pivoting.</summary>

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// C (+)= α·A·Bᵀ with at most eight columns of C and an A whose rows are contiguous along k: every element of C is a dot product, and the
-/// large operand is read once, in place. Used to decode one token and for rank-8 projections. Held to the triple loop of GemmTests.
+/// large operand is read once, in place. Used to decode one token and for rank-8 projections. Tested against the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class DotProducts<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>

@@ -3,7 +3,7 @@ namespace PeftCore.Kernels;
 /// <summary>
 /// The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in the
 /// first-level cache while the panels of a packed block of A come from the second. Blocks depend on the sizes alone, never on the number of
-/// threads. Held to the triple loop of GemmTests.
+/// threads. Tested against the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class PackedProduct<TTile>
     where TTile : struct, ITile

@@ -2,7 +2,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// The product of three to eight rows with a B whose rows are the steps, read in place: 32 steps of a block of columns at a time, tile by
-/// tile, while each tile prefetches its part of the next 32 rows. Held to the triple loop of GemmTests.
+/// tile, while each tile prefetches its part of the next 32 rows. Tested against the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class SmallMGemm<TTile>
     where TTile : struct, ITile

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Products with a sparse matrix in CSR form. Held to dense products by the tests of the sparse op.</summary>
+/// <summary>Products with a sparse matrix in CSR form. Tested against dense products by the tests of the sparse op.</summary>
 internal static unsafe class SparseProducts
 {
     /// <summary>y[t, r] (+)= Σ_e values[order[e]]·x[t, columns[e]] over the entries e of row r.</summary>

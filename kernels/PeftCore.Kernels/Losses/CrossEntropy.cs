@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>Softmax, and cross-entropy with its gradient in place of the logits. Exponentials are within 2 ulp, the logarithm of a row's
-/// sum within 1. Held to the formulas by CrossEntropyTests.</summary>
+/// sum within 1. Tested against the formulas by CrossEntropyTests.</summary>
 internal static unsafe class CrossEntropy
 {
     /// <summary>y[r, :] = softmax(x[r, :]). y may be x.</summary>

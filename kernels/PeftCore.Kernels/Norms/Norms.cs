@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels;
 
-/// <summary>Root-mean-square and layer normalization of rows. An empty weight counts as ones, an empty bias as zeros. Held to the formulas
-/// and their float64 differences by NormTests.</summary>
+/// <summary>Root-mean-square and layer normalization of rows. An empty weight counts as ones, an empty bias as zeros. Tested against the
+/// formulas and their float64 differences by NormTests.</summary>
 internal static unsafe partial class Norms
 {
     // weightF32 = offset + w.

@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>One step of an optimizer, in the arithmetic of torch.optim. Held to its equations by OptimizerTests.</summary>
+/// <summary>One step of an optimizer, in the arithmetic of torch.optim. Tested against its equations by OptimizerTests.</summary>
 public static unsafe partial class Optimizers
 {
     /// <summary>Hyperparameters of an AdamW step; Step counts from 1 (Loshchilov and Hutter 2019).</summary>

@@ -15,7 +15,8 @@ internal static class Devices
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
     /// <param name="limit">The memory limit; null for none.</param>
-    /// <param name="compute">The type that a GPU rounds the operands of matrix products to: BF16 for its tensor cores; F32 does not round.</param>
+    /// <param name="compute">The type that a GPU rounds the operands of matrix products to: BF16 for its tensor cores; F32 does not
+    /// round.</param>
     /// <param name="replays">Whether training steps may be captured as graphs and replayed.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
     public static Backend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,

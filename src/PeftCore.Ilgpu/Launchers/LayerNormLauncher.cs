@@ -6,7 +6,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Layer norm (Ba et al. 2016) and its gradients, a thread block a row: BF16 rows eight elements a thread, others in
+/// <summary>Layer norm (Ba et al. 2016) and its gradients, one thread block per row: BF16 rows eight elements per thread, others in
 /// F32.</summary>
 internal sealed class LayerNormLauncher(LaunchContext gpu, RowLauncher rows)
 {

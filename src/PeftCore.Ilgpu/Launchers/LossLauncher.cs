@@ -6,7 +6,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Softmax and cross-entropy, a thread block a row.</summary>
+/// <summary>Softmax and cross-entropy, one thread block per row.</summary>
 internal sealed class LossLauncher(LaunchContext gpu)
 {
     public void Softmax(Tensor x, Tensor y)

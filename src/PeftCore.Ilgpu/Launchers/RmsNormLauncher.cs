@@ -7,7 +7,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>RMS norm (Zhang and Sennrich 2019) and its gradients: BF16 rows by a warp each, eight elements a thread; others by a thread
+/// <summary>RMS norm (Zhang and Sennrich 2019) and its gradients: BF16 rows by a warp each, eight elements per thread; others by a thread
 /// block each, in F32.</summary>
 internal sealed class RmsNormLauncher(LaunchContext gpu, RowLauncher rows)
 {

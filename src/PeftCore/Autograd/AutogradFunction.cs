@@ -35,7 +35,8 @@ public abstract class AutogradFunction(string name)
 
     /// <summary>Computes the gradients of the inputs.</summary>
     /// <param name="context">Tells which inputs need a gradient, and returns the saved tensors.</param>
-    /// <param name="gradOutputs">The gradient of each output; null if an output has none, which is possible only with several outputs.</param>
+    /// <param name="gradOutputs">The gradient of each output; null if an output has none, which is possible only with several
+    /// outputs.</param>
     /// <returns>One gradient of the input's shape and dtype for each input, or null if the input needs none or the gradient is
     /// zero.</returns>
     protected abstract Tensor?[] Backward(FunctionContext context, Tensor?[] gradOutputs);

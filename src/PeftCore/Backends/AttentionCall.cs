@@ -5,7 +5,8 @@ namespace PeftCore.Backends;
 
 /// <summary>Shape and masks of an attention call.</summary>
 /// <param name="Shape">Extents, scale and soft cap.</param>
-/// <param name="Ranges">I32 (batch, queries, 2): the keys [first, end) that each query attends to; null for causal attention whose last query attends to the last key.</param>
+/// <param name="Ranges">I32 (batch, queries, 2): the keys [first, end) that each query attends to; null for causal attention whose last
+/// query attends to the last key.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys), added to the scores; or null.</param>
 public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null)

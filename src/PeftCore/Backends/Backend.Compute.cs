@@ -57,7 +57,8 @@ public abstract partial class Backend
 
     /// <summary>Products of tall matrices with skinny ones that read each tall matrix once, if the device has such a kernel. Returns false,
     /// and does nothing, if not: the caller then uses ordinary products.</summary>
-    /// <param name="products">Either each with its own tall matrix and skinny ones on both sides, or all from the left of one tall matrix.</param>
+    /// <param name="products">Either each with its own tall matrix and skinny ones on both sides, or all from the left of one tall
+    /// matrix.</param>
     internal virtual bool TrySkinnyGemm(ReadOnlySpan<SkinnyGemm> products) => false;
 
     /// <summary>Strided batched products, all F32; see <see cref="BatchedProduct"/>.</summary>

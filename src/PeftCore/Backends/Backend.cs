@@ -4,9 +4,9 @@ using PeftCore.Tensors;
 namespace PeftCore.Backends;
 
 /// <summary>The device contract. This file holds memory, transfers and synchronization; Backend.Compute.cs holds the compute ops.
-/// <para>Each method is one operation on whole tensors. The caller allocates the outputs; an output is overwritten unless <c>accumulate</c> says
-/// that the result is added to it. Activations are stored in <see cref="ActivationDType"/> and computed with in F32; weights may be F32,
-/// BF16 or F16. Per-row numbers (rstd, log-sum-exp, losses) and gradients of parameters are always F32. The methods check nothing: ops
+/// <para>Each method is one operation on whole tensors. The caller allocates the outputs; an output is overwritten unless <c>accumulate</c>
+/// says that the result is added to it. Activations are stored in <see cref="ActivationDType"/> and computed with in F32; weights may be
+/// F32, BF16 or F16. Per-row numbers (rstd, log-sum-exp, losses) and gradients of parameters are always F32. The methods check nothing: ops
 /// check shapes and dtypes before they call.</para></summary>
 public abstract partial class Backend : IDevice, IDisposable
 {

@@ -5,7 +5,8 @@ namespace PeftCore.Io;
 /// <see cref="PendingFiles"/> replaces older files.</summary>
 public static class AtomicDirectory
 {
-    /// <summary>Builds a directory with the callback, which gets the path to write into, and renames it to <paramref name="path"/>. An older directory there is replaced as a whole.</summary>
+    /// <summary>Builds a directory with the callback, which gets the path to write into, and renames it to <paramref name="path"/>. An
+    /// older directory there is replaced as a whole.</summary>
     /// <exception cref="BadInputException">The path is not writable; the old directory is intact.</exception>
     internal static void Write(string path, Action<string> build) => Put(path, build, owns: null);
 

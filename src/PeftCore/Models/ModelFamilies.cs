@@ -24,7 +24,8 @@ public static class ModelFamilies
 
     /// <summary>Adds a family, so that <see cref="ModelLoader"/> loads its models.</summary>
     /// <param name="modelType">The value of "model_type" in config.json.</param>
-    /// <param name="declare">Creates the model that a config.json describes, without weights; its second argument receives a sentence for each contradiction with one known meaning.</param>
+    /// <param name="declare">Creates the model that a config.json describes, without weights; its second argument receives a sentence for
+    /// each contradiction with one known meaning.</param>
     /// <param name="targetModules">Names of the layers that adapters change if a configuration names none; may be empty.</param>
     /// <exception cref="ArgumentException">The family is already registered.</exception>
     public static void Register(string modelType, Func<ConfigReader, ICollection<string>?, CausalModel> declare,

@@ -28,7 +28,8 @@ internal static class GradientNorm
         return norm;
     }
 
-    /// <summary>The factor that scales gradients of this norm to at most <paramref name="maxNorm"/>; 1 if <paramref name="maxNorm"/> is 0, which means no limit.</summary>
+    /// <summary>The factor that scales gradients of this norm to at most <paramref name="maxNorm"/>; 1 if <paramref name="maxNorm"/> is 0,
+    /// which means no limit.</summary>
     public static float ClipScale(double norm, double maxNorm) => maxNorm <= 0 ? 1 : (float)Math.Min(1, maxNorm / (norm + ClipEpsilon));
 
     /// <summary>Name of the first parameter whose gradient holds a NaN or an infinity; null if all are finite.</summary>

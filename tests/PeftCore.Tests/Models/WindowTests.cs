@@ -5,7 +5,7 @@ using PeftCore.Tests.Nn;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>A token with a window sees the last few tokens only, its own included.</summary>
+/// <summary>A token with a window attends to the last few tokens only, its own included.</summary>
 public sealed class WindowTests
 {
     private const int Length = 9;

@@ -43,7 +43,7 @@ internal static partial class OpCatalog
 
         public float[] SlopesOf(AttentionShape s) => Slopes ? Numbers.Random(31, s.Heads, 0.3f) : [];
 
-        /// <summary>Each query sees some keys; the second one none.</summary>
+        /// <summary>Each query attends to some keys; the second one none.</summary>
         public int[] RangesOf(AttentionShape s) => !Ranges ? [] :
             [.. Enumerable.Range(0, s.Batch * s.QueryLength).SelectMany(i => i == 1 ? (int[])[0, 0] : [i % 2, s.KeyLength - i % 3])];
 

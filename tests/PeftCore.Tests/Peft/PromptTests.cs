@@ -265,7 +265,7 @@ public sealed class PromptTests(Family family)
     }
 }
 
-/// <summary>Prompts before sequences whose tokens see only the last few keys.</summary>
+/// <summary>Prompts before sequences whose tokens attend to only the last few keys.</summary>
 public sealed class PromptWindowTests
 {
     [Test]

@@ -16,8 +16,8 @@ internal readonly record struct CopyMap(long W0, long W1, long W2, long W3, long
 /// same memory layout on the host.</summary>
 internal struct FlashArgs<TView> where TView : struct
 {
-    /// <summary>Maps of the operands that a thread block keeps (q; q and dO; or k and v), of those that it walks (k and v; or q and dO),
-    /// and of its results (o; dQ; or dK and dV). The macros address them by their order.</summary>
+    /// <summary>Maps of the operands that a thread block keeps (q; q and dO; or k and v), of those that it iterates over (k and v; or q and
+    /// dO), and of its results (o; dQ; or dK and dV). The macros address them by their order.</summary>
     public CopyMap Kept0, Kept1, Passing0, Passing1, Result0, Result1;
 
     public TView Ranges;
@@ -28,8 +28,8 @@ internal struct FlashArgs<TView> where TView : struct
     public long Lse, Delta;
     public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;
 
-    /// <summary>Tiles of a kept operand for each head; all work tiles; and pairs of batch row and head in a section, whose walked operands
-    /// fit the L2 cache together.</summary>
+    /// <summary>Tiles of a kept operand for each head; all work tiles; and pairs of batch row and head in a section, whose streamed
+    /// operands fit the L2 cache together.</summary>
     public int Tiles, WorkTiles, Section;
 
     /// <summary>Shares that the query heads of one key head are cut into for the keys' gradient; each share has work tiles and a result of

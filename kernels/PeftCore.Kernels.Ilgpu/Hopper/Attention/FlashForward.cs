@@ -4,9 +4,9 @@ using ILGPU.Runtime.Cuda;
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024): one warpgroup copies, the others each take 64
-/// queries of one head and walk the keys that these see from the last to the first. The scores of the next keys are computed during the
-/// softmax of the current ones, and the warpgroups alternate on the tensor cores. The readable twin is
-/// <see cref="Portable.Attention.AttentionForward{TBlock, TElement}"/>; tests hold both to the CPU's attention.</summary>
+/// queries of one head and iterate over the keys that these attend to, from the last to the first. The scores of the next keys are computed
+/// during the softmax of the current ones, and the warpgroups alternate on the tensor cores. The readable twin is
+/// <see cref="Portable.Attention.AttentionForward{TBlock, TElement}"/>; tests compare both with the CPU's attention.</summary>
 internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -83,7 +83,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             int key = (range.Last - 1) / tiles.Columns * tiles.Columns, column = lane % 4 * 2;
             CudaAsm.Emit("peft.restart;");
             int last = key;
-            // Skip keys that only other warpgroups' later queries see.
+            // Skip keys that only other warpgroups' later queries attend to.
             for (; key >= first && key >= seen.Last && range.Last > range.First; key -= tiles.Columns)
             {
                 FlashRoles.Await(FlashGeometry.SecondFull + keys.Stage, keys.Phase);

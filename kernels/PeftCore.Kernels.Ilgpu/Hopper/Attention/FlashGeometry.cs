@@ -2,7 +2,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
 /// <summary>
 /// The tiles of one of Hopper's attention kernels and their offsets in shared memory. A thread block keeps a tile of tokens (queries, or
-/// keys for their gradient) and walks the tiles of the other kind; one warpgroup copies, the others compute, each for 64 kept rows.
+/// keys for their gradient) and iterates over the tiles of the other kind; one warpgroup copies, the others compute, each for 64 kept rows.
 /// </summary>
 internal struct FlashGeometry
 {
@@ -12,7 +12,7 @@ internal struct FlashGeometry
     /// <summary>Warpgroups that compute, each 64 kept rows.</summary>
     public int Warpgroups;
 
-    /// <summary>Rows of a walked tile, which are the columns of the scores.</summary>
+    /// <summary>Rows of a streamed tile, which are the columns of the scores.</summary>
     public int Columns;
 
     /// <summary>Tiles in flight.</summary>
@@ -25,7 +25,7 @@ internal struct FlashGeometry
     /// use.</summary>
     public int Sets;
 
-    /// <summary>Numbers stored for each walked row: for the keys' gradient its range (two), log-sum-exp and delta; otherwise
+    /// <summary>Numbers stored for each streamed row: for the keys' gradient its range (two), log-sum-exp and delta; otherwise
     /// none.</summary>
     public int RowStats;
 
@@ -35,7 +35,7 @@ internal struct FlashGeometry
     /// <summary>Rows a warpgroup computes.</summary>
     public const int WarpgroupRows = 64;
 
-    /// <summary>Numbers of the barriers: full and empty ones of the kept sets, then of the stages of both walked operands.</summary>
+    /// <summary>Numbers of the barriers: full and empty ones of the kept sets, then of the stages of both streamed operands.</summary>
     public const int SetFull = 0, SetEmpty = 2, FirstFull = 4, FirstEmpty = 8, SecondFull = 12, SecondEmpty = 16;
 
     private const int BarrierBytes = 1024;

@@ -4,14 +4,14 @@ using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys and values of one key head, and walk
-/// the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors idle,
-/// their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up the gradients of the shares. The readable twin is
-/// <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests hold both to the CPU's gradients.</summary>
+/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys and values of one key head, and iterate
+/// over the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors
+/// idle, their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up the gradients of the shares. The readable
+/// twin is <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests compare both with the CPU's gradients.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
 {
-    // The kind of a tile of queries: all of them see all of the thread block's keys, some see some, or there is no further tile. From
-    // Unseen on, a bit for each warpgroup: no query of the tile sees a key of that warpgroup.
+    // The kind of a tile of queries: all attend to all of the thread block's keys, some to some, or there is no further tile. From
+    // Unseen on, a bit for each warpgroup: no query of the tile attends to a key of that warpgroup.
     private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
 
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -55,7 +55,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
 
             set = PipelineState.Next(set, tiles.Sets);
 
-            // With a causal mask, queries before the first key see none of these keys.
+            // With a causal mask, queries before the first key attend to none of these keys.
             int start = args.HasRanges != 0 ? 0 : key - (args.Keys - args.Queries);
             start = start > 0 ? start / tiles.Columns * tiles.Columns : 0;
             for (int h = work.Head * group; h < (work.Head + 1) * group; h++)

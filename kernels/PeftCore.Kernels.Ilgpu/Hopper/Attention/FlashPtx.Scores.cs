@@ -142,8 +142,8 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // Loads −lse·log₂e and delta of both rows. Arguments: addresses of lse and of delta, whether each row exists. A row that sees no key or
-    // does not exist gets −∞, so that its probabilities are 0.
+    // Loads −lse·log₂e and delta of both rows. Arguments: addresses of lse and of delta, whether each row exists. A row that attends to no
+    // key or does not exist gets −∞, so that its probabilities are 0.
     private static void RowStats(StringBuilder text, string[] a)
     {
         Line(text, "{\n.reg .pred here;");

@@ -149,7 +149,7 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // s or g = kept·walkedᵀ over the head dimension. Arguments: offsets of the warpgroup's kept rows and of the walked tile.
+    // s or g = kept·streamedᵀ over the head dimension. Arguments: offsets of the warpgroup's kept rows and of the streamed tile.
     private void Scores(StringBuilder text, string scores, string[] a)
     {
         Line(text, "{\n.reg .u32 kept, passing, upper, x;\n.reg .u64 da, db;\n.reg .pred adds;\nsetp.ne.u32 adds, sbase, sbase;");
@@ -171,7 +171,7 @@ internal sealed partial class FlashPtx
         Line(text, "wgmma.commit_group.sync.aligned;\n}");
     }
 
-    // sums += weights·tile, summed over the rows of the walked tile; the weights are registers. Argument: offset of the tile.
+    // sums += weights·tile, summed over the rows of the streamed tile; the weights are registers. Argument: offset of the tile.
     private void Combine(StringBuilder text, string weights, string sums, string[] a)
     {
         Line(text, "{\n.reg .u32 passing, upper, x;\n.reg .u64 db;");

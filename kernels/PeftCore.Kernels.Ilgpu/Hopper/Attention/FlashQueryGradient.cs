@@ -3,9 +3,9 @@ using ILGPU.Runtime.Cuda;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and walk the keys that these
-/// see. The readable twin is <see cref="Portable.Attention.AttentionQueryGradient{TBlock, TElement}"/>; tests hold both to the CPU's
-/// gradients.</summary>
+/// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and iterate over the keys that
+/// these attend to. The readable twin is <see cref="Portable.Attention.AttentionQueryGradient{TBlock, TElement}"/>; tests compare both with
+/// the CPU's gradients.</summary>
 internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
@@ -124,7 +124,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                 FlashRoles.Release(before);
             }
 
-            // Skip keys that only other warpgroups' later queries see.
+            // Skip keys that only other warpgroups' later queries attend to.
             for (; key < range.Last; key += tiles.Columns)
             {
                 FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);

@@ -85,7 +85,7 @@ internal static class FlashRoles
         }
     }
 
-    /// <summary>Sets scores to −∞ where a row does not see a column. <paramref name="row"/> is the first of the thread's two rows,
+    /// <summary>Sets scores to −∞ where a row does not attend to a column. <paramref name="row"/> is the first of the thread's two rows,
     /// <paramref name="column"/> its first column.</summary>
     public static void MaskRows(FlashArgs<ArrayView<int>> args, int b, int row, int column) =>
         CudaAsm.Emit("peft.rowmask %0, %1, %2, %3, %4;", column,

@@ -5,14 +5,15 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// <summary>How attention is cut into work tiles for thread blocks.</summary>
 /// <param name="Tiles">Tiles of a kept operand for each head.</param>
 /// <param name="WorkTiles">All work tiles.</param>
-/// <param name="Section">Pairs of batch row and head that are computed at a time, so that the walked operands stay in the L2
+/// <param name="Section">Pairs of batch row and head that are computed at a time, so that the streamed operands stay in the L2
 /// cache.</param>
 /// <param name="Shares">Shares that the query heads of a key head are cut into for the keys' gradient; 1 for queries.</param>
 internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Section, int Shares)
 {
     private const long CacheBytes = 24L << 20;
 
-    /// <summary>The schedule of kernels that keep queries and walk keys and values, which the query heads of a key head share.</summary>
+    /// <summary>The schedule of kernels that keep queries and iterate over keys and values, which the query heads of a key head
+    /// share.</summary>
     public static FlashSchedule ForQueries(in AttentionShape shape, in FlashGeometry tiles, int processors)
     {
         int count = SplitKSchedule.Count(shape.QueryLength, tiles.Rows), pairs = shape.Batch * shape.Heads,
@@ -21,7 +22,7 @@ internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Sect
             processors), 1);
     }
 
-    /// <summary>The schedule of kernels that keep keys and values, and walk q and dO of the query heads that share them.</summary>
+    /// <summary>The schedule of kernels that keep keys and values, and iterate over q and dO of the query heads that share them.</summary>
     public static FlashSchedule ForKeys(in AttentionShape shape, in FlashGeometry tiles, int processors)
     {
         int count = SplitKSchedule.Count(shape.KeyLength, tiles.Rows), pairs = shape.Batch * shape.KeyHeads,
@@ -40,6 +41,6 @@ internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Sect
         return SplitKSchedule.Count(pairs, sections);
     }
 
-    // How many pairs of batch row and head have walked operands that fit the cache together; at least one.
+    // How many pairs of batch row and head have streamed operands that fit the cache together; at least one.
     private static long Fitting(int tokens, int dim) => Math.Max(1, CacheBytes / Math.Max(1, 4L * tokens * dim));
 }

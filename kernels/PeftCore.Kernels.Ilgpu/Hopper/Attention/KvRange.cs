@@ -2,13 +2,13 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>The range of keys that a tile of queries sees.</summary>
+/// <summary>The range of keys that a tile of queries attends to.</summary>
 internal struct KvRange
 {
-    /// <summary>The first key that any of the queries sees, and one past the last.</summary>
+    /// <summary>The first key that any of the queries attends to, and one past the last.</summary>
     public int First, Last;
 
-    /// <summary>The first key that all of the queries see, and one past the last.</summary>
+    /// <summary>The first key that all of the queries attend to, and one past the last.</summary>
     public int FullFirst, FullLast;
 
     /// <summary>The range of <paramref name="count"/> queries from <paramref name="query"/> on. With ranges the whole warp must call it:
@@ -53,7 +53,7 @@ internal struct KvRange
         return range;
     }
 
-    /// <summary>Whether any query of the tile does not see any of these keys, so that the scores need the mask.</summary>
+    /// <summary>Whether any query of the tile does not attend to any of these keys, so that the scores need the mask.</summary>
     public readonly bool Cuts(int key, int count) => key < FullFirst || key + count > FullLast;
 
     private static int Least(int a, int b) => a < b ? a : b;

@@ -30,7 +30,7 @@ internal struct WorkTile
         }
     }
 
-    /// <summary>The tile of a number. Sections follow one another, so that walked operands stay in the L2 cache; in a section the longest
+    /// <summary>The tile of a number. Sections follow one another, so that streamed operands stay in the L2 cache; in a section the longest
     /// tiles come first, which are those of the last queries or of the first keys.</summary>
     public static WorkTile Of<TView>(FlashArgs<TView> args, int number, int heads, int descending) where TView : struct
     {

@@ -5,7 +5,7 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
 /// <summary>C = α·Σ op(A)·op(B) (+ bias) (+ C) on Hopper's tensor cores. Thread blocks are persistent: a producer thread fills a ring of
 /// stages through the copy engine, also while the two consumer warpgroups write a tile's results. The readable twin is
-/// <see cref="Portable.Matrix.Gemm{TA, TB, TBlock}"/>; tests hold both to the CPU's product.</summary>
+/// <see cref="Portable.Matrix.Gemm{TA, TB, TBlock}"/>; tests compare both with the CPU's product.</summary>
 internal readonly struct WgmmaGemm<TMode> : IKernel<WgmmaArgs> where TMode : struct, IClusterMode
 {
     public static void Run(WgmmaArgs args)

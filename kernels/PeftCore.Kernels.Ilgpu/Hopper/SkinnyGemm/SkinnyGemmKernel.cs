@@ -21,7 +21,7 @@ internal struct SkinnyGemmArgs
     /// <summary>First strip of matrices 1 to 3, and the number of strips.</summary>
     public int Start1, Start2, Start3, Strips;
 
-    /// <summary>Rows that a thread block walks: a multiple of the rows of a step.</summary>
+    /// <summary>Rows that a thread block iterates over: a multiple of the rows of a step.</summary>
     public int Run;
 
     /// <summary>Columns of each skinny matrix, tiles of 16 columns of one, and tiles of all that one X is multiplied with.</summary>
@@ -53,9 +53,9 @@ internal struct SkinnyGemmStrip
 }
 
 /// <summary>X·R and Lᵀ·X for skinny R and L, from one reading of X: both gradients of a rank-r product come from the same dY. A thread
-/// block takes a strip of X's columns and walks a run of rows; each warp fills a ring of its own with the next steps.
-/// <see cref="SkinnyGemmReduction"/> adds up the partial sums of thread blocks in order. Tests hold it to the same products one after the
-/// other.</summary>
+/// block takes a strip of X's columns and iterates over a run of rows; each warp fills a ring of its own with the next steps.
+/// <see cref="SkinnyGemmReduction"/> adds up the partial sums of thread blocks in order. Tests compare it with the same products one after
+/// the other.</summary>
 internal readonly struct SkinnyGemmKernel : IKernel<SkinnyGemmArgs>
 {
     public static void Run(SkinnyGemmArgs args)

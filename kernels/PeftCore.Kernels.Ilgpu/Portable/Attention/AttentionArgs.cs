@@ -31,17 +31,17 @@ internal struct Score
 /// <summary>Scores with mask, soft cap, ALiBi slope and bias, as in the CPU's attention.</summary>
 internal static class Scores
 {
-    /// <summary>The first key that a query sees.</summary>
+    /// <summary>The first key that a query attends to.</summary>
     public static int From<TElement>(AttentionArgs<TElement> args, int b, int i)
         where TElement : unmanaged, IElement<TElement> =>
         Mask.From(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
-    /// <summary>One past the last key that a query sees.</summary>
+    /// <summary>One past the last key that a query attends to.</summary>
     public static int To<TElement>(AttentionArgs<TElement> args, int b, int i)
         where TElement : unmanaged, IElement<TElement> =>
         Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
-    /// <summary>The score of query i and key j from the product q·k; the query sees keys from ≤ j &lt; to.</summary>
+    /// <summary>The score of query i and key j from the product q·k; the query attends to keys from ≤ j &lt; to.</summary>
     public static Score Of<TElement>(AttentionArgs<TElement> args, float product, int h, int i, int j, int from, int to)
         where TElement : unmanaged, IElement<TElement>
     {

@@ -47,7 +47,7 @@ internal struct QueryTile
         }
     }
 
-    /// <summary>The first key that any of the queries sees.</summary>
+    /// <summary>The first key that any of the queries attends to.</summary>
     public static int FirstKey(QueryTile tile, int keys, int count)
     {
         int first = keys;
@@ -60,7 +60,7 @@ internal struct QueryTile
         return first;
     }
 
-    /// <summary>One past the last key that any of the queries sees.</summary>
+    /// <summary>One past the last key that any of the queries attends to.</summary>
     public static int LastKey(QueryTile tile, int count)
     {
         int last = 0;

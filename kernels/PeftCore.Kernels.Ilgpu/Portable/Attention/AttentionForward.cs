@@ -4,8 +4,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
 /// <summary>Attention by tiles with an online softmax (Dao et al. 2022, FlashAttention): a thread block takes a tile of queries of one head
-/// and one chunk of the head dimension, walks the keys, and stores only a tile of scores, transposed, key by query, as the product with V
-/// reads them.</summary>
+/// and one chunk of the head dimension, iterates over the keys, and stores only a tile of scores, transposed, key by query, as the product
+/// with V reads them.</summary>
 internal readonly struct AttentionForward<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
     where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>

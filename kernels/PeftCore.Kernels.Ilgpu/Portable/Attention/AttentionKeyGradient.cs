@@ -3,8 +3,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a thread block takes a tile of keys of one key head and one chunk of the head dimension, and walks
-/// all queries of all heads that share the key head. Each element has one writer, so no atomics.</summary>
+/// <summary>dV = Pᵀ·dO and dK = dSᵀ·Q: a thread block takes a tile of keys of one key head and one chunk of the head dimension, and
+/// iterates over all queries of all heads that share the key head. Each element has one writer, so no atomics.</summary>
 internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
     where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>

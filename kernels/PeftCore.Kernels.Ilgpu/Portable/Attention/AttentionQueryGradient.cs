@@ -3,8 +3,8 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 
-/// <summary>dQ = dS·K: a thread block takes a tile of queries of one head and one chunk of the head dimension, and walks the keys they
-/// see.</summary>
+/// <summary>dQ = dS·K: a thread block takes a tile of queries of one head and one chunk of the head dimension, and iterates over the keys
+/// they attend to.</summary>
 internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<AttentionArgs<TElement>>
     where TBlock : struct, IBlockShape
     where TElement : unmanaged, IElement<TElement>

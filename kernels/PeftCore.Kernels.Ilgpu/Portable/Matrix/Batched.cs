@@ -44,7 +44,7 @@ internal struct InverseArgs
     public int Side;
 }
 
-/// <summary>Inverts (side, side) matrices in place by Gauss-Jordan elimination without pivoting; a thread block takes one matrix, a thread
+/// <summary>Inverts (side, side) matrices in place by Gauss-Jordan elimination without pivoting; one thread block per matrix, a thread
 /// its own columns.</summary>
 internal readonly struct Inverse : IKernel<InverseArgs>
 {

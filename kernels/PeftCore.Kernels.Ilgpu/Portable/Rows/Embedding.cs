@@ -37,7 +37,8 @@ internal struct ScatterAddArgs
     public int Count, Columns, TableRows;
 }
 
-/// <summary>table[ids[i], :] += dy[i, :]. A thread takes a column and walks the rows in order, so that equal ids do not conflict.</summary>
+/// <summary>table[ids[i], :] += dy[i, :]. A thread takes a column and iterates over the rows in order, so that equal ids do not
+/// conflict.</summary>
 internal readonly struct ScatterAdd : IKernel<ScatterAddArgs>
 {
     public static void Run(ScatterAddArgs args)

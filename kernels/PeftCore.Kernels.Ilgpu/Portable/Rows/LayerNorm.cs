@@ -10,7 +10,7 @@ internal struct LayerArgs<TWeight> where TWeight : unmanaged
     public int Columns, HasBias, Accumulate;
 }
 
-/// <summary>y = (x − mean)·rstd·weight + bias; a thread block takes a row.</summary>
+/// <summary>y = (x − mean)·rstd·weight + bias; one thread block per row.</summary>
 internal readonly struct LayerForward<TWeight> : IKernel<LayerArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(LayerArgs<TWeight> args)

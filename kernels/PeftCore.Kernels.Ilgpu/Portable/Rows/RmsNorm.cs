@@ -10,7 +10,7 @@ internal struct RmsArgs<TWeight> where TWeight : unmanaged
     public int Columns, Accumulate;
 }
 
-/// <summary>y = x·rstd·(offset + weight); a thread block takes a row.</summary>
+/// <summary>y = x·rstd·(offset + weight); one thread block per row.</summary>
 internal readonly struct RmsForward<TWeight> : IKernel<RmsArgs<TWeight>> where TWeight : unmanaged, IElement<TWeight>
 {
     public static void Run(RmsArgs<TWeight> args)

@@ -10,7 +10,7 @@ internal struct RopeArgs
     public int Rows, Count, Half, TableRows, Interleaved, Inverse;
 }
 
-/// <summary>Rotates pairs of head elements in place; a thread takes one pair. A position outside the table gives NaN.</summary>
+/// <summary>Rotates pairs of head elements in place; one thread per pair. A position outside the table gives NaN.</summary>
 internal readonly struct Rope : IKernel<RopeArgs>
 {
     public static void Run(RopeArgs args)

@@ -8,7 +8,7 @@ internal struct RowDotsArgs
     public int Columns, Accumulate;
 }
 
-/// <summary>dots[r] (+)= Σ_c x[r, c]·y[r, c]; a thread block takes a row.</summary>
+/// <summary>dots[r] (+)= Σ_c x[r, c]·y[r, c]; one thread block per row.</summary>
 internal readonly struct RowDots : IKernel<RowDotsArgs>
 {
     public static void Run(RowDotsArgs args)

@@ -8,7 +8,7 @@ internal struct SoftmaxArgs
     public int Columns, Accumulate;
 }
 
-/// <summary>Softmax of each row; a thread block takes a row, and y may be x.</summary>
+/// <summary>Softmax of each row; one thread block per row, and y may be x.</summary>
 internal readonly struct SoftmaxForward : IKernel<SoftmaxArgs>
 {
     public static void Run(SoftmaxArgs args)

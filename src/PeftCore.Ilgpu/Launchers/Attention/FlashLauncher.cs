@@ -8,7 +8,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 namespace PeftCore.Ilgpu;
 
 /// <summary>Attention on Hopper's tensor cores (<see cref="FlashForward{TDim}"/>, <see cref="FlashQueryGradient{TDim}"/>,
-/// <see cref="FlashKeyGradient{TDim}"/>). Tests hold it to the CPU's attention, as they do the portable kernels.</summary>
+/// <see cref="FlashKeyGradient{TDim}"/>). Tests compare it with the CPU's attention, as they do the portable kernels.</summary>
 internal sealed class FlashLauncher : IDisposable
 {
     private const float Log2E = 1.44269504f;

@@ -69,7 +69,7 @@ internal sealed class GemmLauncher : IDisposable
     }
 
     /// <summary>c (+)= α·Σ op(Aᵢ)·op(Bᵢ) + bias on the tensor cores, F32 operands rounded to BF16 first; c is F32 or BF16. Summands of one
-    /// layout are added up in registers. False, with nothing done, where the tensor cores cannot take it. Tests hold it to the CPU's
+    /// layout are added up in registers. False, with nothing done, where the tensor cores cannot take it. Tests compare it with the CPU's
     /// products, one after the other.</summary>
     internal bool TryProducts(ReadOnlySpan<GemmOperands> terms, Tensor c, float alpha, bool accumulate, Tensor? bias)
     {

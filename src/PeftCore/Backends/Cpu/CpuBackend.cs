@@ -22,7 +22,8 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// weight.</param>
     /// <param name="replays">Capture training passes as graphs and replay them: the same bits without garbage. See
     /// <see cref="Training.TrainingStep"/>.</param>
-    /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system choose.</param>
+    /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system
+    /// choose.</param>
     /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
     public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
         IReadOnlyList<int>? processors = null)

@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
 
-/// <summary>y = x/√(mean(x²) + ε)·w (Zhang and Sennrich 2019). Saves x and one rstd a row.</summary>
+/// <summary>y = x/√(mean(x²) + ε)·w (Zhang and Sennrich 2019). Saves x and one rstd per row.</summary>
 public static class RmsNormOp
 {
     extension(Tensor x)

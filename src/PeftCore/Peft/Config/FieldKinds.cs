@@ -72,13 +72,15 @@ internal static class FieldKinds
                 (config, reader) => set(config, ReadObject(reader, name, (o, key) => o.Float(key))),
                 config => ToJson(get(config), ToJson)));
 
-        /// <summary>A field of Hugging Face's file that supports one value here. Another value is an error if <paramref name="asks"/> returns true for it; otherwise it is ignored.</summary>
+        /// <summary>A field of Hugging Face's file that supports one value here. Another value is an error if <paramref name="asks"/>
+        /// returns true for it; otherwise it is ignored.</summary>
         public ConfigFields<T> Fixed(string name, JsonNode? value, string help, Func<JsonElement, bool> asks, string problem) =>
             fields.Add(new FieldRow<T>(name, $"only {value?.ToJsonString() ?? "null"}", help,
                 (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config,
                 _ => value?.DeepClone()));
 
-        /// <summary>A field that is not part of the file format. Reading it is an error if <paramref name="asks"/> returns true for its value.</summary>
+        /// <summary>A field that is not part of the file format. Reading it is an error if <paramref name="asks"/> returns true for its
+        /// value.</summary>
         public ConfigFields<T> Refused(string name, Func<JsonElement, bool> asks, string problem) => fields.Then(
             (config, reader) => reader.Raw(name) is { } given && asks(given) ? throw reader.Error(name, problem) : config);
     }

@@ -56,7 +56,8 @@ public abstract record PeftConfig
     /// <summary>Creates a method's configuration from some of its fields; the others have their defaults.</summary>
     /// <param name="method">The method's name on the command line.</param>
     /// <param name="fields">Fields with the names and values they have in adapter_config.json.</param>
-    /// <param name="origin">Returns the name under which the user set a field, such as a flag, for errors; null for the field's own name.</param>
+    /// <param name="origin">Returns the name under which the user set a field, such as a flag, for errors; null for the field's own
+    /// name.</param>
     /// <exception cref="BadInputException">The method or a field is unknown, or a value is invalid.</exception>
     public static PeftConfig Create(string method, JsonObject fields, Func<string, string?>? origin = null)
     {

@@ -8,9 +8,11 @@ namespace PeftCore.Peft;
 /// <list type="bullet">
 /// <item>Active: chosen by the user; their parameters train.</item>
 /// <item>Merged: active, and their update is added to the base's weights.</item>
-/// <item>Applied: active, not merged, not disabled. Only their layers run. <see cref="Applied"/> is a new array after each change, so that a hook detects a change by comparing one reference.</item>
+/// <item>Applied: active, not merged, not disabled. Only their layers run. <see cref="Applied"/> is a new array after each change, so that
+/// a hook detects a change by comparing one reference.</item>
 /// </list>
-/// The set also swaps parameters: trained copies and merged weights replace the base's parameters only while their adapter is active and enabled.</summary>
+/// The set also swaps parameters: trained copies and merged weights replace the base's parameters only while their adapter is active and
+/// enabled.</summary>
 internal sealed class ActiveSet
 {
     private readonly OrderedDictionary<Adapter, IReadOnlyList<ParameterSwap>> _merged = [];
@@ -113,7 +115,8 @@ internal sealed class ActiveSet
 
     /// <summary>Runs code on a mixed batch; calls can be nested.</summary>
     /// <param name="rows">The adapter of each row.</param>
-    /// <param name="checkpointing">Whether gradient checkpointing is on: backward recomputes layers after this call has ended, when its rows are no longer set.</param>
+    /// <param name="checkpointing">Whether gradient checkpointing is on: backward recomputes layers after this call has ended, when its
+    /// rows are no longer set.</param>
     /// <param name="body">What to run.</param>
     public T WithRows<T>(MixedRows rows, bool checkpointing, Func<T> body)
     {

@@ -28,7 +28,8 @@ internal static class AdapterDirectory
     public static void Update(string directory, Action<string> build) =>
         AtomicDirectory.Update(directory, build, name => name is WeightsName or PeftConfig.FileName or StateName);
 
-    /// <summary>The directory of an adapter: <paramref name="directory"/> itself for "default", else the subdirectory of its name.</summary>
+    /// <summary>The directory of an adapter: <paramref name="directory"/> itself for "default", else the subdirectory of its
+    /// name.</summary>
     public static string PathOf(string directory, string name) =>
         name == PeftModel.DefaultAdapter ? directory : Path.Combine(directory, name);
 

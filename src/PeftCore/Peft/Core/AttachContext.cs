@@ -10,7 +10,8 @@ namespace PeftCore.Peft;
 /// <param name="model">The base model, without any adapter's changes.</param>
 /// <param name="name">The adapter's name.</param>
 /// <param name="seed">Seed of the initial values.</param>
-/// <param name="elementLimit">Upper bound of the elements of a saved adapter, from the size of its file; null for a new one. A configuration with more elements is an error before memory is allocated.</param>
+/// <param name="elementLimit">Upper bound of the elements of a saved adapter, from the size of its file; null for a new one. A
+/// configuration with more elements is an error before memory is allocated.</param>
 internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
 {
     private readonly List<Parameter> _made = [];

@@ -30,7 +30,8 @@ internal abstract class LayerAdapter
     /// <summary>Merges this adapter into copies of the layer's weight and bias.</summary>
     /// <param name="weight">F32, in the layer's own layout; changed in place.</param>
     /// <param name="bias">F32; changed in place. Null without one.</param>
-    /// <param name="plain">A copy of the weight without any merge, for methods whose update depends on it; null if <paramref name="weight"/> has none.</param>
+    /// <param name="plain">A copy of the weight without any merge, for methods whose update depends on it; null if
+    /// <paramref name="weight"/> has none.</param>
     /// <returns>Whether the bias changed.</returns>
     public abstract bool Merge(Tensor weight, Tensor? bias, Tensor? plain);
 

@@ -10,7 +10,8 @@ internal static class MergedWeights
     /// <summary>The merged weight of a module, and its bias if that changes: F32, in the current tensor scope.</summary>
     /// <param name="module">The module; its parameters are unchanged.</param>
     /// <param name="adapters">The adapters on the module, in the order of merging.</param>
-    /// <param name="plain">The weight before earlier merges, for methods that scale the base's weight; null if there were no earlier merges.</param>
+    /// <param name="plain">The weight before earlier merges, for methods that scale the base's weight; null if there were no earlier
+    /// merges.</param>
     public static List<(string Name, Tensor Value)> Of(Module module, IReadOnlyList<LayerAdapter> adapters, Parameter? plain)
     {
         var weight = module.OwnParameter("weight")!;

@@ -187,7 +187,8 @@ public sealed class PeftModel
     /// extra memory is that of one weight, not of a second model.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite. Each weight is then merged
     /// twice.</param>
-    /// <param name="keepTies">If one module of a tied weight changes, change the other too, as in Hugging Face PEFT; the output then differs from that of base and adapters. Otherwise the tie is removed.</param>
+    /// <param name="keepTies">If one module of a tied weight changes, change the other too, as in Hugging Face PEFT; the output then
+    /// differs from that of base and adapters. Otherwise the tie is removed.</param>
     /// <returns>The base, whose output is now that of base and adapters.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
     public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)

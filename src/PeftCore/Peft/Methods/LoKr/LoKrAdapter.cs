@@ -29,7 +29,8 @@ internal sealed class LoKrAdapter : DeltaAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [.. _first.Parameters, .. _second.Parameters];
 
-    /// <summary>Splits a dimension into two factors, the smaller first: <paramref name="factor"/> and its cofactor if it is a divisor; otherwise the pair with the smallest sum whose smaller factor is at most <paramref name="factor"/> (−1: no limit).</summary>
+    /// <summary>Splits a dimension into two factors, the smaller first: <paramref name="factor"/> and its cofactor if it is a divisor;
+    /// otherwise the pair with the smallest sum whose smaller factor is at most <paramref name="factor"/> (−1: no limit).</summary>
     internal static (int Small, int Large) Split(int dimension, int factor)
     {
         if (factor > 0 && dimension % factor == 0)

@@ -50,7 +50,8 @@ internal static class LoraStartFields
                 "Rounds of rounding the weight and factoring what that loses.", min: 1),
         c => c, (_, v) => v, whenAbsent: () => []);
 
-    /// <summary>The row of one object. Its values are checked only if <paramref name="init"/> is the initialisation of the file; those of other initialisations are never used.</summary>
+    /// <summary>The row of one object. Its values are checked only if <paramref name="init"/> is the initialisation of the file; those of
+    /// other initialisations are never used.</summary>
     private static FieldRow<LoraConfig> Of<T>(string name, LoraInit init, string help, ConfigFields<T> fields, Func<LoraConfig, T> get,
         Func<LoraConfig, T, LoraConfig> set, Func<JsonObject?>? whenAbsent = null)
         where T : class => new(name, "object or null", help,

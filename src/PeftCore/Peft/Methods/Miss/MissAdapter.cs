@@ -38,7 +38,8 @@ internal sealed class MissAdapter : DeltaAdapter
     /// <summary>D (r, out). In the form "mini" the parameter is (r, mini_r), and D repeats its columns.</summary>
     private Tensor Whole() => _repeat is null ? _block.Value : _block.Value.MatMul(_repeat);
 
-    /// <summary>The matrix (columns, outputs) of zeros and ones that repeats <paramref name="columns"/> columns up to <paramref name="outputs"/>.</summary>
+    /// <summary>The matrix (columns, outputs) of zeros and ones that repeats <paramref name="columns"/> columns up to
+    /// <paramref name="outputs"/>.</summary>
     private static float[] Repeat(int columns, int outputs)
     {
         float[] repeat = new float[columns * outputs];
