@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>The shape of a thread block, of which tiled kernels are generic: 16 × 16 threads on a GPU; 4 × 4 on ILGPU's CPU accelerator,
-/// which runs an OS thread for each. A thread computes 4 × 4 elements of its block's tile.</summary>
+/// <summary>The shape of a thread block, a type argument of tiled kernels: 16 × 16 threads on a GPU; 4 × 4 on ILGPU's CPU accelerator,
+/// which runs each as an OS thread. A thread computes 4 × 4 elements of its block's tile.</summary>
 internal interface IBlockShape
 {
     /// <summary>Threads along one side of the square.</summary>

@@ -33,7 +33,7 @@ internal struct BFloat16 : IElement<BFloat16>
     {
         uint bits = Interop.FloatAsInt(x);
         uint rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-        // Rounding would carry a NaN into infinity or zero.
+        // Rounding would turn some NaNs into infinity or zero.
         uint kept = (bits & 0x7FFFFFFFu) > 0x7F800000u ? (bits >> 16) | 0x40u : rounded;
         return new BFloat16 { Bits = (ushort)kept };
     }

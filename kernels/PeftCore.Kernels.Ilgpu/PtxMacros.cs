@@ -5,8 +5,7 @@ using System.Text.RegularExpressions;
 namespace PeftCore.Kernels.Ilgpu;
 
 /// <summary>
-/// Expands macros to PTX, for what C# cannot express. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's
-/// inline assembly, and the job's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>) writes each as PTX.
+/// Expands macros to PTX, for instructions that C# cannot express. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline assembly, and the kernel's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>) writes each as PTX.
 /// </summary>
 internal static partial class PtxMacros
 {
@@ -15,7 +14,7 @@ internal static partial class PtxMacros
     /// <summary>Writes one macro as PTX; false if there is none of that name.</summary>
     internal delegate bool MacroWriter(StringBuilder text, string[] name, string[] arguments);
 
-    /// <summary>Makes loadable PTX of ILGPU's: expands the macros, sets the target, and adds a parameter and a cluster size if
+    /// <summary>Converts ILGPU's PTX to loadable PTX: expands the macros, sets the target, and adds a parameter and a cluster size if
     /// given.</summary>
     public static string Expand(string ptx, MacroWriter write, string? parameter = null, int cluster = 1, string target = "sm_90a")
     {

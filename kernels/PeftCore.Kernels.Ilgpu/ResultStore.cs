@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>How a tile of a result is written from registers.</summary>
+/// <summary>The way in which a tile of a result is written from registers.</summary>
 internal enum ResultStore
 {
     /// <summary>Two neighbouring columns at a time: rows start at multiples of two elements.</summary>

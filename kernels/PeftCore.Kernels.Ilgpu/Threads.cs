@@ -5,7 +5,7 @@ namespace PeftCore.Kernels.Ilgpu;
 /// <summary>A thread's index in the launch, and reductions over the threads of a block.</summary>
 internal static class Threads
 {
-    /// <summary>The most threads of a thread block.</summary>
+    /// <summary>The maximum number of threads of a thread block.</summary>
     public const int Most = 256;
 
     /// <summary>The index of this thread in the launch.</summary>

@@ -19,7 +19,7 @@ internal sealed partial class IlgpuBackend
     private readonly LossLauncher _loss;
     private readonly OptimizerLauncher _optimizer;
 
-    /// <summary>Matrix products, for tests that hold the tensor cores to the CPU.</summary>
+    /// <summary>Matrix products, for tests that compare the tensor cores with the CPU.</summary>
     internal GemmLauncher Gemm => _gemm;
 
     /// <summary>Casts, for tests of their kernels.</summary>

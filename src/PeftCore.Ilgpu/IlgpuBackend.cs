@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to check them. All work is queued on one stream;
-/// the host waits only to read results. This part has the device's memory, profiles and graph capture; the other forwards each job to its
+/// <summary>Computes with ILGPU kernels: on an NVIDIA card, or on ILGPU's CPU accelerator to test them. All work is queued on one stream;
+/// the host waits only to read results. This file holds memory, profiles and graph capture; IlgpuBackend.Compute.cs forwards each op to its
 /// launcher.</summary>
 internal sealed partial class IlgpuBackend : Backend, IGraphCapture
 {
@@ -140,7 +140,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         return recording;
     }
 
-    /// <summary>Which memory is in use now, in and beside the arena.</summary>
+    /// <summary>The memory in use now, inside and outside the arena.</summary>
     internal RecordedMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
 
     /// <inheritdoc/>

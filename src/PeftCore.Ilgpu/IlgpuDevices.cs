@@ -12,10 +12,11 @@ public static class IlgpuDevices
     /// <summary>Opens a device and returns its backend.</summary>
     /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or <c>ilgpu-cpu</c>.</param>
     /// <param name="options">Dtypes and limits; null for the defaults.</param>
-    /// <exception cref="BadInputException">There is no such device here.</exception>
+    /// <exception cref="BadInputException">The machine has no such device.</exception>
     public static Backend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
 
-    /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver it is the only one.</summary>
+    /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver the list holds only the
+    /// latter.</summary>
     public static IlgpuStatus Find()
     {
         CudaDriver.Resolve();

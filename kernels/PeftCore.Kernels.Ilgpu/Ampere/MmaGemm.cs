@@ -122,7 +122,7 @@ internal readonly struct MmaGemm<TLayout> : IKernel<MmaArgs> where TLayout : str
     }
 }
 
-/// <summary>What a thread copies of one operand: 16 bytes in each of several rows.</summary>
+/// <summary>The part of one operand that a thread copies: 16 bytes in each of several rows.</summary>
 internal struct MmaPanel
 {
     /// <summary>The global address that the thread reads, its step from stage to stage, and from row to row.</summary>

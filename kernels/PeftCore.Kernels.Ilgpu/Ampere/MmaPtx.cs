@@ -7,18 +7,18 @@ namespace PeftCore.Kernels.Ilgpu.Ampere;
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
-/// <param name="Store">How the result is written.</param>
+/// <param name="Store">The way in which the result is written.</param>
 internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool Bf16Result, ResultStore Store)
 {
     /// <summary>Rows and columns of a tile: four warps, each 64 × 64.</summary>
     public const int Tile = 128;
 
-    /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
+    /// <summary>Depth of a stage along K: 128 bytes of BF16.</summary>
     public const int Depth = 64;
 
     public const int Threads = 128;
 
-    /// <summary>Thread blocks that a processor holds: the products of one overlap the waits of the other.</summary>
+    /// <summary>Thread blocks resident on a multiprocessor: the products of one overlap the waits of the other.</summary>
     public const int BlocksPerProcessor = 2;
 
     /// <summary>Stages in flight.</summary>
@@ -30,7 +30,8 @@ internal readonly record struct MmaShape(bool TransposeA, bool RowMajorB, bool B
     /// <summary>Bytes of one operand's part of a stage.</summary>
     public const int OperandBytes = 2 * SquareBytes;
 
-    /// <summary>Dynamic shared memory of a thread block: a processor with 227 KiB holds two, one with 99 KiB holds one.</summary>
+    /// <summary>Dynamic shared memory of a thread block: a multiprocessor with 227 KiB holds two blocks, one with 99 KiB holds
+    /// one.</summary>
     public const int SharedBytes = (Stages * 2 * OperandBytes) + 1024;
 }
 

@@ -13,7 +13,7 @@ internal struct AttentionSharesBf16x8Args
     public int Heads, Shares, Items, Accumulate;
 }
 
-/// <summary>Adds up the shares of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> leaves, in order and in
+/// <summary>Adds up the shares of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> computes, in order and in
 /// F32.</summary>
 internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Args>
 {

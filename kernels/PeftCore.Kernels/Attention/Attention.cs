@@ -11,7 +11,7 @@ public readonly record struct AttentionShape(
 /// (AttentionReference).</summary>
 internal static unsafe class Attention
 {
-    // Packing the keys pays only for more queries than these.
+    // Packing the keys is faster only for more queries than this.
     private const int MaxQueriesUnpacked = 2;
 
     /// <summary>

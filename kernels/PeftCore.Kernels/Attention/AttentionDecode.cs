@@ -14,8 +14,8 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Items to balance the threads; keys per block, which stay in the first-level cache; rows to prefetch ahead, since a head's part of a
-    // row of keys is too short a stream for the hardware prefetcher; bytes of a cache line.
+    // Items to balance the threads; keys per block, which stay in the first-level cache; rows to prefetch ahead, because a head's part of a
+    // row of keys is too short for the hardware prefetcher; bytes of a cache line.
     private const int EnoughItems = 8, Block = 64, PrefetchRowsAhead = 16, Line = 64;
     private readonly float* _lse = lse;
 
@@ -207,7 +207,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         }
     }
 
-    // A prefetch never faults, so it may reach past the end of the keys.
+    // A prefetch never faults, so its address may be past the end of the keys.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PrefetchRows(byte* at, nint row, int rows, int bytes)
     {

@@ -28,7 +28,7 @@ internal static unsafe class Embedding
         fixed (int* pi = ids)
         fixed (float* pd = dy, pt = dTable)
         {
-            // Each item has a strip of columns to itself, so that equal ids do not race.
+            // Each item has its own strip of columns, so that equal ids do not race.
             ScatterBody body = new(pi, pd, pt, count, cols);
             pool.For(Ranges.Count(cols, Strip), ref body);
         }

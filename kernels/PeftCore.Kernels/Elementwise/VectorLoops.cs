@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PeftCore.Kernels;
 
-/// <summary>A function of one vector. It may hold parameters.</summary>
+/// <summary>A function of one vector, which may have parameters.</summary>
 internal interface IVectorMap
 {
     Vector<float> Apply(Vector<float> x);
@@ -14,7 +14,7 @@ internal interface IVectorZip
     Vector<float> Apply(Vector<float> a, Vector<float> b);
 }
 
-/// <summary>How a result is stored: it overwrites the output or is added to it.</summary>
+/// <summary>The way of storing a result: it overwrites the output or is added to it.</summary>
 internal interface IStore
 {
     static abstract Vector<float> Combine(Vector<float> old, Vector<float> value);

@@ -40,8 +40,8 @@ internal readonly unsafe struct GemvPartition
 
     private nint ShareLength => (nint)_sumRows * SumStride;
 
-    /// <summary>The columns of an item. Successive items are successive shares of k, so that what one prefetches past its end, the next
-    /// one reads.</summary>
+    /// <summary>The columns of an item. Successive items are successive shares of k, so that the next item reads what the previous one
+    /// prefetched past its end.</summary>
     public (int Start, int Count) Columns(int item, int all)
     {
         int start = item / Shares * _columns;

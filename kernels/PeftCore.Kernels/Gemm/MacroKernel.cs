@@ -20,7 +20,7 @@ internal readonly struct PackRowsBody<TTile>(PackedBlock<TTile> block) : IParall
 
 /// <summary>
 /// The macro-kernel of BLIS: for each strip of B, some steps at a time, the tiles with all panels of a block of A. Meanwhile the next piece
-/// of B is prefetched: weights are read once per pass, and waiting for them would cost more than packing them. A prepacked B is used in
+/// of B is prefetched: weights are read once per pass, and waiting for them would take longer than packing them. A prepacked B is used in
 /// place.
 /// </summary>
 internal readonly unsafe struct MacroKernel<TTile> : IParallelBody

@@ -2,7 +2,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in the
-/// first-level cache while the panels of a packed block of A come from the second. Blocks depend on the sizes alone, never on the number of
+/// first-level cache while the panels of a packed block of A are read from the second. Blocks depend on the sizes alone, never on the number of
 /// threads. Tested against the triple loop of GemmTests.
 /// </summary>
 internal static unsafe class PackedProduct<TTile>
@@ -14,7 +14,7 @@ internal static unsafe class PackedProduct<TTile>
     // The most rows of A that are packed at once.
     private const int MaxRows = 1536;
 
-    // With so few rows packing B does not pay, if tiles can read it in place.
+    // With at most this number of rows, packing B is slower than reading it in place.
     private const int MaxDirectRows = 36;
 
     public static void Run(in MatrixProduct product, WorkerPool pool)

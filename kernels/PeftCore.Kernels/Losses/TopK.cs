@@ -3,7 +3,7 @@ namespace PeftCore.Kernels;
 /// <summary>Softmax over the k largest elements of each row.</summary>
 internal static unsafe class TopK
 {
-    /// <summary>Softmax over the k largest of each row, zero elsewhere. Of equal elements the first counts as larger.</summary>
+    /// <summary>Softmax over the k largest of each row, zero elsewhere. Of equal elements the first is chosen.</summary>
     public static void Softmax(ReadOnlySpan<float> x, int k, Span<float> y, int rows, int cols, WorkerPool pool)
     {
         Sizes.AtLeast(x, (long)rows * cols);

@@ -10,7 +10,7 @@ internal static unsafe partial class Affinity
     /// <summary>Whether the system can bind threads to processors.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux();
 
-    /// <summary>The processors that the calling thread may run on; empty if the system cannot tell.</summary>
+    /// <summary>The processors that the calling thread may run on; empty if the system does not report them.</summary>
     public static IReadOnlyList<int> OfThisThread()
     {
         ulong* mask = stackalloc ulong[Processors / Word];
@@ -29,7 +29,7 @@ internal static unsafe partial class Affinity
     }
 
     /// <summary>Restricts the calling thread to some processors.</summary>
-    /// <returns>False if the system refused.</returns>
+    /// <returns>False on failure.</returns>
     public static bool TryBind(params IReadOnlyList<int> processors)
     {
         ulong* mask = stackalloc ulong[Processors / Word];

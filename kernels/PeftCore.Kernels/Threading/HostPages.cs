@@ -12,9 +12,9 @@ internal static unsafe partial class HostPages
     private const int AdviseLargePages = 14; // Linux's MADV_HUGEPAGE.
 
     /// <summary>Allocates memory on a 256-byte boundary at least, contents undefined.</summary>
-    /// <param name="bytes">How much.</param>
+    /// <param name="bytes">The size.</param>
     /// <returns>Its address, for <see cref="Free"/>.</returns>
-    /// <exception cref="OutOfMemoryException">The system has no more.</exception>
+    /// <exception cref="OutOfMemoryException">The system has not enough memory.</exception>
     public static void* Allocate(nuint bytes)
     {
         if (!OperatingSystem.IsLinux() || bytes < Least)
@@ -30,7 +30,7 @@ internal static unsafe partial class HostPages
     }
 
     /// <summary>Frees memory.</summary>
-    /// <param name="memory">What <see cref="Allocate"/> returned, or null.</param>
+    /// <param name="memory">The address returned by <see cref="Allocate"/>, or null.</param>
     public static void Free(void* memory) => NativeMemory.AlignedFree(memory);
 
     [LibraryImport("libc", EntryPoint = "madvise")]

@@ -1,6 +1,6 @@
 namespace PeftCore.Kernels;
 
-/// <summary>A pool of native buffers, so that kernels allocate nothing once the pool has grown to what they use.</summary>
+/// <summary>A pool of native buffers, so that kernels allocate nothing once the pool has reached its full size.</summary>
 internal sealed unsafe class ScratchPool : IDisposable
 {
     private const uint Intact = 0x5AFE5AFE;

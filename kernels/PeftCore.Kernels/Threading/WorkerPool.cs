@@ -8,7 +8,7 @@ namespace PeftCore.Kernels;
 /// <summary>A loop body over independent items. Implemented by structs, so that a call allocates nothing.</summary>
 internal interface IParallelBody
 {
-    /// <summary>Does one item, on any thread.</summary>
+    /// <summary>Processes one item, on any thread.</summary>
     void Run(int item);
 }
 
@@ -39,8 +39,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Starts a pool of <paramref name="threads"/> threads, the caller of <see cref="For"/> being one of them.</summary>
     /// <param name="threads">Number of threads.</param>
-    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to leave that to the
-    /// system.</param>
+    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to let the system choose.</param>
     public WorkerPool(int threads, IReadOnlyList<int>? processors = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);

@@ -9,7 +9,7 @@ internal sealed class CudaGraph : ICapturedWork
 
     private CudaGraph(nint graph, nint executable, nint stream) => (_graph, _executable, _stream) = (graph, executable, stream);
 
-    /// <summary>Begins the capture: from now on the stream records work instead of running it.</summary>
+    /// <summary>Begins the capture: the stream records work instead of running it.</summary>
     public static unsafe void Begin(nint stream)
     {
         const int Relaxed = 2; // CU_STREAM_CAPTURE_MODE_RELAXED: calls that do not touch the stream stay allowed.

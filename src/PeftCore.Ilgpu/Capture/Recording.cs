@@ -13,7 +13,7 @@ internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16
     /// <inheritdoc/>
     public bool CanReplay { get; private set; } = true;
 
-    /// <summary>Does the work and captures it.</summary>
+    /// <summary>Runs the work and captures it.</summary>
     public void Run(Action work)
     {
         _memory = backend.MemoryNow;
@@ -44,7 +44,7 @@ internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16
         Close();
     }
 
-    /// <summary>Marks the work as one that cannot be replayed, because it depends on something that changes from pass to pass.</summary>
+    /// <summary>Marks the recording as not replayable, because the work depends on something that changes between passes.</summary>
     public void Forbid() => CanReplay = false;
 
     /// <inheritdoc/>
@@ -84,7 +84,7 @@ internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16
     }
 }
 
-/// <summary>Which memory was in use at a capture.</summary>
-/// <param name="InUse">Which blocks of the arena (<see cref="Arena.InUse"/>).</param>
-/// <param name="Beside">Bytes beside the arena that launches hold addresses of.</param>
+/// <summary>The memory in use at a capture.</summary>
+/// <param name="InUse">Hash of the arena's blocks in use (<see cref="Arena.InUse"/>).</param>
+/// <param name="Beside">Bytes outside the arena whose addresses the launches hold.</param>
 internal readonly record struct RecordedMemory(ulong InUse, long Beside);

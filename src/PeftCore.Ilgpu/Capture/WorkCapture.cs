@@ -1,6 +1,6 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>Captures the work that a device is given, so that it can run again.</summary>
+/// <summary>Captures the work queued on a device, so that it can run again.</summary>
 internal interface IWorkCapture
 {
     /// <summary>Begins the capture.</summary>
@@ -30,12 +30,12 @@ internal sealed class StreamCapture(nint stream) : IWorkCapture
     }
 }
 
-/// <summary>The capture of the CPU accelerator: launches run at once, and are kept in a list.</summary>
+/// <summary>The capture of the CPU accelerator: launches run at once and are stored in a list.</summary>
 internal sealed class LaunchCapture : IWorkCapture
 {
     private List<Action>? _launches;
 
-    /// <summary>Runs a piece of work, and keeps it during a capture. It must refer to memory by address only.</summary>
+    /// <summary>Runs work, and during a capture also adds it to the list. It must refer to memory by address only.</summary>
     public void Do(Action work)
     {
         work();

@@ -3,8 +3,8 @@ using ILGPU.Runtime;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>All memory of a device as one ILGPU buffer that starts at address 0, so that a view of any block of the arena needs no buffer
-/// of its own. It owns no memory.</summary>
+/// <summary>All memory of a device as one ILGPU buffer that starts at address 0, so that a view of any block of the arena needs no separate
+/// buffer. It owns no memory.</summary>
 internal sealed class AddressSpace(Accelerator accelerator) : MemoryBuffer(accelerator, long.MaxValue, 1)
 {
     /// <summary>A view of <paramref name="count"/> elements at an address, which must be a multiple of the element size.</summary>

@@ -5,8 +5,8 @@ using ILGPU;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Functions of the NVIDIA driver that ILGPU does not offer. It also resolves ILGPU's libcuda.so to libcuda.so.1, the only name on
-/// many machines.</summary>
+/// <summary>Functions of the NVIDIA driver that ILGPU does not offer. It also resolves ILGPU's libcuda.so to libcuda.so.1, the only file
+/// name on many machines.</summary>
 internal static class CudaDriver
 {
     private static readonly Lazy<bool> Resolver = new(Register);

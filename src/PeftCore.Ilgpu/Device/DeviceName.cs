@@ -1,14 +1,14 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>A device as <c>--device</c> names it.</summary>
-/// <param name="IsCuda">An NVIDIA card rather than ILGPU's CPU accelerator.</param>
+/// <summary>A parsed value of <c>--device</c>.</summary>
+/// <param name="IsCuda">Whether it is an NVIDIA card; otherwise it is ILGPU's CPU accelerator.</param>
 /// <param name="Number">Index of the card, from 0.</param>
 internal readonly record struct DeviceName(bool IsCuda, int Number)
 {
     public const string Cuda = "cuda";
     public const string Cpu = "ilgpu-cpu";
 
-    /// <exception cref="BadInputException">The name is none of a device.</exception>
+    /// <exception cref="BadInputException">The text is not the name of a device.</exception>
     public static DeviceName Parse(string name)
     {
         if (name == Cpu)

@@ -7,7 +7,7 @@ using PeftCore.Kernels.Ilgpu;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>A device with its memory and the kernels that ILGPU compiled for it. All work goes to one stream, in order.</summary>
+/// <summary>A device with its memory and its compiled kernels. All work is queued on one stream, in order.</summary>
 internal sealed class GpuDevice : IDisposable
 {
     private readonly Context _context;
@@ -43,7 +43,7 @@ internal sealed class GpuDevice : IDisposable
 
     public Accelerator Accelerator { get; }
 
-    /// <summary>The stream that all work goes to.</summary>
+    /// <summary>The stream of all work.</summary>
     public AcceleratorStream Stream { get; }
 
     /// <summary>Captures work so that it can run again.</summary>
@@ -59,19 +59,19 @@ internal sealed class GpuDevice : IDisposable
     /// <summary>Whether other cards' tensor cores are used (mma.sync); never together with <see cref="HasWgmma"/>.</summary>
     public bool HasMma { get; }
 
-    /// <summary>Loads tensor-core kernels; null where there are no tensor cores.</summary>
+    /// <summary>Loads tensor-core kernels; null without tensor cores.</summary>
     public PtxLoader? Ptx { get; }
 
     /// <summary>Times each launch while a profile runs; null otherwise.</summary>
     public LaunchTimer? Timer { get; set; }
 
-    /// <summary>The least work of the next launch, from which the profile computes its rate.</summary>
+    /// <summary>Lower bound of the work of the next launch, from which the profile computes its rate.</summary>
     public Work Work { get; set; }
 
     /// <summary>Threads of a thread block in kernels that accept any number: 256 on a card, 16 on ILGPU's CPU accelerator.</summary>
     public int BlockSize => Name.IsCuda ? Threads.Most : 16;
 
-    /// <summary>Streaming multiprocessors of a card; what schedules divide work among.</summary>
+    /// <summary>Number of streaming multiprocessors, over which schedules distribute work.</summary>
     public int Processors => Accelerator.NumMultiprocessors;
 
     /// <summary>A context for kernels. Never level O2: it moves loads from shared memory across the last barrier of a block, and makes a
@@ -88,8 +88,7 @@ internal sealed class GpuDevice : IDisposable
         where TArgs : struct =>
         Run<TKernel, TArgs>(checked((int)((count + BlockSize - 1) / BlockSize)), 1, args);
 
-    /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks; none if there are no
-    /// blocks.</summary>
+    /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks; nothing is launched for 0 blocks.</summary>
     public void Run<TKernel, TArgs>(int blocks, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
@@ -110,7 +109,7 @@ internal sealed class GpuDevice : IDisposable
         }
     }
 
-    /// <summary>Ends the timing of a launch, and forgets what work it was.</summary>
+    /// <summary>Ends the timing of a launch, and clears <see cref="Work"/>.</summary>
     public void StopTiming(Type kernel)
     {
         if (Timer is not null)
@@ -119,7 +118,7 @@ internal sealed class GpuDevice : IDisposable
         }
     }
 
-    /// <summary>Ends the timing of a launch that the profile lists under this name, and forgets what work it was.</summary>
+    /// <summary>Ends the timing of a launch under a name in the profile, and clears <see cref="Work"/>.</summary>
     public void StopTiming(string kernel)
     {
         Timer?.Stop(kernel, Work);
@@ -136,12 +135,12 @@ internal sealed class GpuDevice : IDisposable
         _context.Dispose();
     }
 
-    // A method of its own, so that a launch on a card makes no closure.
+    // A separate method, so that a launch on a card allocates no closure.
     private void Do<TArgs>(Action<AcceleratorStream, KernelConfig, TArgs> kernel, KernelConfig config, TArgs args) =>
         _launches.Do(() => kernel(Stream, config, args));
 
-    // The typed delegate is kept, so that a launch through it allocates nothing. Launchers share this cache: SumPartials, say, belongs to
-    // three of them, and which kernels a generic op needs is not known before it is called.
+    // The typed delegate is cached, so that a launch through it allocates nothing. All launchers share the cache: three of them use
+    // SumPartials, for example, and the kernels of a generic op are known only when it is called.
     private Action<AcceleratorStream, KernelConfig, TArgs> Kernel<TKernel, TArgs>()
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct

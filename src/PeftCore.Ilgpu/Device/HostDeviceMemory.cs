@@ -4,7 +4,7 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Device memory of ILGPU's CPU accelerator, which is the process's own.</summary>
+/// <summary>Device memory of ILGPU's CPU accelerator, which is host memory of this process.</summary>
 internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture launches, long limit) : IDeviceMemory
 {
     private readonly HostMemory _host = new(limit);

@@ -2,7 +2,7 @@ using PeftCore.Backends;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Device memory by address. All operations take effect in the order of the device's one stream.</summary>
+/// <summary>Device memory by address. All operations run in the order of the device's stream.</summary>
 internal interface IDeviceMemory : IChunkSource, IDisposable
 {
     void Upload(ReadOnlySpan<byte> from, nint to);

@@ -7,8 +7,8 @@ using PeftCore.Kernels.Ilgpu;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Compiles, loads and launches tensor-core kernels. ILGPU compiles them to PTX but cannot load them, since it names no target
-/// newer than sm_80: a job's own PTX writer expands their macros, and the driver takes the result.</summary>
+/// <summary>Compiles, loads and launches tensor-core kernels. ILGPU compiles them to PTX but cannot load them, because it has no target
+/// newer than sm_80: the PTX writer of each kernel expands its macros, and the driver loads the result.</summary>
 internal sealed class PtxLoader(Context context, CudaStream stream, Accelerator accelerator) : IDisposable
 {
     /// <summary>ILGPU's compiler from C# to PTX.</summary>
@@ -16,7 +16,7 @@ internal sealed class PtxLoader(Context context, CudaStream stream, Accelerator 
 
     public static PTXBackend NewBackend(Context context) => new(context, CudaArchitecture.SM_90, CudaInstructionSet.ISA_80, null!);
 
-    /// <summary>The PTX that ILGPU makes of a kernel, with its macros not yet expanded.</summary>
+    /// <summary>Compiles a kernel to PTX with unexpanded macros.</summary>
     public static string Compile<TKernel, TArgs>(PTXBackend backend, int threads, int blocksPerProcessor)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
@@ -46,8 +46,8 @@ internal sealed class PtxLoader(Context context, CudaStream stream, Accelerator 
             "to run a tensor-core kernel", null);
     }
 
-    /// <summary>Queues a loaded kernel that waits by itself for the work before it (griddepcontrol.wait), so that its thread blocks may
-    /// start as those of the kernel before it leave.</summary>
+    /// <summary>Queues a loaded kernel that itself waits for the preceding work (griddepcontrol.wait), so that its thread blocks may start
+    /// while those of the preceding kernel end.</summary>
     public unsafe void LaunchEarly(nint function, int blocks, int threads, int sharedBytes, nint* parameters)
     {
         accelerator.Bind();

@@ -23,7 +23,8 @@ internal static unsafe class TensorMap
     /// <param name="extents">Elements along each axis.</param>
     /// <param name="strides">Bytes along each axis but the first.</param>
     /// <param name="box">Elements along each axis of one copy.</param>
-    /// <exception cref="InvalidOperationException">The driver refuses: the address or a stride is no multiple of 16 bytes.</exception>
+    /// <exception cref="InvalidOperationException">The driver rejects the map: the address or a stride is not a multiple of 16
+    /// bytes.</exception>
     public static void Write(byte* map, nint address, ReadOnlySpan<ulong> extents, ReadOnlySpan<ulong> strides, ReadOnlySpan<uint> box)
     {
         uint* steps = stackalloc uint[] { 1, 1, 1, 1, 1 };

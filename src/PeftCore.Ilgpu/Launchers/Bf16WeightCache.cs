@@ -3,8 +3,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>BF16 copies of F32 operands for the tensor cores. The copy of a parameter is kept until the parameter is written or freed:
-/// a LoRA step reads each factor several times. The copy of any other tensor serves one product only.</summary>
+/// <summary>BF16 copies of F32 operands for the tensor cores. The copy of a parameter is cached until the parameter is written or freed,
+/// because a LoRA step reads each factor several times. The copy of any other tensor is used for one product only.</summary>
 internal sealed class Bf16WeightCache(LaunchContext gpu)
 {
     private readonly Lock _lock = new();
@@ -16,12 +16,12 @@ internal sealed class Bf16WeightCache(LaunchContext gpu)
         public bool Stale { get; set; }
     }
 
-    /// <summary>Address of a matrix as tensor cores read it: BF16, with rows that start at multiples of 16 bytes. The tensor's own if it is
-    /// stored so, or else that of a copy.</summary>
+    /// <summary>Address of a matrix for tensor cores: BF16, with rows that start at multiples of 16 bytes. It is the tensor's own address
+    /// if it has this form, else that of a copy.</summary>
     public nint Operand(Tensor tensor) =>
         !HasAlignedRows(tensor) ? Padded(tensor) : tensor.DType == DType.F32 ? Of(tensor) : LaunchContext.Address(tensor);
 
-    /// <summary>Whether rows start where 16 bytes of BF16 can be read at once.</summary>
+    /// <summary>Whether all rows start at multiples of 16 bytes in BF16.</summary>
     public static bool HasAlignedRows(Tensor tensor) =>
         tensor.Shape.Columns % GemmSchedule.Chunk == 0 && LaunchContext.Address(tensor) % 16 == 0;
 
@@ -74,7 +74,7 @@ internal sealed class Bf16WeightCache(LaunchContext gpu)
         return once.Storage.Address;
     }
 
-    /// <summary>Frees the copies that serve one product, once that product is queued.</summary>
+    /// <summary>Frees the copies for one product, after that product is queued.</summary>
     public void Trim()
     {
         lock (_lock)
@@ -84,7 +84,7 @@ internal sealed class Bf16WeightCache(LaunchContext gpu)
         }
     }
 
-    /// <summary>The kept copy of a parameter, or null. The caller writes both the parameter and the copy.</summary>
+    /// <summary>The cached copy of a parameter, or null. The caller writes both the parameter and the copy.</summary>
     public Tensor? ToUpdate(Tensor parameter)
     {
         lock (_lock)
@@ -99,7 +99,7 @@ internal sealed class Bf16WeightCache(LaunchContext gpu)
         }
     }
 
-    /// <summary>Rounds every stale parameter into its copy again.</summary>
+    /// <summary>Updates every stale copy.</summary>
     public void Refresh()
     {
         lock (_lock)

@@ -10,7 +10,7 @@ namespace PeftCore.Ilgpu;
 /// <summary>Conversions between dtypes, and copies into aligned rows.</summary>
 internal sealed class CastLauncher(LaunchContext gpu)
 {
-    /// <summary>Copies the elements, rounded to nearest even, as the other tensor's dtype.</summary>
+    /// <summary>Converts the elements to the other tensor's dtype, rounded to nearest even.</summary>
     /// <exception cref="ShapeException">Neither dtype is F32, and they differ.</exception>
     public void Cast(Tensor from, Tensor to)
     {

@@ -8,7 +8,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Element-by-element ops, dropout and random fills. BF16 tensors take the vectorized kernels, others the portable ones in
+/// <summary>Element-by-element ops, dropout and random fills. BF16 tensors use the vectorized kernels, others the portable ones in
 /// F32.</summary>
 internal sealed class ElementwiseLauncher(LaunchContext gpu)
 {
@@ -87,7 +87,8 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
     public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
         Fill(y, (values, first) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, first));
 
-    // The host draws initial values: a GPU rounds logarithms and sines differently, and a seed gives the same start on every device.
+    // The host draws initial values, because a GPU rounds logarithms and sines differently and a seed must give the same values on every
+    // device.
     private void Fill(Tensor y, DrawFrom draw)
     {
         const int Piece = 1 << 16;

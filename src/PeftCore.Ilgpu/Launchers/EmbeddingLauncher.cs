@@ -7,7 +7,7 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Rows of a table by their ids, and the gradient of that.</summary>
+/// <summary>Embedding look-ups and their gradient.</summary>
 internal sealed class EmbeddingLauncher(LaunchContext gpu)
 {
     public void Gather(Tensor ids, Tensor table, Tensor y)

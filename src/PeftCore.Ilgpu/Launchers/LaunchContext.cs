@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>What all launchers share: the device with its one stream, workspace from the arena, float32 staging, BF16 copies of weights,
-/// the capture in progress, and views of tensors as kernels take them.</summary>
+/// <summary>State that all launchers share: the device with its stream, workspace from the arena, float32 staging, BF16 copies of weights,
+/// the capture in progress, and views of tensors for kernels.</summary>
 internal sealed class LaunchContext
 {
     public LaunchContext(Backend backend, GpuDevice device, DType computeDType)
@@ -17,12 +17,12 @@ internal sealed class LaunchContext
         Bf16Weights = new Bf16WeightCache(this);
     }
 
-    /// <summary>The backend whose arena workspace comes from.</summary>
+    /// <summary>The backend, whose arena allocates workspace.</summary>
     public Backend Backend { get; }
 
     public GpuDevice Device { get; }
 
-    /// <summary>What matrix products round their operands to; with BF16 they run on tensor cores.</summary>
+    /// <summary>The dtype to which matrix products round their operands; with BF16 they run on tensor cores.</summary>
     public DType ComputeDType { get; }
 
     /// <summary>BF16 copies of F32 operands for the tensor cores.</summary>
@@ -53,17 +53,17 @@ internal sealed class LaunchContext
     /// values.</summary>
     public Float32Staging StageOut(Tensor tensor, bool accumulate) => new(this, tensor, accumulate, writes: true);
 
-    /// <summary>Called for every tensor that a launch writes: BF16 copies of it are out of date.</summary>
+    /// <summary>Must be called for every tensor that a launch writes: marks its BF16 copies as stale.</summary>
     public void Written(Tensor tensor) => Bf16Weights.Written(tensor);
 
-    /// <summary>Called once a matrix product is queued: its result is written, and copies of its operands are freed.</summary>
+    /// <summary>Must be called after a matrix product is queued: marks its result as written, and frees copies of its operands.</summary>
     public void Queued(Tensor product)
     {
         Written(product);
         Bf16Weights.Trim();
     }
 
-    /// <summary>Tells the profile that the next launch reads or writes each of these once.</summary>
+    /// <summary>Sets the bytes of the next launch for the profile: each of these tensors is read or written once.</summary>
     public void Moves(params ReadOnlySpan<Tensor> tensors)
     {
         if (Device.Timer is not null)
@@ -87,7 +87,7 @@ internal sealed class LaunchContext
         ? View<int>(tensor)
         : throw new InvalidOperationException($"an I32 tensor was expected, not {tensor}");
 
-    /// <summary>An empty view, because kernels take no null ones.</summary>
+    /// <summary>An empty view, because kernel arguments cannot be null.</summary>
     public ArrayView<T> None<T>() where T : unmanaged => Device.Space.View<T>(0, 0);
 
     public ArrayView<float> F32OrNone(Tensor? tensor) => tensor is null ? None<float>() : F32(tensor);
@@ -114,10 +114,10 @@ internal sealed class LaunchContext
     /// <summary>Device address of a tensor's first element.</summary>
     public static nint Address(Tensor tensor) => tensor.Storage.Address + (nint)tensor.ByteOffset;
 
-    /// <summary>A bool as kernels take it.</summary>
+    /// <summary>A boolean as an integer, because kernel arguments cannot be booleans.</summary>
     public static int Flag(bool value) => value ? 1 : 0;
 
-    /// <summary>Whether kernels can take these row by row, eight BF16 elements a thread.</summary>
+    /// <summary>Whether vectorized kernels can process the rows, eight BF16 elements per thread.</summary>
     public static bool CanVectorize(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors)

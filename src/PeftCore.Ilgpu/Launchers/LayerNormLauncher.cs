@@ -19,7 +19,7 @@ internal sealed class LayerNormLauncher(LaunchContext gpu, RowLauncher rows)
         }
         if (bias is not null && bias.DType != weight.DType)
         {
-            // Too rare for kernels of every pair of dtypes: a second launch adds the bias.
+            // A pair of dtypes that is too rare for its own kernels: a second launch adds the bias.
             LayerNorm(x, weight, null, y, mean, rstd, epsilon);
             rows.AddRow(y, bias);
             return;

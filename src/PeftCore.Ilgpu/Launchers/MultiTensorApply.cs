@@ -7,8 +7,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Multi-tensor apply: one launch over many tensors. The kernel reads a table of the tensors, and a list of the chunks that its
-/// thread blocks take; the list is kept on the device for tensors of the same sizes.</summary>
+/// <summary>Multi-tensor apply: one launch over many tensors. The kernel reads a table of the tensors, and a list of chunks, one per thread
+/// block; the list is cached on the device for tensors of the same sizes.</summary>
 internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 {
     /// <summary>Elements of a chunk, the work of one thread block.</summary>
@@ -16,7 +16,7 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
 
     private readonly Dictionary<string, (Storage Table, int Count)> _chunks = [];
 
-    /// <summary>How many chunks, and so thread blocks, these tensors take.</summary>
+    /// <summary>Number of chunks, and so of thread blocks, of these tensors.</summary>
     public static int ChunksOf(ReadOnlySpan<TensorSlot> slots)
     {
         int chunks = 0;
@@ -36,7 +36,7 @@ internal sealed class MultiTensorApply(LaunchContext gpu) : IDisposable
             return;
         }
         var device = gpu.Device;
-        // A view starts at a multiple of its element size, which is no power of two here.
+        // A view starts at a multiple of its element size, which is not a power of two here.
         nint size = Marshal.SizeOf<TensorSlot>();
         var described = gpu.Backend.Allocate((slots.Length + 1L) * size, MemoryKind.Workspace);
         nint first = (described.Address + size - 1) / size * size;

@@ -14,7 +14,7 @@ internal sealed class RmsNormLauncher(LaunchContext gpu, RowLauncher rows)
     public void RmsNorm(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
         Launch(new RmsNormLaunch(gpu, x, weight, weightOffset, rstd, null, y, epsilon), CanVectorize(x, y));
 
-    /// <summary>The forward pass once more. The vectorized kernel takes the rstd that the first left, and so reads each row once.</summary>
+    /// <summary>Recomputes the forward pass. The vectorized kernel uses the saved rstd, so it reads each row once.</summary>
     public void RmsNormRecompute(Tensor x, Tensor weight, float weightOffset, Tensor y, Tensor rstd, float epsilon) =>
         Launch(new RmsNormLaunch(gpu, x, weight, weightOffset, rstd, null, y, epsilon, Recompute: true), CanVectorize(x, y));
 

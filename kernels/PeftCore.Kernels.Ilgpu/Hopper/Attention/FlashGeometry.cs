@@ -43,11 +43,11 @@ internal struct FlashGeometry
     /// <summary>The widest head whose key and value gradients fit the registers together.</summary>
     public const int WidestTogether = 128;
 
-    /// <summary>The head dimensions that there are kernels for.</summary>
+    /// <summary>The head dimensions with kernels.</summary>
     public static readonly int[] Dims = [32, 64, 80, 96, 128, 256];
 
-    /// <summary>The smallest of these dimensions that holds a head; 0 if none does. Columns beyond the head read as zeros and are not
-    /// written.</summary>
+    /// <summary>The smallest of these dimensions that is at least that of a head; 0 if there is none. Columns beyond the head read as zeros
+    /// and are not written.</summary>
     public static int DimFor(int headDim) => Array.Find(Dims, dim => dim >= headDim);
 
     public static FlashGeometry Forward(int dim)

@@ -36,7 +36,7 @@ internal static class FlashRoles
 
     public static void Await(int barrier, int phase) => CudaAsm.Emit("peft.await %0, %1;", barrier, phase);
 
-    /// <summary>Publishes a tile's number to the computing warps, once its set is free; they read it when the set is full.</summary>
+    /// <summary>Publishes a tile's index to the computing warps, once its set is free; they read it when the set is full.</summary>
     public static void Offer(ArrayView<int> workTiles, PipelineState set, int number)
     {
         Await(FlashGeometry.SetEmpty + set.Stage, set.Phase ^ 1);
@@ -46,7 +46,7 @@ internal static class FlashRoles
         }
     }
 
-    /// <summary>Waits for a full set and reads its tile's number; a number that is not below the count of tiles ends the loop.</summary>
+    /// <summary>Waits for a full set and reads its tile's index; an index that is not below the number of tiles ends the loop.</summary>
     public static int Take(ArrayView<int> workTiles, PipelineState set)
     {
         Await(FlashGeometry.SetFull + set.Stage, set.Phase);

@@ -2,7 +2,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>How attention is cut into work tiles for thread blocks.</summary>
+/// <summary>The division of attention into work tiles for thread blocks.</summary>
 /// <param name="Tiles">Tiles of a kept operand for each head.</param>
 /// <param name="WorkTiles">All work tiles.</param>
 /// <param name="Section">Pairs of batch row and head that are computed at a time, so that the streamed operands stay in the L2
@@ -41,6 +41,6 @@ internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Sect
         return SplitKSchedule.Count(pairs, sections);
     }
 
-    // How many pairs of batch row and head have streamed operands that fit the cache together; at least one.
+    // Number of pairs of batch row and head whose streamed operands fit the cache together; at least one.
     private static long Fitting(int tokens, int dim) => Math.Max(1, CacheBytes / Math.Max(1, 4L * tokens * dim));
 }

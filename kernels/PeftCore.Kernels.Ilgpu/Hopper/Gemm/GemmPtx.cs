@@ -11,7 +11,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// </summary>
 internal sealed partial class GemmPtx(GemmShape shape)
 {
-    /// <summary>How many tensor maps the kernel's second parameter has: of operands first, in pairs of A and B, then of results.</summary>
+    /// <summary>Numbers of tensor maps in the kernel's second parameter: those of operands first, in pairs of A and B, then those of
+    /// results.</summary>
     public const int OperandMaps = 16, ResultMaps = 4, MapBytes = 128;
 
     private int Registers => shape.TileN / 2;

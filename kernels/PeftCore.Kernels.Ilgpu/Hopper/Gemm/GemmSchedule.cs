@@ -2,7 +2,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 
-/// <summary>How a GEMM is cut into tiles, and the tiles are distributed over the clusters of a Hopper card.</summary>
+/// <summary>The division of a GEMM into tiles, and their distribution over the clusters of a Hopper card.</summary>
 /// <param name="Shape">The constants of its kernel.</param>
 /// <param name="SwapAB">Bᵀ·Aᵀ is computed and its result written transposed: for results of few rows.</param>
 /// <param name="TilesM">Rows of tiles, a cluster's counted as one.</param>
@@ -36,7 +36,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
     /// <summary>The most bytes of partial sums that a schedule needs: each processor holds one of the widest tile.</summary>
     public static long MaxPartialBytes(int processors) => (long)processors * GemmShape.TileM * Widths[0] * sizeof(float);
 
-    /// <summary>The schedule of least estimated time on a card with so many processors.</summary>
+    /// <summary>The schedule with the least estimated time on a card with <paramref name="processors"/> multiprocessors.</summary>
     public static GemmSchedule For(in GemmProblem problem, int processors)
     {
         var best = For(problem, swapAB: false, processors, out double cycles);

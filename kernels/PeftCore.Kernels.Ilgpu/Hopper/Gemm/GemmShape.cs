@@ -7,14 +7,14 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 /// <param name="TransposeA">A is stored (K, M).</param>
 /// <param name="RowMajorB">B is stored (K, N), row-major: N is contiguous. Otherwise it is column-major.</param>
 /// <param name="Bf16Result">The result is BF16 rather than F32.</param>
-/// <param name="Store">How the result is written.</param>
+/// <param name="Store">The way in which the result is written.</param>
 internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bool TransposeA, bool RowMajorB, bool Bf16Result,
     ResultStore Store)
 {
     /// <summary>Rows of a tile: two warpgroups of 64.</summary>
     public const int TileM = 128;
 
-    /// <summary>How much of K a stage holds: 128 bytes of BF16.</summary>
+    /// <summary>Depth of a stage along K: 128 bytes of BF16.</summary>
     public const int Depth = 64;
 
     /// <summary>Two consumer warpgroups and one whose first thread is the producer.</summary>
@@ -24,7 +24,7 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     /// contiguous, or 64 columns of a warpgroup's results.</summary>
     public const int SwizzleBlockBytes = 64 * Depth * 2;
 
-    /// <summary>Dynamic shared memory that a thread block can have on compute capability 9.0.</summary>
+    /// <summary>Maximum dynamic shared memory of a thread block on compute capability 9.0.</summary>
     public const int MostShared = 227 * 1024;
 
     private const int MostStages = 8;
@@ -58,9 +58,9 @@ internal readonly record struct GemmShape(int TileN, int Cluster, int SplitK, bo
     /// <summary>Offset of the barriers: one for each full stage, then one for each empty one.</summary>
     public int BarriersAt => (Stages * StageBytes) + ResultBytes;
 
-    /// <summary>Rows and columns, contiguous ones last, of what one copy reads of A.</summary>
+    /// <summary>Rows and columns, the contiguous axis last, of the box of A that one copy reads.</summary>
     public (int Rows, int Columns) BoxA => TransposeA ? (Depth, 64) : (TileM, Depth);
 
-    /// <summary>Rows and columns, contiguous ones last, of what one copy reads of B.</summary>
+    /// <summary>Rows and columns, the contiguous axis last, of the box of B that one copy reads.</summary>
     public (int Rows, int Columns) BoxB => RowMajorB ? (Depth, 64) : (ShareN, Depth);
 }

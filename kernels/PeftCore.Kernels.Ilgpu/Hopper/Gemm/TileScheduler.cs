@@ -58,7 +58,7 @@ internal struct TileScheduler
     public static int Begin(WgmmaArgs args, int share) => args.StreamKTiles * args.Steps * share / args.Clusters;
 }
 
-/// <summary>How the thread blocks of a cluster divide their work.</summary>
+/// <summary>The division of work among the thread blocks of a cluster.</summary>
 internal interface IClusterMode
 {
     /// <summary>Each takes a slice of K of one tile (split-K). Otherwise each takes its own rows, and they share B by multicast.</summary>

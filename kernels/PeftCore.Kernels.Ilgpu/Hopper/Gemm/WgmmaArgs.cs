@@ -28,7 +28,7 @@ internal struct WgmmaArgs
     /// in the L2 cache.</summary>
     public int TilesM, TilesN, Band;
 
-    /// <summary>The first so many tiles are cut along K into equal shares for the clusters (stream-K); the rest are computed
+    /// <summary>Number of first tiles that are cut along K into equal shares for the clusters (stream-K); the rest are computed
     /// whole.</summary>
     public int StreamKTiles;
 

@@ -19,6 +19,6 @@ internal static class WgmmaPtx
         text.Append(CultureInfo.InvariantCulture, $"or.b64 {name}, {name}, 0x{constant:X};\n");
     }
 
-    /// <summary>What is added to a descriptor for the next 16 elements of K: 32 bytes along a row, or 16 rows of 128 bytes.</summary>
+    /// <summary>The increment of a descriptor for the next 16 elements of K: 32 bytes along a row, or 16 rows of 128 bytes.</summary>
     internal static int Step(bool transposed) => (transposed ? 16 * 128 : 16 * 2) >> 4;
 }

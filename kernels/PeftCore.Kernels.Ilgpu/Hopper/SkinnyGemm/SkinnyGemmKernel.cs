@@ -52,7 +52,7 @@ internal struct SkinnyGemmStrip
     }
 }
 
-/// <summary>X·R and Lᵀ·X for skinny R and L, from one reading of X: both gradients of a rank-r product come from the same dY. A thread
+/// <summary>X·R and Lᵀ·X for skinny R and L, with X read once: both gradients of a rank-r product are computed from the same dY. A thread
 /// block takes a strip of X's columns and iterates over a run of rows; each warp fills a ring of its own with the next steps.
 /// <see cref="SkinnyGemmReduction"/> adds up the partial sums of thread blocks in order. Tests compare it with the same products one after
 /// the other.</summary>

@@ -2,7 +2,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
-/// <summary>How tall matrices are cut for thread blocks: strips of columns, and runs of rows.</summary>
+/// <summary>The division of tall matrices among thread blocks: strips of columns, and runs of rows.</summary>
 /// <param name="Shape">The constants of its kernel.</param>
 /// <param name="Strips">Strips of all matrices.</param>
 /// <param name="Run">Rows of a run: a multiple of the rows of a step.</param>

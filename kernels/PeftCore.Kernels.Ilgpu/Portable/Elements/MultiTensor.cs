@@ -3,7 +3,7 @@ using PeftCore.Kernels.Ilgpu.Portable.Rows;
 
 namespace PeftCore.Kernels.Ilgpu.Portable.Elements;
 
-/// <summary>The elements of one tensor that one thread block takes.</summary>
+/// <summary>The elements of one tensor that one thread block processes.</summary>
 internal struct TensorChunk
 {
     /// <summary>Index of the tensor's slot, and the first element.</summary>

@@ -1,7 +1,7 @@
 namespace PeftCore.Kernels.Ilgpu.Portable.Matrix;
 
-/// <summary>How a portable GEMM is cut for thread blocks: square tiles of the result, and split-K where the tiles alone would leave
-/// processors idle. Partial sums are added up in order, so that results do not depend on timing.</summary>
+/// <summary>The division of a portable GEMM among thread blocks: square tiles of the result, and split-K if the tiles alone would leave
+/// multiprocessors idle. Partial sums are added up in order, so that results do not depend on timing.</summary>
 /// <param name="TilesM">Rows of tiles.</param>
 /// <param name="TilesN">Columns of tiles.</param>
 /// <param name="Splits">Slices of K.</param>

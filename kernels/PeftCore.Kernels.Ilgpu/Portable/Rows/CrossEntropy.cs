@@ -11,8 +11,8 @@ internal struct CrossEntropyArgs<TElement> where TElement : unmanaged
     public float Scale;
 }
 
-/// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; with WriteGradient the logits become (softmax − onehot)·scale. A label
-/// that is no class gives NaN, since a kernel cannot throw.</summary>
+/// <summary>losses[r] = logsumexp(logits[r]) − logits[r, label]; with WriteGradient the logits become (softmax − onehot)·scale. A label out
+/// of range gives NaN, because a kernel cannot throw.</summary>
 internal readonly struct CrossEntropyRows<TElement> : IKernel<CrossEntropyArgs<TElement>> where TElement : unmanaged, IElement<TElement>
 {
     public static void Run(CrossEntropyArgs<TElement> args)

@@ -8,7 +8,7 @@ internal struct TopKArgs
     public int Rows, Columns, K;
 }
 
-/// <summary>Softmax of the k largest of each row, zero elsewhere; among equals the first counts. One thread per row.</summary>
+/// <summary>Softmax of the k largest of each row, zero elsewhere; of equal elements the first is chosen. One thread per row.</summary>
 internal readonly struct TopKForward : IKernel<TopKArgs>
 {
     public static void Run(TopKArgs args)
