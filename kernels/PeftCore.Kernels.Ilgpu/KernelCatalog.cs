@@ -131,7 +131,7 @@ internal static class KernelCatalog
         visitor.Visit<RopeBf16x8, RopeBf16x8Args>();
         visitor.Visit<CrossEntropyRowsBf16x8, CrossEntropyBf16x8Args>();
         visitor.Visit<AttentionDeltaBf16x8, AttentionDeltaBf16x8Args>();
-        visitor.Visit<AttentionSharesBf16x8, AttentionSharesBf16x8Args>();
+        visitor.Visit<AttentionSplitsBf16x8, AttentionSplitsBf16x8Args>();
         visitor.Visit<SkinnyGemmReduction, SkinnyGemmReductionArgs>();
         VectorizedWeights<Bf16x8>(visitor);
         VectorizedWeights<Float4x2>(visitor);

@@ -106,7 +106,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     /// <inheritdoc/>
     public override void Synchronize()
     {
-        _gpu.Recording?.Interrupt();
+        _gpu.Capturing?.Interrupt();
         _device.Accelerator.Synchronize();
     }
 
@@ -115,7 +115,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
 
     internal override IGraphCapture GraphCapture => this;
 
-    public bool CanCapture => _options.CaptureGraphs && _device.Timer is null && _gpu.Recording is null;
+    public bool CanCapture => _options.CaptureGraphs && _device.Timer is null && _gpu.Capturing is null;
 
     /// <inheritdoc/>
     public int MaxGraphs => 8; // A graph takes memory of the card that no plan counts.
@@ -126,7 +126,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     /// <inheritdoc/>
     public ICapturedGraph Capture(Action work, ulong pass)
     {
-        var recording = _gpu.Recording = new Recording(this, _device.Capture, _gpu.Bf16Weights);
+        var recording = _gpu.Capturing = new IlgpuGraph(this, _device.Capture, _gpu.Bf16Weights);
         _device.Memory.BreakCapture = recording.Interrupt;
         try
         {
@@ -135,13 +135,13 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         finally
         {
             _device.Memory.BreakCapture = null;
-            _gpu.Recording = null;
+            _gpu.Capturing = null;
         }
         return recording;
     }
 
     /// <summary>The memory in use now, inside and outside the arena.</summary>
-    internal RecordedMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
+    internal GraphMemory MemoryNow => new(_arena.InUse, _gemm.TakenBytes);
 
     /// <inheritdoc/>
     public override void Dispose()

@@ -8,7 +8,7 @@ internal struct PadRowsArgs<TElement> where TElement : unmanaged
     public ArrayView<Bf16x8> To;
 
     /// <summary>Elements, vectors of eight, and thread blocks of a row.</summary>
-    public int Columns, Vectors, Strips;
+    public int Columns, Vectors, BlocksPerRow;
 }
 
 /// <summary>Copies rows of any width to BF16 rows of whole vectors of eight, with zeros after the last column, for the tensor
@@ -17,7 +17,7 @@ internal readonly struct PadRows<TElement> : IKernel<PadRowsArgs<TElement>> wher
 {
     public static void Run(PadRowsArgs<TElement> args)
     {
-        int row = Grid.IdxX / args.Strips, i = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int row = Grid.IdxX / args.BlocksPerRow, i = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (i >= args.Vectors)
         {
             return;

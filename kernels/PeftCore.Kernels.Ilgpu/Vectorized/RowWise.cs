@@ -10,7 +10,7 @@ internal struct GatherBf16x8Args<TTable> where TTable : unmanaged
     public ArrayView<Bf16x8> Y;
 
     /// <summary>Vectors of a row, and thread blocks that share a row.</summary>
-    public int Vectors, Strips;
+    public int Vectors, BlocksPerRow;
     public int TableRows;
 }
 
@@ -19,7 +19,7 @@ internal readonly struct GatherBf16x8<TTable> : IKernel<GatherBf16x8Args<TTable>
 {
     public static void Run(GatherBf16x8Args<TTable> args)
     {
-        int i = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int i = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Vectors)
         {
             int id = args.Ids[i];
@@ -34,7 +34,7 @@ internal struct AddRowBf16x8Args<TRow> where TRow : unmanaged
 {
     public ArrayView<Bf16x8> Y;
     public ArrayView<TRow> Row;
-    public int Vectors, Strips;
+    public int Vectors, BlocksPerRow;
 }
 
 /// <summary><see cref="AddRow{TRow}"/> on BF16.</summary>
@@ -42,7 +42,7 @@ internal readonly struct AddRowBf16x8<TRow> : IKernel<AddRowBf16x8Args<TRow>> wh
 {
     public static void Run(AddRowBf16x8Args<TRow> args)
     {
-        int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int r = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Vectors)
         {
             long i = ((long)r * args.Vectors) + c;

@@ -1,7 +1,7 @@
 namespace PeftCore.Ilgpu;
 
 /// <summary>A CUDA graph: the work of a captured stream, launched as a whole.</summary>
-internal sealed class CudaGraph : ICapturedWork
+internal sealed class CudaGraph : ICapturedLaunches
 {
     private readonly nint _stream;
     private nint _graph;

@@ -47,7 +47,7 @@ internal sealed class GpuDevice : IDisposable
     public AcceleratorStream Stream { get; }
 
     /// <summary>Captures work so that it can run again.</summary>
-    public IWorkCapture Capture { get; }
+    public IStreamCapture Capture { get; }
 
     public IDeviceMemory Memory { get; }
 
@@ -103,7 +103,7 @@ internal sealed class GpuDevice : IDisposable
             }
             else
             {
-                Do(kernel, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
+                Launch(kernel, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
             }
             StopTiming(typeof(TKernel));
         }
@@ -135,9 +135,9 @@ internal sealed class GpuDevice : IDisposable
         _context.Dispose();
     }
 
-    // A separate method, so that a launch on a card allocates no closure.
-    private void Do<TArgs>(Action<AcceleratorStream, KernelConfig, TArgs> kernel, KernelConfig config, TArgs args) =>
-        _launches.Do(() => kernel(Stream, config, args));
+    // A method of its own, so that a launch on a card makes no closure.
+    private void Launch<TArgs>(Action<AcceleratorStream, KernelConfig, TArgs> kernel, KernelConfig config, TArgs args) =>
+        _launches.Launch(() => kernel(Stream, config, args));
 
     // The typed delegate is cached, so that a launch through it allocates nothing. All launchers share the cache: three of them use
     // SumPartials, for example, and the kernels of a generic op are known only when it is called.

@@ -29,19 +29,19 @@ internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture la
 
     public Action? BreakCapture { get; set; }
 
-    public unsafe void Fill(nint address, float value, long count) => launches.Do(() =>
+    public unsafe void Fill(nint address, float value, long count) => launches.Launch(() =>
     {
         accelerator.Synchronize();
         new Span<float>((void*)address, checked((int)count)).Fill(value);
     });
 
-    public unsafe void Copy(nint from, nint to, long bytes) => launches.Do(() =>
+    public unsafe void Copy(nint from, nint to, long bytes) => launches.Launch(() =>
     {
         accelerator.Synchronize();
         Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
     });
 
-    public unsafe void Fill(nint address, byte value, long bytes) => launches.Do(() =>
+    public unsafe void Fill(nint address, byte value, long bytes) => launches.Launch(() =>
     {
         accelerator.Synchronize();
         NativeMemory.Fill((void*)address, (nuint)bytes, value);

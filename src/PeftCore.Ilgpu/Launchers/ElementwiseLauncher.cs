@@ -67,7 +67,7 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
 
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate)
     {
-        gpu.Recording?.Forbid(); // Each pass draws another mask.
+        gpu.Capturing?.Forbid(); // Each pass draws another mask.
         using Float32Staging from = gpu.StageIn(x), to = gpu.StageOut(y, accumulate);
         gpu.ForEach<Dropout, DropoutArgs>(x.Count, new DropoutArgs
         {

@@ -38,29 +38,29 @@ internal sealed class EmbeddingLauncher(LaunchContext gpu)
     {
         public void WithElement<TTable>() where TTable : unmanaged, IElement<TTable>
         {
-            int columns = Table.Shape.Columns, strips = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
+            int columns = Table.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
             using var to = Gpu.StageOut(Y, false);
-            Gpu.Run<Gather<TTable>, GatherArgs<TTable>>((int)Ids.Count * strips, 1, new GatherArgs<TTable>
+            Gpu.Run<Gather<TTable>, GatherArgs<TTable>>((int)Ids.Count * blocksPerRow, 1, new GatherArgs<TTable>
             {
                 Ids = Gpu.I32(Ids),
                 Table = Gpu.View<TTable>(Table),
                 Y = to.View,
                 Columns = columns,
                 TableRows = Table.Shape.Rows,
-                Strips = strips,
+                BlocksPerRow = blocksPerRow,
             });
         }
 
         public void WithVector<TTable>() where TTable : unmanaged, IVector8<TTable>
         {
-            int vectors = Y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
-            Gpu.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>((int)Ids.Count * strips, 1, new GatherBf16x8Args<TTable>
+            int vectors = Y.Shape.Columns / 8, blocksPerRow = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
+            Gpu.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>((int)Ids.Count * blocksPerRow, 1, new GatherBf16x8Args<TTable>
             {
                 Ids = Gpu.I32(Ids),
                 Table = Gpu.Vectors<TTable>(Table),
                 Y = Gpu.Bf16x8(Y),
                 Vectors = vectors,
-                Strips = strips,
+                BlocksPerRow = blocksPerRow,
                 TableRows = Table.Shape.Rows,
             });
         }

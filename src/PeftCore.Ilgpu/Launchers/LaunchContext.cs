@@ -31,7 +31,7 @@ internal sealed class LaunchContext
     public CastLauncher Casts { get; }
 
     /// <summary>The capture in progress, or null.</summary>
-    public Recording? Recording { get; set; }
+    public IlgpuGraph? Capturing { get; set; }
 
     /// <summary>Launches a kernel with one thread for each of <paramref name="count"/> items.</summary>
     public void ForEach<TKernel, TArgs>(long count, TArgs args)

@@ -56,9 +56,9 @@ internal sealed class RowLauncher(LaunchContext gpu)
 
     public void CopyColumns(Tensor from, int fromColumn, Tensor to, int toColumn, int columns, bool accumulate)
     {
-        int strips = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
+        int blocksPerRow = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
         using Float32Staging source = gpu.StageIn(from), target = gpu.StageOut(to, true); // The other columns keep their values.
-        gpu.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * strips, 1, new CopyColumnsArgs
+        gpu.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * blocksPerRow, 1, new CopyColumnsArgs
         {
             From = source.View,
             To = target.View,
@@ -67,7 +67,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
             ToStride = to.Shape.Columns,
             ToColumn = toColumn,
             Columns = columns,
-            Strips = strips,
+            BlocksPerRow = blocksPerRow,
             Accumulate = Flag(accumulate),
         });
     }
@@ -79,16 +79,16 @@ internal sealed class RowLauncher(LaunchContext gpu)
         using var to = gpu.StageOut(row, accumulate);
         int rows = like.Shape.Rows, columns = like.Shape.Columns, runs = Math.Max(1, SplitKSchedule.Count(rows, RunOfRows));
         (args.Rows, args.Columns, args.Run) = (rows, columns, RunOfRows);
-        args.Strips = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
+        args.BlocksPerRow = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
         if (runs == 1)
         {
             (args.Sums, args.Accumulate) = (to.View, Flag(accumulate));
-            gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>(args.Strips, 1, args);
+            gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>(args.BlocksPerRow, 1, args);
             return;
         }
         using var partial = new Scratch(gpu, (long)runs * columns);
         args.Sums = partial.View;
-        gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.Strips, 1, args);
+        gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.BlocksPerRow, 1, args);
         gpu.ForEach<SumPartials, SumPartialsArgs>(columns,
             new SumPartialsArgs { Partials = partial.View, C = to.View, Count = runs, Accumulate = Flag(accumulate) });
     }
@@ -96,15 +96,15 @@ internal sealed class RowLauncher(LaunchContext gpu)
     private void RowWise<TKernel>(Tensor x, Tensor factor, Tensor y, bool accumulate)
         where TKernel : struct, IKernel<RowWiseArgs<float>>
     {
-        int columns = x.Shape.Columns, strips = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
+        int columns = x.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
         using Float32Staging from = gpu.StageIn(x), by = gpu.StageIn(factor), to = gpu.StageOut(y, accumulate);
-        gpu.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * strips, 1, new RowWiseArgs<float>
+        gpu.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<float>
         {
             X = from.View,
             Y = to.View,
             Factor = by.View,
             Columns = columns,
-            Strips = strips,
+            BlocksPerRow = blocksPerRow,
             Accumulate = Flag(accumulate),
         });
     }
@@ -113,24 +113,24 @@ internal sealed class RowLauncher(LaunchContext gpu)
     {
         public void WithElement<TRow>() where TRow : unmanaged, IElement<TRow>
         {
-            int columns = Y.Shape.Columns, strips = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
+            int columns = Y.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
             using var to = Gpu.StageOut(Y, true);
-            Gpu.Run<AddRow<TRow>, RowWiseArgs<TRow>>(Y.Shape.Rows * strips, 1, new RowWiseArgs<TRow>
+            Gpu.Run<AddRow<TRow>, RowWiseArgs<TRow>>(Y.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<TRow>
             {
                 X = Gpu.None<float>(),
                 Y = to.View,
                 Factor = Gpu.View<TRow>(Row),
                 Columns = columns,
-                Strips = strips,
+                BlocksPerRow = blocksPerRow,
             });
         }
 
         public void WithVector<TRow>() where TRow : unmanaged, IVector8<TRow>
         {
-            int vectors = Y.Shape.Columns / 8, strips = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
-            Gpu.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>(Y.Shape.Rows * strips, 1, new AddRowBf16x8Args<TRow>
+            int vectors = Y.Shape.Columns / 8, blocksPerRow = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
+            Gpu.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>(Y.Shape.Rows * blocksPerRow, 1, new AddRowBf16x8Args<TRow>
             {
-                Y = Gpu.Bf16x8(Y), Row = Gpu.Vectors<TRow>(Row), Vectors = vectors, Strips = strips,
+                Y = Gpu.Bf16x8(Y), Row = Gpu.Vectors<TRow>(Row), Vectors = vectors, BlocksPerRow = blocksPerRow,
             });
         }
     }

@@ -13,7 +13,7 @@ internal static class RoundedProductChecks
             (Action<ParityBench>)(bench => Every(bench, transposeA, transposeB)));
 
     /// <summary>Rounded copies of operands must not outlive what they were made from.</summary>
-    public static IEnumerable<(string Name, Action<ParityBench> Body)> Again => [("rounded_product_of_what_changed", Changed)];
+    public static IEnumerable<(string Name, Action<ParityBench> Body)> Invalidation => [("rounded_product_of_what_changed", Changed)];
 
     private static void Changed(ParityBench bench)
     {

@@ -32,9 +32,9 @@ internal struct FlashArgs<TView> where TView : struct
     /// operands fit the L2 cache together.</summary>
     public int Tiles, WorkTiles, Section;
 
-    /// <summary>Shares that the query heads of one key head are cut into for the keys' gradient; each share has work tiles and a result of
+    /// <summary>Splits that the query heads of one key head are cut into for the keys' gradient; each split has work tiles and a result of
     /// its own.</summary>
-    public int Shares;
+    public int Splits;
 
     public float Scale, ScaleLog2;
 }

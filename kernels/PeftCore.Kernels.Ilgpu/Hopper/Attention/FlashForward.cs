@@ -71,7 +71,7 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
     {
         PipelineState set = default, keys = default;
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128;
-        FlashRoles.BeginTurns(tiles, warpgroup);
+        FlashRoles.InitSchedulerBarrier(tiles, warpgroup);
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
             var work = WorkTile.Of(args, number, args.Heads, 1);
@@ -89,8 +89,8 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 FlashRoles.Await(FlashGeometry.SecondFull + keys.Stage, keys.Phase);
                 if (key < last)
                 {
-                    FlashRoles.AwaitTurn(tiles, warpgroup);
-                    FlashRoles.PassTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                 }
 
                 FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
@@ -103,8 +103,8 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
                 if (key < last)
                 {
-                    FlashRoles.AwaitTurn(tiles, warpgroup);
-                    FlashRoles.PassTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                 }
 
                 CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
@@ -122,11 +122,11 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 for (key -= tiles.Columns; key >= first; key -= tiles.Columns)
                 {
                     FlashRoles.Await(FlashGeometry.FirstFull + keys.Stage, keys.Phase);
-                    FlashRoles.AwaitTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
                     CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
                     FlashRoles.Await(FlashGeometry.SecondFull + values.Stage, values.Phase);
                     CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(values.Stage, 1));
-                    FlashRoles.PassTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
                     if (seen.Cuts(key, tiles.Columns))

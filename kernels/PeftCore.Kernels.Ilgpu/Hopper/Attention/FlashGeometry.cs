@@ -30,7 +30,7 @@ internal struct FlashGeometry
     public int RowStats;
 
     /// <summary>1 where warpgroups alternate on the tensor cores, so that the products of one overlap the softmax of another.</summary>
-    public int Turns;
+    public int SchedulerBarrier;
 
     /// <summary>Rows a warpgroup computes.</summary>
     public const int WarpgroupRows = 64;
@@ -41,7 +41,7 @@ internal struct FlashGeometry
     private const int BarrierBytes = 1024;
 
     /// <summary>The widest head whose key and value gradients fit the registers together.</summary>
-    public const int WidestTogether = 128;
+    public const int MaxFusedDim = 128;
 
     /// <summary>The head dimensions with kernels.</summary>
     public static readonly int[] Dims = [32, 64, 80, 96, 128, 256];
@@ -53,7 +53,7 @@ internal struct FlashGeometry
     public static FlashGeometry Forward(int dim)
     {
         FlashGeometry g = default;
-        (g.Dim, g.Kept, g.Sets, g.Turns) = (dim, 1, dim <= 128 ? 2 : 1, 1);
+        (g.Dim, g.Kept, g.Sets, g.SchedulerBarrier) = (dim, 1, dim <= 128 ? 2 : 1, 1);
         (g.Warpgroups, g.Columns, g.Stages) = dim <= 32 ? (3, 128, 4) : dim <= 64 ? (3, 96, 4) : dim <= 80 ? (3, 96, 2) : dim <= 96
             ? (3, 80, 3) : dim <= 128 ? (2, 128, 2) : (2, 80, 2);
         return g;
@@ -63,7 +63,7 @@ internal struct FlashGeometry
     {
         FlashGeometry g = default;
         (g.Dim, g.Kept, g.Sets) = (dim, 2, dim <= 128 ? 2 : 1);
-        (g.Warpgroups, g.Columns, g.Stages, g.Turns) = dim <= 64 ? (3, 64, 4, 0) : dim <= 128 ? (2, 64, 3, 1) : (2, 48, 2, 1);
+        (g.Warpgroups, g.Columns, g.Stages, g.SchedulerBarrier) = dim <= 64 ? (3, 64, 4, 0) : dim <= 128 ? (2, 64, 3, 1) : (2, 48, 2, 1);
         return g;
     }
 
@@ -75,7 +75,7 @@ internal struct FlashGeometry
         return g;
     }
 
-    /// <summary>Tiles for the gradient of the values alone, for heads wider than <see cref="WidestTogether"/>. It does not need the values,
+    /// <summary>Tiles for the gradient of the values alone, for heads wider than <see cref="MaxFusedDim"/>. It does not need the values,
     /// so that the keys are the one kept operand.</summary>
     public static FlashGeometry ValueGradient(int dim)
     {

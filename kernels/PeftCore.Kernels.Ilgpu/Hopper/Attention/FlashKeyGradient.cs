@@ -4,10 +4,10 @@ using PeftCore.Kernels.Ilgpu.Vectorized;
 
 namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 
-/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys and values of one key head, and iterate
-/// over the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors
-/// idle, their query heads are cut into shares, and <see cref="AttentionSharesBf16x8"/> adds up the gradients of the shares. The readable
-/// twin is <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests compare both with the CPU's gradients.</summary>
+/// <summary>dK = scale·dSᵀ·Q and dV = Pᵀ·dO on Hopper's tensor cores: warpgroups each keep 64 keys and values of one key head, and walk
+/// the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors idle,
+/// their query heads are cut into splits, and <see cref="AttentionSplitsBf16x8"/> adds up the gradients of the splits. The readable twin is
+/// <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests hold both to the CPU's gradients.</summary>
 internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
 {
     // The kind of a tile of queries: all attend to all of the thread block's keys, some to some, or there is no further tile. From
@@ -39,12 +39,12 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
     private static void Copy(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, ArrayView<int> kinds, ArrayView<int> workTiles)
     {
         PipelineState set = default, pipe = default;
-        int group = args.Heads / (args.KeyHeads * args.Shares);
+        int group = args.Heads / (args.KeyHeads * args.Splits);
         int number = Grid.IdxX;
         for (; number < args.WorkTiles; number = WorkTile.Next(args.Counters))
         {
-            var work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
-            int key = work.Index * tiles.Rows, keyHead = work.Head / args.Shares, full = FlashGeometry.SetFull + set.Stage;
+            var work = WorkTile.Of(args, number, args.KeyHeads * args.Splits, 0);
+            int key = work.Index * tiles.Rows, keyHead = work.Head / args.Splits, full = FlashGeometry.SetFull + set.Stage;
             FlashRoles.Offer(workTiles, set, number);
             CudaAsm.Emit("peft.expect %0, %1;", full, tiles.Kept * tiles.KeptBytes);
             CudaAsm.Emit("peft.fetch.kept0 %0, %1, %2, %3, %4;", tiles.KeptAt(set.Stage, 0), full, keyHead, key, work.B);
@@ -139,7 +139,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 8;
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
-            var work = WorkTile.Of(args, number, args.KeyHeads * args.Shares, 0);
+            var work = WorkTile.Of(args, number, args.KeyHeads * args.Splits, 0);
             int own = (work.Index * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
             int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, tiles.Kept - 1) + rows, before = -1;
             Clear();

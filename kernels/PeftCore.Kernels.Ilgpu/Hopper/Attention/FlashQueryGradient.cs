@@ -67,7 +67,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
     {
         PipelineState set = default, pipe = default;
         int lane = Group.IdxX % 32, rows = warpgroup * FlashGeometry.WarpgroupRows * 128, column = lane % 4 * 2;
-        FlashRoles.BeginTurns(tiles, warpgroup);
+        FlashRoles.InitSchedulerBarrier(tiles, warpgroup);
         for (int number = FlashRoles.Take(workTiles, set); number < args.WorkTiles; number = FlashRoles.Take(workTiles, set))
         {
             var work = WorkTile.Of(args, number, args.Heads, 1);
@@ -95,7 +95,7 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                         FlashRoles.Release(before);
                     }
 
-                    FlashRoles.AwaitTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
                     if (seen.Cuts(key, tiles.Columns))
                     {
                         FlashRoles.MaskRows(args, work.B, row0, key + column);
@@ -111,13 +111,13 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                     key += tiles.Columns;
                     if (key >= seen.Last)
                     {
-                        FlashRoles.PassTurn(tiles, warpgroup);
+                        FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                         break;
                     }
 
                     FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
                     CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(pipe.Stage, 0));
-                    FlashRoles.PassTurn(tiles, warpgroup);
+                    FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                 }
 
                 CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
@@ -128,8 +128,8 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
             for (; key < range.Last; key += tiles.Columns)
             {
                 FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
-                FlashRoles.AwaitTurn(tiles, warpgroup);
-                FlashRoles.PassTurn(tiles, warpgroup);
+                FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
+                FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                 FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
                 pipe = PipelineState.Next(pipe, tiles.Stages);
             }

@@ -60,26 +60,26 @@ internal static class FlashRoles
     public static void WarpgroupBarrier(int warpgroup) => CudaAsm.Emit("bar.sync %0, 128;", 1 + warpgroup);
 
     /// <summary>Starts the alternation with the first warpgroup.</summary>
-    public static void BeginTurns(FlashGeometry tiles, int warpgroup)
+    public static void InitSchedulerBarrier(FlashGeometry tiles, int warpgroup)
     {
         if (warpgroup == tiles.Warpgroups - 1)
         {
-            PassTurn(tiles, warpgroup);
+            SchedulerBarrierArrive(tiles, warpgroup);
         }
     }
 
-    /// <summary>Waits until the previous warpgroup calls <see cref="PassTurn"/>.</summary>
-    public static void AwaitTurn(FlashGeometry tiles, int warpgroup)
+    /// <summary>Waits until the previous warpgroup calls <see cref="SchedulerBarrierArrive"/>.</summary>
+    public static void SchedulerBarrierSync(FlashGeometry tiles, int warpgroup)
     {
-        if (tiles.Turns != 0)
+        if (tiles.SchedulerBarrier != 0)
         {
             CudaAsm.Emit("bar.sync %0, 256;", 4 + warpgroup);
         }
     }
 
-    public static void PassTurn(FlashGeometry tiles, int warpgroup)
+    public static void SchedulerBarrierArrive(FlashGeometry tiles, int warpgroup)
     {
-        if (tiles.Turns != 0)
+        if (tiles.SchedulerBarrier != 0)
         {
             CudaAsm.Emit("bar.arrive %0, 256;", warpgroup == tiles.Warpgroups - 1 ? 4 : 5 + warpgroup);
         }

@@ -7,8 +7,8 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// <param name="WorkTiles">All work tiles.</param>
 /// <param name="Section">Pairs of batch row and head that are computed at a time, so that the streamed operands stay in the L2
 /// cache.</param>
-/// <param name="Shares">Shares that the query heads of a key head are cut into for the keys' gradient; 1 for queries.</param>
-internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Section, int Shares)
+/// <param name="Splits">Splits that the query heads of a key head are cut into for the keys' gradient; 1 for queries.</param>
+internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Section, int Splits)
 {
     private const long CacheBytes = 24L << 20;
 
@@ -28,9 +28,9 @@ internal readonly record struct FlashSchedule(int Tiles, int WorkTiles, int Sect
         int count = SplitKSchedule.Count(shape.KeyLength, tiles.Rows), pairs = shape.Batch * shape.KeyHeads,
             group = shape.Heads / shape.KeyHeads;
         // Causal tiles differ in length: with fewer than three tiles for two processors, most would wait for the longest.
-        int shares = Enumerable.Range(1, group).First(n => n == group || (group % n == 0 && 2L * n * pairs * count >= 3L * processors));
-        long fitting = Fitting(shape.QueryLength, tiles.Dim) * shares / group;
-        return new FlashSchedule(count, checked(pairs * shares * count), EvenSection(pairs * shares, count, fitting, processors), shares);
+        int splits = Enumerable.Range(1, group).First(n => n == group || (group % n == 0 && 2L * n * pairs * count >= 3L * processors));
+        long fitting = Fitting(shape.QueryLength, tiles.Dim) * splits / group;
+        return new FlashSchedule(count, checked(pairs * splits * count), EvenSection(pairs * splits, count, fitting, processors), splits);
     }
 
     // Sections of equal size, at least three tiles a processor: in a shorter one the processors would wait for its longest tiles.

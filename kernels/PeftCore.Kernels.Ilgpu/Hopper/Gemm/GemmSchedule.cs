@@ -62,7 +62,7 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
             {
                 if (cluster == 1 || (tileN >= 128 && problem.M > GemmShape.TileM && processors > 1))
                 {
-                    Keep(For(problem, swapAB, tileN, cluster, processors), problem.Steps, ref best, ref least);
+                    ReplaceIfCheaper(For(problem, swapAB, tileN, cluster, processors), problem.Steps, ref best, ref least);
                 }
             }
             for (int split = 2; split <= MaxSplitK; split *= 2)
@@ -70,14 +70,14 @@ internal readonly record struct GemmSchedule(GemmShape Shape, bool SwapAB, int T
                 var schedule = SplitK(problem, swapAB, tileN, split, processors);
                 if (schedule.Blocks <= (split > 2 ? 3 * processors / 4 : processors) && problem.Steps >= split * MinStreamKSteps)
                 {
-                    Keep(schedule, problem.Steps, ref best, ref least);
+                    ReplaceIfCheaper(schedule, problem.Steps, ref best, ref least);
                 }
             }
         }
         return best;
     }
 
-    private static void Keep(in GemmSchedule schedule, int steps, ref GemmSchedule best, ref double least)
+    private static void ReplaceIfCheaper(in GemmSchedule schedule, int steps, ref GemmSchedule best, ref double least)
     {
         double cycles = GemmCostModel.Of(schedule, steps);
         if (cycles < least)

@@ -7,14 +7,14 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Gemm;
 internal static class WgmmaPtx
 {
     private const ulong Swizzle128 = 1UL << 62;
-    private const ulong EightRows = 1024 >> 4;       // bytes from one group of eight rows to the next
-    private const ulong NextBlock = 8192 >> 4;       // bytes from one block of 64 columns to the next, where M or N is contiguous
+    private const ulong StrideByteOffset = 1024 >> 4; // bytes from one group of eight rows to the next
+    private const ulong LeadingByteOffset = 8192 >> 4; // bytes from one block of 64 columns to the next, where M or N is contiguous
 
     /// <summary>Writes the descriptor of an operand at an offset in shared memory to a register. It overwrites the register
     /// <c>at</c>.</summary>
     internal static void Descriptor(StringBuilder text, string name, string offset, bool transposed)
     {
-        ulong constant = Swizzle128 | (EightRows << 32) | ((transposed ? NextBlock : 1UL) << 16);
+        ulong constant = Swizzle128 | (StrideByteOffset << 32) | ((transposed ? LeadingByteOffset : 1UL) << 16);
         text.Append($"add.u32 at, sbase, {offset};\nand.b32 at, at, 0x3FFFF;\nshr.u32 at, at, 4;\ncvt.u64.u32 {name}, at;\n");
         text.Append(CultureInfo.InvariantCulture, $"or.b64 {name}, {name}, 0x{constant:X};\n");
     }

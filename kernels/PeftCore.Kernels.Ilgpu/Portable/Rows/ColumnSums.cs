@@ -5,7 +5,7 @@ namespace PeftCore.Kernels.Ilgpu.Portable.Rows;
 internal struct ColumnSumArgs
 {
     public ArrayView<float> X, Y, Mean, Rstd, Sums;
-    public int Rows, Columns, Strips, Run, Accumulate;
+    public int Rows, Columns, BlocksPerRow, Run, Accumulate;
 }
 
 /// <summary>The term of a sum over rows.</summary>
@@ -20,7 +20,7 @@ internal readonly struct ColumnSums<TTerm> : IKernel<ColumnSumArgs> where TTerm 
 {
     public static void Run(ColumnSumArgs args)
     {
-        int run = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int run = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             int first = run * args.Run, last = first + args.Run < args.Rows ? first + args.Run : args.Rows;

@@ -7,7 +7,7 @@ internal struct GatherArgs<TTable> where TTable : unmanaged
     public ArrayView<int> Ids;
     public ArrayView<TTable> Table;
     public ArrayView<float> Y;
-    public int Columns, TableRows, Strips;
+    public int Columns, TableRows, BlocksPerRow;
 }
 
 /// <summary>y[i, :] = table[ids[i], :]; NaN where the id is outside the table, since a kernel cannot throw.</summary>
@@ -15,7 +15,7 @@ internal readonly struct Gather<TTable> : IKernel<GatherArgs<TTable>> where TTab
 {
     public static void Run(GatherArgs<TTable> args)
     {
-        int i = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int i = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             int id = args.Ids[i];

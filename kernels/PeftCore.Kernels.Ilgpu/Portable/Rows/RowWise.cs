@@ -6,15 +6,15 @@ internal struct RowWiseArgs<TRow> where TRow : unmanaged
 {
     public ArrayView<float> X, Y;
     public ArrayView<TRow> Factor;
-    public int Columns, Strips, Accumulate;
+    public int Columns, BlocksPerRow, Accumulate;
 }
 
-/// <summary>y[r, c] (+)= x[r, c]·row[c]. A thread block takes a strip of one row.</summary>
+/// <summary>y[r, c] (+)= x[r, c]·row[c]. A thread block takes a block of columns of one row.</summary>
 internal readonly struct MultiplyRow : IKernel<RowWiseArgs<float>>
 {
     public static void Run(RowWiseArgs<float> args)
     {
-        int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int r = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             long i = ((long)r * args.Columns) + c;
@@ -29,7 +29,7 @@ internal readonly struct MultiplyColumn : IKernel<RowWiseArgs<float>>
 {
     public static void Run(RowWiseArgs<float> args)
     {
-        int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int r = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             long i = ((long)r * args.Columns) + c;
@@ -44,7 +44,7 @@ internal readonly struct AddRow<TRow> : IKernel<RowWiseArgs<TRow>> where TRow : 
 {
     public static void Run(RowWiseArgs<TRow> args)
     {
-        int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int r = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             args.Y[((long)r * args.Columns) + c] += TRow.ToFloat(args.Factor[c]);
@@ -55,7 +55,7 @@ internal readonly struct AddRow<TRow> : IKernel<RowWiseArgs<TRow>> where TRow : 
 internal struct CopyColumnsArgs
 {
     public ArrayView<float> From, To;
-    public int FromStride, FromColumn, ToStride, ToColumn, Columns, Strips, Accumulate;
+    public int FromStride, FromColumn, ToStride, ToColumn, Columns, BlocksPerRow, Accumulate;
 }
 
 /// <summary>to[r, toColumn + c] (+)= from[r, fromColumn + c].</summary>
@@ -63,7 +63,7 @@ internal readonly struct CopyColumns : IKernel<CopyColumnsArgs>
 {
     public static void Run(CopyColumnsArgs args)
     {
-        int r = Grid.IdxX / args.Strips, c = (Grid.IdxX % args.Strips * Group.DimX) + Group.IdxX;
+        int r = Grid.IdxX / args.BlocksPerRow, c = (Grid.IdxX % args.BlocksPerRow * Group.DimX) + Group.IdxX;
         if (c < args.Columns)
         {
             float x = args.From[((long)r * args.FromStride) + args.FromColumn + c];

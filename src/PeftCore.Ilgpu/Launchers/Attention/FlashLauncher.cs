@@ -79,7 +79,7 @@ internal sealed class FlashLauncher : IDisposable
             _kernels.QueryGradient(tiles, args);
         }
         int dim = FlashGeometry.DimFor(shape.HeadDim);
-        if (dim <= FlashGeometry.WidestTogether && (dk is not null || dv is not null))
+        if (dim <= FlashGeometry.MaxFusedDim && (dk is not null || dv is not null))
         {
             // The kernel computes both gradients; one that is not wanted goes to workspace.
             using var spare = dk is null || dv is null ? _gpu.Workspace(k.Tensor.Shape, DType.BF16) : null;
@@ -109,14 +109,14 @@ internal sealed class FlashLauncher : IDisposable
         (args.Kept0, args.Kept1) = (Map(call, k, false, tiles.Rows), Map(call, v, false, tiles.Rows));
         (args.Passing0, args.Passing1) = (Map(call, q, true, tiles.Columns), Map(call, dO, true, tiles.Columns));
         CountFlops(call, products: dk is null ? 2 : dv is null ? 3 : 4);
-        if (schedule.Shares == 1)
+        if (schedule.Splits == 1)
         {
             (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
             (args.Result0, args.Result1) = (ResultMap(call, dk), ResultMap(call, dv));
             _kernels.KeyGradient(tiles, args);
             return;
         }
-        int heads = shape.KeyHeads * schedule.Shares;
+        int heads = shape.KeyHeads * schedule.Splits;
         Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
         using var keys = dk is null ? null : _gpu.Workspace(parts, DType.BF16);
         using var values = dv is null ? null : _gpu.Workspace(parts, DType.BF16);
@@ -125,21 +125,21 @@ internal sealed class FlashLauncher : IDisposable
         _kernels.KeyGradient(tiles, args);
         if (dk is { } toKeys)
         {
-            AddShares(keys!, schedule.Shares, toKeys, accumulateDk);
+            AddSplits(keys!, schedule.Splits, toKeys, accumulateDk);
         }
         if (dv is { } toValues)
         {
-            AddShares(values!, schedule.Shares, toValues, accumulateDv);
+            AddSplits(values!, schedule.Splits, toValues, accumulateDv);
         }
     }
 
     private static CopyMap ResultMap(in AttentionCall call, Heads? result) =>
         result is { } heads ? Map(call, heads, false, FlashGeometry.WarpgroupRows) : default;
 
-    private void AddShares(Tensor parts, int shares, Heads to, bool accumulate)
+    private void AddSplits(Tensor parts, int splits, Heads to, bool accumulate)
     {
         var layout = to.Layout;
-        _gpu.ForEach<AttentionSharesBf16x8, AttentionSharesBf16x8Args>(parts.Count / shares / 8, new AttentionSharesBf16x8Args
+        _gpu.ForEach<AttentionSplitsBf16x8, AttentionSplitsBf16x8Args>(parts.Count / splits / 8, new AttentionSplitsBf16x8Args
         {
             Parts = _gpu.Bf16x8(parts),
             Sum = _gpu.Bf16x8(to.Tensor),
@@ -148,8 +148,8 @@ internal sealed class FlashLauncher : IDisposable
             Head = layout.HeadStride / 8,
             Vectors = to.Dim / 8,
             Heads = to.Count,
-            Shares = shares,
-            Items = checked((int)(parts.Count / shares / 8)),
+            Splits = splits,
+            Items = checked((int)(parts.Count / splits / 8)),
             Accumulate = Flag(accumulate),
         });
     }
@@ -204,7 +204,7 @@ internal sealed class FlashLauncher : IDisposable
             Tiles = schedule.Tiles,
             WorkTiles = schedule.WorkTiles,
             Section = schedule.Section,
-            Shares = schedule.Shares,
+            Splits = schedule.Splits,
             Scale = shape.Scale,
             ScaleLog2 = shape.Scale * Log2E,
         };

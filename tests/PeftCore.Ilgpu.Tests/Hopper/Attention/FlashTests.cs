@@ -108,12 +108,12 @@ public sealed class FlashTests
     [TestCase(1, 32, 4, 8)]
     [TestCase(4, 32, 32, 1)]
     [TestCase(64, 32, 4, 1)]
-    public void Few_key_heads_are_cut_into_shares_of_their_queries(int batch, int heads, int keyHeads, int shares)
+    public void Few_key_heads_are_cut_into_splits_of_their_queries(int batch, int heads, int keyHeads, int splits)
     {
         var schedule = FlashSchedule.ForKeys(Shape(batch, 1024, heads, keyHeads, 64), FlashGeometry.KeyGradient(64), processors: 132);
 
-        Assert.That(schedule.Shares, Is.EqualTo(shares));
-        Assert.That(schedule.WorkTiles, Is.EqualTo(batch * keyHeads * shares * schedule.Tiles));
+        Assert.That(schedule.Splits, Is.EqualTo(splits));
+        Assert.That(schedule.WorkTiles, Is.EqualTo(batch * keyHeads * splits * schedule.Tiles));
     }
 
     private static AttentionShape Shape(int batch, int length, int heads, int keyHeads, int dim) =>

@@ -2,22 +2,22 @@ using ILGPU;
 
 namespace PeftCore.Kernels.Ilgpu.Vectorized;
 
-internal struct AttentionSharesBf16x8Args
+internal struct AttentionSplitsBf16x8Args
 {
-    /// <summary>(tokens, heads, shares, head dimension).</summary>
+    /// <summary>(tokens, heads, splits, head dimension).</summary>
     public ArrayView<Bf16x8> Parts;
     public ArrayView<Bf16x8> Sum;
 
     /// <summary>Strides and offset of the heads of the sum, and the length of a head, in vectors.</summary>
     public int Row, Offset, Head, Vectors;
-    public int Heads, Shares, Items, Accumulate;
+    public int Heads, Splits, Items, Accumulate;
 }
 
-/// <summary>Adds up the shares of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> computes, in order and in
+/// <summary>Adds up the splits of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> leaves, in order and in
 /// F32.</summary>
-internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Args>
+internal readonly struct AttentionSplitsBf16x8 : IKernel<AttentionSplitsBf16x8Args>
 {
-    public static void Run(AttentionSharesBf16x8Args args)
+    public static void Run(AttentionSplitsBf16x8Args args)
     {
         int item = (int)Threads.Linear();
         if (item >= args.Items)
@@ -26,12 +26,12 @@ internal readonly struct AttentionSharesBf16x8 : IKernel<AttentionSharesBf16x8Ar
         }
 
         int i = item % args.Vectors, pair = item / args.Vectors, token = pair / args.Heads, head = pair % args.Heads;
-        long part = ((long)pair * args.Shares * args.Vectors) + i;
+        long part = ((long)pair * args.Splits * args.Vectors) + i;
         long at = ((long)token * args.Row) + args.Offset + ((long)head * args.Head) + i;
         var sum = Bf16x8.ToFloat(args.Parts[part]);
-        for (int share = 1; share < args.Shares; share++)
+        for (int split = 1; split < args.Splits; split++)
         {
-            sum += Bf16x8.ToFloat(args.Parts[part + ((long)share * args.Vectors)]);
+            sum += Bf16x8.ToFloat(args.Parts[part + ((long)split * args.Vectors)]);
         }
 
         args.Sum[at] = Bf16x8.FromFloat(args.Accumulate != 0 ? sum + Bf16x8.ToFloat(args.Sum[at]) : sum);

@@ -4,10 +4,10 @@ namespace PeftCore.Ilgpu;
 
 /// <summary>A captured pass. Its launches hold addresses of the arena, so that it can be replayed only while the same blocks are in
 /// use.</summary>
-internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16WeightCache bf16Weights) : ICapturedGraph
+internal sealed class IlgpuGraph(IlgpuBackend backend, IStreamCapture capture, Bf16WeightCache bf16Weights) : ICapturedGraph
 {
-    private ICapturedWork? _captured;
-    private RecordedMemory _memory;
+    private ICapturedLaunches? _captured;
+    private GraphMemory _memory;
     private bool _open;
 
     /// <inheritdoc/>
@@ -84,7 +84,7 @@ internal sealed class Recording(IlgpuBackend backend, IWorkCapture capture, Bf16
     }
 }
 
-/// <summary>The memory in use at a capture.</summary>
-/// <param name="InUse">Hash of the arena's blocks in use (<see cref="Arena.InUse"/>).</param>
-/// <param name="Beside">Bytes outside the arena whose addresses the launches hold.</param>
-internal readonly record struct RecordedMemory(ulong InUse, long Beside);
+/// <summary>Which memory was in use at a capture.</summary>
+/// <param name="InUse">Which blocks of the arena (<see cref="Arena.InUse"/>).</param>
+/// <param name="OutsideArena">Bytes beside the arena that launches hold addresses of.</param>
+internal readonly record struct GraphMemory(ulong InUse, long OutsideArena);

@@ -1,28 +1,28 @@
 namespace PeftCore.Ilgpu;
 
-/// <summary>Captures the work queued on a device, so that it can run again.</summary>
-internal interface IWorkCapture
+/// <summary>Captures the launches of a stream, so that they can be replayed.</summary>
+internal interface IStreamCapture
 {
     /// <summary>Begins the capture.</summary>
     void Begin();
 
-    /// <summary>Ends the capture; the captured work has run or is queued.</summary>
-    ICapturedWork End();
+    /// <summary>Ends the capture; the captured launches have run or are queued.</summary>
+    ICapturedLaunches End();
 }
 
-/// <summary>Captured work.</summary>
-internal interface ICapturedWork : IDisposable
+/// <summary>Captured launches.</summary>
+internal interface ICapturedLaunches : IDisposable
 {
     /// <summary>Queues all of it again.</summary>
     void Run();
 }
 
 /// <summary>The capture of a card: the stream records work, and the graph runs it once at the end.</summary>
-internal sealed class StreamCapture(nint stream) : IWorkCapture
+internal sealed class StreamCapture(nint stream) : IStreamCapture
 {
     public void Begin() => CudaGraph.Begin(stream);
 
-    public ICapturedWork End()
+    public ICapturedLaunches End()
     {
         var graph = CudaGraph.End(stream);
         graph.Run();
@@ -31,12 +31,12 @@ internal sealed class StreamCapture(nint stream) : IWorkCapture
 }
 
 /// <summary>The capture of the CPU accelerator: launches run at once and are stored in a list.</summary>
-internal sealed class LaunchCapture : IWorkCapture
+internal sealed class LaunchCapture : IStreamCapture
 {
     private List<Action>? _launches;
 
-    /// <summary>Runs work, and during a capture also adds it to the list. It must refer to memory by address only.</summary>
-    public void Do(Action work)
+    /// <summary>Runs a piece of work, and keeps it during a capture. It must refer to memory by address only.</summary>
+    public void Launch(Action work)
     {
         work();
         _launches?.Add(work);
@@ -44,14 +44,14 @@ internal sealed class LaunchCapture : IWorkCapture
 
     public void Begin() => _launches = [];
 
-    public ICapturedWork End()
+    public ICapturedLaunches End()
     {
         var launches = new Launches(_launches!);
         _launches = null;
         return launches;
     }
 
-    private sealed class Launches(List<Action> work) : ICapturedWork
+    private sealed class Launches(List<Action> work) : ICapturedLaunches
     {
         public void Run() => work.ForEach(launch => launch());
 
