@@ -60,7 +60,7 @@ internal static class PairedGemm
                 pool),
             () => { if (OpenBlas.IsInstalled) { OpenBlas.Multiply(m, n, k, a.Span, b.Span, c.Span); } },
         ];
-        double[] rate = Turns.Medians(runs, Seconds, MinRounds);
+        double[] rate = InterleavedRuns.Medians(runs, Seconds, MinRounds);
         for (int i = 0; i < rate.Length; i++)
         {
             rate[i] = (i == 0 ? FmaPeak.Operations(pool.Threads) : operations) / rate[i] / 1e9;

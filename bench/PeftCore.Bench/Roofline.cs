@@ -123,7 +123,8 @@ internal static class Roofline
         // As many bytes as the kernel touches, half of them read and half written.
         long count = Math.Max(1, (long)(bytes / 2 / sizeof(float)));
         using NativeNumbers from = NativeNumbers.Uniform(count, 9), to = new(count);
-        double[] seconds = Turns.Medians([() => FmaPeak.Run(pool), () => Elements.ToFloat(from.Bytes, ElementType.F32, to.Span, pool), run],
+        double[] seconds = InterleavedRuns.Medians(
+            [() => FmaPeak.Run(pool), () => Elements.ToFloat(from.Bytes, ElementType.F32, to.Span, pool), run],
             Seconds, MinRounds);
         double peak = FmaPeak.Operations(pool.Threads) / seconds[0], copy = bytes / seconds[1];
         double attainable = Math.Min(peak, operations / bytes * copy), rate = operations / seconds[2];

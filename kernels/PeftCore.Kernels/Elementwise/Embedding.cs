@@ -3,7 +3,7 @@ namespace PeftCore.Kernels;
 /// <summary>Look-ups of table rows, and their gradient. Tested against plain loops by EmbeddingTests.</summary>
 internal static unsafe class Embedding
 {
-    private const int Strip = 256;
+    private const int ColumnBlock = 256;
 
     /// <summary>y[i, :] = table[ids[i], :].</summary>
     public static void Gather(ReadOnlySpan<int> ids, Operand table, Span<float> y, int count, int cols, WorkerPool pool)
@@ -28,9 +28,9 @@ internal static unsafe class Embedding
         fixed (int* pi = ids)
         fixed (float* pd = dy, pt = dTable)
         {
-            // Each item has its own strip of columns, so that equal ids do not race.
+            // Each item has a block of columns to itself, so that equal ids do not race.
             ScatterBody body = new(pi, pd, pt, count, cols);
-            pool.For(Ranges.Count(cols, Strip), ref body);
+            pool.For(Ranges.Count(cols, ColumnBlock), ref body);
         }
     }
 
@@ -68,7 +68,7 @@ internal static unsafe class Embedding
 
         public void Run(int item)
         {
-            int col = item * Strip, width = Math.Min(Strip, cols - col);
+            int col = item * ColumnBlock, width = Math.Min(ColumnBlock, cols - col);
             for (int i = 0; i < count; i++)
             {
                 float* row = _table + ((long)_ids[i] * cols) + col;

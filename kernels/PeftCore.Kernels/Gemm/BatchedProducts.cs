@@ -49,11 +49,11 @@ internal static unsafe class BatchedProducts
             {
                 if (_p.B.Column == 1 && _p.C.Column == 1 && count == RowsAtOnce)
                 {
-                    MultiplyFourRows(i, first, add);
+                    Gemv4(i, first, add);
                 }
                 else
                 {
-                    MultiplyRows(i, first, count, add);
+                    Gemv(i, first, count, add);
                 }
                 add = true;
             }
@@ -70,7 +70,7 @@ internal static unsafe class BatchedProducts
             }
         }
 
-        private void MultiplyFourRows(int i, int m, bool add)
+        private void Gemv4(int i, int m, bool add)
         {
             float* a = _a + _p.A.At(i, m, 0), b = _b + _p.B.At(i, 0, 0), c = _c + _p.C.At(i, m, 0);
             int n = 0;
@@ -106,7 +106,7 @@ internal static unsafe class BatchedProducts
             (add ? Vector.Load(to) + sum : sum).Store(to);
         }
 
-        private void MultiplyRows(int i, int first, int count, bool add)
+        private void Gemv(int i, int first, int count, bool add)
         {
             for (int m = first; m < first + count; m++)
             {

@@ -12,13 +12,13 @@ internal interface IRowTerm
 }
 
 /// <summary>
-/// row[c] (+)= Σ_r term(r, c). Rows are split into runs of a fixed length and columns into strips. Each run has partial sums, which are
+/// row[c] (+)= Σ_r term(r, c). Rows are split into runs of a fixed length and columns into blocks. Each run has partial sums, which are
 /// then added in order, so that the result does not depend on the number of threads.
 /// </summary>
 internal static unsafe class RowSums
 {
     private const int Run = 512;
-    private const int Strip = 128;
+    private const int ColumnBlock = 128;
 
     public static void Add<TTerm>(TTerm term, float* row, int rows, int cols, bool accumulate, WorkerPool pool)
         where TTerm : struct, IRowTerm
@@ -26,14 +26,14 @@ internal static unsafe class RowSums
         if (rows <= Run)
         {
             StripBody<TTerm> direct = new(term, row, rows, cols, accumulate);
-            pool.For(Ranges.Count(cols, Strip), ref direct);
+            pool.For(Ranges.Count(cols, ColumnBlock), ref direct);
             return;
         }
 
         int runs = Ranges.Count(rows, Run);
         using var partial = pool.Scratch.Rent((long)runs * cols);
         StripBody<TTerm> body = new(term, partial.Pointer, rows, cols, false);
-        pool.For(runs * Ranges.Count(cols, Strip), ref body);
+        pool.For(runs * Ranges.Count(cols, ColumnBlock), ref body);
         for (int run = 0; run < runs; run++)
         {
             float* sums = partial.Pointer + ((long)run * cols);
@@ -55,9 +55,9 @@ internal static unsafe class RowSums
 
         void IParallelBody.Run(int item)
         {
-            int strips = Ranges.Count(cols, Strip), run = item / strips;
+            int blocks = Ranges.Count(cols, ColumnBlock), run = item / blocks;
             int first = run * Run, last = Math.Min(rows, first + Run);
-            int col = item % strips * Strip, end = Math.Min(cols, col + Strip), width = Simd.Width;
+            int col = item % blocks * ColumnBlock, end = Math.Min(cols, col + ColumnBlock), width = Simd.Width;
             float* into = _sums + ((long)run * cols);
             for (; col <= end - (4 * width); col += 4 * width)
             {

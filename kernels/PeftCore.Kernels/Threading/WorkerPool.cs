@@ -57,7 +57,7 @@ internal sealed unsafe class WorkerPool : IDisposable
                     Affinity.TryBind(processors[number]);
                 }
 
-                Work(number);
+                RunWorker(number);
             })
             { IsBackground = true, Name = "PeftCore worker" };
             _workers[i].Start();
@@ -199,7 +199,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    private void Work(int number)
+    private void RunWorker(int number)
     {
         int seen = 0;
         while (true)

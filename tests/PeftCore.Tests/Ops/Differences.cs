@@ -19,8 +19,8 @@ internal sealed class Differences
         (_sample, _roles) = (sample, roles);
         Output = sample.Reference(Seen(sample.Values()));
         Upstream = Numbers.Random(7, Output.Length);
-        _slopes = new(() => [.. sample.Inputs.Select((input, i) => Directions((int)input.Shape.Count).Select(d => SlopeAlong(i, d))
-            .ToArray())]);
+        _slopes = new(() => [.. sample.Inputs.Select((input, i) =>
+            Directions((int)input.Shape.Count).Select(d => DirectionalDerivative(i, d)).ToArray())]);
     }
 
     /// <summary>The output by the definition.</summary>
@@ -60,7 +60,7 @@ internal sealed class Differences
         return complete ? worst / largest : double.PositiveInfinity;
     }
 
-    private Slope SlopeAlong(int input, double[] direction)
+    private Slope DirectionalDerivative(int input, double[] direction)
     {
         double above = Moved(input, direction, Step), below = Moved(input, direction, -Step);
         return new Slope(direction, (above - below) / (2 * Step));

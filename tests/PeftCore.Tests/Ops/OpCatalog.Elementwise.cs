@@ -45,8 +45,8 @@ internal static partial class OpCatalog
         };
         foreach (int axis in new[] { 0, 1, 2 })
         {
-            yield return Along("sum", axis, (x, _) => x, (t, at) => t.Sum(at));
-            yield return Along("mean", axis, (x, n) => x / n, (t, at) => t.Mean(at)) with
+            yield return ReductionOverAxis("sum", axis, (x, _) => x, (t, at) => t.Sum(at));
+            yield return ReductionOverAxis("mean", axis, (x, n) => x / n, (t, at) => t.Mean(at)) with
             {
                 Sizes = [Size.One, Size.Odd, Size.Same, Size.Large],
             };
@@ -95,7 +95,7 @@ internal static partial class OpCatalog
     private static float FarFromZero(float x) => x + (x < 0 ? -0.5f : 0.5f);
 
     /// <summary>A reduction along one of three axes.</summary>
-    private static OpEntry Along(string name, int axis, Func<double, int, double> ofSum, Func<Tensor, Index, Tensor> apply) =>
+    private static OpEntry ReductionOverAxis(string name, int axis, Func<double, int, double> ofSum, Func<Tensor, Index, Tensor> apply) =>
         new($"{name} over axis {axis}", [], size =>
         {
             var shape = size.Pick<Shape>([1, 1, 1], [2, 3, 5], [4, 4, 4], [17, 5, 131], [2, 0, 3]);

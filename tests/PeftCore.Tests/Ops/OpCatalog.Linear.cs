@@ -22,7 +22,7 @@ internal static partial class OpCatalog
         yield return Lora("lora linear, two updates", 2, transposed: false, bias: true, loraBias: true, dropout: 0.3f, DType.F32);
         yield return WithDiagonal("lora linear, with a diagonal", dropout: 0);
         yield return WithDiagonal("lora linear, with a diagonal and dropout", dropout: 0.3f);
-        yield return LoraMaps();
+        yield return LoraWithTwoMaps();
         yield return Observed("observed linear", transposed: false);
         yield return Observed("observed linear, transposed weight", transposed: true);
         foreach (bool transposeA in (bool[])[false, true])
@@ -97,8 +97,8 @@ internal static partial class OpCatalog
                 {
                     int at = first + step * i;
                     double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, (ulong)i), (value, kept) => value * kept);
-                    double[] low = Naive.MatMul(x, v[at], rows, inputs, rank, transposeB: true);
-                    double[] delta = Affine(low, v[at + 1], loraBias ? v[at + 2] : null, rows, rank, outputs, transposed: false);
+                    double[] xA = Naive.MatMul(x, v[at], rows, inputs, rank, transposeB: true);
+                    double[] delta = Affine(xA, v[at + 1], loraBias ? v[at + 2] : null, rows, rank, outputs, transposed: false);
                     y = Naive.Zip(y, Naive.Scale(delta, Alpha + i), (sum, more) => sum + more);
                 }
                 return y;
@@ -107,7 +107,7 @@ internal static partial class OpCatalog
     }
 
     /// <summary>Two maps of one x, added up.</summary>
-    private static OpEntry LoraMaps() => new("lora linear, two maps", ["x: weight0 A0 weight1 A1", "xA0: B0", "xA1: B1"], size =>
+    private static OpEntry LoraWithTwoMaps() => new("lora linear, two maps", ["x: weight0 A0 weight1 A1", "xA0: B0", "xA1: B1"], size =>
     {
         var (rows, inputs, outputs, rank) = size.Pick((1, 1, 1, 1), (3, 5, 7, 2), (4, 4, 4, 4), (35, 40, 34, 8), (0, 3, 2, 2));
         OpInput[] given =
@@ -126,8 +126,8 @@ internal static partial class OpCatalog
 
         double[] One(double[][] v, int at)
         {
-            double[] low = Naive.MatMul(v[0], v[at + 1], rows, inputs, rank, transposeB: true);
-            double[] delta = Naive.Scale(Naive.MatMul(low, v[at + 2], rows, rank, outputs, transposeB: true), Alpha);
+            double[] xA = Naive.MatMul(v[0], v[at + 1], rows, inputs, rank, transposeB: true);
+            double[] delta = Naive.Scale(Naive.MatMul(xA, v[at + 2], rows, rank, outputs, transposeB: true), Alpha);
             return Naive.Zip(Affine(v[0], v[at], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
         }
     });
@@ -141,8 +141,8 @@ internal static partial class OpCatalog
             t => t[0].LoraLinear(t[1], null, false, new LowRankUpdate(t[2], t[3], Alpha, null, new DropoutKey(dropout, 5, 0), t[4])), v =>
         {
             double[] x = Naive.Zip(v[0], Naive.DropoutMask(v[0].Length, dropout, 5, 0), (value, kept) => value * kept);
-            double[] low = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);
-            double[] delta = Naive.Scale(Naive.MatMul(low, v[3], rows, rank, outputs, transposeB: true), Alpha);
+            double[] xA = Naive.Rows(Naive.MatMul(x, v[2], rows, inputs, rank, transposeB: true), v[4], (a, b) => a * b);
+            double[] delta = Naive.Scale(Naive.MatMul(xA, v[3], rows, rank, outputs, transposeB: true), Alpha);
             return Naive.Zip(Affine(v[0], v[1], null, rows, inputs, outputs, transposed: false), delta, (sum, more) => sum + more);
         });
     });

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace PeftCore.Bench;
 
 /// <summary>Things timed by turns, so that what else the machine does meets all of them alike.</summary>
-internal static class Turns
+internal static class InterleavedRuns
 {
     // The compiler looks at what runs often only after a while.
     private const double Unmeasured = 0.3;
