@@ -9,7 +9,7 @@ namespace PeftCore.Tokenizers;
 internal sealed class AssistantAnswer(
     Func<IReadOnlyList<ChatMessage>, bool, string?> render, string? end, IReadOnlyList<ChatMessage> messages, int index, string text)
 {
-    private readonly AnswerStandIn _standIn = AnswerStandIn.For(text);
+    private readonly AnswerPlaceholder _placeholder = AnswerPlaceholder.For(text);
     private string _why = "the template does not take another text in its place";
 
     /// <summary>The answer's range; null if the template leaves it out.</summary>
@@ -19,9 +19,9 @@ internal sealed class AssistantAnswer(
         var (plain, prompt) = (render(before, false), render(before, true));
         // A template that ignores add_generation_prompt renders both texts alike, which tells nothing.
         prompt = prompt == plain ? null : prompt;
-        foreach (var standing in _standIn.Variants(messages[index]))
+        foreach (var variant in _placeholder.Variants(messages[index]))
         {
-            if (render(With(index, standing), false) is not { } other)
+            if (render(With(index, variant), false) is not { } other)
             {
                 continue;
             }
@@ -31,11 +31,11 @@ internal sealed class AssistantAnswer(
                 return HasOthers ? Whole(prompt) ?? throw Unknown(index, _why) : null;
             }
 
-            if (_standIn.Split(other) is not var (head, tail))
+            if (_placeholder.Split(other) is not var (head, tail))
             {
                 _why = "its text is written more than once, or only in part";
             }
-            else if (Place(head, tail, standing, plain, prompt) is { } span)
+            else if (Place(head, tail, variant, plain, prompt) is { } span)
             {
                 return span;
             }
@@ -46,28 +46,28 @@ internal sealed class AssistantAnswer(
 
     private bool HasOthers => messages[index].Extra?.Keys.Any(name => name is not ("role" or "content")) == true;
 
-    private TextSpan? Place(string head, string tail, ChatMessage standing, string? plain, string? prompt)
+    private TextSpan? Place(string head, string tail, ChatMessage variant, string? plain, string? prompt)
     {
         int stop = text.Length - tail.Length;
-        if (!text.EndsWith(tail, StringComparison.Ordinal) || Start(head, standing, plain, prompt) is not { } start || start > stop)
+        if (!text.EndsWith(tail, StringComparison.Ordinal) || Start(head, variant, plain, prompt) is not { } start || start > stop)
         {
             _why = "what stands around it depends on its text";
             return null;
         }
 
-        return MarkerLength(standing, tail, stop) is { } marker ? new TextSpan(start, stop + marker) : null;
+        return MarkerLength(variant, tail, stop) is { } marker ? new TextSpan(start, stop + marker) : null;
     }
 
-    private int? Start(string head, ChatMessage standing, string? plain, string? prompt)
+    private int? Start(string head, ChatMessage variant, string? plain, string? prompt)
     {
         if (prompt is not null)
         {
             return text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : StartAfter(head, plain, prompt);
         }
 
-        string? bare = HasOthers ? render(With(index, standing with { Extra = ContentOf(standing), Fields = default }), false) : null;
+        string? bare = HasOthers ? render(With(index, variant with { Extra = ContentOf(variant), Fields = default }), false) : null;
         return text.StartsWith(head, StringComparison.Ordinal)
-            && (!HasOthers || (bare is not null && _standIn.Split(bare) is var (same, _) && same == head))
+            && (!HasOthers || (bare is not null && _placeholder.Split(bare) is var (same, _) && same == head))
             ? head.Length
             : null;
     }
@@ -107,7 +107,7 @@ internal sealed class AssistantAnswer(
 
     /// <summary>How much of what follows the answer ends its turn. That is what also follows where the conversation stops with the answer,
     /// if it is a marker; else the text before the begin of the next message. Null if it cannot be determined.</summary>
-    private int? MarkerLength(ChatMessage standing, string rest, int stop)
+    private int? MarkerLength(ChatMessage variant, string rest, int stop)
     {
         if (index == messages.Count - 1)
         {
@@ -115,7 +115,7 @@ internal sealed class AssistantAnswer(
         }
 
         int length = 0;
-        if (render([.. messages.Take(index), standing], false) is { } cut && _standIn.Split(cut) is var (_, marker))
+        if (render([.. messages.Take(index), variant], false) is { } cut && _placeholder.Split(cut) is var (_, marker))
         {
             length = rest.AsSpan().CommonPrefixLength(marker);
             length = length == marker.Length ? length : ChatMarkers.WholeLength(rest.AsSpan(0, length));
@@ -158,8 +158,8 @@ internal sealed class AssistantAnswer(
         }
 
         var earlier = messages.Take(index).FirstOrDefault(message => message.Role == messages[next].Role);
-        if (earlier is null || Head(standing => [standing], earlier) is not { } first
-            || Head(standing => With(next, standing), messages[next]) is not { } head
+        if (earlier is null || Head(variant => [variant], earlier) is not { } first
+            || Head(variant => With(next, variant), messages[next]) is not { } head
             || !head.AsSpan().StartsWith(text.AsSpan(0, stop)))
         {
             return null;
@@ -180,8 +180,8 @@ internal sealed class AssistantAnswer(
     }
 
     private string? Head(Func<ChatMessage, ChatMessage[]> conversation, ChatMessage message) =>
-        _standIn.Variants(message).Select(standing => render(conversation(standing), false))
-            .Select(other => other is null ? null : _standIn.Split(other)?.Before).FirstOrDefault(head => head is not null);
+        _placeholder.Variants(message).Select(variant => render(conversation(variant), false))
+            .Select(other => other is null ? null : _placeholder.Split(other)?.Before).FirstOrDefault(head => head is not null);
 
     /// <summary>All that follows the prompt where the conversation stops with this turn.</summary>
     private TextSpan? Whole(string? prompt)
@@ -191,10 +191,10 @@ internal sealed class AssistantAnswer(
             && text.StartsWith(cut, StringComparison.Ordinal) ? new TextSpan(prompt.Length, cut.Length) : null;
     }
 
-    private ChatMessage[] With(int message, ChatMessage standing)
+    private ChatMessage[] With(int message, ChatMessage variant)
     {
         var changed = messages.ToArray();
-        changed[message] = standing;
+        changed[message] = variant;
         return changed;
     }
 

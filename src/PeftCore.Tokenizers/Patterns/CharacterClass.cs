@@ -26,15 +26,15 @@ internal sealed record CharacterClass(CodePointSet Set, string? Inner, bool Nega
         Inner is not null && other.Inner is not null && !Negated && !other.Negated ? Inner + other.Inner : null,
         false);
 
-    /// <summary>The class in .NET's syntax. <paramref name="standIns"/> are private-use characters that represent code points beyond the
+    /// <summary>The class in .NET's syntax. <paramref name="remapper"/> are private-use characters that represent code points beyond the
     /// basic plane; null where the text has neither.</summary>
-    public string ToNet(CodePointRemapper? standIns)
+    public string ToNet(CodePointRemapper? remapper)
     {
         var inner = new StringBuilder();
         if (Inner is not null)
         {
             inner.Append(Inner);
-            inner.Append(standIns?.Of(Negated ? Set.Complement() : Set));
+            inner.Append(remapper?.Of(Negated ? Set.Complement() : Set));
             return inner.Length > 0 ? $"[{(Negated ? "^" : "")}{inner}]" : Negated ? @"[\s\S]" : "(?!)";
         }
 
@@ -44,7 +44,7 @@ internal sealed record CharacterClass(CodePointSet Set, string? Inner, bool Nega
             AppendRange(inner, Math.Max(first, 0xF900), Math.Min(last, 0xFFFF));
         }
 
-        inner.Append(standIns?.Of(Set));
+        inner.Append(remapper?.Of(Set));
         return inner.Length > 0 ? $"[{inner}]" : "(?!)";
     }
 

@@ -5,17 +5,17 @@ namespace PeftCore.Tokenizers;
 /// do not tell apart. There are few of those, so that the basic plane's 6400 private-use characters suffice.</summary>
 internal sealed class CodePointRemapper
 {
-    private const int FirstStandIn = 0xE000;
-    private const int MaxStandIns = 6400;
+    private const int FirstPlaceholder = 0xE000;
+    private const int MaxPlaceholders = 6400;
     private const int MaxSets = 1000;
     private readonly int[] _starts;
-    private readonly char[] _standIns;
+    private readonly char[] _placeholders;
     private readonly List<int> _samples = [];
 
     public CodePointRemapper(IEnumerable<CodePointSet> all)
     {
         // A set with no code point at or above the private-use area distinguishes none there.
-        var sets = all.Where(s => s.RangeCount > 0 && s[s.RangeCount - 1].Last >= FirstStandIn).Distinct().ToList();
+        var sets = all.Where(s => s.RangeCount > 0 && s[s.RangeCount - 1].Last >= FirstPlaceholder).Distinct().ToList();
         if (sets.Count > MaxSets)
         {
             throw new BadInputException($"A regular expression of the tokenizer has {sets.Count} character classes beyond the basic plane; "
@@ -30,7 +30,7 @@ internal sealed class CodePointRemapper
         }
 
         _starts = [.. starts];
-        _standIns = new char[_starts.Length];
+        _placeholders = new char[_starts.Length];
         var known = new Dictionary<string, int>(StringComparer.Ordinal);
         for (int i = 0; i < _starts.Length; i++)
         {
@@ -45,7 +45,7 @@ internal sealed class CodePointRemapper
             if (!known.TryGetValue(membership, out int index))
             {
                 index = known.Count;
-                if (index == MaxStandIns)
+                if (index == MaxPlaceholders)
                 {
                     throw new BadInputException("A regular expression of the tokenizer tells more kinds of characters apart than this "
                         + "library can (6400); simplify its character classes.");
@@ -55,13 +55,13 @@ internal sealed class CodePointRemapper
                 _samples.Add(start);
             }
 
-            _standIns[i] = (char)(FirstStandIn + index);
+            _placeholders[i] = (char)(FirstPlaceholder + index);
         }
     }
 
     /// <summary>The substitute characters whose code points belong to a set, for use inside a character class.</summary>
     public string Of(CodePointSet set) =>
-        string.Concat(_samples.Select((sample, i) => set.Contains(sample) ? ((char)(FirstStandIn + i)).ToString() : ""));
+        string.Concat(_samples.Select((sample, i) => set.Contains(sample) ? ((char)(FirstPlaceholder + i)).ToString() : ""));
 
     /// <summary>Whether a text needs substitution: it has surrogates or private-use characters.</summary>
     public static bool Needed(ReadOnlySpan<char> text) => text.ContainsAnyInRange('\uD800', '\uF8FF');
@@ -76,7 +76,7 @@ internal sealed class CodePointRemapper
         {
             char c = text[i];
             positions[unit] = i;
-            result[unit] = c is < '\uD800' or > '\uF8FF' ? c : StandIn(text.CodePointAt(i));
+            result[unit] = c is < '\uD800' or > '\uF8FF' ? c : PlaceholderOf(text.CodePointAt(i));
             i += text.CodePointLength(i);
         }
 
@@ -84,9 +84,9 @@ internal sealed class CodePointRemapper
         return (result, positions);
     }
 
-    private char StandIn(int codePoint)
+    private char PlaceholderOf(int codePoint)
     {
         int index = Array.BinarySearch(_starts, codePoint);
-        return _standIns[index >= 0 ? index : Math.Max(~index - 1, 0)];
+        return _placeholders[index >= 0 ? index : Math.Max(~index - 1, 0)];
     }
 }

@@ -8,7 +8,7 @@ internal sealed class RegexPattern : IPattern
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(0.5);
     private readonly string _source;
     private readonly Lazy<Regex> _basic;
-    private readonly Lazy<(Regex Regex, CodePointRemapper StandIns)> _full;
+    private readonly Lazy<(Regex Regex, CodePointRemapper Remapper)> _full;
 
     public RegexPattern(string source)
     {
@@ -17,8 +17,8 @@ internal sealed class RegexPattern : IPattern
         _basic = new(() => Compile(RegexWriter.Write(root, null)));
         _full = new(() =>
         {
-            var standIns = new CodePointRemapper(RegexWriter.Sets(root));
-            return (Compile(RegexWriter.Write(root, standIns)), standIns);
+            var remapper = new CodePointRemapper(RegexWriter.Sets(root));
+            return (Compile(RegexWriter.Write(root, remapper)), remapper);
         });
     }
 
@@ -30,8 +30,8 @@ internal sealed class RegexPattern : IPattern
             return;
         }
 
-        var (regex, standIns) = _full.Value;
-        var (replaced, positions) = standIns.Replace(text);
+        var (regex, remapper) = _full.Value;
+        var (replaced, positions) = remapper.Replace(text);
         Find(regex, replaced, positions, matches);
     }
 

@@ -4,13 +4,13 @@ using System.Text;
 namespace PeftCore.Tokenizers;
 
 /// <summary>Writes a parsed regular expression in .NET's syntax.</summary>
-internal sealed class RegexWriter(CodePointRemapper? standIns)
+internal sealed class RegexWriter(CodePointRemapper? remapper)
 {
     private readonly StringBuilder _text = new();
 
-    public static string Write(RegexNode root, CodePointRemapper? standIns)
+    public static string Write(RegexNode root, CodePointRemapper? remapper)
     {
-        var writer = new RegexWriter(standIns);
+        var writer = new RegexWriter(remapper);
         writer.Append(root);
         return writer._text.ToString();
     }
@@ -32,7 +32,7 @@ internal sealed class RegexWriter(CodePointRemapper? standIns)
         switch (node)
         {
             case RegexNode.Character c:
-                _text.Append(c.Class.ToNet(standIns));
+                _text.Append(c.Class.ToNet(remapper));
                 break;
             case RegexNode.Sequence s:
                 foreach (var part in s.Parts)
@@ -60,7 +60,7 @@ internal sealed class RegexWriter(CodePointRemapper? standIns)
                 _text.Append(anchor.Net);
                 break;
             case RegexNode.WordBoundary b:
-                string word = RegexClasses.WordEscape.ToNet(standIns);
+                string word = RegexClasses.WordEscape.ToNet(remapper);
                 _text.Append(b.Negated ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"
                     : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
                 break;

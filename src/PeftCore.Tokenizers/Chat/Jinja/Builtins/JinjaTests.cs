@@ -24,9 +24,9 @@ internal static class JinjaTests
         Make("escaped", "", (value, _, _) => value is JinjaMarkup),
         Make("lower", "", (value, _, _) => JinjaStringKinds.IsLower(JinjaText.Str(value))),
         Make("upper", "", (value, _, _) => JinjaStringKinds.IsUpper(JinjaText.Str(value))),
-        Make("odd", "", (value, _, run) => Rest(value, 2L, 1L, run)),
-        Make("even", "", (value, _, run) => Rest(value, 2L, 0L, run)),
-        Make("divisibleby", "num", (value, given, run) => Rest(value, given[0], 0L, run)),
+        Make("odd", "", (value, _, run) => HasRemainder(value, 2L, 1L, run)),
+        Make("even", "", (value, _, run) => HasRemainder(value, 2L, 0L, run)),
+        Make("divisibleby", "num", (value, given, run) => HasRemainder(value, given[0], 0L, run)),
         Make("sameas", "other", (value, given, run) => IsSame(value, given[0], run)),
         Make("in", "seq", (value, given, run) => JinjaOperators.Contains(given[0], value, run)),
         Make("filter", "", (value, _, _) => JinjaDict.IsKey(value) ? JinjaText.IsText(value) && JinjaFilters.IsKnown(JinjaText.Str(value))
@@ -55,7 +55,7 @@ internal static class JinjaTests
     private static IEnumerable<JinjaBuiltin> Comparisons(params string[] names) =>
         names.Select(name => Make(name, "_other", (value, given, run) => JinjaOperators.Compare(names[0], value, given[0], run)));
 
-    private static bool Rest(object? value, object? divisor, object? expected, JinjaRun run) =>
+    private static bool HasRemainder(object? value, object? divisor, object? expected, JinjaRun run) =>
         JinjaOperators.AreEqual(JinjaOperators.Binary("%", value, divisor, run), expected, run);
 
     /// <summary>Identity ("is sameas"). For equal numbers and strings it depends on Python's implementation, except for small

@@ -2,16 +2,16 @@ namespace PeftCore.Tokenizers;
 
 /// <summary>Two characters that no text of a conversation has, put around or in the place of an answer to find where a template writes
 /// it.</summary>
-internal readonly record struct AnswerStandIn(char Open, char Close)
+internal readonly record struct AnswerPlaceholder(char Open, char Close)
 {
     private const char FirstPrivate = '\uE000', LastPrivate = '\uF8FF';
 
     /// <summary>A pair that a text does not have.</summary>
-    public static AnswerStandIn For(string text)
+    public static AnswerPlaceholder For(string text)
     {
         char[] free = Enumerable.Range(FirstPrivate, LastPrivate - FirstPrivate + 1).Select(c => (char)c).Where(c => !text.Contains(c))
             .Take(2).ToArray();
-        return free.Length == 2 ? new AnswerStandIn(free[0], free[1])
+        return free.Length == 2 ? new AnswerPlaceholder(free[0], free[1])
             : throw new BadInputException(
             "The conversation has every character for private use, so that none is left to find the answers by; remove some.");
     }
@@ -30,7 +30,7 @@ internal readonly record struct AnswerStandIn(char Open, char Close)
         return [message.Saying($"{Open}answer{Close}"), message.Saying($"{Open}{text}{Close}")];
     }
 
-    /// <summary>The text before and after the stand-in; null unless it occurs once.</summary>
+    /// <summary>The text before and after the placeholder; null unless it occurs once.</summary>
     public (string Before, string After)? Split(string text)
     {
         var (open, close) = (text.IndexOf(Open), text.IndexOf(Close));
