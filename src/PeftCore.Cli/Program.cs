@@ -10,15 +10,15 @@ internal static class Program
     private static int Main(string[] args)
     {
         using var stop = new CancellationTokenSource();
-        // The first Ctrl-C makes the verb save and end; the second ends the process at once.
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
+        // The first Ctrl-C asks the verb to save and end; the second ends the process at once.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, RequestStop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, RequestStop);
         int number = 0;
         int code = Tool.Run(args, Terminal.OfProcess(), stop.Token);
         // A verb that finished in spite of the signal keeps its exit code; one that was stopped ends with 128 + the signal's number.
         return code == Tool.Failed && number != 0 ? FirstSignalCode + number : code;
 
-        void Ask(PosixSignalContext signal)
+        void RequestStop(PosixSignalContext signal)
         {
             signal.Cancel = !stop.IsCancellationRequested;
             number = signal.Signal == PosixSignal.SIGINT ? Interrupt : Terminate;

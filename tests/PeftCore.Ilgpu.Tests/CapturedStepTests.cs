@@ -38,8 +38,8 @@ public abstract class CapturedStepTests(string device)
     [TestCase(DType.F32, 1, 0.5, 0)] // Dropout draws another mask each time.
     public void A_replayed_pass_gives_the_same_bits(DType dtype, int accumulation, double dropout, int replayed)
     {
-        var (losses, weights, count) = Train(dtype, accumulation, dropout, replays: true);
-        var (expectedLosses, expectedWeights, none) = Train(dtype, accumulation, dropout, replays: false);
+        var (losses, weights, count) = Train(dtype, accumulation, dropout, captureGraphs: true);
+        var (expectedLosses, expectedWeights, none) = Train(dtype, accumulation, dropout, captureGraphs: false);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(losses, Is.EqualTo(expectedLosses));
@@ -52,8 +52,8 @@ public abstract class CapturedStepTests(string device)
     [Test]
     public void What_moves_in_memory_is_recorded_anew()
     {
-        var (losses, weights, count) = Train(DType.F32, 1, 0, replays: true, disturb: true);
-        var (expectedLosses, expectedWeights, _) = Train(DType.F32, 1, 0, replays: false);
+        var (losses, weights, count) = Train(DType.F32, 1, 0, captureGraphs: true, disturb: true);
+        var (expectedLosses, expectedWeights, _) = Train(DType.F32, 1, 0, captureGraphs: false);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(losses, Is.EqualTo(expectedLosses));
@@ -88,8 +88,8 @@ public abstract class CapturedStepTests(string device)
     [TestCaseSource(nameof(Methods))]
     public void A_pass_of_any_method_may_be_replayed(PeftConfig method)
     {
-        var (losses, weights, count) = Train(DType.F32, 1, 0, replays: true, steps: 4, method: method);
-        var (expectedLosses, expectedWeights, _) = Train(DType.F32, 1, 0, replays: false, steps: 4, method: method);
+        var (losses, weights, count) = Train(DType.F32, 1, 0, captureGraphs: true, steps: 4, method: method);
+        var (expectedLosses, expectedWeights, _) = Train(DType.F32, 1, 0, captureGraphs: false, steps: 4, method: method);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(losses, Is.EqualTo(expectedLosses));
@@ -98,8 +98,8 @@ public abstract class CapturedStepTests(string device)
         }
     }
 
-    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout, bool replays,
-        bool disturb = false, int steps = 6, PeftConfig? method = null)
+    private (List<double> Losses, List<float> Weights, int Replayed) Train(DType dtype, int accumulation, double dropout,
+        bool captureGraphs, bool disturb = false, int steps = 6, PeftConfig? method = null)
     {
         Backend backend;
         try
@@ -121,7 +121,7 @@ public abstract class CapturedStepTests(string device)
             Rank = 8, Alpha = 16, Dropout = dropout,
             TargetModules = ModuleSelector.Matching("all-linear")
         }, seed: 5);
-        ITrainable trainable = replays ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
+        ITrainable trainable = captureGraphs ? new TrainableAdapter(peft) : new Unreplayed(new TrainableAdapter(peft));
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         var losses = new List<double>();

@@ -214,8 +214,8 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     public bool PackWeights { get; init; }
 
-    /// <summary>Whether frozen weights are packed for matrix products; only on the CPU.</summary>
-    public bool Packs => PackWeights && Device == "cpu";
+    /// <summary>Whether the device keeps frozen weights packed.</summary>
+    public bool UsePackedWeights => PackWeights && Device == "cpu";
 
     /// <summary>Dtype of activations on the device.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;

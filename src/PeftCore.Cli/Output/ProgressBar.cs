@@ -24,11 +24,11 @@ internal sealed class ProgressBar(Terminal terminal, int every)
     }
 
     private static string Text(in TrainingProgress at) => string.Create(CultureInfo.InvariantCulture,
-        $"{Share(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {at.TokensPerSecond:#,0} tok/s  peak {new ByteSize(at.PeakBytes)}  {Clock(at.TimeLeft)} left");
+        $"{Fraction(at),4:0%} {at.Step}/{at.TotalSteps}  loss {at.Loss:0.0000}  lr {at.LearningRate:0.##e-0}  {at.TokensPerSecond:#,0} tok/s  peak {new ByteSize(at.PeakBytes)}  {Clock(at.TimeLeft)} left");
 
     private string Line(in TrainingProgress at)
     {
-        int full = (int)(Share(at) * Cells);
+        int full = (int)(Fraction(at) * Cells);
         string done = new('█', full);
         string bar = terminal.Color ? $"\u001b[36m{done}\u001b[0m" : done;
         string text = Text(at);
@@ -42,7 +42,7 @@ internal sealed class ProgressBar(Terminal terminal, int every)
         return line.Length - codes < terminal.Width ? line : line[..Math.Max(0, terminal.Width - 1 + codes)];
     }
 
-    private static double Share(in TrainingProgress at) => at.TotalSteps == 0 ? 1 : Math.Clamp((double)at.Step / at.TotalSteps, 0, 1);
+    private static double Fraction(in TrainingProgress at) => at.TotalSteps == 0 ? 1 : Math.Clamp((double)at.Step / at.TotalSteps, 0, 1);
 
     private static string Clock(TimeSpan time) =>
         time.TotalHours >= 1 ? $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}" : $"{time.Minutes}:{time.Seconds:00}";

@@ -14,22 +14,22 @@ internal static class Devices
     /// <summary>Opens a device.</summary>
     /// <param name="name">cpu, cuda or ilgpu-cpu.</param>
     /// <param name="threads">CPU threads; 0 for all cores.</param>
-    /// <param name="limit">The memory limit; null for none.</param>
-    /// <param name="compute">The type that a GPU rounds the operands of matrix products to: BF16 for its tensor cores; F32 does not
-    /// round.</param>
-    /// <param name="replays">Whether training steps may be captured as graphs and replayed.</param>
+    /// <param name="limit">The most memory to take.</param>
+    /// <param name="compute">What a GPU rounds the operands of matrix products to: BF16 for its tensor cores, F32 for not at all.</param>
+    /// <param name="captureGraphs">Whether training steps may be captured as graphs and launched again.</param>
     /// <param name="packWeights">Whether the CPU keeps frozen weights packed for matrix products.</param>
-    public static Backend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool replays = true,
+    public static Backend Open(string name, int threads = 0, ByteSize? limit = null, DType compute = DType.F32, bool captureGraphs = true,
         bool packWeights = false)
     {
         if (name == "cpu")
         {
-            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, replays: replays,
+            return new CpuBackend(threads, limit?.Bytes ?? long.MaxValue, packWeights: packWeights, captureGraphs: captureGraphs,
                 processors: Processors());
         }
         try
         {
-            return IlgpuDevices.Open(name, new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, CaptureGraphs: replays));
+            return IlgpuDevices.Open(name,
+                new IlgpuOptions(compute, MemoryLimit: limit?.Bytes ?? long.MaxValue, CaptureGraphs: captureGraphs));
         }
         catch (BadInputException e)
         {

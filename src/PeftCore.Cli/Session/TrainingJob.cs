@@ -63,7 +63,7 @@ internal sealed class TrainingJob
             .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
-            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.Packs);
+            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights);
         return _options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes
             ? throw new BadInputException(
             $"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences " +

@@ -59,7 +59,7 @@ public static class AtomicFile
         try
         {
             // Renamed while open, so that the file is locked as long as it has the hidden name.
-            using var stream = CreateBeside(full);
+            using var stream = CreateTemporary(full);
             partial = stream.Name;
             write(stream);
             if (flush)
@@ -86,7 +86,7 @@ public static class AtomicFile
         }
     }
 
-    private static FileStream CreateBeside(string full)
+    private static FileStream CreateTemporary(string full)
     {
         for (int attempt = 0; ; attempt++)
         {

@@ -30,7 +30,7 @@ internal static class LabelShift
     /// <param name="counts">(B): virtual tokens of each row.</param>
     /// <param name="longer">(B, P + T): the targets with virtual tokens; P follows from its length.</param>
     /// <returns>The number of targets.</returns>
-    public static int BehindPrompt(ReadOnlySpan<int> targets, ReadOnlySpan<int> firstLabels, ReadOnlySpan<int> counts, Span<int> longer)
+    public static int WithPromptTokens(ReadOnlySpan<int> targets, ReadOnlySpan<int> firstLabels, ReadOnlySpan<int> counts, Span<int> longer)
     {
         int batch = counts.Length, length = targets.Length / batch, longerLength = longer.Length / batch;
         longer.Fill(CrossEntropyOp.Ignore);

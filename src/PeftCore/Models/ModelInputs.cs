@@ -64,7 +64,7 @@ public sealed partial class ModelInputs
         }
         if (_windowed is null)
         {
-            _windowed = Narrow(window);
+            _windowed = WindowRanges(window);
         }
         return _windowed;
     }
@@ -131,7 +131,7 @@ public sealed partial class ModelInputs
         return new ModelInputs(backend.From(ids, [batch, length]), positions, ranges) { Cache = cache, KeyOffset = start, Tasks = tasks };
     }
 
-    private Tensor Narrow(int window)
+    private Tensor WindowRanges(int window)
     {
         int[] ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)

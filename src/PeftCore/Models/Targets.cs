@@ -10,7 +10,7 @@ public sealed class Targets
 {
     /// <summary>Compacting rows copies the remaining hidden states, so it is done only if it avoids at least this fraction of the
     /// logits.</summary>
-    private const double MinSavedShare = 0.2;
+    private const double MinSavedFraction = 0.2;
 
     private readonly int[] _shifted; // (B, T)
     private readonly int[] _firstLabels; // (B), or empty if all are masked
@@ -87,7 +87,7 @@ public sealed class Targets
     internal Targets WithPromptTokens(ReadOnlySpan<int> counts, int places)
     {
         int[] longer = new int[counts.Length * places + _shifted.Length]; // (B, P + T)
-        int count = LabelShift.BehindPrompt(_shifted, _firstLabels, counts, longer);
+        int count = LabelShift.WithPromptTokens(_shifted, _firstLabels, counts, longer);
         return new Targets(Tokens.Backend, longer, count, counts.Length, _isMean ? null : Denominator, firstLabels: []);
     }
 
@@ -106,5 +106,5 @@ public sealed class Targets
     }
 
     /// <summary>The length of <see cref="Rows"/> for this many targets among this many positions; 0 if rows are not compacted.</summary>
-    internal static int CompactedRows(int count, int positions) => count <= (1 - MinSavedShare) * positions ? count : 0;
+    internal static int CompactedRows(int count, int positions) => count <= (1 - MinSavedFraction) * positions ? count : 0;
 }

@@ -79,7 +79,7 @@ public sealed class Tensor : IDisposable
     internal Tensor SameScope(Tensor other)
     {
         TensorScope.Forget(this);
-        TensorScope.AddBeside(other, this);
+        TensorScope.AddToScopeOf(other, this);
         return this;
     }
 

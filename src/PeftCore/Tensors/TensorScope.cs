@@ -101,7 +101,7 @@ public sealed class TensorScope : IDisposable
         }
     }
 
-    internal static void AddBeside(Tensor member, Tensor tensor)
+    internal static void AddToScopeOf(Tensor member, Tensor tensor)
     {
         for (var scope = _innermost; scope is not null; scope = scope._outer)
         {

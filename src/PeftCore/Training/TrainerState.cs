@@ -56,7 +56,7 @@ internal sealed class TrainerState
 
     public double LastEvalLoss { get; set; }
 
-    public int EvaluationsWithoutGain { get; set; }
+    public int EvaluationsWithoutImprovement { get; set; }
 
     /// <summary>Whether the evaluation that follows the last step is not done yet.</summary>
     public bool EvaluationDue { get; set; }
@@ -113,14 +113,14 @@ internal sealed class TrainerState
     public bool AddEvaluation(double loss, TrainerOptions options)
     {
         bool first = BestStep == 0;
-        bool gained = first || loss < BestLoss - options.EarlyStoppingThreshold;
-        EvaluationsWithoutGain = gained ? 0 : EvaluationsWithoutGain + 1;
+        bool improved = first || loss < BestLoss - options.EarlyStoppingThreshold;
+        EvaluationsWithoutImprovement = improved ? 0 : EvaluationsWithoutImprovement + 1;
         bool best = first || loss < BestLoss;
         if (best)
         {
             (BestStep, BestLoss) = (Step, loss);
         }
-        StoppedEarly = options.EarlyStoppingPatience > 0 && EvaluationsWithoutGain >= options.EarlyStoppingPatience;
+        StoppedEarly = options.EarlyStoppingPatience > 0 && EvaluationsWithoutImprovement >= options.EarlyStoppingPatience;
         (LastEvalLoss, EvaluationDue) = (loss, false);
         return best;
     }
@@ -146,7 +146,7 @@ internal sealed class TrainerState
         ["best_step"] = BestStep,
         ["best_loss"] = BestLoss,
         ["last_eval_loss"] = LastEvalLoss,
-        ["evaluations_without_gain"] = EvaluationsWithoutGain,
+        ["evaluations_without_gain"] = EvaluationsWithoutImprovement,
         ["evaluation_due"] = EvaluationDue,
         ["stopped_early"] = StoppedEarly,
     });
@@ -177,7 +177,7 @@ internal sealed class TrainerState
             BestStep = file.Int("best_step", min: 0),
             BestLoss = file.Float("best_loss"),
             LastEvalLoss = file.Float("last_eval_loss"),
-            EvaluationsWithoutGain = file.Int("evaluations_without_gain", min: 0),
+            EvaluationsWithoutImprovement = file.Int("evaluations_without_gain", min: 0),
             EvaluationDue = file.Bool("evaluation_due"),
             StoppedEarly = file.Bool("stopped_early"),
         };

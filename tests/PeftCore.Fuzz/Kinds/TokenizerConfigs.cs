@@ -5,7 +5,7 @@ namespace PeftCore.Fuzz.Kinds;
 /// <summary>A tokenizer_config.json, and perhaps a file beside it, that do not fit each other or the tokenizer.</summary>
 /// <param name="Name">Under what it is counted.</param>
 /// <param name="Make">Makes the files for a sample and says what must come of them.</param>
-internal sealed record TokenizerConfigRule(string Name, Func<FuzzRandom, string, (Claim Claim, string Config, FuzzFile? Beside)> Make);
+internal sealed record TokenizerConfigRule(string Name, Func<FuzzRandom, string, (Claim Claim, string Config, FuzzFile? Sibling)> Make);
 
 /// <summary>Files beside a tokenizer.json.</summary>
 internal static class TokenizerConfigs

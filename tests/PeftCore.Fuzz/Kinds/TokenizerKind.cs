@@ -9,7 +9,7 @@ namespace PeftCore.Fuzz.Kinds;
 internal sealed class TokenizerKind : FuzzKind
 {
     private const string FileName = "tokenizer.json";
-    private static readonly string[] Beside = [TokenizerConfigs.FileName, TokenizerConfigs.MapName, TokenizerConfigs.ModelName,
+    private static readonly string[] Siblings = [TokenizerConfigs.FileName, TokenizerConfigs.MapName, TokenizerConfigs.ModelName,
         TokenizerConfigs.GenerationName, "chat_template.jinja"];
 
     public override string Name => "tokenizer";
@@ -65,9 +65,9 @@ internal sealed class TokenizerKind : FuzzKind
     private static FuzzInput Config(FuzzRandom random, string sample, JsonTree tree)
     {
         var rule = random.Pick(TokenizerConfigs.Rules);
-        var (claim, config, beside) = rule.Make(random, sample);
+        var (claim, config, sibling) = rule.Make(random, sample);
         List<FuzzFile> files = [new(FileName, tree.ToString()), new(TokenizerConfigs.FileName, config)];
-        if (beside is { } file)
+        if (sibling is { } file)
         {
             files.Add(file);
         }
@@ -78,7 +78,7 @@ internal sealed class TokenizerKind : FuzzKind
     {
         public override void Prepare(FuzzInput input)
         {
-            foreach (string name in Beside)
+            foreach (string name in Siblings)
             {
                 File.Delete(Path.Combine(Directory, name));
             }

@@ -36,10 +36,10 @@ public sealed class RandomGraphTests
         new((a, b) => Tensor.Concat(a, b).Slice(1, Side), (a, b) => [.. a[Side..], .. b[..Side]]),
         new((a, b) => a.Columns(0, 1).Reshape([Side]) is var row ? b.MultiplyRow(row) : b,
             (a, b) => Naive.Rows(b, Naive.Columns(a, Side, 0, 1), (x, y) => x * y)),
-        new((a, _) => Turned(a * 1f), (a, _) => Naive.Rope(a, Side, 2, 0, 2, [0, 1, 2, 3], [1], false)),
-        new((a, b) => Turned(a + b), (a, b) => Naive.Rope(Naive.Zip(a, b, (x, y) => x + y), Side, 2, 0, 2, [0, 1, 2, 3], [1], false)),
+        new((a, _) => Rotated(a * 1f), (a, _) => Naive.Rope(a, Side, 2, 0, 2, [0, 1, 2, 3], [1], false)),
+        new((a, b) => Rotated(a + b), (a, b) => Naive.Rope(Naive.Zip(a, b, (x, y) => x + y), Side, 2, 0, 2, [0, 1, 2, 3], [1], false)),
         new((a, _) => Recompute.Run(h => h.Activate<Gelu>() * h, a), (a, _) => Array.ConvertAll(a, x => Exact.Gelu(x) * x)),
-        new((a, b) => Recompute.Run(h => Turned(h).Activate<Tanh>() + h, a * b),
+        new((a, b) => Recompute.Run(h => Rotated(h).Activate<Tanh>() + h, a * b),
             (a, b) => Naive.Zip(a, b, (x, y) => x * y) is var p
                 ? Naive.Zip(Array.ConvertAll(Naive.Rope(p, Side, 2, 0, 2, [0, 1, 2, 3], [1], false), Math.Tanh), p, (x, y) => x + y) : []),
         new((a, b) => Attended(a, b, b), (a, b) => Attended(a, b, b)),
@@ -127,7 +127,7 @@ public sealed class RandomGraphTests
     }
 
     /// <summary>Two heads of two columns, turned by one radian a row.</summary>
-    private static Tensor Turned(Tensor x)
+    private static Tensor Rotated(Tensor x)
     {
         double[] angles = [0, 1, 2, 3];
         var tables = new RopeTables(x.Backend.From(Array.ConvertAll(angles, a => (float)Math.Cos(a)), [Side, 1]),

@@ -8,7 +8,7 @@ using PeftCore.Tests.Kernels;
 namespace PeftCore.Tests.Autograd;
 
 /// <summary>What a norm, a gate or an activation computed is not kept for the layer behind it, but made again.</summary>
-public sealed class KeptTests
+public sealed class SavedValueTests
 {
     private const int Rows = 33, Columns = 48, Rank = 4;
 

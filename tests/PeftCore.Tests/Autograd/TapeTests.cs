@@ -183,7 +183,7 @@ public sealed class TapeTests
     }
 
     [Test]
-    public void Gradients_of_leaves_are_booked_as_gradients()
+    public void Gradients_of_leaves_are_counted_as_gradients()
     {
         var (a, b) = (Leaf(1, 2), Leaf(3, 4));
         using var tape = new Tape();

@@ -16,7 +16,7 @@ public sealed class MemoryLimitTests
         Assert.That(() => backend.NewTensor([20, Mebibyte]), Throws.TypeOf<InsufficientMemoryException>().With.Message.EqualTo(
             "20 MiB more memory is needed, but 30 MiB of the allowed 40 MiB are in use; a smaller batch, shorter sequences or gradient " +
             "checkpointing need less"));
-        Assert.That(backend.Memory.CurrentBytes, Is.EqualTo(30L << 20), "what was refused is not booked");
+        Assert.That(backend.Memory.CurrentBytes, Is.EqualTo(30L << 20), "what was refused is not counted");
         Assert.That(() => backend.NewTensor([10, Mebibyte]), Throws.Nothing);
     }
 

@@ -16,8 +16,8 @@ public sealed class MetaBackendTests
     {
         using var cpu = new CpuBackend(2);
         using var meta = new MetaBackend();
-        var real = Books(cpu, family, checkpointing, dropout);
-        var planned = Books(meta, family, checkpointing, dropout);
+        var real = Account(cpu, family, checkpointing, dropout);
+        var planned = Account(meta, family, checkpointing, dropout);
         Assert.That(planned.Events, Is.EqualTo(real.Events));
         Assert.That(planned.Peak, Is.EqualTo(real.Peak));
         Assert.That(meta.ReservedBytes, Is.EqualTo(cpu.ReservedBytes));
@@ -47,7 +47,7 @@ public sealed class MetaBackendTests
 
     [TestCase(7, 8)]
     [TestCase(8, 0)]
-    public void It_books_the_copy_that_tensor_cores_need_of_rows_that_are_no_multiple_of_eight(int columns, int copied)
+    public void It_counts_the_copy_that_tensor_cores_need_of_rows_that_are_no_multiple_of_eight(int columns, int copied)
     {
         using var meta = new MetaBackend(DType.BF16);
         using var scope = new TensorScope();
@@ -60,7 +60,7 @@ public sealed class MetaBackendTests
         Assert.That(meta.Memory.PeakBytes - before, Is.EqualTo(512 * copied * DType.BF16.Size));
     }
 
-    private static (List<MemoryEvent> Events, long[] Peak) Books(Backend backend, string family, bool checkpointing, double dropout)
+    private static (List<MemoryEvent> Events, long[] Peak) Account(Backend backend, string family, bool checkpointing, double dropout)
     {
         using var scope = new TensorScope();
         CausalModel model = family == "llama" ? TinyModels.Llama(backend) : TinyModels.Gpt2(backend);

@@ -31,7 +31,7 @@ public sealed class PackedWeightsTests
     }
 
     [Test]
-    public void Packed_numbers_are_booked_with_the_weight_and_go_with_it([Values("f32", "bf16")] string dtype)
+    public void Packed_numbers_are_counted_with_the_weight_and_go_with_it([Values("f32", "bf16")] string dtype)
     {
         long before = _packing.Memory.Current(MemoryKind.Frozen);
         Product(_packing, dtype, false, out var weight);

@@ -33,7 +33,7 @@ public sealed class KvCacheTests(string family)
     }
 
     [Test]
-    public void Bf16_takes_half_the_bytes_of_f32_and_the_books_say_so()
+    public void Bf16_takes_half_the_bytes_of_f32_and_the_ledger_says_so()
     {
         long numbers = 2L * _model.LayerCount * 3 * Length * _model.KeyColumns;
         using (Assert.EnterMultipleScope())

@@ -82,7 +82,7 @@ public sealed class ModuleTests
         Throws.TypeOf<ShapeException>().With.Message.EqualTo("parameter: a parameter of shape (2, 3) cannot hold F32(3, 2) on cpu"));
 
     [Test]
-    public void A_parameter_is_booked_by_what_it_does()
+    public void A_parameter_is_counted_by_what_it_does()
     {
         using var parameter = new Parameter([2]);
         parameter.Materialize(_backend, DType.F32);

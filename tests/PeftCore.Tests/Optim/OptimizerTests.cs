@@ -91,7 +91,7 @@ public sealed class OptimizerTests
     }
 
     [Test]
-    public void State_is_taken_at_once_booked_as_optimizer_memory_and_given_back()
+    public void State_is_taken_at_once_counted_as_optimizer_memory_and_given_back()
     {
         var a = Parameter(new float[1000]);
         long before = _backend.Memory.CurrentBytes;

@@ -143,7 +143,7 @@ public sealed class PeftPropertyTests(MethodCase method, Family family)
     }
 
     [Test]
-    public void A_plan_without_data_books_the_same_bytes()
+    public void A_plan_without_data_counts_the_same_bytes()
     {
         Model.AddAdapter(method.Config(family));
         using var meta = new MetaBackend();

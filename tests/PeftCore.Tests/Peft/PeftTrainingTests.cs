@@ -66,9 +66,9 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
     [Test]
     public void Steps_that_launch_a_captured_graph_give_the_same_bits()
     {
-        (float[] Values, int Launches) Train(bool replays)
+        (float[] Values, int Launches) Train(bool captureGraphs)
         {
-            using var cpu = new CpuBackend(1, replays: replays);
+            using var cpu = new CpuBackend(1, captureGraphs: captureGraphs);
             var model = new PeftModel(family.Load(cpu));
             var trainable = Build(model, checkpointing: false);
             using var optimizer = new AdamW(trainable.Parameters);
@@ -83,8 +83,8 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
             return (values, ((CapturedStep)step).GraphLaunches);
         }
 
-        var (values, launches) = Train(replays: true);
-        Assert.That(values, Is.EqualTo(Train(replays: false).Values));
+        var (values, launches) = Train(captureGraphs: true);
+        Assert.That(values, Is.EqualTo(Train(captureGraphs: false).Values));
         Assert.That(launches, Is.EqualTo(method.Config(family).SupportsGraphCapture ? 2 : 0));
     }
 

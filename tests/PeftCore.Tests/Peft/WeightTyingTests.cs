@@ -76,8 +76,8 @@ public sealed class WeightTyingTests
         using var bench = new Bench(Family.Gpt2);
         float[] a = Values(4 * 97, 3), b = Values(32 * 4, 5);
         SafetensorsTensor[] embedding = [Matrix(Wte + ".lora_embedding_A", a, 4, 97), Matrix(Wte + ".lora_embedding_B", b, 32, 4)];
-        SafetensorsTensor[] head = [Matrix(Head + ".lora_A.weight", Turned(b, 32, 4), 4, 32),
-            Matrix(Head + ".lora_B.weight", Turned(a, 4, 97), 97, 4)];
+        SafetensorsTensor[] head = [Matrix(Head + ".lora_A.weight", Transposed(b, 32, 4), 4, 32),
+            Matrix(Head + ".lora_B.weight", Transposed(a, 4, 97), 97, 4)];
         using var both = new AdapterFolder("gpt2", "lora").With("ensure_weight_tying", "true")
             .With("target_modules", "[\"c_attn\", \"transformer.wte\"]")
             .WithWeights(AdapterFolder.Same, [.. embedding, .. head]);
@@ -147,6 +147,6 @@ public sealed class WeightTyingTests
         return [.. Enumerable.Range(0, count).Select(_ => (float)(random.NextDouble() - 0.5))];
     }
 
-    private static float[] Turned(float[] values, int rows, int columns) =>
+    private static float[] Transposed(float[] values, int rows, int columns) =>
         [.. Enumerable.Range(0, values.Length).Select(i => values[i % rows * columns + i / rows])];
 }

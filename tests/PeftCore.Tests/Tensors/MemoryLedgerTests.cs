@@ -59,7 +59,7 @@ public sealed class MemoryLedgerTests
     }
 
     [Test]
-    public void Rebooking_moves_bytes_between_kinds_and_changes_no_sum()
+    public void Recategorizing_moves_bytes_between_kinds_and_changes_no_sum()
     {
         var tensor = Make(MemoryKind.Activation);
         tensor.Storage.Recategorize(MemoryKind.Gradient);

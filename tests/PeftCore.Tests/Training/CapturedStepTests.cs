@@ -21,7 +21,7 @@ public sealed class CapturedStepTests
     {
         var setup = new Setup(family, dropout, checkpointing);
         var (values, launches) = Train(new CpuBackend(threads, packWeights: packWeights), setup, i => SameShape(i, accumulation));
-        var (expected, none) = Train(new CpuBackend(threads, packWeights: packWeights, replays: false), setup,
+        var (expected, none) = Train(new CpuBackend(threads, packWeights: packWeights, captureGraphs: false), setup,
             i => SameShape(i, accumulation));
         using (Assert.EnterMultipleScope())
         {
@@ -46,7 +46,7 @@ public sealed class CapturedStepTests
         var batches = Draw();
         var setup = new Setup(family, 0.2, false);
         var (values, launches) = Train(new CpuBackend(1), setup, i => batches[i], batches.Length);
-        var (expected, _) = Train(new CpuBackend(1, replays: false), setup, i => batches[i], batches.Length);
+        var (expected, _) = Train(new CpuBackend(1, captureGraphs: false), setup, i => batches[i], batches.Length);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(values, Is.EqualTo(expected));
@@ -93,7 +93,7 @@ public sealed class CapturedStepTests
         });
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(values, Is.EqualTo(Train(new CpuBackend(1, replays: false), setup, i => SameShape(i, 1)).Values));
+            Assert.That(values, Is.EqualTo(Train(new CpuBackend(1, captureGraphs: false), setup, i => SameShape(i, 1)).Values));
             Assert.That(launches, Is.EqualTo(2)); // steps 2 and 5; in 3 an address is in use, 4 is captured
         }
     }
@@ -112,7 +112,7 @@ public sealed class CapturedStepTests
             }
             return SameShape(i, 1);
         });
-        Assert.That(values, Is.EqualTo(Train(new CpuBackend(1, replays: false), setup, i => SameShape(i, 1)).Values));
+        Assert.That(values, Is.EqualTo(Train(new CpuBackend(1, captureGraphs: false), setup, i => SameShape(i, 1)).Values));
     }
 
     [Test]
@@ -141,7 +141,7 @@ public sealed class CapturedStepTests
             Assert.That(failed, Is.EqualTo(1));
             Assert.That(standing.Skip(1).Distinct().Count(), Is.EqualTo(1));
             Assert.That(launches, Is.EqualTo(Steps - 2));
-            Assert.That(values, Is.EqualTo(Train(new CpuBackend(2, replays: false), setup, i => SameShape(i, 1)).Values));
+            Assert.That(values, Is.EqualTo(Train(new CpuBackend(2, captureGraphs: false), setup, i => SameShape(i, 1)).Values));
         }
     }
 

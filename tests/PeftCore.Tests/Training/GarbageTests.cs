@@ -64,7 +64,7 @@ public sealed class GarbageTests
     public void Without_graphs_a_step_leaves_few_bytes_whatever_the_batch([Values("llama", "gpt2")] string family,
         [Values] bool packWeights)
     {
-        using var run = new Run(family, new CpuBackend(1, packWeights: packWeights, replays: false), dropout: 0);
+        using var run = new Run(family, new CpuBackend(1, packWeights: packWeights, captureGraphs: false), dropout: 0);
         int layers = run.Trainable.Parameters.Count / 2;
         long small = Allocated(run, 1, 8), large = Allocated(run, 4, 32);
         using (Assert.EnterMultipleScope())

@@ -12,7 +12,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     private readonly WorkerPool _pool;
     private readonly CpuStream _stream;
     private readonly PackedWeights? _packed;
-    private readonly bool _poison, _replays;
+    private readonly bool _poison, _captureGraphs;
 
     /// <summary>Opens the processor as a device.</summary>
     /// <param name="threads">Number of threads to compute with; 0 for one per core.</param>
@@ -20,20 +20,20 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <param name="poison">Fill new memory with NaN, which reveals reads of memory that was never written.</param>
     /// <param name="packWeights">Keep frozen weights packed for matrix products, up to twice (W and Wᵀ), each packed copy as large as the
     /// weight.</param>
-    /// <param name="replays">Capture training passes as graphs and replay them: the same bits without garbage. See
+    /// <param name="captureGraphs">Capture training passes as graphs and replay them: the same bits without garbage. See
     /// <see cref="Training.TrainingStep"/>.</param>
     /// <param name="processors">The processor that each thread is bound to, that of the calling thread first; null to let the system
     /// choose.</param>
     /// <exception cref="BadInputException">The system cannot bind threads to these processors.</exception>
-    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false, bool replays = true,
-        IReadOnlyList<int>? processors = null)
+    public CpuBackend(int threads = 0, long memoryLimit = long.MaxValue, bool poison = false, bool packWeights = false,
+        bool captureGraphs = true, IReadOnlyList<int>? processors = null)
     {
         CheckProcessors(threads, processors);
         _arena = new Arena(new HostMemory(memoryLimit));
         _pool = new WorkerPool(threads > 0 ? threads : processors?.Count ?? Environment.ProcessorCount, processors);
         _stream = new CpuStream(_pool);
         _poison = poison;
-        _replays = replays;
+        _captureGraphs = captureGraphs;
         _packed = packWeights ? new PackedWeights(this) : null;
         _transfers = new CpuTransfers(_stream, _packed);
         _gemm = new CpuGemm(_stream, _packed);
@@ -92,7 +92,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     internal override IGraphCapture GraphCapture => this;
 
-    bool IGraphCapture.CanCapture => _replays && _stream.CanCapture;
+    bool IGraphCapture.CanCapture => _captureGraphs && _stream.CanCapture;
 
     /// <inheritdoc/>
     int IGraphCapture.MaxGraphs => 64; // Each is a list of some hundred launches.

@@ -146,12 +146,12 @@ internal sealed class Llama : CausalModel
             using var scope = new TensorScope(Name);
             var tables = _rotary.Tables(x.Backend, Math.Max(inputs.LongestToCome, Math.Min(_c.MaxLength, 512)));
             var qkv = Linear.ForwardFused(x, _q, _k, _v);
-            var q = Turn(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
-            var k = Turn(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
+            var q = ApplyRope(PerHead(qkv[0], _qNorm), _c.Heads); // (B, T, H·D)
+            var k = ApplyRope(PerHead(qkv[1], _kNorm), _c.KeyHeads); // (B, T, Hkv·D)
             int window = _index < _c.FirstWindowLayer ? 0 : _c.Window;
             return scope.Return(_o.Forward(inputs.Attend(_index, q, k, qkv[2], _c.HeadDim, 1 / MathF.Sqrt(_c.HeadDim), window)));
 
-            Tensor Turn(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);
+            Tensor ApplyRope(Tensor t, int heads) => new Heads(t, heads, _c.HeadDim).Rope(tables, inputs.Positions);
         }
 
         /// <summary>Normalises each head separately.</summary>

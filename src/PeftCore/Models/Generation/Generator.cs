@@ -115,14 +115,14 @@ public sealed class Generator
                     : tokens.Count == room ? FinishReason.ContextFull
                     : null;
             }
-            string piece = text is null ? "" : end is null ? text.Give() : text.GiveRest();
+            string piece = text is null ? "" : end is null ? text.Give() : text.Flush();
             onToken?.Invoke(new GeneratedToken(token, piece));
             if (end is { } reason)
             {
                 return reason;
             }
         }
-        text?.GiveRest();
+        text?.Flush();
         return FinishReason.Cancelled;
     }
 

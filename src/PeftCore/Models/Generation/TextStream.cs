@@ -53,8 +53,8 @@ internal sealed class TextStream
         return piece;
     }
 
-    /// <summary>Returns the text that was held back, at the end of the stream.</summary>
-    public string GiveRest()
+    /// <summary>The text that was held back, at the end of the stream.</summary>
+    public string Flush()
     {
         string text = _decode(_tokens);
         if (!Stopped && text.Length > _knownText.Length)

@@ -33,7 +33,7 @@ public static class ReductionOps
             {
                 return scope.Return(x.Cast(DType.F32).Sum(axis).Cast(x.DType));
             }
-            var (shape, sum) = Along(x.Shape, at);
+            var (shape, sum) = OverAxis(x.Shape, at);
             var y = scope.Return(x.NewLike(shape));
             if (x.Count == 0)
             {
@@ -72,7 +72,7 @@ public static class ReductionOps
 
     /// <summary>The shape without an axis, and the sum along it as products: x read as (outer, n, inner), a row of n ones times each
     /// (n, inner).</summary>
-    private static (Shape Shape, BatchedProduct Sum) Along(Shape shape, int axis)
+    private static (Shape Shape, BatchedProduct Sum) OverAxis(Shape shape, int axis)
     {
         Span<int> extents = stackalloc int[shape.Rank];
         shape.CopyTo(extents);

@@ -8,14 +8,14 @@ namespace PeftCore.Peft;
 /// <summary>Multiplicative dropout of OFT and BOFT: in training, some blocks of a rotation are replaced by the identity. The choice is a
 /// function of seed, layer and step.</summary>
 /// <param name="Layer">The layer.</param>
-/// <param name="Share">Fraction of the blocks that are replaced.</param>
-/// <param name="Site">Index of the layer, which selects the random stream.</param>
-internal readonly record struct BlockDropout(Layer Layer, double Share, ulong Site)
+/// <param name="Fraction">Fraction of the blocks that are replaced.</param>
+/// <param name="Site">The layer's number.</param>
+internal readonly record struct BlockDropout(Layer Layer, double Fraction, ulong Site)
 {
     /// <summary>R (n, b, b) with the chosen blocks replaced.</summary>
     public Tensor Apply(Tensor blocks)
     {
-        int n = blocks.Shape[0], side = blocks.Shape.Columns, gone = (int)(Share * n);
+        int n = blocks.Shape[0], side = blocks.Shape.Columns, gone = (int)(Fraction * n);
         if (!Layer.Mode.Training || gone == 0 || n == 1)
         {
             return blocks;

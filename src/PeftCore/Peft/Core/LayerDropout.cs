@@ -7,11 +7,11 @@ namespace PeftCore.Peft;
 /// one.</summary>
 /// <param name="Mode">Mode, seed and step of the model.</param>
 /// <param name="Probability">Probability that an element is dropped.</param>
-/// <param name="Site">Index of the site: that of a layer, or one from <see cref="FirstBesideLayers"/> on.</param>
+/// <param name="Site">The site's number: that of a layer, or one from <see cref="FirstSiteAfterLayers"/> on.</param>
 internal readonly record struct LayerDropout(RunMode Mode, float Probability, ulong Site)
 {
     /// <summary>The first index of sites that are not layers, far above those of layers.</summary>
-    public const ulong FirstBesideLayers = 0x7FE000;
+    public const ulong FirstSiteAfterLayers = 0x7FE000;
 
     private const int StepBits = 40;
 

@@ -17,14 +17,14 @@ internal abstract class LowRankAdapter(Linear layer, LayerDropout dropout) : Del
     public override IEnumerable<LowRankUpdate> LowRankUpdates() => [Update(dropout.Now)];
 
     /// <summary>A, B, s and m, computed from the current parameters.</summary>
-    protected abstract LowRankUpdate Update(DropoutKey drop);
+    protected abstract LowRankUpdate Update(DropoutKey dropout);
 
     protected override Tensor Delta(Tensor x, Tensor weight) => Apply(x, Update(dropout.Now));
 
     /// <summary>The update alone, in plain ops: s·((x·Aᵀ)∘m)·Bᵀ.</summary>
-    public static Tensor Apply(Tensor x, LowRankUpdate branch)
+    public static Tensor Apply(Tensor x, LowRankUpdate update)
     {
-        var low = x.Dropout(branch.Dropout).Linear(branch.A);
-        return (branch.Diagonal is { } middle ? low.MultiplyRow(middle) : low).Linear(branch.B, branch.Bias) * branch.Scale;
+        var xA = x.Dropout(update.Dropout).Linear(update.A);
+        return (update.Diagonal is { } diagonal ? xA.MultiplyRow(diagonal) : xA).Linear(update.B, update.Bias) * update.Scale;
     }
 }

@@ -15,8 +15,8 @@ internal sealed class TrainableTokenRows : LayerAdapter
     private readonly Parameter _rows;
     private readonly TokenNames _names;
     private readonly bool _owner;
-    private readonly Tensor _keep;
-    private readonly Tensor _pick;
+    private readonly Tensor _keepMask;
+    private readonly Tensor _selection;
 
     /// <summary>The adapter of an embedding, or of a head that is tied to it and shares its rows.</summary>
     /// <param name="layer">The embedding or the head.</param>
@@ -37,8 +37,8 @@ internal sealed class TrainableTokenRows : LayerAdapter
             pick[tokens[i] * tokens.Count + i] = 1;
         }
         var backend = rows.Value.Backend;
-        _keep = backend.From(keep, [vocabulary, 1], MemoryKind.Frozen).Keep();
-        _pick = backend.From(pick, [vocabulary, tokens.Count], MemoryKind.Frozen).Keep();
+        _keepMask = backend.From(keep, [vocabulary, 1], MemoryKind.Frozen).Keep();
+        _selection = backend.From(pick, [vocabulary, tokens.Count], MemoryKind.Frozen).Keep();
     }
 
     public override IEnumerable<AdapterParameter> Parameters => _owner ? [Named("")] : [];
@@ -58,12 +58,12 @@ internal sealed class TrainableTokenRows : LayerAdapter
         using var scope = new TensorScope();
         if (_layer is Embedding)
         {
-            var picked = _pick.Rows(x); // (…, tokens): one-hot where a token is replaced
-            var kept = y.MultiplyColumn(_keep.Rows(x).Cast(DType.F32));
+            var picked = _selection.Rows(x); // (…, tokens): one-hot where a token is replaced
+            var kept = y.MultiplyColumn(_keepMask.Rows(x).Cast(DType.F32));
             return scope.Return(kept + picked.Reshape([(int)x.Count, _tokens.Count]).MatMul(_rows.Value).Reshape(y.Shape));
         }
-        var logits = x.Linear(_rows.Value).Linear(_pick); // the replaced tokens' logits, in their columns
-        return scope.Return(y.MultiplyRow(_keep.Reshape([(int)_keep.Count])) + logits);
+        var logits = x.Linear(_rows.Value).Linear(_selection); // the replaced tokens' logits, in their columns
+        return scope.Return(y.MultiplyRow(_keepMask.Reshape([(int)_keepMask.Count])) + logits);
     }
 
     public override bool Merge(Tensor weight, Tensor? bias, Tensor? plain)
@@ -78,7 +78,7 @@ internal sealed class TrainableTokenRows : LayerAdapter
 
     public override void Free()
     {
-        _keep.Dispose();
-        _pick.Dispose();
+        _keepMask.Dispose();
+        _selection.Dispose();
     }
 }

@@ -6,7 +6,7 @@ internal static class Factorization
     /// <summary>Up to this size the whole spectrum is computed; above it only the leading part, if r is below min(m, n)/3.</summary>
     private const int DenseLimit = 320;
 
-    private const int DenseShare = 3;
+    private const int DenseRatio = 3;
 
     /// <summary>Singular values below this fraction of the largest are rounding errors of F32 weights, and are returned as zero.</summary>
     private const double Noise = 1e-9;
@@ -19,7 +19,7 @@ internal static class Factorization
     /// <returns>U (m, r), S (r), V (r, n)</returns>
     public static (double[] U, double[] S, double[] V) TruncatedSvd(double[] w, int m, int n, int r)
     {
-        if (Math.Min(m, n) > DenseLimit && DenseShare * r < Math.Min(m, n))
+        if (Math.Min(m, n) > DenseLimit && DenseRatio * r < Math.Min(m, n))
         {
             return FromBasis(LeadingBasis.Find(w, m, n, r), w, m, n, r);
         }

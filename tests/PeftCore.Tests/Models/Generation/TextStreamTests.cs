@@ -45,7 +45,7 @@ public sealed class TextStreamTests
             Assert.That(stream.Text, Does.StartWith(shown.ToString()));
         }
         Assert.That(stream.Stopped, Is.True);
-        Assert.That(stream.Text, Is.EqualTo("one ## two EN three ").And.EqualTo(shown.ToString() + stream.GiveRest()));
+        Assert.That(stream.Text, Is.EqualTo("one ## two EN three ").And.EqualTo(shown.ToString() + stream.Flush()));
     }
 
     [Test]
@@ -57,7 +57,7 @@ public sealed class TextStreamTests
             stream.Add(token);
         }
         Assert.That(stream.Give(), Is.EqualTo("a "));
-        Assert.That(stream.GiveRest(), Is.EqualTo("ST\uFFFD"));
+        Assert.That(stream.Flush(), Is.EqualTo("ST\uFFFD"));
     }
 
     private static string Bytes(IReadOnlyList<int> ids) => Encoding.UTF8.GetString([.. ids.Select(id => (byte)id)]);

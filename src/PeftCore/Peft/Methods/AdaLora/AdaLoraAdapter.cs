@@ -20,7 +20,7 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
         : base(layer, new LayerDropout(layer, (float)config.Dropout, site))
     {
         Path = path;
-        int rank = Kept(config) is { } kept ? kept.Count(flag => flag) : config.InitialRank;
+        int rank = RankMask(config) is { } kept ? kept.Count(flag => flag) : config.InitialRank;
         _scale = Hyperparameters.Scale("lora_alpha", path, (config.Alpha > 0 ? (float)config.Alpha : config.InitialRank) /
             (config.InitialRank + RankOffset));
         A = context.NewParameter([rank, layer.Inputs]).Normal(0, config.InitWeights ? 0.02f : 1, context.Seed, 3 * site);
@@ -54,10 +54,10 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
         : Parameters.Select(parameter => SavedEntry.Of(parameter with { Path = path }))
         .Select(entry => entry with { ToFile = () => Sliced(entry.Name) });
 
-    protected override LowRankUpdate Update(DropoutKey drop) =>
-        new(A.Value, B.Value, _scale, Dropout: drop, Diagonal: E.Value.Reshape([E.Shape[0]]));
+    protected override LowRankUpdate Update(DropoutKey dropout) =>
+        new(A.Value, B.Value, _scale, Dropout: dropout, Diagonal: E.Value.Reshape([E.Shape[0]]));
 
-    private IReadOnlyList<bool>? Kept(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
+    private IReadOnlyList<bool>? RankMask(AdaLoraConfig config) => config.RankPattern?.GetValueOrDefault(PatternKey);
 
     /// <summary>A parameter without its pruned directions, as the file holds it.</summary>
     private SafetensorsTensor Sliced(string name)

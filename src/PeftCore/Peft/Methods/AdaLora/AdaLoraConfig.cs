@@ -42,7 +42,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         .IntOrNull("total_step", c => c.TotalSteps, (c, v) => c with { TotalSteps = v },
             "Steps of the whole training, which the schedule of ranks needs.", min: 1)
         .Add(new("rank_pattern", "object of lists of true and false, or null", "Directions of each layer that are kept; saved by training.",
-            (c, reader) => c with { RankPattern = ReadKept(reader) },
+            (c, reader) => c with { RankPattern = ReadRankPattern(reader) },
             c => c.RankPattern is null ? null : FieldKinds.ToJson(c.RankPattern,
                 kept => new JsonArray([.. kept.Select(flag => JsonValue.Create(flag))]))))
         .Int("r", c => c.UnusedRank, (c, v) => c with { UnusedRank = v }, "LoRA's rank, which AdaLoRA does not use; kept for the file.")
@@ -147,7 +147,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         }
     }
 
-    private static Dictionary<string, IReadOnlyList<bool>>? ReadKept(ConfigReader reader) =>
+    private static Dictionary<string, IReadOnlyList<bool>>? ReadRankPattern(ConfigReader reader) =>
         reader.ObjectOrNull("rank_pattern") is { } pattern
             ? pattern.Names.ToDictionary(name => name, name => Flags(pattern, name), StringComparer.Ordinal) : null;
 

@@ -52,15 +52,15 @@ internal sealed class BoftAdapter : DeltaAdapter
     public override Tensor Forward(Tensor x)
     {
         using var scope = new TensorScope();
-        var y = Turned(x, Layer.Weight.Value);
+        var y = Rotated(x, Layer.Weight.Value);
         return scope.Return(Layer.Bias is { } bias ? y.AddRow(bias.Value) : y);
     }
 
     protected override bool DependsOnWeight => true;
 
-    protected override Tensor Delta(Tensor x, Tensor weight) => Turned(x, weight) - x.Linear(weight, null, Layer.Transposed);
+    protected override Tensor Delta(Tensor x, Tensor weight) => Rotated(x, weight) - x.Linear(weight, null, Layer.Transposed);
 
-    private Tensor Turned(Tensor x, Tensor weight) =>
+    private Tensor Rotated(Tensor x, Tensor weight) =>
         Rotate(x).Linear(weight, null, Layer.Transposed).MultiplyRow(_magnitudes.Value.Reshape([Layer.Outputs]));
 
     private Tensor Rotate(Tensor x)

@@ -45,7 +45,7 @@ internal sealed class Bottleneck : ResidualAdapter
     public Bottleneck(AttachContext context, BottleneckConfig config, int width, int number)
     {
         const ulong StreamsEach = 16;
-        (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstBesideLayers +
+        (_config, _dropout) = (config, new LayerDropout(context.Base.Mode, (float)config.Dropout, LayerDropout.FirstSiteAfterLayers +
             (ulong)number));
         _parameters = new NamedParameters(context, (ulong)number * StreamsEach);
         int hidden = context.Base.HiddenSize;

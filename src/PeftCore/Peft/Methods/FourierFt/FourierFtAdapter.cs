@@ -24,6 +24,6 @@ internal sealed class FourierFtAdapter : LowRankAdapter
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "fourierft_spectrum.{0}", "fourierft_spectrum", _spectrum)];
 
-    protected override LowRankUpdate Update(DropoutKey drop) =>
+    protected override LowRankUpdate Update(DropoutKey dropout) =>
         new(_waves.A, _waves.B, _scale, Diagonal: Tensor.Concat(_spectrum.Value, _spectrum.Value));
 }

@@ -34,7 +34,7 @@ internal sealed class LoHaAdapter : LowRankAdapter
         new("", "hada_w2_a.{0}", "hada_w2_a", _a2), new("", "hada_w2_b.{0}", "hada_w2_b", _b2),
     ];
 
-    protected override LowRankUpdate Update(DropoutKey drop)
+    protected override LowRankUpdate Update(DropoutKey dropout)
     {
         var a = _b1.Value.KhatriRao(_b2.Value); // (r², in)
         int r = _a1.Shape[1];

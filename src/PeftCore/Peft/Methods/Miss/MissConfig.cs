@@ -53,20 +53,20 @@ public sealed record MissConfig : TargetedConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        var pieces = new Dictionary<int, Tensors.Tensor>();
+        var blockSums = new Dictionary<int, Tensors.Tensor>();
         return new TargetedLayers(context, this).Attach((path, layer, site) =>
         {
-            if (!pieces.TryGetValue(layer.Inputs, out var sums))
+            if (!blockSums.TryGetValue(layer.Inputs, out var sums))
             {
-                pieces.Add(layer.Inputs, sums = Pieces(context, layer.Inputs));
+                blockSums.Add(layer.Inputs, sums = BlockSumMatrix(context, layer.Inputs));
             }
             return Form == MissForm.Bat ? new BatAdapter(context, this, path, layer, sums)
                 : new MissAdapter(context, this, path, layer, sums, site);
         });
     }
 
-    /// <summary>The matrix (r, in) of ones and zeros that adds up the pieces of an input; the last piece may be shorter.</summary>
-    private Tensors.Tensor Pieces(AttachContext context, int inputs)
+    /// <summary>(r, in) of ones and zeros that adds up the pieces of an input; the last piece may be short.</summary>
+    private Tensors.Tensor BlockSumMatrix(AttachContext context, int inputs)
     {
         float[] ones = new float[Rank * inputs];
         for (int i = 0; i < inputs; i++)

@@ -81,7 +81,7 @@ public sealed record PTuningConfig : PromptLearningConfig
     {
         var layers = new BidirectionalLstm[EncoderNumLayers];
         LayerDropout[] dropouts =
-            [.. layers.Select((_, i) => new LayerDropout(context.Base.Mode, (float)EncoderDropout, LayerDropout.FirstBesideLayers +
+            [.. layers.Select((_, i) => new LayerDropout(context.Base.Mode, (float)EncoderDropout, LayerDropout.FirstSiteAfterLayers +
                 (ulong)i))];
         for (int i = 0; i < layers.Length; i++)
         {

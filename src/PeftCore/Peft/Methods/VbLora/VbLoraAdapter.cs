@@ -31,13 +31,13 @@ internal sealed class VbLoraAdapter : LowRankAdapter
     public override IEnumerable<SavedEntry> Entries(string path) => !_config.SaveOnlyTopK ? base.Entries(path)
         : Parameters.SelectMany(parameter => new TopKLogits(parameter.Parameter, _config.TopK).Entries(parameter with { Path = path }));
 
-    protected override LowRankUpdate Update(DropoutKey drop)
+    protected override LowRankUpdate Update(DropoutKey dropout)
     {
         int r = _config.Rank, b = _config.VectorLength, h = _config.Vectors, pieces = Layer.Outputs / b;
         var a = _logitsA.Value.TopKSoftmax(_config.TopK).MatMul(_bank.Value).Reshape([r, Layer.Inputs]);
         // The pieces of B are parts of its columns, so each product is written transposed.
         var columns = new BatchedProduct(pieces, r, h, b, new(r * h, h, 1), new(0, b, 1), new(b * r, 1, r));
         var whole = _logitsB.Value.TopKSoftmax(_config.TopK).MatMulBatched(_bank.Value, columns, [Layer.Outputs, r]);
-        return new LowRankUpdate(a, whole, 1, Dropout: drop);
+        return new LowRankUpdate(a, whole, 1, Dropout: dropout);
     }
 }

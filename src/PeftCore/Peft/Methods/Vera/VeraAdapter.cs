@@ -26,8 +26,8 @@ internal sealed class VeraAdapter : LowRankAdapter
     public override IEnumerable<AdapterParameter> Parameters =>
         [new("", "vera_lambda_b.{0}", "vera_lambda_b", _b), new("", "vera_lambda_d.{0}", "vera_lambda_d", _d)];
 
-    protected override LowRankUpdate Update(DropoutKey drop) =>
-        new(_shared.A(Layer.Inputs), _shared.B(Layer.Outputs).MultiplyColumn(_b.Value), 1, Dropout: drop, Diagonal: _d.Value);
+    protected override LowRankUpdate Update(DropoutKey dropout) =>
+        new(_shared.A(Layer.Inputs), _shared.B(Layer.Outputs).MultiplyColumn(_b.Value), 1, Dropout: dropout, Diagonal: _d.Value);
 }
 
 /// <summary>The random A and B that all layers share, as large as the largest layer needs; each layer uses the first columns of A and rows

@@ -18,7 +18,7 @@ internal static class EvaInit
         var components = targets.ToDictionary(target => target.Path, target => Components(target.Layer, inputs), StringComparer.Ordinal);
         var chosen = targets.SelectMany(target => Candidates(target.Path, components[target.Path].Values,
             (int)Math.Round(ranks[target.Path] * settings.Rho)))
-            .OrderByDescending(candidate => candidate.Share).Take(ranks.Values.Sum()).GroupBy(candidate => candidate.Path)
+            .OrderByDescending(candidate => candidate.ExplainedVariance).Take(ranks.Values.Sum()).GroupBy(candidate => candidate.Path)
             .ToDictionary(group => group.Key, group => group.Count(), StringComparer.Ordinal);
         var factors = new Dictionary<string, LowRankFactors>(StringComparer.Ordinal);
         var rankPattern = new List<KeyValuePair<string, int>>();
@@ -72,7 +72,7 @@ internal static class EvaInit
     }
 
     /// <summary>The first components of a layer with the fraction of the variance that each explains.</summary>
-    private static IEnumerable<(string Path, double Share)> Candidates(string path, double[] values, int most)
+    private static IEnumerable<(string Path, double ExplainedVariance)> Candidates(string path, double[] values, int most)
     {
         double all = values.Sum(value => Math.Max(0, value));
         return values.Take(most).Select(value => (path, all > 0 ? value / all : 0));
