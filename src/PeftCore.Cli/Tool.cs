@@ -120,6 +120,7 @@ internal static class Tool
         ParseProblems.Refuse(parse);
 
         var call = new Invocation(parse, terminal, stop);
+        // The parser refuses input that ends in a command which is no verb, such as "bench" alone.
         var verb = (Verb)parse.CommandResult.Command;
         call.Note(!verb.Computes && call.IsGiven(GlobalOptions.Device) ? $"--device has no effect on {verb.Name}, which computes nothing."
             : null);

@@ -100,12 +100,11 @@ internal sealed class TrainingJob
     /// checkpoint holds the result.</summary>
     private void Attach(PeftModel model, PeftConfig config)
     {
-        if (!LoraCalibration.NeedsData(config))
+        if (config is not LoraConfig lora || !LoraCalibration.NeedsData(lora))
         {
             model.AddAdapter(config, seed: _options.Seed);
             return;
         }
-        var lora = (LoraConfig)config;
         if (_options.ResumeFromCheckpoint is { } checkpoint)
         {
             model.ResumeCalibratedAdapter(lora, Resumption.CheckpointOf(checkpoint), seed: _options.Seed);

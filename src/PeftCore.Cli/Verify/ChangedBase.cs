@@ -64,6 +64,7 @@ internal sealed class ChangedBase(Backend backend, string directory, Expected ex
         return new Comparison(name, expected.Error(name, residual), _tolerances.Gradients);
     }
 
+    /// <summary>A layer by its path. Those in the fixture have a LoRA with factors of a weight, so they are linear.</summary>
     private static Linear Layer(PeftModel model, string path) => (Linear)model.Base.Find(path)!;
 
     private static float[] Values(PeftModel model, string part) =>

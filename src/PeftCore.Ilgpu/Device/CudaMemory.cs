@@ -9,13 +9,13 @@ internal sealed class CudaMemory : IDeviceMemory
     private const int RingBytes = 32 << 20;
 
     private readonly Accelerator _accelerator;
-    private readonly AcceleratorStream _stream;
+    private readonly CudaStream _stream;
     private readonly nint _ring;
     private readonly long _limit;
     private long _taken;
     private int _used;
 
-    public CudaMemory(Accelerator accelerator, AcceleratorStream stream, long limit)
+    public CudaMemory(Accelerator accelerator, CudaStream stream, long limit)
     {
         _limit = limit;
         _accelerator = accelerator;
@@ -95,7 +95,7 @@ internal sealed class CudaMemory : IDeviceMemory
     public void Fill(nint address, float value, long count)
     {
         _accelerator.Bind();
-        CudaDriver.Fill(address, BitConverter.SingleToUInt32Bits(value), count, ((CudaStream)_stream).StreamPtr);
+        CudaDriver.Fill(address, BitConverter.SingleToUInt32Bits(value), count, _stream.StreamPtr);
     }
 
     public void Copy(nint from, nint to, long bytes)

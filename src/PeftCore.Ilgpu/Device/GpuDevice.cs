@@ -31,12 +31,13 @@ internal sealed class GpuDevice : IDisposable
         Name = name;
         // The default stream cannot be captured.
         Stream = Accelerator.CreateStream();
-        Capture = Stream is CudaStream stream ? new StreamCapture(stream.StreamPtr) : _launches;
-        Memory = name.IsCuda ? new CudaMemory(Accelerator, Stream, memoryLimit) : new HostDeviceMemory(Accelerator, _launches, memoryLimit);
+        var cuda = Stream as CudaStream; // null on ILGPU's CPU accelerator
+        Capture = cuda is null ? _launches : new StreamCapture(cuda.StreamPtr);
+        Memory = cuda is null ? new HostDeviceMemory(Accelerator, _launches, memoryLimit) : new CudaMemory(Accelerator, cuda, memoryLimit);
         Space = new AddressSpace(Accelerator);
         HasWgmma = IsHopper && !asAmpere;
         HasMma = !HasWgmma && IsAmpereOrLater;
-        Ptx = HasWgmma || HasMma ? new PtxLoader(_context, (CudaStream)Stream, Accelerator) : null;
+        Ptx = cuda is not null && (HasWgmma || HasMma) ? new PtxLoader(_context, cuda, Accelerator) : null;
     }
 
     public DeviceName Name { get; }

@@ -23,6 +23,7 @@ internal sealed class PtxLoader(Context context, CudaStream stream, Accelerator 
     {
         Action<TArgs> run = TKernel.Run;
         var entry = EntryPointDescription.FromExplicitlyGroupedKernel(run.Method);
+        // ILGPU's interface returns the base type; its PTX backend makes this one.
         return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(threads, blocksPerProcessor))).PTXAssembly;
     }
 

@@ -57,6 +57,7 @@ public static class WeightSelection
                 ? Array.ConvertAll(WeightOf(layer.Layer), Math.Abs)
                 : SparseConfig.RandomScores(seed, (ulong)number, layer.Layer.OwnParameter("weight")!.Shape.Count)))]);
         }
+        // The filter above let linear layers through only.
         var sums = layers.ConvertAll(
             layer => (layer.Path, Layer: (Linear)layer.Layer, Sum: new GradientSum(layer.Layer.OwnParameter("weight")!.Shape.Count,
                 criterion == SelectionCriterion.Fisher)));

@@ -14,8 +14,7 @@ internal sealed class AdapterCombination
     private readonly int _rank;
 
     public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type,
-        double? density, MajoritySign majority,
-        int? svdRank, ulong seed)
+        double? density, MajoritySign majority, int? svdRank, ulong seed)
     {
         (_adapters, _weights) = (adapters, weights);
         _type = adapters is [{ Config: LoraConfig }] ? CombinationType.Linear : type;
@@ -54,9 +53,9 @@ internal sealed class AdapterCombination
         TargetModules = Targets(model),
     };
 
-    private TargetedConfig First => (TargetedConfig)_adapters[0].Config;
+    private PeftConfig First => _adapters[0].Config;
 
-    private IEnumerable<TargetedConfig> Configs => _adapters.Select(adapter => (TargetedConfig)adapter.Config);
+    private IEnumerable<PeftConfig> Configs => _adapters.Select(adapter => adapter.Config);
 
     /// <summary>Fills the new adapter's factors and biases.</summary>
     public void Fill(Adapter adapter)
@@ -117,7 +116,7 @@ internal sealed class AdapterCombination
     /// layers.</summary>
     private ModuleSelector Targets(CausalModel model)
     {
-        List<string> names = [.. Configs.SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];
+        List<string> names = [.. Configs.OfType<TargetedConfig>().SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];
         if (names.Count > 0)
         {
             var found = TargetMatching.Find(model, ModuleSelector.Of(names), new TargetFilter(Strict: false)).Select(target => target.Path);

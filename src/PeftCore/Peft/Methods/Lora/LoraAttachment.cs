@@ -35,6 +35,7 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
         return _adapter;
     }
 
+    // Targets are linear layers and embeddings only; TargetMatching refuses others.
     private void Add(string path, Layer layer, ulong site) => _adapter.Layers.Add((path, layer is Linear linear
         ? new LoraLayer(context, config, path, linear, site)
         : new LoraEmbeddingLayer(context, config, path, (Embedding)layer, site)));

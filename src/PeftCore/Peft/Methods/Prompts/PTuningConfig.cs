@@ -49,11 +49,8 @@ public sealed record PTuningConfig : PromptLearningConfig
     /// <summary>Dropout probability between layers of the LSTM.</summary>
     public double EncoderDropout { get; init; }
 
-    internal override PromptLearningConfig Resolved(AttachContext context)
-    {
-        var resolved = (PTuningConfig)base.Resolved(context);
-        return resolved with { EncoderHiddenSize = EncoderHiddenSize ?? resolved.TokenDim };
-    }
+    internal override PromptLearningConfig Resolved(AttachContext context) =>
+        (this with { EncoderHiddenSize = EncoderHiddenSize ?? TokenDim ?? ColumnsIn(context.Base) }).WithSizesOf(context);
 
     internal override PromptEncoder NewEncoder(AttachContext context)
     {

@@ -43,8 +43,7 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
                 $"{context.Place}: num_attention_heads is {heads}, but the keys of this model have {HeadsIn(context.Base)} heads, which " +
                 "is what counts");
         }
-        var resolved = (PrefixTuningConfig)base.Resolved(context);
-        return resolved with { EncoderHiddenSize = EncoderHiddenSize ?? resolved.TokenDim };
+        return (this with { EncoderHiddenSize = EncoderHiddenSize ?? TokenDim ?? ColumnsIn(context.Base) }).WithSizesOf(context);
     }
 
     internal override PromptEncoder NewEncoder(AttachContext context) =>

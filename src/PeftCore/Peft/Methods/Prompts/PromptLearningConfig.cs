@@ -35,7 +35,10 @@ public abstract record PromptLearningConfig : PeftConfig
     private protected virtual int HeadsIn(CausalModel model) => model.HeadCount;
 
     /// <summary>This configuration with the sizes taken from the model, as it is saved.</summary>
-    internal virtual PromptLearningConfig Resolved(AttachContext context) => this with
+    internal virtual PromptLearningConfig Resolved(AttachContext context) => WithSizesOf(context);
+
+    /// <summary>This configuration with the sizes of the model where it has none.</summary>
+    private protected PromptLearningConfig WithSizesOf(AttachContext context) => this with
     {
         TokenDim = TokenDim ?? ColumnsIn(context.Base),
         NumTransformerSubmodules = NumTransformerSubmodules ?? 1,
