@@ -5,8 +5,9 @@ namespace PeftCore.Tokenizers;
 /// <param name="Content">The text of the message.</param>
 public sealed record ChatMessage(string Role, string Content)
 {
-    /// <summary>Other fields of the message that a template may read, such as "tool_calls". Values are strings, numbers, booleans, lists,
-    /// dictionaries or JSON elements. A "content" here, such as null or a list of parts, replaces <see cref="Content"/>.</summary>
+    /// <summary>Other fields of the message that a template may read, such as "tool_calls". Templates are dynamically typed, so values
+    /// are of any of these types: strings, numbers, booleans, lists, dictionaries, JSON elements, null. A "content" here, such as null or
+    /// a list of parts, replaces <see cref="Content"/>.</summary>
     public IReadOnlyDictionary<string, object?>? Extra { get; init; }
 
     /// <summary>The names of all fields in the order in which a template that writes the whole message shows them; null for role, content

@@ -1,5 +1,9 @@
 namespace PeftCore.Tokenizers;
 
+// A template is a program in a dynamically typed language, so values of templates are object? throughout this assembly: null, bool, long,
+// BigInteger, double, string, List<object?>, JinjaDict, the types below and functions (docs/decisions/tokenizers.md). JinjaJson converts
+// what callers give.
+
 /// <summary>The mark of a variable or argument that was not given.</summary>
 internal sealed class JinjaMissing
 {
