@@ -33,13 +33,13 @@ public sealed class TrainableAdapter : ITrainable
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <inheritdoc/>
-    public void BeforeStep(long step, int batches) => _model.BeforeStep(step, batches);
+    public void BeforeStep(long step, int batches) => _model.Steps.BeforeStep(step, batches);
 
     /// <inheritdoc/>
     public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => _model.Steps.TakePermutations();
 
     /// <inheritdoc/>
-    public void AfterStep(long step) => _model.AfterStep(step);
+    public void AfterStep(long step) => _model.Steps.AfterStep(step);
 
     /// <inheritdoc/>
     public string? CaptureKey

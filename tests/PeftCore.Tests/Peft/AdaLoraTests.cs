@@ -94,7 +94,7 @@ public sealed class AdaLoraTests
         {
             bench.Step();
             optimizer.Step(0.5);
-            bench.Model.AfterStep(step + 1);
+            bench.Model.Steps.AfterStep(step + 1);
             optimizer.FreeGradients();
             kept.Add(bench.Model.Parameters.Where(p => p.Name.Contains("lora_E", StringComparison.Ordinal))
                 .Sum(p => p.Parameter.Value.ToFloats().Count(e => e != 0)));

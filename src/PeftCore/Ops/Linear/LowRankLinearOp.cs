@@ -87,15 +87,7 @@ internal static class LowRankLinearOp
         gemms.Run();
         for (int i = 0; i < maps.Length; i++)
         {
-            for (int j = 0; j < maps[i].Updates.Count; j++)
-            {
-                if (maps[i].Updates[j] is { Bias: { } bias, Scale: var scale })
-                {
-                    var scaled = bias.NewLike(bias.Shape, DType.F32);
-                    bias.Backend.Scale(bias, scale, scaled, false);
-                    bias.Backend.AddRow(outputs[i], scaled);
-                }
-            }
+            maps[i].AddUpdateBiases(outputs[i]);
         }
     }
 
@@ -167,16 +159,16 @@ internal static class LowRankLinearOp
             var dx = new List<GemmOperands>(8);
             List<(LowRankUpdate Update, Tensor H)>? dropped = null;
             using var gemms = GroupedGemm.On(Tape.RunningBackend);
-            var arrived = new List<(SavedMap Map, Tensor Dy, Tensor?[] G)>(_maps.Length);
+            var reached = new List<(SavedMap Map, Tensor Dy, Tensor?[] G)>(_maps.Length);
             for (int i = 0; i < _maps.Length; i++)
             {
                 if (context.HasGradOutput(i))
                 {
-                    arrived.Add((_maps[i], context.GradOutput(i), QueueGradientsOfB(context, context.GradOutput(i), _maps[i], gemms)));
+                    reached.Add((_maps[i], context.GradOutput(i), QueueGradientsOfB(context, context.GradOutput(i), _maps[i], gemms)));
                 }
             }
             gemms.Run(); // dB and g
-            foreach (var (map, dy, g) in arrived)
+            foreach (var (map, dy, g) in reached)
             {
                 BaseGradients(context, dy, map);
                 if (map.Weight is not null)

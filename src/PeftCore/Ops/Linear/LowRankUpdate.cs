@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Tensors;
 
 namespace PeftCore.Ops;
@@ -45,6 +46,20 @@ internal sealed record AdaptedLinear(Tensor Weight, Tensor? Bias, bool Transpose
         {
             var update = Updates[j];
             inputs.AddRange([update.A, update.B, update.Bias, update.Diagonal]);
+        }
+    }
+
+    /// <summary>y += s·bias of each update that has one.</summary>
+    public void AddUpdateBiases(Tensor y)
+    {
+        for (int j = 0; j < Updates.Count; j++)
+        {
+            if (Updates[j] is { Bias: { } bias, Scale: var scale })
+            {
+                var scaled = bias.NewLike(bias.Shape, DType.F32);
+                bias.Backend.Scale(bias, scale, scaled, false);
+                bias.Backend.AddRow(y, scaled);
+            }
         }
     }
 }

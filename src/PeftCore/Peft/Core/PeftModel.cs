@@ -67,6 +67,7 @@ public sealed class PeftModel
     /// <summary>The active set.</summary>
     internal ActiveSet Set { get; } = new();
 
+    /// <summary>What the active adapters do before and after each training step.</summary>
     internal StepHooks Steps { get; }
 
     /// <summary>Loads a base model and an adapter on it.</summary>
@@ -232,14 +233,6 @@ public sealed class PeftModel
     /// equivalent on the unchanged base and can be combined with others. Any other LoRA is saved unchanged.</summary>
     /// <exception cref="BadInputException">The adapter is not a LoRA.</exception>
     public void SaveConverted(string directory, string name = DefaultAdapter) => _files.SaveConverted(directory, name);
-
-    /// <summary>Must be called before each training step, counted from 1, with the number of micro batches that it accumulates: a sparse
-    /// mask prepares its refinement rounds.</summary>
-    internal void BeforeStep(long step, int batches = 1) => Steps.BeforeStep(step, batches);
-
-    /// <summary>Must be called after each optimizer step, counted from 1, before the gradients are freed: AdaLoRA allocates
-    /// ranks.</summary>
-    internal void AfterStep(long step) => Steps.AfterStep(step);
 
     internal Adapter Get(string name) => _registry.Get(name);
 

@@ -8,7 +8,8 @@ namespace PeftCore.Peft;
 /// <param name="set">The active set.</param>
 internal sealed class StepHooks(ActiveSet set)
 {
-    /// <summary>Calls the active adapters' hooks before a training step, counted from 1.</summary>
+    /// <summary>To be called before each training step, counted from 1, with the number of batches whose gradients it sums up: a sparse
+    /// mask prepares the rounds that choose other entries.</summary>
     public void BeforeStep(long step, int batches)
     {
         foreach (var adapter in set.Active)
@@ -17,7 +18,7 @@ internal sealed class StepHooks(ActiveSet set)
         }
     }
 
-    /// <summary>Calls the active adapters' hooks after the optimizer step, while the gradients still exist.</summary>
+    /// <summary>To be called after each optimizer step, counted from 1, before its gradients are freed: AdaLoRA allocates ranks.</summary>
     public void AfterStep(long step)
     {
         foreach (var adapter in set.Active)
