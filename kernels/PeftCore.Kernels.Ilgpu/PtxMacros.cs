@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Kernels.Ilgpu;
 
-/// <summary>
-/// Expands macros to PTX, for instructions that C# cannot express. A kernel emits one-line macros (peft.begin, peft.multiply, ...) through ILGPU's inline assembly, and the kernel's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>) writes each as PTX.
-/// </summary>
+/// <summary>Expands macros to PTX, for instructions that C# cannot express. A kernel emits one-line macros (peft.begin, peft.multiply, ...)
+/// through ILGPU's inline assembly, and the kernel's own writer (<c>GemmPtx</c>, <c>FlashPtx</c>, <c>SkinnyGemmPtx</c>, <c>MmaPtx</c>)
+/// writes each as PTX.</summary>
 internal static partial class PtxMacros
 {
     internal const string Shared = "peft_shared";

@@ -1,10 +1,8 @@
 namespace PeftCore.Kernels;
 
-/// <summary>
-/// The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay in the
-/// first-level cache while the panels of a packed block of A are read from the second. Blocks depend on the sizes alone, never on the number of
-/// threads. Tested against the triple loop of GemmTests.
-/// </summary>
+/// <summary>The packed matrix product of Goto and van de Geijn (2008) and Van Zee and van de Geijn (2015): some steps of a strip of B stay
+/// in the first-level cache while the panels of a packed block of A are read from the second. Blocks depend on the sizes alone, never on
+/// the number of threads. Tested against the triple loop of GemmTests.</summary>
 internal static unsafe class PackedProduct<TTile>
     where TTile : struct, ITile
 {
