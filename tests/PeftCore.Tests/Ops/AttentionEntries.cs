@@ -6,11 +6,12 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of attention, fused and separate.</summary>
+internal static class AttentionEntries
 {
     private static readonly string[] SeparateSaves = ["q: *", "k: *", "v: q k bias", "o: q k bias", "lse: *"];
 
-    private static IEnumerable<OpEntry> Attention()
+    public static IEnumerable<OpEntry> All()
     {
         yield return Attention("attention", new Variant(), SeparateSaves);
         yield return Attention("attention, grouped queries", new Variant(KeyHeads: 2), SeparateSaves);

@@ -6,9 +6,10 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of ops element by element and of reductions.</summary>
+internal static class ElementwiseEntries
 {
-    private static IEnumerable<OpEntry> Elementwise()
+    public static IEnumerable<OpEntry> All()
     {
         yield return Two("add", [], t => t[0] + t[1], (a, b) => a + b);
         yield return Two("subtract", [], t => t[0] - t[1], (a, b) => a - b);
@@ -60,7 +61,7 @@ internal static partial class OpCatalog
     }
 
     /// <summary>Every formula, as an activation and as a gate.</summary>
-    private static IEnumerable<OpEntry> Formulas() =>
+    public static IEnumerable<OpEntry> Formulas() =>
     [
         .. Formula<Silu>(Exact.Silu),
         .. Formula<Sigmoid>(Exact.Sigmoid),
@@ -107,7 +108,7 @@ internal static partial class OpCatalog
         new(name, saves, size =>
         new OpSample([OpInput.Of("x", [.. Extents(size)])], apply, v => Array.ConvertAll(v[0], x => exact(x))));
 
-    private static OpEntry Two(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) =>
+    public static OpEntry Two(string name, string[] saves, Func<Tensor[], Tensor> apply, Func<double, double, double> exact) =>
         new(name, saves, size =>
         new OpSample([OpInput.Of("left", [.. Extents(size)]), OpInput.Of("right", [.. Extents(size)])], apply,
             v => Naive.Zip(v[0], v[1], exact)));

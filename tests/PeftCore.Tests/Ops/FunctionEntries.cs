@@ -4,13 +4,15 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of ops written outside the library.</summary>
+internal static class FunctionEntries
 {
-    /// <summary>Ops written outside the library.</summary>
-    private static IEnumerable<OpEntry> Functions()
+    public static IEnumerable<OpEntry> All()
     {
-        yield return Two("product from outside", ["left: right", "right: left"], t => new Product().Apply(t[0], t[1]), (a, b) => a * b);
-        yield return Two("identity from outside", [], t => new Identity().ApplyAll(t[0], t[1]) is [var a, var b] ? a + b : t[0],
+        yield return ElementwiseEntries.Two("product from outside", ["left: right", "right: left"],
+            t => new Product().Apply(t[0], t[1]), (a, b) => a * b);
+        yield return ElementwiseEntries.Two("identity from outside", [],
+            t => new Identity().ApplyAll(t[0], t[1]) is [var a, var b] ? a + b : t[0],
             (a, b) => a + b);
     }
 

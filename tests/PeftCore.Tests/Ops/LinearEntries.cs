@@ -3,11 +3,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of linear layers, LoRA and matrix products.</summary>
+internal static class LinearEntries
 {
     private const float Alpha = 0.7f;
 
-    private static IEnumerable<OpEntry> Linear()
+    public static IEnumerable<OpEntry> All()
     {
         yield return Linear("linear", transposed: false, bias: false, DType.F32);
         yield return Linear("linear with bias", transposed: false, bias: true, DType.F32);

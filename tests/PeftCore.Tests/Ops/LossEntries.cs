@@ -6,15 +6,16 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of losses and of recomputed parts.</summary>
+internal static class LossEntries
 {
-    private static IEnumerable<OpEntry> Losses()
+    public static IEnumerable<OpEntry> All()
     {
         yield return new OpEntry("cross entropy", ["dlogits: logits"], size =>
         {
             var (rows, classes) = size.Pick((1, 1), (5, 3), (4, 4), (20, 301), (0, 3));
             int[] targets = Targets(rows, classes);
-            return new OpSample([OpInput.Of("logits", rows, classes)], t => t[0].CrossEntropy(Ids(t[0], targets, rows), 2.5f),
+            return new OpSample([OpInput.Of("logits", rows, classes)], t => t[0].CrossEntropy(OpCatalog.Ids(t[0], targets, rows), 2.5f),
                 v => [Naive.CrossEntropy(v[0], targets, classes, 2.5)]);
         });
         yield return LinearCrossEntropy("linear cross entropy", DType.F32);
@@ -28,11 +29,11 @@ internal static partial class OpCatalog
         int[] targets = Targets(rows, classes);
         float denominator = Math.Max(1, rows);
         return new OpSample([OpInput.Of("hidden", rows, columns), OpInput.Frozen("weight", dtype, classes, columns)],
-            t => t[0].LinearCrossEntropy(t[1], Ids(t[0], targets, rows), denominator),
+            t => t[0].LinearCrossEntropy(t[1], OpCatalog.Ids(t[0], targets, rows), denominator),
             v => [Naive.CrossEntropy(Naive.MatMul(v[0], v[1], rows, columns, classes, transposeB: true), targets, classes, denominator)]);
     });
 
-    private static IEnumerable<OpEntry> Recomputed()
+    public static IEnumerable<OpEntry> Recomputed()
     {
         yield return new OpEntry("recompute", ["input: *"], size =>
         {

@@ -3,11 +3,12 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of norms and softmax.</summary>
+internal static class NormEntries
 {
     private const float Epsilon = 1e-3f;
 
-    private static IEnumerable<OpEntry> Norms()
+    public static IEnumerable<OpEntry> All()
     {
         yield return RmsNorm("rms norm", 0, DType.F32);
         yield return RmsNorm("rms norm, weight stored as w - 1", 1, DType.F32);

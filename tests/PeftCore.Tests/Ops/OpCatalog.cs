@@ -1,11 +1,15 @@
+using PeftCore.Backends;
+using PeftCore.Tensors;
+
 namespace PeftCore.Tests.Ops;
 
 /// <summary>Every op with a gradient. An op that is not here fails a test; one that is gets all of them.</summary>
-internal static partial class OpCatalog
+internal static class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
-        [.. Linear(), .. Norms(), .. Elementwise(), .. Formulas(), .. Shapes(), .. Attention(), .. Positions(), .. Losses(),
-            .. Structured(), .. Recomputed(), .. Functions()];
+        [.. LinearEntries.All(), .. NormEntries.All(), .. ElementwiseEntries.All(), .. ElementwiseEntries.Formulas(), .. ShapeEntries.All(),
+            .. AttentionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(), .. StructuredEntries.All(),
+            .. LossEntries.Recomputed(), .. FunctionEntries.All()];
 
     /// <summary>Every entry in every size that means something for it.</summary>
     public static IEnumerable<TestCaseData> Cases =>
@@ -17,4 +21,7 @@ internal static partial class OpCatalog
         from entry in Entries
         where entry.Sizes.Contains(size)
         select new TestCaseData(entry).SetArgDisplayNames(entry.Name);
+
+    /// <summary>Token ids, positions or targets (count) on the device of a tensor.</summary>
+    public static Tensor Ids(Tensor like, int[] ids, int count) => like.Backend.From(ids, [count]);
 }

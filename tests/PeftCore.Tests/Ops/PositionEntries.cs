@@ -4,9 +4,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of rotary positions.</summary>
+internal static class PositionEntries
 {
-    private static IEnumerable<OpEntry> Positions()
+    public static IEnumerable<OpEntry> All()
     {
         yield return Rope("rope", interleaved: false, padding: 0, rest: 0);
         yield return Rope("rope, interleaved pairs", interleaved: true, padding: 0, rest: 0);
@@ -29,10 +30,8 @@ internal static partial class OpCatalog
             var backend = t[0].Backend;
             var tables = new RopeTables(backend.From(Array.ConvertAll(angles, a => (float)Math.Cos(a)), [37, half]),
                 backend.From(Array.ConvertAll(angles, a => (float)Math.Sin(a)), [37, half]), interleaved);
-            return new Heads(t[0], heads, dim, padding, stride).Rope(tables, Ids(t[0], positions, batch * length));
+            return new Heads(t[0], heads, dim, padding, stride).Rope(tables, OpCatalog.Ids(t[0], positions, batch * length));
         }
     })
     { Consumes = true };
-
-    private static Tensor Ids(Tensor like, int[] ids, int count) => like.Backend.From(ids, [count]);
 }

@@ -3,9 +3,10 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of ops that change shapes or choose rows.</summary>
+internal static class ShapeEntries
 {
-    private static IEnumerable<OpEntry> Shapes()
+    public static IEnumerable<OpEntry> All()
     {
         yield return new OpEntry("reshape", [], size =>
         {
@@ -52,7 +53,7 @@ internal static partial class OpCatalog
             var (rows, columns, count) = size.Pick((1, 1, 1), (5, 3, 7), (4, 4, 4), (33, 300, 40), (3, 2, 0));
             // repeats some rows, leaves the last one out
             int[] ids = [.. Enumerable.Range(0, count).Select(i => i * i % Math.Max(1, rows - 1))];
-            return new OpSample([OpInput.Of("table", rows, columns)], t => t[0].Rows(Ids(t[0], ids, count)),
+            return new OpSample([OpInput.Of("table", rows, columns)], t => t[0].Rows(OpCatalog.Ids(t[0], ids, count)),
                 v => [.. ids.SelectMany(id => v[0][(id * columns)..((id + 1) * columns)])]);
         });
         yield return new OpEntry("rows by number", ["ids: table"], size =>

@@ -6,9 +6,12 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-internal static partial class OpCatalog
+/// <summary>Entries of the structured products of methods.</summary>
+internal static class StructuredEntries
 {
-    private static IEnumerable<OpEntry> Structured()
+    private const float Alpha = 0.7f;
+
+    public static IEnumerable<OpEntry> All()
     {
         yield return Blocks("multiply blocks", shared: false);
         yield return Blocks("multiply blocks, one shared", shared: true);

@@ -8,7 +8,6 @@ using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Peft.Prompts;
 using PeftCore.Tensors;
-using PeftCore.Tokenizers;
 using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
@@ -262,67 +261,5 @@ public sealed class PromptTests(Family family)
     {
         Model.SetActive(name);
         return Model.Parameters.Single(p => p.Name.EndsWith("prefix_task_cols", StringComparison.Ordinal)).Parameter.Value.ToArray<float>();
-    }
-}
-
-/// <summary>Prompts before sequences whose tokens attend to only the last few keys.</summary>
-public sealed class PromptWindowTests
-{
-    [Test]
-    public void A_window_counts_what_stands_before_the_sequence_with_a_cache_and_without([Values] bool prefix)
-    {
-        int[] ids = [.. Enumerable.Range(0, 16).Select(i => 3 + i * 17 % 90)];
-        using var backend = new CpuBackend(1, poison: true);
-        using var scope = new TensorScope();
-        var model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", "mistral", "base"), backend));
-        model.AddAdapter(prefix ? new PrefixTuningConfig { NumVirtualTokens = 3 } : new PromptTuningConfig { NumVirtualTokens = 3 },
-            seed: 1);
-        int vocabulary = model.Base.VocabularySize;
-        float[] whole = model.Base.Logits(ModelInputs.From(backend, ids, 1)).ToArray<float>()[^(ids.Length * vocabulary)..];
-        using var decoder = new CachedDecoder(model.Base, backend, ids.Length);
-        float[] pieces = [.. decoder.ReadAll(ids[..5]), .. decoder.ReadAll(ids[5..6]), .. decoder.ReadAll(ids[6..])];
-        Assert.That(Fixtures.Error(pieces, whole), Is.LessThan(1e-5));
-        // The last token lies beyond the window of every virtual token, but for what later layers carry on; the window itself must not have
-        // moved.
-        float[] plain = model.WithoutAdapters(() => model.Base.Logits(ModelInputs.From(backend, ids, 1)).ToArray<float>());
-        Assert.That(Fixtures.Error(whole.AsSpan(0, vocabulary), plain.AsSpan(0, vocabulary)), Is.GreaterThan(1e-3),
-            "the first token sees them");
-        model.Unload();
-        model.Base.Dispose();
-    }
-}
-
-/// <summary>Prompts that start from text, on the bundled model and its tokenizer.</summary>
-public sealed class PromptTextTests
-{
-    [TestCase(2)]
-    [TestCase(40)]
-    public void A_prompt_starts_from_the_embeddings_of_a_text_cut_or_repeated(int count)
-    {
-        string directory = Path.Combine(TestFiles.Root, "src", "PeftCore.Cli", "Demo", "base-llama");
-        using var backend = new CpuBackend();
-        using var scope = new TensorScope();
-        var model = new PeftModel(ModelLoader.Load(directory, backend));
-        model.AddAdapter(new PromptTuningConfig
-        {
-            NumVirtualTokens = count, Init = PromptInit.Text, InitText = "Continue in verse:",
-            Tokenizer = directory
-        });
-        int[] ids = [.. Tokenizer.FromDirectory(directory).Encode("Continue in verse:").Ids];
-        float[] table = Widened(model.Base.TokenEmbedding.Weight.Value), prompt = model.Parameters[0].Parameter.Value.ToArray<float>();
-        int columns = model.Base.HiddenSize;
-        for (int i = 0; i < count; i++)
-        {
-            Assert.That(prompt[(i * columns)..((i + 1) * columns)],
-                Is.EqualTo(table[(ids[i % ids.Length] * columns)..((ids[i % ids.Length] + 1) * columns)]));
-        }
-        model.Base.Dispose();
-    }
-
-    private static float[] Widened(Tensor value)
-    {
-        var wide = value.NewLike(value.Shape);
-        wide.Backend.Cast(value, wide);
-        return wide.ToArray<float>();
     }
 }

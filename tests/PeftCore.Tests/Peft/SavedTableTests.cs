@@ -88,7 +88,7 @@ public sealed class SavedTableTests
         Assert.That(() => bench.Model.Load(folder.Path), Throws.TypeOf<BadInputException>()
             .With.Message.Contains("has 95 rows, but the base has 97 tokens").And.Message.Contains("--resize-token-embeddings 95"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
-        using var smaller = new PeftCoreModel(rows: 95);
+        using var smaller = new ResizedBase(rows: 95);
         Assert.That(() => smaller.Model.Load(folder.Path), Throws.Nothing);
     }
 
@@ -197,7 +197,7 @@ public sealed class SavedTableTests
     [Test]
     public void A_resized_base_gets_the_mean_of_its_rows_and_its_adapters_save_both_tables([Values("llama", "gpt2")] string family)
     {
-        using var bench = new PeftCoreModel(rows: 99, family);
+        using var bench = new ResizedBase(rows: 99, family);
         float[] table = bench.Model.Base.TokenEmbedding.Weight.Value.ToFloats();
         for (int column = 0; column < 32; column++)
         {
@@ -286,26 +286,5 @@ public sealed class SavedTableTests
         int columns = table.Shape.Columns, rows = table.Shape[0] + more;
         Array.Resize(ref values, rows * columns);
         return new SafetensorsTensor(key, "F32", [rows, columns], MemoryMarshal.AsBytes<float>(values).ToArray());
-    }
-
-    /// <summary>A base with another vocabulary than its file.</summary>
-    private sealed class PeftCoreModel : IDisposable
-    {
-        private readonly CpuBackend _backend = new(1);
-
-        public PeftCoreModel(int rows, string family = "llama")
-        {
-            Model = new PeftModel(ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), _backend));
-            Model.ResizeTokenEmbeddings(rows);
-        }
-
-        public PeftModel Model { get; }
-
-        public void Dispose()
-        {
-            Model.Unload();
-            Model.Base.Dispose();
-            _backend.Dispose();
-        }
     }
 }
