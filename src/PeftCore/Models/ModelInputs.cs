@@ -90,9 +90,9 @@ public sealed partial class ModelInputs
         {
             (k, v) = cache.Append(block, k, v);
         }
-        return scope.Return(In(q).Attend(In(k), In(v), new AttentionOptions(scale, Windowed(window))));
+        return scope.Return(HeadsOf(q).Attend(HeadsOf(k), HeadsOf(v), new AttentionOptions(scale, Windowed(window))));
 
-        Heads In(Tensor tensor) => new(tensor, tensor.Shape.Columns / headDim, headDim);
+        Heads HeadsOf(Tensor tensor) => new(tensor, tensor.Shape.Columns / headDim, headDim);
     }
 
     /// <summary>Inputs of a rectangular batch.</summary>

@@ -45,7 +45,7 @@ internal sealed partial class GemmPtx(GemmShape shape)
     private void Begin(StringBuilder text)
     {
         Add(text, $".reg .f32 acc<{Registers}>;\n.reg .u32 sbase, fulls, empties, staged, mine;\n.reg .u64 descA, descB, maps;\n");
-        Add(text, $".reg .pred always, lead, tell;\n.reg .b16 both;\n");
+        Add(text, $".reg .pred always, lead, arriver;\n.reg .b16 both;\n");
         Add(text, $"mov.u32 sbase, {PtxMacros.Shared};\nadd.u32 sbase, sbase, 1023;\nand.b32 sbase, sbase, 0xFFFFFC00;\n");
         Add(text, $"setp.eq.u32 always, sbase, sbase;\n");
         Add(text, $"add.u32 fulls, sbase, {shape.BarriersAt};\nadd.u32 empties, fulls, {8 * shape.Stages};\n");
@@ -53,8 +53,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
         text.Append("{\n.reg .u32 at, thread, group;\n.reg .pred first;\nmov.u32 thread, %tid.x;\nshr.u32 group, thread, 7;\n" +
             "and.b32 at, thread, 127;\nsetp.eq.u32 lead, at, 0;\n");
         // Warp r of a warpgroup arrives at the empty barrier of thread block r of the cluster.
-        Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 tell, at, 0;\nand.b32 at, thread, 127;\n");
-        Add(text, $"setp.lt.and.u32 tell, at, {32 * shape.Cluster}, tell;\n");
+        Add(text, $"and.b32 at, thread, 31;\nsetp.eq.u32 arriver, at, 0;\nand.b32 at, thread, 127;\n");
+        Add(text, $"setp.lt.and.u32 arriver, at, {32 * shape.Cluster}, arriver;\n");
         Add(text, $"add.u32 mine, group, 1;\nmul.lo.u32 at, group, {GemmShape.SwizzleBlockBytes};\n");
         WgmmaPtx.Descriptor(text, "descA", "at", shape.TransposeA);
         Add(text, $"mov.u32 at, {GemmShape.BytesA};\n");
@@ -150,8 +150,8 @@ internal sealed partial class GemmPtx(GemmShape shape)
         Add(text, $"{{\n.reg .u32 bar, rank;\nmad.lo.u32 bar, {a[0]}, 8, empties;\n");
         text.Append(shape.Cluster > 1
             ? "mov.u32 rank, %tid.x;\nshr.u32 rank, rank, 5;\nand.b32 rank, rank, 3;\nmapa.shared::cluster.u32 bar, bar, rank;\n" +
-            "@tell mbarrier.arrive.shared::cluster.b64 _, [bar];\n}\n"
-            : "@tell mbarrier.arrive.shared::cta.b64 _, [bar];\n}\n");
+            "@arriver mbarrier.arrive.shared::cluster.b64 _, [bar];\n}\n"
+            : "@arriver mbarrier.arrive.shared::cta.b64 _, [bar];\n}\n");
     }
 
     private static int Bit(bool value) => value ? 1 : 0;
