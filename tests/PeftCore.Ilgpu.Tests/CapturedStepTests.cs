@@ -58,7 +58,7 @@ public abstract class CapturedStepTests(string device)
         {
             Assert.That(losses, Is.EqualTo(expectedLosses));
             Assert.That(weights, Is.EqualTo(expectedWeights));
-            Assert.That(count, Is.EqualTo(2)); // of steps 3 to 6: 3 as recorded, 4 finds another tensor, 5 is recorded, 6 as recorded
+            Assert.That(count, Is.EqualTo(2)); // of steps 3 to 6: 3 as captured, 4 finds another tensor, 5 is captured, 6 as recorded
         }
     }
 
@@ -142,7 +142,7 @@ public abstract class CapturedStepTests(string device)
         return (losses, weights, replayed);
     }
 
-    /// <summary>The same without recordings.</summary>
+    /// <summary>The same without captured graphs.</summary>
     private sealed class Unreplayed(TrainableAdapter inner) : ITrainable
     {
         public CausalModel Model => inner.Model;

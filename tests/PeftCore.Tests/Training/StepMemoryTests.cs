@@ -8,10 +8,10 @@ using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
 using PeftCore.Tests.Nn;
 
-namespace PeftCore.Tests.Autograd;
+namespace PeftCore.Tests.Training;
 
 /// <summary>What a whole step of training takes from memory, seen allocation by allocation.</summary>
-public sealed class TrainingStepTests
+public sealed class StepMemoryTests
 {
     private CpuBackend _backend = null!;
     private TensorScope _scope = null!;
