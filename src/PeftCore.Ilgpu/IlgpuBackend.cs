@@ -126,18 +126,18 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     /// <inheritdoc/>
     public ICapturedGraph Capture(Action work, ulong pass)
     {
-        var recording = _gpu.Capturing = new IlgpuGraph(this, _device.Capture, _gpu.Bf16Weights);
-        _device.Memory.BreakCapture = recording.Interrupt;
+        var graph = _gpu.Capturing = new IlgpuGraph(this, _device.Capture, _gpu.Bf16Weights);
+        _device.Memory.BreakCapture = graph.Interrupt;
         try
         {
-            recording.Run(work);
+            graph.Run(work);
         }
         finally
         {
             _device.Memory.BreakCapture = null;
             _gpu.Capturing = null;
         }
-        return recording;
+        return graph;
     }
 
     /// <summary>The memory in use now, inside and outside the arena.</summary>

@@ -103,7 +103,7 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
         .Choice("dtype", o => o.Dtype, (o, v) => o with { Dtype = v }, "in what to compute", values: [DType.F32, DType.BF16])
         .Size("max-memory", o => o.MaxMemory, (o, v) => o with { MaxMemory = v }, "refuse to start if the plan needs more memory")
         .Bool("no-replay", o => o.NoReplay, (o, v) => o with { NoReplay = v },
-            "run every training pass anew instead of replaying a recorded one")
+            "run every training pass anew instead of replaying a captured one")
         .Bool("pack-weights", o => o.PackWeights, (o, v) => o with { PackWeights = v },
             "keep frozen weights packed for matrix products: faster, and up to twice their bytes more (CPU)")
         .Sequence();

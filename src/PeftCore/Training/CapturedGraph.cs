@@ -9,7 +9,7 @@ namespace PeftCore.Training;
 /// gradients that the pass allocates) as static tensors.</summary>
 internal sealed class CapturedGraph : IDisposable
 {
-    private ICapturedGraph? _recording;
+    private ICapturedGraph? _graph;
     private int _longest;
     private StaticInputs _inputs = null!;
     private StaticTensor[] _outputs = [];
@@ -18,7 +18,7 @@ internal sealed class CapturedGraph : IDisposable
     /// <see cref="_outputs"/> of the gradient that the pass allocates (−1 if it allocates none).</summary>
     private (nint Value, nint GradientBefore, int Output)[] _parameters = [];
 
-    public bool IsCaptured => _recording is not null;
+    public bool IsCaptured => _graph is not null;
 
     /// <summary>Runs a pass and captures it, unless an op of the pass needs the host.</summary>
     /// <returns>The loss.</returns>
@@ -29,10 +29,10 @@ internal sealed class CapturedGraph : IDisposable
         _longest = inputs.Longest;
         _inputs = new StaticInputs(inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
-        var recording = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
-        if (!recording.CanReplay)
+        var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
+        if (!graph.CanReplay)
         {
-            recording.Dispose();
+            graph.Dispose();
             return loss!;
         }
         var outputs = new List<StaticTensor> { new(loss!) };
@@ -45,7 +45,7 @@ internal sealed class CapturedGraph : IDisposable
             }
         }
         _outputs = [.. outputs];
-        _recording = recording;
+        _graph = graph;
         return loss!;
     }
 
@@ -60,7 +60,7 @@ internal sealed class CapturedGraph : IDisposable
         }
         try
         {
-            if (!_recording!.Replay(_outputs, trainable.Model.Mode.Step))
+            if (!_graph!.Replay(_outputs, trainable.Model.Mode.Step))
             {
                 return null;
             }
@@ -81,8 +81,8 @@ internal sealed class CapturedGraph : IDisposable
 
     public void Dispose()
     {
-        _recording?.Dispose();
-        _recording = null;
+        _graph?.Dispose();
+        _graph = null;
     }
 
     private bool ParametersAreInPlace(ITrainable trainable)

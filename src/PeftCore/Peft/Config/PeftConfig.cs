@@ -116,9 +116,9 @@ public abstract record PeftConfig
     /// base.</summary>
     internal virtual bool StartsAsBase => true;
 
-    /// <summary>Whether a pass over a batch of one shape launches the same kernels with the same arguments in every step, so that a
-    /// captured graph can replay it: it depends neither on random numbers of the host nor on values read by the host. Input dropout is
-    /// drawn on the device and is allowed.</summary>
+    /// <summary>Whether a pass over a batch of one shape does the same work every step, so that a graph may replace it: nothing about
+    /// it is decided by chance or by values on the host, and no number comes from there. Dropout of an input is drawn on the device and
+    /// does not count.</summary>
     internal virtual bool SupportsGraphCapture => false;
 
     /// <summary>The error for unsupported initialisation fields; null if there is none. It applies only to a new adapter, because a trained

@@ -9,21 +9,21 @@ namespace PeftCore.Peft.FourierFt;
 /// 2n, and ΔW is never formed.</summary>
 internal sealed class FourierFtAdapter : LowRankAdapter
 {
-    private readonly FourierBasis _waves;
+    private readonly FourierBasis _basis;
     private readonly Parameter _spectrum;
     private readonly float _scale;
 
-    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, FourierBasis waves, ulong site)
+    public FourierFtAdapter(AttachContext context, FourierFtConfig config, string path, Linear layer, FourierBasis basis, ulong site)
         : base(layer, default)
     {
-        _waves = waves;
+        _basis = basis;
         _scale = Hyperparameters.Scale("scaling", path, config.Scaling / ((double)layer.Inputs * layer.Outputs));
-        _spectrum = context.NewParameter([waves.A.Shape[0] / 2]);
+        _spectrum = context.NewParameter([basis.A.Shape[0] / 2]);
         _ = config.InitWeights ? _spectrum.Zero() : _spectrum.Normal(0, 1, context.Seed, site);
     }
 
     public override IEnumerable<AdapterParameter> Parameters => [new("", "fourierft_spectrum.{0}", "fourierft_spectrum", _spectrum)];
 
     protected override LowRankUpdate Update(DropoutKey dropout) =>
-        new(_waves.A, _waves.B, _scale, Diagonal: Tensor.Concat(_spectrum.Value, _spectrum.Value));
+        new(_basis.A, _basis.B, _scale, Diagonal: Tensor.Concat(_spectrum.Value, _spectrum.Value));
 }

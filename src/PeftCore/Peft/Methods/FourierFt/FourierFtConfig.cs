@@ -43,7 +43,7 @@ public sealed record FourierFtConfig : TargetedConfig
 
     internal override Adapter AttachTo(AttachContext context)
     {
-        var waves = new Dictionary<(int, int, int), FourierBasis>();
+        var bases = new Dictionary<(int, int, int), FourierBasis>();
         return new TargetedLayers(context, this).Attach((path, layer, site) =>
         {
             int n = TargetMatching.Lookup(FrequencyPattern, path, Frequencies, "n_frequency_pattern");
@@ -53,9 +53,9 @@ public sealed record FourierFtConfig : TargetedConfig
                     $"n_frequency is {n}; \"{path}\" has from 1 to {(long)layer.Inputs * layer.Outputs} frequencies");
             }
             var key = (layer.Inputs, layer.Outputs, n);
-            if (!waves.TryGetValue(key, out var shared))
+            if (!bases.TryGetValue(key, out var shared))
             {
-                waves.Add(key, shared = new FourierBasis(context, layer, n, (ulong)LocationSeed));
+                bases.Add(key, shared = new FourierBasis(context, layer, n, (ulong)LocationSeed));
             }
             return new FourierFtAdapter(context, this, path, layer, shared, site);
         });
