@@ -1,6 +1,6 @@
 namespace PeftCore.Cli.Tests;
 
-/// <summary>Models and data that tests run on.</summary>
+/// <summary>The bundled models and data.</summary>
 internal static class Bundled
 {
     public static string BaseLlama => Path.Combine(Repository.Root, "src", "PeftCore.Cli", "Demo", "base-llama");

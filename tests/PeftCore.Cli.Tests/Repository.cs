@@ -1,6 +1,6 @@
 namespace PeftCore.Cli.Tests;
 
-/// <summary>Where the checked-in files are.</summary>
+/// <summary>Paths of the checked-in files.</summary>
 internal static class Repository
 {
     public static string Root { get; } = Find();

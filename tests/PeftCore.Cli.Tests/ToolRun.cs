@@ -3,7 +3,7 @@ using PeftCore.Cli.Output;
 
 namespace PeftCore.Cli.Tests;
 
-/// <summary>One run of the tool in this process, and everything it wrote.</summary>
+/// <summary>One run of the tool in this process, with its exit code and output.</summary>
 internal sealed record ToolRun(int ExitCode, string Output, string Error)
 {
     /// <summary>The one JSON object on standard output; fails if there is anything else.</summary>

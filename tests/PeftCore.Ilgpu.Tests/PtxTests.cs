@@ -9,7 +9,7 @@ using PeftCore.Kernels.Ilgpu.Hopper.SkinnyGemm;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Every kernel becomes PTX, with no GPU at hand.</summary>
+/// <summary>Every kernel compiles to PTX, without a GPU.</summary>
 public sealed class PtxTests
 {
     [TestCase(8)]

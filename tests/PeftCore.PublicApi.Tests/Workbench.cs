@@ -8,7 +8,7 @@ using PeftCore.Training;
 
 namespace PeftCore.PublicApi.Tests;
 
-/// <summary>A model directory of the sample family, and what the tests do with models.</summary>
+/// <summary>A model directory of the sample family, and helpers of the tests.</summary>
 internal sealed class Workbench : IDisposable
 {
     private const string Config = """

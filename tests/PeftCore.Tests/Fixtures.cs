@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Tests;
 
-/// <summary>Files the reference implementation wrote.</summary>
+/// <summary>Files written by the reference implementation.</summary>
 internal static class Fixtures
 {
     public static float[] Floats(WeightSource source, string name) => MemoryMarshal.Cast<byte, float>(source.Get(name).Bytes).ToArray();

@@ -4,7 +4,7 @@ namespace PeftCore.Tests;
 
 public sealed class NumberTextTests
 {
-    // Made by hand, for a machine without ICU knows no culture by name: English, German, Swedish, French signs.
+    // Created by hand, because a machine without ICU has no named cultures: English, German, Swedish, French signs.
     private static readonly CultureInfo[] Cultures = [Culture(".", ",", "-"), Culture(",", ".", "-"), Culture(",", "\u00A0", "\u2212"),
         Culture(",", "\u202F", "-")];
 

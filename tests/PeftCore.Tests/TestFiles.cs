@@ -1,6 +1,6 @@
 namespace PeftCore.Tests;
 
-/// <summary>Where the checked-in fixtures are, and temporary directories that vanish with the test.</summary>
+/// <summary>Paths of the checked-in fixtures, and temporary directories.</summary>
 internal static class TestFiles
 {
     /// <summary>The directory that holds PeftCore.sln.</summary>

@@ -5,7 +5,8 @@ namespace PeftCore.Kernels;
 
 /// <summary>
 /// Dot products of two or four rows of a large matrix, in its stored type, with one, four or eight rows of float32: the inner loops of
-/// <see cref="DotProducts{TSimd, TVector}"/>. Each load prefetches the address <c>ahead</c> bytes later, because a row is too short for the hardware prefetcher.
+/// <see cref="DotProducts{TSimd, TVector}"/>. Each load prefetches the address <c>ahead</c> bytes later, because a row is too short for the
+/// hardware prefetcher.
 /// </summary>
 internal static unsafe class DotTiles<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>

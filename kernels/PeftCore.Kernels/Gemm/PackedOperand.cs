@@ -35,7 +35,8 @@ internal readonly unsafe struct PackedOperand(byte* data, ElementType type, nint
         where TTile : struct, ITile =>
         ElementDispatch.Run(type, new TileAction<TTile>(rows, steps, a, At(row, step), stride, c, ldc, alpha, accumulate));
 
-    /// <summary>Prefetches part <paramref name="part"/> of <paramref name="parts"/> of the elements that packing these rows and steps would read.</summary>
+    /// <summary>Prefetches part <paramref name="part"/> of <paramref name="parts"/> of the elements that packing these rows and steps would
+    /// read.</summary>
     public void Prefetch(int row, int rows, int step, int steps, int part, int parts)
     {
         if (!Sse.IsSupported)

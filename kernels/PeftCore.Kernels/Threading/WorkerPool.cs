@@ -39,7 +39,8 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Starts a pool of <paramref name="threads"/> threads, the caller of <see cref="For"/> being one of them.</summary>
     /// <param name="threads">Number of threads.</param>
-    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to let the system choose.</param>
+    /// <param name="processors">A processor for each thread, that of the thread which calls this first; null to let the system
+    /// choose.</param>
     public WorkerPool(int threads, IReadOnlyList<int>? processors = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);

@@ -89,7 +89,8 @@ internal sealed class GpuDevice : IDisposable
         where TArgs : struct =>
         Run<TKernel, TArgs>(checked((int)((count + BlockSize - 1) / BlockSize)), 1, args);
 
-    /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks; nothing is launched for 0 blocks.</summary>
+    /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks; nothing is launched for
+    /// 0 blocks.</summary>
     public void Run<TKernel, TArgs>(int blocks, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct

@@ -2,7 +2,7 @@ using PeftCore.Data;
 
 namespace PeftCore.Cli.Tests.Demo;
 
-/// <summary>The files the demo stands on, as they lie beside the program.</summary>
+/// <summary>The files that the demo needs, in the directory of the program.</summary>
 public sealed class DemoFilesTests
 {
     private static readonly string[] Fields = ["Who", "What", "Where", "Day", "Time"];

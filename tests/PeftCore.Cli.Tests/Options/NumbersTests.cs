@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace PeftCore.Cli.Tests.Options;
 
-/// <summary>Numbers wherever the tool reads one: flags, settings files, lists, fields of methods, the environment.</summary>
+/// <summary>Parsing of numbers in all inputs of the tool: flags, settings files, lists, fields of methods, the environment.</summary>
 public sealed class NumbersTests
 {
     private static readonly string[] Plan = ["plan", "--model", Bundled.BaseLlama, "--max-seq-length", "8", "--batch-size", "1"];

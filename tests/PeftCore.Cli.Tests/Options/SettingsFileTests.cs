@@ -4,7 +4,7 @@ using PeftCore.Cli.Options;
 
 namespace PeftCore.Cli.Tests.Options;
 
-/// <summary>What YAML and JSON make of a value, and what a setting takes.</summary>
+/// <summary>Types of values in YAML and JSON, and conversion to settings.</summary>
 public sealed class SettingsFileTests
 {
     [TestCase("lora_r: [4, 8]", "lora_r is a list, expected a whole number of at least 1")]

@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>A model that computes NaN, infinity, or a loss whose exponential no double holds.</summary>
+/// <summary>A model that computes NaN, infinity, or a loss whose exponential overflows a double.</summary>
 public sealed class DamagedModelTests
 {
     private const string Sentence = "the model's output is not a number: its weights, or an adapter's, are damaged";
@@ -114,7 +114,7 @@ public sealed class DamagedModelTests
     private static SafetensorsTensor Tensor(string name, float[] values) =>
         new(name, "F32", [values.Length], stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values)));
 
-    /// <summary>The bundled model with the last norm's weight replaced: in its file that tensor stands last.</summary>
+    /// <summary>The bundled model with the last norm's weight replaced, which is the last tensor of its file.</summary>
     private string ModelWith(ushort value)
     {
         string copy = Path.Combine(_directory.FullPath, "model");

@@ -118,7 +118,7 @@ public sealed class InitialisationTests
             plain = Path.Combine(directory.FullPath, "plain"), same = Path.Combine(directory.FullPath, "same");
         string[] call = ["train", .. Small, "--init-lora-weights", init, "--max-steps", "3"];
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-3", "--output-dir", run]).ExitCode, Is.Zero);
-        // Steps this small are lost in rounding: what is saved is the start.
+        // Such small steps are lost in rounding, so the saved adapter is the initial one.
         Assert.That(ToolRun.Of([.. call, "--learning-rate", "1e-30", "--output-dir", start]).ExitCode, Is.Zero);
 
         var byFiles = ToolRun.Of("convert", "--adapter", run, "--initial-adapter", start, "--output-dir", plain);
@@ -138,7 +138,7 @@ public sealed class InitialisationTests
         ToolRun.Of("eval", "--model", Bundled.BaseLlama, "--adapter", adapter, "--data", Path.Combine(Bundled.DemoData, "valid.jsonl"),
         "--max-seq-length", "64", "--batch-size", "2", "--json").Json.GetProperty("loss").GetDouble();
 
-    /// <summary>A call without a flag's first value, so that a later one counts.</summary>
+    /// <summary>A call without the first occurrence of a flag, so that a later one is used.</summary>
     private static string[] Without(string[] call, string flag, string value)
     {
         int at = Enumerable.Range(0, call.Length - 1).First(i => call[i] == flag && call[i + 1] == value);

@@ -7,8 +7,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>Kills the tool as the system does, with no chance to clean up. PEFTCORE_KILLS sets how many times in all; docs/files.md says
-/// how to run it.</summary>
+/// <summary>Kills the tool's process without any cleanup. PEFTCORE_KILLS sets the number of kills; docs/files.md describes the
+/// run.</summary>
 public sealed class KilledProcessTests
 {
     private const int UsualKills = 24, Kinds = 4;
@@ -34,7 +34,7 @@ public sealed class KilledProcessTests
         var trained = ToolRun.Of("train", "--model", Bundled.BaseLlama, "--data", Bundled.DemoData, "--max-steps", "1", "--batch-size", "1",
             "--max-seq-length", "48", "--output-dir", _adapter);
         Assert.That(trained.ExitCode, Is.Zero, trained.Error);
-        // Another model in several files, so that a mixture of both is none of them.
+        // Another model in several files, so that a mixture of both differs from each.
         _changedBase = Path.Combine(_root.FullPath, "base");
         Directory.CreateDirectory(_changedBase);
         foreach (string file in Directory.GetFiles(Bundled.BaseLlama))
@@ -114,7 +114,7 @@ public sealed class KilledProcessTests
         }
     }
 
-    /// <summary>Runs two calls in turn over each other's output and kills them; at times there is nothing before.</summary>
+    /// <summary>Runs two calls in turn on the same output directory and kills them; sometimes the directory is empty before.</summary>
     private void KillAndCompare(string[] first, string[] second, Action<string> read)
     {
         var clock = Stopwatch.StartNew();
@@ -173,7 +173,8 @@ public sealed class KilledProcessTests
         Assert.That(run.ExitCode, Is.Zero, string.Join(' ', call));
     }
 
-    /// <summary>Starts the tool and kills it at a random moment of its usual time, or a random moment after it begins to write.</summary>
+    /// <summary>Starts the tool and kills it at a random time within its usual duration, or at a random time after its first
+    /// write.</summary>
     private void Kill(string[] call, string output, TimeSpan usual, bool inWriting, Tally tally)
     {
         string parent = Path.GetDirectoryName(output)!;
@@ -202,7 +203,7 @@ public sealed class KilledProcessTests
             .Where(path => !path.EndsWith(HiddenNames.RunLock, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Where kills fell.</summary>
+    /// <summary>Counts of the phases in which the kills happened.</summary>
     private sealed class Tally
     {
         private int _ended, _inside;

@@ -73,7 +73,7 @@ public sealed class KilledVerbTests
         Assert.That(all, Is.GreaterThan(4));
     }
 
-    /// <summary>Of a table only the methods, rates and losses: times and peaks differ between runs.</summary>
+    /// <summary>Only methods, rates and losses of a table, because times and peaks differ between runs.</summary>
     private static byte[] WithoutClock(string path) => path.EndsWith(".md", StringComparison.Ordinal)
         ? Encoding.UTF8.GetBytes(string.Concat(File.ReadAllLines(path).Select(line => string.Join('|', line.Split('|').Take(4)))))
         : File.ReadAllBytes(path);

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>Flags that do nothing on the chosen path are told or refused; flags that contradict each other are refused.</summary>
+/// <summary>Flags without effect cause a note or an error; flags that contradict each other are an error.</summary>
 public sealed class NoEffectTests
 {
     private static readonly string[] Plan = ["plan", "--model", Bundled.BaseLlama, "--max-seq-length", "8", "--batch-size", "1"];

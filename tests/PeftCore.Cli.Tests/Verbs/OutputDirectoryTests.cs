@@ -1,6 +1,6 @@
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>No verb leaves two things in one directory without a word.</summary>
+/// <summary>No verb mixes two kinds of content in one directory without a message.</summary>
 public sealed class OutputDirectoryTests
 {
     private static readonly string Base = Bundled.Fixture("hf", "llama", "base");

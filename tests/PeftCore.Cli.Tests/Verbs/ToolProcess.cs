@@ -2,14 +2,14 @@ using System.Diagnostics;
 
 namespace PeftCore.Cli.Tests.Verbs;
 
-/// <summary>The tool in a process of its own.</summary>
+/// <summary>The tool in a separate process.</summary>
 internal static class ToolProcess
 {
-    /// <summary>Starts the tool; its output is read and dropped.</summary>
+    /// <summary>Starts the tool; its output is ignored.</summary>
     public static Process Start(params string[] call) => Start(_ => { }, call);
 
     /// <summary>Starts the tool.</summary>
-    /// <param name="error">Gets each line of standard error.</param>
+    /// <param name="error">Receives each line of standard error.</param>
     /// <param name="call">The arguments.</param>
     public static Process Start(Action<string> error, params string[] call)
     {

@@ -37,7 +37,7 @@ public sealed class TrainVerbTests
         Assert.That(Train(whole.FullPath, more).ExitCode, Is.Zero);
         using var stop = new CancellationTokenSource();
         stop.Cancel();
-        // Stopped from the start, each call takes one step, saves, and says so.
+        // With a cancelled token, each call runs one step, saves, and reports the interruption.
         Assert.That(Train(stop.Token, parts.FullPath, more).ExitCode, Is.EqualTo(1));
         for (int i = 0; i < 2; i++)
         {
@@ -93,13 +93,13 @@ public sealed class TrainVerbTests
 
     private static ToolRun Train(string output, params string[] more) => Train(CancellationToken.None, output, more);
 
-    /// <summary>A small run; what is given takes the place of what is usual.</summary>
+    /// <summary>A small run; <paramref name="more"/> overrides its flags.</summary>
     private static ToolRun Train(CancellationToken stop, string output, params string[] more) =>
         ToolRun.Of(stop, ["train", .. Small.Chunk(2).Where(pair => !more.Contains(pair[0])).SelectMany(pair => pair), "--output-dir",
             output, .. more]);
 }
 
-/// <summary>What must not depend on whether a run was stopped.</summary>
+/// <summary>The results that must be equal for interrupted and uninterrupted runs.</summary>
 internal static class RunOutcome
 {
     private static readonly HashSet<string> Clock = ["tok_s", "elapsed", "peak_bytes"];

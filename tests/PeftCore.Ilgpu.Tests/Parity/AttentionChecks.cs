@@ -70,7 +70,7 @@ internal static class AttentionChecks
         ($"bf16_attention_{dim}_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, dim), BFloat16: true))),
     ];
 
-    // Of BF16 tensors: a result is rounded once, a gradient's factors and what it is added to as well.
+    // Tolerances for BF16 tensors: a result is rounded once; for a gradient, its factors and the accumulated value are rounded too.
     private const double Once = 1e-2, Twice = 2e-2;
 
     private sealed record Case(int Heads = 4, int KeyHeads = 2, int Dim = 8, int Queries = 0, int Keys = 0,
@@ -109,7 +109,7 @@ internal static class AttentionChecks
         }
     }
 
-    /// <summary>One F32 query over keys and values that were put aside in BF16.</summary>
+    /// <summary>One F32 query over keys and values that are stored in BF16.</summary>
     private static void BFloat16Cache(ParityBench bench)
     {
         int batch = 2, keys = bench.Size(18, 200), dim = bench.Size(8, 64);
@@ -172,7 +172,7 @@ internal static class AttentionChecks
 
     private static Heads Of(Tensor tensor, int heads) => new(tensor, heads, tensor.Shape.Columns / heads);
 
-    // Sliding windows, an empty row, one that looks ahead, one that asks for more than there is.
+    // Sliding windows, an empty row, one that includes later keys, one that extends past the last key.
     private static int[] Windows(int batch, int queries, int keys) =>
     [
         .. Enumerable.Range(0, batch * queries).SelectMany(row => (row % queries) switch

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>What flows through a model stored as BF16 on the device, and as the same numbers in F32 on the CPU: at sizes that vectors fit
-/// and at odd ones.</summary>
+/// <summary>Ops on activations in BF16 on the device, and on the same numbers in F32 on the CPU: at multiples of the vector size and at odd
+/// sizes.</summary>
 internal static class BFloat16Checks
 {
     // A result is rounded once to eight bits of mantissa; sums of such results are rounded again.
@@ -174,7 +174,7 @@ internal static class BFloat16Checks
         }
     }
 
-    /// <summary>Sums of products, and groups of them, as LoRA layers on one input ask for.</summary>
+    /// <summary>Sums of products, and groups of sums, as in LoRA layers with one input.</summary>
     private static void Sums(ParityBench bench, int columns)
     {
         int rows = bench.Size(24, 600), inner = columns % 8 == 0 ? 48 : 21, rank = columns % 8 == 0 ? 8 : 5;
@@ -231,7 +231,7 @@ internal static class BFloat16Checks
         bench.Same(back, "cast from BF16", 0);
     }
 
-    /// <summary>A job that writes and the same job that adds.</summary>
+    /// <summary>An op that overwrites its output, and the same op with accumulation.</summary>
     private static void Each(ParityBench bench, Shape shape, Action<Twin, bool> job, string what, bool start = false)
     {
         foreach (bool accumulate in new[] { false, true })

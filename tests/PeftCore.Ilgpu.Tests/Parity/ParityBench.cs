@@ -7,14 +7,14 @@ namespace PeftCore.Ilgpu.Tests;
 /// <summary>The same tensor on the processor and on the device under test.</summary>
 internal sealed record Twin(Tensor Cpu, Tensor Device);
 
-/// <summary>Runs one job on both backends, from the same inputs, and compares what came out.</summary>
+/// <summary>Runs one op on both backends with the same inputs, and compares the results.</summary>
 internal sealed class ParityBench(Backend cpu, Backend device, bool big, int seed = 7)
 {
     private readonly Random _random = new(seed);
 
     public Backend Cpu => cpu;
 
-    /// <summary>A toy extent for ILGPU's CPU accelerator, a real one for a card.</summary>
+    /// <summary>A small extent for ILGPU's CPU accelerator, a realistic one for a card.</summary>
     public int Size(int toy, int real) => big ? real : toy;
 
     /// <summary>Uniform in ±<paramref name="scale"/>.</summary>
@@ -36,7 +36,7 @@ internal sealed class ParityBench(Backend cpu, Backend device, bool big, int see
         return Mirror(here);
     }
 
-    /// <summary>Numbers that BF16 holds: in F32 on the CPU, in BF16 on the device.</summary>
+    /// <summary>Numbers that BF16 represents exactly: in F32 on the CPU, in BF16 on the device.</summary>
     public Twin Activation(Shape shape, float scale = 1)
     {
         var bf16 = Random(shape, DType.BF16, scale);
@@ -45,7 +45,7 @@ internal sealed class ParityBench(Backend cpu, Backend device, bool big, int see
         return new Twin(f32, bf16.Device);
     }
 
-    /// <summary>Where such numbers go: unwritten memory, or numbers to add to.</summary>
+    /// <summary>An output for such numbers: unwritten memory, or numbers to add to.</summary>
     public Twin Result(Shape shape, bool accumulate = false) =>
         accumulate ? Activation(shape) : new Twin(cpu.NewTensor(shape), device.NewTensor(shape, DType.BF16));
 
@@ -57,7 +57,7 @@ internal sealed class ParityBench(Backend cpu, Backend device, bool big, int see
     /// <summary>Unwritten memory; the backends poison it.</summary>
     public Twin Empty(Shape shape, DType dtype = DType.F32) => new(cpu.NewTensor(shape, dtype), device.NewTensor(shape, dtype));
 
-    /// <summary>Where a result goes: unwritten memory, or numbers to add to.</summary>
+    /// <summary>An output: unwritten memory, or numbers to add to.</summary>
     public Twin Target(Shape shape, bool accumulate) => accumulate ? Random(shape) : Empty(shape);
 
     public void Run(Action<Backend, Func<Twin, Tensor>> job)

@@ -8,7 +8,7 @@ internal static class ParityChecks
             AttentionChecks.All, BFloat16Checks.All, StructuredChecks.All }
             .SelectMany(checks => checks).ToDictionary(check => check.Name, check => check.Body);
 
-    /// <summary>What only a card with tensor cores does.</summary>
+    /// <summary>The checks for cards with tensor cores.</summary>
     public static IReadOnlyDictionary<string, Action<ParityBench>> TensorCores { get; } =
         SummandChecks.All.Concat(SkinnyGemmChecks.All).ToDictionary(check => check.Name, check => check.Body);
 }

@@ -2,8 +2,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Ilgpu.Tests;
 
-/// <summary>Products of numbers that BF16 holds exactly: rounding operands changes nothing, so tensor cores must agree as F32
-/// does.</summary>
+/// <summary>Products of numbers that BF16 represents exactly: rounding the operands changes nothing, so tensor cores must be as accurate as
+/// F32.</summary>
 internal static class RoundedProductChecks
 {
     public static IEnumerable<(string Name, Action<ParityBench> Body)> All =>

@@ -15,7 +15,7 @@ internal sealed record OutputScaleConfig : LinearAdapterConfig
 
     public override string PeftType => "OUTPUT_SCALE";
 
-    /// <summary>Standard deviation of the s it starts from; 0 starts as the base model.</summary>
+    /// <summary>Standard deviation of the initial s; with 0 the adapter starts as the identity.</summary>
     public double InitDeviation { get; init; }
 
     public override ConfigValues FieldValues => Fields.Of(this);

@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace PeftCore.Tests.Architecture;
 
-/// <summary>References only go down; the order stands in docs/architecture.md.</summary>
+/// <summary>A layer refers only to lower layers; docs/architecture.md gives the order.</summary>
 public sealed class LayeringTests
 {
     // Lowest first. Namespaces on one line may refer to each other.
@@ -58,7 +58,7 @@ public sealed class LayeringTests
     private static IEnumerable<Type> OwnTypes(Assembly assembly) =>
         assembly.GetTypes().Where(type => type.Namespace?.StartsWith("PeftCore", StringComparison.Ordinal) == true);
 
-    // A sub-namespace such as PeftCore.Peft.Lora lies where its parent does.
+    // A sub-namespace such as PeftCore.Peft.Lora is in the layer of its parent.
     private static int LayerOf(string name) =>
         Array.FindIndex(Layers,
             layer => layer.Any(known => known == name || (known != "PeftCore" && name.StartsWith(known + ".", StringComparison.Ordinal))));

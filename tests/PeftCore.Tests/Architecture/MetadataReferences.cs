@@ -3,7 +3,7 @@ using System.Reflection.Emit;
 
 namespace PeftCore.Tests.Architecture;
 
-/// <summary>Which types a type refers to, read from its metadata and from the instructions of its methods.</summary>
+/// <summary>The types that a type refers to, from its metadata and the instructions of its methods.</summary>
 internal static class MetadataReferences
 {
     private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance |
@@ -108,7 +108,7 @@ internal static class MetadataReferences
         return tokens;
     }
 
-    /// <summary>A type and what it is made of: element types, generic arguments.</summary>
+    /// <summary>A type and its components: element types, generic arguments.</summary>
     private static IEnumerable<Type> Parts(Type type)
     {
         if (type.HasElementType)

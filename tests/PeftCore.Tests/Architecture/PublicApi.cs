@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace PeftCore.Tests.Architecture;
 
-/// <summary>The public surface of an assembly, one readable line a member, sorted.</summary>
+/// <summary>The public surface of an assembly, one line per member, sorted.</summary>
 internal static class PublicApi
 {
     private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance |
@@ -86,7 +86,7 @@ internal static class PublicApi
 
     private static bool Visible(MethodBase? method) => method is { IsPublic: true } or { IsFamily: true } or { IsFamilyOrAssembly: true };
 
-    // What the compiler adds (record plumbing, extension groupings) is nobody's decision, so nobody has to approve it.
+    // Members that the compiler generates (of records and extension groups) are not listed.
     private static bool IsWritten(MemberInfo member) =>
         !member.Name.Contains('<') && !member.IsDefined(typeof(CompilerGeneratedAttribute)) && !IsRecordPlumbing(member);
 

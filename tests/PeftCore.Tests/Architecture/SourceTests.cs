@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PeftCore.Tests.Architecture;
 
-/// <summary>What the sources look like.</summary>
+/// <summary>Rules for the text of the sources.</summary>
 public sealed partial class SourceTests
 {
     private const int LongestFile = 400, LongestLine = 140;
@@ -23,7 +23,7 @@ public sealed partial class SourceTests
         Assert.That(tooLong, Is.Empty, $"more than {LongestFile} lines: split them");
     }
 
-    /// <summary>Only a text that cannot be broken may be longer: a line of a raw string, or one with a string in it.</summary>
+    /// <summary>Only lines of raw strings and lines with a string literal may be longer, because they cannot be broken.</summary>
     [Test]
     public void No_line_of_code_is_longer_than_the_editor_shows()
     {
@@ -57,8 +57,8 @@ public sealed partial class SourceTests
         Assert.That(found, Is.Empty);
     }
 
-    /// <summary>By default .NET reads "0,0001" as 1 and takes the signs of the machine's culture. Templates read numbers as Python does and
-    /// are compared with it.</summary>
+    /// <summary>By default .NET reads "0,0001" as 1 and uses the separators of the machine's culture. Templates read numbers as Python does
+    /// and are compared with it.</summary>
     [Test]
     public void Numbers_are_read_in_one_place_or_with_the_styles_written_out()
     {

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Autograd;
 
-/// <summary>What the base class of ops from outside does around a function; its gradients are checked in the op catalog.</summary>
+/// <summary>The base class of external ops; their gradients are checked in the op catalog.</summary>
 public sealed class AutogradFunctionTests
 {
     private CpuBackend _backend = null!;

@@ -6,7 +6,7 @@ using PeftCore.Tests.Nn;
 
 namespace PeftCore.Tests.Autograd;
 
-/// <summary>A gradient is computed only where something trains: below the lowest trained parameter nothing is recorded or saved.</summary>
+/// <summary>Gradients are computed only for trained parameters: before the first trained parameter nothing is recorded or saved.</summary>
 public sealed class PruningTests
 {
     private const int Rows = TinyModels.Batch * TinyModels.Length;

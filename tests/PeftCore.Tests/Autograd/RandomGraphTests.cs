@@ -10,8 +10,8 @@ using PeftCore.Tests.Ops;
 
 namespace PeftCore.Tests.Autograd;
 
-/// <summary>Ops hand gradients on, add to them where they meet and take over memory that nobody needs. However they are put together, what
-/// arrives at the leaves must be the derivative.</summary>
+/// <summary>Ops propagate and accumulate gradients and reuse memory. For any composition of ops, the gradients of the leaves must be the
+/// derivatives.</summary>
 public sealed class RandomGraphTests
 {
     private const int Side = 4;
@@ -48,7 +48,7 @@ public sealed class RandomGraphTests
             (x, y) => x * y)),
     ];
 
-    /// <summary>Each instruction is an operation and the two earlier values it works on, counted back from the last.</summary>
+    /// <summary>Each instruction is an operation and its two operands, counted back from the last value.</summary>
     private static readonly Gen<(int Operation, int First, int Second)[]> Programs = (
         from operation in Gen.Choose(0, Operations.Length - 1)
         from first in Gen.Choose(0, 4)

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Autograd;
 
-/// <summary>Backward gives memory back as it goes: what it needs at once does not grow with the length of the model.</summary>
+/// <summary>Backward frees memory while it runs: its peak does not grow with the depth of the model.</summary>
 public sealed class ReleaseTests
 {
     private const int Links = 6;
@@ -33,8 +33,8 @@ public sealed class ReleaseTests
     public void A_saved_tensor_goes_as_soon_as_its_op_has_run()
     {
         var row = _backend.From(Enumerable.Repeat(0.5f, 64).ToArray(), [64]).TrackGradient();
-        // x and what the links saved, the output, the gradient to start from; then one buffer for the first gradient, which the
-        // following ones find free.
+        // x and what the links saved, the output, the gradient to start from; then one buffer for the first gradient, which the following
+        // ones reuse.
         Assert.That(PeakOfBackward(x => x.MultiplyRow(row)), Is.EqualTo((Links + 2 + 1) * Block + 2 * Arena.Granularity));
     }
 
@@ -47,11 +47,11 @@ public sealed class ReleaseTests
     {
         var weight = _backend.Zeros([64, 64], DType.BF16);
         long fixedBytes = Arena.Round(weight.ByteCount);
-        // x, the output, the gradient to start from, and the two gradients between which a link stands.
+        // x, the output, the gradient to start from, and the gradients before and after one link.
         Assert.That(PeakOfBackward(x => x.Linear(weight)), Is.EqualTo(5 * Block + fixedBytes));
     }
 
-    /// <summary>Most bytes alive at once while backward runs through a chain of links from a leaf.</summary>
+    /// <summary>Peak bytes while backward runs through a chain of links from a leaf.</summary>
     private long PeakOfBackward(Func<Tensor, Tensor> link)
     {
         var x = _backend.Zeros([64, 64]).TrackGradient();

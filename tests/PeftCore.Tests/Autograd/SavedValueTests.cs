@@ -47,7 +47,7 @@ public sealed class SavedValueTests
 
         tape.Backward(y);
 
-        // Three readers and one copy: at most dy, dh and h are alive together, with small factors beside them.
+        // Three consumers and one copy: at most dy, dh and h are alive at once, plus small factors.
         Assert.That(backend.Memory.PeakBytes - before, Is.LessThan(4 * Rows * Columns * sizeof(float)));
         x.FreeGradient();
     }

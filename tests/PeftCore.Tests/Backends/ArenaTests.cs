@@ -8,8 +8,8 @@ public sealed class ArenaTests
 {
     private const long Chunk = 16 * Arena.Granularity;
 
-    /// <summary>One thing to do: a positive number allocates as many bytes, another frees the block of that number, modulo those
-    /// alive.</summary>
+    /// <summary>One instruction: a positive number allocates so many bytes, any other frees the block of that index, modulo the blocks in
+    /// use.</summary>
     private static readonly Gen<int[]> Programs = Gen.Frequency(
         (5, Gen.Choose(0, 6 * (int)Arena.Granularity)), (1, Gen.Choose(0, 40 * (int)Arena.Granularity)), (5, Gen.Choose(-100, -1)))
         .ArrayOf(60);
@@ -98,7 +98,7 @@ public sealed class ArenaTests
         Assert.That(() => arena.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    /// <summary>With everything freed neighbours are one again: each chunk can be had whole, and trimming returns all.</summary>
+    /// <summary>After all frees, neighbouring blocks are joined: each chunk can be allocated whole, and trimming returns all.</summary>
     private static void EndsEmpty(Arena arena, CountingSource source, List<(long Start, long Bytes)> live)
     {
         live.ForEach(block => arena.Free((nint)block.Start));
@@ -113,7 +113,7 @@ public sealed class ArenaTests
         Assert.That((arena.ReservedBytes, source.Chunks.Count), Is.EqualTo((0L, 0)));
     }
 
-    /// <summary>Lengths of what lies between the blocks in each chunk.</summary>
+    /// <summary>Lengths of the gaps between the blocks in each chunk.</summary>
     private static IEnumerable<long> Gaps(CountingSource source, List<(long Start, long Bytes)> live)
     {
         foreach (var (start, bytes) in source.Chunks)
@@ -128,7 +128,7 @@ public sealed class ArenaTests
         }
     }
 
-    /// <summary>Addresses without memory, with room between chunks.</summary>
+    /// <summary>Addresses without memory, with gaps between chunks.</summary>
     private sealed class CountingSource : IChunkSource
     {
         private long _next = 1 << 20;

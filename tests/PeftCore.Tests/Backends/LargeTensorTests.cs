@@ -7,10 +7,10 @@ using PeftCore.Tests.Ops;
 
 namespace PeftCore.Tests.Backends;
 
-/// <summary>A span of bytes ends at 2 GiB, a table of a large vocabulary does not.</summary>
+/// <summary>A span is limited to 2 GiB; a table of a large vocabulary is larger.</summary>
 public sealed class LargeTensorTests
 {
-    /// <summary>The catalog again, on a processor that already takes a weight of a few numbers for a large one.</summary>
+    /// <summary>The op catalog on a backend whose limit for large weights is a few numbers.</summary>
     [TestCaseSource(typeof(OpCatalog), nameof(OpCatalog.CasesOf), new object[] { Size.Odd })]
     public void Ops_on_weights_in_parts_are_ops_on_whole_ones(object entry)
     {
@@ -63,7 +63,7 @@ public sealed class LargeTensorTests
             Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("table of 3 rows"));
     }
 
-    /// <summary>Only the pages that are written are ever there, so this needs no 2 GiB.</summary>
+    /// <summary>Only written pages take memory, so this does not need 2 GiB.</summary>
     [Test]
     public void A_row_beyond_two_gibibytes_is_written_and_read()
     {

@@ -7,7 +7,7 @@ using PeftCore.Tests.Nn;
 
 namespace PeftCore.Tests.Backends;
 
-/// <summary>The backend without data runs the same code, so its ledger is that of a real run, entry by entry.</summary>
+/// <summary>The meta backend runs the same code, so its ledger equals that of a real run, entry by entry.</summary>
 public sealed class MetaBackendTests
 {
     [Test]

@@ -16,7 +16,7 @@ internal sealed class CharacterEncoder : ITextEncoder
 
     public bool HasChat { get; init; } = true;
 
-    /// <summary>Two code points that make one token, 3.</summary>
+    /// <summary>Two code points that are encoded as one token, 3.</summary>
     public string? Pair { get; init; }
 
     public int? BosId => Bos;

@@ -3,7 +3,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Tests.Data;
 
-/// <summary>Conversations from files: all that a row has reaches the chat template, or is refused, or is said to have no effect.</summary>
+/// <summary>Conversations from files: every field of a row is passed to the chat template, is an error, or causes a warning.</summary>
 public sealed class ChatRowTests
 {
     private const string Talk = "{\"content\": \"q\", \"role\": \"user\"}, {\"role\": \"assistant\", \"content\": \"a\"}";

@@ -4,7 +4,7 @@ using PeftCore.Data;
 
 namespace PeftCore.Tests.Data;
 
-/// <summary>Files that hold rows in another layout than their ending says, and files that are something else.</summary>
+/// <summary>Files whose layout differs from their extension, and files that are not data.</summary>
 public sealed class DataLayoutTests
 {
     private readonly List<string> _warnings = [];

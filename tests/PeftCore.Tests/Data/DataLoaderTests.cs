@@ -8,7 +8,7 @@ public sealed class DataLoaderTests
 {
     [Test]
     public void A_permutation_is_fixed_for_all_time() =>
-        // A run begun with one version and resumed with another must see the same order.
+        // A run that is resumed with another version must have the same order.
         Assert.That(SeededOrder.Permutation(8, seed: 42, stream: 1), Is.EqualTo([6, 2, 7, 4, 0, 3, 1, 5]));
 
     [Test]

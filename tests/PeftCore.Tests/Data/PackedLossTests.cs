@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Data;
 
-/// <summary>What packing promises: the same loss and the same gradients as the samples one by one.</summary>
+/// <summary>Packing gives the same loss and the same gradients as the separate samples.</summary>
 public sealed class PackedLossTests
 {
     [TestCase("llama")]

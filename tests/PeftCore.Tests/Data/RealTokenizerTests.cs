@@ -28,7 +28,7 @@ public sealed class RealTokenizerTests
             // The first token of a sample cannot be learned, so an empty prompt costs the completion's first.
             string text = tokenizer.Decode([.. pairs[i].Prompt.Length == 0 ? example.Ids[..1] : [], .. learned[..^1]]);
             string expected = tokenizer.Decode(tokenizer.Encode(pairs[i].Completion, false).Ids).Trim();
-            // A token across the border is learned with the piece of the prompt that it has.
+            // A token that spans prompt and completion is learned with its part of the prompt.
             Assert.That(text.Trim(), encoder.Report.Joined > joined ? Does.EndWith(expected).And.Length.LessThan(expected.Length + 4)
                 : Is.EqualTo(expected));
         }

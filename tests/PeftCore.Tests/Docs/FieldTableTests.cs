@@ -3,8 +3,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Docs;
 
-/// <summary>The tables of fields in docs/methods are those of the methods' own rows. With PEFTCORE_UPDATE_DOCS=1 they are written
-/// anew.</summary>
+/// <summary>The tables of fields in docs/methods equal the methods' field rows. PEFTCORE_UPDATE_DOCS=1 regenerates them.</summary>
 public sealed class FieldTableTests
 {
     private const string End = "<!-- /fields -->";

@@ -8,8 +8,8 @@ using PeftCore.Tests.Ops;
 
 namespace PeftCore.Tests.Docs;
 
-/// <summary>Writes docs/gradients.md: equations from the doc comments of the gradient nodes and formulas, and what is saved from the op
-/// catalog, whose tests hold the ops to it.</summary>
+/// <summary>Writes docs/gradients.md: equations from the doc comments of the gradient nodes and formulas, and the saved tensors from the op
+/// catalog, whose tests verify them.</summary>
 internal static partial class GradientTable
 {
     private const string Intro = """
@@ -67,7 +67,8 @@ internal static partial class GradientTable
         return new Rule(KindOf(node), op, forward, backward, saved);
     }
 
-    /// <summary>The name of each node's op, and what it saves, from the first catalog entry that records it alone or else at all.</summary>
+    /// <summary>The name and the saved tensors of each node's op, from the first catalog entry that records only this node, else the first
+    /// that records it.</summary>
     private static readonly Lazy<Dictionary<Type, (string Op, string Saved)>> Recorded = new(() =>
     {
         using var backend = new CpuBackend(1);
@@ -84,7 +85,7 @@ internal static partial class GradientTable
         return found;
     });
 
-    /// <summary>"x: row" is said as "x for drow".</summary>
+    /// <summary>Formats "x: row" as "x for drow".</summary>
     private static string Condition(string saves)
     {
         string[] parts = saves.Split(": ");

@@ -1,6 +1,6 @@
 namespace PeftCore.Tests.Docs;
 
-/// <summary>docs/gradients.md says what the code says.</summary>
+/// <summary>docs/gradients.md equals the table generated from the code.</summary>
 public sealed class GradientTableTests
 {
     private const string Update = "PEFTCORE_UPDATE_DOCS";

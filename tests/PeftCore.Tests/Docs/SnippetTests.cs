@@ -12,7 +12,7 @@ public sealed class SnippetTests
 {
     private const string Fence = "```";
 
-    /// <summary>Where the compiled files are; those of the second are run by the tests beside them.</summary>
+    /// <summary>The folders of the compiled files; tests in the second folder's project run its files.</summary>
     private static readonly string[] SnippetFolders = ["PeftCore.Tests/Docs/Snippets", "PeftCore.PublicApi.Tests/Samples"];
 
     private static IEnumerable<string> Pages() =>

@@ -3,18 +3,18 @@ using PeftCore.Io;
 
 namespace PeftCore.Tests.Io;
 
-/// <summary>Stops writers before each change they make to the disk, one after the other, as a kill would.</summary>
+/// <summary>Simulates kills of a writer before each of its changes to the disk.</summary>
 internal static class KillPoints
 {
-    /// <summary>Kills a writer at every point until it completes. Each time a reader must find what was there before or all that is new,
-    /// what the kill left must be hidden, and the next run must complete and leave nothing.</summary>
-    /// <param name="root">A directory around all that is written.</param>
-    /// <param name="makeOld">Makes what is there before, in an empty root.</param>
-    /// <param name="write">Writes what is new.</param>
-    /// <param name="read">Reads as a user would.</param>
+    /// <summary>Kills a writer at every point until it completes. Each time a reader must find all old or all new files, leftovers must be
+    /// hidden, and the next run must complete and leave no temporary files.</summary>
+    /// <param name="root">The directory that contains all written files.</param>
+    /// <param name="makeOld">Creates the old files in an empty root.</param>
+    /// <param name="write">Writes the new files.</param>
+    /// <param name="read">Reads the files by the library.</param>
     /// <param name="every">Takes only each n-th point.</param>
-    /// <param name="bytes">What of a file is compared; null for all of it.</param>
-    /// <returns>How many points there were, and at how many of them the files were being moved into place.</returns>
+    /// <param name="bytes">Returns the part of a file that is compared; null for the whole file.</param>
+    /// <returns>The number of points, and the number of those at which files were being moved into place.</returns>
     public static (int Points, int Moving) Check(string root, Action makeOld, Action write, Action read, int every = 1,
         Func<string, byte[]>? bytes = null)
     {
@@ -47,8 +47,8 @@ internal static class KillPoints
         }
     }
 
-    /// <summary>Runs a writer and does something before its changes of the disk from some point on.</summary>
-    /// <returns>What the writer was about to do; null if it completed before.</returns>
+    /// <summary>Runs a writer and calls <paramref name="instead"/> before its changes to the disk, from a point on.</summary>
+    /// <returns>The description of the next change; null if the writer completed before.</returns>
     public static string? Stop(int point, Action write, Action<string> instead, bool once)
     {
         int passed = 0;
@@ -85,7 +85,7 @@ internal static class KillPoints
         .OrderBy(file => file.Name, StringComparer.Ordinal)
         .Select(file => $"{file.Name} {Convert.ToHexString(SHA256.HashData((bytes ?? File.ReadAllBytes)(file.Path)))}"));
 
-    /// <summary>Everything hidden, outermost names only.</summary>
+    /// <summary>All hidden entries, outermost names only.</summary>
     public static string[] Hidden(string root) => [.. Directory.EnumerateFileSystemEntries(root, "*", SearchOption.AllDirectories)
         .Where(path => Path.GetFileName(path).StartsWith(HiddenNames.Prefix, StringComparison.Ordinal))];
 
@@ -96,6 +96,6 @@ internal static class KillPoints
         makeOld();
     }
 
-    /// <summary>What ends a writer that is killed; nothing catches it.</summary>
+    /// <summary>The exception that simulates a kill; no code catches it.</summary>
     internal sealed class Killed : Exception;
 }

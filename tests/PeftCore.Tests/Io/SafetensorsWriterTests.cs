@@ -23,7 +23,7 @@ public sealed class SafetensorsWriterTests
         string path = TestFiles.Fixture(fixture.Split('/'));
         using (var file = SafetensorsFile.Open(path))
         {
-            // Shuffled, so that the order in the file is the writer's own doing.
+            // Shuffled, so that the order in the file is that of the writer.
             SafetensorsEntry[] entries = [.. file.Entries.Values];
             new Random(3).Shuffle(entries);
             SafetensorsWriter.Write(_directory["copy"],

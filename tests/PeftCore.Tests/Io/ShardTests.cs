@@ -3,7 +3,7 @@ using PeftCore.Io;
 
 namespace PeftCore.Tests.Io;
 
-/// <summary>Shards that differ from their index: what is in them is found, and what differs is said.</summary>
+/// <summary>Shards that differ from their index: their tensors are found, and differences cause a message.</summary>
 public sealed class ShardTests
 {
     private TemporaryDirectory _directory;

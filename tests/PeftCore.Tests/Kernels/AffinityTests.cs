@@ -51,7 +51,7 @@ public sealed class AffinityTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("2 threads need as many processors"));
     }
 
-    /// <summary>Both items wait for each other, so that each thread does one.</summary>
+    /// <summary>Both items wait for each other, so that each thread runs one.</summary>
     private readonly struct Look(ConcurrentDictionary<int, IReadOnlyList<int>> seen, Barrier both) : IParallelBody
     {
         public void Run(int item)

@@ -4,7 +4,7 @@ namespace PeftCore.Tests.Kernels;
 
 public sealed class AttentionTests
 {
-    /// <summary>What a case switches on.</summary>
+    /// <summary>The options of a case.</summary>
     public sealed record Features(bool Ranges = false, bool Slopes = false, int BiasHeads = 0, bool Fused = false, bool Accumulate = false)
     {
         public override string ToString() =>
@@ -12,7 +12,7 @@ public sealed class AttentionTests
             $"{BiasHeads} {(Fused ? "fused " : "")}{(Accumulate ? "accumulating" : "")}";
     }
 
-    // What this processor lacks cannot be run here.
+    // Only instructions of this processor can be tested.
     private static readonly SimdLevel[] Levels = [.. Enum.GetValues<SimdLevel>().Where(l => l <= Gemm.Best)];
 
     private static readonly AttentionShape[] Shapes =

@@ -4,7 +4,7 @@ namespace PeftCore.Tests.Kernels;
 
 public sealed class GemmTests
 {
-    // What this processor lacks cannot be run here.
+    // Only instructions of this processor can be tested.
     private static readonly SimdLevel[] Levels = [.. Enum.GetValues<SimdLevel>().Where(l => l <= Gemm.Best)];
     private static readonly ElementType[] Types = [ElementType.F32, ElementType.BF16, ElementType.F16];
 

@@ -6,8 +6,8 @@ using PeftCore.Models;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>Thousands of configurations with fields of all families set to values of all kinds: each is declared or refused in a
-/// sentence.</summary>
+/// <summary>Thousands of configurations with fields of all families set to values of all kinds: each is accepted or rejected with a
+/// one-sentence error.</summary>
 public sealed class ConfigFuzzTests
 {
     private static readonly string[] Families = ["llama", "mistral", "qwen2", "qwen3", "gpt2"];

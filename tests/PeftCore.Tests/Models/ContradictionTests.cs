@@ -4,8 +4,7 @@ using PeftCore.Models;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>Configurations that say one thing twice, or what their family has not: a warning where one meaning is known, a refusal
-/// otherwise.</summary>
+/// <summary>Configurations with duplicate or foreign fields: a warning if the meaning is clear, an error otherwise.</summary>
 public sealed class ContradictionTests : ModelTests
 {
     private const string Linear2 = """{"type": "linear", "factor": 2}""";

@@ -5,7 +5,7 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>A model directory made from a fixture with something about it changed.</summary>
+/// <summary>An edited copy of a fixture's model directory.</summary>
 internal sealed class EditedModel : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -30,7 +30,7 @@ internal sealed class EditedModel : IDisposable
 
     public string WeightsPath => _directory["model.safetensors"];
 
-    /// <summary>Puts another tensor of zeros in a name's place.</summary>
+    /// <summary>Replaces a tensor by zeros of another dtype and shape.</summary>
     public void Put(string name, string dtype, params long[] shape)
     {
         SafetensorsDType.TryGetSize(dtype, out int size);
@@ -38,7 +38,7 @@ internal sealed class EditedModel : IDisposable
             new byte[shape.Aggregate(1L, (product, extent) => product * extent) * size]);
     }
 
-    /// <summary>Puts a tensor of given bytes in a name's place.</summary>
+    /// <summary>Replaces a tensor by given bytes.</summary>
     public void Put(string name, string dtype, long[] shape, byte[] bytes) =>
         Tensors[name] = new SafetensorsTensor(name, dtype, shape, bytes);
 
@@ -50,7 +50,7 @@ internal sealed class EditedModel : IDisposable
         return stream.ToArray();
     }
 
-    /// <summary>Stores every tensor in another precision. Returns what it then holds, by name.</summary>
+    /// <summary>Converts every tensor to another dtype, and returns the new bytes by name.</summary>
     public Dictionary<string, byte[]> Narrow(DType dtype)
     {
         var stored = new Dictionary<string, byte[]>();
@@ -63,7 +63,7 @@ internal sealed class EditedModel : IDisposable
         return stored;
     }
 
-    /// <summary>Writes config.json and the weights, in one file or in as many shards as asked for.</summary>
+    /// <summary>Writes config.json and the weights, in one file or in several shards.</summary>
     public EditedModel Write(int shards = 1)
     {
         File.WriteAllText(_directory["config.json"], Config.ToJsonString());

@@ -4,7 +4,7 @@ using PeftCore.Models;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>Quantised models are named as such before any tensor is missed.</summary>
+/// <summary>Quantised models cause an error that names the quantisation, before any error about missing tensors.</summary>
 public sealed class QuantizationTests : ModelTests
 {
     [TestCase("""{"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4"}""",

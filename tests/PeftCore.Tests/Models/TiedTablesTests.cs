@@ -7,7 +7,7 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Models;
 
-/// <summary>A configuration that ties the head, or does not, against what the file holds.</summary>
+/// <summary>Configurations that tie the head or not, with files that hold one or two tables.</summary>
 public sealed class TiedTablesTests : ModelTests
 {
     private const string Head = "lm_head.weight";

@@ -6,9 +6,9 @@ namespace PeftCore.Tests.Nn;
 
 public sealed class RotaryTests
 {
-    /// <summary>Llama 3.2's frequencies (64 columns, base 500000, factor 32, low 1, high 4, original length 8192), worked out apart from
-    /// the code: pair 14's wavelength is 1957 tokens, under 8192/4, and it stays; pair 18's is 10089, over 8192, and it is divided by 32;
-    /// between them both are blended.</summary>
+    /// <summary>Llama 3.2's frequencies (64 columns, base 500000, factor 32, low 1, high 4, original length 8192), computed independently
+    /// of the code: pair 14's wavelength is 1957 tokens, below 8192/4, and it is unchanged; pair 18's is 10089, over 8192, and it is
+    /// divided by 32; between them the two are interpolated.</summary>
     [TestCase(0, 1.0)]
     [TestCase(1, 0.6636012376960885)]
     [TestCase(14, 0.0032114459947525913)]

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Nn;
 
-/// <summary>Models of a few thousand parameters with seeded random weights, and something for them to read.</summary>
+/// <summary>Models of a few thousand parameters with seeded random weights, and input batches.</summary>
 internal static class TinyModels
 {
     public const int Vocabulary = 31;
@@ -34,7 +34,7 @@ internal static class TinyModels
         Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)),
             backend, DType.F32);
 
-    /// <summary>LoRA of rank 2 on some modules, with nothing at its identity.</summary>
+    /// <summary>LoRA of rank 2 on some modules, with all parameters perturbed from their initial values.</summary>
     public static PeftModel WithLora(CausalModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)
     {
         var peft = new PeftModel(model);
@@ -55,7 +55,7 @@ internal static class TinyModels
         return peft;
     }
 
-    /// <summary>The mean loss of a small batch; the caller's scope frees what it made.</summary>
+    /// <summary>The mean loss of a small batch; the caller's scope frees its tensors.</summary>
     public static Tensor Loss(CausalModel model, int length = Length)
     {
         var backend = model.Head.Weight.Value.Backend;

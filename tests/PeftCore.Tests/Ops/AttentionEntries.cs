@@ -30,7 +30,7 @@ internal static class AttentionEntries
         yield return Fused("attention, fused qkv among other columns", new Variant(Padding: 3), ["qkv: *", "o: *", "lse: *"]);
     }
 
-    /// <summary>What a case switches on; Padding is columns before, between and behind the heads.</summary>
+    /// <summary>The options of a case; Padding is columns before, between and after the heads.</summary>
     private sealed record Variant(int KeyHeads = 0, int MoreKeys = 0, bool Ranges = false, bool Slopes = false, int BiasHeads = 0,
         float SoftCap = 0,
         int Padding = 0)

@@ -2,8 +2,8 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>Gradients of Σ upstream·op(inputs) by central differences of the op's definition in double precision: the truth every
-/// backward is held against.</summary>
+/// <summary>Gradients of Σ upstream·op(inputs) by central differences of the op's definition in double precision: the reference for every
+/// backward.</summary>
 internal sealed class Differences
 {
     private const double Step = 1e-5;
@@ -29,8 +29,8 @@ internal sealed class Differences
     /// <summary>Seeded random numbers that the output is contracted with.</summary>
     public float[] Upstream { get; }
 
-    /// <summary>The worst error of an output or gradient, over the largest value of its kind; infinite where a value is missing, is too
-    /// many, or is not a number.</summary>
+    /// <summary>The worst error of an output or gradient, over the largest value of its kind; infinite if a value is missing, unexpected or
+    /// NaN.</summary>
     /// <param name="result">What the op computed.</param>
     /// <param name="run">How it was run.</param>
     public double ErrorOf(OpResult result, OpRun run)
@@ -73,7 +73,8 @@ internal sealed class Differences
         return _sample.Reference(Seen(values)).Zip(Upstream, (y, g) => y * g).Sum();
     }
 
-    /// <summary>The inputs in their roles. What is two inputs moves in both, so its slope is the sum of both gradients.</summary>
+    /// <summary>The inputs by role. A tensor that is two inputs is perturbed in both, so its difference is the sum of both
+    /// gradients.</summary>
     private double[][] Seen(double[][] values) => _roles is null ? values : [.. _roles.Select(role => values[role])];
 
     /// <summary>Along each element of a small tensor; along some of a large one, and along all of them at once.</summary>
@@ -94,7 +95,7 @@ internal sealed class Differences
         }
     }
 
-    /// <summary>How fast the contracted output grows along a direction.</summary>
+    /// <summary>The directional derivative of the contracted output.</summary>
     private sealed record Slope(double[] Direction, double Value)
     {
         public double Length { get; } = Math.Sqrt(Direction.Sum(d => d * d));

@@ -1,7 +1,7 @@
 namespace PeftCore.Tests.Ops;
 
-/// <summary>The checks of <see cref="OpTests"/> are worth something only if they fail when an op is wrong: whichever contribution to an
-/// output, a saved value or a gradient has the wrong sign, the comparison with the definition must see it.</summary>
+/// <summary>Mutation tests of <see cref="OpTests"/>: if any contribution to an output, a saved value or a gradient has the wrong sign, the
+/// comparison with the definition must fail.</summary>
 public sealed class MutationTests
 {
     private SignFlippingBackend _backend = null!;
@@ -43,7 +43,7 @@ public sealed class MutationTests
 
     private static string OnlyWanted(OpSample sample, int mask) => int.IsPow2(mask) ? sample.Inputs[int.TrailingZeroCount(mask)].Name : "";
 
-    /// <summary>Outputs that an op must have made but that the one wanted gradient does not use.</summary>
+    /// <summary>Outputs that an op must compute but that the required gradient does not use.</summary>
     private static bool IsUseless(string contribution, string wanted) => (contribution, wanted) switch
     {
         ("GatedGradient dgate", "up") or ("GatedGradient dup", "gate") => true,

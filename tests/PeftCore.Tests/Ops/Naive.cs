@@ -30,7 +30,7 @@ internal static class Naive
 
     public static double[] Scale(double[] x, double factor) => Array.ConvertAll(x, value => factor * value);
 
-    /// <summary>What a kept element is multiplied with, and 0 for a dropped one.</summary>
+    /// <summary>The factor of a kept element, and 0 for a dropped one.</summary>
     public static double[] DropoutMask(int count, float probability, ulong seed, ulong stream) =>
         [.. Enumerable.Range(0, count).Select(i => Philox.Uniform(seed, stream, (ulong)i) >= probability ? 1 / (1 - (double)probability)
             : 0)];

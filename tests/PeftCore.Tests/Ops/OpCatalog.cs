@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>Every op with a gradient. An op that is not here fails a test; one that is gets all of them.</summary>
+/// <summary>Every op with a gradient. An op that is missing here fails a test; all tests run on every entry.</summary>
 internal static class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
@@ -11,7 +11,7 @@ internal static class OpCatalog
             .. AttentionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(), .. StructuredEntries.All(),
             .. LossEntries.Recomputed(), .. FunctionEntries.All()];
 
-    /// <summary>Every entry in every size that means something for it.</summary>
+    /// <summary>Every entry in every size that applies to it.</summary>
     public static IEnumerable<TestCaseData> Cases =>
         from entry in Entries
         from size in entry.Sizes

@@ -3,19 +3,19 @@ using PeftCore.Tests.Kernels;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>Which extents a sample has.</summary>
+/// <summary>Size classes of samples.</summary>
 public enum Size
 {
     /// <summary>Every extent 1.</summary>
     One,
 
-    /// <summary>Small extents that differ and divide nothing.</summary>
+    /// <summary>Small, different extents that do not divide each other.</summary>
     Odd,
 
     /// <summary>As many inputs of one shape as the op allows, so that one tensor can be several of them.</summary>
     Same,
 
-    /// <summary>Beyond one vector, one block and one chunk.</summary>
+    /// <summary>Larger than one vector, one block and one chunk.</summary>
     Large,
 
     /// <summary>No rows.</summary>
@@ -34,27 +34,27 @@ internal static class Sizes
     };
 }
 
-/// <summary>One op, and everything needed to test it: the tests follow from the entry by themselves.</summary>
-/// <param name="Name">What the tests are called by.</param>
-/// <param name="Saves">What is kept for backward, each as "name: the inputs of which any must want a gradient"; "*" stands for any
+/// <summary>One op with all data for its tests.</summary>
+/// <param name="Name">The name in the tests.</param>
+/// <param name="Saves">The saved tensors, each as "name: the inputs of which at least one must require a gradient"; "*" is any
 /// input.</param>
 /// <param name="Sample">Inputs of a size class, the op, and its definition.</param>
 internal sealed record OpEntry(string Name, string[] Saves, Func<Size, OpSample> Sample)
 {
-    /// <summary>Sizes that mean something for this op.</summary>
+    /// <summary>Sizes that apply to this op.</summary>
     public Size[] Sizes { get; init; } = Enum.GetValues<Size>();
 
-    /// <summary>The op takes its input's memory for its output, so the input cannot be used again.</summary>
+    /// <summary>Whether the op reuses its input's memory for its output, so that the input cannot be used again.</summary>
     public bool Consumes { get; init; }
 
-    /// <summary>How many contributions go where neither the output nor a gradient comes from them, so that a wrong sign there may go
-    /// unnoticed.</summary>
+    /// <summary>Number of contributions that neither the output nor a gradient depends on, so that a wrong sign there is not
+    /// detected.</summary>
     public int Unread { get; init; }
 
     /// <summary>The largest error of a value or gradient, relative to the largest value of its kind.</summary>
     public double Tolerance { get; init; } = 2e-5;
 
-    /// <summary>The names of what is saved when the inputs of a mask want gradients.</summary>
+    /// <summary>The names of the saved tensors if the inputs of a mask require gradients.</summary>
     public string[] SavedFor(OpSample sample, int mask) =>
         [.. Saves.Select(rule => rule.Split(": ")).Where(rule => IsNeeded(rule[1].Split(' '), sample, mask)).Select(rule => rule[0])];
 
@@ -75,10 +75,11 @@ internal sealed class OpInput
 
     public float[] Values { get; set; } = [];
 
-    /// <summary>Only F32 can want a gradient; half precision is for frozen weights.</summary>
+    /// <summary>Only F32 can require a gradient; half precision is for frozen weights.</summary>
     public DType DType { get; private init; } = DType.F32;
 
-    /// <summary>A parameter that the op reaches without being given it; it is never the output of another op.</summary>
+    /// <summary>Whether the op captures the input, a parameter, instead of receiving it as an argument; it is never the output of another
+    /// op.</summary>
     public bool IsCaptured { get; private init; }
 
     /// <summary>Changes the seeded values, for functions that are not smooth or not defined everywhere.</summary>
@@ -118,7 +119,7 @@ internal sealed class OpSample
 
     public Func<double[][], double[]> Reference { get; }
 
-    /// <summary>Every set of inputs that may want gradients, as bits; all of them first.</summary>
+    /// <summary>Every set of inputs that may require gradients, as bits; the full set first.</summary>
     public IEnumerable<int> Masks()
     {
         int all = Inputs.Select((input, i) => input.DType == DType.F32 ? 1 << i : 0).Sum();

@@ -5,16 +5,16 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>What one forward and backward pass through an op gave.</summary>
-/// <param name="Output">Its output.</param>
-/// <param name="Gradients">The gradient of each input, null where none came.</param>
-/// <param name="Saved">Names of what its nodes saved.</param>
+/// <summary>The result of one forward and backward pass through an op.</summary>
+/// <param name="Output">The output.</param>
+/// <param name="Gradients">The gradient of each input; null if there is none.</param>
+/// <param name="Saved">Names of the tensors that its nodes saved.</param>
 internal sealed record OpResult(float[] Output, float[]?[] Gradients, string[] Saved);
 
-/// <summary>How an op is run.</summary>
-/// <param name="Mask">The inputs that want gradients, as bits.</param>
-/// <param name="Computed">Inputs are outputs of other ops rather than leaves, so that ops may take over their memory.</param>
-/// <param name="Twice">The result is op(inputs) + 2·op(inputs), so that every gradient gathers.</param>
+/// <summary>Options of running an op.</summary>
+/// <param name="Mask">The inputs that require gradients, as bits.</param>
+/// <param name="Computed">Whether inputs are outputs of other ops instead of leaves, so that ops may reuse their memory.</param>
+/// <param name="Twice">Whether the result is op(inputs) + 2·op(inputs), so that every gradient accumulates.</param>
 /// <param name="Roles">Input i is the tensor of input Roles[i]; null for i itself.</param>
 internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false, int[]? Roles = null)
 {
@@ -47,7 +47,7 @@ internal sealed record OpRun(int Mask, bool Computed = false, bool Twice = false
         return new OpResult(values, gradients, saved);
     }
 
-    /// <summary>The output alone, with nothing wanting a gradient.</summary>
+    /// <summary>The output alone, without gradients.</summary>
     public static float[] Forward(Backend backend, OpSample sample)
     {
         using var scope = new TensorScope();

@@ -3,7 +3,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>What every op in the catalog must do. New memory is full of NaN, so an output that was not written shows.</summary>
+/// <summary>Tests of every op in the catalog. New memory is filled with NaN, which reveals outputs that were not written.</summary>
 public sealed class OpTests
 {
     private CpuBackend _backend = null!;

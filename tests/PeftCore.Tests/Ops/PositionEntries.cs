@@ -14,7 +14,7 @@ internal static class PositionEntries
         yield return Rope("rope, part of the columns of some heads", interleaved: false, padding: 2, rest: 3);
     }
 
-    /// <summary>Heads of 2·half + rest columns, of which the rest does not turn, with padding columns before, between and behind.</summary>
+    /// <summary>Heads of 2·half + rest columns, of which the rest is not rotated, with padding columns before, between and after.</summary>
     private static OpEntry Rope(string name, bool interleaved, int padding, int rest) => new(name, ["positions: x"], size =>
     {
         var (batch, length, heads, half) = size.Pick((1, 1, 1, 1), (2, 3, 2, 2), (2, 2, 2, 2), (2, 33, 3, 18), (1, 0, 2, 2));

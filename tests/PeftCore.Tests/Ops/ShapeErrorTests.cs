@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>What does not fit together is refused with the op, the shapes and what was expected, before anything is computed.</summary>
+/// <summary>Wrong shapes cause an error with the op, the shapes and the expectation, before anything is computed.</summary>
 public sealed class ShapeErrorTests
 {
     private CpuBackend _backend = null!;

@@ -4,8 +4,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Ops;
 
-/// <summary>A processor that makes one mistake: of all contributions its jobs make to their outputs, one has the wrong sign. Tests that do
-/// not notice are no tests.</summary>
+/// <summary>A CPU backend with one fault: of all contributions of its ops to their outputs, one has the wrong sign. Tests must detect
+/// it.</summary>
 internal sealed partial class SignFlippingBackend : Backend
 {
     private readonly CpuBackend _inner = new(1, poison: true);
@@ -19,7 +19,7 @@ internal sealed partial class SignFlippingBackend : Backend
 
     public override MemoryLedger Memory { get; } = new();
 
-    /// <summary>The contributions made since <see cref="Flip"/>, named by their job and output.</summary>
+    /// <summary>The contributions made since <see cref="Flip"/>, named by op and output.</summary>
     public IReadOnlyList<string> Contributions => _contributions;
 
     /// <summary>Starts to count contributions; the one of this number gets the wrong sign, none for a negative number.</summary>
@@ -46,7 +46,7 @@ internal sealed partial class SignFlippingBackend : Backend
 
     internal override void Download(Tensor from, Span<byte> to) => _inner.Download(from, to);
 
-    // Contributions are F32: what is rounded on the way is flipped when it is widened again.
+    // Contributions are F32: a rounded value is flipped when it is converted back.
     internal override void Cast(Tensor from, Tensor to)
     {
         if (to.DType == DType.F32)
@@ -84,7 +84,7 @@ internal sealed partial class SignFlippingBackend : Backend
 
     public override void Dispose() => _inner.Dispose();
 
-    /// <summary>Runs a job, and turns the sign of what it wrote to one of its outputs if its turn has come.</summary>
+    /// <summary>Runs an op, and flips the sign of its contribution to one output if that is the chosen one.</summary>
     private void Run(string job, Action run, params Output?[] outputs)
     {
         Output? wrong = null;
@@ -112,7 +112,7 @@ internal sealed partial class SignFlippingBackend : Backend
         : new(name, h.Tensor, added, column => Enumerable.Range(0, h.Count).Any(head => column >= h.ColumnOf(head)
             && column < h.ColumnOf(head) + h.Dim));
 
-    /// <summary>Where a job writes.</summary>
+    /// <summary>An output of an op.</summary>
     private sealed record Output(string Name, Tensor Tensor, bool Added, Func<int, bool> Columns)
     {
         public void TurnSign(float[]? before)

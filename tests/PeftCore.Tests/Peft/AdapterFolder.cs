@@ -6,7 +6,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>A copy of a reference adapter, to be damaged.</summary>
+/// <summary>A copy of a reference adapter, for edits.</summary>
 internal sealed class AdapterFolder : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -34,7 +34,7 @@ internal sealed class AdapterFolder : IDisposable
         return this;
     }
 
-    /// <summary>Writes the weights again, each as the callback has it; null leaves one out.</summary>
+    /// <summary>Rewrites the weights by the callback; null omits a tensor.</summary>
     public AdapterFolder WithWeights(Func<SafetensorsEntry, byte[], SafetensorsTensor?> change, params SafetensorsTensor[] more)
     {
         List<SafetensorsTensor> tensors;

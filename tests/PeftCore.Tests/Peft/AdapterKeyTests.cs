@@ -4,7 +4,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Keys and dtypes as other programs write them: they load as the usual ones do, or are refused by name.</summary>
+/// <summary>Keys and dtypes of other programs: they load like the usual ones, or cause an error that names them.</summary>
 public sealed class AdapterKeyTests
 {
     /// <summary>Methods whose keys end in a module, in a parameter, or belong to the whole model.</summary>
@@ -22,7 +22,7 @@ public sealed class AdapterKeyTests
         using var bench = new Bench(Family.Llama);
         bench.Model.Load(TestFiles.Fixture("hf", "llama", adapter));
         float[] usual = bench.Logits();
-        // The name that memory has for a parameter is the key that a plain dump of the state has for it.
+        // A parameter's name in Hugging Face PEFT's memory is its key in a plain dump of the state.
         var named = bench.Model.Get(PeftModel.DefaultAdapter).Parameters.ToDictionary(p => p.FileName, p => p.MemoryName(name));
         bench.Model.Delete(PeftModel.DefaultAdapter);
         using var folder = new AdapterFolder("llama", adapter).WithWeights((entry, bytes) =>

@@ -3,7 +3,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>A hook looks its adapters up once after each change of the active set, and sees every change.</summary>
+/// <summary>A hook looks up its adapters once after each change of the active set, and misses no change.</summary>
 public sealed class AppliedAdaptersTests
 {
     private static readonly string[] NoNames = [];

@@ -6,7 +6,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Adapters that cannot be used: one sentence each, and the model as it was.</summary>
+/// <summary>Invalid adapters: each causes a one-sentence error and leaves the model unchanged.</summary>
 public sealed class BadAdapterTests
 {
     private static IEnumerable<TestCaseData> Fields =>
@@ -199,7 +199,8 @@ public sealed class BadAdapterTests
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
-    /// <summary>Loading fails with a sentence that begins with a path, beside an adapter that is merged and one that trains.</summary>
+    /// <summary>Asserts that loading fails with a sentence that begins with a path, on a model with a merged and a trained
+    /// adapter.</summary>
     private static void Refused(string family, AdapterFolder folder, string sentence)
     {
         using var bench = new Bench(Family.All.Single(candidate => candidate.Name == family));

@@ -8,7 +8,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>A tiny model under test: its batch, its outputs, and what its memory holds.</summary>
+/// <summary>A tiny model under test, with its batch, its outputs and its memory.</summary>
 internal sealed class Bench : IDisposable
 {
     public const int Rows = 3;
@@ -33,7 +33,7 @@ internal sealed class Bench : IDisposable
 
     public CausalModel Base => Model.Base;
 
-    /// <summary>Bytes alive before the first adapter.</summary>
+    /// <summary>Allocated bytes before the first adapter.</summary>
     public long StartingBytes { get; }
 
     public float[] Logits()
@@ -49,9 +49,9 @@ internal sealed class Bench : IDisposable
         return LogitsOfTokens(Inputs(Ids.AsSpan(row * Ids.Length / Rows, Ids.Length / Rows), 1));
     }
 
-    /// <summary>Runs forward and backward; gradients stay with the parameters.</summary>
-    /// <param name="masked">Tokens at the begin that are not learned.</param>
-    /// <param name="parts">Batches of a step, of which this is one.</param>
+    /// <summary>Runs forward and backward; the parameters keep their gradients.</summary>
+    /// <param name="masked">Number of first tokens whose labels are masked.</param>
+    /// <param name="parts">Number of micro batches of the step.</param>
     public float Step(int masked = 0, int parts = 1)
     {
         using var scope = new TensorScope();
@@ -76,7 +76,7 @@ internal sealed class Bench : IDisposable
         }
     }
 
-    /// <summary>Bytes of every base parameter by name, taken while no adapter is on.</summary>
+    /// <summary>Bytes of every base parameter by name, with adapters disabled.</summary>
     public Dictionary<string, byte[]> BaseBytes() => BytesOf(Base);
 
     public static Dictionary<string, byte[]> BytesOf(CausalModel model) =>

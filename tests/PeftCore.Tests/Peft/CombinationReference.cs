@@ -1,6 +1,6 @@
 namespace PeftCore.Tests.Peft;
 
-/// <summary>The formulas of Hugging Face PEFT's merge_utils, element by element as they are written down there.</summary>
+/// <summary>The formulas of Hugging Face PEFT's merge_utils, element by element.</summary>
 internal static class CombinationReference
 {
     /// <summary>Keeps the ⌊density·n⌋ elements of largest magnitude.</summary>
@@ -51,8 +51,8 @@ internal static class CombinationReference
         return c;
     }
 
-    /// <summary>The best approximation of rank r, by one-sided Jacobi rotations of the columns (Hestenes 1958): slow, and nothing like the
-    /// code under test.</summary>
+    /// <summary>The best approximation of rank r, by one-sided Jacobi rotations of the columns (Hestenes 1958): slow, and independent of
+    /// the code under test.</summary>
     public static double[] BestOfRank(double[] w, int m, int n, int r)
     {
         double[] u = [.. w];

@@ -9,7 +9,7 @@ using PeftCore.Peft.Vera;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Configurations made in code have the bounds that those of files have.</summary>
+/// <summary>Configurations created by code have the same bounds as those of files.</summary>
 public sealed class ConfigBoundsTests
 {
     private static IEnumerable<TestCaseData> OutOfBounds() =>

@@ -3,7 +3,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Fields of an adapter_config.json that contradict each other or ask for what is not known: refused, or told of.</summary>
+/// <summary>Contradictory fields and unknown options of an adapter_config.json: an error or a warning.</summary>
 public sealed class ContradictoryConfigTests
 {
     [TestCase("layers_pattern", "\"\"")]

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>A tiny base model of one family and what its modules are called.</summary>
+/// <summary>A tiny base model of one family and the names of its modules.</summary>
 public sealed record Family(string Name, string Attention, string MlpOutput, string FirstMlp, string Embedding, string LastNorm,
     bool HasBiases)
 {

@@ -8,31 +8,31 @@ using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>A method with its settings, on any family, and the few properties it is allowed not to have.</summary>
+/// <summary>A method with its settings on any family, and the properties that it does not support.</summary>
 /// <param name="Name">Name in test reports.</param>
-/// <param name="Config">Makes the configuration for a family.</param>
+/// <param name="Config">Creates the configuration for a family.</param>
 public sealed record MethodCase(string Name, Func<Family, PeftConfig> Config)
 {
-    /// <summary>Whether a fresh adapter computes what the base computes.</summary>
+    /// <summary>Whether a new adapter starts as the identity.</summary>
     public bool StartsAsBase => Config(Family.Llama).StartsAsBase;
 
     /// <summary>Whether rows of one batch may use different adapters.</summary>
     public bool MixesRows { get; init; } = true;
 
-    /// <summary>On which families there is something for it to train.</summary>
+    /// <summary>The families that have something to train for the method.</summary>
     public Func<Family, bool> Fits { get; init; } = _ => true;
 
-    /// <summary>Whether a file holds the parameters to the bit.</summary>
+    /// <summary>Whether a file holds the exact bits of the parameters.</summary>
     public bool SavesExactly { get; init; } = true;
 
-    /// <summary>On which families it can be merged.</summary>
+    /// <summary>The families on which the adapter can be merged.</summary>
     public Func<Family, bool> Merges { get; init; } = _ => true;
 
     public override string ToString() => Name;
 }
 
-/// <summary>Every method with the settings that matter. The settings of each fixture are cases by themselves, so a registered method that
-/// has one is held to all properties without a line here.</summary>
+/// <summary>Every method with the settings that matter. The settings of each fixture are cases by themselves, so all properties of a
+/// registered method with a fixture are tested without a line here.</summary>
 internal static partial class MethodCases
 {
     public static IEnumerable<TestFixtureData> OnAllFamilies =>

@@ -70,7 +70,7 @@ public sealed class MixedBatchTests
         {
             parameter.Value.FreeGradient();
         }
-        // Rows with another adapter, or none, are as good as not there: their gradients go elsewhere.
+        // Rows with another adapter, or none, contribute no gradients to this adapter.
         foreach (var (name, row) in new[] { ("one", 2), ("two", 0) })
         {
             string[] rows = ["__base__", "__base__", "__base__"];

@@ -5,7 +5,7 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>What every method must keep, whatever its settings: learning and switching.</summary>
+/// <summary>Properties of every method with all settings: training and switching.</summary>
 [TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
 public sealed class PeftPropertyTests(MethodCase method, Family family)
 {

@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>What every method must keep, whatever its settings: merging, files and memory.</summary>
+/// <summary>Properties of every method with all settings: merging, files and memory.</summary>
 [TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
 public sealed class PeftStorageTests(MethodCase method, Family family)
 {
@@ -124,7 +124,7 @@ public sealed class PeftStorageTests(MethodCase method, Family family)
         Model.Load(directory.FullPath, "again");
         AssertRestored(_bench.Logits(), adapted);
         Assert.That(Model.Parameters.Select(p => p.Parameter.RequiresGrad), Is.All.False);
-        // What is saved again, also by one that is not active or merged, is the same file.
+        // Saving again gives the same file, even if the adapter is inactive or merged.
         Model.SetActive(PeftModel.DefaultAdapter);
         if (method.Merges(family))
         {

@@ -6,8 +6,7 @@ using PeftCore.Training;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>What every method must keep, whatever its settings: what a training step costs, and that training goes on where it
-/// stopped.</summary>
+/// <summary>Properties of every method with all settings: the cost of a training step, and exact resumption.</summary>
 [TestFixtureSource(typeof(MethodCases), nameof(MethodCases.OnAllFamilies))]
 public sealed class PeftTrainingTests(MethodCase method, Family family)
 {

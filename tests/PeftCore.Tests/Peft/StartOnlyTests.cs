@@ -4,7 +4,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>Fields that only say how training began stop no trained adapter; a new one they do.</summary>
+/// <summary>Unsupported initialisation fields are an error for a new adapter, but not for a trained one.</summary>
 public sealed class StartOnlyTests
 {
     [TestCase("orthogonal", false)]

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Tests.Tensors;
 
-/// <summary>Code that opens no scope needs none: what nobody refers to any more is found by the garbage collector.</summary>
+/// <summary>Code without scopes does not leak: the garbage collector frees unreferenced tensors.</summary>
 public sealed class FinalizerTests
 {
     [Test]

@@ -8,8 +8,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Tests.Training;
 
-/// <summary>On the CPU, too, a captured graph computes the bits of the eager pass, in the same memory, whatever happens
-/// between.</summary>
+/// <summary>On the CPU, a captured graph computes the same bits as the eager pass, in the same memory, whatever runs between the
+/// passes.</summary>
 public sealed class CapturedStepTests
 {
     private const int Steps = 6;

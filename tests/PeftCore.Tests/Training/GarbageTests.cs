@@ -11,7 +11,7 @@ namespace PeftCore.Tests.Training;
 public sealed class GarbageTests
 {
     /// <summary>Bytes that a step without a captured graph may leave to the garbage collector for each linear layer with LoRA on it:
-    /// handles, nodes and their lists, never numbers.</summary>
+    /// handles, nodes and their lists, but no tensor data.</summary>
     private const long PerLayer = 8_000;
 
     private const int Warmup = 3;

@@ -158,7 +158,7 @@ public sealed class ResumeTests
         LoadBestModelAtEnd = true,
     };
 
-    /// <summary>Runs with nothing but the directory in common with other runs, as another process would.</summary>
+    /// <summary>Starts a run that shares only the directory with other runs, like another process.</summary>
     private static TrainingResult Start(TrainerOptions options, Action<string>? fault = null, ulong dataSeed = 1,
         CancellationTokenSource? cancel = null,
         int cancelAfter = 0)
@@ -177,7 +177,7 @@ public sealed class ResumeTests
         return trainer.Run(cancel?.Token ?? default);
     }
 
-    /// <summary>What a real kill can leave besides: half a row, half a checkpoint.</summary>
+    /// <summary>Creates further leftovers of a kill: a partial row, a partial checkpoint.</summary>
     private static void LeaveTraces(string directory)
     {
         File.AppendAllText(Path.Combine(directory, "training_log.jsonl"), "{\"step\":99,\"lo");

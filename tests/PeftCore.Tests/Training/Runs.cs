@@ -14,7 +14,7 @@ internal static class Runs
 {
     public const int Vocabulary = 97;
 
-    /// <summary>Sequences with a pattern that can be learned: each token follows from the one before, but for some noise.</summary>
+    /// <summary>Sequences with a pattern that can be learned: each token depends on the previous one, with some noise.</summary>
     public static List<Example> Examples(int count, ulong seed, int longest = 14)
     {
         var examples = new List<Example>();
@@ -47,7 +47,7 @@ internal static class Runs
 
     public static CausalModel Model(string family, Backend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
 
-    /// <summary>A LoRA adapter with dropout, so that a run must find its masks again.</summary>
+    /// <summary>A LoRA adapter with dropout, so that a resumed run must reproduce the masks.</summary>
     public static ITrainable Lora(string family, Backend backend, double dropout = 0.1)
     {
         var model = new PeftModel(Model(family, backend));
@@ -66,7 +66,7 @@ internal static class Runs
     public static List<JsonObject> Log(string directory) =>
         [.. File.ReadAllLines(Path.Combine(directory, "training_log.jsonl")).Select(line => JsonNode.Parse(line)!.AsObject())];
 
-    /// <summary>The rows of a run's log without what depends on the clock.</summary>
+    /// <summary>The rows of a run's log without times.</summary>
     public static List<string> ExactLog(string directory)
     {
         var rows = Log(directory);

@@ -5,7 +5,7 @@ namespace PeftCore.Ilgpu.Tests;
 
 internal static class GemmShapes
 {
-    /// <summary>Every shape that a schedule may ask for.</summary>
+    /// <summary>Every shape that a schedule can choose.</summary>
     public static IEnumerable<GemmShape> All =>
         from tileN in new[] { 16, 32, 64, 128, 256 }
         from cluster in tileN >= 128 ? new (int Cluster, int SplitK)[] { (1, 1), (2, 1), (1, 2) } : [(Cluster: 1, SplitK: 1), (1, 4)]

@@ -86,7 +86,7 @@ public sealed class AdaLoraTests
             Throws.TypeOf<BadInputException>().With.Message.Contains("leave none of 5 steps"));
     }
 
-    /// <summary>Plain gradient steps, so that what goes on needs no optimizer state.</summary>
+    /// <summary>Plain gradient steps, which need no optimizer state.</summary>
     private static void Train(Bench bench, int from, int to, List<int> kept)
     {
         using var optimizer = new Sgd(bench.Model.Parameters);

@@ -5,8 +5,8 @@ using PeftCore.Peft;
 
 namespace PeftCore.Tests.Peft;
 
-/// <summary>ensure_weight_tying: no effect where the base ties nothing or the adapter leaves both tables alone; elsewhere both are one, or
-/// the sentence says what is missing.</summary>
+/// <summary>ensure_weight_tying: no effect if the base is untied or the adapter changes neither table; otherwise both change alike, or an
+/// error names what is missing.</summary>
 public sealed class WeightTyingTests
 {
     private const string Wte = "base_model.model.transformer.wte", Head = "base_model.model.lm_head";

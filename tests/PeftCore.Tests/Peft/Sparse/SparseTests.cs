@@ -190,7 +190,7 @@ public sealed class SparseTests(Family family)
     };
 }
 
-/// <summary>Chosen entries against chance, on the bundled model.</summary>
+/// <summary>Chosen entries compared with random ones, on the bundled model.</summary>
 public sealed class SparseTrainingTests
 {
     private const double Density = 0.01;
