@@ -9,8 +9,8 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Bench;
 
-/// <summary>Causal attention on the CPU and, where there is one, on a card in bf16 (whose peer is bench/peers/attention_torch.py), beside
-/// forward attention of one core by System.Numerics.Tensors' dot products and softmax.</summary>
+/// <summary>Causal attention on the CPU and, if present, on a card in bf16 (whose peer is bench/peers/attention_torch.py), compared with
+/// forward attention on one core by System.Numerics.Tensors' dot products and softmax.</summary>
 [Config(typeof(Settings))]
 public class AttentionBenchmark
 {

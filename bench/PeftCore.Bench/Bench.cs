@@ -12,7 +12,7 @@ internal sealed class Bench : IDisposable
 
     private Bench(Backend backend) => Backend = backend;
 
-    /// <summary>The CPU and, where there is one, a card; or those that the environment variable names, separated by commas.</summary>
+    /// <summary>The CPU and, if present, a card; or the devices in the environment variable, separated by commas.</summary>
     public static IEnumerable<string> Devices => Environment.GetEnvironmentVariable("PEFTCORE_BENCH_DEVICES")?.Split(',')
         ?? (IlgpuDevices.Find().Devices.Any(device => device.Kind == "cuda") ? ["cpu", "cuda"] : ["cpu"]);
 
@@ -22,7 +22,7 @@ internal sealed class Bench : IDisposable
     public static Bench Open(string device) =>
         new(device == "cpu" ? new CpuBackend() : IlgpuDevices.Open(device, new IlgpuOptions(DType.BF16)));
 
-    /// <summary>Normal numbers, stored as given.</summary>
+    /// <summary>Normal numbers of a given dtype.</summary>
     public Tensor Normal(Shape shape, DType dtype, float deviation = 1)
     {
         using var wide = Backend.NewTensor(shape);
@@ -33,7 +33,7 @@ internal sealed class Bench : IDisposable
         return stored;
     }
 
-    /// <summary>Normal numbers, stored as this device stores what flows through a model.</summary>
+    /// <summary>Normal numbers in the device's dtype of activations.</summary>
     public Tensor Activation(Shape shape) => Normal(shape, Backend.ActivationDType);
 
     public Tensor Empty(Shape shape, DType dtype)

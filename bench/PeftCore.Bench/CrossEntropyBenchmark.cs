@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>A language model's loss and the gradient of its hidden states: a chunk of logits at a time, beside the version that forms all
-/// logits.</summary>
+/// <summary>A language model's loss and the gradient of its hidden states: a chunk of logits at a time, compared with the version that
+/// forms all logits.</summary>
 public class CrossEntropyBenchmark
 {
     private Bench? _bench;

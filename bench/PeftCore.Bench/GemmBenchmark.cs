@@ -7,7 +7,7 @@ using PeftCore.Kernels;
 namespace PeftCore.Bench;
 
 /// <summary>
-/// The products of a LoRA step on one core and on all, beside the same product from System.Numerics.Tensors' dot products on one core.
+/// The products of a LoRA step on one core and on all, compared with the same product by System.Numerics.Tensors' dot products on one core.
 /// </summary>
 [Config(typeof(Settings))]
 public class GemmBenchmark

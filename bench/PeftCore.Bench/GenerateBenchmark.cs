@@ -6,8 +6,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>Generating with a cache of keys and values: 32 tokens after a prompt of 128, the time being a token's. The peer is
-/// bench/peers/generate_torch_cpu.py; `peftcore bench generate` takes any shape and tells prompt and tokens apart.</summary>
+/// <summary>Generation with a KV cache: 32 tokens after a prompt of 128, as time per token. The peer is
+/// bench/peers/generate_torch_cpu.py; `peftcore bench generate` accepts any shape and reports prefill and decoding separately.</summary>
 [Config(typeof(Settings))]
 public class GenerateBenchmark
 {
@@ -26,11 +26,11 @@ public class GenerateBenchmark
     [Params("base-llama", "gpt2-124m")]
     public string Model { get; set; } = "";
 
-    /// <summary>How weights are stored.</summary>
+    /// <summary>Dtype of the weights.</summary>
     [Params("F32", "BF16")]
     public string Weights { get; set; } = "";
 
-    /// <summary>How keys and values are stored.</summary>
+    /// <summary>Dtype of the KV cache.</summary>
     [Params("F32", "BF16")]
     public string Cache { get; set; } = "";
 

@@ -5,10 +5,11 @@ namespace PeftCore.Bench;
 /// <summary>Things timed by turns, so that what else the machine does meets all of them alike.</summary>
 internal static class InterleavedRuns
 {
-    // The compiler looks at what runs often only after a while.
+    // Seconds of warm-up: the tiered compiler optimises methods only after some time.
     private const double Unmeasured = 0.3;
 
-    /// <summary>The median seconds of each, of as many rounds as fit into the given time, but of so many at least.</summary>
+    /// <summary>The median seconds of each action, over as many rounds as fit into the given time, but at least
+    /// <paramref name="minRounds"/>.</summary>
     public static double[] Medians(Action[] runs, double seconds, int minRounds)
     {
         var times = runs.Select(_ => new List<double>()).ToArray();

@@ -5,8 +5,8 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>A linear layer with LoRA, forward and backward: base and rank-r products in one sum, beside the same layer composed of separate
-/// ops.</summary>
+/// <summary>A linear layer with LoRA, forward and backward: base and rank-r products in one sum, compared with the same layer composed of
+/// separate ops.</summary>
 public class LoraLinearBenchmark
 {
     private const float Scale = 2;

@@ -6,7 +6,7 @@ using Tensor = PeftCore.Tensors.Tensor;
 
 namespace PeftCore.Bench;
 
-/// <summary>RMS norm forward and backward, beside the forward pass by System.Numerics.Tensors on one core.</summary>
+/// <summary>RMS norm forward and backward, compared with the forward pass by System.Numerics.Tensors on one core.</summary>
 public class NormBenchmark
 {
     private const float Epsilon = 1e-5f;

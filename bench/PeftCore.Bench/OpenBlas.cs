@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Bench;
 
-/// <summary>The peer of a matrix product on the processor, called in the same process so that runs can take turns: Debian's
-/// libopenblas0-pthread. OPENBLAS_CORETYPE=SKYLAKEX makes it use AVX-512 on processors it does not know.</summary>
+/// <summary>The peer of matrix products on the CPU, called in the same process so that runs can alternate: Debian's libopenblas0-pthread.
+/// OPENBLAS_CORETYPE=SKYLAKEX makes it use AVX-512 on processors that it does not recognise.</summary>
 internal static unsafe partial class OpenBlas
 {
     private const string Library = "libopenblas.so.0";

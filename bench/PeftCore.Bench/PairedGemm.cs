@@ -3,8 +3,8 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>x·Wᵀ as it is, with W packed beforehand in F32 and in BF16, OpenBLAS, and the peak of the cores, by turns in one process: what
-/// else the machine does meets all of them alike, and ratios hold. Prints medians.
+/// <summary>Compares x·Wᵀ with an unpacked W, with W packed in F32 and in BF16, OpenBLAS, and the peak of the cores, alternating in one
+/// process, so that other load affects all of them alike and ratios are reliable. Prints medians.
 /// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-gemm [THREADS [MxNxK
 /// …]]</code></summary>
 internal static class PairedGemm
@@ -12,7 +12,7 @@ internal static class PairedGemm
     private const double Seconds = 1.5;
     private const int MinRounds = 9;
 
-    /// <summary>Squares, then what a step of GPT-2 124M with 128 tokens and of base-llama with 1,024 multiplies.</summary>
+    /// <summary>Square products, then those of a step of GPT-2 124M with 128 tokens and of base-llama with 1,024.</summary>
     private static readonly string[] Usual =
     [
         "512x512x512", "1024x1024x1024", "2048x2048x2048", "128x2304x768", "128x768x768", "128x3072x768", "128x768x3072", "128x50257x768",

@@ -5,8 +5,8 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>Products of a few rows with weights that no cache holds, beside reading the same bytes and doing nothing, and beside OpenBLAS
-/// in F32, by turns in one process. Decoding is made of these. Prints medians in GB of weights a second.
+/// <summary>Compares products of a few rows with uncached weights, as in decoding, with only reading the same bytes, and with OpenBLAS in
+/// F32, alternating in one process. Prints medians in GB of weights per second.
 /// <code>OPENBLAS_CORETYPE=SKYLAKEX dotnet run -c Release --project bench/PeftCore.Bench -- paired-rows [THREADS [ROWS:MxK
 /// …]]</code></summary>
 internal static unsafe class PairedRows
@@ -50,7 +50,7 @@ internal static unsafe class PairedRows
         Philox.FillUniform(x, -1, 1, 1, 1);
         int turn = 0;
 
-        // Every call takes the next weight, so that none is in a cache.
+        // Every call uses the next weight, so that none is in a cache.
         byte* Next(int element) => memory + (turn++ % (Bytes / (weight * element)) * weight * element);
         void Product(ElementType type, bool across) => Gemm.Multiply(m, n, k, Operand.F32(x, k), false,
             new Operand(new ReadOnlySpan<byte>(Next(type == ElementType.F32 ? 4 : 2), (int)(weight * (type == ElementType.F32 ? 4 : 2))),
@@ -77,7 +77,7 @@ internal static unsafe class PairedRows
         {
             for (int i = 0; i < runs.Length; i++)
             {
-                // Small weights in runs of several, as a model has them.
+                // Small weights are timed in runs of several, as in a model.
                 int calls = (int)Math.Clamp((16L << 20) / runs[i].Bytes, 1, 16);
                 long start = Stopwatch.GetTimestamp();
                 for (int call = 0; call < calls; call++)

@@ -5,13 +5,13 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>Matrix products here and in the scripts of bench/peers that Python can run, one after the other, with the ratio.
+/// <summary>Runs matrix products here and in the scripts of bench/peers that Python can run, one after the other, and prints the ratio.
 /// <code>dotnet run -c Release --project bench/PeftCore.Bench -- peers [PYTHON [THREADS [MxNxK …]]]</code></summary>
 internal static class PeerProducts
 {
     private static readonly string[] Usual = ["512x512x512", "1024x1024x1024", "2048x2048x2048", "128x2304x768", "1x2304x768"];
 
-    /// <returns>0; 2 if no peer could be run, after a sentence that says what is missing.</returns>
+    /// <returns>0; 2 if no peer could be run, after a message that names what is missing.</returns>
     public static int Run(string[] args)
     {
         string python = args.Length > 0 ? args[0] : "python3";
@@ -49,7 +49,7 @@ internal static class PeerProducts
         }
         start.ArgumentList.Add(size);
         start.Environment["OPENBLAS_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
-        // OpenBLAS does not know processors newer than itself; whatever stands here already may be slower.
+        // OpenBLAS does not recognise processors newer than itself; a value that is already set may be slower.
         start.Environment["OPENBLAS_CORETYPE"] = Vector512.IsHardwareAccelerated ? "SKYLAKEX" : "HASWELL";
         try
         {

@@ -5,7 +5,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Bench;
 
-/// <summary>The products of a frozen weight on a device, as a step makes them; on a card the peer is bench/peers/gemm_torch.py.</summary>
+/// <summary>The products of a frozen weight in a training step on a device; on a card the peer is bench/peers/gemm_torch.py.</summary>
 [Config(typeof(Settings))]
 public class ProductBenchmark
 {

@@ -16,7 +16,7 @@ switch (args)
     case ["peers", .. var rest]:
         return PeerProducts.Run(rest);
     default:
-        // A benchmark's program builds the libraries anew, which takes a small machine longer than the two minutes it is given.
+        // BenchmarkDotNet builds the libraries again, which takes longer than its default of two minutes on a small machine.
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, ManualConfig.Create(DefaultConfig.Instance)
             .WithBuildTimeout(TimeSpan.FromMinutes(15)));
         return 0;

@@ -5,10 +5,10 @@ using BenchmarkDotNet.Running;
 
 namespace PeftCore.Bench;
 
-/// <summary>A column of how much is done a second.</summary>
+/// <summary>A column with a rate per second.</summary>
 /// <param name="name">The heading, with its unit.</param>
-/// <param name="legend">What is counted, and the peer that no row shows.</param>
-/// <param name="perNanosecond">The amount of one operation, in such units that dividing it by nanoseconds gives the column.</param>
+/// <param name="legend">The counted quantity, and the peer that has no row.</param>
+/// <param name="perNanosecond">The amount of one operation, in units such that its quotient by nanoseconds is the column's value.</param>
 internal class Rate(string name, string legend, Func<BenchmarkCase, double> perNanosecond) : IColumn
 {
     public string Id => name;

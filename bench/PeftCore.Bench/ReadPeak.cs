@@ -3,8 +3,7 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>How fast all threads together read memory and do nothing else: the most that a product with few rows, which reads its weights
-/// once, can reach.</summary>
+/// <summary>Read bandwidth of memory with all threads: the upper bound of a product with few rows, which reads its weights once.</summary>
 internal static unsafe class ReadPeak
 {
     private const int Block = 1 << 18;

@@ -1,6 +1,6 @@
 namespace PeftCore.Bench;
 
-/// <summary>Files of this repository, wherever a benchmark's process was started.</summary>
+/// <summary>Paths of this repository's files, independent of the working directory.</summary>
 internal static class Repository
 {
     public static string Path(params ReadOnlySpan<string> parts) => System.IO.Path.Combine([Root(), .. parts]);

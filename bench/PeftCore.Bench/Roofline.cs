@@ -3,16 +3,16 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Bench;
 
-/// <summary>The kernels of a LoRA step below their roof (Williams, Waterman and Patterson 2009): what a kernel attains is the smaller of
-/// the cores' multiply-adds and its operations a byte times the speed of a copy of as many bytes as it reads and writes; kernel, copy and
-/// multiply-adds take turns. So a roof is that of the cache that a kernel's data fit in, which is where a step leaves them.
+/// <summary>Roofline model of the kernels of a LoRA step (Williams, Waterman and Patterson 2009): the attainable rate of a kernel is the
+/// smaller of the cores' multiply-add peak and its operations per byte times the speed of a copy of as many bytes as it reads and writes;
+/// kernel, copy and multiply-adds alternate. The bandwidth is therefore that of the cache that holds the kernel's data, as in a step.
 /// <code>dotnet run -c Release --project bench/PeftCore.Bench -- roofline [THREADS]</code></summary>
 internal static class Roofline
 {
     private const double Seconds = 0.4;
     private const int MinRounds = 9;
 
-    // Operations an element as the formulas write them, polynomials included.
+    // Operations per element in the formulas, including polynomials.
     private const double OfExp = 24, OfGelu = 36, OfGeluSlope = 44, OfGate = 30, OfGateSlope = 64, OfNorm = 6, OfNormGradient = 10,
         OfRope = 3, OfAdam = 16;
 

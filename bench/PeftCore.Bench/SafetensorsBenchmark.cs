@@ -30,7 +30,7 @@ public unsafe class SafetensorsBenchmark
         _buffer = (byte*)NativeMemory.AlignedAlloc((nuint)new FileInfo(_path).Length, 64);
         _backend = new CpuBackend();
         _into.AddRange(Enumerable.Range(0, Tensors).Select(_ => _backend.NewTensor([Rows, Columns], DType.BF16).Keep()));
-        // Memory that was never written would be paid for by whoever comes first.
+        // Writes the memory once, so that no benchmark includes the first page faults.
         _into.ForEach(_backend.Zero);
         RawRead();
     }

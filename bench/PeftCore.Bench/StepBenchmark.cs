@@ -9,8 +9,8 @@ using PeftCore.Training;
 
 namespace PeftCore.Bench;
 
-/// <summary>A whole training step: forward, backward, clipping, AdamW. The peer is bench/peers/step_hf.py; `peftcore bench step` takes any
-/// shape.</summary>
+/// <summary>A whole training step: forward, backward, clipping, AdamW. The peer is bench/peers/step_hf.py; `peftcore bench step` accepts
+/// any shape.</summary>
 public class StepBenchmark
 {
     private Bench? _bench;

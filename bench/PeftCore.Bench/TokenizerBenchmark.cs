@@ -5,9 +5,9 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Bench;
 
-/// <summary>Texts to tokens and back, on one core: the bundled training data through the bundled tokenizer and those of the test fixtures,
-/// or through the tokenizer.json of the directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peer is
-/// bench/peers/tokenizer_rust on the same texts.</summary>
+/// <summary>Encoding and decoding of texts on one core: the bundled training data through the bundled tokenizer and those of the test
+/// fixtures, or through the tokenizer.json of the directories in PEFTCORE_TOKENIZERS (with the system's path separator between). The peer
+/// is bench/peers/tokenizer_rust on the same texts.</summary>
 [Config(typeof(Settings))]
 public class TokenizerBenchmark
 {

@@ -4,8 +4,8 @@ using PeftCore.Fuzz.Kinds;
 
 namespace PeftCore.Fuzz;
 
-/// <summary>Feeds the library malformed and contradictory inputs and counts what comes of them; README.md beside this file says how to read
-/// the table.</summary>
+/// <summary>Reads malformed and contradictory inputs with the library and counts the outcomes; README.md in this directory explains the
+/// table.</summary>
 internal static class Program
 {
     private static int Main(string[] arguments)

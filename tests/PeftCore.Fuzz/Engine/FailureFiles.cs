@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>Keeps failing inputs as files, a few of each sort.</summary>
+/// <summary>Saves failing inputs as files, a few of each group.</summary>
 internal sealed class FailureFiles(string output)
 {
     private const int MostOfASort = 2;

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace PeftCore.Fuzz.Engine;
 
 /// <summary>The command line.</summary>
-/// <param name="Count">Inputs in all.</param>
+/// <param name="Count">Total number of inputs.</param>
 /// <param name="Seed">The seed of all inputs.</param>
-/// <param name="Kind">One kind alone; null for all.</param>
-/// <param name="Replay">An input to make and read again; null to run.</param>
+/// <param name="Kind">The only kind; null for all.</param>
+/// <param name="Replay">An input to reproduce; null for a run.</param>
 /// <param name="Output">The directory for failing inputs.</param>
-/// <param name="Threads">Threads.</param>
+/// <param name="Threads">Number of threads.</param>
 internal sealed record FuzzOptions(long Count, ulong Seed, string? Kind, (string Kind, long Index)? Replay, string Output, int Threads)
 {
     public const string Usage =

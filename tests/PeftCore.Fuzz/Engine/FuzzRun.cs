@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>Reads inputs of one kind on several threads, watched: an input that takes too long is counted, and its thread
+/// <summary>Reads inputs of one kind on several threads with a watchdog: an input that takes too long is counted, and its thread
 /// replaced.</summary>
 internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string workplace)
 {
@@ -18,10 +18,10 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
     /// <summary>Seconds of processor time that one input may take.</summary>
     public double Patience { get; init; } = DefaultPatience;
 
-    /// <summary>Gets every failure: the verdict, the index, the input, and how many like it there were before.</summary>
+    /// <summary>Receives every failure: the verdict, the index, the input, and the number of earlier failures of its group.</summary>
     public Action<Verdict, long, FuzzInput, int>? Failed { get; init; }
 
-    /// <summary>Gets the number of an input before it is read, in case the process does not survive it.</summary>
+    /// <summary>Receives the index of an input before it is read, in case it ends the process.</summary>
     public Action<int, long>? Started { get; init; }
 
     public Tally Run(int threads)
@@ -105,7 +105,7 @@ internal sealed class FuzzRun(FuzzKind kind, ulong seed, long count, string work
         string directory = Path.Combine(workplace, $"{kind.Name}-{number}");
         Directory.CreateDirectory(directory);
         using var subject = kind.Open(directory);
-        // The first reading of all compiles what it runs through; its time is not the input's.
+        // The first reading includes compilation, so it is not timed.
         Judge.Try(subject, Prepared(subject, 0));
         for (long index = Interlocked.Increment(ref _next) - 1; index < count
             && !slot.IsAbandoned; index = Interlocked.Increment(ref _next) - 1)

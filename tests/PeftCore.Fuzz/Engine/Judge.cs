@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>Reads an input and says what came of it.</summary>
+/// <summary>Reads an input and classifies the outcome.</summary>
 internal static class Judge
 {
     private const int LongestSentence = 1000;

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>The table, and what failed.</summary>
+/// <summary>The table of outcomes, and the list of failures.</summary>
 internal static class Report
 {
     private static readonly string[] Heads =

@@ -3,8 +3,8 @@ using System.Text;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>A mapped file that names the inputs in work, one line a thread. It survives what ends the whole process, such as an overflow of
-/// the stack.</summary>
+/// <summary>A memory-mapped file with the current input of each thread, one per line. It remains after a crash of the process, such as a
+/// stack overflow.</summary>
 internal sealed class RunningNote : IDisposable
 {
     private const int LineBytes = 64, Lines = 64;
@@ -25,7 +25,7 @@ internal sealed class RunningNote : IDisposable
         _view.WriteArray(thread % Lines * LineBytes, line, 0, LineBytes);
     }
 
-    /// <summary>Removes the file: the process has survived.</summary>
+    /// <summary>Removes the file, because the process did not crash.</summary>
     public void Dispose()
     {
         _view.Dispose();

@@ -26,7 +26,7 @@ internal sealed class Tally(string kind)
         [.. _failures.Values.OrderBy(group => group.Outcome).ThenByDescending(group => group.Count)];
 
     /// <summary>Counts an input.</summary>
-    /// <returns>How many like it there were before; −1 if it is no failure.</returns>
+    /// <returns>The number of earlier failures of its group; −1 if it is not a failure.</returns>
     public int Add(Verdict verdict, long index, double seconds, long bytes)
     {
         lock (_lock)
@@ -51,11 +51,11 @@ internal sealed class Tally(string kind)
     }
 }
 
-/// <summary>Failures of one sort.</summary>
-/// <param name="Outcome">What they are.</param>
-/// <param name="Signature">What they have in common.</param>
+/// <summary>A group of similar failures.</summary>
+/// <param name="Outcome">The outcome.</param>
+/// <param name="Signature">The key of the group.</param>
 /// <param name="First">Index of one of them.</param>
-/// <param name="Detail">What was said about it.</param>
+/// <param name="Detail">The message of that input.</param>
 internal sealed record FailureGroup(Outcome Outcome, string Signature, long First, string Detail)
 {
     public int Count { get; set; }

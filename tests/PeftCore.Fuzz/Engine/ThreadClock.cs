@@ -3,8 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>The processor time of one thread, which a busy machine does not lengthen. Where the system is not Linux, the time that
-/// passed.</summary>
+/// <summary>The processor time of one thread, which does not depend on other load; on other systems than Linux, the elapsed time.</summary>
 internal static partial class ThreadClock
 {
     public static int CurrentThread => OperatingSystem.IsLinux() ? GetThreadId() : 0;

@@ -1,36 +1,36 @@
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>What came of one input.</summary>
+/// <summary>Outcomes of an input.</summary>
 internal enum Outcome
 {
-    /// <summary>Refused in one sentence.</summary>
+    /// <summary>Rejected with a one-sentence error.</summary>
     Refused,
 
-    /// <summary>Read, without a word.</summary>
+    /// <summary>Accepted without a warning.</summary>
     Accepted,
 
-    /// <summary>Read, with a warning.</summary>
+    /// <summary>Accepted with a warning.</summary>
     Warned,
 
-    /// <summary>An exception that is none for bad input, such as one for want of memory.</summary>
+    /// <summary>An exception other than that for bad input, such as out of memory.</summary>
     Crash,
 
     /// <summary>More than a second of processor time.</summary>
     Hang,
 
-    /// <summary>A contradiction or a malformed input that was read without a word, or a value that was read wrongly.</summary>
+    /// <summary>A contradictory or malformed input that was accepted without a warning, or a wrong value.</summary>
     Silent,
 
-    /// <summary>A valid input that was refused.</summary>
+    /// <summary>A valid input that was rejected.</summary>
     WronglyRefused,
 
-    /// <summary>A refusal that is not one sentence with the file's name.</summary>
+    /// <summary>An error that is not one sentence with the file's name.</summary>
     Unclear,
 }
 
-/// <summary>An outcome and what to say about it.</summary>
+/// <summary>An outcome with its group and message.</summary>
 /// <param name="Outcome">The outcome.</param>
-/// <param name="Signature">Under what failures of one kind are counted together.</param>
+/// <param name="Signature">The key of the group of failures.</param>
 /// <param name="Detail">The message, the exception or the difference.</param>
 internal sealed record Verdict(Outcome Outcome, string Signature, string Detail)
 {

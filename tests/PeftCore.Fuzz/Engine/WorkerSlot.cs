@@ -1,6 +1,6 @@
 namespace PeftCore.Fuzz.Engine;
 
-/// <summary>What one thread does at this moment, for the watchdog to see.</summary>
+/// <summary>The current input of one thread, for the watchdog.</summary>
 internal sealed class WorkerSlot
 {
     private const long Idle = -1;
@@ -9,13 +9,13 @@ internal sealed class WorkerSlot
     private double _cpu, _wall;
     private int _abandoned;
 
-    /// <summary>The input in work; −1 for none.</summary>
+    /// <summary>Index of the current input; −1 for none.</summary>
     public long Index => Volatile.Read(ref _index);
 
-    /// <summary>Processor time of the input in work.</summary>
+    /// <summary>Processor time of the current input.</summary>
     public double Seconds => ThreadClock.Seconds(_thread) - Volatile.Read(ref _cpu);
 
-    /// <summary>The time that has passed since it began.</summary>
+    /// <summary>Elapsed time of the current input.</summary>
     public double WallSeconds => ThreadClock.Wall - Volatile.Read(ref _wall);
 
     public bool IsAbandoned => Volatile.Read(ref _abandoned) != 0;

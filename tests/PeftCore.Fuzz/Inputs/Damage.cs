@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PeftCore.Fuzz.Inputs;
 
-/// <summary>Damage below any syntax: flipped bits, cuts, bytes put in, written over or moved.</summary>
+/// <summary>Damage below any syntax: flipped bits, and bytes that are cut, inserted, overwritten or moved.</summary>
 internal static class Damage
 {
     private static readonly byte[][] Pieces =
@@ -40,7 +40,7 @@ internal static class Damage
         };
     }
 
-    /// <summary>A stretch that stands twice, here and at another place.</summary>
+    /// <summary>Copies a range of bytes to another position.</summary>
     private static byte[] Repeat(FuzzRandom random, byte[] bytes, int at)
     {
         byte[] stretch = bytes[at..Math.Min(at + random.Between(1, 40), bytes.Length)];

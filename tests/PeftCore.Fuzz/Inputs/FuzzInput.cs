@@ -2,19 +2,19 @@ using System.Text;
 
 namespace PeftCore.Fuzz.Inputs;
 
-/// <summary>What the reading of an input must end with.</summary>
+/// <summary>The expected outcome of an input.</summary>
 internal enum Expectation
 {
-    /// <summary>Either: only crashes, hangs and wrong values count.</summary>
+    /// <summary>Accepted or rejected: only crashes, hangs and wrong values are failures.</summary>
     Any,
 
-    /// <summary>It is valid, and must be read.</summary>
+    /// <summary>A valid input, which must be accepted.</summary>
     Accept,
 
-    /// <summary>It is malformed, and must be refused.</summary>
+    /// <summary>A malformed input, which must be rejected.</summary>
     Refuse,
 
-    /// <summary>It contradicts itself: a refusal, or a warning that names one of <see cref="FuzzInput.Names"/>.</summary>
+    /// <summary>A contradictory input, which must cause an error, or a warning that names one of <see cref="FuzzInput.Names"/>.</summary>
     RefuseOrWarn,
 }
 
@@ -27,18 +27,18 @@ internal readonly record struct FuzzFile(string Name, byte[] Bytes)
 }
 
 /// <summary>One input.</summary>
-/// <param name="Rule">The generator's rule, under which failures are counted together.</param>
-/// <param name="Expectation">What must come of it.</param>
+/// <param name="Rule">The generator's rule, by which failures are grouped.</param>
+/// <param name="Expectation">The expected outcome.</param>
 /// <param name="Files">Its files.</param>
 internal sealed record FuzzInput(string Rule, Expectation Expectation, params IReadOnlyList<FuzzFile> Files)
 {
-    /// <summary>Words of which a warning must hold one.</summary>
+    /// <summary>Words of which a warning must contain one.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
 
-    /// <summary>What the subject must know besides the files, such as which base model they go with.</summary>
+    /// <summary>Further information for the reader, such as the base model of the files.</summary>
     public string Context { get; init; } = "";
 
-    /// <summary>What was read is compared with this by the subject, after acceptance.</summary>
+    /// <summary>The expected value, with which the reader compares an accepted input.</summary>
     public object? Meaning { get; init; }
 
     public byte[] this[string name] => Files.First(file => file.Name == name).Bytes;

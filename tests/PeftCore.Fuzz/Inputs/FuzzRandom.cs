@@ -1,6 +1,6 @@
 namespace PeftCore.Fuzz.Inputs;
 
-/// <summary>SplitMix64, seeded by run, kind and index, so that any input can be made again alone.</summary>
+/// <summary>SplitMix64, seeded by run, kind and index, so that any single input can be reproduced.</summary>
 internal sealed class FuzzRandom(ulong state)
 {
     private ulong _state = state;
@@ -44,7 +44,7 @@ internal sealed class FuzzRandom(ulong state)
         }
     }
 
-    /// <summary>One of several makers, each as often as its weight says.</summary>
+    /// <summary>Calls one of several generators, chosen with probability proportional to its weight.</summary>
     public T OneOf<T>(params ReadOnlySpan<(int Weight, Func<T> Make)> choices)
     {
         int total = 0;

@@ -16,7 +16,7 @@ internal static class JsonEdits
         "{\"\": [1, 1]}", "{\"a\": {\"b\": []}}",
     ];
 
-    /// <summary>The same value in another writing: fields in another order, other white space.</summary>
+    /// <summary>An equivalent text of a value: other order of fields, other white space.</summary>
     public static string Rewritten(FuzzRandom random, JsonTree tree)
     {
         if (tree.Fields is { } fields && random.OnceIn(2))
@@ -26,7 +26,7 @@ internal static class JsonEdits
         return tree.ToString(random.Pick("", " ", "\n", "\r\n  ", "\t"));
     }
 
-    /// <summary>Puts a field a second time, with another value, before or behind the first.</summary>
+    /// <summary>Duplicates a field with another value, before or after the first.</summary>
     public static void Double(FuzzRandom random, JsonTree tree, string key, JsonTree other)
     {
         int at = tree.Fields!.FindIndex(field => field.Key == key);

@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace PeftCore.Fuzz.Inputs;
 
-/// <summary>A JSON value that may also be wrong: keys may stand twice, and a scalar may be any text.</summary>
+/// <summary>A JSON value that may be invalid: keys may be duplicated, and a scalar may be any text.</summary>
 internal sealed class JsonTree
 {
     private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -20,7 +20,7 @@ internal sealed class JsonTree
     /// <summary>The items of a list; null for other values.</summary>
     public List<JsonTree>? Items { get; private init; }
 
-    /// <summary>A scalar as it is written.</summary>
+    /// <summary>The text of a scalar.</summary>
     public string Raw { get; private init; } = "";
 
     public bool IsNumber => double.TryParse(Raw, NumberStyles.Float, CultureInfo.InvariantCulture, out _) && char.IsAsciiDigit(Raw[^1]);
@@ -35,7 +35,7 @@ internal sealed class JsonTree
 
     public string Text => JsonSerializer.Deserialize<string>(Raw)!;
 
-    /// <summary>The first field of a name; setting one replaces it where it stands, or adds it.</summary>
+    /// <summary>The first field of a name; setting it replaces the field in place, or adds it.</summary>
     public JsonTree? this[string key]
     {
         get => Fields!.Find(field => field.Key == key).Value;
@@ -99,7 +99,7 @@ internal sealed class JsonTree
         return text.ToString();
     }
 
-    /// <summary>The text, with <paramref name="space"/> behind every mark.</summary>
+    /// <summary>The text, with <paramref name="space"/> after every punctuation mark.</summary>
     public string ToString(string space)
     {
         var text = new StringBuilder();

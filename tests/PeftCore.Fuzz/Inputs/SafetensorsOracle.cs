@@ -6,7 +6,7 @@ using System.Text;
 namespace PeftCore.Fuzz.Inputs;
 
 /// <summary>A second, independent reading of the safetensors format, slow and plain: its own JSON parser into lists of pairs, its own
-/// arithmetic in big integers. It says whether a file is valid, and what it holds.</summary>
+/// arithmetic in big integers. It decides whether a file is valid, and returns its content.</summary>
 internal sealed class SafetensorsOracle
 {
     private static readonly Dictionary<string, int> Sizes = new()
@@ -22,7 +22,7 @@ internal sealed class SafetensorsOracle
 
     public static bool Accepts(byte[] file) => Read(file) is not null;
 
-    /// <summary>What a file holds; null if it is not valid.</summary>
+    /// <summary>The content of a file; null if it is invalid.</summary>
     public static SafetensorsContent? Read(byte[] file)
     {
         try
@@ -250,7 +250,7 @@ internal sealed class SafetensorsOracle
     }
 }
 
-/// <summary>What a file holds.</summary>
+/// <summary>The content of a file.</summary>
 /// <param name="Tensors">By name: the element type and the shape as "F32 [2,3]", and the bytes.</param>
 /// <param name="Metadata">The file's notes.</param>
 internal sealed record SafetensorsContent(IReadOnlyDictionary<string, (string Label, byte[] Bytes)> Tensors,

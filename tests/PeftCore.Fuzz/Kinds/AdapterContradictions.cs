@@ -3,9 +3,9 @@ using PeftCore.Fuzz.Inputs;
 namespace PeftCore.Fuzz.Kinds;
 
 /// <summary>A way to make an adapter contradict itself or its base.</summary>
-/// <param name="Name">Under what it is counted.</param>
+/// <param name="Name">The name of the rule.</param>
 /// <param name="Types">The methods it applies to, by their "peft_type"; empty for all.</param>
-/// <param name="Apply">Changes an adapter and says what must come of it; null if it does not apply to this one.</param>
+/// <param name="Apply">Changes an adapter and returns the expected outcome; null if the rule does not apply.</param>
 internal sealed record AdapterRule(string Name, IReadOnlyList<string> Types, Func<FuzzRandom, AdapterSample, Claim?> Apply);
 
 /// <summary>Contradictions by construction.</summary>
@@ -118,11 +118,11 @@ internal static class AdapterContradictions
 
     public static IReadOnlyList<AdapterRule> For(string type) => ByType[type];
 
-    /// <summary>A field gets one of some values, each of which contradicts the rest.</summary>
+    /// <summary>Sets a field to one of several values, each of which contradicts the rest.</summary>
     public static Func<FuzzRandom, AdapterSample, Claim?> Set(string field, params string[] values) =>
         (random, adapter) => Replace(random, adapter, field, values) ? Claim.About(field) : null;
 
-    /// <summary>A field gets one of some values, each of which cannot be.</summary>
+    /// <summary>Sets a field to one of several invalid values.</summary>
     public static Func<FuzzRandom, AdapterSample, Claim?> Impossible(string field, params string[] values) =>
         (random, adapter) => Replace(random, adapter, field, values) ? Claim.Impossible : null;
 

@@ -5,10 +5,11 @@ using PeftCore.Peft;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Whether every field of an adapter_config.json that was read without a word is kept: what is dropped was not read.</summary>
+/// <summary>Checks that every field of an adapter_config.json that was accepted without a warning is written again: a missing one was not
+/// read.</summary>
 internal static class AdapterRoundTrip
 {
-    // Fields about the file itself, or about how training began.
+    // Fields about the file itself, or about the initialisation.
     private static readonly HashSet<string> Free =
     [
         "inference_mode", "peft_version", "auto_mapping", "revision", "base_model_name_or_path", "init_lora_weights", "init_weights",

@@ -11,7 +11,7 @@ namespace PeftCore.Fuzz.Kinds;
 /// <summary>A tensor of an adapter file.</summary>
 internal sealed record SampleTensor(string Name, string DType, long[] Shape, byte[] Bytes);
 
-/// <summary>An adapter that is about to be changed: its configuration, its tensors, and the family it goes with.</summary>
+/// <summary>An adapter to edit: its configuration, its tensors, and the family of its base.</summary>
 internal sealed record AdapterSample(string Family, string Name, JsonTree Config, List<SampleTensor> Tensors)
 {
     public const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";

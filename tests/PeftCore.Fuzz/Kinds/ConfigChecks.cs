@@ -4,20 +4,20 @@ using PeftCore.Models;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Compares a loaded model with what its configuration means.</summary>
-/// <returns>What differs; null if nothing does.</returns>
+/// <summary>Compares a loaded model with its configuration.</summary>
+/// <returns>The difference; null if there is none.</returns>
 internal delegate string? ConfigCheck(CausalModel model, IReadOnlyCollection<string> warnings);
 
-/// <summary>What a rule claims of the configuration it changed.</summary>
-/// <param name="Expectation">What must come of it.</param>
-/// <param name="Names">Words of which a warning must hold one.</param>
-/// <param name="Check">What an accepted one must mean.</param>
+/// <summary>The expected outcome of a changed configuration.</summary>
+/// <param name="Expectation">The expected outcome.</param>
+/// <param name="Names">Words of which a warning must contain one.</param>
+/// <param name="Check">The check of an accepted configuration.</param>
 internal sealed record Claim(Expectation Expectation, IReadOnlyList<string> Names, ConfigCheck? Check = null)
 {
     /// <summary>A contradiction about these fields.</summary>
     public static Claim About(params string[] names) => new(Expectation.RefuseOrWarn, names);
 
-    /// <summary>Something that cannot be read at all.</summary>
+    /// <summary>An invalid value, which must be rejected.</summary>
     public static Claim Impossible { get; } = new(Expectation.Refuse, []);
 }
 

@@ -3,9 +3,9 @@ using PeftCore.Fuzz.Inputs;
 namespace PeftCore.Fuzz.Kinds;
 
 /// <summary>A way to make a configuration contradict itself or its weights.</summary>
-/// <param name="Name">Under what it is counted.</param>
+/// <param name="Name">The name of the rule.</param>
 /// <param name="Families">The families it applies to, by their "model_type"; empty for all.</param>
-/// <param name="Apply">Changes a configuration and says what must come of it.</param>
+/// <param name="Apply">Changes a configuration and returns the expected outcome.</param>
 internal sealed record ConfigRule(string Name, IReadOnlyList<string> Families, Func<FuzzRandom, JsonTree, Claim> Apply);
 
 /// <summary>Contradictions by construction.</summary>

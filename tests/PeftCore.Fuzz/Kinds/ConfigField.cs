@@ -12,25 +12,25 @@ internal enum FieldType
     Name,
 }
 
-/// <summary>A field of config.json, and which values it may have.</summary>
+/// <summary>A field of config.json, and its valid values.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Type">Its type.</param>
 /// <param name="Min">The least number.</param>
 internal sealed record ConfigField(string Name, FieldType Type, double Min = double.MinValue)
 {
-    /// <summary>The object it stands in; null for the file's own.</summary>
+    /// <summary>The object that contains the field; null for the root.</summary>
     public string? Holder { get; init; }
 
-    /// <summary>Whether a file without it is refused.</summary>
+    /// <summary>Whether the field is required.</summary>
     public bool Required { get; init; }
 
-    /// <summary>Whether another value asks for tensors that the weights do not hold.</summary>
+    /// <summary>Whether another value needs tensors that the weights do not have.</summary>
     public bool DecidesShapes { get; init; }
 
-    /// <summary>Names it may be.</summary>
+    /// <summary>The allowed names.</summary>
     public IReadOnlyList<string> Allowed { get; init; } = [];
 
-    /// <summary>The number a model was given for it.</summary>
+    /// <summary>Returns the value in a loaded model.</summary>
     public Func<CausalModel, double>? Value { get; init; }
 
     private static readonly ConfigField[] Llama =
@@ -68,7 +68,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
         _ => Llama,
     };
 
-    /// <summary>What must come of a value.</summary>
+    /// <summary>The expected outcome of a value.</summary>
     /// <param name="before">The value of the fixture; null if it has none.</param>
     /// <param name="value">The new one.</param>
     public Expectation Judge(JsonTree? before, JsonTree value)
@@ -85,7 +85,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
         return DecidesShapes && !same && !IsDefault(before, value) ? Expectation.Refuse : Expectation.Any;
     }
 
-    /// <summary>The check that a value was taken as it is; null if there is nothing to compare.</summary>
+    /// <summary>The check that a value was read unchanged; null if there is nothing to compare.</summary>
     public ConfigCheck? CheckOf(JsonTree value)
     {
         if (Value is not { } get || !value.IsNumber || !IsPossible(value))
@@ -112,6 +112,6 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
             : float.IsFinite((float)value.Number)),
     };
 
-    // A bias that is false, or an inner size that is four times the hidden one, is what the fixture means by leaving it out.
+    // A bias that is false, or an inner size that is four times the hidden one, is the default that the fixture relies on.
     private static bool IsDefault(JsonTree? before, JsonTree value) => before is null or { IsNull: true } && value.Raw is "false" or "128";
 }

@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Data files that contradict themselves, each of which must be refused, or read with a warning.</summary>
+/// <summary>Contradictory data files, each of which must cause an error or a warning.</summary>
 internal static class DataContradictions
 {
     private static readonly (string Rule, Func<FuzzRandom, string> Row)[] Rows =

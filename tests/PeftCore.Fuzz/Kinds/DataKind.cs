@@ -5,7 +5,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Data files of every format: what is written well must be read just so, what contradicts itself must be refused.</summary>
+/// <summary>Data files of every format: valid files must be read exactly, contradictory ones rejected.</summary>
 internal sealed class DataKind : FuzzKind
 {
     public override string Name => "data";

@@ -11,7 +11,7 @@ internal static class DataTexts
         ["a", "b ", " ", ",", "\"", "\n", "\r\n", "\r", "é", "😀", "1", "0,5", "\\", "'", ";", "\t", "{", "null", "#", "=1+1", "\u2028",
             "text"];
 
-    /// <summary>A file that is right, with what it holds.</summary>
+    /// <summary>A valid file with its content.</summary>
     public static FuzzInput Valid(FuzzRandom random) => random.Below(5) switch
     {
         0 => Json(random, "a.jsonl"),
@@ -36,7 +36,7 @@ internal static class DataTexts
         _ => row.GetType().Name,
     }) + (row.TaskId is { } task ? $" of task {task}" : "");
 
-    /// <summary>A row of any form as JSON, and what it holds.</summary>
+    /// <summary>A row of any form as JSON, and its content.</summary>
     public static (JsonTree Json, string Meaning) Row(FuzzRandom random)
     {
         string a = Text(random), b = Text(random), c = Text(random);

@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Inputs;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Rotary positions that are said twice, or half.</summary>
+/// <summary>Duplicate or incomplete settings of rotary positions.</summary>
 internal static class RopeContradictions
 {
     private const string Llama3 =

@@ -20,7 +20,7 @@ internal sealed class SafetensorsKind : FuzzKind
         ("""{"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},"u":{"dtype":"U64","shape":[1,2],"data_offsets":[16,32]},"i":{"dtype":"I32","shape":[2,0,4],"data_offsets":[32,32]}}""", 32),
     ];
 
-    // What a liar writes in place of a number, a name or a bracket.
+    // Wrong tokens that replace a number, a name or a bracket.
     private static readonly string[] Tokens =
     [
         "0", "1", "-1", "-0", "2", "3", "4", "16", "19", "1.0", "1e1", "00", "9223372036854775807", "9223372036854775808",

@@ -47,7 +47,7 @@ internal sealed class TemplateKind : FuzzKind
             ["enable_thinking"] = true,
         };
 
-        // A template is text here; who reads it from a file adds the name.
+        // The template is given as text; the caller that reads a file adds its name.
         public override bool NamesFiles => false;
 
         public override void Prepare(FuzzInput input)

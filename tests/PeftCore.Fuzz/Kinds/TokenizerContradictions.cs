@@ -3,9 +3,9 @@ using PeftCore.Fuzz.Inputs;
 namespace PeftCore.Fuzz.Kinds;
 
 /// <summary>A way to make a tokenizer.json contradict itself.</summary>
-/// <param name="Name">Under what it is counted.</param>
+/// <param name="Name">The name of the rule.</param>
 /// <param name="Samples">The samples it applies to; empty for all.</param>
-/// <param name="Apply">Changes a file and says what must come of it.</param>
+/// <param name="Apply">Changes a file and returns the expected outcome.</param>
 internal sealed record TokenizerRule(string Name, IReadOnlyList<string> Samples, Func<FuzzRandom, JsonTree, Claim> Apply);
 
 /// <summary>Contradictions by construction.</summary>

@@ -2,7 +2,7 @@ using PeftCore.Tokenizers;
 
 namespace PeftCore.Fuzz.Kinds;
 
-/// <summary>Encodes and decodes a few texts, and checks what comes of it.</summary>
+/// <summary>Encodes and decodes a few texts, and checks the results.</summary>
 internal static class TokenizerReading
 {
     private static readonly string[] Texts =
@@ -13,10 +13,10 @@ internal static class TokenizerReading
 
     private static readonly Dictionary<string, int[][]> Known = TokenizerSample.Names.ToDictionary(name => name, Encoded);
 
-    /// <summary>What an unchanged sample encodes the texts as.</summary>
+    /// <summary>The token ids of the texts with an unchanged sample.</summary>
     public static int[][] IdsOf(string sample) => Known[sample];
 
-    /// <summary>What is wrong with a tokenizer that was read; null if nothing is.</summary>
+    /// <summary>The error of an accepted tokenizer; null if there is none.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="expected">The ids of every text; null where they are not known.</param>
     public static string? Difference(Tokenizer tokenizer, int[][]? expected)

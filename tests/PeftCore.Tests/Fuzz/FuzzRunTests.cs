@@ -2,7 +2,7 @@ using PeftCore.Fuzz.Engine;
 
 namespace PeftCore.Tests.Fuzz;
 
-/// <summary>The fuzzer counts each fault for what it is.</summary>
+/// <summary>The fuzzer classifies each fault correctly.</summary>
 public sealed class FuzzRunTests
 {
     private const double Patience = 0.05;
