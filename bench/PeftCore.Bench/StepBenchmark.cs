@@ -37,7 +37,7 @@ public class StepBenchmark
         model.GradientCheckpointing = Checkpointing;
         _model = new PeftModel(model);
         _model.AddAdapter(new LoraConfig { Rank = 8, Alpha = 16, TargetModules = ModuleSelector.Matching("all-linear") });
-        var trainable = new TrainableAdapter(_model);
+        ITrainable trainable = new TrainableAdapter(_model);
         _optimizer = new AdamW(trainable.Parameters);
         _step = new TrainerOptions { MaxGradNorm = 1 }.NewStep(trainable, _optimizer);
         _batch = MemoryPlan.FullBatch(trainable, 8, 128);

@@ -143,7 +143,7 @@ public abstract class CapturedStepTests(string device)
     }
 
     /// <summary>The same without captured graphs.</summary>
-    private sealed class Unreplayed(TrainableAdapter inner) : ITrainable
+    private sealed class Unreplayed(ITrainable inner) : ITrainable
     {
         public CausalModel Model => inner.Model;
 

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 /// The sizes of an attention call. Scale multiplies q·k; SoftCap, if not 0, caps the scaled scores: s = cap·tanh(s/cap). Query head h reads
 /// key head h / (Heads/KeyHeads).
 /// </summary>
-public readonly record struct AttentionShape(
+internal readonly record struct AttentionShape(
     int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
 
 /// <summary>Attention that never forms the (queries × keys) matrix of scores. Tested against the definition in float64 by AttentionTests

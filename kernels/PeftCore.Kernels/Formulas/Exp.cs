@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = eˣ;  dy/dx = eˣ.</summary>
-public readonly struct Exp : IUnaryFormula
+internal readonly struct Exp : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => MathF.Exp(x);

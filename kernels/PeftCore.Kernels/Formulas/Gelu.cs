@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>y = x·Φ(x), Φ the normal distribution function;  dy/dx = Φ(x) + x·φ(x), φ the normal density (Hendrycks and Gimpel
 /// 2016).</summary>
-public readonly struct Gelu : IUnaryFormula
+internal readonly struct Gelu : IUnaryFormula
 {
     private const float InverseRoot2 = 0.707106781f;
     private const float InverseRootTau = 0.398942280f; // 1/√(2π)

@@ -4,7 +4,7 @@ namespace PeftCore.Kernels;
 
 /// <summary>y = x/2·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³);  dy/dx = (1 + t)/2 + x/2·(1 − t²)·du/dx with t = tanh u.  GPT-2&apos;s
 /// &quot;gelu_new&quot; (Hendrycks and Gimpel 2016).</summary>
-public readonly struct GeluTanh : IUnaryFormula
+internal readonly struct GeluTanh : IUnaryFormula
 {
     private const float Root = 0.797884561f; // √(2/π)
     private const float Cubic = 0.044715f;

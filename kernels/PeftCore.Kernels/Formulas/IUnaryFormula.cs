@@ -6,7 +6,7 @@ namespace PeftCore.Kernels;
 /// A function of one number and its derivative, for all devices. The scalar forms use only arithmetic and functions such as MathF.Exp and
 /// Sqrt, so that they compile for a GPU; the CPU's loops use the vector forms.
 /// </summary>
-public interface IUnaryFormula
+internal interface IUnaryFormula
 {
     /// <summary>f(x).</summary>
     static abstract float Forward(float x);

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = 1/√x;  dy/dx = −1/(2·x·√x).</summary>
-public readonly struct InverseSqrt : IUnaryFormula
+internal readonly struct InverseSqrt : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => 1f / MathF.Sqrt(x);

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = ln x;  dy/dx = 1/x. −∞ at 0, NaN below.</summary>
-public readonly struct Log : IUnaryFormula
+internal readonly struct Log : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => MathF.Log(x);

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = x·σ(1.702·x);  dy/dx = s·(1 + 1.702·x·(1 − s)) with s = σ(1.702·x).  CLIP&apos;s approximation of GELU.</summary>
-public readonly struct QuickGelu : IUnaryFormula
+internal readonly struct QuickGelu : IUnaryFormula
 {
     private const float Slope = 1.702f;
 

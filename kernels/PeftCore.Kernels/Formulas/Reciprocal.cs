@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = 1/x;  dy/dx = −1/x².</summary>
-public readonly struct Reciprocal : IUnaryFormula
+internal readonly struct Reciprocal : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => 1f / x;

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = max(x, 0);  dy/dx = 1 where x &gt; 0, else 0.</summary>
-public readonly struct Relu : IUnaryFormula
+internal readonly struct Relu : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => x < 0f ? 0f : x;

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = max(x, 0)²;  dy/dx = 2·max(x, 0).</summary>
-public readonly struct ReluSquared : IUnaryFormula
+internal readonly struct ReluSquared : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x)

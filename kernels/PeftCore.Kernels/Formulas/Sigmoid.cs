@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = σ(x) = 1 / (1 + e⁻ˣ);  dy/dx = y·(1 − y).</summary>
-public readonly struct Sigmoid : IUnaryFormula
+internal readonly struct Sigmoid : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => 1f / (1f + MathF.Exp(-x));

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = x·σ(x);  dy/dx = σ(x)·(1 + x·(1 − σ(x))).  Also called swish.</summary>
-public readonly struct Silu : IUnaryFormula
+internal readonly struct Silu : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x) => x * Sigmoid.Forward(x);

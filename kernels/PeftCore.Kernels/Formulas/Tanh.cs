@@ -3,7 +3,7 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>y = tanh(x);  dy/dx = 1 − y².</summary>
-public readonly struct Tanh : IUnaryFormula
+internal readonly struct Tanh : IUnaryFormula
 {
     /// <inheritdoc/>
     public static float Forward(float x)

@@ -6,7 +6,7 @@ namespace PeftCore.Kernels;
 /// <param name="Row">From one row to the next.</param>
 /// <param name="Column">From one column to the next.</param>
 /// <param name="Offset">Position of the first element.</param>
-public readonly record struct MatrixStrides(int Batch, int Row, int Column, int Offset = 0)
+internal readonly record struct MatrixStrides(int Batch, int Row, int Column, int Offset = 0)
 {
     /// <summary>The same matrices transposed.</summary>
     public MatrixStrides Transposed => new(Batch, Column, Row, Offset);
@@ -26,7 +26,7 @@ public readonly record struct MatrixStrides(int Batch, int Row, int Column, int 
 /// <param name="C">Strides of C.</param>
 /// <param name="Alpha">α</param>
 /// <param name="Accumulate">Add to C.</param>
-public readonly record struct BatchedProduct(
+internal readonly record struct BatchedProduct(
     int Count, int M, int K, int N, MatrixStrides A, MatrixStrides B, MatrixStrides C, float Alpha = 1, bool Accumulate = false)
 {
     /// <summary>Whether all products are added up in one C.</summary>

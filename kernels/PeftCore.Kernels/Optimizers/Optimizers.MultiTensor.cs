@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace PeftCore.Kernels;
 
-public static unsafe partial class Optimizers
+internal static unsafe partial class Optimizers
 {
     /// <summary>One parameter in a multi-tensor step: its hyperparameters and the addresses of its tensors.</summary>
     /// <param name="settings">Hyperparameters.</param>

@@ -3,10 +3,10 @@ using System.Numerics;
 namespace PeftCore.Kernels;
 
 /// <summary>One step of an optimizer, in the arithmetic of torch.optim. Tested against its equations by OptimizerTests.</summary>
-public static unsafe partial class Optimizers
+internal static unsafe partial class Optimizers
 {
     /// <summary>Hyperparameters of an AdamW step; Step counts from 1 (Loshchilov and Hutter 2019).</summary>
-    public readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
+    internal readonly record struct AdamW(float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, long Step);
 
     /// <summary>
     /// With g scaled by gradientScale: p *= 1 − lr·wd; m += (1 − β₁)(g − m); v = β₂v + (1 − β₂)g²;

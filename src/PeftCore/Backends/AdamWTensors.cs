@@ -9,5 +9,5 @@ namespace PeftCore.Backends;
 /// <param name="Gradient">Their gradient.</param>
 /// <param name="FirstMoment">Running mean of gradients.</param>
 /// <param name="SecondMoment">Running mean of squared gradients.</param>
-public readonly record struct AdamWTensors(Optimizers.AdamW Step, Tensor Parameter, Tensor Gradient, Tensor FirstMoment,
+internal readonly record struct AdamWTensors(Optimizers.AdamW Step, Tensor Parameter, Tensor Gradient, Tensor FirstMoment,
     Tensor SecondMoment);

@@ -9,7 +9,7 @@ namespace PeftCore.Backends;
 /// query attends to the last key.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
 /// <param name="Bias">F32 (1 or heads, queries, keys), added to the scores; or null.</param>
-public readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null)
+internal readonly record struct AttentionCall(AttentionShape Shape, Tensor? Ranges = null, Tensor? Slopes = null, Tensor? Bias = null)
 {
     /// <summary>Floating-point operations of the forward pass; a causal call computes half of the square of scores.</summary>
     internal double Flops

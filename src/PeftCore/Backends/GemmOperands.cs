@@ -7,7 +7,7 @@ namespace PeftCore.Backends;
 /// <param name="TransposeA">Use Aᵀ.</param>
 /// <param name="B">(k, n), or (n, k) if transposed.</param>
 /// <param name="TransposeB">Use Bᵀ.</param>
-public readonly record struct GemmOperands(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
+internal readonly record struct GemmOperands(Tensor A, bool TransposeA, Tensor B, bool TransposeB)
 {
     /// <summary>k, the length of the sums.</summary>
     internal int Depth => TransposeA ? A.Shape.Rows : A.Shape.Columns;
@@ -24,5 +24,5 @@ public readonly record struct GemmOperands(Tensor A, bool TransposeA, Tensor B, 
 /// <param name="Left">L (m, r), of X's dtype.</param>
 /// <param name="LeftProduct">Y (n, r) in F32; (r, n) without R.</param>
 /// <param name="Accumulate">Add to <paramref name="LeftProduct"/>.</param>
-public readonly record struct SkinnyGemm(
+internal readonly record struct SkinnyGemm(
     Tensor X, Tensor? Right, Tensor? RightProduct, float Alpha, Tensor Left, Tensor LeftProduct, bool Accumulate);

@@ -10,7 +10,7 @@ namespace PeftCore.Backends;
 /// <param name="Dim">Elements of a head.</param>
 /// <param name="Offset">Column of the first head.</param>
 /// <param name="Stride">Columns from one head to the next; 0 means <paramref name="Dim"/>.</param>
-public readonly record struct Heads(Tensor Tensor, int Count, int Dim, int Offset = 0, int Stride = 0)
+internal readonly record struct Heads(Tensor Tensor, int Count, int Dim, int Offset = 0, int Stride = 0)
 {
     internal HeadLayout Layout => new(Tensor.Shape.Columns, Offset, Stride == 0 ? Dim : Stride);
 

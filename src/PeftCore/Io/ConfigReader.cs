@@ -14,7 +14,7 @@ public sealed class ConfigReader
     private ConfigReader(string source, string prefix, JsonElement element) => (Source, _prefix, _object) = (source, prefix, element);
 
     /// <summary>The file, for error messages.</summary>
-    public string Source { get; }
+    internal string Source { get; }
 
     /// <summary>The names of the fields, in the order of the file.</summary>
     public IEnumerable<string> Names => _object.EnumerateObject().Select(p => p.Name);
@@ -23,7 +23,7 @@ public sealed class ConfigReader
     public static ConfigReader Open(string path) => From(JsonFile.ReadBytes(path), path);
 
     /// <summary>Reads an object from text; error messages name <paramref name="source"/> instead of a file.</summary>
-    public static ConfigReader Parse(string json, string source) => From(Encoding.UTF8.GetBytes(json), source);
+    internal static ConfigReader Parse(string json, string source) => From(Encoding.UTF8.GetBytes(json), source);
 
     /// <summary>Whether a field is present and not null.</summary>
     public bool Has(string name) => Find(name) is not null;
@@ -49,7 +49,7 @@ public sealed class ConfigReader
     }
 
     /// <summary>An integer, or null if absent.</summary>
-    public int? IntOrNull(string name, int min = int.MinValue, int max = int.MaxValue) => Has(name) ? Int(name, null, min, max) : null;
+    internal int? IntOrNull(string name, int min = int.MinValue, int max = int.MaxValue) => Has(name) ? Int(name, null, min, max) : null;
 
     /// <summary>A finite number; without <paramref name="fallback"/> the field is required.</summary>
     public double Float(string name, double? fallback = null, double min = double.MinValue, double max = double.MaxValue)
@@ -68,7 +68,7 @@ public sealed class ConfigReader
     }
 
     /// <summary>A number, or null if absent.</summary>
-    public double? FloatOrNull(string name, double min = double.MinValue, double max = double.MaxValue) =>
+    internal double? FloatOrNull(string name, double min = double.MinValue, double max = double.MaxValue) =>
         Has(name) ? Float(name, null, min, max) : null;
 
     /// <summary>A string; without <paramref name="fallback"/> the field is required.</summary>
@@ -81,7 +81,7 @@ public sealed class ConfigReader
         : throw Wrong(name, value, "a string");
 
     /// <summary>A string that must be one of a list.</summary>
-    public string Choice(string name, string? fallback, params ReadOnlySpan<string> allowed)
+    internal string Choice(string name, string? fallback, params ReadOnlySpan<string> allowed)
     {
         string value = String(name, fallback);
         if (allowed.Contains(value))
@@ -110,7 +110,7 @@ public sealed class ConfigReader
         StringsOrNull(name) ?? fallback ?? throw Missing(name, "a list of strings");
 
     /// <summary>A list of integers, or null if absent.</summary>
-    public int[]? IntsOrNull(string name) => List<object>(name, "a list of integers",
+    internal int[]? IntsOrNull(string name) => List<object>(name, "a list of integers",
         e => e.ValueKind == JsonValueKind.Number && e.TryGetInt32(out int value) ? value : null)?.Select(v => (int)v).ToArray();
 
     /// <summary>A list of numbers, or null if absent.</summary>
@@ -122,13 +122,13 @@ public sealed class ConfigReader
     public ConfigReader Object(string name) => ObjectOrNull(name) ?? throw Missing(name, "an object");
 
     /// <summary>An object inside this one, or null if absent.</summary>
-    public ConfigReader? ObjectOrNull(string name) =>
+    internal ConfigReader? ObjectOrNull(string name) =>
         Find(name) is not JsonElement value ? null
         : value.ValueKind == JsonValueKind.Object ? new ConfigReader(Source, $"{_prefix}{name}.", value)
         : throw Wrong(name, value, "an object");
 
     /// <summary>An error with the message "file: field "name" problem."</summary>
-    public BadInputException Error(string name, string problem) => new(Sentence(name, problem));
+    internal BadInputException Error(string name, string problem) => new(Sentence(name, problem));
 
     /// <summary>The message of <see cref="Error"/>, for a warning.</summary>
     internal string Sentence(string name, string problem) => $"{Source}: field \"{_prefix}{name}\" {problem}.";

@@ -12,7 +12,7 @@ public sealed class ModelDirectory
     private ModelDirectory(string path) => FullPath = path;
 
     /// <summary>The directory, as it was given.</summary>
-    public string FullPath { get; }
+    internal string FullPath { get; }
 
     /// <summary>The path of config.json.</summary>
     internal string ConfigPath => IfThere("config.json") ?? Path.Combine(FullPath, "config.json");

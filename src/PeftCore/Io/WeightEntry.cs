@@ -22,7 +22,7 @@ public sealed class WeightEntry
     public long[] Shape => _entry.Shape;
 
     /// <summary>Its bytes.</summary>
-    public long Length => _entry.Length;
+    internal long Length => _entry.Length;
 
     /// <summary>Whether the index of a sharded model names it; true without an index.</summary>
     internal bool IsListed { get; }

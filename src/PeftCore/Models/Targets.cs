@@ -41,15 +41,15 @@ public sealed class Targets
 
     /// <summary>I32: the token that each position predicts, or <see cref="CrossEntropyOp.Ignore"/>; with <see cref="Rows"/> only those of
     /// positions that predict one.</summary>
-    public Tensor Tokens { get; } // (B, T) or (count)
+    internal Tensor Tokens { get; } // (B, T) or (count)
 
     /// <summary>I32: the position, of all B·T, of each of <see cref="Tokens"/>; null if they are all positions. Positions without a target
     /// need no logits.</summary>
-    public Tensor? Rows { get; } // (count)
+    internal Tensor? Rows { get; } // (count)
 
     /// <summary>The denominator of the sum of losses: the number of targets for a mean over these, or that of all micro batches of a
     /// step.</summary>
-    public float Denominator { get; }
+    internal float Denominator { get; }
 
     /// <summary>count / <see cref="Denominator"/>: the weight of these targets among those of an optimizer step, 1 unless the step has
     /// several micro batches. A penalty that is added to the loss is multiplied by it.</summary>

@@ -47,7 +47,7 @@ public sealed class Parameter : IDisposable
     }
 
     /// <summary>Allocates the values, contents undefined.</summary>
-    public Tensor Materialize(Backend backend, DType dtype)
+    internal Tensor Materialize(Backend backend, DType dtype)
     {
         Set(backend.NewTensor(Shape, dtype, MemoryKind.Frozen));
         return Value;

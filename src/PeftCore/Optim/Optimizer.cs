@@ -17,7 +17,7 @@ public abstract class Optimizer : IDisposable
     /// <param name="weightDecay">Weight decay λ.</param>
     /// <param name="decays">Selects the parameters that decay; null for all, as in torch. See <see cref="WeightDecayFilter"/>.</param>
     /// <param name="moments">Names of the moments of each parameter.</param>
-    protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
+    private protected Optimizer(IReadOnlyList<(string Name, Parameter Parameter)> parameters, float weightDecay,
         Func<string, Parameter, bool>? decays, params ReadOnlySpan<string> moments)
     {
         if (parameters.Count == 0)

@@ -1,7 +1,7 @@
 namespace PeftCore.Tensors;
 
 /// <summary>A reference-counted block of device memory, shared by tensors and freed at the last release.</summary>
-public sealed class Storage
+internal sealed class Storage
 {
     private int _references = 1;
     private int _saved;

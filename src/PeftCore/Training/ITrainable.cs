@@ -3,38 +3,38 @@ using PeftCore.Nn;
 
 namespace PeftCore.Training;
 
-/// <summary>A model with parameters to train, hooks around each step, and the reading and writing of the parameters in
-/// checkpoints.</summary>
+/// <summary>A model with parameters to train, as a <see cref="Trainer"/> needs it: hooks around each step, and how the parameters are
+/// written to checkpoints. Its members are internal: the library trains <see cref="TrainableAdapter"/>.</summary>
 public interface ITrainable
 {
     /// <summary>The model whose loss is minimised.</summary>
-    CausalModel Model { get; }
+    internal CausalModel Model { get; }
 
     /// <summary>The parameters that are trained, under unique names.</summary>
-    IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+    internal IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <summary>Called before each step.</summary>
     /// <param name="step">Number of the step, from 1.</param>
     /// <param name="batches">Micro batches of the step.</param>
-    void BeforeStep(long step, int batches) { }
+    internal void BeforeStep(long step, int batches) { }
 
     /// <summary>The parameters whose elements the last step has permuted, such as sparse values at newly selected entries, with the former
     /// index of each element, −1 for a new one. The optimizer permutes its moments in the same way.</summary>
-    IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
+    internal IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
 
     /// <summary>Called after each update, before the gradients are freed.</summary>
     /// <param name="step">Number of the step, from 1.</param>
-    void AfterStep(long step) { }
+    internal void AfterStep(long step) { }
 
     /// <summary>Key of everything that a forward and backward pass depends on besides the batch and the tensors that it reads: a captured
     /// graph is launched again only for the same key. Null if the passes cannot be captured, because they depend on the step or need the
     /// host.</summary>
-    string? CaptureKey => null;
+    internal string? CaptureKey => null;
 
     /// <summary>Writes the parameters to a directory without loss: <see cref="Load"/> restores the same bits.</summary>
-    void Save(string directory);
+    internal void Save(string directory);
 
     /// <summary>Restores the parameters that <see cref="Save"/> wrote.</summary>
     /// <exception cref="BadInputException">The directory does not hold these parameters.</exception>
-    void Load(string directory);
+    internal void Load(string directory);
 }

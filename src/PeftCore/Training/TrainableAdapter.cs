@@ -9,6 +9,7 @@ public sealed class TrainableAdapter : ITrainable
 {
     private readonly PeftModel _model;
     private readonly string _name;
+    private readonly IReadOnlyList<(string Name, Parameter Parameter)> _parameters;
     private readonly bool _supportsCapture;
     private (Adapter[]? Applied, bool Checkpointing, string? Value) _captureKey;
 
@@ -23,26 +24,26 @@ public sealed class TrainableAdapter : ITrainable
             $"one adapter trains at a time, but {model.ActiveAdapters.Count} are active; activate the one to train");
         var config = model.ConfigOf(_name);
         _supportsCapture = config.SupportsGraphCapture;
-        Parameters = [.. model.Parameters.Where(p => p.Parameter.RequiresGrad)];
+        _parameters = [.. model.Parameters.Where(p => p.Parameter.RequiresGrad)];
     }
 
     /// <inheritdoc/>
-    public CausalModel Model => _model.Base;
+    CausalModel ITrainable.Model => _model.Base;
 
     /// <inheritdoc/>
-    public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+    IReadOnlyList<(string Name, Parameter Parameter)> ITrainable.Parameters => _parameters;
 
     /// <inheritdoc/>
-    public void BeforeStep(long step, int batches) => _model.Steps.BeforeStep(step, batches);
+    void ITrainable.BeforeStep(long step, int batches) => _model.Steps.BeforeStep(step, batches);
 
     /// <inheritdoc/>
-    public IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => _model.Steps.TakePermutations();
+    IReadOnlyList<(Parameter Parameter, int[] Before)> ITrainable.TakePermutations() => _model.Steps.TakePermutations();
 
     /// <inheritdoc/>
-    public void AfterStep(long step) => _model.Steps.AfterStep(step);
+    void ITrainable.AfterStep(long step) => _model.Steps.AfterStep(step);
 
     /// <inheritdoc/>
-    public string? CaptureKey
+    string? ITrainable.CaptureKey
     {
         get
         {
@@ -61,8 +62,8 @@ public sealed class TrainableAdapter : ITrainable
     }
 
     /// <inheritdoc/>
-    public void Save(string directory) => _model.SaveState(directory, _name);
+    void ITrainable.Save(string directory) => _model.SaveState(directory, _name);
 
     /// <inheritdoc/>
-    public void Load(string directory) => _model.LoadState(directory, _name);
+    void ITrainable.Load(string directory) => _model.LoadState(directory, _name);
 }

@@ -13,7 +13,7 @@ public sealed class Trainer
     /// <param name="train">The training data.</param>
     /// <param name="evaluation">The evaluation data; null for none.</param>
     /// <exception cref="BadInputException">A setting is out of range, or the data name a task that the adapter does not have.</exception>
-    public Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
+    internal Trainer(ITrainable trainable, TrainerOptions options, DataLoader train, DataLoader? evaluation = null)
     {
         options.Check(canEvaluate: evaluation is not null);
         trainable.Model.VirtualTokens?.CheckTask(Math.Max(train.HighestTask, evaluation?.HighestTask ?? 0));

@@ -13,12 +13,8 @@ internal sealed record OutputScaleConfig : LinearAdapterConfig
         .Float("init_deviation", c => c.InitDeviation, (c, v) => c with { InitDeviation = v },
             "Standard deviation of the initial s; with 0 the adapter starts as the identity.", min: 0, max: 1);
 
-    public override string PeftType => "OUTPUT_SCALE";
-
-    /// <summary>Standard deviation of the initial s; with 0 the adapter starts as the identity.</summary>
+    /// <summary>Standard deviation of the s it starts from; 0 starts as the base model.</summary>
     public double InitDeviation { get; init; }
-
-    public override ConfigValues FieldValues => Fields.Of(this);
 
     public static void Register() => PeftMethods.Register("OUTPUT_SCALE", Fields);
 

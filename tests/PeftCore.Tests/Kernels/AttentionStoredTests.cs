@@ -3,7 +3,7 @@ using PeftCore.Kernels;
 namespace PeftCore.Tests.Kernels;
 
 /// <summary>Attention over keys and values that are stored in BF16, and of one query over many keys.</summary>
-public sealed class AttentionStoredTests
+internal sealed class AttentionStoredTests
 {
     private static readonly SimdLevel[] Levels = [.. Enum.GetValues<SimdLevel>().Where(l => l <= Gemm.Best)];
 

@@ -2,7 +2,7 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Tests.Kernels;
 
-public sealed class AttentionTests
+internal sealed class AttentionTests
 {
     /// <summary>The options of a case.</summary>
     public sealed record Features(bool Ranges = false, bool Slopes = false, int BiasHeads = 0, bool Fused = false, bool Accumulate = false)

@@ -91,7 +91,7 @@ public sealed class PeftTrainingTests(MethodCase method, Family family)
         MemoryPlan.Of(backend => Build(new PeftModel(family.Plan((MetaBackend)backend)), checkpointing), Rows, Length,
             activations: activations);
 
-    private TrainableAdapter Build(PeftModel model, bool checkpointing)
+    private ITrainable Build(PeftModel model, bool checkpointing)
     {
         model.AddAdapter(method.Config(family));
         model.Base.GradientCheckpointing = checkpointing;

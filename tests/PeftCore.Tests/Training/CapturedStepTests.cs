@@ -159,7 +159,7 @@ public sealed class CapturedStepTests
         using var owner = cpu;
         using var scope = new TensorScope();
         var model = setup.Build(cpu);
-        var trainable = new TrainableAdapter(model);
+        ITrainable trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters, new AdamWOptions());
         using var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer, 1));
         cpu.Memory.ResetPeak();

@@ -117,7 +117,7 @@ public sealed class MemoryPlanTests
         Assert.That(2 * Peak(OptimizerKind.Sgd, 0.9f), Is.EqualTo(Peak(OptimizerKind.AdamW, 0)));
     }
 
-    private static TrainableAdapter Adapter(string family, Backend backend, int rank, bool checkpointing)
+    private static ITrainable Adapter(string family, Backend backend, int rank, bool checkpointing)
     {
         var model = new PeftModel(Runs.Model(family, backend));
         model.AddAdapter(new LoraConfig { Rank = rank, Dropout = 0.1, TargetModules = ModuleSelector.Parse(ModuleSelector.AllLinear) });

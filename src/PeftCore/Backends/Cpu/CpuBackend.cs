@@ -59,7 +59,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     public override MemoryLedger Memory { get; } = new();
 
     /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
-    public long ReservedBytes => _arena.ReservedBytes;
+    internal long ReservedBytes => _arena.ReservedBytes;
 
     /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
     internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }
@@ -82,7 +82,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     }
 
     /// <summary>Returns chunks of memory that hold no tensor to the system.</summary>
-    public void Trim() => _arena.Trim();
+    internal void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
     public override void Synchronize() { }

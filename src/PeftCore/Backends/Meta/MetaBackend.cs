@@ -32,10 +32,10 @@ public sealed partial class MetaBackend : Backend
     public override MemoryLedger Memory { get; } = new();
 
     /// <summary>Floating-point operations of all matrix products and attention calls so far; a multiply-add counts two.</summary>
-    public double Flops { get; private set; }
+    internal double Flops { get; private set; }
 
     /// <summary>Bytes that a real arena would have reserved.</summary>
-    public long ReservedBytes => _arena.ReservedBytes;
+    internal long ReservedBytes => _arena.ReservedBytes;
 
     internal override Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
 

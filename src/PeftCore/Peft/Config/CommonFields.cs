@@ -7,7 +7,7 @@ namespace PeftCore.Peft;
 public static class CommonFields
 {
     /// <summary>Adds the fields that every method has: task_type, base_model_name_or_path, revision.</summary>
-    public static ConfigFields<T> Common<T>(this ConfigFields<T> fields)
+    internal static ConfigFields<T> Common<T>(this ConfigFields<T> fields)
         where T : PeftConfig => fields
         .Text("task_type", c => c.TaskType, (c, v) => c with { TaskType = v }, "Task the adapter is trained for, such as CAUSAL_LM.")
         .Text("base_model_name_or_path", c => c.BaseModelNameOrPath, (c, v) => c with { BaseModelNameOrPath = v },

@@ -13,7 +13,7 @@ public sealed class ConfigField
     public string Name { get; }
 
     /// <summary>The type and the bounds, such as "integer ≥ 1".</summary>
-    public string Expected { get; }
+    internal string Expected { get; }
 
     /// <summary>The default as JSON; "required" if there is none.</summary>
     public string Default { get; }
@@ -32,7 +32,7 @@ public sealed class ConfigField
 }
 
 /// <summary>The field values of one configuration.</summary>
-public sealed class ConfigValues
+internal sealed class ConfigValues
 {
     private readonly IReadOnlyList<KeyValuePair<string, Func<JsonNode?>>> _fields;
 

@@ -13,7 +13,7 @@ public sealed class ConfigFields<T>(T defaults)
     private readonly List<Func<T, ConfigReader, T>> _steps = [];
 
     /// <summary>All fields that a file can have.</summary>
-    public IReadOnlyList<ConfigField> All =>
+    internal IReadOnlyList<ConfigField> All =>
         [.. _rows.Where(row => row.Write is not null).SelectMany(row => row.Parts.Prepend(row.Describe(defaults)))];
 
     /// <summary>Adds an integer.</summary>
@@ -83,7 +83,7 @@ public sealed class ConfigFields<T>(T defaults)
     internal T Read(ConfigReader reader, T start) => _steps.Aggregate(start, (config, step) => step(config, reader));
 
     /// <summary>The field values of a configuration.</summary>
-    public ConfigValues Of(T config) => new(
+    internal ConfigValues Of(T config) => new(
         [.. _rows.Where(row => row.Write is not null).Select(row => KeyValuePair.Create(row.Name, () => row.Write!(config)))],
         _rows.Select(row => row.Problem(config)).FirstOrDefault(problem => problem is not null));
 }

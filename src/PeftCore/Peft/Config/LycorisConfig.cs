@@ -16,13 +16,13 @@ public abstract record LycorisConfig : TargetedConfig
     public double ModuleDropout { get; init; }
 
     /// <summary>Ranks of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
+    internal IReadOnlyList<KeyValuePair<string, int>> RankPattern { get; init; } = [];
 
     /// <summary>α of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
+    internal IReadOnlyList<KeyValuePair<string, double>> AlphaPattern { get; init; } = [];
 
     /// <summary>Option of convolutions, which are not adapted here; kept for the file.</summary>
-    public bool UseEffectiveConv2d { get; init; }
+    internal bool UseEffectiveConv2d { get; init; }
 
     /// <summary>Rank and scale on a layer.</summary>
     internal (int Rank, float Scale) On(string path)

@@ -15,16 +15,16 @@ public abstract record PeftConfig
     internal const string PeftVersion = "0.21.0";
 
     /// <summary>The method's name in the file, such as "LORA".</summary>
-    public abstract string PeftType { get; }
+    public string PeftType => PeftMethods.TypeOf(this);
 
     /// <summary>The task type, such as "CAUSAL_LM"; null if absent.</summary>
-    public string? TaskType { get; init; } = "CAUSAL_LM";
+    internal string? TaskType { get; init; } = "CAUSAL_LM";
 
     /// <summary>Name or path of the base model.</summary>
     public string? BaseModelNameOrPath { get; init; }
 
     /// <summary>The base model's revision.</summary>
-    public string? Revision { get; init; }
+    internal string? Revision { get; init; }
 
     /// <summary>Names of the methods on the command line.</summary>
     public static IReadOnlyList<string> MethodNames => [.. PeftMethods.Names];
@@ -137,7 +137,7 @@ public abstract record PeftConfig
     }
 
     /// <summary>The fields of this configuration with their values.</summary>
-    public abstract ConfigValues FieldValues { get; }
+    internal ConfigValues FieldValues => PeftMethods.ValuesOf(this);
 
     /// <summary>Attaches the method to a model.</summary>
     /// <exception cref="BadInputException">A field is outside its bounds, or is invalid for the model.</exception>

@@ -37,7 +37,7 @@ public abstract record TargetedConfig : PeftConfig
 
     /// <summary>The file's flag for weights stored as (in, out). The layers' own layout is used; a contradiction causes a
     /// warning.</summary>
-    public bool FanInFanOut { get; init; }
+    internal bool FanInFanOut { get; init; }
 
     /// <summary>Whether the method's file has fan_in_fan_out.</summary>
     internal bool HasFanInFanOut => FieldValues.Has("fan_in_fan_out");

@@ -63,11 +63,12 @@ public static class PeftMethods
     /// <summary>The peft_type of all methods.</summary>
     internal static IEnumerable<string> Types => _methods.Keys;
 
-    /// <summary>Adds a method, so that its adapters can be attached, saved, loaded and merged, and the command line accepts its type in
-    /// lower case.</summary>
-    /// <param name="peftType">The peft_type in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
-    /// <param name="fields">The fields of the configuration, from which reading, writing, checks and command line are derived.</param>
-    /// <exception cref="ArgumentException">The type has other characters, or is already registered.</exception>
+    /// <summary>Adds a method, so that its adapters are attached, saved, loaded and merged, and so that the command line has it under its
+    /// type in small letters.</summary>
+    /// <param name="peftType">Its name in adapter_config.json, such as "LORA": capital letters, digits and underscores.</param>
+    /// <param name="fields">The fields of its configuration; reading, writing, checks and command line follow from them.</param>
+    /// <exception cref="ArgumentException">The name has other characters, or the method or the configuration is there already.
+    /// </exception>
     public static void Register<TConfig>(string peftType, ConfigFields<TConfig> fields) where TConfig : PeftConfig
     {
         ArgumentException.ThrowIfNullOrEmpty(peftType);
@@ -83,9 +84,23 @@ public static class PeftMethods
             {
                 throw new ArgumentException($"the method {peftType} is registered already", nameof(peftType));
             }
+            if (_methods.Values.Any(method => method.Config == typeof(TConfig)))
+            {
+                throw new ArgumentException($"{typeof(TConfig).Name} is registered already, as {TypeOf(typeof(TConfig))}", nameof(fields));
+            }
             _methods = methods;
         }
     }
+
+    /// <summary>The peft_type under which a configuration is registered.</summary>
+    /// <exception cref="ArgumentException">It is not.</exception>
+    internal static string TypeOf(PeftConfig config) => TypeOf(config.GetType());
+
+    /// <summary>The fields of a configuration with their values.</summary>
+    internal static ConfigValues ValuesOf(PeftConfig config) => _methods[TypeOf(config)].Values(config);
+
+    private static string TypeOf(Type config) => _methods.FirstOrDefault(method => method.Value.Config == config).Key
+        ?? throw new ArgumentException($"{config.Name} is not registered; call PeftMethods.Register first", nameof(config));
 
     /// <summary>The peft_type of the method with this name on the command line.</summary>
     internal static string TypeOf(string name) => _methods.FirstOrDefault(method => method.Value.Name == name).Key
@@ -108,11 +123,14 @@ public static class PeftMethods
 }
 
 /// <summary>One method.</summary>
-/// <param name="Name">The name on the command line.</param>
-/// <param name="Read">Reads the configuration.</param>
-/// <param name="Fields">The fields of the configuration.</param>
-internal sealed record PeftMethod(string Name, Func<ConfigReader, PeftConfig> Read, IReadOnlyList<ConfigField> Fields)
+/// <param name="Name">Its name on the command line.</param>
+/// <param name="Config">The type of its configuration.</param>
+/// <param name="Read">Reads its configuration.</param>
+/// <param name="Fields">What its configuration holds.</param>
+/// <param name="Values">The values that a configuration has in these fields.</param>
+internal sealed record PeftMethod(string Name, Type Config, Func<ConfigReader, PeftConfig> Read, IReadOnlyList<ConfigField> Fields,
+    Func<PeftConfig, ConfigValues> Values)
 {
     public static PeftMethod Of<T>(string name, ConfigFields<T> fields)
-        where T : PeftConfig => new(name, fields.Read, fields.All);
+        where T : PeftConfig => new(name, typeof(T), fields.Read, fields.All, config => fields.Of((T)config));
 }

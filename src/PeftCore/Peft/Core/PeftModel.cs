@@ -98,7 +98,7 @@ public sealed class PeftModel
     /// <param name="settings">Settings of the initialisation; null for those of the configuration.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
-    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
+    internal void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
         ulong seed = 0) => new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, settings, seed);
 
     /// <summary>Attaches the LoRA of a run that began with <see cref="AddCalibratedAdapter"/>, from its saved state and without data. It is

@@ -5,7 +5,7 @@ using PeftCore.Peft.Lora;
 
 namespace PeftCore.Tests.Peft;
 
-public sealed class LoraStartFieldsTests
+internal sealed class LoraStartFieldsTests
 {
     [Test]
     public void Objects_of_initialisations_are_read_and_what_nobody_here_knows_is_kept()

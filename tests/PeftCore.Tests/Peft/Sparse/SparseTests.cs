@@ -82,7 +82,7 @@ public sealed class SparseTests(Family family)
             Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor,
             RefineEvery = 3, RefineFraction = 0.5
         }, seed: 4);
-        var trainable = new TrainableAdapter(Model);
+        ITrainable trainable = new TrainableAdapter(Model);
         using var optimizer = new AdamW(trainable.Parameters);
         var step = CapturedStep.Wrap(new TrainingStep(trainable, optimizer));
         var layer = (SparseAdapter)Model.Get(PeftModel.DefaultAdapter).Layers[0].Layer;
@@ -126,7 +126,7 @@ public sealed class SparseTests(Family family)
                 Density = 0.05, Criterion = SelectionCriterion.Random, Scope = SelectionScope.Tensor,
                 RefineEvery = 1, RefineFraction = 0.5
             }, name, seed: 4);
-            var trainable = new TrainableAdapter(Model);
+            ITrainable trainable = new TrainableAdapter(Model);
             using var optimizer = new AdamW(trainable.Parameters);
             var layer = (SparseAdapter)Model.Get(name).Layers[0].Layer;
             int[] before = layer.Places;
@@ -226,7 +226,7 @@ public sealed class SparseTrainingTests
         var mask = scores.Choose(Density);
         Assert.That(mask.Count, Is.EqualTo((long)Math.Round(Density * scores.Count)));
         model.AddAdapter(new SparseConfig { Mask = mask });
-        var trainable = new TrainableAdapter(model);
+        ITrainable trainable = new TrainableAdapter(model);
         using var optimizer = new AdamW(trainable.Parameters);
         Assert.That(optimizer.States.SelectMany(state => state.Moments).Sum(moment => moment.Value.ByteCount),
             Is.EqualTo(2 * sizeof(float) * mask.Count));

@@ -10,9 +10,6 @@ public sealed record AdaLoraConfig : TargetedConfig
     private const string NotHere = "Option of LoRA that AdaLoRA does not have.";
     private const string Refusal = "is an option of LoRA that AdaLoRA does not have";
 
-    /// <inheritdoc/>
-    public override string PeftType => "ADALORA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<AdaLoraConfig> Fields { get; } = new ConfigFields<AdaLoraConfig>(new())
         .Variants()
@@ -49,10 +46,7 @@ public sealed record AdaLoraConfig : TargetedConfig
         .Add(new("alpha_pattern", "ignored", "LoRA's α of single layers, which AdaLoRA does not have.",
             (c, reader) => c with { NamesAlphas = reader.ObjectOrNull("alpha_pattern")?.Names.Any() ?? false }, _ => new JsonObject()));
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Initial rank of each layer; at least 1 in a new adapter.</summary>
+    /// <summary>Rank of each layer at the beginning.</summary>
     public int InitialRank { get; init; } = 12;
 
     /// <summary>Mean rank of the layers at the end of training.</summary>
@@ -71,25 +65,25 @@ public sealed record AdaLoraConfig : TargetedConfig
     public int FinalSteps { get; init; }
 
     /// <summary>Steps between two allocations of ranks (Δ_T in the paper).</summary>
-    public int Interval { get; init; } = 1;
+    internal int Interval { get; init; } = 1;
 
     /// <summary>β₁, decay of the running mean of a weight's sensitivity; between 0 and 1, both excluded.</summary>
-    public double Beta1 { get; init; } = 0.85;
+    internal double Beta1 { get; init; } = 0.85;
 
     /// <summary>β₂, decay of the running mean of a weight's uncertainty; between 0 and 1, both excluded.</summary>
-    public double Beta2 { get; init; } = 0.85;
+    internal double Beta2 { get; init; } = 0.85;
 
     /// <summary>γ, weight of the regularisation that keeps A and B orthogonal.</summary>
-    public double OrthogonalWeight { get; init; } = 0.5;
+    internal double OrthogonalWeight { get; init; } = 0.5;
 
     /// <summary>Number of training steps, which the rank schedule depends on; null if unknown.</summary>
     public int? TotalSteps { get; init; }
 
     /// <summary>Whether E starts at zero, so that the adapter starts as the identity.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     /// <summary>Per layer, by the path of its E: true for each direction that is not pruned. Null before the first allocation.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<bool>>? RankPattern { get; init; }
+    internal IReadOnlyDictionary<string, IReadOnlyList<bool>>? RankPattern { get; init; }
 
     /// <summary>LoRA's rank, which AdaLoRA does not use; kept for the file.</summary>
     internal int UnusedRank { get; init; } = 8;

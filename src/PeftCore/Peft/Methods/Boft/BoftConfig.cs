@@ -3,9 +3,6 @@ namespace PeftCore.Peft.Boft;
 /// <summary>Hyperparameters of BOFT (Liu et al. 2023, butterfly orthogonal fine-tuning). Defaults are Hugging Face's.</summary>
 public sealed record BoftConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "BOFT";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<BoftConfig> Fields { get; } = new ConfigFields<BoftConfig>(new())
         .Targets(bias: "boft_only", exclude: true, layers: true, fanInFanOut: true)
@@ -20,10 +17,7 @@ public sealed record BoftConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start blocks as the identity; otherwise at random.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>b, side of the square blocks; 0 if <see cref="BlockCount"/> is given.</summary>
+    /// <summary>b, side of the blocks; 0 if their number is given.</summary>
     public int BlockSize { get; init; } = 4;
 
     /// <summary>Number of blocks; 0 if <see cref="BlockSize"/> is given.</summary>
@@ -37,7 +31,7 @@ public sealed record BoftConfig : TargetedConfig
     public double Dropout { get; init; }
 
     /// <summary>Whether the blocks start as the identity; otherwise they are random.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -9,9 +9,6 @@ public sealed record BottleneckConfig : PeftConfig
 {
     private const string Unsupported = "asks for a variant of bottleneck adapters that is not supported";
 
-    /// <inheritdoc/>
-    public override string PeftType => "BOTTLENECK";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<BottleneckConfig> Fields { get; } = new ConfigFields<BottleneckConfig>(new())
         .Refused("phm_layer", IsAsked, Unsupported)
@@ -47,46 +44,43 @@ public sealed record BottleneckConfig : PeftConfig
         .Ints("leave_out", c => c.LeaveOut, (c, v) => c with { LeaveOut = v }, "Numbers of the blocks without a bottleneck, from 0.")
         .Fraction("dropout", c => c.Dropout, (c, v) => c with { Dropout = v }, "Dropout probability of the bottleneck's output.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>The architecture that gives the defaults of the other fields: "seq_bn", "double_seq_bn" or "par_bn".</summary>
-    public string Architecture { get; init; } = "seq_bn";
+    internal string Architecture { get; init; } = "seq_bn";
 
     /// <summary>Whether each block has a bottleneck after attention.</summary>
-    public bool MhAdapter { get; init; }
+    internal bool MhAdapter { get; init; }
 
     /// <summary>Whether each block has a bottleneck after the feed-forward network.</summary>
-    public bool OutputAdapter { get; init; } = true;
+    internal bool OutputAdapter { get; init; } = true;
 
     /// <summary>Hidden size of the model divided by that of the bottleneck.</summary>
     public double ReductionFactor { get; init; } = 16;
 
     /// <summary>Reduction factors of individual blocks, by block index from 0.</summary>
-    public IReadOnlyDictionary<int, double> ReductionFactors { get; init; } = new Dictionary<int, double>();
+    internal IReadOnlyDictionary<int, double> ReductionFactors { get; init; } = new Dictionary<int, double>();
 
     /// <summary>The activation φ between the two projections: relu, gelu, gelu_new, quick_gelu, swish (or silu), tanh, sigmoid,
     /// relu2.</summary>
     public string NonLinearity { get; init; } = "relu";
 
     /// <summary>Whether the bottleneck's input is the sum of the residual stream and the sublayer's output, not the output alone.</summary>
-    public bool OriginalLnBefore { get; init; } = true;
+    internal bool OriginalLnBefore { get; init; } = true;
 
     /// <summary>Whether the residual stream is added after the bottleneck.</summary>
-    public bool OriginalLnAfter { get; init; } = true;
+    internal bool OriginalLnAfter { get; init; } = true;
 
     /// <summary>Whether a new, trained norm precedes the bottleneck.</summary>
-    public bool LnBefore { get; init; }
+    internal bool LnBefore { get; init; }
 
     /// <summary>Whether a new, trained norm follows the bottleneck.</summary>
-    public bool LnAfter { get; init; }
+    internal bool LnAfter { get; init; }
 
     /// <summary>Initialisation of the projections.</summary>
-    public BottleneckInit InitWeights { get; init; }
+    internal BottleneckInit InitWeights { get; init; }
 
     /// <summary>Whether the bottleneck reads the same residual stream as the sublayer (parallel), not the sublayer's output
     /// (sequential).</summary>
-    public bool IsParallel { get; init; }
+    internal bool IsParallel { get; init; }
 
     /// <summary>The kind of factor s on the output.</summary>
     public BottleneckScaling Scaling { get; init; }
@@ -95,16 +89,16 @@ public sealed record BottleneckConfig : PeftConfig
     public double ScalingFactor { get; init; } = 1;
 
     /// <summary>Whether a trained gate multiplies the output: the mean of a sigmoid over the sequence.</summary>
-    public bool UseGating { get; init; }
+    internal bool UseGating { get; init; }
 
     /// <summary>The residual that is added to the output of a sequential bottleneck.</summary>
-    public BottleneckResidual ResidualBeforeLn { get; init; }
+    internal BottleneckResidual ResidualBeforeLn { get; init; }
 
     /// <summary>Whether that residual is added before the new norm instead of after it.</summary>
-    public bool AdapterResidualBeforeLn { get; init; }
+    internal bool AdapterResidualBeforeLn { get; init; }
 
     /// <summary>Indices of the blocks without a bottleneck, from 0.</summary>
-    public IReadOnlyList<int> LeaveOut { get; init; } = [];
+    internal IReadOnlyList<int> LeaveOut { get; init; } = [];
 
     /// <summary>Dropout probability of the bottleneck's output.</summary>
     public double Dropout { get; init; }

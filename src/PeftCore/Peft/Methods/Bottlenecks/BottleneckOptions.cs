@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Bottlenecks;
 
 /// <summary>Initialisation of a bottleneck's projections.</summary>
-public enum BottleneckInit
+internal enum BottleneckInit
 {
     /// <summary>Normal with standard deviation 0.02, biases zero.</summary>
     Bert,
@@ -27,7 +27,7 @@ public enum BottleneckScaling
 }
 
 /// <summary>The residual that is added to the output of a sequential bottleneck.</summary>
-public enum BottleneckResidual
+internal enum BottleneckResidual
 {
     /// <summary>The sublayer's output.</summary>
     BeforeNorm,

@@ -19,9 +19,6 @@ public enum C3aInit
 /// <summary>Hyperparameters of C³A (Chen et al. 2024, circular convolution adaptation). Defaults are Hugging Face's.</summary>
 public sealed record C3aConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "C3A";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<C3aConfig> Fields { get; } = new ConfigFields<C3aConfig>(new())
         .Start("init_weights", c => c.Init, (c, v) => c with { Init = v },
@@ -34,14 +31,11 @@ public sealed record C3aConfig : TargetedConfig
         .IntPattern("block_size_pattern", c => c.BlockSizePattern, (c, v) => c with { BlockSizePattern = v },
             "Block sizes of single layers, by a pattern for the end of the module's path; the first match counts.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>b, side of the circulant blocks; divides inputs and outputs. Larger blocks have fewer parameters.</summary>
     public int BlockSize { get; init; } = 256;
 
     /// <summary>Block sizes of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, int>> BlockSizePattern { get; init; } = [];
+    internal IReadOnlyList<KeyValuePair<string, int>> BlockSizePattern { get; init; } = [];
 
     /// <summary>Initialisation of the kernels.</summary>
     public C3aInit Init { get; init; }

@@ -3,9 +3,6 @@ namespace PeftCore.Peft.FourierFt;
 /// <summary>Hyperparameters of FourierFT (Gao et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record FourierFtConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "FOURIERFT";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<FourierFtConfig> Fields { get; } = new ConfigFields<FourierFtConfig>(new())
         .Targets(bias: "fourier_only", exclude: true, layers: true, fanInFanOut: true)
@@ -18,24 +15,21 @@ public sealed record FourierFtConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start the coefficients at zero, so that the adapter starts as the identity; otherwise at standard normal numbers.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>n, number of trained frequencies of ΔW.</summary>
+    /// <summary>n, how many frequencies of ΔW learn.</summary>
     public int Frequencies { get; init; } = 1000;
 
     /// <summary>α, the scale of ΔW.</summary>
     public double Scaling { get; init; } = 150;
 
     /// <summary>Seed of the random frequencies, which are drawn as in PyTorch: the file holds only the seed.</summary>
-    public int LocationSeed { get; init; } = 777;
+    internal int LocationSeed { get; init; } = 777;
 
     /// <summary>Numbers of frequencies of individual layers, by a pattern for the end of the path; the first match applies.</summary>
-    public IReadOnlyList<KeyValuePair<string, int>> FrequencyPattern { get; init; } = [];
+    internal IReadOnlyList<KeyValuePair<string, int>> FrequencyPattern { get; init; } = [];
 
     /// <summary>Whether the coefficients start at zero, so that the adapter starts as the identity; otherwise they are standard
     /// normal.</summary>
-    public bool InitWeights { get; init; }
+    internal bool InitWeights { get; init; }
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -3,9 +3,6 @@ namespace PeftCore.Peft.Hra;
 /// <summary>Hyperparameters of HRA (Yuan et al. 2024, Householder reflection adaptation). Defaults are Hugging Face's.</summary>
 public sealed record HraConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "HRA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<HraConfig> Fields { get; } = new ConfigFields<HraConfig>(new())
         .Targets(bias: "hra_only", exclude: true, layers: true)
@@ -16,17 +13,14 @@ public sealed record HraConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start directions in equal pairs, so that the adapter starts as the identity.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>r, number of reflections; even, so that they can start as pairs that cancel.</summary>
+    /// <summary>r, how many reflections; even, so that they can start as pairs that cancel.</summary>
     public int Rank { get; init; } = 8;
 
     /// <summary>Whether the directions are made orthogonal to each other (Gram-Schmidt).</summary>
     public bool ApplyGramSchmidt { get; init; }
 
     /// <summary>Whether directions start in equal pairs, so that the adapter starts as the identity.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights && !ApplyGramSchmidt && Rank % 2 == 0;
 

@@ -6,9 +6,6 @@ public sealed record Ia3Config : TargetedConfig
 {
     private const string FeedforwardField = "feedforward_modules";
 
-    /// <inheritdoc/>
-    public override string PeftType => "IA3";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<Ia3Config> Fields { get; } = new ConfigFields<Ia3Config>(new())
         .Targets(exclude: true, fanInFanOut: true)
@@ -17,14 +14,11 @@ public sealed record Ia3Config : TargetedConfig
         .Bool("init_ia3_weights", c => c.InitIa3Weights, (c, v) => c with { InitIa3Weights = v },
             "Start the vectors at one, so that the adapter starts as the identity; otherwise at standard normal numbers.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>The targets whose input is rescaled instead of the output; null for the family's defaults.</summary>
     public ModuleSelector? FeedforwardModules { get; init; }
 
     /// <summary>Whether the vectors start at one, so that the adapter starts as the identity; otherwise they are standard normal.</summary>
-    public bool InitIa3Weights { get; init; } = true;
+    internal bool InitIa3Weights { get; init; } = true;
 
     internal override bool StartsAsBase => InitIa3Weights;
 

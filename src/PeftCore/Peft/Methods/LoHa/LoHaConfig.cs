@@ -3,20 +3,14 @@ namespace PeftCore.Peft.LoHa;
 /// <summary>Hyperparameters of LoHa (Hyeon-Woo et al. 2021, FedPara). Defaults are Hugging Face's.</summary>
 public sealed record LoHaConfig : LycorisConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "LOHA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<LoHaConfig> Fields { get; } = new ConfigFields<LoHaConfig>(new())
         .Lycoris()
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start one factor at zero, so that the adapter starts as the identity; otherwise all are random.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>Whether one factor starts at zero, so that the adapter starts as the identity.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.LoKr;
 
 /// <summary>Initialisation of LoKr's factors.</summary>
-public enum LoKrInit
+internal enum LoKrInit
 {
     /// <summary>W₁ is zero: the adapter starts as the identity.</summary>
     Default,
@@ -16,9 +16,6 @@ public enum LoKrInit
 /// <summary>Hyperparameters of LoKr (Yeh et al. 2023, LyCORIS). Defaults are Hugging Face's.</summary>
 public sealed record LoKrConfig : LycorisConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "LOKR";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<LoKrConfig> Fields { get; } = new ConfigFields<LoKrConfig>(new())
         .Start("init_weights", c => c.Init, (c, v) => c with { Init = v },
@@ -32,20 +29,17 @@ public sealed record LoKrConfig : LycorisConfig
         .Bool("rank_dropout_scale", c => c.RankDropoutScale, (c, v) => c with { RankDropoutScale = v },
             "Scale the kept outputs up to make up for those that rank_dropout drops.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>Whether W₁, the smaller factor, is a product of rank r too.</summary>
-    public bool DecomposeBoth { get; init; }
+    internal bool DecomposeBoth { get; init; }
 
     /// <summary>Preferred factor of inputs and outputs; −1 for the factors nearest to the square root.</summary>
     public int DecomposeFactor { get; init; } = -1;
 
     /// <summary>Whether rank dropout rescales the outputs that are kept.</summary>
-    public bool RankDropoutScale { get; init; }
+    internal bool RankDropoutScale { get; init; }
 
     /// <summary>Initialisation of the factors.</summary>
-    public LoKrInit Init { get; init; }
+    internal LoKrInit Init { get; init; }
 
     internal override bool StartsAsBase => Init != LoKrInit.Random;
 

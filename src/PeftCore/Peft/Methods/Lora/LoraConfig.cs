@@ -46,9 +46,6 @@ public sealed record LoraConfig : TargetedConfig
 {
     private const string NoUpdate = "lora_alpha is 0, so the adapter adds nothing";
 
-    /// <inheritdoc/>
-    public override string PeftType => "LORA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<LoraConfig> Fields { get; } = new ConfigFields<LoraConfig>(new())
         .Variants()
@@ -75,10 +72,7 @@ public sealed record LoraConfig : TargetedConfig
             "α of single layers, by a pattern for the end of the module's path; the first match counts.")
         .Add(LoraConfigFields.TrainableTokens);
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>r, rank of the update B·A.</summary>
+    /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 8;
 
     /// <summary>α; the update is scaled by α/r, or α/√r with <see cref="UseRsLora"/>.</summary>
@@ -103,7 +97,7 @@ public sealed record LoraConfig : TargetedConfig
     public string InitName => OtherInit ?? LoraConfigFields.ToJson(Init).ToString();
 
     /// <summary>Settings of EVA, CorDA and LoRA-GA.</summary>
-    public Calibration Calibration { get; init; } = new();
+    internal Calibration Calibration { get; init; } = new();
 
     /// <summary>Number of LoftQ iterations; each rounds the weight and factors the error.</summary>
     public int LoftqIterations { get; init; } = 1;
@@ -119,8 +113,7 @@ public sealed record LoraConfig : TargetedConfig
     public IReadOnlyDictionary<string, IReadOnlyList<int>>? TrainableTokens { get; init; }
 
     /// <summary>Parses an initialisation's name: true, false, gaussian, pissa, olora, eva, corda, lora_ga or loftq.</summary>
-    /// <exception cref="BadInputException">The name is unknown.</exception>
-    public static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);
+    internal static LoraInit ParseInit(string name) => LoraConfigFields.Named(name);
 
     /// <summary>The objects eva_config, corda_config, lora_ga_config and loftq_config of the file, including fields that are not used
     /// here.</summary>

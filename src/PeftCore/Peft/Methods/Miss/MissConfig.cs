@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Miss;
 
 /// <summary>Variant of MiSS.</summary>
-public enum MissForm
+internal enum MissForm
 {
     /// <summary>One matrix (r, out) that all pieces of the input share.</summary>
     Balance,
@@ -19,9 +19,6 @@ public enum MissForm
 /// <summary>Hyperparameters of MiSS (Kang and Yin 2024, matrix shard sharing). Defaults are Hugging Face's.</summary>
 public sealed record MissConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "MISS";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<MissConfig> Fields { get; } = new ConfigFields<MissConfig>(new())
         .Targets(bias: "MiSS_only", exclude: true, layers: true)
@@ -32,20 +29,17 @@ public sealed record MissConfig : TargetedConfig
             "Form: true for MiSS, bat multiplies each block of the weight as well, mini repeats over the outputs; false starts as noise.",
             ("true", MissForm.Balance), ("false", MissForm.Random), ("bat", MissForm.Bat), ("mini", MissForm.Mini));
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>r, length of the pieces that the input is cut into.</summary>
     public int Rank { get; init; } = 64;
 
     /// <summary>Number of outputs after which <see cref="MissForm.Mini"/> repeats.</summary>
-    public int MiniRank { get; init; } = 1;
+    internal int MiniRank { get; init; } = 1;
 
     /// <summary>Dropout probability of the layer's input.</summary>
     public double Dropout { get; init; }
 
     /// <summary>The variant of MiSS.</summary>
-    public MissForm Form { get; init; }
+    internal MissForm Form { get; init; }
 
     internal override bool StartsAsBase => Form != MissForm.Random;
 

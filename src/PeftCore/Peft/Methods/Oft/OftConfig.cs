@@ -5,9 +5,6 @@ namespace PeftCore.Peft.Oft;
 /// <summary>Hyperparameters of OFT (Qiu et al. 2023, 2025). Defaults are Hugging Face's.</summary>
 public sealed record OftConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "OFT";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<OftConfig> Fields { get; } = new ConfigFields<OftConfig>(new())
         .Targets(bias: "oft_only", exclude: true, layers: true, fanInFanOut: true)
@@ -35,10 +32,7 @@ public sealed record OftConfig : TargetedConfig
             ],
         });
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>r, number of blocks; 0 if <see cref="BlockSize"/> is given.</summary>
+    /// <summary>r, how many blocks; 0 if their size is given.</summary>
     public int Rank { get; init; }
 
     /// <summary>b, side of the square blocks; 0 if <see cref="Rank"/> is given. A size that does not divide the inputs is replaced by the
@@ -49,22 +43,22 @@ public sealed record OftConfig : TargetedConfig
     public double ModuleDropout { get; init; }
 
     /// <summary>Whether blocks are kept within <see cref="Epsilon"/> of the identity (constrained OFT).</summary>
-    public bool Constrained { get; init; }
+    internal bool Constrained { get; init; }
 
     /// <summary>ε, the bound of <see cref="Constrained"/>.</summary>
-    public double Epsilon { get; init; } = 6e-5;
+    internal double Epsilon { get; init; } = 6e-5;
 
     /// <summary>Whether all blocks of a layer share one parameter.</summary>
     public bool BlockShare { get; init; }
 
     /// <summary>Whether a Neumann series replaces the inverse of the Cayley transform.</summary>
-    public bool UseCayleyNeumann { get; init; } = true;
+    internal bool UseCayleyNeumann { get; init; } = true;
 
     /// <summary>Number of terms of the series.</summary>
-    public int NeumannTerms { get; init; } = 5;
+    internal int NeumannTerms { get; init; } = 5;
 
     /// <summary>Whether the blocks start as the identity; otherwise they are random.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace PeftCore.Peft.Prompts;
 
 /// <summary>Initialisation of multitask prompts.</summary>
-public enum MultitaskPromptInit
+internal enum MultitaskPromptInit
 {
     /// <summary>Standard normal numbers.</summary>
     Random,
@@ -25,9 +25,6 @@ public enum MultitaskPromptInit
 /// of each task.</summary>
 public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "MULTITASK_PROMPT_TUNING";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<MultitaskPromptTuningConfig> Fields { get; } = new ConfigFields<MultitaskPromptTuningConfig>(new())
         .Prompts()
@@ -44,23 +41,20 @@ public sealed record MultitaskPromptTuningConfig : PromptLearningConfig
         .Int("num_ranks", c => c.NumRanks, (c, v) => c with { NumRanks = v }, "Rank of a task's factors.", min: 1)
         .Int("num_tasks", c => c.NumTasks, (c, v) => c with { NumTasks = v }, "Number of tasks.", min: 1);
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>Initialisation of the prompts.</summary>
-    public MultitaskPromptInit Init { get; init; }
+    internal MultitaskPromptInit Init { get; init; }
 
     /// <summary>The text whose token embeddings initialise the shared prompt.</summary>
-    public string? InitText { get; init; }
+    internal string? InitText { get; init; }
 
     /// <summary>The directory of the tokenizer for that text.</summary>
-    public string? Tokenizer { get; init; }
+    internal string? Tokenizer { get; init; }
 
     /// <summary>The adapter_model.safetensors of an earlier training that initialises the prompts.</summary>
-    public string? InitStateDictPath { get; init; }
+    internal string? InitStateDictPath { get; init; }
 
     /// <summary>Index of the task of that training whose factors initialise all tasks.</summary>
-    public int InitTask { get; init; }
+    internal int InitTask { get; init; }
 
     /// <summary>Rank of a task's factors u and v.</summary>
     public int NumRanks { get; init; } = 1;

@@ -18,9 +18,6 @@ public enum PromptNetwork
 /// faster than the tokens alone. Hugging Face calls the network the prompt encoder.</summary>
 public sealed record PTuningConfig : PromptLearningConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "P_TUNING";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<PTuningConfig> Fields { get; } = new ConfigFields<PTuningConfig>(new())
         .Prompts()
@@ -34,10 +31,7 @@ public sealed record PTuningConfig : PromptLearningConfig
         .Fraction("encoder_dropout", c => c.EncoderDropout, (c, v) => c with { EncoderDropout = v },
             "Dropout probability between layers of the LSTM.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>The kind of network.</summary>
+    /// <summary>The network.</summary>
     public PromptNetwork EncoderReparameterizationType { get; init; }
 
     /// <summary>Hidden size of the network; null for <see cref="PromptLearningConfig.TokenDim"/>.</summary>
@@ -47,7 +41,7 @@ public sealed record PTuningConfig : PromptLearningConfig
     public int EncoderNumLayers { get; init; } = 2;
 
     /// <summary>Dropout probability between layers of the LSTM.</summary>
-    public double EncoderDropout { get; init; }
+    internal double EncoderDropout { get; init; }
 
     internal override PromptLearningConfig Resolved(AttachContext context) =>
         (this with { EncoderHiddenSize = EncoderHiddenSize ?? TokenDim ?? ColumnsIn(context.Base) }).WithSizesOf(context);

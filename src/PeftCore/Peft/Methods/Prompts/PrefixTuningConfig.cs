@@ -6,9 +6,6 @@ namespace PeftCore.Peft.Prompts;
 /// values that precede those of the tokens in every attention layer.</summary>
 public sealed record PrefixTuningConfig : PromptLearningConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "PREFIX_TUNING";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<PrefixTuningConfig> Fields { get; } = new ConfigFields<PrefixTuningConfig>(new())
         .Prompts()
@@ -19,17 +16,14 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
         .Start("init_weights", c => c.InitZero, (c, v) => c with { InitZero = v }, "Initialisation: zero, or standard normal numbers.",
             ("zero", true), ("null", false), ("false", false), ("true", false));
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Hidden size of the projection; null for the number of key columns.</summary>
+    /// <summary>Columns inside the projection; null for those of a key.</summary>
     public int? EncoderHiddenSize { get; init; }
 
     /// <summary>Whether a two-layer network computes the prefix from one small table.</summary>
     public bool PrefixProjection { get; init; }
 
     /// <summary>Whether the prefix starts at zero; otherwise it is random.</summary>
-    public bool InitZero { get; init; }
+    internal bool InitZero { get; init; }
 
     private protected override int ColumnsIn(CausalModel model) => model.KeyColumns;
 

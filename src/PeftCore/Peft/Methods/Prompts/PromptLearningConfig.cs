@@ -12,16 +12,16 @@ public abstract record PromptLearningConfig : PeftConfig
     public int NumVirtualTokens { get; init; } = 20;
 
     /// <summary>Columns of a virtual token; null for the model's hidden size.</summary>
-    public int? TokenDim { get; init; }
+    internal int? TokenDim { get; init; }
 
     /// <summary>Number of transformer stacks: 1 for a decoder; null to take it from the model.</summary>
-    public int? NumTransformerSubmodules { get; init; }
+    internal int? NumTransformerSubmodules { get; init; }
 
     /// <summary>Number of attention heads; null to take it from the model.</summary>
-    public int? NumAttentionHeads { get; init; }
+    internal int? NumAttentionHeads { get; init; }
 
     /// <summary>Number of blocks; null to take it from the model.</summary>
-    public int? NumLayers { get; init; }
+    internal int? NumLayers { get; init; }
 
     /// <summary>Modules whose weights are trained in full and saved with the adapter.</summary>
     public IReadOnlyList<string>? ModulesToSave { get; init; }

@@ -19,9 +19,6 @@ public enum PromptInit
 /// directly.</summary>
 public sealed record PromptTuningConfig : PromptLearningConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "PROMPT_TUNING";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<PromptTuningConfig> Fields { get; } = new ConfigFields<PromptTuningConfig>(new())
         .Prompts()
@@ -31,10 +28,7 @@ public sealed record PromptTuningConfig : PromptLearningConfig
         .InitialText(c => c.InitText, (c, v) => c with { InitText = v }, c => c.Tokenizer, (c, v) => c with { Tokenizer = v },
             c => c.TokenizerArguments, (c, v) => c with { TokenizerArguments = v });
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Initialisation of the virtual tokens.</summary>
+    /// <summary>How the virtual tokens start.</summary>
     public PromptInit Init { get; init; }
 
     /// <summary>The text whose token embeddings initialise the virtual tokens.</summary>

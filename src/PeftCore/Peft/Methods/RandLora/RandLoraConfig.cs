@@ -3,9 +3,6 @@ namespace PeftCore.Peft.RandLora;
 /// <summary>Hyperparameters of RandLoRA (Albert et al. 2025). Defaults are Hugging Face's.</summary>
 public sealed record RandLoraConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "RANDLORA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<RandLoraConfig> Fields { get; } = new ConfigFields<RandLoraConfig>(new())
         .Targets(bias: "randlora_only", layers: true, fanInFanOut: true)
@@ -23,10 +20,7 @@ public sealed record RandLoraConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start λ at zero, so that the adapter starts as the identity.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>r, rank of each random basis; a smaller rank gives more bases and parameters.</summary>
+    /// <summary>r, the rank of each random basis; the smaller, the more bases and parameters.</summary>
     public int Rank { get; init; } = 32;
 
     /// <summary>α; the update is scaled by α/r.</summary>
@@ -36,19 +30,19 @@ public sealed record RandLoraConfig : TargetedConfig
     public double Dropout { get; init; }
 
     /// <summary>Seed of the random bases, which are drawn as in PyTorch.</summary>
-    public int ProjectionKey { get; init; }
+    internal int ProjectionKey { get; init; }
 
     /// <summary>Whether the file contains the bases; otherwise loading draws them again from the seed.</summary>
-    public bool SaveProjection { get; init; } = true;
+    internal bool SaveProjection { get; init; } = true;
 
     /// <summary>Whether the entries of the bases are −1, 0 or 1, two thirds of them 0.</summary>
-    public bool Sparse { get; init; }
+    internal bool Sparse { get; init; }
 
     /// <summary>As <see cref="Sparse"/>, with one nonzero entry in √(smaller side).</summary>
-    public bool VerySparse { get; init; }
+    internal bool VerySparse { get; init; }
 
     /// <summary>Whether λ starts at zero, so that the adapter starts as the identity.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -3,17 +3,11 @@ namespace PeftCore.Peft.Selective;
 /// <summary>Hyperparameters of BitFit (Ben Zaken et al. 2022): trains only the biases of the base model.</summary>
 public sealed record BitFitConfig : PeftConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "BITFIT";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<BitFitConfig> Fields { get; } = new ConfigFields<BitFitConfig>(new())
         .Common()
         .Modules("target_modules", c => c.TargetModules, (c, v) => c with { TargetModules = v },
             "Modules whose biases train; null for all.");
-
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
 
     /// <summary>Modules whose biases train; null for all.</summary>
     public ModuleSelector? TargetModules { get; init; }

@@ -4,9 +4,6 @@ namespace PeftCore.Peft.Selective;
 /// block.</summary>
 public sealed record LastLayersConfig : PeftConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "LAST_LAYERS";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<LastLayersConfig> Fields { get; } = new ConfigFields<LastLayersConfig>(new())
         .Common()
@@ -16,10 +13,7 @@ public sealed record LastLayersConfig : PeftConfig
             "Train the norm behind the last block too.")
         .Bool("train_head", c => c.TrainHead, (c, v) => c with { TrainHead = v }, "Train the output head too.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Number of trained blocks, counted from the last.</summary>
+    /// <summary>How many blocks train, from the last on.</summary>
     public int NumTrainedLayers { get; init; } = 1;
 
     /// <summary>Whether the norm after the last block is trained too.</summary>
@@ -55,15 +49,9 @@ public sealed record LastLayersConfig : PeftConfig
 /// is trained as a copy.</summary>
 public sealed record HeadConfig : PeftConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "HEAD";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<HeadConfig> Fields { get; } = new ConfigFields<HeadConfig>(new())
         .Common();
-
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 

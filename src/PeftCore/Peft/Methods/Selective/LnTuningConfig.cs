@@ -5,15 +5,9 @@ namespace PeftCore.Peft.Selective;
 /// <summary>Hyperparameters of LN tuning (Zhao et al. 2023, "Tuning LayerNorm in Attention"): trained copies replace the norms.</summary>
 public sealed record LnTuningConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "LN_TUNING";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<LnTuningConfig> Fields { get; } = new ConfigFields<LnTuningConfig>(new())
         .Targets(exclude: true);
-
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
 
     internal override bool SupportsGraphCapture => true;
 

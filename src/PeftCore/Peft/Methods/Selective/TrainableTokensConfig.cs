@@ -6,9 +6,6 @@ namespace PeftCore.Peft.Selective;
 /// existing ones.</summary>
 public sealed record TrainableTokensConfig : PeftConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "TRAINABLE_TOKENS";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<TrainableTokensConfig> Fields { get; } = new ConfigFields<TrainableTokensConfig>(new())
         .Common()
@@ -18,17 +15,14 @@ public sealed record TrainableTokensConfig : PeftConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start from the base's rows; otherwise from standard normal numbers.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Indices of the tokens whose rows are trained.</summary>
+    /// <summary>The tokens.</summary>
     public IReadOnlyList<int> TokenIndices { get; init; } = [];
 
     /// <summary>The embeddings whose rows are trained; null for the model's input embedding.</summary>
     public ModuleSelector? TargetModules { get; init; }
 
     /// <summary>Whether the rows start as copies of the base's rows; otherwise they are standard normal.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

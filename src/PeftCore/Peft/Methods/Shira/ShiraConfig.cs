@@ -3,9 +3,6 @@ namespace PeftCore.Peft.Shira;
 /// <summary>Hyperparameters of SHiRA (Bhardwaj et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record ShiraConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "SHIRA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<ShiraConfig> Fields { get; } = new ConfigFields<ShiraConfig>(new())
         .Targets(fanInFanOut: true)
@@ -18,20 +15,17 @@ public sealed record ShiraConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start the changes at zero, so that the adapter starts as the identity.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>r; the number of trained entries per layer is that of a LoRA of this rank, r·(in + out).</summary>
     public int Rank { get; init; } = 32;
 
     /// <summary>How the entries are chosen: "random"; any other name is valid only in a file that holds the indices.</summary>
-    public string MaskType { get; init; } = "random";
+    internal string MaskType { get; init; } = "random";
 
     /// <summary>Seed of the random choice, which is drawn as in PyTorch; null for PyTorch's default seed.</summary>
     public int? RandomSeed { get; init; }
 
     /// <summary>Whether the entries start at zero, so that the adapter starts as the identity.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -30,9 +30,6 @@ public enum SelectionCriterion
 /// Parameters, gradients and the optimizer's moments exist only for the chosen entries.</summary>
 public sealed record SparseConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "SPARSE";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<SparseConfig> Fields { get; } = new ConfigFields<SparseConfig>(new())
         .Targets(exclude: true, layers: true)
@@ -57,10 +54,7 @@ public sealed record SparseConfig : TargetedConfig
         .Add(new("num_entries", "integer ≥ 1 or null", "Number of entries that the saved adapter has.",
             (c, reader) => c with { EntryCount = (long?)reader.FloatOrNull("num_entries", min: 1, max: 1L << 53) }, c => c.EntryCount));
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>Fraction of the targets' entries that are trained.</summary>
+    /// <summary>Share of the entries of the targets that trains.</summary>
     public double Density { get; init; } = 0.01;
 
     /// <summary>Trains every entry with at least this score instead; null to choose by <see cref="Density"/>.</summary>
@@ -77,10 +71,10 @@ public sealed record SparseConfig : TargetedConfig
     public int RefineEvery { get; init; }
 
     /// <summary>Fraction of the entries that a round replaces.</summary>
-    public double RefineFraction { get; init; } = 0.3;
+    internal double RefineFraction { get; init; } = 0.3;
 
     /// <summary>The last step with a round; null for no end.</summary>
-    public int? RefineUntil { get; init; }
+    internal int? RefineUntil { get; init; }
 
     /// <summary>A file with the chosen entries, as <see cref="SparseMask.Save"/> or peftcore select writes it.</summary>
     public string? MaskPath { get; init; }

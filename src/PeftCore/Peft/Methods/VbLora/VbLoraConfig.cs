@@ -3,9 +3,6 @@ namespace PeftCore.Peft.VbLora;
 /// <summary>Hyperparameters of VB-LoRA (Li et al. 2024). Defaults are Hugging Face's.</summary>
 public sealed record VbLoraConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "VBLORA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<VbLoraConfig> Fields { get; } = new ConfigFields<VbLoraConfig>(new())
         .Targets(bias: "vblora_only", exclude: true, layers: true, fanInFanOut: true)
@@ -22,10 +19,7 @@ public sealed record VbLoraConfig : TargetedConfig
         .Float("init_logits_std", c => c.LogitsDeviation, (c, v) => c with { LogitsDeviation = v },
             "Standard deviation of the logits at the start.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
-    /// <summary>r, rank of the update.</summary>
+    /// <summary>r, the rank of the update.</summary>
     public int Rank { get; init; } = 4;
 
     /// <summary>h, number of vectors in the bank.</summary>
@@ -45,10 +39,10 @@ public sealed record VbLoraConfig : TargetedConfig
     public bool SaveOnlyTopK { get; init; }
 
     /// <summary>Bound u of the bank's uniform initial values in [−u, u].</summary>
-    public double BankBound { get; init; } = 0.02;
+    internal double BankBound { get; init; } = 0.02;
 
     /// <summary>Standard deviation of the initial logits.</summary>
-    public double LogitsDeviation { get; init; } = 0.1;
+    internal double LogitsDeviation { get; init; } = 0.1;
 
     internal override bool StartsAsBase => false;
 

@@ -3,9 +3,6 @@ namespace PeftCore.Peft.Vera;
 /// <summary>Hyperparameters of VeRA (Kopiczko et al. 2023). Defaults are Hugging Face's.</summary>
 public sealed record VeraConfig : TargetedConfig
 {
-    /// <inheritdoc/>
-    public override string PeftType => "VERA";
-
     /// <summary>The fields of adapter_config.json.</summary>
     internal static ConfigFields<VeraConfig> Fields { get; } = new ConfigFields<VeraConfig>(new())
         .Targets(bias: "vera_only", layers: true, fanInFanOut: true)
@@ -20,26 +17,23 @@ public sealed record VeraConfig : TargetedConfig
         .Bool("init_weights", c => c.InitWeights, (c, v) => c with { InitWeights = v },
             "Start b at zero, so that the adapter starts as the identity; otherwise b is one and d random.");
 
-    /// <inheritdoc/>
-    public override ConfigValues FieldValues => Fields.Of(this);
-
     /// <summary>r, rank of the shared matrices; far larger than LoRA's, since each rank adds only one trained number.</summary>
     public int Rank { get; init; } = 256;
 
     /// <summary>Seed of the shared A and B, which are drawn as in PyTorch.</summary>
-    public int ProjectionKey { get; init; }
+    internal int ProjectionKey { get; init; }
 
     /// <summary>Whether the file contains A and B; otherwise loading draws them again from the seed.</summary>
-    public bool SaveProjection { get; init; } = true;
+    internal bool SaveProjection { get; init; } = true;
 
     /// <summary>Dropout probability of the input of A.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Initial value of every entry of d.</summary>
-    public double InitialD { get; init; } = 0.1;
+    internal double InitialD { get; init; } = 0.1;
 
     /// <summary>Whether b starts at zero, so that the adapter starts as the identity; otherwise b is one and d random.</summary>
-    public bool InitWeights { get; init; } = true;
+    internal bool InitWeights { get; init; } = true;
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -1,7 +1,7 @@
 namespace PeftCore.Peft.Lora;
 
 /// <summary>Settings of the initialisations that use data: EVA, CorDA and LoRA-GA. Defaults are Hugging Face's.</summary>
-public sealed record Calibration
+internal sealed record Calibration
 {
     /// <summary>ρ of EVA, the upper bound of a layer's rank relative to r; at least 1.</summary>
     public double Rho { get; init; } = 2;
@@ -30,7 +30,7 @@ public sealed record Calibration
 }
 
 /// <summary>The choice among the 2r leading singular directions of the gradient for A and B, with Hugging Face's names.</summary>
-public enum LoraGaDirection
+internal enum LoraGaDirection
 {
     /// <summary>A gets the first r, B the next r.</summary>
     ArB2r,
@@ -46,7 +46,7 @@ public enum LoraGaDirection
 }
 
 /// <summary>The scaling of LoRA-GA's factors, with Hugging Face's names.</summary>
-public enum LoraGaScale
+internal enum LoraGaScale
 {
     /// <summary>B is multiplied by out^¼/√γ.</summary>
     Stable,
