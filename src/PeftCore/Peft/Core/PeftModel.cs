@@ -95,11 +95,10 @@ public sealed class PeftModel
     /// <param name="config">Hyperparameters. EVA distributes ranks over the layers; the adapter's configuration holds the result.</param>
     /// <param name="run">Runs some batches through <see cref="Base"/>; for LoRA-GA forward and backward, and once for each layer.</param>
     /// <param name="name">The adapter's name.</param>
-    /// <param name="settings">Settings of the initialisation; null for those of the configuration.</param>
     /// <param name="seed">Seed of random values.</param>
     /// <exception cref="BadInputException">The initialisation needs no data, or there were none.</exception>
-    internal void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, Calibration? settings = null,
-        ulong seed = 0) => new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, settings, seed);
+    public void AddCalibratedAdapter(LoraConfig config, Action run, string name = DefaultAdapter, ulong seed = 0) =>
+        new LoraCalibrator(Base, _registry, Set).Attach(config, run, name, seed);
 
     /// <summary>Attaches the LoRA of a run that began with <see cref="AddCalibratedAdapter"/>, from its saved state and without data. It is
     /// the only active adapter, ready to train.</summary>

@@ -29,7 +29,7 @@ public sealed record FourierFtConfig : TargetedConfig
 
     /// <summary>Whether the coefficients start at zero, so that the adapter starts as the identity; otherwise they are standard
     /// normal.</summary>
-    internal bool InitWeights { get; init; }
+    public bool InitWeights { get; init; }
 
     internal override bool StartsAsBase => InitWeights;
 

@@ -11,9 +11,9 @@ namespace PeftCore.Peft.Lora;
 internal sealed class LoraCalibrator(CausalModel model, AdapterRegistry registry, ActiveSet set)
 {
     /// <inheritdoc cref="PeftModel.AddCalibratedAdapter"/>
-    public void Attach(LoraConfig config, Action run, string name, Calibration? settings, ulong seed)
+    public void Attach(LoraConfig config, Action run, string name, ulong seed)
     {
-        settings ??= config.Calibration;
+        var settings = config.Calibration;
         if (!config.Init.NeedsData)
         {
             throw new BadInputException($"the initialisation {config.Init} needs no data; use AddAdapter");
