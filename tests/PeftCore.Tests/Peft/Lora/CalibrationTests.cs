@@ -45,10 +45,8 @@ public sealed class CalibrationTests
     public void Eva_gives_ranks_to_layers_whose_inputs_a_few_directions_explain_and_spends_the_budget()
     {
         using var bench = new Bench(Family.Llama);
-        bench.Model.AddCalibratedAdapter(Config(Family.Llama, LoraInit.Eva) with
-        {
-            Alpha = 8, Calibration = new Calibration { Rho = 1.5 }
-        }, () => bench.Logits());
+        var wanted = Config(Family.Llama, LoraInit.Eva) with { Alpha = 8, Calibration = new Calibration { Rho = 1.5 } };
+        bench.Model.AddCalibratedAdapter(wanted, () => bench.Logits());
         var config = (LoraConfig)bench.Model.ConfigOf("default");
         var ranks = config.RankPattern.ToDictionary();
         Assert.That(ranks.Values.Sum(), Is.EqualTo(4 * 4));
