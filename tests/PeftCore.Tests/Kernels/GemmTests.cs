@@ -71,9 +71,15 @@ public sealed class GemmTests
         using WorkerPool three = new(3);
         Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, again, n, 1f, false, three);
         Assert.That(again, Is.EqualTo(once));
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, again, n, 1f, false, three);
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        // The least of three calls: .NET allocates once when threads first contend for a lock, a product would allocate each time.
+        long least = long.MaxValue;
+        for (int i = 0; i < 3; i++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            Gemm.Multiply(m, n, k, Operand.F32(a, k), false, Operand.F32(b, k), true, again, n, 1f, false, three);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+        Assert.That(least, Is.Zero);
     }
 
     [Test]

@@ -2,7 +2,7 @@ using PeftCore.Peft.Sparse;
 
 namespace PeftCore.Tests.Peft.Sparse;
 
-public sealed class EntryChoiceTests
+public sealed class TopKSelectionTests
 {
     [Test]
     public void The_highest_scores_are_chosen_as_sorting_would([Values(0.01, 0.1, 0.5, 1)] double density, [Values] SelectionScope scope)
