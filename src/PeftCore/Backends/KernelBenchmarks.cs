@@ -9,7 +9,6 @@ public static class KernelBenchmarks
 {
     private const int Repeats = 20, WarmUps = 3;
     private const double LongEnough = 2e-3; // seconds of work per synchronization
-    private const double WarmUp = 0.3; // seconds in which .NET replaces first-tier code of the launch path by optimized code
 
     /// <summary>Times C (m, n) = op(A)·op(B).</summary>
     /// <param name="backend">The device.</param>
@@ -57,31 +56,21 @@ public static class KernelBenchmarks
 
     private static double[] Milliseconds(Backend backend, Action run)
     {
-        long begin = Stopwatch.GetTimestamp();
-        double seconds = Seconds(1);
-        for (int i = 1; i < WarmUps || Stopwatch.GetElapsedTime(begin).TotalSeconds < WarmUp; i++)
-        {
-            seconds = Seconds(1);
-        }
-        int runs = (int)Math.Clamp(LongEnough / seconds, 1, 100);
-        double[] times = new double[Repeats];
-        for (int i = 0; i < Repeats; i++)
-        {
-            times[i] = 1e3 * Seconds(runs);
-        }
-        Array.Sort(times);
-        return times;
-
-        double Seconds(int count)
+        int runs = 1;
+        var times = new List<double>();
+        for (int i = 0; i < Repeats + WarmUps; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            for (int k = 0; k < count; k++)
+            for (int k = 0; k < runs; k++)
             {
                 run();
             }
             backend.Synchronize();
-            return Stopwatch.GetElapsedTime(start).TotalSeconds / count;
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / runs;
+            times.Add(1e3 * seconds);
+            runs = i == WarmUps - 1 ? (int)Math.Clamp(LongEnough / seconds, 1, 100) : runs;
         }
+        return [.. times.Skip(WarmUps).Order()];
     }
 
     private static Tensor Normal(Backend backend, Shape shape, DType dtype, ulong stream)
