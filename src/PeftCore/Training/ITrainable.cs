@@ -4,37 +4,37 @@ using PeftCore.Nn;
 namespace PeftCore.Training;
 
 /// <summary>A model with parameters to train, as a <see cref="Trainer"/> needs it: hooks around each step, and how the parameters are
-/// written to checkpoints. Its members are internal: the library trains <see cref="TrainableAdapter"/>.</summary>
+/// written to checkpoints. <see cref="TrainableAdapter"/> is the library's.</summary>
 public interface ITrainable
 {
     /// <summary>The model whose loss is minimised.</summary>
-    internal CausalModel Model { get; }
+    CausalModel Model { get; }
 
     /// <summary>The parameters that are trained, under unique names.</summary>
-    internal IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+    IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <summary>Called before each step.</summary>
     /// <param name="step">Number of the step, from 1.</param>
     /// <param name="batches">Micro batches of the step.</param>
-    internal void BeforeStep(long step, int batches) { }
+    void BeforeStep(long step, int batches) { }
 
     /// <summary>The parameters whose elements the last step has permuted, such as sparse values at newly selected entries, with the former
     /// index of each element, −1 for a new one. The optimizer permutes its moments in the same way.</summary>
-    internal IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
+    IReadOnlyList<(Parameter Parameter, int[] Before)> TakePermutations() => [];
 
     /// <summary>Called after each update, before the gradients are freed.</summary>
     /// <param name="step">Number of the step, from 1.</param>
-    internal void AfterStep(long step) { }
+    void AfterStep(long step) { }
 
     /// <summary>Key of everything that a forward and backward pass depends on besides the batch and the tensors that it reads: a captured
     /// graph is launched again only for the same key. Null if the passes cannot be captured, because they depend on the step or need the
     /// host.</summary>
-    internal string? CaptureKey => null;
+    string? CaptureKey => null;
 
     /// <summary>Writes the parameters to a directory without loss: <see cref="Load"/> restores the same bits.</summary>
-    internal void Save(string directory);
+    void Save(string directory);
 
     /// <summary>Restores the parameters that <see cref="Save"/> wrote.</summary>
     /// <exception cref="BadInputException">The directory does not hold these parameters.</exception>
-    internal void Load(string directory);
+    void Load(string directory);
 }

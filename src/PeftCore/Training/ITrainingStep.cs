@@ -12,17 +12,17 @@ namespace PeftCore.Training;
 public interface ITrainingStep : IDisposable
 {
     /// <summary>The model and the parameters that are trained.</summary>
-    internal ITrainable Trainable { get; }
+    ITrainable Trainable { get; }
 
     /// <summary>Forward and backward pass over one micro batch; adds to the gradients of the parameters.</summary>
     /// <param name="batch">The micro batch, with at least one target.</param>
     /// <param name="targets">Number of targets of all micro batches of the step, the denominator of the loss.</param>
     /// <returns>The micro batch's part of the loss, a scalar that the caller disposes.</returns>
-    internal Tensor ForwardBackward(Batch batch, int targets);
+    Tensor ForwardBackward(Batch batch, int targets);
 
     /// <summary>Forward and backward pass over a micro batch that is on the device.</summary>
     /// <returns>The micro batch's part of the loss, a scalar that the caller disposes.</returns>
-    internal Tensor ForwardBackward(ModelInputs inputs, Targets targets);
+    Tensor ForwardBackward(ModelInputs inputs, Targets targets);
 
     /// <summary>Clips the gradients and updates the parameters.</summary>
     /// <param name="loss">The loss of the step.</param>
@@ -30,7 +30,7 @@ public interface ITrainingStep : IDisposable
     /// <param name="number">Number of the step, from 0.</param>
     /// <returns>The L2 norm of all gradients, before clipping.</returns>
     /// <exception cref="TrainingDivergedException">The loss or a gradient is not finite; no parameter was changed.</exception>
-    internal double Update(double loss, double learningRate, int number);
+    double Update(double loss, double learningRate, int number);
 }
 
 /// <summary>The order of an optimizer step.</summary>
