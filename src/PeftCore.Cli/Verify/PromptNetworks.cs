@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Peft;
 using PeftCore.Backends;
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Peft;
 
@@ -46,7 +45,7 @@ internal sealed class UlpSensitivity(Expected expected, IReadOnlyDictionary<stri
     }
 
     /// <summary>Multiplies each element by 1, or by 1 ± 2⁻²³.</summary>
-    public static void Nudge(Backend backend, PeftModel model, int seed)
+    public static void Nudge(PeftModel model, int seed)
     {
         var random = new Random(seed);
         foreach (var (_, parameter) in model.Parameters)

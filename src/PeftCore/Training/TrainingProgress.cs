@@ -36,10 +36,10 @@ public readonly struct TrainingProgress
     /// <summary>L2 norm of all gradients, before clipping.</summary>
     public double GradientNorm { get; }
 
-    /// <summary>Tokens read a second, over the time of the training steps.</summary>
+    /// <summary>Tokens read a second in this step, without padding.</summary>
     public double TokensPerSecond { get; }
 
-    /// <summary>Peak bytes of live tensors.</summary>
+    /// <summary>Peak bytes of live tensors so far.</summary>
     public long PeakBytes { get; }
 
     /// <summary>Time of the whole run, including that before a resumption.</summary>

@@ -27,7 +27,8 @@ public readonly struct GeneratedToken
     /// <summary>The token.</summary>
     public int Id { get; }
 
-    /// <summary>Their text without stop token and stop string; empty without a decoder.</summary>
+    /// <summary>The new text. Incomplete characters and possible beginnings of stop strings are held back until later tokens decide.
+    /// Empty without a decoder.</summary>
     public string Text { get; }
 }
 
@@ -40,7 +41,7 @@ public sealed class GenerationResult
     /// <summary>The new tokens, a stop token included.</summary>
     public IReadOnlyList<int> Tokens { get; }
 
-    /// <summary>Their text without stop token and stop string; empty without a decoder.</summary>
+    /// <summary>The text of the tokens without stop token and stop string; empty without a decoder.</summary>
     public string Text { get; }
 
     /// <summary>Why it ended.</summary>

@@ -131,6 +131,8 @@ public static class PeftMethods
 internal sealed record PeftMethod(string Name, Type Config, Func<ConfigReader, PeftConfig> Read, IReadOnlyList<ConfigField> Fields,
     Func<PeftConfig, ConfigValues> Values)
 {
+    /// <summary>The method of a type of configurations. The registry finds a method by its configuration's type, so the cast in
+    /// <see cref="Values"/> holds.</summary>
     public static PeftMethod Of<T>(string name, ConfigFields<T> fields)
         where T : PeftConfig => new(name, typeof(T), fields.Read, fields.All, config => fields.Of((T)config));
 }
