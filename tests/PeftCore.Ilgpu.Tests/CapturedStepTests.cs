@@ -145,7 +145,7 @@ public abstract class CapturedStepTests(string device)
     /// <summary>The same without captured graphs.</summary>
     private sealed class Unreplayed(ITrainable inner) : ITrainable
     {
-        public CausalModel Model => inner.Model;
+        public TransformerModel Model => inner.Model;
 
         public IReadOnlyList<(string Name, Parameter Parameter)> Parameters => inner.Parameters;
 

@@ -50,7 +50,7 @@ internal sealed class Workbench : IDisposable
 
     public float[] Logits(PeftModel model) => Logits(model.Base);
 
-    public float[] Logits(CausalModel model)
+    public float[] Logits(TransformerModel model)
     {
         using var scope = new TensorScope();
         return model.Logits(ModelInputs.From(Backend, [1, 2, 3, 4, 9, 8, 7, 6], batch: 2)).ToFloats();

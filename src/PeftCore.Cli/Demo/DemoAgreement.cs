@@ -28,7 +28,7 @@ internal sealed class DemoAgreement(ModelSession session, IReadOnlyList<(string 
         return worst;
     }
 
-    private float[] Logits(CausalModel model)
+    private float[] Logits(TransformerModel model)
     {
         using var scope = new TensorScope();
         int[] ids = [.. session.Tokenizer.Encode(rows[0].Prompt + rows[0].Completion).Ids];

@@ -8,7 +8,7 @@ namespace PeftCore.Cli.Session;
 internal static class BaseLoading
 {
     /// <summary>Loads a model directory and passes on its warnings, also those before an error.</summary>
-    public static CausalModel Load(string directory, Backend backend, DType? dtype, Action<string>? warn)
+    public static TransformerModel Load(string directory, Backend backend, DType? dtype, Action<string>? warn)
     {
         var warnings = new List<string>();
         try

@@ -37,7 +37,7 @@ internal sealed class DataSetup
     /// <summary>The maximum sequence length in tokens.</summary>
     public int MaxLength { get; }
 
-    public static int LengthOf(CausalModel model, int? asked, int places = 0)
+    public static int LengthOf(TransformerModel model, int? asked, int places = 0)
     {
         int most = model.MaxLength - places;
         if (most < 1 || asked > most)

@@ -97,7 +97,7 @@ internal sealed class ModelSession : IDisposable
         Backend.Dispose();
     }
 
-    private static Tokenizer TokenizerOf(string directory, CausalModel model)
+    private static Tokenizer TokenizerOf(string directory, TransformerModel model)
     {
         if (ModelDirectory.Open(directory).TokenizerPath is null)
         {

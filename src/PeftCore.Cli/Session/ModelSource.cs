@@ -32,9 +32,9 @@ internal sealed record ModelSource(TrainOptions Options, string? Config, PeftCon
     }
 
     /// <summary>Loads the model of a directory, or creates that of a config.json with random weights.</summary>
-    public static CausalModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null)
+    public static TransformerModel BaseOf(TrainOptions options, string? config, Backend backend, Action<string>? warn = null)
     {
-        CausalModel model;
+        TransformerModel model;
         if (config is null)
         {
             model = BaseLoading.Load(options.Model!, backend, options.Dtype == DType.BF16 ? DType.BF16 : null, warn);

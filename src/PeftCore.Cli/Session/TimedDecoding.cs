@@ -23,7 +23,7 @@ internal sealed record DecodingShape(int Batch, int PromptLength, int NewTokens,
 /// <param name="CacheDType">Dtype of the KV cache.</param>
 internal sealed record TimedDecoding(double FirstToken, IReadOnlyList<double> Steps, long CacheBytes, DType CacheDType)
 {
-    public static TimedDecoding Run(CausalModel model, Backend backend, DecodingShape shape, CancellationToken cancel = default)
+    public static TimedDecoding Run(TransformerModel model, Backend backend, DecodingShape shape, CancellationToken cancel = default)
     {
         bool training = model.Mode.Training;
         model.Mode.Training = false;

@@ -83,7 +83,7 @@ internal sealed class InspectVerb : Verb
         try
         {
             var model = weights is null ? ModelLoader.Declare(config, warnings) : ModelLoader.Declare(config, weights, warnings);
-            return model.Head.Weight == model.TokenEmbedding.Weight;
+            return model.IsTied;
         }
         catch (BadInputException e)
         {

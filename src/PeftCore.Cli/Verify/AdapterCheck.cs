@@ -70,12 +70,12 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
         ForwardAndBackward(model);
         SavedAndLoaded(model, config);
         Train(model);
-        if (expected.Has("merged.logits"))
+        if (HasOutputs("merged."))
         {
             model.Reload(directory);
             NudgeParameters(model);
             model.MergeAndUnload(keepTies: true);
-            AddLogits("merged.logits", model.Base);
+            AddOutputs("merged.", model.Base);
         }
         return true;
     }
@@ -91,17 +91,21 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     /// <summary>Stores our values of a quantity, for the distance between two computations of it.</summary>
     private float[] Store(string name, float[] values) => _values[name] = values;
 
-    private void AddLogits(string name, CausalModel model)
+    private void AddOutputs(string prefix, TransformerModel model)
     {
         using var scope = new TensorScope();
-        var (inputs, _) = FixtureInputs.From(backend, expected);
-        var logits = Tape.NoGrad(() => model.Logits(inputs));
-        _results.Add(new Comparison(name, expected.Error(name, Store(name, logits.ToFloats())), _tolerances.Logits));
+        foreach (var (output, value) in Tape.NoGrad(() => model.Outputs(FixtureInputs.From(model, expected))))
+        {
+            string name = prefix + output;
+            _results.Add(new Comparison(name, expected.Error(name, Store(name, value.ToFloats())), _tolerances.Logits));
+        }
     }
+
+    private bool HasOutputs(string prefix) => expected.Names.Any(name => name.StartsWith(prefix, StringComparison.Ordinal));
 
     private void ForwardAndBackward(PeftModel model)
     {
-        AddLogits("logits", model.Base);
+        AddOutputs("", model.Base);
         using var scope = new TensorScope();
         float loss = Step(model);
         _results.Add(new Comparison("loss", expected.Error("loss", Store("loss", [loss])), _tolerances.Logits));
@@ -124,8 +128,7 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var (inputs, targets) = FixtureInputs.From(backend, expected);
-        var loss = model.Base.Loss(inputs, targets);
+        var loss = FixtureInputs.Loss(model.Base, expected);
         tape.Backward(loss);
         return loss.Item();
     }
@@ -133,7 +136,7 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
     /// <summary>Saves the adapter, loads the saved files under another name, and compares logits and files.</summary>
     private void SavedAndLoaded(PeftModel model, PeftConfig config)
     {
-        if (!expected.Has("reloaded.logits"))
+        if (!HasOutputs("reloaded."))
         {
             return;
         }
@@ -141,7 +144,7 @@ internal sealed class AdapterCheck(Backend backend, string directory, Expected e
         string saved = temporary.FullPath;
         model.Save(saved);
         model.Load(saved, "reloaded");
-        AddLogits("reloaded.logits", model.Base);
+        AddOutputs("reloaded.", model.Base);
         model.Delete("reloaded");
         model.SetActive(PeftModel.DefaultAdapter);
         config.Save(Path.Combine(saved, PeftConfig.FileName));

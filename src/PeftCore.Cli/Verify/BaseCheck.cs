@@ -26,18 +26,20 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
         }
     }
 
-    private List<Comparison> Run(CausalModel model)
+    private List<Comparison> Run(TransformerModel model)
     {
         var results = new List<Comparison>();
-        var (inputs, targets) = FixtureInputs.From(backend, expected);
-        results.Add(new Comparison("logits", expected.Error("logits", model.Logits(inputs).ToFloats()), _tolerances.Logits));
+        foreach (var (name, value) in model.Outputs(FixtureInputs.From(model, expected)))
+        {
+            results.Add(new Comparison(name, expected.Error(name, value.ToFloats()), _tolerances.Logits));
+        }
         if (expected.Has("greedy"))
         {
             results.Add(Greedy(model));
         }
         model.SetRequiresGrad(true);
         using var tape = new Tape();
-        var loss = model.Loss(inputs, targets);
+        var loss = FixtureInputs.Loss(model, expected);
         results.Add(new Comparison("loss", expected.Error("loss", [loss.Item()]), _tolerances.Logits));
         tape.Backward(loss);
         var gradients = model.NamedParameters().ToDictionary(p => "grad." + p.Path, p => p.Parameter.Gradient);
@@ -51,7 +53,7 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
     }
 
     /// <summary>Greedy decoding without a cache: each token is the argmax after all tokens so far.</summary>
-    private Comparison Greedy(CausalModel model)
+    private Comparison Greedy(TransformerModel model)
     {
         int[] reference = expected.Ints("greedy");
         List<int> tokens = [.. reference.AsSpan(0, PromptLength)];

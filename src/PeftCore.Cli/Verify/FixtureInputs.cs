@@ -1,17 +1,33 @@
-using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
+using PeftCore.Ops;
+using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
 /// <summary>A fixture's input batch and the directory of its base model.</summary>
 internal static class FixtureInputs
 {
-    public static (ModelInputs Inputs, Targets Targets) From(Backend backend, Expected expected)
+    public static ModelInputs From(TransformerModel model, Expected expected) => model.ToInputs(new InputArrays
     {
-        int batch = expected.Extent("in.input_ids", 0);
-        return (ModelInputs.From(backend, expected.Ints("in.input_ids"), batch, expected.Ints("in.attention_mask")),
-            Targets.FromLabels(backend, expected.Ints("in.labels"), batch));
+        Ids = expected.Ints("in.input_ids"),
+        BatchSize = expected.Extent("in.input_ids", 0),
+        Mask = expected.Ints("in.attention_mask"),
+        Labels = model.Task == ModelTask.Seq2SeqLm ? expected.Ints("in.labels") : null,
+    });
+
+    /// <summary>The loss of the fixture: that of the task, or for features the mean square of the hidden states.</summary>
+    public static Tensor Loss(TransformerModel model, Expected expected)
+    {
+        var inputs = From(model, expected);
+        if (model.Task == ModelTask.FeatureExtraction)
+        {
+            var hidden = model.Hidden(inputs);
+            return (hidden * hidden).Mean();
+        }
+        int[] labels = model.Task == ModelTask.QuestionAnswering
+            ? [.. expected.Ints("in.start_positions"), .. expected.Ints("in.end_positions")] : expected.Ints("in.labels");
+        return model.Loss(inputs, model.ToTargets(labels, expected.Extent("in.input_ids", 0)));
     }
 
     /// <summary>The base model's directory: --model, or the path in the adapter's configuration, relative to the adapter.</summary>

@@ -1,4 +1,3 @@
-using PeftCore.Backends;
 using PeftCore.Models;
 
 namespace PeftCore.Data;
@@ -101,15 +100,35 @@ public sealed class Batch
     public int TrainableTokens { get; private set; }
 
     /// <summary>The inputs of a model, uploaded.</summary>
-    internal ModelInputs ToInputs(Backend backend) =>
-        ModelInputs.From(backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds);
+    internal ModelInputs ToInputs(TransformerModel model) => model.Task == ModelTask.CausalLm
+        ? ModelInputs.From(model.Backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds)
+        : model.ToInputs(new InputArrays { Ids = InputIds, BatchSize = BatchSize, Mask = Mask(), Tasks = TaskIds });
 
     /// <summary>The targets of a model, uploaded.</summary>
-    /// <param name="backend">The device.</param>
+    /// <param name="model">The model.</param>
     /// <param name="denominator">The denominator of the sum of losses; null for <see cref="TrainableTokens"/>.</param>
     /// <exception cref="BadInputException">The batch has no target.</exception>
-    internal Targets ToTargets(Backend backend, int? denominator = null) =>
-        Models.Targets.FromShifted(backend, Targets, TrainableTokens, BatchSize, denominator);
+    internal Targets ToTargets(TransformerModel model, int? denominator = null) => model.Task switch
+    {
+        ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
+        ModelTask.SequenceClassification => model.ToTargets(ClassLabels, BatchSize, denominator),
+        _ => model.ToTargets(Labels, BatchSize, denominator),
+    };
+
+    /// <summary>1 for tokens, 0 for padding; null without padding.</summary>
+    private int[]? Mask() // (B, T)
+    {
+        if (Tokens == InputIds.Length)
+        {
+            return null;
+        }
+        int[] mask = new int[InputIds.Length];
+        for (int row = 0; row < BatchSize; row++)
+        {
+            mask.AsSpan(row * Length, Lengths[row]).Fill(1);
+        }
+        return mask;
+    }
 
     /// <summary>Number of targets of an optimizer step, the denominator of its loss: every target has the same weight, whichever micro
     /// batch contains it.</summary>

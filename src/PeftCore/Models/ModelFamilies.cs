@@ -29,13 +29,17 @@ public static class ModelFamilies
     /// <param name="targetModules">Names of the layers that adapters change if a configuration names none; may be empty.</param>
     /// <exception cref="ArgumentException">The family is already registered.</exception>
     public static void Register(string modelType, Func<ConfigReader, ICollection<string>?, CausalModel> declare,
-        params IReadOnlyList<string> targetModules)
+        params IReadOnlyList<string> targetModules) =>
+        Register(modelType, new ModelFamily((config, _, warnings) => declare(config, warnings), [ModelTask.CausalLm], targetModules));
+
+    /// <summary>Adds a family.</summary>
+    internal static void Register(string modelType, ModelFamily family)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelType);
         lock (Registering)
         {
             var families = new OrderedDictionary<string, ModelFamily>(_families, StringComparer.Ordinal);
-            if (!families.TryAdd(modelType, new ModelFamily(declare, targetModules)))
+            if (!families.TryAdd(modelType, family))
             {
                 throw new ArgumentException($"the model family \"{modelType}\" is registered already", nameof(modelType));
             }
@@ -48,6 +52,8 @@ public static class ModelFamilies
 }
 
 /// <summary>One family.</summary>
-/// <param name="Declare">Creates a model from its config.json, without weights.</param>
+/// <param name="Declare">Creates a model from its config.json, without weights, with the head of a task.</param>
+/// <param name="Tasks">The tasks of the family, the default first.</param>
 /// <param name="TargetModules">The layers that adapters change if a configuration names none.</param>
-internal sealed record ModelFamily(Func<ConfigReader, ICollection<string>?, CausalModel> Declare, IReadOnlyList<string> TargetModules);
+internal sealed record ModelFamily(Func<ConfigReader, TaskSpec, ICollection<string>?, TransformerModel> Declare,
+    IReadOnlyList<ModelTask> Tasks, params IReadOnlyList<string> TargetModules);

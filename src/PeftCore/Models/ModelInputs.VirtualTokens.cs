@@ -20,11 +20,11 @@ public sealed partial class ModelInputs
                 if (ranges is not null)
                 {
                     (ranges[2 * at], ranges[2 * at + 1]) = t >= places ? Seen(b, t - places, counts[b], places)
-                        : (Math.Min(unused, t), t + 1);
+                        : IsCausal ? (Math.Min(unused, t), t + 1) : Seen(b, 0, counts[b], places);
                 }
             }
         }
-        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset };
+        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset, IsCausal = IsCausal, TokenTypes = TokenTypes };
     }
 
     /// <summary>The inputs with learned keys and values before each row.</summary>
@@ -44,7 +44,14 @@ public sealed partial class ModelInputs
                 (ranges[2 * at], ranges[2 * at + 1]) = Seen(b, at % Length, counts[b], places);
             }
         }
-        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, Prefix = prefix, KeyOffset = KeyOffset + places };
+        return new ModelInputs(Ids, positions, ranges)
+        {
+            Cache = Cache,
+            Prefix = prefix,
+            KeyOffset = KeyOffset + places,
+            IsCausal = IsCausal,
+            TokenTypes = TokenTypes,
+        };
     }
 
     private static int Largest(ReadOnlySpan<int> counts)

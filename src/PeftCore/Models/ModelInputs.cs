@@ -4,7 +4,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Models;
 
-/// <summary>The inputs of a decoder: token ids, positions, and attention ranges.</summary>
+/// <summary>The inputs of a model: token ids, positions, and attention ranges.</summary>
 public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
@@ -32,6 +32,12 @@ public sealed partial class ModelInputs
     /// <summary>I32 (batch, length, 2): the keys [first, end) that each token attends to; null for plain causal attention.</summary>
     internal Tensor? Ranges { get; }
 
+    /// <summary>Whether a token attends only to itself and tokens before it, as in decoders.</summary>
+    internal bool IsCausal { get; private init; } = true;
+
+    /// <summary>I32 (batch, tokens): 0 for tokens of the first text, 1 for those of the second; null for zeros.</summary>
+    internal Tensor? TokenTypes { get; private init; }
+
     /// <summary>One past the largest position.</summary>
     internal int Longest { get; }
 
@@ -55,10 +61,11 @@ public sealed partial class ModelInputs
     /// <summary>Number of keys before those of these inputs.</summary>
     private int KeyOffset { get; init; }
 
-    /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit.</summary>
+    /// <summary>The ranges with at most <paramref name="window"/> keys each, the token's own included; 0 for no limit. In encoders half of
+    /// the window is on each side of the token: keys at a distance of at most window/2.</summary>
     internal Tensor? Windowed(int window)
     {
-        if (window == 0 || Longest <= window)
+        if (window == 0 || Longest <= (IsCausal ? window : window / 2 + 1))
         {
             return Ranges;
         }
@@ -112,8 +119,27 @@ public sealed partial class ModelInputs
         }
         int length = ids.Length / batch;
         int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
-        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length);
+        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length, causal: true);
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
+    }
+
+    /// <summary>Inputs of an encoder: every token attends to all tokens of its row.</summary>
+    /// <exception cref="ShapeException">The tokens do not fill the rows, or the mask has a hole.</exception>
+    internal static ModelInputs Bidirectional(Backend backend, InputArrays arrays)
+    {
+        int batch = arrays.BatchSize;
+        if (batch <= 0 || arrays.Ids.Length == 0 || arrays.Ids.Length % batch != 0)
+        {
+            throw new ShapeException("inputs", $"{arrays.Ids.Length} tokens do not fill {batch} rows of one length");
+        }
+        int length = arrays.Ids.Length / batch;
+        int[] ranges = arrays.Ranges ?? RangesOf(arrays.Mask, batch, length, causal: false);
+        return new ModelInputs(backend.From(arrays.Ids, [batch, length]), arrays.Positions ?? Counting(batch, length), ranges)
+        {
+            IsCausal = false,
+            Tasks = arrays.Tasks,
+            TokenTypes = arrays.TokenTypes is { } types ? backend.From(types, [batch, length]) : null,
+        };
     }
 
     /// <summary>Inputs that continue the sequences of a cache.</summary>
@@ -136,6 +162,12 @@ public sealed partial class ModelInputs
         int[] ranges = new int[2 * Batch * Length];
         for (int i = 0; i < ranges.Length; i += 2)
         {
+            if (!IsCausal)
+            {
+                int at = KeyOffset + i / 2 % Length;
+                (ranges[i], ranges[i + 1]) = (Math.Max(_ranges![i], at - window / 2), Math.Min(_ranges[i + 1], at + window / 2 + 1));
+                continue;
+            }
             // A token's own key follows the earlier keys; the range of a padding token ends before its own.
             int end = KeyOffset + i / 2 % Length + 1;
             var (first, last) = _ranges is null ? (0, end) : (_ranges[i], _ranges[i + 1]);
@@ -154,15 +186,15 @@ public sealed partial class ModelInputs
         return positions;
     }
 
-    private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length)
+    private static int[] RangesOf(ReadOnlySpan<int> mask, int batch, int length, bool causal)
     {
         int[] ranges = new int[2 * batch * length];
         for (int b = 0; b < batch; b++)
         {
-            var row = mask.Slice(b * length, length);
+            var row = mask.IsEmpty ? mask : mask.Slice(b * length, length);
             int first = Math.Max(0, row.IndexOf(1));
-            int end = row.LastIndexOf(1) + 1;
-            if (row[first..end].IndexOf(0) >= 0)
+            int end = mask.IsEmpty ? length : row.LastIndexOf(1) + 1;
+            if (!mask.IsEmpty && row[first..end].IndexOf(0) >= 0)
             {
                 throw new ShapeException("inputs",
                     $"the attention mask of row {b} has a hole; padding must stand before or after the tokens");
@@ -170,7 +202,7 @@ public sealed partial class ModelInputs
             for (int t = 0; t < length; t++)
             {
                 ranges[2 * (b * length + t)] = first;
-                ranges[2 * (b * length + t) + 1] = Math.Max(first, Math.Min(t + 1, end));
+                ranges[2 * (b * length + t) + 1] = causal ? Math.Max(first, Math.Min(t + 1, end)) : end;
             }
         }
         return ranges;

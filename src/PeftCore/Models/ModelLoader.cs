@@ -15,16 +15,19 @@ public static class ModelLoader
     /// <summary>Declares the model a config.json describes, without weights.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
+    /// <param name="task">The task of the head; null for that of the configuration.</param>
     /// <exception cref="BadInputException">The architecture is unknown, the weights are quantised, a field is missing or wrong, or fields
     /// contradict each other.</exception>
-    public static CausalModel Declare(ConfigReader config, ICollection<string>? warnings = null)
+    public static TransformerModel Declare(ConfigReader config, ICollection<string>? warnings = null, TaskOptions? task = null)
     {
         string type = config.String("model_type");
         var family = ModelFamilies.Find(type) ?? throw config.Error("model_type",
             $"is \"{type}\", which is not supported; supported are {string.Join(", ", ModelFamilies.ModelTypes)}");
         Quantization.Refuse(config);
         ConfigChecks.Run(config, warnings);
-        var model = family.Declare(config, warnings);
+        var spec = TaskSpec.Of(config, family.Tasks, task);
+        var model = family.Declare(config, spec, warnings);
+        model.HasNewHead = spec.IsNewHead;
         Int128 parameters = 0;
         foreach (var (_, parameter) in model.NamedParameters())
         {
@@ -40,17 +43,19 @@ public static class ModelLoader
     /// <param name="config">The configuration.</param>
     /// <param name="weights">The weights.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
+    /// <param name="task">The task of the head; null for that of the configuration.</param>
     /// <exception cref="BadInputException">As for the configuration alone, or the weights are quantised.</exception>
-    public static CausalModel Declare(ConfigReader config, WeightSource weights, ICollection<string>? warnings = null)
+    public static TransformerModel Declare(ConfigReader config, WeightSource weights, ICollection<string>? warnings = null,
+        TaskOptions? task = null)
     {
-        var model = Declare(config, warnings);
+        var model = Declare(config, warnings, task);
         Quantization.Refuse(weights);
         foreach (string warning in weights.Warnings)
         {
             warnings?.Add(warning);
         }
         weights.TryGet(HeadWeight, out var head);
-        if (!IsTied(model) || head is null || !TiedTables.Differ(FindEntry(model, weights, PathOfEmbedding(model)), head))
+        if (!model.IsTied || head is null || !TiedTables.Differ(FindEntry(model, weights, PathOfEmbedding(model)), head))
         {
             return model;
         }
@@ -65,17 +70,20 @@ public static class ModelLoader
     /// <param name="backend">The device of the weights.</param>
     /// <param name="dtype">Dtype of floating-point weights; null to keep that of the file.</param>
     /// <param name="warnings">Receives a sentence for each contradiction with one known meaning.</param>
+    /// <param name="task">The task of the head; null for that of the configuration.</param>
     /// <exception cref="BadInputException">A file is missing or damaged, or tensors are missing, unknown or of the wrong shape.</exception>
-    public static CausalModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null)
+    public static TransformerModel Load(string directory, Backend backend, DType? dtype = null, ICollection<string>? warnings = null,
+        TaskOptions? task = null)
     {
         var files = ModelDirectory.Open(directory);
         var config = files.OpenConfig();
-        Declare(config); // What the configuration alone is refused for comes before what the weights are.
+        Declare(config, task: task); // What the configuration alone is refused for comes before what the weights are.
         using var weights = files.OpenWeights();
-        var model = Declare(config, weights, warnings);
+        var model = Declare(config, weights, warnings, task);
         try
         {
             Fill(model, weights, backend, dtype, warnings);
+            NewHead.Initialize(model, weights, backend, dtype, task?.Seed ?? 0, warnings);
         }
         catch
         {
@@ -87,30 +95,37 @@ public static class ModelLoader
 
     /// <summary>Gives every parameter memory and random values (normal, deviation 0.02; norms one, biases zero), for benchmarks and
     /// plans.</summary>
-    public static void Initialize(CausalModel model, Backend backend, DType dtype, ulong seed = 0)
+    public static void Initialize(TransformerModel model, Backend backend, DType dtype, ulong seed = 0)
     {
         ulong stream = 0;
         foreach (var (path, parameter) in model.NamedParameters())
         {
-            using var scope = new TensorScope();
-            var values = backend.NewTensor(parameter.Shape);
-            if (parameter.Shape.Rank > 1)
-            {
-                backend.FillNormal(values, 0, 0.02f, seed, stream++);
-            }
-            else if (path.EndsWith("weight", StringComparison.Ordinal))
-            {
-                backend.FillUniform(values, 1, 1, seed, stream++);
-            }
-            else
-            {
-                backend.Zero(values);
-            }
-            backend.Cast(values, parameter.Materialize(backend, dtype));
+            Initialize(path, parameter, backend, dtype, seed, stream);
+            stream += parameter.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) ? 1UL : 0UL;
         }
     }
 
-    private static void Fill(CausalModel model, WeightSource weights, Backend backend, DType? dtype, ICollection<string>? warnings)
+    /// <summary>Gives one parameter memory and random values.</summary>
+    internal static void Initialize(string path, Nn.Parameter parameter, Backend backend, DType dtype, ulong seed, ulong stream)
+    {
+        using var scope = new TensorScope();
+        var values = backend.NewTensor(parameter.Shape);
+        if (parameter.Shape.Rank > 1)
+        {
+            backend.FillNormal(values, 0, 0.02f, seed, stream);
+        }
+        else if (path.EndsWith("weight", StringComparison.Ordinal))
+        {
+            backend.FillUniform(values, 1, 1, seed, stream);
+        }
+        else
+        {
+            backend.Zero(values);
+        }
+        backend.Cast(values, parameter.Materialize(backend, dtype));
+    }
+
+    private static void Fill(TransformerModel model, WeightSource weights, Backend backend, DType? dtype, ICollection<string>? warnings)
     {
         var unused = new HashSet<string>(weights.Names.Where(name => !model.IsBuffer(name)), StringComparer.Ordinal);
         var missing = new List<string>();
@@ -119,7 +134,10 @@ public static class ModelLoader
             var entry = FindEntry(model, weights, path);
             if (entry is null)
             {
-                missing.Add(path);
+                if (!model.HasNewHead || !model.IsHead(path))
+                {
+                    missing.Add(path);
+                }
                 continue;
             }
             unused.Remove(entry.Name);
@@ -129,10 +147,11 @@ public static class ModelLoader
         {
             throw Missing(weights, missing);
         }
-        if (IsTied(model))
+        if (model.IsTied)
         {
             unused.Remove(HeadWeight); // It is the embedding's table again, or the model would have been declared untied.
         }
+        unused.RemoveWhere(name => NewHead.IsLeftOut(model, name));
         // Tensors that the index of a sharded model does not list may be leftovers; those that it lists belong to the model.
         foreach (string name in unused.Where(name => weights.TryGet(name, out var entry) && !entry.IsListed).Order(StringComparer.Ordinal)
             .ToArray())
@@ -153,7 +172,7 @@ public static class ModelLoader
         : $"{weights.Place}: {missing.Count} of the model's tensors are missing, such as \"{missing[0]}\"; the file belongs to another " +
         "model or is incomplete.");
 
-    private static BadInputException Unknown(CausalModel model, WeightSource weights, string[] unknown)
+    private static BadInputException Unknown(TransformerModel model, WeightSource weights, string[] unknown)
     {
         long blocks = unknown.Max(BlockOf) + 1L;
         string why = blocks > model.LayerCount ? $"the file has {blocks} blocks, but the configuration says {model.LayerCount}"
@@ -171,13 +190,11 @@ public static class ModelLoader
         return at >= 0 && at + 1 < parts.Length && NumberText.TryDigits(parts[at + 1], out int block) ? block : -1;
     }
 
-    private static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
-
-    private static string PathOfEmbedding(CausalModel model) =>
+    private static string PathOfEmbedding(TransformerModel model) =>
         model.NamedParameters().First(p => p.Parameter == model.TokenEmbedding.Weight).Path;
 
     /// <summary>Weight files of the bare model omit the base prefix.</summary>
-    private static WeightEntry? FindEntry(CausalModel model, WeightSource weights, string path)
+    private static WeightEntry? FindEntry(TransformerModel model, WeightSource weights, string path)
     {
         if (weights.TryGet(path, out var entry))
         {
@@ -187,8 +204,12 @@ public static class ModelLoader
         {
             return entry;
         }
+        if (model.MissingPrefix.Length > 0 && weights.TryGet(model.MissingPrefix + path, out entry))
+        {
+            return entry;
+        }
         // A file may have either of two tied names.
-        bool tied = IsTied(model) && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
+        bool tied = model.IsTied && model.Find(path[..path.LastIndexOf('.')]) == model.TokenEmbedding;
         return tied && weights.TryGet(HeadWeight, out entry) ? entry : null;
     }
 }

@@ -28,7 +28,7 @@ public static partial class ModelWriter
     /// <param name="model">The model, without adapters.</param>
     /// <param name="directory">The directory; created if missing.</param>
     /// <param name="source">The directory the model was loaded from.</param>
-    public static void Save(CausalModel model, string directory, string source)
+    public static void Save(TransformerModel model, string directory, string source)
     {
         var from = ModelDirectory.Open(source);
         AtomicDirectory.Update(directory, built =>
@@ -75,12 +75,15 @@ public static partial class ModelWriter
     }
 
     /// <summary>The source's configuration; a merge may have given a tied head its own table, or the tables more rows.</summary>
-    private static JsonNode ConfigOf(CausalModel model, string path)
+    private static JsonNode ConfigOf(TransformerModel model, string path)
     {
         using var document = JsonFile.Read(path);
         var config = JsonObject.Create(document.RootElement.Clone())!;
         config["vocab_size"] = model.VocabularySize;
-        config["tie_word_embeddings"] = model.Head.Weight == model.TokenEmbedding.Weight;
+        if (model.VocabularyHead is not null)
+        {
+            config["tie_word_embeddings"] = model.IsTied;
+        }
         return config;
     }
 }

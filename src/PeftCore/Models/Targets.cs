@@ -81,6 +81,16 @@ public sealed class Targets
     internal static Targets FromShifted(Backend backend, int[] shifted, int count, int batch, float? denominator = null) =>
         new(backend, shifted, count, batch, denominator, firstLabels: []);
 
+    /// <summary>Targets that stand at the positions that predict them: classes of rows or tokens, masked tokens, the tokens of a decoder
+    /// whose inputs are shifted.</summary>
+    /// <param name="backend">The device to upload to.</param>
+    /// <param name="labels">The labels, row by row; −100 for those that are left out.</param>
+    /// <param name="batch">Rows.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for the number of targets.</param>
+    /// <exception cref="BadInputException">Every label is masked.</exception>
+    internal static Targets Unshifted(Backend backend, ReadOnlySpan<int> labels, int batch, float? denominator = null) =>
+        new(backend, labels.ToArray(), labels.Length - labels.Count(CrossEntropyOp.Ignore), batch, denominator, firstLabels: []);
+
     /// <summary>These targets for rows with virtual tokens before them.</summary>
     /// <param name="counts">Virtual tokens of each row.</param>
     /// <param name="places">Virtual tokens of the longest row, P; shorter ones are padded on the left.</param>

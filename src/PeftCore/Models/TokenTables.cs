@@ -7,15 +7,15 @@ namespace PeftCore.Models;
 /// <summary>Resizes the two tables with one row per token: the embedding and the head.</summary>
 internal static class TokenTables
 {
-    public static void Resize(CausalModel model, int rows)
+    public static void Resize(TransformerModel model, int rows)
     {
-        var (embedding, head) = (model.TokenEmbedding, model.Head);
+        var (embedding, head) = (model.TokenEmbedding, model.VocabularyHead);
         int before = model.VocabularySize;
         if (rows < 1)
         {
             throw new BadInputException($"the token tables cannot have {rows} rows; a vocabulary has at least one token");
         }
-        if (embedding.Hook is not null || head.Hook is not null)
+        if (embedding.Hook is not null || head?.Hook is not null)
         {
             throw new BadInputException(
                 "the token tables cannot be resized while adapters change them; resize the model before adapters are attached");
@@ -24,14 +24,14 @@ internal static class TokenTables
         {
             return;
         }
-        bool tied = head.Weight == embedding.Weight;
+        bool tied = model.IsTied;
         var table = Resized(embedding.Weight, rows);
-        var headTable = tied ? table : Resized(head.Weight, rows);
+        var headTable = tied || head is null ? table : Resized(head.Weight, rows);
         embedding.Exchange("weight", table).Dispose();
-        var old = head.Exchange("weight", headTable);
+        var old = head?.Exchange("weight", headTable);
         if (!tied)
         {
-            old.Dispose();
+            old?.Dispose();
         }
         model.ResizedFrom ??= before;
     }

@@ -40,7 +40,7 @@ internal sealed class CapturedStep : ITrainingStep
 
     public Tensor ForwardBackward(Batch batch, int targets)
     {
-        if (!_device.CanCapture || Trainable.CaptureKey is not { } trainable)
+        if (!_device.CanCapture || Trainable.Model.Task != ModelTask.CausalLm || Trainable.CaptureKey is not { } trainable)
         {
             return _eager.ForwardBackward(batch, targets);
         }
@@ -105,8 +105,8 @@ internal sealed class CapturedStep : ITrainingStep
     private Tensor Capture(Key key, CapturedGraph graph, Batch batch, int targets)
     {
         using var scope = new TensorScope();
-        var backend = Trainable.Model.Backend;
-        var loss = graph.Capture(_eager, _device, batch.ToInputs(backend), batch.ToTargets(backend, targets));
+        var model = Trainable.Model;
+        var loss = graph.Capture(_eager, _device, batch.ToInputs(model), batch.ToTargets(model, targets));
         if (!graph.IsCaptured)
         {
             _graphs[key] = null;

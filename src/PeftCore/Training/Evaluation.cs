@@ -31,7 +31,7 @@ public static class Evaluation
     /// <param name="batches">The data.</param>
     /// <param name="cancel">Cancels between two batches.</param>
     /// <exception cref="OperationCanceledException">The evaluation was cancelled; there is no partial result.</exception>
-    public static EvaluationResult Run(CausalModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
+    public static EvaluationResult Run(TransformerModel model, IEnumerable<Batch> batches, CancellationToken cancel = default)
     {
         bool before = model.Mode.Training;
         model.Mode.Training = false;
@@ -59,9 +59,9 @@ public static class Evaluation
         }
     }
 
-    private static double MeanLoss(CausalModel model, Batch batch)
+    private static double MeanLoss(TransformerModel model, Batch batch)
     {
         using var scope = new TensorScope();
-        return model.Loss(batch.ToInputs(model.Backend), batch.ToTargets(model.Backend)).Item();
+        return model.Loss(batch.ToInputs(model), batch.ToTargets(model)).Item();
     }
 }

@@ -8,7 +8,7 @@ namespace PeftCore.Training;
 public interface ITrainable
 {
     /// <summary>The model whose loss is minimised.</summary>
-    CausalModel Model { get; }
+    TransformerModel Model { get; }
 
     /// <summary>The parameters that are trained, under unique names.</summary>
     IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }

@@ -95,7 +95,7 @@ public static class LoraCalibration
                 }
                 if (!Masks(config) || learned.Length > 0)
                 {
-                    model.Base.Logits(row.ToInputs(backend));
+                    model.Base.Logits(row.ToInputs(model.Base));
                 }
             }
         }
@@ -103,7 +103,7 @@ public static class LoraCalibration
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(model.Base.Loss(batch.ToInputs(backend), batch.ToTargets(backend)));
+            tape.Backward(model.Base.Loss(batch.ToInputs(model.Base), batch.ToTargets(model.Base)));
         }
     }
 

@@ -28,7 +28,7 @@ public sealed class TrainableAdapter : ITrainable
     }
 
     /// <inheritdoc/>
-    CausalModel ITrainable.Model => _model.Base;
+    TransformerModel ITrainable.Model => _model.Base;
 
     /// <inheritdoc/>
     IReadOnlyList<(string Name, Parameter Parameter)> ITrainable.Parameters => _parameters;

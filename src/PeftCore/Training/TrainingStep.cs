@@ -22,8 +22,8 @@ internal sealed class TrainingStep(ITrainable trainable, Optimizer optimizer, do
     public Tensor ForwardBackward(Batch batch, int targets)
     {
         using var scope = new TensorScope();
-        var backend = trainable.Model.Backend;
-        return ForwardBackward(batch.ToInputs(backend), batch.ToTargets(backend, targets));
+        var model = trainable.Model;
+        return ForwardBackward(batch.ToInputs(model), batch.ToTargets(model, targets));
     }
 
     public Tensor ForwardBackward(ModelInputs inputs, Targets targets)

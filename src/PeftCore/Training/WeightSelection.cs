@@ -22,7 +22,7 @@ public static class WeightSelection
     /// <param name="config">The configuration.</param>
     /// <param name="batches">The data; read only if the criterion needs them.</param>
     /// <param name="cancel">Cancels between two batches.</param>
-    public static PeftConfig Prepare(CausalModel model, PeftConfig config, IEnumerable<Batch> batches,
+    public static PeftConfig Prepare(TransformerModel model, PeftConfig config, IEnumerable<Batch> batches,
         CancellationToken cancel = default) =>
         config is SparseConfig { NeedsData: true } sparse
             ? sparse with
@@ -40,7 +40,7 @@ public static class WeightSelection
     /// <param name="seed">Seed of random scores.</param>
     /// <param name="cancel">Cancels between two batches.</param>
     /// <exception cref="BadInputException">An adapter is attached, a target is not a linear layer, or there are no data.</exception>
-    public static WeightScores Score(CausalModel model, SelectionCriterion criterion, IEnumerable<Batch>? batches = null,
+    public static WeightScores Score(TransformerModel model, SelectionCriterion criterion, IEnumerable<Batch>? batches = null,
         ModuleSelector? targets = null, ulong seed = 0,
         CancellationToken cancel = default)
     {
@@ -67,7 +67,7 @@ public static class WeightSelection
     }
 
     /// <summary>Adds up the gradients of all batches.</summary>
-    private static void Gather(CausalModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches,
+    private static void Gather(TransformerModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches,
         CancellationToken cancel)
     {
         var backend = model.Backend;
@@ -84,7 +84,7 @@ public static class WeightSelection
                 any = true;
                 using var scope = new TensorScope();
                 using var tape = new Tape();
-                tape.Backward(model.Loss(batch.ToInputs(backend), batch.ToTargets(backend)));
+                tape.Backward(model.Loss(batch.ToInputs(model), batch.ToTargets(model)));
                 probe.FreeGradient();
             }
         }

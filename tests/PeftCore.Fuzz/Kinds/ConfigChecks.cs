@@ -6,7 +6,7 @@ namespace PeftCore.Fuzz.Kinds;
 
 /// <summary>Compares a loaded model with its configuration.</summary>
 /// <returns>The difference; null if there is none.</returns>
-internal delegate string? ConfigCheck(CausalModel model, IReadOnlyCollection<string> warnings);
+internal delegate string? ConfigCheck(TransformerModel model, IReadOnlyCollection<string> warnings);
 
 /// <summary>The expected outcome of a changed configuration.</summary>
 /// <param name="Expectation">The expected outcome.</param>
@@ -47,7 +47,7 @@ internal static class ConfigChecks
     };
 
     /// <summary>The hyperparameters of a model.</summary>
-    public static object ConfigOf(CausalModel model) => model switch
+    public static object ConfigOf(TransformerModel model) => model switch
     {
         Llama llama => llama.Config,
         Gpt2 gpt2 => gpt2.Config,

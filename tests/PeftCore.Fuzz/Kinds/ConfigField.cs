@@ -31,7 +31,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
     public IReadOnlyList<string> Allowed { get; init; } = [];
 
     /// <summary>Returns the value in a loaded model.</summary>
-    public Func<CausalModel, double>? Value { get; init; }
+    public Func<TransformerModel, double>? Value { get; init; }
 
     private static readonly ConfigField[] Llama =
     [
@@ -101,7 +101,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
 
     private static ConfigField Size(string name) => new(name, FieldType.Int, 1) { Required = true, DecidesShapes = true };
 
-    private static LlamaConfig Config(CausalModel model) => ((Models.Llama)model).Config;
+    private static LlamaConfig Config(TransformerModel model) => ((Models.Llama)model).Config;
 
     private bool IsPossible(JsonTree value) => Type switch
     {

@@ -33,7 +33,7 @@ public sealed class RecomputeTests
     public void Checkpointing_gives_the_same_bits_from_fewer_saved_bytes([Values("llama", "gpt2")] string family,
         [Values(0, 0.3)] double dropout)
     {
-        CausalModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
+        TransformerModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
         var peft = TinyModels.WithLora(model, ModuleSelector.Parse(ModuleSelector.AllLinear), dropout);
         (model.Mode.Training, model.Mode.Seed, model.Mode.Step) = (true, 9, 4);
         var (loss, gradients, saved) = Pass(model, peft);
@@ -120,7 +120,7 @@ public sealed class RecomputeTests
         Assert.That(most, Is.EqualTo(x.Gradient!.Storage.ReservedBytes));
     }
 
-    private (float Loss, float[][] Gradients, long Saved) Pass(CausalModel model, PeftModel peft)
+    private (float Loss, float[][] Gradients, long Saved) Pass(TransformerModel model, PeftModel peft)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();

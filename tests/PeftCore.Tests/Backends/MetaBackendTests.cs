@@ -63,7 +63,7 @@ public sealed class MetaBackendTests
     private static (List<MemoryEvent> Events, long[] Peak) Account(Backend backend, string family, bool checkpointing, double dropout)
     {
         using var scope = new TensorScope();
-        CausalModel model = family == "llama" ? TinyModels.Llama(backend) : TinyModels.Gpt2(backend);
+        TransformerModel model = family == "llama" ? TinyModels.Llama(backend) : TinyModels.Gpt2(backend);
         model.GradientCheckpointing = checkpointing;
         model.Mode.Training = true;
         TinyModels.WithLora(model, ModuleSelector.Parse(ModuleSelector.AllLinear), dropout);

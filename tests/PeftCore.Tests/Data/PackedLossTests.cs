@@ -33,7 +33,7 @@ public sealed class PackedLossTests
         model.Dispose();
     }
 
-    private static (float Loss, Dictionary<string, float[]> Gradients) Run(CausalModel model, Backend backend, Example[] samples,
+    private static (float Loss, Dictionary<string, float[]> Gradients) Run(TransformerModel model, Backend backend, Example[] samples,
         int? packInto)
     {
         var options = new LoaderOptions { BatchSize = 99, PadId = 5, PackInto = packInto };

@@ -16,7 +16,7 @@ public sealed class KvCacheTests(string family)
     private const double Rounded = 1e-2;
 
     private CpuBackend _backend;
-    private CausalModel _model;
+    private TransformerModel _model;
 
     [SetUp]
     public void Open()

@@ -73,8 +73,8 @@ public sealed class ModelLoadingTests : ModelTests
     public void Tied_embeddings_are_one_parameter_that_gathers_both_gradients([Values("qwen2", "gpt2")] string family)
     {
         var model = ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), Backend);
-        Assert.That(model.Head.Weight, Is.SameAs(model.TokenEmbedding.Weight));
-        Assert.That(model.NamedParameters().Count(p => p.Parameter == model.Head.Weight), Is.EqualTo(1));
+        Assert.That(model.OutputLayer!.Weight, Is.SameAs(model.TokenEmbedding.Weight));
+        Assert.That(model.NamedParameters().Count(p => p.Parameter == model.OutputLayer!.Weight), Is.EqualTo(1));
         Assert.That(model.NamedParameters().Select(p => p.Path), Has.None.EqualTo("lm_head.weight"));
     }
 

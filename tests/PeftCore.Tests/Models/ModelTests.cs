@@ -29,10 +29,10 @@ public abstract class ModelTests
         Backend.Dispose();
     }
 
-    private protected CausalModel Load(EditedModel files, int shards = 1) =>
+    private protected TransformerModel Load(EditedModel files, int shards = 1) =>
         ModelLoader.Load(files.Write(shards).FullPath, Backend, warnings: Warnings);
 
-    private protected float LossOf(CausalModel model, string family)
+    private protected float LossOf(TransformerModel model, string family)
     {
         using var expected = WeightSource.OpenFile(TestFiles.Fixture("hf", family, "base", "expected.safetensors"));
         int batch = (int)expected.Get("in.input_ids").Shape[0];

@@ -19,7 +19,7 @@ public sealed class TiedTablesTests : ModelTests
         files.Config["tie_word_embeddings"] = true;
         var model = Load(files, shards);
         Assert.That(LossOf(model, "llama"), Is.EqualTo(ExpectedLoss("llama")).Within(1e-5));
-        Assert.That(model.Head.Weight, Is.Not.SameAs(model.TokenEmbedding.Weight));
+        Assert.That(model.OutputLayer!.Weight, Is.Not.SameAs(model.TokenEmbedding.Weight));
         Assert.That(((Llama)model).Config.TieEmbeddings, Is.False);
         Assert.That(Warnings, Has.Exactly(1).Contains("lm_head.weight").And.Contains("tie_word_embeddings"));
     }
@@ -32,7 +32,7 @@ public sealed class TiedTablesTests : ModelTests
         files.Put(Head, "F32", [97, 32], files.BytesOf(embedding));
         var model = Load(files);
         Assert.That(LossOf(model, family), Is.EqualTo(ExpectedLoss(family)).Within(1e-5));
-        Assert.That(model.Head.Weight, Is.SameAs(model.TokenEmbedding.Weight));
+        Assert.That(model.OutputLayer!.Weight, Is.SameAs(model.TokenEmbedding.Weight));
         Assert.That(Warnings, Is.Empty);
     }
 
@@ -46,7 +46,7 @@ public sealed class TiedTablesTests : ModelTests
         wide[5] += same ? 0 : 1;
         files.Put(Head, "F32", [97, 32], Numbers.Store(wide, DType.F32.Element, out _));
         var model = Load(files);
-        Assert.That(model.Head.Weight == model.TokenEmbedding.Weight, Is.EqualTo(same));
+        Assert.That(model.OutputLayer!.Weight == model.TokenEmbedding.Weight, Is.EqualTo(same));
         Assert.That(Warnings, Has.Count.EqualTo(same ? 0 : 1));
     }
 
@@ -64,8 +64,8 @@ public sealed class TiedTablesTests : ModelTests
             files.Tensors.Remove(name);
         }
         var model = Load(files);
-        Assert.That(model.Head.Weight, Is.Not.SameAs(model.TokenEmbedding.Weight));
-        Assert.That(model.Head.Weight.Value.ToBytes(), Is.EqualTo(files.BytesOf(Head)));
+        Assert.That(model.OutputLayer!.Weight, Is.Not.SameAs(model.TokenEmbedding.Weight));
+        Assert.That(model.OutputLayer!.Weight.Value.ToBytes(), Is.EqualTo(files.BytesOf(Head)));
         Assert.That(Warnings, Has.Count.EqualTo(1));
     }
 

@@ -94,7 +94,7 @@ public sealed class WindowTests
 
     private static int[] Ids(int changed = -1) => [.. Enumerable.Range(0, Length).Select(i => i == changed ? 30 : i * 3)];
 
-    private float[] Logits(CausalModel model, int[] ids) => model.Logits(ModelInputs.From(_backend, ids, 1)).ToArray<float>();
+    private float[] Logits(TransformerModel model, int[] ids) => model.Logits(ModelInputs.From(_backend, ids, 1)).ToArray<float>();
 
     private Llama Model(int layers, int window, int first)
     {

@@ -35,7 +35,7 @@ internal static class TinyModels
             backend, DType.F32);
 
     /// <summary>LoRA of rank 2 on some modules, with all parameters perturbed from their initial values.</summary>
-    public static PeftModel WithLora(CausalModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)
+    public static PeftModel WithLora(TransformerModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)
     {
         var peft = new PeftModel(model);
         peft.AddAdapter(new LoraConfig
@@ -56,15 +56,15 @@ internal static class TinyModels
     }
 
     /// <summary>The mean loss of a small batch; the caller's scope frees its tensors.</summary>
-    public static Tensor Loss(CausalModel model, int length = Length)
+    public static Tensor Loss(TransformerModel model, int length = Length)
     {
-        var backend = model.Head.Weight.Value.Backend;
+        var backend = model.OutputLayer!.Weight.Value.Backend;
         int[] ids = [.. Enumerable.Range(0, Batch * length).Select(i => (i * 11 + 3) % Vocabulary)];
         var inputs = ModelInputs.From(backend, ids, Batch);
         return model.Loss(inputs, Targets.FromLabels(backend, ids, Batch));
     }
 
-    private static T Filled<T>(T model, Backend backend, DType dtype) where T : CausalModel
+    private static T Filled<T>(T model, Backend backend, DType dtype) where T : TransformerModel
     {
         ModelLoader.Initialize(model, backend, dtype, seed: 5);
         return model;

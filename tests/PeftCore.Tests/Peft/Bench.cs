@@ -31,7 +31,7 @@ internal sealed class Bench : IDisposable
 
     public PeftModel Model { get; }
 
-    public CausalModel Base => Model.Base;
+    public TransformerModel Base => Model.Base;
 
     /// <summary>Allocated bytes before the first adapter.</summary>
     public long StartingBytes { get; }
@@ -79,7 +79,7 @@ internal sealed class Bench : IDisposable
     /// <summary>Bytes of every base parameter by name, with adapters disabled.</summary>
     public Dictionary<string, byte[]> BaseBytes() => BytesOf(Base);
 
-    public static Dictionary<string, byte[]> BytesOf(CausalModel model) =>
+    public static Dictionary<string, byte[]> BytesOf(TransformerModel model) =>
         model.NamedParameters().ToDictionary(p => p.Path, p => p.Parameter.Value.ToBytes());
 
     public static void AssertSame(Dictionary<string, byte[]> ours, Dictionary<string, byte[]> reference)

@@ -17,10 +17,10 @@ public sealed record Family(string Name, string Attention, string MlpOutput, str
 
     public string Directory => TestFiles.Fixture("hf", Name, "base");
 
-    public CausalModel Load(Backend backend, DType? dtype = null) => ModelLoader.Load(Directory, backend, dtype);
+    public TransformerModel Load(Backend backend, DType? dtype = null) => ModelLoader.Load(Directory, backend, dtype);
 
     /// <summary>The same model without data.</summary>
-    public CausalModel Plan(MetaBackend backend)
+    public TransformerModel Plan(MetaBackend backend)
     {
         var model = ModelLoader.Declare(ConfigReader.Open(Path.Combine(Directory, "config.json")));
         ModelLoader.Initialize(model, backend, DType.F32);

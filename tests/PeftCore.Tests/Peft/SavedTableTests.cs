@@ -75,7 +75,7 @@ public sealed class SavedTableTests
         ModelWriter.Save(bench.Model.MergeAndUnload(), merged.FullPath, bench.Family.Directory);
         var whole = ModelLoader.Load(merged.FullPath, bench.Backend);
         Assert.That(whole.VocabularySize, Is.EqualTo(100));
-        Assert.That(whole.Head.Weight == whole.TokenEmbedding.Weight, Is.EqualTo(family == "gpt2"), "tied as the base is");
+        Assert.That(whole.OutputLayer!.Weight == whole.TokenEmbedding.Weight, Is.EqualTo(family == "gpt2"), "tied as the base is");
         Assert.That(bench.Logits(), Is.EqualTo(active).Within(1e-4f));
         whole.Dispose();
     }
@@ -113,7 +113,7 @@ public sealed class SavedTableTests
         bench.Model.Delete(PeftModel.DefaultAdapter);
         bench.Model.Load(two.Path);
         Assert.That(bench.Logits(), Is.EqualTo(alone));
-        Assert.That(bench.Base.Head.Weight, Is.SameAs(bench.Base.TokenEmbedding.Weight));
+        Assert.That(bench.Base.OutputLayer!.Weight, Is.SameAs(bench.Base.TokenEmbedding.Weight));
     }
 
     [Test]
@@ -122,11 +122,11 @@ public sealed class SavedTableTests
         using var bench = new Bench(Family.Gpt2);
         using var both = new AdapterFolder("gpt2", "lora").WithWeights(AdapterFolder.Same,
             Table(Gpt2, bench.Base.TokenEmbedding.Weight, values => values[7] += 1, 0),
-            Table(Head, bench.Base.Head.Weight, values => values[9] += 1, 0));
+            Table(Head, bench.Base.OutputLayer!.Weight, values => values[9] += 1, 0));
         var warnings = new List<string>();
         bench.Model.Load(both.Path, warnings: warnings);
         Assert.That(warnings, Has.One.Contains("holds two different tables"));
-        Assert.That(bench.Base.Head.Weight, Is.Not.SameAs(bench.Base.TokenEmbedding.Weight));
+        Assert.That(bench.Base.OutputLayer!.Weight, Is.Not.SameAs(bench.Base.TokenEmbedding.Weight));
     }
 
     [TestCase("base_model.model.model.embed_tokens.base_layer.weight")]
@@ -183,13 +183,13 @@ public sealed class SavedTableTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "lora").With("modules_to_save", "[\"lm_head\"]").WithWeights(AdapterFolder.Same,
-            Table("base_model.model.lm_head.modules_to_save.weight", bench.Base.Head.Weight, values => values[0] += 1, 0),
-            Table("base_model.model.lm_head.original_module.weight", bench.Base.Head.Weight, _ => { }, 0));
+            Table("base_model.model.lm_head.modules_to_save.weight", bench.Base.OutputLayer!.Weight, values => values[0] += 1, 0),
+            Table("base_model.model.lm_head.original_module.weight", bench.Base.OutputLayer!.Weight, _ => { }, 0));
         bench.Model.Load(folder.Path);
         float[] ours = bench.Logits();
         bench.Model.Delete(PeftModel.DefaultAdapter);
         using var usual = new AdapterFolder("llama", "lora").With("modules_to_save", "[\"lm_head\"]").WithWeights(AdapterFolder.Same,
-            Table(Head, bench.Base.Head.Weight, values => values[0] += 1, 0));
+            Table(Head, bench.Base.OutputLayer!.Weight, values => values[0] += 1, 0));
         bench.Model.Load(usual.Path);
         Assert.That(bench.Logits(), Is.EqualTo(ours));
     }
@@ -204,8 +204,8 @@ public sealed class SavedTableTests
             double mean = Enumerable.Range(0, 97).Average(row => (double)table[row * 32 + column]);
             Assert.That(table[98 * 32 + column], Is.EqualTo(mean).Within(1e-7));
         }
-        Assert.That(bench.Model.Base.Head.Outputs, Is.EqualTo(99));
-        Assert.That(bench.Model.Base.Head.Weight == bench.Model.Base.TokenEmbedding.Weight, Is.EqualTo(family == "gpt2"));
+        Assert.That(bench.Model.Base.OutputLayer!.Outputs, Is.EqualTo(99));
+        Assert.That(bench.Model.Base.OutputLayer!.Weight == bench.Model.Base.TokenEmbedding.Weight, Is.EqualTo(family == "gpt2"));
         bench.Model.AddAdapter(new LoraConfig());
         using var saved = new TemporaryDirectory();
         bench.Model.Save(saved.FullPath);
@@ -231,7 +231,7 @@ public sealed class SavedTableTests
     {
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "ia3").WithWeights(AdapterFolder.Same,
-            Table(Llama, bench.Base.TokenEmbedding.Weight, _ => { }, 1), Table(Head, bench.Base.Head.Weight, _ => { }, 1));
+            Table(Llama, bench.Base.TokenEmbedding.Weight, _ => { }, 1), Table(Head, bench.Base.OutputLayer!.Weight, _ => { }, 1));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Base.VocabularySize, Is.EqualTo(98));
         using var converted = new TemporaryDirectory();
@@ -248,7 +248,7 @@ public sealed class SavedTableTests
         using var bench = new Bench(Family.Llama);
         using var folder = new AdapterFolder("llama", "prompt").WithWeights(AdapterFolder.Same,
             Table("base_model.model.embed_tokens.weight", bench.Base.TokenEmbedding.Weight, _ => { }, 1),
-            Table("base_model.lm_head.weight", bench.Base.Head.Weight, _ => { }, 1));
+            Table("base_model.lm_head.weight", bench.Base.OutputLayer!.Weight, _ => { }, 1));
         bench.Model.Load(folder.Path);
         Assert.That(bench.Base.VocabularySize, Is.EqualTo(98));
         using var saved = new TemporaryDirectory();
@@ -266,17 +266,17 @@ public sealed class SavedTableTests
             .WithWeights(AdapterFolder.Same,
             new SafetensorsTensor("base_model.model.lm_head.lora_A.weight", "F32", [4, 32], new byte[512]),
             new SafetensorsTensor("base_model.model.lm_head.lora_B.weight", "F32", [97, 4], new byte[97 * 16]),
-            Table("base_model.model.lm_head.base_layer.weight", bench.Base.Head.Weight, values => values[0] += 1, 0));
+            Table("base_model.model.lm_head.base_layer.weight", bench.Base.OutputLayer!.Weight, values => values[0] += 1, 0));
         Assert.That(() => bench.Model.Load(folder.Path),
             Throws.TypeOf<BadInputException>().With.Message.Contains("whether they are out already cannot be told"));
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
-    private static AdapterFolder WithTables(string family, CausalModel model, Action<float[]> change, int more = 0, bool withHead = true)
+    private static AdapterFolder WithTables(string family, TransformerModel model, Action<float[]> change, int more = 0, bool withHead = true)
     {
         var embedding = Table(family == "llama" ? Llama : Gpt2, model.TokenEmbedding.Weight, change, more);
         return new AdapterFolder(family, "lora").WithWeights(AdapterFolder.Same, withHead
-            ? [embedding, Table(Head, model.Head.Weight, change, more)] : [embedding]);
+            ? [embedding, Table(Head, model.OutputLayer!.Weight, change, more)] : [embedding]);
     }
 
     private static SafetensorsTensor Table(string key, PeftCore.Nn.Parameter table, Action<float[]> change, int more)

@@ -91,7 +91,7 @@ public sealed class EvaluationTests
         Assert.That(f1, Is.EqualTo((2.0 / 3 + 0.5 + 0) / 3).Within(1e-12));
     }
 
-    private double Loss(CausalModel model, Example example)
+    private double Loss(TransformerModel model, Example example)
     {
         using var scope = new TensorScope();
         return model.Loss(ModelInputs.From(_backend, example.Ids, 1), Targets.FromLabels(_backend, example.Labels, 1, 1)).Item();

@@ -11,14 +11,14 @@ internal sealed class FullModel : ITrainable
 {
     private const string FileName = "parameters.safetensors";
 
-    public FullModel(CausalModel model)
+    public FullModel(TransformerModel model)
     {
         Model = model;
         model.SetRequiresGrad(true);
         Parameters = [.. model.NamedParameters()];
     }
 
-    public CausalModel Model { get; }
+    public TransformerModel Model { get; }
 
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 

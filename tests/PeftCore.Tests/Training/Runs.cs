@@ -45,7 +45,7 @@ internal static class Runs
     public static DataLoader Loader(int count, ulong seed, int batchSize, bool shuffle = true) =>
         new(Examples(count, seed), new LoaderOptions { BatchSize = batchSize, PadId = 0, Seed = seed, Shuffle = shuffle });
 
-    public static CausalModel Model(string family, Backend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
+    public static TransformerModel Model(string family, Backend backend) => ModelLoader.Load(TestFiles.Fixture("hf", family, "base"), backend);
 
     /// <summary>A LoRA adapter with dropout, so that a resumed run must reproduce the masks.</summary>
     public static ITrainable Lora(string family, Backend backend, double dropout = 0.1)

@@ -65,7 +65,7 @@ public sealed class StepMemoryTests
     public void A_step_ends_with_exactly_the_bytes_it_began_with(
         [Values("llama", "gpt2")] string family, [Values] bool checkpointing, [Values] bool full)
     {
-        CausalModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
+        TransformerModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
         model.GradientCheckpointing = checkpointing;
         IReadOnlyList<(string, Parameter)> parameters;
         if (full)
@@ -94,7 +94,7 @@ public sealed class StepMemoryTests
         long before = _backend.Memory.CurrentBytes;
         using (new TensorScope())
         {
-            CausalModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
+            TransformerModel model = family == "llama" ? TinyModels.Llama(_backend) : TinyModels.Gpt2(_backend);
             model.SetRequiresGrad(true);
             using (var tape = new Tape())
             {
@@ -107,7 +107,7 @@ public sealed class StepMemoryTests
 
     private long[] Bytes() => [_backend.Memory.CurrentBytes, .. Enum.GetValues<MemoryKind>().Select(_backend.Memory.Current)];
 
-    private static void Step(CausalModel model, Optimizer optimizer)
+    private static void Step(TransformerModel model, Optimizer optimizer)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
@@ -117,9 +117,9 @@ public sealed class StepMemoryTests
     }
 
     /// <summary>No activation of these extents has the size of a weight.</summary>
-    private CausalModel WideModel(string family)
+    private TransformerModel WideModel(string family)
     {
-        CausalModel model = family == "llama"
+        TransformerModel model = family == "llama"
             ? new Llama(TinyModels.LlamaConfig with
             {
                 VocabularySize = 200,

@@ -20,9 +20,9 @@ public sealed class CachedDecoder : IDisposable
     /// <param name="capacity">Maximum tokens of a sequence.</param>
     /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
     /// <param name="batch">Number of sequences.</param>
-    public CachedDecoder(CausalModel model, Backend backend, int capacity, DType? cacheDType = null, int batch = 1)
+    public CachedDecoder(TransformerModel model, Backend backend, int capacity, DType? cacheDType = null, int batch = 1)
     {
-        (_model, _backend, _batch) = (model, backend, batch);
+        (_model, _backend, _batch) = (CausalModel.Of(model), backend, batch);
         _virtual = model.VirtualTokens?.Count ?? 0;
         _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, batch, cacheDType);
     }

@@ -10,7 +10,8 @@ public sealed class Generator
     private readonly Backend _backend;
 
     /// <summary>Creates a generator for a model.</summary>
-    public Generator(CausalModel model, Backend backend) => (_model, _backend) = (model, backend);
+    /// <exception cref="BadInputException">The model does not generate text.</exception>
+    public Generator(TransformerModel model, Backend backend) => (_model, _backend) = (CausalModel.Of(model), backend);
 
     /// <summary>Generates text after a prompt. Unless the options name stop tokens, the tokenizer's end-of-text tokens end it.</summary>
     /// <param name="prompt">The prompt.</param>

@@ -132,7 +132,7 @@ public abstract record PeftConfig
     /// <param name="model">The base model with its original parameters.</param>
     /// <param name="stored">The file.</param>
     /// <param name="trainable">Whether the adapter will be trained.</param>
-    internal virtual void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
+    internal virtual void CheckStored(TransformerModel model, AdapterWeights stored, bool trainable)
     {
     }
 

@@ -6,7 +6,7 @@ using PeftCore.Peft.Lora;
 namespace PeftCore.Peft;
 
 /// <summary>Saves and loads the adapters of a model in Hugging Face PEFT's files, and the state from which a run resumes.</summary>
-internal sealed class AdapterFiles(CausalModel model, AdapterRegistry registry, ActiveSet set, Merger merger)
+internal sealed class AdapterFiles(TransformerModel model, AdapterRegistry registry, ActiveSet set, Merger merger)
 {
     /// <inheritdoc cref="PeftModel.Save"/>
     public void Save(string directory, IReadOnlyCollection<string> names) => AdapterDirectory.Update(directory, built =>

@@ -7,7 +7,7 @@ namespace PeftCore.Peft;
 /// <summary>The adapters attached to a model, by name, and the hooks that run them.</summary>
 /// <param name="model">The base model.</param>
 /// <param name="set">The active set, which every hook reads.</param>
-internal sealed class AdapterRegistry(CausalModel model, ActiveSet set)
+internal sealed class AdapterRegistry(TransformerModel model, ActiveSet set)
 {
     private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
     private readonly Dictionary<Layer, AdapterDispatcher> _layers = [];

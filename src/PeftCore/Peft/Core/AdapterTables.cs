@@ -12,19 +12,19 @@ internal sealed class AdapterTables : IDisposable
     private static readonly string[] Suffixes = ["weight", "base_layer.weight", "token_adapter.base_layer.weight",
         "original_module.weight"];
 
-    private readonly CausalModel _model;
+    private readonly TransformerModel _model;
     private readonly string _place;
     private readonly List<Table> _tables = [];
 
-    private AdapterTables(CausalModel model, string place) => (_model, _place) = (model, place);
+    private AdapterTables(TransformerModel model, string place) => (_model, _place) = (model, place);
 
     /// <summary>The token embedding and the head with their paths.</summary>
-    public static IReadOnlyList<(string Path, Module Module)> Of(CausalModel model) =>
-        [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.Head)];
+    public static IReadOnlyList<(string Path, Module Module)> Of(TransformerModel model) =>
+        [.. model.NamedModules().Where(module => module.Module == model.TokenEmbedding || module.Module == model.VocabularyHead)];
 
     /// <summary>Reads the tables of a file. The base must have its original parameters.</summary>
     /// <exception cref="BadInputException">A table does not fit the base, or the file has two different ones.</exception>
-    public static AdapterTables Read(CausalModel model, AdapterWeights weights)
+    public static AdapterTables Read(TransformerModel model, AdapterWeights weights)
     {
         var tables = new AdapterTables(model, weights.Place);
         try
@@ -99,7 +99,7 @@ internal sealed class AdapterTables : IDisposable
                 table.IsTaken = true;
             }
         }
-        if (IsTied && kept is [{ IsTaken: true } first, { IsTaken: true } second] && first.Value != second.Value)
+        if (_model.IsTied && kept is [{ IsTaken: true } first, { IsTaken: true } second] && first.Value != second.Value)
         {
             warnings?.Add($"{_place}: the base ties its head to the embedding, but the adapter holds two different tables; while it is " +
                 "active they are not tied");
@@ -113,8 +113,6 @@ internal sealed class AdapterTables : IDisposable
             table.Value.Dispose();
         }
     }
-
-    private bool IsTied => _model.Head.Weight == _model.TokenEmbedding.Weight;
 
     private void Add(string path, Module module, AdapterWeights weights)
     {
@@ -154,7 +152,7 @@ internal sealed class AdapterTables : IDisposable
     /// <summary>If the base ties embedding and head, a table that is stored once, or twice with equal values, is shared as well.</summary>
     private void Tie()
     {
-        if (!IsTied || _tables.Count == 0)
+        if (!_model.IsTied || _tables.Count == 0)
         {
             return;
         }
@@ -173,7 +171,7 @@ internal sealed class AdapterTables : IDisposable
 
     private void RefuseUnlike(Adapter adapter, List<Table> kept)
     {
-        int embedding = Rows(_model.TokenEmbedding), head = Rows(_model.Head);
+        int embedding = Rows(_model.TokenEmbedding), head = _model.VocabularyHead is { } layer ? Rows(layer) : embedding;
         if (embedding != head)
         {
             throw new BadInputException($"{_place}: with this adapter the token embedding has {embedding} rows and the head {head}; " +

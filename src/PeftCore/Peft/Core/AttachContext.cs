@@ -12,13 +12,13 @@ namespace PeftCore.Peft;
 /// <param name="seed">Seed of the initial values.</param>
 /// <param name="elementLimit">Upper bound of the elements of a saved adapter, from the size of its file; null for a new one. A
 /// configuration with more elements is an error before memory is allocated.</param>
-internal sealed class AttachContext(CausalModel model, string name, ulong seed, long? elementLimit = null)
+internal sealed class AttachContext(TransformerModel model, string name, ulong seed, long? elementLimit = null)
 {
     private readonly List<Parameter> _made = [];
     private Adapter? _adapter;
     private long _elements;
 
-    public CausalModel Base => model;
+    public TransformerModel Base => model;
 
     public Backend Backend { get; } = model.TokenEmbedding.Weight.Value.Backend;
 

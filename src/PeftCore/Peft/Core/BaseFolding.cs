@@ -9,7 +9,7 @@ namespace PeftCore.Peft;
 /// one weight, not of a second model.</summary>
 /// <param name="model">The base, without merged adapters.</param>
 /// <param name="adapters">The adapters, which are applied.</param>
-internal sealed class BaseFolding(CausalModel model, IReadOnlyList<Adapter> adapters)
+internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter> adapters)
 {
     /// <summary>Computes every merged weight once to check it for NaN and infinity.</summary>
     /// <exception cref="BadInputException">A merged weight is not finite.</exception>

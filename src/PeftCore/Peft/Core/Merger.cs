@@ -8,7 +8,7 @@ namespace PeftCore.Peft;
 
 /// <summary>Merges adapters reversibly into copies of the base's weights, permanently into the base, or several adapters into a new
 /// one.</summary>
-internal sealed class Merger(CausalModel model, AdapterRegistry registry, ActiveSet set)
+internal sealed class Merger(TransformerModel model, AdapterRegistry registry, ActiveSet set)
 {
     /// <summary>Merges each active adapter that is not merged, into copies of the weights it changes.</summary>
     /// <param name="safe">Throw, and change nothing, if a merged weight is not finite.</param>

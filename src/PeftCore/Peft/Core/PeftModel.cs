@@ -22,7 +22,7 @@ public sealed class PeftModel
     private readonly AdapterFiles _files;
 
     /// <summary>Wraps and freezes a model, so that adapters can be attached.</summary>
-    public PeftModel(CausalModel model)
+    public PeftModel(TransformerModel model)
     {
         Base = model;
         _registry = new AdapterRegistry(model, Set);
@@ -35,7 +35,7 @@ public sealed class PeftModel
     }
 
     /// <summary>The base model; calls on it run with the active adapters.</summary>
-    public CausalModel Base { get; }
+    public TransformerModel Base { get; }
 
     /// <summary>Whether adapters attached later compute Hugging Face PEFT's gradients even where these are not the derivatives, so that
     /// runs can be compared. Only C³A has such gradients.</summary>
@@ -74,7 +74,7 @@ public sealed class PeftModel
     public static PeftModel Load(string baseDirectory, string adapterDirectory, Backend backend) =>
         AdapterFiles.LoadWithBase(baseDirectory, adapterDirectory, backend);
 
-    /// <summary>Resizes the base's token embedding and head; see <see cref="CausalModel.ResizeTokenEmbeddings"/>. Both tables are saved
+    /// <summary>Resizes the base's token embedding and head; see <see cref="TransformerModel.ResizeTokenEmbeddings"/>. Both tables are saved
     /// with adapters attached later.</summary>
     /// <exception cref="BadInputException">The number of rows is invalid, or adapters are attached.</exception>
     public void ResizeTokenEmbeddings(int rows)
@@ -137,7 +137,7 @@ public sealed class PeftModel
     }
 
     /// <summary>Detaches all adapters, which restores the original base.</summary>
-    public CausalModel Unload()
+    public TransformerModel Unload()
     {
         AdapterNames.ToList().ForEach(Delete);
         Set.SetDisabled(false);
@@ -191,7 +191,7 @@ public sealed class PeftModel
     /// differs from that of base and adapters. Otherwise the tie is removed.</param>
     /// <returns>The base, whose output is now that of base and adapters.</returns>
     /// <exception cref="BadInputException">An adapter cannot be merged, or a merged weight is not finite.</exception>
-    public CausalModel MergeAndUnload(bool safe = true, bool keepTies = false)
+    public TransformerModel MergeAndUnload(bool safe = true, bool keepTies = false)
     {
         _merger.MergeForGood(safe, keepTies);
         return Unload();

@@ -9,7 +9,7 @@ namespace PeftCore.Peft;
 internal static class SavedTables
 {
     /// <summary>The tables saved with an adapter.</summary>
-    public static IEnumerable<SafetensorsTensor> Of(CausalModel model, Adapter adapter)
+    public static IEnumerable<SafetensorsTensor> Of(TransformerModel model, Adapter adapter)
     {
         HashSet<string> claimed = [.. adapter.Entries.Select(entry => entry.Name)];
         foreach (var (path, module) in AdapterTables.Of(model))
@@ -24,11 +24,11 @@ internal static class SavedTables
 
     /// <summary>The tables that are saved when the adapter is converted to another method: all except those that are saved because a LoRA
     /// targets them.</summary>
-    public static IEnumerable<SafetensorsTensor> OfConverted(CausalModel model, Adapter adapter) =>
+    public static IEnumerable<SafetensorsTensor> OfConverted(TransformerModel model, Adapter adapter) =>
         adapter.Tables.Count > 0 || model.ResizedFrom is not null ? Of(model, adapter) : [];
 
     /// <summary>The key under which a token table is saved; null if it is not saved.</summary>
-    private static string? KeyOf(CausalModel model, Adapter adapter, string path)
+    private static string? KeyOf(TransformerModel model, Adapter adapter, string path)
     {
         if (adapter.Tables.Find(table => table.Path == path) is { Key: { } key })
         {

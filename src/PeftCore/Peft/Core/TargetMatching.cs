@@ -39,7 +39,7 @@ internal static class TargetMatching
     /// <summary>The selected layers with their paths, in the model's order.</summary>
     /// <exception cref="BadInputException">No module is selected, or one is of a kind that the method does not support; the message
     /// suggests similar names.</exception>
-    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter) =>
+    public static List<(string Path, Layer Layer)> Find(TransformerModel model, ModuleSelector targets, TargetFilter filter) =>
         Find(model, targets, filter, module => module is Linear or Embedding, "neither a linear layer nor an embedding");
 
     /// <summary>The selected layers, which must be of the kinds a method accepts.</summary>
@@ -48,7 +48,7 @@ internal static class TargetMatching
     /// <param name="filter">Further conditions.</param>
     /// <param name="accepts">Whether a method can attach to a module.</param>
     /// <param name="otherwise">The accepted kinds for the error sentence: "neither … nor …".</param>
-    public static List<(string Path, Layer Layer)> Find(CausalModel model, ModuleSelector targets, TargetFilter filter,
+    public static List<(string Path, Layer Layer)> Find(TransformerModel model, ModuleSelector targets, TargetFilter filter,
         Func<Module, bool> accepts, string otherwise)
     {
         var found = new List<(string, Layer)>();
@@ -70,11 +70,11 @@ internal static class TargetMatching
     }
 
     /// <summary>Whether a module's path is this name or ends in it.</summary>
-    public static bool Exists(CausalModel model, string name) =>
+    public static bool Exists(TransformerModel model, string name) =>
         model.NamedModules().Any(module => module.Path.Length > 0 && IsOrEndsIn(module.Path, name));
 
     /// <summary>The modules whose paths equal or end in one of these names.</summary>
-    public static IEnumerable<(string Path, Module Module)> ByName(CausalModel model, IReadOnlyList<string> names, string field)
+    public static IEnumerable<(string Path, Module Module)> ByName(TransformerModel model, IReadOnlyList<string> names, string field)
     {
         foreach (string name in names)
         {
@@ -124,8 +124,8 @@ internal static class TargetMatching
         }
     }
 
-    private static bool Selects(CausalModel model, ModuleSelector targets, string path, Module module) =>
-        targets.IsAllLinear ? module is Linear && module != model.Head : targets.Matches(path);
+    private static bool Selects(TransformerModel model, ModuleSelector targets, string path, Module module) =>
+        targets.IsAllLinear ? module is Linear && module != model.OutputLayer : targets.Matches(path);
 
     private static bool IsOrEndsIn(string path, string name) => path == name || path.EndsWith("." + name, StringComparison.Ordinal);
 
@@ -137,7 +137,7 @@ internal static class TargetMatching
             (inside.Count > 0 ? $"; name the layers inside it, such as {string.Join(", ", inside.Take(4))}" : "; leave it out"));
     }
 
-    private static BadInputException NothingFound(CausalModel model, ModuleSelector targets, TargetFilter filter, List<string> idle,
+    private static BadInputException NothingFound(TransformerModel model, ModuleSelector targets, TargetFilter filter, List<string> idle,
         Func<Module, bool> accepts)
     {
         if (idle.Count == 0 && model.NamedModules().Any(m => m.Path.Length > 0 && Selects(model, targets, m.Path, m.Module)))
@@ -152,7 +152,7 @@ internal static class TargetMatching
             $"target modules: nothing in this {model.ModelType} model matches {named}{NearMiss(model, idle, accepts)}");
     }
 
-    private static string NearMiss(CausalModel model, IReadOnlyList<string> names, Func<Module, bool> counts)
+    private static string NearMiss(TransformerModel model, IReadOnlyList<string> names, Func<Module, bool> counts)
     {
         var known = model.NamedModules().Where(module => counts(module.Module) && module.Module.Name.Any(char.IsLetter))
             .Select(module => module.Module.Name).Distinct().ToList();

@@ -19,7 +19,7 @@ internal static class TrainableTokens
             var (path, module) = name.Length == 0
                 ? context.Base.NamedModules().First(candidate => candidate.Module == context.Base.TokenEmbedding)
                 : TargetMatching.ByName(context.Base, [name], InLora.Field).First();
-            if (module == context.Base.Head && Lora.WeightTying.IsTied(context.Base) && IsThatOfEmbedding(context, tokens!, indices))
+            if (module == context.Base.VocabularyHead && context.Base.IsTied && IsThatOfEmbedding(context, tokens!, indices))
             {
                 continue; // The head shares the rows of the embedding.
             }
@@ -61,8 +61,7 @@ internal static class TrainableTokens
             context.Backend.FillNormal(rows.Value, 0, 1, context.Seed, (ulong)adapter.Layers.Count);
         }
         adapter.Layers.Add((path, new TrainableTokenRows(layer, tokens, rows, names, owner: true)));
-        var head = context.Base.Head;
-        if (head != layer && head.Weight == weight)
+        if (context.Base.VocabularyHead is { } head && head != layer && head.Weight == weight)
         {
             string headPath = context.Base.NamedModules().First(candidate => candidate.Module == head).Path;
             RefuseIfTaken(adapter, headPath, head, names.Field);

@@ -11,7 +11,7 @@ namespace PeftCore.Tests.Models.Generation;
 public sealed class GeneratorTests(string family)
 {
     private CpuBackend _backend;
-    private CausalModel _model;
+    private TransformerModel _model;
 
     [SetUp]
     public void Open()

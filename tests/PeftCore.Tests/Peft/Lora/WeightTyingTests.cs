@@ -44,7 +44,7 @@ public sealed class WeightTyingTests
             .WithWeights(AdapterFolder.Same,
             storesHead ? [Table(bench, Wte + ".weight"), Table(bench, Head + ".weight")] : [Table(bench, Wte + ".weight")]);
         bench.Model.Load(folder.Path, trainable: true);
-        Assert.That(bench.Base.Head.Weight, Is.SameAs(bench.Base.TokenEmbedding.Weight));
+        Assert.That(bench.Base.OutputLayer!.Weight, Is.SameAs(bench.Base.TokenEmbedding.Weight));
         bench.Step();
         Assert.That(bench.Model.Parameters.Count(p => p.Name.Contains("modules_to_save", StringComparison.Ordinal)), Is.EqualTo(1));
         float[] active = bench.Logits();
@@ -54,7 +54,7 @@ public sealed class WeightTyingTests
         bench.Model.Load(directory.FullPath);
         Assert.That(bench.Logits(), Is.EqualTo(active));
         var merged = bench.Model.MergeAndUnload();
-        Assert.That(merged.Head.Weight, Is.SameAs(merged.TokenEmbedding.Weight));
+        Assert.That(merged.OutputLayer!.Weight, Is.SameAs(merged.TokenEmbedding.Weight));
         Assert.That(bench.Logits(), Is.EqualTo(active).Within(1e-4f));
     }
 

@@ -44,7 +44,7 @@ public sealed class SparseTests(Family family)
         {
             using var scope = new TensorScope();
             using var tape = new Tape();
-            tape.Backward(_bench.Base.Loss(batch.ToInputs(_bench.Backend), batch.ToTargets(_bench.Backend)));
+            tape.Backward(_bench.Base.Loss(batch.ToInputs(_bench.Base), batch.ToTargets(_bench.Base)));
             foreach (string path in scores.Paths)
             {
                 dense[path].Add(WeightOf(path).Gradient!.ToArray<float>());

@@ -13,7 +13,7 @@ internal sealed class AdapterCombination
     private readonly Dictionary<string, List<(LowRankFactors Update, double Weight)>> _layers = new(StringComparer.Ordinal);
     private readonly int _rank;
 
-    public AdapterCombination(CausalModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type,
+    public AdapterCombination(TransformerModel model, IReadOnlyList<Adapter> adapters, IReadOnlyList<double> weights, CombinationType type,
         double? density, MajoritySign majority, int? svdRank, ulong seed)
     {
         (_adapters, _weights) = (adapters, weights);
@@ -41,7 +41,7 @@ internal sealed class AdapterCombination
     }
 
     /// <summary>The new adapter's configuration: a plain LoRA of scale 1 on every layer that one of the adapters changes.</summary>
-    public LoraConfig Config(CausalModel model) => new()
+    public LoraConfig Config(TransformerModel model) => new()
     {
         TaskType = First.TaskType,
         BaseModelNameOrPath = First.BaseModelNameOrPath,
@@ -114,7 +114,7 @@ internal sealed class AdapterCombination
 
     /// <summary>The target names of the adapters' configurations if they select exactly the layers to change; otherwise the paths of those
     /// layers.</summary>
-    private ModuleSelector Targets(CausalModel model)
+    private ModuleSelector Targets(TransformerModel model)
     {
         List<string> names = [.. Configs.OfType<TargetedConfig>().SelectMany(config => config.TargetModules?.Names ?? []).Distinct()];
         if (names.Count > 0)

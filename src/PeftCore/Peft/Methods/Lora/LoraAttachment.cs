@@ -44,12 +44,12 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
     /// shares the factors between them and saves both.</summary>
     private void AddTied(TargetedLayers targets, ulong site)
     {
-        if (!config.EnsureWeightTying || !WeightTying.IsTied(context.Base))
+        if (!config.EnsureWeightTying || !context.Base.IsTied)
         {
             return;
         }
         string embedding = WeightTying.PathOf(context.Base, context.Base.TokenEmbedding),
-            head = WeightTying.PathOf(context.Base, context.Base.Head);
+            head = WeightTying.PathOf(context.Base, context.Base.VocabularyHead!);
         var there = targets.Layers.Where(target => target.Path == embedding || target.Path == head).Select(target => target.Path).ToList();
         if (there is [var one] && context.StoredShape(AdapterParameter.Prefix + (one == head ? embedding + ".lora_embedding_A" : head +
             ".lora_A.weight")) is not null)
@@ -60,7 +60,7 @@ internal sealed class LoraAttachment(AttachContext context, LoraConfig config)
             }
             else
             {
-                Add(head, context.Base.Head, site);
+                Add(head, context.Base.VocabularyHead!, site);
             }
         }
         else if (there.Count > 0 && there.Exists(path => WeightTying.IsKnown(path)) && (there.Count == 1 || context.IsNew))

@@ -8,7 +8,7 @@ namespace PeftCore.Peft.Lora;
 /// <summary>Attaches a LoRA whose initial factors are computed from data that runs through the model: EVA (Paischer et al. 2024) and CorDA
 /// (Yang et al. 2024) from the covariance of each layer's input, LoRA-GA (Wang et al. 2024) from the gradient of each layer's
 /// weight.</summary>
-internal sealed class LoraCalibrator(CausalModel model, AdapterRegistry registry, ActiveSet set)
+internal sealed class LoraCalibrator(TransformerModel model, AdapterRegistry registry, ActiveSet set)
 {
     /// <inheritdoc cref="PeftModel.AddCalibratedAdapter"/>
     public void Attach(LoraConfig config, Action run, string name, ulong seed)

@@ -70,7 +70,7 @@ internal static class LoraChecks
 
     /// <summary>Throws if the file holds a token table and the initialisation subtracts directions from it: the file does not tell whether
     /// its table contains them, unless it equals the base's.</summary>
-    public static void CheckTables(LoraConfig config, CausalModel model, AdapterWeights stored)
+    public static void CheckTables(LoraConfig config, TransformerModel model, AdapterWeights stored)
     {
         foreach (var (path, module) in config.Init.ChangesBase ? AdapterTables.Of(model) : [])
         {

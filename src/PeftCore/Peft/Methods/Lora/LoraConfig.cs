@@ -128,7 +128,7 @@ public sealed record LoraConfig : TargetedConfig
     /// <summary>Whether the adapter must change embedding and head alike if the base ties them. One that cannot is refused.</summary>
     internal bool EnsureWeightTying { get; init; }
 
-    internal override void CheckStored(CausalModel model, AdapterWeights stored, bool trainable)
+    internal override void CheckStored(TransformerModel model, AdapterWeights stored, bool trainable)
     {
         if (EnsureWeightTying)
         {

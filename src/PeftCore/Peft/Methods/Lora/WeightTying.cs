@@ -12,8 +12,6 @@ internal static class WeightTying
     /// <summary>The module names for which Hugging Face PEFT ensures tying; it ignores those of other families.</summary>
     private static readonly string[] Known = ["embed_tokens", "lm_head"];
 
-    public static bool IsTied(CausalModel model) => model.Head.Weight == model.TokenEmbedding.Weight;
-
     /// <summary>Whether Hugging Face PEFT ensures tying for a module of this path.</summary>
     public static bool IsKnown(string path) => Known.Contains(path[(path.LastIndexOf('.') + 1)..]);
 
@@ -21,8 +19,12 @@ internal static class WeightTying
     public static void ShareSaved(AttachContext context, Adapter adapter)
     {
         var model = context.Base;
-        var (embedding, head) = (Saved(adapter, model.TokenEmbedding), Saved(adapter, model.Head));
-        if (!IsTied(model) || (embedding ?? head) is null || !(IsKnown((embedding ?? head)!.Parameter.Path) || head is not null))
+        if (!model.IsTied || model.VocabularyHead is not { } headLayer)
+        {
+            return;
+        }
+        var (embedding, head) = (Saved(adapter, model.TokenEmbedding), Saved(adapter, headLayer));
+        if ((embedding ?? head) is null || !(IsKnown((embedding ?? head)!.Parameter.Path) || head is not null))
         {
             return;
         }
@@ -39,8 +41,8 @@ internal static class WeightTying
             adapter.Swaps.Remove(head);
             head.Value.Dispose();
         }
-        string headPath = PathOf(model, model.Head);
-        adapter.Swaps.Add(new ParameterSwap(model.Head, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value),
+        string headPath = PathOf(model, headLayer);
+        adapter.Swaps.Add(new ParameterSwap(headLayer, "weight", new AdapterParameter(headPath, "weight", "weight", owner.Value),
             trainable: false));
         string key = AdapterParameter.Prefix + headPath + ".weight";
         if (context.IsNew || context.StoredShape(key) is not null)
@@ -52,7 +54,7 @@ internal static class WeightTying
     /// <summary>Throws if the adapter changes one of two tied tables with a method that cannot change both alike.</summary>
     public static void RefuseIfChanged(AttachContext context, Adapter adapter)
     {
-        if (IsTied(context.Base) && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
+        if (context.Base.IsTied && AdapterTables.Of(context.Base).FirstOrDefault(table => IsKnown(table.Path) &&
             (adapter.Layers.Exists(layer => layer.Path == table.Path) || Saved(adapter, table.Module) is not null)) is { Path: { } path })
         {
             throw new BadInputException(
@@ -72,14 +74,14 @@ internal static class WeightTying
         $"leave \"{path}\" out" : "")}");
 
     /// <summary>Throws if the file's two tables differ, or its factors for the two tables are not each other's transposes.</summary>
-    public static void Check(CausalModel model, AdapterWeights stored, bool trainable)
+    public static void Check(TransformerModel model, AdapterWeights stored, bool trainable)
     {
-        if (!IsTied(model))
+        if (!model.IsTied)
         {
             return;
         }
         string embedding = AdapterParameter.Prefix + PathOf(model, model.TokenEmbedding),
-            head = AdapterParameter.Prefix + PathOf(model, model.Head);
+            head = AdapterParameter.Prefix + PathOf(model, model.VocabularyHead!);
         if (stored.TryGet(embedding + ".weight", out var first) && stored.TryGet(head + ".weight", out var second)
             && !AdapterValues.AreAlike(first, second))
         {
@@ -105,7 +107,7 @@ internal static class WeightTying
         }
     }
 
-    public static string PathOf(CausalModel model, Module module) =>
+    public static string PathOf(TransformerModel model, Module module) =>
         model.NamedModules().First(candidate => candidate.Module == module).Path;
 
     private static ParameterSwap? Saved(Adapter adapter, Module module) =>

@@ -25,9 +25,9 @@ public sealed record PrefixTuningConfig : PromptLearningConfig
     /// <summary>Whether the prefix starts at zero; otherwise it is random.</summary>
     internal bool InitZero { get; init; }
 
-    private protected override int ColumnsIn(CausalModel model) => model.KeyColumns;
+    private protected override int ColumnsIn(TransformerModel model) => model.KeyColumns;
 
-    private protected override int HeadsIn(CausalModel model) => model.KeyHeadCount;
+    private protected override int HeadsIn(TransformerModel model) => model.KeyHeadCount;
 
     internal override PromptLearningConfig Resolved(AttachContext context)
     {

@@ -29,10 +29,10 @@ public abstract record PromptLearningConfig : PeftConfig
     internal override bool StartsAsBase => false;
 
     /// <summary>Columns of this method's virtual tokens, or keys and values, in a model.</summary>
-    private protected virtual int ColumnsIn(CausalModel model) => model.HiddenSize;
+    private protected virtual int ColumnsIn(TransformerModel model) => model.HiddenSize;
 
     /// <summary>Number of heads that this method writes for a model.</summary>
-    private protected virtual int HeadsIn(CausalModel model) => model.HeadCount;
+    private protected virtual int HeadsIn(TransformerModel model) => model.HeadCount;
 
     /// <summary>This configuration with the sizes taken from the model, as it is saved.</summary>
     internal virtual PromptLearningConfig Resolved(AttachContext context) => WithSizesOf(context);
@@ -73,7 +73,7 @@ public abstract record PromptLearningConfig : PeftConfig
         });
     }
 
-    private void Check(CausalModel model)
+    private void Check(TransformerModel model)
     {
         string? problem = this switch
         {

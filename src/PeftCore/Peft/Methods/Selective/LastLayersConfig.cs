@@ -35,11 +35,11 @@ public sealed record LastLayersConfig : PeftConfig
             .ToList();
         if (TrainLastNorm)
         {
-            modules.Add(context.Base.FinalNorm);
+            modules.AddRange(context.Base.FinalNorms);
         }
         if (TrainHead)
         {
-            modules.Add(context.Base.Head);
+            modules.AddRange(context.Base.HeadLayers);
         }
         return Whole.Attach(context, this, modules);
     }
@@ -55,7 +55,7 @@ public sealed record HeadConfig : PeftConfig
 
     internal override bool SupportsGraphCapture => true;
 
-    internal override Adapter AttachTo(AttachContext context) => Whole.Attach(context, this, [context.Base.Head]);
+    internal override Adapter AttachTo(AttachContext context) => Whole.Attach(context, this, context.Base.HeadLayers);
 }
 
 /// <summary>Trained copies that replace whole modules.</summary>

@@ -33,7 +33,7 @@ public sealed record TrainableTokensConfig : PeftConfig
         var adapter = context.NewAdapter(this with { TargetModules = targets });
         var names = new TokenNames("token_indices", "trainable_tokens_delta", SavesTied: true);
         foreach (var (path, layer) in TargetMatching.Find(context.Base, targets, new(Strict: context.IsNew), module => module is Embedding
-            || module == context.Base.Head,
+            || module == context.Base.VocabularyHead,
             "neither an embedding nor the output head"))
         {
             // Rows of a shared table are attached with the embedding.

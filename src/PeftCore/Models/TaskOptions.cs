@@ -1,0 +1,14 @@
+namespace PeftCore.Models;
+
+/// <summary>The task that a model is loaded for. The default is that of the architecture in its config.json.</summary>
+public sealed class TaskOptions
+{
+    /// <summary>The task; null for that of "architectures". If it differs, the head is new and has random weights.</summary>
+    public ModelTask? Task { get; init; }
+
+    /// <summary>The class names; null for those of "id2label".</summary>
+    public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>Seed of the weights of a new head.</summary>
+    public ulong Seed { get; init; }
+}

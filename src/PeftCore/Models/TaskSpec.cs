@@ -1,0 +1,132 @@
+using PeftCore.Io;
+
+namespace PeftCore.Models;
+
+/// <summary>The task of a model and the size of its head, as config.json and <see cref="TaskOptions"/> say together.</summary>
+/// <param name="Task">The task.</param>
+/// <param name="Labels">The class names; empty for tasks without classes.</param>
+/// <param name="IsNewHead">Whether the weight file has another head, or none, so that this one starts with random weights.</param>
+/// <param name="Problem">What a head that classifies sequences learns.</param>
+internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bool IsNewHead = false,
+    ClassificationProblem Problem = ClassificationProblem.SingleLabel)
+{
+    /// <summary>A causal language model with the head of its file.</summary>
+    public static TaskSpec CausalLm { get; } = new(ModelTask.CausalLm, []);
+
+    // The ends of Hugging Face's class names; the longest that fits counts.
+    private static readonly (string End, ModelTask Task)[] Ends =
+    [
+        ("ForCausalLM", ModelTask.CausalLm),
+        ("LMHeadModel", ModelTask.CausalLm),
+        ("ForConditionalGeneration", ModelTask.Seq2SeqLm),
+        ("ForSequenceClassification", ModelTask.SequenceClassification),
+        ("ForTokenClassification", ModelTask.TokenClassification),
+        ("ForQuestionAnsweringSimple", ModelTask.QuestionAnswering),
+        ("ForQuestionAnswering", ModelTask.QuestionAnswering),
+        ("ForMaskedLM", ModelTask.MaskedLm),
+        ("ForPreTraining", ModelTask.MaskedLm),
+        ("Model", ModelTask.FeatureExtraction),
+    ];
+
+    /// <summary>Number of classes.</summary>
+    public int LabelCount => Labels.Count;
+
+    /// <summary>Reads the task of a model.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="tasks">The tasks of the family, the default first.</param>
+    /// <param name="options">What the caller asks for; null for what the configuration says.</param>
+    /// <exception cref="BadInputException">The family has no such task, or the configuration contradicts itself.</exception>
+    public static TaskSpec Of(ConfigReader config, IReadOnlyList<ModelTask> tasks, TaskOptions? options = null)
+    {
+        var named = NamedIn(config);
+        var task = options?.Task ?? named ?? tasks[0];
+        if (!tasks.Contains(task))
+        {
+            string type = config.String("model_type");
+            string supported = string.Join(", ", tasks.Select(NameOf));
+            throw options?.Task is null
+                ? config.Error("architectures", $"makes this a model for {NameOf(task)}, but {type} models here are for {supported}")
+                : new BadInputException($"{config.Source}: {type} models cannot be loaded for {NameOf(task)}; choose {supported}");
+        }
+        var labels = !HasLabels(task) ? [] : options?.Labels ?? LabelsIn(config);
+        bool isNew = task != ModelTask.FeatureExtraction && (named is { } other && other != task
+            || options?.Labels is { } given && named == task && given.Count != LabelsIn(config).Length);
+        return new TaskSpec(task, labels, isNew, task == ModelTask.SequenceClassification ? ProblemIn(config, labels.Count)
+            : ClassificationProblem.SingleLabel);
+    }
+
+    /// <summary>The task's name in the tool and in messages.</summary>
+    public static string NameOf(ModelTask task) => task switch
+    {
+        ModelTask.CausalLm => "causal-lm",
+        ModelTask.Seq2SeqLm => "seq2seq-lm",
+        ModelTask.SequenceClassification => "seq-cls",
+        ModelTask.TokenClassification => "token-cls",
+        ModelTask.QuestionAnswering => "question-ans",
+        ModelTask.MaskedLm => "masked-lm",
+        _ => "feature-extraction",
+    };
+
+    private static bool HasLabels(ModelTask task) => task is ModelTask.SequenceClassification or ModelTask.TokenClassification;
+
+    private static ModelTask? NamedIn(ConfigReader config)
+    {
+        if (config.StringsOrNull("architectures") is not { Length: > 0 } names)
+        {
+            return null;
+        }
+        foreach (var (end, task) in Ends)
+        {
+            if (names[0].EndsWith(end, StringComparison.Ordinal))
+            {
+                return task;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>The class names of "id2label", in the order of their numbers; without it "LABEL_0" … for "num_labels", which is 2 by
+    /// default as in transformers.</summary>
+    private static string[] LabelsIn(ConfigReader config)
+    {
+        if (config.ObjectOrNull("id2label") is not { } map)
+        {
+            return [.. Enumerable.Range(0, config.Int("num_labels", 2, min: 1)).Select(id => $"LABEL_{id}")];
+        }
+        string[] ids = [.. map.Names];
+        string[] labels = new string[ids.Length];
+        foreach (string id in ids)
+        {
+            if (!NumberText.TryDigits(id, out int number) || number >= labels.Length || labels[number] is not null)
+            {
+                throw config.Error("id2label", $"has the number \"{id}\" among {labels.Length} classes; number them 0 to {labels.Length - 1}");
+            }
+            labels[number] = map.String(id);
+        }
+        if (config.Has("num_labels") && config.Int("num_labels", 2, min: 1) != labels.Length)
+        {
+            throw config.Error("num_labels", $"differs from the {labels.Length} classes of \"id2label\"");
+        }
+        return labels;
+    }
+
+    private static ClassificationProblem ProblemIn(ConfigReader config, int labels) => config.StringOrNull("problem_type") switch
+    {
+        null => labels == 1 ? ClassificationProblem.Regression : ClassificationProblem.SingleLabel,
+        "single_label_classification" => ClassificationProblem.SingleLabel,
+        "regression" => ClassificationProblem.Regression,
+        "multi_label_classification" => throw config.Error("problem_type",
+            "is \"multi_label_classification\", which is not supported; supported are single_label_classification, regression"),
+        { } other => throw config.Error("problem_type", $"is \"{other}\", expected single_label_classification or regression"),
+    };
+}
+
+/// <summary>What a head that classifies sequences learns.</summary>
+internal enum ClassificationProblem
+{
+    /// <summary>One class of each text: cross-entropy.</summary>
+    SingleLabel,
+
+    /// <summary>A number for each text: mean squared error.</summary>
+    Regression,
+}

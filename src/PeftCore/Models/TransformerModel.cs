@@ -1,0 +1,172 @@
+using PeftCore.Autograd;
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>A transformer with a head for one task: a decoder, an encoder, or both. PEFT methods attach to it, trainers train it.</summary>
+public abstract class TransformerModel : Module
+{
+    /// <summary>model_type of config.json, such as "llama".</summary>
+    public abstract string ModelType { get; }
+
+    /// <summary>The task of the head.</summary>
+    public abstract ModelTask Task { get; }
+
+    /// <summary>The class names of a head that classifies, in the order of its outputs; empty for others.</summary>
+    public virtual IReadOnlyList<string> Labels => [];
+
+    /// <summary>Tokens in the vocabulary.</summary>
+    public int VocabularySize => TokenEmbedding.Weight.Shape[0];
+
+    /// <summary>Size of a hidden state, C.</summary>
+    public abstract int HiddenSize { get; }
+
+    /// <summary>Number of blocks.</summary>
+    public abstract int LayerCount { get; }
+
+    /// <summary>Maximum sequence length.</summary>
+    public abstract int MaxLength { get; }
+
+    /// <summary>Whether backward recomputes each block from its input, which is all it saves.</summary>
+    public bool GradientCheckpointing { get; set; }
+
+    /// <summary>The token embedding.</summary>
+    public abstract Embedding TokenEmbedding { get; }
+
+    /// <summary>The last linear layer of the head, whose rows are tokens or classes; null if the model returns hidden states.</summary>
+    internal abstract Linear? OutputLayer { get; }
+
+    /// <summary>The linear layer from hidden states to logits over the vocabulary; null if the head has another task.</summary>
+    internal Linear? VocabularyHead => OutputLayer is { } layer && layer.Outputs == VocabularySize
+        && Task is ModelTask.CausalLm or ModelTask.Seq2SeqLm or ModelTask.MaskedLm ? layer : null;
+
+    /// <summary>Whether the head's matrix is the token embedding.</summary>
+    public bool IsTied => VocabularyHead?.Weight == TokenEmbedding.Weight;
+
+    /// <summary>Whether the head is not that of the weight file and starts with random weights.</summary>
+    internal bool HasNewHead { get; set; }
+
+    /// <summary>A term that is added to the loss in training, such as an adapter's regularisation; null without one.</summary>
+    internal Func<Tensor?>? Penalty { get; set; }
+
+    /// <summary>Prefix of all parameter names but the head's. Weight files of the bare model leave it out.</summary>
+    public virtual string BasePrefix => "";
+
+    /// <summary>The prefix that weight files of models with a head put before the names of this model, which has none.</summary>
+    internal virtual string MissingPrefix => "";
+
+    /// <summary>Query heads.</summary>
+    public abstract int HeadCount { get; }
+
+    /// <summary>Key and value heads.</summary>
+    public virtual int KeyHeadCount => HeadCount;
+
+    /// <summary>Size of one head.</summary>
+    public virtual int HeadDim => HiddenSize / HeadCount;
+
+    /// <summary>Size of the keys of one token and layer: key heads times head dim.</summary>
+    internal int KeyColumns => KeyHeadCount * HeadDim;
+
+    /// <summary>Names of the modules of the head, which adapters train and save in full, as Hugging Face PEFT does: none for models over
+    /// the vocabulary.</summary>
+    internal virtual IReadOnlyList<string> HeadModules => [];
+
+    /// <summary>The norms after the last block.</summary>
+    internal virtual IReadOnlyList<Module> FinalNorms => [];
+
+    /// <summary>The modules of the head: those of <see cref="HeadModules"/>, or the layer over the vocabulary.</summary>
+    internal IReadOnlyList<Module> HeadLayers => HeadModules.Count > 0 ? [.. HeadModules.Select(name => Find(name)!)]
+        : OutputLayer is { } layer ? [layer] : throw new BadInputException($"this {ModelType} model returns hidden states: it has no head to train");
+
+    /// <summary>The residual additions of a block.</summary>
+    /// <exception cref="BadInputException">The family does not name them.</exception>
+    internal virtual BlockResiduals ResidualsOf(int block) => throw new BadInputException(
+        $"{ModelType} models do not name the residual additions of their blocks, which this method needs; choose one that changes layers");
+
+    /// <summary>Virtual tokens or prefixes before every sequence; null without any.</summary>
+    internal IVirtualTokens? VirtualTokens { get; set; }
+
+    /// <summary>The device of the weights.</summary>
+    internal Backend Backend => TokenEmbedding.Weight.Value.Backend;
+
+    /// <summary>Positions of the context that the virtual tokens of the active adapters take; 0 without any.</summary>
+    public int VirtualTokenCount => VirtualTokens?.Count ?? 0;
+
+    /// <summary>Declares the same model, still without weights, with an untied head.</summary>
+    internal virtual TransformerModel Untied()
+    {
+        OutputLayer?.Untie();
+        return this;
+    }
+
+    /// <summary>Whether a name in a weight file is a buffer, which is not loaded.</summary>
+    internal virtual bool IsBuffer(string name) => false;
+
+    /// <summary>Whether a parameter belongs to the head, so that a file for another task lacks it.</summary>
+    internal virtual bool IsHead(string path) => BasePrefix.Length > 0 && !path.StartsWith(BasePrefix, StringComparison.Ordinal);
+
+    /// <summary>Whether a name in a weight file belongs to a head of another task, which this model leaves out.</summary>
+    internal virtual bool IsOtherHead(string name) => false;
+
+    /// <summary>The original vocabulary size, if the token tables were resized.</summary>
+    internal int? ResizedFrom { get; set; }
+
+    /// <summary>Resizes the token embedding and the head, for example after adding tokens to a tokenizer. New rows are the mean of the old
+    /// ones; Hugging Face transformers draws them around that mean with a tiny deviation. A tied head stays tied.</summary>
+    /// <param name="rows">The new vocabulary size.</param>
+    /// <exception cref="BadInputException">The size is not positive, or adapters are attached, whose shapes depend on the
+    /// tables.</exception>
+    public void ResizeTokenEmbeddings(int rows) => TokenTables.Resize(this, rows);
+
+    /// <summary>The hidden states after the final norm: (B, T) to (B, T, C), or (B, P + T, C) with P virtual tokens before each
+    /// row.</summary>
+    public abstract Tensor Hidden(ModelInputs inputs);
+
+    /// <summary>The logits: (B, T, vocabulary), (B, classes) or (B, T, classes).</summary>
+    public abstract Tensor Logits(ModelInputs inputs);
+
+    /// <summary>The loss of the task, a mean over the targets, as a scalar.</summary>
+    /// <param name="inputs">The inputs: <see cref="ToInputs"/>.</param>
+    /// <param name="targets">The targets: <see cref="ToTargets"/>.</param>
+    public abstract Tensor Loss(ModelInputs inputs, Targets targets);
+
+    /// <summary>The outputs by Hugging Face's names: the logits, or what the task has instead.</summary>
+    public virtual IReadOnlyList<(string Name, Tensor Value)> Outputs(ModelInputs inputs) => [("logits", Logits(inputs))];
+
+    /// <summary>Uploads the inputs of a batch.</summary>
+    public virtual ModelInputs ToInputs(InputArrays arrays) => ModelInputs.From(Backend, arrays.Ids, arrays.BatchSize, arrays.Mask,
+        arrays.Positions, arrays.Ranges, arrays.Tasks);
+
+    /// <summary>Uploads the targets of a batch.</summary>
+    /// <param name="labels">As in Hugging Face's files, row by row: a label of each token, a class of each row, or the first and then the
+    /// last tokens of the rows' answers; −100 for labels that are left out.</param>
+    /// <param name="batchSize">Rows.</param>
+    /// <param name="denominator">The denominator of the sum of losses; null for the number of targets, which gives the mean.</param>
+    /// <exception cref="BadInputException">Every label is masked.</exception>
+    public virtual Targets ToTargets(ReadOnlySpan<int> labels, int batchSize, float? denominator = null) => Task == ModelTask.CausalLm
+        ? Targets.FromLabels(Backend, labels, batchSize, denominator) : Targets.Unshifted(Backend, labels, batchSize, denominator);
+
+    /// <summary>Embeds the tokens, and the virtual tokens before them.</summary>
+    /// <returns>(B, P + T, C), and the inputs with the positions and the mask of all of them.</returns>
+    private protected (Tensor Embedded, ModelInputs Inputs) Embed(ModelInputs inputs)
+    {
+        var x = TokenEmbedding.Forward(inputs.Ids);
+        if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
+        {
+            (x, inputs) = before.Prepend(x, inputs);
+        }
+        return inputs.Longest <= MaxLength ? (x, inputs) : throw new BadInputException(
+            $"a sequence of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
+            "shorten it or lower the maximum sequence length");
+    }
+
+    /// <summary>Whether backward recomputes the blocks.</summary>
+    private protected bool Recomputes(ModelInputs inputs) => GradientCheckpointing && inputs.Cache is null;
+
+    /// <summary>The loss plus the penalty, if there is one.</summary>
+    private protected Tensor WithPenalty(Tensor loss, Targets targets) =>
+        Tape.IsRecording && Penalty?.Invoke() is { } penalty ? loss + penalty * targets.Weight : loss;
+}
