@@ -42,14 +42,18 @@ internal static class ConfigChecks
             : throw config.Error(name, $"is \"{text}\", expected the name of a dtype such as float32, bfloat16 or float16");
     }
 
-    private static string? ArchitectureOf(ConfigReader config) => config.Raw("architectures") switch
+    internal static string? ArchitectureOf(ConfigReader config) => config.Raw("architectures") switch
     {
         null => null,
         { ValueKind: JsonValueKind.String } value => value.GetString(),
         _ => config.StringsOrNull("architectures")!.FirstOrDefault(),
     };
 
+    /// <summary>The model type that a class name begins with; null if there is no such family.</summary>
     private static string? FamilyOf(string architecture) =>
         Classes.FirstOrDefault(name => architecture.EndsWith(name, StringComparison.Ordinal)) is { } end
-        ? architecture[..^end.Length].ToLowerInvariant() : null;
+        ? ModelFamilies.ModelTypes.FirstOrDefault(type => Compact(type) == architecture[..^end.Length].ToLowerInvariant()) : null;
+
+    /// <summary>A model type as class names have it: "gpt_neox" is GPTNeoX.</summary>
+    private static string Compact(string type) => type.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
 }

@@ -119,7 +119,8 @@ public sealed partial class ModelInputs
         }
         int length = ids.Length / batch;
         int[] where = positions.IsEmpty ? Counting(batch, length) : positions.ToArray();
-        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null : RangesOf(mask, batch, length, causal: true);
+        int[]? keys = !ranges.IsEmpty ? ranges.ToArray() : mask.IsEmpty || mask.IndexOf(0) < 0 ? null
+            : RangesOf(mask, batch, length, causal: true);
         return new ModelInputs(backend.From(ids, [batch, length]), where, keys) { Tasks = tasks };
     }
 

@@ -71,13 +71,13 @@ internal sealed record TaskSpec(ModelTask Task, IReadOnlyList<string> Labels, bo
 
     private static ModelTask? NamedIn(ConfigReader config)
     {
-        if (config.StringsOrNull("architectures") is not { Length: > 0 } names)
+        if (ConfigChecks.ArchitectureOf(config) is not { } name)
         {
             return null;
         }
         foreach (var (end, task) in Ends)
         {
-            if (names[0].EndsWith(end, StringComparison.Ordinal))
+            if (name.EndsWith(end, StringComparison.Ordinal))
             {
                 return task;
             }

@@ -61,7 +61,8 @@ public static class Classification
     /// <param name="cancel">Cancels between two samples.</param>
     /// <param name="kvCacheDType">Dtype of the KV cache: F32 or BF16; null for the device's dtype of activations.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    public static ClassificationResult Run(TransformerModel model, IReadOnlyList<LabelledSample> samples, CancellationToken cancel = default,
+    public static ClassificationResult Run(TransformerModel model, IReadOnlyList<LabelledSample> samples,
+        CancellationToken cancel = default,
         DType? kvCacheDType = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(samples.Count);

@@ -67,7 +67,8 @@ public static class WeightSelection
     }
 
     /// <summary>Adds up the gradients of all batches.</summary>
-    private static void Gather(TransformerModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers, IEnumerable<Batch> batches,
+    private static void Gather(TransformerModel model, List<(string Path, Linear Layer, GradientSum Sum)> layers,
+        IEnumerable<Batch> batches,
         CancellationToken cancel)
     {
         var backend = model.Backend;

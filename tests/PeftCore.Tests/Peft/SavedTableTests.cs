@@ -272,7 +272,8 @@ public sealed class SavedTableTests
         Assert.That(bench.Backend.Memory.CurrentBytes, Is.EqualTo(bench.StartingBytes));
     }
 
-    private static AdapterFolder WithTables(string family, TransformerModel model, Action<float[]> change, int more = 0, bool withHead = true)
+    private static AdapterFolder WithTables(string family, TransformerModel model, Action<float[]> change, int more = 0,
+        bool withHead = true)
     {
         var embedding = Table(family == "llama" ? Llama : Gpt2, model.TokenEmbedding.Weight, change, more);
         return new AdapterFolder(family, "lora").WithWeights(AdapterFolder.Same, withHead
