@@ -24,8 +24,13 @@ public sealed partial class ModelInputs
                 }
             }
         }
-        return new ModelInputs(Ids, positions, ranges) { Cache = Cache, KeyOffset = KeyOffset, IsCausal = IsCausal,
-            TokenTypes = TokenTypes };
+        return new ModelInputs(Ids, positions, ranges)
+        {
+            Cache = Cache,
+            KeyOffset = KeyOffset,
+            IsCausal = IsCausal,
+            TokenTypes = TokenTypes,
+        };
     }
 
     /// <summary>The inputs with learned keys and values before each row.</summary>
