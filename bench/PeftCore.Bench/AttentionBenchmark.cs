@@ -81,7 +81,7 @@ public class AttentionBenchmark
     [Benchmark]
     public void Backward()
     {
-        _bench!.Backend.AttentionGradient(_call, _q, _k, _v, _o, _dO, _lse!, _delta!, _dq, false, _dk, false, _dv, false, null);
+        _bench!.Backend.AttentionGradient(_call, _q, _k, _v, _o, _dO, _lse!, _delta!, _dq, false, _dk, false, _dv, false, null, null);
         _bench.Backend.Synchronize();
     }
 

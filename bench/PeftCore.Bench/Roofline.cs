@@ -63,12 +63,12 @@ internal static class Roofline
         double pair = (double)s.Batch * s.Heads * s.QueryLength * (s.KeyLength + 1) * s.HeadDim;
         double forward = (2.0 * wide + 2.0 * narrow) * tokens * sizeof(float);
         string name = $"{s.Batch}×{s.QueryLength}, {s.Heads}/{s.KeyHeads} heads of {s.HeadDim}";
-        void Forward() => Attention.Forward(s, x.Span, q, y.Span, k, z.Span, k, o.Span, q, lse.Span, default, default, default, pool);
+        void Forward() => Attention.Forward(s, x.Span, q, y.Span, k, z.Span, k, o.Span, q, lse.Span, default, pool);
         Line($"causal attention {name}", 2 * pair, forward, pool, Forward);
         Line($"its gradient {name}", 5 * pair, 2 * forward, pool, () => Attention.Backward(
             s, x.Span, q, y.Span, k, z.Span, k, o.Span, q, dO.Span, q, lse.Span, delta.Span, dx.Span, q, false, dy.Span, k, false, dz.Span,
             k, false, default,
-            default, default, default, pool));
+            default, default, pool));
     }
 
     private static void Rowwise(int rows, int cols, int words, WorkerPool pool)

@@ -109,6 +109,7 @@ internal static class KernelCatalog
         Unaligned<Float32>(visitor);
         Unaligned<BFloat16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();
+        visitor.Visit<Portable.Attention.AttentionSinkGradient, AttentionSinkArgs>();
         visitor.Visit<SumPartials, SumPartialsArgs>();
         Structured(visitor);
     }

@@ -5,7 +5,11 @@ namespace PeftCore.Kernels;
 /// key head h / (Heads/KeyHeads).
 /// </summary>
 internal readonly record struct AttentionShape(
-    int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap);
+    int Batch, int QueryLength, int KeyLength, int Heads, int KeyHeads, int HeadDim, float Scale, float SoftCap)
+{
+    /// <summary>Elements of a head of values and of the output; those of a head of queries and keys by default.</summary>
+    public int ValueDim { get; init; } = HeadDim;
+}
 
 /// <summary>Attention that never forms the (queries × keys) matrix of scores. Tested against the definition in float64 by AttentionTests
 /// (AttentionReference).</summary>
@@ -16,48 +20,38 @@ internal static unsafe class Attention
 
     /// <summary>
     /// o = softmax(scores)·v; lse (Batch, Heads, QueryLength) is the logarithm of the softmax's denominator.
-    /// ranges: query (b, i) attends to keys [ranges[2(b·Tq+i)], ranges[2(b·Tq+i)+1]) of batch b; empty means causal with the queries
-    /// at the end of the keys. A query that attends to no key has output 0 and lse −∞. slopes (ALiBi): one per head, or empty; added to the
-    /// score is slope·(j − i − KeyLength + QueryLength). bias: empty, or added to the scores, (biasHeads, Tq, Tk) with biasHeads 1 or
-    /// Heads.
+    /// A query that attends to no key has output 0, and without a sink lse −∞.
     /// </summary>
     public static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
         HeadLayout vl,
-        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
-        WorkerPool pool) =>
-        Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
+        Span<float> o, HeadLayout ol, Span<float> lse, in AttentionTerms terms, WorkerPool pool) =>
+        Forward(shape, q, ql, k, kl, v, vl, o, ol, lse, terms, pool, Gemm.Best);
 
     /// <summary>The forward pass over keys and values of element type F32 or BF16, as a key-value cache stores them.</summary>
     public static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v,
         HeadLayout vl,
-        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
-        ReadOnlySpan<float> bias,
-        WorkerPool pool) =>
-        Forward(shape, q, ql, k, kl, v, vl, stored, o, ol, lse, ranges, slopes, bias, pool, Gemm.Best);
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, in AttentionTerms terms, WorkerPool pool) =>
+        Forward(shape, q, ql, k, kl, v, vl, stored, o, ol, lse, terms, pool, Gemm.Best);
 
     internal static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
         HeadLayout vl,
-        Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias,
-        WorkerPool pool,
+        Span<float> o, HeadLayout ol, Span<float> lse, in AttentionTerms terms, WorkerPool pool,
         SimdLevel level)
     {
-        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, ranges, slopes, bias);
+        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, terms);
         fixed (float* pk = k, pv = v)
         {
-            Forward(shape, q, ql, new((byte*)pk, ElementType.F32, kl), new((byte*)pv, ElementType.F32, vl), o, ol, lse, ranges, slopes,
-                bias, pool, level);
+            Forward(shape, q, ql, new((byte*)pk, ElementType.F32, kl), new((byte*)pv, ElementType.F32, vl), o, ol, lse, terms, pool, level);
         }
     }
 
     internal static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<byte> k, HeadLayout kl, ReadOnlySpan<byte> v,
         HeadLayout vl,
-        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
-        ReadOnlySpan<float> bias,
-        WorkerPool pool, SimdLevel level)
+        ElementType stored, Span<float> o, HeadLayout ol, Span<float> lse, in AttentionTerms terms, WorkerPool pool, SimdLevel level)
     {
         if (stored == ElementType.F16)
         {
@@ -65,61 +59,67 @@ internal static unsafe class Attention
         }
 
         int size = Elements.Size(stored);
-        Check(shape, q, ql, k.Length / size, kl, v.Length / size, vl, o, ol, lse, ranges, slopes, bias);
+        Check(shape, q, ql, k.Length / size, kl, v.Length / size, vl, o, ol, lse, terms);
         fixed (byte* pk = k, pv = v)
         {
-            Forward(shape, q, ql, new(pk, stored, kl), new(pv, stored, vl), o, ol, lse, ranges, slopes, bias, pool, level);
+            Forward(shape, q, ql, new(pk, stored, kl), new(pv, stored, vl), o, ol, lse, terms, pool, level);
         }
     }
 
     /// <summary>
     /// The gradients of the forward pass. delta (Batch, Heads, QueryLength) is workspace and receives rowsum(dO∘O). Any of dq, dk, dv may
-    /// be empty, and they may share a buffer with different layouts. dBias is empty or is added to.
+    /// be empty, and they may share a buffer with different layouts. dBias and dSinks are empty or are added to.
     /// </summary>
     public static void Backward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
         HeadLayout vl,
         ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
         Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
-        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
-        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool) =>
+        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias, Span<float> dSinks,
+        in AttentionTerms terms, WorkerPool pool) =>
         Backward(
             shape, q, ql, k, kl, v, vl, o, ol, dO, dol, lse, delta, dq, dql, accumulateDq, dk, dkl, accumulateDk, dv, dvl, accumulateDv,
-            dBias,
-            ranges, slopes, bias, pool, Gemm.Best);
+            dBias, dSinks, terms, pool, Gemm.Best);
 
     internal static void Backward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, ReadOnlySpan<float> k, HeadLayout kl, ReadOnlySpan<float> v,
         HeadLayout vl,
         ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> dO, HeadLayout dol, ReadOnlySpan<float> lse, Span<float> delta,
         Span<float> dq, HeadLayout dql, bool accumulateDq, Span<float> dk, HeadLayout dkl, bool accumulateDk,
-        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias,
-        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool,
+        Span<float> dv, HeadLayout dvl, bool accumulateDv, Span<float> dBias, Span<float> dSinks,
+        in AttentionTerms terms, WorkerPool pool,
         SimdLevel level)
     {
-        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, ranges, slopes, bias);
+        Check(shape, q, ql, k.Length, kl, v.Length, vl, o, ol, lse, terms);
         long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
-        Sizes.AtLeast(dO, dol.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast(dO, dol.Span(queries, shape.Heads, shape.ValueDim));
         Sizes.AtLeast<float>(delta, queries * shape.Heads);
         Sizes.AtLeast<float>(dq, dq.IsEmpty ? 0 : dql.Span(queries, shape.Heads, shape.HeadDim));
         Sizes.AtLeast<float>(dk, dk.IsEmpty ? 0 : dkl.Span(keys, shape.KeyHeads, shape.HeadDim));
-        Sizes.AtLeast<float>(dv, dv.IsEmpty ? 0 : dvl.Span(keys, shape.KeyHeads, shape.HeadDim));
-        Sizes.AtLeast<float>(dBias, dBias.IsEmpty ? 0 : bias.Length);
+        Sizes.AtLeast<float>(dv, dv.IsEmpty ? 0 : dvl.Span(keys, shape.KeyHeads, shape.ValueDim));
+        Sizes.AtLeast<float>(dBias, dBias.IsEmpty ? 0 : terms.BiasStrides.Count(shape));
+        Sizes.AtLeast<float>(dSinks, dSinks.IsEmpty ? 0 : shape.Heads);
         fixed (float* pq = q, pk = k, pv = v, po = o, pdo = dO, pl = lse, pd = delta, pdq = dq, pdk = dk, pdv = dv, pdb = dBias,
-            ps = slopes, pb = bias)
-        fixed (int* pr = ranges)
+            pds = dSinks, ps = terms.Slopes, pb = terms.Bias, px = terms.Sinks)
+        fixed (int* pr = terms.Ranges)
         {
             KeyValueHeads keyHeads = new((byte*)pk, ElementType.F32, kl), values = new((byte*)pv, ElementType.F32, vl);
-            AttentionInputs inputs = new(shape, new(pq, ql), keyHeads, values, pr, ps, pb, SharesBias(shape, bias.Length));
+            AttentionInputs inputs = new(shape, new(pq, ql), keyHeads, values, new(pr, ps, pb, px, terms));
             HeadPointer gradient = new(pdo, dol);
-            Ranges.ForRows((int)queries, shape.Heads * shape.HeadDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
+            Ranges.ForRows((int)queries, shape.Heads * shape.ValueDim, new AttentionDelta(inputs, new(po, ol), gradient, pd), pool);
             AttentionTarget toQ = new(new(pdq, dql), accumulateDq), toK = new(new(pdk, dkl), accumulateDk),
                 toV = new(new(pdv, dvl), accumulateDv);
-            SimdDispatch.Run(level, new BackwardAction(inputs, gradient, pl, pd, toQ, toK, toV, pool));
-            if (pdb != null)
+            // A bias element with one contribution receives it in the pass over the blocks; others need a pass in a fixed order.
+            bool byBlocks = pdb != null && terms.BiasStrides.IsFull(shape) && (toQ.IsNeeded || toK.IsNeeded || toV.IsNeeded);
+            SimdDispatch.Run(level, new BackwardAction(inputs, gradient, pl, pd, toQ, toK, toV, byBlocks ? pdb : null, pool));
+            if (pdb != null && !byBlocks)
             {
                 AttentionBiasGradient body = new(inputs, gradient, pl, pd, pdb, pool);
                 pool.For(shape.QueryLength, ref body);
+            }
+            if (pds != null)
+            {
+                AttentionSink.AddGradient(shape, px, pl, pd, pds);
             }
         }
     }
@@ -127,12 +127,12 @@ internal static unsafe class Attention
     private static void Forward(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, KeyValueHeads k, KeyValueHeads v, Span<float> o, HeadLayout ol,
         Span<float> lse,
-        ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes, ReadOnlySpan<float> bias, WorkerPool pool, SimdLevel level)
+        in AttentionTerms terms, WorkerPool pool, SimdLevel level)
     {
-        fixed (float* pq = q, po = o, pl = lse, ps = slopes, pb = bias)
-        fixed (int* pr = ranges)
+        fixed (float* pq = q, po = o, pl = lse, ps = terms.Slopes, pb = terms.Bias, px = terms.Sinks)
+        fixed (int* pr = terms.Ranges)
         {
-            AttentionInputs inputs = new(shape, new(pq, ql), k, v, pr, ps, pb, SharesBias(shape, bias.Length));
+            AttentionInputs inputs = new(shape, new(pq, ql), k, v, new(pr, ps, pb, px, terms));
             HeadPointer output = new(po, ol);
             SimdDispatch.Run(level, new ForwardAction(inputs, output, pl, pool));
         }
@@ -160,22 +160,19 @@ internal static unsafe class Attention
     }
 
     private readonly struct BackwardAction(AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq,
-        AttentionTarget dk, AttentionTarget dv, WorkerPool pool) : ISimdAction
+        AttentionTarget dk, AttentionTarget dv, float* dBias, WorkerPool pool) : ISimdAction
     {
-        private readonly float* _lse = lse, _delta = delta;
+        private readonly float* _lse = lse, _delta = delta, _dBias = dBias;
 
         public void Run<TTile, TSimd, TVector>()
             where TTile : struct, ITile
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => new AttentionBackward<TTile>(inputs, dO, _lse, _delta, dq, dk, dv, pool).Run();
+            where TVector : struct => new AttentionBackward<TTile>(inputs, dO, _lse, _delta, dq, dk, dv, _dBias, pool).Run();
     }
-
-    private static bool SharesBias(in AttentionShape shape, int length) => length < (long)shape.Heads * shape.QueryLength * shape.KeyLength;
 
     private static void Check(
         in AttentionShape shape, ReadOnlySpan<float> q, HeadLayout ql, int keyCount, HeadLayout kl, int valueCount, HeadLayout vl,
-        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, ReadOnlySpan<int> ranges, ReadOnlySpan<float> slopes,
-        ReadOnlySpan<float> bias)
+        ReadOnlySpan<float> o, HeadLayout ol, ReadOnlySpan<float> lse, in AttentionTerms terms)
     {
         if (shape.KeyHeads < 1 || shape.Heads % shape.KeyHeads != 0)
         {
@@ -185,11 +182,12 @@ internal static unsafe class Attention
         long queries = (long)shape.Batch * shape.QueryLength, keys = (long)shape.Batch * shape.KeyLength;
         Sizes.AtLeast(q, ql.Span(queries, shape.Heads, shape.HeadDim));
         Sizes.AtLeast(keyCount, kl.Span(keys, shape.KeyHeads, shape.HeadDim), "k");
-        Sizes.AtLeast(valueCount, vl.Span(keys, shape.KeyHeads, shape.HeadDim), "v");
-        Sizes.AtLeast(o, ol.Span(queries, shape.Heads, shape.HeadDim));
+        Sizes.AtLeast(valueCount, vl.Span(keys, shape.KeyHeads, shape.ValueDim), "v");
+        Sizes.AtLeast(o, ol.Span(queries, shape.Heads, shape.ValueDim));
         Sizes.AtLeast(lse, queries * shape.Heads);
-        Sizes.AtLeast(ranges, ranges.IsEmpty ? 0 : queries * 2);
-        Sizes.AtLeast(slopes, slopes.IsEmpty ? 0 : shape.Heads);
-        Sizes.AtLeast(bias, bias.IsEmpty ? 0 : (long)shape.QueryLength * shape.KeyLength);
+        Sizes.AtLeast(terms.Ranges, terms.Ranges.IsEmpty ? 0 : queries * 2);
+        Sizes.AtLeast(terms.Slopes, terms.Slopes.IsEmpty ? 0 : shape.Heads);
+        Sizes.AtLeast(terms.Bias, terms.Bias.IsEmpty ? 0 : terms.BiasStrides.Count(shape));
+        Sizes.AtLeast(terms.Sinks, terms.Sinks.IsEmpty ? 0 : shape.Heads);
     }
 }

@@ -38,15 +38,15 @@ internal readonly unsafe struct AttentionTarget(HeadPointer data, bool accumulat
 /// <summary>
 /// The backward pass of attention, by blocks of keys and queries, with the probabilities recomputed from the log-sum-exp (Dao 2023). With
 /// enough key heads, an item is one key head and computes all gradients in one pass; else a first pass has blocks of keys as items, and a
-/// second one blocks of queries. The choice depends on the shape alone.
+/// second one blocks of queries. The choice depends on the shape alone. dBias, unless null, has an element for each score.
 /// </summary>
 internal readonly unsafe struct AttentionBackward<TTile>(
     AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv,
-    WorkerPool pool)
+    float* dBias, WorkerPool pool)
     where TTile : struct, ITile
 {
     private const int EnoughItems = 4;
-    private readonly float* _lse = lse, _delta = delta;
+    private readonly float* _lse = lse, _delta = delta, _dBias = dBias;
 
     public void Run()
     {
@@ -74,8 +74,10 @@ internal readonly unsafe struct AttentionBackward<TTile>(
         }
     }
 
+    // Only the first pass adds to dBias.
     private AttentionGradientBlock<TTile> Block(int b, int keyHead, bool withQueries, bool withKeys) =>
-        new(inputs, dO, _lse, _delta, withQueries ? dq : default, withKeys ? dk : default, withKeys ? dv : default, b, keyHead);
+        new(inputs, dO, _lse, _delta, withQueries ? dq : default, withKeys ? dk : default, withKeys ? dv : default,
+            withKeys || !(dk.IsNeeded || dv.IsNeeded) ? _dBias : null, b, keyHead);
 
     private readonly struct AllBody(AttentionBackward<TTile> work) : IParallelBody
     {

@@ -12,7 +12,7 @@ internal readonly unsafe struct AttentionBiasGradient(
     public void Run(int i)
     {
         var shape = inputs.Shape;
-        using var scratch = pool.Scratch.Rent(shape.KeyLength);
+        using var scratch = pool.Scratch.Rent((2L * shape.KeyLength) + 4);
         float* p = scratch.Pointer;
         for (int b = 0; b < shape.Batch; b++)
         {
@@ -26,12 +26,14 @@ internal readonly unsafe struct AttentionBiasGradient(
                 }
 
                 Products(b, i, h, from, to, p);
-                inputs.FinishScores(p, null, h, i, from, to);
+                inputs.FinishScores(p, null, b, h, i, from, to);
                 Exponentials.Sum(p, _lse[row], p, to - from);
-                float* gradient = dO.At(((long)b * shape.QueryLength) + i, h), into = _dBias + inputs.BiasRow(i, h);
+                float* gradient = dO.At(((long)b * shape.QueryLength) + i, h), into = _dBias + inputs.BiasRow(b, i, h);
+                float* factors = inputs.Drops ? inputs.DropoutFactors(p + shape.KeyLength, b, h, i, from, to) : null;
                 for (int j = from; j < to; j++)
                 {
-                    float dot = Simd.Dot(gradient, inputs.Value(b, j, h / inputs.Group), shape.HeadDim);
+                    float dot = Simd.Dot(gradient, inputs.Value(b, j, h / inputs.Group), shape.ValueDim);
+                    dot *= factors == null ? 1f : factors[j - from];
                     into[j] += p[j - from] * (dot - _delta[row]);
                 }
             }

@@ -29,7 +29,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
         int parts = Parts, pair = item / parts, part = item % parts, keyHead = pair % shape.KeyHeads, b = pair / shape.KeyHeads;
         int first = (keyHead * inputs.Group) + (inputs.Group * part / parts),
             heads = (keyHead * inputs.Group) + (inputs.Group * (part + 1) / parts) - first;
-        using var scratch = pool.Scratch.Rent((long)heads * shape.KeyLength);
+        using var scratch = pool.Scratch.Rent(((long)heads * shape.KeyLength) + (inputs.Drops ? shape.KeyLength + 4 : 0));
         for (int i = 0; i < shape.QueryLength; i++)
         {
             inputs.Range(b, i, out int from, out int to);
@@ -67,7 +67,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
 
         for (int h = 0; h < heads; h++)
         {
-            Softmax(scores + ((nint)h * count), b, i, first + h, from, to);
+            Normalize(scores + ((nint)h * count), scores + ((nint)heads * shape.KeyLength), b, i, first + h, from, to);
         }
 
         for (int j = from; j < to; j += Block)
@@ -82,22 +82,32 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     }
 
     // Turns products q·k into probabilities, and clears the output, which accumulates probabilities·v.
-    private void Softmax(float* scores, int b, int i, int h, int from, int to)
+    private void Normalize(float* scores, float* kept, int b, int i, int h, int from, int to)
     {
         int count = to - from;
-        new Span<float>(o.At(((long)b * inputs.Shape.QueryLength) + i, h), inputs.Shape.HeadDim).Clear();
-        inputs.FinishScores(scores, null, h, i, from, to);
-        float max = Simd.Max(scores, count);
-        _lse[inputs.Row(b, i, h)] = max;
+        new Span<float>(o.At(((long)b * inputs.Shape.QueryLength) + i, h), inputs.Shape.ValueDim).Clear();
+        inputs.FinishScores(scores, null, b, h, i, from, to);
+        float max = Simd.Max(scores, count), sink = inputs.Sink(h);
         if (max == float.NegativeInfinity)
         {
+            _lse[inputs.Row(b, i, h)] = sink;
             new Span<float>(scores, count).Clear();
             return;
         }
 
-        float total = Exponentials.Sum(scores, max, scores, count);
+        float total = Exponentials.Sum(scores, max, scores, count), factor = 1 / total;
+        if (sink > float.NegativeInfinity)
+        {
+            AttentionSink.AddTo(ref max, ref total, sink, out factor);
+        }
+
         _lse[inputs.Row(b, i, h)] = max + MathF.Log(total);
-        VectorLoops.Map<Scaling, Overwrite>(new Scaling(1 / total), scores, scores, count);
+        VectorLoops.Map<Scaling, Overwrite>(new Scaling(factor), scores, scores, count);
+        if (inputs.Drops)
+        {
+            float* factors = inputs.DropoutFactors(kept, b, h, i, from, to);
+            VectorLoops.Zip<Product, Overwrite>(default, scores, factors, scores, count);
+        }
     }
 
     // products[j] = scale·q·(key j), four keys at a time.
@@ -154,7 +164,7 @@ internal readonly unsafe struct AttentionDecode<TSimd, TVector>(AttentionInputs 
     private void AddValues<TElement>(float* weights, byte* value, int keys, float* into, bool prefetch)
         where TElement : struct, IElement
     {
-        int dim = inputs.Shape.HeadDim, width = TSimd.Count, d = 0;
+        int dim = inputs.Shape.ValueDim, width = TSimd.Count, d = 0;
         nint row = inputs.Values.RowBytes;
         for (; d <= dim - (4 * width); d += 4 * width)
         {

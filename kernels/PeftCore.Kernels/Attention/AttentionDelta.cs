@@ -13,7 +13,7 @@ internal readonly unsafe struct AttentionDelta(AttentionInputs inputs, HeadPoint
             int b = token / shape.QueryLength, i = token % shape.QueryLength;
             for (int h = 0; h < shape.Heads; h++)
             {
-                _delta[inputs.Row(b, i, h)] = Simd.Dot(dO.At(token, h), o.At(token, h), shape.HeadDim);
+                _delta[inputs.Row(b, i, h)] = Simd.Dot(dO.At(token, h), o.At(token, h), shape.ValueDim);
             }
         }
     }

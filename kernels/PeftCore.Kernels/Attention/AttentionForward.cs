@@ -27,8 +27,8 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
         private readonly AttentionInputs _inputs;
         private readonly HeadPointer _o;
         private readonly float* _lse;
-        private readonly int _b, _h, _first, _count, _dim, _width;
-        private float* _queries, _keys, _values, _scores, _panel, _sums, _max, _total;
+        private readonly int _b, _h, _first, _count, _dim, _valueDim, _width;
+        private float* _queries, _keys, _values, _scores, _panel, _sums, _max, _total, _kept;
 
         public Block(AttentionInputs inputs, HeadPointer o, float* lse, int b, int h, int first)
         {
@@ -40,13 +40,15 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             _first = first;
             _count = Math.Min(QueryBlock, inputs.Shape.QueryLength - first);
             _dim = inputs.Shape.HeadDim;
-            _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
+            _valueDim = inputs.Shape.ValueDim;
+            _width = Ranges.Count(_valueDim, TTile.Columns) * TTile.Columns;
         }
 
         public void Run(WorkerPool pool)
         {
             long perToken = _dim + _width;
-            using var scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))));
+            long kept = _inputs.Drops ? KeyBlock + 4 : 0;
+            using var scratch = pool.Scratch.Rent((QueryBlock * (perToken + 2)) + (KeyBlock * (perToken + (2L * TTile.Rows))) + kept);
             _queries = scratch.Pointer;
             _keys = _queries + (QueryBlock * _dim);
             _values = _keys + (KeyBlock * _dim);
@@ -55,6 +57,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             _sums = _panel + (KeyBlock * TTile.Rows);
             _max = _sums + (QueryBlock * _width);
             _total = _max + QueryBlock;
+            _kept = _total + QueryBlock;
             new Span<float>(_sums, QueryBlock * _width).Clear();
             new Span<float>(_max, QueryBlock).Fill(float.NegativeInfinity);
             new Span<float>(_total, QueryBlock).Clear();
@@ -66,7 +69,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
                 int keys = Math.Min(KeyBlock, _inputs.Shape.KeyLength - key), keyHead = _h / _inputs.Group;
                 long token = ((long)_b * _inputs.Shape.KeyLength) + key;
                 _inputs.Keys.PackTransposed<TTile>(token, keyHead, keys, _dim, _keys);
-                _inputs.Values.Pack<TTile>(token, keyHead, keys, _dim, _values);
+                _inputs.Values.Pack<TTile>(token, keyHead, keys, _valueDim, _values);
                 for (int row = 0; row < _count; row += TTile.Rows)
                 {
                     Step(row, Math.Min(TTile.Rows, _count - row), key, keys);
@@ -112,7 +115,7 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
             float max = float.NegativeInfinity, old = _max[row];
             if (f < t)
             {
-                _inputs.FinishScores(scores + f, null, _h, _first + row, key + f, key + t);
+                _inputs.FinishScores(scores + f, null, _b, _h, _first + row, key + f, key + t);
                 max = MathF.Max(old, Simd.Max(scores + f, t - f));
             }
 
@@ -132,6 +135,11 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
                 }
 
                 _total[row] += Exponentials.Sum(scores + f, max, scores + f, t - f);
+                if (_inputs.Drops)
+                {
+                    float* factors = _inputs.DropoutFactors(_kept, _b, _h, _first + row, key + f, key + t);
+                    VectorLoops.Zip<Product, Overwrite>(default, scores + f, factors, scores + f, t - f);
+                }
             }
 
             new Span<float>(scores + from, f - from).Clear();
@@ -140,12 +148,18 @@ internal readonly unsafe struct AttentionForward<TTile>(AttentionInputs inputs, 
 
         private readonly void Finish()
         {
+            float sink = _inputs.Sink(_h);
             for (int row = 0; row < _count; row++)
             {
-                float total = _total[row];
+                float max = _max[row], total = _total[row], factor = total == 0 ? 0f : 1f / total;
+                if (sink > float.NegativeInfinity)
+                {
+                    AttentionSink.AddTo(ref max, ref total, sink, out factor);
+                }
+
                 float* into = _o.At(((long)_b * _inputs.Shape.QueryLength) + _first + row, _h);
-                VectorLoops.Map<Scaling, Overwrite>(new Scaling(total == 0 ? 0f : 1f / total), _sums + (row * _width), into, _dim);
-                _lse[_inputs.Row(_b, _first + row, _h)] = _max[row] + MathF.Log(total);
+                VectorLoops.Map<Scaling, Overwrite>(new Scaling(factor), _sums + (row * _width), into, _valueDim);
+                _lse[_inputs.Row(_b, _first + row, _h)] = max + MathF.Log(total);
             }
         }
     }

@@ -14,15 +14,15 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
     private readonly AttentionInputs _inputs;
     private readonly HeadPointer _dO;
-    private readonly float* _lse, _delta;
+    private readonly float* _lse, _delta, _dBias;
     private readonly AttentionTarget _dq, _dk, _dv;
-    private readonly int _b, _keyHead, _dim, _width;
+    private readonly int _b, _keyHead, _dim, _width, _valueDim, _valueWidth;
     private float* _queryPanels, _gradientPanels, _queryStrips, _gradientStrips, _keyStrips, _valueStrips, _keyRows;
-    private float* _probabilities, _scoreGrads, _softcapGrad, _keySums, _valueSums, _panel, _tile;
+    private float* _probabilities, _scoreGrads, _softcapGrad, _kept, _keySums, _valueSums, _panel, _tile;
 
     public AttentionGradientBlock(
-        AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv, int b,
-        int keyHead)
+        AttentionInputs inputs, HeadPointer dO, float* lse, float* delta, AttentionTarget dq, AttentionTarget dk, AttentionTarget dv,
+        float* dBias, int b, int keyHead)
     {
         _inputs = inputs;
         _dO = dO;
@@ -31,10 +31,13 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         _dq = dq;
         _dk = dk;
         _dv = dv;
+        _dBias = dBias;
         _b = b;
         _keyHead = keyHead;
         _dim = inputs.Shape.HeadDim;
         _width = Ranges.Count(_dim, TTile.Columns) * TTile.Columns;
+        _valueDim = inputs.Shape.ValueDim;
+        _valueWidth = Ranges.Count(_valueDim, TTile.Columns) * TTile.Columns;
     }
 
     /// <summary>Adds the contributions of all pairs of these query heads, queries and keys, block by block.</summary>
@@ -53,10 +56,11 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
             int keyCount = Math.Min(Keys, firstKey + keys - key);
             long keyToken = ((long)_b * shape.KeyLength) + key;
             AttentionPacking.PackTransposed<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyStrips);
-            AttentionPacking.PackTransposed<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _dim, _valueStrips);
+            AttentionPacking.PackTransposed<TTile>(_inputs.Value(_b, key, _keyHead), _inputs.ValueStride, keyCount, _valueDim,
+                _valueStrips);
             AttentionPacking.Pack<TTile>(_inputs.Key(_b, key, _keyHead), _inputs.KeyStride, keyCount, _dim, _keyRows);
             new Span<float>(_keySums, Keys * _width).Clear();
-            new Span<float>(_valueSums, Keys * _width).Clear();
+            new Span<float>(_valueSums, Keys * _valueWidth).Clear();
             for (int h = firstHead; h < firstHead + heads; h++)
             {
                 for (int query = firstQuery; query < firstQuery + queries; query += Queries)
@@ -72,7 +76,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
             if (_dv.IsNeeded)
             {
-                _dv.Put(_valueSums, _width, keyToken, keyCount, _keyHead, _dim);
+                _dv.Put(_valueSums, _valueWidth, keyToken, keyCount, _keyHead, _valueDim);
             }
         }
     }
@@ -82,17 +86,18 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     {
         float* next = buffer;
         _queryPanels = Take(ref next, Queries * _dim);
-        _gradientPanels = Take(ref next, Queries * _dim);
+        _gradientPanels = Take(ref next, Queries * _valueDim);
         _queryStrips = Take(ref next, Queries * _width);
-        _gradientStrips = Take(ref next, Queries * _width);
+        _gradientStrips = Take(ref next, Queries * _valueWidth);
         _keyStrips = Take(ref next, Keys * _dim);
-        _valueStrips = Take(ref next, Keys * _dim);
+        _valueStrips = Take(ref next, Keys * _valueDim);
         _keyRows = Take(ref next, Keys * _width);
         _probabilities = Take(ref next, Queries * Keys);
         _scoreGrads = Take(ref next, Queries * Keys);
         _softcapGrad = Take(ref next, _inputs.Capped ? Keys : 0);
+        _kept = Take(ref next, _inputs.Drops ? Keys + 4 : 0);
         _keySums = Take(ref next, Keys * _width);
-        _valueSums = Take(ref next, Keys * _width);
+        _valueSums = Take(ref next, Keys * _valueWidth);
         _panel = Take(ref next, Keys * TTile.Rows);
         _tile = Take(ref next, TTile.Rows * TTile.Columns);
         return next - buffer;
@@ -115,7 +120,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
 
         long token = ((long)_b * _inputs.Shape.QueryLength) + query;
         AttentionPacking.PackRows<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryPanels);
-        AttentionPacking.PackRows<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientPanels);
+        AttentionPacking.PackRows<TTile>(_dO.At(token, h), _dO.Stride, queries, _valueDim, _gradientPanels);
         for (int row = 0; row < queries; row += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, queries - row);
@@ -129,13 +134,13 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         if (_dk.IsNeeded)
         {
             AttentionPacking.Pack<TTile>(_inputs.Query(_b, query, h), _inputs.QueryStride, queries, _dim, _queryStrips);
-            AddKeyGradient(_scoreGrads, _queryStrips, _keySums, query, queries, key, keys);
+            AddKeyGradient(_scoreGrads, _queryStrips, _keySums, _width, query, queries, key, keys);
         }
 
         if (_dv.IsNeeded)
         {
-            AttentionPacking.Pack<TTile>(_dO.At(token, h), _dO.Stride, queries, _dim, _gradientStrips);
-            AddKeyGradient(_probabilities, _gradientStrips, _valueSums, query, queries, key, keys);
+            AttentionPacking.Pack<TTile>(_dO.At(token, h), _dO.Stride, queries, _valueDim, _gradientStrips);
+            AddKeyGradient(_probabilities, _gradientStrips, _valueSums, _valueWidth, query, queries, key, keys);
         }
     }
 
@@ -148,7 +153,7 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         float* probabilities = _probabilities + (row * Keys), scoreGrads = _scoreGrads + (row * Keys);
         AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities,
             Keys);
-        AttentionPacking.Products<TTile>(_gradientPanels + (row * _dim), rows, _valueStrips, _dim, from, to, 1f, scoreGrads, Keys);
+        AttentionPacking.Products<TTile>(_gradientPanels + (row * _valueDim), rows, _valueStrips, _valueDim, from, to, 1f, scoreGrads, Keys);
         for (int r = 0; r < rows; r++, probabilities += Keys, scoreGrads += Keys)
         {
             int i = query + r;
@@ -161,10 +166,27 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
                 t = f;
             }
 
-            _inputs.FinishScores(probabilities + f, _softcapGrad, h, i, key + f, key + t);
+            _inputs.FinishScores(probabilities + f, _softcapGrad, _b, h, i, key + f, key + t);
             Exponentials.Sum(probabilities + f, _lse[at], probabilities + f, t - f);
+            float* kept = _inputs.Drops ? _inputs.DropoutFactors(_kept, _b, h, i, key + f, key + t) : null;
+            if (kept != null)
+            {
+                VectorLoops.Zip<Product, Overwrite>(default, scoreGrads + f, kept, scoreGrads + f, t - f);
+            }
+
+            if (_dBias != null)
+            {
+                VectorLoops.Zip<ScoreGrad, Accumulate>(new ScoreGrad(_delta[at], 1f), probabilities + f, scoreGrads + f,
+                    _dBias + _inputs.BiasRow(_b, i, h) + key + f, t - f);
+            }
+
             VectorLoops.Zip<ScoreGrad, Overwrite>(new ScoreGrad(_delta[at], _inputs.Shape.Scale), probabilities + f, scoreGrads + f,
                 scoreGrads + f, t - f);
+            if (kept != null)
+            {
+                VectorLoops.Zip<Product, Overwrite>(default, probabilities + f, kept, probabilities + f, t - f);
+            }
+
             if (_inputs.Capped)
             {
                 VectorLoops.Zip<Product, Overwrite>(default, scoreGrads + f, _softcapGrad, scoreGrads + f, t - f);
@@ -200,18 +222,18 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
     }
 
     // sums[key] += Σ_query x[query, key]·strip[query], x being P or dS.
-    private readonly void AddKeyGradient(float* x, float* strips, float* sums, int query, int queries, int key, int keys)
+    private readonly void AddKeyGradient(float* x, float* strips, float* sums, int width, int query, int queries, int key, int keys)
     {
         for (int k = 0; k < keys; k += TTile.Rows)
         {
             int rows = Math.Min(TTile.Rows, keys - k);
             QueriesSeeing(query, queries, key + k, rows, out int first, out int last);
-            for (int column = 0; column < _width && first < last; column += TTile.Columns)
+            for (int column = 0; column < width && first < last; column += TTile.Columns)
             {
                 TTile.Run<Float32Element>(
                     rows, last - first, x + (first * Keys) + k, Keys, (byte*)(strips + (column * queries) + (first * TTile.Columns)),
                     TTile.Columns,
-                    sums + (k * _width) + column, _width, 1f, true);
+                    sums + (k * width) + column, width, 1f, true);
             }
         }
     }

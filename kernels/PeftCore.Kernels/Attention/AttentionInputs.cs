@@ -4,17 +4,17 @@ namespace PeftCore.Kernels;
 
 /// <summary>The inputs of attention by address: q, k, v, masks and biases.</summary>
 internal readonly unsafe struct AttentionInputs(
-    AttentionShape shape, HeadPointer q, KeyValueHeads k, KeyValueHeads v, int* ranges, float* slopes, float* bias, bool sharedBias)
+    AttentionShape shape, HeadPointer q, KeyValueHeads k, KeyValueHeads v, AttentionTermPointers terms)
 {
     public readonly AttentionShape Shape = shape;
 
     /// <summary>Keys and values in their element type.</summary>
     public readonly KeyValueHeads Keys = k, Values = v;
     private readonly HeadPointer _q = q;
-    private readonly int* _ranges = ranges;
-    private readonly float* _slopes = slopes, _bias = bias;
 
     public bool Capped => Shape.SoftCap != 0;
+
+    public bool Drops => terms.Dropout.Active;
 
     public int QueryStride => _q.Stride;
 
@@ -37,12 +37,13 @@ internal readonly unsafe struct AttentionInputs(
     public long Row(int b, int i, int h) => ((((long)b * Shape.Heads) + h) * Shape.QueryLength) + i;
 
     /// <summary>Index of the first bias, or bias gradient, of a query.</summary>
-    public long BiasRow(int i, int h) => (((long)(sharedBias ? 0 : h) * Shape.QueryLength) + i) * Shape.KeyLength;
+    public long BiasRow(int b, int i, int h) =>
+        (b * terms.BiasStrides.Batch) + (h * terms.BiasStrides.Head) + ((long)i * Shape.KeyLength);
 
     /// <summary>The keys that query i attends to.</summary>
     public void Range(int b, int i, out int from, out int to)
     {
-        if (_ranges == null)
+        if (terms.Ranges == null)
         {
             from = 0;
             to = Math.Clamp(i + 1 + Shape.KeyLength - Shape.QueryLength, 0, Shape.KeyLength);
@@ -50,8 +51,8 @@ internal readonly unsafe struct AttentionInputs(
         }
 
         long at = 2 * (((long)b * Shape.QueryLength) + i);
-        from = Math.Max(_ranges[at], 0);
-        to = Math.Max(from, Math.Min(_ranges[at + 1], Shape.KeyLength));
+        from = Math.Max(terms.Ranges[at], 0);
+        to = Math.Max(from, Math.Min(terms.Ranges[at + 1], Shape.KeyLength));
     }
 
     /// <summary>The smallest range that contains the ranges of queries first … first+count−1.</summary>
@@ -76,7 +77,7 @@ internal readonly unsafe struct AttentionInputs(
     /// Turns scaled products q·k of keys from … to−1 into scores in place: soft cap, ALiBi, bias. softcapGrad, unless null, receives the
     /// derivative of the soft cap.
     /// </summary>
-    public void FinishScores(float* s, float* softcapGrad, int h, int i, int from, int to)
+    public void FinishScores(float* s, float* softcapGrad, int b, int h, int i, int from, int to)
     {
         int count = to - from;
         if (Capped)
@@ -84,17 +85,32 @@ internal readonly unsafe struct AttentionInputs(
             Cap(s, softcapGrad, count);
         }
 
-        if (_slopes != null)
+        if (terms.Slopes != null)
         {
-            float slope = _slopes[h];
+            float slope = terms.Slopes[h];
             int distance = from - (i + Shape.KeyLength - Shape.QueryLength);
             VectorLoops.Ramp(s, distance, slope, count);
         }
 
-        if (_bias != null)
+        if (terms.Bias != null)
         {
-            VectorLoops.Zip<Sum, Overwrite>(default, s, _bias + BiasRow(i, h) + from, s, count);
+            VectorLoops.Zip<Sum, Overwrite>(default, s, terms.Bias + BiasRow(b, i, h) + from, s, count);
         }
+    }
+
+    /// <summary>The sink of a head; −∞ without sinks.</summary>
+    public float Sink(int h) => terms.Sinks == null ? float.NegativeInfinity : terms.Sinks[h];
+
+    /// <summary>
+    /// The factors by which dropout multiplies the probabilities of keys from … to−1: 0 or 1/(1 − p). Needs room for to − from + 3 of
+    /// them, because the generator's numbers come in fours.
+    /// </summary>
+    public float* DropoutFactors(float* room, int b, int h, int i, int from, int to)
+    {
+        int start = from / 4 * 4;
+        Philox.KeepFactors(room, AttentionDropout.RowStart(Row(b, i, h), Shape.KeyLength) + (ulong)start, to - start,
+            terms.Dropout.Probability, terms.Dropout.Seed, terms.Dropout.Stream);
+        return room + (from - start);
     }
 
     // s = cap·tanh(s/cap), whose slope is 1 − tanh².

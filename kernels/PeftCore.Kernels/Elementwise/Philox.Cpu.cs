@@ -19,6 +19,36 @@ internal static unsafe partial class Philox
         }
     }
 
+    /// <summary>The factors of dropout: factors[i] is 1/(1 − p) where element first + i is kept, else 0; <paramref name="first"/> is a
+    /// multiple of four.</summary>
+    public static void KeepFactors(float* factors, ulong first, int count, float probability, ulong seed, ulong stream)
+    {
+        float scale = 1f / (1f - probability);
+        int i = 0;
+        for (; Avx2.IsSupported && i <= count - 16; i += 16)
+        {
+            Next4(seed, stream, (first + (ulong)i) >> 2, out var low, out var high);
+            (Vector256.Create(scale) & Kept(low, probability)).Store(factors + i);
+            (Vector256.Create(scale) & Kept(high, probability)).Store(factors + i + 8);
+        }
+
+        for (; i < count; i += 4)
+        {
+            var words = Next(seed, stream, (first + (ulong)i) >> 2);
+            ReadOnlySpan<uint> four = [words.X, words.Y, words.Z, words.W];
+            for (int j = 0; j < Math.Min(4, count - i); j++)
+            {
+                factors[i + j] = Uniform(four[j]) >= probability ? scale : 0f;
+            }
+        }
+    }
+
+    private static Vector256<float> Kept(Vector256<uint> words, float probability)
+    {
+        var uniform = Vector256.ConvertToSingle((words >> 8).AsInt32()) * (1f / 16777216f);
+        return Vector256.GreaterThanOrEqual(uniform, Vector256.Create(probability));
+    }
+
     /// <summary>Uniform numbers in [low, high), from element <paramref name="first"/> of the sequence on.</summary>
     public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream, ulong first = 0)
     {
@@ -88,9 +118,7 @@ internal static unsafe partial class Philox
 
         private void MaskVector(int i, Vector256<uint> words, float scale)
         {
-            var uniform = Vector256.ConvertToSingle((words >> 8).AsInt32()) * (1f / 16777216f);
-            var keep = Vector256.GreaterThanOrEqual(uniform, Vector256.Create(probability));
-            var kept = (Vector256.Load(_x + i) * scale) & keep;
+            var kept = (Vector256.Load(_x + i) * scale) & Kept(words, probability);
             (accumulate ? Vector256.Load(_y + i) + kept : kept).Store(_y + i);
         }
     }

@@ -167,9 +167,9 @@ public abstract partial class Backend
     internal abstract void Attention(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse);
 
     /// <summary>Gradients of <see cref="Attention"/>. An output that is null is not computed. <paramref name="delta"/> is workspace of
-    /// lse's shape.</summary>
+    /// lse's shape. dBias and dSinks are added to.</summary>
     internal abstract void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias);
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks);
 
     // ---- Softmax and losses ----
 

@@ -47,7 +47,7 @@ public static class KernelBenchmarks
         var call = new AttentionCall(new AttentionShape(batch, length, length, heads, keyHeads, headDim, 1 / MathF.Sqrt(headDim), 0));
         double[] forward = Milliseconds(backend, () => backend.Attention(call, q, k, v, o, lse));
         double[] backward = Milliseconds(backend, () =>
-            backend.AttentionGradient(call, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null));
+            backend.AttentionGradient(call, q, k, v, o, dO, lse, delta, dq, false, dk, false, dv, false, null, null));
         return (forward, backward);
 
         Heads Made(int count, ulong stream) =>

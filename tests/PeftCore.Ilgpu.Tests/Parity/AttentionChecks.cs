@@ -19,6 +19,13 @@ internal static class AttentionChecks
         ("attention_shared_bias", bench => One(bench, new Case(BiasHeads: 1, Dim: bench.Size(8, 64)))),
         ("attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(8, 64)))),
         ("attention_accumulates", bench => One(bench, new Case(Accumulate: true, Dim: bench.Size(8, 48)))),
+        ("attention_bias_a_batch_row", bench => One(bench, new Case(BiasHeads: 4, BiasBatch: true, Masked: true, Dim: bench.Size(8, 64)))),
+        ("attention_key_mask", bench => One(bench, new Case(BiasHeads: 1, BiasBatch: true, Masked: true, Ranges: Everything,
+            Dim: bench.Size(8, 64)))),
+        ("attention_sinks", bench => One(bench, new Case(Sinks: true, BiasHeads: 1, Masked: true, Ranges: Windows, Dim: bench.Size(8, 64)))),
+        ("attention_wide_values", bench => One(bench, new Case(Wider: bench.Size(7, 64), Accumulate: true, Dim: bench.Size(12, 96)))),
+        ("attention_narrow_values", bench => One(bench, new Case(Wider: -bench.Size(7, 64), Dim: bench.Size(12, 192)))),
+        ("attention_dropout", bench => One(bench, new Case(Dropout: 0.3f, Ranges: Windows, BiasHeads: 1, Dim: bench.Size(8, 64)))),
         ("attention_fused", bench => Fused(bench, bf16: false)),
         ("bf16_attention_64", bench => One(bench, new Case(Dim: bench.Size(8, 64), BFloat16: true))),
         ("bf16_attention_128", bench => One(bench, new Case(Dim: bench.Size(16, 128), BFloat16: true))),
@@ -43,6 +50,12 @@ internal static class AttentionChecks
         .. from dim in new[] { 32, 48, 80, 96, 160, 256 } from check in BFloat16Cases(dim) select check,
         ("bf16_attention_slopes", bench => One(bench, new Case(Slopes: true, Dim: bench.Size(8, 64), BFloat16: true))),
         ("bf16_attention_bias", bench => One(bench, new Case(BiasHeads: 4, Ranges: Windows, Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_bias_a_batch_row", bench => One(bench, new Case(BiasHeads: 4, BiasBatch: true, Masked: true,
+            Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_sinks", bench => One(bench, new Case(Sinks: true, Ranges: Windows, Dim: bench.Size(8, 64), BFloat16: true))),
+        ("bf16_attention_narrow_values", bench => One(bench, new Case(Wider: -bench.Size(4, 64), Dim: bench.Size(12, 192),
+            BFloat16: true))),
+        ("bf16_attention_dropout", bench => One(bench, new Case(Dropout: 0.3f, Dim: bench.Size(8, 64), BFloat16: true))),
         ("bf16_attention_soft_cap", bench => One(bench, new Case(SoftCap: 0.7f, Dim: bench.Size(5, 96), Accumulate: true, BFloat16: true))),
         ("bf16_attention_wide_heads", bench => One(bench, new Case(Heads: 2, KeyHeads: 2, Dim: bench.Size(20, 160), BFloat16: true))),
         ("attention_some_gradients", bench => Some(bench, new Case(Dim: bench.Size(8, 64)))),
@@ -75,31 +88,38 @@ internal static class AttentionChecks
 
     private sealed record Case(int Heads = 4, int KeyHeads = 2, int Dim = 8, int Queries = 0, int Keys = 0,
         Func<int, int, int, int[]>? Ranges = null, bool Slopes = false,
-        int BiasHeads = 0, float SoftCap = 0, bool Accumulate = false, bool BFloat16 = false);
+        int BiasHeads = 0, float SoftCap = 0, bool Accumulate = false, bool BFloat16 = false, bool BiasBatch = false, bool Masked = false,
+        bool Sinks = false, int Wider = 0, float Dropout = 0);
 
     private static void One(ParityBench bench, Case c)
     {
         int batch = 2, queries = c.Queries > 0 ? c.Queries : bench.Size(19, 197), keys = c.Keys > 0 ? c.Keys : queries;
-        var shape = new AttentionShape(batch, queries, keys, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), c.SoftCap);
+        var shape = new AttentionShape(batch, queries, keys, c.Heads, c.KeyHeads, c.Dim, 1 / MathF.Sqrt(c.Dim), c.SoftCap)
+        {
+            ValueDim = c.Dim + c.Wider,
+        };
         Shape qs = [batch, queries, c.Heads * c.Dim], ks = [batch, keys, c.KeyHeads * c.Dim];
-        Twin q = Numbers(bench, c, qs, 2), k = Numbers(bench, c, ks, 2), v = Numbers(bench, c, ks), dO = Numbers(bench, c, qs);
-        var o = c.BFloat16 ? bench.Result(qs) : bench.Empty(qs);
+        Shape os = [batch, queries, c.Heads * shape.ValueDim], vs = [batch, keys, c.KeyHeads * shape.ValueDim];
+        Twin q = Numbers(bench, c, qs, 2), k = Numbers(bench, c, ks, 2), v = Numbers(bench, c, vs), dO = Numbers(bench, c, os);
+        var o = c.BFloat16 ? bench.Result(os) : bench.Empty(os);
         Twin lse = bench.Empty([batch, c.Heads, queries]), delta = bench.Empty([batch, c.Heads, queries]);
         var ranges = c.Ranges is { } see ? bench.Ints(see(batch, queries, keys), [batch, queries, 2]) : null;
-        Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? bench.Random([c.BiasHeads, queries, keys])
-            : null;
+        Twin? slopes = c.Slopes ? bench.Random([c.Heads]) : null, bias = c.BiasHeads > 0 ? Bias(bench, c, batch, queries, keys) : null;
+        var sinks = c.Sinks ? bench.Random([c.Heads]) : null;
         AttentionCall Call(Func<Twin, Tensor> t) =>
-            new(shape, ranges is null ? null : t(ranges), slopes is null ? null : t(slopes), bias is null ? null : t(bias));
+            new(shape, ranges is null ? null : t(ranges), slopes is null ? null : t(slopes), bias is null ? null : t(bias),
+                sinks is null ? null : t(sinks), new AttentionDropout(c.Dropout, 5, 9UL << 40));
 
         bench.Run((b, t) => b.Attention(Call(t), Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads), t(lse)));
         bench.Same(o, "o", c.BFloat16 ? Once : 1e-5);
         bench.Same(lse, "lse", c.BFloat16 ? 1e-4 : 5e-6);
 
-        Twin dq = Gradient(bench, c, qs), dk = Gradient(bench, c, ks), dv = Gradient(bench, c, ks);
-        var dBias = bias is null ? null : bench.Random(bias.Cpu.Shape);
+        Twin dq = Gradient(bench, c, qs), dk = Gradient(bench, c, ks), dv = Gradient(bench, c, vs);
+        Twin? dBias = bias is null ? null : bench.Random(bias.Cpu.Shape), dSinks = sinks is null ? null : bench.Random([c.Heads]);
         bench.Run((b, t) => b.AttentionGradient(Call(t), Of(t(q), c.Heads), Of(t(k), c.KeyHeads), Of(t(v), c.KeyHeads), Of(t(o), c.Heads),
             Of(t(dO), c.Heads), t(lse), t(delta), Of(t(dq), c.Heads), c.Accumulate, Of(t(dk), c.KeyHeads), c.Accumulate,
-            Of(t(dv), c.KeyHeads), c.Accumulate, dBias is null ? null : t(dBias)));
+            Of(t(dv), c.KeyHeads), c.Accumulate, dBias is null ? null : t(dBias),
+            dSinks is null ? null : t(dSinks)));
         bench.Same(dq, "dq", c.BFloat16 ? Twice : 2e-5);
         bench.Same(dk, "dk", c.BFloat16 ? Twice : 2e-5);
         bench.Same(dv, "dv", c.BFloat16 ? Twice : 2e-5);
@@ -107,6 +127,20 @@ internal static class AttentionChecks
         {
             bench.Same(dBias, "dbias", c.BFloat16 ? Twice : 2e-5);
         }
+        if (dSinks is not null)
+        {
+            bench.Same(dSinks, "dsinks", c.BFloat16 ? Twice : 2e-5);
+        }
+    }
+
+    // With Masked, a third of the keys are masked, and all keys of the second query of each matrix.
+    private static Twin Bias(ParityBench bench, Case c, int batch, int queries, int keys)
+    {
+        int count = (c.BiasBatch ? batch : 1) * c.BiasHeads * queries * keys;
+        var random = new Random(queries);
+        float[] values = [.. Enumerable.Range(0, count).Select(i =>
+            c.Masked && (i % 3 == 1 || i / keys % queries == 1) ? float.NegativeInfinity : random.NextSingle() - 0.5f)];
+        return bench.Floats(values, c.BiasBatch ? [batch, c.BiasHeads, queries, keys] : [c.BiasHeads, queries, keys]);
     }
 
     /// <summary>One F32 query over keys and values that are stored in BF16.</summary>
@@ -146,7 +180,7 @@ internal static class AttentionChecks
                 Of(t(dO), c.Heads),
                 t(lse), t(delta), wanted == "dq" ? Of(t(result), c.Heads) : null, false, wanted == "dk" ? Of(t(result), c.KeyHeads) : null,
                 false,
-                wanted == "dv" ? Of(t(result), c.KeyHeads) : null, false, null));
+                wanted == "dv" ? Of(t(result), c.KeyHeads) : null, false, null, null));
             bench.Same(result, wanted, c.BFloat16 ? Twice : 2e-5);
         }
     }
@@ -165,7 +199,7 @@ internal static class AttentionChecks
             new Heads(t(o), heads, dim), t(lse)));
         bench.Run((b, t) => b.AttentionGradient(new AttentionCall(shape), Part(t(qkv), 0), Part(t(qkv), 1), Part(t(qkv), 2),
             new Heads(t(o), heads, dim),
-            new Heads(t(dO), heads, dim), t(lse), t(delta), Part(t(d), 0), false, Part(t(d), 1), false, Part(t(d), 2), false, null));
+            new Heads(t(dO), heads, dim), t(lse), t(delta), Part(t(d), 0), false, Part(t(d), 1), false, Part(t(d), 2), false, null, null));
         bench.Same(o, "o", bf16 ? Once : 1e-5);
         bench.Same(d, "gradients", bf16 ? Twice : 2e-5);
     }

@@ -216,7 +216,7 @@ internal static class BFloat16Checks
         Twin dq = bench.Result(qs), dk = bench.Result(ks), dv = bench.Result(ks, accumulate: true);
         bench.Run((b, t) => b.AttentionGradient(call, Of(t(q), heads), Of(t(k), keyHeads), Of(t(v), keyHeads), Of(t(o), heads),
             Of(t(dO), heads),
-            t(lse), t(delta), Of(t(dq), heads), false, Of(t(dk), keyHeads), false, Of(t(dv), keyHeads), true, null));
+            t(lse), t(delta), Of(t(dq), heads), false, Of(t(dk), keyHeads), false, Of(t(dv), keyHeads), true, null, null));
         bench.Same(dq, "dq", 2 * Twice);
         bench.Same(dk, "dk", 2 * Twice);
         bench.Same(dv, "dv", 2 * Twice);

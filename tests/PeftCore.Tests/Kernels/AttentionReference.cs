@@ -3,11 +3,11 @@ using PeftCore.Kernels;
 namespace PeftCore.Tests.Kernels;
 
 /// <summary>Attention by its definition in double precision, with the gradients of Σ dO·O. Operands are dense (batch, token, head,
-/// dim).</summary>
+/// dim); a bias is (batch or 1, heads or 1, queries, keys).</summary>
 internal sealed class AttentionReference(AttentionShape shape, double[] q, double[] k, double[] v, int[] ranges, double[] slopes,
     double[] bias)
 {
-    public double[] O { get; } = new double[shape.Batch * shape.QueryLength * shape.Heads * shape.HeadDim];
+    public double[] O { get; } = new double[shape.Batch * shape.QueryLength * shape.Heads * shape.ValueDim];
 
     public double[] Lse { get; } = new double[shape.Batch * shape.Heads * shape.QueryLength];
 
@@ -19,6 +19,16 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
 
     public double[] DBias { get; } = new double[bias.Length];
 
+    public BiasStrides BiasStrides { get; init; } = BiasStrides.Of(shape,
+        perBatch: bias.Length > (long)shape.Heads * shape.QueryLength * shape.KeyLength,
+        perHead: bias.Length > (long)shape.QueryLength * shape.KeyLength);
+
+    public double[] Sinks { get; init; } = [];
+
+    public double[] DSinks { get; } = new double[shape.Heads];
+
+    public AttentionDropout Dropout { get; init; }
+
     public double Forward(double[] dO)
     {
         Array.Clear(O);
@@ -26,9 +36,9 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
         {
             foreach (int j in keys)
             {
-                for (int d = 0; d < shape.HeadDim; d++)
+                for (int d = 0; d < shape.ValueDim; d++)
                 {
-                    O[Query(b, i, h) + d] += p[j] * v[Key(b, j, h) + d];
+                    O[Output(b, i, h) + d] += p[j] * Kept(b, h, i, j) * v[Value(b, j, h) + d];
                 }
             }
         });
@@ -41,13 +51,19 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
         double delta = 0;
         foreach (int j in keys)
         {
-            for (int d = 0; d < shape.HeadDim; d++)
+            double kept = Kept(b, h, i, j);
+            for (int d = 0; d < shape.ValueDim; d++)
             {
-                dp[j] += dO[Query(b, i, h) + d] * v[Key(b, j, h) + d];
-                Dv[Key(b, j, h) + d] += p[j] * dO[Query(b, i, h) + d];
+                dp[j] += kept * dO[Output(b, i, h) + d] * v[Value(b, j, h) + d];
+                Dv[Value(b, j, h) + d] += p[j] * kept * dO[Output(b, i, h) + d];
             }
 
             delta += p[j] * dp[j];
+        }
+
+        if (Sinks.Length > 0)
+        {
+            DSinks[h] -= delta * (1 - keys.Sum(j => p[j]));
         }
 
         foreach (int j in keys)
@@ -55,7 +71,7 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
             double ds = p[j] * (dp[j] - delta);
             if (bias.Length > 0)
             {
-                DBias[Bias(h, i, j)] += ds;
+                DBias[Bias(b, h, i, j)] += ds;
             }
 
             for (int d = 0; d < shape.HeadDim; d++)
@@ -91,26 +107,40 @@ internal sealed class AttentionReference(AttentionShape shape, double[] q, doubl
                         double t = shape.SoftCap == 0 ? 0 : Math.Tanh(dot / shape.SoftCap);
                         bent[j] = 1 - (t * t);
                         s[j] = (shape.SoftCap == 0 ? dot : shape.SoftCap * t) + (slopes.Length == 0 ? 0 : slopes[h] * (j - absolute))
-                            + (bias.Length == 0 ? 0 : bias[Bias(h, i, j)]);
+                            + (bias.Length == 0 ? 0 : bias[Bias(b, h, i, j)]);
                     }
 
-                    double max = keys.Length == 0 ? 0 : keys.Max(j => s[j]), sum = keys.Sum(j => Math.Exp(s[j] - max));
-                    Lse[(((b * shape.Heads) + h) * shape.QueryLength) + i] = keys.Length == 0 ? double.NegativeInfinity : max +
-                        Math.Log(sum);
-                    row(b, h, i, [.. s.Select(x => Math.Exp(x - max) / sum)], bent, keys);
+                    double max = keys.Select(j => s[j]).Append(Sinks.Length == 0 ? double.NegativeInfinity : Sinks[h]).Max();
+                    double sum = double.IsInfinity(max) ? 0
+                        : keys.Sum(j => Math.Exp(s[j] - max)) + (Sinks.Length == 0 ? 0 : Math.Exp(Sinks[h] - max));
+                    Lse[(((b * shape.Heads) + h) * shape.QueryLength) + i] = sum == 0 ? double.NegativeInfinity : max + Math.Log(sum);
+                    row(b, h, i, [.. s.Select(x => sum == 0 ? 0 : Math.Exp(x - max) / sum)], bent, keys);
                 }
             }
         }
     }
 
+    private double Kept(int b, int h, int i, int j)
+    {
+        if (!Dropout.Active)
+        {
+            return 1;
+        }
+
+        ulong first = AttentionDropout.RowStart(((((long)b * shape.Heads) + h) * shape.QueryLength) + i, shape.KeyLength);
+        return Philox.Uniform(Dropout.Seed, Dropout.Stream, first + (ulong)j) >= Dropout.Probability ? 1 / (1.0 - Dropout.Probability) : 0;
+    }
+
     private int Query(int b, int i, int h) => ((((b * shape.QueryLength) + i) * shape.Heads) + h) * shape.HeadDim;
 
-    private int Key(int b, int j, int h) => ((((b * shape.KeyLength) + j) * shape.KeyHeads) + (h / (shape.Heads / shape.KeyHeads))) *
-        shape.HeadDim;
+    private int Output(int b, int i, int h) => ((((b * shape.QueryLength) + i) * shape.Heads) + h) * shape.ValueDim;
 
-    private int Bias(int h, int i, int j)
-    {
-        int head = bias.Length == shape.QueryLength * shape.KeyLength ? 0 : h;
-        return (((head * shape.QueryLength) + i) * shape.KeyLength) + j;
-    }
+    private int Key(int b, int j, int h) => KeyHead(b, j, h) * shape.HeadDim;
+
+    private int Value(int b, int j, int h) => KeyHead(b, j, h) * shape.ValueDim;
+
+    private int KeyHead(int b, int j, int h) => (((b * shape.KeyLength) + j) * shape.KeyHeads) + (h / (shape.Heads / shape.KeyHeads));
+
+    private int Bias(int b, int h, int i, int j) =>
+        (int)((b * BiasStrides.Batch) + (h * BiasStrides.Head)) + (i * shape.KeyLength) + j;
 }

@@ -39,8 +39,8 @@ internal sealed class AttentionStoredTests
         {
             float[] o = Numbers.Poison(q.Length), lse = Numbers.Poison(queries * shape.Heads), o32 = Numbers.Poison(q.Length),
                 lse32 = Numbers.Poison(lse.Length);
-            Attention.Forward(shape, q, ql, k, kl, v, kl, ElementType.BF16, o, ql, lse, seen, [], [], pool, level);
-            Attention.Forward(shape, q, ql, wideK, kl, wideV, kl, o32, ql, lse32, seen, [], [], pool, level);
+            Attention.Forward(shape, q, ql, k, kl, v, kl, ElementType.BF16, o, ql, lse, new() { Ranges = seen }, pool, level);
+            Attention.Forward(shape, q, ql, wideK, kl, wideV, kl, o32, ql, lse32, new() { Ranges = seen }, pool, level);
             Numbers.AssertClose(o, reference.O, 1e-5, 2e-6, $"{level} o");
             Numbers.AssertClose(lse, reference.Lse, 1e-5, 3e-6, $"{level} lse");
             Assert.That(o, Is.EqualTo(o32), $"{level}: widening is exact");
@@ -56,8 +56,8 @@ internal sealed class AttentionStoredTests
         float[] q = Numbers.Random(1, 512), k = Numbers.Random(2, 300 * 128), v = Numbers.Random(3, 300 * 128), a = new float[512],
             b = new float[512], lse = new float[8];
         HeadLayout ql = new(512, 0, 64), kl = new(128, 0, 64);
-        Attention.Forward(shape, q, ql, k, kl, v, kl, a, ql, lse, [], [], [], one);
-        Attention.Forward(shape, q, ql, k, kl, v, kl, b, ql, lse, [], [], [], three);
+        Attention.Forward(shape, q, ql, k, kl, v, kl, a, ql, lse, default, one);
+        Attention.Forward(shape, q, ql, k, kl, v, kl, b, ql, lse, default, three);
         Assert.That(b, Is.EqualTo(a));
     }
 
@@ -68,7 +68,7 @@ internal sealed class AttentionStoredTests
         HeadLayout layout = new(4, 0, 4);
         Assert.That(() => Attention.Forward(new(1, 1, 1, 1, 1, 4, 1f, 0f), new float[4], layout, new byte[8], layout, new byte[8], layout,
             ElementType.F16,
-            new float[4], layout, new float[1], [], [], [], pool),
+            new float[4], layout, new float[1], default, pool),
             Throws.ArgumentException.With.Message.StartsWith("Keys and values are stored in F32 or BF16"));
     }
 

@@ -174,7 +174,15 @@ public sealed class ShapeErrorTests
         Refused(() => Attend(q, k, k, new AttentionOptions(1, Slopes: Floats(2))),
             "attention: slopes must be F32, one for each of 4 heads, got F32(2) on cpu");
         Refused(() => Attend(q, k, k, new AttentionOptions(1, Bias: Floats(2, 3, 5))),
-            "attention: the bias must be F32 of shape (1 or 4, 3, 5), got F32(2, 3, 5) on cpu");
+            "attention: the bias must be F32 of shape (2 or 1, 4 or 1, 3, 5), the first extent optional, got F32(2, 3, 5) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Bias: Floats(2, 4, 5, 3))),
+            "attention: the bias must be F32 of shape (2 or 1, 4 or 1, 3, 5), the first extent optional, got F32(2, 4, 5, 3) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Bias: Floats(3, 5))),
+            "attention: the bias must be F32 of shape (2 or 1, 4 or 1, 3, 5), the first extent optional, got F32(3, 5) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Sinks: Floats(2))),
+            "attention: sinks must be F32, one for each of 4 heads, got F32(2) on cpu");
+        Refused(() => Attend(q, k, k, new AttentionOptions(1, Dropout: new(1, 2, 3))),
+            "attention: the probability of dropout must lie in [0, 1), got 1");
 
         AttentionOptions Ranges(params ReadOnlySpan<int> extents) => new(1, Ints(extents));
 

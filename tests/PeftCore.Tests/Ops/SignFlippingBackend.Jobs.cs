@@ -112,13 +112,13 @@ internal sealed partial class SignFlippingBackend
     }
 
     internal override void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks)
     {
         var copy = call;
         Run("AttentionGradient",
-            () => _inner.AttentionGradient(copy, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias),
+            () => _inner.AttentionGradient(copy, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias, dSinks),
             OverHeads("dq", dq, accumulateDq), OverHeads("dk", dk, accumulateDk), OverHeads("dv", dv, accumulateDv),
-            OverIf("dBias", dBias, added: true));
+            OverIf("dBias", dBias, added: true), OverIf("dSinks", dSinks, added: true));
     }
 
     internal override void Softmax(Tensor x, Tensor y) => Run("Softmax", () => _inner.Softmax(x, y), Over("y", y));

@@ -7,12 +7,19 @@ namespace PeftCore.Kernels.Ilgpu.Portable.Attention;
 internal struct AttentionArgs<TElement> where TElement : unmanaged, IElement<TElement>
 {
     public HeadsView<TElement> Q, K, V, O, DOut, DQ, DK, DV;
-    public ArrayView<float> Lse, Delta, Slopes, Bias, DBias;
+    public ArrayView<float> Lse, Delta, Slopes, Bias, DBias, Sinks;
     public ArrayView<int> Ranges;
-    public int Batch, Queries, Keys, Heads, KeyHeads, Dim;
-    public int HasRanges, HasSlopes, HasBias, SharedBias;
+    public int Batch, Queries, Keys, Heads, KeyHeads, Dim, ValueDim;
+    public int HasRanges, HasSlopes, HasBias, HasSinks;
+
+    /// <summary>See <see cref="BiasStrides"/>.</summary>
+    public long BiasBatch, BiasHead;
     public int HasDK, HasDV, AddDQ, AddDK, AddDV;
     public float Scale, SoftCap;
+
+    /// <summary>See <see cref="AttentionDropout"/>; probability 0 for no dropout.</summary>
+    public float DropProbability, KeptScale;
+    public ulong Seed, Stream;
 
     /// <summary>Tiles along the rows (queries, or keys for their gradient), and chunks of the head dimension.</summary>
     public int Tiles, Chunks;
@@ -42,7 +49,7 @@ internal static class Scores
         Mask.To(args.Ranges, args.HasRanges, args.Queries, args.Keys, b, i);
 
     /// <summary>The score of query i and key j from the product q·k; the query attends to keys from ≤ j &lt; to.</summary>
-    public static Score Of<TElement>(AttentionArgs<TElement> args, float product, int h, int i, int j, int from, int to)
+    public static Score Of<TElement>(AttentionArgs<TElement> args, float product, int b, int h, int i, int j, int from, int to)
         where TElement : unmanaged, IElement<TElement>
     {
         Score score = default;
@@ -64,8 +71,7 @@ internal static class Scores
 
             if (args.HasBias != 0)
             {
-                int biasHead = args.SharedBias != 0 ? 0 : h;
-                s += args.Bias[((((long)biasHead * args.Queries) + i) * args.Keys) + j];
+                s += args.Bias[(b * args.BiasBatch) + (h * args.BiasHead) + ((long)i * args.Keys) + j];
             }
 
             score.Value = s;
@@ -73,6 +79,20 @@ internal static class Scores
         }
 
         return score;
+    }
+
+    /// <summary>The factor by which dropout multiplies the probability of query i and key j: 0 or 1/(1 − p).</summary>
+    public static float Kept<TElement>(AttentionArgs<TElement> args, int b, int h, int i, int j)
+        where TElement : unmanaged, IElement<TElement>
+    {
+        float factor = 1f;
+        if (args.DropProbability > 0)
+        {
+            ulong first = AttentionDropout.RowStart(((((long)b * args.Heads) + h) * args.Queries) + i, args.Keys);
+            factor = Philox.Uniform(args.Seed, args.Stream, first + (ulong)j) >= args.DropProbability ? args.KeptScale : 0f;
+        }
+
+        return factor;
     }
 }
 

@@ -13,7 +13,7 @@ internal readonly struct AttentionDelta<TElement> : IKernel<AttentionArgs<TEleme
             int h = (int)(item % args.Heads);
             long token = item / args.Heads, o = args.O.At(token, h), dO = args.DOut.At(token, h);
             float sum = 0;
-            for (int d = 0; d < args.Dim; d++)
+            for (int d = 0; d < args.ValueDim; d++)
             {
                 sum += TElement.ToFloat(args.O.Data[o + d]) * TElement.ToFloat(args.DOut.Data[dO + d]);
             }
@@ -29,19 +29,19 @@ internal struct QueryTile
 {
     public ArrayView<int> From, To;
     public ArrayView<float> Lse, Delta;
-    public int Head, First;
+    public int Batch, Head, First;
 
     /// <summary>Fills the shared arrays; a barrier must follow.</summary>
-    public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int b, int count)
+    public static void Load<TElement>(QueryTile tile, AttentionArgs<TElement> args, int count)
         where TElement : unmanaged, IElement<TElement>
     {
         int t = Group.IdxX;
         if (t < count)
         {
             int i = tile.First + t;
-            tile.From[t] = Scores.From(args, b, i);
-            tile.To[t] = Scores.To(args, b, i);
-            long row = ((((long)b * args.Heads) + tile.Head) * args.Queries) + (i < args.Queries ? i : args.Queries - 1);
+            tile.From[t] = Scores.From(args, tile.Batch, i);
+            tile.To[t] = Scores.To(args, tile.Batch, i);
+            long row = ((((long)tile.Batch * args.Heads) + tile.Head) * args.Queries) + (i < args.Queries ? i : args.Queries - 1);
             tile.Lse[t] = args.Lse[row];
             tile.Delta[t] = args.Delta[row];
         }
@@ -73,20 +73,23 @@ internal struct QueryTile
         return last;
     }
 
-    /// <summary>P = exp(score − lse) of query First + i and key j, from the product q·k.</summary>
+    /// <summary>P = exp(score − lse) of query First + i and key j after dropout, from the product q·k.</summary>
     public static float Probability<TElement>(QueryTile tile, AttentionArgs<TElement> args, float product, int i, int j)
         where TElement : unmanaged, IElement<TElement>
     {
-        float s = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]).Value;
-        return s > float.NegativeInfinity ? MathF.Exp(s - tile.Lse[i]) : 0f;
+        float s = Scores.Of(args, product, tile.Batch, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]).Value;
+        return s > float.NegativeInfinity
+            ? MathF.Exp(s - tile.Lse[i]) * Scores.Kept(args, tile.Batch, tile.Head, tile.First + i, j)
+            : 0f;
     }
 
     /// <summary>d loss / d (q·k) from the products q·k and dO·v.</summary>
     public static float Slope<TElement>(QueryTile tile, AttentionArgs<TElement> args, float product, float dProbability, int i, int j)
         where TElement : unmanaged, IElement<TElement>
     {
-        var score = Scores.Of(args, product, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
+        var score = Scores.Of(args, product, tile.Batch, tile.Head, tile.First + i, j, tile.From[i], tile.To[i]);
         float p = score.Value > float.NegativeInfinity ? MathF.Exp(score.Value - tile.Lse[i]) : 0f;
+        dProbability *= Scores.Kept(args, tile.Batch, tile.Head, tile.First + i, j);
         return p * (dProbability - tile.Delta[i]) * score.Slope * args.Scale;
     }
 }

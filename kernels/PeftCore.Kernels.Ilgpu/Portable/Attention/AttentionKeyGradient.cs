@@ -28,6 +28,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
         item /= args.Tiles;
         int keyHead = item % args.KeyHeads, b = item / args.KeyHeads, group = args.Heads / args.KeyHeads;
 
+        queries.Batch = b;
         Tile4 dK = default, dV = default;
         for (int h = keyHead * group; h < (keyHead + 1) * group; h++)
         {
@@ -36,7 +37,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
             {
                 queries.First = query;
                 Group.Barrier();
-                QueryTile.Load(queries, args, b, tile);
+                QueryTile.Load(queries, args, tile);
                 Group.Barrier();
                 if (QueryTile.FirstKey(queries, args.Keys, tile) < key + tile && QueryTile.LastKey(queries, tile) > key)
                 {
@@ -46,13 +47,14 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
                     {
                         WriteProbabilities(args, queries, weights, s, key);
                         Group.Barrier();
-                        dV = HeadPanel.Combine<TBlock, TElement>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0, args.Dim);
+                        dV = HeadPanel.Combine<TBlock, TElement>(dV, weights, sharedB, args.DOut, b, args.Queries, query, h, d0,
+                            args.ValueDim);
                     }
 
                     if (args.HasDK != 0)
                     {
                         var dP = HeadPanel.Products<TBlock, TElement>(
-                            sharedA, sharedB, args.Dim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
+                            sharedA, sharedB, args.ValueDim, b, args.DOut, args.Queries, query, h, args.V, args.Keys, key, keyHead);
                         WriteSlopes(args, queries, weights, s, dP, key);
                         Group.Barrier();
                         dK = HeadPanel.Combine<TBlock, TElement>(dK, weights, sharedB, args.Q, b, args.Queries, query, h, d0, args.Dim);
@@ -68,7 +70,7 @@ internal readonly struct AttentionKeyGradient<TBlock, TElement> : IKernel<Attent
 
         if (args.HasDV != 0)
         {
-            HeadPanel.Store<TBlock, TElement>(args.DV, b, args.Keys, key, keyHead, d0, args.Dim, dV, args.AddDV);
+            HeadPanel.Store<TBlock, TElement>(args.DV, b, args.Keys, key, keyHead, d0, args.ValueDim, dV, args.AddDV);
         }
     }
 

@@ -28,7 +28,8 @@ internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<Atte
         item /= args.Tiles;
         queries.Head = item % args.Heads;
         int b = item / args.Heads, keyHead = queries.Head / (args.Heads / args.KeyHeads);
-        QueryTile.Load(queries, args, b, tile);
+        queries.Batch = b;
+        QueryTile.Load(queries, args, tile);
         Group.Barrier();
         int last = QueryTile.LastKey(queries, tile);
         Tile4 dQ = default;
@@ -37,7 +38,7 @@ internal readonly struct AttentionQueryGradient<TBlock, TElement> : IKernel<Atte
             var s = HeadPanel.Products<TBlock, TElement>(
                 sharedA, sharedB, args.Dim, b, args.K, args.Keys, key, keyHead, args.Q, args.Queries, queries.First, queries.Head);
             var dP = HeadPanel.Products<TBlock, TElement>(
-                sharedA, sharedB, args.Dim, b, args.V, args.Keys, key, keyHead, args.DOut, args.Queries, queries.First, queries.Head);
+                sharedA, sharedB, args.ValueDim, b, args.V, args.Keys, key, keyHead, args.DOut, args.Queries, queries.First, queries.Head);
             Write(args, queries, weights, s, dP, key);
             Group.Barrier();
             dQ = HeadPanel.Combine<TBlock, TElement>(dQ, weights, sharedB, args.K, b, args.Keys, key, keyHead, d0, args.Dim);

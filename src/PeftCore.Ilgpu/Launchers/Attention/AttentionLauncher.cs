@@ -30,7 +30,7 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
     }
 
     public void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks)
     {
         ReadOnlySpan<Heads> all = [q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v];
         if (_flash is not null && dBias is null && FlashLauncher.CanTake(call, all))
@@ -45,6 +45,10 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         else
         {
             StagedGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias);
+        }
+        if (dSinks is not null)
+        {
+            SinkGradient(call, lse, delta, dSinks);
         }
     }
 
@@ -70,6 +74,18 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         Attention(call, q.On(sq.Tensor), k.On(sk.Tensor), v.On(sv.Tensor), o.On(so.Tensor), lse);
     }
 
+    private void SinkGradient(in AttentionCall call, Tensor lse, Tensor delta, Tensor dSinks) =>
+        gpu.Run<AttentionSinkGradient, AttentionSinkArgs>(call.Shape.Heads, 1, new AttentionSinkArgs
+        {
+            Sinks = gpu.F32(call.Sinks!),
+            Lse = gpu.F32(lse),
+            Delta = gpu.F32(delta),
+            DSinks = gpu.F32(dSinks),
+            Batch = call.Shape.Batch,
+            Heads = call.Shape.Heads,
+            Queries = call.Shape.QueryLength,
+        });
+
     private void StagedGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias)
     {
@@ -78,7 +94,7 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         // One tensor may hold several of the gradients in different columns: these share one copy.
         var copies = new Dictionary<Tensor, Float32Staging>(ReferenceEqualityComparer.Instance);
         AttentionGradient(call, q.On(sq.Tensor), k.On(sk.Tensor), v.On(sv.Tensor), o.On(so.Tensor), dO.On(sdo.Tensor), lse, delta,
-            Target(dq), accumulateDq, Target(dk), accumulateDk, Target(dv), accumulateDv, dBias);
+            Target(dq), accumulateDq, Target(dk), accumulateDk, Target(dv), accumulateDv, dBias, null);
         foreach (var copy in copies.Values)
         {
             copy.Dispose();
@@ -118,6 +134,7 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
             DBias = gpu.None<float>(),
             Slopes = gpu.F32OrNone(call.Slopes),
             Bias = gpu.F32OrNone(call.Bias),
+            Sinks = gpu.F32OrNone(call.Sinks),
             Ranges = call.Ranges is null ? gpu.None<int>() : gpu.I32(call.Ranges),
             Batch = shape.Batch,
             Queries = shape.QueryLength,
@@ -125,10 +142,17 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
             Heads = shape.Heads,
             KeyHeads = shape.KeyHeads,
             Dim = shape.HeadDim,
+            ValueDim = shape.ValueDim,
             HasRanges = Flag(call.Ranges is not null),
             HasSlopes = Flag(call.Slopes is not null),
             HasBias = Flag(call.Bias is not null),
-            SharedBias = Flag(call.Bias is not null && call.Bias.Count < (long)shape.Heads * shape.QueryLength * shape.KeyLength),
+            HasSinks = Flag(call.Sinks is not null),
+            BiasBatch = call.BiasStrides.Batch,
+            BiasHead = call.BiasStrides.Head,
+            DropProbability = call.Dropout.Probability,
+            KeptScale = call.Dropout.Scale,
+            Seed = call.Dropout.Seed,
+            Stream = call.Dropout.Stream,
             Scale = shape.Scale,
             SoftCap = shape.SoftCap,
         };
@@ -157,7 +181,7 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
             where TElement : unmanaged, IElement<TElement>
         {
             int tile = 4 * TBlock.Side;
-            (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.Dim, tile));
+            (args.Tiles, args.Chunks) = (SplitKSchedule.Count(args.Queries, tile), SplitKSchedule.Count(args.ValueDim, tile));
             Gpu.Run<AttentionForward<TBlock, TElement>, AttentionArgs<TElement>>(
                 args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
         }
@@ -195,15 +219,16 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
             where TElement : unmanaged, IElement<TElement>
         {
             int tile = 4 * TBlock.Side;
-            args.Chunks = SplitKSchedule.Count(args.Dim, tile);
             if (DQ is not null)
             {
+                args.Chunks = SplitKSchedule.Count(args.Dim, tile);
                 args.Tiles = SplitKSchedule.Count(args.Queries, tile);
                 Gpu.Run<AttentionQueryGradient<TBlock, TElement>, AttentionArgs<TElement>>(
                     args.Batch * args.Heads * args.Tiles * args.Chunks, 1, args);
             }
             if (args.HasDK != 0 || args.HasDV != 0)
             {
+                args.Chunks = SplitKSchedule.Count(Math.Max(args.HasDK * args.Dim, args.HasDV * args.ValueDim), tile);
                 args.Tiles = SplitKSchedule.Count(args.Keys, tile);
                 Gpu.Run<AttentionKeyGradient<TBlock, TElement>, AttentionArgs<TElement>>(
                     args.Batch * args.KeyHeads * args.Tiles * args.Chunks, 1, args);

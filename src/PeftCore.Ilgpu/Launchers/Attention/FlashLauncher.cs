@@ -34,7 +34,8 @@ internal sealed class FlashLauncher : IDisposable
     public static bool CanTake(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
         if (call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0
-            || call.Slopes is not null || call.Bias is not null ||
+            || call.Shape.ValueDim != call.Shape.HeadDim
+            || call.Slopes is not null || call.Bias is not null || call.Sinks is not null || call.Dropout.Active ||
             call.Shape.SoftCap != 0 || call.Shape.Scale <= 0 || (long)call.Shape.Batch * call.Shape.QueryLength * call.Shape.KeyLength == 0)
         {
             return false;

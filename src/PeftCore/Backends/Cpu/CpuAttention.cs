@@ -18,30 +18,30 @@ internal sealed class CpuAttention(CpuStream stream, PackedWeights? packed) : Cp
             static (c, s) => Forward(c.inputs, c.o, c.Layout, c.lse, s.Pool));
 
     public void Gradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
-        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias) =>
+        Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks) =>
         Launch(LaunchCost.OfFlops("gradient of attention", call.GradientFlops),
             (inputs: new Inputs(call, q, k, v), o: In(o.Tensor), oLayout: o.Layout, dO: In(dO.Tensor), dOLayout: dO.Layout, lse: In(lse),
                 delta: Out(delta), dq: OutOrNull(dq?.Tensor), dqLayout: dq?.Layout ?? default, accumulateDq,
                 dk: OutOrNull(dk?.Tensor), dkLayout: dk?.Layout ?? default, accumulateDk,
-                dv: OutOrNull(dv?.Tensor), dvLayout: dv?.Layout ?? default, accumulateDv, dBias: OutOrNull(dBias)),
+                dv: OutOrNull(dv?.Tensor), dvLayout: dv?.Layout ?? default, accumulateDv, dBias: OutOrNull(dBias),
+                dSinks: OutOrNull(dSinks)),
             static (c, s) => Kernels.Attention.Backward(c.inputs.Shape, c.inputs.Q.F32, c.inputs.QLayout, c.inputs.K.F32, c.inputs.KLayout,
                 c.inputs.V.F32, c.inputs.VLayout, c.o.F32, c.oLayout, c.dO.F32, c.dOLayout, c.lse.F32, c.delta.F32,
                 c.dq.F32OrEmpty, c.dqLayout, c.accumulateDq, c.dk.F32OrEmpty, c.dkLayout, c.accumulateDk,
-                c.dv.F32OrEmpty, c.dvLayout, c.accumulateDv, c.dBias.F32OrEmpty,
-                c.inputs.Ranges.I32OrEmpty, c.inputs.Slopes.F32OrEmpty, c.inputs.Bias.F32OrEmpty, s.Pool));
+                c.dv.F32OrEmpty, c.dvLayout, c.accumulateDv, c.dBias.F32OrEmpty, c.dSinks.F32OrEmpty,
+                c.inputs.Terms, s.Pool));
 
     private static void Forward(in Inputs inputs, CpuTensorView o, HeadLayout layout, CpuTensorView lse, WorkerPool pool)
     {
         if (inputs.K.DType == DType.F32)
         {
             Kernels.Attention.Forward(inputs.Shape, inputs.Q.F32, inputs.QLayout, inputs.K.F32, inputs.KLayout, inputs.V.F32,
-                inputs.VLayout, o.F32, layout, lse.F32, inputs.Ranges.I32OrEmpty, inputs.Slopes.F32OrEmpty, inputs.Bias.F32OrEmpty, pool);
+                inputs.VLayout, o.F32, layout, lse.F32, inputs.Terms, pool);
         }
         else
         {
             Kernels.Attention.Forward(inputs.Shape, inputs.Q.F32, inputs.QLayout, inputs.K.Bytes, inputs.KLayout, inputs.V.Bytes,
-                inputs.VLayout, inputs.K.DType.Element, o.F32, layout, lse.F32, inputs.Ranges.I32OrEmpty, inputs.Slopes.F32OrEmpty,
-                inputs.Bias.F32OrEmpty, pool);
+                inputs.VLayout, inputs.K.DType.Element, o.F32, layout, lse.F32, inputs.Terms, pool);
         }
     }
 
@@ -55,8 +55,19 @@ internal sealed class CpuAttention(CpuStream stream, PackedWeights? packed) : Cp
         public HeadLayout KLayout { get; } = k.Layout;
         public CpuTensorView V { get; } = In(v.Tensor);
         public HeadLayout VLayout { get; } = v.Layout;
-        public CpuTensorView? Ranges { get; } = InOrNull(call.Ranges);
-        public CpuTensorView? Slopes { get; } = InOrNull(call.Slopes);
-        public CpuTensorView? Bias { get; } = InOrNull(call.Bias);
+        private readonly CpuTensorView? _ranges = InOrNull(call.Ranges), _slopes = InOrNull(call.Slopes), _bias = InOrNull(call.Bias),
+            _sinks = InOrNull(call.Sinks);
+        private readonly BiasStrides _biasStrides = call.BiasStrides;
+        private readonly AttentionDropout _dropout = call.Dropout;
+
+        public AttentionTerms Terms => new()
+        {
+            Ranges = _ranges.I32OrEmpty,
+            Slopes = _slopes.F32OrEmpty,
+            Bias = _bias.F32OrEmpty,
+            BiasStrides = _biasStrides,
+            Sinks = _sinks.F32OrEmpty,
+            Dropout = _dropout,
+        };
     }
 }
