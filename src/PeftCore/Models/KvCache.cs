@@ -8,6 +8,7 @@ internal sealed class KvCache : IDisposable
 {
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
+    private readonly int _batch;
 
     /// <summary>Allocates memory for sequences of at most <paramref name="capacity"/> tokens: 2·layers·batch·capacity·columns
     /// elements.</summary>
@@ -23,7 +24,7 @@ internal sealed class KvCache : IDisposable
     {
         DType = dtype ?? backend.ActivationDType;
         CheckDType(DType);
-        Capacity = capacity;
+        (Capacity, Sequences, _batch) = (capacity, batch, batch);
         _keys = new Tensor[layers];
         _values = new Tensor[layers];
         for (int i = 0; i < layers; i++)
@@ -38,6 +39,9 @@ internal sealed class KvCache : IDisposable
 
     /// <summary>Maximum tokens of a sequence.</summary>
     public int Capacity { get; }
+
+    /// <summary>Sequences in use, the first ones of those that memory was allocated for.</summary>
+    public int Sequences { get; private set; }
 
     /// <summary>Tokens of a sequence so far.</summary>
     public int Length { get; private set; }
@@ -68,7 +72,27 @@ internal sealed class KvCache : IDisposable
     /// <summary>Keeps only the first tokens, so that another continuation can follow.</summary>
     internal void Truncate(int length) => Length = Math.Min(Length, length);
 
-    /// <summary>Appends a layer's new keys and values and returns the whole tensors, (batch, capacity, columns).</summary>
+    /// <summary>Replaces the sequences: sequence i becomes a copy of the present sequence <c>rows[i]</c>. Only the used part of those that
+    /// change is copied, on the device.</summary>
+    internal void Reorder(ReadOnlySpan<int> rows)
+    {
+        if (rows.IsEmpty || rows.Length > _batch || rows.ContainsAnyExceptInRange(0, Sequences - 1))
+        {
+            throw new ArgumentException($"{rows.Length} rows of {Sequences} sequences do not fit a cache for {_batch}", nameof(rows));
+        }
+        var moves = RowMoves.Gather(rows);
+        Sequences = rows.Length;
+        if (Length == 0 || moves.Count == 0)
+        {
+            return;
+        }
+        foreach (var tensor in _keys.Concat(_values))
+        {
+            Move(tensor, moves);
+        }
+    }
+
+    /// <summary>Appends a layer's new keys and values and returns the tensors of all, (sequences, capacity, columns).</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
     {
         int count = keys.Shape[1];
@@ -78,11 +102,29 @@ internal sealed class KvCache : IDisposable
         }
         Write(_keys[layer], keys);
         Write(_values[layer], values);
-        return (_keys[layer], _values[layer]);
+        return (InUse(_keys[layer]), InUse(_values[layer]));
     }
 
     /// <summary>Advances the length by tokens whose keys every layer has appended.</summary>
     internal void Advance(int count) => Length += count;
+
+    private Tensor InUse(Tensor cache) => Sequences == _batch ? cache : cache.View([Sequences, Capacity, cache.Shape.Columns]);
+
+    private void Move(Tensor cache, List<RowMove> moves)
+    {
+        using var scope = new TensorScope();
+        var backend = cache.Backend;
+        int columns = cache.Shape.Columns;
+        Tensor? spare = null;
+        foreach (var (from, to) in moves)
+        {
+            backend.Copy(Row(from), Row(to));
+        }
+
+        Tensor Row(int row) => row == RowMoves.Spare
+            ? spare ??= backend.NewTensor([Length, columns], DType, MemoryKind.Workspace)
+            : cache.View([Length, columns], (long)row * Capacity * columns);
+    }
 
     private void Write(Tensor cache, Tensor rows)
     {

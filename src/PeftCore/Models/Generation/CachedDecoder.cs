@@ -7,13 +7,12 @@ namespace PeftCore.Models.Generation;
 
 /// <summary>Incremental decoding of one sequence, or of several of one length, with a cache of keys and values: a new token costs one row.
 /// For programs that choose tokens themselves; <see cref="Generator"/> samples.</summary>
-public sealed class CachedDecoder : IDisposable
+public sealed class CachedDecoder : IStepDecoder
 {
     private readonly CausalModel _model;
     private readonly Backend _backend;
     private readonly KvCache _cache;
     private readonly int _virtual;
-    private readonly int _batch;
 
     /// <param name="model">The model, with its active adapters.</param>
     /// <param name="backend">The device of the model.</param>
@@ -21,11 +20,35 @@ public sealed class CachedDecoder : IDisposable
     /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
     /// <param name="batch">Number of sequences.</param>
     public CachedDecoder(TransformerModel model, Backend backend, int capacity, DType? cacheDType = null, int batch = 1)
+        : this(model, backend, capacity, cacheDType, batch, batch)
     {
-        (_model, _backend, _batch) = (CausalModel.Of(model), backend, batch);
-        _virtual = model.VirtualTokens?.Count ?? 0;
-        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, batch, cacheDType);
     }
+
+    /// <param name="model">The model, with its active adapters.</param>
+    /// <param name="backend">The device of the model.</param>
+    /// <param name="capacity">Maximum tokens of a sequence.</param>
+    /// <param name="cacheDType">The type of the cached keys and values; null for that of the device's activations.</param>
+    /// <param name="batch">Number of sequences at first.</param>
+    /// <param name="largestBatch">Maximum number of sequences after <see cref="Reorder"/>.</param>
+    internal CachedDecoder(TransformerModel model, Backend backend, int capacity, DType? cacheDType, int batch, int largestBatch)
+    {
+        (_model, _backend) = (CausalModel.Of(model), backend);
+        _virtual = model.VirtualTokens?.Count ?? 0;
+        _cache = new KvCache(backend, model.LayerCount, _virtual + capacity, model.KeyColumns, largestBatch, cacheDType);
+        if (batch < largestBatch)
+        {
+            _cache.Reorder([.. Enumerable.Range(0, batch)]);
+        }
+    }
+
+    int IStepDecoder.VocabularySize => _model.VocabularySize;
+
+    /// <summary>Number of sequences.</summary>
+    internal int Sequences => _cache.Sequences;
+
+    int IStepDecoder.Sequences => Sequences;
+
+    int IStepDecoder.Room => _cache.Capacity - _virtual - Length;
 
     /// <summary>Tokens of a sequence read so far.</summary>
     internal int Length => Math.Max(0, _cache.Length - _virtual);
@@ -44,7 +67,7 @@ public sealed class CachedDecoder : IDisposable
     /// <summary>Reads tokens and returns the logits after the last of them, for each sequence.</summary>
     internal float[] Read(ReadOnlySpan<int> ids)
     {
-        float[] logits = new float[_batch * _model.VocabularySize];
+        float[] logits = new float[Sequences * _model.VocabularySize];
         Read(ids, logits);
         return logits;
     }
@@ -56,7 +79,7 @@ public sealed class CachedDecoder : IDisposable
     {
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
-        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, _batch, Tasks));
+        var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, Sequences, Tasks));
         _model.Head.Forward(Last(hidden)).Cast(DType.F32).Download(logits);
     }
 
@@ -70,6 +93,11 @@ public sealed class CachedDecoder : IDisposable
     /// <summary>Truncates the cache to the first <paramref name="length"/> tokens; with 0, the virtual tokens are removed too.</summary>
     internal void GoBack(int length) => _cache.Truncate(length == 0 ? 0 : _virtual + length);
 
+    void IStepDecoder.Reorder(ReadOnlySpan<int> rows) => Reorder(rows);
+
+    /// <inheritdoc cref="IStepDecoder.Reorder"/>
+    internal void Reorder(ReadOnlySpan<int> rows) => _cache.Reorder(rows);
+
     /// <summary>Frees the cache.</summary>
     public void Dispose() => _cache.Dispose();
 
@@ -77,11 +105,11 @@ public sealed class CachedDecoder : IDisposable
     private Tensor Last(Tensor hidden)
     {
         int length = hidden.Shape[1], columns = hidden.Shape.Columns;
-        if (length == 1 || _batch == 1)
+        if (length == 1 || Sequences == 1)
         {
-            return hidden.View([_batch, columns], (long)(length - 1) * columns);
+            return hidden.View([Sequences, columns], (long)(length - 1) * columns);
         }
-        int[] rows = [.. Enumerable.Range(1, _batch).Select(b => b * length - 1)];
-        return hidden.Reshape([_batch * length, columns]).Rows(_backend.From(rows, [_batch]));
+        int[] rows = [.. Enumerable.Range(1, Sequences).Select(b => b * length - 1)];
+        return hidden.Reshape([Sequences * length, columns]).Rows(_backend.From(rows, [Sequences]));
     }
 }
