@@ -3,11 +3,9 @@ using PeftCore.Tensors;
 namespace PeftCore.Models.Generation;
 
 /// <summary>Options of generation, with the semantics of transformers' generate. Temperature 0 is greedy decoding, which ignores
-/// top-k, top-p and min-p.</summary>
-public sealed record GenerationOptions
+/// top-k, top-p and min-p, or beam search with several beams.</summary>
+public sealed partial record GenerationOptions
 {
-    private const float LeastTemperature = 1e-30f;
-
     /// <summary>Maximum number of new tokens.</summary>
     public int MaxNewTokens { get; init; } = 128;
 
@@ -39,35 +37,64 @@ public sealed record GenerationOptions
     /// <summary>Dtype of the KV cache: F32, or BF16 at half the bytes; null for the device's dtype of activations.</summary>
     public DType? KvCacheDType { get; init; }
 
-    internal void Check(bool canDecode)
-    {
-        if (KvCacheDType is { } dtype)
-        {
-            KvCache.CheckDType(dtype);
-        }
-        Require(MaxNewTokens > 0, "max_new_tokens", $"{MaxNewTokens}", "at least 1");
-        // A smaller divisor overflows.
-        Require(float.IsFinite(Temperature) && Temperature is 0 or >= LeastTemperature, "temperature", $"{Temperature}",
-            "that is 0, for the likeliest token, or at least 1e-30");
-        Require(TopK >= 0, "top_k", $"{TopK}", "at least 0");
-        Require(TopP is > 0 and <= 1, "top_p", $"{TopP}", "above 0 and at most 1");
-        Require(MinP is >= 0 and <= 1, "min_p", $"{MinP}", "between 0 and 1");
-        Require(float.IsFinite(RepetitionPenalty) && RepetitionPenalty > 0, "repetition_penalty", $"{RepetitionPenalty}", "above 0");
-        if (StopStrings.Count > 0 && !canDecode)
-        {
-            throw new ArgumentException("stop strings can only be found with a decoder from tokens to text", nameof(canDecode));
-        }
-        if (StopStrings.Contains(""))
-        {
-            throw new BadInputException("a stop string is empty, which would end every text before it begins; leave it out");
-        }
-    }
+    /// <summary>Beams: the likeliest beginnings that are continued at once. 1 for greedy decoding or sampling.</summary>
+    public int NumBeams { get; init; } = 1;
 
-    private static void Require(bool holds, string name, string found, string expected)
-    {
-        if (!holds)
-        {
-            throw new BadInputException($"{name} is {found}, expected a number {expected}");
-        }
-    }
+    /// <summary>Texts that beam search returns, at most <see cref="NumBeams"/>.</summary>
+    public int NumReturnSequences { get; init; } = 1;
+
+    /// <summary>Exponent of the length in the score of a beam, Σ ln p / lengthᵖ: above 0 favours long texts, below 0 short ones.</summary>
+    public double LengthPenalty { get; init; } = 1;
+
+    /// <summary>When beam search ends. True: once there are as many complete texts as beams. False: once the best beam, at its present
+    /// length, does not score above the worst of them. Null, "never" in Hugging Face's files: once it cannot at any length.</summary>
+    public bool? EarlyStopping { get; init; } = false;
+
+    /// <summary>No sequence of so many tokens occurs twice in prompt and text; 0 for no limit.</summary>
+    public int NoRepeatNgramSize { get; init; }
+
+    /// <summary>No stop token before prompt and text have so many tokens; for an encoder-decoder, the text alone.</summary>
+    public int MinLength { get; init; }
+
+    /// <summary>No stop token before so many new tokens.</summary>
+    public int MinNewTokens { get; init; }
+
+    /// <summary>The token after a first single token, such as the language of mBART's text; null for any.</summary>
+    public int? ForcedBosTokenId { get; init; }
+
+    /// <summary>The token at the maximum length; null for any.</summary>
+    public int? ForcedEosTokenId { get; init; }
+
+    /// <summary>The options that a model directory sets in generation_config.json, or in config.json where it has none: special tokens,
+    /// forced and suppressed tokens, beams, penalties, lengths. Sampling stays off.</summary>
+    /// <param name="directory">The model directory.</param>
+    /// <param name="given">Hugging Face's names of fields that are not read, because the caller sets them.</param>
+    /// <param name="tell">Receives a sentence about the fields that are used, and one about those without effect.</param>
+    /// <exception cref="BadInputException">The directory is no model, or a field is malformed.</exception>
+    public static GenerationOptions FromModel(string directory, IReadOnlyCollection<string>? given = null, Action<string>? tell = null) =>
+        GenerationDefaults.Read(directory, given ?? [], tell);
+
+    /// <summary>Tokens that never occur in the text.</summary>
+    internal IReadOnlyCollection<int> SuppressTokens { get; init; } = [];
+
+    /// <summary>Tokens that do not begin the text.</summary>
+    internal IReadOnlyCollection<int> BeginSuppressTokens { get; init; } = [];
+
+    /// <summary>Token sequences that do not occur in the text.</summary>
+    internal IReadOnlyCollection<IReadOnlyList<int>> BadWords { get; init; } = [];
+
+    /// <summary>No sequence of so many tokens of the encoder's text occurs in the decoder's; 0 for no limit.</summary>
+    internal int EncoderNoRepeatNgramSize { get; init; }
+
+    /// <summary>Samples from the most typical tokens whose probabilities sum to this; 1 for all.</summary>
+    internal float TypicalP { get; init; } = 1;
+
+    /// <summary>Maximum tokens of prompt and text; null for <see cref="MaxNewTokens"/> alone.</summary>
+    internal int? MaxLength { get; init; }
+
+    /// <summary>The token that an encoder-decoder's text begins with; null if the model's files name none.</summary>
+    internal int? DecoderStartTokenId { get; init; }
+
+    /// <summary>The padding token; null if the model's files name none.</summary>
+    internal int? PadTokenId { get; init; }
 }

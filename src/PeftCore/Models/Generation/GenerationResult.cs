@@ -49,4 +49,11 @@ public sealed class GenerationResult
 
     /// <summary>A message for the user if the text ended because the context is full; otherwise null.</summary>
     public string? Notice { get; }
+
+    /// <summary>The other texts of a beam search that returns several, best first; empty otherwise.</summary>
+    public IReadOnlyList<GenerationResult> Alternatives { get; private init; } = [];
+
+    /// <summary>The result with other texts beside it.</summary>
+    internal GenerationResult With(IReadOnlyList<GenerationResult> alternatives) =>
+        new(Tokens, Text, Reason, Notice) { Alternatives = alternatives };
 }

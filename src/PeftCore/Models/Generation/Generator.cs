@@ -17,29 +17,33 @@ public sealed class Generator
     /// <param name="prompt">The prompt.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
-    /// <param name="onToken">Called with each token.</param>
+    /// <param name="onToken">Called with each token; in beam search, with those of the best text at the end.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty or does not fit the model, or an option is out of range.</exception>
     public GenerationResult Generate(string prompt, Tokenizer tokenizer, GenerationOptions? options = null,
         Action<GeneratedToken>? onToken = null,
         CancellationToken cancel = default)
     {
-        options ??= new GenerationOptions();
+        options = WithStops(options ?? new GenerationOptions(), tokenizer);
+        return Generate(Encode(prompt, tokenizer), options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
+    }
+
+    /// <summary>The options with the tokenizer's end-of-text tokens, unless they name stop tokens.</summary>
+    internal static GenerationOptions WithStops(GenerationOptions options, Tokenizer tokenizer) =>
+        options.StopTokens.Count > 0 ? options : options with { StopTokens = [.. tokenizer.StopIds] };
+
+    /// <summary>The tokens of a prompt, without the end-of-text token that some tokenizers append.</summary>
+    internal static int[] Encode(string prompt, Tokenizer tokenizer)
+    {
         int[] ids = [.. tokenizer.Encode(prompt).Ids];
-        options = options.StopTokens.Count > 0 ? options : options with { StopTokens = [.. tokenizer.StopIds] };
-        if (tokenizer.EosId is { } end)
-        {
-            // Some tokenizers append an end-of-text token; a prompt must not have one.
-            ids = ids.Length > 1 && ids[^1] == end ? ids[..^1] : ids;
-        }
-        return Generate(ids, options, tokens => tokenizer.Decode([.. tokens]), onToken, cancel);
+        return ids.Length > 1 && ids[^1] == tokenizer.EosId ? ids[..^1] : ids;
     }
 
     /// <summary>Generates tokens after a prompt.</summary>
     /// <param name="prompt">The tokens of the prompt, at least one.</param>
     /// <param name="options">Sampling and stopping; null for the defaults.</param>
     /// <param name="decode">Decodes tokens to text; null for tokens only.</param>
-    /// <param name="onToken">Called with each token.</param>
+    /// <param name="onToken">Called with each token; in beam search, with those of the best text at the end.</param>
     /// <param name="cancel">Ends the text after the current token.</param>
     /// <exception cref="BadInputException">The prompt is empty, does not fit the model's context or vocabulary, or an option is out of
     /// range.</exception>
@@ -47,22 +51,41 @@ public sealed class Generator
         null,
         Action<GeneratedToken>? onToken = null, CancellationToken cancel = default)
     {
-        options ??= new GenerationOptions();
-        options.Check(canDecode: decode is not null);
-        CheckPrompt(_model, prompt);
-        bool training = _model.Mode.Training;
-        _model.Mode.Training = false;
+        var request = Request(_model, prompt.ToArray(), options ?? new GenerationOptions(), decode) with { OnToken = onToken };
+        return Run(_model, _backend, [request], cancel)[0];
+    }
+
+    /// <summary>A checked request for a text after a prompt.</summary>
+    /// <exception cref="BadInputException">The prompt does not fit the model, or an option is out of range.</exception>
+    internal static TextRequest Request(CausalModel model, int[] prompt, GenerationOptions options, Func<IReadOnlyList<int>, string>? decode)
+    {
+        options.Check(canDecode: decode is not null, model.VocabularySize);
+        CheckPrompt(model, prompt);
+        var request = new TextRequest(prompt, options, RoomOf(model) - prompt.Length, decode)
+        {
+            ContextNotice = generated => $"the text ends after {generated} tokens because the model's context of {model.MaxLength} is full, " +
+                $"{prompt.Length} of it taken by the prompt",
+        };
+        request.CheckLengths();
+        return request;
+    }
+
+    /// <summary>Generates texts with one batch of sequences, in evaluation mode.</summary>
+    internal static IReadOnlyList<GenerationResult> Run(CausalModel model, Backend backend, IReadOnlyList<TextRequest> requests,
+        CancellationToken cancel)
+    {
+        bool training = model.Mode.Training;
+        model.Mode.Training = false;
         try
         {
-            var text = decode is null ? null : new TextStream(decode, options.StopStrings, prompt);
-            var tokens = new List<int>();
-            var reason = Continue(prompt, options, tokens, text, onToken, cancel);
-            return new GenerationResult(tokens, text?.Text ?? "", reason, reason == FinishReason.ContextFull
-                ? ContextNotice(prompt.Length, tokens.Count) : null);
+            var options = requests[0].Options;
+            using var decoder = new CachedDecoder(model, backend, requests.Max(request => request.Prompt.Length + request.MaxNewTokens),
+                options.KvCacheDType, requests.Count, requests.Count * options.NumBeams);
+            return StepGeneration.Run(decoder, requests, cancel);
         }
         finally
         {
-            _model.Mode.Training = training;
+            model.Mode.Training = training;
         }
     }
 
@@ -91,43 +114,4 @@ public sealed class Generator
 
     /// <summary>Maximum tokens of a sequence besides virtual ones.</summary>
     private static int RoomOf(CausalModel model) => model.MaxLength - (model.VirtualTokens?.Count ?? 0);
-
-    private FinishReason Continue(ReadOnlySpan<int> prompt, GenerationOptions options, List<int> tokens, TextStream? text,
-        Action<GeneratedToken>? onToken, CancellationToken cancel)
-    {
-        int room = Math.Min(options.MaxNewTokens, RoomOf(_model) - prompt.Length);
-        using var decoder = new CachedDecoder(_model, _backend, prompt.Length + room, options.KvCacheDType);
-        var chooser = new TokenChooser(options, prompt);
-        float[] logits = new float[_model.VocabularySize];
-        scoped var unread = prompt;
-        int token = 0;
-        while (!cancel.IsCancellationRequested)
-        {
-            decoder.Read(unread, logits);
-            token = chooser.Choose(logits);
-            unread = new ReadOnlySpan<int>(in token);
-            tokens.Add(token);
-            FinishReason? end = options.StopTokens.Contains(token) ? FinishReason.StopToken : null;
-            if (end is null)
-            {
-                text?.Add(token);
-                end = text is { Stopped: true } ? FinishReason.StopString
-                    : tokens.Count == options.MaxNewTokens ? FinishReason.MaxNewTokens
-                    : tokens.Count == room ? FinishReason.ContextFull
-                    : null;
-            }
-            string piece = text is null ? "" : end is null ? text.Give() : text.Flush();
-            onToken?.Invoke(new GeneratedToken(token, piece));
-            if (end is { } reason)
-            {
-                return reason;
-            }
-        }
-        text?.Flush();
-        return FinishReason.Cancelled;
-    }
-
-    private string ContextNotice(int prompt, int generated) =>
-        $"the text ends after {generated} tokens because the model's context of {_model.MaxLength} is full, {prompt} of it taken by the " +
-        "prompt";
 }

@@ -4,7 +4,7 @@ namespace PeftCore.Models.Generation;
 internal static class LogitsProcessors
 {
     /// <summary>Lowers the logits of tokens that occurred (Keskar et al. 2019, "CTRL"), once each.</summary>
-    public static void RepetitionPenalty(Span<float> logits, IEnumerable<int> seen, float penalty)
+    public static void RepetitionPenalty(Span<float> logits, HashSet<int> seen, float penalty)
     {
         foreach (int token in seen)
         {
@@ -76,6 +76,38 @@ internal static class LogitsProcessors
             {
                 logits[token] = float.NegativeInfinity;
             }
+        }
+    }
+
+    /// <summary>Keeps the tokens whose information −ln p is closest to its expected value, the entropy, until their probabilities reach the
+    /// mass (Meister et al. 2022, locally typical sampling); at least one.</summary>
+    public static void Typical(Span<float> logits, float mass)
+    {
+        double[] probabilities = Probabilities(logits);
+        double entropy = -probabilities.Sum(p => p > 0 ? p * Math.Log(p) : 0);
+        double[] distance = Array.ConvertAll(probabilities, p => Math.Abs(-Math.Log(p) - entropy));
+        int[] order = [.. Enumerable.Range(0, logits.Length).OrderBy(token => distance[token])];
+        double sum = 0;
+        int kept = order.TakeWhile(token => (sum += probabilities[token]) < mass).Count();
+        double farthest = distance[order[Math.Min(kept, order.Length - 1)]];
+        for (int token = 0; token < logits.Length; token++)
+        {
+            logits[token] = distance[token] > farthest ? float.NegativeInfinity : logits[token];
+        }
+    }
+
+    /// <summary>ln softmax, with the sum in double precision.</summary>
+    public static void LogSoftmax(Span<float> logits)
+    {
+        double largest = Largest(logits), sum = 0;
+        foreach (float logit in logits)
+        {
+            sum += Math.Exp(logit - largest);
+        }
+        double logSum = largest + Math.Log(sum);
+        foreach (ref float logit in logits)
+        {
+            logit = (float)(logit - logSum);
         }
     }
 

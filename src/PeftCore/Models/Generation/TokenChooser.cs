@@ -3,41 +3,29 @@ using PeftCore.Kernels;
 
 namespace PeftCore.Models.Generation;
 
-/// <summary>Samples the next token from logits: penalty, temperature, top-k, top-p, min-p, draw, in transformers' order.</summary>
+/// <summary>Chooses the next token from processed logits: the likeliest, or temperature, top-k, top-p, min-p, typical p and a draw, in the
+/// order of transformers.</summary>
 internal sealed class TokenChooser
 {
     // A separate Philox stream: dropout, data order and initial weights use others with the same seed.
     private const ulong Stream = 0x6765_6E65_7261_7465;
 
     private readonly GenerationOptions _options;
-    private readonly HashSet<int> _seen;
     private ulong _draws;
 
-    public TokenChooser(GenerationOptions options, ReadOnlySpan<int> prompt)
-    {
-        _options = options;
-        _seen = [.. prompt];
-    }
+    public TokenChooser(GenerationOptions options) => _options = options;
 
-    /// <summary>Samples a token; overwrites the logits.</summary>
+    /// <summary>Chooses a token; overwrites the logits.</summary>
+    /// <exception cref="BadInputException">The processors excluded every token.</exception>
     public int Choose(Span<float> logits)
     {
-        // The index of the first NaN, if any; an infinite logit has no softmax.
-        if (!float.IsFinite(logits[Likeliest(logits)]))
+        int likeliest = TensorPrimitives.IndexOfMax(logits);
+        if (float.IsNegativeInfinity(logits[likeliest]))
         {
-            throw new BadInputException(DamagedOutput.Sentence);
+            throw new BadInputException(LogitsProcessorList.NothingLeft);
         }
-        if (_options.RepetitionPenalty != 1)
-        {
-            LogitsProcessors.RepetitionPenalty(logits, _seen, _options.RepetitionPenalty);
-        }
-        int token = _options.Temperature == 0 ? Likeliest(logits) : Draw(logits);
-        _seen.Add(token);
-        return token;
+        return _options.Temperature == 0 ? likeliest : Draw(logits);
     }
-
-    /// <summary>The index of the first of the largest logits.</summary>
-    internal static int Likeliest(ReadOnlySpan<float> logits) => TensorPrimitives.IndexOfMax(logits);
 
     private int Draw(Span<float> logits)
     {
@@ -56,6 +44,10 @@ internal sealed class TokenChooser
         if (_options.MinP > 0)
         {
             LogitsProcessors.MinP(logits, _options.MinP);
+        }
+        if (_options.TypicalP < 1)
+        {
+            LogitsProcessors.Typical(logits, _options.TypicalP);
         }
         double[] probabilities = LogitsProcessors.Probabilities(logits);
         double left = Uniform();
