@@ -6,7 +6,7 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Cli.Verify;
 
-/// <summary>Checks a base model: logits, loss, the gradient of every parameter, greedy tokens.</summary>
+/// <summary>Checks a base model: logits, loss, the gradient of every parameter, greedy tokens, beam search.</summary>
 internal sealed class BaseCheck(Backend backend, string directory, Expected expected, Action<string>? warn)
 {
     private readonly Tolerances _tolerances = Tolerances.Of(backend);
@@ -36,6 +36,10 @@ internal sealed class BaseCheck(Backend backend, string directory, Expected expe
         if (expected.Has("greedy"))
         {
             results.Add(Greedy(model));
+        }
+        if (expected.Has(BeamCheck.Name))
+        {
+            results.Add(BeamCheck.Of(model, backend, expected, PromptLength));
         }
         model.SetRequiresGrad(true);
         using var tape = new Tape();
