@@ -10,6 +10,8 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
     internal const string KvCacheDTypeHelp =
         "how keys and values of earlier tokens are stored: bf16 takes half the bytes of f32, auto is as the device computes";
 
+    private const string OfModel = "generation_config.json's, else ";
+
     public static SettingRows<SamplingOptions> Rows { get; } = new SettingRows<SamplingOptions>(() => new())
         .Text("model", o => o.Model, (o, v) => o with { Model = v }, "directory of the model", value: "DIR",
             aliases: ["model-name-or-path"])
@@ -28,6 +30,25 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
             min: 0, max: 1)
         .Number("repetition-penalty", o => o.RepetitionPenalty, (o, v) => o with { RepetitionPenalty = v },
             "above 1 makes tokens that occurred less likely", min: 0, max: 100)
+        .Whole("num-beams", o => o.NumBeams, (o, v) => o with { NumBeams = v }, "beams of beam search; 1 for none", min: 1,
+            fallback: OfModel + "1")
+        .Whole("num-return-sequences", o => o.NumReturnSequences, (o, v) => o with { NumReturnSequences = v },
+            "texts to return, at most as many as beams", min: 1, fallback: OfModel + "1")
+        .Number("length-penalty", o => o.LengthPenalty, (o, v) => o with { LengthPenalty = v },
+            "with beams: above 0 favours long texts, below 0 short ones", min: -100, max: 100, fallback: OfModel + "1")
+        .Text("early-stopping", o => o.EarlyStopping, (o, v) => o with { EarlyStopping = v },
+            "with beams, when to end: true with the first num-beams texts, false when a better one is unlikely, never when impossible",
+            choices: ["true", "false", "never"], fallback: OfModel + "false", takesBooleans: true)
+        .Whole("no-repeat-ngram-size", o => o.NoRepeatNgramSize, (o, v) => o with { NoRepeatNgramSize = v },
+            "no so many tokens in a row occur twice; 0 for no limit", min: 0, fallback: OfModel + "0")
+        .Whole("min-length", o => o.MinLength, (o, v) => o with { MinLength = v },
+            "least tokens before the text may end, the prompt's included", min: 0, fallback: OfModel + "0")
+        .Whole("min-new-tokens", o => o.MinNewTokens, (o, v) => o with { MinNewTokens = v }, "least new tokens before the text may end",
+            min: 0, fallback: OfModel + "0")
+        .Whole("forced-bos-token-id", o => o.ForcedBosTokenId, (o, v) => o with { ForcedBosTokenId = v },
+            "the token after a first single one, such as a language", min: 0, fallback: OfModel + "none")
+        .Whole("forced-eos-token-id", o => o.ForcedEosTokenId, (o, v) => o with { ForcedEosTokenId = v },
+            "the token at the greatest length", min: 0, fallback: OfModel + "none")
         .Text("stop", o => o.Stop, (o, v) => o with { Stop = v }, "end the text before this string")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v }, "chat: a template instead of the model's own",
             value: NamedTemplate.Value)
@@ -59,6 +80,24 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
 
     public double RepetitionPenalty { get; init; } = 1;
 
+    public int? NumBeams { get; init; }
+
+    public int? NumReturnSequences { get; init; }
+
+    public double? LengthPenalty { get; init; }
+
+    public string? EarlyStopping { get; init; }
+
+    public int? NoRepeatNgramSize { get; init; }
+
+    public int? MinLength { get; init; }
+
+    public int? MinNewTokens { get; init; }
+
+    public int? ForcedBosTokenId { get; init; }
+
+    public int? ForcedEosTokenId { get; init; }
+
     public string? Stop { get; init; }
 
     public string? ChatTemplate { get; init; }
@@ -87,17 +126,51 @@ internal sealed record SamplingOptions : VerbOptions, ISettings<SamplingOptions>
         _ => null,
     };
 
-    public GenerationOptions ToGeneration() => new()
+    /// <summary>The options of generation: the flags, and what the model's files say of the others.</summary>
+    /// <param name="directory">The model directory.</param>
+    /// <param name="tell">Receives a sentence about what the model's files set.</param>
+    /// <exception cref="BadInputException">The model's file is malformed.</exception>
+    public GenerationOptions ToGeneration(string directory, Action<string>? tell)
     {
-        MaxNewTokens = MaxNewTokens,
-        // A positive temperature that F32 rounds to zero must not silently become greedy decoding.
-        Temperature = Temperature > 0 ? Math.Max((float)Temperature, float.Epsilon) : 0,
-        TopK = TopK,
-        TopP = (float)TopP,
-        MinP = (float)MinP,
-        RepetitionPenalty = (float)RepetitionPenalty,
-        StopStrings = Stop is null ? [] : [Stop],
-        Seed = Seed,
-        KvCacheDType = CacheDType(KvCacheDtype),
-    };
+        var model = GenerationOptions.FromModel(directory, GivenFields(), tell);
+        var chosen = model with
+        {
+            MaxNewTokens = Given.PlaceOf("max-new-tokens") is null ? model.MaxNewTokens : MaxNewTokens,
+            // A positive temperature that F32 rounds to zero must not silently become greedy decoding.
+            Temperature = Temperature > 0 ? Math.Max((float)Temperature, float.Epsilon) : 0,
+            TopK = TopK,
+            TopP = (float)TopP,
+            MinP = (float)MinP,
+            RepetitionPenalty = Given.PlaceOf("repetition-penalty") is null ? model.RepetitionPenalty : (float)RepetitionPenalty,
+            NumBeams = NumBeams ?? model.NumBeams,
+            NumReturnSequences = NumReturnSequences ?? model.NumReturnSequences,
+            LengthPenalty = LengthPenalty ?? model.LengthPenalty,
+            EarlyStopping = EarlyStopping is null ? model.EarlyStopping : EarlyStopping == "never" ? null : EarlyStopping == "true",
+            NoRepeatNgramSize = NoRepeatNgramSize ?? model.NoRepeatNgramSize,
+            MinLength = MinLength ?? model.MinLength,
+            MinNewTokens = MinNewTokens ?? model.MinNewTokens,
+            ForcedBosTokenId = ForcedBosTokenId ?? model.ForcedBosTokenId,
+            ForcedEosTokenId = ForcedEosTokenId ?? model.ForcedEosTokenId,
+            StopStrings = Stop is null ? [] : [Stop],
+            Seed = Seed,
+            KvCacheDType = CacheDType(KvCacheDtype),
+        };
+        var beamsOnly = new NoEffect<SamplingOptions>(["length-penalty", "early-stopping"], _ => "without beams; give --num-beams");
+        if (chosen.NumBeams == 1 && beamsOnly.Sentence(this) is { } sentence)
+        {
+            tell?.Invoke(sentence);
+        }
+        return chosen;
+    }
+
+    /// <summary>Fields of generation_config.json that the flags replace. Sampling replaces beam search.</summary>
+    private List<string> GivenFields()
+    {
+        List<string> fields = [.. Rows.All.Where(row => Given.PlaceOf(row.Name) is not null).Select(row => row.FileName)];
+        if (Temperature > 0)
+        {
+            fields.AddRange(["num_beams", "num_return_sequences", "length_penalty", "early_stopping"]);
+        }
+        return fields;
+    }
 }

@@ -51,15 +51,18 @@ internal static class SettingRules
 
     public static NoEffect<TrainOptions>[] BenchStep { get; } = [.. OfTraining, new(OfRuns, _ => "on the time of a step")];
 
-    public static NoEffect<SamplingOptions>[] Chat { get; } =
+    private static readonly NoEffect<SamplingOptions>[] OfGeneration =
     [
         new(["top-k", "top-p", "min-p", "seed"], options => options.Temperature == 0
             ? "while --temperature is 0, which takes the likeliest token" : null),
         new(["dtype"], options => options is { Device: "cpu", Dtype: DType.BF16 } ? OnCpu : null),
     ];
 
+    public static NoEffect<SamplingOptions>[] Chat { get; } =
+        [.. OfGeneration, new(["num-return-sequences"], _ => "in chat, which goes on from the best answer")];
+
     public static NoEffect<SamplingOptions>[] Generate { get; } =
-        [.. Chat, new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
+        [.. OfGeneration, new(["chat-template"], _ => "in generate, which goes on from the prompt as it is written; chat uses it")];
 
     public static NoEffect<DecodingOptions>[] BenchGenerate { get; } =
     [

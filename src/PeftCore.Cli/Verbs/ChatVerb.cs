@@ -25,13 +25,14 @@ internal sealed class ChatVerb : Verb
         call.Note(session.TaskNote(options));
         var template = TemplateOf(session, options);
         var generation = new TextGeneration(session, options.TaskId);
+        var chosen = options.ToGeneration(session.Directory, call.Terminal.Note) with { NumReturnSequences = 1 };
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
         List<ChatMessage> messages = options.Prompt is { } system ? [new("system", system)] : [];
         while (!call.Stop.IsCancellationRequested && ReadTurn(call) is { Length: > 0 } turn)
         {
             messages.Add(new ChatMessage("user", turn));
             string prompt = session.Tokenizer.RenderChat(messages, addGenerationPrompt: true, template);
-            var reply = generation.Continue(prompt, options.ToGeneration(), piece => people.Write(piece), call.Stop, isRendered: true);
+            var reply = generation.Continue(prompt, chosen, piece => people.Write(piece), call.Stop, isRendered: true);
             people.WriteLine();
             messages.Add(new ChatMessage("assistant", reply.Text));
         }

@@ -3,6 +3,7 @@ using System.Globalization;
 using PeftCore.Cli.Options;
 using PeftCore.Cli.Output;
 using PeftCore.Cli.Session;
+using PeftCore.Models.Generation;
 
 namespace PeftCore.Cli.Verbs;
 
@@ -22,11 +23,16 @@ internal sealed class GenerateVerb : Verb
         session.TellOfTokenizer(call, generates: true);
         call.Note(session.TaskNote(options));
         var generation = new TextGeneration(session, options.TaskId);
+        var chosen = options.ToGeneration(session.Directory, call.Terminal.Note);
         var clock = Stopwatch.StartNew();
         var people = call.Terminal.Json ? call.Terminal.Error : call.Terminal.Output;
         people.Write(prompt);
-        var result = generation.Continue(prompt, options.ToGeneration(), piece => people.Write(piece), call.Stop);
+        var result = generation.Continue(prompt, chosen, piece => people.Write(piece), call.Stop);
         people.WriteLine();
+        foreach (var other in result.Alternatives)
+        {
+            people.WriteLine(prompt + other.Text);
+        }
         double rate = result.Tokens.Count / clock.Elapsed.TotalSeconds;
         call.Terminal.Note(string.Create(CultureInfo.InvariantCulture,
             $"{result.Tokens.Count} tokens, {rate:N0} tok/s, ended by {result.Reason}"));
@@ -34,7 +40,11 @@ internal sealed class GenerateVerb : Verb
         {
             call.Terminal.Note(notice);
         }
-        return VerbResult.Done(new JsonReport().Add("prompt", prompt).Add("text", result.Text).Add("tokens", result.Tokens.Count)
-            .Add("token_ids", string.Join(' ', result.Tokens)).Add("finish_reason", result.Reason.ToString()).Add("tok_s", rate));
+        var report = Describe(new JsonReport().Add("prompt", prompt), result).Add("tok_s", rate);
+        return VerbResult.Done(result.Alternatives.Count == 0 ? report
+            : report.Add("alternatives", result.Alternatives.Select(other => Describe(new JsonReport(), other))));
     }
+
+    private static JsonReport Describe(JsonReport report, GenerationResult text) => report.Add("text", text.Text)
+        .Add("tokens", text.Tokens.Count).Add("token_ids", string.Join(' ', text.Tokens)).Add("finish_reason", text.Reason.ToString());
 }
