@@ -12,7 +12,7 @@ internal static class BeamCheck
     private const int StopToken = 2;
 
     /// <summary>Compares the text after the first tokens of the reference's row with ours.</summary>
-    public static Comparison Of(CausalModel model, Backend backend, Expected expected, int promptLength)
+    public static Comparison Of(TransformerModel model, Backend backend, Expected expected, int promptLength)
     {
         int[] reference = expected.Ints(Name);
         int count = reference.Length - promptLength;
