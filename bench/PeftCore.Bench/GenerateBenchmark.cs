@@ -39,8 +39,8 @@ public class GenerateBenchmark
     {
         var bench = _bench = Bench.Open(Device);
         _model = Model == "gpt2-124m"
-            ? new Gpt2(new Gpt2Config(50257, 768, 3072, 12, 12, 1024, 1e-5f, "gelu_new", false, true))
-            : new Llama(Shapes.BaseLlama);
+            ? new Decoder(Gpt2.Of(50257, 768, 3072, 12, 12, 1024))
+            : new Decoder(Shapes.BaseLlama);
         ModelLoader.Initialize(_model, bench.Backend, DTypeOf(Weights));
         _generator = new Generator(_model, bench.Backend);
     }

@@ -1,4 +1,5 @@
 using PeftCore.Models;
+using PeftCore.Nn;
 
 namespace PeftCore.Bench;
 
@@ -6,7 +7,7 @@ namespace PeftCore.Bench;
 internal static class Shapes
 {
     /// <summary>The bundled model, 3.2 million parameters.</summary>
-    public static LlamaConfig BaseLlama => new()
+    public static DecoderSpec BaseLlama => new()
     {
         ModelType = "llama",
         VocabularySize = 4096,
@@ -17,5 +18,6 @@ internal static class Shapes
         KeyHeads = 2,
         HeadDim = 32,
         MaxLength = 256,
+        Rope = new RopeSpec(10000, new DefaultRope(), 32),
     };
 }

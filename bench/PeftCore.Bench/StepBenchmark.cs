@@ -32,7 +32,7 @@ public class StepBenchmark
     public void Setup()
     {
         var bench = _bench = Bench.Open(Device);
-        var model = new Llama(Shapes.BaseLlama);
+        var model = new Decoder(Shapes.BaseLlama);
         ModelLoader.Initialize(model, bench.Backend, DType.BF16);
         model.GradientCheckpointing = Checkpointing;
         _model = new PeftModel(model);

@@ -26,10 +26,10 @@ namespace PeftCore.Ilgpu.Tests;
 /// <summary>A replayed pass gives the same losses and weights as an eager one, bit for bit, over batches that differ.</summary>
 public abstract class CapturedStepTests(string device)
 {
-    private static readonly LlamaConfig Config = new()
+    private static readonly DecoderSpec Spec = new()
     {
         ModelType = "llama", VocabularySize = 24, HiddenSize = 16, IntermediateSize = 16, Layers = 1, Heads = 2, KeyHeads = 1, HeadDim = 8,
-        MaxLength = 16,
+        MaxLength = 16, Rope = new RopeSpec(10000, new DefaultRope(), 8),
     };
 
     [TestCase(DType.F32, 1, 0.0, 4)]
@@ -113,7 +113,7 @@ public abstract class CapturedStepTests(string device)
         }
         using var owner = backend;
         using var scope = new TensorScope();
-        var model = new Llama(Config);
+        var model = new Decoder(Spec);
         ModelLoader.Initialize(model, backend, DType.F32, 3);
         var peft = new PeftModel(model);
         peft.AddAdapter(method ?? new LoraConfig

@@ -1,4 +1,5 @@
 using PeftCore.Autograd;
+using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -53,14 +54,14 @@ public abstract class CausalModel : TransformerModel
             x = Recomputes(inputs) ? Recompute.Run(h => Block(layer, h, inputs), x) : Block(layer, x, inputs);
         }
         inputs.Cache?.Advance(inputs.Length + (inputs.Prefix?.Length ?? 0));
-        return scope.Return(FinalNorm.Forward(x));
+        return scope.Return(Finish(x));
     }
 
     /// <summary>The logits, (B, T, vocabulary).</summary>
     public override Tensor Logits(ModelInputs inputs)
     {
         using var scope = new TensorScope();
-        return scope.Return(OtherHead is { } other ? other.Logits(Hidden(inputs), inputs) : HeadLogits(Hidden(inputs)));
+        return scope.Return(OtherHead is { } other ? other.Logits(Hidden(inputs), inputs) : LogitsOf(Hidden(inputs)));
     }
 
     /// <summary>Mean cross-entropy of predicting each target from the tokens before it, as a scalar.</summary>
@@ -80,12 +81,29 @@ public abstract class CausalModel : TransformerModel
         {
             hidden = hidden.Reshape([hidden.Shape.Rows, hidden.Shape.Columns]).Rows(rows);
         }
-        var sum = Head.Hook is null && Head.Bias is null
-            ? hidden.LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
-            : HeadLogits(hidden).CrossEntropy(targets.Tokens, 1);
+        var sum = Head.Hook is null && Head.Bias is null && LogitSoftCap == 0
+            ? HeadInput(hidden).LinearCrossEntropy(Head.Weight.Value, targets.Tokens, 1)
+            : LogitsOf(hidden).CrossEntropy(targets.Tokens, 1);
         var loss = sum.ScaleBy(targets.InverseCount);
         return scope.Return(head.Return(WithPenalty(loss, targets)));
     }
+
+    /// <summary>The logits of hidden states: (…, C) to (…, vocabulary).</summary>
+    internal Tensor LogitsOf(Tensor hidden)
+    {
+        using var scope = new TensorScope();
+        var logits = Head.Forward(HeadInput(hidden));
+        return scope.Return(LogitSoftCap == 0 ? logits : (logits * (1 / LogitSoftCap)).Activate<Tanh>() * LogitSoftCap);
+    }
+
+    /// <summary>Factor of the logits, in families that have one.</summary>
+    private protected virtual float LogitMultiplier => 1;
+
+    /// <summary>Logits l become cap·tanh(l/cap); 0 for none.</summary>
+    private protected virtual float LogitSoftCap => 0;
+
+    /// <summary>What follows the last block.</summary>
+    private protected virtual Tensor Finish(Tensor x) => FinalNorm.Forward(x);
 
     /// <summary>Adds learned position embeddings, in families that have them.</summary>
     protected virtual Tensor AddPositions(Tensor embedded, ModelInputs inputs) => embedded;
@@ -93,5 +111,5 @@ public abstract class CausalModel : TransformerModel
     /// <summary>Runs one block.</summary>
     protected abstract Tensor Block(int index, Tensor x, ModelInputs inputs);
 
-    private Tensor HeadLogits(Tensor hidden) => Head.Forward(hidden);
+    private Tensor HeadInput(Tensor hidden) => LogitMultiplier == 1 ? hidden : hidden * LogitMultiplier;
 }

@@ -14,9 +14,9 @@ public static class ModelFamilies
     {
         foreach (string type in (string[])["llama", "mistral", "qwen2", "qwen3"])
         {
-            Register(type, (config, warnings) => new Llama(LlamaConfig.From(config, warnings)), "q_proj", "v_proj");
+            Register(type, Llama.Read, "q_proj", "v_proj");
         }
-        Register("gpt2", (config, warnings) => new Gpt2(Gpt2Config.From(config, warnings)), "c_attn");
+        Register("gpt2", Gpt2.Read, "c_attn");
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>
@@ -46,6 +46,10 @@ public static class ModelFamilies
             _families = families;
         }
     }
+
+    private static void Register(string modelType, Func<ConfigReader, ICollection<string>?, DecoderSpec> read,
+        params IReadOnlyList<string> targetModules) =>
+        Register(modelType, (config, warnings) => new Decoder(read(config, warnings)), targetModules);
 
     /// <summary>The family of a model type; null if there is none.</summary>
     internal static ModelFamily? Find(string modelType) => _families.GetValueOrDefault(modelType);

@@ -9,7 +9,7 @@ public sealed partial class ModelInputs
 {
     private readonly int[] _positions;
     private readonly int[]? _ranges;
-    private Tensor? _windowed;
+    private readonly Dictionary<int, Tensor> _windowed = []; // by window
 
     private ModelInputs(Tensor ids, int[] positions, int[]? ranges)
     {
@@ -69,11 +69,12 @@ public sealed partial class ModelInputs
         {
             return Ranges;
         }
-        if (_windowed is null)
+        if (!_windowed.TryGetValue(window, out var ranges))
         {
-            _windowed = WindowRanges(window);
+            ranges = WindowRanges(window);
+            _windowed.Add(window, ranges);
         }
-        return _windowed;
+        return ranges;
     }
 
     /// <summary>Causal self-attention of one block over these inputs, and over what comes before them: the keys and values of a prefix
@@ -88,19 +89,45 @@ public sealed partial class ModelInputs
     /// <returns>(batch, length, heads·head dim)</returns>
     public Tensor Attend(int block, Tensor q, Tensor k, Tensor v, int headDim, float scale, int window = 0)
     {
-        using var scope = new TensorScope();
-        if (Prefix is { } prefix)
-        {
-            (k, v) = prefix.Prepend(block, k, v);
-        }
-        if (Cache is { } cache)
-        {
-            (k, v) = cache.Append(block, k, v);
-        }
-        return scope.Return(HeadsOf(q).Attend(HeadsOf(k), HeadsOf(v), new AttentionOptions(scale, Windowed(window))));
+        return Attend(block, HeadsOf(q), HeadsOf(k), HeadsOf(v), new SelfAttentionOptions(scale, window));
 
         Heads HeadsOf(Tensor tensor) => new(tensor, tensor.Shape.Columns / headDim, headDim);
     }
+
+    /// <summary>As the other overload, with heads that may lie inside a fused projection, which are read where they are unless other
+    /// keys come before them.</summary>
+    /// <param name="block">Number of the block.</param>
+    /// <param name="q">Queries, with positions applied.</param>
+    /// <param name="k">Keys, with positions applied.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="options">Scale, window and biases.</param>
+    /// <returns>(batch, length, heads·head dim)</returns>
+    internal Tensor Attend(int block, Heads q, Heads k, Heads v, SelfAttentionOptions options)
+    {
+        using var scope = new TensorScope();
+        if (Prefix is { } prefix)
+        {
+            var (keys, values) = prefix.Prepend(block, k.Gather(), v.Gather());
+            (k, v) = (SideBySide(k, keys), SideBySide(v, values));
+        }
+        if (Cache is { } cache)
+        {
+            var (keys, values) = cache.Append(block, k.Gather(), v.Gather());
+            (k, v) = (SideBySide(k, keys), SideBySide(v, values));
+        }
+        return scope.Return(q.Attend(k, v,
+            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, options.Bias)));
+
+        static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
+    }
+
+    /// <summary>The positions plus an offset, as rows of a table that has other rows first.</summary>
+    internal Tensor PositionsFrom(int offset) => offset == 0 ? Positions
+        : Ids.Backend.From(Array.ConvertAll(_positions, p => p + offset), [Batch, Length]);
+
+    /// <summary>F32 (batch·length): the factor of each query.</summary>
+    internal Tensor QueryGrowth(QueryGrowth growth) => Ids.Backend.From(
+        Array.ConvertAll(_positions, p => 1 + growth.Beta * MathF.Log(1 + p / growth.Length)), [Batch * Length]);
 
     /// <summary>Inputs of a rectangular batch.</summary>
     /// <param name="backend">The device.</param>
@@ -209,3 +236,11 @@ public sealed partial class ModelInputs
         return ranges;
     }
 }
+
+/// <summary>Settings of a block's attention.</summary>
+/// <param name="Scale">Factor of q·k, usually 1/√head dim.</param>
+/// <param name="Window">Maximum number of keys that a token attends to, its own included; 0 for no limit.</param>
+/// <param name="SoftCap">Scores s become cap·tanh(s/cap); 0 for none.</param>
+/// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
+/// <param name="Bias">F32 (1 or heads, queries, keys) added to scores, or null.</param>
+internal sealed record SelfAttentionOptions(float Scale, int Window = 0, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);

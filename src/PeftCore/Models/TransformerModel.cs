@@ -153,7 +153,7 @@ public abstract class TransformerModel : Module
     /// <returns>(B, P + T, C), and the inputs with the positions and the mask of all of them.</returns>
     private protected (Tensor Embedded, ModelInputs Inputs) Embed(ModelInputs inputs)
     {
-        var x = TokenEmbedding.Forward(inputs.Ids);
+        var x = EmbedTokens(inputs.Ids);
         if (VirtualTokens is { } before && inputs.Cache is not { Length: > 0 })
         {
             (x, inputs) = before.Prepend(x, inputs);
@@ -162,6 +162,14 @@ public abstract class TransformerModel : Module
             $"a sequence of {inputs.Longest} tokens is longer than the {MaxLength} this model allows; " +
             "shorten it or lower the maximum sequence length");
     }
+
+    /// <summary>The embeddings of tokens: I32 (B, T) to (B, T, C).</summary>
+    private protected virtual Tensor EmbedTokens(Tensor ids) => TokenEmbedding.Forward(ids);
+
+    /// <summary>A number that changes when the tables of rotary positions are made anew, or would be for a batch: a captured pass, which
+    /// reads them at their address, is used again only while it is the same.</summary>
+    /// <param name="length">One past the largest position of the batch.</param>
+    internal virtual long PositionTables(int length) => 0;
 
     /// <summary>Whether backward recomputes the blocks.</summary>
     private protected bool Recomputes(ModelInputs inputs) => GradientCheckpointing && inputs.Cache is null;

@@ -91,6 +91,19 @@ public abstract class Module : IDisposable
         return child;
     }
 
+    /// <summary>Adds a child under a path such as "attn.attention", with a module that only holds others for every name before the
+    /// last.</summary>
+    private protected T AddPath<T>(string path, T child) where T : Module
+    {
+        int dot = path.IndexOf('.', StringComparison.Ordinal);
+        if (dot < 0)
+        {
+            return Add(path, child);
+        }
+        var group = _children.Find(pair => pair.Key == path[..dot]).Value ?? Add(path[..dot], new ModuleGroup());
+        return group.AddPath(path[(dot + 1)..], child);
+    }
+
     /// <summary>Adds a parameter under a name.</summary>
     protected Parameter Add(string name, Parameter parameter)
     {

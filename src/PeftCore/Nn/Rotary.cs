@@ -4,27 +4,38 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Nn;
 
-/// <summary>Scaling of rotary frequencies for longer contexts.</summary>
-/// <param name="Type">"default", "linear" or "llama3".</param>
-/// <param name="Factor">The factor by which the context is extended.</param>
-/// <param name="LowFrequencyFactor">llama3: wavelengths above original/this are multiplied by the factor.</param>
-/// <param name="HighFrequencyFactor">llama3: wavelengths below original/this are unchanged.</param>
-/// <param name="OriginalLength">llama3: context length of pre-training.</param>
-internal sealed record RopeScaling(string Type, float Factor = 1, float LowFrequencyFactor = 1, float HighFrequencyFactor = 4,
-    int OriginalLength = 8192);
+/// <summary>Rotary positions of a layer.</summary>
+/// <param name="Theta">θ, the base of the frequencies.</param>
+/// <param name="Scaling">What longer contexts change.</param>
+/// <param name="Dimension">d, the first columns of a head, which turn; the others do not.</param>
+/// <param name="Interleaved">Columns 2i and 2i + 1 turn together (GPT-J) rather than i and i + d/2 (GPT-NeoX, LLaMA).</param>
+internal sealed record RopeSpec(double Theta, RopeScaling Scaling, int Dimension, bool Interleaved = false);
 
 /// <summary>Tables of cos(p·f) and sin(p·f) for rotary positions (Su et al. 2021), cached for the longest sequence so far.</summary>
-internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, bool interleaved = false) : IDisposable
+internal sealed class Rotary(RopeSpec spec) : IDisposable
 {
     private RopeTables? _tables;
+    private int _key;
 
-    /// <summary>Tables of at least <paramref name="length"/> positions.</summary>
-    public RopeTables Tables(Backend backend, int length)
+    /// <summary>How many times the tables were made.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>What the tables depend on besides the number of positions: see <see cref="RopeScaling.LengthKey"/>.</summary>
+    /// <param name="length">Length of the sequence.</param>
+    public int LengthKey(int length) => spec.Scaling.LengthKey(length);
+
+    /// <summary>Tables of at least <paramref name="rows"/> positions.</summary>
+    /// <param name="backend">The device.</param>
+    /// <param name="rows">Positions.</param>
+    /// <param name="length">Length of the sequence.</param>
+    public RopeTables Tables(Backend backend, int rows, int length)
     {
-        if (_tables is null || _tables.Cos.Shape[0] < length || _tables.Cos.Device != backend)
+        int key = LengthKey(length);
+        if (_tables is null || _tables.Cos.Shape[0] < rows || _tables.Cos.Device != backend || _key != key)
         {
             Dispose();
-            _tables = Build(backend, length);
+            (_tables, _key) = (Build(backend, rows, length), key);
+            Version++;
         }
         return _tables;
     }
@@ -36,60 +47,24 @@ internal sealed class Rotary(int dimension, double theta, RopeScaling scaling, b
         _tables = null;
     }
 
-    /// <summary>f = θ^(−2i/d), scaled.</summary>
-    internal double[] Frequencies()
-    {
-        double[] frequencies = new double[dimension / 2];
-        for (int i = 0; i < frequencies.Length; i++)
-        {
-            frequencies[i] = Stretch(Math.Pow(theta, -2.0 * i / dimension));
-        }
-        return frequencies;
-    }
-
-    /// <summary>Llama 3 (Dubey et al. 2024): frequencies of short wavelengths are unchanged, of long ones divided by the factor, and
-    /// between them interpolated.</summary>
-    private double Stretch(double frequency)
-    {
-        if (scaling.Type == "linear")
-        {
-            return frequency / scaling.Factor;
-        }
-        if (scaling.Type != "llama3")
-        {
-            return frequency;
-        }
-        double wavelength = 2 * Math.PI / frequency;
-        double turns = scaling.OriginalLength / wavelength;
-        if (turns > scaling.HighFrequencyFactor)
-        {
-            return frequency;
-        }
-        if (turns < scaling.LowFrequencyFactor)
-        {
-            return frequency / scaling.Factor;
-        }
-        double keep = (turns - scaling.LowFrequencyFactor) / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor);
-        return (1 - keep) * frequency / scaling.Factor + keep * frequency;
-    }
-
-    private RopeTables Build(Backend backend, int length)
+    private RopeTables Build(Backend backend, int rows, int length)
     {
         // Angles in single precision, as in transformers: at high positions double precision would differ from it.
-        float[] frequencies = Array.ConvertAll(Frequencies(), f => (float)f);
-        float[] cos = new float[length * frequencies.Length];
-        float[] sin = new float[length * frequencies.Length];
-        for (int p = 0, at = 0; p < length; p++)
+        float[] frequencies = Array.ConvertAll(spec.Scaling.Frequencies(spec.Theta, spec.Dimension, length), f => (float)f);
+        float[] cos = new float[rows * frequencies.Length];
+        float[] sin = new float[rows * frequencies.Length];
+        float factor = spec.Scaling.AttentionFactor;
+        for (int p = 0, at = 0; p < rows; p++)
         {
             foreach (float frequency in frequencies)
             {
                 float angle = p * frequency;
-                cos[at] = MathF.Cos(angle);
-                sin[at++] = MathF.Sin(angle);
+                cos[at] = MathF.Cos(angle) * factor;
+                sin[at++] = MathF.Sin(angle) * factor;
             }
         }
-        Shape shape = [length, frequencies.Length];
+        Shape shape = [rows, frequencies.Length];
         return new RopeTables(backend.From(cos, shape, MemoryKind.Frozen).Keep(), backend.From(sin, shape, MemoryKind.Frozen).Keep(),
-            interleaved);
+            spec.Interleaved);
     }
 }

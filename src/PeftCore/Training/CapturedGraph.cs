@@ -11,6 +11,7 @@ internal sealed class CapturedGraph : IDisposable
 {
     private ICapturedGraph? _graph;
     private int _longest;
+    private long _positionTables;
     private StaticInputs _inputs = null!;
     private StaticTensor[] _outputs = [];
 
@@ -30,6 +31,7 @@ internal sealed class CapturedGraph : IDisposable
         _inputs = new StaticInputs(inputs, targets, device.Arena);
         _parameters = [.. trainable.Parameters.Select(p => (p.Parameter.Value.Storage.Address, AddressOf(p.Parameter.Gradient), -1))];
         var graph = device.Capture(() => loss = eager.ForwardBackward(inputs, targets), trainable.Model.Mode.Step);
+        _positionTables = trainable.Model.PositionTables(_longest);
         if (!graph.CanReplay)
         {
             graph.Dispose();
@@ -50,11 +52,12 @@ internal sealed class CapturedGraph : IDisposable
     }
 
     /// <summary>Uploads a batch and launches the graph.</summary>
-    /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address or the address of a static tensor is in
-    /// use.</returns>
+    /// <returns>The loss; null, with nothing done, if a tensor is not at its captured address, the batch needs other tables of rotary
+    /// positions, or the address of a static tensor is in use.</returns>
     public Tensor? Launch(ITrainable trainable, Batch batch, int targets)
     {
-        if (!ParametersAreInPlace(trainable) || batch.LongestPosition >= _longest || !_inputs.Fill(batch, targets))
+        if (!ParametersAreInPlace(trainable) || batch.LongestPosition >= _longest
+            || trainable.Model.PositionTables(batch.LongestPosition + 1) != _positionTables || !_inputs.Fill(batch, targets))
         {
             return null;
         }

@@ -49,8 +49,7 @@ internal static class ConfigChecks
     /// <summary>The hyperparameters of a model.</summary>
     public static object ConfigOf(TransformerModel model) => model switch
     {
-        Llama llama => llama.Config,
-        Gpt2 gpt2 => gpt2.Config,
+        Decoder decoder => decoder.Spec,
         _ => throw new NotSupportedException($"{model.GetType()} has no configuration to compare"),
     };
 }

@@ -1,5 +1,6 @@
 using PeftCore.Fuzz.Inputs;
 using PeftCore.Models;
+using PeftCore.Nn;
 
 namespace PeftCore.Fuzz.Kinds;
 
@@ -37,12 +38,12 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
     [
         Size("vocab_size"), Size("hidden_size"), Size("intermediate_size"), Size("num_hidden_layers"), Size("num_attention_heads"),
         Size("num_key_value_heads") with { Required = false },
-        new("max_position_embeddings", FieldType.Int, 1) { Value = model => Config(model).MaxLength },
-        new("rms_norm_eps", FieldType.Float, 0) { Value = model => Config(model).Epsilon },
-        new("rope_theta", FieldType.Float, 0) { Holder = "rope_parameters", Value = model => Config(model).RopeTheta },
+        new("max_position_embeddings", FieldType.Int, 1) { Value = model => Spec(model).MaxLength },
+        new("rms_norm_eps", FieldType.Float, 0) { Value = model => Spec(model).Epsilon },
+        new("rope_theta", FieldType.Float, 0) { Holder = "rope_parameters", Value = model => Spec(model).Rope[0]!.Theta },
         new("rope_type", FieldType.Name) { Holder = "rope_parameters", Allowed = ["default"] },
         new("tie_word_embeddings", FieldType.Bool),
-        new("hidden_act", FieldType.Name) { Allowed = ["silu", "swish"] },
+        new("hidden_act", FieldType.Name) { Allowed = Activations.Names },
         new("model_type", FieldType.Name) { Required = true, Allowed = ["llama", "mistral", "qwen2", "qwen3"] },
     ];
 
@@ -50,18 +51,18 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
     [
         Size("vocab_size"), Size("n_embd"), Size("n_layer"), new("n_positions", FieldType.Int, 1) { DecidesShapes = true },
         new("n_inner", FieldType.Int, 1) { DecidesShapes = true },
-        new("n_head", FieldType.Int, 1) { Required = true, Value = model => ((Models.Gpt2)model).Config.Heads },
-        new("layer_norm_epsilon", FieldType.Float, 0) { Value = model => ((Models.Gpt2)model).Config.Epsilon },
+        new("n_head", FieldType.Int, 1) { Required = true, Value = model => Spec(model).Heads },
+        new("layer_norm_epsilon", FieldType.Float, 0) { Value = model => Spec(model).Epsilon },
         new("tie_word_embeddings", FieldType.Bool),
         new("scale_attn_weights", FieldType.Bool), new("scale_attn_by_inverse_layer_idx", FieldType.Bool),
-        new("activation_function", FieldType.Name) { Allowed = ["gelu_new", "gelu_pytorch_tanh", "gelu", "relu"] },
+        new("activation_function", FieldType.Name) { Allowed = Activations.Names },
         new("model_type", FieldType.Name) { Required = true, Allowed = ["gpt2"] },
     ];
 
     public static IReadOnlyList<ConfigField> Of(string family) => family switch
     {
         "gpt2" => Gpt2,
-        "mistral" => [.. Llama, new("sliding_window", FieldType.Int, 1) { Value = model => Config(model).Window },
+        "mistral" => [.. Llama, new("sliding_window", FieldType.Int, 1) { Value = model => Spec(model).Windows[0] },
             Size("head_dim") with { Required = false }],
         "llama" => [.. Llama, new("attention_bias", FieldType.Bool) { DecidesShapes = true },
             new("mlp_bias", FieldType.Bool) { DecidesShapes = true }, Size("head_dim") with { Required = false }],
@@ -101,7 +102,7 @@ internal sealed record ConfigField(string Name, FieldType Type, double Min = dou
 
     private static ConfigField Size(string name) => new(name, FieldType.Int, 1) { Required = true, DecidesShapes = true };
 
-    private static LlamaConfig Config(TransformerModel model) => ((Models.Llama)model).Config;
+    private static DecoderSpec Spec(TransformerModel model) => ((Decoder)model).Spec;
 
     private bool IsPossible(JsonTree value) => Type switch
     {

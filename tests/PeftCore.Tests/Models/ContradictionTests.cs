@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PeftCore.Io;
 using PeftCore.Models;
+using PeftCore.Nn;
 
 namespace PeftCore.Tests.Models;
 
@@ -44,16 +45,16 @@ public sealed class ContradictionTests : ModelTests
         10000, "max_position_embeddings = 64 is taken")]
     public void Positions_are_read_as_transformers_reads_them(string fields, string type, float factor, double theta, string? warning)
     {
-        var config = (LlamaConfig)Read("llama", fields);
-        Assert.That((config.RopeScaling.Type, config.RopeScaling.Factor, config.RopeTheta), Is.EqualTo((type, factor, theta)));
+        var rope = Read("llama", fields).Rope[0]!;
+        float read = rope.Scaling switch { LinearRope linear => linear.Factor, Llama3Rope llama3 => llama3.Factor, _ => 1 };
+        Assert.That((rope.Scaling.Type, read, rope.Theta), Is.EqualTo((type, factor, theta)));
         Assert.That(Warnings, warning is null ? Is.Empty : Has.Count.EqualTo(1).And.Exactly(1).Contains(warning));
     }
 
-    [TestCase("""{"rope_scaling": {"type": "yarn", "factor": 4}}""", "\"rope_scaling.type\" is \"yarn\", which is not supported")]
-    [TestCase("""{"rope_scaling": {"rope_type": "dynamic", "factor": 4}}""",
-        "\"rope_scaling.rope_type\" is \"dynamic\", which is not supported")]
-    [TestCase("""{"rope_parameters": {"rope_type": "longrope"}}""",
-        "\"rope_parameters.rope_type\" is \"longrope\", which is not supported")]
+    [TestCase("""{"rope_scaling": {"type": "su", "factor": 4}}""", "\"rope_scaling.type\" is \"su\", which is not supported")]
+    [TestCase("""{"rope_scaling": {"rope_type": "proportional", "factor": 4}}""",
+        "\"rope_scaling.rope_type\" is \"proportional\", which is not supported")]
+    [TestCase("""{"rope_parameters": {"rope_type": "longrope"}}""", "\"rope_parameters.short_factor\" is missing")]
     [TestCase("""{"rope_parameters": {"rope_theta": 500000}, "rope_scaling": {"type": "linear", "factor": 2}}""",
         "\"rope_parameters.rope_theta\" = 500000 would become 10000")]
     [TestCase("""{"rope_scaling": {"type": "linear", "rope_type": "dynamic", "factor": 2}}""",
@@ -174,7 +175,7 @@ public sealed class ContradictionTests : ModelTests
     public void Fields_that_are_absent_have_the_families_own_defaults(string family, int keyHeads, int headDim, int length)
     {
         string sizes = """{"vocab_size": 97, "hidden_size": 64, "intermediate_size": 56, "num_hidden_layers": 2, "num_attention_heads": 16}""";
-        var config = LlamaConfig.From(ConfigReader.Parse(sizes.Insert(1, $"\"model_type\": \"{family}\", "), "config.json"));
+        var config = Llama.Read(ConfigReader.Parse(sizes.Insert(1, $"\"model_type\": \"{family}\", "), "config.json"));
         Assert.That((config.KeyHeads, config.HeadDim, config.MaxLength), Is.EqualTo((keyHeads, headDim, length)));
     }
 
@@ -213,11 +214,11 @@ public sealed class ContradictionTests : ModelTests
             .Contains("\"extra.weight\" is not in the index and belongs to no part"));
     }
 
-    private object Read(string family, string fields)
+    private DecoderSpec Read(string family, string fields)
     {
         using var files = Edited(family, fields);
         var model = ModelLoader.Declare(ConfigReader.Parse(files.Config.ToJsonString(), "config.json"), Warnings);
-        return model is Llama llama ? llama.Config : ((Gpt2)model).Config;
+        return ((Decoder)model).Spec;
     }
 
     private void Refused(string family, string fields, string sentence) =>

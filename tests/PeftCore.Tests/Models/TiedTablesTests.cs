@@ -20,7 +20,7 @@ public sealed class TiedTablesTests : ModelTests
         var model = Load(files, shards);
         Assert.That(LossOf(model, "llama"), Is.EqualTo(ExpectedLoss("llama")).Within(1e-5));
         Assert.That(model.OutputLayer!.Weight, Is.Not.SameAs(model.TokenEmbedding.Weight));
-        Assert.That(((Llama)model).Config.TieEmbeddings, Is.False);
+        Assert.That(((Decoder)model).Spec.TieEmbeddings, Is.False);
         Assert.That(Warnings, Has.Exactly(1).Contains("lm_head.weight").And.Contains("tie_word_embeddings"));
     }
 

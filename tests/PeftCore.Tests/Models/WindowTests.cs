@@ -96,9 +96,13 @@ public sealed class WindowTests
 
     private float[] Logits(TransformerModel model, int[] ids) => model.Logits(ModelInputs.From(_backend, ids, 1)).ToArray<float>();
 
-    private Llama Model(int layers, int window, int first)
+    private Decoder Model(int layers, int window, int first)
     {
-        var model = new Llama(TinyModels.LlamaConfig with { Layers = layers, Window = window, FirstWindowLayer = first });
+        var model = new Decoder(TinyModels.LlamaSpec with
+        {
+            Layers = layers,
+            Windows = new PerLayer<int>(Enumerable.Range(0, layers).Select(i => i < first ? 0 : window)),
+        });
         ModelLoader.Initialize(model, _backend, DType.F32);
         return model;
     }

@@ -19,29 +19,28 @@ public sealed class RotaryTests
     [TestCase(31, 9.418306725434909e-08)]
     public void Llama_3_keeps_short_wavelengths_stretches_long_ones_and_blends_between(int pair, double frequency)
     {
-        using var rotary = new Rotary(64, 500000, new RopeScaling("llama3", 32, 1, 4, 8192));
-        Assert.That(rotary.Frequencies()[pair], Is.EqualTo(frequency).Within(1e-12).Percent);
+        var rope = new Llama3Rope(32, 1, 4, 8192);
+        Assert.That(rope.Frequencies(500000, 64, 1)[pair], Is.EqualTo(frequency).Within(1e-12).Percent);
     }
 
     [Test]
     public void Linear_scaling_divides_all_frequencies()
     {
-        using var plain = new Rotary(16, 10000, new RopeScaling("default"));
-        using var linear = new Rotary(16, 10000, new RopeScaling("linear", 4));
-        Assert.That(plain.Frequencies()[..3], Is.EqualTo(new[] { 1, 0.31622776601683794, 0.1 }).Within(1e-15));
-        Assert.That(linear.Frequencies(), Is.EqualTo(plain.Frequencies().Select(f => f / 4)).Within(1e-15));
+        double[] plain = new DefaultRope().Frequencies(10000, 16, 1);
+        Assert.That(plain[..3], Is.EqualTo(new[] { 1, 0.31622776601683794, 0.1 }).Within(1e-15));
+        Assert.That(new LinearRope(4).Frequencies(10000, 16, 1), Is.EqualTo(plain.Select(f => f / 4)).Within(1e-15));
     }
 
     [Test]
     public void Tables_hold_the_angles_of_each_position_and_grow_when_asked()
     {
         using var backend = new CpuBackend(1);
-        var rotary = new Rotary(4, 100, new RopeScaling("default"));
-        var small = rotary.Tables(backend, 3);
-        Assert.That(rotary.Tables(backend, 2), Is.SameAs(small));
+        var rotary = new Rotary(new RopeSpec(100, new DefaultRope(), 4));
+        var small = rotary.Tables(backend, 3, 3);
+        Assert.That(rotary.Tables(backend, 2, 2), Is.SameAs(small));
         Assert.That(small.Cos.ToArray<float>(), Is.EqualTo(new[] { 0, 0, 1, 0.1, 2, 0.2 }.Select(Math.Cos)).Within(1e-6));
         Assert.That(small.Sin.ToArray<float>(), Is.EqualTo(new[] { 0, 0, 1, 0.1, 2, 0.2 }.Select(Math.Sin)).Within(1e-6));
-        var large = rotary.Tables(backend, 9);
+        var large = rotary.Tables(backend, 9, 9);
         Assert.That((large.Cos.Shape, small.Cos.IsAlive), Is.EqualTo((Shape.Of(9, 2), false)));
         rotary.Dispose();
         Assert.That(backend.Memory.CurrentBytes, Is.Zero);

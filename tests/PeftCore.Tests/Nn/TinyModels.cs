@@ -1,5 +1,6 @@
 using PeftCore.Backends;
 using PeftCore.Models;
+using PeftCore.Nn;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -15,7 +16,7 @@ internal static class TinyModels
     public const int Batch = 2;
     public const int Length = 6;
 
-    public static LlamaConfig LlamaConfig { get; } = new()
+    public static DecoderSpec LlamaSpec { get; } = new()
     {
         ModelType = "llama",
         VocabularySize = Vocabulary,
@@ -26,13 +27,14 @@ internal static class TinyModels
         KeyHeads = 2,
         HeadDim = 4,
         MaxLength = 32,
+        Rope = new RopeSpec(10000, new DefaultRope(), 4),
     };
 
-    public static Llama Llama(Backend backend, DType dtype = DType.F32) => Filled(new Llama(LlamaConfig), backend, dtype);
+    public static DecoderSpec Gpt2Spec { get; } = PeftCore.Models.Gpt2.Of(Vocabulary, Hidden, Inner, 3, 4, 32);
 
-    public static Gpt2 Gpt2(Backend backend) =>
-        Filled(new Gpt2(new Gpt2Config(Vocabulary, Hidden, Inner, 3, 4, 32, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true)),
-            backend, DType.F32);
+    public static Decoder Llama(Backend backend, DType dtype = DType.F32) => Filled(new Decoder(LlamaSpec), backend, dtype);
+
+    public static Decoder Gpt2(Backend backend) => Filled(new Decoder(Gpt2Spec), backend, DType.F32);
 
     /// <summary>LoRA of rank 2 on some modules, with all parameters perturbed from their initial values.</summary>
     public static PeftModel WithLora(TransformerModel model, ModuleSelector targets, double dropout = 0, IReadOnlyList<int>? layers = null)

@@ -120,15 +120,16 @@ public sealed class StepMemoryTests
     private TransformerModel WideModel(string family)
     {
         TransformerModel model = family == "llama"
-            ? new Llama(TinyModels.LlamaConfig with
+            ? new Decoder(TinyModels.LlamaSpec with
             {
                 VocabularySize = 200,
                 HiddenSize = 40,
                 IntermediateSize = 88,
                 HeadDim = 10,
+                Rope = new RopeSpec(10000, new DefaultRope(), 10),
                 Layers = 2
             })
-            : new Gpt2(new Gpt2Config(200, 40, 88, 2, 4, 70, 1e-5f, "gelu_new", ScaleByLayer: false, TieEmbeddings: true));
+            : new Decoder(Gpt2.Of(200, 40, 88, 2, 4, 70));
         ModelLoader.Initialize(model, _backend, DType.F32);
         return model;
     }

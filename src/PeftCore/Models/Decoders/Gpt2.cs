@@ -1,173 +1,103 @@
-using PeftCore.Backends;
-using PeftCore.Kernels;
+using PeftCore.Io;
 using PeftCore.Nn;
-using PeftCore.Ops;
-using PeftCore.Tensors;
-using Embedding = PeftCore.Nn.Embedding;
 
 namespace PeftCore.Models;
 
 /// <summary>GPT-2 (Radford et al. 2019): learned positions, layer norm before each sublayer, one fused q, k, v projection, weights stored
-/// transposed ("Conv1D").</summary>
-internal sealed class Gpt2 : CausalModel
+/// transposed ("Conv1D"), dropout of embeddings and sublayers.</summary>
+internal static class Gpt2
 {
-    private readonly Transformer _transformer;
-
-    /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
-    public Gpt2(Gpt2Config config)
+    private static readonly DecoderNames Names = new()
     {
-        Config = config;
-        _transformer = Add("transformer", new Transformer(config));
-        Head = Add("lm_head", new Linear(config.HiddenSize, config.VocabularySize));
-        if (config.TieEmbeddings)
+        Body = "transformer",
+        Embedding = "wte",
+        Positions = "wpe",
+        Layers = "h",
+        FinalNorm = "ln_f",
+        Attention = "attn",
+        Qkv = "c_attn",
+        Output = "c_proj",
+        Up = "c_fc",
+        Down = "c_proj",
+        Norms = new BlockNorms("ln_1", "ln_2"),
+    };
+
+    /// <summary>The spec of these sizes, with the published activation and no dropout.</summary>
+    public static DecoderSpec Of(int vocabulary, int hidden, int inner, int layers, int heads, int length) => new()
+    {
+        ModelType = "gpt2",
+        Names = Names,
+        VocabularySize = vocabulary,
+        HiddenSize = hidden,
+        IntermediateSize = inner,
+        Layers = layers,
+        Heads = heads,
+        KeyHeads = heads,
+        HeadDim = hidden / heads,
+        MaxLength = length,
+        LearnedPositionOffset = 0,
+        Norm = NormKind.Layer,
+        Epsilon = 1e-5f,
+        TransposedWeights = true,
+        QkvBias = true,
+        OutputBias = true,
+        Mlp = MlpKind.Plain,
+        MlpBias = true,
+        Activation = "gelu_new",
+        TieEmbeddings = true,
+    };
+
+    /// <summary>Reads a config.json.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
+    /// <exception cref="BadInputException">A field is missing or wrong, or fields contradict each other.</exception>
+    public static DecoderSpec Read(ConfigReader config, ICollection<string>? warnings = null)
+    {
+        int hidden = Named(config, "n_embd", "hidden_size", max: DecoderFields.MostColumns / 4);
+        int heads = Named(config, "n_head", "num_attention_heads", max: DecoderFields.MostColumns);
+        int length = Named(config, "n_positions", "max_position_embeddings", 1024, DecoderFields.MostRows);
+        if (hidden % heads != 0)
         {
-            Head.Tie(_transformer.Wte.Weight);
+            throw config.Error("n_head", $"is {heads}, which does not divide n_embd = {hidden}");
         }
+        if (!config.Bool("scale_attn_weights", true))
+        {
+            throw config.Error("scale_attn_weights", "is false, which is not supported");
+        }
+        if (config.IntOrNull("n_ctx") is { } context && context != length)
+        {
+            warnings?.Add(config.Sentence("n_ctx", $"is {context}, but \"n_positions\" is {length}, which counts"));
+        }
+        ForeignFields.Refuse(config, "gpt2", [], ("rotary_dim", [0]), ("num_key_value_heads", [heads]), ("sliding_window", [0]),
+            ("rope_scaling", []), ("rope_parameters", []));
+        ForeignFields.Compare(config, warnings, ("n_inner", ["intermediate_size"]),
+            ("activation_function", ["hidden_act", "hidden_activation"]),
+            ("layer_norm_epsilon", ["layer_norm_eps", "rms_norm_eps"]));
+        int vocabulary = config.Int("vocab_size", min: 1, max: DecoderFields.MostRows);
+        int inner = config.IntOrNull("n_inner", min: 1, max: DecoderFields.MostColumns) ?? 4 * hidden;
+        int layers = Named(config, "n_layer", "num_hidden_layers", max: DecoderFields.MostLayers);
+        float scale = 1 / MathF.Sqrt(hidden / heads);
+        float residual = DecoderFields.Dropout(config, "resid_pdrop", 0.1);
+        return Of(vocabulary, hidden, inner, layers, heads, length) with
+        {
+            Epsilon = (float)config.Float("layer_norm_epsilon", 1e-5, min: 0, max: 1),
+            Activation = config.Choice("activation_function", "gelu_new", [.. Activations.Names]),
+            AttentionScale = config.Bool("scale_attn_by_inverse_layer_idx", false)
+                ? new PerLayer<float>(Enumerable.Range(1, layers).Select(number => scale / number)) : null,
+            TieEmbeddings = config.Bool("tie_word_embeddings", true),
+            EmbeddingDropout = DecoderFields.Dropout(config, "embd_pdrop", 0.1),
+            AttentionDropout = residual,
+            MlpDropout = residual,
+            ProbabilityDropout = DecoderFields.Dropout(config, "attn_pdrop", 0.1),
+        };
     }
 
-    /// <summary>The configuration.</summary>
-    public Gpt2Config Config { get; }
-
-    /// <inheritdoc/>
-    public override string ModelType => "gpt2";
-
-    /// <inheritdoc/>
-    public override int HiddenSize => Config.HiddenSize;
-
-    /// <inheritdoc/>
-    public override int LayerCount => Config.Layers;
-
-    /// <inheritdoc/>
-    public override int MaxLength => Config.MaxLength;
-
-    /// <inheritdoc/>
-    public override Embedding TokenEmbedding => _transformer.Wte;
-
-    /// <inheritdoc/>
-    public override Linear Head { get; }
-
-    /// <inheritdoc/>
-    public override string BasePrefix => "transformer.";
-
-    internal override CausalModel Untied() => new Gpt2(Config with { TieEmbeddings = false });
-
-    /// <inheritdoc/>
-    public override Layer FinalNorm => _transformer.LnF;
-
-    /// <inheritdoc/>
-    public override int HeadCount => Config.Heads;
-
-    internal override BlockResiduals ResidualsOf(int block) => _transformer.Blocks[block].Residuals;
-
-    internal override bool IsBuffer(string name) =>
-        name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
-
-    /// <inheritdoc/>
-    protected override Tensor AddPositions(Tensor embedded, ModelInputs inputs) => embedded + _transformer.Wpe.Forward(inputs.Positions);
-
-    /// <inheritdoc/>
-    protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _transformer.Blocks[index].Forward(x, inputs);
-
-    private sealed class Transformer : Module
+    /// <summary>A size under GPT-2's name or the common one, which transformers treats as the same field.</summary>
+    private static int Named(ConfigReader config, string own, string common, int? fallback = null, int max = int.MaxValue)
     {
-        public Transformer(Gpt2Config c)
-        {
-            Wte = Add("wte", new Embedding(c.VocabularySize, c.HiddenSize));
-            Wpe = Add("wpe", new Embedding(c.MaxLength, c.HiddenSize));
-            var blocks = Add("h", new ModuleList());
-            Blocks = [.. Enumerable.Range(0, c.Layers).Select(i => blocks.Append(new TransformerBlock(c, i)))];
-            LnF = Add("ln_f", new LayerNorm(c.HiddenSize, c.Epsilon));
-        }
-
-        public Embedding Wte { get; }
-        public Embedding Wpe { get; }
-        public TransformerBlock[] Blocks { get; }
-        public LayerNorm LnF { get; }
-    }
-
-    private sealed class TransformerBlock : Module
-    {
-        private readonly LayerNorm _ln1;
-        private readonly SelfAttention _attention;
-        private readonly LayerNorm _ln2;
-        private readonly Mlp _mlp;
-
-        public TransformerBlock(Gpt2Config c, int index)
-        {
-            Residuals = new BlockResiduals(this, new ResidualAdd(), new ResidualAdd());
-            _ln1 = Add("ln_1", new LayerNorm(c.HiddenSize, c.Epsilon));
-            _attention = Add("attn", new SelfAttention(c, index));
-            _ln2 = Add("ln_2", new LayerNorm(c.HiddenSize, c.Epsilon));
-            _mlp = Add("mlp", new Mlp(c));
-        }
-
-        public BlockResiduals Residuals { get; }
-
-        public Tensor Forward(Tensor x, ModelInputs inputs) // (B, T, C)
-        {
-            using var scope = new TensorScope("h." + Name);
-            x = Residuals.Attention.Add(x, _attention.Forward(_ln1.Forward(x), inputs));
-            return scope.Return(Residuals.FeedForward.Add(x, _mlp.Forward(_ln2.Forward(x))));
-        }
-    }
-
-    private sealed class SelfAttention : Module
-    {
-        private readonly int _index;
-        private readonly int _heads;
-        private readonly int _headDim;
-        private readonly float _scale;
-        private readonly Linear _qkv;
-        private readonly Linear _o;
-
-        public SelfAttention(Gpt2Config c, int index)
-        {
-            _index = index;
-            _heads = c.Heads;
-            _headDim = c.HiddenSize / c.Heads;
-            _scale = 1 / MathF.Sqrt(_headDim) / (c.ScaleByLayer ? index + 1 : 1);
-            _qkv = Add("c_attn", new Linear(c.HiddenSize, 3 * c.HiddenSize, bias: true, transposed: true));
-            _o = Add("c_proj", new Linear(c.HiddenSize, c.HiddenSize, bias: true, transposed: true));
-        }
-
-        public Tensor Forward(Tensor x, ModelInputs inputs)
-        {
-            using var scope = new TensorScope(Name);
-            var qkv = _qkv.Forward(x); // (B, T, 3C)
-            int c = x.Shape.Columns;
-            // Without earlier keys, q, k and v are read where the projection has them.
-            var o = inputs is { Cache: null, Prefix: null }
-                ? In(qkv, 0).Attend(In(qkv, c), In(qkv, 2 * c), new AttentionOptions(_scale, inputs.Ranges))
-                : inputs.Attend(_index, qkv.Columns(0, c), qkv.Columns(c, c), qkv.Columns(2 * c, c), _headDim, _scale);
-            return scope.Return(_o.Forward(o));
-        }
-
-        private Heads In(Tensor tensor, int offset) => new(tensor, _heads, _headDim, offset);
-    }
-
-    private sealed class Mlp : Layer
-    {
-        private readonly string _activation;
-        private readonly Linear _fc;
-        private readonly Linear _proj;
-
-        public Mlp(Gpt2Config c)
-        {
-            _activation = c.Activation;
-            _fc = Add("c_fc", new Linear(c.HiddenSize, c.InnerSize, bias: true, transposed: true));
-            _proj = Add("c_proj", new Linear(c.InnerSize, c.HiddenSize, bias: true, transposed: true));
-        }
-
-        protected internal override Tensor Compute(Tensor x)
-        {
-            var h = _fc.Forward(x);
-            h = _activation switch
-            {
-                "gelu" => h.Activate<Gelu>(),
-                "relu" => h.Activate<Relu>(),
-                _ => h.Activate<GeluTanh>(),
-            };
-            return _proj.Forward(h);
-        }
+        int? second = config.IntOrNull(common, min: 1, max: max);
+        int value = config.Int(own, second ?? fallback, min: 1, max: max);
+        return second is null || second == value ? value
+            : throw config.Error(own, $"is {value}, but \"{common}\", another name of the same size, is {second}; keep one of them");
     }
 }

@@ -1,24 +1,38 @@
+using System.Text.Json;
 using PeftCore.Io;
 using PeftCore.Nn;
 
 namespace PeftCore.Models;
 
+/// <summary>What a family has without fields about its rotary positions.</summary>
+/// <param name="HeadDim">Elements of a head.</param>
+/// <param name="MaxLength">max_position_embeddings.</param>
+/// <param name="Theta">The base.</param>
+/// <param name="Part">The part of each head that turns; null if the family has no such field and turns all of it.</param>
+/// <param name="Interleaved">See <see cref="RopeSpec"/>.</param>
+internal sealed record RopeDefaults(int HeadDim, int MaxLength, double Theta = 10000, double? Part = null, bool Interleaved = false)
+{
+    /// <summary>original_max_position_embeddings; null if max_position_embeddings is taken instead.</summary>
+    public int? OriginalLength { get; init; }
+
+    /// <summary>Further names of rope_type with their meaning, which early files of the family have.</summary>
+    public IReadOnlyDictionary<string, string> Aliases { get; init; } = new Dictionary<string, string>();
+}
+
 /// <summary>The rotary positions of a configuration. New files have rope_parameters, older ones rope_scaling and rope_theta; in a file with
 /// both, rope_scaling replaces rope_parameters as a whole, as in Hugging Face transformers 5.</summary>
 internal static class RopeSettings
 {
-    private const string New = "rope_parameters", Old = "rope_scaling", Base = "rope_theta", Original = "original_max_position_embeddings";
+    private const string New = "rope_parameters", Old = "rope_scaling", Base = "rope_theta", Part = "partial_rotary_factor";
+    private const string Full = "full_attention", Sliding = "sliding_attention";
 
-    // The fields that transformers reads for every type; it ignores others with a warning.
-    private static readonly string[] Common = ["rope_type", "type", Base, "partial_rotary_factor"];
-
-    /// <summary>Reads base and scaling.</summary>
+    /// <summary>Reads the positions that all blocks have.</summary>
     /// <param name="config">config.json.</param>
-    /// <param name="maxLength">Maximum sequence length, the default of llama3's scaling.</param>
+    /// <param name="defaults">What absent fields mean.</param>
     /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
     /// <exception cref="BadInputException">A type is not supported, a field is missing or wrong, or two fields contradict each
     /// other.</exception>
-    public static (double Theta, RopeScaling Scaling) Read(ConfigReader config, int maxLength, ICollection<string>? warnings)
+    public static RopeSpec Read(ConfigReader config, RopeDefaults defaults, ICollection<string>? warnings)
     {
         // An empty object is absent, as in Python.
         var old = config.ObjectOrNull(Old) is { } o && o.Names.Any() ? o : null;
@@ -26,25 +40,56 @@ internal static class RopeSettings
         double? outer = config.FloatOrNull(Base, min: 1);
         if ((old ?? current) is not { } chosen)
         {
-            return (outer ?? 10000, new RopeScaling("default"));
+            return Spec(defaults, outer ?? defaults.Theta, new DefaultRope(), PartOf(config, null, defaults));
         }
-        double theta = chosen.FloatOrNull(Base, min: 1) ?? outer ?? 10000;
-        var scaling = Scaling(config, chosen, maxLength, warnings);
+        double theta = chosen.FloatOrNull(Base, min: 1) ?? outer ?? defaults.Theta;
+        var scaling = RopeScalingFields.Read(config, RefuseKinds(chosen), defaults, PartOf(config, chosen, defaults), theta, warnings);
         if (old is not null && current is not null)
         {
-            Compare(config, current, old, theta, scaling, maxLength, warnings);
+            Compare(config, current, old, theta, scaling, defaults, warnings);
         }
         if (outer is { } top && top != theta)
         {
             warnings?.Add($"{config.Source}: field \"{Base}\" is {top:R}, but \"{(old is null ? New : Old)}.{Base}\" is {theta:R}, which " +
                 "counts.");
         }
-        return (theta, scaling);
+        return Spec(defaults, theta, scaling, PartOf(config, chosen, defaults));
     }
 
-    private static void Compare(
-        ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling, int maxLength,
+    /// <summary>Reads the positions of a family whose blocks with a window have others than its blocks without: new files have an object
+    /// for each kind in rope_parameters; in older ones rope_theta and rope_scaling belong to the blocks without a window.</summary>
+    /// <param name="config">config.json.</param>
+    /// <param name="defaults">What absent fields mean for blocks without a window.</param>
+    /// <param name="slidingTheta">The base of the blocks with a window, in older files and where it is absent; null for that of the
+    /// others.</param>
+    /// <param name="warnings">Receives a warning for each contradiction that is resolved.</param>
+    /// <returns>The positions of blocks without and with a window.</returns>
+    /// <exception cref="BadInputException">As for <see cref="Read"/>.</exception>
+    public static (RopeSpec Full, RopeSpec Sliding) ReadByKind(ConfigReader config, RopeDefaults defaults, double? slidingTheta,
         ICollection<string>? warnings)
+    {
+        if (config.ObjectOrNull(New) is not { } current || !current.Names.Any())
+        {
+            var full = Read(config, defaults, warnings);
+            return (full, full with { Theta = slidingTheta ?? full.Theta, Scaling = new DefaultRope() });
+        }
+        if (config.ObjectOrNull(Old) is { } old && old.Names.Any())
+        {
+            throw config.Error(Old, $"stands beside \"{New}\", which has an object for each kind of block; keep one of the two");
+        }
+        return (OfKind(Full, defaults), OfKind(Sliding, defaults with { Theta = slidingTheta ?? defaults.Theta }));
+
+        RopeSpec OfKind(string kind, RopeDefaults own)
+        {
+            var fields = current.Object(kind);
+            double theta = fields.FloatOrNull(Base, min: 1) ?? own.Theta;
+            double part = PartOf(config, fields, own);
+            return Spec(own, theta, RopeScalingFields.Read(config, fields, own, part, theta, warnings), part);
+        }
+    }
+
+    private static void Compare(ConfigReader config, ConfigReader current, ConfigReader old, double theta, RopeScaling scaling,
+        RopeDefaults defaults, ICollection<string>? warnings)
     {
         if (current.FloatOrNull(Base, min: 1) is { } lost && lost != theta && !old.Has(Base))
         {
@@ -52,78 +97,51 @@ internal static class RopeSettings
                 $"stands beside \"{New}\" and replaces it, so that \"{New}.{Base}\" = {lost:R} would become {theta:R}; " +
                 $"put {Base} into \"{Old}\", or keep only one of the two");
         }
-        bool same = TypeOf(current) == scaling.Type && Scaling(config, current, maxLength, null) == scaling
-            && (current.FloatOrNull(Base, min: 1) ?? theta) == theta;
+        double part = PartOf(config, current, defaults);
+        bool same = RopeScalingFields.Read(config, RefuseKinds(current), defaults, part, theta, null) == scaling
+            && (current.FloatOrNull(Base, min: 1) ?? theta) == theta && part == PartOf(config, old, defaults);
         if (!same)
         {
-            warnings?.Add($"{config.Source}: \"{New}\" ({TypeOf(current)}) and \"{Old}\" ({scaling.Type}) disagree; " +
+            warnings?.Add($"{config.Source}: \"{New}\" ({RopeScalingFields.TypeOf(current)}) and \"{Old}\" ({scaling.Type}) disagree; " +
                 $"\"{Old}\" counts as a whole, as in transformers 5.");
         }
     }
 
-    private static RopeScaling Scaling(ConfigReader config, ConfigReader fields, int maxLength, ICollection<string>? warnings)
+    private static RopeSpec Spec(RopeDefaults defaults, double theta, RopeScaling scaling, double part) =>
+        new(theta, scaling, Dimension(defaults, part), defaults.Interleaved);
+
+    /// <summary>The columns of a head that turn: int(head dim·part), as in transformers.</summary>
+    internal static int Dimension(RopeDefaults defaults, double part) => (int)(defaults.HeadDim * part);
+
+    private static double PartOf(ConfigReader config, ConfigReader? fields, RopeDefaults defaults)
+    {
+        double? inner = fields?.FloatOrNull(Part);
+        if (defaults.Part is not { } usual)
+        {
+            return inner is null or 1 ? 1
+                : throw fields!.Error(Part, $"is {inner:R}: positions that turn a part of each head are not supported for this model");
+        }
+        double? outer = config.FloatOrNull(Part);
+        if (inner is not null && outer is not null && inner != outer)
+        {
+            throw fields!.Error(Part, $"is {inner:R}, but the same field outside is {outer:R}; keep one of them");
+        }
+        double part = inner ?? outer ?? usual;
+        int columns = part is > 0 and <= 1 ? Dimension(defaults, part) : 0;
+        return columns > 0 && columns % 2 == 0 ? part : throw (inner is not null ? fields! : config).Error(Part,
+            $"is {part:R}, of {defaults.HeadDim} columns of a head; expected a part of them that is a positive even number of columns");
+    }
+
+    private static ConfigReader RefuseKinds(ConfigReader fields)
     {
         foreach (string name in fields.Names)
         {
-            if (fields.Raw(name) is { ValueKind: System.Text.Json.JsonValueKind.Object })
+            if (fields.Raw(name) is { ValueKind: JsonValueKind.Object })
             {
-                throw fields.Error(name, "is an object: positions that differ between kinds of blocks are not supported");
+                throw fields.Error(name,
+                    "is an object: positions that differ between kinds of blocks are not supported for this model");
             }
         }
-        if (fields.Has("rope_type") && fields.Has("type") && fields.String("rope_type") != fields.String("type"))
-        {
-            throw fields.Error("rope_type",
-                $"is \"{fields.String("rope_type")}\", but the older \"type\" beside it is \"{fields.String("type")}\"; keep one of them");
-        }
-        double part = fields.Float("partial_rotary_factor", 1);
-        if (part != 1)
-        {
-            throw fields.Error("partial_rotary_factor", $"is {part:R}: positions that turn a part of each head are not supported");
-        }
-        string type = TypeOf(fields);
-        string[] own = type switch
-        {
-            "default" => [],
-            "linear" => ["factor"],
-            "llama3" => ["factor", "low_freq_factor", "high_freq_factor", Original],
-            _ => throw fields.Error(fields.Has("rope_type") ? "rope_type" : "type",
-                $"is \"{type}\", which is not supported; supported are default, linear, llama3"),
-        };
-        string[] extra = [.. fields.Names.Where(name => fields.Has(name) && !Common.Contains(name) && !own.Contains(name)).Distinct()];
-        if (extra.Length > 0)
-        {
-            warnings?.Add(fields.Sentence(extra[0], $"means nothing to positions of type \"{type}\" and is ignored"));
-        }
-        return type switch
-        {
-            "linear" => new RopeScaling(type, Factor(fields)),
-            "llama3" => Llama3(config, fields, maxLength, warnings),
-            _ => new RopeScaling(type),
-        };
+        return fields;
     }
-
-    private static RopeScaling Llama3(ConfigReader config, ConfigReader fields, int maxLength, ICollection<string>? warnings)
-    {
-        float low = (float)fields.Float("low_freq_factor", min: 0, max: 1e6),
-            high = (float)fields.Float("high_freq_factor", min: 0, max: 1e6);
-        if (high <= low)
-        {
-            throw fields.Error("high_freq_factor", $"is {high}, which must be above low_freq_factor = {low}");
-        }
-        int? inner = fields.IntOrNull(Original, min: 1), outer = config.IntOrNull(Original, min: 1);
-        if (inner is not null && outer is not null && inner != outer)
-        {
-            throw fields.Error(Original, $"is {inner}, but the same field outside is {outer}; keep one of them");
-        }
-        if ((inner ?? outer) is not { } length)
-        {
-            length = maxLength;
-            warnings?.Add(fields.Sentence(Original, $"is missing; max_position_embeddings = {maxLength} is taken, as in transformers 5"));
-        }
-        return new RopeScaling("llama3", Factor(fields), low, high, length);
-    }
-
-    private static float Factor(ConfigReader fields) => (float)fields.Float("factor", min: 1, max: 1e6);
-
-    private static string TypeOf(ConfigReader fields) => fields.StringOrNull("rope_type") ?? fields.StringOrNull("type") ?? "default";
 }

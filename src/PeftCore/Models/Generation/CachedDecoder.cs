@@ -80,7 +80,7 @@ public sealed class CachedDecoder : IStepDecoder
         using var scope = new TensorScope();
         using var quiet = Tape.Pause();
         var hidden = _model.Hidden(ModelInputs.After(_cache, _backend, ids, Sequences, Tasks));
-        _model.Head.Forward(Last(hidden)).Cast(DType.F32).Download(logits);
+        _model.LogitsOf(Last(hidden)).Cast(DType.F32).Download(logits);
     }
 
     /// <summary>Reads tokens of one sequence and returns the logits after each of them.</summary>

@@ -1,3 +1,5 @@
+using PeftCore.Nn;
+
 namespace PeftCore.Peft;
 
 /// <summary>The settings that LoHa and LoKr share; both come from the LyCORIS project.</summary>

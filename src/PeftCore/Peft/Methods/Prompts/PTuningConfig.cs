@@ -1,4 +1,5 @@
 using PeftCore.Kernels;
+using PeftCore.Nn;
 using PeftCore.Ops;
 using PeftCore.Tensors;
 

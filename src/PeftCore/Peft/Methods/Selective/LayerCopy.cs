@@ -29,7 +29,7 @@ internal sealed class LayerCopy : LayerAdapter
     public override Tensor Forward(Tensor x) => _layer switch
     {
         RmsNorm norm => norm.With(x, _weight.Value.Value),
-        LayerNorm norm => norm.With(x, _weight.Value.Value, _bias!.Value.Value),
+        LayerNorm norm => norm.With(x, _weight.Value.Value, _bias?.Value.Value),
         Embedding => _weight.Value.Value.Rows(x),
         Linear linear => x.Linear(_weight.Value.Value, _bias?.Value.Value, linear.Transposed),
         _ => throw new InvalidOperationException($"LN tuning does not know a {_layer.GetType().Name}"),

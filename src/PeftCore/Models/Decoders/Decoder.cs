@@ -1,0 +1,149 @@
+using PeftCore.Nn;
+using PeftCore.Ops;
+using PeftCore.Tensors;
+using Embedding = PeftCore.Nn.Embedding;
+
+namespace PeftCore.Models;
+
+/// <summary>A decoder-only transformer (Radford et al. 2018) built from a <see cref="DecoderSpec"/>: embedding, blocks, norm, head. The
+/// idea is litgpt's: one model, its families as rows of switches.</summary>
+internal sealed class Decoder : CausalModel
+{
+    private readonly DecoderPositions _positionTables;
+    private readonly Linear? _embeddingIn;
+    private readonly Linear? _embeddingOut;
+    private readonly Embedding? _positions;
+    private readonly Layer? _embeddingNorm;
+    private readonly DecoderBlock[] _blocks;
+
+    /// <summary>Declares the model without weights; a loader or an initialiser sets them.</summary>
+    public Decoder(DecoderSpec spec)
+    {
+        Spec = spec;
+        var names = spec.Names;
+        int embedding = spec.EmbeddingSize == 0 ? spec.HiddenSize : spec.EmbeddingSize;
+        _positionTables = new DecoderPositions(spec);
+        TokenEmbedding = Body(names.Embedding, new Embedding(spec.VocabularySize, embedding));
+        if (spec.LearnedPositionOffset is { } offset)
+        {
+            _positions = Body(names.Positions, new Embedding(spec.MaxLength + offset, spec.HiddenSize));
+        }
+        if (embedding != spec.HiddenSize)
+        {
+            _embeddingIn = Body(names.EmbeddingIn, new Linear(embedding, spec.HiddenSize));
+            _embeddingOut = Body(names.EmbeddingOut, new Linear(spec.HiddenSize, embedding));
+        }
+        _embeddingNorm = names.EmbeddingNorm is { } first ? Body(first, spec.Norm.Create(spec.HiddenSize, spec.Epsilon)) : null;
+        var layers = Body(names.Layers, new ModuleList());
+        _blocks = [.. Enumerable.Range(0, spec.Layers).Select(i => layers.Append(new DecoderBlock(spec, i, _positionTables)))];
+        FinalNorm = names.FinalNorm is { } last ? Body(last, spec.Norm.Create(spec.HiddenSize, spec.Epsilon)) : new Identity();
+        Head = AddPath(names.Head, new Linear(embedding, spec.VocabularySize, spec.HeadBias));
+        if (spec.TieEmbeddings)
+        {
+            Head.Tie(TokenEmbedding.Weight);
+        }
+
+        T Body<T>(string name, T child) where T : Module => AddPath(names.Body + "." + name, child);
+    }
+
+    /// <summary>The switches.</summary>
+    public DecoderSpec Spec { get; }
+
+    /// <inheritdoc/>
+    public override string ModelType => Spec.ModelType;
+
+    /// <inheritdoc/>
+    public override int HiddenSize => Spec.HiddenSize;
+
+    /// <inheritdoc/>
+    public override int LayerCount => Spec.Layers;
+
+    /// <inheritdoc/>
+    public override int MaxLength => Spec.MaxLength;
+
+    /// <inheritdoc/>
+    public override Embedding TokenEmbedding { get; }
+
+    /// <inheritdoc/>
+    public override Linear Head { get; }
+
+    /// <inheritdoc/>
+    public override string BasePrefix => Spec.Names.Body.Split('.')[0] + ".";
+
+    /// <inheritdoc/>
+    public override Layer FinalNorm { get; }
+
+    /// <inheritdoc/>
+    public override int HeadCount => Spec.Heads;
+
+    /// <inheritdoc/>
+    public override int KeyHeadCount => Spec.KeyHeads;
+
+    /// <inheritdoc/>
+    public override int HeadDim => Spec.HeadDim;
+
+    /// <inheritdoc/>
+    private protected override float LogitMultiplier => Spec.LogitMultiplier;
+
+    /// <inheritdoc/>
+    private protected override float LogitSoftCap => Spec.LogitSoftCap;
+
+    internal override CausalModel Untied() => new Decoder(Spec with { TieEmbeddings = false });
+
+    internal override BlockResiduals ResidualsOf(int block) => _blocks[block].Residuals;
+
+    // Rotary frequencies and causal masks, which older versions of transformers saved.
+    internal override bool IsBuffer(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
+        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+
+    internal override long PositionTables(int length) => _positionTables.State(length + VirtualTokenCount);
+
+    /// <inheritdoc/>
+    private protected override Tensor EmbedTokens(Tensor ids)
+    {
+        var x = TokenEmbedding.Forward(ids);
+        return Spec.TokenMultiplier == 1 ? x : x * Spec.TokenMultiplier;
+    }
+
+    /// <summary>What comes between the embeddings and the first block.</summary>
+    protected override Tensor AddPositions(Tensor embedded, ModelInputs inputs)
+    {
+        var x = embedded;
+        if (_embeddingIn is not null)
+        {
+            x = _embeddingIn.Forward(x);
+        }
+        if (Spec.EmbeddingMultiplier != 1)
+        {
+            x *= Spec.EmbeddingMultiplier;
+        }
+        if (_positions is not null)
+        {
+            x += _positions.Forward(inputs.PositionsFrom(Spec.LearnedPositionOffset!.Value));
+        }
+        if (_embeddingNorm is not null)
+        {
+            x = _embeddingNorm.Forward(x);
+        }
+        return x.Dropout(LayerDropout.OfBase(Mode, Spec.EmbeddingDropout, block: -1, site: 0).Now);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Block(int index, Tensor x, ModelInputs inputs) => _blocks[index].Forward(x, inputs);
+
+    /// <inheritdoc/>
+    private protected override Tensor Finish(Tensor x)
+    {
+        x = FinalNorm.Forward(x);
+        return _embeddingOut is null ? x : _embeddingOut.Forward(x);
+    }
+
+    private protected override void OnDispose() => _positionTables.Dispose();
+}
+
+/// <summary>y = x.</summary>
+internal sealed class Identity : Layer
+{
+    /// <inheritdoc/>
+    protected internal override Tensor Compute(Tensor x) => x;
+}
