@@ -54,14 +54,14 @@ internal static class ForeignFields
             }
         }
         bool learned = family == "gpt2";
-        if (config.Raw("position_embedding_type") is { ValueKind: JsonValueKind.String } kind
+        if (!own.Contains("position_embedding_type") && config.Raw("position_embedding_type") is { ValueKind: JsonValueKind.String } kind
             && !(learned ? LearnedPositions : RotaryPositions).Contains(kind.GetString()))
         {
             throw config.Error("position_embedding_type",
                 $"is {ConfigReader.Describe(kind)}, but {family} models have {(learned ? "learned" : "rotary")} positions");
         }
-        if (config.Raw("no_rope_layers") is { ValueKind: JsonValueKind.Array } layers && layers.EnumerateArray()
-            .Any(layer => Number(layer) != 1))
+        if (!own.Contains("no_rope_layers") && config.Raw("no_rope_layers") is { ValueKind: JsonValueKind.Array } layers
+            && layers.EnumerateArray().Any(layer => Number(layer) != 1))
         {
             throw config.Error("no_rope_layers", $"leaves positions out of some blocks, which {family} models do not");
         }

@@ -17,6 +17,17 @@ public static class ModelFamilies
             Register(type, Llama.Read, "q_proj", "v_proj");
         }
         Register("gpt2", Gpt2.Read, "c_attn");
+        foreach (var (type, read) in (ReadOnlySpan<(string, Func<ConfigReader, ICollection<string>?, DecoderSpec>)>)
+            [
+                ("gemma", Gemma.Read), ("gemma2", Gemma2.Read), ("gemma3_text", Gemma3.Read), ("granite", Granite.Read),
+                ("smollm3", SmolLm3.Read), ("olmo2", Olmo.Read2), ("olmo3", Olmo.Read3), ("cohere", Cohere.Read),
+                ("cohere2", Cohere.Read2), ("starcoder2", StarCoder2.Read), ("stablelm", StableLm.Read), ("glm4", Glm4.Read),
+                ("ministral3", Ministral3.Read),
+            ])
+        {
+            Register(type, read, "q_proj", "v_proj");
+        }
+        Register("phi3", Phi3.Read, "qkv_proj");
     }
 
     /// <summary>The values of "model_type" that can be loaded.</summary>

@@ -13,7 +13,7 @@ internal readonly record struct LayerDropout(RunMode Mode, float Probability, ul
     /// <summary>The first index of sites that are not layers, far above those of layers.</summary>
     public const ulong FirstSiteAfterLayers = 0x7FE000;
 
-    /// <summary>The first index of the base model's own sites, above those of adapters; each block has <see cref="SitesOfBlock"/>.</summary>
+    /// <summary>The first index of the base model's own sites, above those of adapters.</summary>
     private const ulong FirstSiteOfBase = 0x800000;
 
     private const int SitesOfBlock = 4;

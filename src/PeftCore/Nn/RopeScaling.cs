@@ -14,7 +14,7 @@ internal abstract record RopeScaling
     /// <param name="length">Length of the sequence: one past its largest position.</param>
     public virtual int LengthKey(int length) => 0;
 
-    /// <summary>The longest sequence of a model whose configuration has this maximum, which for some types is that of pre-training.</summary>
+    /// <summary>The longest sequence of a model whose configuration has this maximum, which some types extend.</summary>
     public virtual int MaxLength(int configured) => configured;
 
     /// <summary>The frequencies of a sequence, (d/2).</summary>

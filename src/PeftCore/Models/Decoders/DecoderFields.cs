@@ -49,6 +49,9 @@ internal sealed record FamilyFields
     /// <summary>original_max_position_embeddings.</summary>
     public int? OriginalLength { get; init; }
 
+    /// <summary>Fields of rope_parameters that only this family has.</summary>
+    public IReadOnlyList<string> RopeOwn { get; init; } = [];
+
     /// <summary>Further names of types of rotary positions.</summary>
     public IReadOnlyDictionary<string, string> RopeAliases { get; init; } = new Dictionary<string, string>();
 
@@ -169,6 +172,7 @@ internal static class DecoderFields
         new(spec.HeadDim, spec.MaxLength, family.Theta, family.RotaryPart, family.Interleaved)
         {
             OriginalLength = family.OriginalLength,
+            Own = family.RopeOwn,
             Aliases = family.RopeAliases,
         };
 

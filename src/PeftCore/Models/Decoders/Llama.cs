@@ -3,8 +3,8 @@ using PeftCore.Io;
 namespace PeftCore.Models;
 
 /// <summary>LLaMA (Touvron et al. 2023), the family that most others are said by their difference from: RMS norm before each sublayer,
-/// rotary positions, grouped-query attention, SwiGLU, no biases. Mistral (Jiang et al. 2023) adds a sliding window, Qwen2 (Yang et al. 2024)
-/// biases of q, k and v and a window in the upper blocks, Qwen3 (Yang et al. 2025) a norm of each head of q and k instead of the
+/// rotary positions, grouped-query attention, SwiGLU, no biases. Mistral (Jiang et al. 2023) adds a sliding window, Qwen2 (Yang et al.
+/// 2024) biases of q, k and v and a window in the upper blocks, Qwen3 (Yang et al. 2025) a norm of each head of q and k instead of the
 /// biases.</summary>
 internal static class Llama
 {

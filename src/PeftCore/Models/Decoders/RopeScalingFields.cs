@@ -9,8 +9,7 @@ internal static class RopeScalingFields
     private const string Original = "original_max_position_embeddings";
 
     // The fields that are read elsewhere or belong to every type.
-    private static readonly string[] Common =
-        ["rope_type", "type", "rope_theta", "partial_rotary_factor", "llama_4_scaling_beta", "max_position_embeddings"];
+    private static readonly string[] Common = ["rope_type", "type", "rope_theta", "partial_rotary_factor"];
 
     /// <summary>Reads the scaling.</summary>
     /// <param name="config">config.json.</param>
@@ -41,10 +40,9 @@ internal static class RopeScalingFields
             _ => throw fields.Error(fields.Has("rope_type") ? "rope_type" : "type",
                 $"is \"{type}\", which is not supported; supported are default, linear, dynamic, llama3, yarn, longrope"),
         };
-        string[] extra = [.. fields.Names.Where(name => fields.Has(name) && !Common.Contains(name) && !own.Contains(name)).Distinct()];
-        if (extra.Length > 0)
+        if (fields.Names.FirstOrDefault(IsExtra) is { } extra)
         {
-            warnings?.Add(fields.Sentence(extra[0], $"means nothing to positions of type \"{type}\" and is ignored"));
+            warnings?.Add(fields.Sentence(extra, $"means nothing to positions of type \"{type}\" and is ignored"));
         }
         return type switch
         {
@@ -55,6 +53,9 @@ internal static class RopeScalingFields
             "longrope" => Long(config, fields, defaults, part),
             _ => new DefaultRope(),
         };
+
+        bool IsExtra(string name) =>
+            fields.Has(name) && !Common.Contains(name) && !own.Contains(name) && !defaults.Own.Contains(name);
     }
 
     /// <summary>The type as the file has it.</summary>
@@ -85,7 +86,8 @@ internal static class RopeScalingFields
             throw config.Error("rope_theta", $"is {theta:R}, but positions of type \"yarn\" need a base above 1");
         }
         float factor = Factor(fields);
-        float fast = (float)fields.Float("beta_fast", 32, min: 1e-3, max: 1e6), slow = (float)fields.Float("beta_slow", 1, min: 1e-3, max: 1e6);
+        float fast = (float)fields.Float("beta_fast", 32, min: 1e-3, max: 1e6),
+            slow = (float)fields.Float("beta_slow", 1, min: 1e-3, max: 1e6);
         if (fast < slow)
         {
             throw fields.Error("beta_fast", $"is {fast}, which must not be below beta_slow = {slow}");

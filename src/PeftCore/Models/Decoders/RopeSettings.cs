@@ -15,6 +15,9 @@ internal sealed record RopeDefaults(int HeadDim, int MaxLength, double Theta = 1
     /// <summary>original_max_position_embeddings; null if max_position_embeddings is taken instead.</summary>
     public int? OriginalLength { get; init; }
 
+    /// <summary>Fields beside those of rope_type that the family reads itself.</summary>
+    public IReadOnlyList<string> Own { get; init; } = [];
+
     /// <summary>Further names of rope_type with their meaning, which early files of the family have.</summary>
     public IReadOnlyDictionary<string, string> Aliases { get; init; } = new Dictionary<string, string>();
 }
