@@ -110,6 +110,8 @@ internal static class KernelCatalog
         Unaligned<BFloat16>(visitor);
         visitor.Visit<Portable.Rows.Rope, RopeArgs>();
         visitor.Visit<Portable.Attention.AttentionSinkGradient, AttentionSinkArgs>();
+        visitor.Visit<RelativeBias, RelativeBiasArgs>();
+        visitor.Visit<RelativeBiasGradient, RelativeBiasArgs>();
         visitor.Visit<SumPartials, SumPartialsArgs>();
         Structured(visitor);
     }
@@ -169,6 +171,8 @@ internal static class KernelCatalog
         visitor.Visit<CastFromFloat<TElement>, CastArgs<TElement>>();
         visitor.Visit<AddRow<TElement>, RowWiseArgs<TElement>>();
         visitor.Visit<Gather<TElement>, GatherArgs<TElement>>();
+        visitor.Visit<GatherRelative<TElement>, GatherRelativeArgs<TElement>>();
+        visitor.Visit<GatherRelativeGradient<TElement>, GatherRelativeArgs<TElement>>();
         visitor.Visit<RmsForward<TElement>, RmsArgs<TElement>>();
         visitor.Visit<RmsBackward<TElement>, RmsArgs<TElement>>();
         visitor.Visit<LayerForward<TElement>, LayerArgs<TElement>>();

@@ -16,6 +16,7 @@ internal sealed partial class IlgpuBackend
     private readonly LayerNormLauncher _layerNorm;
     private readonly RopeLauncher _rope;
     private readonly AttentionLauncher _attention;
+    private readonly RelativePositionLauncher _relativePositions;
     private readonly LossLauncher _loss;
     private readonly OptimizerLauncher _optimizer;
 
@@ -114,6 +115,18 @@ internal sealed partial class IlgpuBackend
     internal override void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks) =>
         _attention.AttentionGradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias, dSinks);
+
+    internal override void RelativeBias(Tensor table, Tensor buckets, Tensor y) =>
+        _relativePositions.Bias(table, buckets, y);
+
+    internal override void RelativeBiasGradient(Tensor dy, Tensor buckets, Tensor dTable, bool accumulate) =>
+        _relativePositions.BiasGradient(dy, buckets, dTable, accumulate);
+
+    internal override void GatherRelative(Tensor x, Tensor index, bool transposed, Tensor y) =>
+        _relativePositions.Gather(x, index, transposed, y);
+
+    internal override void GatherRelativeGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate) =>
+        _relativePositions.GatherGradient(dy, index, transposed, dx, accumulate);
 
     internal override void Softmax(Tensor x, Tensor y) => _loss.Softmax(x, y);
 

@@ -30,6 +30,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _layerNorm = new LayerNormLauncher(_gpu, _rows);
         _rope = new RopeLauncher(_gpu);
         _attention = new AttentionLauncher(_gpu);
+        _relativePositions = new RelativePositionLauncher(_gpu);
         _loss = new LossLauncher(_gpu);
         _optimizer = new OptimizerLauncher(_gpu);
         _arena = name.IsCuda ? new Arena(_device.Memory, CardChunk) : new Arena(_device.Memory);

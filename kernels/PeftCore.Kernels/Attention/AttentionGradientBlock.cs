@@ -153,7 +153,8 @@ internal unsafe ref struct AttentionGradientBlock<TTile>
         float* probabilities = _probabilities + (row * Keys), scoreGrads = _scoreGrads + (row * Keys);
         AttentionPacking.Products<TTile>(_queryPanels + (row * _dim), rows, _keyStrips, _dim, from, to, _inputs.Shape.Scale, probabilities,
             Keys);
-        AttentionPacking.Products<TTile>(_gradientPanels + (row * _valueDim), rows, _valueStrips, _valueDim, from, to, 1f, scoreGrads, Keys);
+        AttentionPacking.Products<TTile>(_gradientPanels + (row * _valueDim), rows, _valueStrips, _valueDim, from, to, 1f, scoreGrads,
+            Keys);
         for (int r = 0; r < rows; r++, probabilities += Keys, scoreGrads += Keys)
         {
             int i = query + r;

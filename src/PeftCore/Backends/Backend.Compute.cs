@@ -171,6 +171,18 @@ public abstract partial class Backend
     internal abstract void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks);
 
+    /// <summary>y[0, h, i, j] = table[buckets[i, j], h].</summary>
+    internal abstract void RelativeBias(Tensor table, Tensor buckets, Tensor y);
+
+    /// <summary>dTable[buckets[i, j], h] (+)= dy[0, h, i, j], in a fixed order.</summary>
+    internal abstract void RelativeBiasGradient(Tensor dy, Tensor buckets, Tensor dTable, bool accumulate);
+
+    /// <summary>y[b, h, i, j] = x[b, h, i, index[i, j]], or with <paramref name="transposed"/> y[b, h, j, i].</summary>
+    internal abstract void GatherRelative(Tensor x, Tensor index, bool transposed, Tensor y);
+
+    /// <summary>dx[b, h, i, r] (+)= Σ dy[b, h, i, j] over j with index[i, j] = r, in a fixed order.</summary>
+    internal abstract void GatherRelativeGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate);
+
     // ---- Softmax and losses ----
 
     /// <summary>Softmax of each row; y may be x.</summary>

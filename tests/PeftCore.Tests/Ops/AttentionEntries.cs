@@ -26,10 +26,11 @@ internal static class AttentionEntries
         yield return Attention("attention, everything", new Variant(2, 2, true, true, 4, 0.9f), [.. SeparateSaves, "ranges: *", "bias: *"]);
         yield return Attention("attention, heads among other columns", new Variant(Padding: 2), SeparateSaves);
         yield return Attention("attention, a bias a batch row", new Variant(BiasHeads: 1, BiasBatch: true), [.. SeparateSaves, "bias: *"]);
-        yield return Attention("attention, a bias a batch row and head", new Variant(KeyHeads: 2, BiasHeads: 4, BiasBatch: true, Ranges: true),
-            [.. SeparateSaves, "ranges: *", "bias: *"]);
+        yield return Attention("attention, a bias a batch row and head",
+            new Variant(KeyHeads: 2, BiasHeads: 4, BiasBatch: true, Ranges: true), [.. SeparateSaves, "ranges: *", "bias: *"]);
         yield return Attention("attention, sinks", new Variant(KeyHeads: 2, Sinks: true), SinksSave);
-        yield return Attention("attention, wide values", new Variant(KeyHeads: 2, Wider: 2), ["q: *", "k: *", "v: *", .. SeparateSaves[3..]]);
+        yield return Attention("attention, wide values", new Variant(KeyHeads: 2, Wider: 2),
+            ["q: *", "k: *", "v: *", .. SeparateSaves[3..]]);
         yield return Attention("attention, dropout", new Variant(Dropout: 0.4f), SeparateSaves);
         yield return Attention("attention, all that encoders need", new Variant(BiasHeads: 4, BiasBatch: true, Sinks: true, Dropout: 0.3f,
             MoreKeys: 2, Ranges: true), [.. SinksSave, "ranges: *", "bias: *"]);

@@ -116,10 +116,23 @@ internal sealed partial class SignFlippingBackend
     {
         var copy = call;
         Run("AttentionGradient",
-            () => _inner.AttentionGradient(copy, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias, dSinks),
+            () => _inner.AttentionGradient(copy, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias,
+                dSinks),
             OverHeads("dq", dq, accumulateDq), OverHeads("dk", dk, accumulateDk), OverHeads("dv", dv, accumulateDv),
             OverIf("dBias", dBias, added: true), OverIf("dSinks", dSinks, added: true));
     }
+
+    internal override void RelativeBias(Tensor table, Tensor buckets, Tensor y) =>
+        Run("RelativeBias", () => _inner.RelativeBias(table, buckets, y), Over("y", y));
+
+    internal override void RelativeBiasGradient(Tensor dy, Tensor buckets, Tensor dTable, bool accumulate) =>
+        Run("RelativeBiasGradient", () => _inner.RelativeBiasGradient(dy, buckets, dTable, accumulate), Over("dTable", dTable, accumulate));
+
+    internal override void GatherRelative(Tensor x, Tensor index, bool transposed, Tensor y) =>
+        Run("GatherRelative", () => _inner.GatherRelative(x, index, transposed, y), Over("y", y));
+
+    internal override void GatherRelativeGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate) =>
+        Run("GatherRelativeGradient", () => _inner.GatherRelativeGradient(dy, index, transposed, dx, accumulate), Over("dx", dx, accumulate));
 
     internal override void Softmax(Tensor x, Tensor y) => Run("Softmax", () => _inner.Softmax(x, y), Over("y", y));
 

@@ -12,6 +12,7 @@ public sealed partial class CpuBackend
     private readonly CpuRandom _random;
     private readonly CpuNorms _norms;
     private readonly CpuAttention _attention;
+    private readonly CpuRelativePositions _relativePositions;
     private readonly CpuLosses _losses;
     private readonly CpuStructured _structured;
     private readonly CpuOptimizers _optimizers;
@@ -119,6 +120,18 @@ public sealed partial class CpuBackend
     internal override void AttentionGradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks) =>
         _attention.Gradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv, dBias, dSinks);
+
+    internal override void RelativeBias(Tensor table, Tensor buckets, Tensor y) =>
+        _relativePositions.Bias(table, buckets, y);
+
+    internal override void RelativeBiasGradient(Tensor dy, Tensor buckets, Tensor dTable, bool accumulate) =>
+        _relativePositions.BiasGradient(dy, buckets, dTable, accumulate);
+
+    internal override void GatherRelative(Tensor x, Tensor index, bool transposed, Tensor y) =>
+        _relativePositions.Gather(x, index, transposed, y);
+
+    internal override void GatherRelativeGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate) =>
+        _relativePositions.GatherGradient(dy, index, transposed, dx, accumulate);
 
     // ---- Softmax and losses ----
 

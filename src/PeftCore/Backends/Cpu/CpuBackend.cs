@@ -42,6 +42,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _random = new CpuRandom(_stream, _packed);
         _norms = new CpuNorms(_stream, _packed);
         _attention = new CpuAttention(_stream, _packed);
+        _relativePositions = new CpuRelativePositions(_stream);
         _losses = new CpuLosses(_stream, _packed);
         _structured = new CpuStructured(_stream, _packed);
         _optimizers = new CpuOptimizers(_stream, _packed);

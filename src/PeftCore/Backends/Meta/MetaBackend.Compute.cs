@@ -116,6 +116,14 @@ public sealed partial class MetaBackend
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks) =>
         Flops += call.GradientFlops;
 
+    internal override void RelativeBias(Tensor table, Tensor buckets, Tensor y) { }
+
+    internal override void RelativeBiasGradient(Tensor dy, Tensor buckets, Tensor dTable, bool accumulate) { }
+
+    internal override void GatherRelative(Tensor x, Tensor index, bool transposed, Tensor y) { }
+
+    internal override void GatherRelativeGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate) { }
+
     // ---- Softmax and losses ----
 
     internal override void Softmax(Tensor x, Tensor y) { }
