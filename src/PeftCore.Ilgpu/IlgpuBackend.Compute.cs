@@ -58,11 +58,11 @@ internal sealed partial class IlgpuBackend
     internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
         _elementwise.Dropout(x, y, probability, seed, stream, accumulate);
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
-        _elementwise.FillUniform(y, low, high, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) =>
+        _elementwise.FillUniform(y, low, high, seed, stream, first);
 
-    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
-        _elementwise.FillNormal(y, mean, standardDeviation, seed, stream);
+    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first = 0) =>
+        _elementwise.FillNormal(y, mean, standardDeviation, seed, stream, first);
 
     internal override void MatMul(Tensor a, bool transposeA, Tensor b, bool transposeB, Tensor c, float alpha = 1,
         bool accumulate = false) =>

@@ -111,6 +111,12 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
         _device.Accelerator.Synchronize();
     }
 
+    internal override void Trim()
+    {
+        Synchronize(); // Queued work may still use memory that is free for the host.
+        _arena.Trim();
+    }
+
     /// <inheritdoc/>
     public override bool CanProfile => true;
 

@@ -7,15 +7,35 @@ internal static unsafe partial class Philox
 {
     /// <summary>
     /// y[i] (+)= x[i]/(1 − p) where the uniform number of element i is at least p, else 0. The mask is never stored: the same seed and
-    /// stream recompute it. y may be x when not accumulating. Tested against the scalar Philox by PhiloxTests.
+    /// stream recompute it. y may be x when not accumulating. x[0] is element <paramref name="first"/> of the stream, a multiple of four.
+    /// Tested against the scalar Philox by PhiloxTests.
     /// </summary>
     public static void Dropout(
-        ReadOnlySpan<float> x, Span<float> y, float probability, ulong seed, ulong stream, bool accumulate, WorkerPool pool)
+        ReadOnlySpan<float> x, Span<float> y, float probability, ulong seed, ulong stream, bool accumulate, WorkerPool pool,
+        ulong first = 0)
     {
         Sizes.AtLeast<float>(y, x.Length);
         fixed (float* px = x, py = y)
         {
-            Ranges.For(x.Length, new DropoutBody(px, py, probability, seed, stream, accumulate), pool);
+            Ranges.For(x.Length, new DropoutBody(px, py, probability, seed, stream, first >> 2, accumulate), pool);
+        }
+    }
+
+    /// <summary>Fills as <see cref="FillUniform(Span{float}, float, float, ulong, ulong, ulong)"/> does, on all threads.</summary>
+    public static void FillUniform(Span<float> y, float low, float high, ulong seed, ulong stream, ulong first, WorkerPool pool)
+    {
+        fixed (float* py = y)
+        {
+            Ranges.For(y.Length, new UniformBody(py, low, high, seed, stream, first), pool);
+        }
+    }
+
+    /// <summary>Fills as <see cref="FillNormal(Span{float}, float, float, ulong, ulong, ulong)"/> does, on all threads.</summary>
+    public static void FillNormal(Span<float> y, float mean, float std, ulong seed, ulong stream, ulong first, WorkerPool pool)
+    {
+        fixed (float* py = y)
+        {
+            Ranges.For(y.Length, new NormalBody(py, mean, std, seed, stream, first), pool);
         }
     }
 
@@ -85,7 +105,25 @@ internal static unsafe partial class Philox
         b = radius * sin;
     }
 
-    private readonly struct DropoutBody(float* x, float* y, float probability, ulong seed, ulong stream, bool accumulate) : IRangeBody
+    private readonly struct UniformBody(float* y, float low, float high, ulong seed, ulong stream, ulong first) : IRangeBody
+    {
+        private readonly float* _y = y;
+
+        public void Run(int start, int count) => FillUniform(new Span<float>(_y + start, count), low, high, seed, stream,
+            first + (ulong)start);
+    }
+
+    private readonly struct NormalBody(float* y, float mean, float std, ulong seed, ulong stream, ulong first) : IRangeBody
+    {
+        private readonly float* _y = y;
+
+        // Blocks start at a multiple of four.
+        public void Run(int start, int count) => FillNormal(new Span<float>(_y + start, count), mean, std, seed, stream,
+            first + (ulong)start);
+    }
+
+    private readonly struct DropoutBody(
+        float* x, float* y, float probability, ulong seed, ulong stream, ulong firstCounter, bool accumulate) : IRangeBody
     {
         private readonly float* _x = x, _y = y;
 
@@ -98,7 +136,7 @@ internal static unsafe partial class Philox
             {
                 for (; i <= end - 16; i += 16)
                 {
-                    Next4(seed, stream, (ulong)i >> 2, out var first, out var second);
+                    Next4(seed, stream, firstCounter + ((ulong)i >> 2), out var first, out var second);
                     MaskVector(i, first, scale);
                     MaskVector(i + 8, second, scale);
                 }
@@ -106,7 +144,7 @@ internal static unsafe partial class Philox
 
             for (; i < end; i += 4)
             {
-                var words = Next(seed, stream, (ulong)i >> 2);
+                var words = Next(seed, stream, firstCounter + ((ulong)i >> 2));
                 ReadOnlySpan<uint> four = [words.X, words.Y, words.Z, words.W];
                 for (int j = 0; j < Math.Min(4, end - i); j++)
                 {

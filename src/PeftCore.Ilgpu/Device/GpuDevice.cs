@@ -87,25 +87,31 @@ internal sealed class GpuDevice : IDisposable
     public void ForEach<TKernel, TArgs>(long count, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct =>
-        Run<TKernel, TArgs>(checked((int)((count + BlockSize - 1) / BlockSize)), 1, args);
+        Run<TKernel, TArgs>((count + BlockSize - 1) / BlockSize, 1, args);
 
     /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks; nothing is launched for
     /// 0 blocks.</summary>
-    public void Run<TKernel, TArgs>(int blocks, int splits, TArgs args)
+    /// <exception cref="NotSupportedException">A grid has fewer blocks: CUDA allows 2³¹ − 1.</exception>
+    public void Run<TKernel, TArgs>(long blocks, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct
     {
+        if (blocks > int.MaxValue)
+        {
+            throw new NotSupportedException($"{KernelProfile.NameOf(typeof(TKernel))} would need {blocks} thread blocks, but a launch has " +
+                $"at most {int.MaxValue}; use a smaller batch or shorter sequences");
+        }
         if (blocks > 0)
         {
             var kernel = Kernel<TKernel, TArgs>();
             Timer?.Start();
             if (Name.IsCuda)
             {
-                kernel(Stream, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
+                kernel(Stream, new KernelConfig((int)blocks, splits, 1, BlockSize, 1, 1), args);
             }
             else
             {
-                Launch(kernel, new KernelConfig(blocks, splits, 1, BlockSize, 1, 1), args);
+                Launch(kernel, new KernelConfig((int)blocks, splits, 1, BlockSize, 1, 1), args);
             }
             StopTiming(typeof(TKernel));
         }

@@ -32,7 +32,10 @@ internal sealed class HostDeviceMemory(Accelerator accelerator, LaunchCapture la
     public unsafe void Fill(nint address, float value, long count) => launches.Launch(() =>
     {
         accelerator.Synchronize();
-        new Span<float>((void*)address, checked((int)count)).Fill(value);
+        for (long first = 0; first < count; first += int.MaxValue)
+        {
+            new Span<float>((float*)address + first, (int)Math.Min(int.MaxValue, count - first)).Fill(value);
+        }
     });
 
     public unsafe void Copy(nint from, nint to, long bytes) => launches.Launch(() =>

@@ -88,7 +88,7 @@ internal sealed class CastLauncher(LaunchContext gpu)
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
             int vectors = To.Shape.Columns / 8, blocksPerRow = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
-            Gpu.Run<PadRows<TElement>, PadRowsArgs<TElement>>(From.Shape.Rows * blocksPerRow, 1, new PadRowsArgs<TElement>
+            Gpu.Run<PadRows<TElement>, PadRowsArgs<TElement>>((long)From.Shape.Rows * blocksPerRow, 1, new PadRowsArgs<TElement>
             {
                 From = Gpu.View<TElement>(From), To = Gpu.Bf16x8(To), Columns = From.Shape.Columns, Vectors = vectors,
                 BlocksPerRow = blocksPerRow,

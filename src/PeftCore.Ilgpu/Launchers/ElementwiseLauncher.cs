@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using ILGPU;
+using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Kernels.Ilgpu.Portable.Elements;
 using PeftCore.Kernels.Ilgpu.Vectorized;
@@ -81,27 +82,31 @@ internal sealed class ElementwiseLauncher(LaunchContext gpu)
         });
     }
 
-    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
-        Fill(y, (values, first) => Philox.FillUniform(values, low, high, seed, stream, first));
+    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first) =>
+        Fill(y, (values, at) => Philox.FillUniform(values, low, high, seed, stream, (ulong)(first + at)));
 
-    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
-        Fill(y, (values, first) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, first));
+    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first) =>
+        Fill(y, (values, at) => Philox.FillNormal(values, mean, standardDeviation, seed, stream, (ulong)(first + at)));
 
     // The host draws initial values, because a GPU rounds logarithms and sines differently and a seed must give the same values on every
     // device.
-    private void Fill(Tensor y, DrawFrom draw)
+    private static void Fill(Tensor y, DrawFrom draw)
     {
-        const int Piece = 1 << 16;
-        float[] values = new float[y.Count];
-        Parallel.For(0, (values.Length + Piece - 1) / Piece, piece =>
+        const int Block = 1 << 16;
+        float[] values = new float[Math.Min(y.Count, ChunkedTransfer.Elements)];
+        foreach (var (first, chunk) in y.Chunks())
         {
-            int first = piece * Piece;
-            draw(values.AsSpan(first, Math.Min(Piece, values.Length - first)), (ulong)first);
-        });
-        gpu.Backend.Upload(MemoryMarshal.AsBytes<float>(values), y);
+            int count = (int)chunk.Count;
+            Parallel.For(0, (count + Block - 1) / Block, block =>
+            {
+                int start = block * Block;
+                draw(values.AsSpan(start, Math.Min(Block, count - start)), first + start);
+            });
+            chunk.Backend.Upload(MemoryMarshal.AsBytes(values.AsSpan(0, count)), chunk);
+        }
     }
 
-    private delegate void DrawFrom(Span<float> values, ulong first);
+    private delegate void DrawFrom(Span<float> values, long first);
 
     private void Apply<TOp>(Tensor a, Tensor b, Tensor y, float scalar = 0, bool accumulate = false) where TOp : struct, IPointwise
     {

@@ -40,7 +40,7 @@ internal sealed class EmbeddingLauncher(LaunchContext gpu)
         {
             int columns = Table.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
             using var to = Gpu.StageOut(Y, false);
-            Gpu.Run<Gather<TTable>, GatherArgs<TTable>>((int)Ids.Count * blocksPerRow, 1, new GatherArgs<TTable>
+            Gpu.Run<Gather<TTable>, GatherArgs<TTable>>(Ids.Count * blocksPerRow, 1, new GatherArgs<TTable>
             {
                 Ids = Gpu.I32(Ids),
                 Table = Gpu.View<TTable>(Table),
@@ -54,7 +54,7 @@ internal sealed class EmbeddingLauncher(LaunchContext gpu)
         public void WithVector<TTable>() where TTable : unmanaged, IVector8<TTable>
         {
             int vectors = Y.Shape.Columns / 8, blocksPerRow = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
-            Gpu.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>((int)Ids.Count * blocksPerRow, 1, new GatherBf16x8Args<TTable>
+            Gpu.Run<GatherBf16x8<TTable>, GatherBf16x8Args<TTable>>(Ids.Count * blocksPerRow, 1, new GatherBf16x8Args<TTable>
             {
                 Ids = Gpu.I32(Ids),
                 Table = Gpu.Vectors<TTable>(Table),

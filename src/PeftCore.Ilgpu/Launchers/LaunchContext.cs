@@ -39,7 +39,7 @@ internal sealed class LaunchContext
         where TArgs : struct => Device.ForEach<TKernel, TArgs>(count, args);
 
     /// <summary>Launches a kernel in a grid of <paramref name="blocks"/> × <paramref name="splits"/> thread blocks.</summary>
-    public void Run<TKernel, TArgs>(int blocks, int splits, TArgs args)
+    public void Run<TKernel, TArgs>(long blocks, int splits, TArgs args)
         where TKernel : struct, IKernel<TArgs>
         where TArgs : struct => Device.Run<TKernel, TArgs>(blocks, splits, args);
 

@@ -12,6 +12,9 @@ namespace PeftCore.Ilgpu;
 /// <see cref="MultiTensorApply"/>.</summary>
 internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
 {
+    /// <summary>Elements of a slot: a multiple of a chunk.</summary>
+    private const int MostElements = 1 << 30;
+
     private readonly MultiTensorApply _multiTensor = new(gpu);
 
     public void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
@@ -20,13 +23,12 @@ internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
 
     public void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
-        var slots = new TensorSlot[parameters.Length];
-        for (int i = 0; i < slots.Length; i++)
+        var slots = new List<TensorSlot>(parameters.Length);
+        foreach (var (step, parameter, gradient, first, second) in parameters)
         {
-            var (step, parameter, gradient, first, second) = parameters[i];
             gpu.Written(parameter);
             var bf16Copy = gpu.Bf16Weights.ToUpdate(parameter);
-            slots[i] = new TensorSlot
+            AddSlots(slots, parameter.Count, new TensorSlot
             {
                 Parameter = IndexOf(parameter),
                 Gradient = IndexOf(gradient),
@@ -34,11 +36,10 @@ internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
                 Second = IndexOf(second),
                 Bf16Copy = bf16Copy is null ? 0 : Address(bf16Copy) / sizeof(ushort),
                 HasBf16Copy = Flag(bf16Copy is not null),
-                Count = checked((int)parameter.Count),
                 Factors = AdamFactors.Of(step, gradientScale),
-            };
+            });
         }
-        _multiTensor.Run<MultiTensorAdam>(slots, null);
+        _multiTensor.Run<MultiTensorAdam>([.. slots], null);
     }
 
     public void Sgd(Tensor parameter, Tensor gradient, float gradientScale, Tensor? momentumBuffer, float learningRate, float momentum,
@@ -71,14 +72,15 @@ internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
     // One launch and one wait of the host, whatever the number of tensors.
     private double Sum<TTerm>(ReadOnlySpan<Tensor> tensors) where TTerm : struct, IElementTerm
     {
-        var slots = new TensorSlot[tensors.Length];
+        var found = new List<TensorSlot>(tensors.Length);
         var copies = new List<Float32Staging>();
-        for (int i = 0; i < slots.Length; i++)
+        foreach (var tensor in tensors)
         {
-            var staged = gpu.StageIn(tensors[i]);
+            var staged = gpu.StageIn(tensor);
             copies.Add(staged);
-            slots[i] = new TensorSlot { Parameter = IndexOf(staged.Tensor), Count = checked((int)staged.Tensor.Count) };
+            AddSlots(found, tensor.Count, new TensorSlot { Parameter = IndexOf(staged.Tensor) });
         }
+        TensorSlot[] slots = [.. found];
         int chunks = MultiTensorApply.ChunksOf(slots);
         if (chunks == 0)
         {
@@ -95,6 +97,23 @@ internal sealed class OptimizerLauncher(LaunchContext gpu) : IDisposable
             total += sum;
         }
         return total;
+    }
+
+    // A slot counts its elements in 32 bits: a larger tensor has several.
+    private static void AddSlots(List<TensorSlot> slots, long count, TensorSlot slot)
+    {
+        for (long at = 0; at < count; at += MostElements)
+        {
+            slots.Add(slot with
+            {
+                Parameter = slot.Parameter + at,
+                Gradient = slot.Gradient + at,
+                First = slot.First + at,
+                Second = slot.Second + at,
+                Bf16Copy = slot.Bf16Copy + at,
+                Count = (int)Math.Min(MostElements, count - at),
+            });
+        }
     }
 
     // Index of the first element, counted in elements from address 0.

@@ -58,7 +58,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
     {
         int blocksPerRow = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
         using Float32Staging source = gpu.StageIn(from), target = gpu.StageOut(to, true); // The other columns keep their values.
-        gpu.Run<CopyColumns, CopyColumnsArgs>(from.Shape.Rows * blocksPerRow, 1, new CopyColumnsArgs
+        gpu.Run<CopyColumns, CopyColumnsArgs>((long)from.Shape.Rows * blocksPerRow, 1, new CopyColumnsArgs
         {
             From = source.View,
             To = target.View,
@@ -88,7 +88,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
         }
         using var partial = new Scratch(gpu, (long)runs * columns);
         args.Sums = partial.View;
-        gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>(runs * args.BlocksPerRow, 1, args);
+        gpu.Run<ColumnSums<TTerm>, ColumnSumArgs>((long)runs * args.BlocksPerRow, 1, args);
         gpu.ForEach<SumPartials, SumPartialsArgs>(columns,
             new SumPartialsArgs { Partials = partial.View, C = to.View, Count = runs, Accumulate = Flag(accumulate) });
     }
@@ -98,7 +98,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
     {
         int columns = x.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, gpu.Device.BlockSize);
         using Float32Staging from = gpu.StageIn(x), by = gpu.StageIn(factor), to = gpu.StageOut(y, accumulate);
-        gpu.Run<TKernel, RowWiseArgs<float>>(x.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<float>
+        gpu.Run<TKernel, RowWiseArgs<float>>((long)x.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<float>
         {
             X = from.View,
             Y = to.View,
@@ -115,7 +115,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
         {
             int columns = Y.Shape.Columns, blocksPerRow = SplitKSchedule.Count(columns, Gpu.Device.BlockSize);
             using var to = Gpu.StageOut(Y, true);
-            Gpu.Run<AddRow<TRow>, RowWiseArgs<TRow>>(Y.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<TRow>
+            Gpu.Run<AddRow<TRow>, RowWiseArgs<TRow>>((long)Y.Shape.Rows * blocksPerRow, 1, new RowWiseArgs<TRow>
             {
                 X = Gpu.None<float>(),
                 Y = to.View,
@@ -128,7 +128,7 @@ internal sealed class RowLauncher(LaunchContext gpu)
         public void WithVector<TRow>() where TRow : unmanaged, IVector8<TRow>
         {
             int vectors = Y.Shape.Columns / 8, blocksPerRow = SplitKSchedule.Count(vectors, Gpu.Device.BlockSize);
-            Gpu.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>(Y.Shape.Rows * blocksPerRow, 1, new AddRowBf16x8Args<TRow>
+            Gpu.Run<AddRowBf16x8<TRow>, AddRowBf16x8Args<TRow>>((long)Y.Shape.Rows * blocksPerRow, 1, new AddRowBf16x8Args<TRow>
             {
                 Y = Gpu.Bf16x8(Y), Row = Gpu.Vectors<TRow>(Row), Vectors = vectors, BlocksPerRow = blocksPerRow,
             });

@@ -29,6 +29,9 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
     /// <summary>Bytes taken from the source, in use or free.</summary>
     public long ReservedBytes { get; private set; }
 
+    /// <summary>The largest <see cref="ReservedBytes"/> so far.</summary>
+    public long PeakReservedBytes { get; private set; }
+
     public static long Round(long bytes) => Math.Max(Granularity, (bytes + Granularity - 1) / Granularity * Granularity);
 
     /// <summary>Allocates a block of <see cref="Round"/>(<paramref name="bytes"/>) bytes.</summary>
@@ -182,6 +185,7 @@ internal sealed class Arena(IChunkSource source, long chunkBytes = Arena.Default
         _blocks[address] = new Block { Address = address, Bytes = bytes, Free = true };
         _free.Add(bytes, address);
         ReservedBytes += bytes;
+        PeakReservedBytes = Math.Max(PeakReservedBytes, ReservedBytes);
     }
 
     private void Split(Block block, long bytes)

@@ -125,11 +125,12 @@ public abstract partial class Backend
     /// <summary>y (+)= x with each element kept with probability 1 − p and scaled by 1/(1 − p), else 0.</summary>
     internal abstract void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate);
 
-    /// <summary>Fills with uniform numbers in [low, high).</summary>
-    internal abstract void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream);
+    /// <summary>Fills with uniform numbers in [low, high), from element <paramref name="first"/> of the stream on, so that a large tensor
+    /// can be filled in chunks.</summary>
+    internal abstract void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0);
 
-    /// <summary>Fills with normal numbers.</summary>
-    internal abstract void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream);
+    /// <summary>Fills with normal numbers, from element <paramref name="first"/> of the stream on, a multiple of four.</summary>
+    internal abstract void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first = 0);
 
     // ---- Norms ----
 

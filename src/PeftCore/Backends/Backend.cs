@@ -51,9 +51,12 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>Sets every element of an F32 tensor.</summary>
     internal virtual void Fill(Tensor tensor, float value)
     {
-        float[] values = new float[tensor.Count];
+        float[] values = new float[Math.Min(tensor.Count, ChunkedTransfer.Elements)];
         Array.Fill(values, value);
-        Upload(MemoryMarshal.AsBytes<float>(values), tensor);
+        foreach (var (_, chunk) in tensor.Chunks())
+        {
+            Upload(MemoryMarshal.AsBytes(values.AsSpan(0, (int)chunk.Count)), chunk);
+        }
     }
 
     /// <summary>Sets every byte to zero.</summary>
@@ -61,6 +64,9 @@ public abstract partial class Backend : IDevice, IDisposable
 
     /// <summary>Waits until all queued work is done.</summary>
     public abstract void Synchronize();
+
+    /// <summary>Returns memory that holds no tensor to the system: what only loading or initialising needed.</summary>
+    internal abstract void Trim();
 
     /// <summary>Starts to time every kernel.</summary>
     public virtual void StartProfile() => throw new NotSupportedException($"{Name} does not time its kernels");

@@ -30,7 +30,7 @@ public static class TensorBackendExtensions
             {
                 throw new ArgumentException($"elements of a {tensor.DType} tensor are {tensor.DType.Size} bytes, not {sizeof(T)}");
             }
-            var values = new T[tensor.Count];
+            var values = tensor.NewArray<T>();
             tensor.Download(values.AsSpan());
             GC.KeepAlive(tensor); // An unscoped temporary must not be finalized while its bytes are copied.
             return values;
@@ -43,10 +43,14 @@ public static class TensorBackendExtensions
             {
                 return tensor.ToArray<float>();
             }
-            using var scope = new TensorScope();
-            var f32 = tensor.NewLike(tensor.Shape, DType.F32, MemoryKind.Workspace);
-            tensor.Backend.Cast(tensor, f32);
-            return f32.ToArray<float>();
+            float[] values = tensor.NewArray<float>();
+            foreach (var (first, chunk) in tensor.Chunks())
+            {
+                using var f32 = chunk.NewLike(chunk.Shape, DType.F32, MemoryKind.Workspace);
+                chunk.Backend.Cast(chunk, f32);
+                f32.Download(values.AsSpan((int)first, (int)chunk.Count));
+            }
+            return values;
         }
 
         /// <summary>Replaces the elements of an F32 tensor by values from the host, in row-major order.</summary>
@@ -56,16 +60,24 @@ public static class TensorBackendExtensions
             {
                 throw new ShapeException("upload", $"{values.Length} F32 values do not fill {tensor}");
             }
-            tensor.Backend.Upload(MemoryMarshal.AsBytes(values), tensor);
+            tensor.Upload<float>(values);
         }
 
         /// <summary>Copies the stored bytes to the host.</summary>
         internal byte[] ToBytes()
         {
             byte[] bytes = new byte[tensor.ByteCount];
-            tensor.Backend.Download(tensor, bytes);
+            int size = tensor.DType.Size;
+            foreach (var (first, chunk) in tensor.Chunks())
+            {
+                chunk.Backend.Download(chunk, bytes.AsSpan((int)(first * size), (int)chunk.ByteCount));
+            }
             return bytes;
         }
+
+        /// <summary>An array for all elements.</summary>
+        private T[] NewArray<T>() => tensor.Count <= Array.MaxLength ? new T[tensor.Count] : throw new NotSupportedException(
+            $"{tensor} has {tensor.Count} elements, but an array holds at most {Array.MaxLength}; read it in parts");
 
         /// <summary>The value of an F32 tensor of one element.</summary>
         public float Item()
@@ -110,12 +122,7 @@ public static class TensorBackendExtensions
                 throw new ShapeException("from", $"{values.Length} values do not fill a tensor of shape {shape}");
             }
             var tensor = backend.NewTensor(shape, dtype, kind);
-            for (long at = 0; at < values.Length; at += ChunkedTransfer.Bytes)
-            {
-                int count = (int)Math.Min(ChunkedTransfer.Bytes, values.Length - at);
-                using var chunk = tensor.Unscoped([count], at);
-                backend.Upload(MemoryMarshal.AsBytes(values.Slice((int)at, count)), chunk);
-            }
+            tensor.Upload(values);
             return tensor;
         }
     }

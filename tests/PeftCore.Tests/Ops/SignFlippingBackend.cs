@@ -63,11 +63,13 @@ internal sealed partial class SignFlippingBackend : Backend
 
     public override void Synchronize() => _inner.Synchronize();
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
-        _inner.FillUniform(y, low, high, seed, stream);
+    internal override void Trim() => _inner.Trim();
 
-    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
-        _inner.FillNormal(y, mean, standardDeviation, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) =>
+        _inner.FillUniform(y, low, high, seed, stream, first);
+
+    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first = 0) =>
+        _inner.FillNormal(y, mean, standardDeviation, seed, stream, first);
 
     internal override void AdamW(in Optimizers.AdamW step, Tensor parameter, Tensor gradient, float gradientScale, Tensor firstMoment,
         Tensor secondMoment) =>

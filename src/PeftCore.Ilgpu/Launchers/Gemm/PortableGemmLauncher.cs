@@ -60,12 +60,12 @@ internal sealed class PortableGemmLauncher(LaunchContext gpu)
         if (schedule.Splits == 1)
         {
             (args.C, args.Accumulate) = (gpu.F32(p.C), Flag(p.Accumulate));
-            gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, 1, args);
+            gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>((long)schedule.TilesM * schedule.TilesN, 1, args);
             return;
         }
         using var partials = new Scratch(gpu, (long)schedule.Splits * m * n);
         args.C = partials.View;
-        gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>(schedule.TilesM * schedule.TilesN, schedule.Splits, args);
+        gpu.Run<Gemm<TA, TB, TBlock>, GemmArgs<TA, TB>>((long)schedule.TilesM * schedule.TilesN, schedule.Splits, args);
         gpu.ForEach<SumPartials, SumPartialsArgs>((long)m * n,
             new SumPartialsArgs { Partials = partials.View, C = gpu.F32(p.C), Count = schedule.Splits, Accumulate = Flag(p.Accumulate) });
     }

@@ -87,11 +87,11 @@ public sealed partial class CpuBackend
     internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
         _random.Dropout(x, y, probability, seed, stream, accumulate);
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) =>
-        _random.FillUniform(y, low, high, seed, stream);
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) =>
+        _random.FillUniform(y, low, high, seed, stream, first);
 
-    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) =>
-        _random.FillNormal(y, mean, standardDeviation, seed, stream);
+    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first = 0) =>
+        _random.FillNormal(y, mean, standardDeviation, seed, stream, first);
 
     // ---- Norms ----
 

@@ -62,6 +62,9 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
     /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
     internal long ReservedBytes => _arena.ReservedBytes;
 
+    /// <summary>The largest <see cref="ReservedBytes"/> so far.</summary>
+    internal long PeakReservedBytes => _arena.PeakReservedBytes;
+
     /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
     internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }
 
@@ -82,8 +85,7 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
         _arena.Free(storage.Address);
     }
 
-    /// <summary>Returns chunks of memory that hold no tensor to the system.</summary>
-    internal void Trim() => _arena.Trim();
+    internal override void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
     public override void Synchronize() { }

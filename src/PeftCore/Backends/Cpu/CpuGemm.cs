@@ -14,15 +14,20 @@ internal sealed class CpuGemm(CpuStream stream, PackedWeights? packed) : CpuLaun
             (a: In(a), transposeA, b: In(b), transposeB, y: Out(c), alpha, accumulate, packed: Packed?.Of(m, k, a, b, transposeB)),
             static (c, s) =>
             {
-                int m = c.y.Rows, n = c.y.Columns, k = c.transposeA ? c.a.Rows : c.a.Columns;
+                int n = c.y.Columns, k = c.transposeA ? c.a.Rows : c.a.Columns;
                 if (c.packed is { } packed)
                 {
-                    Gemm.MultiplyPacked(m, n, k, c.a.Matrix, c.transposeA, PackIfStale(packed, c.b, s), c.b.DType.Element, c.y.F32, n,
+                    Gemm.MultiplyPacked(c.y.Rows, n, k, c.a.Matrix, c.transposeA, PackIfStale(packed, c.b, s), c.b.DType.Element, c.y.F32, n,
                         c.alpha, c.accumulate, s.Pool);
                     return;
                 }
-                new LargeGemm(n, c.transposeA, c.transposeB, c.alpha, s)
-                    .Multiply(m, n, k, new MatrixBlock(c.a), new MatrixBlock(c.b), c.y.F32, c.accumulate);
+                var gemm = new LargeGemm(n, c.transposeA, c.transposeB, c.alpha, s);
+                MatrixBlock a = new(c.a), b = new(c.b);
+                foreach (var part in s.RowPartsOf(c.y))
+                {
+                    var rows = c.transposeA ? a.ColumnsOf((int)part.First, part.Count) : a.RowsOf((int)part.First, part.Count);
+                    gemm.Multiply(part.Count, n, k, rows, b, c.y.RowsOf(part).F32, c.accumulate);
+                }
             });
     }
 

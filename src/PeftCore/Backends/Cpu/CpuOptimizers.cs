@@ -14,23 +14,42 @@ internal sealed class CpuOptimizers(CpuStream stream, PackedWeights? packed) : C
         Stream.BreakCapture();
         Launch(LaunchCost.Of("AdamW", parameter, parameter, gradient, firstMoment, firstMoment, secondMoment, secondMoment),
             (step, parameter: Out(parameter), gradient: In(gradient), gradientScale, first: Out(firstMoment), second: Out(secondMoment)),
-            static (c, s) => Optimizers.Step(c.step, c.parameter.F32, c.gradient.F32, c.gradientScale, c.first.F32, c.second.F32, s.Pool));
+            static (c, s) =>
+            {
+                foreach (var part in s.PartsOf(c.parameter))
+                {
+                    Optimizers.Step(c.step, c.parameter[part].F32, c.gradient[part].F32, c.gradientScale, c.first[part].F32,
+                        c.second[part].F32, s.Pool);
+                }
+            });
     }
 
     public unsafe void AdamW(ReadOnlySpan<AdamWTensors> parameters, float gradientScale)
     {
         const int MovedEach = 7; // The gradient is read; parameter and moments are read and written.
         Stream.BreakCapture();
-        var tasks = ArrayPool<Optimizers.AdamTask>.Shared.Rent(parameters.Length);
+        int count = 0;
         double bytes = 0;
-        for (int i = 0; i < parameters.Length; i++)
+        foreach (var one in parameters)
         {
-            var (step, parameter, gradient, first, second) = parameters[i];
-            tasks[i] = new Optimizers.AdamTask(step, Out(parameter).F32Data, In(gradient).F32Data, Out(first).F32Data,
-                Out(second).F32Data, checked((int)parameter.Count));
-            bytes += MovedEach * (double)parameter.ByteCount;
+            foreach (var _ in Stream.PartsOf(In(one.Parameter)))
+            {
+                count++;
+            }
+            bytes += MovedEach * (double)one.Parameter.ByteCount;
         }
-        Launch(new LaunchCost("AdamW", new Work(0, bytes)), (tasks, parameters.Length, gradientScale),
+        var tasks = ArrayPool<Optimizers.AdamTask>.Shared.Rent(count);
+        int task = 0;
+        foreach (var (step, parameter, gradient, first, second) in parameters)
+        {
+            CpuTensorView p = Out(parameter), g = In(gradient), m = Out(first), v = Out(second);
+            foreach (var part in Stream.PartsOf(p))
+            {
+                tasks[task++] = new Optimizers.AdamTask(step, p[part].F32Data, g[part].F32Data, m[part].F32Data, v[part].F32Data,
+                    part.Count);
+            }
+        }
+        Launch(new LaunchCost("AdamW", new Work(0, bytes)), (tasks, Length: count, gradientScale),
             static (c, s) => Optimizers.Step(c.tasks.AsSpan(0, c.Length), c.gradientScale, s.Pool));
         ArrayPool<Optimizers.AdamTask>.Shared.Return(tasks);
     }
@@ -42,16 +61,38 @@ internal sealed class CpuOptimizers(CpuStream stream, PackedWeights? packed) : C
         Launch(LaunchCost.Of("SGD", parameter, parameter, gradient, momentumBuffer, momentumBuffer),
             (parameter: Out(parameter), gradient: In(gradient), gradientScale, buffer: OutOrNull(momentumBuffer), learningRate, momentum,
                 weightDecay, nesterov, firstStep),
-            static (c, s) => Optimizers.SgdStep(c.parameter.F32, c.gradient.F32, c.gradientScale, c.buffer.F32OrEmpty, c.learningRate,
-                c.momentum, c.weightDecay, c.nesterov, c.firstStep, s.Pool));
+            static (c, s) =>
+            {
+                foreach (var part in s.PartsOf(c.parameter))
+                {
+                    Optimizers.SgdStep(c.parameter[part].F32, c.gradient[part].F32, c.gradientScale, (c.buffer?[part]).F32OrEmpty,
+                        c.learningRate, c.momentum, c.weightDecay, c.nesterov, c.firstStep, s.Pool);
+                }
+            });
     }
 
     public double SumOfSquares(Tensor x) => Stream.LaunchForHost(LaunchCost.Of("gradient norm", x), In(x),
-        static (x, s) => (double)Elementwise.SumOfSquares(x.F32, s.Pool));
+        static (x, s) =>
+        {
+            double sum = 0;
+            foreach (var part in s.PartsOf(x))
+            {
+                sum += Elementwise.SumOfSquares(x[part].F32, s.Pool);
+            }
+            return sum;
+        });
 
     public bool AllFinite(Tensor x)
     {
         Stream.BreakCapture();
-        return Elementwise.AllFinite(In(x).F32, Stream.Pool);
+        var view = In(x);
+        foreach (var part in Stream.PartsOf(view))
+        {
+            if (!Elementwise.AllFinite(view[part].F32, Stream.Pool))
+            {
+                return false;
+            }
+        }
+        return true;
     }
 }

@@ -7,18 +7,32 @@ namespace PeftCore.Backends;
 internal sealed class CpuRandom(CpuStream stream, PackedWeights? packed) : CpuLauncher(stream, packed)
 {
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) =>
-        Launch(LaunchCost.Of("dropout", x, y), (x: In(x), y: Out(y), probability, seed, stream, accumulate),
-            static (c, s) => Philox.Dropout(c.x.F32, c.y.F32, c.probability, c.seed, c.stream + s.ReplayedPasses, c.accumulate, s.Pool));
+        Launch(LaunchCost.Of("dropout", x, y), (x: In(x), y: Out(y), probability, seed, stream, accumulate), static (c, s) =>
+        {
+            foreach (var part in s.PartsOf(c.x))
+            {
+                Philox.Dropout(c.x[part].F32, c.y[part].F32, c.probability, c.seed, c.stream + s.ReplayedPasses, c.accumulate, s.Pool,
+                    (ulong)part.First);
+            }
+        });
 
-    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream)
+    public void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first)
     {
         Stream.BreakCapture(); // How the seed and stream of a fill change from pass to pass is not defined.
-        Philox.FillUniform(Out(y).F32, low, high, seed, stream);
+        var to = Out(y);
+        foreach (var part in Stream.PartsOf(to))
+        {
+            Philox.FillUniform(to[part].F32, low, high, seed, stream, (ulong)(first + part.First), Stream.Pool);
+        }
     }
 
-    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream)
+    public void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first)
     {
         Stream.BreakCapture();
-        Philox.FillNormal(Out(y).F32, mean, standardDeviation, seed, stream);
+        var to = Out(y);
+        foreach (var part in Stream.PartsOf(to))
+        {
+            Philox.FillNormal(to[part].F32, mean, standardDeviation, seed, stream, (ulong)(first + part.First), Stream.Pool);
+        }
     }
 }

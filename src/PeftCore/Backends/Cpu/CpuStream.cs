@@ -13,8 +13,17 @@ internal sealed class CpuStream(WorkerPool pool)
     /// <summary>The threads that kernels run on.</summary>
     public WorkerPool Pool => pool;
 
-    /// <summary>Bytes of a weight that one kernel call may read; larger weights are split. A span of bytes cannot be longer.</summary>
+    /// <summary>Bytes of a tensor that one kernel call may read or write; larger tensors are split. A span of bytes cannot be
+    /// longer.</summary>
     public long MaxSpanBytes { get; set; } = int.MaxValue;
+
+    /// <summary>Parts of the elements of tensors of one size, for a kernel that treats elements alone. A part starts at a multiple of
+    /// four, as random numbers need.</summary>
+    public Parts PartsOf(in CpuTensorView view) => new(view.Count, Math.Max(4, MaxSpanBytes / sizeof(float) / 4 * 4));
+
+    /// <summary>Parts of the rows of a matrix, for a kernel that treats rows alone.</summary>
+    public Parts RowPartsOf(in CpuTensorView view) =>
+        new(view.Rows, Math.Max(1, MaxSpanBytes / sizeof(float) / Math.Max(1, view.Columns)));
 
     /// <summary>Passes between the captured pass and the one that is replayed now, which is added to the stream numbers of random
     /// generators; 0 outside a replay.</summary>

@@ -46,7 +46,10 @@ internal readonly unsafe struct CpuTensorView
     public Operand Matrix => new(Bytes, DType.Element, Columns);
 
     /// <summary>A vector of some of the elements.</summary>
-    public CpuTensorView Slice(long first, int count) => new(_data + first * DType.Size, [count], DType);
+    public CpuTensorView this[Part part] => new(_data + part.First * DType.Size, [part.Count], DType);
+
+    /// <summary>A matrix of some of the rows.</summary>
+    public CpuTensorView RowsOf(Part part) => new(_data + part.First * Columns * DType.Size, [part.Count, Columns], DType);
 
     public override string ToString() => $"{DType}{Shape} on cpu";
 

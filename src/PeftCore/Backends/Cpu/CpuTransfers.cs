@@ -26,7 +26,13 @@ internal sealed class CpuTransfers(CpuStream stream, PackedWeights? packed) : Cp
         Launch(LaunchCost.Of("cast", from, to), (from: In(from), to: Out(to)), static (c, s) => Cast(c.from, c.to, s));
 
     public void Fill(Tensor tensor, float value) =>
-        Launch(LaunchCost.Of("fill", tensor), (y: Out(tensor), value), static (c, _) => c.y.F32.Fill(c.value));
+        Launch(LaunchCost.Of("fill", tensor), (y: Out(tensor), value), static (c, s) =>
+        {
+            foreach (var part in s.PartsOf(c.y))
+            {
+                c.y[part].F32.Fill(c.value);
+            }
+        });
 
     public unsafe void Zero(Tensor tensor) =>
         Launch(LaunchCost.Of("zero", tensor), Out(tensor), static (y, _) => NativeMemory.Clear(y.Data, (nuint)y.ByteCount));
@@ -39,32 +45,22 @@ internal sealed class CpuTransfers(CpuStream stream, PackedWeights? packed) : Cp
         if (from.DType == to.DType)
         {
             Copy(from, to);
+            return;
         }
-        else if (Math.Max(from.ByteCount, to.ByteCount) > stream.MaxSpanBytes)
-        {
-            CastInPieces(from, to, stream);
-        }
-        else if (to.DType == DType.F32)
-        {
-            Elements.ToFloat(from.Bytes, from.DType.Element, to.F32, stream.Pool);
-        }
-        else if (from.DType == DType.F32)
-        {
-            Elements.FromFloat(from.F32, to.Bytes, to.DType.Element, stream.Pool);
-        }
-        else
+        if (from.DType != DType.F32 && to.DType != DType.F32)
         {
             throw new ShapeException("cast", $"there is no direct way from {from.DType} to {to.DType}; go through F32");
         }
-    }
-
-    private static void CastInPieces(CpuTensorView from, CpuTensorView to, CpuStream stream)
-    {
-        int most = (int)(stream.MaxSpanBytes / sizeof(float));
-        for (long at = 0; at < from.Count; at += most)
+        foreach (var part in stream.PartsOf(from))
         {
-            int count = (int)Math.Min(most, from.Count - at);
-            Cast(from.Slice(at, count), to.Slice(at, count), stream);
+            if (to.DType == DType.F32)
+            {
+                Elements.ToFloat(from[part].Bytes, from.DType.Element, to[part].F32, stream.Pool);
+            }
+            else
+            {
+                Elements.FromFloat(from[part].F32, to[part].Bytes, to.DType.Element, stream.Pool);
+            }
         }
     }
 }

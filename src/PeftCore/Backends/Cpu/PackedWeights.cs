@@ -31,9 +31,9 @@ internal sealed class PackedWeights(Backend backend)
             return null;
         }
         long bytes = Gemm.PackedBytes(n, k, b.DType.Element);
-        if (Math.Max(bytes, a.ByteCount) > int.MaxValue)
+        if (Math.Max(bytes, a.ByteCount) > int.MaxValue || (long)m * n * sizeof(float) > int.MaxValue)
         {
-            return null;
+            return null; // The packed product does not split its operands.
         }
         lock (_lock)
         {

@@ -88,9 +88,9 @@ public sealed partial class MetaBackend
 
     internal override void Dropout(Tensor x, Tensor y, float probability, ulong seed, ulong stream, bool accumulate) { }
 
-    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream) { }
+    internal override void FillUniform(Tensor y, float low, float high, ulong seed, ulong stream, long first = 0) { }
 
-    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream) { }
+    internal override void FillNormal(Tensor y, float mean, float standardDeviation, ulong seed, ulong stream, long first = 0) { }
 
     // ---- Norms ----
 

@@ -7,15 +7,23 @@ namespace PeftCore.Backends;
 /// MetaBackend.Compute.cs holds the compute ops, which count operations or do nothing.</summary>
 public sealed partial class MetaBackend : Backend
 {
-    private readonly Arena _arena = new(new NoMemory());
+    private readonly Arena _arena;
     private readonly Dictionary<Storage, Storage> _rounded = [];
     private readonly PackedWeights? _packed;
 
     /// <summary>Opens a device that counts as another one would.</summary>
     /// <param name="activations">The dtype of activations on that device.</param>
     /// <param name="packWeights">Whether it keeps frozen weights packed, as <see cref="CpuBackend"/> can.</param>
-    public MetaBackend(DType activations = DType.F32, bool packWeights = false)
+    public MetaBackend(DType activations = DType.F32, bool packWeights = false) : this(activations, packWeights, long.MaxValue) { }
+
+    /// <summary>Opens a device whose arena is that of another one.</summary>
+    /// <param name="activations">The dtype of activations on that device.</param>
+    /// <param name="packWeights">Whether it keeps frozen weights packed.</param>
+    /// <param name="memoryLimit">The most bytes that its arena may reserve.</param>
+    /// <param name="chunkBytes">Bytes of its arena's chunks.</param>
+    internal MetaBackend(DType activations, bool packWeights, long memoryLimit, long chunkBytes = Arena.DefaultChunk)
     {
+        _arena = new Arena(new NoMemory(memoryLimit), chunkBytes);
         ActivationDType = activations;
         _packed = packWeights ? new PackedWeights(this) : null;
     }
@@ -34,8 +42,11 @@ public sealed partial class MetaBackend : Backend
     /// <summary>Floating-point operations of all matrix products and attention calls so far; a multiply-add counts two.</summary>
     internal double Flops { get; private set; }
 
-    /// <summary>Bytes that a real arena would have reserved.</summary>
+    /// <summary>Bytes that a real arena would have reserved by now.</summary>
     internal long ReservedBytes => _arena.ReservedBytes;
+
+    /// <summary>The largest <see cref="ReservedBytes"/> so far.</summary>
+    internal long PeakReservedBytes => _arena.PeakReservedBytes;
 
     internal override Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
 
@@ -57,7 +68,11 @@ public sealed partial class MetaBackend : Backend
 
     internal override void Cast(Tensor from, Tensor to) { }
 
+    internal override void Fill(Tensor tensor, float value) { }
+
     internal override void Zero(Tensor tensor) { }
+
+    internal override void Trim() => _arena.Trim();
 
     /// <inheritdoc/>
     public override void Synchronize() { }
@@ -66,17 +81,23 @@ public sealed partial class MetaBackend : Backend
     public override void Dispose() => _arena.Dispose();
 
     /// <summary>Chunks that are addresses without memory.</summary>
-    private sealed class NoMemory : IChunkSource
+    private sealed class NoMemory(long limit) : IChunkSource
     {
         private nint _next = (nint)Arena.Granularity;
+        private long _taken;
 
         public nint Take(long bytes)
         {
+            if (bytes > limit - _taken)
+            {
+                throw new InsufficientMemoryException($"{bytes} more bytes are needed, but {_taken} of the allowed {limit} are in use");
+            }
+            _taken += bytes;
             nint address = _next;
             _next += (nint)bytes;
             return address;
         }
 
-        public void Return(nint address, long bytes) { }
+        public void Return(nint address, long bytes) => _taken -= bytes;
     }
 }
