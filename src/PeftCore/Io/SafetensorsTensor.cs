@@ -1,8 +1,13 @@
+using System.Runtime.InteropServices;
+
 namespace PeftCore.Io;
 
 /// <summary>A tensor to write to a safetensors file: its header entry and the source of its bytes.</summary>
 internal sealed class SafetensorsTensor
 {
+    /// <summary>Elements of an array that are written at once.</summary>
+    private const int Piece = 1 << 20;
+
     /// <summary>Creates a tensor from bytes in memory.</summary>
     /// <param name="name">The name in the file.</param>
     /// <param name="dtype">The element type as the file spells it, such as "F32".</param>
@@ -36,6 +41,16 @@ internal sealed class SafetensorsTensor
 
         (Name, DType, Shape, Length, WriteTo) = (name, dtype, shape, length, write);
     }
+
+    /// <summary>Creates a tensor from an array of any length, which is written in pieces.</summary>
+    public static SafetensorsTensor Of<T>(string name, string dtype, long[] shape, T[] values) where T : unmanaged => new(name, dtype, shape,
+        stream =>
+        {
+            for (int at = 0; at < values.Length; at += Math.Min(Piece, values.Length - at))
+            {
+                stream.Write(MemoryMarshal.AsBytes(values.AsSpan(at, Math.Min(Piece, values.Length - at))));
+            }
+        });
 
     /// <summary>The name in the file.</summary>
     public string Name { get; }

@@ -1,9 +1,13 @@
+using System.Runtime.InteropServices;
+
 namespace PeftCore.Io;
 
 /// <summary>One tensor of a model's weights: its file and its header entry. Its bytes are read in place and valid until the
 /// <see cref="WeightSource"/> is disposed.</summary>
 public sealed class WeightEntry
 {
+    private const int Piece = 16 << 20;
+
     private readonly SafetensorsEntry _entry;
 
     internal WeightEntry(SafetensorsFile file, SafetensorsEntry entry, bool isListed = true) =>
@@ -27,8 +31,10 @@ public sealed class WeightEntry
     /// <summary>Whether the index of a sharded model names it; true without an index.</summary>
     internal bool IsListed { get; }
 
-    /// <summary>All its bytes; for tensors beyond 2 GiB use <see cref="Span"/>.</summary>
-    public ReadOnlySpan<byte> Bytes => File.Bytes(_entry);
+    /// <summary>All its bytes.</summary>
+    /// <exception cref="BadInputException">It has 2 GiB or more, which a span cannot hold. Weights are read in pieces instead.</exception>
+    public ReadOnlySpan<byte> Bytes => Length <= int.MaxValue ? File.Bytes(_entry)
+        : throw Error($"has {Length} bytes, but a tensor of {DType} that is read as a whole may have at most {int.MaxValue}");
 
     /// <summary>A piece of its bytes.</summary>
     internal ReadOnlySpan<byte> Span(long offset, int length) => File.Span(_entry, offset, length);
@@ -36,10 +42,41 @@ public sealed class WeightEntry
     /// <summary>Copies its bytes from <paramref name="offset"/> on, as many as the target holds.</summary>
     internal void CopyTo(Span<byte> target, long offset = 0) => File.CopyTo(_entry, target, offset);
 
+    /// <summary>A copy of the bytes in host memory, which outlives the file.</summary>
+    internal StoredBytes Copy()
+    {
+        var pieces = new List<byte[]>();
+        for (long at = 0; at < Length; at += StoredBytes.Piece)
+        {
+            pieces.Add(Span(at, (int)Math.Min(StoredBytes.Piece, Length - at)).ToArray());
+        }
+        return new StoredBytes(pieces);
+    }
+
+    /// <summary>A copy to write to another file.</summary>
+    internal SafetensorsTensor ToFile(string name) => new(name, DType, Shape, Copy().WriteTo);
+
+    /// <summary>The elements, of the size of <typeparamref name="T"/>.</summary>
+    /// <exception cref="BadInputException">An array cannot hold that many.</exception>
+    internal unsafe T[] ToArray<T>() where T : unmanaged
+    {
+        long count = Length / sizeof(T);
+        if (count > Array.MaxLength)
+        {
+            throw Error($"has {count} elements, but a tensor of this kind may have at most {Array.MaxLength}");
+        }
+        var values = new T[count];
+        for (long at = 0; at < count; at += Piece / sizeof(T))
+        {
+            int length = (int)Math.Min(Piece / sizeof(T), count - at);
+            CopyTo(MemoryMarshal.AsBytes(values.AsSpan((int)at, length)), at * sizeof(T));
+        }
+        return values;
+    }
+
     /// <summary>Whether two tensors have the same dtype, shape and bytes.</summary>
     internal bool IsCopyOf(WeightEntry other)
     {
-        const int Piece = 64 << 20;
         if (DType != other.DType || !Shape.AsSpan().SequenceEqual(other.Shape))
         {
             return false;

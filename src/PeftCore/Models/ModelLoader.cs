@@ -84,6 +84,7 @@ public static class ModelLoader
         {
             Fill(model, weights, backend, dtype, warnings);
             NewHead.Initialize(model, weights, backend, dtype, task?.Seed ?? 0, warnings);
+            backend.Trim();
         }
         catch
         {
@@ -103,27 +104,12 @@ public static class ModelLoader
             Initialize(path, parameter, backend, dtype, seed, stream);
             stream += parameter.Shape.Rank > 1 || path.EndsWith("weight", StringComparison.Ordinal) ? 1UL : 0UL;
         }
+        backend.Trim();
     }
 
     /// <summary>Gives one parameter memory and random values.</summary>
-    internal static void Initialize(string path, Nn.Parameter parameter, Backend backend, DType dtype, ulong seed, ulong stream)
-    {
-        using var scope = new TensorScope();
-        var values = backend.NewTensor(parameter.Shape);
-        if (parameter.Shape.Rank > 1)
-        {
-            backend.FillNormal(values, 0, 0.02f, seed, stream);
-        }
-        else if (path.EndsWith("weight", StringComparison.Ordinal))
-        {
-            backend.FillUniform(values, 1, 1, seed, stream);
-        }
-        else
-        {
-            backend.Zero(values);
-        }
-        backend.Cast(values, parameter.Materialize(backend, dtype));
-    }
+    internal static void Initialize(string path, Nn.Parameter parameter, Backend backend, DType dtype, ulong seed, ulong stream) =>
+        new RandomWeights(backend, dtype, seed).Fill(path, parameter, stream);
 
     private static void Fill(TransformerModel model, WeightSource weights, Backend backend, DType? dtype, ICollection<string>? warnings)
     {

@@ -46,7 +46,7 @@ internal static class TokenTables
         if (rows > kept && !backend.IsMeta)
         {
             using var scope = new TensorScope();
-            float[] mean = Mean(table.Value.ToFloats(), columns);
+            float[] mean = Mean(table.Value);
             var row = backend.From(mean, [1, columns]);
             for (int i = kept; i < rows; i++)
             {
@@ -56,13 +56,19 @@ internal static class TokenTables
         return resized;
     }
 
-    private static float[] Mean(float[] values, int columns)
+    /// <summary>The mean row of a table, a few rows at a time.</summary>
+    private static float[] Mean(Tensor table)
     {
+        int columns = table.Shape.Columns;
         double[] sums = new double[columns];
-        for (int i = 0; i < values.Length; i++)
+        foreach (var (_, rows) in table.Chunks(Math.Max(1, ChunkedTransfer.Elements / columns) * columns))
         {
-            sums[i % columns] += values[i];
+            float[] values = rows.ToFloats();
+            for (int i = 0; i < values.Length; i++)
+            {
+                sums[i % columns] += values[i];
+            }
         }
-        return Array.ConvertAll(sums, sum => (float)(sum / (values.Length / columns)));
+        return Array.ConvertAll(sums, sum => (float)(sum / table.Shape[0]));
     }
 }

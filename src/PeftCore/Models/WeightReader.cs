@@ -33,43 +33,21 @@ internal static class WeightReader
     /// <summary>Checks shape and dtype and copies the values, converting them if a dtype is given.</summary>
     public static void Read(WeightEntry entry, Parameter parameter, Backend backend, DType? dtype)
     {
-        var stored = DTypeOf(entry);
-        CheckShape(entry, parameter.Shape);
-        if (dtype is null || dtype == stored)
-        {
-            parameter.Materialize(backend, stored).Upload(entry.Span);
-            return;
-        }
-        using var scope = new TensorScope();
-        var values = backend.NewTensor(parameter.Shape, stored);
-        values.Upload(entry.Span);
-        var wide = values;
-        if (stored != DType.F32 && dtype != DType.F32)
-        {
-            wide = backend.NewTensor(parameter.Shape);
-            backend.Cast(values, wide);
-        }
-        backend.Cast(wide, parameter.Materialize(backend, dtype.Value));
+        Check(entry, parameter.Shape);
+        Read(entry, parameter.Materialize(backend, dtype ?? DTypeOf(entry)));
     }
 
-    /// <summary>Reads a tensor of a file as F32.</summary>
-    public static Tensor ReadF32(WeightEntry entry, Backend backend, MemoryKind kind)
+    /// <summary>Checks shape and dtype and copies the values into a tensor of any float dtype, in pieces: the memory beside the tensor is
+    /// that of one piece.</summary>
+    public static void Read(WeightEntry entry, Tensor value)
     {
-        var stored = DTypeOf(entry);
-        var shape = Shape.Of(Array.ConvertAll(entry.Shape, extent => checked((int)extent)));
-        var values = backend.NewTensor(shape, stored, kind);
-        values.Upload(entry.Span);
-        if (stored == DType.F32)
-        {
-            return values;
-        }
-        var wide = backend.NewTensor(shape, DType.F32, kind);
-        backend.Cast(values, wide);
-        values.Dispose();
-        return wide;
+        Check(entry, value.Shape);
+        PieceReader.Read(entry, value);
     }
 
-    private static DType DTypeOf(WeightEntry entry) => entry.DType switch
+    /// <summary>The dtype of a stored float tensor.</summary>
+    /// <exception cref="BadInputException">It is not F32, BF16 or F16.</exception>
+    public static DType DTypeOf(WeightEntry entry) => entry.DType switch
     {
         "F32" => DType.F32,
         "BF16" => DType.BF16,

@@ -24,6 +24,16 @@ internal static class Check
         }
     }
 
+    /// <summary>Checks that the elements can be counted in 32 bits, as an op needs whose kernels have 32-bit strides.</summary>
+    public static void CountsInInt(string op, Tensor tensor)
+    {
+        if (tensor.Count > int.MaxValue)
+        {
+            throw new ShapeException(op, $"{tensor} has {tensor.Count} elements, but at most {int.MaxValue} are possible here; treat it in " +
+                "parts");
+        }
+    }
+
     public static void Int32(string op, string name, Tensor tensor)
     {
         if (tensor.DType != DType.I32)

@@ -73,7 +73,7 @@ public abstract class Optimizer : IDisposable
             {
                 moved[i] = before[i] < 0 ? 0 : old[before[i]];
             }
-            moment.Backend.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(moved), moment);
+            moment.Upload<float>(moved);
         }
     }
 

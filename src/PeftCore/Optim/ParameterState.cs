@@ -1,3 +1,4 @@
+using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Tensors;
 
@@ -28,12 +29,12 @@ internal sealed class ParameterState
 
     /// <summary>Restores saved values.</summary>
     /// <param name="steps">The saved <see cref="Steps"/>.</param>
-    /// <param name="moment">Returns the saved bytes of a moment by its name.</param>
-    internal void Restore(long steps, Func<string, byte[]> moment)
+    /// <param name="moment">Returns the source of the saved bytes of a moment by its name.</param>
+    internal void Restore(long steps, Func<string, ChunkedTransfer.Source> moment)
     {
         foreach (var (name, value) in Moments)
         {
-            ((Backends.Backend)value.Device).Upload(moment(name), value);
+            value.Upload(moment(name));
         }
         Steps = steps;
     }

@@ -64,16 +64,16 @@ public static class Checkpoint
         }
         foreach (var state in optimizer.States)
         {
-            long steps = BinaryPrimitives.ReadInt64LittleEndian(Bytes(StepName(state)));
-            state.Restore(steps, moment => Bytes(MomentName(state, moment)));
+            long steps = BinaryPrimitives.ReadInt64LittleEndian(Entry(StepName(state)).Bytes);
+            state.Restore(steps, moment => Entry(MomentName(state, moment)).Span);
         }
 
-        byte[] Bytes(string name)
+        WeightEntry Entry(string name)
         {
             var entry = source.Get(name);
             var expected = known[name];
             return entry.DType == expected.DType && entry.Shape.AsSpan().SequenceEqual(expected.Shape)
-                ? entry.Bytes.ToArray()
+                ? entry
                 : throw entry.Error(
                 $"is {entry.DType} ({string.Join(", ", entry.Shape)}), expected {expected.DType} ({string.Join(", ", expected.Shape)})");
         }

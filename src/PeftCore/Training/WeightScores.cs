@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using PeftCore.Io;
 using PeftCore.Peft.Sparse;
@@ -32,8 +31,7 @@ public sealed class WeightScores
 
     /// <summary>Writes one F32 tensor per module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _scores.Select(pair =>
-        new SafetensorsTensor(pair.Key + ".scores", "F32", [pair.Value.Length],
-            stream => stream.Write(MemoryMarshal.AsBytes<float>(pair.Value)))));
+        SafetensorsTensor.Of(pair.Key + ".scores", "F32", [pair.Value.Length], pair.Value)));
 
     /// <summary>A report of a mask: for each module the number of entries, of chosen entries, and their share of the sum of
     /// scores.</summary>

@@ -50,6 +50,7 @@ public static class WeightSelection
         {
             throw new BadInputException($"entries are chosen on the base alone, but an adapter is on \"{taken}\"; unload it first");
         }
+        layers.ForEach(layer => SparseMask.RefuseTooLarge(layer.Path, (Linear)layer.Layer)); // The filter above let only these through.
         if (criterion is SelectionCriterion.Magnitude or SelectionCriterion.Random)
         {
             return new WeightScores(
@@ -57,7 +58,6 @@ public static class WeightSelection
                 ? Array.ConvertAll(WeightOf(layer.Layer), Math.Abs)
                 : SparseConfig.RandomScores(seed, (ulong)number, layer.Layer.OwnParameter("weight")!.Shape.Count)))]);
         }
-        // The filter above let linear layers through only.
         var sums = layers.ConvertAll(
             layer => (layer.Path, Layer: (Linear)layer.Layer, Sum: new GradientSum(layer.Layer.OwnParameter("weight")!.Shape.Count,
                 criterion == SelectionCriterion.Fisher)));

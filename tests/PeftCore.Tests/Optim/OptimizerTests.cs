@@ -82,7 +82,7 @@ public sealed class OptimizerTests
             var moment = from.Moments.Single(m => m.Name == name).Value;
             byte[] bytes = new byte[moment.ByteCount];
             _backend.Download(moment, bytes);
-            return bytes;
+            return (offset, length) => bytes.AsSpan((int)offset, length);
         });
         GiveGradient(b, [1, 2, -3]);
         first.Step(0.1);

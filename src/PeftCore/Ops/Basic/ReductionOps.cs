@@ -16,7 +16,8 @@ public static class ReductionOps
         {
             Check.Activation("sum", "x", x);
             var y = x.NewLike([1], DType.F32);
-            x.Backend.SumRows(x.View([checked((int)x.Count), 1]), y, false);
+            Check.CountsInInt("sum", x);
+            x.Backend.SumRows(x.View([(int)x.Count, 1]), y, false);
             var shape = x.Shape;
             Tape.Record(() => new SumNode(shape), [x], [y]);
             return y;
@@ -103,7 +104,7 @@ public static class ReductionOps
             {
                 dx.Backend.Zero(dx);
             }
-            dx.Backend.AddRow(dx.View([checked((int)shape.Count), 1]), context.GradOutput());
+            dx.Backend.AddRow(dx.View([(int)shape.Count, 1]), context.GradOutput());
         }
     }
 

@@ -47,6 +47,7 @@ public static class TransposeOp
         {
             return;
         }
+        Check.CountsInInt("transpose", x);
         int m = x.Shape[^2], n = x.Shape[^1];
         Span<Axis> axes = [new((int)(x.Count / m / n), m * n, m * n), new(m, n, 1), new(n, 1, m)];
         axes.Sort((a, b) => a.Extent.CompareTo(b.Extent));

@@ -194,8 +194,7 @@ internal sealed class AdapterTables : IDisposable
 
     private static bool IsClaimed(Table table, HashSet<string> claimed) => table.Keys.Any(claimed.Contains);
 
-    private static bool Same(Parameter a, Parameter b) => a.Shape == b.Shape && a.Value.DType == b.Value.DType && a.Value.ToBytes().AsSpan()
-        .SequenceEqual(b.Value.ToBytes());
+    private static bool Same(Parameter a, Parameter b) => a.Value.HasSameBytes(b.Value);
 
     /// <summary>One table.</summary>
     /// <param name="Path">Path of the table's module.</param>

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
-using PeftCore.Nn;
 using PeftCore.Tensors;
 
 namespace PeftCore.Peft;
@@ -33,19 +32,8 @@ internal static class AdapterValues
     /// <summary>Checks a stored tensor and copies it into a tensor of any float dtype.</summary>
     public static void Read(WeightEntry entry, Tensor value)
     {
-        if (entry.DType != "F64")
-        {
-            using var fresh = new Parameter(value.Shape);
-            WeightReader.Read(entry, fresh, value.Backend, value.DType);
-            value.Backend.Copy(fresh.Value, value);
-            return;
-        }
         Check(entry, value.Shape);
-        using var scope = new TensorScope();
-        float[] narrow = [.. Doubles(entry).SelectMany(values => Array.ConvertAll(values, x => (float)x))];
-        var wide = value.Backend.NewTensor(value.Shape);
-        value.Backend.Upload(MemoryMarshal.AsBytes<float>(narrow), wide);
-        value.Backend.Cast(wide, value);
+        PieceReader.Read(entry, value);
     }
 
     /// <summary>Whether no value is NaN or infinite; true for integers.</summary>
@@ -81,9 +69,20 @@ internal static class AdapterValues
         {
             return false;
         }
-        using var copy = new Parameter(value.Shape);
-        Read(entry, copy.Materialize(value.Backend, value.DType));
-        return copy.Value.ToBytes().AsSpan().SequenceEqual(value.ToBytes());
+        Check(entry, value.Shape);
+        using var reader = new PieceReader(entry, value);
+        using var scope = new TensorScope();
+        var stored = value.NewLike([(int)Math.Min(PieceReader.Elements, value.Count)], value.DType, MemoryKind.Workspace);
+        foreach (var (first, piece) in value.Chunks(PieceReader.Elements))
+        {
+            using var copy = stored.Unscoped(piece.Shape);
+            reader.Read(first, copy);
+            if (!copy.HasSameBytes(piece))
+            {
+                return false;
+            }
+        }
+        return true;
     }
 
     /// <summary>Whether two stored matrices of one dtype are transposes of each other.</summary>
@@ -95,13 +94,11 @@ internal static class AdapterValues
             return false;
         }
         int size = (int)(a.Length / (rows * columns));
-        byte[] first = a.Bytes.ToArray(), second = b.Bytes.ToArray();
-        for (int row = 0; row < rows; row++)
+        for (long row = 0; row < rows; row++)
         {
-            for (int column = 0; column < columns; column++)
+            for (long column = 0; column < columns; column++)
             {
-                if (!first.AsSpan((int)(row * columns + column) * size, size)
-                    .SequenceEqual(second.AsSpan((int)(column * rows + row) * size, size)))
+                if (!a.Span((row * columns + column) * size, size).SequenceEqual(b.Span((column * rows + row) * size, size)))
                 {
                     return false;
                 }

@@ -50,7 +50,7 @@ internal sealed class AdapterWeights : IDisposable
 
     /// <summary>The tensors as they are stored, with normalized keys.</summary>
     public IEnumerable<SafetensorsTensor> ToFile() =>
-        _entries.Select(pair => new SafetensorsTensor(pair.Key, pair.Value.DType, pair.Value.Shape, pair.Value.Bytes.ToArray()));
+        _entries.Select(pair => pair.Value.ToFile(pair.Key));
 
     /// <summary>Warnings about values: F64 that is rounded to F32, NaN and infinity.</summary>
     public IEnumerable<string> Warnings()

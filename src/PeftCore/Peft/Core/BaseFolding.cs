@@ -85,7 +85,7 @@ internal sealed class BaseFolding(TransformerModel model, IReadOnlyList<Adapter>
         int sharers = model.NamedModules().Sum(module => module.Module.OwnParameters.Count(own => own.Value == parameter));
         bool shared = keepTies || sharers == 1 ||
             (changes.Count == sharers
-                && changes.TrueForAll(change => change.Value.ToBytes().AsSpan().SequenceEqual(changes[0].Value.ToBytes())));
+                && changes.TrueForAll(change => change.Value.HasSameBytes(changes[0].Value)));
         // A table of another vocabulary size has another shape, so it needs a new parameter.
         var common = !shared ? null : changes[0].Value.Shape == parameter.Shape ? parameter : new Parameter(changes[0].Value.Shape);
         foreach (var (module, name, value) in changes)

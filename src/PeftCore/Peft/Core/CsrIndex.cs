@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -27,7 +26,7 @@ internal static class CsrIndex
     extension(Tensor tensor)
     {
         /// <summary>Fills an I32 tensor.</summary>
-        public void Upload(int[] values) => tensor.Backend.Upload(MemoryMarshal.AsBytes<int>(values), tensor);
+        public void Upload(int[] values) => tensor.Upload<int>(values);
     }
 
     private static void Upload((int[] Offsets, int[] Indices, int[] Order) sorted, SparseIndex index)

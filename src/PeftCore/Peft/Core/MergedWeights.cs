@@ -54,8 +54,19 @@ internal static class MergedWeights
 
     public static bool IsFinite(Tensor value)
     {
-        using var scope = new TensorScope();
-        return value.Backend.AllFinite(value.DType == DType.F32 ? value : ToF32(value));
+        if (value.DType == DType.F32)
+        {
+            return value.Backend.AllFinite(value);
+        }
+        foreach (var (_, chunk) in value.Chunks())
+        {
+            using var scope = new TensorScope();
+            if (!value.Backend.AllFinite(ToF32(chunk)))
+            {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static Tensor ToF32(Tensor value)

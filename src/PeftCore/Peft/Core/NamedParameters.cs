@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using PeftCore.Backends;
 using PeftCore.Kernels;
 using PeftCore.Nn;
 using PeftCore.Ops;
@@ -36,7 +36,7 @@ internal sealed class NamedParameters(AttachContext context, ulong firstStream =
                 values[i++] = deviation * (float)normal;
             }
         }
-        context.Backend.Upload(MemoryMarshal.AsBytes<float>(values), parameter.Value);
+        parameter.Value.Upload<float>(values);
         return parameter;
 
         double Uniform() => Philox.Uniform(context.Seed, Stream, draw++);

@@ -18,7 +18,7 @@ internal static class ParameterInit
         /// <summary>All elements equal.</summary>
         public Parameter Fill(float value)
         {
-            parameter.Value.Backend.FillUniform(parameter.Value, value, value, 0, 0);
+            parameter.Value.Backend.Fill(parameter.Value, value);
             return parameter;
         }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -49,7 +48,7 @@ internal sealed record SavedEntry(string Name, Func<SafetensorsTensor> ToFile, A
 
     /// <summary>Values in host memory.</summary>
     public static SavedEntry Of(string name, float[] values) => new(name,
-        () => new SafetensorsTensor(name, "F32", [values.Length], MemoryMarshal.AsBytes<float>(values).ToArray()),
+        () => SafetensorsTensor.Of(name, "F32", [values.Length], (float[])values.Clone()),
         entry => WeightReader.Check(entry, [values.Length]),
-        entry => MemoryMarshal.Cast<byte, float>(entry.Bytes).CopyTo(values));
+        entry => entry.ToArray<float>().CopyTo(values, 0));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
@@ -68,7 +67,6 @@ internal sealed class AdaLoraAdapter : LowRankAdapter
         float[] values = parameter.Value.ToArray<float>();
         int width = isB ? 1 : parameter.Shape[1];
         float[] some = [.. values.Chunk(width).Where((_, i) => Mask![i % rank]).SelectMany(part => part)];
-        return new SafetensorsTensor(name, "F32", isB ? [parameter.Shape[0], kept] : [kept, parameter.Shape[1]],
-            MemoryMarshal.AsBytes<float>(some).ToArray());
+        return SafetensorsTensor.Of(name, "F32", isB ? [parameter.Shape[0], kept] : [kept, parameter.Shape[1]], some);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
@@ -143,7 +142,7 @@ internal sealed class RankAllocator
     {
         if (!_importance.TryGetValue(parameter, out var importance))
         {
-            _importance.Add(parameter, importance = new Importance((int)parameter.Shape.Count));
+            _importance.Add(parameter, importance = new Importance(parameter.Shape.Count));
         }
         return importance;
     }
@@ -174,18 +173,18 @@ internal sealed class RankAllocator
             float a = 0, b = 0;
             for (int k = 0; k < inputs; k++)
             {
-                a += Score(layer.A, i * inputs + k);
+                a += Score(layer.A, (long)i * inputs + k);
             }
             for (int k = 0; k < outputs; k++)
             {
-                b += Score(layer.B, k * rank + i);
+                b += Score(layer.B, (long)k * rank + i);
             }
             score[i] = Score(layer.E, i) + a / inputs + b / outputs;
         }
         return score;
     }
 
-    private float Score(Parameter parameter, int index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index)
+    private float Score(Parameter parameter, long index) => _importance.TryGetValue(parameter, out var importance) ? importance.Score(index)
         : 0;
 
     /// <summary>Sets e of pruned directions to zero.</summary>
@@ -198,12 +197,12 @@ internal sealed class RankAllocator
             {
                 e[i] = mask[i] ? e[i] : 0;
             }
-            layer.E.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(e), layer.E.Value);
+            layer.E.Value.Upload<float>(e);
         }
     }
 
     /// <summary>Running means of the sensitivity of each element of a parameter, and of its uncertainty.</summary>
-    private sealed class Importance(int count)
+    private sealed class Importance(long count)
     {
         public float[] Mean { get; } = new float[count];
 
@@ -211,7 +210,7 @@ internal sealed class RankAllocator
 
         public void Observe(float[] values, float[] gradient, float beta1, float beta2)
         {
-            for (int i = 0; i < count; i++)
+            for (long i = 0; i < count; i++)
             {
                 float sensitivity = Math.Abs(values[i] * gradient[i]);
                 Mean[i] = beta1 * Mean[i] + (1 - beta1) * sensitivity;
@@ -219,6 +218,6 @@ internal sealed class RankAllocator
             }
         }
 
-        public float Score(int index) => Mean[index] * Uncertainty[index];
+        public float Score(long index) => Mean[index] * Uncertainty[index];
     }
 }

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
@@ -98,7 +97,7 @@ internal sealed class LoraConversion
         var (u, s, v) = Factorization.TruncatedSvd(delta, layer.Outputs, layer.Inputs, r);
         double whole = TensorPrimitives.SumOfSquares(delta), kept = TensorPrimitives.SumOfSquares(s);
         _layers.Add(new ConvertedLayer(path, whole > 0 ? Math.Sqrt(Math.Max(0, whole - kept) / whole) : 0));
-        float[] a = new float[_rank * layer.Inputs], b = new float[layer.Outputs * _rank];
+        float[] a = new float[checked(_rank * layer.Inputs)], b = new float[checked(layer.Outputs * _rank)];
         for (int i = 0; i < r; i++)
         {
             double root = Math.Sqrt(s[i]);
@@ -112,10 +111,8 @@ internal sealed class LoraConversion
             }
         }
         string prefix = AdapterParameter.Prefix + path;
-        _tensors.Add(new SafetensorsTensor(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], MemoryMarshal.AsBytes<float>(a)
-            .ToArray()));
-        _tensors.Add(new SafetensorsTensor(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], MemoryMarshal.AsBytes<float>(b)
-            .ToArray()));
+        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_A.weight", "F32", [_rank, layer.Inputs], a));
+        _tensors.Add(SafetensorsTensor.Of(prefix + ".lora_B.weight", "F32", [layer.Outputs, _rank], b));
     }
 
     private static Tensor Wide(Tensor value)

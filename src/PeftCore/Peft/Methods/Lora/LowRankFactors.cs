@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
@@ -114,20 +113,20 @@ internal sealed record LowRankFactors(double[] A, double[] B, int Rank, int Inpu
     public void Upload(Tensor a, Tensor b)
     {
         int rank = a.Shape[0];
-        float[] valuesA = new float[rank * Inputs];
-        float[] valuesB = new float[Outputs * rank];
+        float[] valuesA = new float[checked(rank * Inputs)];
+        float[] valuesB = new float[checked(Outputs * rank)];
         TensorPrimitives.ConvertTruncating<double, float>(A, valuesA.AsSpan(0, A.Length));
         for (int o = 0; o < Outputs; o++)
         {
             TensorPrimitives.ConvertTruncating<double, float>(B.AsSpan(o * Rank, Rank), valuesB.AsSpan(o * rank, Rank));
         }
-        a.Backend.Upload(MemoryMarshal.AsBytes<float>(valuesA), a);
-        b.Backend.Upload(MemoryMarshal.AsBytes<float>(valuesB), b);
+        a.Upload<float>(valuesA);
+        b.Upload<float>(valuesB);
     }
 
     private static LowRankFactors Of(Tensor a, Tensor b, float scale) =>
         new(a.ToDoubles(), b.ToDoubles(), a.Shape[0], a.Shape[1], b.Shape[0], scale);
 
     private static double[] ToDouble(WeightEntry entry) =>
-        Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (double)x);
+        Array.ConvertAll(entry.ToArray<float>(), x => (double)x);
 }

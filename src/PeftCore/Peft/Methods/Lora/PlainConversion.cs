@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Io;
 using PeftCore.Peft.Numerics;
 
@@ -50,7 +49,7 @@ internal static class PlainConversion
             string kind = name.Split('.') is { Length: > 1 } parts ? parts[^1] == "weight" ? parts[^2] : parts[^1] : name;
             if (kind is not ("lora_A" or "lora_B" or "lora_embedding_A" or "lora_embedding_B"))
             {
-                yield return new SafetensorsTensor(name, entry.DType, entry.Shape, entry.Bytes.ToArray());
+                yield return entry.ToFile(name);
                 continue;
             }
             var start = initial.Get(name);
@@ -62,28 +61,44 @@ internal static class PlainConversion
             }
             bool isA = kind.EndsWith('A');
             long[] shape = isA ? [2 * entry.Shape[0], entry.Shape[1]] : [entry.Shape[0], 2 * entry.Shape[1]];
-            yield return new SafetensorsTensor(name, entry.DType, shape, isA ? [.. entry.Bytes, .. start.Bytes]
-                : ConcatNegated(entry, start));
+            StoredBytes own = entry.Copy(), before = start.Copy();
+            yield return new SafetensorsTensor(name, entry.DType, shape,
+                stream => WriteBoth(stream, own, before, isA ? null : entry.Shape, entry.Length));
         }
     }
 
-    /// <summary>[B, −B₀], row by row. The sign is the highest bit in every floating-point format.</summary>
-    private static byte[] ConcatNegated(WeightEntry b, WeightEntry start)
+    /// <summary>Writes [A; A₀], or with the shape of B [B, −B₀].</summary>
+    private static void WriteBoth(Stream stream, StoredBytes own, StoredBytes before, long[]? shapeOfB, long length)
     {
-        int rows = (int)b.Shape[0], width = b.Bytes.Length / Math.Max(1, rows),
-            size = b.Bytes.Length / (int)Math.Max(1, b.Shape[0] * b.Shape[1]);
-        byte[] both = new byte[2 * b.Bytes.Length];
-        for (int row = 0; row < rows; row++)
+        if (shapeOfB is not null)
         {
-            b.Bytes.Slice(row * width, width).CopyTo(both.AsSpan(2 * row * width));
-            var negated = both.AsSpan((2 * row + 1) * width, width);
-            start.Bytes.Slice(row * width, width).CopyTo(negated);
+            WriteNegated(stream, own, before, shapeOfB, length);
+            return;
+        }
+        own.WriteTo(stream);
+        before.WriteTo(stream);
+    }
+
+    /// <summary>Writes [B, −B₀], row by row. The sign is the highest bit in every floating-point format.</summary>
+    private static void WriteNegated(Stream stream, StoredBytes b, StoredBytes start, long[] shape, long length)
+    {
+        if (length == 0)
+        {
+            return;
+        }
+        int width = checked((int)(length / shape[0])), size = (int)(width / shape[1]);
+        byte[] row = new byte[width];
+        for (long at = 0; at < length; at += width)
+        {
+            b.CopyTo(at, row);
+            stream.Write(row);
+            start.CopyTo(at, row);
             for (int last = size - 1; last < width; last += size)
             {
-                negated[last] ^= 0x80;
+                row[last] ^= 0x80;
             }
+            stream.Write(row);
         }
-        return both;
     }
 
     private static SafetensorsTensor Factor(string name, LoraLayer layer, bool isA)
@@ -110,5 +125,5 @@ internal static class PlainConversion
     }
 
     private static SafetensorsTensor ToFile(string name, double[] values, int rows, int columns) =>
-        new(name, "F32", [rows, columns], MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, x => (float)x)).ToArray());
+        SafetensorsTensor.Of(name, "F32", [rows, columns], Array.ConvertAll(values, x => (float)x));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Ops;
@@ -95,7 +94,7 @@ internal sealed class OftAdapter : RotationAdapter
         }
         if (changed)
         {
-            _triangles.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(values), _triangles.Value);
+            _triangles.Value.Upload<float>(values);
         }
     }
 }

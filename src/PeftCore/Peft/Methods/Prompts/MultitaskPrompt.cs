@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Models;
@@ -96,7 +95,7 @@ internal sealed class MultitaskPrompt : TokenPrompt
         float[] values = config.Init == MultitaskPromptInit.ExactSourceTask
             ? all[(config.InitTask * size)..((config.InitTask + 1) * size)]
             : [.. Enumerable.Range(0, size).Select(i => Enumerable.Range(0, tasks).Sum(task => all[task * size + i]) / tasks)];
-        factors.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(values), factors.Value);
+        factors.Value.Upload<float>(values);
     }
 
     private static Tensor Of(Parameter factors, int task) => factors.Value.Slice(task, 1).Reshape([factors.Shape[1], factors.Shape[2]]);

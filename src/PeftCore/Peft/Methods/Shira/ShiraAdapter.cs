@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Io;
 using PeftCore.Models;
 using PeftCore.Nn;
@@ -12,6 +11,9 @@ namespace PeftCore.Peft.Shira;
 /// Only these entries are stored and have gradients; S is never dense.</summary>
 internal sealed class ShiraAdapter : DeltaAdapter
 {
+    // Rows and columns of the entries are one array.
+    private const int MostEntries = int.MaxValue / 2;
+
     private readonly Parameter _weight;
     private readonly Tensor _indices;
     private readonly SparsePattern _pattern;
@@ -24,6 +26,11 @@ internal sealed class ShiraAdapter : DeltaAdapter
             throw new BadInputException(
                 $"r is {config.Rank}, which makes {wanted} weights of \"{path}\" learn; it has {all}; choose a smaller r or leave the " +
                 "layer out");
+        }
+        if (wanted > MostEntries)
+        {
+            throw new BadInputException($"r is {config.Rank}, which makes {wanted} weights of \"{path}\" learn; the indices of one layer " +
+                $"hold at most {MostEntries}; choose a smaller r");
         }
         int n = (int)wanted;
         _weight = context.NewParameter([n]);
@@ -64,8 +71,8 @@ internal sealed class ShiraAdapter : DeltaAdapter
     }
 
     private static int[] Read(WeightEntry entry) => entry.DType == "I32"
-        ? MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray()
-        : Array.ConvertAll(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray(), x => (int)x); // Files written on Windows have F32.
+        ? entry.ToArray<int>()
+        : Array.ConvertAll(entry.ToArray<float>(), x => (int)x); // Files written on Windows have F32.
 
     private void Check(WeightEntry entry)
     {

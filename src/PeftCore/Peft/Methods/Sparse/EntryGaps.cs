@@ -39,7 +39,7 @@ internal static class EntryGaps
             if (part < 0x80)
             {
                 at += gap + 1;
-                if (at >= size)
+                if (at >= size || at > int.MaxValue)
                 {
                     return null;
                 }

@@ -98,6 +98,10 @@ public sealed record SparseConfig : TargetedConfig
     {
         var resolved = this with { TargetModules = TargetModules ?? ModuleSelector.Matching(ModuleSelector.AllLinear), Mask = null };
         var linears = new TargetedLayers(context, resolved).Linears;
+        foreach (var (path, layer) in linears)
+        {
+            SparseMask.RefuseTooLarge(path, layer);
+        }
         var mask = context.IsNew ? MaskFor(context, linears) : null;
         var chosen = linears.Select(target => (target.Path, target.Layer, Entries: mask?.Entries(target.Path)
             ?? SparseFiles.StoredEntries(context, target.Path, target.Layer))).ToList();

@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using PeftCore.Io;
+using PeftCore.Nn;
 
 namespace PeftCore.Peft.Sparse;
 
@@ -26,8 +26,7 @@ public sealed class SparseMask
 
     /// <summary>Writes one I32 tensor per module.</summary>
     public void Save(string path) => SafetensorsWriter.Write(path, _entries.OrderBy(pair => pair.Key, StringComparer.Ordinal)
-        .Select(pair => new SafetensorsTensor(pair.Key + Suffix, "I32", [pair.Value.Length], MemoryMarshal.AsBytes<int>(pair.Value)
-            .ToArray())));
+        .Select(pair => SafetensorsTensor.Of(pair.Key + Suffix, "I32", [pair.Value.Length], pair.Value)));
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <exception cref="BadInputException">The file is damaged or holds something else.</exception>
@@ -40,6 +39,16 @@ public sealed class SparseMask
             .Error("is no mask of a module"), Read(source.Get(name)))));
     }
 
+    /// <exception cref="BadInputException">A flat index of the weight does not fit in 32 bits.</exception>
+    internal static void RefuseTooLarge(string path, Linear layer)
+    {
+        if (layer.Weight.Shape.Count > int.MaxValue)
+        {
+            throw new BadInputException($"\"{path}\" has {layer.Weight.Shape.Count} weights, but the entries of a mask are numbered up to " +
+                $"{int.MaxValue}; leave the layer out of the targets");
+        }
+    }
+
     internal int[] Entries(string path) => _entries.GetValueOrDefault(path, []);
 
     private static int[] Read(WeightEntry entry)
@@ -48,7 +57,7 @@ public sealed class SparseMask
         {
             throw entry.Error("is no mask: expected I32 with one axis");
         }
-        int[] entries = MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray();
+        int[] entries = entry.ToArray<int>();
         for (int i = 0; i < entries.Length; i++)
         {
             if (entries[i] < 0 || (i > 0 && entries[i] <= entries[i - 1]))

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Ops;
 using PeftCore.Tensors;
@@ -51,7 +50,7 @@ internal sealed class SparseRefinement(SparseConfig config, IReadOnlyList<Sparse
             .OrderBy(entry => entry.Place).ToList();
         float[] moved = [.. entries.Select(entry => entry.Before < 0 ? 0 : values[entry.Before])];
         layer.Move([.. entries.Select(entry => entry.Place)]);
-        layer.Values.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(moved), layer.Values.Value);
+        layer.Values.Value.Upload<float>(moved);
         return [.. entries.Select(entry => entry.Before)];
     }
 

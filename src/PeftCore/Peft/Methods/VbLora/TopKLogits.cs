@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Io;
 using PeftCore.Nn;
@@ -16,11 +15,10 @@ internal sealed class TopKLogits(Parameter logits, int k)
     public IEnumerable<SavedEntry> Entries(AdapterParameter parameter)
     {
         string indices = parameter.FileName + "_topk_indices", weights = parameter.FileName + "_topk_weights";
-        yield return new SavedEntry(indices, () => new SafetensorsTensor(indices, IndexType, Shape(k), Write(Choose())),
+        yield return new SavedEntry(indices, () => Write(indices, Choose()),
             entry => Check(entry, Shape(k), IndexType), entry => _indices = Read(entry));
-        yield return new SavedEntry(weights, () => new SafetensorsTensor(weights, "F32", Shape(k - 1),
-            MemoryMarshal.AsBytes<float>(Weights()).ToArray()),
-            entry => Check(entry, Shape(k - 1), "F32"), entry => Fill(MemoryMarshal.Cast<byte, float>(entry.Bytes).ToArray()));
+        yield return new SavedEntry(weights, () => SafetensorsTensor.Of(weights, "F32", Shape(k - 1), Weights()),
+            entry => Check(entry, Shape(k - 1), "F32"), entry => Fill(entry.ToArray<float>()));
     }
 
     private string IndexType => _vectors switch { < 1 << 8 => "U8", < 1 << 15 => "I16", _ => "I32" };
@@ -51,7 +49,7 @@ internal sealed class TopKLogits(Parameter logits, int k)
 
     private void Fill(float[] weights)
     {
-        float[] values = new float[_pieces * _vectors];
+        float[] values = new float[checked(_pieces * _vectors)];
         Array.Fill(values, float.NegativeInfinity);
         for (int piece = 0; piece < _pieces; piece++)
         {
@@ -63,21 +61,21 @@ internal sealed class TopKLogits(Parameter logits, int k)
                 values[piece * _vectors + _indices[piece * k + i]] = MathF.Log(Math.Max(weight, 0));
             }
         }
-        logits.Value.Backend.Upload(MemoryMarshal.AsBytes<float>(values), logits.Value);
+        logits.Value.Upload<float>(values);
     }
 
-    private byte[] Write(int[] indices) => IndexType switch
+    private SafetensorsTensor Write(string name, int[] indices) => IndexType switch
     {
-        "U8" => Array.ConvertAll(indices, i => (byte)i),
-        "I16" => MemoryMarshal.AsBytes<short>(Array.ConvertAll(indices, i => (short)i)).ToArray(),
-        _ => MemoryMarshal.AsBytes<int>(indices).ToArray(),
+        "U8" => SafetensorsTensor.Of(name, IndexType, Shape(k), Array.ConvertAll(indices, i => (byte)i)),
+        "I16" => SafetensorsTensor.Of(name, IndexType, Shape(k), Array.ConvertAll(indices, i => (short)i)),
+        _ => SafetensorsTensor.Of(name, IndexType, Shape(k), indices),
     };
 
     private static int[] Read(WeightEntry entry) => entry.DType switch
     {
-        "U8" => [.. entry.Bytes.ToArray().Select(i => (int)i)],
-        "I16" => [.. MemoryMarshal.Cast<byte, short>(entry.Bytes).ToArray().Select(i => (int)i)],
-        _ => MemoryMarshal.Cast<byte, int>(entry.Bytes).ToArray(),
+        "U8" => Array.ConvertAll(entry.ToArray<byte>(), i => (int)i),
+        "I16" => Array.ConvertAll(entry.ToArray<short>(), i => (int)i),
+        _ => entry.ToArray<int>(),
     };
 
     private void Check(WeightEntry entry, long[] shape, string dtype)

@@ -1,7 +1,7 @@
+using System.Numerics.Tensors;
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Peft.Numerics;
-using PeftCore.Tensors;
 
 namespace PeftCore.Peft.Lora;
 
@@ -12,16 +12,24 @@ internal static class BaseWeight
     /// <exception cref="BadInputException">The weight holds NaN or infinity.</exception>
     public static double[] ToDouble(string path, Linear layer)
     {
-        using var scope = new TensorScope();
         var stored = layer.Weight.Value;
-        var wide = stored.NewLike(stored.Shape);
-        stored.Backend.Cast(stored, wide);
-        if (!stored.Backend.AllFinite(wide))
+        if (stored.Count > Array.MaxLength)
         {
-            throw new BadInputException(
-                $"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact model");
+            throw new BadInputException($"the weight of \"{path}\" has {stored.Count} elements, but at most {Array.MaxLength} can be " +
+                "factored; use another initialisation or leave the layer out");
         }
-        double[] values = wide.ToDoubles();
+        double[] values = new double[stored.Count];
+        foreach (var (first, chunk) in stored.Chunks())
+        {
+            float[] floats = chunk.ToFloats();
+            if (!Array.TrueForAll(floats, float.IsFinite))
+            {
+                throw new BadInputException(
+                    $"the weight of \"{path}\" holds NaN or infinity, so it cannot be factored; use another initialisation or an intact " +
+                    "model");
+            }
+            TensorPrimitives.ConvertTruncating<float, double>(floats, values.AsSpan((int)first));
+        }
         return layer.Transposed ? Dense.Transpose(values, layer.Inputs, layer.Outputs) : values;
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PeftCore.Backends;
 using PeftCore.Nn;
 using PeftCore.Peft.Numerics;
@@ -80,7 +79,7 @@ internal static class LoftqInit
     {
         using var scope = new TensorScope();
         var wide = weight.NewLike(weight.Shape, DType.F32);
-        wide.Backend.Upload(MemoryMarshal.AsBytes<float>(Array.ConvertAll(values, x => (float)x)), wide);
+        wide.Upload<float>(Array.ConvertAll(values, x => (float)x));
         wide.Backend.Cast(wide, weight);
     }
 }

@@ -1,0 +1,49 @@
+using PeftCore.Backends;
+using PeftCore.Nn;
+using PeftCore.Tensors;
+
+namespace PeftCore.Models;
+
+/// <summary>Random initial weights: matrices normal with deviation 0.02, norms one, biases zero. A parameter that is not F32 is drawn in
+/// pieces, so that no F32 copy of it is in memory as a whole; the values do not depend on the pieces.</summary>
+/// <param name="backend">The device.</param>
+/// <param name="dtype">Dtype of the parameters.</param>
+/// <param name="seed">Seed of the values.</param>
+internal sealed class RandomWeights(Backend backend, DType dtype, ulong seed)
+{
+    private const float Deviation = 0.02f;
+
+    /// <summary>Gives a parameter memory and values, drawn from a stream of random numbers.</summary>
+    public void Fill(string path, Parameter parameter, ulong stream)
+    {
+        var value = parameter.Materialize(backend, dtype);
+        if (parameter.Shape.Rank > 1)
+        {
+            Draw(value, (piece, first) => backend.FillNormal(piece, 0, Deviation, seed, stream, first));
+        }
+        else if (path.EndsWith("weight", StringComparison.Ordinal))
+        {
+            Draw(value, (piece, _) => backend.Fill(piece, 1));
+        }
+        else
+        {
+            backend.Zero(value);
+        }
+    }
+
+    private void Draw(Tensor value, Action<Tensor, long> draw)
+    {
+        if (dtype == DType.F32)
+        {
+            draw(value, 0);
+            return;
+        }
+        using var staging = backend.NewTensor([(int)Math.Min(PieceReader.Elements, value.Count)], DType.F32, MemoryKind.Workspace);
+        foreach (var (first, piece) in value.Chunks(PieceReader.Elements))
+        {
+            using var drawn = staging.Unscoped(piece.Shape);
+            draw(drawn, first);
+            backend.Cast(drawn, piece);
+        }
+    }
+}
