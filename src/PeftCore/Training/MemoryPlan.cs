@@ -5,16 +5,20 @@ using PeftCore.Tensors;
 
 namespace PeftCore.Training;
 
-/// <summary>The memory and the FLOPs of a training step, measured by running the step's own code on the meta backend, which has no
-/// data.</summary>
+/// <summary>The memory and the FLOPs of a run, measured by running its own code on the meta backend, which has no data: loading the model,
+/// attaching adapters, allocating the optimizer, and a training step.</summary>
 public sealed class MemoryPlan
 {
     private MemoryPlan() { }
 
-    /// <summary>Peak bytes of live tensors during a step, the model included.</summary>
+    /// <summary>Peak bytes of live tensors, the model included: the larger one of loading and of a step.</summary>
     public long PeakBytes { get; private init; }
 
-    /// <summary>Bytes that the arena reserves from the system: whole chunks, including gaps.</summary>
+    /// <summary>Peak bytes of live tensors before the first step: while the model is loaded, adapters are attached, and the optimizer is
+    /// allocated.</summary>
+    public long LoadingPeakBytes { get; private init; }
+
+    /// <summary>The most bytes that the arena reserves from the system, while loading or in a step: whole chunks, including gaps.</summary>
     public long ReservedBytes { get; private init; }
 
     /// <summary>Bytes live between steps: weights, adapters, optimizer.</summary>
@@ -23,7 +27,8 @@ public sealed class MemoryPlan
     /// <summary>The bytes at the peak, by category.</summary>
     public IReadOnlyDictionary<MemoryKind, long> AtPeak { get; private init; } = new Dictionary<MemoryKind, long>();
 
-    /// <summary>Path of the module that ran at the peak, after "backward" in the backward pass.</summary>
+    /// <summary>Path of the module that ran at the peak, after "backward" in the backward pass; "loading" if the peak is before the first
+    /// step.</summary>
     public string PeakPlace { get; private init; } = "";
 
     /// <summary>Bytes saved for backward.</summary>
@@ -51,12 +56,15 @@ public sealed class MemoryPlan
     /// <param name="options">The optimizer and the number of micro batches; null for the defaults.</param>
     /// <param name="activations">The planned device's dtype of activations.</param>
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
+    /// <param name="memoryLimit">The most bytes that the device's arena may reserve. Near its limit an arena takes smaller chunks; if the
+    /// run fits only so, <see cref="ReservedBytes"/> is what it then takes. It is larger than the limit if the run does not fit.</param>
+    /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     public static MemoryPlan Of(Func<Backend, ITrainable> build, int batchSize, int length, TrainerOptions? options = null,
-        DType activations = DType.F32, bool packWeights = false) =>
+        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk) =>
         // The second micro batch runs while the first one's gradients are live; a third needs no more than the second.
         Of(build, trainable => [.. Enumerable.Repeat(FullBatch(trainable, batchSize, length),
             Math.Min(2, options?.GradientAccumulationSteps ?? 1))],
-            options, activations, packWeights);
+            options, new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
     /// <summary>Plans a step over given batches, such as the largest of a data set.</summary>
     /// <param name="build">Builds the model and its trainable on a backend.</param>
@@ -64,9 +72,12 @@ public sealed class MemoryPlan
     /// <param name="options">The optimizer; null for the defaults.</param>
     /// <param name="activations">The planned device's dtype of activations.</param>
     /// <param name="packWeights">Whether the planned device is a <see cref="CpuBackend"/> that keeps frozen weights packed.</param>
+    /// <param name="memoryLimit">The most bytes that the device's arena may reserve; see the other overload.</param>
+    /// <param name="chunkBytes">Bytes of a chunk of the device's arena.</param>
     public static MemoryPlan Of(Func<Backend, ITrainable> build, IReadOnlyList<Batch> microBatches, TrainerOptions? options = null,
-        DType activations = DType.F32, bool packWeights = false) =>
-        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count }, activations, packWeights);
+        DType activations = DType.F32, bool packWeights = false, long memoryLimit = long.MaxValue, long chunkBytes = Arena.DefaultChunk) =>
+        Of(build, _ => microBatches, (options ?? new()) with { GradientAccumulationSteps = microBatches.Count },
+            new PlannedDevice(activations, packWeights, memoryLimit, chunkBytes));
 
     /// <summary>A batch without padding or masked labels: the worst case of its size. Benchmarks run it too.</summary>
     public static Batch FullBatch(ITrainable trainable, int batchSize, int length, ulong seed = 0)
@@ -85,16 +96,34 @@ public sealed class MemoryPlan
     }
 
     private static MemoryPlan Of(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
-        TrainerOptions? options,
-        DType activations, bool packWeights)
+        TrainerOptions? options, PlannedDevice device)
     {
         options ??= new TrainerOptions();
-        using var backend = new MetaBackend(activations, packWeights);
+        var plan = Measure(build, microBatches, options, device with { MemoryLimit = long.MaxValue });
+        if (plan.ReservedBytes <= device.MemoryLimit || plan.PeakBytes > device.MemoryLimit)
+        {
+            return plan;
+        }
+        try
+        {
+            return Measure(build, microBatches, options, device);
+        }
+        catch (InsufficientMemoryException)
+        {
+            return plan;
+        }
+    }
+
+    private static MemoryPlan Measure(Func<Backend, ITrainable> build, Func<ITrainable, IReadOnlyList<Batch>> microBatches,
+        TrainerOptions options, PlannedDevice device)
+    {
+        using var backend = new MetaBackend(device.Activations, device.PackWeights, device.MemoryLimit, device.ChunkBytes);
         using var scope = new TensorScope();
         var trainable = build(backend);
         using var optimizer = options.NewOptimizer(trainable);
         using var step = new TrainingStep(trainable, optimizer, options.MaxGradNorm);
-        if (packWeights)
+        var loading = new MemoryPeak(backend.Memory);
+        if (device.PackWeights)
         {
             // The first step packs weights while it runs; later ones start with all weights packed.
             step.Run(microBatches(trainable), options.LearningRate);
@@ -105,7 +134,19 @@ public sealed class MemoryPlan
         backend.Memory.Watcher = observer.Watch;
         step.Run(microBatches(trainable), options.LearningRate);
         backend.Memory.Watcher = null;
-        return observer.Plan(trainable, options.GradientAccumulationSteps);
+        return observer.Plan(trainable, options.GradientAccumulationSteps, loading);
+    }
+
+    /// <summary>What a plan needs to know of the device.</summary>
+    private readonly record struct PlannedDevice(DType Activations, bool PackWeights, long MemoryLimit, long ChunkBytes);
+
+    /// <summary>A peak of memory, by category.</summary>
+    private sealed class MemoryPeak(MemoryLedger memory)
+    {
+        public long Bytes { get; } = memory.PeakBytes;
+
+        public IReadOnlyDictionary<MemoryKind, long> Kinds { get; } =
+            Enum.GetValues<MemoryKind>().ToDictionary(kind => kind, memory.AtPeak);
     }
 
     /// <summary>Measures memory and FLOPs while the step runs.</summary>
@@ -141,16 +182,19 @@ public sealed class MemoryPlan
             }
         }
 
-        public MemoryPlan Plan(ITrainable trainable, int batches)
+        public MemoryPlan Plan(ITrainable trainable, int batches, MemoryPeak loading)
         {
             var trains = trainable.Parameters.Select(p => p.Parameter).ToHashSet();
+            var step = new MemoryPeak(backend.Memory);
+            var larger = loading.Bytes > step.Bytes ? loading : step;
             return new MemoryPlan
             {
-                PeakBytes = backend.Memory.PeakBytes,
-                ReservedBytes = backend.ReservedBytes,
+                PeakBytes = larger.Bytes,
+                LoadingPeakBytes = loading.Bytes,
+                ReservedBytes = backend.PeakReservedBytes,
                 StandingBytes = _standing,
-                AtPeak = Enum.GetValues<MemoryKind>().ToDictionary(kind => kind, backend.Memory.AtPeak),
-                PeakPlace = _peakPlace,
+                AtPeak = larger.Kinds,
+                PeakPlace = larger == loading ? "loading" : _peakPlace,
                 SavedBytes = _layers!.Sum(layer => layer.SavedBytes),
                 Layers = _layers!,
                 ForwardFlops = _forward * batches,

@@ -8,12 +8,21 @@ namespace PeftCore.Training;
 
 /// <summary>An optimizer step from plain calls: a tape, a backward pass, an optimizer. It is the readable twin of every decorated
 /// step.</summary>
-/// <param name="trainable">The model and the parameters that are trained.</param>
-/// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>
-/// <param name="maxGradNorm">Gradients are scaled down to this norm; 0 for no limit.</param>
-internal sealed class TrainingStep(ITrainable trainable, Optimizer optimizer, double maxGradNorm = 0) : ITrainingStep
+internal sealed class TrainingStep : ITrainingStep
 {
-    public ITrainable Trainable => trainable;
+    private readonly Optimizer _optimizer;
+    private readonly double _maxGradNorm;
+
+    /// <param name="trainable">The model and the parameters that are trained.</param>
+    /// <param name="optimizer">The optimizer, made for <see cref="ITrainable.Parameters"/>; the caller disposes it.</param>
+    /// <param name="maxGradNorm">Gradients are scaled down to this norm; 0 for no limit.</param>
+    public TrainingStep(ITrainable trainable, Optimizer optimizer, double maxGradNorm = 0)
+    {
+        (Trainable, _optimizer, _maxGradNorm) = (trainable, optimizer, maxGradNorm);
+        trainable.Model.Backend.Trim(); // What only loading and attaching needed must not stay reserved during the run.
+    }
+
+    public ITrainable Trainable { get; }
 
     /// <summary>Called between forward and backward, and between backward and the update, with the tape; the memory plan measures
     /// there.</summary>
@@ -22,7 +31,7 @@ internal sealed class TrainingStep(ITrainable trainable, Optimizer optimizer, do
     public Tensor ForwardBackward(Batch batch, int targets)
     {
         using var scope = new TensorScope();
-        var model = trainable.Model;
+        var model = Trainable.Model;
         return ForwardBackward(batch.ToInputs(model), batch.ToTargets(model, targets));
     }
 
@@ -30,7 +39,7 @@ internal sealed class TrainingStep(ITrainable trainable, Optimizer optimizer, do
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        var loss = trainable.Model.Loss(inputs, targets);
+        var loss = Trainable.Model.Loss(inputs, targets);
         PhaseObserver?.Invoke(StepPhase.Backward, tape);
         tape.Backward(loss);
         PhaseObserver?.Invoke(StepPhase.Optimizer, tape);
@@ -39,16 +48,16 @@ internal sealed class TrainingStep(ITrainable trainable, Optimizer optimizer, do
 
     public double Update(double loss, double learningRate, int number)
     {
-        double norm = GradientNorm.Of(trainable.Parameters);
+        double norm = GradientNorm.Of(Trainable.Parameters);
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
         {
-            throw new TrainingDivergedException(number + 1, loss, norm, GradientNorm.FirstNotFinite(trainable.Parameters));
+            throw new TrainingDivergedException(number + 1, loss, norm, GradientNorm.FirstNotFinite(Trainable.Parameters));
         }
-        optimizer.Step(learningRate, GradientNorm.ClipScale(norm, maxGradNorm));
-        trainable.AfterStep(number + 1);
-        foreach (var (parameter, before) in trainable.TakePermutations())
+        _optimizer.Step(learningRate, GradientNorm.ClipScale(norm, _maxGradNorm));
+        Trainable.AfterStep(number + 1);
+        foreach (var (parameter, before) in Trainable.TakePermutations())
         {
-            optimizer.PermuteState(parameter, before);
+            _optimizer.PermuteState(parameter, before);
         }
         return norm;
     }
