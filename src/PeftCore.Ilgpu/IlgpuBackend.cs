@@ -8,7 +8,8 @@ namespace PeftCore.Ilgpu;
 /// launcher.</summary>
 internal sealed partial class IlgpuBackend : Backend, IGraphCapture
 {
-    private const long CardChunk = 256L << 20;
+    /// <summary>Bytes of a chunk of a card's memory.</summary>
+    internal const long CardChunk = 256L << 20;
 
     private readonly GpuDevice _device;
     private readonly Arena _arena;
@@ -40,6 +41,8 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     public override string Name => _device.Name.ToString();
 
     internal override bool IsMeta => false;
+
+    internal override Arena Arena => _arena;
 
     /// <inheritdoc/>
     public override DType ActivationDType => _options.ComputeDType;
@@ -128,7 +131,7 @@ internal sealed partial class IlgpuBackend : Backend, IGraphCapture
     public int MaxGraphs => 8; // A graph takes memory of the card that no plan counts.
 
     /// <inheritdoc/>
-    public Arena Arena => _arena;
+    Arena IGraphCapture.Arena => _arena;
 
     /// <inheritdoc/>
     public ICapturedGraph Capture(Action work, ulong pass)

@@ -15,6 +15,11 @@ public static class IlgpuDevices
     /// <exception cref="BadInputException">The machine has no such device.</exception>
     public static Backend Open(string device, IlgpuOptions? options = null) => new IlgpuBackend(DeviceName.Parse(device), options);
 
+    /// <summary>Bytes of the chunks in which memory is taken from a device, for a memory plan.</summary>
+    /// <param name="device"><c>cuda</c>, <c>cuda:1</c>, …, or any other name for host memory.</param>
+    public static long ChunkBytes(string device) =>
+        device.StartsWith(DeviceName.Cuda, StringComparison.Ordinal) ? IlgpuBackend.CardChunk : Arena.DefaultChunk;
+
     /// <summary>Lists the devices that the driver reports, and the CPU accelerator. Without a driver the list holds only the
     /// latter.</summary>
     public static IlgpuStatus Find()

@@ -51,7 +51,7 @@ internal sealed class DemoRun(DemoOptions demo, string output, Invocation call)
         call.Say();
         Show("before", session, held);
         var job = new TrainingJob(session, _options, call);
-        long planned = job.Plan().PeakBytes;
+        long planned = job.Plan.PeakBytes;
         double before = Evaluate(session, job);
         call.Say(session.Model.TrainableSummary);
         call.Say(string.Create(CultureInfo.InvariantCulture, $"held-out loss before: {before:0.0000}"));

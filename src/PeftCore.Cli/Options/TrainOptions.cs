@@ -1,4 +1,5 @@
 using PeftCore.Cli.Output;
+using PeftCore.Ilgpu;
 using PeftCore.Peft;
 using PeftCore.Peft.Lora;
 using PeftCore.Tensors;
@@ -216,6 +217,9 @@ internal sealed record TrainOptions : SequenceOptions, ISettings<TrainOptions>
 
     /// <summary>Whether the device keeps frozen weights packed.</summary>
     public bool UsePackedWeights => PackWeights && Device == "cpu";
+
+    /// <summary>Bytes of a chunk of the device's memory.</summary>
+    public long ChunkBytes => IlgpuDevices.ChunkBytes(Device);
 
     /// <summary>Dtype of activations on the device.</summary>
     public DType Activations => Device == "cpu" ? DType.F32 : Dtype;

@@ -26,7 +26,7 @@ internal sealed class DataSetup
     /// <param name="places">Number of positions of the context that an adapter's virtual tokens occupy.</param>
     public DataSetup(ModelSession session, SequenceOptions options, int places = 0)
     {
-        MaxLength = LengthOf(session.Model.Base, options.MaxSeqLength, places);
+        MaxLength = LengthOf(session.Declared, options.MaxSeqLength, places);
         (_session, _tokenizer) = (session, session.Tokenizer);
         var template = options.ChatTemplate is { } name ? NamedTemplate.Find(_tokenizer, name) : null;
         _encoding = new EncodeOptions { MaxSeqLength = MaxLength, MaskPrompt = options.MaskPrompt, ChatTemplate = template };

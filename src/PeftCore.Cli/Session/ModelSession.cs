@@ -16,31 +16,65 @@ internal sealed class ModelSession : IDisposable
     private readonly TensorScope _scope = new();
     private bool _toldOfTokenizer;
 
+    private readonly Func<PeftModel> _load;
+    private PeftModel? _model;
+
     private ModelSession(Backend backend, string directory, DType? dtype, Action<string>? warn, int? rows)
     {
         (Backend, Directory) = (backend, directory);
-        Model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
-        if (rows is { } count)
+        Declared = ModelLoader.Declare(ModelDirectory.Open(directory).OpenConfig());
+        Rows = rows ?? Declared.VocabularySize;
+        _load = () =>
         {
-            Model.ResizeTokenEmbeddings(count);
-        }
+            var model = new PeftModel(BaseLoading.Load(directory, backend, dtype, warn));
+            if (rows is { } count)
+            {
+                model.ResizeTokenEmbeddings(count);
+            }
+            return model;
+        };
     }
 
     public Backend Backend { get; }
 
     public string Directory { get; }
 
-    public PeftModel Model { get; }
+    /// <summary>The model as its configuration declares it, without weights.</summary>
+    public TransformerModel Declared { get; }
 
-    public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Model.Base);
+    /// <summary>The model; its weights are loaded at the first use.</summary>
+    public PeftModel Model => _model ??= _load();
 
-    /// <summary>Loads a model directory.</summary>
+    public Tokenizer Tokenizer => field ??= TokenizerOf(Directory, Rows);
+
+    /// <summary>Number of rows of the token tables.</summary>
+    private int Rows { get; }
+
+    /// <summary>Opens a model directory and loads the model.</summary>
     /// <param name="backend">The device; the session disposes it.</param>
     /// <param name="directory">The model directory.</param>
     /// <param name="dtype">Dtype of the weights; null to keep that of the file.</param>
     /// <param name="warn">Receives a sentence for each contradiction in the files.</param>
     /// <param name="rows">Number of rows of the token tables; null for that of the file.</param>
     public static ModelSession Open(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null, int? rows = null)
+    {
+        var session = OpenUnloaded(backend, directory, dtype, warn, rows);
+        try
+        {
+            _ = session.Model;
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a model directory; the weights are loaded at the first use, so that memory can be planned before.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static ModelSession OpenUnloaded(Backend backend, string? directory, DType? dtype = null, Action<string>? warn = null,
+        int? rows = null)
     {
         try
         {
@@ -91,13 +125,13 @@ internal sealed class ModelSession : IDisposable
 
     public void Dispose()
     {
-        Model.Unload();
-        Model.Base.Dispose();
+        _model?.Unload();
+        _model?.Base.Dispose();
         _scope.Dispose();
         Backend.Dispose();
     }
 
-    private static Tokenizer TokenizerOf(string directory, TransformerModel model)
+    private static Tokenizer TokenizerOf(string directory, int rows)
     {
         if (ModelDirectory.Open(directory).TokenizerPath is null)
         {
@@ -106,8 +140,8 @@ internal sealed class ModelSession : IDisposable
                 "Face tokenizers.");
         }
         var tokenizer = ModelDirectory.OpenTokenizer(directory);
-        return tokenizer.LargestId < model.VocabularySize ? tokenizer : throw new BadInputException(
-            $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {model.VocabularySize} " +
+        return tokenizer.LargestId < rows ? tokenizer : throw new BadInputException(
+            $"{directory}: the tokenizer has ids up to {tokenizer.LargestId}, but the model's vocabulary has {rows} " +
             "tokens; they do not belong together.");
     }
 }

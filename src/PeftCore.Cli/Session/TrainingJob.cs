@@ -36,8 +36,13 @@ internal sealed class TrainingJob
         NoteIdle(splits, held is not null);
         Train = Setup.Loader(train, train: true);
         Held = held is null ? null : Setup.Loader(held, train: false);
+        Plan = Planned(session.Backend.OwnBytes); // Before the weights are loaded, so that a refused run takes no memory.
         var config = WeightSelection.Prepare(session.Model.Base, chosen, Train.Epoch().Take(WeightSelection.UsualBatches), call.Stop);
         Attach(session.Model, config);
+        if (_calibrated is not null)
+        {
+            Plan = Planned(session.Backend.OwnBytes); // The data have distributed the ranks.
+        }
         session.Model.Base.GradientCheckpointing = options.GradientCheckpointing;
         _trainer = new Trainer(session.Model, ToTrainer(options, Train.BatchesPerEpoch), Train, Held);
         _trainer.StepDone += Show;
@@ -53,22 +58,24 @@ internal sealed class TrainingJob
 
     public int TotalSteps => _trainer.TotalSteps;
 
-    /// <summary>Plans the largest step of the run on the meta backend; throws if it exceeds the memory limit.</summary>
-    public MemoryPlan Plan()
+    /// <summary>The plan of the largest step of the run and of loading.</summary>
+    public MemoryPlan Plan { get; }
+
+    /// <summary>Plans the run on the meta backend.</summary>
+    /// <exception cref="BadInputException">The plan exceeds the memory limit.</exception>
+    private MemoryPlan Planned(long ownBytes)
     {
         var source = new ModelSource(_options, Config: null, _calibrated);
-        int epochs = (TotalSteps * _options.GradientAccumulationSteps + Train.BatchesPerEpoch - 1) / Train.BatchesPerEpoch;
+        long batches = (long)_options.MaxSteps * _options.GradientAccumulationSteps;
+        double epochs = _options.MaxSteps > 0 ? Math.Ceiling((double)batches / Train.BatchesPerEpoch) : Math.Ceiling(_options.NumEpochs);
         // Every epoch contains the longest sample, and the rest of its batch differs little between epochs, so a few epochs suffice.
-        var largest = Enumerable.Range(0, Math.Min(epochs, 4)).SelectMany(Train.Epoch)
+        var largest = Enumerable.Range(0, (int)Math.Clamp(epochs, 1, 4)).SelectMany(Train.Epoch)
             .MaxBy(batch => ((long)batch.BatchSize * batch.Length, batch.TrainableTokens))!;
         var plan = MemoryPlan.Of(backend => new TrainableAdapter(source.Build(backend)),
             [.. Enumerable.Repeat(largest, Math.Min(2, _options.GradientAccumulationSteps))],
-            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights);
-        return _options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes
-            ? throw new BadInputException(
-            $"the plan needs {new ByteSize(plan.PeakBytes)} of memory, but --max-memory is {limit}; a smaller batch, shorter sequences " +
-            "or --gradient-checkpointing need less.")
-            : plan;
+            ToTrainer(_options, Train.BatchesPerEpoch), _options.Activations, _options.UsePackedWeights,
+            _options.MaxMemory is { } limit ? Math.Max(0, limit.Bytes - ownBytes) : long.MaxValue, _options.ChunkBytes);
+        return MemoryRefusal.Of(plan, _options.MaxMemory, ownBytes) is { } refusal ? throw new BadInputException(refusal + ".") : plan;
     }
 
     public TrainingResult Run()

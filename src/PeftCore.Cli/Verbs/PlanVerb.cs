@@ -42,8 +42,8 @@ internal sealed class PlanVerb : Verb
         var kinds = plan.AtPeak.Where(kind => kind.Value > 0).OrderByDescending(kind => kind.Value).ToList();
         Table(call, [["at the peak", "bytes"], .. kinds.Select(kind => new[] { Word(kind.Key), $"{new ByteSize(kind.Value)}" }),
             ["peak", $"{new ByteSize(plan.PeakBytes)}"]]);
-        call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; the arena reserves " +
-            $"{new ByteSize(plan.ReservedBytes)}");
+        call.Say($"  reached in {(plan.PeakPlace.Length == 0 ? "the step" : plan.PeakPlace)}; loading takes " +
+            $"{new ByteSize(plan.LoadingPeakBytes)}; the arena reserves {new ByteSize(plan.ReservedBytes)}");
         call.Say();
         Table(call, [["kept for backward", "bytes"], .. Blocks(plan).Select(block => new[] { block.Path, $"{new ByteSize(block.Bytes)}" }),
             ["all", $"{new ByteSize(plan.SavedBytes)}"]]);
@@ -51,9 +51,9 @@ internal sealed class PlanVerb : Verb
         call.Say(string.Create(CultureInfo.InvariantCulture,
             $"{flops / 1e9:N1} GFLOP a step: {plan.ForwardFlops / 1e9:N1} forward, {plan.BackwardFlops / 1e9:N1} backward"));
         var report = Report(plan, options, length);
-        if (options.MaxMemory is { } limit && plan.PeakBytes > limit.Bytes)
+        if (MemoryRefusal.Of(plan, options.MaxMemory) is { } refusal)
         {
-            call.Say($"this does not fit in {limit}: a smaller batch, shorter sequences or --gradient-checkpointing need less");
+            call.Say($"this does not fit: {refusal}");
             return VerbResult.Failed(report);
         }
         return VerbResult.Done(report);
@@ -86,7 +86,8 @@ internal sealed class PlanVerb : Verb
         {
             kinds.Add(Word(kind), bytes);
         }
-        return new JsonReport().Add("planned_bytes", plan.PeakBytes).Add("reserved_bytes", plan.ReservedBytes)
+        return new JsonReport().Add("planned_bytes", plan.PeakBytes).Add("loading_bytes", plan.LoadingPeakBytes)
+            .Add("reserved_bytes", plan.ReservedBytes)
             .Add("standing_bytes", plan.StandingBytes)
             .Add("saved_bytes", plan.SavedBytes).Add("at_peak", kinds).Add("peak_place", plan.PeakPlace)
             .Add("layers", Blocks(plan).Select(block => new JsonReport().Add("path", block.Path).Add("saved_bytes", block.Bytes)))

@@ -20,9 +20,10 @@ internal sealed class TrainVerb : Verb
         Resumption.CheckOutput(output, options, call);
         var backend = Devices.Open(options.Device, options.Threads, options.MaxMemory, options.Dtype, !options.NoReplay,
             options.PackWeights);
-        using var session = ModelSession.Open(backend, options.Model, StoredAs(options), call.Terminal.Warn, options.ResizeTokenEmbeddings);
+        using var session = ModelSession.OpenUnloaded(backend, options.Model, StoredAs(options), call.Terminal.Warn,
+            options.ResizeTokenEmbeddings);
         var job = new TrainingJob(session, options, call);
-        var plan = job.Plan();
+        var plan = job.Plan;
         var settings = _settings.Resolve(options);
         call.Note(Resumption.Differences(options, settings));
         job.SaveSettings(settings);

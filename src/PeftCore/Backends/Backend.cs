@@ -21,6 +21,12 @@ public abstract partial class Backend : IDevice, IDisposable
     /// <summary>The accounting of this device's memory.</summary>
     public abstract MemoryLedger Memory { get; }
 
+    /// <summary>The most bytes that were taken from the device so far, in use or free.</summary>
+    public long PeakReservedBytes => Arena.PeakReservedBytes;
+
+    /// <summary>The arena that tensors are allocated in.</summary>
+    internal abstract Arena Arena { get; }
+
     /// <summary>Whether kernels can be timed: <see cref="StartProfile"/>.</summary>
     public virtual bool CanProfile => false;
 

@@ -17,6 +17,8 @@ internal sealed partial class SignFlippingBackend : Backend
 
     internal override bool IsMeta => false;
 
+    internal override Arena Arena => _inner.Arena;
+
     public override MemoryLedger Memory { get; } = new();
 
     /// <summary>The contributions made since <see cref="Flip"/>, named by op and output.</summary>

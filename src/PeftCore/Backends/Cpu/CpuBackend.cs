@@ -53,6 +53,8 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     internal override bool IsMeta => false;
 
+    internal override Arena Arena => _arena;
+
     /// <summary>Number of threads that compute.</summary>
     public int Threads => _pool.Threads;
 
@@ -61,9 +63,6 @@ public sealed partial class CpuBackend : Backend, IGraphCapture
 
     /// <summary>Bytes taken from the system for tensors, in use or free.</summary>
     internal long ReservedBytes => _arena.ReservedBytes;
-
-    /// <summary>The largest <see cref="ReservedBytes"/> so far.</summary>
-    internal long PeakReservedBytes => _arena.PeakReservedBytes;
 
     /// <summary>See <see cref="CpuStream.MaxSpanBytes"/>; tests lower it, so that small weights are split as large ones are.</summary>
     internal long MaxSpanBytes { init => _stream.MaxSpanBytes = value; }

@@ -33,6 +33,8 @@ public sealed partial class MetaBackend : Backend
 
     internal override bool IsMeta => true;
 
+    internal override Arena Arena => _arena;
+
     /// <inheritdoc/>
     public override DType ActivationDType { get; }
 
@@ -44,9 +46,6 @@ public sealed partial class MetaBackend : Backend
 
     /// <summary>Bytes that a real arena would have reserved by now.</summary>
     internal long ReservedBytes => _arena.ReservedBytes;
-
-    /// <summary>The largest <see cref="ReservedBytes"/> so far.</summary>
-    internal long PeakReservedBytes => _arena.PeakReservedBytes;
 
     internal override Storage Allocate(long bytes, MemoryKind kind) => new(this, _arena.Allocate(bytes), bytes, Arena.Round(bytes), kind);
 
