@@ -20,6 +20,22 @@ internal record SequenceOptions : VerbOptions
 
     public string? ChatTemplate { get; init; }
 
+    public string? Fields { get; init; }
+
+    public string? LabelNames { get; init; }
+
+    /// <summary>Help text of --fields.</summary>
+    public const string FieldsHelp = "new names of columns; without a name the column is dropped";
+
+    /// <summary>Help text of --label-names.</summary>
+    public const string LabelNamesHelp = "names of the labels or tags in the data";
+
+    /// <summary>The placeholder of --fields in --help.</summary>
+    public const string FieldsValue = "\"Tweet text=text,ID=\"";
+
+    /// <summary>The placeholder of --label-names in --help.</summary>
+    public const string LabelNamesValue = "\"0=no,1=yes\"";
+
     public ulong Seed { get; init; } = 42;
 
     public string Device { get; init; } = "cpu";
@@ -48,6 +64,10 @@ internal static class SequenceRows
         .Bool("mask-prompt", o => o.MaskPrompt, (o, v) => o with { MaskPrompt = v }, "learn from answers only, not from prompts")
         .Text("chat-template", o => o.ChatTemplate, (o, v) => o with { ChatTemplate = v },
             "how conversations become text, instead of the model's own template", value: NamedTemplate.Value)
+        .Text("fields", o => o.Fields, (o, v) => o with { Fields = v }, SequenceOptions.FieldsHelp, value: SequenceOptions.FieldsValue,
+            isList: true)
+        .Text("label-names", o => o.LabelNames, (o, v) => o with { LabelNames = v }, SequenceOptions.LabelNamesHelp,
+            value: SequenceOptions.LabelNamesValue, isList: true)
         .Seed(o => o.Seed, (o, v) => o with { Seed = v }, "seed of every random choice")
         .Text("device", o => o.Device, (o, v) => o with { Device = v }, "where to compute", choices: ["cpu", "cuda", "ilgpu-cpu"])
         .Whole("threads", o => o.Threads, (o, v) => o with { Threads = v }, "CPU threads", min: 0, fallback: "all cores");

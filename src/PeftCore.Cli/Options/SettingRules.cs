@@ -15,7 +15,7 @@ internal static class SettingRules
     /// <summary>Settings of a training run that do not change the memory or time of a step.</summary>
     private static readonly string[] OfRuns =
     [
-        "data", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
+        "data", "fields", "label-names", "output-dir", "mask-prompt", "packing", "init-batches", "lr-scheduler-type", "warmup-steps", "warmup-ratio", "num-epochs",
         "max-steps", "eval-steps", "save-steps",
         "save-total-limit", "load-best-model-at-end", "early-stopping-patience", "validation-split", "logging-steps",
         "resume-from-checkpoint",
@@ -73,7 +73,7 @@ internal static class SettingRules
 
     public static NoEffect<SelectOptions>[] Select { get; } =
     [
-        new(["data", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
+        new(["data", "fields", "label-names", "batches", "batch-size", "max-seq-length", "mask-prompt"], options => options.Criterion is SelectionCriterion.Magnitude
             or SelectionCriterion.Random
             ? $"with --criterion {options.Criterion.ToString().ToLowerInvariant()}, which looks at no data" : null),
         new(["density", "scope"], options => options.Threshold is not null ? "beside --threshold, which chooses every entry that reaches it"

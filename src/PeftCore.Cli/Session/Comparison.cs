@@ -28,7 +28,7 @@ internal sealed class Comparison
         (_session, _options) = (session, options);
         _setup = new DataSetup(session, options, places);
         var splits = DataSetup.Open(options.Data ?? throw new BadInputException("expected --data DIR, data to train and evaluate on."),
-            call);
+            options, call);
         _train = _setup.Encode(splits.RequireTrain(), call);
         _held = _setup.Encode(splits.Validation
             ?? throw new BadInputException($"{options.Data}: there are no validation data to compare on; add a valid file."), call);

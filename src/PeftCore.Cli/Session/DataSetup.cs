@@ -51,12 +51,20 @@ internal sealed class DataSetup
     }
 
     /// <summary>Reads a file or a directory and prints the warnings.</summary>
-    public static DataSplits Open(string path, Invocation call) =>
-        Warned(call, warnings => DataFiles.Open(path, new ReadOptions { Warnings = warnings }));
+    public static DataSplits Open(string path, SequenceOptions options, Invocation call) =>
+        Warned(call, warnings => DataFiles.Open(path, Reading(options, warnings)));
 
-    /// <summary>Reads a file.</summary>
+    /// <summary>Reads a file that is not the data of the flags: its columns keep their names.</summary>
     public static List<DataRow> ReadFile(string path, Invocation call) =>
-        Warned(call, warnings => DataFiles.ReadFile(path, new ReadOptions { Warnings = warnings }));
+        Warned(call, warnings => DataFiles.ReadFile(path, Reading(new SequenceOptions(), warnings)));
+
+    private static ReadOptions Reading(SequenceOptions options, ICollection<string> warnings) => new()
+    {
+        Fields = FieldNames.Fields(options.Fields),
+        LabelNames = FieldNames.Labels(options.LabelNames),
+        Readers = ParquetRows.Readers(warnings, named: options.LabelNames is not null),
+        Warnings = warnings,
+    };
 
     /// <summary>Encodes rows as samples and prints the warnings.</summary>
     public List<Example> Encode(IReadOnlyList<DataRow> rows, Invocation call)

@@ -34,6 +34,18 @@ internal sealed class EvalVerb : Verb
             HelpName = NamedTemplate.Value
         };
 
+    private readonly Option<string?> _fields = new("--fields")
+    {
+        Description = SequenceOptions.FieldsHelp,
+        HelpName = SequenceOptions.FieldsValue
+    };
+
+    private readonly Option<string?> _labelNames = new("--label-names")
+    {
+        Description = SequenceOptions.LabelNamesHelp,
+        HelpName = SequenceOptions.LabelNamesValue
+    };
+
     private readonly Option<string> _dtype = new Option<string>("--dtype")
     {
         Description = "in what to compute [default: f32]",
@@ -49,7 +61,8 @@ internal sealed class EvalVerb : Verb
 
     public EvalVerb() : base("eval", "Measure loss, perplexity and, with labels, accuracy and F1.")
     {
-        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _batchSize, _length, _maskPrompt, _template, _dtype, _cache])
+        foreach (var option in (Option[])[_model, _adapter, _rows, _data, _fields, _labelNames, _batchSize, _length, _maskPrompt,
+            _template, _dtype, _cache])
         {
             Add(option);
         }
@@ -69,10 +82,12 @@ internal sealed class EvalVerb : Verb
             MaxSeqLength = call.Value(_length),
             MaskPrompt = call.Value(_maskPrompt),
             ChatTemplate = call.Value(_template),
+            Fields = call.Value(_fields),
+            LabelNames = call.Value(_labelNames),
         };
         NoteGiven(call, _maskPrompt, options);
         var setup = new DataSetup(session, options, session.Model.Base.VirtualTokenCount);
-        var rows = DataSetup.Open(data, call).ForEvaluation();
+        var rows = DataSetup.Open(data, options, call).ForEvaluation();
         var result = Evaluation.Run(session.Model.Base, setup.Loader(setup.Encode(rows, call), train: false).Epoch(), call.Stop);
         double loss = RunFailedException.Finite(result.Loss, $"the loss on {data}");
         var report = new JsonReport().Add("loss", loss).Add("perplexity", result.Perplexity).Add("tokens", result.Tokens);

@@ -57,7 +57,7 @@ internal sealed class SelectVerb : Verb
         }
         var setup = new DataSetup(session, options);
         var rows = DataSetup.Open(options.Data
-            ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), call).RequireTrain();
+            ?? throw new BadInputException("expected --data FILE or DIR, the data to take gradients over."), options, call).RequireTrain();
         return setup.Loader(setup.Encode(rows, call), train: true).Epoch().Take(options.Batches);
     }
 

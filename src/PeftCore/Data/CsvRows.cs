@@ -80,10 +80,11 @@ internal static class CsvRows
                 ? "; if it numbers the rows, leave it out, in Python with df.to_csv(path, index=False)"
                 : nameless == header.Count - 1 ? $"; leave out {Word(delimiter)} at the end of the line" : ""));
         }
+        options.CheckColumns(first, header);
         if (RowForm.ProblemOf(names) is { } problem)
         {
             throw first.Error(
-                $"{problem}; the first line names the columns, here " +
+                $"{problem}{options.Dropped(problem)}; the first line names the columns, here " +
                 $"{string.Join(", ", header.Take(12).Select(Short))}{(header.Count > 12 ? ", …" : "")}");
         }
     }

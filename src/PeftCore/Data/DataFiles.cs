@@ -21,26 +21,31 @@ public static class DataFiles
         }
 
         string[] files = FilesOf(path);
-        List<DataRow>? Split(string[] names) => Find(path, files, names) is string file ? ReadFile(file, options) : null;
+        string[] endings = [.. Endings, .. options?.Readers.Keys.Select(ending => ending.ToLowerInvariant()) ?? []];
+        List<DataRow>? Split(string[] names) =>
+            SplitFiles.Find(path, files, names, endings) is { Count: > 0 } found ? [.. found.SelectMany(file => ReadFile(file, options))] : null;
         var splits = new DataSplits(path, Split(TrainNames), Split(ValidationNames), Split(TestNames));
         if (splits.Train is null && splits.Validation is null && splits.Test is null)
         {
             throw new BadInputException($"{path}: the directory has no data, expected train, valid or test with one of the endings "
-                + $"{string.Join(", ", Endings)}{Others(files)}; or name the data file itself.");
+                + $"{string.Join(", ", endings)}{Others(files)}; or name the data file itself.");
         }
         SharedRows.Warn(splits, options?.Warnings);
         return splits;
     }
 
-    /// <summary>Reads the rows of one file. The ending decides the format: .jsonl, .json, .csv, .tsv, .txt, and for any other a class
-    /// number and text on each line.</summary>
+    /// <summary>Reads the rows of one file. The ending decides the format: .jsonl, .json, .csv, .tsv, .txt, one of
+    /// <see cref="ReadOptions.Readers"/>, and for any other a class number and text on each line.</summary>
     /// <exception cref="BadInputException">The file cannot be read, or a row is invalid; the message names file and line.</exception>
     public static List<DataRow> ReadFile(string path, ReadOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new ReadOptions();
-        return Path.GetExtension(path).ToLowerInvariant() switch
+        options.Check();
+        string ending = Path.GetExtension(path).ToLowerInvariant();
+        return ending switch
         {
+            _ when options.Readers.TryGetValue(ending, out var read) => TableRows.Read(path, read, options),
             ".jsonl" or ".ndjson" => JsonRows.ReadLines(path, options),
             ".json" => JsonRows.ReadList(path, options),
             ".csv" => CsvRows.Read(path, ',', options),
@@ -48,12 +53,13 @@ public static class DataFiles
             ".txt" => [Document(path, options)],
             ".parquet" or ".arrow" => throw new BadInputException(
                 $"{path}: Parquet and Arrow files are not read; save the data as .jsonl, in Python with dataset.to_json(\"train.jsonl\")."),
-            _ => LabelledLines.Read(path),
+            _ => LabelledLines.Read(path, options),
         };
     }
 
     private static DocumentRow Document(string path, ReadOptions options)
     {
+        options.CheckNoColumns(path);
         var document = new DocumentRow(new RowPlace(path, 1), DataBytes.ReadText(path));
         if (JsonLayout.LooksLikeRow(document.Text.AsSpan().TrimStart()))
         {
@@ -81,17 +87,5 @@ public static class DataFiles
         string[] near = [.. files.Select(file => Path.GetFileName(file)).Where(name => TrainNames.Concat(ValidationNames).Concat(TestNames)
             .Any(split => name.StartsWith(split + ".", StringComparison.OrdinalIgnoreCase))).Take(3)];
         return near.Length == 0 ? "" : $" (found {string.Join(", ", near)})";
-    }
-
-    // A split is named by the file ("train.jsonl") or, in the sentiment treebank, by the ending ("stsa.binary.train").
-    private static string? Find(string directory, string[] files, string[] names)
-    {
-        string[] found = [.. files.Where(f => Endings.Contains(Path.GetExtension(f).ToLowerInvariant())
-            ? names.Contains(Path.GetFileNameWithoutExtension(f).ToLowerInvariant())
-            : names.Contains(Path.GetExtension(f).TrimStart('.')))];
-        return found.Length < 2 ? found.FirstOrDefault()
-            : throw new BadInputException(
-            $"{directory}: {Path.GetFileName(found[0])} and {Path.GetFileName(found[1])} both claim to be the "
-                + $"{names[0]} data; keep one, or name the data file itself.");
     }
 }

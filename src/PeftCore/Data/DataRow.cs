@@ -74,8 +74,18 @@ internal sealed record ChatRow(RowPlace Place, IReadOnlyList<ChatMessage> Turns)
 /// <param name="Output">The answer.</param>
 internal sealed record InstructionRow(RowPlace Place, string Instruction, string Input, string Output) : DataRow(Place);
 
-/// <summary>A text and its class: {"text", "label"}.</summary>
+/// <summary>A text, or a pair of texts, and its class: {"text", "label"}, optionally "text_pair".</summary>
 /// <param name="Place">File and line, for error messages.</param>
 /// <param name="Text">The text.</param>
 /// <param name="Label">The name of its class; a number is its own name.</param>
-internal sealed record LabelledRow(RowPlace Place, string Text, string Label) : DataRow(Place);
+internal sealed record LabelledRow(RowPlace Place, string Text, string Label) : DataRow(Place)
+{
+    /// <summary>The second text of a pair: {"text", "text_pair", "label"}. Null for one text.</summary>
+    public string? Pair { get; init; }
+
+    /// <summary>The label as a number to predict (regression); null if it is a class.</summary>
+    public double? Value { get; init; }
+
+    /// <summary>The class number that the name in <see cref="Label"/> was given for; null if the file has the name itself.</summary>
+    public int? ClassNumber { get; init; }
+}

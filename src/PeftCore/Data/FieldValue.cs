@@ -41,6 +41,14 @@ internal readonly struct FieldValue
         return label is null or "" ? throw Wrong(place, name, "an integer or a string that is not empty") : label;
     }
 
+    /// <summary>A label that is a number to predict.</summary>
+    public double AsNumber(RowPlace place, string name)
+    {
+        string? text = _text ?? (_json.ValueKind == JsonValueKind.Number ? _json.GetRawText() : null);
+        return text is not null && NumberText.TryFloat(text, out double number) ? number
+            : throw Wrong(place, name, "a number, because labels are numbers to predict");
+    }
+
     public int AsTask(RowPlace place, string name)
     {
         int task = -1;
@@ -94,7 +102,7 @@ internal readonly struct FieldValue
     }
 
     /// <summary>A JSON value, which some data sets store as a string.</summary>
-    private JsonElement AsJson(RowPlace place, string name)
+    public JsonElement AsJson(RowPlace place, string name)
     {
         if (_text is null && _json.ValueKind != JsonValueKind.String)
         {
@@ -166,7 +174,8 @@ internal readonly struct FieldValue
     private BadInputException Wrong(RowPlace place, string name, string expected) =>
         place.Error($"\"{name}\" is {(_text is null ? Describe(_json) : _text.Length == 0 ? "empty" : "text")}, expected {expected}");
 
-    private static string Describe(JsonElement value) => value.ValueKind switch
+    /// <summary>A JSON value in words, for error messages.</summary>
+    public static string Describe(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => value.GetArrayLength() == 0 ? "an empty list" : "a list",

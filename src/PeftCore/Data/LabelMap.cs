@@ -21,7 +21,7 @@ public sealed class LabelMap
     internal static LabelMap Of(IEnumerable<string> names) => new([.. names]);
 
     /// <summary>Finds the classes of a data set. Whole numbers are sorted as numbers, so that 0 … n − 1 are their own indices; names are
-    /// sorted as text.</summary>
+    /// sorted as text, or by the numbers that <see cref="ReadOptions.LabelNames"/> gave them for.</summary>
     /// <exception cref="BadInputException">A row has no label, or there is only one class.</exception>
     public static LabelMap From(IReadOnlyList<DataRow> rows)
     {
@@ -34,6 +34,18 @@ public sealed class LabelMap
                 "two classes.");
         }
 
+        if (rows.All(row => Labelled(row).ClassNumber is not null))
+        {
+            return new LabelMap([.. rows.Select(Labelled).OrderBy(row => row.ClassNumber).Select(row => row.Label).Distinct()]);
+        }
+        return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
+    }
+
+    /// <summary>Finds the tags of a data set of tagged words, sorted as the classes of <see cref="From"/>.</summary>
+    /// <exception cref="BadInputException">A row has no tags.</exception>
+    internal static LabelMap OfTags(IReadOnlyList<DataRow> rows)
+    {
+        string[] names = [.. rows.SelectMany(row => Tagged(row).Tags).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return new LabelMap(names.All(name => Number(name) is not null) ? Sorted(rows[0].Place.File, names) : names);
     }
 
@@ -42,9 +54,13 @@ public sealed class LabelMap
     internal int IdOf(LabelledRow row)
     {
         ArgumentNullException.ThrowIfNull(row);
-        return _ids.TryGetValue(row.Label, out int id) ? id
-            : throw row.Place.Error($"the label \"{row.Label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
+        return IdOf(row.Place, row.Label);
     }
+
+    /// <summary>The class index of a label or tag.</summary>
+    /// <exception cref="BadInputException">The class is not in the map.</exception>
+    internal int IdOf(RowPlace place, string label) => _ids.TryGetValue(label, out int id) ? id
+        : throw place.Error($"the label \"{label}\" is unknown, expected one of {string.Join(", ", Names.Take(20))}");
 
     /// <summary>Sorts numbers as numbers. Two spellings of one number are an error: they would be two classes.</summary>
     private static string[] Sorted(string file, string[] names)
@@ -65,4 +81,7 @@ public sealed class LabelMap
 
     internal static LabelledRow Labelled(DataRow row) =>
         row as LabelledRow ?? throw row.Place.Error("the row has no label, expected {\"text\", \"label\"} in every row for classification");
+
+    internal static TokensRow Tagged(DataRow row) => row as TokensRow ?? throw row.Place.Error(
+        $"the row has {RowForm.NameOf(row)}, expected {{\"tokens\", \"tags\"}} in every row for token classification");
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PeftCore.Data;
 
 /// <summary>Recognises a row by its fields. Every row must have exactly the fields of one form, because an unread field is usually a
@@ -5,15 +7,20 @@ namespace PeftCore.Data;
 internal static class RowForm
 {
     public const string Accepted = "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\": [{\"role\", \"content\"}]}, "
-        + "{\"instruction\", \"input\", \"output\"} or {\"text\", \"label\"}";
+        + "{\"instruction\", \"input\", \"output\"}, {\"text\", \"label\"}, {\"text\", \"text_pair\", \"label\"}, "
+        + "{\"tokens\", \"tags\"}, {\"question\", \"context\", \"answers\"}, {\"source\", \"target\"} or {\"text\", \"positive\"}";
 
     private const string Task = "task_id";
 
     private static readonly string[][] Forms =
         [["text"], ["prompt", "completion"], [.. FieldValue.ChatVariables, "messages"], ["instruction", "input", "output"],
-            ["text", "label"]];
+            ["text", "text_pair", "label"], ["tokens", "tags"], ["question", "context", "answers"], ["question", "context", "answer"],
+            ["source", "target"], ["text", "negative", "positive"]];
 
-    private static readonly string[] Optional = ["input", .. FieldValue.ChatVariables];
+    private static readonly string[] Optional = ["input", "text_pair", "negative", .. FieldValue.ChatVariables];
+
+    /// <summary>The names of all fields.</summary>
+    public static IEnumerable<string> Names => Forms.SelectMany(form => form).Append(Task).Distinct();
 
     /// <summary>The error for field names that fit no form; null if they fit one.</summary>
     public static string? ProblemOf(IReadOnlyCollection<string> names) =>
@@ -25,26 +32,37 @@ internal static class RowForm
     /// <summary>The fields of a row's form.</summary>
     public static string NameOf(DataRow row) => row switch
     {
+        LabelledRow { Pair: not null } => "\"text\", \"text_pair\" and \"label\"",
         LabelledRow => "\"text\" and \"label\"",
+        TokensRow => "\"tokens\" and \"tags\"",
+        QuestionRow => "\"question\", \"context\" and \"answers\"",
+        SourceRow => "\"source\" and \"target\"",
+        ContrastRow => "\"text\" and \"positive\"",
         PromptRow => "\"prompt\" and \"completion\"",
         ChatRow => "\"messages\"",
         InstructionRow => "\"instruction\" and \"output\"",
         _ => "\"text\" alone",
     };
 
-    public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields)
+    public static DataRow Read(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields, ReadOptions options)
     {
         string[] names = [.. fields.Keys];
         if (ProblemOf(names) is { } problem)
         {
-            throw place.Error(problem);
+            throw place.Error(problem + options.Dropped(problem));
         }
 
         string Text(string name) => fields[name].AsText(place, name);
         DataRow row = Forms.First(form => Fits(form, names))[^1] switch
         {
             "text" => new TextRow(place, Text("text")),
-            "label" => new LabelledRow(place, Text("text"), fields["label"].AsLabel(place, "label")),
+            "label" => Labelled(place, fields, options),
+            "tags" => TaskFields.Tagged(place, fields["tokens"], fields["tags"]),
+            "answers" => new QuestionRow(place, Text("question"), Text("context"),
+                TaskFields.Answers(place, fields["answers"], Text("context"))),
+            "answer" => TaskFields.Found(place, Text("question"), Text("context"), Text("answer")),
+            "target" => new SourceRow(place, Text("source"), Text("target")),
+            "positive" => new ContrastRow(place, Text("text"), Text("positive"), fields.ContainsKey("negative") ? Text("negative") : null),
             "completion" => new PromptRow(place, Text("prompt"), Text("completion")),
             "messages" => new ChatRow(place, fields["messages"].AsTurns(place, "messages"))
             {
@@ -55,6 +73,18 @@ internal static class RowForm
                 fields.TryGetValue("input", out var input) ? input.AsTextOrEmpty(place, "input") : "", Text("output")),
         };
         return fields.TryGetValue(Task, out var task) ? row with { TaskId = task.AsTask(place, Task) } : row;
+    }
+
+    private static LabelledRow Labelled(RowPlace place, IReadOnlyDictionary<string, FieldValue> fields, ReadOptions options)
+    {
+        var label = fields["label"];
+        double? value = options.NumberLabels ? label.AsNumber(place, "label") : null;
+        string name = value?.ToString(CultureInfo.InvariantCulture) ?? label.AsLabel(place, "label");
+        return new LabelledRow(place, fields["text"].AsText(place, "text"), name)
+        {
+            Value = value,
+            Pair = fields.TryGetValue("text_pair", out var pair) ? pair.AsText(place, "text_pair") : null,
+        };
     }
 
     // An instruction's input is optional, and a row of any form may have a task.

@@ -5,6 +5,7 @@ internal sealed class RowReader(string path, ReadOptions options)
 {
     private RowPlace? _numberLabel;
     private RowPlace? _digitsLabel;
+    private readonly HashSet<string> _columns = new(StringComparer.Ordinal);
 
     public List<DataRow> Rows { get; } = [];
 
@@ -13,13 +14,23 @@ internal sealed class RowReader(string path, ReadOptions options)
     /// <summary>Reads a row.</summary>
     public void Add(RowPlace place, IEnumerable<(string Name, FieldValue Value)> fields)
     {
-        var named = options.Rename(place, fields);
-        var row = RowForm.Read(place, named);
+        (string Name, FieldValue Value)[] all = [.. fields];
+        var named = options.Rename(place, all);
+        if (options.Fields.Count > 0)
+        {
+            string[] names = [.. all.Select(field => field.Name)];
+            _columns.UnionWith(names);
+            if (RowForm.ProblemOf(named.Keys) is not null)
+            {
+                options.CheckColumns(place, names); // A name that is not there explains why the row has no form.
+            }
+        }
+        var row = RowForm.Read(place, named, options);
         if (row is LabelledRow labelled)
         {
             CheckType(labelled, named["label"].IsNumber);
         }
-        Rows.Add(row);
+        Rows.Add(options.Named(row));
     }
 
     /// <summary>Adds a warning about the file.</summary>
@@ -28,12 +39,22 @@ internal sealed class RowReader(string path, ReadOptions options)
     /// <summary>All rows of the file.</summary>
     public List<DataRow> Finish()
     {
+        if (Rows.Count > 0)
+        {
+            options.CheckColumns(Rows[0].Place, _columns);
+        }
+        var several = Rows.OfType<QuestionRow>().Where(row => row.SeveralPlaces).ToList();
+        if (several.Count > 0)
+        {
+            Warn($"in {several.Count} of {Rows.Count} rows the answer is in the context several times (the first on {several[0].Place.Unit} " +
+                $"{several[0].Place.Line}); the first place was taken");
+        }
         var forms = Rows.GroupBy(row => row.GetType())
-            .Select(form => (Name: RowForm.NameOf(form.First()), Count: form.Count(), First: form.First().Place.Line)).ToList();
+            .Select(form => (Name: RowForm.NameOf(form.First()), Count: form.Count(), form.First().Place)).ToList();
         if (forms.Count > 1)
         {
             Warn($"the rows have different forms: {string.Join(", ", forms.Select(form => $"{form.Count} with {form.Name} (the first on " +
-                $"line {form.First})"))}");
+                $"{form.Place.Unit} {form.Place.Line})"))}");
         }
         return Rows;
     }
@@ -52,7 +73,7 @@ internal sealed class RowReader(string path, ReadOptions options)
         if (_numberLabel is { } number && _digitsLabel is { } digits)
         {
             throw row.Place.Error($"\"label\" is a {(isNumber ? "number here and a text of digits" : "text of digits here and a number")} "
-                + $"on line {(isNumber ? digits : number).Line}; write all labels as numbers or all as texts");
+                + $"on {row.Place.Unit} {(isNumber ? digits : number).Line}; write all labels as numbers or all as texts");
         }
     }
 }

@@ -11,11 +11,15 @@ internal sealed class RowText(ITextEncoder tokenizer, bool maskPrompt, EncodeRep
         TextRow text => new SampleText(text.Text, null, false),
         PromptRow pair => SampleText.Prompted(pair.Prompt, pair.Completion),
         InstructionRow instruction => OfInstruction(instruction),
+        LabelledRow { Pair: { } pair } labelled => SampleText.Prompted($"{labelled.Text}\n{pair}\nLabel:", $" {labelled.Label}"),
         LabelledRow labelled => SampleText.Prompted($"{labelled.Text}\nLabel:", $" {labelled.Label}"),
         ChatRow chat => OfChat(chat.Place, chat.Turns, chat.Variables) ?? throw chat.Place.Error(
             "the row is a conversation, but the model's tokenizer has no chat template; use rows of {\"prompt\", \"completion\"} or a " +
             "model made for chat"),
-        _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not encoded one by one.", nameof(row)),
+        DocumentRow => throw new ArgumentException("A document is not encoded as one sample.", nameof(row)),
+        _ => throw row.Place.Error($"a row with {RowForm.NameOf(row)} is not for a causal language model, which learns texts; expected "
+            + "{\"text\"}, {\"prompt\", \"completion\"}, {\"messages\"}, {\"instruction\", \"output\"} or {\"text\", \"label\"}, which "
+            + "--fields makes of other names"),
     };
 
     // With a chat template the instruction is a user's turn; otherwise Alpaca's headings are used.

@@ -38,7 +38,12 @@ internal static class SharedRows
         DocumentRow document => Joined("document", document.Text),
         PromptRow pair => Joined("prompt", pair.Prompt, pair.Completion),
         InstructionRow instruction => Joined("instruction", instruction.Instruction, instruction.Input, instruction.Output),
+        LabelledRow { Pair: { } pair } labelled => Joined("pair", labelled.Label, labelled.Text, pair),
         LabelledRow labelled => Joined("label", labelled.Label, labelled.Text),
+        TokensRow tagged => Joined(["tokens", .. tagged.Tokens, .. tagged.Tags]),
+        QuestionRow question => Joined("question", question.Question, question.Context),
+        SourceRow pair => Joined("source", pair.Source, pair.Target),
+        ContrastRow texts => Joined("positive", texts.Text, texts.Positive, texts.Negative ?? ""),
         ChatRow chat => Joined(["messages", .. chat.Turns.SelectMany(turn => new[] { turn.Role, turn.Content })]),
         _ => throw new ArgumentException($"Rows of type {row.GetType().Name} are not compared.", nameof(row)),
     };
