@@ -7,10 +7,17 @@ namespace PeftCore.Data;
 public sealed class Batch
 {
     private int[]? _ranges;
+    private int[]? _typeIds;
+    private int[]? _spans;
+    private float[]? _scores;
 
-    internal Batch(int batchSize, int length)
+    internal Batch(int batchSize, int length, int targetLength = 0)
     {
-        (BatchSize, Length) = (batchSize, length);
+        (BatchSize, Length, TargetLength) = (batchSize, length, targetLength);
+        if (targetLength > 0)
+        {
+            (DecoderIds, DecoderLabels) = (new int[batchSize * targetLength], new int[batchSize * targetLength]);
+        }
         InputIds = new int[batchSize * length];
         Labels = new int[batchSize * length];
         Targets = new int[batchSize * length];
@@ -30,7 +37,27 @@ public sealed class Batch
         Array.Clear(Lengths);
         Array.Fill(ClassLabels, -1);
         (CausalRanges, TaskIds, TrainableTokens) = (null, null, 0);
+        (TypeIds, Spans, Scores, Parts) = (null, null, null, 1);
+        if (DecoderIds is not null)
+        {
+            Array.Fill(DecoderIds, padId);
+            Array.Fill(DecoderLabels!, Example.Masked);
+        }
     }
+
+    /// <summary>Sets <see cref="TypeIds"/> to an array of zeros that later batches reuse.</summary>
+    internal int[] NewTypeIds()
+    {
+        TypeIds = _typeIds ??= new int[InputIds.Length];
+        Array.Clear(TypeIds);
+        return TypeIds;
+    }
+
+    /// <summary>Sets <see cref="Spans"/> to an array that later batches reuse.</summary>
+    internal int[] NewSpans() => Spans = _spans ??= new int[BatchSize * 2];
+
+    /// <summary>Sets <see cref="Scores"/> to an array that later batches reuse.</summary>
+    internal float[] NewScores() => Scores = _scores ??= new float[BatchSize];
 
     /// <summary>Sets <see cref="CausalRanges"/> to an array that later batches reuse.</summary>
     internal int[] NewRanges() => CausalRanges = _ranges ??= new int[InputIds.Length * 2];
@@ -59,6 +86,29 @@ public sealed class Batch
 
     /// <summary>The class of each row, −1 without one.</summary>
     internal int[] ClassLabels { get; } // (B)
+
+    /// <summary>The number to predict for each row (regression); null if there is none.</summary>
+    internal float[]? Scores { get; private set; } // (B)
+
+    /// <summary>The first and the last token of the answer in each row; null if the task is not question answering.</summary>
+    internal int[]? Spans { get; private set; } // (B, 2)
+
+    /// <summary>Which of two texts each token belongs to; null if all are 0.</summary>
+    internal int[]? TypeIds { get; private set; } // (B, T)
+
+    /// <summary>Tokens of a target, padding included, S; 0 without a decoder of its own.</summary>
+    internal int TargetLength { get; }
+
+    /// <summary>What the decoder of an encoder-decoder reads: its targets, shifted to the right by one; null without it.</summary>
+    internal int[]? DecoderIds { get; } // (B, S)
+
+    /// <summary>The tokens that the decoder writes, <see cref="Example.Masked"/> for padding; position s is predicted at position s of
+    /// <see cref="DecoderIds"/>. Null without a decoder of its own.</summary>
+    internal int[]? DecoderLabels { get; } // (B, S)
+
+    /// <summary>How many texts of a sample the batch holds, one block of B / Parts rows after the other: anchors, positives and, if there
+    /// are three, negatives of contrastive training; otherwise 1.</summary>
+    internal int Parts { get; set; } = 1;
 
     /// <summary>The task of each row, 0 for a row without one; null if no row has one.</summary>
     internal int[]? TaskIds { get; set; } // (B)
@@ -147,22 +197,50 @@ public sealed class Batch
     internal Batch Row(int row)
     {
         int length = Lengths[row], start = row * Length;
-        var alone = new Batch(1, length)
+        var alone = new Batch(1, length, TargetLength)
         {
             CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))],
-            TaskIds = TaskIds?[row..(row + 1)]
+            TaskIds = TaskIds?[row..(row + 1)],
+            TypeIds = TypeIds?[start..(start + length)],
+            Spans = Spans?[(2 * row)..(2 * row + 2)],
+            Scores = Scores?[row..(row + 1)],
         };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
         Labels.AsSpan(start, length).CopyTo(alone.Labels);
+        Targets.AsSpan(start, length).CopyTo(alone.Targets);
         Positions.AsSpan(start, length).CopyTo(alone.Positions);
+        DecoderIds?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderIds);
+        DecoderLabels?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderLabels);
         alone.Lengths[0] = length;
         alone.ClassLabels[0] = ClassLabels[row];
-        alone.ShiftLabels();
+        int[] counted = alone.DecoderLabels ?? alone.Targets;
+        alone.TrainableTokens = counted.Length - counted.AsSpan().Count(Example.Masked);
         return alone;
     }
 
     /// <summary>Computes <see cref="Targets"/> and <see cref="TrainableTokens"/> from <see cref="Labels"/>.</summary>
     internal void ShiftLabels() => TrainableTokens = LabelShift.Shift(Labels, BatchSize, Targets);
+
+    /// <summary>Sets <see cref="Targets"/> to labels of the tokens themselves, without a shift, and counts them.</summary>
+    internal void KeepLabels()
+    {
+        Labels.CopyTo(Targets, 0);
+        TrainableTokens = Targets.Length - Targets.AsSpan().Count(Example.Masked);
+    }
+
+    /// <summary>Counts the targets of the decoder.</summary>
+    internal void CountDecoderLabels() => TrainableTokens = DecoderLabels!.Length - DecoderLabels.AsSpan().Count(Example.Masked);
+
+    /// <summary>1 for a token, 0 for padding, as the attention_mask of transformers.</summary>
+    internal int[] PaddingMask() // (B, T)
+    {
+        int[] mask = new int[InputIds.Length];
+        for (int row = 0; row < BatchSize; row++)
+        {
+            mask.AsSpan(row * Length, Lengths[row]).Fill(1);
+        }
+        return mask;
+    }
 
     /// <summary>The keys [first, end) of bidirectional attention, as in encoders: each token attends to its own sample, a padding token to
     /// itself.</summary>

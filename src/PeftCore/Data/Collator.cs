@@ -7,17 +7,19 @@ internal sealed class Collator
     private readonly int _padId;
     private readonly int _multipleOf;
     private readonly int? _fixedLength;
+    private readonly int? _decoderStart;
 
     /// <summary>Creates a collator.</summary>
     /// <param name="padId">The padding token. Its value does not change the result: no token attends to it, and its label is
     /// masked.</param>
     /// <param name="multipleOf">Rows are padded to the longest, rounded up to a multiple of this.</param>
     /// <param name="fixedLength">The length of every batch; null for the rule of <paramref name="multipleOf"/>.</param>
-    public Collator(int padId, int multipleOf = 1, int? fixedLength = null)
+    /// <param name="decoderStart">The first token of a decoder's input; null for the last token of its target, as in mBART.</param>
+    public Collator(int padId, int multipleOf = 1, int? fixedLength = null, int? decoderStart = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(padId);
         ArgumentOutOfRangeException.ThrowIfLessThan(multipleOf, 1);
-        (_padId, _multipleOf, _fixedLength) = (padId, multipleOf, fixedLength);
+        (_padId, _multipleOf, _fixedLength, _decoderStart) = (padId, multipleOf, fixedLength, decoderStart);
     }
 
     /// <summary>One sample a row.</summary>
@@ -33,7 +35,7 @@ internal sealed class Collator
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentOutOfRangeException.ThrowIfZero(rows.Count);
         Example[][] samples = [.. rows.Select(row => row.ToArray())];
-        var batch = new Batch(rows.Count, LengthOf(samples));
+        var batch = new Batch(rows.Count, LengthOf(samples), TargetLengthOf(samples));
         Fill(batch, samples);
         return batch;
     }
@@ -55,6 +57,17 @@ internal sealed class Collator
         int length = _fixedLength ?? (longest + _multipleOf - 1) / _multipleOf * _multipleOf;
         return longest <= length ? length : throw new ArgumentException($"A row has {longest} tokens, more than the fixed length {length}.",
             nameof(rows));
+    }
+
+    /// <summary>The target length S of a batch of these samples; 0 without targets.</summary>
+    internal static int TargetLengthOf(ReadOnlySpan<Example[]> rows)
+    {
+        int longest = 0;
+        foreach (var row in rows)
+        {
+            longest = Math.Max(longest, row[0].TargetIds?.Length ?? 0);
+        }
+        return longest;
     }
 
     /// <summary>Overwrites a batch of the right size with these rows.</summary>
@@ -89,7 +102,54 @@ internal sealed class Collator
         {
             SetCausalRanges(batch);
         }
-        batch.ShiftLabels();
+        if (rows[0][0].LabelsInPlace)
+        {
+            batch.KeepLabels();
+        }
+        else
+        {
+            batch.ShiftLabels();
+        }
+        FillTask(batch, rows);
+    }
+
+    /// <summary>Fills what only some tasks have; for causal models it does nothing.</summary>
+    private void FillTask(Batch batch, ReadOnlySpan<Example[]> rows)
+    {
+        for (int row = 0; row < rows.Length; row++)
+        {
+            var sample = rows[row][0];
+            if (sample.TypeIds is { } types)
+            {
+                types.CopyTo(batch.TypeIds ?? batch.NewTypeIds(), row * batch.Length);
+            }
+            if (sample.Span is (int start, int end))
+            {
+                int[] spans = batch.Spans ?? batch.NewSpans();
+                (spans[2 * row], spans[2 * row + 1]) = (start, end);
+            }
+            if (sample.Score is double score)
+            {
+                (batch.Scores ?? batch.NewScores())[row] = (float)score;
+            }
+            if (sample.TargetIds is { } target)
+            {
+                FillTarget(batch, row, target);
+            }
+        }
+        if (batch.DecoderLabels is not null)
+        {
+            batch.CountDecoderLabels();
+        }
+    }
+
+    // What the decoder reads is the target moved by one to the right: position s reads token s − 1 and predicts token s.
+    private void FillTarget(Batch batch, int row, int[] target)
+    {
+        int at = row * batch.TargetLength;
+        target.CopyTo(batch.DecoderLabels!, at);
+        batch.DecoderIds![at] = _decoderStart ?? target[^1];
+        target.AsSpan(0, target.Length - 1).CopyTo(batch.DecoderIds.AsSpan(at + 1));
     }
 
     private static void Append(Batch batch, int row, Example sample)
@@ -100,6 +160,10 @@ internal sealed class Collator
         {
             batch.Positions[start + i] = i;
             batch.Labels[start + i] = sample.Labels[i];
+        }
+        if (sample.LabelsInPlace)
+        {
+            batch.Labels[start] = sample.Labels[0];
         }
         batch.Lengths[row] += sample.Ids.Length;
     }

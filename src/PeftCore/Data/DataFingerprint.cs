@@ -30,8 +30,33 @@ internal static class DataFingerprint
                 {
                     Add(((long)sample.Ids[i] << 32) | (uint)sample.Labels[i]);
                 }
+                AddTask(sample, Add);
             }
         }
+        if (options.Masking is { } masking)
+        {
+            Add(masking.Key);
+        }
         return hash;
+    }
+
+    // Only what a sample has, so that data for causal models keep their fingerprint.
+    private static void AddTask(Example sample, Action<long> add)
+    {
+        if (sample.Span is (int start, int end))
+        {
+            add(((long)start << 32) | (uint)end);
+        }
+        if (sample.Score is double score)
+        {
+            add(BitConverter.DoubleToInt64Bits(score));
+        }
+        foreach (int[]? ids in new[] { sample.TypeIds, sample.TargetIds, sample.Positive?.Ids, sample.Negative?.Ids })
+        {
+            foreach (int id in ids ?? [])
+            {
+                add(id);
+            }
+        }
     }
 }

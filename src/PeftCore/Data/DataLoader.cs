@@ -9,6 +9,7 @@ public sealed class DataLoader
     private readonly Example[][] _rows;
     private readonly LoaderOptions _options;
     private readonly Collator _collator;
+    private readonly Example[][][] _parts = [];
     private readonly Example[][] _drawn;
     private readonly List<Batch> _spare = [];
     private DataPosition _position;
@@ -25,13 +26,23 @@ public sealed class DataLoader
         {
             throw new BadInputException("packing cannot be used for classification, where each row has one class; leave packing out.");
         }
+        if (options.PackInto is not null && (options.Masking is not null || samples.Any(s => s.LabelsInPlace || s.Score is not null
+            || s.Span is not null || s.TargetIds is not null || s.Positive is not null)))
+        {
+            throw new BadInputException("packing is for causal language models only, whose attention ends at a sample; leave packing out.");
+        }
 
         _options = options;
-        _drawn = new Example[options.BatchSize][];
-        _collator = new Collator(options.PadId, options.PadToMultipleOf);
+        _collator = new Collator(options.PadId, options.PadToMultipleOf, decoderStart: options.DecoderStartId);
         _rows = options.PackInto is int length
             ? [.. Packing.Pack([.. samples.Select(s => s.Ids.Length)], length).Select(row => row.Select(i => samples[i]).ToArray())]
             : [.. samples.Select(s => new[] { s })];
+        if (samples[0].Positive is not null)
+        {
+            _parts = [_rows, PartOf(samples, sample => sample.Positive!),
+                .. samples[0].Negative is null ? Array.Empty<Example[][]>() : [PartOf(samples, sample => sample.Negative!)]];
+        }
+        _drawn = new Example[options.BatchSize * Math.Max(1, _parts.Length)][];
         HighestTask = samples.Max(s => s.TaskId ?? 0);
         Fingerprint = DataFingerprint.Of(_rows, options);
     }
@@ -89,12 +100,38 @@ public sealed class DataLoader
         {
             _drawn[i] = _rows[_order.Rows[start + i]];
         }
+        for (int part = 1; part < _parts.Length; part++)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                _drawn[part * count + i] = _parts[part][_order.Rows[start + i]];
+            }
+        }
 
-        var rows = _drawn.AsSpan(0, count);
-        var batch = TakeSpare(count, _collator.LengthOf(rows));
+        var rows = _drawn.AsSpan(0, count * Math.Max(1, _parts.Length));
+        var batch = TakeSpare(rows.Length, _collator.LengthOf(rows), Collator.TargetLengthOf(rows));
         _collator.Fill(batch, rows);
+        batch.Parts = Math.Max(1, _parts.Length);
+        if (_options.Masking is { } masking)
+        {
+            Mask(batch, rows, masking, position.Epoch, start);
+        }
         return batch;
     }
+
+    private void Mask(Batch batch, ReadOnlySpan<Example[]> rows, TokenMasking masking, int epoch, int start)
+    {
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int at = i * batch.Length, length = batch.Lengths[i];
+            masking.Apply(batch.InputIds.AsSpan(at, length), batch.Labels.AsSpan(at, length), rows[i][0].IsSpecial, epoch,
+                _order.Rows[start + i]);
+        }
+        batch.KeepLabels();
+    }
+
+    private static Example[][] PartOf(IReadOnlyList<Example> samples, Func<Example, Example> part) =>
+        [.. samples.Select(sample => new[] { part(sample) })];
 
     /// <summary>Returns a batch that is no longer used to the pool: the next batch of its shape reuses its memory.</summary>
     internal void Return(Batch batch)
@@ -105,18 +142,18 @@ public sealed class DataLoader
         }
     }
 
-    private Batch TakeSpare(int rows, int length)
+    private Batch TakeSpare(int rows, int length, int targetLength)
     {
         for (int i = _spare.Count - 1; i >= 0; i--)
         {
-            if (_spare[i].BatchSize == rows && _spare[i].Length == length)
+            if (_spare[i].BatchSize == rows && _spare[i].Length == length && _spare[i].TargetLength == targetLength)
             {
                 var batch = _spare[i];
                 _spare.RemoveAt(i);
                 return batch;
             }
         }
-        return new Batch(rows, length);
+        return new Batch(rows, length, targetLength);
     }
 
     private int[] Order(int epoch) => _options.Shuffle

@@ -20,6 +20,16 @@ public sealed record EncodeOptions
     /// <summary>The chat template; null for the tokenizer's own.</summary>
     public ChatTemplate? ChatTemplate { get; init; }
 
+    /// <summary>Maximum tokens of a target of an encoder-decoder; null for <see cref="MaxSeqLength"/>.</summary>
+    internal int? MaxTargetLength { get; init; }
+
+    /// <summary>Tokens of a context that two windows share, in question answering; null for 128, or half a window if that is
+    /// less.</summary>
+    internal int? Stride { get; init; }
+
+    /// <summary>Whether every token of a word has its tag; otherwise only the first has.</summary>
+    internal bool LabelAllTokens { get; init; }
+
     internal void Check()
     {
         if (MaxSeqLength < 2)

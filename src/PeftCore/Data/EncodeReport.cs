@@ -31,8 +31,39 @@ public sealed class EncodeReport
     /// <summary>By name of a field: rows whose chat template does not read it.</summary>
     internal SortedDictionary<string, int> Unread { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Targets that were cut to the maximum length.</summary>
+    internal int TargetsCut { get; set; }
+
+    /// <summary>Words with a tag that were left out, because their tokens did not fit.</summary>
+    internal long WordsCut { get; set; }
+
+    /// <summary>Words with a tag that the tokenizer encodes as no token, so that their tags are not learned.</summary>
+    internal long WordsWithoutToken { get; set; }
+
+    /// <summary>Contexts that were cut into several windows.</summary>
+    internal int ContextsInWindows { get; set; }
+
+    /// <summary>Questions with an answer that no window holds, because it is longer than a window.</summary>
+    internal int AnswersCut { get; set; }
+
     /// <summary>Labels that are not masked, of all samples.</summary>
     internal long TrainableTokens { get; set; }
+
+    /// <summary>Counts the samples of some rows.</summary>
+    /// <exception cref="BadInputException">There are none.</exception>
+    internal List<Example> Finish(IReadOnlyList<DataRow> rows, List<Example> examples)
+    {
+        Examples += examples.Count;
+        TrainableTokens += examples.Sum(e => (long)e.TrainableTokens);
+        if (examples.Count > 0)
+        {
+            return examples;
+        }
+
+        string file = rows.Count > 0 ? rows[0].Place.File : "data";
+        throw new BadInputException(
+            $"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
+    }
 
     /// <summary>Warnings for the user.</summary>
     public IEnumerable<string> Warnings(int maxSeqLength)
@@ -41,6 +72,33 @@ public sealed class EncodeReport
         {
             yield return $"{Cut} of {Rows} samples were longer than max_seq_length {maxSeqLength} and were cut, by {TokensCut} tokens in " +
                 "all.";
+        }
+
+        if (TargetsCut > 0)
+        {
+            yield return $"{TargetsCut} of {Rows} targets were longer than the maximum length of targets and were cut.";
+        }
+
+        if (WordsCut > 0)
+        {
+            yield return $"{WordsCut} words were left out, because their tokens did not fit into max_seq_length {maxSeqLength}; texts are cut "
+                + "between words.";
+        }
+
+        if (WordsWithoutToken > 0)
+        {
+            yield return $"{WordsWithoutToken} words have no token, so that their tags are not learned.";
+        }
+
+        if (ContextsInWindows > 0)
+        {
+            yield return $"{ContextsInWindows} of {Rows} contexts were longer than max_seq_length {maxSeqLength} allows and were cut into "
+                + $"windows; the {Rows} questions became {Examples} samples.";
+        }
+
+        if (AnswersCut > 0)
+        {
+            yield return $"{AnswersCut} of {Rows} questions have an answer that no window holds; they are learned as questions without one.";
         }
 
         if (Dropped > 0)

@@ -17,6 +17,45 @@ public sealed record Example(int[] Ids, int[] Labels)
     /// <summary>The task of the text, from 0, for adapters with several tasks; null if the data name none.</summary>
     internal int? TaskId { get; init; }
 
+    /// <summary>The number to predict for the text (regression); null if there is none.</summary>
+    internal double? Score { get; init; }
+
+    /// <summary>Whether each label is that of its own position, as of tags and masked tokens; otherwise a position predicts the next
+    /// token.</summary>
+    internal bool LabelsInPlace { get; init; }
+
+    /// <summary>(T): which of two texts each token belongs to; null if all are 0.</summary>
+    internal int[]? TypeIds { get; init; }
+
+    /// <summary>(T): the tokens that were added around the text, which masked language modelling does not mask; null if none is
+    /// known.</summary>
+    internal bool[]? IsSpecial { get; init; }
+
+    /// <summary>The first and the last token of the answer to a question; null if the sample is not for question answering.</summary>
+    internal (int Start, int End)? Span { get; init; }
+
+    /// <summary>The part of a context that the sample shows, to map tokens back to text; null if the sample is not for question
+    /// answering.</summary>
+    internal QuestionWindow? Window { get; init; }
+
+    /// <summary>(S): the tokens that a decoder writes for <see cref="Ids"/>, the end-of-text token included; null without a
+    /// decoder of its own.</summary>
+    internal int[]? TargetIds { get; init; }
+
+    /// <summary>The text similar to this one, in contrastive training.</summary>
+    internal Example? Positive { get; init; }
+
+    /// <summary>A text not similar to this one, in contrastive training; null without one.</summary>
+    internal Example? Negative { get; init; }
+
+    /// <summary>A sample without labels.</summary>
+    internal static Example Unlabelled(int[] ids)
+    {
+        int[] labels = new int[ids.Length];
+        Array.Fill(labels, Masked);
+        return new Example(ids, labels);
+    }
+
     /// <summary>Number of labels that are not masked.</summary>
     internal int TrainableTokens => Labels.AsSpan().Length - Labels.AsSpan().Count(Masked);
 }

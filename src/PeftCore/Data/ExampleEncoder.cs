@@ -49,47 +49,13 @@ public sealed class ExampleEncoder
 
             Report.Dropped += examples.Count == before ? 1 : 0;
         }
-        return Finish(rows, examples);
+        return Report.Finish(rows, examples);
     }
 
-    /// <summary>Encodes labelled rows for classification. A text that is too long loses its end, but keeps the special tokens after
-    /// it.</summary>
+    /// <summary>Encodes labelled rows for classification.</summary>
     /// <exception cref="BadInputException">A row has no label, or one that is not in the map.</exception>
-    internal List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels)
-    {
-        ArgumentNullException.ThrowIfNull(rows);
-        ArgumentNullException.ThrowIfNull(labels);
-        var examples = new List<Example>(rows.Count);
-        foreach (var row in rows)
-        {
-            Report.Rows++;
-            var labelled = LabelMap.Labelled(row);
-            int[] ids = CutMiddle(_tokenizer.Encode(labelled.Text, addSpecialTokens: true));
-            if (ids.Length > 0)
-            {
-                examples.Add(new Example(ids, Masked(ids.Length)) { ClassLabel = labels.IdOf(labelled), TaskId = row.TaskId });
-            }
-            else
-            {
-                Report.Dropped++;
-            }
-        }
-        return Finish(rows, examples);
-    }
-
-    private List<Example> Finish(IReadOnlyList<DataRow> rows, List<Example> examples)
-    {
-        Report.Examples += examples.Count;
-        Report.TrainableTokens += examples.Sum(e => (long)e.TrainableTokens);
-        if (examples.Count > 0)
-        {
-            return examples;
-        }
-
-        string file = rows.Count > 0 ? rows[0].Place.File : "data";
-        throw new BadInputException(
-            $"{file}: none of its {rows.Count} rows has a token to learn; texts and completions must not be empty.");
-    }
+    internal List<Example> EncodeClasses(IReadOnlyList<DataRow> rows, LabelMap labels) =>
+        new ClassEncoder(_tokenizer, _options, Report).Encode(rows, labels);
 
     private Example EncodeRow(DataRow row)
     {
@@ -193,22 +159,6 @@ public sealed class ExampleEncoder
             labels[0] = Example.Masked;
             Add(new Example(block, labels), examples);
         }
-    }
-
-    private int[] CutMiddle(EncodedText encoded)
-    {
-        int[] ids = encoded.Ids;
-        int excess = ids.Length - _options.MaxSeqLength;
-        if (excess <= 0)
-        {
-            return ids;
-        }
-
-        Report.Cut++;
-        Report.TokensCut += excess;
-        int tail = ids.Length - 1 - encoded.IsSpecial.AsSpan().LastIndexOf(false);
-        int from = Math.Max(0, ids.Length - tail - excess);
-        return [.. ids[..from], .. ids[(from + excess)..]];
     }
 
     // A chat template writes the begin-of-text token into the text.

@@ -15,6 +15,9 @@ internal interface ITextEncoder
     /// <summary>Encodes a text, with or without the tokenizer's special tokens around it.</summary>
     EncodedText Encode(string text, bool addSpecialTokens);
 
+    /// <summary>Encodes two texts with the tokenizer's special tokens around them.</summary>
+    EncodedText EncodePair(string text, string pair);
+
     /// <summary>Renders a conversation by the chat template, and finds the assistant's answers in the text; null without a
     /// template.</summary>
     /// <param name="turns">The conversation.</param>
@@ -28,4 +31,5 @@ internal interface ITextEncoder
 /// <param name="Starts">Start of each in the text, in code points.</param>
 /// <param name="Ends">End of each in the text, in code points.</param>
 /// <param name="IsSpecial">Whether the tokenizer added the token, so that it covers no text.</param>
-internal readonly record struct EncodedText(int[] Ids, int[] Starts, int[] Ends, bool[] IsSpecial);
+/// <param name="TypeIds">The type of each: which of two texts it belongs to, as the tokenizer's template numbers them.</param>
+internal readonly record struct EncodedText(int[] Ids, int[] Starts, int[] Ends, bool[] IsSpecial, int[] TypeIds);

@@ -10,16 +10,19 @@ internal sealed class TokenizerText(Tokenizer tokenizer, ChatTemplate? chosen) :
 
     public int? EosId => tokenizer.EosId;
 
-    public EncodedText Encode(string text, bool addSpecialTokens)
+    public EncodedText Encode(string text, bool addSpecialTokens) => Of(tokenizer.Encode(text, addSpecialTokens));
+
+    public EncodedText EncodePair(string text, string pair) => Of(tokenizer.Encode(text, pair));
+
+    private static EncodedText Of(Encoding encoding)
     {
-        var encoding = tokenizer.Encode(text, addSpecialTokens);
         int[] starts = new int[encoding.Length], ends = new int[encoding.Length];
         for (int i = 0; i < encoding.Length; i++)
         {
             (starts[i], ends[i]) = (encoding.Offsets[i].Start, encoding.Offsets[i].End);
         }
 
-        return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask);
+        return new EncodedText(encoding.Ids, starts, ends, encoding.SpecialTokensMask, encoding.TypeIds);
     }
 
     public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked)

@@ -44,7 +44,17 @@ internal sealed class CharacterEncoder : ITextEncoder
         }
 
         return new EncodedText([.. tokens.Select(t => t.Id)], [.. tokens.Select(t => t.Start)], [.. tokens.Select(t => t.End)],
-            [.. tokens.Select(t => t.Special)]);
+            [.. tokens.Select(t => t.Special)], new int[tokens.Count]);
+    }
+
+    // Begin, text, end, pair, end; the pair and the end after it have type 1.
+    public EncodedText EncodePair(string text, string pair)
+    {
+        var (first, second) = (Encode(text, addSpecialTokens: true), Encode(pair, addSpecialTokens: false));
+        int[] tail = AddsEos ? [Eos] : [];
+        return new EncodedText([.. first.Ids, .. second.Ids, .. tail], [.. first.Starts, .. second.Starts, .. tail.Select(_ => 0)],
+            [.. first.Ends, .. second.Ends, .. tail.Select(_ => 0)], [.. first.IsSpecial, .. second.IsSpecial, .. tail.Select(_ => true)],
+            [.. first.TypeIds, .. second.Ids.Select(_ => 1), .. tail.Select(_ => 1)]);
     }
 
     public RenderedChat? RenderChat(IReadOnlyList<ChatMessage> turns, IReadOnlyDictionary<string, JsonElement>? variables, bool marked)
