@@ -90,8 +90,8 @@ public sealed class Batch
     /// <summary>The number to predict for each row (regression); null if there is none.</summary>
     internal float[]? Scores { get; private set; } // (B)
 
-    /// <summary>The first and the last token of the answer in each row; null if the task is not question answering.</summary>
-    internal int[]? Spans { get; private set; } // (B, 2)
+    /// <summary>The first tokens of the answers in all rows, then the last ones; null if the task is not question answering.</summary>
+    internal int[]? Spans { get; private set; } // (2, B)
 
     /// <summary>Which of two texts each token belongs to; null if all are 0.</summary>
     internal int[]? TypeIds { get; private set; } // (B, T)
@@ -146,13 +146,21 @@ public sealed class Batch
         }
     }
 
-    /// <summary>Number of targets: positions that predict a token.</summary>
+    /// <summary>Number of targets: positions that predict a token, or what the task predicts instead.</summary>
     public int TrainableTokens { get; private set; }
 
     /// <summary>The inputs of a model, uploaded.</summary>
     internal ModelInputs ToInputs(TransformerModel model) => model.Task == ModelTask.CausalLm
         ? ModelInputs.From(model.Backend, InputIds, BatchSize, positions: Positions, ranges: CausalRanges, tasks: TaskIds)
-        : model.ToInputs(new InputArrays { Ids = InputIds, BatchSize = BatchSize, Mask = Mask(), Tasks = TaskIds });
+        : model.ToInputs(new InputArrays
+        {
+            Ids = InputIds,
+            BatchSize = BatchSize,
+            Mask = Mask(),
+            TokenTypes = TypeIds,
+            Labels = DecoderLabels,
+            Tasks = TaskIds,
+        });
 
     /// <summary>The targets of a model, uploaded.</summary>
     /// <param name="model">The model.</param>
@@ -162,6 +170,8 @@ public sealed class Batch
     {
         ModelTask.CausalLm => Models.Targets.FromShifted(model.Backend, Targets, TrainableTokens, BatchSize, denominator),
         ModelTask.SequenceClassification => model.ToTargets(ClassLabels, BatchSize, denominator),
+        ModelTask.QuestionAnswering when Spans is { } spans => model.ToTargets(spans, BatchSize, denominator),
+        ModelTask.Seq2SeqLm when DecoderLabels is { } labels => model.ToTargets(labels, BatchSize, denominator),
         _ => model.ToTargets(Labels, BatchSize, denominator),
     };
 
@@ -202,7 +212,7 @@ public sealed class Batch
             CausalRanges = CausalRanges?[(2 * start)..(2 * (start + length))],
             TaskIds = TaskIds?[row..(row + 1)],
             TypeIds = TypeIds?[start..(start + length)],
-            Spans = Spans?[(2 * row)..(2 * row + 2)],
+            Spans = Spans is { } spans ? [spans[row], spans[BatchSize + row]] : null,
             Scores = Scores?[row..(row + 1)],
         };
         InputIds.AsSpan(start, length).CopyTo(alone.InputIds);
@@ -213,34 +223,33 @@ public sealed class Batch
         DecoderLabels?.AsSpan(row * TargetLength, TargetLength).CopyTo(alone.DecoderLabels);
         alone.Lengths[0] = length;
         alone.ClassLabels[0] = ClassLabels[row];
-        int[] counted = alone.DecoderLabels ?? alone.Targets;
-        alone.TrainableTokens = counted.Length - counted.AsSpan().Count(Example.Masked);
+        alone.CountTargets();
         return alone;
     }
 
     /// <summary>Computes <see cref="Targets"/> and <see cref="TrainableTokens"/> from <see cref="Labels"/>.</summary>
-    internal void ShiftLabels() => TrainableTokens = LabelShift.Shift(Labels, BatchSize, Targets);
+    internal void ShiftLabels()
+    {
+        LabelShift.Shift(Labels, BatchSize, Targets);
+        CountTargets();
+    }
 
     /// <summary>Sets <see cref="Targets"/> to labels of the tokens themselves, without a shift, and counts them.</summary>
     internal void KeepLabels()
     {
         Labels.CopyTo(Targets, 0);
-        TrainableTokens = Targets.Length - Targets.AsSpan().Count(Example.Masked);
+        CountTargets();
     }
 
-    /// <summary>Counts the targets of the decoder.</summary>
-    internal void CountDecoderLabels() => TrainableTokens = DecoderLabels!.Length - DecoderLabels.AsSpan().Count(Example.Masked);
-
-    /// <summary>1 for a token, 0 for padding, as the attention_mask of transformers.</summary>
-    internal int[] PaddingMask() // (B, T)
+    /// <summary>Counts the targets of the batch's task: tokens of a decoder of its own, first and last tokens of answers, tokens, or rows
+    /// with a class or a number.</summary>
+    private void CountTargets()
     {
-        int[] mask = new int[InputIds.Length];
-        for (int row = 0; row < BatchSize; row++)
-        {
-            mask.AsSpan(row * Length, Lengths[row]).Fill(1);
-        }
-        return mask;
+        int tokens = Count(DecoderLabels ?? Targets);
+        TrainableTokens = Spans?.Length ?? (tokens > 0 ? tokens : Scores?.Length ?? BatchSize - ClassLabels.AsSpan().Count(-1));
     }
+
+    private static int Count(int[] labels) => labels.Length - labels.AsSpan().Count(Example.Masked);
 
     /// <summary>The keys [first, end) of bidirectional attention, as in encoders: each token attends to its own sample, a padding token to
     /// itself.</summary>

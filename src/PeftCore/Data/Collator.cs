@@ -102,6 +102,7 @@ internal sealed class Collator
         {
             SetCausalRanges(batch);
         }
+        FillTask(batch, rows);
         if (rows[0][0].LabelsInPlace)
         {
             batch.KeepLabels();
@@ -110,7 +111,6 @@ internal sealed class Collator
         {
             batch.ShiftLabels();
         }
-        FillTask(batch, rows);
     }
 
     /// <summary>Fills what only some tasks have; for causal models it does nothing.</summary>
@@ -126,7 +126,7 @@ internal sealed class Collator
             if (sample.Span is (int start, int end))
             {
                 int[] spans = batch.Spans ?? batch.NewSpans();
-                (spans[2 * row], spans[2 * row + 1]) = (start, end);
+                (spans[row], spans[rows.Length + row]) = (start, end);
             }
             if (sample.Score is double score)
             {
@@ -136,10 +136,6 @@ internal sealed class Collator
             {
                 FillTarget(batch, row, target);
             }
-        }
-        if (batch.DecoderLabels is not null)
-        {
-            batch.CountDecoderLabels();
         }
     }
 

@@ -85,7 +85,7 @@ public sealed class TaskRowsTests
     [TestCase("""{"tokens": [], "tags": []}""", "\"tokens\" is an empty list, expected a list of words")]
     [TestCase("""{"tokens": ["a"], "tags": [""]}""", "\"tags\" holds \"\", expected names of tags")]
     [TestCase("""{"tokens": ["a"], "tags": [-1]}""", "\"tags\" holds -1, expected names of tags")]
-    [TestCase("""{"tokens": ["a"], "label": 1}""", "the field \"label\" does not belong here")]
+    [TestCase("""{"tokens": ["a"], "label": 1}""", "does not belong here, expected")]
     [TestCase("""{"question": "q", "context": "c", "answer": "x"}""", "the answer \"x\" is not in the context")]
     [TestCase("""{"question": "q", "context": "c", "answer": ""}""", "\"answer\" is empty")]
     [TestCase("""{"question": "q", "context": "😀 a", "answers": {"text": ["a"], "answer_start": [3]}}""",
