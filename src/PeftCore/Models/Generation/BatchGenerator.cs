@@ -8,8 +8,11 @@ namespace PeftCore.Models.Generation;
 /// <param name="model">The model, with its active adapters.</param>
 /// <param name="backend">The device of the model.</param>
 /// <param name="sequences">Maximum sequences at once; beam search takes <c>num_beams</c> of them a prompt.</param>
-internal sealed class BatchGenerator(CausalModel model, Backend backend, int sequences = 32)
+/// <exception cref="BadInputException">The model does not generate text.</exception>
+internal sealed class BatchGenerator(TransformerModel model, Backend backend, int sequences = 32)
 {
+    private readonly CausalModel _model = CausalModel.Of(model);
+
     /// <summary>Generates texts after prompts, in their order.</summary>
     /// <param name="prompts">The prompts.</param>
     /// <param name="tokenizer">The model's tokenizer, whose end-of-text tokens end a text unless the options name stop tokens.</param>
@@ -34,13 +37,13 @@ internal sealed class BatchGenerator(CausalModel model, Backend backend, int seq
     public IReadOnlyList<GenerationResult> Generate(IReadOnlyList<int[]> prompts, GenerationOptions options,
         Func<IReadOnlyList<int>, string>? decode = null, CancellationToken cancel = default)
     {
-        List<TextRequest> requests = [.. prompts.Select(prompt => Generator.Request(model, prompt, options, decode))];
+        List<TextRequest> requests = [.. prompts.Select(prompt => Generator.Request(_model, prompt, options, decode))];
         var results = new GenerationResult[prompts.Count];
         // Prompts of about one length: what a longer one has more is read token by token.
         var order = Enumerable.Range(0, prompts.Count).OrderBy(at => prompts[at].Length);
         foreach (int[] batch in order.Chunk(Math.Max(1, sequences / options.NumBeams)))
         {
-            var texts = Generator.Run(model, backend, [.. batch.Select(at => requests[at])], cancel);
+            var texts = Generator.Run(_model, backend, [.. batch.Select(at => requests[at])], cancel);
             cancel.ThrowIfCancellationRequested();
             foreach (var (at, text) in batch.Zip(texts))
             {

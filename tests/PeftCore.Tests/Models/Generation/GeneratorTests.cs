@@ -145,6 +145,15 @@ public sealed class GeneratorTests(string family)
     }
 
     [Test]
+    public void A_maximum_length_counts_the_prompt()
+    {
+        var generator = new Generator(_model, _backend);
+        var result = generator.Generate([5, 6, 7], new GenerationOptions { MaxLength = 8, MaxNewTokens = 50 });
+        Assert.That((result.Tokens.Count, result.Reason), Is.EqualTo((5, FinishReason.MaxNewTokens)));
+        Assert.That(generator.Generate([5, 6, 7], new GenerationOptions { MaxLength = 8, MaxNewTokens = 4 }).Tokens, Has.Count.EqualTo(4));
+    }
+
+    [Test]
     public void Options_that_make_no_sense_are_refused()
     {
         var generator = new Generator(_model, _backend);
@@ -156,6 +165,16 @@ public sealed class GeneratorTests(string family)
             Refuses(new GenerationOptions { MaxNewTokens = 0 }, "max_new_tokens is 0");
             Refuses(new GenerationOptions { RepetitionPenalty = 0 }, "repetition_penalty is 0");
             Refuses(new GenerationOptions { StopStrings = [""] }, "a stop string is empty");
+            Refuses(new GenerationOptions { NumBeams = 0 }, "num_beams is 0");
+            Refuses(new GenerationOptions { NumBeams = 2, Temperature = 0.5f }, "num_beams is 2 and temperature 0.5");
+            Refuses(new GenerationOptions { NumBeams = 2, NumReturnSequences = 3 }, "num_return_sequences is 3, but num_beams 2 finds");
+            Refuses(new GenerationOptions { LengthPenalty = double.NaN }, "length_penalty is NaN");
+            Refuses(new GenerationOptions { NoRepeatNgramSize = -1 }, "no_repeat_ngram_size is -1");
+            Refuses(new GenerationOptions { MinNewTokens = 9, MaxNewTokens = 8 }, "min_new_tokens is 9, but max_new_tokens allows 8");
+            Refuses(new GenerationOptions { MinLength = 10, MaxNewTokens = 8 }, "min_length is 10, but 1 tokens of the prompt and 8 new ones");
+            Refuses(new GenerationOptions { MaxLength = 1 }, "max_length is 1, and the prompt has 1 tokens");
+            Refuses(new GenerationOptions { ForcedBosTokenId = 97 }, "forced_bos_token_id names token 97, but the model's vocabulary has 97");
+            Refuses(new GenerationOptions { BadWords = [[]] }, "bad_words_ids has a word without tokens");
         }
 
         void Refuses(GenerationOptions options, string sentence) =>
