@@ -19,7 +19,7 @@ internal static class ConfigChecks
     public static void Run(ConfigReader config, ICollection<string>? warnings)
     {
         string type = config.String("model_type");
-        if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && !IsOf(type, family))
+        if (ArchitectureOf(config) is { } architecture && FamilyOf(architecture) is { } family && family != type)
         {
             warnings?.Add(config.Sentence("architectures", $"names {architecture}, but \"model_type\" is \"{type}\", which counts"));
         }
@@ -29,13 +29,6 @@ internal static class ConfigChecks
             warnings?.Add(config.Sentence("torch_dtype",
                 $"is \"{old}\", but \"dtype\" is \"{current}\"; weights keep the dtype they have in the file"));
         }
-    }
-
-    // Classes have no underscores (GPTNeoX), and a text model may be named after the model it is part of (Gemma3, "gemma3_text").
-    private static bool IsOf(string type, string family)
-    {
-        string bare = type.Replace("_", "", StringComparison.Ordinal).ToLowerInvariant();
-        return bare == family || bare == family + "text";
     }
 
     private static string? DTypeOf(ConfigReader config, string name)

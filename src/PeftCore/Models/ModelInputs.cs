@@ -116,7 +116,8 @@ public sealed partial class ModelInputs
             (k, v) = (SideBySide(k, keys), SideBySide(v, values));
         }
         return scope.Return(q.Attend(k, v,
-            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, options.Bias)));
+            new AttentionOptions(options.Scale, Windowed(options.Window), options.SoftCap, options.Slopes, options.Bias, options.Sinks,
+                options.Dropout)));
 
         static Heads SideBySide(Heads heads, Tensor tensor) => new(tensor, heads.Count, heads.Dim);
     }
@@ -242,5 +243,8 @@ public sealed partial class ModelInputs
 /// <param name="Window">Maximum number of keys that a token attends to, its own included; 0 for no limit.</param>
 /// <param name="SoftCap">Scores s become cap·tanh(s/cap); 0 for none.</param>
 /// <param name="Slopes">F32 (heads): ALiBi slopes, or null.</param>
-/// <param name="Bias">F32 (1 or heads, queries, keys) added to scores, or null.</param>
-internal sealed record SelfAttentionOptions(float Scale, int Window = 0, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null);
+/// <param name="Bias">See <see cref="AttentionOptions"/>.</param>
+/// <param name="Sinks">See <see cref="AttentionOptions"/>.</param>
+/// <param name="Dropout">The key of a dropout mask on the probabilities.</param>
+internal sealed record SelfAttentionOptions(float Scale, int Window = 0, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null,
+    Tensor? Sinks = null, DropoutKey Dropout = default);

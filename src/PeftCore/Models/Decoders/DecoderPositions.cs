@@ -31,7 +31,7 @@ internal sealed class DecoderPositions(DecoderSpec spec) : IDisposable
         return _slopes;
     }
 
-    /// <summary>See <see cref="CausalModel.PositionTables"/>.</summary>
+    /// <summary>See <see cref="TransformerModel.PositionTables"/>.</summary>
     public long State(int length)
     {
         long versions = 0, keys = 0;

@@ -12,6 +12,8 @@ internal sealed class SelfAttention : TokenMixer
     // The tables of a model with short sequences do not grow token by token.
     private const int FirstTableRows = 512;
 
+    private const int DropoutSite = 2; // after the two of DecoderBlock
+
     private readonly DecoderSpec _spec;
     private readonly int _index;
     private readonly DecoderPositions _positions;
@@ -64,7 +66,8 @@ internal sealed class SelfAttention : TokenMixer
         {
             q = new Heads(q.Gather().MultiplyColumn(inputs.QueryGrowth(growth)), q.Count, q.Dim);
         }
-        var options = new SelfAttentionOptions(_scale, _spec.Windows[_index], _spec.AttentionSoftCap, _positions.Slopes(x.Backend));
+        var options = new SelfAttentionOptions(_scale, _spec.Windows[_index], _spec.AttentionSoftCap, _positions.Slopes(x.Backend),
+            Dropout: LayerDropout.OfBase(Mode, _spec.ProbabilityDropout, _index, DropoutSite).Now);
         return scope.Return(_output.Forward(inputs.Attend(_index, q, k, v, options)));
     }
 
