@@ -68,12 +68,17 @@ internal static class KernelCatalog
 
     private static void Flash<TDim>(IKernelVisitor visitor) where TDim : struct, IFlashDim
     {
-        visitor.Visit<FlashForward<TDim>, FlashArgs<ArrayView<int>>>();
-        visitor.Visit<FlashQueryGradient<TDim>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashForward<TDim, NoTerms>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashForward<TDim, WithTerms>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashQueryGradient<TDim, NoTerms>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashQueryGradient<TDim, WithTerms>, FlashArgs<ArrayView<int>>>();
     }
 
-    private static void FlashKeys<TDim>(IKernelVisitor visitor) where TDim : struct, IFlashKeys =>
-        visitor.Visit<FlashKeyGradient<TDim>, FlashArgs<ArrayView<int>>>();
+    private static void FlashKeys<TDim>(IKernelVisitor visitor) where TDim : struct, IFlashKeys
+    {
+        visitor.Visit<FlashKeyGradient<TDim, NoTerms>, FlashArgs<ArrayView<int>>>();
+        visitor.Visit<FlashKeyGradient<TDim, WithTerms>, FlashArgs<ArrayView<int>>>();
+    }
 
     private static void Formula<TFormula>(IKernelVisitor visitor) where TFormula : struct, IUnaryFormula
     {

@@ -34,7 +34,7 @@ public sealed class PtxTests
 
         KernelCatalog.VisitFlash(compiler);
 
-        Assert.That(compiler.Texts, Has.Count.EqualTo(19));
+        Assert.That(compiler.Texts, Has.Count.EqualTo(38));
         Assert.That(compiler.Texts, Has.All.Contains(".target sm_90a").And.All.Contains("wgmma.mma_async").And.All.Contains(
             ".maxntid 256"));
         Assert.That(compiler.Texts, Has.None.Contains(".local").And.None.Contains("peft."));

@@ -13,7 +13,7 @@ internal struct AttentionSplitsBf16x8Args
     public int Heads, Splits, Items, Accumulate;
 }
 
-/// <summary>Adds up the splits of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim}"/> leaves, in order and in
+/// <summary>Adds up the splits of a gradient that <see cref="Hopper.Attention.FlashKeyGradient{TDim, TTerms}"/> leaves, in order and in
 /// F32.</summary>
 internal readonly struct AttentionSplitsBf16x8 : IKernel<AttentionSplitsBf16x8Args>
 {

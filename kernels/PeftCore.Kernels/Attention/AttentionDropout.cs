@@ -12,6 +12,9 @@ internal readonly record struct AttentionDropout(float Probability, ulong Seed, 
     /// <summary>The factor of a kept probability.</summary>
     public float Scale => 1f / (1f - Probability);
 
+    /// <summary>p·2²⁴ rounded up: a random word's top 24 bits are at least that exactly if its uniform number is at least p.</summary>
+    public uint Below => (uint)Math.Ceiling(Probability * 16777216.0);
+
     /// <summary>The random number of the first key of a row of scores, row = (b·heads + h)·queries + i. Rows take a multiple of 4 numbers,
     /// because the generator yields 4 at a time: so no four of them belong to two rows.</summary>
     public static ulong RowStart(long row, int keys) => (ulong)row * (((ulong)keys + 3) / 4 * 4);

@@ -25,8 +25,20 @@ internal struct FlashArgs<TView> where TView : struct
     /// <summary>Two counters: work tiles taken beyond each thread block's first, and thread blocks that have ended. The last thread block
     /// sets both to 0 again.</summary>
     public TView Counters;
+
+    /// <summary>ALiBi slopes and sinks, a number a head, as the bits of floats.</summary>
+    public TView Slopes, Sinks;
     public long Lse, Delta;
+
+    /// <summary>Address of the bias, and elements from one batch row and head to the next (see <see cref="BiasStrides"/>).</summary>
+    public long Bias, BiasBatch, BiasHead;
+
+    /// <summary>The key of dropout's mask.</summary>
+    public ulong Seed, Stream;
     public int Batch, Queries, Keys, Heads, KeyHeads, HasRanges, Add0, Add1;
+
+    /// <summary>Terms beyond q·k; a bias is 2 where it can be read two at a time.</summary>
+    public int HasBias, HasSlopes, HasSinks, HasCap;
 
     /// <summary>Tiles of a kept operand for each head; all work tiles; and pairs of batch row and head in a section, whose streamed
     /// operands fit the L2 cache together.</summary>
@@ -36,7 +48,16 @@ internal struct FlashArgs<TView> where TView : struct
     /// its own.</summary>
     public int Splits;
 
-    public float Scale, ScaleLog2;
+    public float Scale, ScaleLog2, InverseScale;
+
+    /// <summary>2·log₂e·scale/cap, cap/scale and its inverse, for a soft cap.</summary>
+    public float CapExponent, CapScore, CapInverse;
+
+    /// <summary>The factor of a kept probability (<see cref="AttentionDropout.Scale"/>).</summary>
+    public float KeptScale;
+
+    /// <summary>A probability is dropped if the top 24 bits of its random word are below this, which is p·2²⁴; 0 for no dropout.</summary>
+    public uint DropBelow;
 }
 
 /// <summary>A head dimension, and the macros that name the kernel and its dimension. Macros take constants only, so each dimension is a

@@ -7,11 +7,14 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// queries of one head and iterate over the keys that these attend to, from the last to the first. The scores of the next keys are computed
 /// during the softmax of the current ones, and the warpgroups alternate on the tensor cores. The readable twin is
 /// <see cref="Portable.Attention.AttentionForward{TBlock, TElement}"/>; tests compare both with the CPU's attention.</summary>
-internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
+internal readonly struct FlashForward<TDim, TTerms> : IKernel<FlashArgs<ArrayView<int>>>
+    where TDim : struct, IFlashDim
+    where TTerms : struct, IFlashTerms
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginForward();
+        TTerms.Begin();
         var workTiles = SharedMemory.Allocate<int>(2);
         var tiles = FlashGeometry.Forward(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
@@ -110,12 +113,22 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                 CudaAsm.Emit("peft.scores.s %0, %1;", q, tiles.PassingAt(keys.Stage, 0));
                 CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                 FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
+                if (TTerms.Any)
+                {
+                    FlashTerms.AddToRows(args, work.B, work.Head, row0, key + column);
+                }
+
                 if (seen.Cuts(key, tiles.Columns))
                 {
                     FlashRoles.MaskRows(args, work.B, row0, key + column);
                 }
 
                 CudaAsm.Emit("peft.softmax %0;", args.ScaleLog2);
+                if (TTerms.Any)
+                {
+                    FlashTerms.DropRows(args, work.B, work.Head, row0, key + column, tiles.Columns);
+                }
+
                 CudaAsm.Emit("peft.pack.p.s;");
                 var values = keys;
                 keys = PipelineState.Next(keys, tiles.Stages);
@@ -129,6 +142,13 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                     FlashRoles.SchedulerBarrierArrive(tiles, warpgroup);
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
                     FlashRoles.Release(FlashGeometry.FirstEmpty + keys.Stage);
+                    if (TTerms.Any)
+                    {
+                        // The code of terms branches and loops, which the assembler wants no product to be in flight for.
+                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                        FlashTerms.AddToRows(args, work.B, work.Head, row0, key + column);
+                    }
+
                     if (seen.Cuts(key, tiles.Columns))
                     {
                         FlashRoles.MaskRows(args, work.B, row0, key + column);
@@ -138,6 +158,11 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
                     CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                     FlashRoles.Release(FlashGeometry.SecondEmpty + values.Stage);
                     CudaAsm.Emit("peft.rescale;");
+                    if (TTerms.Any)
+                    {
+                        FlashTerms.DropRows(args, work.B, work.Head, row0, key + column, tiles.Columns);
+                    }
+
                     CudaAsm.Emit("peft.pack.p.s;");
                     values = keys;
                     keys = PipelineState.Next(keys, tiles.Stages);
@@ -150,8 +175,16 @@ internal readonly struct FlashForward<TDim> : IKernel<FlashArgs<ArrayView<int>>>
             }
 
             long lse = args.Lse + (4 * ((((long)work.B * args.Heads) + work.Head) * args.Queries));
-            CudaAsm.Emit("peft.finish %0, %1, %2, %3, %4;", lse + (4L * row0), lse + (4L * row1),
-                row0 < args.Queries ? 1 : 0, row1 < args.Queries ? 1 : 0, args.ScaleLog2);
+            int here0 = row0 < args.Queries ? 1 : 0, here1 = row1 < args.Queries ? 1 : 0;
+            if (TTerms.Any)
+            {
+                FlashTerms.Finish(args, work.Head, lse + (4L * row0), lse + (4L * row1), here0, here1);
+            }
+            else
+            {
+                CudaAsm.Emit("peft.finish %0, %1, %2, %3, %4;", lse + (4L * row0), lse + (4L * row1), here0, here1, args.ScaleLog2);
+            }
+
             // The output overwrites the warpgroup's own queries in shared memory.
             FlashRoles.WarpgroupBarrier(warpgroup);
             CudaAsm.Emit("peft.stage.o %0;", q);

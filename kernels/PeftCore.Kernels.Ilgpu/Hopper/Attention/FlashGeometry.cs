@@ -67,11 +67,13 @@ internal struct FlashGeometry
         return g;
     }
 
-    public static FlashGeometry KeyGradient(int dim)
+    /// <summary>Tiles for the gradients of keys and values. With terms (<see cref="WithTerms"/>) they are narrower, to leave registers for
+    /// biases and masks.</summary>
+    public static FlashGeometry KeyGradient(int dim, bool terms = false)
     {
         FlashGeometry g = default;
         (g.Dim, g.Kept, g.Sets, g.Warpgroups, g.RowStats) = (dim, 2, dim <= 128 ? 2 : 1, 2, 4);
-        (g.Columns, g.Stages) = dim <= 64 ? (128, 3) : dim <= 128 ? (64, 2) : (32, 2);
+        (g.Columns, g.Stages) = dim <= 64 ? (terms ? 64 : 128, 3) : dim <= 128 ? (terms ? 32 : 64, 2) : (32, 2);
         return g;
     }
 

@@ -8,18 +8,18 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// the queries of the heads that share it. Each element has one writer, so no atomics: where too few key heads would leave processors idle,
 /// their query heads are cut into splits, and <see cref="AttentionSplitsBf16x8"/> adds up the gradients of the splits. The readable twin is
 /// <see cref="Portable.Attention.AttentionKeyGradient{TBlock, TElement}"/>; tests hold both to the CPU's gradients.</summary>
-internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashKeys
+internal readonly struct FlashKeyGradient<TDim, TTerms> : IKernel<FlashArgs<ArrayView<int>>>
+    where TDim : struct, IFlashKeys
+    where TTerms : struct, IFlashTerms
 {
-    // The kind of a tile of queries: all attend to all of the thread block's keys, some to some, or there is no further tile. From
-    // Unseen on, a bit for each warpgroup: no query of the tile attends to a key of that warpgroup.
-    private const int Whole = 0, Cut = 1, End = 2, Unseen = 4;
-
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginKeyGradient();
-        var kinds = SharedMemory.Allocate<int>(4);
+        TTerms.Begin();
+        // For each stage its kind, and with terms the head and the first query.
+        var kinds = SharedMemory.Allocate<int>(TTerms.Any ? 12 : 4);
         var workTiles = SharedMemory.Allocate<int>(2);
-        var tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim) : FlashGeometry.ValueGradient(TDim.Dim);
+        var tiles = TDim.Keys ? FlashGeometry.KeyGradient(TDim.Dim, TTerms.Any) : FlashGeometry.ValueGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 33); // 32 lanes that write the row statistics, and the copy engine.
         if (Group.IdxX < 128)
         {
@@ -71,7 +71,13 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                         CudaAsm.Emit("peft.fetch.passing0 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 0), full, h, query, work.B);
                         CudaAsm.Emit("peft.fetch.passing1 %0, %1, %2, %3, %4;", tiles.PassingAt(pipe.Stage, 1), full, h, query, work.B);
                         WriteRowStats(args, tiles, work.B, h, query, tiles.RowStatsAt(pipe.Stage));
-                        kinds[pipe.Stage] = Kind(tiles, range, key, args.Keys);
+                        kinds[pipe.Stage] = FlashTileKind.Of(tiles, range, key, args.Keys);
+                        if (TTerms.Any)
+                        {
+                            kinds[pipe.Stage + 4] = h;
+                            kinds[pipe.Stage + 8] = query;
+                        }
+
                         CudaAsm.Emit("peft.arrive.all %0;", full);
                         pipe = PipelineState.Next(pipe, tiles.Stages);
                     }
@@ -79,7 +85,7 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             }
 
             FlashRoles.Await(FlashGeometry.FirstEmpty + pipe.Stage, pipe.Phase ^ 1);
-            kinds[pipe.Stage] = End;
+            kinds[pipe.Stage] = FlashTileKind.End;
             FlashRoles.Release(FlashGeometry.FirstFull + pipe.Stage);
             CudaAsm.Emit("peft.arrive.all %0;", FlashGeometry.FirstFull + pipe.Stage);
             pipe = PipelineState.Next(pipe, tiles.Stages);
@@ -91,32 +97,6 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         {
             WorkTile.Finish(args.Counters);
         }
-    }
-
-    private static int Kind(FlashGeometry tiles, KvRange range, int key, int keys)
-    {
-        int kind = range.Cuts(key, key + tiles.Rows < keys ? tiles.Rows : keys - key) ? Cut : Whole;
-        for (int warpgroup = 0; warpgroup < tiles.Warpgroups; warpgroup++)
-        {
-            int own = key + (warpgroup * FlashGeometry.WarpgroupRows);
-            kind += range.First < own + FlashGeometry.WarpgroupRows && range.Last > own ? 0 : Unseen << warpgroup;
-        }
-
-        return kind;
-    }
-
-    // Skips to the next tile whose queries see the warpgroup's keys, or to the end.
-    private static PipelineState Seek(FlashGeometry tiles, ArrayView<int> kinds, PipelineState pipe, int warpgroup)
-    {
-        FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
-        while ((kinds[pipe.Stage] & (Unseen << warpgroup)) != 0)
-        {
-            FlashRoles.Release(FlashGeometry.FirstEmpty + pipe.Stage);
-            pipe = PipelineState.Next(pipe, tiles.Stages);
-            FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
-        }
-
-        return pipe;
     }
 
     private static void WriteRowStats(FlashArgs<ArrayView<int>> args, FlashGeometry tiles, int b, int h, int query, int shared)
@@ -143,9 +123,9 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             int own = (work.Index * tiles.Rows) + (warpgroup * FlashGeometry.WarpgroupRows);
             int k = tiles.KeptAt(set.Stage, 0) + rows, v = tiles.KeptAt(set.Stage, tiles.Kept - 1) + rows, before = -1;
             Clear();
-            pipe = Seek(tiles, kinds, pipe, warpgroup);
+            pipe = FlashTileKind.Seek(tiles, kinds, pipe, warpgroup);
             int kind = kinds[pipe.Stage];
-            if (kind != End)
+            if (kind != FlashTileKind.End)
             {
                 CudaAsm.Emit("peft.scores.s %0, %1;", k, tiles.PassingAt(pipe.Stage, 0));
                 while (true)
@@ -160,26 +140,55 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
                     if (TDim.Keys)
                     {
                         CudaAsm.Emit("peft.scores.g %0, %1;", v, tiles.PassingAt(pipe.Stage, 1));
-                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                        if (TTerms.Any)
+                        {
+                            CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                        }
+                        else
+                        {
+                            CudaAsm.Emit("wgmma.wait_group.sync.aligned 1;");
+                        }
                     }
                     else
                     {
                         CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
                     }
 
-                    if ((kind & Cut) != 0)
+                    if (TTerms.Any)
                     {
-                        int row = own + (Group.IdxX / 32 % 4 * 16) + (lane / 4);
+                        FlashTerms.AddToColumns(args, work.B, kinds[pipe.Stage + 4], kinds[pipe.Stage + 8] + (lane % 4 * 2),
+                            RowOf(own, lane));
+                    }
+
+                    if ((kind & FlashTileKind.Cut) != 0)
+                    {
+                        int row = RowOf(own, lane);
                         CudaAsm.Emit("peft.columnmask %0, %1, %2;", stats, row, row + 8);
                     }
 
-                    CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);
-                    Combine(tiles, pipe, stats);
+                    if (TTerms.Any && TDim.Keys)
+                    {
+                        FlashTerms.ColumnGradients(args, tiles, stats, work.B, kinds[pipe.Stage + 4],
+                            kinds[pipe.Stage + 8] + (lane % 4 * 2), RowOf(own, lane));
+                        CombineBoth(tiles, pipe);
+                    }
+                    else
+                    {
+                        CudaAsm.Emit("peft.columnweights %0, %1;", stats, args.ScaleLog2);
+                        if (TTerms.Any)
+                        {
+                            FlashTerms.DropColumns(args, work.B, kinds[pipe.Stage + 4], kinds[pipe.Stage + 8] + (lane % 4 * 2),
+                                RowOf(own, lane), tiles.Columns);
+                        }
+
+                        Combine(tiles, pipe, stats);
+                    }
+
                     before = FlashGeometry.FirstEmpty + pipe.Stage;
                     pipe = PipelineState.Next(pipe, tiles.Stages);
                     FlashRoles.Await(FlashGeometry.FirstFull + pipe.Stage, pipe.Phase);
                     kind = kinds[pipe.Stage];
-                    if (kind == End)
+                    if (kind == FlashTileKind.End)
                     {
                         break;
                     }
@@ -224,6 +233,9 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
         }
     }
 
+    // The thread's first key.
+    private static int RowOf(int own, int lane) => own + (Group.IdxX / 32 % 4 * 16) + (lane / 4);
+
     private static void Clear()
     {
         if (TDim.Keys)
@@ -249,6 +261,11 @@ internal readonly struct FlashKeyGradient<TDim> : IKernel<FlashArgs<ArrayView<in
             CudaAsm.Emit("peft.pack.p.s;");
         }
 
+        CombineBoth(tiles, pipe);
+    }
+
+    private static void CombineBoth(FlashGeometry tiles, PipelineState pipe)
+    {
         if (TDim.Values)
         {
             CudaAsm.Emit("peft.combine.p.v %0;", tiles.PassingAt(pipe.Stage, 1));

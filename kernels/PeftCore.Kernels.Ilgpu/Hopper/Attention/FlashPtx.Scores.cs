@@ -11,6 +11,11 @@ internal sealed partial class FlashPtx
 
     private bool WriteScores(StringBuilder text, string[] name, string[] a)
     {
+        if (WriteTerms(text, name, a))
+        {
+            return true;
+        }
+
         switch (name[0])
         {
             case "rowmask": RowMask(text, a); break;
@@ -19,17 +24,19 @@ internal sealed partial class FlashPtx
             case "softmax": Softmax(text, a); break;
             case "rescale": Rescale(text); break;
             case "pack": Pack(text, name[1], name[2]); break;
-            case "finish": Finish(text, a); break;
+            case "finish": Finish(text, a, sink: false); break;
             case "rowstats": RowStats(text, a); break;
             case "columnstats": ColumnStats(text, a); break;
             case "rowweights": RowWeights(text, a); break;
             case "rowslopes": RowSlopes(text); break;
             case "columnweights": ColumnWeights(text, a); break;
-            case "columnslopes": ColumnSlopes(text, a); break;
+            case "columnslopes": ColumnSlopes(text, a[0], PlainSlope); break;
             default: return false;
         }
 
         return true;
+
+        void PlainSlope(int s) => Line(text, $"sub.f32 g{s}, g{s}, x{s % 2};\nmul.f32 g{s}, s{s}, g{s};");
     }
 
     // s = −∞ where the row does not see the column. Arguments: first column of the thread, from and to of its two rows. The comparison is
@@ -124,16 +131,31 @@ internal sealed partial class FlashPtx
         }
     }
 
-    // Writes lse, and sets the factors to 1/sum. Arguments: addresses of lse of both rows, whether each row exists, scale·log₂e.
-    private static void Finish(StringBuilder text, string[] a)
+    // Writes lse, and sets the factors to 1/sum. Arguments: addresses of lse of both rows, whether each row exists, scale·log₂e, and the
+    // sink times log₂e if there is one: then the sum gets one more term.
+    private static void Finish(StringBuilder text, string[] a, bool sink)
     {
         Line(text, "{\n.reg .pred writes, some;\n.reg .f32 x;\n.reg .u32 lane;\nmov.u32 lane, %laneid;\nand.b32 lane, lane, 3;");
         for (int row = 0; row < 2; row++)
         {
             AcrossQuad(text, $"sum{row}", "add.f32");
-            Line(text, $"setp.gt.f32 some, sum{row}, {Zero};\nrcp.rn.f32 factor{row}, sum{row};");
-            Line(text, $"selp.f32 factor{row}, factor{row}, {Zero}, some;");
-            Line(text, $"lg2.approx.f32 x, sum{row};\nfma.rn.f32 x, max{row}, {a[4]}, x;\nmul.f32 x, x, {Ln2};");
+            if (sink)
+            {
+                // max in powers of two, then both terms relative to the larger one.
+                Line(text, $"{{\n.reg .f32 old, top, y;\nmul.f32 old, max{row}, {a[4]};\nmax.f32 top, old, {a[5]};");
+                Line(text, $"sub.f32 old, old, top;\nex2.approx.ftz.f32 old, old;\nsub.f32 y, {a[5]}, top;\nex2.approx.ftz.f32 y, y;");
+                Line(text, $"fma.rn.f32 sum{row}, sum{row}, old, y;\nsetp.gt.f32 some, sum{row}, {Zero};");
+                Line(text, $"rcp.rn.f32 factor{row}, sum{row};\nmul.f32 factor{row}, factor{row}, old;\nselp.f32 factor{row}, factor{row}, {Zero}, some;");
+                Line(text, $"lg2.approx.f32 x, sum{row};\nadd.f32 x, x, top;\nmul.f32 x, x, {Ln2};\n}}");
+            }
+            else
+            {
+                Line(text, $"setp.gt.f32 some, sum{row}, {Zero};\nrcp.rn.f32 factor{row}, sum{row};");
+                Line(text, $"selp.f32 factor{row}, factor{row}, {Zero}, some;");
+                Line(text, $"lg2.approx.f32 x, sum{row};\nfma.rn.f32 x, max{row}, {a[4]}, x;\nmul.f32 x, x, {Ln2};");
+            }
+
+
             Line(text, $"selp.f32 x, x, {Infinity}, some;");
             Line(text, $"setp.ne.s32 writes, {a[2 + row]}, 0;\nsetp.eq.and.u32 writes, lane, 0, writes;");
             Line(text, $"@writes st.global.f32 [{a[row]}], x;");
@@ -207,22 +229,26 @@ internal sealed partial class FlashPtx
         Line(text, "}");
     }
 
-    // p = P and w = P·(g − delta) in BF16, two numbers of each at a time, so that they reuse the registers of the scores.
-    private void ColumnSlopes(StringBuilder text, string[] a)
+    // p = s and w = P·(g − delta) in BF16, two numbers of each at a time, so that they reuse the registers of the scores. The slope writes
+    // w of a score into g, and what p becomes into s; with a soft cap, p is written already.
+    private void ColumnSlopes(StringBuilder text, string stats, Action<int> slope, bool writesProbabilities = true)
     {
-        Line(text, $"{{\n.reg .u32 at;\n.reg .f32 x<2>;\nadd.u32 at, sbase, {a[0]};");
+        Line(text, $"{FactorRegisters}\n.reg .u32 at;\n.reg .f32 x<2>;\nadd.u32 at, sbase, {stats};");
         for (int j = 0; j < _tiles.Columns; j += 8)
         {
             Line(text, $"ld.shared.v2.f32 {{x0, x1}}, [at+{4 * (_tiles.Columns + j)}];");
             for (int i = 0; i < 4; i++)
             {
-                int s = (j / 2) + i;
-                Line(text, $"sub.f32 g{s}, g{s}, x{i % 2};\nmul.f32 g{s}, s{s}, g{s};");
+                slope((j / 2) + i);
             }
 
             for (int pair = j / 4; pair < (j / 4) + 2; pair++)
             {
-                Line(text, $"cvt.rn.bf16x2.f32 p{pair}, s{(2 * pair) + 1}, s{2 * pair};");
+                if (writesProbabilities)
+                {
+                    Line(text, $"cvt.rn.bf16x2.f32 p{pair}, s{(2 * pair) + 1}, s{2 * pair};");
+                }
+
                 Line(text, $"cvt.rn.bf16x2.f32 w{pair}, g{(2 * pair) + 1}, g{2 * pair};");
             }
         }

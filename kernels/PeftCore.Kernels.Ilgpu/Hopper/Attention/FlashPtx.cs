@@ -25,14 +25,14 @@ internal sealed partial class FlashPtx
     private readonly bool _backward, _keys;
     private readonly string _arguments;
 
-    private FlashPtx(string kind, int dim, string arguments)
+    private FlashPtx(string kind, int dim, bool terms, string arguments)
     {
         _tiles = kind switch
         {
             "forward" => FlashGeometry.Forward(dim),
             "queries" => FlashGeometry.QueryGradient(dim),
             "values" => FlashGeometry.ValueGradient(dim),
-            _ => FlashGeometry.KeyGradient(dim),
+            _ => FlashGeometry.KeyGradient(dim, terms),
         };
         (_backward, _keys, _arguments) = (kind != "forward", kind is "keys" or "values", arguments);
     }
@@ -43,7 +43,8 @@ internal sealed partial class FlashPtx
 
     /// <summary>The macro writer of a kernel, by its first macro; null if it is no attention kernel.</summary>
     public static FlashPtx? For(string ptx) => Begins().Match(ptx) is { Success: true } begin
-        ? new FlashPtx(begin.Groups["kind"].Value, Number(begin.Groups["dim"].Value), Arguments().Match(ptx).Groups["name"].Value)
+        ? new FlashPtx(begin.Groups["kind"].Value, Number(begin.Groups["dim"].Value),
+            ptx.Contains("peft.terms;", StringComparison.Ordinal), Arguments().Match(ptx).Groups["name"].Value)
         : null;
 
     /// <summary>Aligns the arguments to 64 bytes, as the copy engine's maps need.</summary>

@@ -6,11 +6,14 @@ namespace PeftCore.Kernels.Ilgpu.Hopper.Attention;
 /// <summary>dQ = scale·dS·K on Hopper's tensor cores: warpgroups each keep 64 queries of one head, with dO, and iterate over the keys that
 /// these attend to. The readable twin is <see cref="Portable.Attention.AttentionQueryGradient{TBlock, TElement}"/>; tests compare both with
 /// the CPU's gradients.</summary>
-internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<int>>> where TDim : struct, IFlashDim
+internal readonly struct FlashQueryGradient<TDim, TTerms> : IKernel<FlashArgs<ArrayView<int>>>
+    where TDim : struct, IFlashDim
+    where TTerms : struct, IFlashTerms
 {
     public static void Run(FlashArgs<ArrayView<int>> args)
     {
         TDim.BeginQueryGradient();
+        TTerms.Begin();
         var workTiles = SharedMemory.Allocate<int>(2);
         var tiles = FlashGeometry.QueryGradient(TDim.Dim);
         FlashRoles.MakeBarriers(tiles, 1);
@@ -96,14 +99,29 @@ internal readonly struct FlashQueryGradient<TDim> : IKernel<FlashArgs<ArrayView<
                     }
 
                     FlashRoles.SchedulerBarrierSync(tiles, warpgroup);
+                    if (TTerms.Any)
+                    {
+                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                        FlashTerms.AddToRows(args, work.B, work.Head, row0, key + column);
+                    }
+
                     if (seen.Cuts(key, tiles.Columns))
                     {
                         FlashRoles.MaskRows(args, work.B, row0, key + column);
                     }
 
-                    CudaAsm.Emit("peft.rowweights %0;", args.ScaleLog2);
-                    CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
-                    CudaAsm.Emit("peft.rowslopes;");
+                    if (TTerms.Any)
+                    {
+                        FlashTerms.RowWeights(args);
+                        FlashTerms.RowSlopes(args, work.B, work.Head, row0, key + column, tiles.Columns);
+                    }
+                    else
+                    {
+                        CudaAsm.Emit("peft.rowweights %0;", args.ScaleLog2);
+                        CudaAsm.Emit("wgmma.wait_group.sync.aligned 0;");
+                        CudaAsm.Emit("peft.rowslopes;");
+                    }
+
                     CudaAsm.Emit("peft.pack.p.s;");
                     CudaAsm.Emit("peft.combine.p.o %0;", tiles.PassingAt(pipe.Stage, 0));
                     before = FlashGeometry.FirstEmpty + pipe.Stage;

@@ -33,9 +33,13 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         Heads? dq, bool accumulateDq, Heads? dk, bool accumulateDk, Heads? dv, bool accumulateDv, Tensor? dBias, Tensor? dSinks)
     {
         ReadOnlySpan<Heads> all = [q, k, v, o, dO, dq ?? q, dk ?? k, dv ?? v];
-        if (_flash is not null && dBias is null && FlashLauncher.CanTake(call, all))
+        if (_flash is not null && FlashLauncher.CanTake(call, all))
         {
             _flash.Gradient(call, q, k, v, o, dO, lse, delta, dq, accumulateDq, dk, accumulateDk, dv, accumulateDv);
+            if (dBias is not null)
+            {
+                BiasGradient<BFloat16>(gpu, GradientArgs<BFloat16>(gpu, call, q, k, v, o, dO, lse, delta), dBias);
+            }
         }
         else if (HaveOneDType(all))
         {
@@ -158,6 +162,23 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
         };
     }
 
+    private static AttentionArgs<TElement> GradientArgs<TElement>(LaunchContext gpu, in AttentionCall call, Heads q, Heads k, Heads v,
+        Heads o, Heads dO, Tensor lse, Tensor delta)
+        where TElement : unmanaged, IElement<TElement>
+    {
+        var args = Args<TElement>(gpu, call, q, k, v);
+        (args.O, args.DOut, args.Lse, args.Delta) = (gpu.Heads<TElement>(o), gpu.Heads<TElement>(dO), gpu.F32(lse), gpu.F32(delta));
+        return args;
+    }
+
+    // Reads delta.
+    private static void BiasGradient<TElement>(LaunchContext gpu, AttentionArgs<TElement> args, Tensor dBias)
+        where TElement : unmanaged, IElement<TElement>
+    {
+        args.DBias = gpu.F32(dBias);
+        gpu.ForEach<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>(dBias.Count, args);
+    }
+
     private readonly record struct ForwardLaunch(LaunchContext Gpu, AttentionCall Call, Heads Q, Heads K, Heads V, Heads O, Tensor Lse)
         : IElementLaunch
     {
@@ -193,16 +214,14 @@ internal sealed class AttentionLauncher(LaunchContext gpu) : IDisposable
     {
         public void WithElement<TElement>() where TElement : unmanaged, IElement<TElement>
         {
-            var args = Args<TElement>(Gpu, Call, Q, K, V);
-            (args.O, args.DOut, args.Lse, args.Delta) = (Gpu.Heads<TElement>(O), Gpu.Heads<TElement>(DO), Gpu.F32(Lse), Gpu.F32(Delta));
+            var args = GradientArgs<TElement>(Gpu, Call, Q, K, V, O, DO, Lse, Delta);
             (args.DQ, args.DK, args.DV) = (Gpu.HeadsOrNone<TElement>(DQ), Gpu.HeadsOrNone<TElement>(DK), Gpu.HeadsOrNone<TElement>(DV));
-            args.DBias = Gpu.F32OrNone(DBias);
             (args.AddDQ, args.AddDK, args.AddDV) = (Flag(AccumulateDQ), Flag(AccumulateDK), Flag(AccumulateDV));
             (args.HasDK, args.HasDV) = (Flag(DK is not null), Flag(DV is not null));
             Gpu.ForEach<AttentionDelta<TElement>, AttentionArgs<TElement>>((long)args.Batch * args.Queries * args.Heads, args);
             if (DBias is not null)
             {
-                Gpu.ForEach<AttentionBiasGradient<TElement>, AttentionArgs<TElement>>(DBias.Count, args);
+                BiasGradient(Gpu, args, DBias);
             }
             if (Gpu.Device.Name.IsCuda)
             {

@@ -12,44 +12,45 @@ internal sealed unsafe class FlashKernels(GpuDevice device)
     private readonly Dictionary<Type, nint> _functions = [];
     private readonly Lock _lock = new();
 
-    public void Forward(in FlashGeometry tiles, in FlashArgs<RawView> args)
+    /// <summary>The forward pass; kernels with <typeparamref name="TTerms"/> take biases, slopes, soft cap, sinks and dropout.</summary>
+    public void Forward<TTerms>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TTerms : struct, IFlashTerms
     {
         switch (tiles.Dim)
         {
-            case 32: Run<FlashForward<Flash32>>(tiles, args); break;
-            case 64: Run<FlashForward<Flash64>>(tiles, args); break;
-            case 80: Run<FlashForward<Flash80>>(tiles, args); break;
-            case 96: Run<FlashForward<Flash96>>(tiles, args); break;
-            case 128: Run<FlashForward<Flash128>>(tiles, args); break;
-            default: Run<FlashForward<Flash256>>(tiles, args); break;
+            case 32: Run<FlashForward<Flash32, TTerms>>(tiles, args); break;
+            case 64: Run<FlashForward<Flash64, TTerms>>(tiles, args); break;
+            case 80: Run<FlashForward<Flash80, TTerms>>(tiles, args); break;
+            case 96: Run<FlashForward<Flash96, TTerms>>(tiles, args); break;
+            case 128: Run<FlashForward<Flash128, TTerms>>(tiles, args); break;
+            default: Run<FlashForward<Flash256, TTerms>>(tiles, args); break;
         }
     }
 
-    public void QueryGradient(in FlashGeometry tiles, in FlashArgs<RawView> args)
+    public void QueryGradient<TTerms>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TTerms : struct, IFlashTerms
     {
         switch (tiles.Dim)
         {
-            case 32: Run<FlashQueryGradient<Flash32>>(tiles, args); break;
-            case 64: Run<FlashQueryGradient<Flash64>>(tiles, args); break;
-            case 80: Run<FlashQueryGradient<Flash80>>(tiles, args); break;
-            case 96: Run<FlashQueryGradient<Flash96>>(tiles, args); break;
-            case 128: Run<FlashQueryGradient<Flash128>>(tiles, args); break;
-            default: Run<FlashQueryGradient<Flash256>>(tiles, args); break;
+            case 32: Run<FlashQueryGradient<Flash32, TTerms>>(tiles, args); break;
+            case 64: Run<FlashQueryGradient<Flash64, TTerms>>(tiles, args); break;
+            case 80: Run<FlashQueryGradient<Flash80, TTerms>>(tiles, args); break;
+            case 96: Run<FlashQueryGradient<Flash96, TTerms>>(tiles, args); break;
+            case 128: Run<FlashQueryGradient<Flash128, TTerms>>(tiles, args); break;
+            default: Run<FlashQueryGradient<Flash256, TTerms>>(tiles, args); break;
         }
     }
 
     /// <summary>Gradients of keys and values. Tiles that keep one operand are those of the values' gradient alone.</summary>
-    public void KeyGradient(in FlashGeometry tiles, in FlashArgs<RawView> args)
+    public void KeyGradient<TTerms>(in FlashGeometry tiles, in FlashArgs<RawView> args) where TTerms : struct, IFlashTerms
     {
         switch (tiles.Dim, tiles.Kept)
         {
-            case (32, _): Run<FlashKeyGradient<Flash32>>(tiles, args); break;
-            case (64, _): Run<FlashKeyGradient<Flash64>>(tiles, args); break;
-            case (80, _): Run<FlashKeyGradient<Flash80>>(tiles, args); break;
-            case (96, _): Run<FlashKeyGradient<Flash96>>(tiles, args); break;
-            case (128, _): Run<FlashKeyGradient<Flash128>>(tiles, args); break;
-            case (_, 1): Run<FlashKeyGradient<Flash256Values>>(tiles, args); break;
-            default: Run<FlashKeyGradient<Flash256Keys>>(tiles, args); break;
+            case (32, _): Run<FlashKeyGradient<Flash32, TTerms>>(tiles, args); break;
+            case (64, _): Run<FlashKeyGradient<Flash64, TTerms>>(tiles, args); break;
+            case (80, _): Run<FlashKeyGradient<Flash80, TTerms>>(tiles, args); break;
+            case (96, _): Run<FlashKeyGradient<Flash96, TTerms>>(tiles, args); break;
+            case (128, _): Run<FlashKeyGradient<Flash128, TTerms>>(tiles, args); break;
+            case (_, 1): Run<FlashKeyGradient<Flash256Values, TTerms>>(tiles, args); break;
+            default: Run<FlashKeyGradient<Flash256Keys, TTerms>>(tiles, args); break;
         }
     }
 

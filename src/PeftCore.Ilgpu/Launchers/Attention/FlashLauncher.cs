@@ -7,8 +7,8 @@ using static PeftCore.Ilgpu.LaunchContext;
 
 namespace PeftCore.Ilgpu;
 
-/// <summary>Attention on Hopper's tensor cores (<see cref="FlashForward{TDim}"/>, <see cref="FlashQueryGradient{TDim}"/>,
-/// <see cref="FlashKeyGradient{TDim}"/>). Tests compare it with the CPU's attention, as they do the portable kernels.</summary>
+/// <summary>Attention on Hopper's tensor cores (<see cref="FlashForward{TDim, TTerms}"/>, <see cref="FlashQueryGradient{TDim, TTerms}"/>,
+/// <see cref="FlashKeyGradient{TDim, TTerms}"/>). Tests compare it with the CPU's attention, as they do the portable kernels.</summary>
 internal sealed class FlashLauncher : IDisposable
 {
     private const float Log2E = 1.44269504f;
@@ -29,14 +29,15 @@ internal sealed class FlashLauncher : IDisposable
 
     private int Processors => _gpu.Device.Processors;
 
-    /// <summary>Whether these kernels can compute a call: BF16 heads of dimension up to 256, causal or by ranges, no other mask, and heads
-    /// that start at multiples of 16 bytes.</summary>
+    /// <summary>Whether these kernels can compute a call: BF16 heads of dimension up to 256 that start at multiples of 16 bytes, causal or
+    /// by ranges, with any bias, slopes, sinks and dropout; or with a soft cap and neither bias, slopes nor dropout.</summary>
     public static bool CanTake(in AttentionCall call, params ReadOnlySpan<Heads> heads)
     {
-        if (call.Shape.HeadDim % 8 != 0 || FlashGeometry.DimFor(call.Shape.HeadDim) == 0
-            || call.Shape.ValueDim != call.Shape.HeadDim
-            || call.Slopes is not null || call.Bias is not null || call.Sinks is not null || call.Dropout.Active ||
-            call.Shape.SoftCap != 0 || call.Shape.Scale <= 0 || (long)call.Shape.Batch * call.Shape.QueryLength * call.Shape.KeyLength == 0)
+        var shape = call.Shape;
+        bool capped = shape.SoftCap != 0;
+        if ((shape.HeadDim | shape.ValueDim) % 8 != 0 || DimOf(shape) == 0
+            || (capped && (shape.SoftCap < 0 || call.Slopes is not null || call.Bias is not null || call.Dropout.Active))
+            || shape.Scale <= 0 || (long)shape.Batch * shape.QueryLength * shape.KeyLength == 0)
         {
             return false;
         }
@@ -52,15 +53,28 @@ internal sealed class FlashLauncher : IDisposable
         return true;
     }
 
+    // The dimension of the kernels: values narrower or wider than keys are padded with zeros, as heads between two dimensions are.
+    private static int DimOf(in AttentionShape shape) => FlashGeometry.DimFor(Math.Max(shape.HeadDim, shape.ValueDim));
+
+    private static bool HasTerms(in AttentionCall call) =>
+        call.Bias is not null || call.Slopes is not null || call.Shape.SoftCap != 0 || call.Dropout.Active;
+
     public void Forward(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Tensor lse)
     {
-        var tiles = FlashGeometry.Forward(FlashGeometry.DimFor(call.Shape.HeadDim));
+        var tiles = FlashGeometry.Forward(DimOf(call.Shape));
         var args = FlashArgs(call, FlashSchedule.ForQueries(call.Shape, tiles, Processors));
         args.Lse = Address(lse);
         (args.Kept0, args.Result0) = (Map(call, q, true, tiles.Rows), Map(call, o, true, FlashGeometry.WarpgroupRows));
         (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
         CountFlops(call, products: 2);
-        _kernels.Forward(tiles, args);
+        if (HasTerms(call) || call.Sinks is not null)
+        {
+            _kernels.Forward<WithTerms>(tiles, args);
+        }
+        else
+        {
+            _kernels.Forward<NoTerms>(tiles, args);
+        }
     }
 
     public void Gradient(in AttentionCall call, Heads q, Heads k, Heads v, Heads o, Heads dO, Tensor lse, Tensor delta,
@@ -70,28 +84,35 @@ internal sealed class FlashLauncher : IDisposable
         Delta(shape, o, dO, delta);
         if (dq is { } queries)
         {
-            var tiles = FlashGeometry.QueryGradient(FlashGeometry.DimFor(shape.HeadDim));
+            var tiles = FlashGeometry.QueryGradient(DimOf(shape));
             var args = FlashArgs(call, FlashSchedule.ForQueries(shape, tiles, Processors));
             (args.Lse, args.Delta, args.Add0) = (Address(lse), Address(delta), Flag(accumulateDq));
             (args.Kept0, args.Kept1) = (Map(call, q, true, tiles.Rows), Map(call, dO, true, tiles.Rows));
             (args.Passing0, args.Passing1) = (Map(call, k, false, tiles.Columns), Map(call, v, false, tiles.Columns));
             args.Result0 = Map(call, queries, true, FlashGeometry.WarpgroupRows);
             CountFlops(call, products: 3);
-            _kernels.QueryGradient(tiles, args);
+            if (HasTerms(call))
+            {
+                _kernels.QueryGradient<WithTerms>(tiles, args);
+            }
+            else
+            {
+                _kernels.QueryGradient<NoTerms>(tiles, args);
+            }
         }
-        int dim = FlashGeometry.DimFor(shape.HeadDim);
+        int dim = DimOf(shape);
         if (dim <= FlashGeometry.MaxFusedDim && (dk is not null || dv is not null))
         {
             // The kernel computes both gradients; one that is not wanted goes to workspace.
             using var spare = dk is null || dv is null ? _gpu.Workspace(k.Tensor.Shape, DType.BF16) : null;
-            KeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk,
+            KeyGradient(FlashGeometry.KeyGradient(dim, HasTerms(call)), call, q, k, v, dO, lse, delta, dk ?? k.On(spare!), accumulateDk,
                 dv ?? k.On(spare!), accumulateDv);
         }
         else
         {
             if (dk is not null)
             {
-                KeyGradient(FlashGeometry.KeyGradient(dim), call, q, k, v, dO, lse, delta, dk, accumulateDk, null, false);
+                KeyGradient(FlashGeometry.KeyGradient(dim, HasTerms(call)), call, q, k, v, dO, lse, delta, dk, accumulateDk, null, false);
             }
             if (dv is not null)
             {
@@ -114,16 +135,15 @@ internal sealed class FlashLauncher : IDisposable
         {
             (args.Add0, args.Add1) = (Flag(accumulateDk), Flag(accumulateDv));
             (args.Result0, args.Result1) = (ResultMap(call, dk), ResultMap(call, dv));
-            _kernels.KeyGradient(tiles, args);
+            KeyGradient(tiles, args, HasTerms(call));
             return;
         }
         int heads = shape.KeyHeads * schedule.Splits;
-        Shape parts = [shape.Batch, shape.KeyLength, heads * shape.HeadDim];
-        using var keys = dk is null ? null : _gpu.Workspace(parts, DType.BF16);
-        using var values = dv is null ? null : _gpu.Workspace(parts, DType.BF16);
+        using var keys = dk is null ? null : _gpu.Workspace([shape.Batch, shape.KeyLength, heads * shape.HeadDim], DType.BF16);
+        using var values = dv is null ? null : _gpu.Workspace([shape.Batch, shape.KeyLength, heads * shape.ValueDim], DType.BF16);
         args.Result0 = ResultMap(call, keys is null ? null : new Heads(keys, heads, shape.HeadDim));
-        args.Result1 = ResultMap(call, values is null ? null : new Heads(values, heads, shape.HeadDim));
-        _kernels.KeyGradient(tiles, args);
+        args.Result1 = ResultMap(call, values is null ? null : new Heads(values, heads, shape.ValueDim));
+        KeyGradient(tiles, args, HasTerms(call));
         if (dk is { } toKeys)
         {
             AddSplits(keys!, schedule.Splits, toKeys, accumulateDk);
@@ -131,6 +151,18 @@ internal sealed class FlashLauncher : IDisposable
         if (dv is { } toValues)
         {
             AddSplits(values!, schedule.Splits, toValues, accumulateDv);
+        }
+    }
+
+    private void KeyGradient(in FlashGeometry tiles, in FlashArgs<RawView> args, bool terms)
+    {
+        if (terms)
+        {
+            _kernels.KeyGradient<WithTerms>(tiles, args);
+        }
+        else
+        {
+            _kernels.KeyGradient<NoTerms>(tiles, args);
         }
     }
 
@@ -171,7 +203,7 @@ internal sealed class FlashLauncher : IDisposable
                 RowDOut = with.RowStride / 8,
                 OffsetDOut = with.Offset / 8,
                 HeadDOut = with.HeadStride / 8,
-                Vectors = shape.HeadDim / 8,
+                Vectors = shape.ValueDim / 8,
                 Batch = shape.Batch,
                 Queries = shape.QueryLength,
                 Heads = shape.Heads,
@@ -194,7 +226,7 @@ internal sealed class FlashLauncher : IDisposable
         var shape = call.Shape;
         return new FlashArgs<RawView>
         {
-            Ranges = call.Ranges is { } ranges ? new RawView { Address = Address(ranges), Length = ranges.Count } : default,
+            Ranges = Raw(call.Ranges),
             Counters = new RawView { Address = _counters, Length = 2 },
             Batch = shape.Batch,
             Queries = shape.QueryLength,
@@ -202,14 +234,34 @@ internal sealed class FlashLauncher : IDisposable
             Heads = shape.Heads,
             KeyHeads = shape.KeyHeads,
             HasRanges = Flag(call.Ranges is not null),
+            Slopes = Raw(call.Slopes),
+            Sinks = Raw(call.Sinks),
+            Bias = call.Bias is { } bias ? Address(bias) : 0,
+            BiasBatch = call.BiasStrides.Batch,
+            BiasHead = call.BiasStrides.Head,
+            HasBias = call.Bias is not { } some ? 0 : shape.KeyLength % 2 == 0 && Address(some) % 8 == 0 ? 2 : 1,
+            HasSlopes = Flag(call.Slopes is not null),
+            HasSinks = Flag(call.Sinks is not null),
+            HasCap = Flag(shape.SoftCap != 0),
+            Seed = call.Dropout.Seed,
+            Stream = call.Dropout.Stream,
+            DropBelow = call.Dropout.Below,
+            KeptScale = call.Dropout.Scale,
             Tiles = schedule.Tiles,
             WorkTiles = schedule.WorkTiles,
             Section = schedule.Section,
             Splits = schedule.Splits,
             Scale = shape.Scale,
             ScaleLog2 = shape.Scale * Log2E,
+            InverseScale = 1 / shape.Scale,
+            CapExponent = shape.SoftCap == 0 ? 0 : 2 * Log2E * shape.Scale / shape.SoftCap,
+            CapScore = shape.SoftCap / shape.Scale,
+            CapInverse = shape.SoftCap == 0 ? 0 : shape.Scale / shape.SoftCap,
         };
     }
+
+    private static RawView Raw(Tensor? tensor) =>
+        tensor is null ? default : new RawView { Address = Address(tensor), Length = tensor.Count };
 
     // Axes: head dimension, heads, tokens of a batch row, batch rows; so boxes never reach into the next batch row.
     private static unsafe CopyMap Map(in AttentionCall call, Heads heads, bool queries, int rows)

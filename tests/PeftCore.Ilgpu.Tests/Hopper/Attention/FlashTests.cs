@@ -8,8 +8,10 @@ public sealed class FlashTests
 {
     private static IEnumerable<FlashGeometry> Geometries =>
         (from dim in FlashGeometry.Dims
-         from of in new Func<int, FlashGeometry>[] { FlashGeometry.Forward, FlashGeometry.QueryGradient, FlashGeometry.KeyGradient }
-         select of(dim)).Append(FlashGeometry.ValueGradient(256));
+         from of in new Func<int, FlashGeometry>[] { FlashGeometry.Forward, FlashGeometry.QueryGradient,
+             dim => FlashGeometry.KeyGradient(dim) }
+         select of(dim)).Append(FlashGeometry.ValueGradient(256))
+        .Concat(FlashGeometry.Dims.Select(dim => FlashGeometry.KeyGradient(dim, terms: true)));
 
     [TestCaseSource(nameof(Geometries))]
     public void A_thread_block_fits_a_processor(object tiles)
