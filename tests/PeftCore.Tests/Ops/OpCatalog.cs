@@ -8,7 +8,8 @@ internal static class OpCatalog
 {
     public static IReadOnlyList<OpEntry> Entries { get; } =
         [.. LinearEntries.All(), .. NormEntries.All(), .. ElementwiseEntries.All(), .. ElementwiseEntries.Formulas(), .. ShapeEntries.All(),
-            .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(), .. LossEntries.All(), .. StructuredEntries.All(),
+            .. AttentionEntries.All(), .. RelativePositionEntries.All(), .. PositionEntries.All(),
+            .. LossEntries.All(), .. StructuredEntries.All(),
             .. LossEntries.Recomputed(), .. FunctionEntries.All()];
 
     /// <summary>Every entry in every size that applies to it.</summary>

@@ -73,7 +73,8 @@ internal readonly struct GatherRelative<TElement> : IKernel<GatherRelativeArgs<T
         if (item < args.Y.Length)
         {
             int last = args.Transposed != 0 ? args.Rows : args.Columns, pair = (int)(item % ((long)args.Rows * args.Columns));
-            int outer = pair / last, inner = pair % last, i = args.Transposed != 0 ? inner : outer, j = args.Transposed != 0 ? outer : inner;
+            int outer = pair / last, inner = pair % last;
+            int i = args.Transposed != 0 ? inner : outer, j = args.Transposed != 0 ? outer : inner;
             long b = item / ((long)args.Rows * args.Columns);
             int at = args.Index[((long)i * args.Columns) + j];
             float value = float.NaN;

@@ -23,7 +23,8 @@ internal sealed class CpuRelativePositions(CpuStream stream) : CpuLauncher(strea
     public void GatherGradient(Tensor dy, Tensor index, bool transposed, Tensor dx, bool accumulate) =>
         Launch(LaunchCost.Of("gradient of gather of relative positions", dy, dx),
             (dy: In(dy), index: In(index), shape: ShapeOf(dx, index), transposed, dx: Out(dx), accumulate),
-            static (c, s) => RelativePositions.GatherGradient(c.dy.F32, c.index.I32, c.shape, c.transposed, c.dx.F32, c.accumulate, s.Pool));
+            static (c, s) => RelativePositions.GatherGradient(c.dy.F32, c.index.I32, c.shape, c.transposed, c.dx.F32, c.accumulate,
+                s.Pool));
 
     internal static RelativeShape ShapeOf(Tensor x, Tensor index) =>
         new(x.Shape[0] * x.Shape[1], index.Shape[0], index.Shape[1], x.Shape[3]);

@@ -19,8 +19,8 @@ namespace PeftCore.Ops;
 internal sealed record AttentionOptions(float Scale, Tensor? Ranges = null, float SoftCap = 0, Tensor? Slopes = null, Tensor? Bias = null,
     Tensor? Sinks = null, DropoutKey Dropout = default);
 
-/// <summary>dropout(softmax(scale·q·kᵀ + mask))·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one log-sum-exp
-/// a row and head, and v and the output unless only v requires a gradient.</summary>
+/// <summary>dropout(softmax(scale·q·kᵀ + mask))·v without the score matrix (Dao et al. 2022, FlashAttention). Saves q, k and one
+/// log-sum-exp a row and head, and v and the output unless only v requires a gradient.</summary>
 internal static class AttentionOp
 {
     extension(Heads q)
