@@ -17,8 +17,8 @@ internal sealed class CpuGemm(CpuStream stream, PackedWeights? packed) : CpuLaun
                 int n = c.y.Columns, k = c.transposeA ? c.a.Rows : c.a.Columns;
                 if (c.packed is { } packed)
                 {
-                    Gemm.MultiplyPacked(c.y.Rows, n, k, c.a.Matrix, c.transposeA, PackIfStale(packed, c.b, s), c.b.DType.Element, c.y.F32, n,
-                        c.alpha, c.accumulate, s.Pool);
+                    Gemm.MultiplyPacked(c.y.Rows, n, k, c.a.Matrix, c.transposeA, PackIfStale(packed, c.b, s), c.b.DType.Element,
+                        c.y.F32, n, c.alpha, c.accumulate, s.Pool);
                     return;
                 }
                 var gemm = new LargeGemm(n, c.transposeA, c.transposeB, c.alpha, s);

@@ -22,8 +22,8 @@ internal sealed class CpuLosses(CpuStream stream, PackedWeights? packed) : CpuLa
             {
                 foreach (var part in s.RowPartsOf(c.y))
                 {
-                    CrossEntropy.SoftmaxBackward(c.y.RowsOf(part).F32, c.dy.RowsOf(part).F32, c.dx.RowsOf(part).F32, part.Count, c.y.Columns,
-                        c.accumulate, s.Pool);
+                    CrossEntropy.SoftmaxBackward(c.y.RowsOf(part).F32, c.dy.RowsOf(part).F32, c.dx.RowsOf(part).F32, part.Count,
+                        c.y.Columns, c.accumulate, s.Pool);
                 }
             });
 

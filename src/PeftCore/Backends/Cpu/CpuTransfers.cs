@@ -10,7 +10,7 @@ internal sealed class CpuTransfers(CpuStream stream, PackedWeights? packed) : Cp
     public void Upload(ReadOnlySpan<byte> from, Tensor to)
     {
         Stream.BreakCapture();
-        from.CopyTo(Out(to).Bytes);
+        HostCopy.Copy(from, Out(to).Bytes, Stream.Pool);
     }
 
     public void Download(Tensor from, Span<byte> to)
